@@ -1,0 +1,60 @@
+"""Every error that kb raises on purpose is a KBError.
+
+KBError
+├── ConfigError                 config.yaml or the environment says something impossible
+├── StoreError                  the database said no
+│   ├── StoreUnavailable        it does not answer
+│   ├── UnsupportedServer       it answers, but lacks what kb needs
+│   ├── UnsupportedFilter       a metadata filter that has no meaning here
+│   ├── InvalidVector           wrong dimension, NaN, infinity or zero
+│   ├── CollectionMismatch      the collection was built with another embedding model
+│   └── RootConflict            a root name that another directory holds
+└── EngineError                 the question could not be answered
+    └── ModelUnavailable        the LLM or the embedding model does not answer
+
+A message says what happened, with which value, and what to do next.
+"""
+
+
+class KBError(Exception):
+    """The root of the tree."""
+
+
+class ConfigError(KBError):
+    """config.yaml or the environment says something impossible."""
+
+
+class StoreError(KBError):
+    """The database said no."""
+
+
+class StoreUnavailable(StoreError):
+    """The database does not answer."""
+
+
+class UnsupportedServer(StoreError):
+    """The database answers, but lacks what kb needs."""
+
+
+class UnsupportedFilter(StoreError):
+    """A metadata filter that has no meaning here."""
+
+
+class InvalidVector(StoreError):
+    """A vector of the wrong dimension, or with NaN, infinity or only zeros."""
+
+
+class CollectionMismatch(StoreError):
+    """The collection was built with another embedding model."""
+
+
+class RootConflict(StoreError):
+    """A root name that another directory holds."""
+
+
+class EngineError(KBError):
+    """The question could not be answered."""
+
+
+class ModelUnavailable(EngineError):
+    """The LLM or the embedding model does not answer as it should."""
