@@ -13,8 +13,8 @@ def statements(file: str) -> dict[str, str]:
     text = resources.files(__name__).joinpath(file).read_text(encoding="utf-8")
     parts = _BLOCK.split(text)[1:]
     return {
-        name: "\n".join(
-            line for line in body.splitlines() if not line.startswith("--")
-        ).strip().rstrip(";")
+        name: "\n".join(line for line in body.splitlines() if not line.startswith("--"))
+        .strip()
+        .rstrip(";")
         for name, body in zip(parts[::2], parts[1::2], strict=True)
     }

@@ -1,0 +1,230 @@
+"""URL -> hardened Engine; whole transactions retried; driver errors translated once."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import sqlalchemy as sa
+import tenacity
+from sqlalchemy import event
+
+from stores.errors import StoreError, StoreUnavailable, UnsupportedServer
+
+MINIMUM_VERSION = (11, 8)
+RETRIED_ERRORS = {1213, 1205, 1020}  # deadlock, lock wait timeout, record changed since last read
+GONE_ERRORS = {2002, 2003, 2006, 2013, 1040, 1053, 1203, 1226, 1927}
+_DEAD = (
+    "socket error",
+    "broken pipe",
+    "connection reset",
+    "connection lost",
+    "connection refused",
+    "timed out",
+    "not connected",
+)
+_SESSION = "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY'"
+_DRIVERS = {"mariadb+mariadbconnector", "mariadb+pymysql"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    version: str
+    vector_cache_bytes: int
+    buffer_pool_bytes: int
+    max_packet_bytes: int
+
+
+def make_engine(
+    url: str | sa.URL,
+    *,
+    before_connect: Callable[[], None] | None = None,
+    readonly: bool = False,
+    statement_timeout: float | None = None,
+    pool_size: int = 5,
+) -> sa.Engine:
+    """A pooled engine that notices dead connections and speaks UTC, utf8mb4 and strict SQL.
+
+    `before_connect` runs before each new connection; `statement_timeout` is in seconds.
+    """
+    url = _checked_url(url)
+    engine = sa.create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_recycle=3600,
+        pool_size=pool_size,
+        max_overflow=10,
+        hide_parameters=True,
+        connect_args={
+            "local_infile": False,
+            "connect_timeout": 10,
+            "read_timeout": 3600,
+            "write_timeout": 3600,
+        },
+    )
+    _prepare_sessions(engine, _session_settings(statement_timeout, readonly=readonly))
+    _recognise_dead_connections(engine)
+    if before_connect:
+        _call_before_connect(engine, before_connect)
+    return engine
+
+
+def _checked_url(url: str | sa.URL) -> sa.URL:
+    try:
+        url = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise StoreError(
+            "database.url is not a URL. Write mariadb+mariadbconnector://user:password@host/database"
+        ) from None
+    url = url.set(drivername=url.drivername.replace("mysql+", "mariadb+"))
+    if url.drivername not in _DRIVERS:
+        raise StoreError(
+            f"database.url begins with {url.drivername}://, which kb does not speak. "
+            f"Use {' or '.join(f'{driver}://' for driver in sorted(_DRIVERS))}."
+        )
+    return url.update_query_dict({"charset": "utf8mb4"}) if "pymysql" in url.drivername else url
+
+
+def _session_settings(statement_timeout: float | None, *, readonly: bool) -> str:
+    settings = _SESSION
+    if statement_timeout is not None:
+        settings += f", max_statement_time = {float(statement_timeout)}"
+    if readonly:
+        settings += ", transaction_read_only = ON"
+    return settings
+
+
+def _prepare_sessions(engine: sa.Engine, settings: str) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("SET NAMES utf8mb4")
+        cursor.execute(settings)
+        cursor.close()
+
+
+def _recognise_dead_connections(engine: sa.Engine) -> None:
+    """The pure-Python driver reports the death of its socket without an error number."""
+
+    @event.listens_for(engine, "handle_error")
+    def recognise(context: sa.engine.ExceptionContext) -> None:
+        error = context.original_exception
+        if context.is_disconnect or not isinstance(error, engine.dialect.dbapi.Error):  # type: ignore[union-attr]  # the dialect is connected
+            return
+        number = error_number(error)
+        if number in GONE_ERRORS or (not number and _sounds_dead(error)):
+            context.is_disconnect = True
+
+
+def _call_before_connect(engine: sa.Engine, before_connect: Callable[[], None]) -> None:
+    @event.listens_for(engine, "do_connect")
+    def call(*_: Any) -> None:
+        before_connect()
+
+
+def _sounds_dead(error: BaseException) -> bool:
+    message = str(error).lower()
+    return any(words in message for words in _DEAD)
+
+
+def error_number(error: BaseException | None) -> int | None:
+    """The server's error number, whichever driver raised."""
+    number = getattr(error, "errno", None)
+    if number is None and error is not None and error.args and isinstance(error.args[0], int):
+        number = error.args[0]
+    return number or None
+
+
+def _may_succeed_again(error: BaseException) -> bool:
+    if not isinstance(error, sa.exc.DBAPIError):
+        return False
+    number = error_number(error.orig)
+    return (
+        error.connection_invalidated
+        or number in RETRIED_ERRORS | GONE_ERRORS
+        or (not number and error.orig is not None and _sounds_dead(error.orig))
+    )
+
+
+def in_transaction(
+    engine: sa.Engine, work: Callable[[sa.Connection], T], *, attempts: int = 8
+) -> T:
+    """What `work` returns, committed; the whole of it again after a deadlock or a lost connection.
+
+    Raises StoreUnavailable when the server stays away, StoreError for what it refuses.
+    """
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_may_succeed_again),
+        wait=tenacity.wait_random_exponential(multiplier=0.05, max=3),
+        stop=tenacity.stop_after_attempt(attempts),
+        reraise=True,
+    )
+    with translated_errors(engine.url):
+        return cast("T", retrying(_once, engine, work))
+
+
+def _once(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+    with engine.begin() as connection:
+        return work(connection)
+
+
+@contextmanager
+def translated_errors(url: sa.URL) -> Iterator[None]:
+    """SQLAlchemy's and the driver's errors as ours, without statement, values or password."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        reason = _without_address(str(error.orig))
+        if _may_succeed_again(error) and error_number(error.orig) not in RETRIED_ERRORS:
+            raise StoreUnavailable(
+                f"MariaDB at {_place(url)} does not answer: {reason}. "
+                "Is it running, and is database.url right? `kb doctor` looks closer."
+            ) from error
+        raise StoreError(f"MariaDB at {_place(url)} refused: {reason}") from error
+    except sa.exc.TimeoutError as error:
+        raise StoreUnavailable(
+            f"No connection to MariaDB at {_place(url)} became free in time. "
+            "Fewer questions at once, or a larger pool, would help."
+        ) from error
+
+
+def _place(url: sa.URL) -> str:
+    where = url.query.get("unix_socket") or f"{url.host or '127.0.0.1'}:{url.port or 3306}"
+    return f"{where}/{url.database or ''}"
+
+
+def _without_address(message: str) -> str:
+    return re.sub(r"\s+", " ", message).strip().rstrip(".")[:500]
+
+
+def server_info(engine: sa.Engine) -> ServerInfo:
+    """Ask the server who it is. Raises UnsupportedServer below MariaDB 11.8."""
+    version, *sizes = in_transaction(
+        engine,
+        lambda connection: connection.execute(
+            sa.text("SELECT VERSION(), @@innodb_buffer_pool_size, @@max_allowed_packet")
+        ).one(),
+    )
+    _check_version(version)
+    cache = in_transaction(
+        engine, lambda connection: connection.scalar(sa.text("SELECT @@mhnsw_max_cache_size"))
+    )
+    return ServerInfo(version, int(cache or 0), int(sizes[0]), int(sizes[1]))
+
+
+def _check_version(version: str) -> None:
+    numbers = re.match(r"(?:5\.5\.5-)?(\d+)\.(\d+)", version)
+    if "mariadb" in version.lower() and numbers:
+        if (int(numbers[1]), int(numbers[2])) >= MINIMUM_VERSION:
+            return
+        raise UnsupportedServer(
+            f"The server is MariaDB {version}; kb needs 11.8 or later for vectors. Upgrade it, "
+            "point database.url at another server, or set it to `embedded` for a private one."
+        )
+    raise UnsupportedServer(
+        f"The server says {version!r}, which is not MariaDB. Point database.url at MariaDB 11.8 or "
+        "later, or set it to `embedded` for a private one."
+    )
