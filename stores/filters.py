@@ -1,0 +1,255 @@
+"""MetadataFilters -> a WHERE clause and its bound values; pure, no database.
+
+The operators mean what LlamaIndex's own in-memory filter means by them: typed comparison, a
+missing key fails every operator but NE, NIN and IS_EMPTY, NOT keeps what none of its filters match.
+"""
+
+import json
+import math
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from llama_index.core.vector_stores import (
+    FilterCondition,
+    FilterOperator,
+    MetadataFilter,
+    MetadataFilters,
+)
+
+from stores.errors import UnsupportedFilter
+
+INDEXED_CHARACTERS = 190
+_EXACT_DOUBLES = 2**53
+_COMPARISONS = {
+    FilterOperator.GT: ">",
+    FilterOperator.GTE: ">=",
+    FilterOperator.LT: "<",
+    FilterOperator.LTE: "<=",
+}
+Scalar = str | int | float
+
+
+def json_path(key: str) -> str:
+    """The JSON path of one top-level metadata key, whatever characters it holds."""
+    return f"$.{json.dumps(key, ensure_ascii=False)}"
+
+
+def filter_column(key: str) -> str:
+    """The generated column that indexes a declared filter key."""
+    return f"f_{key}"
+
+
+@dataclass
+class Where:
+    """Conditions joined by AND, with the values that they bind."""
+
+    filter_keys: Collection[str] = ()
+    conditions: list[str] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return " AND ".join(self.conditions) or "TRUE"
+
+    def __bool__(self) -> bool:
+        return bool(self.conditions)
+
+    def bind(self, value: Any) -> str:
+        name = f"w{len(self.values)}"
+        self.values[name] = value
+        return f":{name}"
+
+    def any_of(self, column: str, values: Iterable[str]) -> None:
+        """Require that a column holds one of these values."""
+        self.conditions.append(f"{column} IN ({', '.join(map(self.bind, values))})")
+
+    def matching(self, filters: MetadataFilters | None) -> None:
+        """Require what the filters require. Raises UnsupportedFilter for what has no meaning."""
+        if filters and (condition := _group(filters, self)):
+            self.conditions.append(condition)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """SQL expressions over one metadata key."""
+
+    name: str
+    path: str
+    where: Where
+
+    @property
+    def json(self) -> str:
+        return f"JSON_EXTRACT(metadata, {self.path})"
+
+    @property
+    def type(self) -> str:
+        return f"JSON_TYPE({self.json})"
+
+    @property
+    def text(self) -> str:
+        return f"JSON_VALUE(metadata, {self.path}) COLLATE utf8mb4_nopad_bin"
+
+    def number(self, like: float) -> str:
+        """A number in doubles; where those are too coarse for an integer, in decimals."""
+        value = f"JSON_VALUE(metadata, {self.path})"
+        if isinstance(like, int) and abs(like) >= _EXACT_DOUBLES:
+            return f"CAST({value} AS DECIMAL(65, 0))"
+        return f"({value} + 0e0)"
+
+    @property
+    def is_string(self) -> str:
+        return f"{self.type} = 'STRING'"
+
+    @property
+    def is_number(self) -> str:
+        return f"{self.type} IN ('INTEGER', 'DOUBLE', 'BOOLEAN')"
+
+    @property
+    def is_array(self) -> str:
+        return f"{self.type} = 'ARRAY'"
+
+
+def _group(filters: MetadataFilters, where: Where) -> str:
+    parts = [part for part in (_condition(each, where) for each in filters.filters) if part]
+    if not parts:
+        return ""
+    if filters.condition is FilterCondition.NOT:
+        return f"NOT ({' OR '.join(parts)})"
+    word = " OR " if filters.condition is FilterCondition.OR else " AND "
+    return f"({word.join(parts)})"
+
+
+def _condition(each: MetadataFilter | MetadataFilters, where: Where) -> str:
+    if isinstance(each, MetadataFilters):
+        return _group(each, where)
+    _check_value(each)
+    key = _Key(each.key, where.bind(json_path(each.key)), where)
+    test = _TESTS[each.operator](key, each)
+    return f"IFNULL({test}, FALSE)"
+
+
+def _equal(key: _Key, each: MetadataFilter) -> str:
+    if each.value is None:
+        return "FALSE"
+    if isinstance(each.value, list):
+        return f"({key.is_array} AND JSON_EQUALS({key.json}, {key.where.bind(_json(each.value))}))"
+    return _equals(key, each.value)
+
+
+def _equals(key: _Key, value: Scalar) -> str:
+    bound = key.where.bind(value)
+    if isinstance(value, str):
+        test = f"{key.is_string} AND {key.text} = {bound}"
+        indexed = key.where.bind(value[:INDEXED_CHARACTERS])
+    else:
+        test = f"{key.is_number} AND {key.number(value)} = {bound}"
+        indexed = f"CONCAT({bound} + 0e0)"
+    if key.name in key.where.filter_keys:
+        return f"(`{filter_column(key.name)}` = {indexed} AND {test})"
+    return f"({test})"
+
+
+def _compare(key: _Key, each: MetadataFilter) -> str:
+    sign = _COMPARISONS[each.operator]
+    if isinstance(each.value, str):
+        return f"({key.is_string} AND {key.text} {sign} {key.where.bind(each.value)})"
+    if isinstance(each.value, int | float):
+        number = key.number(each.value)
+        return f"({key.is_number} AND {number} {sign} {key.where.bind(each.value)})"
+    raise _unsupported(each, "a number or a string")
+
+
+def _in(key: _Key, each: MetadataFilter) -> str:
+    values = _list(each)
+    return f"({' OR '.join(_equals(key, value) for value in values)})" if values else "FALSE"
+
+
+def _contains(key: _Key, each: MetadataFilter) -> str:
+    if each.value is None or isinstance(each.value, list):
+        raise _unsupported(each, "one string or number")
+    return _overlaps(key, [each.value])
+
+
+def _any(key: _Key, each: MetadataFilter) -> str:
+    return _overlaps(key, _list(each))
+
+
+def _all(key: _Key, each: MetadataFilter) -> str:
+    tests = [key.is_array, *(_overlaps(key, [value]) for value in _list(each))]
+    return f"({' AND '.join(tests)})"
+
+
+def _overlaps(key: _Key, values: list[Scalar]) -> str:
+    """JSON_OVERLAPS, because JSON_CONTAINS also looks inside nested arrays."""
+    return f"({key.is_array} AND JSON_OVERLAPS({key.json}, {key.where.bind(_json(values))}))"
+
+
+def _text_match(key: _Key, each: MetadataFilter) -> str:
+    if not isinstance(each.value, str):
+        return "FALSE"
+    return f"({key.is_string} AND LOCATE({key.where.bind(each.value)}, {key.text}) > 0)"
+
+
+def _text_match_insensitive(key: _Key, each: MetadataFilter) -> str:
+    if not isinstance(each.value, str):
+        return "FALSE"
+    needle = f"LOWER({key.where.bind(each.value)})"
+    return f"({key.is_string} AND LOCATE({needle}, LOWER({key.text})) > 0)"
+
+
+def _is_empty(key: _Key, _each: MetadataFilter) -> str:
+    return (
+        f"({key.json} IS NULL OR {key.type} = 'NULL' OR ({key.is_string} AND {key.text} = '')"
+        f" OR ({key.is_array} AND JSON_LENGTH({key.json}) = 0))"
+    )
+
+
+def _not(test: Callable[[_Key, MetadataFilter], str]) -> Callable[[_Key, MetadataFilter], str]:
+    return lambda key, each: f"NOT IFNULL({test(key, each)}, FALSE)"
+
+
+_TESTS: dict[FilterOperator, Callable[[_Key, MetadataFilter], str]] = {
+    FilterOperator.EQ: _equal,
+    FilterOperator.NE: _not(_equal),
+    FilterOperator.IN: _in,
+    FilterOperator.NIN: _not(_in),
+    FilterOperator.CONTAINS: _contains,
+    FilterOperator.ANY: _any,
+    FilterOperator.ALL: _all,
+    FilterOperator.TEXT_MATCH: _text_match,
+    FilterOperator.TEXT_MATCH_INSENSITIVE: _text_match_insensitive,
+    FilterOperator.IS_EMPTY: _is_empty,
+    **dict.fromkeys(_COMPARISONS, _compare),
+}
+
+
+def _check_value(each: MetadataFilter) -> None:
+    for value in (each.key, *(each.value if isinstance(each.value, list) else [each.value])):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise _unsupported(each, "finite numbers")
+        if isinstance(value, str) and not value.isprintable():
+            _check_unicode(value, each)
+
+
+def _check_unicode(value: str, each: MetadataFilter) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise _unsupported(each, "text without lone surrogates") from error
+
+
+def _list(each: MetadataFilter) -> list[Scalar]:
+    if isinstance(each.value, list):
+        return list(each.value)
+    raise _unsupported(each, "a list of strings or numbers")
+
+
+def _json(values: list[Any]) -> str:
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _unsupported(each: MetadataFilter, expected: str) -> UnsupportedFilter:
+    return UnsupportedFilter(
+        f"The filter on {each.key!r} with operator {each.operator.value!r} has the value "
+        f"{each.value!r}; it takes {expected}."
+    )
