@@ -1,10 +1,10 @@
 """URL -> hardened Engine; whole transactions retried; driver errors translated once."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 import tenacity
@@ -45,6 +45,7 @@ def make_engine(
     readonly: bool = False,
     statement_timeout: float | None = None,
     pool_size: int = 5,
+    connect_args: Mapping[str, Any] | None = None,
 ) -> sa.Engine:
     """A pooled engine that notices dead connections and speaks UTC, utf8mb4 and strict SQL.
 
@@ -63,6 +64,7 @@ def make_engine(
             "connect_timeout": 10,
             "read_timeout": 3600,
             "write_timeout": 3600,
+            **(connect_args or {}),
         },
     )
     _prepare_sessions(engine, _session_settings(statement_timeout, readonly=readonly))
@@ -156,6 +158,20 @@ def in_transaction(
 
     Raises StoreUnavailable when the server stays away, StoreError for what it refuses.
     """
+    return _retried(_committed, engine, work, attempts)
+
+
+def in_snapshot(engine: sa.Engine, work: Callable[[sa.Connection], T], *, attempts: int = 8) -> T:
+    """What `work` reads, all of it as of one moment; retried like `in_transaction`."""
+    return _retried(_rolled_back, engine, work, attempts)
+
+
+def _retried(
+    once: Callable[[sa.Engine, Callable[[sa.Connection], T]], T],
+    engine: sa.Engine,
+    work: Callable[[sa.Connection], T],
+    attempts: int,
+) -> T:
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_may_succeed_again),
         wait=tenacity.wait_random_exponential(multiplier=0.05, max=3),
@@ -163,11 +179,16 @@ def in_transaction(
         reraise=True,
     )
     with translated_errors(engine.url):
-        return cast("T", retrying(_once, engine, work))
+        return retrying(once, engine, work)
 
 
-def _once(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+def _committed(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
     with engine.begin() as connection:
+        return work(connection)
+
+
+def _rolled_back(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+    with engine.connect() as connection:
         return work(connection)
 
 
@@ -202,17 +223,14 @@ def _without_address(message: str) -> str:
 
 def server_info(engine: sa.Engine) -> ServerInfo:
     """Ask the server who it is. Raises UnsupportedServer below MariaDB 11.8."""
-    version, *sizes = in_transaction(
-        engine,
-        lambda connection: connection.execute(
-            sa.text("SELECT VERSION(), @@innodb_buffer_pool_size, @@max_allowed_packet")
-        ).one(),
-    )
+    return in_snapshot(engine, _server_info)
+
+
+def _server_info(connection: sa.Connection) -> ServerInfo:
+    version = str(connection.scalar(sa.text("SELECT VERSION()")))
     _check_version(version)
-    cache = in_transaction(
-        engine, lambda connection: connection.scalar(sa.text("SELECT @@mhnsw_max_cache_size"))
-    )
-    return ServerInfo(version, int(cache or 0), int(sizes[0]), int(sizes[1]))
+    sizes = "SELECT @@mhnsw_max_cache_size, @@innodb_buffer_pool_size, @@max_allowed_packet"
+    return ServerInfo(version, *map(int, connection.execute(sa.text(sizes)).one()))
 
 
 def _check_version(version: str) -> None:

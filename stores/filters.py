@@ -59,7 +59,7 @@ class Where:
         self.values[name] = value
         return f":{name}"
 
-    def any_of(self, column: str, values: Iterable[str]) -> None:
+    def any_of(self, column: str, values: Iterable[str | int]) -> None:
         """Require that a column holds one of these values."""
         self.conditions.append(f"{column} IN ({', '.join(map(self.bind, values))})")
 

@@ -1,0 +1,98 @@
+"""LlamaIndex nodes <-> rows of a chunk table. A node comes back as it went in."""
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+from llama_index.core.schema import (
+    BaseNode,
+    Document,
+    ImageNode,
+    IndexNode,
+    MetadataMode,
+    Node,
+    TextNode,
+)
+
+from stores import vectors
+from stores.errors import InvalidVector, StoreError
+
+MAXIMUM_ID = 512
+_CLASSES: dict[str, type[BaseNode]] = {
+    each.class_name(): each for each in (TextNode, IndexNode, ImageNode, Node, Document)
+}
+_OWN_COLUMNS = {"text", "metadata", "embedding"}
+
+
+def to_row(node: BaseNode, dimension: int) -> dict[str, Any]:
+    """The row of a node. Raises StoreError or InvalidVector, naming the node."""
+    _check_ids(node)
+    return {
+        "chunk_id": node.node_id,
+        "document_id": node.ref_doc_id,
+        "text": _unicode(node.get_content(metadata_mode=MetadataMode.NONE), node),
+        "metadata": _json(node.metadata, node),
+        "node": _json(_remainder(node), node),
+        "embedding": _embedding(node, dimension),
+    }
+
+
+def to_node(row: sa.Row[Any], *, embedding: bool = False) -> BaseNode:
+    remainder = json.loads(row.node)
+    node_class = _CLASSES[remainder.pop("class_name")]
+    remainder["metadata"] = json.loads(row.metadata)
+    if issubclass(node_class, TextNode):
+        remainder["text"] = row.text
+    if embedding:
+        remainder["embedding"] = vectors.from_bytes(row.embedding)
+    return node_class.from_dict(remainder)
+
+
+def _check_ids(node: BaseNode) -> None:
+    for name, value in (("id", node.node_id), ("ref_doc_id", node.ref_doc_id)):
+        if value is not None and len(value) > MAXIMUM_ID:
+            raise StoreError(
+                f"The {name} {value[:60]!r}… has {len(value)} characters; {MAXIMUM_ID} are kept."
+            )
+    if node.class_name() not in _CLASSES:
+        raise StoreError(
+            f"The node {node.node_id!r} is a {node.class_name()}; "
+            f"{', '.join(_CLASSES)} can be stored."
+        )
+
+
+def _remainder(node: BaseNode) -> dict[str, Any]:
+    """What the other columns do not hold, without fields that are empty anyway."""
+    return {
+        name: value
+        for name, value in node.to_dict().items()
+        if name not in _OWN_COLUMNS and value not in (None, [], {})
+    }
+
+
+def _json(value: dict[str, Any], node: BaseNode) -> str:
+    try:
+        return _unicode(json.dumps(value, ensure_ascii=False, allow_nan=False), node)
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"The node {node.node_id!r} holds metadata that JSON cannot express: {error}"
+        ) from error
+
+
+def _unicode(text: str, node: BaseNode) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise StoreError(
+            f"The node {node.node_id!r} holds text that is not Unicode (a lone surrogate)."
+        ) from error
+    return text
+
+
+def _embedding(node: BaseNode, dimension: int) -> bytes:
+    if node.embedding is None:
+        raise InvalidVector(f"The node {node.node_id!r} has no embedding. Embed it before adding.")
+    try:
+        return vectors.to_bytes(node.embedding, dimension)
+    except InvalidVector as error:
+        raise InvalidVector(f"The node {node.node_id!r} cannot be stored: {error}") from error

@@ -1,0 +1,129 @@
+"""One table of chunks: its definition, its statements, and what is written to it."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from stores.errors import CollectionMismatch, StoreError
+from stores.filters import INDEXED_CHARACTERS, Where, filter_column, json_path
+from stores.sql import statements
+
+_SQL = statements("chunks.sql")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_$]{1,60}")
+_BATCH_ROWS = 500
+_BATCH_BYTES = 4 * 2**20
+
+Distance = Literal["cosine", "euclidean"]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ChunkTable:
+    """A chunk table by its name and shape. Raises StoreError for an impossible name."""
+
+    name: str
+    dimension: int
+    distance: Distance = "cosine"
+    m: int = 16
+    ef_search: int = 128
+    filter_keys: tuple[str, ...] = ()
+    fulltext: bool = True
+
+    def __post_init__(self) -> None:
+        if not _IDENTIFIER.fullmatch(self.name):
+            raise StoreError(
+                f"{self.name!r} cannot name a table: use up to 60 letters, digits, _ and $."
+            )
+        for key in self.filter_keys:
+            if not _IDENTIFIER.fullmatch(key):
+                raise StoreError(
+                    f"{key!r} cannot be a declared filter key: use up to 60 letters, digits, _ "
+                    "and $. Filters work on any other key too, without an index."
+                )
+        if self.distance not in ("cosine", "euclidean"):
+            raise StoreError(f"The distance {self.distance!r} is not one of cosine, euclidean.")
+
+    def sql(self, statement: str, where: Where | None = None, **holes: object) -> sa.TextClause:
+        """A named statement over this table, its holes filled with identifiers and conditions."""
+        holes = {"table": f"`{self.name}`", "where": where, **holes}
+        return sa.text(_SQL[statement].format_map(holes))
+
+    @property
+    def distance_function(self) -> str:
+        return f"VEC_DISTANCE_{self.distance.upper()}"
+
+    def where(self) -> Where:
+        return Where(self.filter_keys)
+
+    def set_up(self, connection: sa.Connection) -> None:
+        """Create what is missing. Raises CollectionMismatch when the table has another shape."""
+        create = self.sql("create", dimension=self.dimension, m=self.m, distance=self.distance)
+        connection.execute(create)
+        columns = self._columns(connection)
+        self._check_shape(connection, columns)
+        if self.fulltext and "context" not in columns:
+            connection.execute(self.sql("add_fulltext"))
+        for key in self.filter_keys:
+            if filter_column(key) not in columns:
+                self._add_filter_column(connection, key)
+
+    def _columns(self, connection: sa.Connection) -> dict[str, str]:
+        rows = connection.execute(self.sql("columns"), {"table": self.name})
+        return {name: str(kind) for name, kind in rows}
+
+    def _check_shape(self, connection: sa.Connection, columns: Mapping[str, str]) -> None:
+        definition = str(connection.execute(self.sql("definition")).one()[1])
+        found = columns.get("embedding", "no embedding column"), _distance_in(definition)
+        wanted = f"vector({self.dimension})", self.distance
+        if found != wanted:
+            raise CollectionMismatch(
+                f"The table {self.name} exists with {found[0]} and {found[1]} distance; "
+                f"{wanted[0]} and {wanted[1]} were asked for. Use another table, or the embedding "
+                "model that this one was built with."
+            )
+
+    def _add_filter_column(self, connection: sa.Connection, key: str) -> None:
+        column, path = f"`{filter_column(key)}`", f"'{json_path(key)}'"
+        connection.execute(
+            self.sql("add_filter_column", column=column, path=path, characters=INDEXED_CHARACTERS)
+        )
+
+    def put(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
+        """Write rows, replacing those of the same chunk id."""
+        for batch in _batches(rows):
+            connection.execute(self.sql("put"), batch)
+
+    def delete(self, connection: sa.Connection, where: Where) -> None:
+        connection.execute(self.sql("delete", where), where.values)
+
+    def delete_document(self, connection: sa.Connection, document_id: str) -> None:
+        where = self.where()
+        where.any_of("document_id", [document_id])
+        self.delete(connection, where)
+
+
+def _distance_in(definition: str) -> str:
+    found = re.search(r"VECTOR KEY [^\n]*`?DISTANCE`?=(\w+)", definition, re.IGNORECASE)
+    return found[1].lower() if found else "no vector index"
+
+
+def _batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Statements that stay well below the server's packet limit."""
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        weight = _weight(row)
+        if batch and (len(batch) == _BATCH_ROWS or size + weight > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += weight
+    if batch:
+        yield batch
+
+
+def _weight(row: Row) -> int:
+    return sum(len(value) for value in row.values() if value is not None)

@@ -1,0 +1,95 @@
+-- create --
+-- A chunk table. The short key is copied into every node of the vector graph; ids compare byte by byte.
+CREATE TABLE IF NOT EXISTS {table} (
+  seq INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  chunk_id VARCHAR(512) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
+  document_id VARCHAR(512) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NULL,
+  text LONGTEXT NOT NULL,
+  metadata JSON NOT NULL,
+  node JSON NOT NULL,
+  embedding VECTOR({dimension}) NOT NULL,
+  UNIQUE KEY chunk (chunk_id),
+  KEY document (document_id),
+  VECTOR INDEX nearest (embedding) M={m} DISTANCE={distance}
+) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_uca1400_ai_ci
+
+-- add_fulltext --
+-- Words of the text, with the title and headings that stand above it.
+ALTER TABLE {table}
+  ADD COLUMN IF NOT EXISTS context TEXT AS (
+    LEFT(CONCAT_WS(' ', JSON_VALUE(metadata, '$.title'), JSON_VALUE(metadata, '$.headings')), 4000)
+  ) STORED,
+  ADD FULLTEXT INDEX IF NOT EXISTS words (context, text)
+
+-- add_filter_column --
+-- The first characters of one metadata value, indexed: a number as the server prints a double.
+ALTER TABLE {table}
+  ADD COLUMN IF NOT EXISTS {column} VARCHAR({characters})
+    CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin AS (
+    LEFT(
+      IF(JSON_TYPE(JSON_EXTRACT(metadata, {path})) = 'STRING',
+        JSON_VALUE(metadata, {path}),
+        CONCAT(JSON_VALUE(metadata, {path}) + 0e0)),
+      {characters})
+  ) STORED,
+  ADD INDEX IF NOT EXISTS {column} ({column})
+
+-- columns --
+-- The columns of a table that exists, with their types.
+SELECT column_name, column_type FROM information_schema.columns
+WHERE table_schema = DATABASE() AND table_name = :table
+
+-- definition --
+-- How the table was created; the distance of its vector index stands nowhere else.
+SHOW CREATE TABLE {table}
+
+-- drop --
+-- Forget the table.
+DROP TABLE IF EXISTS {table}
+
+-- put --
+-- Write a chunk; one with the same id is replaced.
+INSERT INTO {table} (chunk_id, document_id, text, metadata, node, embedding)
+VALUES (:chunk_id, :document_id, :text, :metadata, :node, :embedding)
+ON DUPLICATE KEY UPDATE document_id = VALUES(document_id), text = VALUES(text),
+  metadata = VALUES(metadata), node = VALUES(node), embedding = VALUES(embedding)
+
+-- delete --
+-- Remove the chunks that match.
+DELETE FROM {table} WHERE {where}
+
+-- clear --
+-- Remove all chunks.
+TRUNCATE TABLE {table}
+
+-- fetch --
+-- The chunks that match, in the order in which they were written.
+SELECT chunk_id, text, metadata, node, embedding FROM {table} WHERE {where} ORDER BY seq LIMIT :limit
+
+-- count_up_to --
+-- How many chunks match, counted no further than needed.
+SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE {where} LIMIT :limit) AS matching
+
+-- nearest --
+-- The chunks closest to a vector. ORDER BY distance with LIMIT, and nothing else, uses the vector index.
+SET STATEMENT mhnsw_ef_search = {ef_search} FOR
+SELECT seq, chunk_id, text, metadata, node, {distance}(embedding, :vector) AS distance{embedding}
+FROM {table} WHERE {where} ORDER BY distance LIMIT :limit
+
+-- nearest_exactly --
+-- The same without the vector index; text is joined after sorting.
+SELECT seq, chunk_id, text, metadata, node, distance{embedding} FROM (
+  SELECT seq, {distance}(embedding, :vector) AS distance FROM {table} IGNORE INDEX (nearest)
+  WHERE {where} ORDER BY distance LIMIT :limit
+) AS closest JOIN {table} USING (seq) ORDER BY distance, seq
+
+-- distances --
+-- The distances of chunks that another ranking found.
+SELECT seq, {distance}(embedding, :vector) AS distance FROM {table} WHERE {where}
+
+-- matching_words --
+-- The chunks whose words match best; text is joined after ranking, which is several times faster.
+SELECT seq, chunk_id, text, metadata, node, score FROM (
+  SELECT seq, MATCH (context, text) AGAINST (:words) AS score FROM {table}
+  WHERE MATCH (context, text) AGAINST (:words) AND {where} ORDER BY score DESC LIMIT :limit
+) AS best JOIN {table} USING (seq) ORDER BY score DESC, seq
