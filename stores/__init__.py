@@ -1,6 +1,7 @@
 """Everything that speaks SQL about kb's own tables; usable alone."""
 
-from stores.connection import make_engine
+from typing import TYPE_CHECKING, Any
+
 from stores.errors import (
     CollectionMismatch,
     InvalidVector,
@@ -11,7 +12,10 @@ from stores.errors import (
     UnsupportedFilter,
     UnsupportedServer,
 )
-from stores.vector_store import MariaDBVectorStore
+
+if TYPE_CHECKING:
+    from stores.connection import make_engine
+    from stores.vector_store import MariaDBVectorStore
 
 __all__ = [
     "CollectionMismatch",
@@ -25,3 +29,16 @@ __all__ = [
     "UnsupportedServer",
     "make_engine",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """LlamaIndex takes a second to import; the errors and the file readers do without it."""
+    if name == "MariaDBVectorStore":
+        from stores.vector_store import MariaDBVectorStore  # noqa: PLC0415 - see above
+
+        return MariaDBVectorStore
+    if name == "make_engine":
+        from stores.connection import make_engine  # noqa: PLC0415 - see above
+
+        return make_engine
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
