@@ -1,0 +1,61 @@
+"""A collection: a chunk table and the one embedding model whose vectors are in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from stores.connection import in_snapshot, in_transaction
+from stores.errors import CollectionMismatch
+from stores.sql import statements
+
+_SQL = statements("registry.sql")
+
+
+@dataclass(frozen=True)
+class Collection:
+    name: str
+    chunk_table: str
+    embedding_model: str
+    dimension: int
+
+
+def open_collection(
+    engine: sa.Engine,
+    embedding_model: str,
+    measure_dimension: Callable[[], int],
+    name: str = "default",
+) -> Collection:
+    """The collection of that name, created with this model if there is none.
+
+    Raises CollectionMismatch when it was built with another model.
+    """
+    collection = find_collection(engine, name)
+    if collection is None:
+        _add(engine, Collection(name, "kb_chunk", embedding_model, measure_dimension()))
+        collection = find_collection(engine, name)
+    if collection is None or collection.embedding_model != embedding_model:
+        built_with = collection.embedding_model if collection else "nothing"
+        raise CollectionMismatch(
+            f"The collection {name!r} was built with the embedding model {built_with}; "
+            f"config.yaml now names {embedding_model}. Their vectors do not compare. Set "
+            "`embedding` back, or choose another database and index again."
+        )
+    return collection
+
+
+def find_collection(engine: sa.Engine, name: str = "default") -> Collection | None:
+    row = in_snapshot(
+        engine,
+        lambda connection: connection.execute(
+            sa.text(_SQL["collection"]), {"name": name}
+        ).one_or_none(),
+    )
+    return Collection(*row) if row else None
+
+
+def _add(engine: sa.Engine, collection: Collection) -> None:
+    in_transaction(
+        engine,
+        lambda connection: connection.execute(sa.text(_SQL["add_collection"]), vars(collection)),
+    )

@@ -1,0 +1,94 @@
+-- create_schema --
+-- Where the number of the last migration is kept.
+CREATE TABLE IF NOT EXISTS kb_schema (
+  id TINYINT UNSIGNED NOT NULL PRIMARY KEY,
+  version INT UNSIGNED NOT NULL
+) ENGINE=InnoDB
+
+-- begin_schema --
+-- The one row, at first without any migration.
+INSERT IGNORE INTO kb_schema (id, version) VALUES (1, 0)
+
+-- lock_schema --
+-- Wait for whoever is migrating, and keep others waiting until commit.
+SELECT version FROM kb_schema WHERE id = 1 FOR UPDATE
+
+-- set_schema --
+-- The migrations are done.
+UPDATE kb_schema SET version = :version WHERE id = 1
+
+-- collection --
+-- A collection by its name.
+SELECT name, chunk_table, embedding_model, dimension FROM kb_collection WHERE name = :name
+
+-- add_collection --
+-- A new collection; whoever comes second keeps the first one's.
+INSERT IGNORE INTO kb_collection (name, chunk_table, embedding_model, dimension)
+VALUES (:name, :chunk_table, :embedding_model, :dimension)
+
+-- root_path --
+-- Where a root was last seen.
+SELECT path FROM kb_root WHERE name = :name
+
+-- set_root --
+-- A root is here now.
+INSERT INTO kb_root (name, path) VALUES (:name, :path)
+ON DUPLICATE KEY UPDATE path = VALUES(path), indexed_at = UTC_TIMESTAMP(6)
+
+-- roots --
+-- All roots, with what is in them.
+SELECT kb_root.name, kb_root.path, kb_root.indexed_at, COUNT(kb_document.id) AS documents
+FROM kb_root LEFT JOIN kb_document ON kb_document.root = kb_root.name AND kb_document.chunks > 0
+GROUP BY kb_root.name, kb_root.path, kb_root.indexed_at ORDER BY kb_root.name
+
+-- add_indexing --
+-- Make sure that there is a row to hold while a root is indexed.
+INSERT IGNORE INTO kb_indexing (root) VALUES (:root)
+
+-- hold_indexing --
+-- Hold it; NOWAIT so that a waiting run can say that it waits.
+SELECT root FROM kb_indexing WHERE root = :root FOR UPDATE NOWAIT
+
+-- documents --
+-- What is known of the files of a root.
+SELECT id, path, status, reason, content_hash, chunks FROM kb_document WHERE root = :root
+
+-- put_document --
+-- A file is indexed as it is now.
+INSERT INTO kb_document (id, root, path, status, reason, content_hash, size, modified_at,
+  media_type, title, language, chunks, indexed_at, checked_at)
+VALUES (:id, :root, :path, 'indexed', NULL, :content_hash, :size, :modified_at,
+  :media_type, :title, :language, :chunks, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))
+ON DUPLICATE KEY UPDATE status = 'indexed', reason = NULL, content_hash = VALUES(content_hash),
+  size = VALUES(size), modified_at = VALUES(modified_at), media_type = VALUES(media_type),
+  title = VALUES(title), language = VALUES(language), chunks = VALUES(chunks),
+  indexed_at = VALUES(indexed_at), checked_at = VALUES(checked_at)
+
+-- fail_document --
+-- A file cannot be read; what was last indexed of it stays.
+INSERT INTO kb_document (id, root, path, status, reason, checked_at)
+VALUES (:id, :root, :path, 'failed', :reason, UTC_TIMESTAMP(6))
+ON DUPLICATE KEY UPDATE status = 'failed', reason = VALUES(reason), checked_at = VALUES(checked_at)
+
+-- remove_document --
+-- A file is gone.
+DELETE FROM kb_document WHERE id = :id
+
+-- totals --
+-- What is in the knowledge base.
+SELECT COALESCE(SUM(chunks > 0), 0) AS documents, COALESCE(SUM(chunks), 0) AS chunks
+FROM kb_document
+
+-- failures --
+-- Files that could not be read, with the reason.
+SELECT root, path, reason, chunks FROM kb_document WHERE status = 'failed' ORDER BY root, path
+
+-- known_embeddings --
+-- Vectors of texts that were embedded before.
+SELECT text_hash, embedding FROM kb_embedding
+WHERE model = :model AND dimension = :dimension AND text_hash IN :hashes
+
+-- remember_embedding --
+-- Keep the vector of a text.
+INSERT IGNORE INTO kb_embedding (model, dimension, text_hash, embedding)
+VALUES (:model, :dimension, :text_hash, :embedding)
