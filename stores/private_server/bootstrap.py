@@ -1,0 +1,73 @@
+"""The first data directory of a private server: system tables and one account."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from stores.errors import StoreUnavailable
+from stores.private_server.find import ENVIRONMENT, ServerProgram
+from stores.private_server.home import ACCOUNT, Home
+
+# The account may do everything in every database but the server's own, which the more
+# specific grant on `mysql` keeps from it; so it cannot give itself FILE, SUPER or SHUTDOWN.
+# No other account exists: neither root nor anonymous.
+ACCOUNT_SQL = """
+DELETE FROM mysql.proxies_priv;
+FLUSH PRIVILEGES;
+CREATE USER {account}@localhost IDENTIFIED VIA mysql_native_password USING '{digest}';
+GRANT CREATE USER ON *.* TO {account}@localhost;
+GRANT ALL ON `%`.* TO {account}@localhost WITH GRANT OPTION;
+GRANT SELECT ON mysql.* TO {account}@localhost;
+"""
+
+
+def bootstrap(program: ServerProgram, home: Home) -> None:
+    """Make the data directory beside its place, then move it there: it is never half made."""
+    for left_over in home.path.glob("data.new-*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="data.new-", dir=home.path))
+    try:
+        _feed(program, home, folder)
+        folder.rename(home.data)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _feed(program: ServerProgram, home: Home, folder: Path) -> None:
+    options = ["--bootstrap", "--skip-grant-tables", "--skip-networking", f"--datadir={folder}"]
+    done = subprocess.run(  # noqa: S603 - the command is ours
+        program.command(*options, f"--tmpdir={home.temporary}", *as_root()),
+        env=ENVIRONMENT,
+        input=_statements(program, home.password()),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=120,
+        check=False,
+    )
+    if done.returncode or "ERROR:" in done.stdout:
+        raise StoreUnavailable(
+            f"MariaDB could not make its data directory in {home.path} "
+            f"(exit status {done.returncode}). It said:\n{done.stdout.strip()[-1500:]}"
+        )
+
+
+def as_root() -> list[str]:
+    """MariaDB refuses to run as root unless told to."""
+    return ["--user=root"] if os.geteuid() == 0 else []
+
+
+def _statements(program: ServerProgram, password: str) -> str:
+    tables = (program.share / "mariadb_system_tables.sql").read_text("utf-8")
+    account = ACCOUNT_SQL.format(account=ACCOUNT, digest=_native_password(password))
+    return f"CREATE DATABASE mysql;\nUSE mysql;\n{tables}\n{account}"
+
+
+def _native_password(password: str) -> str:
+    """The server stores this; the password itself never leaves this process and its file."""
+    inner = hashlib.sha1(password.encode()).digest()  # noqa: S324 - the server's own format
+    return "*" + hashlib.sha1(inner).hexdigest().upper()  # noqa: S324 - the server's own format

@@ -1,0 +1,133 @@
+"""A MariaDB server program that is new enough, wherever it comes from."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from stores.errors import UnsupportedServer
+
+MINIMUM = (11, 8)
+PLACES = (
+    "/usr/sbin",
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/libexec",
+    "/opt/homebrew/bin",
+    "/opt/homebrew/opt/mariadb@11.8/bin",
+    "/usr/local/opt/mariadb@11.8/bin",
+)
+WAYS_OUT = """\
+There are three ways to give kb a database:
+  1. install MariaDB 11.8 or later (the package is usually named mariadb-server);
+  2. set KB_MARIADBD to the path of a mariadbd 11.8 or later;
+  3. set database.url in config.yaml to a MariaDB 11.8 or later that runs elsewhere."""
+
+# The server outlives its starter: it gets none of its variables, and the probe no more than it.
+ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
+
+
+@dataclass(frozen=True)
+class ServerProgram:
+    path: Path
+    version: str
+    share: Path
+    """Holds the system tables, messages and character sets."""
+    launcher: tuple[str, ...] = ()
+    """The loader and library path of a program that brings its own libraries."""
+
+    @property
+    def base(self) -> Path:
+        return self.path.parent.parent
+
+    def command(self, *options: str) -> list[str]:
+        return [
+            *self.launcher,
+            str(self.path),
+            "--no-defaults",
+            f"--basedir={self.base}",
+            f"--lc-messages-dir={self.share}",
+            f"--character-sets-dir={self.share / 'charsets'}",
+            *options,
+        ]
+
+    def client(self, *options: str) -> list[str]:
+        program = self.base / "bin" / "mariadb"
+        if not program.is_file():
+            raise UnsupportedServer(f"no client program at {program}; install mariadb-client")
+        return [*self.launcher, str(program), *options]
+
+
+def find(explicit: str | None, places: Sequence[str] = PLACES) -> ServerProgram | None:
+    """The explicit program, or else the first installed one that kb can use."""
+    if explicit is not None:
+        return _explicit(explicit)
+    for path in _candidates(places):
+        with suppress(UnsupportedServer):
+            return inspect(path)
+    return None
+
+
+def inspect(path: Path, launcher: tuple[str, ...] = ()) -> ServerProgram:
+    """Ask the program for its version; UnsupportedServer says why kb cannot use it."""
+    path = path.resolve()
+    version = _version([*launcher, str(path)])
+    if version < MINIMUM:
+        raise UnsupportedServer(
+            f"{path} is MariaDB {_dotted(version)}; kb needs {_dotted(MINIMUM)} or later, "
+            f"for the VECTOR type.\n{WAYS_OUT}"
+        )
+    return ServerProgram(path, _dotted(version), _share(path), launcher)
+
+
+def _explicit(name: str) -> ServerProgram:
+    path = shutil.which(Path(name).expanduser())
+    if path is None:
+        raise UnsupportedServer(f"the server program {name} is not there.\n{WAYS_OUT}")
+    return inspect(Path(path))
+
+
+def _candidates(places: Sequence[str]) -> Iterator[Path]:
+    for search in (None, os.pathsep.join(places)):
+        path = shutil.which("mariadbd", path=search)
+        if path is not None:
+            yield Path(path)
+
+
+def _version(command: list[str]) -> tuple[int, ...]:
+    try:
+        done = subprocess.run(  # noqa: S603 - a server program of this machine
+            [*command, "--no-defaults", "--version"],
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UnsupportedServer(f"{command[-1]} does not run: {error}.\n{WAYS_OUT}") from error
+    match = re.search(r"Ver (\d+)\.(\d+)\.(\d+)-MariaDB", done.stdout)
+    if match is None:
+        raise UnsupportedServer(
+            f"{command[-1]} is no MariaDB server; it says: {done.stdout.strip()[-300:]}\n{WAYS_OUT}"
+        )
+    return tuple(int(number) for number in match.groups())
+
+
+def _share(path: Path) -> Path:
+    share = path.parent.parent / "share"
+    for folder in (share / "mariadb", share / "mysql", share):
+        if (folder / "mariadb_system_tables.sql").is_file():
+            return folder
+    raise UnsupportedServer(f"{path} has no system tables below {share}.\n{WAYS_OUT}")
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
