@@ -4,19 +4,22 @@ Nothing is installed: apt verifies and downloads with the machine's own configur
 with private state, and the packages, the C library among them, are unpacked side by side.
 """
 
+import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from stores.errors import StoreUnavailable, UnsupportedServer
 from stores.private_server.find import WAYS_OUT, ServerProgram, inspect
 from stores.private_server.sources import RELEASE, debian_archive, parse_deb822, parse_list
 
 APT = Path("/etc/apt")
+PARSERS = {".list": parse_list, ".sources": parse_deb822}
 PACKAGES = ("mariadb-server-core", "mariadb-client-core")
 NOT_NEEDED = ("doc", "gcc", "gdb", "lintian", "man")
 STEP_TIMEOUT = 900
@@ -39,11 +42,14 @@ Dir::Etc::PreferencesParts "/dev/null";
 """
 
 
-def fetch(cache: Path, say: Callable[[str], None]) -> ServerProgram:
+def fetch(cache: Path, say: Callable[[str], None], apt: Path = APT) -> ServerProgram:
     """The fetched program; of several processes at once, one downloads and the others wait."""
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with FileLock(cache / "mariadb.lock"):
-        return fetched(cache) or _fetch(cache, say)
+    program = fetched(cache)
+    if program is not None:
+        return program
+    sources = _sources(apt)
+    with _only_one(cache, say):
+        return fetched(cache) or _fetch(cache, sources, say)
 
 
 def fetched(cache: Path) -> ServerProgram | None:
@@ -51,8 +57,25 @@ def fetched(cache: Path) -> ServerProgram | None:
     return _program(prefix) if prefix.exists() else None
 
 
-def _fetch(cache: Path, say: Callable[[str], None]) -> ServerProgram:
-    sources = _sources()
+@contextmanager
+def _only_one(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
+    try:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock(cache / "mariadb.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            say("waiting for another process that fetches MariaDB …")
+            lock.acquire()
+    except OSError as error:
+        raise StoreUnavailable(f"no writing to {cache}: {error}; set KB_CACHE") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _fetch(cache: Path, sources: str, say: Callable[[str], None]) -> ServerProgram:
     for left_over in cache.glob("mariadb.new-*"):
         shutil.rmtree(left_over)
     work = Path(tempfile.mkdtemp(prefix="mariadb.new-", dir=cache))
@@ -76,33 +99,30 @@ def _program(prefix: Path) -> ServerProgram:
     """The program with its own loader, for the machine's C library may be too old for it."""
     loaders = sorted(prefix.glob("usr/lib/*/ld-linux*.so.*"))
     if not loaders:
-        raise UnsupportedServer(f"no program loader in {prefix}.\n{WAYS_OUT}")
+        raise UnsupportedServer(f"{prefix} is incomplete; remove it, and kb fetches it again")
     launcher = (str(loaders[0]), "--library-path", str(loaders[0].parent))
     return inspect(prefix / "usr/sbin/mariadbd", launcher)
 
 
-def _sources() -> str:
+def _sources(apt: Path) -> str:
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise UnsupportedServer(
             f"no MariaDB 11.8 or later here, and kb can fetch one on Debian only.\n{WAYS_OUT}"
         )
     entries = [
         source
-        for path in sorted([APT / "sources.list", *APT.glob("sources.list.d/*")])
-        if path.suffix in PARSERS and path.is_file()
+        for path in sorted([apt / "sources.list", *apt.glob("sources.list.d/*")])
+        if path.suffix in PARSERS and os.access(path, os.R_OK)
         for source in PARSERS[path.suffix](path.read_text("utf-8", "replace"))
     ]
     sources = debian_archive(entries)
     if not sources:
         raise UnsupportedServer(
             "no MariaDB 11.8 or later here, and kb can fetch one from a Debian archive only, "
-            f"which is not among the sources in {APT} (Ubuntu carries MariaDB 11.8 itself from "
+            f"which is not among the sources in {apt} (Ubuntu carries MariaDB 11.8 itself from "
             f"25.10 on).\n{WAYS_OUT}"
         )
     return sources
-
-
-PARSERS = {".list": parse_list, ".sources": parse_deb822}
 
 
 def _download(folder: Path, sources: str) -> list[Path]:

@@ -83,8 +83,11 @@ class Home:
 
 def _make_private(folder: Path) -> None:
     """Make a folder that is the user's own and closed to everyone else."""
-    folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
-    facts = folder.lstat()
+    try:
+        folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
+        facts = folder.lstat()
+    except OSError as error:
+        raise StoreUnavailable(f"no folder for the server: {error}; set KB_HOME") from error
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid():
         raise StoreUnavailable(
             f"{folder} must be a folder of the user who runs kb (uid {os.geteuid()}), "

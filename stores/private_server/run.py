@@ -75,17 +75,31 @@ def terminate(home: Home) -> None:
     pid = living_pid(home)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
-        _wait(lambda: not is_alive(home), home, "stops")
+    elif is_alive(home):
+        raise StoreUnavailable(
+            f"the private MariaDB in {home.path} was started where this process cannot reach it, "
+            "such as another container; stop it there"
+        )
+    _wait(lambda: not is_alive(home), home, "stops")
 
 
 def living_pid(home: Home) -> int | None:
-    """The pid of the server that holds the life lock: each start removes the file of the last."""
+    """The pid of the living server, if it is a process that we can see."""
     if not is_alive(home):
         return None
     try:
-        return int(home.pid_file.read_text("ascii"))
-    except (FileNotFoundError, ValueError):  # it has just begun
+        pid = home.pid_file.read_text("ascii").strip()
+    except FileNotFoundError:  # it has just begun, or is just ending
         return None
+    return int(pid) if f"--datadir={home.data}" in _command_line(pid) else None
+
+
+def _command_line(pid: str) -> str:
+    if Path("/proc/self/cmdline").exists():
+        path = Path("/proc", pid, "cmdline")
+        return path.read_text("utf-8", "replace") if path.exists() else ""
+    ps = ["/bin/ps", "-ww", "-o", "args=", "-p", pid]
+    return subprocess.run(ps, capture_output=True, text=True, check=False).stdout  # noqa: S603 - a pid
 
 
 def end_of_log(log: Path, lines: int = 15) -> str:

@@ -66,6 +66,7 @@ class PrivateServer:
 
     def stop(self) -> bool:
         """Stop the server; False when none was running."""
+        self._home.prepare()
         if not run.is_alive(self._home):
             return False
         with self._alone():
@@ -73,6 +74,7 @@ class PrivateServer:
         return True
 
     def status(self) -> ServerStatus:
+        self._home.prepare()
         program = find(self._mariadbd) or fetched(self._cache)
         return ServerStatus(
             running=run.is_alive(self._home),
