@@ -70,7 +70,8 @@ class DocumentRegistry:
 
     def root_path(self, root: str) -> str | None:
         """Where the directory of that name was last indexed."""
-        return self._read(lambda c: c.scalar(_SQL["root_path"], {"name": root}))
+        row = self._read(lambda c: c.execute(_SQL["root_path"], {"name": root}).one_or_none())
+        return str(row.path) if row else None
 
     def set_root(self, root: str, path: str) -> None:
         self._write(lambda c: c.execute(_SQL["set_root"], {"name": root, "path": path}))
