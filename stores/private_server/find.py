@@ -92,8 +92,8 @@ def _explicit(name: str) -> ServerProgram:
 
 
 def _candidates(places: Sequence[str]) -> Iterator[Path]:
-    for search in (None, os.pathsep.join(places)):
-        path = shutil.which("mariadbd", path=search)
+    for folder in dict.fromkeys((*os.get_exec_path(), *places)):
+        path = shutil.which("mariadbd", path=folder)
         if path is not None:
             yield Path(path)
 

@@ -75,7 +75,7 @@ def terminate(home: Home) -> None:
     pid = living_pid(home)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
-    elif is_alive(home):
+    elif home.pid_file.exists():
         raise StoreUnavailable(
             f"the private MariaDB in {home.path} was started where this process cannot reach it, "
             "such as another container; stop it there"
