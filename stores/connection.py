@@ -24,7 +24,10 @@ _DEAD = (
     "timed out",
     "not connected",
 )
-_SESSION = "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY'"
+_SESSION = (
+    "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY', "
+    "innodb_lock_wait_timeout = 10"
+)
 _DRIVERS = {"mariadb+mariadbconnector", "mariadb+pymysql"}
 
 T = TypeVar("T")

@@ -87,7 +87,9 @@ class DocumentRegistry:
 
         The lock is a row lock: the server drops it when this process dies.
         """
-        self._write(lambda c: c.execute(_SQL["add_indexing"], {"root": root}))
+        row = {"root": root}
+        if not self._read(lambda c: c.scalar(_SQL["can_be_held"], row)):  # an insert would wait
+            self._write(lambda c: c.execute(_SQL["add_indexing"], row))
         with translated_errors(self.engine.url), self.engine.connect() as holder:
             while not _held(holder, root):
                 waiting()

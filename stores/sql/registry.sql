@@ -41,8 +41,12 @@ SELECT kb_root.name, kb_root.path, kb_root.indexed_at, COUNT(kb_document.id) AS 
 FROM kb_root LEFT JOIN kb_document ON kb_document.root = kb_root.name AND kb_document.chunks > 0
 GROUP BY kb_root.name, kb_root.path, kb_root.indexed_at ORDER BY kb_root.name
 
+-- can_be_held --
+-- Whether there is a row to hold while a root is indexed.
+SELECT COUNT(*) FROM kb_indexing WHERE root = :root
+
 -- add_indexing --
--- Make sure that there is a row to hold while a root is indexed.
+-- The row to hold while a root is indexed.
 INSERT IGNORE INTO kb_indexing (root) VALUES (:root)
 
 -- hold_indexing --
