@@ -1,0 +1,124 @@
+"""Bytes to text: which encoding a file is written in, or that it is not text."""
+
+import codecs
+import re
+import unicodedata
+
+from charset_normalizer import from_bytes
+
+from kb.indexing.document import UnreadableFile
+
+BOMS = (  # UTF-32 first: its mark begins with that of UTF-16
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+WESTERN = ("cp1252", "cp850", "mac-roman")
+SAMPLE = 100_000
+OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")
+
+NOISE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufff0-\ufffc\ufffe\uffff]")
+ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+EVERYDAY = re.compile(r"[ \nA-Za-z0-9,.。、，]")  # noqa: RUF001 - East Asian punctuation is meant
+WESTERN_LETTERS = frozenset("àâäáãåæçéèêëíìîïñóòôöõøœßúùûüÿªºµ")
+MISREAD = re.compile(  # signs of a Western text read by the wrong table
+    "[‚†‡ƒˆ˜\ufffd]"  # noqa: RUF001 - the low quote is meant
+    r"|(?<=[^\W\d_])[^\w\s'’–—·\x00-\x7f](?=[^\W\d_])"  # noqa: RUF001 - so are quote and dash
+    r"|(?<=[a-zà-ÿ])[À-ÖØ-ÞŒŠŽŸ]"
+    r"|(?<=[^\W\d_])[¹²³](?=[^\W\d_])"
+)
+
+
+def decode(data: bytes) -> str:
+    r"""Return the text, its lines ended by `\n`; raise UnreadableFile for what is not text."""
+    if not data.strip(b"\0 \t\r\n\f\v"):
+        raise UnreadableFile("the file is empty")
+    text = _decode(data)
+    if text is None or _is_noise(text[:SAMPLE]):
+        raise UnreadableFile(_not_text(data))
+    return clean(text)
+
+
+def clean(text: str) -> str:
+    """Make a string storable: NFC, without control characters and lone surrogates."""
+    text = ESCAPE_SEQUENCE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = NOISE.sub("", re.sub(r"[\x0b\x0c\x85]", " ", text))
+    return unicodedata.normalize("NFC", text)
+
+
+def _decode(data: bytes) -> str | None:
+    for mark, encoding in BOMS:
+        if data.startswith(mark):
+            return data.decode(encoding, "replace")
+    try:
+        text: str | None = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = _damaged_utf8(data)
+    if b"\0" in data[:SAMPLE] and (text is None or _is_noise(text[:SAMPLE])):
+        return _wide(data)
+    return text or _western(data) or _guessed(data)
+
+
+def _damaged_utf8(data: bytes) -> str | None:
+    """UTF-8 with a few broken characters: text in another encoding hardly ever has valid ones."""
+    text = data.decode("utf-8", "replace")
+    broken = text.count("\ufffd")
+    valid = len(text) - len(text.encode("ascii", "ignore")) - broken
+    return text if valid > 3 * broken else None
+
+
+def _wide(data: bytes) -> str | None:
+    """UTF-16 or UTF-32 without a mark: the reading with the most everyday characters."""
+    readings = {encoding: data[:SAMPLE].decode(encoding, "replace") for encoding in WIDE}
+    scores = {
+        encoding: len(EVERYDAY.findall(sample))
+        for encoding, sample in readings.items()
+        if not _is_noise(sample)
+    }
+    best = max(scores, key=scores.__getitem__, default=None)
+    return data.decode(best, "replace") if best else None
+
+
+def _western(data: bytes) -> str | None:
+    """Short French or German is where statistics fail: ask whether it reads well."""
+    for encoding in WESTERN:
+        if _reads_well(data[:SAMPLE].decode(encoding, "replace")):
+            return data.decode(encoding, "replace")
+    return None
+
+
+def _reads_well(text: str) -> bool:
+    special = [character for character in text if character > "\x7f"]
+    accented = [character.lower() for character in special if character.isalpha()]
+    plain = sum(character.isascii() and character.isalpha() for character in text)
+    foreign = sum(letter not in WESTERN_LETTERS for letter in accented)
+    return (
+        len(accented) <= plain + 2
+        and foreign * 20 <= len(accented)
+        and len(MISREAD.findall(text)) * 5 < len(special)
+        and not _is_noise(text)
+    )
+
+
+def _guessed(data: bytes) -> str | None:
+    guess = from_bytes(data[:SAMPLE]).best()
+    return data.decode(guess.encoding, "replace") if guess else None
+
+
+def _is_noise(text: str) -> bool:
+    controls = len(NOISE.findall(ESCAPE_SEQUENCE.sub("", text)))
+    unassigned = sum(unicodedata.category(character) in ("Cn", "Co") for character in text[:2000])
+    return (
+        controls > 1 + len(text) // 100
+        or text.count("\ufffd") > 1 + len(text) // 20
+        or unassigned > 1 + min(len(text), 2000) // 50
+    )
+
+
+def _not_text(data: bytes) -> str:
+    if data.startswith(OLD_OFFICE):
+        return "an old or encrypted Office file: save it as .docx, .pptx or .xlsx without password"
+    return "not a text file"

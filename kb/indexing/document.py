@@ -1,0 +1,55 @@
+"""What reading a file yields."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stores.errors import KBError
+
+Kind = Literal["markdown", "text", "code", "rows"]
+Scalar = str | int | float | bool
+Metadata = dict[str, Scalar | list[Scalar]]
+
+MAX_TEXT = 20_000_000
+"""Characters of text that one document may have."""
+
+
+class UnreadableFile(KBError):
+    """A file without usable text; the message is the reason that users see."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a document that no chunk crosses: a page, a slide, a sheet, a chapter."""
+
+    text: str
+    page: int | None = None
+    first_line: int | None = None
+    """The line of the file (1-based) where the text begins; None when it is not the file's own."""
+
+
+@dataclass(frozen=True)
+class Extract:
+    """What a reader found in a file; what it left open is decided from the text."""
+
+    kind: Kind
+    sections: tuple[Section, ...]
+    title: str = ""
+    """Declared by the author: front matter, subject, name of the book."""
+    property_title: str = ""
+    """Less trusted than the first heading: a document property, a first line, a <title>."""
+    language: str = ""
+    metadata: Mapping[object, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReadDocument:
+    """A document as text; in `rows` every line is a record, or `# ` and the name of a table."""
+
+    title: str
+    language: str
+    """ISO 639 code, or "" when nothing tells."""
+    media_type: str
+    kind: Kind
+    sections: tuple[Section, ...]
+    metadata: Metadata

@@ -1,0 +1,58 @@
+"""The block structure of Markdown."""
+
+from collections.abc import Sequence
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markdown_it.tree import SyntaxTreeNode
+
+# Tables stay paragraphs here: the table rule makes ten tokens a cell, and only lines matter.
+_BLOCKS = MarkdownIt("commonmark")
+_BLOCKS.core.ruler.enableOnly(["normalize", "block"])
+_INLINE = MarkdownIt("commonmark")
+
+MAX_HEADING = 200
+"""Characters; a longer "heading" is a paragraph that begins with #."""
+
+
+def block_tree(text: str) -> list[SyntaxTreeNode]:
+    """Return the top-level blocks, each with its lines (0-based, half open) in `map`."""
+    return SyntaxTreeNode(_BLOCKS.parse(text)).children
+
+
+def heading_text(node: SyntaxTreeNode) -> str:
+    """Return the words of a heading; "" when the block serves as no heading."""
+    if node.type != "heading":
+        return ""
+    words = _plain(_INLINE.parseInline(node.children[0].content[: MAX_HEADING * 5]))
+    return words if len(words) <= MAX_HEADING else ""
+
+
+def heading_level(node: SyntaxTreeNode) -> int:
+    return int(node.tag[1])
+
+
+def first_headings(text: str) -> dict[int, str]:
+    """Return the first heading of each level."""
+    found: dict[int, str] = {}
+    for node in block_tree(text):
+        if words := heading_text(node):
+            found.setdefault(heading_level(node), words)
+    return found
+
+
+def is_table_delimiter(line: str) -> bool:
+    """Tell the line between the header and the rows of a table: `|---|:--:|`."""
+    return "|" in line and "-" in line and set(line) <= set("|-: \t\n>")
+
+
+def _plain(tokens: Sequence[Token]) -> str:
+    words = []
+    for token in tokens:
+        if token.children:
+            words.append(_plain(token.children))
+        elif token.type in ("text", "code_inline", "text_special"):
+            words.append(token.content)
+        elif token.type in ("softbreak", "hardbreak"):
+            words.append(" ")
+    return " ".join("".join(words).split())

@@ -1,0 +1,142 @@
+"""The files below a directory that are to be indexed."""
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+from kb.indexing.document import UnreadableFile
+
+IGNORE_FILE = ".kbignore"
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    path: Path
+    """Absolute."""
+    relative: str
+    """Posix, NFC, always valid Unicode: a stable name of the file below its root."""
+    size: int
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A name that a user would miss; a directory stands for all that is below it."""
+
+    relative: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Directory:
+    path: Path
+    relative: str = ""
+    rules: tuple[tuple[str, GitIgnoreSpec], ...] = ()
+    """From the root downwards, each with the directory that it belongs to, as a prefix."""
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.relative}/" if self.relative else ""
+
+    def ignores(self, relative: str) -> bool:
+        for prefix, spec in reversed(self.rules):
+            ignored = spec.check_file(relative.removeprefix(prefix)).include
+            if ignored is not None:
+                return ignored
+        return False
+
+
+_Entry = _Directory | FoundFile | Skipped
+
+
+def walk(root: Path) -> Iterator[FoundFile | Skipped]:
+    """Yield the files below `root` in a fixed order; a file as root is found below its parent.
+
+    Links are not followed: what one inside the root names is found in its own place.
+    """
+    root = root.resolve()
+    if not root.exists():
+        raise UnreadableFile(f"{root} does not exist")
+    if root.is_file():
+        yield FoundFile(root, _storable(root.name), root.stat().st_size)
+        return
+    pending: list[_Entry] = [_Directory(root)]
+    while pending:
+        entry = pending.pop()
+        if isinstance(entry, _Directory):
+            pending.extend(reversed(_entries(entry, root)))
+        else:
+            yield entry
+
+
+def _entries(directory: _Directory, root: Path) -> list[_Entry]:
+    try:
+        directory = _with_own_rules(directory)
+        with os.scandir(directory.path) as scan:
+            visible = [entry for entry in scan if not entry.name.startswith(".")]
+    except OSError as error:
+        return [Skipped(directory.relative or ".", f"the directory is unreadable: {_why(error)}")]
+    except ValueError as error:
+        return [Skipped(directory.relative or ".", f"its {IGNORE_FILE} is invalid: {error}")]
+    found: dict[str, _Entry | None] = {}
+    collisions: list[_Entry] = []
+    for entry in sorted(visible, key=lambda entry: (_storable(entry.name), entry.name)):
+        relative = directory.prefix + _storable(entry.name)
+        if relative in found:
+            collisions.append(Skipped(relative, "another file here has the same name in Unicode"))
+        else:
+            found[relative] = _classify(directory, relative, entry, root)
+    return [entry for entry in found.values() if entry is not None] + collisions
+
+
+def _with_own_rules(directory: _Directory) -> _Directory:
+    source = directory.path / IGNORE_FILE
+    if source.is_symlink() or not source.is_file():
+        return directory
+    lines = source.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+    rules = (directory.prefix, GitIgnoreSpec.from_lines(map(_storable, lines)))
+    return replace(directory, rules=(*directory.rules, rules))
+
+
+def _classify(
+    directory: _Directory, relative: str, entry: os.DirEntry[str], root: Path
+) -> _Entry | None:
+    """Tell what an entry is; None for what nobody misses."""
+    try:
+        is_directory = entry.is_dir(follow_symlinks=False)
+        if directory.ignores(f"{relative}/" if is_directory else relative):
+            return None
+        if entry.is_symlink():
+            return _link(relative, entry, root)
+        if is_directory:
+            return _Directory(Path(entry.path), relative, directory.rules)
+        if not entry.is_file():
+            return Skipped(relative, "it is not a regular file")
+        return FoundFile(Path(entry.path), relative, entry.stat().st_size)
+    except OSError as error:
+        return Skipped(relative, f"it is unreadable: {_why(error)}")
+
+
+def _link(relative: str, entry: os.DirEntry[str], root: Path) -> Skipped | None:
+    try:
+        target = Path(entry.path).resolve(strict=True)
+    except FileNotFoundError:
+        return Skipped(relative, "it is a link to nothing")
+    except (OSError, RuntimeError):  # RuntimeError: a loop, before Python 3.13
+        return Skipped(relative, "it is a link that cannot be followed, perhaps a loop")
+    if target.is_relative_to(root):
+        return None
+    return Skipped(relative, "it is a link that leads out of the indexed directory")
+
+
+def _storable(name: str) -> str:
+    """NFC, with the bytes that are not UTF-8 spelled out."""
+    valid = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return unicodedata.normalize("NFC", valid)
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)
