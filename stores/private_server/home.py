@@ -66,7 +66,7 @@ class Home:
 
     def password(self) -> str:
         parser = configparser.ConfigParser(interpolation=None)
-        parser.read_string(self.credentials.read_text("ascii"))
+        parser.read_string(self.credentials.read_text("utf-8"))
         return parser["client"]["password"]
 
     def write_credentials(self) -> None:

@@ -18,16 +18,15 @@ DEADLINE = 60.0
 """Seconds; recovery after a crash takes a few."""
 
 
-def is_listening(home: Home) -> bool:
+def answers(home: Home) -> bool:
+    """Whether the server greets; it opens its socket some time before it is ready."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1)
         try:
             probe.connect(str(home.socket))
-        except (BlockingIOError, TimeoutError):  # its queue is full: it is there, and busy
-            return True
-        except (FileNotFoundError, ConnectionRefusedError):
+            return bool(probe.recv(1))
+        except (FileNotFoundError, ConnectionError, BlockingIOError, TimeoutError):
             return False
-    return True
 
 
 def is_alive(home: Home) -> bool:
@@ -64,9 +63,9 @@ def launch(program: ServerProgram, home: Home, options: list[str]) -> None:
 
 
 def comes_up(home: Home) -> bool:
-    """Wait until a living server listens; False when it is dead."""
-    _wait(lambda: is_listening(home) or not is_alive(home), home, "answers on its socket")
-    return is_listening(home)
+    """Wait until a living server answers; False when it is dead."""
+    _wait(lambda: answers(home) or not is_alive(home), home, "answers on its socket")
+    return is_alive(home)
 
 
 def terminate(home: Home) -> None:
@@ -88,7 +87,7 @@ def living_pid(home: Home) -> int | None:
     if not is_alive(home):
         return None
     try:
-        pid = home.pid_file.read_text("ascii").strip()
+        pid = home.pid_file.read_text("utf-8").strip()
     except FileNotFoundError:  # it has just begun, or is just ending
         return None
     return int(pid) if f"--datadir={home.data}" in _command_line(pid) else None

@@ -58,7 +58,7 @@ class PrivateServer:
 
     def ensure_running(self) -> None:
         self._home.prepare()
-        if run.is_listening(self._home):
+        if run.answers(self._home):
             return
         with self._alone():
             if not run.comes_up(self._home):
