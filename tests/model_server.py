@@ -85,7 +85,7 @@ class FakeModels:
         self.requests: list[Request] = []
         self.closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.fake = self  # type: ignore[attr-defined] - how a handler finds its script
+        self._server.fake = self  # type: ignore[attr-defined]  # how a handler finds its script
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self._thread = threading.Thread(
@@ -131,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def fake(self) -> FakeModels:
-        return self.server.fake  # type: ignore[attr-defined, no-any-return] - set by FakeModels
+        return self.server.fake  # type: ignore[attr-defined, no-any-return]  # set by FakeModels
 
     def do_GET(self) -> None:
         self._record({})

