@@ -69,7 +69,8 @@ def home(server) -> Iterator[Path]:
     """A home of its own; the session's server has fetched the program by then."""
     folder = Path(tempfile.mkdtemp(prefix=f"kb-test-{os.getpid()}-", dir="/tmp"))
     yield folder
-    private(folder).stop()
+    if private(folder).status().running:
+        kill(private(folder))
     shutil.rmtree(folder)
 
 
