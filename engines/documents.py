@@ -1,0 +1,188 @@
+"""The document engine: retriever -> answer with citations, with a language model or without."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
+from typing import Any
+
+from llama_index.core.base.base_query_engine import BaseQueryEngine
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.base.response.schema import (
+    RESPONSE_TYPE,
+    AsyncStreamingResponse,
+    Response,
+    StreamingResponse,
+)
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.llms.llm import LLM
+from llama_index.core.prompts import ChatPromptTemplate
+from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
+from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.schema import NodeWithScore, QueryBundle
+
+from engines.citations import CitedText, citation, numbered
+from engines.extract import Quote, quotes
+from engines.language import phrase
+from engines.model_errors import model_errors
+from engines.prompts import prompt
+
+_ANSWERING = "answering the question"
+
+
+class DocumentQueryEngine(BaseQueryEngine):
+    """Answers from retrieved passages; without an `llm`, by quoting them.
+
+    `Response.source_nodes` are the cited passages; while a stream runs, they and the citations
+    in its metadata are still empty.
+    """
+
+    def __init__(
+        self,
+        retriever: BaseRetriever,
+        *,
+        llm: LLM | None,
+        embed_model: BaseEmbedding,
+        streaming: bool = False,
+        route_reason: str = "documents were asked for",
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
+        super().__init__(callback_manager)
+        self._retriever = retriever
+        self._llm = llm
+        self._embed_model = embed_model
+        self._streaming = streaming
+        self._route_reason = route_reason
+        self._prompt = ChatPromptTemplate(
+            [
+                ChatMessage(role=MessageRole.SYSTEM, content=prompt("answer_system")),
+                ChatMessage(role=MessageRole.USER, content=prompt("answer_user")),
+            ]
+        )
+
+    def _get_prompts(self) -> PromptDictType:
+        return {"answer": self._prompt}
+
+    def _update_prompts(self, prompts: PromptDictType) -> None:
+        self._prompt = prompts.get("answer", self._prompt)  # type: ignore[assignment]  # LlamaIndex types it as any prompt
+
+    def _get_prompt_modules(self) -> PromptMixinType:
+        return {}
+
+    def retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        with model_errors("embedding the question"):
+            return self._retriever.retrieve(query_bundle)
+
+    async def aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        with model_errors("embedding the question"):
+            return await self._retriever.aretrieve(query_bundle)
+
+    def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        answer = _Answer(query_bundle.query_str, self._route_reason, self._llm)
+        passages = answer.retrieved(self.retrieve(query_bundle))
+        if not passages or self._llm is None:
+            return self._without_model(answer)
+        with model_errors(_ANSWERING):
+            if self._streaming:
+                return answer.stream(self._llm.stream(self._prompt, **answer.prompt_values))
+            return answer.written(self._llm.predict(self._prompt, **answer.prompt_values))
+
+    async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        answer = _Answer(query_bundle.query_str, self._route_reason, self._llm)
+        passages = answer.retrieved(await self.aretrieve(query_bundle))
+        if not passages or self._llm is None:
+            return await asyncio.to_thread(self._without_model, answer)
+        with model_errors(_ANSWERING):
+            if self._streaming:
+                tokens = await self._llm.astream(self._prompt, **answer.prompt_values)
+                return answer.astream(tokens)
+            return answer.written(await self._llm.apredict(self._prompt, **answer.prompt_values))
+
+    def _without_model(self, answer: "_Answer") -> RESPONSE_TYPE:
+        with model_errors("comparing sentences with the question"):
+            return answer.quoted(quotes(answer.question, answer.passages, self._embed_model))
+
+
+class _Answer:
+    """One answer in the making: what was retrieved, what was cited, and how long it took."""
+
+    def __init__(self, question: str, route_reason: str, llm: LLM | None) -> None:
+        self.question = question
+        self.passages: Sequence[NodeWithScore] = ()
+        self._sources: list[NodeWithScore] = []
+        self._since = time.perf_counter()
+        self._metadata: dict[str, Any] = {
+            "route": "documents",
+            "route_reason": route_reason,
+            "citations": [],
+            "errors": {},
+            "timings": {},
+            "model": llm.metadata.model_name if llm else None,
+        }
+
+    @property
+    def prompt_values(self) -> dict[str, str]:
+        return {"passages": numbered(self.passages), "question": self.question}
+
+    def retrieved(self, passages: Sequence[NodeWithScore]) -> Sequence[NodeWithScore]:
+        self.passages = passages
+        self._time("retrieval")
+        return passages
+
+    def written(self, text: str) -> Response:
+        cited = CitedText(len(self.passages))
+        text = "".join(cited.clean([text]))
+        self._cite_all(cited)
+        return self._response(text)
+
+    def stream(self, tokens: Iterator[str]) -> StreamingResponse:
+        return StreamingResponse(self._streamed(tokens), self._sources, self._metadata)
+
+    def astream(self, tokens: AsyncIterator[str]) -> AsyncStreamingResponse:
+        return AsyncStreamingResponse(self._astreamed(tokens), self._sources, self._metadata)
+
+    def quoted(self, found: Sequence[Quote]) -> Response:
+        if not self.passages:
+            return self._response(phrase("nothing_indexed", self.question))
+        if not found:
+            return self._response(phrase("not_found", self.question))
+        best = {quote.passage.node_id: quote for quote in reversed(found)}
+        numbers = {node_id: number for number, node_id in enumerate(reversed(best), start=1)}
+        for node_id, number in numbers.items():
+            self._cite(number, best[node_id].passage, best[node_id].text)
+        lines = [f"- “{quote.text}” [{numbers[quote.passage.node_id]}]" for quote in found]
+        return self._response("\n".join([phrase("extracts", self.question), *lines]))
+
+    def _streamed(self, tokens: Iterator[str]) -> Generator[str, None, None]:
+        cited = CitedText(len(self.passages))
+        with model_errors(_ANSWERING):
+            yield from (piece for piece in cited.clean(tokens) if piece)
+        self._cite_all(cited)
+        self._time("answer")
+
+    async def _astreamed(self, tokens: AsyncIterator[str]) -> AsyncGenerator[str, None]:
+        cited = CitedText(len(self.passages))
+        with model_errors(_ANSWERING):
+            async for token in tokens:
+                if piece := cited.feed(token):
+                    yield piece
+        yield cited.end()
+        self._cite_all(cited)
+        self._time("answer")
+
+    def _cite_all(self, cited: CitedText) -> None:
+        for number in sorted(cited.cited):
+            self._cite(number, self.passages[number - 1])
+
+    def _cite(self, number: int, passage: NodeWithScore, excerpt: str | None = None) -> None:
+        self._sources.append(passage)
+        self._metadata["citations"].append(citation(number, passage, excerpt))
+
+    def _response(self, text: str) -> Response:
+        self._time("answer")
+        return Response(text, self._sources, self._metadata)
+
+    def _time(self, step: str) -> None:
+        now = time.perf_counter()
+        self._metadata["timings"][step] = round((now - self._since) * 1000, 1)
+        self._since = now

@@ -1,0 +1,44 @@
+"""The language to answer in, and the words that kb itself says in it."""
+
+from functools import cache
+
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+PHRASES = {
+    "en": {
+        "nothing_indexed": (
+            "No indexed document could be searched for this. `kb status` shows what is indexed, "
+            "`kb index PATH` adds documents."
+        ),
+        "not_found": "The documents do not say.",
+        "extracts": "From the documents:",
+        "closest": "The closest document is {title} [{number}].",
+    },
+    "fr": {
+        "nothing_indexed": (
+            "Aucun document indexé n'a pu être consulté pour cette question. `kb status` montre "
+            "ce qui est indexé, `kb index CHEMIN` ajoute des documents."
+        ),
+        "not_found": "Les documents ne le disent pas.",
+        "extracts": "D'après les documents :",
+        "closest": "Le document le plus proche est {title} [{number}].",
+    },
+}
+
+
+def phrase(name: str, question: str) -> str:
+    """What kb says, in the language of the question."""
+    return PHRASES[question_language(question)][name]
+
+
+def question_language(question: str) -> str:
+    """The likelier of the languages that kb speaks itself."""
+    language, _ = _identifier().classify(question)
+    return str(language)
+
+
+@cache
+def _identifier() -> LanguageIdentifier:
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(list(PHRASES))
+    return identifier
