@@ -1,0 +1,252 @@
+"""KnowledgeBase: opens, wires, closes. The one place where the parts meet."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+import sqlalchemy as sa
+from llama_index.core import VectorStoreIndex
+from llama_index.core.base.base_query_engine import BaseQueryEngine
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.base.response.schema import Response
+from llama_index.core.llms.llm import LLM
+from llama_index.core.retrievers import BaseRetriever, VectorIndexRetriever
+from llama_index.core.schema import NodeWithScore
+from llama_index.core.vector_stores.types import MetadataFilters, VectorStoreQueryMode
+
+from engines.documents import DocumentQueryEngine
+from engines.model_errors import model_errors
+from kb.config import Config, load_config
+from kb.indexing.embed import ChunkEmbedder
+from kb.indexing.report import IndexReport, Progress
+from kb.indexing.run import Indexer
+from kb.models import embedding_identity, make_embedder, make_llm
+from stores.collection import Collection, open_collection
+from stores.connection import ServerInfo, make_engine, server_info
+from stores.documents import DocumentRegistry
+from stores.embedding_cache import EmbeddingCache
+from stores.errors import ConfigError
+from stores.private_server import PrivateServer
+from stores.schema import create_database, migrate
+from stores.vector_store import MariaDBVectorStore
+
+Source = Literal["auto", "documents", "database", "both"]
+
+_CANDIDATES = 50  # of each leg; the fused best of them are the answer's passages
+# Parts of the vector leg in the sum with full-text, by how well the model knows the words.
+_VECTOR_WEIGHT = {"wordllama": 0.3}
+_DEFAULT_VECTOR_WEIGHT = 0.5
+
+
+@dataclass(frozen=True)
+class KnowledgeBase:
+    """Documents and chunks in one MariaDB, and the engines that answer from them.
+
+    Open it with `KnowledgeBase.open`; use it as a context manager, or `close` it.
+    """
+
+    config: Config
+    engine: sa.Engine
+    collection: Collection
+    vector_store: MariaDBVectorStore
+    registry: DocumentRegistry
+    embed_model: BaseEmbedding
+    llm: LLM | None
+
+    @classmethod
+    def open(
+        cls,
+        config: Config | str | Path | None = None,
+        *,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> Self:
+        """Connect, starting the private MariaDB if need be, and bring the tables up to date.
+
+        Raises ConfigError, StoreUnavailable, UnsupportedServer or CollectionMismatch.
+        """
+        config = config if isinstance(config, Config) else load_config(config)
+        embed_model, llm = make_embedder(config), make_llm(config)
+        engine = open_database(config, say)
+        server_info(engine)
+        migrate(engine)
+        collection = open_collection(
+            engine, embedding_identity(config, embed_model), lambda: _dimension(embed_model)
+        )
+        vector_store = MariaDBVectorStore(
+            engine,
+            collection.chunk_table,
+            embed_dim=collection.dimension,
+            filter_keys=config.documents.filter_keys,
+        )
+        vector_store.set_up()
+        registry = DocumentRegistry(engine, vector_store.table)
+        return cls(config, engine, collection, vector_store, registry, embed_model, llm)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def index(
+        self,
+        path: str | Path | None = None,
+        *,
+        prune: bool = False,
+        name: str | None = None,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> IndexReport:
+        """Index a directory, or one file; without a path, the one that config.yaml names.
+
+        `prune` removes documents whose files are gone from the directory. Raises RootConflict,
+        ModelUnavailable, StoreUnavailable; files that cannot be read are in the report.
+        """
+        directory = Path(path) if path else self.config.documents.path
+        if directory is None or not directory.exists():
+            raise ConfigError(
+                f"There is nothing to index at {directory}. Name a directory or a file, or set "
+                "documents.path in config.yaml."
+            )
+        cache = EmbeddingCache(
+            self.engine, self.collection.embedding_model, self.collection.dimension
+        )
+        embedder = ChunkEmbedder(self.embed_model, cache)
+        indexer = Indexer(self.registry, embedder, on_progress, say)
+        return indexer.index(directory, name=name, prune=prune)
+
+    def retriever(
+        self,
+        top_k: int | None = None,
+        *,
+        filters: MetadataFilters | None = None,
+        mode: VectorStoreQueryMode = VectorStoreQueryMode.HYBRID,
+        profile: str | None = None,
+    ) -> BaseRetriever:
+        """Passages by vector and words, fused; `top_k` of them (retrieval.top_k by default)."""
+        self._check_profile(profile or self.config.retrieval.profile)
+        top_k = top_k or self.config.retrieval.top_k
+        provider = self.config.embedding.provider
+        is_hybrid = mode is VectorStoreQueryMode.HYBRID
+        return VectorIndexRetriever(
+            VectorStoreIndex.from_vector_store(self.vector_store, embed_model=self.embed_model),
+            similarity_top_k=max(_CANDIDATES, top_k) if is_hybrid else top_k,
+            hybrid_top_k=top_k,
+            vector_store_query_mode=mode,
+            alpha=_VECTOR_WEIGHT.get(provider, _DEFAULT_VECTOR_WEIGHT),
+            filters=filters,
+            embed_model=self.embed_model,
+        )
+
+    def search(
+        self,
+        question: str,
+        top_k: int | None = None,
+        *,
+        filters: MetadataFilters | None = None,
+        profile: str | None = None,
+    ) -> list[NodeWithScore]:
+        """The passages that match best, the best first, scored in 0..1."""
+        retriever = self.retriever(top_k, filters=filters, profile=profile)
+        with model_errors("embedding the question"):
+            return retriever.retrieve(_asked(question))
+
+    def query_engine(
+        self,
+        source: Source = "auto",
+        *,
+        top_k: int | None = None,
+        filters: MetadataFilters | None = None,
+        profile: str | None = None,
+        streaming: bool = False,
+    ) -> BaseQueryEngine:
+        """An engine that answers from a source; its responses carry their evidence in metadata."""
+        return DocumentQueryEngine(
+            self.retriever(top_k, filters=filters, profile=profile),
+            llm=self.llm,
+            embed_model=self.embed_model,
+            streaming=streaming,
+            route_reason=_route_reason(source),
+        )
+
+    def ask(
+        self,
+        question: str,
+        source: Source = "auto",
+        *,
+        top_k: int | None = None,
+        filters: MetadataFilters | None = None,
+        profile: str | None = None,
+    ) -> Response:
+        """One answer with its evidence. Raises ModelUnavailable, StoreUnavailable."""
+        engine = self.query_engine(source, top_k=top_k, filters=filters, profile=profile)
+        response = engine.query(_asked(question))
+        assert isinstance(response, Response)  # noqa: S101 - only streaming engines return others
+        return response
+
+    def status(self) -> dict[str, Any]:
+        """Server, collection, counts and failures, as `kb status --json` prints them."""
+        info: ServerInfo = server_info(self.engine)
+        documents, chunks = self.registry.totals()
+        return {
+            "server": info.version,
+            "collection": self.collection.name,
+            "embedding": self.collection.embedding_model,
+            "dimension": self.collection.dimension,
+            "llm": self.llm.metadata.model_name if self.llm else None,
+            "documents": documents,
+            "chunks": chunks,
+            "roots": self.registry.roots(),
+            "failed": [
+                {"path": each.path, "reason": each.reason, "root": each.root}
+                for each in self.registry.failures()
+            ],
+        }
+
+    def _check_profile(self, profile: str) -> None:
+        if profile != "default":
+            raise ConfigError(f"There is no search profile {profile!r}; there is `default`.")
+
+
+def private_server(config: Config) -> PrivateServer:
+    return PrivateServer(config.home, config.cache, mariadbd=config.mariadbd)
+
+
+def open_database(config: Config, say: Callable[[str], None] = lambda _: None) -> sa.Engine:
+    """The engine of config.database, its server running; the private one is started if need be."""
+    if isinstance(config.database.url, sa.URL):
+        return make_engine(config.database.url)
+    server = private_server(config)
+    server.fetch(say)
+    server.ensure_running()
+    admin = make_engine(server.url(""), before_connect=server.ensure_running)
+    create_database(admin, config.database.name)
+    admin.dispose()
+    return make_engine(server.url(config.database.name), before_connect=server.ensure_running)
+
+
+def _dimension(embed_model: BaseEmbedding) -> int:
+    with model_errors("measuring the dimension of the embedding model"):
+        return len(embed_model.get_text_embedding("dimension"))
+
+
+def _asked(question: str) -> str:
+    if not question.strip():
+        raise ConfigError("The question is empty. Ask something.")
+    return question
+
+
+def _route_reason(source: Source) -> str:
+    if source not in get_args(Source):
+        raise ConfigError(
+            f"There is no source {source!r}; there are {', '.join(get_args(Source))}."
+        )
+    if source in ("database", "both"):
+        raise ConfigError(
+            f"The source {source!r} is not available yet; `documents` and `auto` are."
+        )
+    return "documents were asked for" if source == "documents" else "documents are the only source"

@@ -1,0 +1,52 @@
+"""Chunks -> vectors: known texts from the cache, the others in batches across documents."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.schema import MetadataMode, TextNode
+
+from engines.model_errors import model_errors
+from stores.embedding_cache import EmbeddingCache
+from stores.errors import InvalidVector, ModelUnavailable
+
+_TEXTS_A_CALL = 64
+
+
+@dataclass(frozen=True)
+class ChunkEmbedder:
+    embed_model: BaseEmbedding
+    cache: EmbeddingCache
+
+    def embed(self, chunks: Iterable[TextNode]) -> None:
+        """Give each chunk its embedding. Raises ModelUnavailable; what was made is kept."""
+        by_text: dict[str, list[TextNode]] = {}
+        for chunk in chunks:
+            by_text.setdefault(chunk.get_content(MetadataMode.EMBED), []).append(chunk)
+        embeddings = self._embeddings(list(by_text))
+        for text, same in by_text.items():
+            for chunk in same:
+                chunk.embedding = embeddings[text]
+
+    def _embeddings(self, texts: list[str]) -> dict[str, list[float]]:
+        embeddings = self.cache.known(texts)
+        missing = [text for text in texts if text not in embeddings]
+        for start in range(0, len(missing), _TEXTS_A_CALL):
+            made = self._made(missing[start : start + _TEXTS_A_CALL])
+            embeddings |= made
+            try:
+                self.cache.remember(made)
+            except InvalidVector:
+                continue  # the documents that hold such a vector fail when they are written
+        return embeddings
+
+    def _made(self, texts: list[str]) -> dict[str, list[float]]:
+        with model_errors("embedding documents"):
+            vectors = self.embed_model.get_text_embedding_batch(texts)
+        if len(vectors) != len(texts):
+            raise ModelUnavailable(
+                f"The embedding model {self.embed_model.model_name} answered {len(texts)} texts "
+                f"with {len(vectors)} vectors, so none of them was stored. Index again, or choose "
+                "another model."
+            )
+        return dict(zip(texts, vectors, strict=True))

@@ -1,0 +1,75 @@
+"""What a run did, and where it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class IndexReport:
+    """Counts of documents, chunks written, and (path, reason) of each failure.
+
+    `missing` documents are gone from the directory but still answer, as nothing was pruned.
+    """
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    failed: tuple[tuple[str, str], ...] = ()
+    chunks: int = 0
+    seconds: float = 0.0
+    missing: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Files that are done, of how many, and chunks written so far."""
+
+    files: int
+    total: int
+    chunks: int
+
+
+@dataclass
+class Tally:
+    """The counts of a run in progress."""
+
+    on_progress: Callable[[Progress], None]
+    total: int = 0
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    missing: int = 0
+    chunks: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+    def keep(self) -> None:
+        self.unchanged += 1
+        self._tell()
+
+    def write(self, chunks: int, *, is_new: bool) -> None:
+        self.chunks += chunks
+        self.added += is_new
+        self.changed += not is_new
+        self._tell()
+
+    def fail(self, path: str, reason: str) -> None:
+        self.failed.append((path, reason))
+        self._tell()
+
+    def _tell(self) -> None:
+        files = self.added + self.changed + self.unchanged + len(self.failed)
+        self.on_progress(Progress(min(files, self.total), self.total, self.chunks))
+
+    def report(self, seconds: float) -> IndexReport:
+        return IndexReport(
+            added=self.added,
+            changed=self.changed,
+            removed=self.removed,
+            unchanged=self.unchanged,
+            failed=tuple(self.failed),
+            chunks=self.chunks,
+            seconds=round(seconds, 2),
+            missing=self.missing,
+        )

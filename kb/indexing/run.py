@@ -1,0 +1,236 @@
+"""Index a directory: what changed is read, split, embed and written, one document at a time."""
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from llama_index.core.schema import TextNode
+
+from kb.indexing.document import ReadDocument, UnreadableFile
+from kb.indexing.embed import ChunkEmbedder
+from kb.indexing.report import IndexReport, Progress, Tally
+from kb.indexing.split import split
+from kb.indexing.walk import FoundFile, Skipped, walk
+from kb.indexing.worker import ReadWorker
+from stores.documents import DocumentRegistry, IndexedDocument, KnownDocument, document_id
+from stores.errors import RootConflict, StoreError, StoreUnavailable
+
+# Part of every content hash: raise it when reading or splitting changes what a file yields.
+_PIPELINE = b"1"
+_CHUNKS_A_GROUP = 256
+_FILES_AHEAD = 4
+_EMBEDDED_KEYS = {"title", "headings"}
+
+
+@dataclass(frozen=True)
+class Indexer:
+    """Indexes directories into one registry with one embedding model."""
+
+    registry: DocumentRegistry
+    embedder: ChunkEmbedder
+    on_progress: Callable[[Progress], None] = lambda _: None
+    say: Callable[[str], None] = lambda _: None
+
+    def index(self, path: Path, *, name: str | None = None, prune: bool = False) -> IndexReport:
+        """Bring the root up to date with the directory (or the one file) at `path`.
+
+        Raises RootConflict, ModelUnavailable or StoreUnavailable; what was written until then
+        stays, and the next run goes on from there.
+        """
+        started = time.monotonic()
+        path = path.resolve()
+        directory = path if path.is_dir() else path.parent
+        root = name or directory.name or "root"
+        tally = Tally(self.on_progress)
+        with self.registry.indexing(root, self._waiting(root)):
+            self._claim(root, directory)
+            _Run(self.registry, self.embedder, root, tally).index(path, prune=prune)
+        return tally.report(time.monotonic() - started)
+
+    def _waiting(self, root: str) -> Callable[[], None]:
+        messages = [f"Another run is indexing {root!r}; waiting until it is done."]
+        return lambda: self.say(messages.pop()) if messages else None
+
+    def _claim(self, root: str, directory: Path) -> None:
+        last = self.registry.root_path(root)
+        if last and last != str(directory) and Path(last).is_dir():
+            raise RootConflict(
+                f"{root!r} is already the name of {last}. Give {directory} another name: "
+                f"kb index {directory} --name NAME"
+            )
+        self.registry.set_root(root, str(directory))
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """A file whose content is not what the registry holds."""
+
+    file: FoundFile
+    content_hash: str
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class _Split:
+    """A file read and split, waiting for its embeddings."""
+
+    document: IndexedDocument
+    chunks: list[TextNode]
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run over one root."""
+
+    registry: DocumentRegistry
+    embedder: ChunkEmbedder
+    root: str
+    tally: Tally
+
+    def index(self, path: Path, *, prune: bool) -> None:
+        known = self.registry.known(self.root)
+        files, skipped = _walked(path)
+        self.tally.total = len(files) + len(skipped)
+        for each in skipped:
+            self.tally.fail(each.relative, each.reason)
+        with ReadWorker() as worker, ThreadPoolExecutor(1) as reader:
+            for group in _grouped(self._documents(self._changed(files, known), worker, reader)):
+                self._write(group)
+        if path.is_dir():
+            self._forget(known, files, skipped, prune=prune)
+
+    def _changed(
+        self, files: Iterable[FoundFile], known: dict[str, KnownDocument]
+    ) -> Iterator[_Changed]:
+        for file in files:
+            last = known.get(file.relative)
+            try:
+                content_hash = _content_hash(file.path)
+            except OSError as error:
+                self._fail(file.relative, f"cannot be read: {error.strerror}")
+                continue
+            if last and last.status == "indexed" and last.content_hash == content_hash:
+                self.tally.keep()
+            else:
+                yield _Changed(file, content_hash, is_new=not (last and last.chunks))
+
+    def _documents(
+        self, changed: Iterator[_Changed], worker: ReadWorker, reader: ThreadPoolExecutor
+    ) -> Iterator[_Split]:
+        """Read a few files ahead, so that parsing and embedding overlap."""
+        for each, reading in _ahead(
+            changed, lambda item: reader.submit(worker.read, item.file.path)
+        ):
+            try:
+                yield self._split(each, reading.result())
+            except (UnreadableFile, OSError) as error:
+                self._fail(each.file.relative, str(error))
+
+    def _split(self, changed: _Changed, read: ReadDocument) -> _Split:
+        file = changed.file
+        modified_at = datetime.fromtimestamp(file.path.stat().st_mtime, UTC).replace(tzinfo=None)
+        document = IndexedDocument(
+            id=document_id(self.root, file.relative),
+            root=self.root,
+            path=file.relative,
+            content_hash=changed.content_hash,
+            size=file.size,
+            modified_at=modified_at,
+            media_type=read.media_type,
+            title=read.title,
+            language=read.language,
+        )
+        chunks = split(read, document.id)
+        if not chunks:
+            raise UnreadableFile("it has no text")
+        for chunk in chunks:
+            _add_file_facts(chunk, document)
+        return _Split(document, chunks, changed.is_new)
+
+    def _write(self, group: list[_Split]) -> None:
+        self.embedder.embed(chunk for each in group for chunk in each.chunks)
+        for each in group:
+            try:
+                self.registry.replace(each.document, each.chunks)
+            except StoreUnavailable:
+                raise
+            except StoreError as error:
+                self._fail(each.document.path, str(error))
+            else:
+                self.tally.write(len(each.chunks), is_new=each.is_new)
+
+    def _forget(
+        self,
+        known: dict[str, KnownDocument],
+        files: list[FoundFile],
+        skipped: list[Skipped],
+        *,
+        prune: bool,
+    ) -> None:
+        """Remove what is gone; what could not be looked at is not gone."""
+        seen = {file.relative for file in files}
+        hidden = tuple(f"{each.relative}/" for each in skipped)
+        for path, document in known.items():
+            if path in seen or f"{path}/".startswith(hidden):
+                continue
+            if prune or not document.chunks:
+                self.registry.remove(document.id)
+                self.tally.removed += bool(document.chunks)
+            else:
+                self.tally.missing += 1
+
+    def _fail(self, path: str, reason: str) -> None:
+        self.registry.fail(self.root, path, reason)
+        self.tally.fail(path, reason)
+
+
+def _walked(path: Path) -> tuple[list[FoundFile], list[Skipped]]:
+    found = list(walk(path))
+    files = [each for each in found if isinstance(each, FoundFile)]
+    return files, [each for each in found if isinstance(each, Skipped)]
+
+
+def _content_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.sha256(_PIPELINE)).hexdigest()
+
+
+def _ahead(
+    items: Iterator[_Changed], submit: Callable[[_Changed], Future[ReadDocument]]
+) -> Iterator[tuple[_Changed, Future[ReadDocument]]]:
+    waiting: deque[tuple[_Changed, Future[ReadDocument]]] = deque()
+    for item in items:
+        waiting.append((item, submit(item)))
+        if len(waiting) > _FILES_AHEAD:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _grouped(documents: Iterable[_Split]) -> Iterator[list[_Split]]:
+    """Documents together until their chunks are worth a call to the embedding model."""
+    group: list[_Split] = []
+    for document in documents:
+        group.append(document)
+        if sum(len(each.chunks) for each in group) >= _CHUNKS_A_GROUP:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _add_file_facts(chunk: TextNode, document: IndexedDocument) -> None:
+    chunk.metadata |= {
+        "path": document.path,
+        "root": document.root,
+        "size": document.size,
+        "modified": document.modified_at.isoformat(timespec="seconds"),
+    }
+    hidden = [key for key in chunk.metadata if key not in _EMBEDDED_KEYS]
+    chunk.excluded_embed_metadata_keys = hidden
+    chunk.excluded_llm_metadata_keys = hidden
