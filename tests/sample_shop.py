@@ -154,13 +154,11 @@ def make_basket(
     random: Random, segment: str, day: date, products: list[Product]
 ) -> dict[Product, int]:
     on_sale = [
-        product
-        for product in products
-        if product.launched_on <= day <= (product.discontinued_on or TODAY)
+        item for item in products if item.launched_on <= day <= (item.discontinued_on or TODAY)
     ]
     basket: dict[Product, int] = {}
     for _ in range(pick(random, (1, 2, 3, 4, 5), (25, 30, 25, 13, 7))):
-        product = pick(random, on_sale, [product.popularity for product in on_sale])
+        product = pick(random, on_sale, [item.popularity for item in on_sale])
         most = PIECES[segment] * (2 if product.category == "supplies" else 1)
         basket[product] = between(random, 1, most)
     return basket
@@ -172,9 +170,13 @@ def shipping_fee(method: str, value: Decimal, customer: Customer, day: date) -> 
     return Decimal("0.00" if free else SHIPPING[method][0])
 
 
-def working_day(day: date, country: str) -> date:
+def dispatch(day: date, country: str) -> date:
     flooded = country not in FROM_DAVENTRY and FLOOD[0] <= day <= FLOOD[1]
-    return working_day(day + timedelta(1), country) if flooded or day.weekday() == 6 else day
+    return FLOOD[1] + timedelta(1) if flooded else day
+
+
+def not_sunday(day: date) -> date:
+    return day + timedelta(day.weekday() == 6)
 
 
 def progress(
@@ -182,8 +184,8 @@ def progress(
 ) -> tuple[str, date | None, date | None]:
     """Status, day of shipping and day of delivery of an order, as they stand today."""
     _, fewest, most = SHIPPING[method]
-    shipped = working_day(day + timedelta(between(random, 0, 1)), country)
-    delivered = working_day(shipped + timedelta(between(random, fewest, most)), country)
+    shipped = dispatch(not_sunday(day + timedelta(between(random, 0, 1))), country)
+    delivered = not_sunday(shipped + timedelta(between(random, fewest, most)))
     luck = random.random()
     if luck < 0.04:
         return "cancelled", None, None

@@ -3,10 +3,11 @@
 import codecs
 import re
 import unicodedata
+from pathlib import Path
 
 from charset_normalizer import from_bytes
 
-from kb.indexing.document import UnreadableFile
+from kb.indexing.document import MAX_TEXT, OLD_OFFICE_REASON, TOO_MUCH_TEXT, UnreadableFile
 
 BOMS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -32,13 +33,24 @@ MISREAD = re.compile(  # signs of a Western text read by the wrong table
 )
 
 
-def decode(data: bytes) -> str:
-    r"""Return the text, its lines ended by `\n`; raise UnreadableFile for what is not text."""
+def read_text(path: Path) -> str:
+    if path.stat().st_size > 4 * MAX_TEXT:
+        raise UnreadableFile(TOO_MUCH_TEXT)
+    return decode(path.read_bytes())
+
+
+def decode(data: bytes, declared: str | None = None) -> str:
+    r"""Return the text, its lines ended by `\n`; raise UnreadableFile for what is not text.
+
+    A declared encoding counts when the bytes are not plainly UTF-8 or marked.
+    """
     if not data.strip(b"\0 \t\r\n\f\v"):
         raise UnreadableFile("the file is empty")
-    text = _decode(data)
+    text = _decode(data, declared)
     if text is None or _is_noise(text[:SAMPLE]):
-        raise UnreadableFile(_not_text(data))
+        raise UnreadableFile(
+            OLD_OFFICE_REASON if data.startswith(OLD_OFFICE) else "not a text file"
+        )
     return clean(text)
 
 
@@ -49,17 +61,21 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _decode(data: bytes) -> str | None:
+def _decode(data: bytes, declared: str | None) -> str | None:
     for mark, encoding in BOMS:
         if data.startswith(mark):
             return data.decode(encoding, "replace")
-    try:
-        text: str | None = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = _damaged_utf8(data)
+    text = _strictly(data, "utf-8") or _strictly(data, declared) or _damaged_utf8(data)
     if b"\0" in data[:SAMPLE] and (text is None or _is_noise(text[:SAMPLE])):
         return _wide(data)
     return text or _western(data) or _guessed(data)
+
+
+def _strictly(data: bytes, encoding: str | None) -> str | None:
+    try:
+        return data.decode(encoding) if encoding else None
+    except (UnicodeError, LookupError):  # LookupError: no such encoding
+        return None
 
 
 def _damaged_utf8(data: bytes) -> str | None:
@@ -116,9 +132,3 @@ def _is_noise(text: str) -> bool:
         or text.count("\ufffd") > 1 + len(text) // 20
         or unassigned > 1 + min(len(text), 2000) // 50
     )
-
-
-def _not_text(data: bytes) -> str:
-    if data.startswith(OLD_OFFICE):
-        return "an old or encrypted Office file: save it as .docx, .pptx or .xlsx without password"
-    return "not a text file"

@@ -11,7 +11,9 @@ Scalar = str | int | float | bool
 Metadata = dict[str, Scalar | list[Scalar]]
 
 MAX_TEXT = 20_000_000
-"""Characters of text that one document may have."""
+"""Characters that one document may have."""
+TOO_MUCH_TEXT = f"more than {MAX_TEXT // 1_000_000} million characters of text"
+OLD_OFFICE_REASON = "an old or encrypted Office file: save it as .docx, .pptx or .xlsx, unprotected"
 
 
 class UnreadableFile(KBError):
@@ -39,7 +41,7 @@ class Extract:
     property_title: str = ""
     """Less trusted than the first heading: a document property, a first line, a <title>."""
     language: str = ""
-    metadata: Mapping[object, object] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,7 @@
 import re
 from functools import cache
 
-from py3langid.langid import (  # type: ignore[import-untyped]  # it ships no types
-    MODEL_FILE,
-    LanguageIdentifier,
-)
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 LANGUAGES = (
     *("en", "fr", "de", "es", "it", "pt", "nl", "da", "no", "sv", "fi", "pl", "cs", "sk", "hu"),

@@ -112,7 +112,7 @@ def _with_tiny_ones_joined(groups: Iterable[_Group]) -> Iterator[_Group]:
 
 
 def _belong_together(left: _Group, right: _Group) -> bool:
-    """Join tiny sections under one top heading, unless a large one would lose its own heading."""
+    """Join tiny neighbours under one top heading, and a tiny one with what it begins or ends."""
     left_path, right_path = _common_path(left), _common_path(right)
     if not left_path or left_path[:1] != right_path[:1] or _size([left[0], right[-1]]) > TARGET:
         return False

@@ -56,6 +56,7 @@ def walk(root: Path) -> Iterator[FoundFile | Skipped]:
     """Yield the files below `root` in a fixed order; a file as root is found below its parent.
 
     Links are not followed: what one inside the root names is found in its own place.
+    Raises UnreadableFile when the root itself cannot be read.
     """
     root = root.resolve()
     if not root.exists():
@@ -78,9 +79,9 @@ def _entries(directory: _Directory, root: Path) -> list[_Entry]:
         with os.scandir(directory.path) as scan:
             visible = [entry for entry in scan if not entry.name.startswith(".")]
     except OSError as error:
-        return [Skipped(directory.relative or ".", f"the directory is unreadable: {_why(error)}")]
+        return [_unreadable(directory, f"the directory is unreadable: {_why(error)}")]
     except ValueError as error:
-        return [Skipped(directory.relative or ".", f"its {IGNORE_FILE} is invalid: {error}")]
+        return [_unreadable(directory, f"its {IGNORE_FILE} is invalid: {error}")]
     found: dict[str, _Entry | None] = {}
     collisions: list[_Entry] = []
     for entry in sorted(visible, key=lambda entry: (_storable(entry.name), entry.name)):
@@ -90,6 +91,12 @@ def _entries(directory: _Directory, root: Path) -> list[_Entry]:
         else:
             found[relative] = _classify(directory, relative, entry, root)
     return [entry for entry in found.values() if entry is not None] + collisions
+
+
+def _unreadable(directory: _Directory, reason: str) -> Skipped:
+    if not directory.relative:
+        raise UnreadableFile(f"{directory.path}: {reason}")
+    return Skipped(directory.relative, reason)
 
 
 def _with_own_rules(directory: _Directory) -> _Directory:
