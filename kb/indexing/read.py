@@ -1,0 +1,187 @@
+"""One file, whatever its format, as a document."""
+
+import math
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from datetime import date, time
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from kb.indexing.charset import clean
+from kb.indexing.document import (
+    MAX_TEXT,
+    TOO_MUCH_TEXT,
+    Extract,
+    Metadata,
+    ReadDocument,
+    Scalar,
+    Section,
+    UnreadableFile,
+)
+from kb.indexing.language import detect_language, language_code
+from kb.indexing.markdown import first_headings
+
+__all__ = ["ReadDocument", "Section", "UnreadableFile", "read"]
+
+MAX_FILE = 200_000_000
+"""Bytes."""
+MAX_TITLE = 200
+MAX_VALUE = 1_000
+"""Characters of a metadata value, which every chunk repeats."""
+MAX_VALUES = 50
+MAX_KEY = 64
+
+RESERVED = {
+    *("path", "root", "size", "modified", "media_type"),
+    *("title", "headings", "page", "lines", "language", "lang"),
+}
+"""Metadata keys that kb fills itself."""
+
+OFFICE = "application/vnd.openxmlformats-officedocument"
+TEXT = ("text", "text/plain")
+FORMATS = {
+    ".csv": ("table", "text/csv"),
+    ".docx": ("docx", f"{OFFICE}.wordprocessingml.document"),
+    ".eml": ("mail", "message/rfc822"),
+    ".epub": ("epub", "application/epub+zip"),
+    ".htm": ("web", "text/html"),
+    ".html": ("web", "text/html"),
+    ".ipynb": ("notebook", "application/x-ipynb+json"),
+    ".json": ("structured", "application/json"),
+    ".jsonl": ("structured", "application/jsonl"),
+    ".markdown": ("markdown", "text/markdown"),
+    ".mbox": ("mail", "application/mbox"),
+    ".md": ("markdown", "text/markdown"),
+    ".mdx": ("markdown", "text/markdown"),
+    ".ndjson": ("structured", "application/jsonl"),
+    ".pdf": ("pdf", "application/pdf"),
+    ".pptx": ("pptx", f"{OFFICE}.presentationml.presentation"),
+    ".tsv": ("table", "text/tab-separated-values"),
+    ".xhtml": ("web", "application/xhtml+xml"),
+    ".xlsx": ("xlsx", f"{OFFICE}.spreadsheetml.sheet"),
+    ".yaml": ("code", "application/yaml"),
+    ".yml": ("code", "application/yaml"),
+} | {
+    f".{suffix}": ("code", f"text/x-{suffix}")
+    for suffix in (
+        *("bash", "bat", "c", "cc", "cfg", "clj", "conf", "cpp", "cs", "css", "dart", "diff"),
+        *("erl", "ex", "exs", "go", "gradle", "graphql", "groovy", "h", "hpp", "hs", "ini"),
+        *("java", "jl", "js", "jsx", "kt", "less", "lua", "mjs", "ml", "patch", "php", "pl"),
+        *("properties", "proto", "ps1", "py", "pyi", "r", "rb", "rs", "scala", "scss", "sh"),
+        *("sql", "svelte", "swift", "tf", "toml", "ts", "tsx", "vb", "vue", "xml", "xsd"),
+        *("xsl", "zsh"),
+    )
+}
+"""Suffix -> module of kb.indexing.readers, media type; others are tried as text."""
+
+
+def read(path: Path) -> ReadDocument:
+    """Read in this process, without a bound on time or memory; raise UnreadableFile."""
+    suffix = path.suffix.lower()
+    reader, media_type = FORMATS.get(suffix, TEXT)
+    try:
+        _check_file(path)
+        return _document(path, media_type, _extract(path, reader))
+    except (UnreadableFile, MemoryError):
+        raise
+    except RecursionError as error:
+        raise UnreadableFile("nested too deeply") from error
+    except OSError as error:
+        raise UnreadableFile(f"cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # a parser raises anything over a broken file
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_TITLE]
+        raise UnreadableFile(f"not a valid {suffix} file ({what})") from error
+
+
+def _check_file(path: Path) -> None:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableFile("not a regular file")
+    if status.st_size == 0:
+        raise UnreadableFile("the file is empty")
+    if status.st_size > MAX_FILE:
+        raise UnreadableFile(f"larger than {MAX_FILE // 1_000_000} MB")
+
+
+def _extract(path: Path, reader: str) -> Extract:
+    try:
+        module = import_module(f"kb.indexing.readers.{reader}")
+    except ModuleNotFoundError as error:
+        raise UnreadableFile(
+            f"reading it needs {error.name}: pip install 'mariadb-kb[office]'"
+        ) from error
+    return cast("Extract", module.read(path))
+
+
+def _document(path: Path, media_type: str, extract: Extract) -> ReadDocument:
+    if sum(len(section.text) for section in extract.sections) > MAX_TEXT:
+        raise UnreadableFile(TOO_MUCH_TEXT)
+    sections = tuple(_clean_sections(extract.sections))
+    if not any(section.text.strip() for section in sections):
+        raise UnreadableFile("the file is empty")
+    return ReadDocument(
+        title=_title(path, extract, sections),
+        language=language_code(extract.language) or _language(extract, sections),
+        media_type=media_type,
+        kind=extract.kind,
+        sections=sections,
+        metadata=_metadata(extract.metadata),
+    )
+
+
+def _clean_sections(sections: tuple[Section, ...]) -> Iterator[Section]:
+    for section in sections:
+        yield Section(clean(section.text), section.page, section.first_line)
+
+
+def _title(path: Path, extract: Extract, sections: tuple[Section, ...]) -> str:
+    """Prefer what the author says to the first heading, that to properties, all to the name."""
+    headings = first_headings(sections[0].text) if extract.kind == "markdown" else {}
+    candidates = (
+        extract.title,
+        headings.get(1, ""),
+        extract.property_title,
+        next(iter(headings.values()), ""),
+        re.sub(r"[\s_-]+", " ", path.stem),
+        path.name,
+    )
+    titles = (" ".join(clean(candidate).split()) for candidate in candidates)
+    return next(title for title in titles if title)[:MAX_TITLE]
+
+
+def _language(extract: Extract, sections: tuple[Section, ...]) -> str:
+    if extract.kind == "code":
+        return ""
+    return detect_language("\n".join(section.text for section in sections[:20]))
+
+
+def _metadata(declared: Mapping[str, object]) -> Metadata:
+    """Keep scalars and lists of scalars, of a size that every chunk can carry."""
+    values = {
+        clean(str(key)): _list(value) if isinstance(value, list) else _scalar(value)
+        for key, value in list(declared.items())[:MAX_VALUES]
+    }
+    return {
+        key: value
+        for key, value in values.items()
+        if value is not None and key.lower() not in RESERVED and len(key) <= MAX_KEY
+    }
+
+
+def _list(values: list[object]) -> list[Scalar] | None:
+    scalars = [_scalar(value) for value in values[:MAX_VALUES]]
+    return [scalar for scalar in scalars if scalar is not None] or None
+
+
+def _scalar(value: object) -> Scalar | None:
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, str):
+        return clean(value) if len(value) <= MAX_VALUE else None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON knows none of these
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return None
+    return value if isinstance(value, bool | int | float) else None

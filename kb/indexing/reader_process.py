@@ -1,0 +1,71 @@
+"""The child of ReadWorker: a path a line comes in, a document or a reason a line goes out.
+
+Its death is an answer too: SIGALRM says too slow, OUT_OF_MEMORY says what it is called.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO
+
+from kb.indexing.charset import clean
+from kb.indexing.document import UnreadableFile
+from kb.indexing.read import read
+from kb.indexing.worker import OUT_OF_MEMORY, READY
+
+
+def main(seconds: float, memory: int) -> None:
+    questions, answers = _private_pipes()
+    _limit(memory)
+    answers.write(READY)
+    answers.flush()
+    _silence(sys.stderr.fileno())
+    for line in questions:
+        # The clock runs here and not in the parent, so that no orphan parses for ever.
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        answer = _answer(Path(json.loads(line)))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        answers.write(answer)
+        answers.flush()
+
+
+def _answer(path: Path) -> bytes:
+    try:
+        document = read(path)
+        answer = json.dumps(asdict(document), ensure_ascii=False)
+    except UnreadableFile as error:
+        answer = json.dumps({"reason": clean(str(error))}, ensure_ascii=False)
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
+    return f"{answer}\n".encode()
+
+
+def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Take the pipes away from whatever a library may print or read."""
+    questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    _silence(0)
+    _silence(1)
+    return questions, answers
+
+
+def _silence(descriptor: int) -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, descriptor)
+    os.close(nothing)
+
+
+def _limit(memory: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":  # elsewhere address space cannot be limited
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+if __name__ == "__main__":
+    main(seconds=float(sys.argv[1]), memory=int(sys.argv[2]))

@@ -1,0 +1,11 @@
+"""Source code and configuration, as they stand."""
+
+from pathlib import Path
+
+from kb.indexing.charset import read_text
+from kb.indexing.document import Extract, Section
+
+
+def read(path: Path) -> Extract:
+    section = Section(read_text(path), first_line=1)
+    return Extract(kind="code", sections=(section,), title=path.name)

@@ -1,0 +1,22 @@
+"""Word documents."""
+
+from pathlib import Path
+
+import mammoth
+
+from kb.indexing.document import Extract, Section
+from kb.indexing.readers.archive import check_office_file, core_title
+from kb.indexing.readers.web import parse_page
+
+NO_IMAGES = mammoth.images.img_element(lambda _: {"src": ""})
+
+
+def read(path: Path) -> Extract:
+    check_office_file(path)
+    with path.open("rb") as file:
+        html = mammoth.convert_to_html(file, convert_image=NO_IMAGES).value
+    return Extract(
+        kind="markdown",
+        sections=(Section(parse_page(html).markdown),),
+        property_title=core_title(path),
+    )

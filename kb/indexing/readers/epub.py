@@ -1,0 +1,49 @@
+"""E-books: the chapters in reading order."""
+
+import posixpath
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+from zipfile import ZipFile
+
+from defusedxml import ElementTree
+
+from kb.indexing.document import Extract, Section, UnreadableFile
+from kb.indexing.readers.archive import open_archive
+from kb.indexing.readers.web import decode_page, parse_page
+
+CONTAINER = "META-INF/container.xml"
+
+
+def read(path: Path) -> Extract:
+    with open_archive(path) as archive:
+        package_path = _package_path(archive)
+        package = ElementTree.fromstring(archive.read(package_path))
+        sections = tuple(_chapters(archive, package, posixpath.dirname(package_path)))
+    return Extract(
+        kind="markdown",
+        sections=sections,
+        title=_metadata(package, "title"),
+        language=_metadata(package, "language"),
+    )
+
+
+def _package_path(archive: ZipFile) -> str:
+    if CONTAINER not in archive.namelist():
+        raise UnreadableFile(f"not an EPUB: {CONTAINER} is missing")
+    container = ElementTree.fromstring(archive.read(CONTAINER))
+    return next(str(file.get("full-path")) for file in container.iterfind(".//{*}rootfile"))
+
+
+def _chapters(archive: ZipFile, package: Any, directory: str) -> Iterator[Section]:
+    paths = {item.get("id"): item.get("href") for item in package.iterfind(".//{*}item")}
+    for reference in package.iterfind(".//{*}itemref"):
+        path = unquote(paths[reference.get("idref")])
+        page = parse_page(decode_page(archive.read(posixpath.join(directory, path))))
+        if page.markdown:
+            yield Section(page.markdown)
+
+
+def _metadata(package: Any, name: str) -> str:
+    return str(package.findtext(f".//{{http://purl.org/dc/elements/1.1/}}{name}") or "").strip()

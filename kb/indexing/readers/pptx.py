@@ -1,0 +1,57 @@
+"""PowerPoint presentations: a slide is a page."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pptx import Presentation
+
+from kb.indexing.document import Extract, Section
+from kb.indexing.readers.archive import check_office_file
+
+
+def read(path: Path) -> Extract:
+    check_office_file(path)
+    presentation = Presentation(str(path))
+    sections = tuple(
+        Section("\n\n".join(_blocks(slide)), page=number)
+        for number, slide in enumerate(presentation.slides, start=1)
+    )
+    return Extract(
+        kind="markdown",
+        sections=sections,
+        property_title=presentation.core_properties.title,
+    )
+
+
+def _blocks(slide: Any) -> Iterator[str]:
+    title = slide.shapes.title
+    if title is not None and title.text_frame.text.strip():
+        yield "# " + " ".join(title.text_frame.text.split())
+    for shape in _leaves(slide.shapes):
+        if title is None or shape.shape_id != title.shape_id:
+            yield from _shape_blocks(shape)
+    notes = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
+    if notes is not None and notes.text.strip():
+        yield f"Notes: {notes.text.strip()}"
+
+
+def _leaves(shapes: Iterable[Any]) -> Iterator[Any]:
+    for shape in shapes:
+        if hasattr(shape, "shapes"):
+            yield from _leaves(shape.shapes)
+        else:
+            yield shape
+
+
+def _shape_blocks(shape: Any) -> Iterator[str]:
+    if shape.has_text_frame:
+        lines = [line for p in shape.text_frame.paragraphs if (line := " ".join(p.text.split()))]
+        yield "\n".join(f"- {line}" for line in lines) if len(lines) > 1 else "".join(lines)
+    elif getattr(shape, "has_table", False):
+        yield _table([[cell.text for cell in row.cells] for row in shape.table.rows])
+
+
+def _table(rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(" ".join(cell.split()) for cell in row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])

@@ -1,0 +1,34 @@
+"""Plain text."""
+
+import re
+from pathlib import Path
+
+from kb.indexing.charset import read_text
+from kb.indexing.document import Extract, Section
+
+MAX_TITLE = 100
+
+
+def read(path: Path) -> Extract:
+    text = read_text(path)
+    return Extract(
+        kind="text",
+        sections=(Section(text, first_line=1),),
+        property_title=_title(text),
+    )
+
+
+def looks_like_title(line: str) -> bool:
+    """Tell a title from a sentence, a number and a rule."""
+    return (
+        len(line) <= MAX_TITLE
+        and re.search(r"[^\W\d_]{2}", line) is not None
+        and not line.endswith((".", ",", ";", ":", "!"))
+    )
+
+
+def _title(text: str) -> str:
+    """Return the first line when it stands alone or is underlined."""
+    first, _, rest = text.lstrip().partition("\n")
+    alone = re.match(r"[ \t]*(\n|[-=~*_]{3,}[ \t]*\n)", rest)
+    return first.strip() if alone and looks_like_title(first.strip()) else ""

@@ -1,0 +1,43 @@
+"""Excel workbooks: a sheet is a table with its name above, formulas are their last values."""
+
+from datetime import datetime
+from pathlib import Path
+
+from openpyxl import load_workbook
+from openpyxl.worksheet._read_only import ReadOnlyWorksheet
+
+from kb.indexing.document import Extract, Section
+from kb.indexing.readers.archive import check_office_file
+from kb.indexing.readers.table import rows
+
+
+def read(path: Path) -> Extract:
+    check_office_file(path)
+    workbook = load_workbook(path, read_only=True, data_only=True)
+    try:
+        sections = tuple(_section(sheet) for sheet in workbook.worksheets)
+        title = workbook.properties.title or ""
+    finally:
+        workbook.close()
+    return Extract(
+        kind="rows",
+        sections=tuple(section for section in sections if section.text),
+        property_title=title,
+    )
+
+
+def _section(sheet: ReadOnlyWorksheet) -> Section:
+    sheet.reset_dimensions()  # what the file declares may be a million empty columns
+    records = [[_text(value) for value in cells] for cells in sheet.values if any(cells)]
+    lines = [line for line in rows(records) if line]
+    return Section("\n".join([f"# {sheet.title}", *lines]) if lines else "")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat(" ").removesuffix(" 00:00:00")
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return str(value)

@@ -1,0 +1,115 @@
+"""Reading in a child process: a hostile file costs bounded time and memory, never the run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from kb.indexing.document import ReadDocument, Section, UnreadableFile
+
+COMMAND = (sys.executable, "-P", "-X", "utf8", "-m", "kb.indexing.reader_process")
+READY = b"ready\n"
+OUT_OF_MEMORY = 77
+"""Exit status of a child that ran out of memory."""
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+"""Of the environment; keys and passwords stay here."""
+
+
+class ReadWorker:
+    """Reads one file at a time in a child process, and replaces the child that a file broke."""
+
+    def __init__(self, *, seconds: float = 30.0, memory: int = 1_500_000_000) -> None:
+        self._seconds = seconds
+        self._memory = memory
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._child is not None:
+            _end(self._child)
+            self._child = None
+
+    def read(self, path: Path) -> ReadDocument:
+        """Read a file; raise UnreadableFile for what is broken, too slow or too large."""
+        answer = self._ask(path)
+        if "reason" in answer:
+            raise UnreadableFile(answer["reason"])
+        sections = tuple(Section(**section) for section in answer.pop("sections"))
+        return ReadDocument(**answer, sections=sections)
+
+    def _ask(self, path: Path) -> Any:
+        if self._child is None or self._child.poll() is not None:
+            self.close()
+            self._child = self._start()
+        child = self._child
+        try:
+            line = _exchange(child, json.dumps(str(path)))
+        except BaseException:  # an answer that nobody read would be taken for the next one
+            self.close()
+            raise
+        if not line.endswith(b"\n"):
+            self._child = None
+            raise UnreadableFile(self._cause(_end(child)))
+        return json.loads(line)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        child = subprocess.Popen(  # noqa: S603 - the command is ours
+            [*COMMAND, str(self._seconds), str(self._memory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=_environment(),
+        )
+        if child.stdout is None or child.stdout.readline() != READY:
+            status = _end(child)
+            raise RuntimeError(f"The reader process ended with {status}: {' '.join(COMMAND)}")
+        return child
+
+    def _cause(self, status: int) -> str:
+        if status == -signal.SIGALRM:
+            return f"took longer than {self._seconds:g} s"
+        if status == OUT_OF_MEMORY:
+            return f"needed more than {self._memory / 1e9:g} GB of memory"
+        death = f"signal {-status}" if status < 0 else f"exit status {status}"
+        return f"the parser crashed ({death})"
+
+
+def _exchange(child: subprocess.Popen[bytes], question: str) -> bytes:
+    """Return the line of the answer; it is cut short when the child died."""
+    if child.stdin is None or child.stdout is None:
+        return b""
+    with suppress(BrokenPipeError):
+        child.stdin.write(f"{question}\n".encode())
+        child.stdin.flush()
+    return child.stdout.readline()
+
+
+def _end(child: subprocess.Popen[bytes]) -> int:
+    """Return the status with which the child died, of itself or of this."""
+    with suppress(BrokenPipeError), child:
+        child.kill()
+    return child.returncode
+
+
+def _environment() -> dict[str, str]:
+    """Return what Python needs to import the same modules as here, from the same places."""
+    places = [*filter(None, sys.path), str(Path(__file__).parents[2])]
+    return {name: os.environ[name] for name in INHERITED if name in os.environ} | {
+        "PYTHONPATH": os.pathsep.join(places),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",  # each thread would reserve memory out of the limit
+    }
