@@ -1,0 +1,226 @@
+"""config.yaml and the environment -> Config; nothing else in kb reads either of them."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import platformdirs
+import sqlalchemy as sa
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
+
+from kb.config_file import explain, read
+from stores.errors import ConfigError
+
+EMBEDDED: Final = "embedded"
+DRIVER = "mariadb+mariadbconnector"
+FILE = "config.yaml"
+
+
+def _database_url(value: Any) -> Any:
+    if value == EMBEDDED:
+        return value
+    try:
+        url = sa.make_url(value)
+    except (sa.exc.ArgumentError, ValueError):
+        url = None
+    if url is None or not url.drivername.startswith("mariadb+"):
+        raise ValueError(f"{EMBEDDED}, or {DRIVER}://user:password@host:3306/database")
+    return url
+
+
+def _without_password(url: sa.URL | str) -> str:
+    return url if isinstance(url, str) else url.render_as_string(hide_password=True)
+
+
+def _web_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("a URL that begins with http:// or https://")
+    return value.rstrip("/")
+
+
+def _beside_config(path: Path, info: ValidationInfo) -> Path:
+    directory: Path = (info.context or {}).get("directory", Path.cwd())
+    return directory / path.expanduser()
+
+
+def _secret(value: Any) -> Any:
+    return value or None
+
+
+DatabaseUrl = Annotated[
+    sa.URL | Literal["embedded"],
+    PlainValidator(_database_url),
+    PlainSerializer(_without_password),
+]
+ApiKey = Annotated[SecretStr | None, BeforeValidator(_secret)]
+BaseUrl = Annotated[str, AfterValidator(_web_url)]
+RelativePath = Annotated[Path, AfterValidator(_beside_config)]
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class DatabaseConfig(Section):
+    """Where kb keeps its own tables.
+
+    A `url` that is not set is made of DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME when
+    DB_HOST is set, else it is the embedded server, on which `name` is the database.
+    """
+
+    url: DatabaseUrl = EMBEDDED
+    name: str = "kb"
+
+
+class DocumentsConfig(Section):
+    path: RelativePath | None = None
+    filter_keys: tuple[str, ...] = ()
+
+
+class ModelConfig(Section):
+    """`max_retries` counts the tries after the first; `timeout` is for each try."""
+
+    model: str | None = None
+    base_url: BaseUrl | None = Field(default=None, repr=False)  # may hold a password
+    api_key: ApiKey = None
+    timeout: Seconds = 60
+    max_retries: Annotated[int, Field(ge=0)] = 2
+
+
+class EmbeddingConfig(ModelConfig):
+    """`model` of provider `local` is a directory, or None for the model that `kb setup` fetches."""
+
+    provider: Literal["local", "wordllama", "openai", "openai-like", "ollama"] = "local"
+    dimensions: Positive | None = None
+
+
+class LLMConfig(ModelConfig):
+    provider: Literal["none", "openai", "openai-like", "ollama"] = "none"
+    context_window: Positive | None = None
+
+
+class RetrievalConfig(Section):
+    profile: str = "default"
+    top_k: Positive = 6
+
+
+class TablesConfig(Section):
+    """The business tables that may be queried; `database` is theirs on the embedded server."""
+
+    url: DatabaseUrl = EMBEDDED
+    database: str | None = None
+    include: tuple[str, ...] = ()
+    verified_queries: RelativePath | None = None
+
+
+class ChatConfig(Section):
+    token_limit: Positive = 8000
+    retention_days: Positive | None = None
+
+
+class Sections(Section):
+    """What config.yaml may hold."""
+
+    database: DatabaseConfig = DatabaseConfig()
+    documents: DocumentsConfig = DocumentsConfig()
+    embedding: EmbeddingConfig = EmbeddingConfig()
+    llm: LLMConfig = LLMConfig()
+    retrieval: RetrievalConfig = RetrievalConfig()
+    tables: TablesConfig = TablesConfig()
+    chat: ChatConfig = ChatConfig()
+
+
+class Config(Sections):
+    """`directory` is the file's; `home` holds the embedded server, `cache` what was fetched."""
+
+    directory: Path = Field(default_factory=Path.cwd)
+    home: Path = Field(default_factory=lambda: platformdirs.user_data_path("kb"))
+    cache: Path = Field(default_factory=lambda: platformdirs.user_cache_path("kb"))
+    mariadbd: str | None = None
+
+
+def load_config(path: str | Path | None = None) -> Config:
+    """The configuration of `path`, else of KB_CONFIG, else of ./config.yaml, else the defaults.
+
+    Raises ConfigError.
+    """
+    environment = {name: value for name, value in os.environ.items() if value}
+    file = _chosen(path, environment)
+    data = read(file, environment) if file else {}
+    directory = (file or Path(FILE)).absolute().parent
+    try:
+        _fill_from(environment, data)
+        sections = Sections.model_validate(data, context={"directory": directory})
+    except ValidationError as error:
+        raise ConfigError(explain(file or Path(FILE), error, Sections)) from error
+    return Config(**dict(sections), directory=directory, **_places(environment))
+
+
+def _chosen(path: str | Path | None, environment: Mapping[str, str]) -> Path | None:
+    if chosen := path or environment.get("KB_CONFIG"):
+        return Path(chosen).expanduser()
+    return Path(FILE) if Path(FILE).exists() else None
+
+
+def _fill_from(environment: Mapping[str, str], data: dict[str, Any]) -> None:
+    """Add what the environment says about keys that the file leaves out or null."""
+    for section in ("embedding", "llm"):
+        _add(data, section, _model_defaults(environment, data.get(section)))
+    if "DB_HOST" in environment:
+        _add(data, "database", {"url": _url_of(environment)})
+
+
+def _add(data: dict[str, Any], section: str, defaults: dict[str, Any]) -> None:
+    keys = data.setdefault(section, {})
+    if isinstance(keys, dict):  # anything else is refused later, with its value
+        keys.update({key: value for key, value in defaults.items() if keys.get(key) is None})
+
+
+def _model_defaults(environment: Mapping[str, str], section: Any) -> dict[str, Any]:
+    """A key goes only to the provider it was issued by, never to another server."""
+    names = {
+        "openai": {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_API_BASE"},
+        "openai-like": {"base_url": "OPENAI_API_BASE"},
+        "ollama": {"base_url": "OLLAMA_BASE_URL"},
+    }
+    provider = section.get("provider") if isinstance(section, dict) else None
+    wanted = names.get(provider, {}) if isinstance(provider, str) else {}
+    return {key: environment[name] for key, name in wanted.items() if name in environment}
+
+
+def _url_of(environment: Mapping[str, str]) -> sa.URL:
+    port = environment.get("DB_PORT", "3306")
+    if not port.isdecimal():
+        raise ConfigError(f"DB_PORT is {port!r}; expected a number such as 3306.")
+    return sa.URL.create(
+        DRIVER,
+        username=environment.get("DB_USER"),
+        password=environment.get("DB_PASSWORD"),
+        host=environment["DB_HOST"],
+        port=int(port),
+        database=environment.get("DB_NAME", "kb"),
+    )
+
+
+def _places(environment: Mapping[str, str]) -> dict[str, Any]:
+    names = {"home": "KB_HOME", "cache": "KB_CACHE"}
+    places: dict[str, Any] = {
+        key: Path(environment[name]).expanduser().absolute()
+        for key, name in names.items()
+        if name in environment
+    }
+    return places | {"mariadbd": environment.get("KB_MARIADBD")}

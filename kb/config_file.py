@@ -1,0 +1,142 @@
+"""The text of config.yaml -> plain data, and what is wrong with it in plain words."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from stores.errors import ConfigError
+
+SECRET_KEYS = {"api_key", "base_url", "url"}  # their values never appear in a message
+VARIABLE = re.compile(r"\$\{(\w+)(?::([^}]*))?\}")
+EXPECTED = {
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "a number greater than {gt}",
+    "greater_than_equal": "a number not less than {ge}",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "literal_error": "{expected}",
+    "model_type": "a section with keys of its own",
+    "path_type": "a path",
+    "string_type": "text (in quotes, if it looks like something else)",
+    "tuple_type": "a list",
+    "value_error": "{error}",
+}
+
+
+def read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    """The sections that hold something, `${VAR}` and `${VAR:default}` in values replaced."""
+    data = _parse(path, _text(path))
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} should hold sections such as `llm:`, not a {_kind(data)}.")
+    return {
+        str(section): _replaced(keys, str(section), path, environment)
+        for section, keys in data.items()
+        if keys is not None
+    }
+
+
+def explain(path: Path, error: ValidationError, root: type[BaseModel]) -> str:
+    """One line for each thing that is wrong."""
+    lines = [_line(details, root) for details in error.errors(include_url=False)]
+    return "\n  ".join([f"{path} cannot be used:", *lines])
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(f"There is no {path}. `kb init` writes a starting one.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text (byte {error.start}).") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _parse(path: Path, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        number = mark.line + 1 if mark else 1
+        line = text.splitlines()[number - 1 : number]
+        hint = " Put quotes around a value with ${…}." if "${" in "".join(line) else ""
+        raise ConfigError(f"{path}, line {number}: {error.problem}.{hint}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} has a character that YAML does not allow.") from error
+
+
+def _replaced(value: Any, key: str, path: Path, environment: Mapping[str, str]) -> Any:
+    match value:
+        case dict():
+            return {
+                name: _replaced(item, f"{key}.{name}", path, environment)
+                for name, item in value.items()
+            }
+        case list():
+            return [_replaced(item, key, path, environment) for item in value]
+        case str() if "${" in value:
+            return VARIABLE.sub(_from(environment, key, path), value) or None
+    return value
+
+
+def _from(environment: Mapping[str, str], key: str, path: Path) -> Callable[[re.Match[str]], str]:
+    def variable(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        value = environment.get(name, default)
+        if value is None:
+            raise ConfigError(
+                f"{path}: {key} needs the environment variable {name}, which is not set. "
+                f"Set it, or write ${{{name}:default}}."
+            )
+        return value
+
+    return variable
+
+
+def _line(details: ErrorDetails, root: type[BaseModel]) -> str:
+    keys = [str(part) for part in details["loc"]]
+    name = ".".join(keys)
+    if details["type"] == "extra_forbidden":
+        return f"{name} is not a known key; {_suggestion(keys, root)}."
+    expected = EXPECTED.get(details["type"], details["msg"]).format(**details.get("ctx", {}))
+    return f"{name} {_seen(keys, details['input'])}; expected {expected}."
+
+
+def _seen(keys: list[str], value: Any) -> str:
+    if isinstance(value, list | dict):
+        return f"is a {_kind(value)}"
+    if SECRET_KEYS & set(keys) or "://" in str(value):
+        return "has a wrong value (not shown)"
+    return f"is {value!r:.80}"
+
+
+def _suggestion(keys: list[str], root: type[BaseModel]) -> str:
+    known = _known_keys(keys[:-1], root)
+    near = difflib.get_close_matches(keys[-1], known, n=1)
+    if near:
+        return f"did you mean {'.'.join([*keys[:-1], *near])}?"
+    return f"known here: {', '.join(sorted(known))}"
+
+
+def _known_keys(section: Iterable[str], model: type[BaseModel]) -> list[str]:
+    for name in section:
+        annotation = model.model_fields[name].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return list(model.model_fields)
+
+
+def _kind(data: Any) -> str:
+    kinds = {dict: "section", list: "list", str: "text"}
+    return kinds.get(type(data), "single value")
