@@ -19,6 +19,7 @@ from stores.sql import statements
 _SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
 _LOCK_NOT_AVAILABLE = 1205
 _REASON_CHARACTERS = 2000
+_WAIT = 0.5  # seconds between two attempts to hold a root
 
 T = TypeVar("T")
 
@@ -90,11 +91,16 @@ class DocumentRegistry:
         row = {"root": root}
         if not self._read(lambda c: c.scalar(_SQL["can_be_held"], row)):  # an insert would wait
             self._write(lambda c: c.execute(_SQL["add_indexing"], row))
-        with translated_errors(self.engine.url), self.engine.connect() as holder:
+        with translated_errors(self.engine.url):
+            holder = self.engine.connect()
             while not _held(holder, root):
                 waiting()
-                time.sleep(0.5)
+                time.sleep(_WAIT)
+        try:
             yield
+        finally:
+            holder.invalidate()  # also when it died: what was written does not depend on it
+            holder.close()
 
     def known(self, root: str) -> dict[str, KnownDocument]:
         """The files of a root by their paths."""

@@ -111,7 +111,7 @@ def database(server: PrivateServer, _administration: sa.Engine) -> Iterator[sa.U
 
 
 @pytest.fixture
-def engine(database: sa.URL) -> Iterator[sa.Engine]:
-    engine = make_engine(database)
+def engine(server: PrivateServer, database: sa.URL) -> Iterator[sa.Engine]:
+    engine = make_engine(database, before_connect=server.ensure_running)
     yield engine
     engine.dispose()

@@ -1,0 +1,334 @@
+"""Directories into MariaDB: what a run does, and what the next one leaves alone."""
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from fake_models import HashEmbedding
+from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
+from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
+
+from kb.indexing.embed import ChunkEmbedder
+from kb.indexing.report import IndexReport
+from kb.indexing.run import Indexer
+from stores.collection import open_collection
+from stores.documents import DocumentRegistry
+from stores.embedding_cache import EmbeddingCache
+from stores.errors import ModelUnavailable, RootConflict
+from stores.private_server import PrivateServer
+from stores.schema import migrate
+from stores.vector_store import MariaDBVectorStore
+
+
+@dataclass
+class Knowledge:
+    """An indexer over an empty database, and what its tests look at."""
+
+    engine: sa.Engine
+    embed_model: HashEmbedding = field(default_factory=HashEmbedding)
+
+    def __post_init__(self) -> None:
+        migrate(self.engine)
+        collection = open_collection(self.engine, "hash", lambda: self.embed_model.dimensions)
+        self.store = MariaDBVectorStore(
+            self.engine, collection.chunk_table, embed_dim=collection.dimension
+        )
+        self.store.set_up()
+        self.registry = DocumentRegistry(self.engine, self.store.table)
+        self.cache = EmbeddingCache(self.engine, "hash", collection.dimension)
+
+    def index(self, path: Path, **options: Any) -> IndexReport:
+        embedder = ChunkEmbedder(self.embed_model, self.cache)
+        return Indexer(self.registry, embedder).index(path, **options)
+
+    def state(self) -> list[tuple[str, ...]]:
+        """Everything that answers come from, without times and places."""
+        return sorted(
+            (node.node_id, node.text, str(node.embedding), str(sorted(node.metadata)))
+            for node in self.store.get_nodes()
+        )
+
+    def found_by_words(self, words: str) -> list[str]:
+        query = VectorStoreQuery(
+            query_str=words, mode=VectorStoreQueryMode.TEXT_SEARCH, similarity_top_k=10
+        )
+        return [node.metadata["path"] for node in self.store.query(query).nodes or []]
+
+
+@pytest.fixture
+def knowledge(engine: sa.Engine) -> Knowledge:
+    return Knowledge(engine)
+
+
+@pytest.fixture
+def handbook(tmp_path: Path) -> Path:
+    root = tmp_path / "handbook"
+    (root / "policies").mkdir(parents=True)
+    (root / "policies" / "returns.md").write_text(
+        "---\ntitle: Returns\ncategory: policy\n---\n\n# Returns\n\nThirty days, unopened.\n"
+    )
+    (root / "délais.txt").write_bytes(
+        "Livraison à Liège : 48 heures, été comme hiver.".encode("latin-1")
+    )
+    (root / "faq.html").write_text("<title>FAQ</title><p>Ask the <b>support</b> team.</p>")
+    return root
+
+
+def counts(report: IndexReport) -> tuple[int, int, int, int, int]:
+    return report.added, report.changed, report.removed, report.unchanged, len(report.failed)
+
+
+def test_a_directory_becomes_searchable_chunks_with_their_file_facts(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    report = knowledge.index(handbook)
+    assert counts(report) == (3, 0, 0, 0, 0)
+    assert report.chunks == len(knowledge.store.get_nodes()) == 3
+    only_policies = MetadataFilters(filters=[MetadataFilter(key="category", value="policy")])
+    [node] = knowledge.store.get_nodes(filters=only_policies)
+    assert node.metadata["path"] == "policies/returns.md"
+    assert node.metadata["root"] == "handbook"
+    assert node.metadata["title"] == "Returns"
+    assert knowledge.found_by_words("Liège") == ["délais.txt"]
+
+
+def test_a_second_run_and_a_touched_file_change_nothing(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    knowledge.index(handbook)
+    os.utime(handbook / "faq.html", (1, 1))
+    before, embedded = knowledge.state(), len(knowledge.embed_model.embedded)
+    assert counts(knowledge.index(handbook)) == (0, 0, 0, 3, 0)
+    assert (knowledge.state(), len(knowledge.embed_model.embedded)) == (before, embedded)
+
+
+def test_reindexing_an_edited_file_replaces_its_chunks(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    knowledge.index(handbook)
+    (handbook / "faq.html").write_text("<title>FAQ</title><p>Telephone the hotline.</p>")
+    assert counts(knowledge.index(handbook)) == (0, 1, 0, 2, 0)
+    assert knowledge.found_by_words("hotline") == ["faq.html"]
+    assert knowledge.found_by_words("support") == []
+
+
+def test_a_moved_folder_is_unchanged(knowledge: Knowledge, handbook: Path) -> None:
+    knowledge.index(handbook)
+    before = knowledge.state()
+    moved = handbook.parent / "elsewhere" / "handbook"
+    moved.parent.mkdir()
+    shutil.move(handbook, moved)
+    assert counts(knowledge.index(moved)) == (0, 0, 0, 3, 0)
+    assert knowledge.state() == before
+
+
+def test_an_unchanged_chunk_is_never_embedded_twice(knowledge: Knowledge, handbook: Path) -> None:
+    knowledge.index(handbook)
+    embedded = len(knowledge.embed_model.embedded)
+    (handbook / "faq.html").rename(handbook / "questions.html")
+    report = knowledge.index(handbook, prune=True)
+    assert counts(report) == (1, 0, 1, 2, 0)
+    assert len(knowledge.embed_model.embedded) == embedded
+
+
+def test_deletions_wait_for_prune_and_stay_inside_their_root(
+    knowledge: Knowledge, handbook: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "faq.html").write_text("<p>Another root's page.</p>")
+    knowledge.index(handbook)
+    knowledge.index(other)
+    (handbook / "faq.html").unlink()
+    report = knowledge.index(handbook)
+    assert (report.missing, report.removed) == (1, 0)
+    assert counts(knowledge.index(handbook, prune=True)) == (0, 0, 1, 2, 0)
+    assert knowledge.found_by_words("support") == []
+    assert knowledge.found_by_words("another") == ["faq.html"]
+
+
+def test_a_second_directory_of_the_same_name_is_refused_with_the_way_out(
+    knowledge: Knowledge, handbook: Path, tmp_path: Path
+) -> None:
+    knowledge.index(handbook)
+    twin = tmp_path / "copy" / "handbook"
+    shutil.copytree(handbook, twin)
+    with pytest.raises(RootConflict, match="--name"):
+        knowledge.index(twin)
+    assert counts(knowledge.index(twin, name="copy")) == (3, 0, 0, 0, 0)
+
+
+def test_one_bad_file_stops_nothing_and_is_retried(knowledge: Knowledge, handbook: Path) -> None:
+    bad = handbook / "broken.pdf"
+    bad.write_bytes(b"%PDF-1.7\n\x00\xff broken")
+    report = knowledge.index(handbook)
+    assert counts(report) == (3, 0, 0, 0, 1)
+    assert report.failed[0][0] == "broken.pdf"
+    [failure] = knowledge.registry.failures()
+    assert (failure.path, failure.reason) == report.failed[0]
+    bad.unlink()
+    (handbook / "broken.txt").write_text("Mended in another format.")
+    assert counts(knowledge.index(handbook)) == (1, 0, 0, 3, 0)
+    assert knowledge.registry.failures() == []
+
+
+def test_a_good_file_that_turns_to_noise_keeps_its_last_good_version(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    knowledge.index(handbook)
+    good = (handbook / "délais.txt").read_bytes()
+    (handbook / "délais.txt").write_bytes(os.urandom(5000))
+    report = knowledge.index(handbook, prune=True)
+    assert counts(report) == (0, 0, 0, 2, 1)
+    assert knowledge.found_by_words("Liège") == ["délais.txt"]
+    (handbook / "délais.txt").write_bytes(good)
+    assert counts(knowledge.index(handbook)) == (0, 1, 0, 2, 0)
+    assert knowledge.registry.failures() == []
+
+
+def test_a_nan_from_the_model_fails_its_document_and_no_other(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    class Sometimes(HashEmbedding):
+        def _get_text_embedding(self, text: str) -> list[float]:
+            nan = [float("nan")] * self.dimensions
+            return nan if "support" in text else super()._get_text_embedding(text)
+
+    knowledge.embed_model = Sometimes()
+    report = knowledge.index(handbook)
+    assert counts(report) == (2, 0, 0, 0, 1)
+    assert "NaN" in report.failed[0][1]
+
+
+def test_a_model_that_answers_too_few_vectors_stops_the_run_and_loses_nothing(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    knowledge.index(handbook)
+    before = knowledge.state()
+
+    class Short(HashEmbedding):
+        def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+            return super()._get_text_embeddings(texts)[1:]
+
+    knowledge.embed_model = Short()
+    (handbook / "faq.html").write_text("<p>New words.</p>")
+    with pytest.raises(ModelUnavailable, match="1 texts with 0 vectors"):
+        knowledge.index(handbook)
+    assert knowledge.state() == before
+
+
+def test_two_runs_on_one_directory_at_once_end_as_one(
+    knowledge: Knowledge, handbook: Path, database: sa.URL
+) -> None:
+    for number in range(30):
+        (handbook / f"note{number}.md").write_text(f"# Note {number}\n\nText of note {number}.\n")
+    reports: list[IndexReport] = []
+    threads = [
+        threading.Thread(target=lambda: reports.append(knowledge.index(handbook))) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(report.added for report in reports) == [0, 33]
+    assert len(knowledge.store.get_nodes()) == 33
+
+
+RUN = textwrap.dedent("""
+    import sys, time
+    from pathlib import Path
+    import sqlalchemy as sa
+        from fake_models import HashEmbedding
+    from test_indexing import Knowledge
+
+    class Slow(HashEmbedding):
+        def _get_text_embedding(self, text):
+            time.sleep(0.01)
+            return super()._get_text_embedding(text)
+
+    knowledge = Knowledge(make_engine(sys.argv[1]), Slow())
+    print("ready", flush=True)
+    knowledge.index(Path(sys.argv[2]))
+    print("done", flush=True)
+""")
+
+
+def start_run(database: sa.URL, root: Path) -> "subprocess.Popen[str]":
+    here = Path(__file__).parent
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, database.render_as_string(hide_password=False), str(root)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{here}:{here.parent}:/tmp/stub"},
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def many_notes(root: Path, version: str) -> None:
+    root.mkdir(exist_ok=True)
+    for number in range(24):
+        paragraphs = "\n\n".join(f"{version} {number} part {part}. " * 30 for part in range(4))
+        (root / f"note{number:02}.md").write_text(f"# Note {number}\n\n{paragraphs}\n")
+
+
+@pytest.mark.parametrize("delay", [0.2, 0.6])
+def test_a_killed_run_loses_nothing_and_the_next_one_finishes_the_work(
+    knowledge: Knowledge, database: sa.URL, tmp_path: Path, delay: float
+) -> None:
+    root = tmp_path / "notes"
+    many_notes(root, "old")
+    knowledge.index(root)
+    many_notes(root, "new")
+    with start_run(database, root) as process:
+        time.sleep(delay)
+        process.kill()
+    assert process.returncode == -9, "the run ended before it was killed"
+    texts_of = _versions(knowledge)
+    assert all(len(versions) == 1 for versions in texts_of.values()), "a document is mixed"
+    assert len(texts_of) == 24
+    knowledge.index(root)
+    state = knowledge.state()
+    knowledge.store.clear()
+    with knowledge.engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM kb_document"))
+    knowledge.index(root)
+    assert state == knowledge.state(), "not what an uninterrupted run leaves"
+
+
+def _versions(knowledge: Knowledge) -> dict[str, set[str]]:
+    versions: dict[str, set[str]] = {}
+    for node in knowledge.store.get_nodes():
+        versions.setdefault(node.metadata["path"], set()).add(node.text.split()[-4])
+    return versions
+
+
+def test_a_run_survives_the_death_of_the_server(
+    knowledge: Knowledge, server: PrivateServer, tmp_path: Path
+) -> None:
+    root = tmp_path / "notes"
+    many_notes(root, "only")
+    killed: list[int] = []
+
+    def kill_once(_: object) -> None:
+        pid = server.status().pid
+        if not killed and pid:
+            killed.append(pid)
+            os.kill(pid, 9)
+
+    embedder = ChunkEmbedder(knowledge.embed_model, knowledge.cache)
+    report = Indexer(knowledge.registry, embedder, on_progress=kill_once).index(root)
+    assert killed
+    assert server.status().pid not in (None, killed[0])
+    assert counts(report) == (24, 0, 0, 0, 0)
+    assert set(_versions(knowledge)) == {f"note{number:02}.md" for number in range(24)}
