@@ -9,12 +9,13 @@ from kb.indexing.readers.archive import check_office_file, core_title
 from kb.indexing.readers.web import parse_page
 
 NO_IMAGES = mammoth.images.img_element(lambda _: {"src": ""})
+STYLES = "p[style-name='Title'] => h1:fresh\np.Title => h1:fresh"
 
 
 def read(path: Path) -> Extract:
     check_office_file(path)
     with path.open("rb") as file:
-        html = mammoth.convert_to_html(file, convert_image=NO_IMAGES).value
+        html = mammoth.convert_to_html(file, convert_image=NO_IMAGES, style_map=STYLES).value
     return Extract(
         kind="markdown",
         sections=(Section(parse_page(html).markdown),),

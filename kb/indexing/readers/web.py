@@ -42,7 +42,7 @@ def decode_page(data: bytes) -> str:
 def parse_page(html: str) -> Page:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)  # XHTML reads well as HTML
-        soup = BeautifulSoup(html, "html.parser")
+        soup = BeautifulSoup(re.sub(r"\A\s*<\?xml[^>]*>", "", html), "lxml")
     root = soup.find("html")
     title = soup.find("title")
     return Page(
