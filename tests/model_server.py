@@ -169,8 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
         return request
 
     def _fail(self, fault: Fault) -> None:
-        if fault.wait:
-            self.fake.closing.wait(fault.wait)
+        if self.fake.closing.wait(fault.wait):
+            return
         self._send(fault.status, fault.body.encode(), fault.headers)
 
     def _embed(self, texts: str | list[str]) -> list[list[float]]:

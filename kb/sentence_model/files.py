@@ -28,3 +28,14 @@ def is_fetched(cache: Path) -> bool:
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def missing_from(directory: Path) -> str:
+    """The first file that a user's own directory lacks, or ""."""
+    return next((name for name in SHA256 if not (directory / name).is_file()), "")
+
+
+def name_of(directory: Path) -> str:
+    """A name that is another one for other weights."""
+    digest = sha256(directory / WEIGHTS)
+    return MODEL_NAME if digest == SHA256[WEIGHTS] else f"{directory.name}-{digest[:8]}"

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
+import onnxruntime as ort
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
