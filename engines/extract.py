@@ -21,13 +21,33 @@ _QUOTES = 3
 _COSINE, _WORDS, _PASSAGE = 0.25, 0.40, 0.35
 _WORTH_QUOTING = 0.6  # of the best quote's score
 _LONGEST = 500
-# Below both, the passages are about something else.
-_SUPPORTING_COSINE = 0.45
-_SUPPORTING_COVERAGE = 0.5
+_LABEL_WORDS = 2  # a sentence has more
+# Whether the passages speak of what was asked. Set on the sample data: an English model finds any
+# two French sentences alike, so that a middling cosine needs a common word beside it.
+_CLEAR_COSINE, _MIDDLING_COSINE = 0.6, 0.45
+_CLEAR_COVERAGE, _SOME_COVERAGE = 0.5, 0.05
 
-_BLOCKS = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+]|\d+[.)]|\||#|>)\s?)")
-_MARKUP = re.compile(r"^\s*(?:[-*+>]|\d+[.)]|#{1,6})\s+|\*\*|__|`|^\s*\||\|\s*$", re.MULTILINE)
+_HEADING = re.compile(r"#{1,6}\s+(?P<words>.+?)\s*#*")
+_BLOCKS = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+]\s|\d+[.)]\s|\||#|>))|(?<=\|)\n")
+_TABLE_HEAD = re.compile(r"^[ \t]*\|.*\|[ \t]*\n[ \t]*\|[\s|:-]+\|[ \t]*$", re.MULTILINE)
+_RULE = re.compile(r"[\s|:=_*-]+")
+_MARKUP = re.compile(
+    r"^\s*(?:[-*+>]|\d+[.)])\s+|\*+(?=\S)|(?<=\S)\*+|__|`|^\s*\||\|\s*$|[-=_]{3,}", re.MULTILINE
+)
 _sentences_of = split_by_sentence_tokenizer()
+
+
+@dataclass(frozen=True)
+class _Sentence:
+    """A sentence and the heading above it, which often holds half of what it says."""
+
+    text: str
+    heading: str
+    passage: NodeWithScore
+
+    @property
+    def in_context(self) -> str:
+        return f"{self.heading} {self.text}".strip()
 
 
 @dataclass(frozen=True)
@@ -42,7 +62,11 @@ class Quote:
 
     @property
     def supports(self) -> bool:
-        return self.cosine >= _SUPPORTING_COSINE or self.coverage >= _SUPPORTING_COVERAGE
+        return (
+            self.cosine >= _CLEAR_COSINE
+            or self.coverage >= _CLEAR_COVERAGE
+            or (self.cosine >= _MIDDLING_COSINE and self.coverage >= _SOME_COVERAGE)
+        )
 
 
 def quotes(
@@ -67,49 +91,56 @@ def _scored(
     candidates = list(_candidates(passages))
     if not candidates:
         return
-    cosines = _cosines(question, [text for text, _ in candidates], embed_model)
-    asked = set(words(question, language))
-    texts = [set(words(text, language)) for text, _ in candidates]
-    around = {id(passage): set(words(_whole(passage), language)) for passage in passages}
-    weigh = _Weights(asked, texts)
-    best = max((passage.get_score() for passage in passages), default=0.0) or 1.0
-    for (text, passage), cosine, found in zip(candidates, cosines, texts, strict=True):
-        score = (
-            _COSINE * cosine + _WORDS * weigh.share(found) + _PASSAGE * passage.get_score() / best
-        )
-        yield Quote(text, passage, score, cosine, weigh.share(around[id(passage)]))
+    texts = [candidate.in_context for candidate in candidates]
+    asked, found = _stems(question, language), [_stems(text, language) for text in texts]
+    around = {id(each): _stems(_whole(each), language) for each in passages}
+    weights = _Weights(asked, found)
+    best = max(passage.get_score() for passage in passages) or 1.0
+    cosines = _cosines(question, texts, embed_model)
+    for candidate, stems, cosine in zip(candidates, found, cosines, strict=True):
+        passage = candidate.passage
+        rank = _PASSAGE * passage.get_score() / best
+        score = _COSINE * cosine + _WORDS * weights.share(stems) + rank
+        coverage = weights.share(around[id(passage)])
+        yield Quote(candidate.text, passage, score, cosine, coverage)
 
 
-def _candidates(passages: Iterable[NodeWithScore]) -> Iterator[tuple[str, NodeWithScore]]:
+def _stems(text: str, language: str) -> set[str]:
+    return set(words(text, language))
+
+
+def _candidates(passages: Iterable[NodeWithScore]) -> Iterator[_Sentence]:
     seen: set[str] = set()
     for passage in passages:
-        for text in sentences(passage.get_content(MetadataMode.NONE)):
-            if text not in seen:
-                seen.add(text)
-                yield text, passage
+        heading = str(passage.metadata.get("headings") or "").rpartition(" > ")[2]
+        text = _TABLE_HEAD.sub("", passage.get_content(MetadataMode.NONE))
+        for block in _BLOCKS.split(text):
+            if title := _HEADING.fullmatch(block.strip()):
+                heading = title["words"]
+                continue
+            for sentence in sentences(block):
+                if sentence not in seen:
+                    seen.add(sentence)
+                    yield _Sentence(sentence, heading, passage)
 
 
-def sentences(text: str) -> Iterator[str]:
-    """Sentences, list items and table rows, without the marks of Markdown."""
-    for block in _BLOCKS.split(text):
-        plain = _MARKUP.sub("", block)
-        for sentence in _sentences_of(" ".join(plain.split())):
-            stripped = sentence.strip()
-            if len(stripped.split()) > 2:  # noqa: PLR2004 - shorter is a label
-                yield stripped[:_LONGEST]
+def sentences(block: str) -> Iterator[str]:
+    """Sentences of a paragraph, list item or table row, without the marks of Markdown.
+
+    A question quotes badly as an answer.
+    """
+    plain = " ".join(_MARKUP.sub("", block).split())
+    if _RULE.fullmatch(plain):
+        return
+    for sentence in _sentences_of(plain):
+        text = sentence.strip()
+        if len(text.split()) > _LABEL_WORDS and not text.endswith("?"):
+            yield text[:_LONGEST]
 
 
 def _whole(passage: NodeWithScore) -> str:
-    metadata = passage.metadata
-    return " ".join(
-        str(part)
-        for part in (
-            metadata.get("title"),
-            metadata.get("headings"),
-            passage.get_content(MetadataMode.NONE),
-        )
-        if part
-    )
+    above = (passage.metadata.get(key) or "" for key in ("title", "headings"))
+    return " ".join([*map(str, above), passage.get_content(MetadataMode.NONE)])
 
 
 def _cosines(question: str, texts: list[str], embed_model: BaseEmbedding) -> list[float]:

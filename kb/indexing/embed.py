@@ -10,7 +10,7 @@ from engines.model_errors import model_errors
 from stores.embedding_cache import EmbeddingCache
 from stores.errors import InvalidVector, ModelUnavailable
 
-_TEXTS_A_CALL = 64
+_TEXTS_A_CALL = 256
 
 
 @dataclass(frozen=True)
