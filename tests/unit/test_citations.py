@@ -1,0 +1,67 @@
+import pytest
+from llama_index.core.schema import NodeWithScore, TextNode
+
+from engines.citations import CitedText, citation, numbered
+
+
+def cleaned(text: str, *, passages: int = 3, step: int = 1) -> tuple[str, set[int]]:
+    cited = CitedText(passages)
+    pieces = [text[start : start + step] for start in range(0, len(text), step)]
+    return "".join(cited.clean(pieces)), cited.cited
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize(
+    ("written", "kept", "numbers"),
+    [
+        ("Thirty days [1]. Also [2][3].", "Thirty days [1]. Also [2][3].", {1, 2, 3}),
+        ("Invented [9], mixed [1, 7; 3].", "Invented, mixed [1][3].", {1, 3}),
+        ("Nothing [0] and [note].", "Nothing and [note].", set()),
+        ("![a cat](http://evil/cat.png) here", "a cat here", set()),
+        ("see [the page](http://evil/x) now", "see the page now", set()),
+        ("[ref]: http://evil/x\nfine [1](http://evil)", "\nfine [1]", {1}),
+        ("code `rows[0]` and [7] or [1].", "code `rows[0]` and or [1].", {1}),
+        ("```sql\nSELECT j[0], [9]\n``` then [2].", "```sql\nSELECT j[0], [9]\n``` then [2].", {2}),
+        ("an open [ bracket", "an open [ bracket", set()),
+        ("a lone ` tick [1]", "a lone ` tick [1]", {1}),
+        ("wow!", "wow!", set()),
+        ("", "", set()),
+    ],
+)
+def test_only_true_citations_and_no_links_are_left(
+    written: str, kept: str, numbers: set[int], step: int
+) -> None:
+    assert cleaned(written, step=step) == (kept, numbers)
+
+
+def test_only_what_may_become_a_citation_is_held_back() -> None:
+    cited = CitedText(1)
+    assert cited.feed("Thirty days ") == "Thirty days"
+    assert cited.feed("[1") == ""
+    assert cited.feed("]") == ""
+    assert cited.feed(" or so") == " [1] or so"
+    assert cited.end() == ""
+
+
+def test_a_citation_names_document_title_place_score_and_excerpt() -> None:
+    node = TextNode(
+        text="word " * 200, metadata={"path": "a/b.pdf", "title": "B", "page": 3, "root": "docs"}
+    )
+    found = citation(2, NodeWithScore(node=node, score=0.51239))
+    assert found["excerpt"].endswith(" …")
+    assert len(found["excerpt"]) < 310
+    del found["excerpt"]
+    assert found == {
+        "number": 2,
+        "document": "a/b.pdf",
+        "title": "B",
+        "page": 3,
+        "score": 0.5124,
+        "root": "docs",
+        "chunk": node.node_id,
+    }
+
+
+def test_passages_are_numbered_under_their_title_and_headings() -> None:
+    node = TextNode(text="Thirty days.", metadata={"title": "Returns", "headings": "Time"})
+    assert numbered([NodeWithScore(node=node)]) == "[1] Returns · Time\nThirty days."

@@ -1,0 +1,138 @@
+import pytest
+from fake_models import Broken, HashEmbedding, ScriptedLLM
+from llama_index.core.base.response.schema import (
+    AsyncStreamingResponse,
+    Response,
+    StreamingResponse,
+)
+from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+
+from engines.documents import DocumentQueryEngine
+from engines.extract import sentences
+
+RETURNS = (
+    "## How long do I have?\n\n30 days from delivery, for *unopened* items.\n\n"
+    "| Country | Days |\n| --- | --- |\n| Ireland | 45 |\n"
+)
+
+
+class Fixed(BaseRetriever):
+    """Retrieves what it was given."""
+
+    def __init__(self, *passages: tuple[str, dict[str, object]]) -> None:
+        super().__init__()
+        self._passages = [
+            NodeWithScore(node=TextNode(id_=str(number), text=text, metadata=metadata), score=0.9)
+            for number, (text, metadata) in enumerate(passages)
+        ]
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return self._passages
+
+
+SHOP = Fixed(
+    (RETURNS, {"path": "returns.md", "title": "Returns", "lines": "1-9"}),
+    ("The kettle boils in three minutes.", {"path": "kettle.pdf", "title": "Kettle", "page": 2}),
+)
+
+
+def engine(
+    llm: ScriptedLLM | None, retriever: Fixed = SHOP, **options: bool
+) -> DocumentQueryEngine:
+    return DocumentQueryEngine(retriever, llm=llm, embed_model=HashEmbedding(), **options)
+
+
+def test_a_model_answers_from_the_passages_and_only_cited_sources_are_listed() -> None:
+    llm = ScriptedLLM(replies=["You have 30 days [1], says [7]."])
+    response = engine(llm).query("How long may I keep it?")
+    assert isinstance(response, Response)
+    assert response.response == "You have 30 days [1], says."
+    assert [node.node_id for node in response.source_nodes] == ["0"]
+    assert response.metadata
+    [found] = response.metadata["citations"]
+    assert (found["number"], found["document"], found["lines"]) == (1, "returns.md", "1-9")
+    assert response.metadata["route"] == "documents"
+    assert response.metadata["model"] == "scripted"
+    assert set(response.metadata["timings"]) == {"retrieval", "answer"}
+
+
+def test_the_model_reads_numbered_passages_and_the_question() -> None:
+    llm = ScriptedLLM(replies=["ok"])
+    engine(llm).query("How {long}?")
+    [prompt] = llm.prompts
+    assert "[1] Returns · returns.md\n## How long do I have?" in prompt
+    assert "[2] Kettle · kettle.pdf\nThe kettle boils" in prompt
+    assert "Question: How {long}?" in prompt
+
+
+def test_a_stream_is_cleaned_and_knows_its_citations_at_its_end() -> None:
+    response = engine(ScriptedLLM(replies=["It boils [2] fast [9]."]), streaming=True).query("?")
+    assert isinstance(response, StreamingResponse)
+    assert response.metadata
+    assert response.metadata["citations"] == []
+    assert "".join(response.response_gen) == "It boils [2] fast."
+    assert [each["document"] for each in response.metadata["citations"]] == ["kettle.pdf"]
+    assert [node.node_id for node in response.source_nodes] == ["1"]
+
+
+async def test_the_same_without_blocking() -> None:
+    answered = await engine(ScriptedLLM(replies=["Three minutes [2]."])).aquery("How fast?")
+    assert str(answered) == "Three minutes [2]."
+    streamed = await engine(ScriptedLLM(replies=["Fast [2]."]), streaming=True).aquery("How fast?")
+    assert isinstance(streamed, AsyncStreamingResponse)
+    assert "".join([piece async for piece in streamed.async_response_gen()]) == "Fast [2]."
+    assert streamed.metadata
+    assert len(streamed.metadata["citations"]) == 1
+
+
+def test_a_stream_that_breaks_raises_and_cites_nothing() -> None:
+    llm = ScriptedLLM(replies=[Broken("It boils [2]", RuntimeError("cut"))])
+    response = engine(llm, streaming=True).query("?")
+    assert isinstance(response, StreamingResponse)
+    with pytest.raises(RuntimeError, match="cut"):
+        "".join(response.response_gen)
+    assert response.metadata
+    assert response.metadata["citations"] == []
+
+
+def test_without_a_model_the_answer_is_quoted_and_marked_as_such() -> None:
+    response = engine(None).query("How long do I have for unopened items?")
+    assert isinstance(response, Response)
+    assert response.response
+    first, quote, *_ = response.response.splitlines()
+    assert first == "From the documents:"
+    assert quote == "- “30 days from delivery, for unopened items.” [1]"
+    assert response.metadata
+    assert response.metadata["model"] is None
+    assert (
+        response.metadata["citations"][0]["excerpt"] == "30 days from delivery, for unopened items."
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Who won the football world championship?", "The documents do not say."),
+        ("Qui a gagné le championnat du monde de football ?", "Les documents ne le disent pas."),
+    ],
+)
+def test_a_question_without_support_is_said_to_have_none(question: str, answer: str) -> None:
+    response = engine(None).query(question)
+    assert str(response) == answer
+    assert response.source_nodes == []
+
+
+@pytest.mark.parametrize("llm", [None, ScriptedLLM()])
+def test_no_passages_are_no_answer_and_no_call_of_the_model(llm: ScriptedLLM | None) -> None:
+    response = engine(llm, Fixed()).query("Anything there?")
+    assert str(response).startswith("No indexed document could be searched")
+    assert response.metadata
+    assert response.metadata["citations"] == []
+
+
+def test_sentences_come_without_markup_rules_questions_and_labels() -> None:
+    assert list(sentences("- **Never** rinse the `burrs`. Why so?")) == ["Never rinse the burrs."]
+    assert list(sentences("| Ireland | 45 days | free |")) == ["Ireland | 45 days | free"]
+    assert list(sentences("|---|---|")) == []
+    assert list(sentences("Two words")) == []
