@@ -2,8 +2,7 @@
 
 import re
 from functools import cache
-
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
+from typing import Any
 
 LANGUAGES = (
     *("en", "fr", "de", "es", "it", "pt", "nl", "da", "no", "sv", "fi", "pl", "cs", "sk", "hu"),
@@ -31,7 +30,12 @@ def language_code(declared: str) -> str:
 
 
 @cache
-def _identifier() -> LanguageIdentifier:
+def _identifier() -> Any:
+    from py3langid.langid import (  # noqa: PLC0415 - numpy and the model cost most of the start
+        MODEL_FILE,
+        LanguageIdentifier,
+    )
+
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     identifier.set_languages(LANGUAGES)
     return identifier

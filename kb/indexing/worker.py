@@ -64,6 +64,8 @@ class ReadWorker:
             raise
         if not line.endswith(b"\n"):
             self._child = None
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(1)
             raise UnreadableFile(self._cause(_end(child)))
         return json.loads(line)
 
@@ -74,7 +76,7 @@ class ReadWorker:
             stdout=subprocess.PIPE,
             env=_environment(),
         )
-        if child.stdout is None or child.stdout.readline() != READY:
+        if READY not in iter(child.stdout or ()):  # what start-up hooks print comes before
             status = _end(child)
             raise RuntimeError(f"The reader process ended with {status}: {' '.join(COMMAND)}")
         return child
@@ -110,6 +112,5 @@ def _environment() -> dict[str, str]:
     places = [*filter(None, sys.path), str(Path(__file__).parents[2])]
     return {name: os.environ[name] for name in INHERITED if name in os.environ} | {
         "PYTHONPATH": os.pathsep.join(places),
-        "PYTHONDONTWRITEBYTECODE": "1",
         "OPENBLAS_NUM_THREADS": "1",  # each thread would reserve memory out of the limit
     }

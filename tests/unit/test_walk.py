@@ -158,10 +158,12 @@ def test_a_directory_deeper_than_the_recursion_limit_is_walked(tmp_path, monkeyp
         Path("d").mkdir()
         os.chdir("d")
     Path("deep.md").write_text("text")
-    assert found(tmp_path) == ["d/" * depth + "deep.md", "top.md"]
-    Path("deep.md").unlink()
-    os.chdir(tmp_path)
-    os.removedirs("d/" * depth)  # what pytest itself could not remove
+    try:
+        assert found(tmp_path) == ["d/" * depth + "deep.md", "top.md"]
+    finally:  # pytest itself could not remove it
+        Path("deep.md").unlink()
+        os.chdir(tmp_path)
+        os.removedirs("d/" * depth)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
