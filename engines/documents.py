@@ -146,10 +146,12 @@ class _Answer:
             return self._response(phrase("nothing_indexed", self.question))
         if not found:
             return self._response(phrase("not_found", self.question))
-        best = {quote.passage.node_id: quote for quote in reversed(found)}
-        numbers = {node_id: number for number, node_id in enumerate(reversed(best), start=1)}
-        for node_id, number in numbers.items():
-            self._cite(number, best[node_id].passage, best[node_id].text)
+        best: dict[str, Quote] = {}
+        for quote in found:
+            best.setdefault(quote.passage.node_id, quote)
+        numbers = {node_id: number for number, node_id in enumerate(best, start=1)}
+        for node_id, quote in best.items():
+            self._cite(numbers[node_id], quote.passage, quote.text)
         lines = [f"- “{quote.text}” [{numbers[quote.passage.node_id]}]" for quote in found]
         return self._response("\n".join([phrase("extracts", self.question), *lines]))
 

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from fake_models import Broken, HashEmbedding, ScriptedLLM
 from llama_index.core.base.response.schema import (
@@ -108,6 +110,17 @@ def test_without_a_model_the_answer_is_quoted_and_marked_as_such() -> None:
     assert (
         response.metadata["citations"][0]["excerpt"] == "30 days from delivery, for unopened items."
     )
+
+
+def test_quotes_are_numbered_in_the_order_in_which_they_appear() -> None:
+    question = "How fast does the kettle boil, and how many days for unopened items?"
+    response = engine(None, Fixed(*reversed([(n.text, n.metadata) for n in SHOP._passages]))).query(
+        question
+    )
+    numbers = re.findall(r"\[(\d)\]$", str(response), re.MULTILINE)
+    assert numbers == sorted(numbers)
+    assert response.metadata
+    assert [each["number"] for each in response.metadata["citations"]] == [1, 2]
 
 
 @pytest.mark.parametrize(
