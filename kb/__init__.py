@@ -1,0 +1,65 @@
+"""Ask your documents and your database, in one MariaDB."""
+
+from typing import TYPE_CHECKING, Any
+
+from stores.errors import (
+    CollectionMismatch,
+    ConfigError,
+    EngineError,
+    InvalidVector,
+    KBError,
+    ModelUnavailable,
+    RootConflict,
+    StoreError,
+    StoreUnavailable,
+    UnsupportedFilter,
+    UnsupportedServer,
+)
+
+if TYPE_CHECKING:
+    from kb.app import KnowledgeBase
+    from kb.config import Config, load_config
+    from kb.indexing.report import IndexReport
+
+    __version__: str
+
+__all__ = [
+    "CollectionMismatch",
+    "Config",
+    "ConfigError",
+    "EngineError",
+    "IndexReport",
+    "InvalidVector",
+    "KBError",
+    "KnowledgeBase",
+    "ModelUnavailable",
+    "RootConflict",
+    "StoreError",
+    "StoreUnavailable",
+    "UnsupportedFilter",
+    "UnsupportedServer",
+    "__version__",
+    "load_config",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """LlamaIndex takes seconds to import; `kb --help` and the file readers do without."""
+    match name:
+        case "KnowledgeBase":
+            from kb.app import KnowledgeBase  # noqa: PLC0415 - see above
+
+            return KnowledgeBase
+        case "Config" | "load_config":
+            from kb import config  # noqa: PLC0415 - see above
+
+            return getattr(config, name)
+        case "IndexReport":
+            from kb.indexing.report import IndexReport  # noqa: PLC0415 - see above
+
+            return IndexReport
+        case "__version__":
+            from importlib.metadata import version  # noqa: PLC0415 - see above
+
+            return version("mariadb-kb")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,62 @@
+"""The command line: every command, and the options before it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kb.cli.asking import ask, search
+from kb.cli.checking import doctor, status
+from kb.cli.demonstration import demo
+from kb.cli.indexing import index
+from kb.cli.program import Program
+from kb.cli.server import db
+from kb.cli.starting import init, setup
+
+app = typer.Typer(
+    name="kb",
+    cls=Program,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (demo, init, setup, index, search, ask, status, doctor):
+    app.command()(command)
+app.add_typer(db, name="db")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from kb import __version__
+
+        typer.echo(f"kb {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def kb(
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="The configuration.  [default: ./config.yaml]"),
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="KB_DEBUG", help="Show the traceback of an error.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Ask your documents and your database, in one MariaDB.
+
+    \b
+    kb demo                          see it work, on sample data
+    kb init                          begin with your own: writes config.yaml
+    kb index ~/handbook              make documents answer
+    kb ask "How do I reset it?"      an answer with its sources
+    """
+
+
+def main() -> None:
+    app(prog_name="kb")

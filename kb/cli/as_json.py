@@ -1,0 +1,52 @@
+"""Answers as the JSON that other programs read; their shapes are promises."""
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.base.response.schema import Response
+from llama_index.core.schema import MetadataMode, NodeWithScore
+
+if TYPE_CHECKING:
+    from kb.indexing.report import IndexReport
+
+_ANSWER = (
+    "route route_reason citations sql columns rows truncated errors timings model".split()  # noqa: SIM905 - one line
+)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output, in UTF-8 whatever the locale."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC).isoformat(timespec="seconds")
+    return str(value)
+
+
+def report_values(report: "IndexReport") -> dict[str, Any]:
+    failed = [{"path": path, "reason": reason} for path, reason in report.failed]
+    return {**asdict(report), "failed": failed}
+
+
+def passage_values(passage: NodeWithScore) -> dict[str, Any]:
+    metadata = passage.metadata
+    return {
+        "id": passage.node_id,
+        "path": metadata.get("path"),
+        "title": metadata.get("title"),
+        "score": passage.score,
+        "text": passage.get_content(MetadataMode.NONE),
+        "metadata": metadata,
+    }
+
+
+def answer_values(response: Response) -> dict[str, Any]:
+    metadata = response.metadata or {}
+    return {"answer": response.response, **{key: metadata.get(key) for key in _ANSWER}}

@@ -1,0 +1,60 @@
+"""`kb demo`: the main job on the sample data."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from kb.cli.indexing import indexed
+from kb.cli.opening import opened
+from kb.cli.terminal import OUT, say
+
+if TYPE_CHECKING:
+    from kb.app import KnowledgeBase
+
+
+def demo() -> None:
+    """See it work, on sample data.
+
+    Sets up, indexes the documents of a small online shop and answers three questions. Takes a
+    minute or two the first time, seconds later. Safe to repeat.
+    """
+    from kb.sample import QUESTIONS, load_shop, sample_config, sample_directory
+    from kb.setup import set_up
+
+    config, file = sample_config(), sample_directory() / "config.yaml"
+    say(f"The sample: the documents and the database of a small online shop, in {file.parent}")
+    set_up(config, say)
+    load_shop(config)
+    with opened(file) as knowledge_base:
+        indexed(knowledge_base, prune=True)
+        for question in QUESTIONS:
+            _ask(knowledge_base, question)
+    _say_what_next(file)
+
+
+def _ask(knowledge_base: "KnowledgeBase", question: str) -> None:
+    from kb.cli.render import show_answer, show_sources
+
+    response = knowledge_base.ask(question)
+    OUT.print()
+    OUT.print(Text.assemble(("Question: ", "dim"), (question, "bold")))
+    show_answer(OUT, str(response.response))
+    show_sources(OUT, (response.metadata or {})["citations"], besides=str(response.response))
+
+
+def _say_what_next(file: Path) -> None:
+    here = Path("config.yaml").resolve() == file
+    command = "kb" if here else f"kb --config {shlex.quote(str(file))}"
+    OUT.print()
+    OUT.print(Text("Try next", "bold"))
+    for rest in (
+        'ask "Who is responsible for returns by resellers?"',
+        'search "espresso too sour" --filter language=en',
+        "status",
+    ):
+        OUT.print(f"  {command} {rest}", soft_wrap=True)
+    OUT.print(
+        "Your own documents: kb init, then kb index PATH. A language model: llm in config.yaml."
+    )

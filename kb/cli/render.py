@@ -1,0 +1,172 @@
+"""Answers, passages, reports and states as people read them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kb.cli.terminal import one_line, printable
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import NodeWithScore
+
+    from kb.doctor import Check
+    from kb.indexing.report import IndexReport
+
+_EXCERPT_CHARACTERS = 280
+_STATES = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red")}
+
+
+def show_passages(console: Console, passages: "Sequence[NodeWithScore]") -> None:
+    """Each with its rank, title, place, score and beginning."""
+    if not passages:
+        console.print("Nothing found.")
+    for rank, passage in enumerate(passages, start=1):
+        metadata = passage.metadata
+        place = {"document": metadata.get("path") or passage.node_id, **metadata}
+        _show_source(console, f"{rank}.", place, passage.get_score(), passage.get_content())
+
+
+def show_sources(
+    console: Console, citations: Iterable[Mapping[str, Any]], besides: str = ""
+) -> None:
+    """Where each statement comes from; an excerpt that the answer quotes is not shown twice."""
+    for each in citations:
+        excerpt = "" if each["excerpt"] in besides else each["excerpt"]
+        _show_source(console, f"[{each['number']}]", each, each["score"], excerpt)
+
+
+def _show_source(
+    console: Console, label: str, place: Mapping[str, Any], score: float, excerpt: str
+) -> None:
+    document = one_line(place["document"])
+    title = one_line(place.get("title") or document)
+    heading = Text.assemble((label, "bold cyan"), " ", (title, "bold"))
+    where = [document, _position(place), f"score {score:.2f}"]
+    _show_wrapped(console, heading, indent=0)
+    _show_wrapped(console, Text(" · ".join(filter(None, where)), "dim"), indent=4)
+    if excerpt:
+        _show_wrapped(console, Text(_shortened(one_line(excerpt))), indent=4)
+
+
+def _position(place: Mapping[str, Any]) -> str:
+    if place.get("page") is not None:
+        return f"page {place['page']}"
+    return f"lines {place['lines']}" if place.get("lines") else ""
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _EXCERPT_CHARACTERS:
+        return text
+    return text[:_EXCERPT_CHARACTERS].rsplit(" ", 1)[0] + " …"
+
+
+def show_answer(console: Console, text: str) -> None:
+    """The answer as it is, its lines wrapped between words."""
+    for line in printable(text).splitlines():
+        _show_wrapped(console, Text(line), indent=0)
+
+
+def _show_wrapped(console: Console, text: Text, *, indent: int) -> None:
+    for line in text.wrap(console, max(console.width - indent, 20)):
+        line.rstrip()
+        console.print(Text(" " * indent) + line, soft_wrap=True)
+
+
+def show_footing(console: Console, metadata: Mapping[str, Any]) -> None:
+    """Where the answer comes from, who wrote it, and what went wrong on the way."""
+    seconds = sum(metadata.get("timings", {}).values()) / 1000
+    model = metadata.get("model")
+    author = f"written by {model}" if model else "quoted, as llm.provider is none"
+    console.print(Text(f"From {metadata['route']}, {author}, in {seconds:.1f} s.", "dim"))
+    for branch, reason in (metadata.get("errors") or {}).items():
+        console.print(Text(f"{branch} could not answer: {one_line(str(reason))}", "yellow"))
+
+
+def show_report(console: Console, report: "IndexReport") -> None:
+    counts = {
+        "added": report.added,
+        "changed": report.changed,
+        "removed": report.removed,
+        "unchanged": report.unchanged,
+        "failed": len(report.failed),
+    }
+    words = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+    written = f"{report.chunks} chunks written in {report.seconds:.1f} s"
+    console.print(Text(f"Documents: {words or 'none found'}. {written}."))
+    if report.missing:
+        console.print(
+            f"{report.missing} documents are gone from the directory but still answer; "
+            "--prune removes them.",
+            style="yellow",
+            soft_wrap=True,
+        )
+    show_failures(console, report.failed)
+
+
+def show_failures(console: Console, failures: Sequence[tuple[str, str]]) -> None:
+    if not failures:
+        return
+    console.print(Text("Not indexed:", "red"))
+    for path, reason in failures:
+        line = Text.assemble((one_line(path), "bold"), f": {one_line(reason)}")
+        _show_wrapped(console, line, indent=2)
+
+
+def show_status(console: Console, status: Mapping[str, Any]) -> None:
+    embedding = f"{status['embedding']}, {status['dimension']} dimensions"
+    _show_pairs(
+        console,
+        {
+            "Server": f"MariaDB {status['server'].split('-')[0]}",
+            "Embedding": embedding,
+            "LLM": status["llm"] or "none (answers are quoted)",
+            "Documents": f"{status['documents']} in {status['chunks']} chunks",
+        },
+    )
+    if status["roots"]:
+        console.print()
+        console.print(_roots(status["roots"]))
+    failures = [(f"{each['root']}/{each['path']}", each["reason"]) for each in status["failed"]]
+    show_failures(console, failures)
+
+
+def _roots(roots: Iterable[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("Root", "Documents", "Last indexed (UTC)", "Directory"):
+        table.add_column(heading, overflow="fold")
+    for root in roots:
+        indexed_at = root["indexed_at"].isoformat(" ", "minutes")
+        row = (root["name"], str(root["documents"]), indexed_at, root["path"])
+        table.add_row(*(Text(one_line(cell)) for cell in row))
+    return table
+
+
+def show_check(console: Console, check: "Check") -> None:
+    word, style = _STATES[check.state]
+    _show_wrapped(
+        console,
+        Text.assemble((f"{word:<5}", style), (f"{check.name}: ", "bold"), printable(check.seen)),
+        indent=0,
+    )
+    if check.advice:
+        _show_wrapped(console, Text(f"→ {printable(check.advice)}", style), indent=5)
+
+
+def show_server(console: Console, state: Mapping[str, Any]) -> None:
+    _show_pairs(
+        console, {name.replace("_", " ").capitalize(): value for name, value in state.items()}
+    )
+
+
+def _show_pairs(console: Console, pairs: Mapping[str, object]) -> None:
+    width = max(map(len, pairs)) + 2
+    for name, value in pairs.items():
+        console.print(Text.assemble((name.ljust(width), "bold"), _word(value)), soft_wrap=True)
+
+
+def _word(value: object) -> str:
+    words = {True: "yes", False: "no", None: "none"}
+    return words[value] if value is None or isinstance(value, bool) else one_line(str(value))

@@ -1,0 +1,48 @@
+"""What is said where: answers on standard output, everything else on standard error."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_UNWRAPPED = 10_000  # columns of what is no terminal: a line stays a line
+
+
+def _console(stream: TextIO, *, stderr: bool) -> Console:
+    return Console(
+        stderr=stderr,
+        width=None if stream.isatty() else _UNWRAPPED,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+
+
+OUT = _console(sys.stdout, stderr=False)
+ERR = _console(sys.stderr, stderr=True)
+
+
+def say(message: str, style: str = "") -> None:
+    """Tell the user how things go."""
+    ERR.print(Text(printable(message), style), soft_wrap=True)
+
+
+@contextmanager
+def waiting(for_what: str) -> Iterator[None]:
+    """On a terminal, something moves while nothing else does."""
+    with ERR.status(Text(for_what, "dim")):
+        yield
+
+
+def printable(text: str) -> str:
+    """Without the control characters by which a document could take over the terminal."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def one_line(text: str) -> str:
+    return printable(" ".join(text.split()))

@@ -1,0 +1,230 @@
+"""Look at everything that kb stands on, and say what to change."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import sqlalchemy as sa
+
+from kb.config import Config, LLMConfig, ModelConfig, load_config
+from kb.database import open_database, private_server
+from kb.models import OLLAMA_URL, OPENAI_URL, embedding_identity, make_embedder
+from kb.sentence_model import files
+from stores.connection import ServerInfo, server_info
+from stores.errors import ConfigError, KBError
+from stores.inspection import CollectionFacts, inspect_collection
+
+MEGABYTE = 2**20
+LITTLE_SPACE = 1024 * MEGABYTE
+SECONDS = 5.0  # for a model server to list its models
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: what was seen and, unless it is ok, what to change."""
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    seen: str
+    advice: str = ""
+
+
+def examine(path: Path | None = None) -> Iterator[Check]:
+    """Check after check, each as soon as it is made; none of them raises or downloads."""
+    try:
+        config = load_config(path)
+    except ConfigError as error:
+        yield Check("Configuration", "fail", str(error))
+        return
+    yield _configuration(path, config)
+    yield from _database(config)
+    yield from _models(config)
+
+
+def _configuration(path: Path | None, config: Config) -> Check:
+    file = path or config.directory / "config.yaml"
+    if file.exists():
+        return Check("Configuration", "ok", str(file))
+    return Check("Configuration", "ok", "no config.yaml, so the defaults", "`kb init` writes one.")
+
+
+def _database(config: Config) -> Iterator[Check]:
+    if config.database.url == "embedded":
+        installed = _installation(config)
+        yield installed
+        if installed.state == "fail":
+            return
+        yield _disk_space(config)
+    try:
+        engine = open_database(config)
+        info = server_info(engine)
+    except KBError as error:
+        yield Check("Server", "fail", str(error))
+        return
+    yield Check("Server", "ok", f"MariaDB {info.version.split('-')[0]} answers and has vectors")
+    yield from _collection(config, engine, info)
+    engine.dispose()
+
+
+def _installation(config: Config) -> Check:
+    name = "Private MariaDB"
+    try:
+        status = private_server(config).status()
+    except KBError as error:
+        return Check(name, "fail", str(error))
+    if status.binary is None:
+        return Check(name, "fail", "no MariaDB 11.8 or later on this machine", "Run `kb setup`.")
+    if not status.data_directory.exists():
+        return Check(name, "fail", "it was never started", "Run `kb setup`.")
+    return Check(name, "ok", f"{status.binary}, data in {status.data_directory}")
+
+
+def _disk_space(config: Config) -> Check:
+    free = shutil.disk_usage(config.home).free
+    seen = f"{_size(free)} free at {config.home}"
+    if free < LITTLE_SPACE:
+        return Check("Disk", "warn", seen, "Free some space, or move KB_HOME to another disk.")
+    return Check("Disk", "ok", seen)
+
+
+def _collection(config: Config, engine: sa.Engine, info: ServerInfo) -> Iterator[Check]:
+    try:
+        facts = inspect_collection(engine)
+    except KBError as error:
+        yield Check("Documents", "fail", str(error))
+        return
+    if facts is None:
+        yield Check("Documents", "warn", "nothing is indexed yet", "Run `kb index PATH`.")
+        return
+    yield _documents(facts)
+    yield _vector_cache(config, facts, info)
+    yield _buffer_pool(config, facts, info)
+    yield _same_model(config, facts)
+
+
+def _documents(facts: CollectionFacts) -> Check:
+    seen = f"{facts.chunks} chunks"
+    if facts.failed:
+        return Check(
+            "Documents",
+            "warn",
+            f"{seen}; {facts.failed} documents could not be indexed",
+            "`kb status` says why; `kb index` tries them again.",
+        )
+    return Check("Documents", "ok", seen)
+
+
+def _vector_cache(config: Config, facts: CollectionFacts, info: ServerInfo) -> Check:
+    return _memory(
+        config, "mhnsw_max_cache_size", info.vector_cache_bytes, facts.vector_cache_bytes
+    )
+
+
+def _buffer_pool(config: Config, facts: CollectionFacts, info: ServerInfo) -> Check:
+    return _memory(
+        config,
+        "innodb_buffer_pool_size",
+        info.buffer_pool_bytes,
+        facts.table_bytes + facts.vector_cache_bytes,
+    )
+
+
+def _memory(config: Config, variable: str, given: int, needed: int) -> Check:
+    seen = f"{_size(given)}, and the collection needs {_size(needed)}"
+    if given >= needed:
+        return Check(variable, "ok", seen)
+    enough = -(-needed // (64 * MEGABYTE)) * 64 * MEGABYTE
+    advice = (
+        f"Searches read from disk. Run SET GLOBAL {variable} = {enough}; and put it into the "
+        "server's option file."
+    )
+    if config.database.url == "embedded":
+        advice = (
+            "Searches read from disk. The private MariaDB has a fixed size: for a collection this "
+            f"large set database.url to a server of your own with {variable} = {enough}."
+        )
+    return Check(variable, "warn", seen, advice)
+
+
+def _same_model(config: Config, facts: CollectionFacts) -> Check:
+    name, built_with = "Collection", facts.collection.embedding_model
+    try:
+        configured = embedding_identity(config, make_embedder(config))
+    except KBError as error:
+        return Check(name, "fail", str(error))
+    if configured == built_with:
+        return Check(name, "ok", f"built with {built_with}, which the configuration names")
+    return Check(
+        name,
+        "fail",
+        f"built with {built_with}, but the configuration names {configured}",
+        "Set `embedding` back, or choose another database.name and index again.",
+    )
+
+
+def _models(config: Config) -> Iterator[Check]:
+    if config.embedding.provider == "local":
+        yield _local_embedding(config)
+    elif config.embedding.provider != "wordllama":
+        yield _model_server("Embedding", config.embedding.provider, config.embedding)
+    yield _llm(config.llm)
+
+
+def _local_embedding(config: Config) -> Check:
+    name = "Embedding"
+    if config.embedding.model:
+        return Check(name, "ok", f"local, from {config.embedding.model}")
+    if files.is_fetched(config.cache):
+        return Check(name, "ok", f"{files.MODEL_NAME} in {files.model_directory(config.cache)}")
+    return Check(name, "fail", f"{files.MODEL_NAME} was not fetched yet", "Run `kb setup`.")
+
+
+def _llm(llm: LLMConfig) -> Check:
+    if llm.provider == "none":
+        return Check("LLM", "ok", "none: answers are quoted from the documents")
+    return _model_server("LLM", llm.provider, llm)
+
+
+def _model_server(name: str, provider: str, model: ModelConfig) -> Check:
+    """Ask for the list of models, which costs nothing."""
+    url = model.base_url or (OLLAMA_URL if provider == "ollama" else OPENAI_URL)
+    place = httpx.URL(url).copy_with(username=None, password=None)
+    try:
+        known = _listed_models(url, provider, model)
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        section = name.lower()
+        return Check(
+            name,
+            "fail",
+            f"{provider} at {place} does not list its models: {reason}",
+            f"Start it, or correct {section}.base_url and {section}.api_key.",
+        )
+    if model.model in known or f"{model.model}:latest" in known:
+        return Check(name, "ok", f"{model.model} of {provider} at {place}")
+    advice = f"ollama pull {model.model}" if provider == "ollama" else "Correct the model's name."
+    return Check(name, "warn", f"{provider} at {place} does not list {model.model}", advice)
+
+
+def _listed_models(url: str, provider: str, model: ModelConfig) -> set[str]:
+    headers = {}
+    if model.api_key and provider != "ollama":
+        headers["Authorization"] = f"Bearer {model.api_key.get_secret_value()}"
+    path = "api/tags" if provider == "ollama" else "models"
+    reply = httpx.get(f"{url}/{path}", headers=headers, timeout=SECONDS)
+    reply.raise_for_status()
+    listed: Any = reply.json()
+    if provider == "ollama":
+        return {each["model"] for each in listed["models"]}
+    return {each["id"] for each in listed["data"]}
+
+
+def _size(number: int) -> str:
+    if number >= 1024 * MEGABYTE:
+        return f"{number / 1024 / MEGABYTE:.1f} GB"
+    if number >= MEGABYTE:
+        return f"{number / MEGABYTE:.0f} MB"
+    return f"{number / 1024:.0f} kB"

@@ -1,0 +1,35 @@
+"""The sample knowledge base: config.yaml and data/, beside the packages or, installed, in kb."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kb.config import Config, load_config
+from kb.database import open_private_database
+from stores.errors import ConfigError
+from stores.script import run_script
+
+QUESTIONS = (
+    "How long do I have to send something back?",
+    "My robot vacuum keeps losing the Wi-Fi. What can I do?",
+    "Comment détartrer la machine à café ?",
+)
+
+
+def sample_directory() -> Path:
+    package = Path(__file__).parent
+    for directory in (package / "sample", package.parent):
+        if (directory / "data" / "shop.sql").is_file():
+            return directory
+    raise ConfigError(f"The sample data are missing from {package}; install kb again.")
+
+
+def sample_config() -> Config:
+    return load_config(sample_directory() / "config.yaml")
+
+
+def load_shop(config: Config, say: Callable[[str], None] = lambda _: None) -> None:
+    """Load the business tables into their database on the private server, anew each time."""
+    name = config.tables.database or "shop"
+    engine = open_private_database(config, name, say)
+    run_script(engine, (sample_directory() / "data" / "shop.sql").read_text(encoding="utf-8"))
+    engine.dispose()

@@ -1,0 +1,40 @@
+"""Fetch and start what a configuration needs, so that nothing is downloaded later."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from kb.config import Config
+from kb.database import open_database, private_server
+from stores.connection import server_info
+
+Say = Callable[[str], None]
+
+
+def set_up(config: Config, say: Say) -> None:
+    """Make the database and the embedding model ready, side by side; safe to repeat.
+
+    Raises UnsupportedServer, StoreUnavailable or ModelUnavailable.
+    """
+    with ThreadPoolExecutor() as pool:
+        steps = [pool.submit(step, config, say) for step in (_set_up_database, _set_up_embedding)]
+    for step in steps:
+        step.result()
+
+
+def _set_up_database(config: Config, say: Say) -> None:
+    engine = open_database(config, say)
+    version = server_info(engine).version.split("-")[0]
+    engine.dispose()
+    if config.database.url == "embedded":
+        say(f"MariaDB {version} runs in {private_server(config).status().data_directory.parent}")
+    else:
+        say(f"MariaDB {version} answers at {engine.url.render_as_string()}")
+
+
+def _set_up_embedding(config: Config, say: Say) -> None:
+    if config.embedding.provider != "local" or config.embedding.model:
+        say(f"Embeddings come from {config.embedding.model or config.embedding.provider}")
+        return
+    from kb.sentence_model import fetch  # noqa: PLC0415 - slow to import; the database goes first
+
+    say(f"The embedding model is in {fetch(config.cache, say)}")
