@@ -1,6 +1,7 @@
 """What the model clients raise -> ModelUnavailable, with the reason and the way out."""
 
 import json
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,8 +97,8 @@ def _system_reason(error: BaseException) -> str:
     reason = "no connection"
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            reason = cause.strerror
+        if isinstance(cause, OSError) and cause.errno:  # negative where a name has no address
+            reason = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror or reason
         cause = cause.__cause__ or cause.__context__
     return reason
 
@@ -168,19 +169,20 @@ def _object(content: bytes) -> dict[str, Any]:
 
 
 def _unreadable(error: Exception) -> str | None:
-    module = _reader(error.__traceback__)
-    if not module.startswith(_CLIENTS) and not (
-        module.startswith(_ADAPTERS) and isinstance(error, _LACKING)
+    modules = _modules(error.__traceback__)
+    # Decoders act for their caller.
+    reader = next((name for name in reversed(modules) if not name.startswith(_DECODERS)), "")
+    if not reader.startswith(_CLIENTS) and not (
+        reader.startswith(_ADAPTERS) and isinstance(error, _LACKING)
     ):
         return None
-    section = "embedding" if "embedding" in module else "llm"
+    section = "embedding" if any(".embeddings." in name for name in modules) else "llm"
     return (
         f"the server's answer is empty, broken or of another protocol ({type(error).__name__}). "
         f"Check {section}.base_url and {section}.model in config.yaml, and the server's log."
     )
 
 
-def _reader(trace: TracebackType | None) -> str:
-    """The module where an error arose, with a final dot; decoders act for their caller."""
-    modules = [f"{frame.f_globals.get('__name__')}." for frame, _ in traceback.walk_tb(trace)]
-    return next((name for name in reversed(modules) if not name.startswith(_DECODERS)), "")
+def _modules(trace: TracebackType | None) -> list[str]:
+    """The modules between the caller and the place of an error, each with a final dot."""
+    return [f"{frame.f_globals.get('__name__')}." for frame, _ in traceback.walk_tb(trace)]

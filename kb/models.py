@@ -1,5 +1,7 @@
 """Config -> the language model and the embedding model. Nothing here opens a connection."""
 
+import ssl
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -110,21 +112,31 @@ def _openai_clients(model: ModelConfig, url: str, api_key: str) -> tuple[Any, An
         "timeout": model.timeout,
         "max_retries": model.max_retries,
     }
-    not_kept = openai.DefaultAsyncHttpxClient(limits=_NOT_KEPT)
-    return openai.OpenAI(**settings), openai.AsyncOpenAI(**settings, http_client=not_kept)
+    http = openai.DefaultHttpxClient(verify=_certificates())
+    async_http = openai.DefaultAsyncHttpxClient(verify=_certificates(), limits=_NOT_KEPT)
+    client = openai.OpenAI(**settings, http_client=http)
+    return client, openai.AsyncOpenAI(**settings, http_client=async_http)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read once: it takes 30 ms, and each client would do it."""
+    return httpx.create_ssl_context()
 
 
 def _ollama(llm: LLMConfig) -> LLM:
     from llama_index.llms.ollama import Ollama  # noqa: PLC0415 - only for its users
-    from ollama import AsyncClient  # noqa: PLC0415 - as above
+    from ollama import AsyncClient, Client  # noqa: PLC0415 - as above
 
     url = llm.base_url or OLLAMA_URL
     model: LLM = Ollama(
         model=_required_model(llm, "llm", "qwen3:8b"),
         base_url=url,
         context_window=llm.context_window or CONTEXT_WINDOW,
-        request_timeout=llm.timeout,
-        async_client=AsyncClient(host=url, timeout=llm.timeout, limits=_NOT_KEPT),
+        client=Client(host=url, timeout=llm.timeout, verify=_certificates()),
+        async_client=AsyncClient(
+            host=url, timeout=llm.timeout, verify=_certificates(), limits=_NOT_KEPT
+        ),
     )
     return model
 
@@ -183,7 +195,11 @@ def _ollama_embedding(embedding: EmbeddingConfig) -> BaseEmbedding:
     embedder: BaseEmbedding = OllamaEmbedding(
         model_name=_required_model(embedding, "embedding", "nomic-embed-text"),
         base_url=embedding.base_url or OLLAMA_URL,
-        client_kwargs={"timeout": embedding.timeout, "limits": _NOT_KEPT},
+        client_kwargs={
+            "timeout": embedding.timeout,
+            "limits": _NOT_KEPT,
+            "verify": _certificates(),
+        },
     )
     return embedder
 

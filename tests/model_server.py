@@ -52,6 +52,10 @@ MALFORMED = Fault(body='{"choices": [{"mess')
 NO_CHOICES = Message({"id": "x", "object": "chat.completion", "choices": [], "model": "fake"})
 SERVER_ERROR = Fault(500, body='{"error": {"message": "the machine is on fire"}}')
 BAD_KEY = Fault(401, body='{"error": {"message": "Incorrect API key provided: sk-canary"}}')
+TOO_LONG = Fault(400, body='{"error": {"message": "too long", "code": "context_length_exceeded"}}')
+NO_QUOTA = Fault(429, body='{"error": {"message": "pay first", "code": "insufficient_quota"}}')
+NO_PATH = Fault(404, {"content-type": "text/html"}, "<html>Not Found</html>")
+WEB_PAGE = Fault(200, {"content-type": "text/html"}, "<html>Welcome</html>")
 UNKNOWN_MODEL = Fault(404, body='{"error": {"message": "model not found"}}')
 UNKNOWN_OLLAMA_MODEL = Fault(404, body='{"error": "model \\"fake\\" not found"}')
 NAN = Vectors([[math.nan] * 8])
@@ -82,6 +86,7 @@ class FakeModels:
         self.default = default
         self.dimensions = 8
         self.models = ["fake"]
+        self.keep_alive = False
         self.requests: list[Request] = []
         self.closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -221,7 +226,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"content-type": "application/json", **headers}.items():
             self.send_header(name, value)
         self.send_header("content-length", str(len(body)))
-        self.send_header("connection", "close")
+        if not self.fake.keep_alive:
+            self.send_header("connection", "close")
         self.end_headers()
         self.wfile.write(body)
 

@@ -1,0 +1,193 @@
+import asyncio
+import math
+
+import numpy as np
+import pytest
+from llama_index.core.prompts import PromptTemplate
+from model_calls import (
+    EMBEDDERS,
+    KEY,
+    LLMS,
+    WAYS,
+    acomplete,
+    aembed,
+    ask,
+    complete,
+    embed,
+    embedder_of,
+    llm_of,
+)
+from model_server import NAN, FakeModels, rate_limited
+from pydantic import BaseModel, ValidationError
+
+from engines.model_errors import model_errors
+from kb.config import Config, EmbeddingConfig, LLMConfig
+from kb.models import embedding_identity, make_embedder, make_llm
+from stores.errors import ConfigError
+
+# --- answers --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("provider", LLMS)
+def test_a_model_answers(provider, way):
+    with FakeModels("The sky is blue.") as server:
+        assert way(llm_of(server, provider)) == "The sky is blue."
+        assert [request.body["model"] for request in server.requests] == ["fake"]
+
+
+def test_openai_gets_its_key_and_only_the_chosen_model():
+    with FakeModels() as server:
+        llm = llm_of(server, "openai", context_window=1000)
+        assert complete(llm) == "Fine."
+        assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+        assert server.requests[0].path == "/v1/chat/completions"
+
+
+def test_ollama_is_asked_for_the_context_of_the_config_alone():
+    with FakeModels() as server:
+        complete(llm_of(server, "ollama", context_window=2000))
+        complete(llm_of(server, "ollama"))
+        assert [request.path for request in server.requests] == ["/api/chat"] * 2
+        sizes = [request.body["options"]["num_ctx"] for request in server.requests]
+        assert sizes == [2000, 8192]
+
+
+@pytest.mark.parametrize("provider", LLMS)
+def test_the_context_window_reaches_llamaindex(provider):
+    with FakeModels() as server:
+        llm = llm_of(server, provider, context_window=3000)
+        assert llm.metadata.context_window == 3000
+        assert llm.metadata.is_chat_model
+        assert server.requests == []
+
+
+class Route(BaseModel):
+    route: str
+
+
+@pytest.mark.parametrize("provider", LLMS)
+def test_a_structured_answer_is_asked_for_by_its_schema(provider):
+    with FakeModels('{"route": "both"}') as server:
+        llm = llm_of(server, provider)
+        assert llm.structured_predict(Route, PromptTemplate("Route: {q}"), q="x").route == "both"
+        body = server.requests[0].body
+        schema = body["format"] if provider == "ollama" else body["response_format"]["json_schema"]
+        assert "route" in str(schema)
+        assert "{{" not in str(body["messages"])
+
+
+@pytest.mark.parametrize("provider", LLMS)
+def test_an_answer_outside_the_schema_is_left_to_the_caller(provider):
+    with FakeModels("not JSON") as server, pytest.raises(ValidationError):  # noqa: SIM117 - one state
+        with model_errors("routing"):
+            llm_of(server, provider).structured_predict(Route, PromptTemplate("Route"))
+
+
+@pytest.mark.parametrize("provider", LLMS)
+def test_two_event_loops_use_one_model(provider):
+    with FakeModels() as server:
+        server.keep_alive = True
+        llm, embedder = llm_of(server, provider), embedder_of(server, provider)
+        for _ in range(3):
+            assert acomplete(llm) == "Fine."
+            assert len(asyncio.run(embedder.aget_query_embedding("x"))) == 8
+
+
+def test_no_model_is_none():
+    assert make_llm(Config()) is None
+
+
+# --- embeddings ---
+
+
+@pytest.mark.parametrize("provider", EMBEDDERS)
+def test_an_embedder_embeds(provider):
+    with FakeModels() as server:
+        embedder = embedder_of(server, provider)
+        assert np.shape(embed(embedder)) == (2, 8)
+        assert np.shape(aembed(embedder)) == (2, 8)
+        assert np.shape(ask(embedder)) == (8,)
+        assert {request.body["model"] for request in server.requests} == {"fake"}
+
+
+def test_dimensions_are_asked_for():
+    with FakeModels() as server:
+        embed(embedder_of(server, "openai", dimensions=4))
+        assert server.requests[0].body["dimensions"] == 4
+
+
+def test_an_embedder_tries_again_as_often_as_it_may():
+    with FakeModels(rate_limited(), rate_limited()) as server:
+        assert np.shape(embed(embedder_of(server, "openai", max_retries=2))) == (2, 8)
+        assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("provider", EMBEDDERS)
+def test_what_is_no_vector_arrives_for_the_store_to_refuse(provider):
+    with FakeModels(NAN) as server:
+        assert math.isnan(ask(embedder_of(server, provider))[0])
+
+
+# --- what cannot be made --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("llm", "parts"),
+    [
+        ({"provider": "openai", "model": "gpt-4.1-mini"}, ["OPENAI_API_KEY", "llm.api_key"]),
+        ({"provider": "openai", "api_key": KEY}, ["llm.model is not set"]),
+        ({"provider": "openai", "model": "gpt-99", "api_key": KEY}, ["gpt-99", "context_window"]),
+        ({"provider": "openai-like", "model": "x"}, ["llm.base_url", "OPENAI_API_BASE"]),
+        ({"provider": "ollama"}, ["llm.model is not set"]),
+    ],
+)
+def test_an_incomplete_llm_is_refused_with_what_is_missing(llm, parts):
+    with pytest.raises(ConfigError) as caught:
+        make_llm(Config(llm=LLMConfig(**llm)))
+    assert [part for part in parts if part not in str(caught.value)] == []
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("embedding", "parts"),
+    [
+        ({"provider": "openai", "model": "x"}, ["OPENAI_API_KEY", "embedding.api_key"]),
+        ({"provider": "openai", "api_key": KEY}, ["embedding.model is not set"]),
+        ({"provider": "openai-like", "model": "x"}, ["embedding.base_url"]),
+        ({"provider": "ollama"}, ["embedding.model is not set"]),
+        ({"provider": "ollama", "model": "x", "dimensions": 4}, ["embedding.dimensions"]),
+        ({"provider": "local", "dimensions": 4}, ["embedding.dimensions"]),
+        ({"provider": "local", "model": "no/where"}, ["no/where", "model.safetensors"]),
+        ({"provider": "wordllama", "dimensions": 4}, ["64, 128 or 256"]),
+    ],
+)
+def test_an_incomplete_embedder_is_refused_with_what_is_missing(embedding, parts):
+    with pytest.raises(ConfigError) as caught:
+        make_embedder(Config(embedding=EmbeddingConfig(**embedding)))
+    assert [part for part in parts if part not in str(caught.value)] == []
+
+
+def test_openai_and_its_models_are_made_without_a_request():
+    llm = make_llm(Config(llm=LLMConfig(provider="openai", model="gpt-4.1-mini", api_key=KEY)))
+    assert llm.metadata.context_window > 100_000
+    embedding = EmbeddingConfig(provider="openai", model="text-embedding-3-small", api_key=KEY)
+    embedder = make_embedder(Config(embedding=embedding))
+    assert embedder.api_base == llm.api_base == "https://api.openai.com/v1"
+
+
+def test_vectors_of_other_models_have_other_identities():
+    def identity(**embedding):
+        config = Config(embedding=EmbeddingConfig(api_key=KEY, **embedding))
+        return embedding_identity(config, make_embedder(config))
+
+    identities = [
+        identity(),
+        identity(provider="wordllama"),
+        identity(provider="wordllama", dimensions=64),
+        identity(provider="ollama", model="nomic-embed-text"),
+        identity(provider="openai", model="text-embedding-3-small"),
+        identity(provider="openai", model="text-embedding-3-small", dimensions=256),
+    ]
+    assert identities[0] == "local/all-MiniLM-L6-v2"
+    assert len(set(identities)) == len(identities)
