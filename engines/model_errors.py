@@ -61,8 +61,8 @@ class _Asked:
 
     def __init__(self, request: httpx.Request) -> None:
         url = request.url
-        self.is_ollama = url.path.startswith("/api/")
-        self.is_embedding = "/embed" in url.path
+        self.is_ollama = url.path.endswith(("/api/chat", "/api/embed", "/api/show"))
+        self.is_embedding = url.path.endswith(("/embeddings", "/api/embed"))
         self.section = "embedding" if self.is_embedding else "llm"
         self.server = f"{url.scheme}://{url.netloc.decode()}"  # no user, no password
         self.path = url.path

@@ -14,6 +14,8 @@ from stores.errors import ConfigError
 
 OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_URL = "http://localhost:11434"
+OPENAI_EMBEDDING = "text-embedding-3-small"
+OLLAMA_EMBEDDING = "nomic-embed-text"
 CONTEXT_WINDOW = 8192  # tokens; asking Ollama for a model's maximum can take all memory
 # Kept connections belong to one event loop; a second asyncio.run() would find them closed.
 _NOT_KEPT = httpx.Limits(max_keepalive_connections=0)
@@ -43,10 +45,12 @@ def make_embedder(config: Config) -> BaseEmbedding:
             return _word_vectors(embedding)
         case "openai":
             key = _required_key(embedding, "embedding")
-            return _openai_embedding(embedding, embedding.base_url or OPENAI_URL, key)
+            model, url = embedding.model or OPENAI_EMBEDDING, embedding.base_url or OPENAI_URL
+            return _openai_embedding(embedding, model, url, key)
         case "openai-like":
+            model = _required_model(embedding, "embedding", OLLAMA_EMBEDDING)
             url = _required_url(embedding, "embedding")
-            return _openai_embedding(embedding, url, _key(embedding) or "none")
+            return _openai_embedding(embedding, model, url, _key(embedding) or "none")
         case "ollama":
             return _ollama_embedding(embedding)
 
@@ -160,6 +164,8 @@ def _sentence_model(config: Config) -> BaseEmbedding:
 def _word_vectors(embedding: EmbeddingConfig) -> BaseEmbedding:
     from kb import word_vectors  # noqa: PLC0415 - an extra
 
+    if embedding.model:
+        raise ConfigError("embedding.model cannot be set for the provider wordllama. Remove it.")
     word_vectors.files()
     match embedding.dimensions:
         case None:
@@ -171,11 +177,13 @@ def _word_vectors(embedding: EmbeddingConfig) -> BaseEmbedding:
     )
 
 
-def _openai_embedding(embedding: EmbeddingConfig, url: str, api_key: str) -> BaseEmbedding:
+def _openai_embedding(
+    embedding: EmbeddingConfig, model: str, url: str, api_key: str
+) -> BaseEmbedding:
     from llama_index.embeddings.openai import OpenAIEmbedding  # noqa: PLC0415 - as above
 
     embedder: Any = OpenAIEmbedding(
-        model_name=_required_model(embedding, "embedding", "text-embedding-3-small"),
+        model_name=model,  # not `model`, which refuses names that it does not know
         dimensions=embedding.dimensions,
         api_base=url,
         api_key=api_key,
@@ -193,7 +201,7 @@ def _ollama_embedding(embedding: EmbeddingConfig) -> BaseEmbedding:
     if embedding.dimensions:
         raise ConfigError("embedding.dimensions cannot be set for the provider ollama. Remove it.")
     embedder: BaseEmbedding = OllamaEmbedding(
-        model_name=_required_model(embedding, "embedding", "nomic-embed-text"),
+        model_name=embedding.model or OLLAMA_EMBEDDING,
         base_url=embedding.base_url or OLLAMA_URL,
         client_kwargs={
             "timeout": embedding.timeout,

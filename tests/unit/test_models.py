@@ -153,13 +153,13 @@ def test_an_incomplete_llm_is_refused_with_what_is_missing(llm, parts):
     ("embedding", "parts"),
     [
         ({"provider": "openai", "model": "x"}, ["OPENAI_API_KEY", "embedding.api_key"]),
-        ({"provider": "openai", "api_key": KEY}, ["embedding.model is not set"]),
+        ({"provider": "openai-like"}, ["embedding.model is not set"]),
         ({"provider": "openai-like", "model": "x"}, ["embedding.base_url"]),
-        ({"provider": "ollama"}, ["embedding.model is not set"]),
         ({"provider": "ollama", "model": "x", "dimensions": 4}, ["embedding.dimensions"]),
         ({"provider": "local", "dimensions": 4}, ["embedding.dimensions"]),
         ({"provider": "local", "model": "no/where"}, ["no/where", "model.safetensors"]),
         ({"provider": "wordllama", "dimensions": 4}, ["64, 128 or 256"]),
+        ({"provider": "wordllama", "model": "x"}, ["embedding.model"]),
     ],
 )
 def test_an_incomplete_embedder_is_refused_with_what_is_missing(embedding, parts):
@@ -185,9 +185,10 @@ def test_vectors_of_other_models_have_other_identities():
         identity(),
         identity(provider="wordllama"),
         identity(provider="wordllama", dimensions=64),
-        identity(provider="ollama", model="nomic-embed-text"),
-        identity(provider="openai", model="text-embedding-3-small"),
-        identity(provider="openai", model="text-embedding-3-small", dimensions=256),
+        identity(provider="ollama"),
+        identity(provider="openai"),
+        identity(provider="openai", dimensions=256),
+        identity(provider="openai", model="text-embedding-3-large"),
     ]
     assert identities[0] == "local/all-MiniLM-L6-v2"
     assert len(set(identities)) == len(identities)
