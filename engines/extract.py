@@ -30,6 +30,9 @@ _CLEAR_COVERAGE, _SOME_COVERAGE = 0.5, 0.05
 _HEADING = re.compile(r"#{1,6}\s+(?P<words>.+?)\s*#*")
 _BLOCKS = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+]\s|\d+[.)]\s|\||#|>))|(?<=\|)\n")
 _TABLE_HEAD = re.compile(r"^[ \t]*\|.*\|[ \t]*\n[ \t]*\|[\s|:-]+\|[ \t]*$", re.MULTILINE)
+_FENCE = re.compile(r"^ *(```|~~~).*?(?:^ *\1|\Z)", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])")
+_ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
 _RULE = re.compile(r"[\s|:=_*-]+")
 _MARKUP = re.compile(
     r"^\s*(?:[-*+>]|\d+[.)])\s+|\*+(?=\S)|(?<=\S)\*+|__|`|^\s*\||\|\s*$|[-=_]{3,}", re.MULTILINE
@@ -113,7 +116,7 @@ def _candidates(passages: Iterable[NodeWithScore]) -> Iterator[_Sentence]:
     seen: set[str] = set()
     for passage in passages:
         heading = str(passage.metadata.get("headings") or "").rpartition(" > ")[2]
-        text = _TABLE_HEAD.sub("", passage.get_content(MetadataMode.NONE))
+        text = _TABLE_HEAD.sub("", _FENCE.sub("", passage.get_content(MetadataMode.NONE)))
         for block in _BLOCKS.split(text):
             if title := _HEADING.fullmatch(block.strip()):
                 heading = title["words"]
@@ -127,9 +130,9 @@ def _candidates(passages: Iterable[NodeWithScore]) -> Iterator[_Sentence]:
 def sentences(block: str) -> Iterator[str]:
     """Sentences of a paragraph, list item or table row, without the marks of Markdown.
 
-    A question quotes badly as an answer.
+    Questions are left out: they quote badly as an answer.
     """
-    plain = " ".join(_MARKUP.sub("", block).split())
+    plain = " ".join(_ESCAPE.sub(r"\1", _MARKUP.sub("", _LINK.sub(r"\1", block))).split())
     if _RULE.fullmatch(plain):
         return
     for sentence in _sentences_of(plain):

@@ -146,6 +146,9 @@ def test_no_passages_are_no_answer_and_no_call_of_the_model(llm: ScriptedLLM | N
 
 def test_sentences_come_without_markup_rules_questions_and_labels() -> None:
     assert list(sentences("- **Never** rinse the `burrs`. Why so?")) == ["Never rinse the burrs."]
+    assert list(sentences("Set [innodb\\_x](a/b.md#c) to **80%** here.")) == [
+        "Set innodb_x to 80% here."
+    ]
     assert list(sentences("| Ireland | 45 days | free |")) == ["Ireland | 45 days | free"]
     assert list(sentences("|---|---|")) == []
     assert list(sentences("Two words")) == []
