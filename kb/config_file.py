@@ -138,5 +138,5 @@ def _known_keys(section: Iterable[str], model: type[BaseModel]) -> list[str]:
 
 
 def _kind(data: Any) -> str:
-    kinds = {dict: "section", list: "list", str: "text"}
+    kinds: dict[type, str] = {dict: "section", list: "list", str: "text"}
     return kinds.get(type(data), "single value")
