@@ -8,7 +8,7 @@ from rich.text import Text
 
 from kb.cli.indexing import indexed
 from kb.cli.opening import opened
-from kb.cli.terminal import OUT, say
+from kb.cli.terminal import ERR, OUT, say
 
 if TYPE_CHECKING:
     from kb.app import KnowledgeBase
@@ -20,15 +20,17 @@ def demo() -> None:
     Sets up, indexes the documents of a small online shop and answers three questions. Takes a
     minute or two the first time, seconds later. Safe to repeat.
     """
+    from kb.cli.render import show_report
     from kb.sample import QUESTIONS, load_shop, sample_config, sample_directory
     from kb.setup import set_up
 
     config, file = sample_config(), sample_directory() / "config.yaml"
-    say(f"The sample: the documents and the database of a small online shop, in {file.parent}")
+    say(f"The documents and the database of a small online shop, in {file.parent / 'data'}")
     set_up(config, say)
     load_shop(config)
+    say(f"The shop's tables are in the database {config.tables.database}")
     with opened(file) as knowledge_base:
-        indexed(knowledge_base, prune=True)
+        show_report(ERR, indexed(knowledge_base, prune=True))
         for question in QUESTIONS:
             _ask(knowledge_base, question)
     _say_what_next(file)
@@ -40,7 +42,9 @@ def _ask(knowledge_base: "KnowledgeBase", question: str) -> None:
     response = knowledge_base.ask(question)
     OUT.print()
     OUT.print(Text.assemble(("Question: ", "dim"), (question, "bold")))
+    OUT.print()
     show_answer(OUT, str(response.response))
+    OUT.print()
     show_sources(OUT, (response.metadata or {})["citations"], besides=str(response.response))
 
 

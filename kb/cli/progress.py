@@ -23,24 +23,17 @@ def index_progress(console: Console) -> AbstractContextManager[Show]:
 def _bar(console: Console) -> Iterator[Show]:
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         TextColumn("{task.fields[counts]}"),
         TimeRemainingColumn(compact=True),
     )
     started = time.monotonic()
     with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("Looking for changes", total=None, counts="")
+        task = bar.add_task("Indexing", total=None, counts="")
 
         def show(progress: Progress) -> None:
             counts = in_words(progress, time.monotonic() - started)
-            bar.update(
-                task,
-                description="Indexing",
-                completed=progress.files,
-                total=progress.total,
-                counts=counts,
-            )
+            bar.update(task, completed=progress.files, total=progress.total, counts=counts)
 
         yield show
 

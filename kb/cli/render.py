@@ -45,7 +45,7 @@ def _show_source(
     title = one_line(place.get("title") or document)
     heading = Text.assemble((label, "bold cyan"), " ", (title, "bold"))
     where = [document, _position(place), f"score {score:.2f}"]
-    _show_wrapped(console, heading, indent=0)
+    _show_wrapped(console, heading)
     _show_wrapped(console, Text(" · ".join(filter(None, where)), "dim"), indent=4)
     if excerpt:
         _show_wrapped(console, Text(_shortened(one_line(excerpt))), indent=4)
@@ -66,21 +66,27 @@ def _shortened(text: str) -> str:
 def show_answer(console: Console, text: str) -> None:
     """The answer as it is, its lines wrapped between words."""
     for line in printable(text).splitlines():
-        _show_wrapped(console, Text(line), indent=0)
+        _show_wrapped(console, Text(line), hanging=2 if line.startswith("- ") else 0)
 
 
-def _show_wrapped(console: Console, text: Text, *, indent: int) -> None:
-    for line in text.wrap(console, max(console.width - indent, 20)):
+def _show_wrapped(console: Console, text: Text, *, indent: int = 0, hanging: int = 0) -> None:
+    """`hanging` indents all lines but the first some more."""
+    margin = " " * indent
+    for line in text.wrap(console, max(console.width - indent - hanging, 20)):
         line.rstrip()
-        console.print(Text(" " * indent) + line, soft_wrap=True)
+        console.print(Text(margin) + line, soft_wrap=True)
+        margin = " " * (indent + hanging)
 
 
 def show_footing(console: Console, metadata: Mapping[str, Any]) -> None:
-    """Where the answer comes from, who wrote it, and what went wrong on the way."""
+    """Who wrote the answer, and what went wrong on the way."""
     seconds = sum(metadata.get("timings", {}).values()) / 1000
-    model = metadata.get("model")
-    author = f"written by {model}" if model else "quoted, as llm.provider is none"
-    console.print(Text(f"From {metadata['route']}, {author}, in {seconds:.1f} s.", "dim"))
+    if model := metadata.get("model"):
+        console.print(Text(f"Written by {model} in {seconds:.1f} s.", "dim"))
+    elif metadata["citations"]:
+        console.print(
+            Text(f"Quoted in {seconds:.1f} s. With an LLM in config.yaml, kb writes.", "dim")
+        )
     for branch, reason in (metadata.get("errors") or {}).items():
         console.print(Text(f"{branch} could not answer: {one_line(str(reason))}", "yellow"))
 
@@ -149,7 +155,7 @@ def show_check(console: Console, check: "Check") -> None:
     _show_wrapped(
         console,
         Text.assemble((f"{word:<5}", style), (f"{check.name}: ", "bold"), printable(check.seen)),
-        indent=0,
+        hanging=5,
     )
     if check.advice:
         _show_wrapped(console, Text(f"→ {printable(check.advice)}", style), indent=5)

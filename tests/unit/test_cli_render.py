@@ -1,0 +1,222 @@
+"""What people read: wrapped on a terminal, plain lines elsewhere, and safe to print."""
+
+import io
+from datetime import datetime
+
+import pytest
+from llama_index.core.schema import NodeWithScore, TextNode
+from rich.console import Console
+
+from kb.cli import progress, render
+from kb.cli.as_json import passage_values, report_values
+from kb.doctor import Check
+from kb.indexing.report import IndexReport, Progress
+
+CITATION = {
+    "number": 1,
+    "document": "manuals/brume-2.pdf",
+    "title": "Brume 2",
+    "page": 3,
+    "score": 0.8712,
+    "excerpt": "Empty the drip tray after each day.",
+}
+METADATA = {"timings": {"retrieval": 40.0, "answer": 1200.0}, "errors": {}, "citations": [CITATION]}
+
+
+class Screen(Console):
+    """A console that remembers; a terminal only when it is told so."""
+
+    def __init__(self, width: int = 80, *, terminal: bool = False) -> None:
+        super().__init__(
+            file=io.StringIO(),
+            width=width,
+            force_terminal=terminal,
+            markup=False,
+            highlight=False,
+            color_system="standard" if terminal else None,
+        )
+
+    @property
+    def text(self) -> str:
+        assert isinstance(self.file, io.StringIO)
+        return self.file.getvalue()
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+
+@pytest.fixture
+def screen() -> Screen:
+    return Screen()
+
+
+def passage(text: str, **metadata: object) -> NodeWithScore:
+    return NodeWithScore(node=TextNode(text=text, id_="p", metadata=metadata), score=0.5)
+
+
+def test_a_passage_shows_rank_title_place_score_and_its_beginning(screen):
+    text = "# Care\n\n" + "Descale every month. " * 30
+    render.show_passages(screen, [passage(text, path="faq/care.md", title="Care", lines="3-9")])
+    assert screen.lines[0] == "1. Care"
+    assert screen.lines[1] == "    faq/care.md · lines 3-9 · score 0.50"
+    assert screen.lines[2].startswith("    # Care Descale every month.")
+    assert screen.text.endswith(" …\n")
+    assert max(map(len, screen.lines)) <= 80
+
+
+def test_no_passage_is_said(screen):
+    render.show_passages(screen, [])
+    assert screen.text == "Nothing found.\n"
+
+
+def test_a_document_cannot_send_escape_codes_to_the_terminal():
+    screen = Screen(terminal=True)
+    evil = "\x1b]0;owned\x07\x1b[2J\x9b31m[bold]all[/bold] yours"
+    render.show_passages(screen, [passage(evil, path=f"a{evil}.md", title=evil)])
+    render.show_answer(screen, evil)
+    render.show_sources(screen, [CITATION | {"title": evil, "excerpt": evil, "document": evil}])
+    render.show_failures(screen, [(evil, evil)])
+    assert "owned" in screen.text
+    assert "[bold]all[/bold]" in screen.text
+    for code in ("\x1b]", "\x07", "\x1b[2J", "\x9b"):
+        assert code not in screen.text
+
+
+def test_an_answer_is_wrapped_between_words_and_its_list_hangs(screen):
+    render.show_answer(screen, "From the documents:\n- " + "seventeen words " * 10)
+    assert screen.lines[0] == "From the documents:"
+    assert screen.lines[1].startswith("- seventeen words")
+    assert screen.lines[2].startswith("  seventeen") or screen.lines[2].startswith("  words")
+    assert max(map(len, screen.lines)) <= 80
+
+
+def test_away_from_a_terminal_a_line_stays_a_line():
+    screen = Screen(width=10_000)
+    render.show_answer(screen, "word " * 500)
+    assert len(screen.lines) == 1
+    assert not screen.text.endswith(" \n")
+
+
+def test_a_source_shows_number_title_document_page_score_and_excerpt(screen):
+    render.show_sources(screen, [CITATION])
+    assert screen.lines == [
+        "[1] Brume 2",
+        "    manuals/brume-2.pdf · page 3 · score 0.87",
+        "    Empty the drip tray after each day.",
+    ]
+
+
+def test_an_excerpt_that_the_answer_quotes_is_not_shown_again(screen):
+    render.show_sources(screen, [CITATION], "- “Empty the drip tray after each day.” [1]")
+    assert len(screen.lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"model": "qwen3:8b"}, "Written by qwen3:8b in 1.2 s."),
+        ({"model": None}, "Quoted in 1.2 s."),
+        ({"model": None, "citations": []}, ""),
+        (
+            {"model": "m", "errors": {"database": "timed\nout"}},
+            "database could not answer: timed out",
+        ),
+    ],
+)
+def test_the_footing_says_who_wrote_and_what_failed(screen, changes, expected):
+    render.show_footing(screen, METADATA | changes)
+    assert expected in screen.text
+    assert bool(expected) == bool(screen.text)
+
+
+def test_a_report_counts_and_names_what_failed_and_what_is_missing(screen):
+    failed = (("a/broken.pdf", "no text in it"),)
+    render.show_report(screen, IndexReport(added=3, chunks=12, seconds=2, failed=failed, missing=2))
+    assert screen.lines[0] == "Documents: 3 added, 1 failed. 12 chunks written in 2.0 s."
+    assert "--prune" in screen.text
+    assert screen.lines[-1] == "  a/broken.pdf: no text in it"
+
+
+def test_a_report_of_nothing_says_so(screen):
+    render.show_report(screen, IndexReport())
+    assert screen.text == "Documents: none found. 0 chunks written in 0.0 s.\n"
+
+
+def test_the_status_lists_roots_and_failures():
+    screen = Screen(120)
+    root = {
+        "name": "docs",
+        "path": "/srv/docs",
+        "documents": 4,
+        "indexed_at": datetime(2026, 7, 1, 9, 30),  # noqa: DTZ001 - as the database gives it
+    }
+    status = {
+        "server": "11.8.6-MariaDB-deb13",
+        "embedding": "local/all-MiniLM-L6-v2",
+        "dimension": 384,
+        "llm": None,
+        "documents": 4,
+        "chunks": 19,
+        "roots": [root],
+        "failed": [{"root": "docs", "path": "x.pdf", "reason": "no text"}],
+    }
+    render.show_status(screen, status)
+    assert "Server     MariaDB 11.8.6\n" in screen.text
+    assert "Documents  4 in 19 chunks\n" in screen.text
+    assert screen.text.split("Directory")[1].split("\n")[1].split() == [
+        "docs",
+        "4",
+        "2026-07-01",
+        "09:30",
+        "/srv/docs",
+    ]
+    assert screen.lines[-1] == "  docs/x.pdf: no text"
+
+
+def test_a_check_that_is_not_ok_says_what_to_change(screen):
+    render.show_check(screen, Check("Disk", "warn", "3 MB free", "Free some space."))
+    assert screen.lines == ["warn Disk: 3 MB free", "     → Free some space."]
+
+
+def test_progress_away_from_a_terminal_is_a_plain_line_now_and_then(screen, monkeypatch):
+    with progress.index_progress(screen) as show:
+        show(Progress(1, 100, 3))
+        assert screen.text == ""
+        monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+        show(Progress(1, 100, 3))
+        show(Progress(50, 100, 200))
+    assert screen.lines[0].startswith("1/100 files, 3 chunks, ")
+    assert "left" not in screen.lines[0]
+    assert screen.lines[1].endswith(" s left")
+    assert "\x1b" not in screen.text
+
+
+def test_progress_on_a_terminal_is_a_bar_that_vanishes():
+    screen = Screen(terminal=True)
+    with progress.index_progress(screen) as show:
+        show(Progress(50, 100, 200))
+    assert "50/100 files, 200 chunks" in screen.text
+    assert screen.text.endswith("\x1b[2K")
+
+
+def test_the_shapes_of_json():
+    report = IndexReport(added=1, failed=(("a.pdf", "no text"),), chunks=2, seconds=0.5)
+    assert report_values(report) == {
+        "added": 1,
+        "changed": 0,
+        "removed": 0,
+        "unchanged": 0,
+        "failed": [{"path": "a.pdf", "reason": "no text"}],
+        "chunks": 2,
+        "seconds": 0.5,
+        "missing": 0,
+    }
+    assert passage_values(passage("Text", path="a.md", title="A")) == {
+        "id": "p",
+        "path": "a.md",
+        "title": "A",
+        "score": 0.5,
+        "text": "Text",
+        "metadata": {"path": "a.md", "title": "A"},
+    }
