@@ -147,10 +147,8 @@ def _limited(asked: _Asked, response: httpx.Response) -> str:
         return f"{asked} says that the quota of this key is used up. Raise it at the provider."
     wait = response.headers.get("retry-after", "")
     pause = f"It asks to wait {wait} s" if wait.replace(".", "").isdecimal() else "Wait a minute"
-    return (
-        f"{asked} limits the rate of requests, also after the retries. {pause}, then try again, "
-        f"or raise {asked.section}.max_retries in config.yaml."
-    )
+    more = "" if asked.is_ollama else f", or raise {asked.section}.max_retries in config.yaml"
+    return f"{asked} limits the rate of requests. {pause}, then try again{more}."
 
 
 def _code(response: httpx.Response) -> str:

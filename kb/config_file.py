@@ -108,7 +108,7 @@ def _line(details: ErrorDetails, root: type[BaseModel]) -> str:
     keys = [str(part) for part in details["loc"]]
     name = ".".join(keys)
     if details["type"] == "extra_forbidden":
-        return f"{name} is not a known key; {_suggestion(keys, root)}."
+        return f"{name} is not a known key; {_suggestion(keys, root)}"
     expected = EXPECTED.get(details["type"], details["msg"]).format(**details.get("ctx", {}))
     return f"{name} {_seen(keys, details['input'])}; expected {expected}."
 
@@ -126,7 +126,7 @@ def _suggestion(keys: list[str], root: type[BaseModel]) -> str:
     near = difflib.get_close_matches(keys[-1], known, n=1)
     if near:
         return f"did you mean {'.'.join([*keys[:-1], *near])}?"
-    return f"known here: {', '.join(sorted(known))}"
+    return f"known here: {', '.join(sorted(known))}."
 
 
 def _known_keys(section: Iterable[str], model: type[BaseModel]) -> list[str]:
