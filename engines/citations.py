@@ -63,11 +63,12 @@ def _shortened(text: str) -> str:
 class CitedText:
     """Model text, piece by piece, without invented citations, images and links.
 
-    `cited` are the passages' numbers that the text kept.
+    `cited` are the passages' numbers that the text kept; `is_blank` says that nothing came.
     """
 
     def __init__(self, passages: int) -> None:
         self.cited: set[int] = set()
+        self.is_blank = True
         self._valid = range(1, passages + 1)
         self._held = ""
 
@@ -79,6 +80,7 @@ class CitedText:
 
     def feed(self, piece: str) -> str:
         text = self._held + piece
+        self.is_blank = self.is_blank and not piece.strip()
         cut = _finished(text)
         self._held = text[cut:]
         return _CONSTRUCT.sub(self._resolved, text[:cut])

@@ -26,6 +26,7 @@ from engines.extract import Quote, quotes
 from engines.language import phrase
 from engines.model_errors import model_errors
 from engines.prompts import prompt
+from stores.errors import ModelUnavailable
 
 _ANSWERING = "answering the question"
 
@@ -173,6 +174,11 @@ class _Answer:
         self._time("answer")
 
     def _cite_all(self, cited: CitedText) -> None:
+        if cited.is_blank:
+            raise ModelUnavailable(
+                f"Answering the question failed: {self._metadata['model']} sent an empty answer. "
+                "Ask again, or choose another llm.model."
+            )
         for number in sorted(cited.cited):
             self._cite(number, self.passages[number - 1])
 

@@ -12,6 +12,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from engines.documents import DocumentQueryEngine
 from engines.extract import sentences
+from stores.errors import ModelUnavailable
 
 RETURNS = (
     "## How long do I have?\n\n30 days from delivery, for *unopened* items.\n\n"
@@ -96,6 +97,13 @@ def test_a_stream_that_breaks_raises_and_cites_nothing() -> None:
         "".join(response.response_gen)
     assert response.metadata
     assert response.metadata["citations"] == []
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_an_empty_answer_of_the_model_is_an_error(streaming: bool) -> None:
+    asked = engine(ScriptedLLM(replies=[" "]), streaming=streaming)
+    with pytest.raises(ModelUnavailable, match="scripted sent an empty answer"):
+        str(asked.query("?"))
 
 
 def test_without_a_model_the_answer_is_quoted_and_marked_as_such() -> None:
