@@ -1,0 +1,173 @@
+"""The doctor looks at real servers, and its advice is what helps."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import yaml
+from model_server import FakeModels
+
+from kb import KnowledgeBase, load_config
+from kb.doctor import Check, _buffer_pool, _vector_cache, examine
+from stores.collection import Collection
+from stores.connection import ServerInfo, make_engine
+from stores.inspection import CollectionFacts, inspect_collection
+from stores.private_server import PrivateServer
+
+GIGABYTE = 2**30
+
+
+@pytest.fixture
+def models() -> Iterator[FakeModels]:
+    with FakeModels() as models:
+        yield models
+
+
+@pytest.fixture
+def settings(database: sa.URL, models: FakeModels) -> dict[str, dict[str, Any]]:
+    model = {"base_url": models.openai_url, "model": "fake"}
+    return {
+        "database": {"url": database.render_as_string(hide_password=False)},
+        "embedding": {"provider": "openai-like", **model},
+        "llm": {"provider": "openai-like", **model, "api_key": "sk-canary"},
+    }
+
+
+def write(folder: Path, settings: dict[str, dict[str, Any]]) -> Path:
+    file = folder / "config.yaml"
+    file.write_text(yaml.safe_dump(settings), "utf-8")
+    return file
+
+
+def checks(folder: Path, settings: dict[str, dict[str, Any]]) -> dict[str, Check]:
+    return {check.name: check for check in examine(write(folder, settings))}
+
+
+def index(folder: Path, settings: dict[str, dict[str, Any]], **files: str) -> None:
+    (folder / "docs").mkdir()
+    for name, text in files.items():
+        (folder / "docs" / f"{name}.md").write_text(text, "utf-8")
+    with KnowledgeBase.open(write(folder, settings)) as knowledge_base:
+        knowledge_base.index(folder / "docs")
+
+
+def test_a_healthy_knowledge_base_is_ok_in_every_check(tmp_path, settings):
+    index(tmp_path, settings, returns="You have 30 days.")
+    found = checks(tmp_path, settings)
+    assert {check.state for check in found.values()} == {"ok"}, found
+    assert found["Documents"].seen == "1 chunks"
+    assert "MariaDB 11." in found["Server"].seen
+    assert not any(check.advice for check in found.values())
+    assert "canary" not in str(found)
+
+
+def test_looking_changes_nothing(tmp_path, settings, database):
+    found = checks(tmp_path, settings)
+    assert found["Documents"] == Check(
+        "Documents", "warn", "nothing is indexed yet", "Run `kb index PATH`."
+    )
+    engine = make_engine(database)
+    assert sa.inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+def test_failed_documents_are_a_warning(tmp_path, settings):
+    index(tmp_path, settings, good="Something to read.", bad="\x00\x01\x02" * 50)
+    found = checks(tmp_path, settings)["Documents"]
+    assert found.state == "warn"
+    assert "1 documents could not be indexed" in found.seen
+    assert "kb status" in found.advice
+
+
+def test_a_collection_of_another_model_fails(tmp_path, settings):
+    index(tmp_path, settings, returns="You have 30 days.")
+    settings["embedding"]["model"] = "other"
+    found = checks(tmp_path, settings)
+    assert found["Collection"].state == "fail"
+    assert "openai-like/fake" in found["Collection"].seen
+    assert "openai-like/other" in found["Collection"].seen
+    assert (found["Embedding"].state, found["Embedding"].advice) == (
+        "warn",
+        "Correct the model's name.",
+    )
+
+
+def test_a_server_that_does_not_answer_fails_without_its_password(tmp_path, settings):
+    url = "mariadb+mariadbconnector://kb:canary@127.0.0.1:9/kb"
+    found = checks(tmp_path, settings | {"database": {"url": url}})
+    assert found["Server"].state == "fail"
+    assert "127.0.0.1:9" in found["Server"].seen
+    assert "canary" not in str(found)
+
+
+def test_an_llm_that_does_not_answer_fails(tmp_path, settings):
+    settings["llm"]["base_url"] = "http://127.0.0.1:9/v1"
+    found = checks(tmp_path, settings)["LLM"]
+    assert found.state == "fail"
+    assert "http://127.0.0.1:9/v1" in found.seen
+    assert "llm.base_url" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("pulled", "state", "advice"),
+    [("qwen3:8b", "ok", ""), ("other:latest", "warn", "ollama pull qwen3:8b")],
+)
+def test_a_model_that_ollama_has_not_pulled_is_a_warning(
+    tmp_path, settings, models, pulled, state, advice
+):
+    models.models = [pulled]
+    settings["llm"] = {"provider": "ollama", "base_url": models.url, "model": "qwen3:8b"}
+    found = checks(tmp_path, settings)["LLM"]
+    assert (found.state, found.advice) == (state, advice)
+    assert [request.path for request in models.requests][-1] == "/api/tags"
+
+
+def test_a_configuration_that_cannot_be_used_is_the_only_check(tmp_path):
+    (found,) = examine(write(tmp_path, {"llm": {"provder": "none"}}))
+    assert found.state == "fail"
+    assert "did you mean llm.provider" in found.seen
+
+
+def test_before_the_set_up_the_doctor_sends_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("KB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("stores.private_server.server.find", lambda _: None)
+    found = checks(tmp_path, {})
+    assert found["Private MariaDB"].state == "fail"
+    assert found["Embedding"].state == "fail"
+    assert found["Private MariaDB"].advice == found["Embedding"].advice == "Run `kb setup`."
+    assert "Server" not in found
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_private_server_is_looked_at_where_it_is(tmp_path, monkeypatch, server: PrivateServer):
+    monkeypatch.setenv("KB_HOME", str(server.status().data_directory.parent))
+    found = checks(tmp_path, {"database": {"name": "doctor"}})
+    assert found["Private MariaDB"].state == found["Disk"].state == found["Server"].state == "ok"
+
+
+def facts(chunks: int) -> CollectionFacts:
+    collection = Collection("default", "kb_chunk", "local/all-MiniLM-L6-v2", 384)
+    return CollectionFacts(collection, chunks, failed=0, table_bytes=2 * GIGABYTE)
+
+
+def test_a_small_vector_cache_is_a_warning_with_the_statement_that_mends_it(tmp_path, settings):
+    info = ServerInfo("11.8.6-MariaDB", 16 * 2**20, 4 * GIGABYTE, 2**24)
+    config = load_config(write(tmp_path, settings))
+    found = _vector_cache(config, facts(chunks=100_000), info)
+    assert found.state == "warn"
+    assert "16 MB, and the collection needs 111 MB" in found.seen
+    assert "SET GLOBAL mhnsw_max_cache_size = 134217728;" in found.advice
+    assert _vector_cache(config, facts(chunks=10_000), info).state == "ok"
+
+
+def test_on_the_private_server_the_advice_is_another_server(tmp_path):
+    info = ServerInfo("11.8.6-MariaDB", 256 * 2**20, 256 * 2**20, 2**24)
+    found = _buffer_pool(load_config(write(tmp_path, {})), facts(chunks=100_000), info)
+    assert found.state == "warn"
+    assert "database.url" in found.advice
+
+
+def test_facts_are_none_before_the_first_index_run(engine):
+    assert inspect_collection(engine) is None
