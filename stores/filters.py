@@ -124,7 +124,11 @@ def _condition(each: MetadataFilter | MetadataFilters, where: Where) -> str:
         return _group(each, where)
     _check_value(each)
     key = _Key(each.key, where.bind(json_path(each.key)), where)
-    test = _TESTS[each.operator](key, each)
+    return _TESTS[each.operator](key, each)
+
+
+def _known(test: str) -> str:
+    """Two-valued: NULL, as of a missing key, is false."""
     return f"IFNULL({test}, FALSE)"
 
 
@@ -132,7 +136,7 @@ def _equal(key: _Key, each: MetadataFilter) -> str:
     if each.value is None:
         return "FALSE"
     if isinstance(each.value, list):
-        return f"({key.is_array} AND JSON_EQUALS({key.json}, {key.where.bind(_json(each.value))}))"
+        return _known(f"{key.is_array} AND JSON_EQUALS({key.json}, {_json(each.value, key)})")
     return _equals(key, each.value)
 
 
@@ -144,18 +148,18 @@ def _equals(key: _Key, value: Scalar) -> str:
     else:
         test = f"{key.is_number} AND {key.number(value)} = {bound}"
         indexed = f"CONCAT({bound} + 0e0)"
-    if key.name in key.where.filter_keys:
-        return f"(`{filter_column(key.name)}` = {indexed} AND {test})"
-    return f"({test})"
+    if key.name in key.where.filter_keys:  # outside of any function, or its index is not used
+        return f"(`{filter_column(key.name)}` = {indexed} AND {_known(test)})"
+    return _known(test)
 
 
 def _compare(key: _Key, each: MetadataFilter) -> str:
     sign = _COMPARISONS[each.operator]
     if isinstance(each.value, str):
-        return f"({key.is_string} AND {key.text} {sign} {key.where.bind(each.value)})"
+        return _known(f"{key.is_string} AND {key.text} {sign} {key.where.bind(each.value)}")
     if isinstance(each.value, int | float):
         number = key.number(each.value)
-        return f"({key.is_number} AND {number} {sign} {key.where.bind(each.value)})"
+        return _known(f"{key.is_number} AND {number} {sign} {key.where.bind(each.value)}")
     raise _unsupported(each, "a number or a string")
 
 
@@ -175,37 +179,37 @@ def _any(key: _Key, each: MetadataFilter) -> str:
 
 
 def _all(key: _Key, each: MetadataFilter) -> str:
-    tests = [key.is_array, *(_overlaps(key, [value]) for value in _list(each))]
+    tests = [_known(key.is_array), *(_overlaps(key, [value]) for value in _list(each))]
     return f"({' AND '.join(tests)})"
 
 
 def _overlaps(key: _Key, values: list[Scalar]) -> str:
     """JSON_OVERLAPS, because JSON_CONTAINS also looks inside nested arrays."""
-    return f"({key.is_array} AND JSON_OVERLAPS({key.json}, {key.where.bind(_json(values))}))"
+    return _known(f"{key.is_array} AND JSON_OVERLAPS({key.json}, {_json(values, key)})")
 
 
 def _text_match(key: _Key, each: MetadataFilter) -> str:
     if not isinstance(each.value, str):
         return "FALSE"
-    return f"({key.is_string} AND LOCATE({key.where.bind(each.value)}, {key.text}) > 0)"
+    return _known(f"{key.is_string} AND LOCATE({key.where.bind(each.value)}, {key.text}) > 0")
 
 
 def _text_match_insensitive(key: _Key, each: MetadataFilter) -> str:
     if not isinstance(each.value, str):
         return "FALSE"
     needle = f"LOWER({key.where.bind(each.value)})"
-    return f"({key.is_string} AND LOCATE({needle}, LOWER({key.text})) > 0)"
+    return _known(f"{key.is_string} AND LOCATE({needle}, LOWER({key.text})) > 0")
 
 
 def _is_empty(key: _Key, _each: MetadataFilter) -> str:
-    return (
+    return _known(
         f"({key.json} IS NULL OR {key.type} = 'NULL' OR ({key.is_string} AND {key.text} = '')"
         f" OR ({key.is_array} AND JSON_LENGTH({key.json}) = 0))"
     )
 
 
 def _not(test: Callable[[_Key, MetadataFilter], str]) -> Callable[[_Key, MetadataFilter], str]:
-    return lambda key, each: f"NOT IFNULL({test(key, each)}, FALSE)"
+    return lambda key, each: f"NOT {test(key, each)}"
 
 
 _TESTS: dict[FilterOperator, Callable[[_Key, MetadataFilter], str]] = {
@@ -244,8 +248,8 @@ def _list(each: MetadataFilter) -> list[Scalar]:
     raise _unsupported(each, "a list of strings or numbers")
 
 
-def _json(values: list[Any]) -> str:
-    return json.dumps(values, ensure_ascii=False)
+def _json(values: list[Any], key: _Key) -> str:
+    return key.where.bind(json.dumps(values, ensure_ascii=False))
 
 
 def _unsupported(each: MetadataFilter, expected: str) -> UnsupportedFilter:
