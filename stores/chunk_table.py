@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -49,7 +50,7 @@ class ChunkTable:
     def sql(self, statement: str, where: Where | None = None, **holes: object) -> sa.TextClause:
         """A named statement over this table, its holes filled with identifiers and conditions."""
         holes = {"table": f"`{self.name}`", "where": where, **holes}
-        return sa.text(_SQL[statement].format_map(holes))
+        return _text(_SQL[statement].format_map(holes))
 
     @property
     def distance_function(self) -> str:
@@ -103,6 +104,11 @@ class ChunkTable:
         where = self.where()
         where.any_of("document_id", [document_id])
         self.delete(connection, where)
+
+
+@lru_cache(maxsize=256)
+def _text(sql: str) -> sa.TextClause:
+    return sa.text(sql)
 
 
 def _distance_in(definition: str) -> str:

@@ -1,6 +1,6 @@
 """Ranked search over one chunk table: nearest vectors, matching words, and both."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from stores import fusion
 from stores.chunk_table import ChunkTable
 from stores.errors import StoreError
 from stores.filters import Where
+from stores.reader import Reader
 
 # Exact search costs about 2.4 us a matching row; the filtered walk of the index is slower and
 # loses rows below some thousands of matches (measured on MariaDB 11.8 at 50,000 rows).
@@ -17,14 +18,15 @@ EXACT_UP_TO = 5000
 _FILTERED_EF_SEARCH = 200
 _SPARE_ROWS = 5  # a filtered walk of the index can return a row twice
 
-Hit = tuple[sa.Row[Any], float]
+Row = Any  # sa.Row of an engine's connection, named tuple of a reader
+Hit = tuple[Row, float]
 
 
 @dataclass(frozen=True)
 class Search:
     """Searches that share one connection, one table and one set of conditions."""
 
-    connection: sa.Connection
+    connection: sa.Connection | Reader
     table: ChunkTable
     where: Where
 
@@ -35,7 +37,7 @@ class Search:
         MariaDB 11.8 it may return fewer rows than there are while others write.
         """
         holes = {"embedding": ", embedding" if embedding else ""}
-        rows: list[sa.Row[Any]] = []
+        rows: list[Row] = []
         if not self._few_match():
             rows = self._by_distance("nearest", vector, limit, holes)
         if len(rows) < limit:
@@ -65,23 +67,23 @@ class Search:
         ranking = fusion.weighted(similarities, scores, alpha)[:limit]
         return [(rows[seq], score) for seq, score in ranking]
 
-    def listed(self, limit: int) -> list[sa.Row[Any]]:
+    def listed(self, limit: int) -> list[Row]:
         """Chunks that meet the conditions, in the order in which they were written."""
         return list(self._run("fetch", limit=limit))
 
     def _few_match(self) -> bool:
         if not self.where:
             return False
-        matching = self._run("count_up_to", limit=EXACT_UP_TO + 1).scalar_one()
+        [(matching,)] = self._run("count_up_to", limit=EXACT_UP_TO + 1)
         return int(matching) <= EXACT_UP_TO
 
     def _by_distance(
         self, statement: str, vector: bytes, limit: int, holes: dict[str, str]
-    ) -> list[sa.Row[Any]]:
+    ) -> list[Row]:
         rows = self._run(
             statement,
             {"vector": vector},
-            limit=limit + _SPARE_ROWS,
+            limit=limit + (_SPARE_ROWS if self.where else 0),
             ef_search=max(self.table.ef_search, _FILTERED_EF_SEARCH if self.where else 0),
             distance=self.table.distance_function,
             **holes,
@@ -108,7 +110,7 @@ class Search:
         *,
         limit: int,
         **holes: object,
-    ) -> sa.CursorResult[Any]:
+    ) -> Iterable[Row]:
         sql = self.table.sql(statement, self.where, **holes)
         return self.connection.execute(sql, {"limit": limit, **self.where.values, **(values or {})})
 

@@ -68,7 +68,7 @@ SELECT chunk_id, text, metadata, node, embedding FROM {table} WHERE {where} ORDE
 
 -- count_up_to --
 -- How many chunks match, counted no further than needed.
-SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE {where} LIMIT :limit) AS matching
+SELECT COUNT(*) AS matching FROM (SELECT 1 FROM {table} WHERE {where} LIMIT :limit) AS counted
 
 -- nearest --
 -- The chunks closest to a vector. ORDER BY distance with LIMIT, and nothing else, uses the vector index.
