@@ -21,6 +21,20 @@ class UnreadableFile(KBError):
 
 
 @dataclass(frozen=True)
+class Chunk:
+    """Where a chunk lies in its section, and what completes its text."""
+
+    start: int
+    end: int
+    headings: tuple[str, ...] = ()
+    """The path of headings over it; their lines, if next to it, are left out of the text."""
+    lines: str | None = None
+    """The lines of the file, headings included: `12-30`."""
+    opener: str = ""
+    closer: str = ""
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of a document that no chunk crosses: a page, a slide, a sheet, a chapter."""
 
@@ -28,6 +42,8 @@ class Section:
     page: int | None = None
     first_line: int | None = None
     """The line of the file (1-based) where the text begins; None when it is not the file's own."""
+    chunks: tuple[Chunk, ...] = ()
+    """Filled when the document is read, and thus in the bounded process."""
 
 
 @dataclass(frozen=True)

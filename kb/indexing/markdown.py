@@ -11,6 +11,7 @@ _BLOCKS = MarkdownIt("commonmark")
 _BLOCKS.core.ruler.enableOnly(["normalize", "block"])
 _INLINE = MarkdownIt("commonmark")
 
+BEGINNING = 20_000
 MAX_HEADING = 200
 """Characters; a longer "heading" is a paragraph that begins with #."""
 
@@ -33,9 +34,9 @@ def heading_level(node: SyntaxTreeNode) -> int:
 
 
 def first_headings(text: str) -> dict[int, str]:
-    """Return the first heading of each level."""
+    """Return the first heading of each level, near the beginning."""
     found: dict[int, str] = {}
-    for node in block_tree(text):
+    for node in block_tree(text[:BEGINNING]):
         if words := heading_text(node):
             found.setdefault(heading_level(node), words)
     return found

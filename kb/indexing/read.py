@@ -4,16 +4,19 @@ import math
 import re
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date, time
 from importlib import import_module
 from pathlib import Path
 from typing import cast
 
 from kb.indexing.charset import clean
+from kb.indexing.chunks import chunks_of
 from kb.indexing.document import (
     MAX_TEXT,
     TOO_MUCH_TEXT,
     Extract,
+    Kind,
     Metadata,
     ReadDocument,
     Scalar,
@@ -119,21 +122,27 @@ def _document(path: Path, media_type: str, extract: Extract) -> ReadDocument:
     if sum(len(section.text) for section in extract.sections) > MAX_TEXT:
         raise UnreadableFile(TOO_MUCH_TEXT)
     sections = tuple(_clean_sections(extract.sections))
-    if not any(section.text.strip() for section in sections):
+    if not sections:
         raise UnreadableFile("the file is empty")
     return ReadDocument(
         title=_title(path, extract, sections),
         language=language_code(extract.language) or _language(extract, sections),
         media_type=media_type,
         kind=extract.kind,
-        sections=sections,
+        sections=tuple(_chunked(section, extract.kind) for section in sections),
         metadata=_metadata(extract.metadata),
     )
 
 
 def _clean_sections(sections: tuple[Section, ...]) -> Iterator[Section]:
     for section in sections:
-        yield Section(clean(section.text), section.page, section.first_line)
+        text = clean(section.text)
+        if text.strip():
+            yield replace(section, text=text)
+
+
+def _chunked(section: Section, kind: Kind) -> Section:
+    return replace(section, chunks=tuple(chunks_of(section, kind)))
 
 
 def _title(path: Path, extract: Extract, sections: tuple[Section, ...]) -> str:

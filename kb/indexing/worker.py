@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from kb.indexing.document import ReadDocument, Section, UnreadableFile
+from kb.indexing.document import Chunk, ReadDocument, Section, UnreadableFile
 
 COMMAND = (sys.executable, "-P", "-X", "utf8", "-m", "kb.indexing.reader_process")
 READY = b"ready\n"
@@ -49,7 +49,7 @@ class ReadWorker:
         answer = self._ask(path)
         if "reason" in answer:
             raise UnreadableFile(answer["reason"])
-        sections = tuple(Section(**section) for section in answer.pop("sections"))
+        sections = tuple(map(_section, answer.pop("sections")))
         return ReadDocument(**answer, sections=sections)
 
     def _ask(self, path: Path) -> Any:
@@ -88,6 +88,13 @@ class ReadWorker:
             return f"needed more than {self._memory / 1e9:g} GB of memory"
         death = f"signal {-status}" if status < 0 else f"exit status {status}"
         return f"the parser crashed ({death})"
+
+
+def _section(answer: dict[str, Any]) -> Section:
+    chunks = (
+        Chunk(**{**chunk, "headings": tuple(chunk["headings"])}) for chunk in answer.pop("chunks")
+    )
+    return Section(**answer, chunks=tuple(chunks))
 
 
 def _exchange(child: subprocess.Popen[bytes], question: str) -> bytes:

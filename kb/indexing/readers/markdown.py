@@ -1,5 +1,6 @@
 """Markdown with front matter."""
 
+import re
 from pathlib import Path
 
 import frontmatter
@@ -13,7 +14,7 @@ from kb.indexing.document import Extract, Section
 def read(path: Path) -> Extract:
     text = read_text(path)
     metadata, body_start = _front_matter(text)
-    section = Section(text[body_start:], first_line=1 + text.count("\n", 0, body_start))
+    section = Section(_plainer(text[body_start:]), first_line=1 + text.count("\n", 0, body_start))
     return Extract(
         kind="markdown",
         sections=(section,),
@@ -21,6 +22,23 @@ def read(path: Path) -> Extract:
         language=str(metadata.get("language") or metadata.get("lang") or ""),
         metadata=metadata,
     )
+
+
+def _plainer(text: str) -> str:
+    r"""Drop, line by line, what aligns the columns of tables and escapes the names: `max\_size`.
+
+    The former would fill the chunks, the latter hide words from the search.
+    """
+    lines = text.split("\n")
+    in_fence = False
+    for number, line in enumerate(lines):
+        start = line.lstrip()
+        in_fence ^= start.startswith(("```", "~~~"))
+        if not in_fence:
+            plainer = re.sub(r"(?<=\w)\\_(?=\w)", "_", line)
+            aligned = start.startswith("|")
+            lines[number] = re.sub(r"(-{3})-+|( ) +", r"\1\2", plainer) if aligned else plainer
+    return "\n".join(lines)
 
 
 def _front_matter(text: str) -> tuple[dict[str, object], int]:
