@@ -6,10 +6,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from llama_index.core.base.response.schema import Response
-from llama_index.core.schema import MetadataMode, NodeWithScore
-
 if TYPE_CHECKING:
+    from llama_index.core.base.response.schema import Response
+    from llama_index.core.schema import NodeWithScore
+
     from kb.indexing.report import IndexReport
 
 _ANSWER = (
@@ -35,18 +35,18 @@ def report_values(report: "IndexReport") -> dict[str, Any]:
     return {**asdict(report), "failed": failed}
 
 
-def passage_values(passage: NodeWithScore) -> dict[str, Any]:
+def passage_values(passage: "NodeWithScore") -> dict[str, Any]:
     metadata = passage.metadata
     return {
         "id": passage.node_id,
         "path": metadata.get("path"),
         "title": metadata.get("title"),
         "score": passage.score,
-        "text": passage.get_content(MetadataMode.NONE),
+        "text": passage.get_content(),
         "metadata": metadata,
     }
 
 
-def answer_values(response: Response) -> dict[str, Any]:
+def answer_values(response: "Response") -> dict[str, Any]:
     metadata = response.metadata or {}
     return {"answer": response.response, **{key: metadata.get(key) for key in _ANSWER}}

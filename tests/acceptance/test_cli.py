@@ -1,0 +1,276 @@
+"""The command line as users run it: files, a real server, processes, a terminal."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import yaml
+from model_server import FakeModels
+from typer.testing import CliRunner, Result
+
+from kb.cli import app
+from stores.private_server import PrivateServer
+
+KB = [sys.executable, "-m", "kb"]  # a process takes seconds to import LlamaIndex: few of them
+ANSWER = "You have 30 days [1], and the moon is made of cheese [9]."
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A directory with a config.yaml, and commands that run in it."""
+
+    folder: Path
+    home: Path
+
+    def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [*KB, *arguments],
+            cwd=self.folder,
+            env={**os.environ, "KB_HOME": str(self.home), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def on_a_terminal(self, *arguments: str) -> tuple[int, str]:
+        """The exit code and everything that the screen received."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [*KB, *arguments],
+            cwd=self.folder,
+            env={**os.environ, "KB_HOME": str(self.home), "TERM": "xterm"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        screen = b"".join(iter(lambda: read(ours), b""))
+        os.close(ours)
+        return process.wait(), screen.decode()
+
+
+def read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # how a terminal ends
+        return b""
+
+
+def finished(process: "subprocess.Popen[str]") -> "subprocess.CompletedProcess[str]":
+    stdout, stderr = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+@pytest.fixture(scope="module")
+def models() -> Iterator[FakeModels]:
+    with FakeModels(default=ANSWER) as models:
+        yield models
+
+
+@pytest.fixture(scope="module")
+def shop(
+    tmp_path_factory: pytest.TempPathFactory, server: PrivateServer, models: FakeModels
+) -> Shop:
+    """Two good files and a bad one; the embedded server is the one of the whole run."""
+    folder = tmp_path_factory.mktemp("shop")
+    model = {"provider": "openai-like", "base_url": models.openai_url, "model": "fake"}
+    config = {
+        "database": {"url": "embedded", "name": f"cli_{uuid4().hex[:12]}"},
+        "documents": {"path": "docs", "filter_keys": ["category"]},
+        "embedding": model,
+        "llm": model,
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), "utf-8")
+    docs = folder / "docs"
+    docs.mkdir()
+    front_matter = "---\ncategory: policy\n---\n"
+    (docs / "returns.md").write_text(f"{front_matter}# Returns\n\nYou have 30 days.\n", "utf-8")
+    (docs / "café.txt").write_text("Le café est moulu très fin.", "utf-8")
+    (docs / "bruité.txt").write_bytes(bytes(range(256)) * 20)
+    return Shop(folder, server.status().data_directory.parent)
+
+
+@pytest.fixture(scope="module")
+def indexed(shop: Shop) -> "subprocess.CompletedProcess[str]":
+    return finished(shop.start("index", "--json", PYTHONIOENCODING="latin-1"))
+
+
+@pytest.fixture
+def kb(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """A command in this process, in the directory of the shop."""
+    monkeypatch.chdir(shop.folder)
+    monkeypatch.setenv("KB_HOME", str(shop.home))
+    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
+def test_index_reports_in_json_alone_and_is_partly_done(indexed):
+    report = json.loads(indexed.stdout)
+    assert (report["added"], report["unchanged"], report["chunks"]) == (2, 0, 2)
+    assert [failure["path"] for failure in report["failed"]] == ["bruité.txt"]
+    assert report["failed"][0]["reason"]
+    assert set(report) >= {"changed", "removed", "missing", "seconds"}
+    assert indexed.returncode == 3
+    assert indexed.stderr.startswith("Indexing ")
+    assert "\x1b" not in indexed.stderr
+
+
+@pytest.mark.usefixtures("indexed")
+def test_an_answer_streams_on_a_terminal_in_colour(shop, models):
+    code, screen = shop.on_a_terminal("ask", "How long?")
+
+    assert code == 0
+    assert any(request.body.get("stream") for request in models.requests)
+    assert "\x1b[1;36m[1]" in screen
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen)
+    text, sources = plain.split("You have 30 days [1], and the moon is made of cheese.")
+    assert "Looking for the answer" in text
+    assert re.search(r"\[1\] \S", sources)
+    assert "Written by fake in" in sources
+
+
+@pytest.mark.usefixtures("indexed")
+def test_an_answer_is_json_for_a_program(kb):
+    answer = json.loads(kb("--config", "config.yaml", "ask", "How long?", "--json").stdout)
+    assert answer["answer"] == "You have 30 days [1], and the moon is made of cheese."
+    assert [each["number"] for each in answer["citations"]] == [1]
+    assert (answer["route"], answer["model"]) == ("documents", "fake")
+    assert answer["sql"] is answer["columns"] is answer["rows"] is answer["truncated"] is None
+    assert answer["errors"] == {}
+    assert set(answer["timings"]) == {"retrieval", "answer"}
+    assert "route_reason" in answer
+
+
+@pytest.mark.usefixtures("indexed")
+def test_search_takes_filters_and_answers_in_json_or_lines(kb):
+    (found,) = json.loads(kb("search", "how long", "--json", "--filter", "category=policy").stdout)
+    assert found.keys() == {"id", "path", "title", "score", "text", "metadata"}
+    assert (found["path"], found["title"]) == ("returns.md", "Returns")
+    assert found["metadata"]["category"] == "policy"
+    assert json.loads(kb("search", "x", "--json", "--filter", "category=none").stdout) == []
+    lines = kb("search", "café moulu", "--filter", "category!=policy").stdout.splitlines()
+    assert lines[1].startswith("    café.txt · lines 1")
+    assert lines[2] == "    Le café est moulu très fin."
+
+
+@pytest.mark.usefixtures("indexed")
+def test_status_and_doctor_tell_what_is_there_and_what_failed(kb):
+    state = json.loads(kb("status", "--json").stdout)
+    assert (state["documents"], state["chunks"]) == (2, 2)
+    assert state["failed"][0]["path"] == "bruité.txt"
+    assert state["embedding"] == "openai-like/fake"
+    assert state["server"].startswith("11.")
+    assert state["roots"][0]["indexed_at"].endswith("+00:00")
+    assert "docs/bruité.txt: " in kb("status").stdout
+
+    report = kb("doctor", "--json")
+    checks = {each["name"]: each["state"] for each in json.loads(report.stdout)["checks"]}
+    assert checks.pop("Documents") == "warn"
+    assert set(checks.values()) == {"ok"}
+    assert report.exit_code == 0
+
+
+def test_index_tells_of_missing_documents_until_they_are_pruned(kb, tmp_path):
+    docs = tmp_path / "notes"
+    docs.mkdir()
+    (docs / "kept.txt").write_text("A note that stays.", "utf-8")
+    (docs / "lost.txt").write_text("A note that goes.", "utf-8")
+    assert kb("index", str(docs)).stdout.startswith("Documents: 2 added. 2 chunks written in ")
+    (docs / "lost.txt").unlink()
+    assert (
+        "1 documents are gone from the directory but still answer" in kb("index", str(docs)).stdout
+    )
+    pruned = kb("index", str(docs), "--prune")
+    assert pruned.stdout.startswith("Documents: 1 removed, 1 unchanged.")
+    assert pruned.exit_code == 0
+
+
+def test_an_error_is_one_message_and_nothing_on_standard_output(kb, shop):
+    url = "mariadb+mariadbconnector://kb:canary@db.example/kb"
+    (shop.folder / "other.yaml").write_text(f"database: {{url: '{url}'}}\n", "utf-8")
+    result = kb("db", "start", "--config", "other.yaml")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: database.url is mariadb+mariadbconnector://kb:***@")
+    missing = kb("--config", "missing.yaml", "search", "x", "--json")
+    assert (missing.exit_code, missing.stdout) == (1, "")
+    assert missing.stderr.startswith("Error: There is no missing.yaml.")
+
+
+def test_a_reader_that_goes_away_is_no_error(shop):
+    process = shop.start("db", "status")
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
+def test_init_writes_a_configuration_once_and_sets_up(kb, tmp_path):
+    file = tmp_path / "new" / "config.yaml"
+    first = kb("init", str(file.parent))
+    assert first.exit_code == 0, first.stderr
+    assert f"Wrote {file}." in first.stderr
+    assert "MariaDB 11." in first.stderr
+    assert "The embedding model is in" in first.stderr
+    text = file.read_text("utf-8")
+    assert 30 < len(text.splitlines()) < 50
+    file.write_text(text.replace("top_k: 6", "top_k: 7"), "utf-8")
+    again = kb("init", str(file))
+    assert again.exit_code == 0
+    assert "stays as it is" in again.stderr
+    assert "top_k: 7" in file.read_text("utf-8")
+
+
+def test_the_private_server_is_stopped_and_started(kb, tmp_path, monkeypatch):
+    monkeypatch.setenv("KB_HOME", str(tmp_path / "home"))
+    assert json.loads(kb("db", "status", "--json").stdout)["running"] is False
+    assert kb("db", "start").exit_code == 0
+    try:
+        state = json.loads(kb("db", "status", "--json").stdout)
+        assert state["running"] is True
+        assert state["data_directory"] == str(tmp_path / "home" / "data")
+    finally:
+        stopped = kb("db", "stop").stdout
+    assert stopped == "Stopped.\n"
+    assert kb("db", "stop").stdout == "It was not running.\n"
+
+
+def test_the_shell_runs_what_is_piped_into_it(shop):
+    process = subprocess.run(
+        [*KB, "db", "shell"],
+        cwd=shop.folder,
+        env={**os.environ, "KB_HOME": str(shop.home)},
+        input="SELECT DATABASE();",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert process.stdout.splitlines()[1].startswith("cli_")
+
+
+def test_the_shell_of_another_server_gets_the_password_out_of_sight(
+    kb, shop, tmp_path, monkeypatch
+):
+    url = "mariadb+mariadbconnector://ada:canary@db.example:3307/notes"
+    (shop.folder / "other.yaml").write_text(f"database: {{url: '{url}'}}\n", "utf-8")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "mariadb-client" in kb("db", "shell", "--config", "other.yaml").stderr
+
+    client = tmp_path / "mariadb"
+    client.write_text('#!/bin/sh\necho "$@"\necho "$MYSQL_PWD"\n', "utf-8")
+    client.chmod(0o755)
+    shell = finished(shop.start("db", "shell", "--config", "other.yaml"))
+    arguments, password = shell.stdout.splitlines()
+    assert arguments == "--no-defaults --host=db.example --port=3307 --user=ada notes"
+    assert password == "canary"
