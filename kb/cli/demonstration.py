@@ -1,6 +1,8 @@
 """`kb demo`: the main job on the sample data."""
 
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,16 +51,25 @@ def _ask(knowledge_base: "KnowledgeBase", question: str) -> None:
 
 
 def _say_what_next(file: Path) -> None:
-    here = Path("config.yaml").resolve() == file
-    command = "kb" if here else f"kb --config {shlex.quote(str(file))}"
+    command = _program()
+    if Path("config.yaml").resolve() != file:
+        command += f" --config {shlex.quote(str(file))}"
     OUT.print()
     OUT.print(Text("Try next", "bold"))
-    for rest in (
-        'ask "Who is responsible for returns by resellers?"',
-        'search "espresso too sour" --filter language=en',
-        "status",
+    for line in (
+        f'  {command} ask "How long do I have to send something back?"',
+        f'  {command} search "espresso too sour" --filter language=en',
+        f"  {command} status",
+        f"With your own documents: {_program()} init, then {_program()} index PATH.",
+        "With a language model (llm in config.yaml), answers are written instead of quoted.",
     ):
-        OUT.print(f"  {command} {rest}", soft_wrap=True)
-    OUT.print(
-        "Your own documents: kb init, then kb index PATH. A language model: llm in config.yaml."
-    )
+        OUT.print(line, soft_wrap=True)
+
+
+def _program() -> str:
+    """How to call kb here: by its name only when that is on PATH."""
+    called = Path(sys.argv[0])
+    if called.name != "kb":
+        return f"{sys.executable} -m kb"
+    found = shutil.which("kb")
+    return "kb" if found and Path(found).samefile(called) else str(called)
