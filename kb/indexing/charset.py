@@ -19,7 +19,7 @@ BOMS = (  # UTF-32 first: its mark begins with that of UTF-16
 WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 WESTERN = ("cp1252", "cp850", "mac-roman")
 SAMPLE = 100_000
-OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")
+OLD_OFFICE = (bytes.fromhex("d0cf11e0a1b11ae1"), rb"{\rtf")
 
 NOISE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufff0-\ufffc\ufffe\uffff]")
 ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -46,11 +46,11 @@ def decode(data: bytes, declared: str | None = None) -> str:
     """
     if not data.strip(b"\0 \t\r\n\f\v"):
         raise UnreadableFile("the file is empty")
+    if data.startswith(OLD_OFFICE):
+        raise UnreadableFile(OLD_OFFICE_REASON)
     text = _decode(data, declared)
     if text is None or _is_noise(text[:SAMPLE]):
-        raise UnreadableFile(
-            OLD_OFFICE_REASON if data.startswith(OLD_OFFICE) else "not a text file"
-        )
+        raise UnreadableFile("not a text file")
     return clean(text)
 
 

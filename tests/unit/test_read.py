@@ -395,8 +395,8 @@ def test_a_pdf_without_text_or_with_a_password_says_so(tmp_path):
 
 
 def test_an_old_or_encrypted_office_file_is_named(refusal):
-    for name in ("a.doc", "a.docx"):
-        content = bytes.fromhex("d0cf11e0a1b11ae1") + os.urandom(600)
+    old = bytes.fromhex("d0cf11e0a1b11ae1") + os.urandom(600)
+    for name, content in [("a.doc", old), ("a.docx", old), ("a.rtf", rb"{\rtf1\ansi text}")]:
         assert "old or encrypted Office file" in refusal(name, content)
 
 

@@ -51,7 +51,7 @@ def _check_xml(archive: ZipFile, member: ZipInfo) -> None:
 
 def _not_zip(path: Path) -> str:
     with path.open("rb") as file:
-        if file.read(len(OLD_OFFICE)) == OLD_OFFICE:
+        if file.read(8).startswith(OLD_OFFICE):
             return OLD_OFFICE_REASON
     return f"not a {path.suffix[1:].upper()} file, or a damaged one"
 
