@@ -23,7 +23,7 @@ def demo() -> None:
     minute or two the first time, seconds later. Safe to repeat.
     """
     from kb.cli.render import show_report
-    from kb.sample import QUESTIONS, load_shop, sample_config, sample_directory
+    from kb.sample_shop import QUESTIONS, load_shop, sample_config, sample_directory
     from kb.setup import set_up
 
     config, file = sample_config(), sample_directory() / "config.yaml"

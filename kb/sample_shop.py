@@ -1,4 +1,4 @@
-"""The sample knowledge base: config.yaml and data/, beside the packages or, installed, in kb."""
+"""The sample shop: config.yaml and data/, beside the packages or, installed, in kb/sample."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from stores.script import run_script
 QUESTIONS = (
     "Should I descale the Brume 2 again when it shows CB-121?",  # minutes, e-mail and PDF agree
     "Why did customers fail to pay on Black Friday?",  # the report calls it a checkout outage
-    "Combien de jours de télétravail par semaine ?",
+    "Pourquoi mon espresso est-il trop acide ?",
 )
 
 
