@@ -192,6 +192,23 @@ def test_html_keeps_the_content_alone(read_text):
     )
 
 
+def test_html_and_office_files_declare_metadata(read_text, tmp_path):
+    document = read_text(
+        "a.html",
+        '<head><meta charset="utf-8"><meta name="Category" content="policy">'
+        '<meta name="viewport" content="width=1"><meta name="twitter:card" content="x">'
+        '<meta name="date" content=""></head><p>text',
+    )
+    assert document.metadata == {"category": "policy"}
+    book = Workbook()
+    book.active.append(["text"])
+    book.properties.category = "tarif"
+    book.properties.title = "Prix"
+    book.save(tmp_path / "a.xlsx")
+    assert read(tmp_path / "a.xlsx").metadata == {"category": "tarif"}
+    assert read(tmp_path / "a.xlsx").title == "Prix"
+
+
 def test_html_may_declare_its_encoding(read_text):
     html = "<meta charset='koi8-r'><p>Это короткий текст</p>".encode("koi8-r")
     assert read_text("a.html", html).sections[0].text == "Это короткий текст"

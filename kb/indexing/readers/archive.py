@@ -12,6 +12,8 @@ MAX_MEMBERS = 20_000
 MAX_UNPACKED = 400_000_000
 MAX_XML = 100_000_000
 XML_SUFFIXES = (".xml", ".rels")
+CORE = "docProps/core.xml"
+DECLARED = ("title", "category", "keywords")
 
 
 def open_archive(path: Path) -> ZipFile:
@@ -56,10 +58,11 @@ def _not_zip(path: Path) -> str:
     return f"not a {path.suffix[1:].upper()} file, or a damaged one"
 
 
-def core_title(path: Path) -> str:
-    """Return the title among the document's properties."""
+def declared_properties(path: Path) -> dict[str, str]:
+    """Return title, category and keywords of an Office file, those that are filled."""
     with open_archive(path) as archive:
-        if "docProps/core.xml" not in archive.namelist():
-            return ""
-        properties = ElementTree.fromstring(archive.read("docProps/core.xml"))
-    return properties.findtext("{http://purl.org/dc/elements/1.1/}title") or ""
+        if CORE not in archive.namelist():
+            return {}
+        properties = ElementTree.fromstring(archive.read(CORE))
+    found = {name: properties.findtext(f"{{*}}{name}") for name in DECLARED}
+    return {name: text for name, text in found.items() if text}

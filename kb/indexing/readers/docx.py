@@ -5,7 +5,7 @@ from pathlib import Path
 import mammoth
 
 from kb.indexing.document import Extract, Section
-from kb.indexing.readers.archive import check_office_file, core_title
+from kb.indexing.readers.archive import check_office_file, declared_properties
 from kb.indexing.readers.web import parse_page
 
 NO_IMAGES = mammoth.images.img_element(lambda _: {"src": ""})
@@ -16,8 +16,10 @@ def read(path: Path) -> Extract:
     check_office_file(path)
     with path.open("rb") as file:
         html = mammoth.convert_to_html(file, convert_image=NO_IMAGES, style_map=STYLES).value
+    properties = declared_properties(path)
     return Extract(
         kind="markdown",
         sections=(Section(parse_page(html).markdown),),
-        property_title=core_title(path),
+        property_title=properties.get("title", ""),
+        metadata=properties,
     )

@@ -7,7 +7,7 @@ from typing import Any
 from pptx import Presentation
 
 from kb.indexing.document import Extract, Section
-from kb.indexing.readers.archive import check_office_file
+from kb.indexing.readers.archive import check_office_file, declared_properties
 
 
 def read(path: Path) -> Extract:
@@ -17,10 +17,12 @@ def read(path: Path) -> Extract:
         Section("\n\n".join(_blocks(slide)), page=number)
         for number, slide in enumerate(presentation.slides, start=1)
     )
+    properties = declared_properties(path)
     return Extract(
         kind="markdown",
         sections=sections,
-        property_title=presentation.core_properties.title,
+        property_title=properties.get("title", ""),
+        metadata=properties,
     )
 
 

@@ -17,12 +17,15 @@ CLUTTER = (
     "[hidden], [role=navigation], [role=search]"
 )
 
+TECHNICAL = {"viewport", "robots", "googlebot", "generator", "referrer"}
+
 
 @dataclass(frozen=True)
 class Page:
     title: str
     language: str
     markdown: str
+    metadata: dict[str, str]
 
 
 def read(path: Path) -> Extract:
@@ -32,6 +35,7 @@ def read(path: Path) -> Extract:
         sections=(Section(page.markdown),),
         property_title=page.title,
         language=page.language,
+        metadata=page.metadata,
     )
 
 
@@ -48,8 +52,22 @@ def parse_page(html: str) -> Page:
     return Page(
         title=title.get_text(" ", strip=True) if title else "",
         language=str(root.get("lang") or root.get("xml:lang") or "") if root else "",
+        metadata=_metadata(soup),
         markdown=_markdown(soup),
     )
+
+
+def _metadata(soup: BeautifulSoup) -> dict[str, str]:
+    """Return what the author declares about the page, not what is said to browsers and robots."""
+    declared = {
+        str(meta.get("name")).lower(): str(meta.get("content") or "").strip()
+        for meta in soup.select("head meta[name]")
+    }
+    return {
+        name: content
+        for name, content in declared.items()
+        if content and name.isidentifier() and name not in TECHNICAL
+    }
 
 
 def _markdown(soup: BeautifulSoup) -> str:

@@ -7,7 +7,7 @@ from openpyxl import load_workbook
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from kb.indexing.document import Extract, Section
-from kb.indexing.readers.archive import check_office_file
+from kb.indexing.readers.archive import check_office_file, declared_properties
 from kb.indexing.readers.table import rows
 
 
@@ -16,13 +16,14 @@ def read(path: Path) -> Extract:
     workbook = load_workbook(path, read_only=True, data_only=True)
     try:
         sections = tuple(_section(sheet) for sheet in workbook.worksheets)
-        title = workbook.properties.title or ""
     finally:
         workbook.close()
+    properties = declared_properties(path)
     return Extract(
         kind="rows",
         sections=tuple(section for section in sections if section.text),
-        property_title=title,
+        property_title=properties.get("title", ""),
+        metadata=properties,
     )
 
 
