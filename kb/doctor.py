@@ -106,12 +106,12 @@ def _collection(config: Config, engine: sa.Engine, info: ServerInfo) -> Iterator
 
 
 def _documents(facts: CollectionFacts) -> Check:
-    seen = f"{facts.chunks} chunks"
+    seen = f"{facts.chunks} chunk{'' if facts.chunks == 1 else 's'}"
     if facts.failed:
         return Check(
             "Documents",
             "warn",
-            f"{seen}; {facts.failed} documents could not be indexed",
+            f"{seen}; not indexed: {facts.failed}",
             "`kb status` says why; `kb index` tries them again.",
         )
     return Check("Documents", "ok", seen)

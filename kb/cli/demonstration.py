@@ -1,8 +1,5 @@
 """`kb demo`: the main job on the sample data."""
 
-import shlex
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +7,7 @@ from rich.text import Text
 
 from kb.cli.indexing import indexed
 from kb.cli.opening import opened
-from kb.cli.terminal import ERR, OUT, say
+from kb.cli.terminal import ERR, OUT, command, say
 
 if TYPE_CHECKING:
     from kb.app import KnowledgeBase
@@ -51,25 +48,14 @@ def _ask(knowledge_base: "KnowledgeBase", question: str) -> None:
 
 
 def _say_what_next(file: Path) -> None:
-    command = _program()
-    if Path("config.yaml").resolve() != file:
-        command += f" --config {shlex.quote(str(file))}"
+    kb = command(file)
     OUT.print()
     OUT.print(Text("Try next", "bold"))
     for line in (
-        f'  {command} ask "How long do I have to send something back?"',
-        f'  {command} search "espresso too sour" --filter language=en',
-        f"  {command} status",
-        f"With your own documents: {_program()} init, then {_program()} index PATH.",
+        f'  {kb} ask "How long do I have to send something back?"',
+        f'  {kb} search "espresso too sour" --filter language=en',
+        f"  {kb} status",
+        "With your own documents: kb init, then kb index PATH.",
         "With a language model (llm in config.yaml), answers are written instead of quoted.",
     ):
         OUT.print(line, soft_wrap=True)
-
-
-def _program() -> str:
-    """How to call kb here: by its name only when that is on PATH."""
-    called = Path(sys.argv[0])
-    if called.name != "kb":
-        return f"{sys.executable} -m kb"
-    found = shutil.which("kb")
-    return "kb" if found and Path(found).samefile(called) else str(called)

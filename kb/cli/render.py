@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kb.cli.terminal import one_line, printable
+from kb.cli.terminal import counted, one_line, printable
 
 if TYPE_CHECKING:
     from llama_index.core.schema import NodeWithScore
@@ -85,7 +85,10 @@ def show_footing(console: Console, metadata: Mapping[str, Any]) -> None:
         console.print(Text(f"Written by {model} in {seconds:.1f} s.", "dim"))
     elif metadata["citations"]:
         console.print(
-            Text(f"Quoted in {seconds:.1f} s. With an LLM in config.yaml, kb writes.", "dim")
+            Text(
+                f"Quoted in {seconds:.1f} s; with an LLM in config.yaml, answers are written.",
+                "dim",
+            )
         )
     for branch, reason in (metadata.get("errors") or {}).items():
         console.print(Text(f"{branch} could not answer: {one_line(str(reason))}", "yellow"))
@@ -100,15 +103,11 @@ def show_report(console: Console, report: "IndexReport") -> None:
         "failed": len(report.failed),
     }
     words = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
-    written = f"{report.chunks} chunks written in {report.seconds:.1f} s"
+    written = f"{counted(report.chunks, 'chunk')} written in {report.seconds:.1f} s"
     console.print(Text(f"Documents: {words or 'none found'}. {written}."))
     if report.missing:
-        console.print(
-            f"{report.missing} documents are gone from the directory but still answer; "
-            "--prune removes them.",
-            style="yellow",
-            soft_wrap=True,
-        )
+        gone = f"Gone from the directory, but still answering: {report.missing}. --prune removes."
+        console.print(Text(gone, "yellow"), soft_wrap=True)
     show_failures(console, report.failed)
 
 
@@ -129,7 +128,7 @@ def show_status(console: Console, status: Mapping[str, Any]) -> None:
             "Server": f"MariaDB {status['server'].split('-')[0]}",
             "Embedding": embedding,
             "LLM": status["llm"] or "none (answers are quoted)",
-            "Documents": f"{status['documents']} in {status['chunks']} chunks",
+            "Documents": f"{status['documents']} in {counted(status['chunks'], 'chunk')}",
         },
     )
     if status["roots"]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kb.cli.options import ConfigPath
-from kb.cli.terminal import OUT, say
+from kb.cli.terminal import OUT, command, say
 
 
 def init(
@@ -31,11 +31,7 @@ def init(
         _write_starting_config(file)
         say(f"Wrote {file}.")
     setup(file)
-    OUT.print(
-        f"Next: kb --config {file} index PATH"
-        if file != Path("config.yaml")
-        else "Next: kb index PATH"
-    )
+    OUT.print(f"Next: {command(file)} index PATH")
 
 
 def _write_starting_config(file: Path) -> None:

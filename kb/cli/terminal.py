@@ -1,9 +1,12 @@
 """What is said where: answers on standard output, everything else on standard error."""
 
 import re
+import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
@@ -46,3 +49,23 @@ def printable(text: str) -> str:
 
 def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
+
+
+def command(config: Path) -> str:
+    """How to call kb here, with this configuration."""
+    if config.absolute() == Path("config.yaml").absolute():
+        return _program()
+    return f"{_program()} --config {shlex.quote(str(config))}"
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _program() -> str:
+    """By its name only when that is on PATH."""
+    called = Path(sys.argv[0])
+    if called.name != "kb":
+        return f"{sys.executable} -m kb"
+    found = shutil.which("kb")
+    return "kb" if found and Path(found).samefile(called) else str(called)

@@ -57,7 +57,7 @@ def test_a_healthy_knowledge_base_is_ok_in_every_check(tmp_path, settings):
     index(tmp_path, settings, returns="You have 30 days.")
     found = checks(tmp_path, settings)
     assert {check.state for check in found.values()} == {"ok"}, found
-    assert found["Documents"].seen == "1 chunks"
+    assert found["Documents"].seen == "1 chunk"
     assert "MariaDB 11." in found["Server"].seen
     assert not any(check.advice for check in found.values())
     assert "canary" not in str(found)
@@ -77,7 +77,7 @@ def test_failed_documents_are_a_warning(tmp_path, settings):
     index(tmp_path, settings, good="Something to read.", bad="\x00\x01\x02" * 50)
     found = checks(tmp_path, settings)["Documents"]
     assert found.state == "warn"
-    assert "1 documents could not be indexed" in found.seen
+    assert "not indexed: 1" in found.seen
     assert "kb status" in found.advice
 
 

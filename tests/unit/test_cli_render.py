@@ -116,7 +116,7 @@ def test_an_excerpt_that_the_answer_quotes_is_not_shown_again(screen):
     ("changes", "expected"),
     [
         ({"model": "qwen3:8b"}, "Written by qwen3:8b in 1.2 s."),
-        ({"model": None}, "Quoted in 1.2 s."),
+        ({"model": None}, "Quoted in 1.2 s;"),
         ({"model": None, "citations": []}, ""),
         (
             {"model": "m", "errors": {"database": "timed\nout"}},
@@ -134,7 +134,7 @@ def test_a_report_counts_and_names_what_failed_and_what_is_missing(screen):
     failed = (("a/broken.pdf", "no text in it"),)
     render.show_report(screen, IndexReport(added=3, chunks=12, seconds=2, failed=failed, missing=2))
     assert screen.lines[0] == "Documents: 3 added, 1 failed. 12 chunks written in 2.0 s."
-    assert "--prune" in screen.text
+    assert "still answering: 2. --prune removes." in screen.text
     assert screen.lines[-1] == "  a/broken.pdf: no text in it"
 
 
