@@ -75,14 +75,16 @@ def _stream(engine: "BaseQueryEngine", question: str) -> None:
     """Words as they come; the citations are known after the last one."""
     from llama_index.core.base.response.schema import StreamingResponse
 
+    from kb.cli.render import wrapped
+
     with waiting("Looking for the answer"):
         response = engine.query(question)
     if not isinstance(response, StreamingResponse):  # nothing was found for the model to read
         _show(str(response), response.metadata or {})
         return
     try:
-        for token in response.response_gen:
-            OUT.print(Text(printable(token)), end="", soft_wrap=True)
+        for word in wrapped(response.response_gen, OUT.width):
+            OUT.print(Text(printable(word)), end="", soft_wrap=True)
     finally:
         OUT.print()
     _show_evidence(response.metadata or {})

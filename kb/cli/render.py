@@ -1,8 +1,11 @@
 """Answers, passages, reports and states as people read them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from kb.indexing.report import IndexReport
 
 _EXCERPT_CHARACTERS = 280
+_AFTER_SPACE = re.compile(r"(?<=\s)")
+_MARKUP = re.compile(r"(?<!\S)#{1,6}\s+|\*\*")
 _STATES = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red")}
 
 
@@ -48,7 +53,8 @@ def _show_source(
     _show_wrapped(console, heading)
     _show_wrapped(console, Text(" · ".join(filter(None, where)), "dim"), indent=4)
     if excerpt:
-        _show_wrapped(console, Text(_shortened(one_line(excerpt))), indent=4)
+        words = _shortened(one_line(_MARKUP.sub("", excerpt)))
+        _show_wrapped(console, Text(words), indent=4)
 
 
 def _position(place: Mapping[str, Any]) -> str:
@@ -67,6 +73,19 @@ def show_answer(console: Console, text: str) -> None:
     """The answer as it is, its lines wrapped between words."""
     for line in printable(text).splitlines():
         _show_wrapped(console, Text(line), hanging=2 if line.startswith("- ") else 0)
+
+
+def wrapped(pieces: Iterable[str], width: int) -> Iterator[str]:
+    """Text that comes in pieces, its lines broken between words; a word waits until it is whole."""
+    column, held = 0, ""
+    for piece in chain(pieces, [" "]):
+        *words, held = _AFTER_SPACE.split(held + piece)
+        for word in words:
+            if column and column + cell_len(word.rstrip()) >= width:
+                yield "\n"
+                column = 0
+            yield word
+            column = 0 if word.endswith("\n") else column + cell_len(word)
 
 
 def _show_wrapped(console: Console, text: Text, *, indent: int = 0, hanging: int = 0) -> None:

@@ -60,7 +60,7 @@ def test_a_passage_shows_rank_title_place_score_and_its_beginning(screen):
     render.show_passages(screen, [passage(text, path="faq/care.md", title="Care", lines="3-9")])
     assert screen.lines[0] == "1. Care"
     assert screen.lines[1] == "    faq/care.md · lines 3-9 · score 0.50"
-    assert screen.lines[2].startswith("    # Care Descale every month.")
+    assert screen.lines[2].startswith("    Care Descale every month.")
     assert screen.text.endswith(" …\n")
     assert max(map(len, screen.lines)) <= 80
 
@@ -89,6 +89,21 @@ def test_an_answer_is_wrapped_between_words_and_its_list_hangs(screen):
     assert screen.lines[1].startswith("- seventeen words")
     assert screen.lines[2].startswith("  seventeen") or screen.lines[2].startswith("  words")
     assert max(map(len, screen.lines)) <= 80
+
+
+def test_a_stream_is_wrapped_between_words_wherever_its_pieces_end():
+    text = "You have thirty days.\n\n- Members have sixty, and a day for luck and more words [1]."
+    pieces = [text[start : start + 3] for start in range(0, len(text), 3)]
+    lines = "".join(render.wrapped(iter(pieces), 20)).splitlines()
+    assert lines[:3] == ["You have thirty ", "days.", ""]
+    assert " ".join(" ".join(lines).split()) == " ".join(text.split())
+    assert max(len(line.rstrip()) for line in lines) < 20
+
+
+def test_a_stream_comes_word_by_word():
+    waiting = render.wrapped(iter(["One ", "tw", "o ", "three"]), 80)
+    assert next(waiting) == "One "
+    assert list(waiting) == ["two ", "three "]
 
 
 def test_away_from_a_terminal_a_line_stays_a_line():
