@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,8 @@ _PIPELINE = b"1"
 _CHUNKS_A_GROUP = 256
 _FILES_AHEAD = 4
 _EMBEDDED_KEYS = {"title", "headings"}
+
+_Read = Callable[[Path], Future[ReadDocument]]
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,8 @@ class _Run:
         self.tally.total = len(files) + len(skipped)
         for each in skipped:
             self.tally.fail(each.relative, each.reason)
-        with ReadWorker() as worker, ThreadPoolExecutor(1) as reader:
-            for group in _grouped(self._documents(self._changed(files, known), worker, reader)):
+        with _reading() as read:
+            for group in _grouped(self._documents(self._changed(files, known), read)):
                 self._write(group)
         if path.is_dir():
             self._forget(known, files, skipped, prune=prune)
@@ -120,13 +123,9 @@ class _Run:
             else:
                 yield _Changed(file, content_hash, is_new=not (last and last.chunks))
 
-    def _documents(
-        self, changed: Iterator[_Changed], worker: ReadWorker, reader: ThreadPoolExecutor
-    ) -> Iterator[_Split]:
+    def _documents(self, changed: Iterator[_Changed], read: _Read) -> Iterator[_Split]:
         """Read a few files ahead, so that parsing and embedding overlap."""
-        for each, reading in _ahead(
-            changed, lambda item: reader.submit(worker.read, item.file.path)
-        ):
+        for each, reading in _ahead(changed, read):
             try:
                 yield self._split(each, reading.result())
             except (UnreadableFile, OSError) as error:
@@ -201,12 +200,23 @@ def _content_hash(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.sha256(_PIPELINE)).hexdigest()
 
 
+@contextmanager
+def _reading() -> Iterator[_Read]:
+    """Reading beside the work of this thread; what waits is dropped when the run breaks off."""
+    with ReadWorker() as worker:
+        thread = ThreadPoolExecutor(1)
+        try:
+            yield lambda path: thread.submit(worker.read, path)
+        finally:
+            thread.shutdown(cancel_futures=True)
+
+
 def _ahead(
-    items: Iterator[_Changed], submit: Callable[[_Changed], Future[ReadDocument]]
+    items: Iterator[_Changed], read: _Read
 ) -> Iterator[tuple[_Changed, Future[ReadDocument]]]:
     waiting: deque[tuple[_Changed, Future[ReadDocument]]] = deque()
     for item in items:
-        waiting.append((item, submit(item)))
+        waiting.append((item, read(item.file.path)))
         if len(waiting) > _FILES_AHEAD:
             yield waiting.popleft()
     yield from waiting

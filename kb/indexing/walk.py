@@ -1,5 +1,6 @@
 """The files below a directory that are to be indexed."""
 
+import mimetypes
 import os
 import unicodedata
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathspec import GitIgnoreSpec
 from kb.indexing.document import UnreadableFile
 
 IGNORE_FILE = ".kbignore"
+_WITHOUT_TEXT = ("image/", "audio/", "video/", "font/")  # nobody expects these to answer
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def _entries(directory: _Directory, root: Path) -> list[_Entry]:
     try:
         directory = _with_own_rules(directory)
         with os.scandir(directory.path) as scan:
-            visible = [entry for entry in scan if not entry.name.startswith(".")]
+            visible = [entry for entry in scan if _may_have_text(entry)]
     except OSError as error:
         return [_unreadable(directory, f"the directory is unreadable: {_why(error)}")]
     except ValueError as error:
@@ -91,6 +93,14 @@ def _entries(directory: _Directory, root: Path) -> list[_Entry]:
         else:
             found[relative] = _classify(directory, relative, entry, root)
     return [entry for entry in found.values() if entry is not None] + collisions
+
+
+def _may_have_text(entry: os.DirEntry[str]) -> bool:
+    if entry.name.startswith("."):
+        return False
+    media_type, _ = mimetypes.guess_type(entry.name)
+    is_media = bool(media_type and media_type.startswith(_WITHOUT_TEXT))
+    return not is_media or entry.is_dir(follow_symlinks=False)
 
 
 def _unreadable(directory: _Directory, reason: str) -> Skipped:

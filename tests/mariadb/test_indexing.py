@@ -246,8 +246,8 @@ def test_two_runs_on_one_directory_at_once_end_as_one(
 RUN = textwrap.dedent("""
     import sys, time
     from pathlib import Path
-    import sqlalchemy as sa
-        from fake_models import HashEmbedding
+    from fake_models import HashEmbedding
+    from stores.connection import make_engine
     from test_indexing import Knowledge
 
     class Slow(HashEmbedding):
@@ -268,10 +268,11 @@ def start_run(database: sa.URL, root: Path) -> "subprocess.Popen[str]":
         [sys.executable, "-c", RUN, database.render_as_string(hide_password=False), str(root)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": f"{here}:{here.parent}:/tmp/stub"},
+        env={**os.environ, "PYTHONPATH": f"{here}:{here.parent}"},
     )
     assert process.stdout
-    assert process.stdout.readline() == "ready\n"
+    if process.stdout.readline() != "ready\n":
+        raise RuntimeError(f"the run ended with {process.wait()} before it began")
     return process
 
 

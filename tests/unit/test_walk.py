@@ -32,6 +32,15 @@ def test_files_come_in_a_fixed_order_and_hidden_ones_do_not(tmp_path):
     assert skipped(tmp_path) == {}
 
 
+def test_pictures_and_sounds_are_no_documents(tmp_path):
+    for name in ("logo.png", "photo.JPG", "talk.mp3", "letter.woff2", "notes.md", "odd.bin"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "album.png").mkdir()
+    (tmp_path / "album.png" / "caption.txt").write_text("x")
+    found = [entry.relative for entry in walk(tmp_path)]
+    assert found == ["album.png/caption.txt", "notes.md", "odd.bin"]
+
+
 def test_a_found_file_has_its_place_name_and_size(tmp_path):
     plant(tmp_path, "a/b.md")
     assert list(walk(tmp_path)) == [FoundFile(tmp_path / "a/b.md", "a/b.md", 4)]
