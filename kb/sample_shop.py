@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from filelock import FileLock
+
 from kb.config import Config, load_config
 from kb.database import open_private_database
 from stores.errors import ConfigError
@@ -30,6 +32,8 @@ def sample_config() -> Config:
 def load_shop(config: Config, say: Callable[[str], None] = lambda _: None) -> None:
     """Load the business tables into their database on the private server, anew each time."""
     name = config.tables.database or "shop"
+    script = (sample_directory() / "data" / "shop.sql").read_text(encoding="utf-8")
     engine = open_private_database(config, name, say)
-    run_script(engine, (sample_directory() / "data" / "shop.sql").read_text(encoding="utf-8"))
+    with FileLock(config.home / "shop.lock"):  # tables are dropped and created without transaction
+        run_script(engine, script)
     engine.dispose()
