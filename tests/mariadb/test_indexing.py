@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -244,36 +243,30 @@ def test_two_runs_on_one_directory_at_once_end_as_one(
 
 
 RUN = textwrap.dedent("""
-    import sys, time
+    import sys
     from pathlib import Path
-    from fake_models import HashEmbedding
+    from kb.indexing.embed import ChunkEmbedder
+    from kb.indexing.run import Indexer
     from stores.connection import make_engine
     from test_indexing import Knowledge
 
-    class Slow(HashEmbedding):
-        def _get_text_embedding(self, text):
-            time.sleep(0.01)
-            return super()._get_text_embedding(text)
-
-    knowledge = Knowledge(make_engine(sys.argv[1]), Slow())
-    print("ready", flush=True)
-    knowledge.index(Path(sys.argv[2]))
-    print("done", flush=True)
+    knowledge = Knowledge(make_engine(sys.argv[1]))
+    embedder = ChunkEmbedder(knowledge.embed_model, knowledge.cache)
+    tell = lambda progress: print(progress.files, flush=True)
+    Indexer(knowledge.registry, embedder, on_progress=tell).index(Path(sys.argv[2]))
+    input("wait to be killed")
 """)
 
 
 def start_run(database: sa.URL, root: Path) -> "subprocess.Popen[str]":
     here = Path(__file__).parent
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", RUN, database.render_as_string(hide_password=False), str(root)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": f"{here}:{here.parent}"},
     )
-    assert process.stdout
-    if process.stdout.readline() != "ready\n":
-        raise RuntimeError(f"the run ended with {process.wait()} before it began")
-    return process
 
 
 def many_notes(root: Path, version: str) -> None:
@@ -283,19 +276,21 @@ def many_notes(root: Path, version: str) -> None:
         (root / f"note{number:02}.md").write_text(f"# Note {number}\n\n{paragraphs}\n")
 
 
-@pytest.mark.parametrize("delay", [0.2, 0.6])
+@pytest.mark.parametrize("written", [1, 13])
 def test_a_killed_run_loses_nothing_and_the_next_one_finishes_the_work(
-    knowledge: Knowledge, database: sa.URL, tmp_path: Path, delay: float
+    knowledge: Knowledge, database: sa.URL, tmp_path: Path, written: int
 ) -> None:
     root = tmp_path / "notes"
     many_notes(root, "old")
     knowledge.index(root)
     many_notes(root, "new")
     with start_run(database, root) as process:
-        time.sleep(delay)
+        assert process.stdout
+        told = [process.stdout.readline() for _ in range(written)]
         process.kill()
-    assert process.returncode == -9, "the run ended before it was killed"
+    assert told[-1] == f"{written}\n", "the run ended before it was killed"
     texts_of = _versions(knowledge)
+    assert {"old"} < set.union(*texts_of.values()), "the run was killed after its work"
     assert all(len(versions) == 1 for versions in texts_of.values()), "a document is mixed"
     assert len(texts_of) == 24
     knowledge.index(root)
