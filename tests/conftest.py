@@ -1,19 +1,17 @@
 """What every test stands on: a real MariaDB, a clean environment, and no network."""
 
-import ipaddress
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import platformdirs
 import pytest
 import sqlalchemy as sa
+from network_guard import left_loopback
 
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
@@ -21,35 +19,6 @@ from stores.private_server import PrivateServer
 CACHE = Path(os.environ.get("KB_CACHE") or platformdirs.user_cache_dir("kb"))
 MARIADBD = os.environ.get("KB_MARIADBD")
 OUTSIDE = ("KB_", "DB_", "OPENAI_", "OLLAMA_", "ANTHROPIC_", "VOYAGE_", "HF_")
-
-left_loopback: list[str] = []
-
-
-def _guard_network(event: str, arguments: tuple[Any, ...]) -> None:
-    """Refuse to connect, send or resolve anywhere but this machine."""
-    if event in {"socket.connect", "socket.sendto"} and isinstance(arguments[1], tuple):
-        host = arguments[1][0]
-    elif event == "socket.getaddrinfo":
-        host = arguments[0]
-    else:
-        return
-    if not _is_local(host):
-        left_loopback.append(f"{event} {host}")
-        raise PermissionError(f"a test reaches for the network: {event} {host}")
-
-
-def _is_local(host: Any) -> bool:
-    name = host.decode() if isinstance(host, bytes) else host
-    if not name or name == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified
-
-
-sys.addaudithook(_guard_network)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import os
 import socket
 
 import pytest
-from conftest import left_loopback
+from network_guard import left_loopback
 
 
 @pytest.mark.parametrize("address", ["198.51.100.1", "somewhere.example"])
