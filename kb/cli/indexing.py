@@ -66,7 +66,8 @@ def indexed(
 ) -> "IndexReport":
     from kb.cli.progress import index_progress
 
-    say(f"Indexing {path or knowledge_base.config.documents.path}")
+    if directory := path or knowledge_base.config.documents.path:
+        say(f"Indexing {directory}")
     try:
         with index_progress(ERR) as show:
             return knowledge_base.index(path, name=name, prune=prune, on_progress=show, say=say)
