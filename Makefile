@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_OPTIONS)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
   --constraint constraints.txt --editable
 
@@ -12,14 +13,14 @@ demo: $(VENV)/.office
 
 test: $(VENV)/.test
 	$(BIN)/kb setup
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	$(PYTEST)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/kb setup
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	$(PYTEST)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
