@@ -18,17 +18,17 @@ from llama_index.core.vector_stores.types import MetadataFilters, VectorStoreQue
 from engines.documents import DocumentQueryEngine
 from engines.model_errors import model_errors
 from kb.config import Config, load_config
+from kb.database import open_database
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.report import IndexReport, Progress
 from kb.indexing.run import Indexer
 from kb.models import embedding_identity, make_embedder, make_llm
 from stores.collection import Collection, open_collection
-from stores.connection import ServerInfo, make_engine, server_info
+from stores.connection import ServerInfo, server_info
 from stores.documents import DocumentRegistry
 from stores.embedding_cache import EmbeddingCache
 from stores.errors import ConfigError
-from stores.private_server import PrivateServer
-from stores.schema import create_database, migrate
+from stores.schema import migrate
 from stores.vector_store import MariaDBVectorStore
 
 Source = Literal["auto", "documents", "database", "both"]
@@ -210,23 +210,6 @@ class KnowledgeBase:
     def _check_profile(self, profile: str) -> None:
         if profile != "default":
             raise ConfigError(f"There is no search profile {profile!r}; there is `default`.")
-
-
-def private_server(config: Config) -> PrivateServer:
-    return PrivateServer(config.home, config.cache, mariadbd=config.mariadbd)
-
-
-def open_database(config: Config, say: Callable[[str], None] = lambda _: None) -> sa.Engine:
-    """The engine of config.database, its server running; the private one is started if need be."""
-    if isinstance(config.database.url, sa.URL):
-        return make_engine(config.database.url)
-    server = private_server(config)
-    server.fetch(say)
-    server.ensure_running()
-    admin = make_engine(server.url(""), before_connect=server.ensure_running)
-    create_database(admin, config.database.name)
-    admin.dispose()
-    return make_engine(server.url(config.database.name), before_connect=server.ensure_running)
 
 
 def _dimension(embed_model: BaseEmbedding) -> int:

@@ -147,6 +147,7 @@ class Sections(Section):
 class Config(Sections):
     """`directory` is the file's; `home` holds the embedded server, `cache` what was fetched."""
 
+    file: Path | None = None
     directory: Path = Field(default_factory=Path.cwd)
     home: Path = Field(default_factory=lambda: platformdirs.user_data_path("kb"))
     cache: Path = Field(default_factory=lambda: platformdirs.user_cache_path("kb"))
@@ -167,7 +168,7 @@ def load_config(path: str | Path | None = None) -> Config:
         sections = Sections.model_validate(data, context={"directory": directory})
     except ValidationError as error:
         raise ConfigError(explain(file or Path(FILE), error, Sections)) from error
-    return Config(**dict(sections), directory=directory, **_places(environment))
+    return Config(**dict(sections), file=file, directory=directory, **_places(environment))
 
 
 def _chosen(path: str | Path | None, environment: Mapping[str, str]) -> Path | None:

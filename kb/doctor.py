@@ -39,15 +39,14 @@ def examine(path: Path | None = None) -> Iterator[Check]:
     except ConfigError as error:
         yield Check("Configuration", "fail", str(error))
         return
-    yield _configuration(path, config)
+    yield _configuration(config)
     yield from _database(config)
     yield from _models(config)
 
 
-def _configuration(path: Path | None, config: Config) -> Check:
-    file = path or config.directory / "config.yaml"
-    if file.exists():
-        return Check("Configuration", "ok", str(file))
+def _configuration(config: Config) -> Check:
+    if config.file:
+        return Check("Configuration", "ok", str(config.file))
     return Check("Configuration", "ok", "no config.yaml, so the defaults", "`kb init` writes one.")
 
 

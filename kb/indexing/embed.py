@@ -1,6 +1,7 @@
 """Chunks -> vectors: known texts from the cache, the others in batches across documents."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -10,7 +11,7 @@ from engines.model_errors import model_errors
 from stores.embedding_cache import EmbeddingCache
 from stores.errors import InvalidVector, ModelUnavailable
 
-_TEXTS_A_CALL = 256
+_TEXTS_A_CALL = 64
 
 
 @dataclass(frozen=True)
@@ -18,26 +19,30 @@ class ChunkEmbedder:
     embed_model: BaseEmbedding
     cache: EmbeddingCache
 
-    def embed(self, chunks: Iterable[TextNode]) -> None:
+    def embed(
+        self, chunks: Iterable[TextNode], on_embedded: Callable[[int], None] = lambda _: None
+    ) -> None:
         """Give each chunk its embedding. Raises ModelUnavailable; what was made is kept."""
         by_text: dict[str, list[TextNode]] = {}
         for chunk in chunks:
             by_text.setdefault(chunk.get_content(MetadataMode.EMBED), []).append(chunk)
-        embeddings = self._embeddings(list(by_text))
+        embeddings = self._embeddings(list(by_text), on_embedded)
         for text, same in by_text.items():
             for chunk in same:
                 chunk.embedding = embeddings[text]
 
-    def _embeddings(self, texts: list[str]) -> dict[str, list[float]]:
+    def _embeddings(
+        self, texts: list[str], on_embedded: Callable[[int], None]
+    ) -> dict[str, list[float]]:
         embeddings = self.cache.known(texts)
+        on_embedded(len(embeddings))
         missing = [text for text in texts if text not in embeddings]
         for start in range(0, len(missing), _TEXTS_A_CALL):
             made = self._made(missing[start : start + _TEXTS_A_CALL])
             embeddings |= made
-            try:
+            with suppress(InvalidVector):  # documents with such a vector fail when they are written
                 self.cache.remember(made)
-            except InvalidVector:
-                continue  # the documents that hold such a vector fail when they are written
+            on_embedded(len(made))
         return embeddings
 
     def _made(self, texts: list[str]) -> dict[str, list[float]]:

@@ -23,7 +23,7 @@ class IndexReport:
 
 @dataclass(frozen=True)
 class Progress:
-    """Files that are done, of how many, and chunks written so far."""
+    """Files that are done, of how many, and chunks embedded so far."""
 
     files: int
     total: int
@@ -41,8 +41,17 @@ class Tally:
     removed: int = 0
     unchanged: int = 0
     missing: int = 0
+    embedded: int = 0
     chunks: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+
+    def begin(self, total: int) -> None:
+        self.total = total
+        self._tell()
+
+    def embed(self, chunks: int) -> None:
+        self.embedded += chunks
+        self._tell()
 
     def keep(self) -> None:
         self.unchanged += 1
@@ -60,7 +69,7 @@ class Tally:
 
     def _tell(self) -> None:
         files = self.added + self.changed + self.unchanged + len(self.failed)
-        self.on_progress(Progress(min(files, self.total), self.total, self.chunks))
+        self.on_progress(Progress(min(files, self.total), self.total, self.embedded))
 
     def report(self, seconds: float) -> IndexReport:
         return IndexReport(

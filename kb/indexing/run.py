@@ -99,7 +99,7 @@ class _Run:
     def index(self, path: Path, *, prune: bool) -> None:
         known = self.registry.known(self.root)
         files, skipped = _walked(path)
-        self.tally.total = len(files) + len(skipped)
+        self.tally.begin(len(files) + len(skipped))
         for each in skipped:
             self.tally.fail(each.relative, each.reason)
         with _reading() as read:
@@ -153,7 +153,7 @@ class _Run:
         return _Split(document, chunks, changed.is_new)
 
     def _write(self, group: list[_Split]) -> None:
-        self.embedder.embed(chunk for each in group for chunk in each.chunks)
+        self.embedder.embed((c for each in group for c in each.chunks), self.tally.embed)
         for each in group:
             try:
                 self.registry.replace(each.document, each.chunks)

@@ -17,7 +17,7 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
 
 from kb.indexing.embed import ChunkEmbedder
-from kb.indexing.report import IndexReport
+from kb.indexing.report import IndexReport, Progress
 from kb.indexing.run import Indexer
 from stores.collection import open_collection
 from stores.documents import DocumentRegistry
@@ -252,7 +252,7 @@ RUN = textwrap.dedent("""
 
     knowledge = Knowledge(make_engine(sys.argv[1]))
     embedder = ChunkEmbedder(knowledge.embed_model, knowledge.cache)
-    tell = lambda progress: print(progress.files, flush=True)
+    tell = lambda progress: progress.files and print(progress.files, flush=True)
     Indexer(knowledge.registry, embedder, on_progress=tell).index(Path(sys.argv[2]))
     input("wait to be killed")
 """)
@@ -316,9 +316,9 @@ def test_a_run_survives_the_death_of_the_server(
     many_notes(root, "only")
     killed: list[int] = []
 
-    def kill_once(_: object) -> None:
+    def kill_once(progress: Progress) -> None:
         pid = server.status().pid
-        if not killed and pid:
+        if progress.files == 3 and not killed and pid:
             killed.append(pid)
             os.kill(pid, 9)
 
