@@ -107,11 +107,10 @@ class KnowledgeBase:
         ModelUnavailable, StoreUnavailable; files that cannot be read are in the report.
         """
         directory = Path(path) if path else self.config.documents.path
-        if directory is None or not directory.exists():
-            raise ConfigError(
-                f"There is nothing to index at {directory}. Name a directory or a file, or set "
-                "documents.path in config.yaml."
-            )
+        if directory is None:
+            raise ConfigError("Name what to index, or set documents.path in config.yaml.")
+        if not directory.exists():
+            raise ConfigError(f"There is no {directory} to index. Name a directory or a file.")
         cache = EmbeddingCache(
             self.engine, self.collection.embedding_model, self.collection.dimension
         )

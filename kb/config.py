@@ -79,11 +79,14 @@ class DatabaseConfig(Section):
     """Where kb keeps its own tables.
 
     A `url` that is not set is made of DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME when
-    DB_HOST is set, else it is the embedded server, on which `name` is the database.
+    DB_HOST is set, else it is the embedded server, on which `name` is the database. The sizes are
+    the embedded server's, from its next start on.
     """
 
     url: DatabaseUrl = EMBEDDED
     name: str = "kb"
+    vector_cache_mb: Positive = 256
+    buffer_pool_mb: Positive = 256
 
 
 class DocumentsConfig(Section):

@@ -11,7 +11,13 @@ from stores.schema import create_database
 
 
 def private_server(config: Config) -> PrivateServer:
-    return PrivateServer(config.home, config.cache, mariadbd=config.mariadbd)
+    return PrivateServer(
+        config.home,
+        config.cache,
+        mariadbd=config.mariadbd,
+        buffer_pool_mb=config.database.buffer_pool_mb,
+        vector_cache_mb=config.database.vector_cache_mb,
+    )
 
 
 def open_database(config: Config, say: Callable[[str], None] = lambda _: None) -> sa.Engine:

@@ -118,7 +118,11 @@ def _documents(facts: CollectionFacts) -> Check:
 
 def _vector_cache(config: Config, facts: CollectionFacts, info: ServerInfo) -> Check:
     return _memory(
-        config, "mhnsw_max_cache_size", info.vector_cache_bytes, facts.vector_cache_bytes
+        config,
+        "mhnsw_max_cache_size",
+        "vector_cache_mb",
+        info.vector_cache_bytes,
+        facts.vector_cache_bytes,
     )
 
 
@@ -126,25 +130,22 @@ def _buffer_pool(config: Config, facts: CollectionFacts, info: ServerInfo) -> Ch
     return _memory(
         config,
         "innodb_buffer_pool_size",
+        "buffer_pool_mb",
         info.buffer_pool_bytes,
         facts.table_bytes + facts.vector_cache_bytes,
     )
 
 
-def _memory(config: Config, variable: str, given: int, needed: int) -> Check:
+def _memory(config: Config, variable: str, key: str, given: int, needed: int) -> Check:
     seen = f"{_size(given)}, and the collection needs {_size(needed)}"
     if given >= needed:
         return Check(variable, "ok", seen)
-    enough = -(-needed // (64 * MEGABYTE)) * 64 * MEGABYTE
-    advice = (
-        f"Searches read from disk. Run SET GLOBAL {variable} = {enough}; and put it into the "
-        "server's option file."
-    )
+    enough = -(-needed // (64 * MEGABYTE)) * 64
+    setting = f"{variable} = {enough * MEGABYTE}"
+    advice = f"Run SET GLOBAL {setting}; and put it into the server's option file."
     if config.database.url == "embedded":
-        advice = (
-            "Searches read from disk. The private MariaDB has a fixed size: for a collection this "
-            f"large set database.url to a server of your own with {variable} = {enough}."
-        )
+        advice = f"Set database.{key} to {enough} in config.yaml, then run `kb db stop`."
+    advice = f"Searches read from disk. {advice}"
     return Check(variable, "warn", seen, advice)
 
 

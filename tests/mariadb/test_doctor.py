@@ -162,11 +162,11 @@ def test_a_small_vector_cache_is_a_warning_with_the_statement_that_mends_it(tmp_
     assert _vector_cache(config, facts(chunks=10_000), info).state == "ok"
 
 
-def test_on_the_private_server_the_advice_is_another_server(tmp_path):
+def test_on_the_private_server_the_advice_is_a_setting_of_config_yaml(tmp_path):
     info = ServerInfo("11.8.6-MariaDB", 256 * 2**20, 256 * 2**20, 2**24)
     found = _buffer_pool(load_config(write(tmp_path, {})), facts(chunks=100_000), info)
     assert found.state == "warn"
-    assert "database.url" in found.advice
+    assert "database.buffer_pool_mb to 2176" in found.advice
 
 
 def test_facts_are_none_before_the_first_index_run(engine):
