@@ -33,6 +33,7 @@ _TABLE_HEAD = re.compile(r"^[ \t]*\|.*\|[ \t]*\n[ \t]*\|[\s|:-]+\|[ \t]*$", re.M
 _FENCE = re.compile(r"^ *(```|~~~).*?(?:^ *\1|\Z)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
+_HEADER = re.compile(r"(?:[A-Z][\w-]*: .*\n?){3,}")  # of an e-mail
 _RULE = re.compile(r"[\s|:=_*-]+")
 _MARKUP = re.compile(
     r"^\s*(?:[-*+>]|\d+[.)])\s+|\*+(?=\S)|(?<=\S)\*+|__|`|^\s*\||\|\s*$|[-=_]{3,}", re.MULTILINE
@@ -133,7 +134,7 @@ def sentences(block: str) -> Iterator[str]:
     Questions are left out: they quote badly as an answer.
     """
     plain = " ".join(_ESCAPE.sub(r"\1", _MARKUP.sub("", _LINK.sub(r"\1", block))).split())
-    if _RULE.fullmatch(plain):
+    if _RULE.fullmatch(plain) or _HEADER.fullmatch(block.strip()):
         return
     for sentence in _sentences_of(plain):
         text = sentence.strip()

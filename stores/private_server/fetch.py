@@ -65,7 +65,7 @@ def _only_one(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            say("waiting for another process that fetches MariaDB …")
+            say("Waiting for another process that fetches MariaDB")
             lock.acquire()
     except OSError as error:
         raise StoreUnavailable(f"no writing to {cache}: {error}; set KB_CACHE") from error
@@ -80,9 +80,9 @@ def _fetch(cache: Path, sources: str, say: Callable[[str], None]) -> ServerProgr
         shutil.rmtree(left_over)
     work = Path(tempfile.mkdtemp(prefix="mariadb.new-", dir=cache))
     try:
-        say("fetching MariaDB 11.8 from the Debian archive (28 MB) …")
+        say("Fetching MariaDB 11.8 from the Debian archive (28 MB)")
         packages = _download(work / "apt", sources)
-        say("unpacking MariaDB …")
+        say("Unpacking MariaDB")
         _unpack(packages, work / "prefix")
         _program(work / "prefix")
         (work / "prefix").rename(_prefix(cache))

@@ -159,4 +159,5 @@ def test_sentences_come_without_markup_rules_questions_and_labels() -> None:
     ]
     assert list(sentences("| Ireland | 45 days | free |")) == ["Ireland | 45 days | free"]
     assert list(sentences("|---|---|")) == []
+    assert list(sentences("Subject: Two of seven\nFrom: a@b.example\nDate: 2026-06-11")) == []
     assert list(sentences("Two words")) == []
