@@ -45,7 +45,7 @@ def to_node(row: Any, *, embedding: bool = False) -> BaseNode:
         remainder["text"] = row.text
     if embedding:
         remainder["embedding"] = vectors.from_bytes(row.embedding)
-    return node_class.from_dict(remainder)
+    return node_class(**remainder)
 
 
 def _check_ids(node: BaseNode) -> None:
@@ -62,12 +62,10 @@ def _check_ids(node: BaseNode) -> None:
 
 
 def _remainder(node: BaseNode) -> dict[str, Any]:
-    """What the other columns do not hold, without fields that are empty anyway."""
-    return {
-        name: value
-        for name, value in node.to_dict().items()
-        if name not in _OWN_COLUMNS and value not in (None, [], {})
-    }
+    """What the other columns do not hold, without fields that are as they always are."""
+    fields = node.model_dump(exclude_defaults=True)
+    own = {name: value for name, value in fields.items() if name not in _OWN_COLUMNS}
+    return {**own, "id_": node.node_id, "class_name": node.class_name()}
 
 
 def _json(value: dict[str, Any], node: BaseNode) -> str:

@@ -28,8 +28,8 @@ class ChunkTable:
     name: str
     dimension: int
     distance: Distance = "cosine"
-    m: int = 16
-    ef_search: int = 128
+    m: int = 12
+    ef_search: int = 64
     filter_keys: tuple[str, ...] = ()
     fulltext: bool = True
 
