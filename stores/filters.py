@@ -92,7 +92,7 @@ class _Key:
     def number(self, like: float) -> str:
         """A number in doubles; where those are too coarse for an integer, in decimals."""
         value = f"JSON_VALUE(metadata, {self.path})"
-        if isinstance(like, int) and abs(like) >= _EXACT_DOUBLES:
+        if _is_coarse(like):
             return f"CAST({value} AS DECIMAL(65, 0))"
         return f"({value} + 0e0)"
 
@@ -107,6 +107,11 @@ class _Key:
     @property
     def is_array(self) -> str:
         return f"{self.type} = 'ARRAY'"
+
+
+def _is_coarse(number: float) -> bool:
+    """Whether doubles do not tell this integer from its neighbours."""
+    return isinstance(number, int) and abs(number) >= _EXACT_DOUBLES
 
 
 def _group(filters: MetadataFilters, where: Where) -> str:
@@ -141,16 +146,24 @@ def _equal(key: _Key, each: MetadataFilter) -> str:
 
 
 def _equals(key: _Key, value: Scalar) -> str:
+    if key.name not in key.where.filter_keys:
+        return _equals_stored(key, value)
+    if isinstance(value, str):
+        tagged, exact = (
+            key.where.bind(f"s{value}"[:INDEXED_CHARACTERS]),
+            len(value) < INDEXED_CHARACTERS,
+        )
+    else:
+        tagged, exact = f"CONCAT('n', {key.where.bind(value)} + 0e0)", not _is_coarse(value)
+    indexed = f"`{filter_column(key.name)}` <=> {tagged}"
+    return indexed if exact else f"({indexed} AND {_equals_stored(key, value)})"
+
+
+def _equals_stored(key: _Key, value: Scalar) -> str:
     bound = key.where.bind(value)
     if isinstance(value, str):
-        test = f"{key.is_string} AND {key.text} = {bound}"
-        indexed = key.where.bind(value[:INDEXED_CHARACTERS])
-    else:
-        test = f"{key.is_number} AND {key.number(value)} = {bound}"
-        indexed = f"CONCAT({bound} + 0e0)"
-    if key.name in key.where.filter_keys:  # outside of any function, or its index is not used
-        return f"(`{filter_column(key.name)}` = {indexed} AND {_known(test)})"
-    return _known(test)
+        return _known(f"{key.text} = {bound} AND {key.is_string}")
+    return _known(f"{key.is_number} AND {key.number(value)} = {bound}")
 
 
 def _compare(key: _Key, each: MetadataFilter) -> str:
@@ -191,14 +204,14 @@ def _overlaps(key: _Key, values: list[Scalar]) -> str:
 def _text_match(key: _Key, each: MetadataFilter) -> str:
     if not isinstance(each.value, str):
         return "FALSE"
-    return _known(f"{key.is_string} AND LOCATE({key.where.bind(each.value)}, {key.text}) > 0")
+    return _known(f"LOCATE({key.where.bind(each.value)}, {key.text}) > 0 AND {key.is_string}")
 
 
 def _text_match_insensitive(key: _Key, each: MetadataFilter) -> str:
     if not isinstance(each.value, str):
         return "FALSE"
     needle = f"LOWER({key.where.bind(each.value)})"
-    return _known(f"{key.is_string} AND LOCATE({needle}, LOWER({key.text})) > 0")
+    return _known(f"LOCATE({needle}, LOWER({key.text})) > 0 AND {key.is_string}")
 
 
 def _is_empty(key: _Key, _each: MetadataFilter) -> str:

@@ -22,14 +22,15 @@ ALTER TABLE {table}
   ADD FULLTEXT INDEX IF NOT EXISTS words (context, text)
 
 -- add_filter_column --
--- The first characters of one metadata value, indexed: a number as the server prints a double.
+-- The first characters of one metadata value, indexed: s and a string, or n and a number as the
+-- server prints a double.
 ALTER TABLE {table}
   ADD COLUMN IF NOT EXISTS {column} VARCHAR({characters})
     CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin AS (
     LEFT(
       IF(JSON_TYPE(JSON_EXTRACT(metadata, {path})) = 'STRING',
-        JSON_VALUE(metadata, {path}),
-        CONCAT(JSON_VALUE(metadata, {path}) + 0e0)),
+        CONCAT('s', JSON_VALUE(metadata, {path})),
+        CONCAT('n', JSON_VALUE(metadata, {path}) + 0e0)),
       {characters})
   ) STORED,
   ADD INDEX IF NOT EXISTS {column} ({column})
@@ -64,7 +65,7 @@ TRUNCATE TABLE {table}
 
 -- fetch --
 -- The chunks that match, in the order in which they were written.
-SELECT chunk_id, text, metadata, node, embedding FROM {table} WHERE {where} ORDER BY seq LIMIT :limit
+SELECT text, metadata, node, embedding FROM {table} WHERE {where} ORDER BY seq LIMIT :limit
 
 -- count_up_to --
 -- How many chunks match, counted no further than needed.
@@ -73,12 +74,12 @@ SELECT COUNT(*) AS matching FROM (SELECT 1 FROM {table} WHERE {where} LIMIT :lim
 -- nearest --
 -- The chunks closest to a vector. ORDER BY distance with LIMIT, and nothing else, uses the vector index.
 SET STATEMENT mhnsw_ef_search = {ef_search} FOR
-SELECT seq, chunk_id, text, metadata, node, {distance}(embedding, :vector) AS distance{embedding}
+SELECT seq, text, metadata, node, {distance}(embedding, :vector) AS distance{embedding}
 FROM {table} WHERE {where} ORDER BY distance LIMIT :limit
 
 -- nearest_exactly --
 -- The same without the vector index; text is joined after sorting.
-SELECT seq, chunk_id, text, metadata, node, distance{embedding} FROM (
+SELECT seq, text, metadata, node, distance{embedding} FROM (
   SELECT seq, {distance}(embedding, :vector) AS distance FROM {table} IGNORE INDEX (nearest)
   WHERE {where} ORDER BY distance LIMIT :limit
 ) AS closest JOIN {table} USING (seq) ORDER BY distance, seq
@@ -89,7 +90,7 @@ SELECT seq, {distance}(embedding, :vector) AS distance FROM {table} WHERE {where
 
 -- matching_words --
 -- The chunks whose words match best; text is joined after ranking, which is several times faster.
-SELECT seq, chunk_id, text, metadata, node, score FROM (
+SELECT seq, text, metadata, node, score FROM (
   SELECT seq, MATCH (context, text) AGAINST (:words) AS score FROM {table}
   WHERE MATCH (context, text) AGAINST (:words) AND {where} ORDER BY score DESC LIMIT :limit
 ) AS best JOIN {table} USING (seq) ORDER BY score DESC, seq
