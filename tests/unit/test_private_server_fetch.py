@@ -88,7 +88,7 @@ def test_a_fetched_server_runs_by_its_own_loader_and_leaves_no_packages(machine,
     assert program.launcher[0] == str(prefix / "usr/lib/any/ld-linux-any.so.2")
     assert names(tmp_path / "cache") == ["mariadb", "mariadb.lock"]
     assert not [*prefix.rglob("*.deb"), *prefix.rglob("copyright")]
-    assert "fetching MariaDB" in said[0]
+    assert "Fetching MariaDB" in said[0]
 
 
 def test_a_second_fetch_uses_the_first(machine, tmp_path):
@@ -128,7 +128,7 @@ def test_of_two_fetches_at_once_one_downloads_and_the_other_waits_for_it(machine
     first = start_fetch(tmp_path / "cache", machine)
     until((machine / "steps").exists)
     second = start_fetch(tmp_path / "cache", machine)
-    assert "waiting for another process" in second.stdout.readline()
+    assert "Waiting for another process" in second.stdout.readline()
     (machine / "hold").unlink()
     said = [process.communicate(timeout=30)[0] for process in (first, second)]
     assert [text.splitlines()[-1] for text in said] == ["11.8.6", "11.8.6"]
