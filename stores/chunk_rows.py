@@ -45,7 +45,7 @@ def to_node(row: Any, *, embedding: bool = False) -> BaseNode:
         remainder["text"] = row.text
     if embedding:
         remainder["embedding"] = vectors.from_bytes(row.embedding)
-    return node_class(**remainder)
+    return node_class.from_dict(remainder)
 
 
 def _check_ids(node: BaseNode) -> None:
