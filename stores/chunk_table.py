@@ -1,13 +1,14 @@
 """One table of chunks: its definition, its statements, and what is written to it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
 
+from stores.connection import in_transaction
 from stores.errors import CollectionMismatch, StoreError
 from stores.filters import INDEXED_CHARACTERS, Where, filter_column, json_path
 from stores.sql import statements
@@ -19,6 +20,7 @@ _BATCH_BYTES = 4 * 2**20
 
 Distance = Literal["cosine", "euclidean"]
 Row = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class ChunkTable:
 
     def sql(self, statement: str, where: Where | None = None, **holes: object) -> sa.TextClause:
         """A named statement over this table, its holes filled with identifiers and conditions."""
-        holes = {"table": f"`{self.name}`", "where": where, **holes}
+        names = {"table": f"`{self.name}`", "words_lock": f"`{self.name}_fts`"}
+        holes = {**names, "where": where, **holes}
         return _text(_SQL[statement].format_map(holes))
 
     @property
@@ -65,11 +68,17 @@ class ChunkTable:
         connection.execute(create)
         columns = self._columns(connection)
         self._check_shape(connection, columns)
-        if self.fulltext and "context" not in columns:
-            connection.execute(self.sql("add_fulltext"))
+        if self.fulltext:
+            self._set_up_words(connection, columns)
         for key in self.filter_keys:
             if filter_column(key) not in columns:
                 self._add_filter_column(connection, key)
+
+    def _set_up_words(self, connection: sa.Connection, columns: Mapping[str, str]) -> None:
+        connection.execute(self.sql("create_words_lock"))
+        connection.execute(self.sql("add_words_lock"))
+        if "context" not in columns:
+            connection.execute(self.sql("add_fulltext"))
 
     def _columns(self, connection: sa.Connection) -> dict[str, str]:
         rows = connection.execute(self.sql("columns"), {"table": self.name})
@@ -91,6 +100,17 @@ class ChunkTable:
         connection.execute(
             self.sql("add_filter_column", column=column, path=path, characters=INDEXED_CHARACTERS)
         )
+
+    def transact(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
+        """`in_transaction`, for what changes chunks: searches by words see all of it or nothing."""
+
+        def whole(connection: sa.Connection) -> T:
+            result = work(connection)
+            if self.fulltext:
+                connection.execute(self.sql("commit_words"))
+            return result
+
+        return in_transaction(engine, whole)
 
     def put(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Write rows, replacing those of the same chunk id."""

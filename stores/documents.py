@@ -120,7 +120,7 @@ class DocumentRegistry:
             self.table.delete_document(connection, document.id)
             self.table.put(connection, rows)
 
-        self._write(work)
+        self.table.transact(self.engine, work)
 
     def fail(self, root: str, path: str, reason: str) -> None:
         """Record why a file could not be indexed; what was last indexed of it stays."""
@@ -137,7 +137,7 @@ class DocumentRegistry:
             connection.execute(_SQL["remove_document"], {"id": document_id})
             self.table.delete_document(connection, document_id)
 
-        self._write(work)
+        self.table.transact(self.engine, work)
 
     def totals(self) -> tuple[int, int]:
         """The numbers of documents and of chunks."""

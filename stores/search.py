@@ -46,26 +46,35 @@ class Search:
 
     def by_words(self, words: str, limit: int) -> list[Hit]:
         """The `limit` chunks whose words match best, with the server's full-text scores."""
-        if not self.table.fulltext:
-            raise StoreError(
-                f"The table {self.table.name} was opened with fulltext=False, so it cannot be "
-                "searched by words. Open it with fulltext=True, or search by vector."
-            )
-        rows = self._run("matching_words", {"words": words}, limit=limit)
-        return [(row, float(row.score)) for row in rows]
+        self._keep_words()
+        return self._matching(words, limit)
 
     def hybrid(
         self, vector: bytes, words: str, *, candidates: tuple[int, int], alpha: float, limit: int
     ) -> list[Hit]:
         """The candidates of both legs fused; `candidates` are the counts by vector and by words."""
+        self._keep_words()
         by_vector = self.nearest(vector, candidates[0])
-        by_words = self.by_words(words, candidates[1])
+        by_words = self._matching(words, candidates[1])
         rows = {row.seq: row for row, _ in (*by_words, *by_vector)}
         scores = {row.seq: score for row, score in by_words}
         similarities = {row.seq: similarity for row, similarity in by_vector}
         similarities |= self._similarities(vector, scores.keys() - similarities.keys())
         ranking = fusion.weighted(similarities, scores, alpha)[:limit]
         return [(rows[seq], score) for seq, score in ranking]
+
+    def _keep_words(self) -> None:
+        """The words stay as they are until this connection's transaction ends."""
+        if not self.table.fulltext:
+            raise StoreError(
+                f"The table {self.table.name} was opened with fulltext=False, so it cannot be "
+                "searched by words. Open it with fulltext=True, or search by vector."
+            )
+        self.connection.execute(self.table.sql("search_words"), {})
+
+    def _matching(self, words: str, limit: int) -> list[Hit]:
+        rows = self._run("matching_words", {"words": words}, limit=limit)
+        return [(row, float(row.score)) for row in rows]
 
     def listed(self, limit: int) -> list[Row]:
         """Chunks that meet the conditions, in the order in which they were written."""

@@ -28,6 +28,11 @@ from stores.reader import Reader
 from stores.search import Hit, Search
 
 _ALL = 2**62
+_BY_WORDS = {
+    VectorStoreQueryMode.HYBRID,
+    VectorStoreQueryMode.SPARSE,
+    VectorStoreQueryMode.TEXT_SEARCH,
+}
 _MMR_PREFETCH_FACTOR = 4.0
 _MMR_THRESHOLD = 0.5
 
@@ -263,7 +268,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
 
     def _read(self, where: Where, mode: VectorStoreQueryMode, work: Callable[[Search], T]) -> T:
         """The quick way, except for a search whose statements must all see one moment."""
-        if self._set_up and mode is not VectorStoreQueryMode.HYBRID:
+        if self._set_up and mode not in _BY_WORDS:
             with suppress(*self._reader.errors):
                 return work(Search(self._reader, self._table, where))
         return self._search(where, work)
@@ -276,7 +281,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
 
     def _transact(self, work: Callable[[sa.Connection], T]) -> T:
         self.set_up()
-        return in_transaction(self._engine, work)
+        return self._table.transact(self._engine, work)
 
     async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         return await asyncio.to_thread(self.add, nodes, **kwargs)

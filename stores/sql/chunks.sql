@@ -21,6 +21,23 @@ ALTER TABLE {table}
   ) STORED,
   ADD FULLTEXT INDEX IF NOT EXISTS words (context, text)
 
+-- create_words_lock --
+-- InnoDB changes a full-text index a moment before the rows become visible: who looks between
+-- finds neither the old nor the new. One row keeps searches and commits apart.
+CREATE TABLE IF NOT EXISTS {words_lock} (id TINYINT UNSIGNED NOT NULL PRIMARY KEY) ENGINE=InnoDB
+
+-- add_words_lock --
+-- That row.
+INSERT IGNORE INTO {words_lock} (id) VALUES (1)
+
+-- commit_words --
+-- The last statement before a commit that changes words: waits for the searches that run.
+SELECT id FROM {words_lock} WHERE id = 1 FOR UPDATE
+
+-- search_words --
+-- The first statement of a search by words: waits for the commit that runs.
+SELECT id FROM {words_lock} WHERE id = 1 LOCK IN SHARE MODE
+
 -- add_filter_column --
 -- The first characters of one metadata value, indexed: s and a string, or n and a number as the
 -- server prints a double.
