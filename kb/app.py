@@ -68,18 +68,11 @@ class KnowledgeBase:
         config = config if isinstance(config, Config) else load_config(config)
         embed_model, llm = make_embedder(config), make_llm(config)
         engine = open_database(config, say)
-        server_info(engine)
-        migrate(engine)
-        collection = open_collection(
-            engine, embedding_identity(config, embed_model), lambda: _dimension(embed_model)
-        )
-        vector_store = MariaDBVectorStore(
-            engine,
-            collection.chunk_table,
-            embed_dim=collection.dimension,
-            filter_keys=config.documents.filter_keys,
-        )
-        vector_store.set_up()
+        try:
+            vector_store, collection = _opened(engine, config, embed_model)
+        except BaseException:
+            engine.dispose()
+            raise
         registry = DocumentRegistry(engine, vector_store.table)
         return cls(config, engine, collection, vector_store, registry, embed_model, llm)
 
@@ -211,6 +204,24 @@ class KnowledgeBase:
             raise ConfigError(f"There is no search profile {profile!r}; there is `default`.")
 
 
+def _opened(
+    engine: sa.Engine, config: Config, embed_model: BaseEmbedding
+) -> tuple[MariaDBVectorStore, Collection]:
+    server_info(engine)
+    migrate(engine)
+    collection = open_collection(
+        engine, embedding_identity(config, embed_model), lambda: _dimension(embed_model)
+    )
+    vector_store = MariaDBVectorStore(
+        engine,
+        collection.chunk_table,
+        embed_dim=collection.dimension,
+        filter_keys=config.documents.filter_keys,
+    )
+    vector_store.set_up()
+    return vector_store, collection
+
+
 def _dimension(embed_model: BaseEmbedding) -> int:
     with model_errors("measuring the dimension of the embedding model"):
         return len(embed_model.get_text_embedding("dimension"))
@@ -219,7 +230,7 @@ def _dimension(embed_model: BaseEmbedding) -> int:
 def _asked(question: str) -> str:
     if not question.strip():
         raise ConfigError("The question is empty. Ask something.")
-    return question
+    return question.encode(errors="replace").decode()
 
 
 def _route_reason(source: Source) -> str:

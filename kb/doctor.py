@@ -195,7 +195,7 @@ def _model_server(name: str, provider: str, model: ModelConfig) -> Check:
     try:
         known = _listed_models(url, provider, model)
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = _without_address(error)
         section = name.lower()
         return Check(
             name,
@@ -207,6 +207,13 @@ def _model_server(name: str, provider: str, model: ModelConfig) -> Check:
         return Check(name, "ok", f"{model.model} of {provider} at {place}")
     advice = f"ollama pull {model.model}" if provider == "ollama" else "Correct the model's name."
     return Check(name, "warn", f"{provider} at {place} does not list {model.model}", advice)
+
+
+def _without_address(error: Exception) -> str:
+    """A status error tells the whole address, a password in it included."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"HTTP {error.response.status_code}"
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _listed_models(url: str, provider: str, model: ModelConfig) -> set[str]:

@@ -14,7 +14,7 @@ from stores.filters import INDEXED_CHARACTERS, Where, filter_column, json_path
 from stores.sql import statements
 
 _SQL = statements("chunks.sql")
-_IDENTIFIER = re.compile(r"[A-Za-z0-9_$]{1,60}")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_$]{1,50}")
 _BATCH_ROWS = 500
 _BATCH_BYTES = 4 * 2**20
 
@@ -38,12 +38,12 @@ class ChunkTable:
     def __post_init__(self) -> None:
         if not _IDENTIFIER.fullmatch(self.name):
             raise StoreError(
-                f"{self.name!r} cannot name a table: use up to 60 letters, digits, _ and $."
+                f"{self.name!r} cannot name a table: use up to 50 letters, digits, _ and $."
             )
         for key in self.filter_keys:
             if not _IDENTIFIER.fullmatch(key):
                 raise StoreError(
-                    f"{key!r} cannot be a declared filter key: use up to 60 letters, digits, _ "
+                    f"{key!r} cannot be a declared filter key: use up to 50 letters, digits, _ "
                     "and $. Filters work on any other key too, without an index."
                 )
         if self.distance not in ("cosine", "euclidean"):

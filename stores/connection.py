@@ -146,6 +146,8 @@ def error_number(error: BaseException | None) -> int | None:
 def _may_succeed_again(error: BaseException) -> bool:
     if not isinstance(error, sa.exc.DBAPIError):
         return False
+    if "codec can't encode" in str(error.orig):  # the pure-Python driver numbers it as a lost one
+        return False
     number = error_number(error.orig)
     return (
         error.connection_invalidated
@@ -204,8 +206,7 @@ def translated_errors(url: sa.URL) -> Iterator[None]:
         reason = _without_address(str(error.orig))
         if _may_succeed_again(error) and error_number(error.orig) not in RETRIED_ERRORS:
             raise StoreUnavailable(
-                f"MariaDB at {_place(url)} does not answer: {reason}. "
-                "Is it running, and is database.url right? `kb doctor` looks closer."
+                f"MariaDB at {_place(url)} does not answer: {reason}. {_way_out(url)}"
             ) from error
         raise StoreError(f"MariaDB at {_place(url)} refused: {reason}") from error
     except sa.exc.TimeoutError as error:
@@ -218,6 +219,12 @@ def translated_errors(url: sa.URL) -> Iterator[None]:
 def _place(url: sa.URL) -> str:
     where = url.query.get("unix_socket") or f"{url.host or '127.0.0.1'}:{url.port or 3306}"
     return f"{where}/{url.database or ''}"
+
+
+def _way_out(url: sa.URL) -> str:
+    if "unix_socket" in url.query:
+        return "`kb db status` shows its state and its log."
+    return "Is it running, and is database.url right? `kb doctor` looks closer."
 
 
 def _without_address(message: str) -> str:

@@ -26,7 +26,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class KnownDocument:
-    """What the registry holds of a file; `chunks` is 0 when it was never indexed."""
+    """What the registry holds of a file; `chunks` is 0 when it was never indexed.
+
+    `stored` counts the chunks that are there.
+    """
 
     id: str
     path: str
@@ -34,6 +37,15 @@ class KnownDocument:
     reason: str | None
     content_hash: str | None
     chunks: int
+    stored: int
+
+    def is_current(self, content_hash: str) -> bool:
+        """Whether this content is indexed, and nobody removed chunks of it behind our back."""
+        return (
+            self.status == "indexed"
+            and self.content_hash == content_hash
+            and self.chunks == self.stored
+        )
 
 
 @dataclass(frozen=True)
@@ -83,28 +95,31 @@ class DocumentRegistry:
         return [dict(row) for row in rows]
 
     @contextmanager
-    def indexing(self, root: str, waiting: Callable[[], None]) -> Iterator[None]:
+    def indexing(self, root: str, waiting: Callable[[], None]) -> Iterator[Callable[[], bool]]:
         """Be the only run that indexes this root; `waiting` is called while another one does.
 
-        The lock is a row lock: the server drops it when this process dies.
+        Yields a call that says whether that is still so: the lock is a row lock, which the server
+        drops when this process dies, or when it dies itself.
         """
         row = {"root": root}
         if not self._read(lambda c: c.scalar(_SQL["can_be_held"], row)):  # an insert would wait
             self._write(lambda c: c.execute(_SQL["add_indexing"], row))
         with translated_errors(self.engine.url):
             holder = self.engine.connect()
-            while not _held(holder, root):
-                waiting()
-                time.sleep(_WAIT)
         try:
-            yield
+            with translated_errors(self.engine.url):
+                while not _held(holder, root):
+                    waiting()
+                    time.sleep(_WAIT)
+            yield lambda: _answers(holder)
         finally:
             holder.invalidate()  # also when it died: what was written does not depend on it
             holder.close()
 
     def known(self, root: str) -> dict[str, KnownDocument]:
         """The files of a root by their paths."""
-        rows = self._read(lambda c: c.execute(_SQL["documents"], {"root": root}).all())
+        statement = sa.text(_SQL["documents"].text.format(table=f"`{self.table.name}`"))
+        rows = self._read(lambda c: c.execute(statement, {"root": root}).all())
         return {row.path: KnownDocument(*row) for row in rows}
 
     def replace(self, document: IndexedDocument, nodes: Sequence[BaseNode]) -> None:
@@ -162,5 +177,13 @@ def _held(connection: sa.Connection, root: str) -> bool:
         if error_number(error.orig) != _LOCK_NOT_AVAILABLE:
             raise
         connection.rollback()
+        return False
+    return True
+
+
+def _answers(connection: sa.Connection) -> bool:
+    try:
+        connection.execute(sa.text("SELECT 1"))
+    except sa.exc.SQLAlchemyError:
         return False
     return True

@@ -6,6 +6,7 @@ missing key fails every operator but NE, NIN and IS_EMPTY, NOT keeps what none o
 
 import json
 import math
+import zlib
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,8 +37,13 @@ def json_path(key: str) -> str:
 
 
 def filter_column(key: str) -> str:
-    """The generated column that indexes a declared filter key."""
-    return f"f_{key}"
+    """The generated column that indexes a declared filter key.
+
+    Names of columns do not tell upper from lower case, but keys do.
+    """
+    if key == key.lower():
+        return f"f_{key}"
+    return f"f_{key.lower()}${zlib.crc32(key.encode()):x}"
 
 
 @dataclass

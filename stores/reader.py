@@ -1,69 +1,98 @@
 """Single SELECTs without the transaction, ping and result objects of an engine's connections."""
 
+import os
+import threading
 from collections import deque, namedtuple
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
 _CONNECTIONS = 10
+_making = threading.Lock()
+_readers: "WeakKeyDictionary[sa.Engine, Reader]" = WeakKeyDictionary()
 
 
 class _AllBusy(Exception):
     pass
 
 
+def reader_of(engine: sa.Engine) -> "Reader":
+    """The one reader of an engine, however many stores are on it."""
+    with _making:
+        if engine not in _readers:
+            _readers[engine] = Reader(engine)
+        return _readers[engine]
+
+
 class Reader:
     """Connections of an engine, lent for good, on which every statement is its own transaction.
 
-    A search for the nearest chunks takes half of the time that it takes on the engine. What fails
-    here, on a lost connection say, raises one of `errors`; the caller does it again on the engine,
-    which repairs or explains.
+    A search for the nearest chunks takes less than half of the time that it takes on the engine.
+    What fails here, on a lost connection say, raises one of `errors`; the caller does it again on
+    the engine, which repairs or explains.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
         self.errors = (engine.dialect.loaded_dbapi.Error, sa.exc.SQLAlchemyError, _AllBusy)
-        self._engine = engine
-        self._free: deque[Any] = deque([None] * _CONNECTIONS)  # cursors; None: not yet connected
+        self._engine = ref(engine)
+        self._dialect = engine.dialect
+        self._open()
         event.listen(engine, "engine_disposed", lambda _: self._close())
 
     def execute(self, statement: sa.TextClause, values: Mapping[str, Any]) -> list[Any]:
         """All rows of one SELECT, as named tuples."""
-        prepared = _prepared(statement, self._engine.dialect)
+        prepared = _prepared(statement, self._dialect)
+        free = self._cursors()
         try:
-            cursor = self._free.pop()
+            cursor = free.pop()
         except IndexError:
             raise _AllBusy from None
         try:
-            if cursor is None:
-                cursor = _lent_cursor(self._engine)
-            cursor.execute(prepared.sql, [values[name] for name in prepared.names])
+            cursor = cursor or self._new_cursor()
+            cursor.execute(prepared.sql, prepared.bound(values))
             rows = list(map(prepared.row_of(cursor)._make, cursor.fetchall()))
         except BaseException:
-            self._free.appendleft(None)
+            free.appendleft(None)
             _close(cursor)  # an answer may be left half read
             raise
-        self._free.append(cursor)
+        if free is self._free:
+            free.append(cursor)
+        else:  # disposed meanwhile
+            _close(cursor)
         return rows
 
+    def _open(self) -> None:
+        self._process = os.getpid()
+        self._free: deque[Any] = deque([None] * _CONNECTIONS)  # None: not yet connected
+
+    def _cursors(self) -> deque[Any]:
+        if self._process != os.getpid():  # after a fork; the sockets are still the parent's
+            self._parents = self._free
+            self._open()
+        return self._free
+
     def _close(self) -> None:
-        for _ in range(len(self._free)):
-            _close(self._free.pop())
-            self._free.appendleft(None)
+        free, process = self._free, self._process
+        self._open()
+        if process == os.getpid():
+            for cursor in free:
+                _close(cursor)
 
-
-def _lent_cursor(engine: sa.Engine) -> Any:
-    proxy = engine.raw_connection()
-    connection: Any = proxy.driver_connection
-    options = {"binary": True} if engine.driver == "mariadbconnector" else {}
-    cursor = connection.cursor(**options)
-    cursor.execute("SET autocommit = 1")
-    proxy.detach()
-    return cursor
+    def _new_cursor(self) -> Any:
+        engine = self._engine()
+        if engine is None:
+            raise _AllBusy
+        proxy = engine.raw_connection()
+        cursor = proxy.cursor()
+        cursor.execute("SET autocommit = 1")
+        proxy.detach()
+        return cursor
 
 
 def _close(cursor: Any) -> None:
@@ -74,11 +103,14 @@ def _close(cursor: Any) -> None:
 
 @dataclass
 class _Prepared:
-    """A statement as the driver takes it, and the names of its values in their order."""
+    """A statement as the driver takes it, and how it takes the values."""
 
     sql: str
-    names: Sequence[str]
+    names: Sequence[str] | None  # in the order of their places; None: the driver finds them by name
     row: Any = None
+
+    def bound(self, values: Mapping[str, Any]) -> Any:
+        return values if self.names is None else [values[name] for name in self.names]
 
     def row_of(self, cursor: Any) -> Any:
         """Asked of the driver once: to describe a result takes it a tenth of a search."""
@@ -91,4 +123,4 @@ class _Prepared:
 @lru_cache(maxsize=256)
 def _prepared(statement: sa.TextClause, dialect: sa.Dialect) -> _Prepared:
     compiled = statement.compile(dialect=dialect)
-    return _Prepared(str(compiled), compiled.positiontup or ())
+    return _Prepared(str(compiled), compiled.positiontup)

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from stores.connection import in_transaction
 from stores.errors import StoreError
+from stores.script import run_script
 from stores.sql import statements
 
 _SQL = statements("registry.sql")
@@ -32,7 +33,7 @@ def _migrate(engine: sa.Engine, guard: sa.Connection) -> None:
             f"{len(migrations)}). Upgrade kb, or use another database."
         )
     for script in migrations[version:]:
-        in_transaction(engine, lambda connection, script=script: _run(connection, script))  # type: ignore[misc]  # the default binds the loop's value
+        run_script(engine, script)
     guard.execute(sa.text(_SQL["set_schema"]), {"version": len(migrations)})
 
 
@@ -40,12 +41,6 @@ def _migrations() -> list[str]:
     folder = resources.files("stores.sql").joinpath("migrations")
     scripts = sorted((each for each in folder.iterdir()), key=lambda each: each.name)
     return [each.read_text(encoding="utf-8") for each in scripts if each.name.endswith(".sql")]
-
-
-def _run(connection: sa.Connection, script: str) -> None:
-    for statement in script.split(";\n"):
-        if statement.strip():
-            connection.execute(sa.text(statement))
 
 
 def create_database(engine: sa.Engine, name: str) -> None:

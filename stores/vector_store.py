@@ -24,7 +24,7 @@ from stores.chunk_table import ChunkTable, Distance
 from stores.connection import in_snapshot, in_transaction, make_engine, server_info
 from stores.errors import StoreError
 from stores.filters import Where
-from stores.reader import Reader
+from stores.reader import Reader, reader_of
 from stores.search import Hit, Search
 
 _ALL = 2**62
@@ -90,7 +90,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             fulltext=fulltext,
             perform_setup=perform_setup,
         )
-        self._engine, self._table, self._reader = engine, table, Reader(engine)
+        self._engine, self._table, self._reader = engine, table, reader_of(engine)
 
     @classmethod
     def from_params(
@@ -187,7 +187,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
     ) -> None:
         """Remove chunks that are named and match the filters; nothing when neither is given."""
         where = self._where(filters, node_ids=node_ids)
-        if where:
+        if where and node_ids != []:
             self._transact(lambda connection: self._table.delete(connection, where))
 
     def clear(self) -> None:
@@ -199,6 +199,8 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         filters: MetadataFilters | None = None,
     ) -> list[BaseNode]:
         """Chunks that are named and match, with their embeddings; all when neither is given."""
+        if node_ids == []:
+            return []
         where = self._where(filters, node_ids=node_ids)
         rows = self._search(where, lambda search: search.listed(_ALL))
         return [to_node(row, embedding=True) for row in rows]

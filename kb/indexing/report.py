@@ -15,7 +15,7 @@ class IndexReport:
     changed: int = 0
     removed: int = 0
     unchanged: int = 0
-    failed: tuple[tuple[str, str], ...] = ()
+    failed: list[tuple[str, str]] = field(default_factory=list)
     chunks: int = 0
     seconds: float = 0.0
     missing: int = 0
@@ -77,7 +77,7 @@ class Tally:
             changed=self.changed,
             removed=self.removed,
             unchanged=self.unchanged,
-            failed=tuple(self.failed),
+            failed=list(self.failed),
             chunks=self.chunks,
             seconds=round(seconds, 2),
             missing=self.missing,

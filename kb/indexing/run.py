@@ -1,12 +1,13 @@
 """Index a directory: what changed is read, split, embed and written, one document at a time."""
 
 import hashlib
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from llama_index.core.schema import TextNode
 from kb.indexing.document import ReadDocument, UnreadableFile
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.report import IndexReport, Progress, Tally
-from kb.indexing.split import split
-from kb.indexing.walk import FoundFile, Skipped, walk
+from kb.indexing.split import EMBEDDED_KEYS, split
+from kb.indexing.walk import FoundFile, Skipped, storable, walk
 from kb.indexing.worker import ReadWorker
 from stores.documents import DocumentRegistry, IndexedDocument, KnownDocument, document_id
 from stores.errors import RootConflict, StoreError, StoreUnavailable
@@ -25,9 +26,26 @@ from stores.errors import RootConflict, StoreError, StoreUnavailable
 _PIPELINE = b"1"
 _CHUNKS_A_GROUP = 256
 _FILES_AHEAD = 4
-_EMBEDDED_KEYS = {"title", "headings"}
+_ROOT_CHARACTERS = 190
 
 _Read = Callable[[Path], Future[ReadDocument]]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What is indexed under which name: a directory, or one file of it."""
+
+    root: str
+    directory: Path
+    file: Path | None = None
+
+    def walked(self) -> tuple[list[FoundFile], list[Skipped]]:
+        found = list(walk(self.file or self.directory))
+        if self.file:
+            relative = storable(self.file.relative_to(self.directory).as_posix())
+            found = [replace(each, relative=relative) for each in found]
+        files = [each for each in found if isinstance(each, FoundFile)]
+        return files, [each for each in found if isinstance(each, Skipped)]
 
 
 @dataclass(frozen=True)
@@ -46,27 +64,36 @@ class Indexer:
         stays, and the next run goes on from there.
         """
         started = time.monotonic()
-        path = path.resolve()
-        directory = path if path.is_dir() else path.parent
-        root = name or directory.name or "root"
+        place = self._place(Path(os.path.abspath(path)), name)  # noqa: PTH100 - drops `..`, keeps links
         tally = Tally(self.on_progress)
-        with self.registry.indexing(root, self._waiting(root)):
-            self._claim(root, directory)
-            _Run(self.registry, self.embedder, root, tally).index(path, prune=prune)
+        with self.registry.indexing(place.root, self._waiting(place.root)) as still_alone:
+            self._claim(place)
+            run = _Run(self.registry, self.embedder, place, tally)
+            run.index(prune=prune, still_alone=still_alone)
         return tally.report(time.monotonic() - started)
+
+    def _place(self, path: Path, name: str | None) -> _Place:
+        """A directory is its own root; a file belongs to the root that it is below, if any."""
+        if path.is_dir():
+            return _Place(_root_name(name or path.name), path.resolve())
+        file = path.resolve()
+        for root in [] if name else self.registry.roots():
+            if file.is_relative_to(root["path"]):
+                return _Place(str(root["name"]), Path(root["path"]), file)
+        return _Place(_root_name(name or path.parent.name), file.parent, file)
 
     def _waiting(self, root: str) -> Callable[[], None]:
         messages = [f"Another run is indexing {root!r}; waiting until it is done."]
         return lambda: self.say(messages.pop()) if messages else None
 
-    def _claim(self, root: str, directory: Path) -> None:
-        last = self.registry.root_path(root)
-        if last and last != str(directory) and Path(last).is_dir():
+    def _claim(self, place: _Place) -> None:
+        last, here = self.registry.root_path(place.root), storable(str(place.directory))
+        if last and last != here and Path(last).is_dir():
             raise RootConflict(
-                f"{root!r} is already the name of {last}. Give {directory} another name: "
-                f"kb index {directory} --name NAME"
+                f"{place.root!r} is already the name of {last}. Give {here} another name: "
+                f"kb index {here} --name NAME"
             )
-        self.registry.set_root(root, str(directory))
+        self.registry.set_root(place.root, here)
 
 
 @dataclass(frozen=True)
@@ -93,20 +120,24 @@ class _Run:
 
     registry: DocumentRegistry
     embedder: ChunkEmbedder
-    root: str
+    place: _Place
     tally: Tally
 
-    def index(self, path: Path, *, prune: bool) -> None:
+    @property
+    def root(self) -> str:
+        return self.place.root
+
+    def index(self, *, prune: bool, still_alone: Callable[[], bool]) -> None:
         known = self.registry.known(self.root)
-        files, skipped = _walked(path)
+        files, skipped = self.place.walked()
         self.tally.begin(len(files) + len(skipped))
         for each in skipped:
-            self.tally.fail(each.relative, each.reason)
+            self._fail(each.relative, each.reason)
         with _reading() as read:
             for group in _grouped(self._documents(self._changed(files, known), read)):
                 self._write(group)
-        if path.is_dir():
-            self._forget(known, files, skipped, prune=prune)
+        if not self.place.file:
+            self._forget(known, files, skipped, prune=prune and still_alone())
 
     def _changed(
         self, files: Iterable[FoundFile], known: dict[str, KnownDocument]
@@ -118,10 +149,10 @@ class _Run:
             except OSError as error:
                 self._fail(file.relative, f"cannot be read: {error.strerror}")
                 continue
-            if last and last.status == "indexed" and last.content_hash == content_hash:
+            if last and last.is_current(content_hash):
                 self.tally.keep()
             else:
-                yield _Changed(file, content_hash, is_new=not (last and last.chunks))
+                yield _Changed(file, content_hash, is_new=not (last and last.stored))
 
     def _documents(self, changed: Iterator[_Changed], read: _Read) -> Iterator[_Split]:
         """Read a few files ahead, so that parsing and embedding overlap."""
@@ -173,7 +204,7 @@ class _Run:
         prune: bool,
     ) -> None:
         """Remove what is gone; what could not be looked at is not gone."""
-        seen = {file.relative for file in files}
+        seen = {file.relative for file in files} | {each.relative for each in skipped}
         hidden = tuple(f"{each.relative}/" for each in skipped)
         for path, document in known.items():
             if path in seen or f"{path}/".startswith(hidden):
@@ -189,10 +220,15 @@ class _Run:
         self.tally.fail(path, reason)
 
 
-def _walked(path: Path) -> tuple[list[FoundFile], list[Skipped]]:
-    found = list(walk(path))
-    files = [each for each in found if isinstance(each, FoundFile)]
-    return files, [each for each in found if isinstance(each, Skipped)]
+def _root_name(name: str) -> str:
+    """Raises StoreError for a name that is too long to be kept."""
+    name = storable(name) or "root"
+    if len(name) > _ROOT_CHARACTERS:
+        raise StoreError(
+            f"The directory's name has {len(name)} characters, of which {_ROOT_CHARACTERS} are "
+            "kept. Give it a shorter one: kb index PATH --name NAME"
+        )
+    return name
 
 
 def _content_hash(path: Path) -> str:
@@ -241,6 +277,6 @@ def _add_file_facts(chunk: TextNode, document: IndexedDocument) -> None:
         "size": document.size,
         "modified": document.modified_at.isoformat(timespec="seconds"),
     }
-    hidden = [key for key in chunk.metadata if key not in _EMBEDDED_KEYS]
+    hidden = [key for key in chunk.metadata if key not in EMBEDDED_KEYS]
     chunk.excluded_embed_metadata_keys = hidden
     chunk.excluded_llm_metadata_keys = hidden

@@ -64,7 +64,7 @@ def walk(root: Path) -> Iterator[FoundFile | Skipped]:
     if not root.exists():
         raise UnreadableFile(f"{root} does not exist")
     if root.is_file():
-        yield FoundFile(root, _storable(root.name), root.stat().st_size)
+        yield FoundFile(root, storable(root.name), root.stat().st_size)
         return
     pending: list[_Entry] = [_Directory(root)]
     while pending:
@@ -86,8 +86,8 @@ def _entries(directory: _Directory, root: Path) -> list[_Entry]:
         return [_unreadable(directory, f"its {IGNORE_FILE} is invalid: {error}")]
     found: dict[str, _Entry | None] = {}
     collisions: list[_Entry] = []
-    for entry in sorted(visible, key=lambda entry: (_storable(entry.name), entry.name)):
-        relative = directory.prefix + _storable(entry.name)
+    for entry in sorted(visible, key=lambda entry: (storable(entry.name), entry.name)):
+        relative = directory.prefix + storable(entry.name)
         if relative in found:
             collisions.append(Skipped(relative, "another file here has the same name in Unicode"))
         else:
@@ -114,7 +114,7 @@ def _with_own_rules(directory: _Directory) -> _Directory:
     if source.is_symlink() or not source.is_file():
         return directory
     lines = source.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
-    rules = (directory.prefix, GitIgnoreSpec.from_lines(map(_storable, lines)))
+    rules = (directory.prefix, GitIgnoreSpec.from_lines(map(storable, lines)))
     return replace(directory, rules=(*directory.rules, rules))
 
 
@@ -149,7 +149,7 @@ def _link(relative: str, entry: os.DirEntry[str], root: Path) -> Skipped | None:
     return Skipped(relative, "it is a link that leads out of the indexed directory")
 
 
-def _storable(name: str) -> str:
+def storable(name: str) -> str:
     """NFC, with the bytes that are not UTF-8 spelled out."""
     valid = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return unicodedata.normalize("NFC", valid)

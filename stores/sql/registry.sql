@@ -54,8 +54,10 @@ INSERT IGNORE INTO kb_indexing (root) VALUES (:root)
 SELECT root FROM kb_indexing WHERE root = :root FOR UPDATE NOWAIT
 
 -- documents --
--- What is known of the files of a root.
-SELECT id, path, status, reason, content_hash, chunks FROM kb_document WHERE root = :root
+-- What is known of the files of a root, and how many of their chunks are really there.
+SELECT id, path, status, reason, content_hash, chunks,
+  (SELECT COUNT(*) FROM {table} AS chunk WHERE chunk.document_id = kb_document.id) AS stored
+FROM kb_document WHERE root = :root
 
 -- put_document --
 -- A file is indexed as it is now.

@@ -42,6 +42,7 @@ def test_the_first_screen_shows_the_two_commands() -> None:
     first_screen = "\n".join(README.splitlines()[:25])
     assert "\nmake demo " in first_screen
     assert "\nmake test " in first_screen
+    assert not re.search(r"^(DEMO|BENCH)$", README, re.MULTILINE), "a place is still to be filled"
 
 
 def test_the_knowledge_base_example_runs(
@@ -59,7 +60,7 @@ def test_the_knowledge_base_example_runs(
     )
     exec(compile(EXAMPLES[0], "README.md", "exec"), {})
     printed = capsys.readouterr().out
-    assert printed.startswith("1 0 ()\n")
+    assert printed.startswith("1 0 []\n")
     assert "“Customers have 30 days to return a machine.” [1]" in printed
     assert "1 returns.md 1-3" in printed
 

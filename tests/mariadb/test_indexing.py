@@ -22,7 +22,7 @@ from kb.indexing.run import Indexer
 from stores.collection import open_collection
 from stores.documents import DocumentRegistry
 from stores.embedding_cache import EmbeddingCache
-from stores.errors import ModelUnavailable, RootConflict
+from stores.errors import ModelUnavailable, RootConflict, StoreError
 from stores.private_server import PrivateServer
 from stores.schema import migrate
 from stores.vector_store import MariaDBVectorStore
@@ -153,6 +153,87 @@ def test_deletions_wait_for_prune_and_stay_inside_their_root(
     assert counts(knowledge.index(handbook, prune=True)) == (0, 0, 1, 2, 0)
     assert knowledge.found_by_words("support") == []
     assert knowledge.found_by_words("another") == ["faq.html"]
+
+
+def test_chunks_that_were_removed_behind_its_back_come_back(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    knowledge.index(handbook)
+    before = knowledge.state()
+    knowledge.store.clear()
+    assert knowledge.index(handbook).chunks == 3
+    assert knowledge.state() == before
+
+
+def test_a_directory_behind_a_link_keeps_the_name_of_the_link(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    current = handbook.parent / "current"
+    current.symlink_to(handbook)
+    knowledge.index(current)
+    (newer := handbook.parent / "v2").mkdir()
+    (newer / "faq.html").write_text("<p>Version two.</p>")
+    current.unlink()
+    current.symlink_to(newer)
+    shutil.rmtree(handbook)
+    assert counts(knowledge.index(current, prune=True)) == (0, 1, 2, 0, 0)
+    assert [root["name"] for root in knowledge.registry.roots()] == ["current"]
+
+
+def test_a_file_below_an_indexed_directory_is_a_file_of_that_directory(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    knowledge.index(handbook)
+    changed = handbook / "policies" / "returns.md"
+    changed.write_text("# Returns\n\nForty days now.\n")
+    assert counts(knowledge.index(changed)) == (0, 1, 0, 0, 0)
+    assert len(knowledge.store.get_nodes()) == 3
+    assert counts(knowledge.index(handbook, prune=True)) == (0, 0, 0, 3, 0)
+
+
+def test_what_cannot_be_looked_at_is_recorded_until_it_is_mended(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    (handbook / "dangling.md").symlink_to("nowhere.md")
+    assert counts(knowledge.index(handbook)) == (3, 0, 0, 0, 1)
+    [failure] = knowledge.registry.failures()
+    assert (failure.path, failure.reason) == ("dangling.md", "it is a link to nothing")
+    (handbook / "dangling.md").unlink()
+    assert counts(knowledge.index(handbook)) == (0, 0, 0, 3, 0)
+    assert knowledge.registry.failures() == []
+
+
+def test_a_root_whose_name_is_not_unicode_or_too_long_has_a_way(
+    knowledge: Knowledge, tmp_path: Path
+) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    odd.mkdir()
+    (odd / "a.md").write_text("Some words here.")
+    assert counts(knowledge.index(odd)) == (1, 0, 0, 0, 0)
+    (long := tmp_path / ("x" * 200)).mkdir()
+    with pytest.raises(StoreError, match="--name"):
+        knowledge.index(long)
+
+
+def test_a_run_that_lost_its_lock_prunes_nothing(knowledge: Knowledge, handbook: Path) -> None:
+    knowledge.index(handbook)
+    (handbook / "faq.html").unlink()
+    (handbook / "new.md").write_text("Something new to write.")
+    killed: list[int] = []
+
+    def kill_the_holder(progress: Progress) -> None:
+        if progress.chunks and not killed:
+            with knowledge.engine.connect() as connection:
+                others = "SELECT id FROM information_schema.processlist WHERE command = 'Sleep'"
+                killed.extend(connection.execute(sa.text(others)).scalars())
+                for each in killed:
+                    connection.execute(sa.text(f"KILL {int(each)}"))
+
+    embedder = ChunkEmbedder(knowledge.embed_model, knowledge.cache)
+    indexer = Indexer(knowledge.registry, embedder, on_progress=kill_the_holder)
+    report = indexer.index(handbook, prune=True)
+    assert killed
+    assert (report.added, report.removed, report.missing) == (1, 0, 1)
 
 
 def test_a_second_directory_of_the_same_name_is_refused_with_the_way_out(

@@ -160,7 +160,8 @@ def coloured(store: MariaDBVectorStore) -> MariaDBVectorStore:
 
 GIVEN = [
     ({}, "r1 r2 b1 none"),
-    ({"node_ids": []}, "r1 r2 b1 none"),
+    ({"node_ids": []}, ""),
+    ({"node_ids": [], "filters": where(colour="red")}, ""),
     ({"node_ids": ["r1", "b1", "unknown"]}, "r1 b1"),
     ({"filters": where(colour="red")}, "r1 r2"),
     ({"node_ids": ["r1", "b1"], "filters": where(colour="red")}, "r1"),
