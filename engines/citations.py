@@ -1,7 +1,7 @@
 """Numbered passages, and an answer that cites only them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from llama_index.core.schema import MetadataMode, NodeWithScore
@@ -9,15 +9,23 @@ from llama_index.core.schema import MetadataMode, NodeWithScore
 _EXCERPT_CHARACTERS = 300
 _LABEL = r"\[[^\[\]\n]{0,400}\]"
 _TARGET = r"\([^()\n]{0,2000}\)"
-_DEFINITION = r":[ \t]*\S*://\S*"
-_CODE = r"```.*?```|`[^`\n]+`"
-_UNFINISHED_CODE = r"```(?:(?!```).)*|``|`[^`\n]*"
+_DEFINITION = r":[ \t]*\S*//\S*"
+_CODE = r"(?<!\\)(?:```.*?```|`[^`\n]+`)"
+_UNFINISHED_CODE = r"(?<!\\)(?:```(?:(?!```).)*|``|`[^`\n]*)"
 _CONSTRUCT = re.compile(
     rf"{_CODE}|(?P<space> ?)(?P<image>!?)(?P<label>{_LABEL})(?:{_TARGET}|{_DEFINITION})?", re.DOTALL
 )
 _UNFINISHED = re.compile(
     rf"(?:{_UNFINISHED_CODE}"
-    rf"| ?!?(?:\[[^\[\]\n]{{0,400}}|{_LABEL}(?:\([^()\n]{{0,2000}}|:[ \t]*\S*)?)?)$",
+    rf"| ?!?(?:\[[^\[\]\n]{{0,400}}|{_LABEL}(?:\([^()\n]{{0,2000}}|:[ \t]*\S*)?)?"
+    r"|<(?:[A-Za-z/!?][^<>\n]{0,2000})?|\S+)$",
+    re.DOTALL,
+)
+_ADDRESS = r"[A-Za-z][\w+.-]*://[^\s<>()\[\]]+"
+# What is left of links, images and HTML when no whole construct was recognised.
+_REMAINS = re.compile(
+    rf"{_CODE}|(?P<gone><[A-Za-z/!?][^<>\n]{{0,2000}}>)|(?P<address>{_ADDRESS})"
+    r"|(?P<split>\][(:]|!\[|<(?=[A-Za-z/!?]))",
     re.DOTALL,
 )
 _NUMBERS = re.compile(r"\s*\d+(?:\s*[,;]\s*\d+)*\s*")
@@ -29,6 +37,12 @@ def numbered(passages: Sequence[NodeWithScore]) -> str:
         f"[{number}] {_heading(passage)}\n{passage.get_content(MetadataMode.NONE)}"
         for number, passage in enumerate(passages, start=1)
     )
+
+
+def addresses(passages: Iterable[NodeWithScore]) -> set[str]:
+    """The web addresses that the passages themselves hold."""
+    text = "\n".join(passage.get_content(MetadataMode.NONE) for passage in passages)
+    return set(map(_plain, re.findall(_ADDRESS, text)))
 
 
 def citation(number: int, passage: NodeWithScore, excerpt: str | None = None) -> dict[str, Any]:
@@ -61,15 +75,17 @@ def _shortened(text: str) -> str:
 
 
 class CitedText:
-    """Model text, piece by piece, without invented citations, images and links.
+    """Model text, piece by piece, without invented citations, images, links and HTML.
 
-    `cited` are the passages' numbers that the text kept; `is_blank` says that nothing came.
+    Addresses stay where a passage holds them, as text. `cited` are the passages' numbers that the
+    text kept; `is_blank` says that nothing is left of it.
     """
 
-    def __init__(self, passages: int) -> None:
+    def __init__(self, passages: int, addresses: Collection[str] = ()) -> None:
         self.cited: set[int] = set()
         self.is_blank = True
         self._valid = range(1, passages + 1)
+        self._addresses = addresses
         self._held = ""
 
     def clean(self, pieces: Iterable[str]) -> Iterable[str]:
@@ -80,14 +96,26 @@ class CitedText:
 
     def feed(self, piece: str) -> str:
         text = self._held + piece
-        self.is_blank = self.is_blank and not piece.strip()
         cut = _finished(text)
         self._held = text[cut:]
-        return _CONSTRUCT.sub(self._resolved, text[:cut])
+        return self._cleaned(text[:cut])
 
     def end(self) -> str:
         text, self._held = self._held, ""
-        return _CONSTRUCT.sub(self._resolved, text)
+        return self._cleaned(text)
+
+    def _cleaned(self, text: str) -> str:
+        clean = _REMAINS.sub(self._defused, _CONSTRUCT.sub(self._resolved, text))
+        self.is_blank = self.is_blank and not clean.strip()
+        return clean
+
+    def _defused(self, found: re.Match[str]) -> str:
+        if found["split"]:
+            return f"{found[0][0]} {found[0][1:]}"
+        address = found["address"]
+        if found["gone"] or (address and _plain(address) not in self._addresses):
+            return ""
+        return found[0]
 
     def _resolved(self, found: re.Match[str]) -> str:
         if found["label"] is None:
@@ -112,4 +140,13 @@ def _finished(text: str) -> int:
     for whole in re.finditer(_CODE, text, re.DOTALL):
         begin = whole.end()
     unfinished = _UNFINISHED.search(text, begin)
-    return unfinished.start() if unfinished else len(text)
+    cut = unfinished.start() if unfinished else len(text)
+    for found in (*_CONSTRUCT.finditer(text), *_REMAINS.finditer(text)):
+        if found.start() < cut < found.end():
+            cut = found.start()
+    return cut
+
+
+def _plain(address: str) -> str:
+    """Without the punctuation of the sentence that it ends."""
+    return address.rstrip(".,;:!?'\"")

@@ -21,7 +21,7 @@ from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from engines.citations import CitedText, citation, numbered
+from engines.citations import CitedText, addresses, citation, numbered
 from engines.extract import Quote, quotes
 from engines.language import phrase
 from engines.model_errors import model_errors
@@ -131,7 +131,7 @@ class _Answer:
         return passages
 
     def written(self, text: str) -> Response:
-        cited = CitedText(len(self.passages))
+        cited = CitedText(len(self.passages), addresses(self.passages))
         text = "".join(cited.clean([text]))
         self._cite_all(cited)
         return self._response(text)
@@ -157,14 +157,14 @@ class _Answer:
         return self._response("\n".join([phrase("extracts", self.question), *lines]))
 
     def _streamed(self, tokens: Iterator[str]) -> Generator[str, None, None]:
-        cited = CitedText(len(self.passages))
+        cited = CitedText(len(self.passages), addresses(self.passages))
         with model_errors(_ANSWERING):
             yield from (piece for piece in cited.clean(tokens) if piece)
         self._cite_all(cited)
         self._time("answer")
 
     async def _astreamed(self, tokens: AsyncIterator[str]) -> AsyncGenerator[str, None]:
-        cited = CitedText(len(self.passages))
+        cited = CitedText(len(self.passages), addresses(self.passages))
         with model_errors(_ANSWERING):
             async for token in tokens:
                 if piece := cited.feed(token):

@@ -1,11 +1,14 @@
+import re
+
 import pytest
 from llama_index.core.schema import NodeWithScore, TextNode
+from markdown_it import MarkdownIt
 
 from engines.citations import CitedText, citation, numbered
 
 
 def cleaned(text: str, *, passages: int = 3, step: int = 1) -> tuple[str, set[int]]:
-    cited = CitedText(passages)
+    cited = CitedText(passages, {"https://shop.example/help"})
     pieces = [text[start : start + step] for start in range(0, len(text), step)]
     return "".join(cited.clean(pieces)), cited.cited
 
@@ -25,6 +28,10 @@ def cleaned(text: str, *, passages: int = 3, step: int = 1) -> tuple[str, set[in
         ("an open [ bracket", "an open [ bracket", set()),
         ("a lone ` tick [1]", "a lone ` tick [1]", {1}),
         ("wow!", "wow!", set()),
+        ("a < b and b > 1, I <3 [1]", "a < b and b > 1, I <3 [1]", {1}),
+        ("see https://shop.example/help.", "see https://shop.example/help.", set()),
+        ("not https://evil.example/?q=1 no", "not  no", set()),
+        ("`https://evil.example` as code", "`https://evil.example` as code", set()),
         ("", "", set()),
     ],
 )
@@ -34,13 +41,39 @@ def test_only_true_citations_and_no_links_are_left(
     assert cleaned(written, step=step) == (kept, numbers)
 
 
-def test_only_what_may_become_a_citation_is_held_back() -> None:
+@pytest.mark.parametrize("step", [1, 3, 1000])
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "[![alt](http://evil/i.png)](http://evil)",
+        '<img src="http://evil/i.png" onerror=x> <a href=//evil>x</a>',
+        "<https://evil/x> and <javascript:alert(1)>",
+        "[x](http://evil/a(b)c) ![a [b] c](http://evil/x.png)",
+        '[x](http://evil\n"title")',
+        f"[{'long ' * 100}](http://evil)",
+        "\\`[x](http://evil)\\`",
+        "[x]: //evil/y\n[x]",
+        "[x][y]\n\n[y]: http://evil",
+        "![x][y]\n\n[y]: <http://evil>",
+    ],
+)
+def test_no_link_image_or_html_survives_rendering(hostile: str, step: int) -> None:
+    kept, _ = cleaned(hostile, step=step)
+    rendered = MarkdownIt("commonmark", {"html": True, "linkify": False}).render(kept)
+    assert "evil" not in re.sub(r"//evil/y|javascript", "", rendered) or "href" not in rendered
+    assert "<img" not in rendered
+    assert "<a " not in rendered
+    assert "http" not in kept
+
+
+def test_only_what_may_change_its_meaning_is_held_back() -> None:
     cited = CitedText(1)
     assert cited.feed("Thirty days ") == "Thirty days"
+    assert not cited.is_blank
     assert cited.feed("[1") == ""
     assert cited.feed("]") == ""
-    assert cited.feed(" or so") == " [1] or so"
-    assert cited.end() == ""
+    assert cited.feed(" or so") == " [1] or "
+    assert cited.end() == "so"
 
 
 def test_a_citation_names_document_title_place_score_and_excerpt() -> None:

@@ -100,8 +100,9 @@ def test_a_stream_that_breaks_raises_and_cites_nothing() -> None:
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-def test_an_empty_answer_of_the_model_is_an_error(streaming: bool) -> None:
-    asked = engine(ScriptedLLM(replies=[" "]), streaming=streaming)
+@pytest.mark.parametrize("reply", [" ", "[99]", "![](http://evil.example)"])
+def test_an_empty_answer_of_the_model_is_an_error(reply: str, streaming: bool) -> None:
+    asked = engine(ScriptedLLM(replies=[reply]), streaming=streaming)
     with pytest.raises(ModelUnavailable, match="scripted sent an empty answer"):
         str(asked.query("?"))
 
