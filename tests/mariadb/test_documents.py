@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import tenacity
 from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores import VectorStoreQuery
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
@@ -99,8 +100,12 @@ def test_a_connection_lost_between_delete_and_insert_costs_nothing(
 
 
 def test_a_server_that_stays_away_leaves_the_former_version(
-    registry: DocumentRegistry, store: MariaDBVectorStore, engine: sa.Engine
+    registry: DocumentRegistry,
+    store: MariaDBVectorStore,
+    engine: sa.Engine,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(tenacity, "wait_random_exponential", lambda **_: tenacity.wait_none())
     registry.replace(document(), chunks("former", 3))
     killed = kill_before(engine, "INSERT INTO `kb_chunk`", times=8)
     with pytest.raises(StoreError):
