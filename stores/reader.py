@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 _CONNECTIONS = 10
+_STATEMENTS = 50  # prepared on one connection; the server allows 16,382 in all
 _making = threading.Lock()
 _readers: "WeakKeyDictionary[sa.Engine, Reader]" = WeakKeyDictionary()
 
@@ -42,6 +43,7 @@ class Reader:
         self.errors = (engine.dialect.loaded_dbapi.Error, sa.exc.SQLAlchemyError, _AllBusy)
         self._engine = ref(engine)
         self._dialect = engine.dialect
+        self._statements: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
         self._open()
         event.listen(engine, "engine_disposed", lambda _: self._close())
 
@@ -55,17 +57,25 @@ class Reader:
             raise _AllBusy from None
         try:
             cursor = cursor or self._new_cursor()
+            self._statements[cursor].add(prepared.sql)
             cursor.execute(prepared.sql, prepared.bound(values))
             rows = list(map(prepared.row_of(cursor)._make, cursor.fetchall()))
         except BaseException:
             free.appendleft(None)
             _close(cursor)  # an answer may be left half read
             raise
-        if free is self._free:
-            free.append(cursor)
-        else:  # disposed meanwhile
-            _close(cursor)
+        self._give_back(cursor, free)
         return rows
+
+    def _give_back(self, cursor: Any, free: deque[Any]) -> None:
+        """The driver never frees what it prepared, so a well-used connection is given up."""
+        if free is not self._free:  # disposed meanwhile
+            _close(cursor)
+        elif len(self._statements[cursor]) > _STATEMENTS:
+            free.appendleft(None)
+            _close(cursor)
+        else:
+            free.append(cursor)
 
     def _open(self) -> None:
         self._process = os.getpid()
@@ -94,6 +104,7 @@ class Reader:
         cursor = proxy.cursor(**prepare)
         cursor.execute("SET autocommit = 1")
         proxy.detach()
+        self._statements[cursor] = set()
         return cursor
 
 

@@ -10,7 +10,7 @@ from nodes import DIMENSION, nearest_to, node
 
 from stores import MariaDBVectorStore, make_engine
 from stores.connection import in_transaction
-from stores.reader import Reader
+from stores.reader import Reader, reader_of
 
 QUERY = nearest_to([1.0, 2.0, 3.0, 4.0], 2)
 MY_ID = sa.text("SELECT CONNECTION_ID() AS id, @@autocommit AS autocommit")
@@ -90,3 +90,16 @@ def test_disposing_of_the_engine_closes_every_connection(
         time.sleep(0.01)
     assert connections(engine) == 0
     assert len(store.query(QUERY).ids or []) == 2
+
+
+def test_prepared_statements_are_bounded(engine: sa.Engine) -> None:
+    reader = Reader(engine)
+    for number in range(300):
+        reader.execute(sa.text(f"SELECT {number} AS answer"), {})
+    with engine.connect() as connection:
+        status = connection.execute(sa.text("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'")).one()
+    assert int(status[1]) < 300
+
+
+def test_stores_on_one_engine_share_its_reader(engine: sa.Engine) -> None:
+    assert reader_of(engine) is reader_of(engine)
