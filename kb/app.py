@@ -216,6 +216,8 @@ def _opened(
         engine,
         collection.chunk_table,
         embed_dim=collection.dimension,
+        m=16,  # finer than the store's default: embedding takes so much longer than indexing
+        ef_search=128,
         filter_keys=config.documents.filter_keys,
     )
     vector_store.set_up()

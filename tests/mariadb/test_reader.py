@@ -95,7 +95,7 @@ def test_disposing_of_the_engine_closes_every_connection(
 def test_prepared_statements_are_bounded(engine: sa.Engine) -> None:
     reader = Reader(engine)
     for number in range(300):
-        reader.execute(sa.text(f"SELECT {number} AS answer"), {})
+        reader.execute(sa.text(f"SELECT {number} AS a, :b AS b"), {"b": 1})
     with engine.connect() as connection:
         status = connection.execute(sa.text("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'")).one()
     assert int(status[1]) < 300
