@@ -82,7 +82,8 @@ class DocumentQueryEngine(BaseQueryEngine):
         answer = _Answer(query_bundle.query_str, self._route_reason, self._llm)
         passages = answer.retrieved(self.retrieve(query_bundle))
         if not passages or self._llm is None:
-            return self._without_model(answer)
+            quoted = self._without_model(answer)
+            return _as_stream(quoted) if self._streaming else quoted
         with model_errors(_ANSWERING):
             if self._streaming:
                 return answer.stream(self._llm.stream(self._prompt, **answer.prompt_values))
@@ -92,16 +93,29 @@ class DocumentQueryEngine(BaseQueryEngine):
         answer = _Answer(query_bundle.query_str, self._route_reason, self._llm)
         passages = answer.retrieved(await self.aretrieve(query_bundle))
         if not passages or self._llm is None:
-            return await asyncio.to_thread(self._without_model, answer)
+            quoted = await asyncio.to_thread(self._without_model, answer)
+            return _as_async_stream(quoted) if self._streaming else quoted
         with model_errors(_ANSWERING):
             if self._streaming:
                 tokens = await self._llm.astream(self._prompt, **answer.prompt_values)
                 return answer.astream(tokens)
             return answer.written(await self._llm.apredict(self._prompt, **answer.prompt_values))
 
-    def _without_model(self, answer: "_Answer") -> RESPONSE_TYPE:
+    def _without_model(self, answer: "_Answer") -> Response:
         with model_errors("comparing sentences with the question"):
             return answer.quoted(quotes(answer.question, answer.passages, self._embed_model))
+
+
+def _as_stream(response: Response) -> StreamingResponse:
+    pieces = (piece for piece in [str(response)])
+    return StreamingResponse(pieces, response.source_nodes, response.metadata)
+
+
+def _as_async_stream(response: Response) -> AsyncStreamingResponse:
+    async def pieces() -> AsyncGenerator[str, None]:
+        yield str(response)
+
+    return AsyncStreamingResponse(pieces(), response.source_nodes, response.metadata)
 
 
 class _Answer:

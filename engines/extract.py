@@ -35,8 +35,11 @@ _LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
 _HEADER = re.compile(r"(?:[A-Z][\w-]*: .*\n?){3,}")  # of an e-mail
 _RULE = re.compile(r"[\s|:=_*-]+")
+# Only what surrounds words: 2*3 and __init__ are facts.
 _MARKUP = re.compile(
-    r"^\s*(?:[-*+>]|\d+[.)])\s+|\*+(?=\S)|(?<=\S)\*+|__|`|^\s*\||\|\s*$|[-=_]{3,}", re.MULTILINE
+    r"^\s*(?:[-*+>]|\d+[.)])\s+|(?<![\w*/])\*{1,3}(?=[\w\"'“(])|(?<=[\w\"'”).,;:!?%])\*{1,3}(?![\w*/])"
+    r"|`|^\s*\||\|\s*$|(?<!\S)[-=_]{3,}(?!\S)",
+    re.MULTILINE,
 )
 _sentences_of = split_by_sentence_tokenizer()
 

@@ -7,8 +7,8 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 PHRASES = {
     "en": {
         "nothing_indexed": (
-            "No indexed document could be searched for this. `kb status` shows what is indexed, "
-            "`kb index PATH` adds documents."
+            "No indexed document could be searched for this. Is there a filter that none passes? "
+            "`kb status` shows what is indexed, `kb index PATH` adds documents."
         ),
         "not_found": "The documents do not say.",
         "extracts": "From the documents:",
@@ -16,8 +16,8 @@ PHRASES = {
     },
     "fr": {
         "nothing_indexed": (
-            "Aucun document indexé n'a pu être consulté pour cette question. `kb status` montre "
-            "ce qui est indexé, `kb index CHEMIN` ajoute des documents."
+            "Aucun document indexé n'a pu être consulté pour cette question. Un filtre les écarte-t-il"
+            " tous ? `kb status` montre ce qui est indexé, `kb index CHEMIN` ajoute des documents."
         ),
         "not_found": "Les documents ne le disent pas.",
         "extracts": "D'après les documents :",

@@ -121,7 +121,9 @@ class KnowledgeBase:
     ) -> BaseRetriever:
         """Passages by vector and words, fused; `top_k` of them (retrieval.top_k by default)."""
         self._check_profile(profile or self.config.retrieval.profile)
-        top_k = top_k or self.config.retrieval.top_k
+        top_k = self.config.retrieval.top_k if top_k is None else top_k
+        if top_k < 1:
+            raise ConfigError(f"top_k is {top_k}; at least 1 passage is needed.")
         provider = self.config.embedding.provider
         is_hybrid = mode is VectorStoreQueryMode.HYBRID
         return VectorIndexRetriever(

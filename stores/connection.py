@@ -28,6 +28,17 @@ _SESSION = (
     "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY', "
     "innodb_lock_wait_timeout = 10"
 )
+_GRANT = (
+    " In database.url name a database that exists and an account that may do everything in it: "
+    "CREATE DATABASE kb; GRANT ALL ON kb.* TO the account."
+)
+_ADVICE = {
+    1044: _GRANT,  # access to the database denied
+    1045: " Correct the user and the password in database.url.",
+    1046: " End database.url with the name of a database.",
+    1049: _GRANT,  # no such database
+    1142: _GRANT,  # a command denied
+}
 _DRIVERS = {"mariadb+mariadbconnector", "mariadb+pymysql"}
 
 T = TypeVar("T")
@@ -55,7 +66,7 @@ def make_engine(
     `before_connect` runs before each new connection; `statement_timeout` is in seconds.
     """
     url = _checked_url(url)
-    engine = sa.create_engine(
+    engine = _created(
         url,
         pool_pre_ping=True,
         pool_recycle=3600,
@@ -75,6 +86,15 @@ def make_engine(
     if before_connect:
         _call_before_connect(engine, before_connect)
     return engine
+
+
+def _created(url: sa.URL, **options: Any) -> sa.Engine:
+    try:
+        return sa.create_engine(url, **options)
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"{url.drivername}:// needs {error.name}: pip install 'mariadb-kb[pymysql]'"
+        ) from error
 
 
 def _checked_url(url: str | sa.URL) -> sa.URL:
@@ -208,7 +228,8 @@ def translated_errors(url: sa.URL) -> Iterator[None]:
             raise StoreUnavailable(
                 f"MariaDB at {_place(url)} does not answer: {reason}. {_way_out(url)}"
             ) from error
-        raise StoreError(f"MariaDB at {_place(url)} refused: {reason}") from error
+        advice = _ADVICE.get(error_number(error.orig) or 0, "")
+        raise StoreError(f"MariaDB at {_place(url)} refused: {reason}.{advice}") from error
     except sa.exc.TimeoutError as error:
         raise StoreUnavailable(
             f"No connection to MariaDB at {_place(url)} became free in time. "

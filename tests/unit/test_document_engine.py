@@ -107,6 +107,16 @@ def test_an_empty_answer_of_the_model_is_an_error(reply: str, streaming: bool) -
         str(asked.query("?"))
 
 
+async def test_without_a_model_a_stream_is_one_piece() -> None:
+    question = "How long do I have for unopened items?"
+    response = engine(None, streaming=True).query(question)
+    assert isinstance(response, StreamingResponse)
+    assert "30 days from delivery" in "".join(response.response_gen)
+    streamed = await engine(None, streaming=True).aquery(question)
+    assert isinstance(streamed, AsyncStreamingResponse)
+    assert len([piece async for piece in streamed.async_response_gen()]) == 1
+
+
 def test_without_a_model_the_answer_is_quoted_and_marked_as_such() -> None:
     response = engine(None).query("How long do I have for unopened items?")
     assert isinstance(response, Response)
@@ -159,6 +169,8 @@ def test_sentences_come_without_markup_rules_questions_and_labels() -> None:
         "Set innodb_x to 80% here."
     ]
     assert list(sentences("| Ireland | 45 days | free |")) == ["Ireland | 45 days | free"]
+    kept = "The formula 2*3*4 of __init__ and a_b_c /* stays */ as it is."
+    assert list(sentences(kept)) == [kept]
     assert list(sentences("|---|---|")) == []
     assert list(sentences("Subject: Two of seven\nFrom: a@b.example\nDate: 2026-06-11")) == []
     assert list(sentences("Two words")) == []
