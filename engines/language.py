@@ -16,8 +16,9 @@ PHRASES = {
     },
     "fr": {
         "nothing_indexed": (
-            "Aucun document indexé n'a pu être consulté pour cette question. Un filtre les écarte-t-il"
-            " tous ? `kb status` montre ce qui est indexé, `kb index CHEMIN` ajoute des documents."
+            "Aucun document indexé n'a pu être consulté pour cette question. Un filtre les "
+            "écarte-t-il tous ? `kb status` montre ce qui est indexé, `kb index CHEMIN` ajoute des "
+            "documents."
         ),
         "not_found": "Les documents ne le disent pas.",
         "extracts": "D'après les documents :",

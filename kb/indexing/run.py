@@ -33,19 +33,35 @@ _Read = Callable[[Path], Future[ReadDocument]]
 
 @dataclass(frozen=True)
 class _Place:
-    """What is indexed under which name: a directory, or one file of it."""
+    """What is indexed under which name: a directory, or a file or directory below it."""
 
     root: str
     directory: Path
-    file: Path | None = None
+    named: Path  # the directory as the user calls it, which may be a link
+    part: Path | None = None
+
+    @property
+    def prefix(self) -> str:
+        """What the paths of this part begin with, below the root."""
+        if self.part is None or not self.part.is_dir():
+            return ""
+        return storable(self.part.relative_to(self.directory).as_posix()) + "/"
+
+    @property
+    def is_one_file(self) -> bool:
+        return self.part is not None and not self.part.is_dir()
 
     def walked(self) -> tuple[list[FoundFile], list[Skipped]]:
-        found = list(walk(self.file or self.directory))
-        if self.file:
-            relative = storable(self.file.relative_to(self.directory).as_posix())
-            found = [replace(each, relative=relative) for each in found]
+        found = [self._below_root(each) for each in walk(self.part or self.directory)]
         files = [each for each in found if isinstance(each, FoundFile)]
         return files, [each for each in found if isinstance(each, Skipped)]
+
+    def _below_root(self, found: FoundFile | Skipped) -> FoundFile | Skipped:
+        if self.is_one_file and self.part:
+            relative = storable(self.part.relative_to(self.directory).as_posix())
+        else:
+            relative = self.prefix + found.relative
+        return replace(found, relative=relative)
 
 
 @dataclass(frozen=True)
@@ -73,21 +89,22 @@ class Indexer:
         return tally.report(time.monotonic() - started)
 
     def _place(self, path: Path, name: str | None) -> _Place:
-        """A directory is its own root; a file belongs to the root that it is below, if any."""
+        """What lies below a known root is a part of it; anything else is a root of its own."""
+        inside = path.resolve()
+        roots = {} if name else {Path(each["path"]): each["name"] for each in self.registry.roots()}
+        above = [named for named in roots if named.resolve() in inside.parents]
+        if above and path not in roots:
+            return _Place(str(roots[above[0]]), above[0].resolve(), above[0], inside)
         if path.is_dir():
-            return _Place(_root_name(name or path.name), path.resolve())
-        file = path.resolve()
-        for root in [] if name else self.registry.roots():
-            if file.is_relative_to(root["path"]):
-                return _Place(str(root["name"]), Path(root["path"]), file)
-        return _Place(_root_name(name or path.parent.name), file.parent, file)
+            return _Place(_root_name(name or path.name), inside, path)
+        return _Place(_root_name(name or path.parent.name), inside.parent, path.parent, inside)
 
     def _waiting(self, root: str) -> Callable[[], None]:
         messages = [f"Another run is indexing {root!r}; waiting until it is done."]
         return lambda: self.say(messages.pop()) if messages else None
 
     def _claim(self, place: _Place) -> None:
-        last, here = self.registry.root_path(place.root), storable(str(place.directory))
+        last, here = self.registry.root_path(place.root), storable(str(place.named))
         if last and last != here and Path(last).is_dir():
             raise RootConflict(
                 f"{place.root!r} is already the name of {last}. Give {here} another name: "
@@ -136,7 +153,7 @@ class _Run:
         with _reading() as read:
             for group in _grouped(self._documents(self._changed(files, known), read)):
                 self._write(group)
-        if not self.place.file:
+        if not self.place.is_one_file:
             self._forget(known, files, skipped, prune=prune and still_alone())
 
     def _changed(
@@ -208,6 +225,8 @@ class _Run:
         hidden = tuple(f"{each.relative}/" for each in skipped)
         for path, document in known.items():
             if path in seen or f"{path}/".startswith(hidden):
+                continue
+            if not path.startswith(self.place.prefix):
                 continue
             if prune or not document.chunks:
                 self.registry.remove(document.id)

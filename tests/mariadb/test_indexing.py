@@ -175,7 +175,6 @@ def test_a_directory_behind_a_link_keeps_the_name_of_the_link(
     (newer / "faq.html").write_text("<p>Version two.</p>")
     current.unlink()
     current.symlink_to(newer)
-    shutil.rmtree(handbook)
     assert counts(knowledge.index(current, prune=True)) == (0, 1, 2, 0, 0)
     assert [root["name"] for root in knowledge.registry.roots()] == ["current"]
 
@@ -189,6 +188,21 @@ def test_a_file_below_an_indexed_directory_is_a_file_of_that_directory(
     assert counts(knowledge.index(changed)) == (0, 1, 0, 0, 0)
     assert len(knowledge.store.get_nodes()) == 3
     assert counts(knowledge.index(handbook, prune=True)) == (0, 0, 0, 3, 0)
+
+
+def test_a_directory_below_an_indexed_one_is_a_part_of_it(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    knowledge.index(handbook)
+    (handbook / "policies" / "new.md").write_text("Something new.")
+    (handbook / "policies" / "returns.md").unlink()
+    (handbook / "faq.html").unlink()
+    report = knowledge.index(handbook / "policies", prune=True)
+    assert counts(report) == (1, 0, 1, 0, 0)
+    paths = {node.metadata["path"] for node in knowledge.store.get_nodes()}
+    assert paths == {"policies/new.md", "délais.txt", "faq.html"}
+    assert counts(knowledge.index(handbook, prune=True)) == (0, 0, 1, 2, 0)
+    assert [root["name"] for root in knowledge.registry.roots()] == ["handbook"]
 
 
 def test_what_cannot_be_looked_at_is_recorded_until_it_is_mended(
