@@ -89,15 +89,27 @@ class Indexer:
         return tally.report(time.monotonic() - started)
 
     def _place(self, path: Path, name: str | None) -> _Place:
-        """What lies below a known root is a part of it; anything else is a root of its own."""
+        """What a known root already holds stays a part of it; anything else is its own root."""
         inside = path.resolve()
-        roots = {} if name else {Path(each["path"]): each["name"] for each in self.registry.roots()}
-        above = [named for named in roots if named.resolve() in inside.parents]
-        if above and path not in roots:
-            return _Place(str(roots[above[0]]), above[0].resolve(), above[0], inside)
+        if not name and (above := self._root_holding(path, inside)):
+            return above
         if path.is_dir():
             return _Place(_root_name(name or path.name), inside, path)
         return _Place(_root_name(name or path.parent.name), inside.parent, path.parent, inside)
+
+    def _root_holding(self, path: Path, inside: Path) -> _Place | None:
+        """The root that has indexed from this folder before; a second copy would answer twice."""
+        roots = {Path(each["path"]): str(each["name"]) for each in self.registry.roots()}
+        folder = inside if inside.is_dir() else inside.parent
+        for named, root in roots.items():
+            directory = named.resolve()
+            if path in roots or directory not in inside.parents:
+                continue
+            below = folder.relative_to(directory).as_posix()
+            prefix = "" if below == "." else storable(below) + "/"
+            if any(known.startswith(prefix) for known in self.registry.known(root)):
+                return _Place(root, directory, named, inside)
+        return None
 
     def _waiting(self, root: str) -> Callable[[], None]:
         messages = [f"Another run is indexing {root!r}; waiting until it is done."]

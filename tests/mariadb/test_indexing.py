@@ -205,6 +205,17 @@ def test_a_directory_below_an_indexed_one_is_a_part_of_it(
     assert [root["name"] for root in knowledge.registry.roots()] == ["handbook"]
 
 
+def test_a_directory_that_no_root_holds_is_a_root_of_its_own(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    (handbook.parent / "single.md").write_text("A file of its own.")
+    knowledge.index(handbook.parent / "single.md")
+    assert counts(knowledge.index(handbook)) == (3, 0, 0, 0, 0)
+    roots = {root["name"]: root["documents"] for root in knowledge.registry.roots()}
+    assert roots == {handbook.parent.name: 1, "handbook": 3}
+    assert "policies/returns.md" in knowledge.registry.known("handbook")
+
+
 def test_what_cannot_be_looked_at_is_recorded_until_it_is_mended(
     knowledge: Knowledge, handbook: Path
 ) -> None:
@@ -371,14 +382,14 @@ def many_notes(root: Path, version: str) -> None:
         (root / f"note{number:02}.md").write_text(f"# Note {number}\n\n{paragraphs}\n")
 
 
+@pytest.mark.parametrize("written", [1, 13])
 def test_a_killed_run_loses_nothing_and_the_next_one_finishes_the_work(
-    knowledge: Knowledge, database: sa.URL, tmp_path: Path
+    knowledge: Knowledge, database: sa.URL, tmp_path: Path, written: int
 ) -> None:
     root = tmp_path / "notes"
     many_notes(root, "old")
     knowledge.index(root)
     many_notes(root, "new")
-    written = 13
     with start_run(database, root) as process:
         assert process.stdout
         told = [process.stdout.readline() for _ in range(written)]
