@@ -1,9 +1,30 @@
 """Ranked lists of two legs -> one list; pure."""
 
 from collections.abc import Hashable, Mapping
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 Id = TypeVar("Id", bound=Hashable)
+
+Strategy = Literal[
+    "weighted", "rrf", "text-then-vector", "vector-then-text", "intersection", "vector", "text"
+]
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How a hybrid search makes one ranking of its two legs.
+
+    `vector_weight` is the vector leg's share, the rest is the words'; `candidates` are the chunks
+    that each leg brings. A chunk that both legs brought scores `both_boost` more, as a part of its
+    score. `rrf_k` is reciprocal rank fusion's constant.
+    """
+
+    strategy: Strategy = "weighted"
+    vector_weight: float = 0.5
+    candidates: int = 50
+    both_boost: float = 0.0
+    rrf_k: int = 60
 
 
 def weighted(
