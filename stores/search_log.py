@@ -1,0 +1,192 @@
+"""The log of searches, and what people say of them."""
+
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+
+import sqlalchemy as sa
+
+from stores.connection import error_number, in_snapshot, in_transaction
+from stores.errors import StoreError
+from stores.sql import statements
+
+_SQL = {name: sa.text(sql) for name, sql in statements("search_log.sql").items()}
+_log = logging.getLogger(__name__)
+
+Rating = Literal[1, -1]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A chunk that a search found; `citation` is its number in the answer, if that cites it."""
+
+    chunk_id: str
+    document_id: str | None
+    score: float
+    citation: int | None = None
+
+
+@dataclass(frozen=True)
+class LoggedSearch:
+    """A search that is over; `hits` are the best first, `question` is None to keep no text."""
+
+    profile: str
+    milliseconds: float
+    hits: Sequence[Hit]
+    question: str | None = None
+    language: str = ""
+    kind: str = ""
+    session_id: str | None = None
+    id: str = field(default_factory=lambda: secrets.token_hex(6))
+
+
+@dataclass(frozen=True)
+class KnownSearch:
+    """What the log holds of a search; `searched_at` in UTC."""
+
+    id: str
+    searched_at: datetime
+    profile: str
+    question: str | None
+    results: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a search: its last rating, and the best ranks of clicks and of citations."""
+
+    profile: str
+    session_id: str | None
+    milliseconds: float
+    rating: Rating | None
+    clicked_rank: int | None
+    cited_rank: int | None
+
+
+@dataclass(frozen=True)
+class _Feedback:
+    search_id: str | None = None
+    session_id: str | None = None
+    turn_id: str | None = None
+    rating: Rating | None = None
+    comment: str | None = None
+    clicked_rank: int | None = None
+    clicked_chunk: str | None = None
+
+
+@dataclass(frozen=True)
+class SearchLog:
+    engine: sa.Engine
+
+    def add(self, search: LoggedSearch) -> bool:
+        """Whether it is logged. What goes wrong is a warning, never an error of the search."""
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(_SQL["add_search"], _search_row(search))
+            if search.hits:
+                connection.execute(_SQL["add_hit"], _hit_rows(search))
+
+        try:
+            in_transaction(self.engine, work, attempts=1)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is worth more
+            _log.warning("A search is not in the log (kb_search): %s", _without_values(error))
+            return False
+        return True
+
+    def find(self, search_id: str) -> KnownSearch:
+        """Raises StoreError when there is none of that id."""
+        row = self._read(lambda c: c.execute(_SQL["search"], {"id": search_id}).one_or_none())
+        if row is None:
+            raise StoreError(
+                f"No search {search_id!r} is in the log. Its id is printed with the results, "
+                "unless retrieval.log is `off`."
+            )
+        return KnownSearch(*row)
+
+    def last(self) -> KnownSearch:
+        """What was logged last, whoever searched. Raises StoreError when nothing was."""
+        search_id = self._read(lambda c: c.scalar(_SQL["last_search"]))
+        if search_id is None:
+            raise StoreError(
+                "No search is in the log. Search first; retrieval.log must not be `off`."
+            )
+        return self.find(search_id)
+
+    def hits(self, search_id: str) -> list[Hit]:
+        rows = self._read(lambda c: c.execute(_SQL["hits"], {"id": search_id}).all())
+        return [Hit(*row) for row in rows]
+
+    def rate(
+        self,
+        search_id: str,
+        rating: Rating | None = None,
+        comment: str = "",
+        clicked: int | str | None = None,
+    ) -> None:
+        """Keep what somebody says of a search, or which passage they opened.
+
+        `clicked` is a chunk id, or the number that the passage was shown with: of its citation in
+        an answer that cites, else its rank from 1. Raises StoreError for what is not there.
+        """
+        search = self.find(search_id)
+        rank, chunk_id = (None, None) if clicked is None else self._clicked(search.id, clicked)
+        said = comment or None
+        self._add(_Feedback(search.id, None, None, rating, said, rank, chunk_id))
+
+    def rate_turn(
+        self, session_id: str, turn_id: str, rating: Rating | None = None, comment: str = ""
+    ) -> None:
+        """Keep what somebody says of a turn of a chat session."""
+        self._add(_Feedback(None, session_id, turn_id, rating, comment or None))
+
+    def outcomes(self, days: int) -> list[Outcome]:
+        """What came of the searches of the last days."""
+        rows = self._read(lambda c: c.execute(_SQL["outcomes"], {"days": days}).all())
+        return [Outcome(*row) for row in rows]
+
+    def _clicked(self, search_id: str, clicked: int | str) -> tuple[int, str]:
+        hits = self.hits(search_id)
+        numbers = _shown(hits)
+        for rank, (hit, number) in enumerate(zip(hits, numbers, strict=True), start=1):
+            if clicked in (hit.chunk_id, number):
+                return rank, hit.chunk_id
+        known = ", ".join(map(str, sorted(number for number in numbers if number)))
+        raise StoreError(
+            f"Search {search_id} showed no passage {clicked!r}; it showed {known or 'none'}."
+        )
+
+    def _add(self, feedback: _Feedback) -> None:
+        in_transaction(self.engine, lambda c: c.execute(_SQL["add_feedback"], asdict(feedback)))
+
+    def _read(self, work: Callable[[sa.Connection], T]) -> T:
+        return in_snapshot(self.engine, work)
+
+
+def _search_row(search: LoggedSearch) -> dict[str, Any]:
+    row = {name: value for name, value in vars(search).items() if name != "hits"}
+    return {**row, "results": len(search.hits)}
+
+
+def _hit_rows(search: LoggedSearch) -> list[dict[str, Any]]:
+    return [
+        {"search_id": search.id, "hit_rank": rank, **vars(hit)}
+        for rank, hit in enumerate(search.hits, start=1)
+    ]
+
+
+def _shown(hits: Sequence[Hit]) -> list[int | None]:
+    """The numbers that people saw."""
+    if any(hit.citation for hit in hits):
+        return [hit.citation for hit in hits]
+    return list(range(1, len(hits) + 1))
+
+
+def _without_values(error: BaseException) -> str:
+    """A server's message can quote the question."""
+    cause = error.__cause__
+    number = error_number(getattr(cause, "orig", None))
+    return f"MariaDB error {number}" if number else type(error).__name__

@@ -1,0 +1,42 @@
+-- add_search --
+-- A search is over. It waits for no lock: the log must not slow an answer.
+SET STATEMENT lock_wait_timeout = 0, innodb_lock_wait_timeout = 0 FOR
+INSERT INTO kb_search (id, session_id, profile, question, language, kind, milliseconds, results)
+VALUES (:id, :session_id, :profile, :question, :language, :kind, :milliseconds, :results)
+
+-- add_hit --
+-- One of the chunks that it found.
+SET STATEMENT lock_wait_timeout = 0, innodb_lock_wait_timeout = 0 FOR
+INSERT INTO kb_search_hit (search_id, hit_rank, chunk_id, document_id, score, citation)
+VALUES (:search_id, :hit_rank, :chunk_id, :document_id, :score, :citation)
+
+-- search --
+-- A search by its id, which may be anything that somebody typed.
+SELECT id, searched_at, profile, question, results FROM kb_search
+WHERE id = CONVERT(:id USING ascii)
+
+-- last_search --
+-- The search that was logged last.
+SELECT id FROM kb_search ORDER BY searched_at DESC, id DESC LIMIT 1
+
+-- hits --
+-- What a search found, best first.
+SELECT chunk_id, document_id, score, citation FROM kb_search_hit
+WHERE search_id = :id ORDER BY hit_rank
+
+-- add_feedback --
+-- Somebody said something of a search or of a turn.
+INSERT INTO kb_feedback (search_id, session_id, turn_id, rating, comment, clicked_rank, clicked_chunk)
+VALUES (:search_id, :session_id, :turn_id, :rating, :comment, :clicked_rank, :clicked_chunk)
+
+-- outcomes --
+-- Recent searches with their last rating and the ranks of what was first clicked and cited.
+SELECT profile, session_id, milliseconds,
+  (SELECT rating FROM kb_feedback AS feedback
+    WHERE feedback.search_id = kb_search.id AND rating IS NOT NULL
+    ORDER BY feedback.id DESC LIMIT 1) AS rating,
+  (SELECT MIN(clicked_rank) FROM kb_feedback AS feedback
+    WHERE feedback.search_id = kb_search.id) AS clicked_rank,
+  (SELECT MIN(hit_rank) FROM kb_search_hit AS hit
+    WHERE hit.search_id = kb_search.id AND citation IS NOT NULL) AS cited_rank
+FROM kb_search WHERE searched_at >= UTC_TIMESTAMP(6) - INTERVAL :days DAY
