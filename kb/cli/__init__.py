@@ -8,6 +8,7 @@ import typer
 from kb.cli.asking import ask, search
 from kb.cli.checking import doctor, status
 from kb.cli.demonstration import demo
+from kb.cli.evaluating import evaluate
 from kb.cli.indexing import index
 from kb.cli.program import Program
 from kb.cli.server import db
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 for command in (demo, init, setup, index, search, ask, status, doctor):
     app.command()(command)
+app.command("eval")(evaluate)
 app.add_typer(db, name="db")
 
 

@@ -1,0 +1,130 @@
+"""`kb eval`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kb.cli.opening import opened
+from kb.cli.options import AsJson, ConfigPath
+from kb.cli.terminal import ERR, OUT
+
+if TYPE_CHECKING:
+    from kb.evaluation.corpus import OnProgress
+    from kb.evaluation.run import Plan
+
+
+def evaluate(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="PATH",
+            help="Labelled questions: a directory with queries.jsonl, corpus.jsonl and "
+            "qrels/test.tsv, or a YAML file about the indexed documents.",
+        ),
+    ] = None,
+    profiles: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="A search profile; may be repeated.  [default: retrieval.profile of the "
+            "configuration]",
+        ),
+    ] = None,
+    k: Annotated[
+        int, typer.Option("--k", metavar="N", min=1, max=1000, help="How deep rankings count.")
+    ] = 10,
+    limit: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Ask at most N questions, evenly spread."),
+    ] = None,
+    answers: Annotated[
+        bool, typer.Option("--answers/--no-answers", help="Judge extracted answers as well.")
+    ] = True,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Index the documents of the set again.")
+    ] = False,
+    save: Annotated[
+        bool, typer.Option("--save/--no-save", help="Keep the results in the database.")
+    ] = True,
+    against: Annotated[
+        int | None,
+        typer.Option(metavar="RUN", min=1, help="Compare with an earlier run of the same set."),
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="List earlier runs: all, or those of the set PATH.")
+    ] = False,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Measure search and extracted answers on labelled questions, per profile.
+
+    \b
+    kb eval questions.yaml
+    kb eval ./scifact --profile default --profile semantic
+    kb eval ./scifact --against 12          what changed since run 12
+    kb eval --history scifact
+    """
+    if history:
+        _show_history(path, config, as_json=as_json)
+        return
+    if path is None or not path.exists():
+        raise typer.BadParameter(f"there is no {path}" if path else "name labelled questions")
+    from kb.evaluation.run import Plan
+
+    plan = Plan(tuple(profiles or ()), k, limit, answers, fresh, save, against)
+    _measure(path, plan, config, as_json=as_json)
+
+
+def _measure(path: Path, plan: "Plan", config: Path | None, *, as_json: bool) -> None:
+    from kb.cli.as_json import print_json
+    from kb.evaluation.report import outcome_values, show_outcomes
+    from kb.evaluation.run import evaluate, read_questions
+
+    labelled = read_questions(path)
+    with opened(config) as knowledge_base, _progress() as show:
+        outcomes = evaluate(knowledge_base, labelled, plan, show)
+    if as_json:
+        model = knowledge_base.collection.embedding_model
+        print_json(outcome_values(labelled, model, plan.k, outcomes))
+    else:
+        show_outcomes(OUT, labelled, plan.k, outcomes)
+
+
+def _show_history(path: Path | None, config: Path | None, *, as_json: bool) -> None:
+    from kb.cli.as_json import print_json
+    from kb.evaluation.report import history_values, show_history
+    from stores.evaluations import Evaluations
+
+    with opened(config) as knowledge_base:
+        runs = Evaluations(knowledge_base.engine).runs(_set_name(path) if path else None)
+    if as_json:
+        print_json(history_values(runs))
+    else:
+        show_history(OUT, runs)
+
+
+def _set_name(path: Path) -> str:
+    return path.stem if path.suffix in {".yaml", ".yml"} else path.name
+
+
+@contextmanager
+def _progress() -> Iterator["OnProgress"]:
+    """A bar for each thing that is done, on a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    bar = Progress(
+        *columns, TimeRemainingColumn(), console=ERR, transient=True, disable=not ERR.is_terminal
+    )
+    with bar:
+        tasks = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done)
+
+        yield show

@@ -1,0 +1,1 @@
+"""Labelled questions through the real engine, and what the results are worth."""

@@ -1,0 +1,101 @@
+"""The documents of a labelled set in a chunk table of their own, beside the user's."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+
+from kb.app import KnowledgeBase
+from kb.evaluation.labelled import CorpusDocument, LabelledSet, digest
+from kb.indexing.embed import ChunkEmbedder
+from kb.indexing.language import detect_language
+from stores.embedding_cache import EmbeddingCache
+from stores.evaluations import Evaluations
+from stores.vector_store import MariaDBVectorStore
+
+# Part of the name of every table: raise it when a document's chunk is made in another way.
+_LAYOUT = "1"
+_DOCUMENTS_A_BATCH = 256
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done, and of how many."""
+
+
+def with_corpus(
+    knowledge_base: KnowledgeBase, labelled: LabelledSet, *, fresh: bool, on_progress: OnProgress
+) -> KnowledgeBase:
+    """The knowledge base over the set's own documents; itself for a set without any.
+
+    What an earlier call wrote is used again unless `fresh`. Raises ModelUnavailable, StoreError.
+    """
+    if labelled.corpus is None:
+        return knowledge_base
+    table = _table_name(labelled.corpus, knowledge_base.collection.embedding_model)
+    store = _store_beside(knowledge_base.vector_store, table, knowledge_base)
+    evaluations = Evaluations(knowledge_base.engine)
+    with knowledge_base.registry.indexing(table, lambda: None):
+        if fresh or not evaluations.has_corpus(table):
+            evaluations.forget_corpus(table)
+            _write(knowledge_base, store, labelled.corpus, on_progress)
+            model = knowledge_base.collection.embedding_model
+            evaluations.add_corpus(table, labelled.name, model)
+    collection = replace(knowledge_base.collection, name=table, chunk_table=table)
+    return replace(knowledge_base, vector_store=store, collection=collection)
+
+
+def _table_name(corpus: Sequence[CorpusDocument], embedding_model: str) -> str:
+    identity = f"{_LAYOUT}\0{embedding_model}\0{digest(corpus)}"
+    return f"kb_eval_{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+
+
+def _store_beside(
+    store: MariaDBVectorStore, table: str, knowledge_base: KnowledgeBase
+) -> MariaDBVectorStore:
+    """Another table, made in the same way."""
+    beside = MariaDBVectorStore(
+        knowledge_base.engine,
+        table,
+        embed_dim=store.embed_dim,
+        distance=store.distance,
+        m=store.m,
+        ef_search=store.ef_search,
+        filter_keys=store.filter_keys,
+        fulltext=store.fulltext,
+    )
+    beside.set_up()
+    return beside
+
+
+def _write(
+    knowledge_base: KnowledgeBase,
+    store: MariaDBVectorStore,
+    corpus: Sequence[CorpusDocument],
+    on_progress: OnProgress,
+) -> None:
+    collection = knowledge_base.collection
+    cache = EmbeddingCache(knowledge_base.engine, collection.embedding_model, collection.dimension)
+    embedder = ChunkEmbedder(knowledge_base.embed_model, cache)
+    store.clear()
+    for start in range(0, len(corpus), _DOCUMENTS_A_BATCH):
+        on_progress("Indexing the documents", start, len(corpus))
+        chunks = [_chunk(each) for each in corpus[start : start + _DOCUMENTS_A_BATCH]]
+        embedder.embed(chunks)
+        store.add(chunks)
+
+
+def _chunk(document: CorpusDocument) -> TextNode:
+    """The document as it is given; its title is embedded with it, as a file's is."""
+    metadata = {"title": document.title, "path": document.id}
+    if language := detect_language(document.text):
+        metadata["language"] = language
+    hidden = [key for key in metadata if key != "title"]
+    return TextNode(
+        id_=document.id,
+        text=document.text,
+        metadata=metadata,
+        metadata_template="{value}",
+        excluded_embed_metadata_keys=hidden,
+        excluded_llm_metadata_keys=hidden,
+        relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=document.id)},
+    )

@@ -1,0 +1,72 @@
+"""How good one ranking and one extracted answer are; pure.
+
+Rankings are document ids, the best first, each once; `relevance` maps the ids of a question's
+right documents to grades above 0.
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+
+_ARTICLES = {*("a", "an", "the"), *("le", "la", "les", "l", "un", "une", "des", "du", "d")}
+
+
+def ndcg(ranking: Sequence[str], relevance: Mapping[str, int], k: int) -> float:
+    """Normalised discounted cumulative gain of the first `k`.
+
+    Järvelin and Kekäläinen (2002), with the grade itself as gain and log2(rank + 1) as discount:
+    trec_eval's ndcg_cut, which BEIR reports.
+    """
+    ideal = _discounted(sorted(relevance.values(), reverse=True)[:k])
+    return _discounted(relevance.get(each, 0) for each in ranking[:k]) / ideal
+
+
+def recall(ranking: Sequence[str], relevance: Mapping[str, int], k: int) -> float:
+    """The share of the right documents among the first `k`."""
+    return len(set(ranking[:k]) & relevance.keys()) / len(relevance)
+
+
+def reciprocal_rank(ranking: Sequence[str], relevance: Mapping[str, int], k: int) -> float:
+    """1 / the rank of the first right document, 0 when it is not among the first `k`.
+
+    Its mean over questions is the MRR of TREC-8's question answering track (Voorhees, 1999).
+    """
+    ranks = (rank for rank, each in enumerate(ranking[:k], start=1) if each in relevance)
+    rank = next(ranks, None)
+    return 1 / rank if rank else 0.0
+
+
+def hit(ranking: Sequence[str], relevance: Mapping[str, int], k: int) -> float:
+    """1 when a right document is among the first `k`, else 0."""
+    return float(not relevance.keys().isdisjoint(ranking[:k]))
+
+
+def contains_answer(text: str, answers: Iterable[str]) -> bool:
+    """Whether the words of one of the answers stand in the text, next to each other.
+
+    Both are normalised as by SQuAD's evaluation (Rajpurkar et al., 2016: case, punctuation,
+    articles), and without accents.
+    """
+    return any(
+        _spaced(normalised(answer, articles=articles))
+        in _spaced(normalised(text, articles=articles))
+        for answer in answers
+        for articles in [not normalised(answer)]  # an answer of nothing but articles keeps them
+    )
+
+
+def normalised(text: str, *, articles: bool = False) -> str:
+    """Plain lower-case words, without accents and punctuation; `articles` keeps those."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(each for each in decomposed if not unicodedata.combining(each))
+    words = re.findall(r"[^\W_]+", plain)
+    return " ".join(word for word in words if articles or word not in _ARTICLES)
+
+
+def _discounted(grades: Iterable[int]) -> float:
+    return sum(grade / math.log2(rank + 1) for rank, grade in enumerate(grades, start=1))
+
+
+def _spaced(words: str) -> str:
+    return f" {words} "
