@@ -58,6 +58,13 @@ def evaluate(
     history: Annotated[
         bool, typer.Option("--history", help="List earlier runs: all, or those of the set PATH.")
     ] = False,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Compare profiles by their use: ratings, clicks, citations."),
+    ] = False,
+    days: Annotated[
+        int, typer.Option(metavar="N", min=1, max=36_500, help="How far back --live looks.")
+    ] = 30,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -68,7 +75,11 @@ def evaluate(
     kb eval ./scifact --profile default --profile semantic
     kb eval ./scifact --against 12          what changed since run 12
     kb eval --history scifact
+    kb eval --live --days 7                 what users made of their searches
     """
+    if live:
+        _show_live(days, config, as_json=as_json)
+        return
     if history:
         _show_history(path, config, as_json=as_json)
         return
@@ -106,6 +117,21 @@ def _show_history(path: Path | None, config: Path | None, *, as_json: bool) -> N
         print_json(history_values(runs))
     else:
         show_history(OUT, runs)
+
+
+def _show_live(days: int, config: Path | None, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from kb.cli.as_json import print_json
+    from kb.cli.live import show_live
+    from kb.experiments import live_report
+
+    with opened(config) as knowledge_base:
+        report = live_report(knowledge_base.engine, days)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        show_live(OUT, report)
 
 
 def _set_name(path: Path) -> str:
