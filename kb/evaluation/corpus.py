@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 
@@ -34,7 +35,8 @@ def with_corpus(
     table = _table_name(labelled.corpus, knowledge_base.collection.embedding_model)
     store = _store_beside(knowledge_base.vector_store, table, knowledge_base)
     evaluations = Evaluations(knowledge_base.engine)
-    with knowledge_base.registry.indexing(table, lambda: None):
+    waiting = partial(on_progress, "Waiting for a run that indexes the same documents", 0, 1)
+    with knowledge_base.registry.indexing(table, waiting):
         if fresh or not evaluations.has_corpus(table):
             evaluations.forget_corpus(table)
             _write(knowledge_base, store, labelled.corpus, on_progress)

@@ -58,7 +58,8 @@ def contains_answer(text: str, answers: Iterable[str]) -> bool:
 
 def normalised(text: str, *, articles: bool = False) -> str:
     """Plain lower-case words, without accents and punctuation; `articles` keeps those."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    folded = unicodedata.normalize("NFKD", text).casefold()
+    decomposed = unicodedata.normalize("NFKD", folded)
     plain = "".join(each for each in decomposed if not unicodedata.combining(each))
     words = re.findall(r"[^\W_]+", plain)
     return " ".join(word for word in words if articles or word not in _ARTICLES)

@@ -45,7 +45,7 @@ def _entries(file: Path) -> list[_Entry]:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
         return TypeAdapter(list[_Entry]).validate_python(data)
     except yaml.YAMLError as error:
-        raise BadQuestions(f"{file} is not YAML: {error}") from error
+        raise BadQuestions(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kb.cli.terminal import one_line
 from kb.evaluation.labelled import LabelledSet
 from kb.evaluation.summary import Comparison, Figures, Outcome
 from stores.evaluations import StoredRun
@@ -32,7 +33,7 @@ def show_outcomes(
 ) -> None:
     """The profiles side by side, then each language."""
     asked = outcomes[0].figures
-    heading = f"{labelled.name}: {asked['questions']} questions"
+    heading = f"{one_line(labelled.name)}: {asked['questions']} questions"
     if asked["unanswerable"]:
         heading += f", {asked['unanswerable']} without an answer"
     console.print(Text(heading, "bold"))
@@ -51,7 +52,7 @@ def _side_by_side(k: int, outcomes: Sequence[Outcome], figures: Sequence[Figures
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("")
     for each in outcomes:
-        table.add_column(each.profile, justify="right")
+        table.add_column(Text(one_line(each.profile)), justify="right")
     for names, digits in ((_SHARES, 3), (_TIMES, 1)):
         for name, label in names.items():
             _add_row(table, label.format(k=k), [_number(each[name], digits) for each in figures])
@@ -88,9 +89,9 @@ def show_history(console: Console, runs: Iterable[StoredRun]) -> None:
         table.add_row(
             str(each.number),
             each.created_at.isoformat(" ", "minutes"),
-            Text(run.set_name),
-            Text(run.profile),
-            Text(run.embedding_model),
+            Text(one_line(run.set_name)),
+            Text(one_line(run.profile)),
+            Text(one_line(run.embedding_model)),
             str(run.cutoff),
             str(run.metrics["questions"]),
             _number(run.metrics["ndcg"], 3),

@@ -37,7 +37,11 @@ def read_questions(path: Path) -> LabelledSet:
 
     Raises BadQuestions.
     """
-    return read_beir(path) if path.is_dir() else read_own_questions(path)
+    labelled = read_beir(path) if path.is_dir() else read_own_questions(path)
+    for question in labelled.questions:
+        if not question.text.strip():
+            raise BadQuestions(f"{path}: the question {question.id!r} is empty.")
+    return labelled
 
 
 def evaluate(
