@@ -20,6 +20,7 @@ from pydantic import (
     ValidationInfo,
 )
 
+from engines.profiles import DEFAULT, LLM, Profile, profile_named
 from kb.config_file import explain, read
 from stores.errors import ConfigError
 
@@ -59,6 +60,11 @@ def _secret(value: Any) -> Any:
     return value or None
 
 
+def _word(value: Any) -> Any:
+    """YAML reads a bare `off` as false."""
+    return "off" if value is False else value
+
+
 DatabaseUrl = Annotated[
     sa.URL | Literal["embedded"],
     PlainValidator(_database_url),
@@ -69,6 +75,7 @@ BaseUrl = Annotated[str, AfterValidator(_web_url)]
 RelativePath = Annotated[Path, AfterValidator(_beside_config)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -117,8 +124,17 @@ class LLMConfig(ModelConfig):
 
 
 class RetrievalConfig(Section):
-    profile: str = "default"
+    """`log` says what is kept of each search; `experiment` shares sessions among profiles."""
+
+    profile: str = DEFAULT
     top_k: Positive = 6
+    log: Annotated[Literal["full", "no-text", "off"], BeforeValidator(_word)] = "no-text"
+    experiment: dict[str, Weight] | None = None
+
+    def profile_names(self) -> dict[str, str]:
+        """Each profile that is named here, by the key that names it."""
+        split = {f"retrieval.experiment.{name}": name for name in self.experiment or ()}
+        return {"retrieval.profile": self.profile, **split}
 
 
 class TablesConfig(Section):
@@ -143,6 +159,7 @@ class Sections(Section):
     embedding: EmbeddingConfig = EmbeddingConfig()
     llm: LLMConfig = LLMConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
+    profiles: dict[str, Profile] = Field(default_factory=dict)
     tables: TablesConfig = TablesConfig()
     chat: ChatConfig = ChatConfig()
 
@@ -155,6 +172,15 @@ class Config(Sections):
     home: Path = Field(default_factory=lambda: platformdirs.user_data_path("kb"))
     cache: Path = Field(default_factory=lambda: platformdirs.user_cache_path("kb"))
     mariadbd: str | None = None
+
+    def profile(self, name: str) -> Profile:
+        """A search profile, ready or of `profiles`. Raises ConfigError."""
+        profile = profile_named(name, self.profiles)
+        if profile.rerank is None or profile.rerank.by == LLM:
+            return profile
+        path = self.directory / Path(profile.rerank.by).expanduser()
+        rerank = profile.rerank.model_copy(update={"by": str(path)})
+        return profile.model_copy(update={"rerank": rerank})
 
 
 def load_config(path: str | Path | None = None) -> Config:
@@ -171,7 +197,17 @@ def load_config(path: str | Path | None = None) -> Config:
         sections = Sections.model_validate(data, context={"directory": directory})
     except ValidationError as error:
         raise ConfigError(explain(file or Path(FILE), error, Sections)) from error
-    return Config(**dict(sections), file=file, directory=directory, **_places(environment))
+    config = Config(**dict(sections), file=file, directory=directory, **_places(environment))
+    _check_profile_names(config)
+    return config
+
+
+def _check_profile_names(config: Config) -> None:
+    for key, name in config.retrieval.profile_names().items():
+        try:
+            config.profile(name)
+        except ConfigError as error:
+            raise ConfigError(f"{config.file} cannot be used:\n  {key}: {error}") from error
 
 
 def _chosen(path: str | Path | None, environment: Mapping[str, str]) -> Path | None:

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -15,6 +15,9 @@ from stores.errors import ConfigError
 SECRET_KEYS = {"api_key", "base_url", "url"}  # their values never appear in a message
 VARIABLE = re.compile(r"\$\{(\w+)(?::([^}]*))?\}")
 EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a section with keys of its own",
     "finite_number": "a finite number",
     "float_parsing": "a number",
     "float_type": "a number",
@@ -23,6 +26,7 @@ EXPECTED = {
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
     "int_type": "a whole number",
+    "less_than_equal": "a number not greater than {le}",
     "literal_error": "{expected}",
     "model_type": "a section with keys of its own",
     "path_type": "a path",
@@ -109,6 +113,8 @@ def _line(details: ErrorDetails, root: type[BaseModel]) -> str:
     name = ".".join(keys)
     if details["type"] == "extra_forbidden":
         return f"{name} is not a known key; {_suggestion(keys, root)}"
+    if details["type"] == "missing":
+        return f"{name} is missing."
     expected = EXPECTED.get(details["type"], details["msg"]).format(**details.get("ctx", {}))
     return f"{name} {_seen(keys, details['input'])}; expected {expected}."
 
@@ -130,11 +136,20 @@ def _suggestion(keys: list[str], root: type[BaseModel]) -> str:
 
 
 def _known_keys(section: Iterable[str], model: type[BaseModel]) -> list[str]:
-    for name in section:
+    names = iter(section)
+    for name in names:
         annotation = model.model_fields[name].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
+        model = _model_in(annotation) or model
+        if get_origin(annotation) in (dict, tuple):
+            next(names, None)  # a key of the user's own, or a place in a list
     return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that an annotation holds: Profile of `dict[str, Profile]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def _kind(data: Any) -> str:
