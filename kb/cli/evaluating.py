@@ -1,16 +1,25 @@
 """`kb eval`."""
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from kb.cli.opening import opened
 from kb.cli.options import AsJson, ConfigPath
-from kb.cli.terminal import ERR, OUT
+from kb.cli.progress import SECONDS_BETWEEN_LINES
+from kb.cli.terminal import ERR, OUT, say
 
 if TYPE_CHECKING:
     from kb.evaluation.corpus import OnProgress
@@ -138,19 +147,32 @@ def _set_name(path: Path) -> str:
     return path.stem if path.suffix in {".yaml", ".yml"} else path.name
 
 
+def _progress() -> AbstractContextManager["OnProgress"]:
+    return _bars() if ERR.is_terminal else nullcontext(_lines())
+
+
 @contextmanager
-def _progress() -> Iterator["OnProgress"]:
-    """A bar for each thing that is done, on a terminal."""
+def _bars() -> Iterator["OnProgress"]:
+    """One for each thing that is done."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    bar = Progress(
-        *columns, TimeRemainingColumn(), console=ERR, transient=True, disable=not ERR.is_terminal
-    )
-    with bar:
-        tasks = {}
+    with Progress(*columns, TimeRemainingColumn(), console=ERR, transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
 
         def show(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done)
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done)
 
         yield show
+
+
+def _lines() -> "OnProgress":
+    last = time.monotonic()
+
+    def show(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            say(f"{what}: {done} of {total}")
+
+    return show

@@ -1,11 +1,13 @@
 """The documents of a labelled set in a chunk table of their own, beside the user's."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
 from kb.app import KnowledgeBase
 from kb.evaluation.labelled import CorpusDocument, LabelledSet, digest
@@ -32,41 +34,35 @@ def with_corpus(
     """
     if labelled.corpus is None:
         return knowledge_base
-    table = _table_name(labelled.corpus, knowledge_base.collection.embedding_model)
-    store = _store_beside(knowledge_base.vector_store, table, knowledge_base)
+    options = _options(knowledge_base.vector_store)
+    model = knowledge_base.collection.embedding_model
+    table = _table_name(model, options, labelled.corpus)
+    store = MariaDBVectorStore(knowledge_base.engine, table, **options)
+    store.set_up()
     evaluations = Evaluations(knowledge_base.engine)
     waiting = partial(on_progress, "Waiting for a run that indexes the same documents", 0, 1)
     with knowledge_base.registry.indexing(table, waiting):
         if fresh or not evaluations.has_corpus(table):
             evaluations.forget_corpus(table)
             _write(knowledge_base, store, labelled.corpus, on_progress)
-            model = knowledge_base.collection.embedding_model
             evaluations.add_corpus(table, labelled.name, model)
     collection = replace(knowledge_base.collection, name=table, chunk_table=table)
     return replace(knowledge_base, vector_store=store, collection=collection)
 
 
-def _table_name(corpus: Sequence[CorpusDocument], embedding_model: str) -> str:
-    identity = f"{_LAYOUT}\0{embedding_model}\0{digest(corpus)}"
+def _options(store: MariaDBVectorStore) -> dict[str, Any]:
+    """Those that it was made with, for another table like it."""
+    others = {*BasePydanticVectorStore.model_fields, "flat_metadata", "table_name", "perform_setup"}
+    own = [name for name in MariaDBVectorStore.model_fields if name not in others]
+    return {name: getattr(store, name) for name in own}
+
+
+def _table_name(
+    embedding_model: str, options: Mapping[str, Any], corpus: Sequence[CorpusDocument]
+) -> str:
+    """The same for the same rows and indexes."""
+    identity = f"{_LAYOUT}\0{embedding_model}\0{sorted(options.items())}\0{digest(corpus)}"
     return f"kb_eval_{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
-
-
-def _store_beside(
-    store: MariaDBVectorStore, table: str, knowledge_base: KnowledgeBase
-) -> MariaDBVectorStore:
-    """Another table, made in the same way."""
-    beside = MariaDBVectorStore(
-        knowledge_base.engine,
-        table,
-        embed_dim=store.embed_dim,
-        distance=store.distance,
-        m=store.m,
-        ef_search=store.ef_search,
-        filter_keys=store.filter_keys,
-        fulltext=store.fulltext,
-    )
-    beside.set_up()
-    return beside
 
 
 def _write(

@@ -77,10 +77,7 @@ def evaluate(
 
 def _settings(knowledge_base: KnowledgeBase, profile: str) -> dict[str, Any]:
     """What the profile says today."""
-    if not hasattr(knowledge_base.config, "profile"):
-        return {}
-    settings: dict[str, Any] = knowledge_base.config.profile(profile).model_dump(mode="json")
-    return settings
+    return knowledge_base.config.profile(profile).model_dump(mode="json")
 
 
 def _earlier_scores(
