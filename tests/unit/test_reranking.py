@@ -1,0 +1,75 @@
+"""What a model says about passages, and rerankers that cannot be had."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from fake_models import ScriptedLLM
+from llama_index.core.postprocessor import LLMRerank
+from llama_index.core.schema import NodeWithScore, TextNode
+
+from engines.profiles import Rerank
+from engines.reranking import as_shares, choices, make_reranker
+from stores.errors import ConfigError, ModelUnavailable
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("Answer:\nDoc: 3, Relevance: 9\nDoc: 1, Relevance: 4", {3: 0.9, 1: 0.4}),
+        ("Document 2 - relevance 7.5/10", {2: 0.75}),
+        ("Doc: 2, Relevance: 8\nDoc: 2, Relevance: 1", {2: 0.8}),
+        ("Doc: 0, Relevance: 9\nDoc: 4, Relevance: 9\nDoc: 2\nDoc: 1, Relevance: 5", {1: 0.5}),
+        ("Doc: 1, Relevance: 100", {1: 1.0}),
+        ("None of them is relevant.", {}),
+        ("", {}),
+    ],
+)
+def test_the_llm_names_passages_that_there_are_each_once(answer, expected):
+    numbers, relevances = choices(answer, 3)
+    assert dict(zip(numbers, relevances, strict=True)) == pytest.approx(expected)
+
+
+def test_the_llm_reranks_by_what_it_names():
+    llm = ScriptedLLM(replies=["Doc: 2, Relevance: 10\nDoc: 0, Relevance: 10"])
+    reranker = make_reranker(Rerank(by="llm", candidates=7), llm, Path())
+    assert isinstance(reranker, LLMRerank)
+    assert reranker.top_n == 7
+    passages = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in ("one", "two")]
+    [found] = reranker.postprocess_nodes(passages, query_str="which?")
+    assert (found.node.get_content(), found.score) == ("two", 1.0)
+
+
+def test_without_an_llm_a_profile_cannot_rerank_by_it():
+    with pytest.raises(ConfigError, match="reranks by the LLM"):
+        make_reranker(Rerank(by="llm"), None, Path())
+
+
+def test_a_cross_encoder_that_is_not_there_is_never_looked_for_elsewhere(tmp_path):
+    with pytest.raises(ConfigError, match=f"cross-encoder {tmp_path}/cross-encoder/tiny"):
+        make_reranker(Rerank(by="cross-encoder/tiny"), None, tmp_path)
+
+
+@pytest.mark.skipif(find_spec("sentence_transformers") is not None, reason="the extra is here")
+def test_a_cross_encoder_without_its_extra_says_what_to_install(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"pip install 'mariadb-kb\[rerank\]'"):
+        make_reranker(Rerank(by=str(tmp_path)), None, Path("elsewhere"))
+
+
+@pytest.mark.skipif(find_spec("sentence_transformers") is None, reason="an extra")
+def test_a_cross_encoder_that_is_not_whole_says_so(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+        make_reranker(Rerank(by=str(tmp_path)), None, Path())
+
+
+def test_logits_become_shares_and_shares_stay():
+    def scored(*scores: float) -> list[NodeWithScore]:
+        return [NodeWithScore(node=TextNode(text="x"), score=score) for score in scores]
+
+    assert [each.score for each in as_shares(scored(0.9, 0.0))] == [0.9, 0.0]
+    assert [each.score for each in as_shares(scored(900, 0, -2))] == pytest.approx(
+        [1, 0.5, 0.1192], abs=1e-4
+    )
+    assert as_shares([]) == []
