@@ -89,7 +89,7 @@ def open_stores(server: PrivateServer) -> Stores:
     return {
         "public": public,
         "kb, vectors only": MariaDBVectorStore(
-            engine, "kb_vector", embed_dim=DIMENSION, fulltext=False
+            engine, "kb_vector", embed_dim=DIMENSION, words="none"
         ),
         "kb, words, filter keys": MariaDBVectorStore(
             engine, embed_dim=DIMENSION, filter_keys=tuple(SHARES)

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import sqlalchemy as sa
 
 from stores.connection import in_transaction
 from stores.errors import CollectionMismatch, StoreError
 from stores.filters import INDEXED_CHARACTERS, Where, filter_column, json_path
+from stores.postings import Postings
 from stores.sql import statements
 
 _SQL = statements("chunks.sql")
@@ -19,6 +20,7 @@ _BATCH_ROWS = 500
 _BATCH_BYTES = 4 * 2**20
 
 Distance = Literal["cosine", "euclidean"]
+Words = Literal["bm25", "fulltext", "none"]
 Row = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -33,7 +35,8 @@ class ChunkTable:
     m: int = 12
     ef_search: int = 64
     filter_keys: tuple[str, ...] = ()
-    fulltext: bool = True
+    words: Words = "bm25"
+    postings: Postings = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _IDENTIFIER.fullmatch(self.name):
@@ -48,6 +51,9 @@ class ChunkTable:
                 )
         if self.distance not in ("cosine", "euclidean"):
             raise StoreError(f"The distance {self.distance!r} is not one of cosine, euclidean.")
+        if self.words not in get_args(Words):
+            raise StoreError(f"words is {self.words!r}; it is one of {', '.join(get_args(Words))}.")
+        object.__setattr__(self, "postings", Postings(self.name))
 
     def sql(self, statement: str, where: Where | None = None, **holes: object) -> sa.TextClause:
         """A named statement over this table, its holes filled with identifiers and conditions."""
@@ -68,13 +74,15 @@ class ChunkTable:
         connection.execute(create)
         columns = self._columns(connection)
         self._check_shape(connection, columns)
-        if self.fulltext:
-            self._set_up_words(connection, columns)
+        if self.words == "fulltext":
+            self._set_up_fulltext(connection, columns)
+        if self.words == "bm25":
+            self.postings.set_up(connection)
         for key in self.filter_keys:
             if filter_column(key) not in columns:
                 self._add_filter_column(connection, key)
 
-    def _set_up_words(self, connection: sa.Connection, columns: Mapping[str, str]) -> None:
+    def _set_up_fulltext(self, connection: sa.Connection, columns: Mapping[str, str]) -> None:
         connection.execute(self.sql("create_words_lock"))
         connection.execute(self.sql("add_words_lock"))
         if "context" not in columns:
@@ -106,19 +114,34 @@ class ChunkTable:
 
         def whole(connection: sa.Connection) -> T:
             result = work(connection)
-            if self.fulltext:
+            if self.words == "fulltext":
                 connection.execute(self.sql("commit_words"))
             return result
 
-        return in_transaction(engine, whole)
+        result = in_transaction(engine, whole)
+        self.postings.forget_statistics()
+        return result
 
     def put(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Write rows, replacing those of the same chunk id."""
         for batch in _batches(rows):
+            if self.words == "bm25":
+                replaced = self.where()
+                replaced.any_of("chunk_id", [row["chunk_id"] for row in batch])
+                self.postings.remove(connection, replaced)
             connection.execute(self.sql("put"), batch)
+            if self.words == "bm25":
+                self.postings.add(connection, batch)
 
     def delete(self, connection: sa.Connection, where: Where) -> None:
+        if self.words == "bm25":
+            self.postings.remove(connection, where)
         connection.execute(self.sql("delete", where), where.values)
+
+    def clear(self, connection: sa.Connection) -> None:
+        connection.execute(self.sql("clear"))
+        if self.words == "bm25":
+            self.postings.clear(connection)
 
     def delete_document(self, connection: sa.Connection, document_id: str) -> None:
         where = self.where()

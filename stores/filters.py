@@ -6,6 +6,7 @@ missing key fails every operator but NE, NIN and IS_EMPTY, NOT keeps what none o
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -68,6 +69,11 @@ class Where:
     def any_of(self, column: str, values: Iterable[str | int]) -> None:
         """Require that a column holds one of these values."""
         self.conditions.append(f"{column} IN ({', '.join(map(self.bind, values))})")
+
+    def containing(self, phrase: str) -> None:
+        """Require these words beside each other, whatever their case and the space between."""
+        pattern = r"\s+".join(map(re.escape, phrase.split()))
+        self.conditions.append(f"text REGEXP {self.bind(pattern)}")
 
     def matching(self, filters: MetadataFilters | None) -> None:
         """Require what the filters require. Raises UnsupportedFilter for what has no meaning."""

@@ -1,10 +1,11 @@
 """Ranked lists of two legs -> one list; pure."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 Id = TypeVar("Id", bound=Hashable)
+Ranking = list[tuple[Id, float]]
 
 Strategy = Literal[
     "weighted", "rrf", "text-then-vector", "vector-then-text", "intersection", "vector", "text"
@@ -13,38 +14,82 @@ Strategy = Literal[
 
 @dataclass(frozen=True)
 class Fusion:
-    """How a hybrid search makes one ranking of its two legs.
+    """How a hybrid search makes one ranking of its two legs; scores are in 0..1.
 
-    `vector_weight` is the vector leg's share, the rest is the words'; `candidates` are the chunks
-    that each leg brings. A chunk that both legs brought scores `both_boost` more, as a part of its
-    score. `rrf_k` is reciprocal rank fusion's constant.
+    - weighted: the sum of both scores, `vector_weight` parts vector. The best on labelled data.
+    - rrf: reciprocal ranks with the constant `rrf_k`, for legs whose scores do not compare.
+    - text-then-vector: what the words find, ordered by vector; vector-then-text: the reverse.
+    - intersection: what both legs found, by weighted sum: few chunks, seldom wrong.
+    - vector, text: one leg alone.
+
+    `candidates` are the chunks that each leg brings, unless `word_candidates` says how many the
+    words bring. `both_boost` is how much more, as a part of
+    its score, a chunk counts that both legs brought.
     """
 
     strategy: Strategy = "weighted"
-    vector_weight: float = 0.5
+    vector_weight: float = 0.3
     candidates: int = 50
+    word_candidates: int | None = None
     both_boost: float = 0.0
     rrf_k: int = 60
 
 
-def weighted(
-    similarities: Mapping[Id, float], scores: Mapping[Id, float], alpha: float
-) -> list[tuple[Id, float]]:
-    """Best first: `alpha` parts vector and 1 - `alpha` parts text, each leg scaled to its best.
+@dataclass(frozen=True)
+class Legs(Generic[Id]):
+    """What the legs brought, best first, and what every candidate scores on each leg."""
 
-    `similarities` must hold every candidate, also those that only their words found: a true
-    similarity that is missing would count as none at all.
-    """
-    dense, lexical = _scaled(similarities), _scaled(scores)
-    fused = {
-        each: alpha * dense.get(each, 0.0) + (1 - alpha) * lexical.get(each, 0.0)
-        for each in {**similarities, **scores}
+    by_vector: Collection[Id]
+    by_words: Collection[Id]
+    similarities: Mapping[Id, float]
+    coverages: Mapping[Id, float]
+
+    @property
+    def both(self) -> set[Id]:
+        return set(self.by_vector) & set(self.by_words)
+
+    @property
+    def either(self) -> list[Id]:
+        return list(dict.fromkeys([*self.by_words, *self.by_vector]))
+
+
+def fused(legs: Legs[Id], fusion: Fusion) -> Ranking[Id]:
+    """The candidates of the strategy, best first."""
+    match fusion.strategy:
+        case "rrf":
+            scores = _reciprocal(legs, fusion)
+        case "text-then-vector":
+            scores = {each: max(legs.similarities[each], 0.0) for each in legs.by_words}
+        case "vector-then-text":
+            scores = {each: legs.coverages[each] for each in legs.by_vector}
+        case "intersection":
+            scores = _weighted(legs, fusion, [each for each in legs.either if each in legs.both])
+        case _:
+            scores = _weighted(legs, fusion, legs.either)
+    both = legs.both
+    boosted = {
+        each: score * (1 + fusion.both_boost * (each in both)) / (1 + fusion.both_boost)
+        for each, score in scores.items()
     }
-    return sorted(fused.items(), key=lambda item: -item[1])
+    return sorted(boosted.items(), key=lambda item: -item[1])
 
 
-def _scaled(scores: Mapping[Id, float]) -> dict[Id, float]:
-    best = max(scores.values(), default=0.0)
-    if best <= 0:
-        return dict.fromkeys(scores, 0.0)
-    return {each: max(score, 0.0) / best for each, score in scores.items()}
+def _weighted(legs: Legs[Id], fusion: Fusion, candidates: Collection[Id]) -> dict[Id, float]:
+    """Similarities count by the best one, as a model's cosines have a level of their own."""
+    best = max(legs.similarities.values(), default=0.0)
+    weight = fusion.vector_weight / best if best > 0 else 0.0
+    return {
+        each: weight * max(legs.similarities[each], 0.0)
+        + (1 - fusion.vector_weight) * legs.coverages[each]
+        for each in candidates
+    }
+
+
+def _reciprocal(legs: Legs[Id], fusion: Fusion) -> dict[Id, float]:
+    """Cormack, Clarke and Büttcher (2009), weighted, over its highest value."""
+    scores = dict.fromkeys(legs.either, 0.0)
+    shares = fusion.vector_weight, 1 - fusion.vector_weight
+    for share, ranking in zip(shares, (legs.by_vector, legs.by_words), strict=True):
+        for rank, each in enumerate(ranking, start=1):
+            scores[each] += share * (fusion.rrf_k + 1) / (fusion.rrf_k + rank)
+    return scores

@@ -20,10 +20,11 @@ from llama_index.core.vector_stores.types import (
 
 from stores import vectors
 from stores.chunk_rows import to_node, to_row
-from stores.chunk_table import ChunkTable, Distance
+from stores.chunk_table import ChunkTable, Distance, Words
 from stores.connection import in_snapshot, in_transaction, make_engine, server_info
 from stores.errors import StoreError
 from stores.filters import Where
+from stores.fusion import Fusion
 from stores.reader import Reader, reader_of
 from stores.search import Hit, Search
 
@@ -40,11 +41,13 @@ T = TypeVar("T")
 
 
 class MariaDBVectorStore(BasePydanticVectorStore):
-    """Chunks with vectors, full-text and metadata in one MariaDB table.
+    """Chunks with vectors, words and metadata in one MariaDB.
 
     `filter_keys` are metadata keys that get an indexed column; filters work on any key. `m` and
     `ef_search` trade recall for time: 12 and 64 find .99 of the true ten among 10,000 and 50,000
     chunks of manuals and abstracts; 16 and 128 find .995, writing takes half as long again.
+    `words` is how they are searched by words: "bm25" over a table of postings, or "fulltext" by
+    the server's index, which needs no second table, ranks worse and takes longer; or "none".
     """
 
     flat_metadata: bool = False
@@ -54,7 +57,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
     m: int
     ef_search: int
     filter_keys: tuple[str, ...]
-    fulltext: bool
+    words: Words
     perform_setup: bool
 
     _engine: sa.Engine = PrivateAttr()
@@ -73,12 +76,10 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         m: int = 12,
         ef_search: int = 64,
         filter_keys: Sequence[str] = (),
-        fulltext: bool = True,
+        words: Words = "bm25",
         perform_setup: bool = True,
     ) -> None:
-        table = ChunkTable(
-            table_name, embed_dim, distance, m, ef_search, tuple(filter_keys), fulltext
-        )
+        table = ChunkTable(table_name, embed_dim, distance, m, ef_search, tuple(filter_keys), words)
         super().__init__(
             stores_text=True,
             table_name=table_name,
@@ -87,7 +88,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             m=m,
             ef_search=ef_search,
             filter_keys=table.filter_keys,
-            fulltext=fulltext,
+            words=words,
             perform_setup=perform_setup,
         )
         self._engine, self._table, self._reader = engine, table, reader_of(engine)
@@ -113,7 +114,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
     ) -> "MariaDBVectorStore":
         """Takes what the public LlamaIndex MariaDB integration takes: change the import, no more.
 
-        `options` are those of the constructor: distance, filter_keys, fulltext.
+        `options` are those of the constructor: distance, filter_keys, words.
         """
         url = connection_string or sa.URL.create(
             "mariadb+mariadbconnector",
@@ -191,7 +192,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             self._transact(lambda connection: self._table.delete(connection, where))
 
     def clear(self) -> None:
-        self._transact(lambda connection: connection.execute(self._table.sql("clear")))
+        self._transact(self._table.clear)
 
     def get_nodes(
         self,
@@ -208,13 +209,16 @@ class MariaDBVectorStore(BasePydanticVectorStore):
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """The best chunks, first the best, with their similarities.
 
-        DEFAULT and MMR give cosine similarities (1 / (1 + distance) for euclidean), TEXT_SEARCH
-        and SPARSE the server's full-text scores, HYBRID a weighted sum in 0..1. Without an
-        embedding DEFAULT lists what matches the filters, all at 1. HYBRID returns all candidates
-        of both legs when `hybrid_top_k` is not given.
+        DEFAULT and MMR give cosine similarities (1 / (1 + distance) for euclidean), TEXT_SEARCH,
+        SPARSE and HYBRID scores in 0..1. Without an embedding DEFAULT lists what matches the
+        filters, all at 1. HYBRID takes `fusion`, a Fusion; without it a weighted sum with
+        `query.alpha`, of `similarity_top_k` and `sparse_top_k` candidates. It returns all
+        candidates when `hybrid_top_k` is not given. `phrases` are texts that each chunk must hold.
         Raises InvalidVector, UnsupportedFilter, StoreError.
         """
         where = self._where(query.filters, node_ids=query.node_ids, document_ids=query.doc_ids)
+        for phrase in kwargs.get("phrases") or ():
+            where.containing(phrase)
         hits = self._read(where, query.mode, lambda search: self._hits(search, query, kwargs))
         nodes = [to_node(row) for row, _ in hits]
         return VectorStoreQueryResult(
@@ -235,12 +239,11 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             case VectorStoreQueryMode.TEXT_SEARCH | VectorStoreQueryMode.SPARSE:
                 return search.by_words(_words(query), query.sparse_top_k or top_k)
             case VectorStoreQueryMode.HYBRID:
-                return search.hybrid(
+                return search.fused(
                     self._vector(query),
                     _words(query),
-                    candidates=(top_k, query.sparse_top_k or top_k),
-                    alpha=_alpha(query),
-                    limit=_ALL if query.hybrid_top_k is None else query.hybrid_top_k,
+                    kwargs.get("fusion") or _weighted(query),
+                    _ALL if query.hybrid_top_k is None else query.hybrid_top_k,
                 )
         raise StoreError(
             f"The query mode {query.mode.value!r} is not supported; use default, mmr, text_search, "
@@ -319,11 +322,14 @@ def _words(query: VectorStoreQuery) -> str:
     return query.query_str
 
 
-def _alpha(query: VectorStoreQuery) -> float:
-    alpha = 0.5 if query.alpha is None else query.alpha
+def _weighted(query: VectorStoreQuery) -> Fusion:
+    """What the fields of a LlamaIndex query say of a fusion."""
+    alpha = Fusion.vector_weight if query.alpha is None else query.alpha
     if not 0 <= alpha <= 1:
         raise StoreError(f"alpha is {alpha}; it goes from 0 (only words) to 1 (only vectors).")
-    return alpha
+    return Fusion(
+        vector_weight=alpha, candidates=query.similarity_top_k, word_candidates=query.sparse_top_k
+    )
 
 
 def _diverse(

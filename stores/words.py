@@ -2,14 +2,33 @@
 
 import re
 import unicodedata
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, lru_cache
 from importlib import resources
 
 import snowballstemmer
 
 _WORD = re.compile(r"\w+(?:[-_.]\w+)*")
+_JOINT = re.compile(r"[-_.]+")
 _ELISION = re.compile(r"\b(?:[cdjlmnst]|qu|lorsqu|puisqu|jusqu)['\u2019](?=\w)", re.IGNORECASE)
-_STEMMED = {"en": "english", "fr": "french"}
+_STEMMERS = {
+    "da": "danish",
+    "de": "german",
+    "en": "english",
+    "es": "spanish",
+    "fi": "finnish",
+    "fr": "french",
+    "hu": "hungarian",
+    "it": "italian",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sv": "swedish",
+    "tr": "turkish",
+}
+STEMMED_LANGUAGES = frozenset(_STEMMERS)
 # Words that say how a sentence is built or that something is asked, not what about.
 FUNCTION_WORDS = frozenset(
     resources.files("stores").joinpath("function_words.txt").read_text(encoding="utf-8").split()
@@ -18,20 +37,53 @@ FUNCTION_WORDS = frozenset(
 
 def words(text: str, language: str = "en") -> list[str]:
     """Stems of the words that carry meaning, in their order."""
-    found = (folded(word) for word in _WORD.findall(_ELISION.sub("", text)))
-    return [_stem(word, language) for word in found if word not in FUNCTION_WORDS]
+    found = (folded(word) for word in _WORD.findall(_without_elisions(text)))
+    return [stem(word, stemming(language)) for word in found if word not in FUNCTION_WORDS]
+
+
+def index_words(text: str) -> Iterator[str]:
+    """Folded words that carry meaning; of `max_size` the whole and the parts.
+
+    A name in capitals is kept when it looks like a function word: IT, US, WHO.
+    """
+    for written in _WORD.findall(_without_elisions(text)):
+        keep_all = len(written) > 1 and written.isupper()
+        for word in _with_parts(folded(written)):
+            if keep_all or word not in FUNCTION_WORDS:
+                yield word
+
+
+def stemming(language: str) -> str:
+    """The language whose stems are taken for texts in `language`; "" when none are known."""
+    return language if language in _STEMMERS else ""
+
+
+def stem(word: str, language: str) -> str:
+    """Identifiers and numbers stay as they are, as do words of a language without stems."""
+    return _stem(word, language) if language and word.isalpha() else word
 
 
 def folded(text: str) -> str:
     """Lower case, without accents."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
+def _without_elisions(text: str) -> str:
+    return _ELISION.sub("", text)
+
+
+def _with_parts(word: str) -> list[str]:
+    return [word] if word.isalnum() else [word, *filter(None, _JOINT.split(word))]
+
+
+@lru_cache(maxsize=200_000)
+def _stem(word: str, language: str) -> str:
+    return str(_stemmer(language).stemWord(word))
+
+
 @cache
 def _stemmer(language: str) -> snowballstemmer.stemmer:
-    return snowballstemmer.stemmer(_STEMMED.get(language, "english"))
-
-
-def _stem(word: str, language: str) -> str:
-    return str(_stemmer(language).stemWord(word)) if word.isalpha() else word
+    return snowballstemmer.stemmer(_STEMMERS[language])

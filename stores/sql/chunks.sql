@@ -88,15 +88,26 @@ SELECT text, metadata, node, embedding FROM {table} WHERE {where} ORDER BY seq L
 -- How many chunks match, counted no further than needed.
 SELECT COUNT(*) AS matching FROM (SELECT 1 FROM {table} WHERE {where} LIMIT :limit) AS counted
 
+-- matching_keys --
+-- The keys of all chunks that match as one string of four bytes each; the highest bit, which no key
+-- has, keeps CHAR from dropping leading zeros.
+SET STATEMENT group_concat_max_len = 16000000 FOR
+SELECT GROUP_CONCAT(CHAR(seq | 0x80000000 USING binary) SEPARATOR '') AS matching
+FROM {table} WHERE {where}
+
+-- content --
+-- Chunks by their keys.
+SELECT seq, text, metadata, node FROM {table} WHERE {where}
+
 -- nearest --
 -- The chunks closest to a vector. ORDER BY distance with LIMIT, and nothing else, uses the vector index.
 SET STATEMENT mhnsw_ef_search = {ef_search} FOR
-SELECT seq, text, metadata, node, {distance}(embedding, :vector) AS distance{embedding}
+SELECT seq, {columns}{distance}(embedding, :vector) AS distance
 FROM {table} WHERE {where} ORDER BY distance LIMIT :limit
 
 -- nearest_exactly --
 -- The same without the vector index; text is joined after sorting.
-SELECT seq, text, metadata, node, distance{embedding} FROM (
+SELECT seq, {columns}distance FROM (
   SELECT seq, {distance}(embedding, :vector) AS distance FROM {table} IGNORE INDEX (nearest)
   WHERE {where} ORDER BY distance LIMIT :limit
 ) AS closest JOIN {table} USING (seq) ORDER BY distance, seq
@@ -106,8 +117,6 @@ SELECT seq, text, metadata, node, distance{embedding} FROM (
 SELECT seq, {distance}(embedding, :vector) AS distance FROM {table} WHERE {where}
 
 -- matching_words --
--- The chunks whose words match best; text is joined after ranking, which is several times faster.
-SELECT seq, text, metadata, node, score FROM (
-  SELECT seq, MATCH (context, text) AGAINST (:words) AS score FROM {table}
-  WHERE MATCH (context, text) AGAINST (:words) AND {where} ORDER BY score DESC LIMIT :limit
-) AS best JOIN {table} USING (seq) ORDER BY score DESC, seq
+-- The chunks whose words match best by the server's full-text index.
+SELECT seq, MATCH (context, text) AGAINST (:words) AS score FROM {table}
+WHERE MATCH (context, text) AGAINST (:words) AND {where} ORDER BY score DESC LIMIT :limit

@@ -170,7 +170,7 @@ def filter_keys(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 @pytest.fixture
 def store(engine: sa.Engine, filter_keys: tuple[str, ...]) -> MariaDBVectorStore:
-    return MariaDBVectorStore(engine, embed_dim=2, filter_keys=filter_keys, fulltext=False)
+    return MariaDBVectorStore(engine, embed_dim=2, filter_keys=filter_keys, words="none")
 
 
 def test_random_filters_select_what_the_semantics_table_says(
@@ -317,7 +317,7 @@ def test_a_value_that_has_no_meaning_for_its_operator_is_refused(value: Any, op:
 
 
 def test_a_declared_key_is_looked_up_in_its_index(engine: sa.Engine) -> None:
-    store = MariaDBVectorStore(engine, embed_dim=2, filter_keys=("n",), fulltext=False)
+    store = MariaDBVectorStore(engine, embed_dim=2, filter_keys=("n",), words="none")
     store.add([node(number, {"n": number}) for number in range(200)])
     where = Where(("n",))
     where.matching(MetadataFilters(filters=[MetadataFilter(key="n", value=[7, 8], operator=Op.IN)]))

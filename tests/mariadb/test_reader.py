@@ -25,7 +25,7 @@ def engine(database: sa.URL, request: pytest.FixtureRequest) -> Iterator[sa.Engi
 
 @pytest.fixture
 def store(engine: sa.Engine) -> MariaDBVectorStore:
-    store = MariaDBVectorStore(engine, embed_dim=DIMENSION, fulltext=False)
+    store = MariaDBVectorStore(engine, embed_dim=DIMENSION, words="none")
     store.add([node("a"), node("b"), node("c")])
     return store
 

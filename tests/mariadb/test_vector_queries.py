@@ -75,7 +75,7 @@ def test_the_nearest_come_first_with_their_cosine_similarities(foxes: MariaDBVec
 
 
 def test_euclidean_similarity_falls_with_the_distance(engine: sa.Engine) -> None:
-    store = MariaDBVectorStore(engine, embed_dim=2, distance="euclidean", fulltext=False)
+    store = MariaDBVectorStore(engine, embed_dim=2, distance="euclidean", words="none")
     store.add([node("at", embedding=[3.0, 4.0]), node("far", embedding=[0.0, 0.0001])])
     result = store.query(nearest_to([3.0, 4.0]))
     assert result.ids == ["at", "far"]
@@ -168,8 +168,8 @@ def test_without_a_vector_the_matching_chunks_are_listed(foxes: MariaDBVectorSto
 
 
 def test_a_store_without_words_says_how_to_get_them(engine: sa.Engine) -> None:
-    store = MariaDBVectorStore(engine, embed_dim=3, fulltext=False)
-    with pytest.raises(StoreError, match="fulltext=True"):
+    store = MariaDBVectorStore(engine, embed_dim=3, words="none")
+    with pytest.raises(StoreError, match="words="):
         store.query(VectorStoreQuery(query_str="fox", mode=Mode.TEXT_SEARCH))
 
 
@@ -187,7 +187,7 @@ def test_mmr_chooses_what_the_in_memory_store_chooses(
 ) -> None:
     vectors = unit_vectors(60, 8)
     nodes = [node(str(n), embedding=vector.tolist()) for n, vector in enumerate(vectors)]
-    ours, simple = MariaDBVectorStore(engine, embed_dim=8, fulltext=False), SimpleVectorStore()
+    ours, simple = MariaDBVectorStore(engine, embed_dim=8, words="none"), SimpleVectorStore()
     ours.add(nodes)
     simple.add(nodes)
     between = (vectors[3] + vectors[4]).tolist()
@@ -197,7 +197,7 @@ def test_mmr_chooses_what_the_in_memory_store_chooses(
 
 
 def test_mmr_prefers_the_new_to_the_same_again(engine: sa.Engine) -> None:
-    store = MariaDBVectorStore(engine, embed_dim=2, fulltext=False)
+    store = MariaDBVectorStore(engine, embed_dim=2, words="none")
     twins = [node(f"twin {n}", embedding=[1.0, n / 1000]) for n in range(3)]
     store.add([*twins, node("other", embedding=[0.7, 0.7])])
     assert store.query(nearest_to([1.0, 0.3], 2)).ids == ["twin 2", "twin 1"]
@@ -214,7 +214,7 @@ NUMBERED = unit_vectors(ROWS, 16)
 def numbered(shared: sa.Engine, request: pytest.FixtureRequest) -> MariaDBVectorStore:
     name = f"numbered_{len(request.param)}"
     keys = request.param
-    store = MariaDBVectorStore(shared, name, embed_dim=16, fulltext=False, filter_keys=keys)
+    store = MariaDBVectorStore(shared, name, embed_dim=16, words="none", filter_keys=keys)
     store.add(
         [
             TextNode(

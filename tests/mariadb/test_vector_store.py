@@ -31,7 +31,7 @@ HOSTILE_TEXT = "'; DROP TABLE kb_chunk; -- \0 \\ \x1a % :a ? 🙂 漢字 e\u0301
 
 @pytest.fixture
 def store(engine: sa.Engine) -> MariaDBVectorStore:
-    return MariaDBVectorStore(engine, embed_dim=DIMENSION, fulltext=False)
+    return MariaDBVectorStore(engine, embed_dim=DIMENSION, words="none")
 
 
 # Nodes come back as they went in ------------------------------------------------------------------

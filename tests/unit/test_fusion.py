@@ -1,32 +1,70 @@
 """Two ranked lists become one."""
 
-from stores.fusion import weighted
+import pytest
+
+from stores.fusion import Fusion, Legs, Ranking, Strategy, fused
+
+LEGS = Legs(
+    by_vector=["a", "b"],
+    by_words=["c", "b"],
+    similarities={"a": 0.8, "b": 0.6, "c": 0.2},
+    coverages={"a": 0.1, "b": 0.3, "c": 0.9},
+)
 
 
-def test_each_leg_is_scaled_to_its_best() -> None:
-    fused = dict(weighted({"a": 0.8, "b": 0.4}, {"a": 3.0, "b": 6.0}, 0.5))
-    assert fused == {"a": 0.75, "b": 0.75}
+def ranked(strategy: Strategy, vector_weight: float = 0.5, **options: float) -> Ranking[str]:
+    return fused(LEGS, Fusion(strategy, vector_weight, **options))  # type: ignore[arg-type]  # options of several types
 
 
-def test_alpha_0_is_words_alone_and_alpha_1_vectors_alone() -> None:
-    similarities, scores = {"a": 0.9, "b": 0.3}, {"b": 7.0}
-    assert weighted(similarities, scores, 0) == [("b", 1.0), ("a", 0.0)]
-    assert [each for each, _ in weighted(similarities, scores, 1)] == ["a", "b"]
+def test_every_candidate_counts_on_both_legs() -> None:
+    assert dict(ranked("weighted")) == pytest.approx(
+        {"a": 0.5 + 0.05, "b": 0.5 * 0.75 + 0.15, "c": 0.5 * 0.25 + 0.45}
+    )
 
 
-def test_the_best_comes_first_and_ties_keep_the_order_of_the_vectors() -> None:
-    fused = weighted({"a": 0.5, "b": 0.5, "c": 1.0}, {}, 0.5)
-    assert [each for each, _ in fused] == ["c", "a", "b"]
+def test_weight_0_is_words_alone_and_weight_1_vectors_alone() -> None:
+    assert [each for each, _ in ranked("weighted", 0.0)] == ["c", "b", "a"]
+    assert [each for each, _ in ranked("weighted", 1.0)] == ["a", "b", "c"]
 
 
-def test_what_only_words_found_takes_part() -> None:
-    fused = dict(weighted({"a": 0.8}, {"b": 5.0}, 0.4))
-    assert fused == {"a": 0.4, "b": 0.6}
+def test_weak_evidence_of_words_does_not_bury_the_nearest() -> None:
+    legs = Legs(["right"], ["wrong"], {"right": 0.5, "wrong": 0.1}, {"right": 0.0, "wrong": 0.06})
+    assert fused(legs, Fusion(vector_weight=0.2))[0][0] == "right"
 
 
-def test_similarities_below_zero_count_as_none() -> None:
-    assert weighted({"a": -0.5, "b": -0.1}, {"a": 1.0}, 0.5) == [("a", 0.5), ("b", 0.0)]
+def test_reciprocal_ranks_count_by_their_legs_weight() -> None:
+    scores = dict(ranked("rrf", 0.25))
+    assert scores == pytest.approx(
+        {"a": 0.25, "b": 0.25 * 61 / 62 + 0.75 * 61 / 62, "c": 0.75}, rel=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ("text-then-vector", [("b", 0.6), ("c", 0.2)]),
+        ("vector-then-text", [("b", 0.3), ("a", 0.1)]),
+        ("intersection", [("b", 0.5 * 0.75 + 0.15)]),
+    ],
+)
+def test_some_strategies_take_only_what_one_leg_or_both_brought(
+    strategy: Strategy, expected: Ranking[str]
+) -> None:
+    assert ranked(strategy) == [(each, pytest.approx(score)) for each, score in expected]
+
+
+def test_what_both_legs_brought_can_count_more() -> None:
+    plain, boosted = dict(ranked("weighted")), dict(ranked("weighted", both_boost=0.25))
+    assert boosted["b"] == pytest.approx(plain["b"])
+    assert boosted["a"] == pytest.approx(plain["a"] / 1.25)
+
+
+def test_scores_stay_within_0_and_1() -> None:
+    legs = Legs(["a", "b"], ["a"], {"a": 1.0, "b": -0.5}, {"a": 1.0, "b": 0.0})
+    for strategy in ("weighted", "rrf", "text-then-vector", "vector-then-text", "intersection"):
+        for _, score in fused(legs, Fusion(strategy, both_boost=0.5)):  # type: ignore[arg-type]  # a literal of the loop
+            assert 0 <= score <= 1
 
 
 def test_nothing_becomes_nothing() -> None:
-    assert weighted({}, {}, 0.5) == []
+    assert fused(Legs([], [], {}, {}), Fusion()) == []
