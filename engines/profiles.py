@@ -14,7 +14,6 @@ from stores.errors import ConfigError
 from stores.fusion import Strategy
 
 DEFAULT: Final = "default"
-LLM: Final = "llm"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
@@ -66,7 +65,7 @@ class Popularity(_Part):
 class Rerank(_Part):
     """Passages put in order again: by the LLM, or by a cross-encoder in a local directory."""
 
-    by: str  # LLM, or the path of a cross-encoder
+    by: str  # "llm", or the directory of a cross-encoder
     candidates: Positive = 20
 
 

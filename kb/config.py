@@ -20,7 +20,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from engines.profiles import DEFAULT, LLM, Profile, profile_named
+from engines.profiles import DEFAULT, Profile, profile_named
 from kb.config_file import explain, read
 from stores.errors import ConfigError
 
@@ -175,12 +175,7 @@ class Config(Sections):
 
     def profile(self, name: str) -> Profile:
         """A search profile, ready or of `profiles`. Raises ConfigError."""
-        profile = profile_named(name, self.profiles)
-        if profile.rerank is None or profile.rerank.by == LLM:
-            return profile
-        path = self.directory / Path(profile.rerank.by).expanduser()
-        rerank = profile.rerank.model_copy(update={"by": str(path)})
-        return profile.model_copy(update={"rerank": rerank})
+        return profile_named(name, self.profiles)
 
 
 def load_config(path: str | Path | None = None) -> Config:
