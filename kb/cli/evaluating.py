@@ -102,7 +102,7 @@ def evaluate(
 
 def _measure(path: Path, plan: "Plan", config: Path | None, *, as_json: bool) -> None:
     from kb.cli.as_json import print_json
-    from kb.evaluation.report import outcome_values, show_outcomes
+    from kb.cli.outcomes import outcome_values, show_outcomes
     from kb.evaluation.run import evaluate, read_questions
 
     labelled = read_questions(path)
@@ -117,7 +117,7 @@ def _measure(path: Path, plan: "Plan", config: Path | None, *, as_json: bool) ->
 
 def _show_history(path: Path | None, config: Path | None, *, as_json: bool) -> None:
     from kb.cli.as_json import print_json
-    from kb.evaluation.report import history_values, show_history
+    from kb.cli.outcomes import history_values, show_history
     from stores.evaluations import Evaluations
 
     with opened(config) as knowledge_base:

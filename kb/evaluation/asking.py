@@ -46,7 +46,7 @@ class Asking:
     def _judged(self, question: Question, profile: str) -> dict[str, float]:
         since = time.perf_counter()
         passages = self._search(question, profile)
-        judged = {"ms": (time.perf_counter() - since) * 1000}
+        judged = {"ms": round((time.perf_counter() - since) * 1000, 3)}
         if question.is_answerable:
             judged |= _ranking_scores(_documents(passages), question.relevant, self.k)
         if self.answers:

@@ -1,4 +1,4 @@
-"""Evaluations as tables and as JSON."""
+"""Evaluations, as people and as programs read them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
