@@ -11,7 +11,7 @@ from kb.indexing.document import Kind
 from kb.indexing.markdown import block_tree, heading_level, heading_text, is_table_delimiter
 
 TARGET = 1_000
-"""Characters of a usual chunk: about what a small embedding model reads."""
+"""Characters of a usual chunk: the best of 500 to 1,400 at an equal context."""
 CAP = 2_000
 """Characters that no chunk exceeds."""
 MAX_REPEATED = 300
@@ -20,6 +20,7 @@ MAX_REPEATED = 300
 _PARAGRAPH = re.compile(r"\n[ \t]*\n+")
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’»)\]]*\s+(?![a-zà-ÿ])|(?<=[。！？])")  # noqa: RUF001 - East Asian
 _LINE = re.compile(r"\n")
+_HTML_ROW = re.compile(r"(?<=</tr>)", re.IGNORECASE)
 _TOP_LEVEL = re.compile(r"(?<=\n\n)(?=[^\s)\]}])")
 
 _Span = tuple[int, int]
@@ -160,6 +161,9 @@ class _Markdown:
             yield from self._fence(node)
         elif node.type == "paragraph":
             yield from self._paragraph(node)
+        elif node.type == "html_block":
+            bounds = (_HTML_ROW, _LINE, _SENTENCE)
+            yield from _pieces(self._text, _cut(self._text, span, CAP, bounds), self._path)
         elif end - start <= TARGET:
             yield Piece(start, end, self._path)
         else:

@@ -205,6 +205,21 @@ def test_a_long_table_repeats_its_header_and_cuts_between_rows():
     assert kept == rows
 
 
+def test_a_table_below_the_cap_is_whole():
+    table = "\n".join(["| n | text |", "|---|---|", *[f"| 1 | {SENTENCE}|"] * 30])
+    assert TARGET < len(table) < CAP
+    assert any(table in text for text in texts(f"{SENTENCE * 15}\n\n{table}\n\n{SENTENCE * 15}"))
+
+
+@pytest.mark.parametrize(("rows", "chunks"), [(20, 1), (60, 5)])
+def test_a_table_of_html_is_whole_below_the_cap_and_cut_between_rows_above(rows, chunks):
+    row = f"<tr><td>1</td><td>{SENTENCE}</td></tr>"
+    found = texts(f"<table>{row * rows}</table>")
+    assert len(found) == chunks
+    assert "".join(found) == f"<table>{row * rows}</table>"
+    assert all(text.endswith("</tr>") for text in found[:-1])
+
+
 def test_a_long_list_is_cut_between_items():
     items = [f"- item {number}: {SENTENCE * 2}\n  - inside\n" for number in range(40)]
     found = texts("".join(items))
