@@ -1,0 +1,251 @@
+"""Words in a table of postings, scored by BM25."""
+
+import math
+import random
+import threading
+from collections import Counter
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, VectorStoreQuery
+from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
+
+from stores import MariaDBVectorStore
+from stores.fusion import Fusion
+
+K1, B = 1.2, 0.75
+
+
+def chunk(name: str, text: str, **metadata: Any) -> TextNode:
+    node = TextNode(id_=name, text=text, metadata=metadata, embedding=[1.0, 0.0])
+    node.relationships[NodeRelationship.SOURCE] = RelatedNodeInfo(node_id=metadata.get("doc", "d"))
+    return node
+
+
+@pytest.fixture
+def store(engine: sa.Engine) -> MariaDBVectorStore:
+    return MariaDBVectorStore(engine, embed_dim=2)
+
+
+def found(store: MariaDBVectorStore, words: str, **options: Any) -> dict[str, float]:
+    query = VectorStoreQuery(
+        query_str=words, similarity_top_k=100, mode=Mode.TEXT_SEARCH, **options
+    )
+    result = store.query(query)
+    return dict(zip(result.ids or [], result.similarities or [], strict=True))
+
+
+def postings(engine: sa.Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.exec_driver_sql("SELECT COUNT(*) FROM kb_chunk_posting").scalar_one())
+
+
+def reference(texts: dict[str, list[str]], query: list[str]) -> dict[str, float]:
+    """BM25 over what the query could reach, written down once more."""
+    average = sum(map(len, texts.values())) / len(texts)
+    frequency = Counter(word for text in texts.values() for word in set(text))
+    weights = {
+        word: math.log(1 + (len(texts) - frequency[word] + 0.5) / (frequency[word] + 0.5))
+        for word in set(query)
+    }
+    reach = sum(weights.values()) * (K1 + 1)
+    scores = {}
+    for name, text in texts.items():
+        norm, counts = K1 * (1 - B + B * len(text) / average), Counter(text)
+        parts = [
+            weight * counts[word] * (K1 + 1) / (counts[word] + norm)
+            for word, weight in weights.items()
+            if counts[word]
+        ]
+        if parts:
+            scores[name] = sum(parts) / reach
+    return scores
+
+
+def test_scores_are_bm25_over_what_the_query_could_reach(store: MariaDBVectorStore) -> None:
+    rng = random.Random(7)
+    vocabulary = [f"{stem}o" for stem in ("kal", "mir", "tav", "rud", "zen", "pol", "gik", "xan")]
+    texts = {
+        f"c{number}": rng.choices(vocabulary, range(8, 0, -1), k=rng.randrange(1, 13))
+        for number in range(60)
+    }
+    store.add([chunk(name, " ".join(text)) for name, text in texts.items()])
+    for size in (1, 2, 4):
+        query = [*rng.sample(vocabulary, size), "unheard"]
+        assert found(store, " ".join(query)) == pytest.approx(reference(texts, query))
+
+
+def test_the_best_comes_first_and_scores_stay_within_0_and_1(store: MariaDBVectorStore) -> None:
+    store.add([chunk("one", "boiler pressure"), chunk("two", "boiler"), chunk("none", "kettle")])
+    scores = found(store, "boiler pressure")
+    assert list(scores) == ["one", "two"]
+    assert 0 < scores["two"] < scores["one"] <= 1
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    ["ERR_SSL_PROTOCOL_ERROR", "SKU-12345", "innodb_buffer_pool_size", "10.11.4", "IP", "IT", "R"],
+)
+def test_identifiers_are_found_exactly(store: MariaDBVectorStore, identifier: str) -> None:
+    others = ["ERR_SSL_VERSION", "SKU-12346", "innodb_log_size", "10.11.5", "TIP", "it", "r2"]
+    store.add([chunk(other, f"What about {other} here") for other in others if other != identifier])
+    store.add([chunk("right", f"Set {identifier} first.")])
+    assert next(iter(found(store, identifier))) == "right"
+
+
+def test_each_chunk_is_compared_in_its_own_language(store: MariaDBVectorStore) -> None:
+    store.add(
+        [
+            chunk("fr", "Les commandes expédiées", language="fr"),
+            chunk("en", "The orders were shipped", language="en"),
+            chunk("zh", "订单 orders", language="zh"),
+        ]
+    )
+    assert list(found(store, "commande expédier")) == ["fr"]
+    assert list(found(store, "order shipping")) == ["en"]
+    assert "zh" in found(store, "orders")
+
+
+def test_elisions_accents_and_case_do_not_hide_a_word(store: MariaDBVectorStore) -> None:
+    store.add([chunk("a", "Où est L\u2019ENTREPÔT d'hiver ?", language="fr")])
+    assert list(found(store, "entrepot")) == list(found(store, "HIVÉR")) == ["a"]
+
+
+def test_title_and_headings_are_found_with_the_text(store: MariaDBVectorStore) -> None:
+    store.add([chunk("a", "Turn it clockwise.", title="Valve", headings="Repair > Leaks")])
+    assert list(found(store, "valve")) == list(found(store, "leaks")) == ["a"]
+
+
+def test_words_of_the_function_of_a_sentence_find_nothing(store: MariaDBVectorStore) -> None:
+    store.add([chunk("a", "What is it for?")])
+    assert found(store, "what is it") == {}
+    assert found(store, "?!") == {}
+
+
+def test_replacing_and_deleting_chunks_leaves_no_posting(
+    store: MariaDBVectorStore, engine: sa.Engine
+) -> None:
+    store.add([chunk("a", "old words", doc="x"), chunk("b", "other words", doc="y")])
+    store.add([chunk("a", "new words", doc="x")])
+    assert found(store, "old") == {}
+    assert list(found(store, "new")) == ["a"]
+    store.delete("x")
+    assert found(store, "new") == {}
+    store.delete_nodes(["b"])
+    assert postings(engine) == 0
+
+
+def test_clearing_clears_the_postings(store: MariaDBVectorStore, engine: sa.Engine) -> None:
+    store.add([chunk("a", "words")])
+    store.clear()
+    assert postings(engine) == 0
+
+
+def test_a_refused_batch_leaves_no_posting(store: MariaDBVectorStore, engine: sa.Engine) -> None:
+    store.add([chunk("a", "kept")])
+    before = postings(engine)
+    with pytest.raises(RuntimeError, match="stop"):
+        store.table.transact(engine, lambda connection: _put_and_stop(store, connection))
+    assert postings(engine) == before
+    assert found(store, "lost") == {}
+
+
+def _put_and_stop(store: MariaDBVectorStore, connection: sa.Connection) -> None:
+    store.table.delete_document(connection, "d")
+    raise RuntimeError("stop")
+
+
+def test_filters_narrow_the_words(store: MariaDBVectorStore) -> None:
+    store.add([chunk(f"c{n}", "same words", group=n % 3) for n in range(300)])
+    filters = MetadataFilters(filters=[MetadataFilter(key="group", value=1)])
+    assert set(found(store, "words", filters=filters)) == {f"c{n}" for n in range(1, 300, 3)}
+
+
+def test_phrases_must_stand_in_the_text_word_by_word(store: MariaDBVectorStore) -> None:
+    store.add(
+        [
+            chunk("apart", "the buffer of a pool"),
+            chunk("broken", "the Buffer\n  Pool"),
+            chunk("other", "a (pool)"),
+        ]
+    )
+    query = VectorStoreQuery(
+        query_str="buffer pool", query_embedding=[1.0, 0.0], similarity_top_k=5, mode=Mode.HYBRID
+    )
+    assert store.query(query, phrases=["buffer pool"]).ids == ["broken"]
+    assert store.query(query, phrases=["a (pool)"]).ids == ["other"]
+
+
+def test_a_table_without_postings_gets_them_when_it_is_opened(engine: sa.Engine) -> None:
+    old = MariaDBVectorStore(engine, embed_dim=2, words="none")
+    old.add([chunk(f"c{n}", f"word{n} shared") for n in range(1200)])
+    new = MariaDBVectorStore(engine, embed_dim=2)
+    assert list(found(new, "word1133")) == ["c1133"]
+    assert len(found(new, "shared")) == 100
+
+
+def test_stores_opened_at_once_fill_the_postings_once(engine: sa.Engine) -> None:
+    MariaDBVectorStore(engine, embed_dim=2, words="none").add(
+        [chunk(f"c{n}", f"word{n} shared") for n in range(300)]
+    )
+    stores = [MariaDBVectorStore(engine, embed_dim=2) for _ in range(3)]
+    threads = [threading.Thread(target=each.set_up) for each in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert postings(engine) == 300 * 3  # two words and the language
+    assert list(found(stores[0], "word7")) == ["c7"]
+
+
+def test_fulltext_can_be_chosen_instead(engine: sa.Engine) -> None:
+    store = MariaDBVectorStore(engine, embed_dim=2, words="fulltext")
+    store.add([chunk("a", "boiler pressure"), chunk("b", "boiler"), chunk("c", "kettle")])
+    scores = found(store, "boiler pressure")
+    assert list(scores) == ["a", "b"]
+    assert scores["a"] == 1.0
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SHOW TABLES LIKE '%posting'").all() == []
+
+
+def test_an_unheard_way_to_search_words_is_refused(engine: sa.Engine) -> None:
+    with pytest.raises(Exception, match="bm25, fulltext, none"):
+        MariaDBVectorStore(engine, embed_dim=2, words="bm52")  # type: ignore[arg-type]  # the mistake
+
+
+def test_words_count_for_what_only_the_vectors_brought(store: MariaDBVectorStore) -> None:
+    """Each leg brings one candidate; the second-best by words is the nearest."""
+    near, far = [1.0, 0.0], [0.0, 1.0]
+    texts = {"near": ("boiler", near), "far": ("boiler boiler", far), "off": ("kettle", [0.9, 0.1])}
+    for name, (text, vector) in texts.items():
+        store.add([TextNode(id_=name, text=text, embedding=vector)])
+    query = VectorStoreQuery(query_str="boiler", query_embedding=near, mode=Mode.HYBRID)
+    result = store.query(query, fusion=Fusion(candidates=1))
+    scores = dict(zip(result.ids or [], result.similarities or [], strict=True))
+    alone = found(store, "boiler")
+    assert scores["near"] == pytest.approx(0.3 + 0.7 * alone["near"])
+    assert scores["far"] == pytest.approx(0.7 * alone["far"])
+
+
+@pytest.mark.parametrize("strategy", ["vector", "text", "intersection", "rrf"])
+def test_strategies_choose_by_their_legs(store: MariaDBVectorStore, strategy: str) -> None:
+    store.add(
+        [
+            TextNode(id_="both", text="boiler", embedding=[0.9, 0.1]),
+            TextNode(id_="words", text="boiler boiler", embedding=[0.0, 1.0]),
+            TextNode(id_="vector", text="kettle", embedding=[1.0, 0.0]),
+        ]
+    )
+    query = VectorStoreQuery(
+        query_str="boiler", query_embedding=[1.0, 0.0], similarity_top_k=3, mode=Mode.HYBRID
+    )
+    expected = {
+        "vector": ["vector", "both"],
+        "text": ["words", "both"],
+        "intersection": ["both"],
+        "rrf": ["both", "words", "vector"],
+    }
+    fusion = Fusion(strategy, vector_weight=0.5, candidates=2)  # type: ignore[arg-type]  # of the list above
+    assert sorted(store.query(query, fusion=fusion).ids or []) == sorted(expected[strategy])
