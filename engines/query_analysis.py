@@ -60,7 +60,7 @@ _QUESTION_WORDS = frozenset(
 )
 _ELIDED = re.compile(r"\b(?:[cdjlmnst]|qu|lorsqu|puisqu|jusqu)['\u2019](?=\w)", re.IGNORECASE)
 _FRENCH_LETTERS = re.compile("[éèêëàâçùûîïœ]", re.IGNORECASE)
-_OTHER_LETTERS = re.compile("[áíóúñãõäöüßåøæăşșţțłęąőűěščřžýğı¿¡]", re.IGNORECASE)
+_OTHER_LETTERS = re.compile("[áíóúñãõäöüßåøæăşșţțłęąőűěščřžýğ¿¡]", re.IGNORECASE)
 _LANGUAGES = (
     *("en", "fr", "de", "es", "it", "pt", "nl", "da", "no", "sv", "fi", "pl", "cs", "sk", "hu"),
     *("ro", "bg", "hr", "el", "ru", "uk", "tr", "ar", "he", "fa", "hi", "vi", "id", "zh", "ja"),

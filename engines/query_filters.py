@@ -157,21 +157,25 @@ def _equal(key: str, value: str, *, excluded: bool, quoted: bool) -> Condition:
 def _tests(key: str, value: str, quoted: bool) -> Iterable[MetadataFilter]:  # noqa: FBT001 - private
     if key in CONTAINED:
         return [_test(key, FilterOperator.TEXT_MATCH_INSENSITIVE, value)]
-    readings = _spellings(value) if quoted else [*_spellings(value), *_numbers(value)]
-    return [_test(key, FilterOperator.IN, readings), _test(key, FilterOperator.ANY, readings)]
+    readings = [_spellings(value), *([] if quoted else _numbers(value))]
+    return [
+        _test(key, operator, reading)
+        for reading in readings
+        for operator in (FilterOperator.IN, FilterOperator.ANY)
+    ]
 
 
-def _spellings(value: str) -> list[str | int | float]:
+def _spellings(value: str) -> list[str]:
     """Equality is of exact letters, and whoever asks seldom knows them."""
     return list(dict.fromkeys([value, value.lower(), value.capitalize(), value.upper()]))
 
 
-def _numbers(value: str) -> list[int | float]:
+def _numbers(value: str) -> list[list[int] | list[float]]:
     if value.lower() in ("true", "false"):
-        return [int(value.lower() == "true")]
+        return [[int(value.lower() == "true")]]
     if _INTEGER.fullmatch(value):
-        return [int(value)]
-    return [float(value)] if _DECIMAL.fullmatch(value) else []
+        return [[int(value)]]
+    return [[float(value)]] if _DECIMAL.fullmatch(value) else []
 
 
 def _test(key: str, operator: FilterOperator, value: object) -> MetadataFilter:
