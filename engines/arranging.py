@@ -217,7 +217,11 @@ def with_neighbours(hits: Passages, neighbours: Passages) -> list[NodeWithScore]
     """
     if not neighbours:
         return list(hits)
-    share = hits[-1].get_score() / (hits[0].get_score() or 1.0)
+    lowest = hits[-1].get_score()
+    share = lowest / (hits[0].get_score() or 1.0)
     ordered = sorted(neighbours, key=lambda each: (-each.get_score(), each.node_id))
-    below = (NodeWithScore(node=each.node, score=each.get_score() * share) for each in ordered)
+    below = (
+        NodeWithScore(node=each.node, score=min(each.get_score() * share, lowest))
+        for each in ordered
+    )
     return [*hits, *below]

@@ -26,6 +26,7 @@ from engines.extract import Quote, quotes
 from engines.language import phrase
 from engines.model_errors import model_errors
 from engines.prompts import prompt
+from engines.searching import Search, searches
 from stores.errors import ModelUnavailable
 
 _ANSWERING = "answering the question"
@@ -80,7 +81,8 @@ class DocumentQueryEngine(BaseQueryEngine):
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         answer = _Answer(query_bundle.query_str, self._route_reason, self._llm)
-        passages = answer.retrieved(self.retrieve(query_bundle))
+        with searches() as made:
+            passages = answer.retrieved(self.retrieve(query_bundle), made)
         if not passages or self._llm is None:
             quoted = self._without_model(answer)
             return _as_stream(quoted) if self._streaming else quoted
@@ -91,7 +93,8 @@ class DocumentQueryEngine(BaseQueryEngine):
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         answer = _Answer(query_bundle.query_str, self._route_reason, self._llm)
-        passages = answer.retrieved(await self.aretrieve(query_bundle))
+        with searches() as made:
+            passages = answer.retrieved(await self.aretrieve(query_bundle), made)
         if not passages or self._llm is None:
             quoted = await asyncio.to_thread(self._without_model, answer)
             return _as_async_stream(quoted) if self._streaming else quoted
@@ -139,8 +142,12 @@ class _Answer:
     def prompt_values(self) -> dict[str, str]:
         return {"passages": numbered(self.passages), "question": self.question}
 
-    def retrieved(self, passages: Sequence[NodeWithScore]) -> Sequence[NodeWithScore]:
+    def retrieved(
+        self, passages: Sequence[NodeWithScore], made: Sequence[Search]
+    ) -> Sequence[NodeWithScore]:
         self.passages = passages
+        if made:
+            self._metadata["search"] = made[-1].summary()
         self._time("retrieval")
         return passages
 

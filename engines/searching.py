@@ -160,14 +160,14 @@ class Searching:
 
     def store_query(self) -> VectorStoreQuery:
         """A question of filters alone lists what they let through."""
-        mode = VectorStoreQueryMode.HYBRID if self.text else VectorStoreQueryMode.DEFAULT
+        by_leg = {"vector": VectorStoreQueryMode.DEFAULT, "text": VectorStoreQueryMode.TEXT_SEARCH}
+        mode = by_leg.get(self._fusion.strategy, VectorStoreQueryMode.HYBRID)
         return VectorStoreQuery(
-            mode=mode,
+            mode=mode if self.text else VectorStoreQueryMode.DEFAULT,
             query_str=self.text,
             query_embedding=self.vector if self.text else None,
-            similarity_top_k=self._fusion.candidates,
+            similarity_top_k=self._limit,
             hybrid_top_k=self._limit,
-            alpha=self._fusion.vector_weight,
             filters=self.filters,
         )
 
@@ -180,7 +180,7 @@ class Searching:
 
     def arrange(self, found: VectorStoreQueryResult) -> None:
         passages = [
-            NodeWithScore(node=node, score=score)
+            NodeWithScore(node=node, score=min(max(score, 0.0), 1.0))  # a cosine may be below 0
             for node, score in zip(found.nodes or (), found.similarities or (), strict=True)
         ]
         self._candidates = len(passages)

@@ -6,23 +6,24 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import sqlalchemy as sa
-from llama_index.core import VectorStoreIndex
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.response.schema import Response
 from llama_index.core.llms.llm import LLM
-from llama_index.core.retrievers import BaseRetriever, VectorIndexRetriever
+from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore
-from llama_index.core.vector_stores.types import MetadataFilters, VectorStoreQueryMode
+from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.documents import DocumentQueryEngine
 from engines.model_errors import model_errors
+from engines.reranking import make_reranker
+from engines.retrieval import DocumentRetriever
 from kb.config import Config, load_config
 from kb.database import open_database
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.report import IndexReport, Progress
 from kb.indexing.run import Indexer
-from kb.models import embedding_identity, make_embedder, make_llm
+from kb.models import embedding_identity, make_embedder, make_llm, vector_weight
 from stores.collection import Collection, open_collection
 from stores.connection import ServerInfo, server_info
 from stores.documents import DocumentRegistry
@@ -32,11 +33,6 @@ from stores.schema import migrate
 from stores.vector_store import MariaDBVectorStore
 
 Source = Literal["auto", "documents", "database", "both"]
-
-_CANDIDATES = 50  # of each leg; the fused best of them are the answer's passages
-# Parts of the vector leg in the sum with full-text, by how well the model knows the words.
-_VECTOR_WEIGHT = {"wordllama": 0.3}
-_DEFAULT_VECTOR_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -116,24 +112,28 @@ class KnowledgeBase:
         top_k: int | None = None,
         *,
         filters: MetadataFilters | None = None,
-        mode: VectorStoreQueryMode = VectorStoreQueryMode.HYBRID,
         profile: str | None = None,
     ) -> BaseRetriever:
-        """Passages by vector and words, fused; `top_k` of them (retrieval.top_k by default)."""
-        self._check_profile(profile or self.config.retrieval.profile)
+        """What runs a search profile (retrieval.profile by default) for `top_k` passages.
+
+        Raises ConfigError, ModelUnavailable.
+        """
         top_k = self.config.retrieval.top_k if top_k is None else top_k
         if top_k < 1:
             raise ConfigError(f"top_k is {top_k}; at least 1 passage is needed.")
-        provider = self.config.embedding.provider
-        is_hybrid = mode is VectorStoreQueryMode.HYBRID
-        return VectorIndexRetriever(
-            VectorStoreIndex.from_vector_store(self.vector_store, embed_model=self.embed_model),
-            similarity_top_k=max(_CANDIDATES, top_k) if is_hybrid else top_k,
-            hybrid_top_k=top_k,
-            vector_store_query_mode=mode,
-            alpha=_VECTOR_WEIGHT.get(provider, _DEFAULT_VECTOR_WEIGHT),
+        name = profile or self.config.retrieval.profile
+        chosen = self.config.profile(name)
+        rerank = chosen.rerank
+        return DocumentRetriever(
+            self.vector_store,
+            self.embed_model,
+            chosen,
+            name=name,
+            top_k=top_k,
+            vector_weight=vector_weight(self.config.embedding),
             filters=filters,
-            embed_model=self.embed_model,
+            filter_keys=self.config.documents.filter_keys,
+            reranker=make_reranker(rerank, self.llm, self.config.directory) if rerank else None,
         )
 
     def search(
@@ -144,10 +144,12 @@ class KnowledgeBase:
         filters: MetadataFilters | None = None,
         profile: str | None = None,
     ) -> list[NodeWithScore]:
-        """The passages that match best, the best first, scored in 0..1."""
+        """The passages that match best, the best first, scored in 0..1.
+
+        A profile with neighbours adds those behind the `top_k`.
+        """
         retriever = self.retriever(top_k, filters=filters, profile=profile)
-        with model_errors("embedding the question"):
-            return retriever.retrieve(_asked(question))
+        return retriever.retrieve(_asked(question))
 
     def query_engine(
         self,
@@ -200,10 +202,6 @@ class KnowledgeBase:
                 for each in self.registry.failures()
             ],
         }
-
-    def _check_profile(self, profile: str) -> None:
-        if profile != "default":
-            raise ConfigError(f"There is no search profile {profile!r}; there is `default`.")
 
 
 def _opened(

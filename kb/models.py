@@ -9,6 +9,7 @@ import httpx
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.llm import LLM
 
+from engines.searching import VectorWeight
 from kb.config import Config, EmbeddingConfig, LLMConfig, ModelConfig
 from stores.errors import ConfigError
 
@@ -16,6 +17,9 @@ OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_URL = "http://localhost:11434"
 OPENAI_EMBEDDING = "text-embedding-3-small"
 OLLAMA_EMBEDDING = "nomic-embed-text"
+# The vector leg's share in fusion, by how well the model knows words.
+_ENGLISH_MODELS = {"local": 0.2, "wordllama": 0.2}
+_OTHER_MODELS = 0.5
 CONTEXT_WINDOW = 8192  # tokens; asking Ollama for a model's maximum can take all memory
 # Kept connections belong to one event loop; a second asyncio.run() would find them closed.
 _NOT_KEPT = httpx.Limits(max_keepalive_connections=0)
@@ -60,6 +64,14 @@ def embedding_identity(config: Config, embed_model: BaseEmbedding) -> str:
     dimensions = config.embedding.dimensions
     size = f"@{dimensions}" if dimensions else ""
     return f"{config.embedding.provider}/{embed_model.model_name}{size}"
+
+
+def vector_weight(embedding: EmbeddingConfig) -> VectorWeight:
+    """What its vectors count for; a model of one's own may know any language."""
+    weight = _ENGLISH_MODELS.get(embedding.provider)
+    if weight is None or embedding.model:
+        return VectorWeight(_OTHER_MODELS)
+    return VectorWeight(weight, languages={"en"})
 
 
 def _openai(llm: LLMConfig) -> LLM:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from kb.cli.filters import metadata_filters
 from kb.cli.opening import opened
-from kb.cli.options import AsJson, ConfigPath, Filters, Question, TopK
+from kb.cli.options import AsJson, ConfigPath, Explain, Filters, Profile, Question, TopK
 from kb.cli.terminal import OUT, printable, waiting
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ Source = Literal["auto", "documents", "database", "both"]
 def search(
     question: Question,
     top_k: TopK = None,
+    profile: Profile = None,
     filters: Filters = None,
+    explain: Explain = False,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -29,23 +31,36 @@ def search(
     \b
     kb search "espresso too sour"
     kb search "returns" --top-k 3 --filter category=policy --filter "date>=2026"
+    kb search "error E31" --profile logs --explain
     """
-    from kb.cli.as_json import passage_values, print_json
-    from kb.cli.render import show_passages
+    with opened(config, profile=profile) as knowledge_base:
+        from engines.searching import searches
 
-    with opened(config) as knowledge_base:
-        passages = knowledge_base.search(question, top_k, filters=metadata_filters(filters or []))
+        with searches() as made:
+            passages = knowledge_base.search(
+                question, top_k, filters=metadata_filters(filters or []), profile=profile
+            )
+    found = made[-1].summary()
     if as_json:
-        print_json([passage_values(each) for each in passages])
+        from kb.cli.as_json import passage_values, print_json
+
+        values = [passage_values(each) for each in passages]
+        print_json({"search": found, "passages": values} if explain else values)
     else:
+        from kb.cli.render import show_passages, show_search
+
         show_passages(OUT, passages)
+        if explain:
+            show_search(OUT, found)
 
 
 def ask(
     question: Question,
     source: Annotated[Source, typer.Option(help="Where the answer is.")] = "auto",
     top_k: TopK = None,
+    profile: Profile = None,
     filters: Filters = None,
+    explain: Explain = False,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -56,10 +71,15 @@ def ask(
     kb ask "Comment détartrer la machine ?" --filter language=fr
     kb ask "Which warranty does the Galet have?" --json
     """
-    options: dict[str, Any] = {"top_k": top_k, "filters": metadata_filters(filters or [])}
-    with opened(config) as knowledge_base:
+    options: dict[str, Any] = {
+        "top_k": top_k,
+        "filters": metadata_filters(filters or []),
+        "profile": profile,
+    }
+    with opened(config, profile=profile) as knowledge_base:
         if OUT.is_terminal and knowledge_base.llm and not as_json:
-            _stream(knowledge_base.query_engine(source, **options, streaming=True), question)
+            engine = knowledge_base.query_engine(source, **options, streaming=True)
+            _stream(engine, question, explain)
             return
         with waiting("Looking for the answer"):
             response = knowledge_base.ask(question, source, **options)
@@ -68,10 +88,10 @@ def ask(
 
         print_json(answer_values(response))
     else:
-        _show(str(response.response), response.metadata or {})
+        _show(str(response.response), response.metadata or {}, explain)
 
 
-def _stream(engine: "BaseQueryEngine", question: str) -> None:
+def _stream(engine: "BaseQueryEngine", question: str, explain: bool) -> None:
     """Words as they come; the citations are known after the last one."""
     from llama_index.core.base.response.schema import StreamingResponse
 
@@ -80,26 +100,28 @@ def _stream(engine: "BaseQueryEngine", question: str) -> None:
     with waiting("Looking for the answer"):
         response = engine.query(question)
     if not isinstance(response, StreamingResponse):  # nothing was found for the model to read
-        _show(str(response), response.metadata or {})
+        _show(str(response), response.metadata or {}, explain)
         return
     try:
         for word in wrapped(response.response_gen, OUT.width):
             OUT.print(Text(printable(word)), end="", soft_wrap=True)
     finally:
         OUT.print()
-    _show_evidence(response.metadata or {})
+    _show_evidence(response.metadata or {}, explain)
 
 
-def _show(text: str, metadata: Mapping[str, Any]) -> None:
+def _show(text: str, metadata: Mapping[str, Any], explain: bool) -> None:
     from kb.cli.render import show_answer
 
     show_answer(OUT, text)
-    _show_evidence(metadata, besides=text)
+    _show_evidence(metadata, explain, besides=text)
 
 
-def _show_evidence(metadata: Mapping[str, Any], besides: str = "") -> None:
-    from kb.cli.render import show_footing, show_sources
+def _show_evidence(metadata: Mapping[str, Any], explain: bool, besides: str = "") -> None:
+    from kb.cli.render import show_footing, show_search, show_sources
 
     OUT.print()
     show_sources(OUT, metadata["citations"], besides)
     show_footing(OUT, metadata)
+    if explain and "search" in metadata:
+        show_search(OUT, metadata["search"])

@@ -5,21 +5,37 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from kb.cli.terminal import say, waiting
+from stores.errors import ConfigError
 
 if TYPE_CHECKING:
     from kb.app import KnowledgeBase
+    from kb.config import Config
 
 
 @contextmanager
-def opened(config: Path | None) -> Iterator["KnowledgeBase"]:
-    """The configuration is checked before LlamaIndex is imported, which takes seconds."""
+def opened(config: Path | None, *, profile: str | None = None) -> Iterator["KnowledgeBase"]:
+    """The configuration is checked before LlamaIndex is imported, which takes seconds.
+
+    So is the `profile` that the command was given.
+    """
     with waiting("Opening the knowledge base"):
         from kb.config import load_config
 
         loaded = load_config(config)
+        if profile:
+            _check_profile(loaded, profile)
         from kb.app import KnowledgeBase
 
         knowledge_base = KnowledgeBase.open(loaded, say=say)
     with knowledge_base:
         yield knowledge_base
+
+
+def _check_profile(config: "Config", name: str) -> None:
+    try:
+        config.profile(name)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error), param_hint="'--profile'") from error

@@ -51,6 +51,17 @@ TopK = Annotated[
         help="How many passages.  [default: retrieval.top_k of the configuration]",
     ),
 ]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="The search profile.  [default: retrieval.profile of the configuration]",
+    ),
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Show how the question was understood and searched for.")
+]
 Filters = Annotated[
     list[str] | None,
     typer.Option(

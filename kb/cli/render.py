@@ -113,6 +113,19 @@ def show_footing(console: Console, metadata: Mapping[str, Any]) -> None:
         console.print(Text(f"{branch} could not answer: {one_line(str(reason))}", "yellow"))
 
 
+def show_search(console: Console, search: Mapping[str, Any]) -> None:
+    """How the question was understood and searched for."""
+    facts = (
+        f"profile {search['profile']}",
+        f"{search['strategy']}, vectors weigh {search['vector_weight']:g}",
+        f"{search['kind']} in {search['language'] or 'no known language'}",
+        counted(search["candidates"], "candidate"),
+    )
+    _show_wrapped(console, Text(f"Searched by {' · '.join(facts)}.", "dim"))
+    for note in search["notes"]:
+        _show_wrapped(console, Text(f"- {one_line(note)}", "dim"), hanging=2)
+
+
 def show_report(console: Console, report: "IndexReport") -> None:
     counts = {
         "added": report.added,

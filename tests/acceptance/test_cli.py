@@ -163,6 +163,28 @@ def test_search_takes_filters_and_answers_in_json_or_lines(kb):
 
 
 @pytest.mark.usefixtures("indexed")
+def test_a_profile_is_chosen_by_name_and_explains_its_search(kb):
+    arguments = ("search", "how long", "--profile", "faq", "--explain")
+    found = json.loads(kb(*arguments, "--json").stdout)
+    assert found["passages"][0].keys() == {"id", "path", "title", "score", "text", "metadata"}
+    assert (found["search"]["profile"], found["search"]["strategy"]) == ("faq", "weighted")
+    assert "Searched by profile faq · weighted, vectors weigh 0.5 · " in kb(*arguments).stdout
+    answer = json.loads(kb("ask", "How long?", "--profile", "logs", "--json").stdout)
+    assert answer["search"]["profile"] == "logs"
+    explained = kb("ask", "How long?", "--explain").stdout
+    assert "Searched by profile default" in explained
+    assert "Searched by" not in kb("ask", "How long?").stdout
+
+
+def test_a_profile_that_there_is_not_is_wrong_usage(kb):
+    for command in ("search", "ask"):
+        result = kb(command, "x", "--profile", "defualt")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "'defualt'" in result.stderr
+        assert "technical-docs" in result.stderr
+
+
+@pytest.mark.usefixtures("indexed")
 def test_status_and_doctor_tell_what_is_there_and_what_failed(kb):
     state = json.loads(kb("status", "--json").stdout)
     assert (state["documents"], state["chunks"]) == (2, 2)

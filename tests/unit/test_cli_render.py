@@ -215,6 +215,25 @@ def test_progress_on_a_terminal_is_a_bar_that_vanishes():
     assert screen.text.endswith("\x1b[2K")
 
 
+def test_a_search_explains_itself(screen):
+    search = {
+        "profile": "legal",
+        "strategy": "rrf",
+        "vector_weight": 0.05,
+        "kind": "question",
+        "language": "",
+        "candidates": 1,
+        "notes": ["Only what has \x1b[2Jcategory policy.", "Words decide. " * 12],
+    }
+    render.show_search(screen, search)
+    first, second, third, fourth, *_ = screen.lines
+    assert first == "Searched by profile legal · rrf, vectors weigh 0.05 · question in no known"
+    assert second == "language · 1 candidate."
+    assert third.startswith("- Only what has ")
+    assert "\x1b" not in third
+    assert fourth.startswith("- Words decide.")
+
+
 def test_the_shapes_of_json():
     report = IndexReport(added=1, failed=(("a.pdf", "no text"),), chunks=2, seconds=0.5)
     assert report_values(report) == {

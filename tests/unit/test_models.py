@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from engines.model_errors import model_errors
 from kb.config import Config, EmbeddingConfig, LLMConfig
-from kb.models import embedding_identity, make_embedder, make_llm
+from kb.models import embedding_identity, make_embedder, make_llm, vector_weight
 from stores.errors import ConfigError
 
 # --- answers --------------------------------------------------------------------------------
@@ -192,3 +192,26 @@ def test_vectors_of_other_models_have_other_identities():
     ]
     assert identities[0] == "local/all-MiniLM-L6-v2"
     assert len(set(identities)) == len(identities)
+
+
+# --- weights in fusion ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("embedding", "english", "french"),
+    [
+        ({"provider": "local"}, 0.2, 0.05),
+        ({"provider": "wordllama"}, 0.2, 0.05),
+        ({"provider": "local", "model": "models/multilingual"}, 0.5, 0.5),
+        ({"provider": "ollama"}, 0.5, 0.5),
+    ],
+)
+def test_vectors_weigh_by_what_their_model_knows(embedding, english, french):
+    weight = vector_weight(EmbeddingConfig(**embedding))
+    assert [weight.of(language, None) for language in ("en", "", "fr")] == [
+        english,
+        english,
+        french,
+    ]
+    assert weight.of("en", 0.9) == 0.9
+    assert weight.of("fr", 0.9) == (0.05 if french < english else 0.9)
