@@ -1,10 +1,10 @@
-"""Single SELECTs without the transaction, ping and result objects of an engine's connections."""
+"""SELECTs without the pool, ping and result objects of an engine's connections."""
 
 import os
 import threading
 from collections import deque, namedtuple
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -49,7 +49,25 @@ class Reader:
 
     def execute(self, statement: sa.TextClause, values: Mapping[str, Any]) -> list[Any]:
         """All rows of one SELECT, as named tuples."""
+        with self._lent() as cursor:
+            return self._rows(cursor, statement, values)
+
+    @contextmanager
+    def snapshot(self) -> Iterator["Snapshot"]:
+        """Several SELECTs that all see one moment."""
+        with self._lent() as cursor:
+            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            yield Snapshot(self, cursor)
+            cursor.execute("COMMIT")
+
+    def _rows(self, cursor: Any, statement: sa.TextClause, values: Mapping[str, Any]) -> list[Any]:
         prepared = _prepared(statement, self._dialect)
+        self._statements[cursor].add(prepared.sql)
+        cursor.execute(prepared.sql, prepared.bound(values))
+        return list(map(prepared.row_of(cursor)._make, cursor.fetchall()))
+
+    @contextmanager
+    def _lent(self) -> Iterator[Any]:
         free = self._cursors()
         try:
             cursor = free.pop()
@@ -57,15 +75,12 @@ class Reader:
             raise _AllBusy from None
         try:
             cursor = cursor or self._new_cursor()
-            self._statements[cursor].add(prepared.sql)
-            cursor.execute(prepared.sql, prepared.bound(values))
-            rows = list(map(prepared.row_of(cursor)._make, cursor.fetchall()))
+            yield cursor
         except BaseException:
             free.appendleft(None)
             _close(cursor)  # an answer may be left half read
             raise
         self._give_back(cursor, free)
-        return rows
 
     def _give_back(self, cursor: Any, free: deque[Any]) -> None:
         """The driver never frees what it prepared, so a well-used connection is given up."""
@@ -106,6 +121,17 @@ class Reader:
         proxy.detach()
         self._statements[cursor] = set()
         return cursor
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A connection of a reader while all its SELECTs see one moment."""
+
+    reader: Reader
+    cursor: Any
+
+    def execute(self, statement: sa.TextClause, values: Mapping[str, Any]) -> list[Any]:
+        return self.reader._rows(self.cursor, statement, values)  # noqa: SLF001 - a part of it
 
 
 def _close(cursor: Any) -> None:

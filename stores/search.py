@@ -1,5 +1,6 @@
 """Ranked search over one chunk table: nearest vectors, matching words, and both."""
 
+import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from stores.errors import StoreError
 from stores.filters import Where
 from stores.fusion import Fusion, Legs, fused
 from stores.postings import Scores
-from stores.reader import Reader
+from stores.reader import Reader, Snapshot
 
 # Exact search costs 2 to 4 us a matching row. The filtered walk of the index loses rows, and takes
 # seconds, when the filter and the vectors go together, as a language and its texts do: at 46,000
@@ -30,7 +31,7 @@ Hit = tuple[Row, float]
 class Search:
     """Searches that share one connection, one table and one set of conditions."""
 
-    connection: sa.Connection | Reader
+    connection: sa.Connection | Reader | Snapshot
     table: ChunkTable
     where: Where
 
@@ -59,7 +60,8 @@ class Search:
         similarities = {row.seq: self._similarity(row.distance) for row in rows}
         by_vector = list(similarities)
         similarities |= self._similarities(vector, by_words.keys() - similarities.keys())
-        legs = Legs(by_vector, by_words, similarities, by_words | scores.of(similarities))
+        words_of = {seq: score for seq, score in by_words.items() if seq in similarities}
+        legs = Legs(by_vector, words_of, similarities, words_of | scores.of(similarities))
         return self._content(fused(legs, fusion)[:limit])
 
     def listed(self, limit: int) -> list[Row]:
@@ -130,24 +132,18 @@ class Search:
         """The similarities of chunks that another ranking found."""
         if not seqs:
             return {}
-        chosen = Where()
-        chosen.any_of("seq", seqs)
-        rows = self.connection.execute(
-            self.table.sql("distances", chosen, distance=self.table.distance_function),
-            {"vector": vector, **chosen.values},
-        )
+        statement = self.table.sql("distances", distance=self.table.distance_function)
+        values = {"vector": vector, "keys": json.dumps(list(seqs))}
+        rows = self.connection.execute(statement, values)
         return {row.seq: self._similarity(row.distance) for row in rows}
 
     def _content(self, ranking: Iterable[tuple[int, float]]) -> list[Hit]:
-        """The chunks of a ranking of keys."""
+        """The chunks of a ranking of keys, but for those that were deleted behind kb's back."""
         ranking = list(ranking)
-        if not ranking:
-            return []
-        chosen = Where()
-        chosen.any_of("seq", [seq for seq, _ in ranking])
-        rows = self.connection.execute(self.table.sql("content", chosen), chosen.values)
+        keys = {"keys": json.dumps([seq for seq, _ in ranking])}
+        rows = self.connection.execute(self.table.sql("content"), keys)
         by_key = {row.seq: row for row in rows}
-        return [(by_key[seq], score) for seq, score in ranking]
+        return [(by_key[seq], score) for seq, score in ranking if seq in by_key]
 
     def _run(
         self,

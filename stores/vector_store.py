@@ -272,10 +272,13 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         return where
 
     def _read(self, where: Where, mode: VectorStoreQueryMode, work: Callable[[Search], T]) -> T:
-        """The quick way, except for a search whose statements must all see one moment."""
-        if self._set_up and mode not in _BY_WORDS:
+        """The quick way; what fails there is done again on the engine, which repairs or explains."""
+        if self._set_up:
             with suppress(*self._reader.errors):
-                return work(Search(self._reader, self._table, where))
+                if mode not in _BY_WORDS:
+                    return work(Search(self._reader, self._table, where))
+                with self._reader.snapshot() as snapshot:
+                    return work(Search(snapshot, self._table, where))
         return self._search(where, work)
 
     def _search(self, where: Where, work: Callable[[Search], T]) -> T:

@@ -97,7 +97,9 @@ FROM {table} WHERE {where}
 
 -- content --
 -- Chunks by their keys.
-SELECT seq, text, metadata, node FROM {table} WHERE {where}
+SELECT seq, text, metadata, node
+FROM JSON_TABLE(:keys, '$[*]' COLUMNS (seq INT UNSIGNED PATH '$')) AS chosen
+JOIN {table} USING (seq)
 
 -- nearest --
 -- The chunks closest to a vector. ORDER BY distance with LIMIT, and nothing else, uses the vector index.
@@ -114,7 +116,9 @@ SELECT seq, {columns}distance FROM (
 
 -- distances --
 -- The distances of chunks that another ranking found.
-SELECT seq, {distance}(embedding, :vector) AS distance FROM {table} WHERE {where}
+SELECT seq, {distance}(embedding, :vector) AS distance
+FROM JSON_TABLE(:keys, '$[*]' COLUMNS (seq INT UNSIGNED PATH '$')) AS chosen
+JOIN {table} USING (seq)
 
 -- matching_words --
 -- The chunks whose words match best by the server's full-text index.

@@ -249,3 +249,13 @@ def test_strategies_choose_by_their_legs(store: MariaDBVectorStore, strategy: st
     }
     fusion = Fusion(strategy, vector_weight=0.5, candidates=2)  # type: ignore[arg-type]  # of the list above
     assert sorted(store.query(query, fusion=fusion).ids or []) == sorted(expected[strategy])
+
+
+def test_rows_deleted_behind_our_back_are_not_found(
+    store: MariaDBVectorStore, engine: sa.Engine
+) -> None:
+    store.add([chunk("gone", "boiler boiler"), chunk("there", "boiler")])
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM kb_chunk WHERE chunk_id = 'gone'")
+    query = VectorStoreQuery(query_str="boiler", query_embedding=[1.0, 0.0], mode=Mode.HYBRID)
+    assert list(found(store, "boiler")) == store.query(query).ids == ["there"]
