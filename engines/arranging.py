@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -13,15 +14,16 @@ from llama_index.core.schema import MetadataMode, NodeWithScore
 
 from engines.profiles import Boost, Popularity, Profile, Recency
 
-_NEARLY_ALL = 0.9
+_NEARLY_ALL = 0.9  # of the pairs of adjacent words that two texts have
+_OWN_WORDS = 2 * (1 - _NEARLY_ALL) / (1 + _NEARLY_ALL)  # what the rest can hold: a quick look
 _WORD = re.compile(r"\w+")
-_NAME = re.compile(r"\w*[^\W_a-zß-ÿ]\w*")  # a capital, a digit, or a letter without case
+_NAME = re.compile(r"\b[a-zß-ÿ_]*[^\W_a-zß-ÿ]\w*")  # a capital, a digit, or a letter without case
 _DAY = 86_400  # seconds
 
 Passages = Sequence[NodeWithScore]
 
 
-def arranged(passages: Passages, profile: Profile, now: datetime) -> list[NodeWithScore]:
+def arranged(passages: Passages, profile: Profile, now: datetime) -> Iterator[NodeWithScore]:
     """The candidates that `profile` lets through, by its own idea of the best.
 
     `minimum_score` judges how well a passage matches, before anything favours it.
@@ -33,7 +35,7 @@ def arranged(passages: Passages, profile: Profile, now: datetime) -> list[NodeWi
         kept = distinct(kept)
     if profile.per_document:
         kept = few_of_each_document(kept, profile.per_document)
-    return list(kept)
+    return iter(kept)
 
 
 def at_least(score: float, passages: Passages) -> list[NodeWithScore]:
@@ -137,15 +139,24 @@ class _Wording:
 
     def __init__(self, passage: NodeWithScore) -> None:
         above = (passage.metadata.get(key) or "" for key in ("title", "headings"))
-        words = _WORD.findall(" ".join([*map(str, above), passage.get_content(MetadataMode.NONE)]))
-        self.names = Counter(word for word in words if _NAME.fullmatch(word))
-        folded = [word.casefold() for word in words]
-        self.pairs = Counter(pairwise(folded))
-        self.folded = folded
+        self.text = " ".join([*map(str, above), passage.get_content(MetadataMode.NONE)])
+        self.words = _WORD.findall(self.text.casefold())
+        self.vocabulary = set(self.words)
+
+    @cached_property
+    def names(self) -> Counter[str]:
+        return Counter(_NAME.findall(self.text))
+
+    @cached_property
+    def pairs(self) -> Counter[tuple[str, str]]:
+        return Counter(pairwise(self.words))
 
     def repeats(self, other: "_Wording") -> bool:
-        if self.folded == other.folded:
+        if self.words == other.words:
             return True
+        own_words = len(self.vocabulary ^ other.vocabulary)
+        if own_words > _OWN_WORDS * (len(self.words) + len(other.words)):
+            return False
         if self.names != other.names:
             return False
         common = (self.pairs & other.pairs).total()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle
@@ -184,7 +185,9 @@ class Searching:
             for node, score in zip(found.nodes or (), found.similarities or (), strict=True)
         ]
         self._candidates = len(passages)
-        self.passages = arranged(passages, self._profile, datetime.now(UTC))
+        best_first = arranged(passages, self._profile, datetime.now(UTC))
+        chosen_later = self._profile.rerank or self._profile.diversity
+        self.passages = list(islice(best_first, None if chosen_later else self._top_k))
 
     def to_judge(self) -> list[NodeWithScore]:
         """Copies, for a reranker may write its scores into them."""

@@ -39,7 +39,7 @@ def scores(*passages: NodeWithScore, profile: Profile) -> dict[str, float]:
 
 def test_a_plain_profile_changes_nothing():
     passages = [passage("a", 0.9, "same"), passage("b", 0.9, "same"), passage("c", 0.0)]
-    assert arranged(passages, PLAIN, NOW) == passages
+    assert list(arranged(passages, PLAIN, NOW)) == passages
 
 
 # Favour -------------------------------------------------------------------------------------------
