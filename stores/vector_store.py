@@ -272,7 +272,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         return where
 
     def _read(self, where: Where, mode: VectorStoreQueryMode, work: Callable[[Search], T]) -> T:
-        """The quick way; what fails there is done again on the engine, which repairs or explains."""
+        """The quick way; what fails is done again on the engine, which repairs or explains."""
         if self._set_up:
             with suppress(*self._reader.errors):
                 if mode not in _BY_WORDS:
