@@ -37,7 +37,7 @@ class VectorWeight:
     """
 
     known: float
-    unknown: float = 0.05
+    unknown: float = 0.1
     languages: Collection[str] | None = None
 
     def knows(self, language: str) -> bool:
