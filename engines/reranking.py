@@ -49,9 +49,7 @@ def _cross_encoder(directory: Path, count: int) -> BaseNodePostprocessor:
             "rerank. Install it with `pip install 'mariadb-kb[rerank]'`."
         )
     try:
-        return SentenceTransformerRerank(
-            model=str(directory), top_n=count, device="cpu", trust_remote_code=False
-        )
+        return SentenceTransformerRerank(model=str(directory), top_n=count, trust_remote_code=False)
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelUnavailable(
             f"The cross-encoder in {directory} cannot be loaded ({type(error).__name__}). "
