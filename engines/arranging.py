@@ -76,9 +76,12 @@ def _recencies(passages: Passages, recency: Recency, now: datetime) -> list[floa
 
 
 def _moment(value: Any) -> datetime | None:
-    """A date or time in ISO form; UTC when it names no zone."""
+    """A date or time in ISO form, or the year or month it begins; UTC when it names no zone."""
+    text = str(value)
+    if len(text) in (len("2024"), len("2024-05")):
+        text += "0000-01-01"[len(text) :]
     try:
-        moment = datetime.fromisoformat(str(value))
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

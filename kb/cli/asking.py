@@ -50,7 +50,7 @@ def search(
         from kb.cli.render import show_passages, show_search
 
         show_passages(OUT, passages)
-        if explain:
+        if explain or not passages:
             show_search(OUT, found)
 
 

@@ -157,6 +157,8 @@ def test_search_takes_filters_and_answers_in_json_or_lines(kb):
     assert (found["path"], found["title"]) == ("returns.md", "Returns")
     assert found["metadata"]["category"] == "policy"
     assert json.loads(kb("search", "x", "--json", "--filter", "category=none").stdout) == []
+    nothing = kb("search", "how long category:none").stdout.splitlines()
+    assert (nothing[0], nothing[2][:8]) == ("Nothing found.", "- Only d")
     lines = kb("search", "café moulu", "--filter", "category!=policy").stdout.splitlines()
     assert lines[1].startswith("    café.txt · lines 1")
     assert lines[2] == "    Le café est moulu très fin."

@@ -92,6 +92,14 @@ def test_a_date_to_come_is_as_new_as_today():
     assert scores(passage("a", 0.5, date="2030-01-01"), profile=profile) == {"a": 0.5}
 
 
+@pytest.mark.parametrize("value", ["2026-11", 2026, "2026-11-01T00:00:00+00:00"])
+def test_a_date_may_be_a_year_or_a_month(value):
+    profile = PLAIN.model_copy(update={"recency": Recency(key="date", weight=1)})
+    dated = passage("a", 0.5, date=value), passage("b", 0.5, date="2025-12-31")
+    found = scores(*dated, profile=profile)
+    assert found["b"] < found["a"] < 0.5
+
+
 @pytest.mark.parametrize("undated", [{}, {"modified": "last spring"}, {"modified": None}])
 def test_what_has_no_date_stands_between_the_new_and_the_old(undated):
     profile = PLAIN.model_copy(update={"recency": Recency(half_life_days=10, weight=0.5)})
