@@ -1,5 +1,6 @@
 """What a model says about passages, and rerankers that cannot be had."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -55,6 +56,39 @@ def test_a_cross_encoder_without_its_extra_says_what_to_install(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"pip install 'mariadb-kb\[rerank\]'"):
         make_reranker(Rerank(by=str(tmp_path)), None, Path("elsewhere"))
+
+
+STAND_INS = {
+    "torch": "class cuda:\n    is_available = bool\nclass backends:\n    mps = cuda\n",
+    "sentence_transformers": """
+class CrossEncoder:
+    def __init__(self, path, *, trust_remote_code, **options):
+        assert not trust_remote_code
+        self.path = path
+    def predict(self, pairs):
+        return [9.0 * (question in text) - 2 for question, text in pairs]
+""",
+}
+
+
+@pytest.mark.skipif(find_spec("sentence_transformers") is not None, reason="the extra is here")
+def test_a_cross_encoder_scores_the_question_beside_each_passage(tmp_path, monkeypatch):
+    """The packages are stand-ins of the same interface: the real ones need a model's files."""
+    for name, code in STAND_INS.items():
+        (tmp_path / f"{name}.py").write_text(code)
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        reranker = make_reranker(Rerank(by=str(tmp_path), candidates=2), None, Path())
+        assert reranker is make_reranker(Rerank(by=str(tmp_path), candidates=2), None, Path())
+        assert reranker._model.path == str(tmp_path)
+        passages = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in "abc"]
+        found = as_shares(reranker.postprocess_nodes(passages, query_str="b"))
+    finally:
+        for name in STAND_INS:
+            sys.modules.pop(name, None)
+    assert [each.node.get_content() for each in found] == ["b", "a"]
+    assert [each.score for each in found] == pytest.approx([0.9991, 0.1192], abs=1e-4)
 
 
 @pytest.mark.skipif(find_spec("sentence_transformers") is None, reason="an extra")
