@@ -11,7 +11,6 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from engines.documents import DocumentQueryEngine
-from engines.extract import sentences
 from stores.errors import ModelUnavailable
 
 RETURNS = (
@@ -161,16 +160,3 @@ def test_no_passages_are_no_answer_and_no_call_of_the_model(llm: ScriptedLLM | N
     assert str(response).startswith("No indexed document could be searched")
     assert response.metadata
     assert response.metadata["citations"] == []
-
-
-def test_sentences_come_without_markup_rules_questions_and_labels() -> None:
-    assert list(sentences("- **Never** rinse the `burrs`. Why so?")) == ["Never rinse the burrs."]
-    assert list(sentences("Set [innodb\\_x](a/b.md#c) to **80%** here.")) == [
-        "Set innodb_x to 80% here."
-    ]
-    assert list(sentences("| Ireland | 45 days | free |")) == ["Ireland | 45 days | free"]
-    kept = "The formula 2*3*4 of __init__ and a_b_c /* stays */ as it is."
-    assert list(sentences(kept)) == [kept]
-    assert list(sentences("|---|---|")) == []
-    assert list(sentences("Subject: Two of seven\nFrom: a@b.example\nDate: 2026-06-11")) == []
-    assert list(sentences("Two words")) == []

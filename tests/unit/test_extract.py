@@ -1,0 +1,119 @@
+import pytest
+from fake_models import HashEmbedding
+from llama_index.core.schema import NodeWithScore, TextNode
+
+from engines.extract import quotes
+from engines.figures import asks_for_figure, figures
+from engines.sentences import quotable, sentences
+
+
+def passage(text: str, **metadata: str) -> NodeWithScore:
+    return NodeWithScore(node=TextNode(text=text, metadata=metadata), score=0.5)
+
+
+def quoted(question: str, *texts: str) -> list[str]:
+    found = quotes(question, [passage(text) for text in texts], HashEmbedding())
+    return [quote.text for quote in found]
+
+
+class Counting(HashEmbedding):
+    """Counts the texts that it embeds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._embedded = 0
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        self._embedded += len(texts)
+        return super()._get_text_embeddings(texts)
+
+
+def test_sentences_come_without_markup_and_rules() -> None:
+    assert sentences("- **Never** rinse the `burrs`. Why so?") == [
+        "Never rinse the burrs.",
+        "Why so?",
+    ]
+    assert sentences("Set [innodb\\_x](a/b.md#c) to **80%** here.") == ["Set innodb_x to 80% here."]
+    assert sentences("| Ireland | 45 days | free |") == ["Ireland | 45 days | free"]
+    kept = "The formula 2*3*4 of __init__ and a_b_c /* stays */ as it is."
+    assert sentences(kept) == [kept]
+    assert sentences("|---|---|") == []
+    assert sentences("Subject: Two of seven\nFrom: a@b.example\nDate: 2026-06-11") == []
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Né en 52 av. J.-C. à Rome, M. Dupont a lu, cf. p. 12, env. 3,5 pages.",
+        "See e.g. the U.S. Army of Dr. Who, St. Louis, which paid $3.5 million.",
+        "Mme. Curie et al. ont mesuré env. 3,5 mg.",
+    ],
+)
+def test_abbreviations_and_decimals_end_no_sentence(sentence: str) -> None:
+    assert sentences(f"{sentence} Then another.") == [sentence, "Then another."]
+
+
+def test_questions_and_labels_are_not_quoted() -> None:
+    found = quotable([passage("How long may it take?\n\nTwo words\n\nIt may take two days.")])
+    assert [sentence.text for sentence in found] == ["It may take two days."]
+
+
+def test_a_sentence_knows_its_heading_and_the_one_before_it_in_its_paragraph() -> None:
+    text = "# Returns\n\nHow long do I have? You have 30 days.\n\nRefunds take a week."
+    first, second = quotable([passage(text)])
+    assert (first.before, first.under_heading) == (
+        "How long do I have?",
+        "Returns You have 30 days.",
+    )
+    assert second.before == ""
+
+
+def test_a_sentence_that_several_passages_hold_is_quoted_once() -> None:
+    text = "The kettle boils in three minutes."
+    assert quoted("When does the kettle boil?", text, text) == [text]
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["When was it built?", "How many rooms has it?", "En quelle année ?", "Combien de jours ?"],
+)
+def test_questions_for_numbers_and_dates_are_known(question: str) -> None:
+    assert asks_for_figure(question)
+
+
+def test_other_questions_ask_for_no_figure() -> None:
+    assert not asks_for_figure("Who built the whenever-house?")
+    assert not asks_for_figure("Où se trouve la mairie ?")
+
+
+def test_figures_are_numbers_in_digits_and_words_months_and_signs() -> None:
+    assert figures("Trois fois, le 5 août, pour 3,50 € ou 20 %") == {
+        *("trois", "5", "aout", "3,50", "€", "20", "%")
+    }
+
+
+def test_a_question_for_a_number_is_answered_with_one_that_it_does_not_hold_itself() -> None:
+    wordy, answer = "Castle 7 has beautiful rooms.", "Castle 7 has 40 rooms."
+    assert quoted("How many rooms has castle 7?", f"{wordy} {answer}")[0] == answer
+    assert quoted("Which rooms has castle 7?", f"{wordy} {answer}")[0] == wordy
+
+
+def test_what_a_pronoun_stands_for_counts() -> None:
+    told = "Marie Curie lived here. She discovered radium. He discovered helium."
+    other = "Somebody lived here. He discovered helium."
+    assert quoted("What has Marie Curie discovered?", told, other)[:2] == [
+        "Marie Curie lived here.",
+        "She discovered radium.",
+    ]
+
+
+def test_only_the_sentences_that_words_put_first_are_embedded() -> None:
+    model = Counting()
+    text = " ".join(f"Room {number} of the castle is closed." for number in range(40))
+    assert quotes("Which room of the castle is closed?", [passage(text)], model)
+    assert 0 < model._embedded < 20
+
+
+def test_passages_about_something_else_are_not_quoted() -> None:
+    assert quoted("Who won the football championship?", "The kettle boils in minutes.") == []
+    assert quoted("Who won?") == []
