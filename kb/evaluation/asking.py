@@ -73,9 +73,9 @@ class Asking:
 def asking(
     knowledge_base: KnowledgeBase, k: int, *, answers: bool, on_progress: OnProgress
 ) -> Asking:
-    """What is asked here is no use: it stays out of the search log and of experiments."""
+    """What is asked for measuring stays out of the search log."""
     config = knowledge_base.config
-    retrieval = config.retrieval.model_copy(update={"log": "off", "experiment": None})
+    retrieval = config.retrieval.model_copy(update={"log": "off"})
     quiet = replace(knowledge_base, config=config.model_copy(update={"retrieval": retrieval}))
     sentence_model = quiet.embed_model.model_copy(update={"embeddings_cache": SimpleKVStore()})
     return Asking(quiet, sentence_model, k, answers, on_progress)

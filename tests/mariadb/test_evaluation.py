@@ -177,6 +177,17 @@ def test_nothing_is_kept_when_it_is_not_wanted(knowledge, labelled):
     assert Evaluations(knowledge.engine).runs() == []
 
 
+def test_what_is_asked_for_measuring_is_not_in_the_search_log(knowledge, labelled, engine):
+    def logged() -> int:
+        with engine.connect() as connection:
+            return connection.scalar(sa.text("SELECT COUNT(*) FROM kb_search"))
+
+    evaluate(knowledge, labelled, Plan())
+    assert logged() == 0
+    knowledge.search("parcels to Ireland")
+    assert logged() == 1
+
+
 def test_runs_over_other_questions_do_not_compare(knowledge, labelled):
     with pytest.raises(StoreError, match="There is no run 99"):
         evaluate(knowledge, labelled, Plan(against=99))
