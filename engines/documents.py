@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
@@ -31,12 +31,15 @@ from stores.errors import ModelUnavailable
 
 _ANSWERING = "answering the question"
 
+OnAnswer = Callable[[Search, Sequence[dict[str, Any]]], None]
+
 
 class DocumentQueryEngine(BaseQueryEngine):
     """Answers from retrieved passages; without an `llm`, by quoting them.
 
     `Response.source_nodes` are the cited passages; while a stream runs, they and the citations
-    in its metadata are still empty.
+    in its metadata are still empty. `on_answer` gets each search with the citations of its answer,
+    when that is complete.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class DocumentQueryEngine(BaseQueryEngine):
         embed_model: BaseEmbedding,
         streaming: bool = False,
         route_reason: str = "documents were asked for",
+        on_answer: OnAnswer | None = None,
         callback_manager: CallbackManager | None = None,
     ) -> None:
         super().__init__(callback_manager)
@@ -55,6 +59,7 @@ class DocumentQueryEngine(BaseQueryEngine):
         self._embed_model = embed_model
         self._streaming = streaming
         self._route_reason = route_reason
+        self._on_answer = on_answer
         self._prompt = ChatPromptTemplate(
             [
                 ChatMessage(role=MessageRole.SYSTEM, content=prompt("answer_system")),
@@ -80,7 +85,7 @@ class DocumentQueryEngine(BaseQueryEngine):
             return await self._retriever.aretrieve(query_bundle)
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        answer = _Answer(query_bundle.query_str, self._route_reason, self._llm)
+        answer = self._answer(query_bundle)
         with searches() as made:
             passages = answer.retrieved(self.retrieve(query_bundle), made)
         if not passages or self._llm is None:
@@ -92,7 +97,7 @@ class DocumentQueryEngine(BaseQueryEngine):
             return answer.written(self._llm.predict(self._prompt, **answer.prompt_values))
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        answer = _Answer(query_bundle.query_str, self._route_reason, self._llm)
+        answer = self._answer(query_bundle)
         with searches() as made:
             passages = answer.retrieved(await self.aretrieve(query_bundle), made)
         if not passages or self._llm is None:
@@ -102,7 +107,11 @@ class DocumentQueryEngine(BaseQueryEngine):
             if self._streaming:
                 tokens = await self._llm.astream(self._prompt, **answer.prompt_values)
                 return answer.astream(tokens)
-            return answer.written(await self._llm.apredict(self._prompt, **answer.prompt_values))
+            text = await self._llm.apredict(self._prompt, **answer.prompt_values)
+            return await asyncio.to_thread(answer.written, text)
+
+    def _answer(self, asked: QueryBundle) -> "_Answer":
+        return _Answer(asked.query_str, self._route_reason, self._llm, self._on_answer)
 
     def _without_model(self, answer: "_Answer") -> Response:
         with model_errors("comparing sentences with the question"):
@@ -124,10 +133,14 @@ def _as_async_stream(response: Response) -> AsyncStreamingResponse:
 class _Answer:
     """One answer in the making: what was retrieved, what was cited, and how long it took."""
 
-    def __init__(self, question: str, route_reason: str, llm: LLM | None) -> None:
+    def __init__(
+        self, question: str, route_reason: str, llm: LLM | None, on_answer: OnAnswer | None
+    ) -> None:
         self.question = question
         self.passages: Sequence[NodeWithScore] = ()
         self._sources: list[NodeWithScore] = []
+        self._search: Search | None = None
+        self._on_answer = on_answer
         self._since = time.perf_counter()
         self._metadata: dict[str, Any] = {
             "route": "documents",
@@ -147,7 +160,8 @@ class _Answer:
     ) -> Sequence[NodeWithScore]:
         self.passages = passages
         if made:
-            self._metadata["search"] = made[-1].summary()
+            self._search = made[-1]
+            self._metadata["search"] = self._search.summary()
         self._time("retrieval")
         return passages
 
@@ -182,7 +196,7 @@ class _Answer:
         with model_errors(_ANSWERING):
             yield from (piece for piece in cited.clean(tokens) if piece)
         self._cite_all(cited)
-        self._time("answer")
+        self._end()
 
     async def _astreamed(self, tokens: AsyncIterator[str]) -> AsyncGenerator[str, None]:
         cited = CitedText(len(self.passages), addresses(self.passages))
@@ -192,7 +206,7 @@ class _Answer:
                     yield piece
         yield cited.end()
         self._cite_all(cited)
-        self._time("answer")
+        await asyncio.to_thread(self._end)
 
     def _cite_all(self, cited: CitedText) -> None:
         if cited.is_blank:
@@ -208,8 +222,13 @@ class _Answer:
         self._metadata["citations"].append(citation(number, passage, excerpt))
 
     def _response(self, text: str) -> Response:
-        self._time("answer")
+        self._end()
         return Response(text, self._sources, self._metadata)
+
+    def _end(self) -> None:
+        self._time("answer")
+        if self._on_answer and self._search:
+            self._on_answer(self._search, self._metadata["citations"])
 
     def _time(self, step: str) -> None:
         now = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -18,18 +19,22 @@ from engines.documents import DocumentQueryEngine
 from engines.model_errors import model_errors
 from engines.reranking import make_reranker
 from engines.retrieval import DocumentRetriever
+from engines.searching import Search
 from kb.config import Config, load_config
 from kb.database import open_database
+from kb.experiments import assigned
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.report import IndexReport, Progress
 from kb.indexing.run import Indexer
 from kb.models import embedding_identity, make_embedder, make_llm, vector_weight
+from kb.usage import Said, keep_feedback, keep_search
 from stores.collection import Collection, open_collection
 from stores.connection import ServerInfo, server_info
 from stores.documents import DocumentRegistry
 from stores.embedding_cache import EmbeddingCache
 from stores.errors import ConfigError
 from stores.schema import migrate
+from stores.search_log import Rating, SearchLog
 from stores.vector_store import MariaDBVectorStore
 
 Source = Literal["auto", "documents", "database", "both"]
@@ -113,15 +118,18 @@ class KnowledgeBase:
         *,
         filters: MetadataFilters | None = None,
         profile: str | None = None,
+        session: str | None = None,
+        on_search: Callable[[Search], None] | None = None,
     ) -> BaseRetriever:
-        """What runs a search profile (retrieval.profile by default) for `top_k` passages.
+        """What runs a search profile for `top_k` passages.
 
-        Raises ConfigError, ModelUnavailable.
+        Without a profile, the session's by retrieval.experiment, or retrieval.profile. Raises
+        ConfigError, ModelUnavailable.
         """
         top_k = self.config.retrieval.top_k if top_k is None else top_k
         if top_k < 1:
             raise ConfigError(f"top_k is {top_k}; at least 1 passage is needed.")
-        name = profile or self.config.retrieval.profile
+        name = profile or self._profile_of(session)
         chosen = self.config.profile(name)
         rerank = chosen.rerank
         return DocumentRetriever(
@@ -134,6 +142,7 @@ class KnowledgeBase:
             filters=filters,
             filter_keys=self.config.documents.filter_keys,
             reranker=make_reranker(rerank, self.llm, self.config.directory) if rerank else None,
+            on_search=on_search,
         )
 
     def search(
@@ -143,12 +152,20 @@ class KnowledgeBase:
         *,
         filters: MetadataFilters | None = None,
         profile: str | None = None,
+        session: str | None = None,
     ) -> list[NodeWithScore]:
         """The passages that match best, the best first, scored in 0..1.
 
-        A profile with neighbours adds those behind the `top_k`.
+        A profile with neighbours adds those behind the `top_k`. A session keeps to one profile of
+        retrieval.experiment.
         """
-        retriever = self.retriever(top_k, filters=filters, profile=profile)
+        retriever = self.retriever(
+            top_k,
+            filters=filters,
+            profile=profile,
+            session=session,
+            on_search=self._logging(session),
+        )
         return retriever.retrieve(_asked(question))
 
     def query_engine(
@@ -158,15 +175,17 @@ class KnowledgeBase:
         top_k: int | None = None,
         filters: MetadataFilters | None = None,
         profile: str | None = None,
+        session: str | None = None,
         streaming: bool = False,
     ) -> BaseQueryEngine:
         """An engine that answers from a source; its responses carry their evidence in metadata."""
         return DocumentQueryEngine(
-            self.retriever(top_k, filters=filters, profile=profile),
+            self.retriever(top_k, filters=filters, profile=profile, session=session),
             llm=self.llm,
             embed_model=self.embed_model,
             streaming=streaming,
             route_reason=_route_reason(source),
+            on_answer=self._logging(session),
         )
 
     def ask(
@@ -177,12 +196,33 @@ class KnowledgeBase:
         top_k: int | None = None,
         filters: MetadataFilters | None = None,
         profile: str | None = None,
+        session: str | None = None,
     ) -> Response:
         """One answer with its evidence. Raises ModelUnavailable, StoreUnavailable."""
-        engine = self.query_engine(source, top_k=top_k, filters=filters, profile=profile)
+        engine = self.query_engine(
+            source, top_k=top_k, filters=filters, profile=profile, session=session
+        )
         response = engine.query(_asked(question))
         assert isinstance(response, Response)  # noqa: S101 - only streaming engines return others
         return response
+
+    def feedback(
+        self,
+        search_id: str | None = None,
+        *,
+        session_id: str | None = None,
+        turn_id: str | None = None,
+        rating: Rating | None = None,
+        comment: str = "",
+        clicked: int | str | None = None,
+    ) -> None:
+        """Keep what somebody says of a search, or of a turn of a chat session.
+
+        The id of an answer's search is in `metadata["search"]`. `clicked` is the number that a
+        passage was shown with, or its chunk id. Raises ConfigError, StoreError.
+        """
+        said = Said(rating, comment, clicked)
+        keep_feedback(SearchLog(self.engine), said, search_id, session_id, turn_id)
 
     def status(self) -> dict[str, Any]:
         """Server, collection, counts and failures, as `kb status --json` prints them."""
@@ -202,6 +242,15 @@ class KnowledgeBase:
                 for each in self.registry.failures()
             ],
         }
+
+    def _profile_of(self, session: str | None) -> str:
+        retrieval = self.config.retrieval
+        if session is None or not retrieval.experiment:
+            return retrieval.profile
+        return assigned(session, retrieval.experiment)
+
+    def _logging(self, session: str | None) -> Callable[..., None]:
+        return partial(keep_search, SearchLog(self.engine), self.config.retrieval.log, session)
 
 
 def _opened(

@@ -102,8 +102,8 @@ class SearchLog:
         row = self._read(lambda c: c.execute(_SQL["search"], {"id": search_id}).one_or_none())
         if row is None:
             raise StoreError(
-                f"No search {search_id!r} is in the log. Its id is printed with the results, "
-                "unless retrieval.log is `off`."
+                f"No search {search_id!r} is in the log. `last` is the last one, --explain shows "
+                "the id of a search, and with retrieval.log `off` none is kept."
             )
         return KnownSearch(*row)
 

@@ -9,6 +9,7 @@ from kb.cli.asking import ask, search
 from kb.cli.checking import doctor, status
 from kb.cli.demonstration import demo
 from kb.cli.evaluating import evaluate
+from kb.cli.feedback import feedback
 from kb.cli.indexing import index
 from kb.cli.program import Program
 from kb.cli.server import db
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, init, setup, index, search, ask, status, doctor):
+for command in (demo, init, setup, index, search, ask, feedback, status, doctor):
     app.command()(command)
 app.command("eval")(evaluate)
 app.add_typer(db, name="db")

@@ -120,6 +120,7 @@ def show_search(console: Console, search: Mapping[str, Any]) -> None:
         f"{search['strategy']}, vectors weigh {search['vector_weight']:g}",
         f"{search['kind']} in {search['language'] or 'no known language'}",
         counted(search["candidates"], "candidate"),
+        f"id {search['id']}",
     )
     _show_wrapped(console, Text(f"Searched by {' · '.join(facts)}.", "dim"))
     for note in search["notes"]:

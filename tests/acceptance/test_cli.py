@@ -203,6 +203,32 @@ def test_status_and_doctor_tell_what_is_there_and_what_failed(kb):
     assert report.exit_code == 0
 
 
+@pytest.mark.usefixtures("indexed")
+def test_feedback_on_a_search_reaches_the_live_report(kb):
+    explained = json.loads(kb("search", "how long", "--json", "--explain").stdout)
+    search_id = explained["search"]["id"]
+    said = kb("feedback", "last", "--up", "--comment", "at once", "--json")
+    assert json.loads(said.stdout) == {
+        "search": search_id,
+        "rating": 1,
+        "comment": "at once",
+        "clicked": None,
+        "profile": "default",
+    }
+    noted = kb("feedback", search_id, "--clicked", "1").stdout
+    assert noted.startswith(f"Noted for search {search_id} of 2")
+    report = json.loads(kb("eval", "--live", "--json").stdout)
+    default = next(each for each in report["profiles"] if each["profile"] == "default")
+    assert (default["thumbs_up"]["hits"], default["clicked"]["hits"]) == (1, 1)
+    assert "thumbs up" in kb("eval", "--live", "--days", "1").stdout
+
+    unknown = kb("feedback", "000000000000", "--down")
+    assert (unknown.exit_code, unknown.stdout) == (1, "")
+    assert unknown.stderr.startswith("Error: No search '000000000000' is in the log.")
+    assert "showed no passage 99; it showed 1" in kb("feedback", "last", "--clicked", "99").stderr
+    assert kb("feedback", "last").exit_code == 2
+
+
 def test_index_tells_of_missing_documents_until_they_are_pruned(kb, tmp_path):
     docs = tmp_path / "notes"
     docs.mkdir()

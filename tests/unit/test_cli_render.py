@@ -223,12 +223,13 @@ def test_a_search_explains_itself(screen):
         "kind": "question",
         "language": "",
         "candidates": 1,
+        "id": "4f2a90c1d7b3",
         "notes": ["Only what has \x1b[2Jcategory policy.", "Words decide. " * 12],
     }
     render.show_search(screen, search)
     first, second, third, fourth, *_ = screen.lines
     assert first == "Searched by profile legal · rrf, vectors weigh 0.05 · question in no known"
-    assert second == "language · 1 candidate."
+    assert second == "language · 1 candidate · id 4f2a90c1d7b3."
     assert third.startswith("- Only what has ")
     assert "\x1b" not in third
     assert fourth.startswith("- Words decide.")

@@ -1,0 +1,68 @@
+"""What is kept of searches in use, and of what people say of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from engines.searching import Search
+from stores.errors import ConfigError
+from stores.search_log import Hit, LoggedSearch, Rating, SearchLog
+
+
+@dataclass(frozen=True)
+class Said:
+    """What somebody says of a search; `clicked` is the passage that they opened."""
+
+    rating: Rating | None = None
+    comment: str = ""
+    clicked: int | str | None = None
+
+
+def keep_search(
+    log: SearchLog,
+    extent: Literal["full", "no-text", "off"],
+    session_id: str | None,
+    search: Search,
+    citations: Iterable[Mapping[str, Any]] = (),
+) -> None:
+    """Log a search, with the numbers under which its answer cites what it found."""
+    if extent == "off":
+        return
+    numbers = {each["chunk"]: each["number"] for each in citations}
+    logged = LoggedSearch(
+        id=search.id,
+        profile=search.profile,
+        milliseconds=search.milliseconds,
+        hits=[
+            Hit(each.node_id, each.node.ref_doc_id, each.get_score(), numbers.get(each.node_id))
+            for each in search.passages
+        ],
+        question=search.question if extent == "full" else None,
+        language=search.query.language,
+        kind=search.query.kind,
+        session_id=session_id,
+    )
+    log.add(logged)
+
+
+def keep_feedback(
+    log: SearchLog,
+    said: Said,
+    search_id: str | None,
+    session_id: str | None,
+    turn_id: str | None,
+) -> None:
+    """Raises ConfigError for what makes no sense, StoreError for what is not in the log."""
+    if said.rating not in (1, -1, None):
+        raise ConfigError(f"The rating is {said.rating!r}; 1 is thumbs up and -1 thumbs down.")
+    if said == Said():
+        raise ConfigError("The feedback says nothing. Give rating, comment or clicked.")
+    if search_id is not None and session_id is None and turn_id is None:
+        log.rate(search_id, said.rating, said.comment, said.clicked)
+    elif search_id is None and session_id and turn_id and said.clicked is None:
+        log.rate_turn(session_id, turn_id, said.rating, said.comment)
+    else:
+        raise ConfigError(
+            "Feedback is of a search (search_id, and what was clicked of it) or of a turn of a "
+            "chat session (session_id and turn_id)."
+        )
