@@ -77,7 +77,7 @@ def evaluate(
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
-    """Measure search and extracted answers on labelled questions, per profile.
+    """Measure search and answers on labelled questions, or in use.
 
     \b
     kb eval questions.yaml
