@@ -142,6 +142,7 @@ class Searching:
             candidates=max(profile.candidates, self._limit),
             both_boost=profile.both_boost,
             rrf_k=profile.rrf_k,
+            yielding=weight.knows(self._query.language),
         )
 
     def _notes_on(self, weight: VectorWeight) -> Iterator[str]:

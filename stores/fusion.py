@@ -11,6 +11,8 @@ Strategy = Literal[
     "weighted", "rrf", "text-then-vector", "vector-then-text", "intersection", "vector", "text"
 ]
 
+_NO_EVIDENCE, _FULL_EVIDENCE = 0.15, 0.2
+
 
 @dataclass(frozen=True)
 class Fusion:
@@ -21,6 +23,9 @@ class Fusion:
     - text-then-vector: what the words find, ordered by vector; vector-then-text: the reverse.
     - intersection: what both legs found, by weighted sum: few chunks, seldom wrong.
     - vector, text: one leg alone.
+
+    `yielding`: where words say next to nothing, as in a question that shares none with its answer,
+    their share goes to the vectors.
 
     `candidates` are the chunks that each leg brings, unless `word_candidates` says how many the
     words bring. `both_boost` is how much more, as a part of
@@ -33,6 +38,7 @@ class Fusion:
     word_candidates: int | None = None
     both_boost: float = 0.0
     rrf_k: int = 60
+    yielding: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,12 +83,22 @@ def fused(legs: Legs[Id], fusion: Fusion) -> Ranking[Id]:
 def _weighted(legs: Legs[Id], fusion: Fusion, candidates: Collection[Id]) -> dict[Id, float]:
     """Similarities count by the best one, as a model's cosines have a level of their own."""
     best = max(legs.similarities.values(), default=0.0)
-    weight = fusion.vector_weight / best if best > 0 else 0.0
+    words_share = (1 - fusion.vector_weight) * (_evidence(legs) if fusion.yielding else 1.0)
+    weight = (1 - words_share) / best if best > 0 else 0.0
     return {
-        each: weight * max(legs.similarities[each], 0.0)
-        + (1 - fusion.vector_weight) * legs.coverages[each]
+        each: weight * max(legs.similarities[each], 0.0) + words_share * legs.coverages[each]
         for each in candidates
     }
+
+
+def _evidence(legs: Legs[Id]) -> float:
+    """How far the words are to be believed, by what the best chunk has of the question.
+
+    That is above .24 for nine of ten questions of SciFact and SQuAD, and below .16 for three of
+    four that share no content word with their answer.
+    """
+    best = max(legs.coverages.values(), default=0.0)
+    return min(max((best - _NO_EVIDENCE) / (_FULL_EVIDENCE - _NO_EVIDENCE), 0.0), 1.0)
 
 
 def _reciprocal(legs: Legs[Id], fusion: Fusion) -> dict[Id, float]:

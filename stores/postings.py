@@ -84,7 +84,7 @@ class Postings:
     """
 
     def __init__(self, chunk_table: str) -> None:
-        self._names = {"chunks": f"`{chunk_table}`", "postings": f"`{chunk_table}_posting`"}
+        self._tables = {"chunks": f"`{chunk_table}`", "postings": f"`{chunk_table}_posting`"}
         self._statistics: _Statistics | None = None
 
     def set_up(self, connection: sa.Connection) -> None:
@@ -127,11 +127,18 @@ class Postings:
         has at most a fifth, also when it is the best.
         """
         statistics = self._current(connection)
-        words = [_terms(word, statistics.languages) for word in dict.fromkeys(index_words(text))]
+        names = self._names_in(connection, text)
+        asked = dict.fromkeys(index_words(text, unsplit=names))
+        words = [_terms(word, statistics.languages) for word in asked]
         found = self._found(connection, {term for terms in words for term in terms})
         return _bm25(
             [[found[term] for term in terms if term in found] for terms in words], statistics
         )
+
+    def _names_in(self, connection: Connection, text: str) -> set[str]:
+        """Names such as `max_size` that chunks have as they are: then their parts are not asked."""
+        names = {_term(word, ""): word for word in index_words(text) if "_" in word}
+        return {names[term] for term in self._found(connection, names)} if names else set()
 
     def _current(self, connection: Connection) -> _Statistics:
         statistics = self._statistics
@@ -167,7 +174,7 @@ class Postings:
             connection.execute(self._sql("insert"), {"postings": part})
 
     def _sql(self, statement: str, **holes: object) -> sa.TextClause:
-        text = sa.text(_SQL[statement].format_map({**self._names, **holes}))
+        text = sa.text(_SQL[statement].format_map({**self._tables, **holes}))
         return text.bindparams(sa.bindparam("ids", expanding=True)) if statement == "keys" else text
 
 

@@ -331,7 +331,10 @@ def _weighted(query: VectorStoreQuery) -> Fusion:
     if not 0 <= alpha <= 1:
         raise StoreError(f"alpha is {alpha}; it goes from 0 (only words) to 1 (only vectors).")
     return Fusion(
-        vector_weight=alpha, candidates=query.similarity_top_k, word_candidates=query.sparse_top_k
+        vector_weight=alpha,
+        candidates=query.similarity_top_k,
+        word_candidates=query.sparse_top_k,
+        yielding=query.alpha is None,
     )
 
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache, lru_cache
 from importlib import resources
 
@@ -41,14 +41,15 @@ def words(text: str, language: str = "en") -> list[str]:
     return [stem(word, stemming(language)) for word in found if word not in FUNCTION_WORDS]
 
 
-def index_words(text: str) -> Iterator[str]:
-    """Folded words that carry meaning; of `max_size` the whole and the parts.
+def index_words(text: str, unsplit: Collection[str] = ()) -> Iterator[str]:
+    """Folded words that carry meaning; of `max_size` the whole and, unless `unsplit`, the parts.
 
     A name in capitals is kept when it looks like a function word: IT, US, WHO.
     """
     for written in _WORD.findall(_without_elisions(text)):
         keep_all = len(written) > 1 and written.isupper()
-        for word in _with_parts(folded(written)):
+        whole = folded(written)
+        for word in [whole] if whole in unsplit else _with_parts(whole):
             if keep_all or word not in FUNCTION_WORDS:
                 yield word
 

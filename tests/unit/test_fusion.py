@@ -32,6 +32,17 @@ def test_weak_evidence_of_words_does_not_bury_the_nearest() -> None:
     assert fused(legs, Fusion(vector_weight=0.2))[0][0] == "right"
 
 
+@pytest.mark.parametrize(
+    ("best", "share"), [(0.5, 0.7), (0.2, 0.7), (0.175, 0.35), (0.15, 0.0), (0.1, 0.0)]
+)
+def test_words_without_evidence_yield_to_the_vectors(best: float, share: float) -> None:
+    legs = Legs(["near"], ["far"], {"near": 0.8, "far": 0.4}, {"near": 0.0, "far": best})
+    scores = dict(fused(legs, Fusion(vector_weight=0.3)))
+    assert scores == pytest.approx({"near": 1 - share, "far": (1 - share) / 2 + share * best})
+    kept = dict(fused(legs, Fusion(vector_weight=0.3, yielding=False)))
+    assert kept == pytest.approx({"near": 0.3, "far": 0.15 + 0.7 * best})
+
+
 def test_reciprocal_ranks_count_by_their_legs_weight() -> None:
     scores = dict(ranked("rrf", 0.25))
     assert scores == pytest.approx(
