@@ -1,0 +1,33 @@
+"""Named parameters are found where they are, and everything else stays as it was written."""
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stores.binding import bindable, parameter_names, with_zeros
+
+QUOTED = "':a' \":b\" `:c` 'it''s :d' 'it\\'s :e'"
+COMMENTS = "-- :f\n# :g\n/* :h\n:i */"
+
+
+@pytest.mark.parametrize("sql", [QUOTED, COMMENTS, "12:30", "a::b", "a :=1", "1 : 2"])
+def test_a_colon_that_begins_no_parameter_stays(sql):
+    assert parameter_names(sql) == []
+    assert str(bindable(sql)) == sql
+    assert with_zeros(sql) == sql
+
+
+def test_parameters_are_named_once_in_their_order():
+    sql = f"SELECT {QUOTED} WHERE y = :year AND z < :z OR y > :year LIMIT :n_1"
+    assert parameter_names(sql) == ["year", "z", "n_1"]
+    assert set(bindable(sql)._bindparams) == {"year", "z", "n_1"}
+    assert with_zeros(sql).endswith("WHERE y = 0 AND z < 0 OR y > 0 LIMIT 0")
+
+
+@given(st.lists(st.sampled_from(["'", "\\", ":", "a", "1", " ", '"', "`", "%", "?", "é", "-"])))
+def test_a_string_reaches_the_database_as_it_was_written(letters):
+    text = "".join(letters).replace("\\", "\\\\").replace("'", "''")
+    sql = f"SELECT '{text}', :value"
+    compiled = bindable(sql).compile(dialect=sa.create_engine("sqlite://").dialect)
+    assert compiled.string == f"SELECT '{text}', ?"
