@@ -26,7 +26,7 @@ _DEAD = (
 )
 _SESSION = (
     "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY', "
-    "innodb_lock_wait_timeout = 10"
+    "transaction_isolation = 'REPEATABLE-READ', innodb_lock_wait_timeout = 10"
 )
 _GRANT = (
     " In database.url name a database that exists and an account that may do everything in it: "

@@ -74,6 +74,13 @@ def test_text_of_every_script_comes_back(engine: sa.Engine) -> None:
     assert tuple(row) == (text, "utf8mb4", "utf8mb4")
 
 
+def test_transactions_see_one_moment_whatever_the_server_prefers(url: sa.URL) -> None:
+    preferred = "SET transaction_isolation = 'READ-COMMITTED'"
+    engine = make_engine(url, connect_args={"init_command": preferred})
+    assert scalar(engine, "SELECT @@transaction_isolation") == "REPEATABLE-READ"
+    engine.dispose()
+
+
 def test_sessions_speak_utc(engine: sa.Engine) -> None:
     assert scalar(engine, "SELECT @@session.time_zone") == "+00:00"
     now = scalar(engine, "SELECT NOW()")
