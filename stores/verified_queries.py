@@ -24,7 +24,8 @@ Origin: TypeAlias = Literal["file", "saved"]
 class VerifiedQuery:
     """`parameters` holds what a :name of the SQL is bound to when a question leaves it open.
 
-    `wordings` ask the same in other words, `descriptions` tell what the parameters mean.
+    `wordings` ask the same in other words, `descriptions` tell what the parameters mean, `units`
+    what the columns count in: EUR, %, days.
     """
 
     name: str
@@ -36,6 +37,7 @@ class VerifiedQuery:
     parameters: Mapping[str, Value] = field(default_factory=dict)
     wordings: tuple[str, ...] = ()
     descriptions: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
     origin: Origin = "saved"
 
 
@@ -111,6 +113,7 @@ def _row(query: VerifiedQuery) -> dict[str, Any]:
             {name: _to_json(value) for name, value in query.parameters.items()}, ensure_ascii=False
         ),
         "descriptions": json.dumps(dict(query.descriptions), ensure_ascii=False),
+        "units": json.dumps(dict(query.units), ensure_ascii=False),
         "verified_by": query.verified_by,
         "verified_at": query.verified_at,
     }
@@ -128,6 +131,7 @@ def _query(row: Any) -> VerifiedQuery:
         parameters={name: _from_json(value) for name, value in parameters},
         wordings=tuple(json.loads(row.wordings)),
         descriptions=json.loads(row.descriptions),
+        units=json.loads(row.units),
         origin=row.origin,
     )
 

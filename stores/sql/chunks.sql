@@ -72,9 +72,25 @@ VALUES (:chunk_id, :document_id, :text, :metadata, :node, :embedding)
 ON DUPLICATE KEY UPDATE document_id = VALUES(document_id), text = VALUES(text),
   metadata = VALUES(metadata), node = VALUES(node), embedding = VALUES(embedding)
 
+-- put_with_block --
+-- The same, with the block of its postings.
+INSERT INTO {table} (chunk_id, document_id, text, metadata, node, embedding, block)
+VALUES (:chunk_id, :document_id, :text, :metadata, :node, :embedding, :block)
+ON DUPLICATE KEY UPDATE document_id = VALUES(document_id), text = VALUES(text),
+  metadata = VALUES(metadata), node = VALUES(node), embedding = VALUES(embedding),
+  block = VALUES(block)
+
 -- delete --
 -- Remove the chunks that match.
 DELETE FROM {table} WHERE {where}
+
+-- lock_with_postings --
+-- TRUNCATE commits by itself: what is written between two of them would lose its postings.
+LOCK TABLES {table} WRITE, {postings} WRITE
+
+-- unlock --
+-- Let others write again.
+UNLOCK TABLES
 
 -- clear --
 -- Remove all chunks.

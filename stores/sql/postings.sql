@@ -1,14 +1,21 @@
 -- create --
--- Which word stands in which chunk. A posting is the chunk's key, then 4 bits of how often and 12
--- of how many words the chunk has: so a term's postings come as one string, ten times as quickly
--- as by summing scores in SQL.
+-- Which words stand in which chunks. A row holds all chunks of one block (those of a document that
+-- were written together) that have the word, six bytes each: the chunk's key, then 4 bits of how often
+-- and 12 of how many words the chunk has. So a word's postings come as one string, ten times as
+-- quickly as by summing scores in SQL.
 CREATE TABLE IF NOT EXISTS {postings} (
   term INT UNSIGNED NOT NULL,
-  seq INT UNSIGNED NOT NULL,
-  posting BINARY(6) NOT NULL,
-  PRIMARY KEY (term, seq),
-  KEY chunk (seq)
+  block BIGINT UNSIGNED NOT NULL,
+  postings VARBINARY({bytes}) NOT NULL,
+  PRIMARY KEY (term, block),
+  KEY block (block)
 ) ENGINE=InnoDB
+
+-- add_block --
+-- The block of each chunk; one that was written without words is a block of its own.
+ALTER TABLE {chunks}
+  ADD COLUMN IF NOT EXISTS block BIGINT UNSIGNED NULL,
+  ADD INDEX IF NOT EXISTS block (block)
 
 -- is_empty --
 -- Whether nothing was written yet.
@@ -16,7 +23,8 @@ SELECT NOT EXISTS (SELECT 1 FROM {postings})
 
 -- texts --
 -- Chunks in the order of their keys, to make postings of; nobody removes them until these are there.
-SELECT seq, text, metadata FROM {chunks} WHERE seq > :after ORDER BY seq LIMIT :limit
+SELECT seq, COALESCE(block, seq) AS block, text, metadata FROM {chunks}
+WHERE seq > :after ORDER BY seq LIMIT :limit
 LOCK IN SHARE MODE
 
 -- keys --
@@ -24,16 +32,24 @@ LOCK IN SHARE MODE
 SELECT chunk_id, seq FROM {chunks} WHERE chunk_id IN :ids
 
 -- insert --
--- Postings, each as [term, seq, hexadecimal].
-INSERT INTO {postings} (term, seq, posting)
-SELECT term, seq, UNHEX(posting) FROM JSON_TABLE(:postings, '$[*]' COLUMNS (
-  term INT UNSIGNED PATH '$[0]', seq INT UNSIGNED PATH '$[1]', posting CHAR(12) PATH '$[2]'
+-- Postings, each row as [term, block, hexadecimal].
+INSERT INTO {postings} (term, block, postings)
+SELECT term, block, UNHEX(postings) FROM JSON_TABLE(:postings, '$[*]' COLUMNS (
+  term INT UNSIGNED PATH '$[0]', block BIGINT UNSIGNED PATH '$[1]',
+  postings VARCHAR({characters}) CHARACTER SET ascii PATH '$[2]'
 )) AS written
-ON DUPLICATE KEY UPDATE posting = VALUES(posting)
+ON DUPLICATE KEY UPDATE postings = VALUES(postings)
+
+-- remaining --
+-- Chunks that stay while others of their block go.
+SELECT seq, block, text, metadata FROM {chunks}
+WHERE block IN (SELECT block FROM {chunks} WHERE {where}) AND ({where}) IS NOT TRUE
 
 -- remove --
--- The postings of chunks that match.
-DELETE {postings} FROM {postings} JOIN {chunks} USING (seq) WHERE {where}
+-- The postings of all blocks of which chunks go.
+DELETE {postings} FROM {postings} JOIN (
+  SELECT DISTINCT COALESCE(block, seq) AS block FROM {chunks} WHERE {where}
+) AS gone USING (block)
 
 -- clear --
 -- Remove all postings.
@@ -44,6 +60,6 @@ TRUNCATE TABLE {postings}
 -- that more chunks have says next to nothing.
 SET STATEMENT group_concat_max_len = 15999996 FOR
 SELECT term, (
-  SELECT GROUP_CONCAT(posting SEPARATOR '') FROM {postings} AS p WHERE p.term = asked.term
+  SELECT GROUP_CONCAT(postings SEPARATOR '') FROM {postings} AS p WHERE p.term = asked.term
 ) AS postings
 FROM JSON_TABLE(:terms, '$[*]' COLUMNS (term INT UNSIGNED PATH '$')) AS asked

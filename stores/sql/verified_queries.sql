@@ -1,15 +1,15 @@
 -- all --
 -- Every verified query.
 SELECT name, origin, question, language, wordings, statement, parameters, descriptions,
-  verified_by, verified_at
+  units, verified_by, verified_at
 FROM kb_verified_query ORDER BY name
 
 -- save --
 -- Keep one, in the place of one of that name.
 REPLACE INTO kb_verified_query (name, origin, question, language, wordings, statement, parameters,
-  descriptions, verified_by, verified_at)
+  descriptions, units, verified_by, verified_at)
 VALUES (:name, :origin, :question, :language, :wordings, :statement, :parameters, :descriptions,
-  :verified_by, :verified_at)
+  :units, :verified_by, :verified_at)
 
 -- confirm --
 -- Somebody has checked it anew.

@@ -29,6 +29,7 @@ QUERY = VerifiedQuery(
     },
     wordings=("Which orders are late?",),
     descriptions={"total": "more than so many euros"},
+    units={"total": "€", "days": "days"},
 )
 
 

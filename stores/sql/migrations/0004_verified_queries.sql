@@ -8,6 +8,7 @@ CREATE TABLE IF NOT EXISTS kb_verified_query (
   statement TEXT NOT NULL,
   parameters JSON NOT NULL,
   descriptions JSON NOT NULL,
+  units JSON NOT NULL,
   verified_by VARCHAR(190) NOT NULL,
   verified_at DATE NOT NULL
 ) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
