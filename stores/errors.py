@@ -10,7 +10,9 @@ KBError
 │   ├── CollectionMismatch      the collection was built with another embedding model
 │   └── RootConflict            a root name that another directory holds
 └── EngineError                 the question could not be answered
-    └── ModelUnavailable        the LLM or the embedding model does not answer
+    ├── ModelUnavailable        the LLM or the embedding model does not answer
+    ├── UnsafeQuery             a statement that does more than read the allowed tables
+    └── QueryFailed             a statement that the business database refused
 
 A message says what happened, with which value, and what to do next.
 """
@@ -58,3 +60,11 @@ class EngineError(KBError):
 
 class ModelUnavailable(EngineError):
     """The LLM or the embedding model does not answer as it should."""
+
+
+class UnsafeQuery(EngineError):
+    """A statement that does more, or may do more, than read the allowed tables."""
+
+
+class QueryFailed(EngineError):
+    """A statement that the business database refused or did not finish in time."""

@@ -1,0 +1,207 @@
+"""Guard one lets ordinary statements over the allowed tables pass, and says why no others."""
+
+import re
+
+import pytest
+
+from engines.sql_guard import DEEPEST, LONGEST, check
+from stores.errors import UnsafeQuery
+
+TABLES = {"customers", "orders", "order_items"}
+
+REFUSED = {
+    "begins with": [
+        "INSERT INTO orders VALUES (1)",
+        "UPDATE orders SET total = 0",
+        "DELETE FROM orders",
+        "REPLACE INTO orders VALUES (1)",
+        "DROP TABLE orders",
+        "TRUNCATE orders",
+        "CREATE TABLE x (a INT)",
+        "ALTER TABLE orders ADD a INT",
+        "CALL p()",
+        "HANDLER orders OPEN",
+        "SET GLOBAL general_log = 1",
+        "SHOW TABLES",
+        "DESCRIBE orders",
+        "LOAD DATA INFILE '/etc/passwd' REPLACE TABLE orders",
+        "GRANT ALL ON *.* TO x",
+        "TABLE secrets",
+        "VALUES (1)",
+        "ANALYZE DELETE FROM orders",
+        "EXPLAIN DELETE FROM orders",
+        "EXPLAIN ANALYZE SELECT * FROM orders",
+        "PREPARE s FROM 'DROP TABLE orders'",
+        "EXECUTE IMMEDIATE 'DROP TABLE orders'",
+        "KILL 1",
+        "The answer is 42.",
+    ],
+    "more than one statement": [
+        "SELECT 1; DROP TABLE orders",
+        "SELECT 1;; SELECT 2",
+        "SELECT 1; -- done\n SELECT 2",
+    ],
+    "MariaDB would execute": [
+        "SELECT 1 /*! UNION SELECT secret FROM secrets */",
+        "SELECT 1 /*!50000 UNION SELECT secret FROM secrets */",
+        "SELECT 1 /*M! UNION SELECT secret FROM secrets */",
+        "SELECT 1 /*m!110000 UNION SELECT secret FROM secrets */",
+        "SELECT /*+ MAX_EXECUTION_TIME(0) */ 1",
+    ],
+    "without a space": [
+        "SELECT 1--1, (SELECT secret FROM secrets)",
+        "SELECT 1--\u00a0, secret FROM secrets",
+    ],
+    "changes rows": ["WITH a AS (SELECT 1) DELETE FROM orders"],
+    "does not end": [
+        "SELECT 'open",
+        "SELECT 'a\\' UNION SELECT secret FROM secrets -- ",
+        'SELECT "open',
+        "SELECT `open",
+        "SELECT 1 /* open",
+    ],
+    "the table secrets is not allowed": [
+        "SELECT * FROM secrets",
+        "SELECT * FROM .secrets",
+        "SELECT * FROM `secrets`",
+        "SELECT * FROM orders, secrets",
+        "SELECT * FROM (orders, secrets)",
+        "SELECT * FROM orders JOIN secrets USING (id)",
+        "SELECT (SELECT secret FROM secrets)",
+        "SELECT 1 FROM orders WHERE EXISTS (SELECT 1 FROM secrets)",
+        "SELECT 1 FROM orders ORDER BY (SELECT secret FROM secrets)",
+        "SELECT 1 FROM orders GROUP BY (SELECT secret FROM secrets)",
+        "SELECT IF(1, (SELECT secret FROM secrets), 2)",
+        "SELECT 1 FROM orders UNION SELECT secret FROM secrets",
+        "WITH secrets AS (SELECT * FROM secrets) SELECT * FROM secrets",
+        "WITH a AS (SELECT * FROM secrets), secrets AS (SELECT 1) SELECT * FROM a",
+        "(WITH secrets AS (SELECT 1) SELECT * FROM secrets) UNION SELECT * FROM secrets",
+        "SELECT (WITH secrets AS (SELECT 1 a) SELECT a FROM secrets), s.* FROM secrets s",
+        "EXPLAIN SELECT * FROM secrets",
+        "SELECT 1 # '\n FROM secrets -- '",
+        "SELECT '\\\\', secret FROM secrets -- '",
+    ],
+    "the database": [
+        "SELECT * FROM mysql.user",
+        "SELECT * FROM information_schema.tables",
+        "SELECT * FROM other.orders",
+    ],
+    "the function": [
+        "SELECT SLEEP(5)",
+        "SELECT sleep (5)",
+        "SELECT SLEEP/**/(5)",
+        "SELECT SLEEP -- why\n (5)",
+        "SELECT `SLEEP`(5)",
+        "SELECT BENCHMARK(1e9, 1)",
+        "SELECT LOAD_FILE('/etc/passwd')",
+        "SELECT KDF('a', 'b', 2000000000, 'pbkdf2_hmac')",
+        "SELECT REGEXP_REPLACE(REPEAT('a', 1e8), 'a', 'b')",
+        "SELECT SPACE(1e9)",
+        "SELECT GET_LOCK('a', 10)",
+        "SELECT NEXTVAL(s)",
+        "SELECT USER()",
+        "SELECT DATABASE()",
+        "SELECT EXTRACTVALUE(1, 'x')",
+        "SELECT other.left('a', 1)",
+        "SELECT my_function(1)",
+        "SELECT `FROM`(1)",
+        "WITH sleep(a) AS (SELECT 1) SELECT sleep(5) FROM orders",
+        "SELECT (1), sleep(5) AS x",
+        "SELECT * FROM orders WHERE total > SLEEP(1)",
+        "SELECT * FROM orders PARTITION (p0)",
+        "SELECT * FROM orders USE INDEX (a)",
+    ],
+    "variable": ["SELECT @@datadir", "SELECT @a", "SELECT @a := 1", "SELECT a := 1"],
+    "escape": ["SELECT {fn SLEEP(0)}", "SELECT {d '2026-01-01'}"],
+    "INTO writes": [
+        "SELECT * INTO OUTFILE '/tmp/x' FROM orders",
+        "SELECT * FROM orders INTO DUMPFILE '/tmp/x'",
+        "SELECT 1 INTO x",
+    ],
+    "rows": ["SELECT * FROM orders FOR UPDATE", "SELECT * FROM orders LOCK IN SHARE MODE"],
+    "account": ["SELECT CURRENT_USER", "SELECT CURRENT_ROLE"],
+    "parameter": ["SELECT * FROM orders WHERE order_id = ?", "SELECT :id"],
+    "procedure": ["SELECT * FROM orders PROCEDURE ANALYSE(1)"],
+    "outside quotes": ["SELECT \\N", "SELECT 1 FROM orders \u2003 secrets", "SELECT €"],
+    "not among the parts": [
+        "SELECT * FROM LATERAL secrets",
+        "SELECT * FROM orders FOR SYSTEM_TIME ALL",
+    ],
+    "cannot be parsed": [
+        "SELECT FROM WHERE",
+        "SELECT NEXT VALUE FOR s",
+        "SELECT * FROM orders LIMIT ROWS EXAMINED 5",
+        "SELECT (1",
+    ],
+    "nests": ["SELECT " + "(" * (DEEPEST + 1) + "1" + ")" * (DEEPEST + 1)],
+    "characters": ["SELECT " + "1," * LONGEST + "1", "SELECT 1\x00"],
+    "empty": ["", "  ", ";", "-- nothing", "EXPLAIN "],
+}
+
+ALLOWED = [
+    "SELECT 1",
+    "SELECT * FROM orders;",
+    "select o.order_id, sum(quantity) from orders o join order_items i using (order_id) group by 1",
+    "SELECT * FROM shop.orders",
+    "SELECT `order_id` AS `delete` FROM `orders` AS `drop`",
+    "SELECT 'DROP TABLE orders; -- ', \"it's\", 'it''s', 'a\\'b' FROM orders",
+    "SELECT '100%', '10:30', 'why?', 'a@b.example', '{}', '/etc' FROM orders",
+    "SELECT order_id -- the number\n FROM orders # all\n /* of `them */",
+    "SELECT * FROM orders WHERE total > 5 - -3 AND NOT (total <=> NULL) XOR total IN (1, 2)",
+    "SELECT 'Total' AS \"Total sales\", SUM(total) FROM orders",
+    "SELECT été FROM orders",
+    "EXPLAIN SELECT * FROM orders",
+    "EXPLAIN FORMAT=JSON SELECT * FROM orders",
+    "WITH a AS (SELECT * FROM orders), b AS (SELECT * FROM a) SELECT 1 FROM b UNION SELECT 2",
+    "WITH RECURSIVE d(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM d WHERE i < 9) SELECT * FROM d",
+    "WITH m (month, total) AS (SELECT MONTH(ordered_at), SUM(total) FROM orders) SELECT 1 FROM m",
+    "WITH customers AS (SELECT * FROM customers) SELECT * FROM customers",
+    "(SELECT 1) UNION ALL (SELECT 2) ORDER BY 1 LIMIT 1",
+    "SELECT 1 INTERSECT SELECT 1 EXCEPT SELECT 2",
+    "SELECT YEAR(ordered_at) y, COUNT(*) FROM orders GROUP BY y WITH ROLLUP HAVING COUNT(*) > 1",
+    "SELECT ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY total DESC) FROM orders",
+    "SELECT SUM(1) OVER w FROM orders WINDOW w AS (ORDER BY 1 ROWS 2 PRECEDING)",
+    "SELECT MEDIAN(total) OVER (PARTITION BY status) FROM orders",
+    "SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY total) OVER () FROM orders",
+    "SELECT DATE_ADD(ordered_at, INTERVAL 1 MONTH), ordered_at - INTERVAL 3 DAY FROM orders",
+    "SELECT EXTRACT(YEAR FROM ordered_at), TIMESTAMPDIFF(DAY, ordered_at, NOW()) FROM orders",
+    "SELECT DATE_FORMAT(ordered_at, '%Y-%m'), CURRENT_DATE, DATE '2026-01-01' FROM orders",
+    "SELECT GROUP_CONCAT(DISTINCT status ORDER BY status SEPARATOR ', ') FROM orders",
+    "SELECT JSON_VALUE('{\"a\": 1}', '$.a'), JSON_OBJECT('n', COUNT(*)) FROM orders",
+    "SELECT * FROM JSON_TABLE('[1]', '$[*]' COLUMNS (a INT PATH '$')) AS j",
+    "SELECT CAST(total AS DECIMAL(10, 2)), CONVERT('a' USING utf8mb4) FROM orders",
+    "SELECT CASE WHEN total > 5 THEN 'big' ELSE 'small' END, IF(total, 1, 0) FROM orders",
+    "SELECT 1 FROM orders WHERE a LIKE 'a!%' ESCAPE '!' OR a REGEXP '^a' COLLATE utf8mb4_bin",
+    "SELECT * FROM customers c WHERE EXISTS (SELECT 1 FROM orders WHERE id = c.customer_id)",
+    "SELECT * FROM orders WHERE total > ALL (SELECT total FROM orders) AND total = ANY (SELECT 1)",
+    "SELECT * FROM customers c LEFT JOIN orders o ON c.id = o.id NATURAL JOIN order_items",
+    "SELECT 1 DIV 2, total % 2, LEFT(status, 1), INSERT(status, 1, 1, 'x') FROM orders",
+    "SELECT REPLACE(status, 'a', 'b'), TRIM(LEADING 'a' FROM status), 0x1F, x'41' FROM orders",
+    "SELECT * FROM orders WHERE status = 'plus de 1\u00a0000\u202f€'",
+    "SELECT order_id FROM orders ORDER BY order_id LIMIT 5 OFFSET 10",
+]
+
+
+@pytest.mark.parametrize(
+    ("reason", "sql"), [(reason, sql) for reason, all_of_it in REFUSED.items() for sql in all_of_it]
+)
+def test_what_may_do_more_than_read_is_refused_with_its_reason(reason, sql):
+    with pytest.raises(UnsafeQuery, match=re.escape(reason)):
+        check(sql, TABLES, "shop")
+
+
+@pytest.mark.parametrize("sql", ALLOWED)
+def test_ordinary_questions_pass(sql):
+    check(sql, TABLES, "shop")
+
+
+def test_the_refusal_of_a_table_names_those_that_are_allowed():
+    with pytest.raises(UnsafeQuery, match="customers, order_items, orders"):
+        check("SELECT * FROM Orders", TABLES, "shop")
+
+
+def test_a_refused_statement_writes_nothing_on_standard_error(capfd, caplog):
+    with pytest.raises(UnsafeQuery):
+        check("SELECT 1 FROM orders FOR PORTION OF x; VACUUM", TABLES)
+    assert capfd.readouterr().err == ""
+    assert not caplog.records
