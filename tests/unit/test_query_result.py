@@ -1,0 +1,81 @@
+"""Rows of the business tables: to read in two languages, and as JSON without loss."""
+
+import json
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+
+import pytest
+
+from engines.query_result import QueryResult, as_json, as_text, formatted
+
+NARROW = "\u202f"
+
+
+@pytest.mark.parametrize(
+    ("cell", "unit", "english", "french"),
+    [
+        (Decimal("398400.60"), "EUR", "€398,400.60", f"398{NARROW}400,60\xa0€"),
+        (Decimal("-0.125"), "EUR", "-€0.125", "-0,125\xa0€"),
+        (Decimal("3.70"), "", "3.70", "3,70"),
+        (Decimal("3.70"), "days", "3.70 days", "3,70 days"),
+        (Decimal("8.3"), "%", "8.3%", "8,3 %"),
+        (12345, "", "12,345", f"12{NARROW}345"),
+        (12345, "#", "12345", "12345"),
+        (0.1, "", "0.1", "0,1"),
+        (1e20, "", "100,000,000,000,000,000,000", NARROW.join(["100", *["000"] * 6])),
+        (float("nan"), "EUR", "nan", "nan"),
+        (date(2026, 1, 2), "", "January 2, 2026", "2 janvier 2026"),
+        (
+            datetime(2026, 1, 2, 15, 4, 5),  # noqa: DTZ001 - as the driver gives it
+            "",
+            "Jan 2, 2026, 3:04:05\u202fPM",
+            "2 janv. 2026, 15:04:05",
+        ),
+        (None, "EUR", "-", "-"),
+        (b"\xff\x00", "", "ff00", "ff00"),
+        (timedelta(hours=30), "", "1 day, 6:00:00", "1 day, 6:00:00"),
+        ("Épicerie", "EUR", "Épicerie", "Épicerie"),
+    ],
+)
+def test_a_cell_is_written_as_the_language_writes_it(cell, unit, english, french):
+    assert formatted(cell, "en", unit) == english
+    assert formatted(cell, "fr", unit) == french
+
+
+def test_a_cell_brings_no_link_image_or_html_and_breaks_no_table():
+    cell = (
+        "a|b\n![x](http://evil.example/p) [y](http://evil.example) <img src=x> http://evil.example"
+    )
+    text = as_text(QueryResult(("body", "n"), [(cell, 1), ("z", 2)]), "en")
+    assert "evil.example" not in text
+    assert "<" not in text
+    header, dashes, first, second = text.splitlines()
+    assert header == "| body | n |"
+    assert (dashes, second) == ("| --- | --- |", "| z | 2 |")
+    assert first.startswith("| a\\|b x y")
+
+
+def test_one_row_is_a_list_and_keys_and_years_keep_their_digits_together():
+    result = QueryResult(("order_id", "year", "total_sum"), [(11939, 2025, Decimal("1500.00"))])
+    assert as_text(result, "en", {"total_sum": "EUR"}) == (
+        "order id: 11939\nyear: 2025\ntotal sum: €1,500.00"
+    )
+
+
+def test_no_rows_many_rows_and_cut_rows_are_told():
+    assert as_text(QueryResult(("n",), []), "fr") == "Aucune ligne."
+    many = [(n,) for n in range(25)]
+    assert as_text(QueryResult(("n",), many), "en").endswith("| 19 |\n\nThe first 20 of 25 rows.")
+    cut = as_text(QueryResult(("n",), many, truncated=True), "fr")
+    assert cut.endswith("Les 20 premières lignes ; il y en a davantage.")
+    assert "premières" not in as_text(QueryResult(("n",), many[:20]), "fr")
+
+
+def test_rows_are_json_without_loss():
+    row = (Decimal("0.10"), date(2026, 1, 2), datetime(2026, 1, 2, 3, 4, 5, 6), time(1), None)  # noqa: DTZ001 - as the driver gives it
+    more = (12345678901234567890, 0.1, True, "é", b"\x01", timedelta(seconds=1.5))
+    [cells] = json.loads(json.dumps(as_json([row + more])))
+    assert cells == [
+        *("0.10", "2026-01-02", "2026-01-02T03:04:05.000006", "01:00:00", None),
+        *(12345678901234567890, 0.1, True, "é", "01", "0:00:01.500000"),
+    ]
