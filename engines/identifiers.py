@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+_LONGEST = 200  # characters; the shapes take the square of a word's length to fail
 _AROUND = "\"'`“”«»\u2018\u2019()[]{}<>,;:!?…"
 _LABELLED = re.compile(
     r"\b(?:err(?:or|eur|no)?|codes?|status|port|http)[ \t]{1,3}#?(\d{2,9})\b", re.IGNORECASE
@@ -38,7 +39,7 @@ def _names(text: str) -> Iterator[str]:
     shapes = _SHAPES[1:] if _shouts(text) else _SHAPES
     for word in text.split():
         name = _bare(word)
-        if any(shape.fullmatch(name) for shape in shapes):
+        if len(name) <= _LONGEST and any(shape.fullmatch(name) for shape in shapes):
             yield name
 
 

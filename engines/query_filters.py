@@ -25,6 +25,7 @@ _FILTER = re.compile(
     r"(?:\"(?P<straight>[^\"]+)\"|“(?P<curly>[^“”]+)”|«(?P<angled>[^«»]+)»"
     r"|(?P<bare>[^\s:/\"“«][^\s\"“”«»]*|/(?!/)[^\s\"“”«»]*))"
 )
+_LANGUAGE = re.compile("[a-z]{2}")
 _DATE = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,15}", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{0,15}\.\d{1,15}", re.ASCII)
@@ -67,13 +68,19 @@ def without_filters(question: str, filter_keys: Collection[str]) -> Filtered:
     text = " ".join(_FILTER.sub(taken, question).split())
     if conditions and not re.search(r"\w", text):
         text = " ".join(each.words for each in conditions if each.words)
-    languages = {each.words for each in conditions if each.key == "language"}
     return Filtered(
         text,
         _joined(conditions),
-        languages.pop() if len(languages) == 1 else "",
+        _language(conditions),
         tuple(dict.fromkeys([*(each.note for each in conditions), *notes])),
     )
+
+
+def _language(conditions: Iterable[Condition]) -> str:
+    """The one that is asked for, if it is a code: what else is typed there goes into no log."""
+    asked = {each.words.lower() for each in conditions if each.key == "language"}
+    language = asked.pop() if len(asked) == 1 else ""
+    return language if _LANGUAGE.fullmatch(language) else ""
 
 
 def _condition(found: re.Match[str], keys: Collection[str]) -> Condition | str:
