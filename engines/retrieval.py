@@ -56,7 +56,7 @@ class DocumentRetriever(BaseRetriever):
             with model_errors(_EMBEDDING):
                 run.vector = self._embed_model.get_agg_embedding_from_queries(run.to_embed)
         run.arrange(self._store.query(run.store_query(), **run.store_options()))
-        if self._reranker and run.passages:
+        if self._reranker and run.can_rerank:
             with model_errors(_RERANKING):
                 run.rerank(self._reranker.postprocess_nodes(run.to_judge(), query_str=run.text))
         if run.can_diversify:
@@ -72,7 +72,7 @@ class DocumentRetriever(BaseRetriever):
             with model_errors(_EMBEDDING):
                 run.vector = await self._embed_model.aget_agg_embedding_from_queries(run.to_embed)
         run.arrange(await self._store.aquery(run.store_query(), **run.store_options()))
-        if self._reranker and run.passages:
+        if self._reranker and run.can_rerank:
             with model_errors(_RERANKING):
                 judged = self._reranker.apostprocess_nodes(run.to_judge(), query_str=run.text)
                 run.rerank(await judged)

@@ -190,6 +190,10 @@ class Searching:
         chosen_later = self._profile.rerank or self._profile.diversity
         self.passages = list(islice(best_first, None if chosen_later else self._top_k))
 
+    @property
+    def can_rerank(self) -> bool:
+        return bool(self.text) and bool(self.passages)
+
     def to_judge(self) -> list[NodeWithScore]:
         """Copies, for a reranker may write its scores into them."""
         leading = self.passages[: _judged(self._profile)]

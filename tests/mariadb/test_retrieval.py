@@ -329,6 +329,13 @@ def test_an_answer_that_names_no_passage_leaves_the_order_and_says_so(retriever)
     assert any(note.startswith("0 of 5 passages") for note in search.notes)
 
 
+def test_a_question_of_dates_alone_leaves_a_reranker_nothing_to_judge_by(retriever):
+    with FakeModels(SERVER_ERROR) as server:
+        listed = found(retriever(RERANKED, llm=chat_model(server)), "after:2026-10")
+    assert list(listed) == [f"cleaning:{number}" for number in range(4)]
+    assert server.requests == []
+
+
 def test_a_reranking_model_that_fails_is_named_as_such(retriever):
     with FakeModels(SERVER_ERROR) as server:
         reranking = retriever(RERANKED, llm=chat_model(server))
