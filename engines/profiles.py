@@ -44,7 +44,7 @@ class Boost(_Part):
 
     key: str
     value: MetadataValue
-    factor: Factor
+    factor: Annotated[float, Field(gt=0, le=1000)]
 
 
 class Recency(_Part):

@@ -65,6 +65,7 @@ def test_every_strategy_makes_a_profile_and_no_other_does():
         *({"per_document": 0}, {"diversity": 2}, {"rrf_k": 0}, {"both_boost": -1}, {"other": 1}),
         {"recency": {"half_life_days": 0}},
         {"boosts": [{"key": "a", "value": "b", "factor": float("inf")}]},
+        {"boosts": [{"key": "a", "value": "b", "factor": 1e200}]},
     ],
 )
 def test_values_outside_their_range_are_refused(fields):
