@@ -15,6 +15,8 @@ from kb.evaluation.corpus import OnProgress
 from kb.evaluation.labelled import Question
 from kb.evaluation.measures import contains_answer, hit, ndcg, recall, reciprocal_rank
 
+_HIT_DEPTH = 5
+
 Scores = dict[str, dict[str, float]]
 """By question: measures of its ranking, `ms` of its search, and of its extract `refused` and,
 for a question with known words, `answer@1` and `answer@3`."""
@@ -54,7 +56,9 @@ class Asking:
         return judged
 
     def _search(self, question: Question, profile: str) -> list[NodeWithScore]:
-        return self.knowledge_base.search(question.text, self.k, profile=profile)
+        """As many passages as the deepest measure looks at."""
+        deepest = max(self.k, _HIT_DEPTH, self.knowledge_base.config.retrieval.top_k)
+        return self.knowledge_base.search(question.text, deepest, profile=profile)
 
     def _extract_scores(
         self, question: Question, passages: Sequence[NodeWithScore]
@@ -94,5 +98,5 @@ def _ranking_scores(
         "recall": recall(ranking, relevant, k),
         "mrr": reciprocal_rank(ranking, relevant, k),
         "hit@1": hit(ranking, relevant, 1),
-        "hit@5": hit(ranking, relevant, 5),
+        "hit@5": hit(ranking, relevant, _HIT_DEPTH),
     }

@@ -96,6 +96,14 @@ def test_a_set_with_documents_of_its_own_is_judged_over_them_alone(knowledge, la
     assert knowledge.search("parcels to Ireland") == knowledge.vector_store.get_nodes() == []
 
 
+def test_a_shallow_ranking_is_still_judged_for_a_hit_among_five(knowledge, labelled_directory):
+    (labelled_directory / "qrels" / "test.tsv").write_text("q1\tdelivery\t1\n", "utf-8")
+    labelled = read_questions(labelled_directory)
+    (outcome,) = evaluate(knowledge, labelled, Plan(k=1, save=False))
+    figures = outcome.figures
+    assert (figures["ndcg"], figures["hit@1"], figures["hit@5"]) == (0, 0, 1)
+
+
 def test_documents_of_a_set_are_embedded_once_and_again_when_they_change_or_on_demand(
     knowledge, labelled_directory, labelled, engine
 ):
