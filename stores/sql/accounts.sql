@@ -1,0 +1,21 @@
+-- create_account --
+-- An account that may connect and nothing else; the limit holds even where a session sets none.
+CREATE USER IF NOT EXISTS {account} IDENTIFIED VIA mysql_native_password USING '{digest}'
+  WITH MAX_STATEMENT_TIME 60
+
+-- allow_reading --
+-- One table, never a whole database: that would show views and later tables too.
+GRANT SELECT ON {table} TO {account}
+
+-- grants --
+-- What the account of this session may do.
+SHOW GRANTS
+
+-- visible_tables --
+-- Whatever the account sees by any grant, to itself, to PUBLIC or to a role.
+SELECT table_schema, table_name FROM information_schema.tables
+WHERE table_schema NOT IN ('information_schema', 'performance_schema')
+
+-- tables_of --
+-- The tables and views of one database.
+SELECT table_name FROM information_schema.tables WHERE table_schema = :database
