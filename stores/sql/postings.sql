@@ -29,7 +29,7 @@ LOCK IN SHARE MODE
 
 -- keys --
 -- The keys of chunks that were just written.
-SELECT chunk_id, seq FROM {chunks} WHERE chunk_id IN :ids
+SELECT chunk_id, seq FROM {chunks} WHERE chunk_id IN :ids FOR UPDATE
 
 -- insert --
 -- Postings, each row as [term, block, hexadecimal].
@@ -41,9 +41,11 @@ SELECT term, block, UNHEX(postings) FROM JSON_TABLE(:postings, '$[*]' COLUMNS (
 ON DUPLICATE KEY UPDATE postings = VALUES(postings)
 
 -- remaining --
--- Chunks that stay while others of their block go.
+-- Chunks that stay while others of their block go. A read that locks nothing would date the whole
+-- transaction, and any other writer's commit since would undo it.
 SELECT seq, block, text, metadata FROM {chunks}
-WHERE block IN (SELECT block FROM {chunks} WHERE {where}) AND ({where}) IS NOT TRUE
+WHERE block IN (SELECT block FROM {chunks} WHERE {where} FOR UPDATE) AND ({where}) IS NOT TRUE
+FOR UPDATE
 
 -- remove --
 -- The postings of all blocks of which chunks go.
