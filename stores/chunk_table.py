@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, TypeVar, get_args
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from stores.connection import in_transaction
 from stores.errors import CollectionMismatch, StoreError
 from stores.filters import INDEXED_CHARACTERS, Where, filter_column, json_path
-from stores.postings import Postings
+from stores.postings import Postings, analysed, with_blocks
 from stores.sql import statements
 
 _SQL = statements("chunks.sql")
@@ -126,12 +127,19 @@ class ChunkTable:
         """Write rows, replacing those of the same chunk id."""
         for batch in _batches(rows):
             if self.words == "bm25":
-                replaced = self.where()
-                replaced.any_of("chunk_id", [row["chunk_id"] for row in batch])
-                self.postings.remove(connection, replaced)
-            connection.execute(self.sql("put"), batch)
-            if self.words == "bm25":
-                self.postings.add(connection, batch)
+                self._put_with_words(connection, batch)
+            else:
+                connection.execute(self.sql("put"), batch)
+
+    def _put_with_words(self, connection: sa.Connection, batch: Sequence[Row]) -> None:
+        replaced = self.where()
+        replaced.any_of("chunk_id", [row["chunk_id"] for row in batch])
+        self.postings.remove(connection, replaced)
+        rows = with_blocks(batch)
+        with ThreadPoolExecutor(1) as meanwhile:  # the server takes longer for the vectors
+            terms = meanwhile.submit(analysed, rows)
+            connection.execute(self.sql("put_with_block"), rows)
+            self.postings.add(connection, [row["chunk_id"] for row in rows], terms.result())
 
     def delete(self, connection: sa.Connection, where: Where) -> None:
         if self.words == "bm25":
@@ -139,9 +147,16 @@ class ChunkTable:
         connection.execute(self.sql("delete", where), where.values)
 
     def clear(self, connection: sa.Connection) -> None:
-        connection.execute(self.sql("clear"))
-        if self.words == "bm25":
+        """Postings first: a process that dies in between leaves chunks, whose postings return."""
+        if self.words != "bm25":
+            connection.execute(self.sql("clear"))
+            return
+        connection.execute(self.sql("lock_with_postings", postings=self.postings.name))
+        try:
             self.postings.clear(connection)
+            connection.execute(self.sql("clear"))
+        finally:
+            connection.execute(self.sql("unlock"))
 
     def delete_document(self, connection: sa.Connection, document_id: str) -> None:
         where = self.where()

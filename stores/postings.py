@@ -2,11 +2,14 @@
 
 import json
 import math
+import secrets
 import time
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +19,14 @@ from pydantic_core import from_json
 
 from stores.filters import Where
 from stores.sql import statements
-from stores.words import STEMMED_LANGUAGES, index_words, stem, stemming
+from stores.words import (
+    STEMMED_LANGUAGES,
+    index_words,
+    indexed,
+    stem,
+    stemming,
+    written_words,
+)
 
 _SQL = statements("postings.sql")
 # Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond (2009).
@@ -24,11 +34,14 @@ _K1, _B = 1.2, 0.75
 _POSTING = np.dtype([("seq", ">u4"), ("occurs", ">u2")])
 _COUNT_BITS, _LENGTH_BITS = 4, 12  # of `occurs`; BM25 hardly tells 15 occurrences from more
 _MOST_OCCURRENCES, _LONGEST = 2**_COUNT_BITS - 1, 2**_LENGTH_BITS - 1
-_POSTINGS_A_STATEMENT = 20_000
+_ROWS_A_STATEMENT = 20_000
 _CHUNKS_A_FILL = 500
+_BLOCK_BYTES = 500 * _POSTING.itemsize  # a batch of chunks is written at once
 # Statistics of the collection are read again when that took less than a hundredth of the time
 # since; a second-old average length ranks as well as a new one.
 _SHARE_OF_TIME, _YOUNG = 0.01, 1.0  # seconds
+_OWN_BLOCKS = 2**32  # numbers below are those of chunks that are their own block
+
 Row = Mapping[str, Any]
 Seqs = NDArray[np.int64]
 
@@ -75,6 +88,77 @@ class _Statistics:
     fresh_until: float
 
 
+@dataclass(frozen=True)
+class Analysed:
+    """The postings of some chunks in the order of their table, `places` among the chunks.
+
+    Arrays, for a container each would have the garbage collector take longer than the server.
+    """
+
+    terms: NDArray[np.uint32]
+    blocks: NDArray[np.uint64]
+    places: NDArray[np.int64]
+    occurs: NDArray[np.uint16]
+
+    def as_json(self, seqs: Sequence[int]) -> Iterator[str]:
+        """Rows of [term, block, hexadecimal], when the keys of the chunks are known."""
+        if not len(self.terms):
+            return
+        postings = np.empty(len(self.terms), _POSTING)
+        postings["seq"], postings["occurs"] = np.asarray(seqs)[self.places], self.occurs
+        digits, width = postings.tobytes().hex(), 2 * _POSTING.itemsize
+        changes = (np.diff(self.terms) != 0) | (np.diff(self.blocks) != 0)
+        starts = np.flatnonzero(np.append(True, changes))
+        ends = np.append(starts[1:], len(self.terms)) * width
+        columns = self.terms[starts], self.blocks[starts], starts * width, ends
+        for first in range(0, len(starts), _ROWS_A_STATEMENT):
+            part = (column[first : first + _ROWS_A_STATEMENT].tolist() for column in columns)
+            rows = (
+                f'[{t},{b},"{digits[start:end]}"]' for t, b, start, end in zip(*part, strict=True)
+            )
+            yield f"[{','.join(rows)}]"
+
+
+def analysed(rows: Iterable[Row]) -> Analysed:
+    """The terms of some chunks with their blocks."""
+    terms: list[int] = []
+    occurs: list[int] = []
+    sizes, blocks = [], []
+    for row in rows:
+        found = _occurrences(row)
+        terms += found
+        occurs += found.values()
+        sizes.append(len(found))
+        blocks.append(row["block"])
+    places = np.repeat(np.arange(len(sizes)), sizes)
+    of_chunks = np.array(blocks, dtype=np.uint64)
+    of_terms = np.array(terms, np.uint32)
+    order = np.lexsort((places, of_chunks[places], of_terms))
+    return Analysed(
+        terms=of_terms[order],
+        blocks=of_chunks[places][order],
+        places=places[order],
+        occurs=np.array(occurs, np.uint16)[order],
+    )
+
+
+def _occurrences(row: Row) -> dict[int, int]:
+    """For each term how often it stands among how many words, as a posting packs both."""
+    metadata = from_json(row["metadata"])
+    language = stemming(str(metadata.get("language") or "en"))
+    above = (str(metadata.get(key) or "") for key in ("title", "headings"))
+    terms: dict[int, int] = {}
+    for written, count in Counter(written_words("\n".join([*above, row["text"]]))).items():
+        for term in _terms_of(written, language):
+            terms[term] = terms.get(term, 0) + count
+    length = min(sum(terms.values()), _LONGEST)
+    terms[_language_term(language)] = 1
+    return {
+        term: min(count, _MOST_OCCURRENCES) << _LENGTH_BITS | length
+        for term, count in terms.items()
+    }
+
+
 class Postings:
     """The postings of one chunk table, written in the transactions that write its chunks.
 
@@ -84,12 +168,19 @@ class Postings:
     """
 
     def __init__(self, chunk_table: str) -> None:
-        self._tables = {"chunks": f"`{chunk_table}`", "postings": f"`{chunk_table}_posting`"}
+        self.name = f"`{chunk_table}_posting`"
+        self._holes = {
+            "chunks": f"`{chunk_table}`",
+            "postings": f"`{chunk_table}_posting`",
+            "bytes": _BLOCK_BYTES,
+            "characters": 2 * _BLOCK_BYTES,
+        }
         self._statistics: _Statistics | None = None
 
     def set_up(self, connection: sa.Connection) -> None:
         """Create the table if need be, and fill it from the chunks that are there already."""
         connection.execute(self._sql("create"))
+        connection.execute(self._sql("add_block"))
         if connection.scalar(self._sql("is_empty")):
             self._fill(connection)
 
@@ -100,18 +191,21 @@ class Postings:
             rows = connection.execute(self._sql("texts"), values).mappings().all()
             if not rows:
                 return
-            self._insert(connection, ((row["seq"], dict(row)) for row in rows))
+            self._insert(connection, [row["seq"] for row in rows], analysed(map(dict, rows)))
             after = rows[-1]["seq"]
 
-    def add(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
+    def add(self, connection: sa.Connection, chunk_ids: Sequence[str], terms: Analysed) -> None:
         """Write the postings of chunks that were just written."""
-        ids = {"ids": [row["chunk_id"] for row in rows]}
-        keys = {row.chunk_id: row.seq for row in connection.execute(self._sql("keys"), ids)}
-        self._insert(connection, ((keys[row["chunk_id"]], row) for row in rows))
+        rows = connection.execute(self._sql("keys"), {"ids": chunk_ids})
+        keys = {row.chunk_id: row.seq for row in rows}
+        self._insert(connection, [keys[each] for each in chunk_ids], terms)
 
     def remove(self, connection: sa.Connection, where: Where) -> None:
         """Remove the postings of chunks that match, before the chunks themselves."""
+        remaining = connection.execute(self._sql("remaining", where=where), where.values)
+        rows = [dict(row) for row in remaining.mappings()]
         connection.execute(self._sql("remove", where=where), where.values)
+        self._insert(connection, [row["seq"] for row in rows], analysed(rows))
 
     def clear(self, connection: sa.Connection) -> None:
         connection.execute(self._sql("clear"))
@@ -167,30 +261,28 @@ class Postings:
             row.term: np.frombuffer(row.postings, dtype=_POSTING) for row in rows if row.postings
         }
 
-    def _insert(self, connection: sa.Connection, rows: Iterable[tuple[int, Row]]) -> None:
-        postings = sorted(each for seq, row in rows for each in _postings(seq, row))
-        for start in range(0, len(postings), _POSTINGS_A_STATEMENT):
-            part = json.dumps(postings[start : start + _POSTINGS_A_STATEMENT])
+    def _insert(self, connection: sa.Connection, seqs: Sequence[int], terms: Analysed) -> None:
+        for part in terms.as_json(seqs):
             connection.execute(self._sql("insert"), {"postings": part})
 
     def _sql(self, statement: str, **holes: object) -> sa.TextClause:
-        text = sa.text(_SQL[statement].format_map({**self._tables, **holes}))
+        text = sa.text(_SQL[statement].format_map({**self._holes, **holes}))
         return text.bindparams(sa.bindparam("ids", expanding=True)) if statement == "keys" else text
 
 
-def _postings(seq: int, row: Row) -> Iterator[tuple[int, int, str]]:
-    """Term, key of the chunk, and both numbers of the posting in hexadecimal."""
-    metadata = from_json(row["metadata"])
-    language = stemming(str(metadata.get("language") or "en"))
-    above = (str(metadata.get(key) or "") for key in ("title", "headings"))
-    counts = Counter(index_words("\n".join([*above, row["text"]])))
-    length = min(counts.total(), _LONGEST)
-    terms = Counter({_language_term(language): 1})
-    for word, count in counts.items():
-        terms[_term(word, language)] += count
-    for term, count in terms.items():
-        occurs = min(count, _MOST_OCCURRENCES) << _LENGTH_BITS | length
-        yield term, seq, f"{seq << 16 | occurs:012x}"
+def with_blocks(rows: Iterable[Row]) -> list[Row]:
+    """Rows with the number of their block: neighbours of one document share a random one."""
+    groups = groupby(rows, key=lambda row: row["document_id"] or row["chunk_id"])
+    return [
+        {**row, "block": block}
+        for block, group in ((secrets.randbits(63) | _OWN_BLOCKS, group) for _, group in groups)
+        for row in group
+    ]
+
+
+@lru_cache(maxsize=200_000)
+def _terms_of(written: str, language: str) -> tuple[int, ...]:
+    return tuple(_term(word, language) for word in indexed(written))
 
 
 def _terms(word: str, languages: Iterable[str]) -> set[int]:

@@ -42,16 +42,27 @@ def words(text: str, language: str = "en") -> list[str]:
 
 
 def index_words(text: str, unsplit: Collection[str] = ()) -> Iterator[str]:
-    """Folded words that carry meaning; of `max_size` the whole and, unless `unsplit`, the parts.
+    """What an index holds of a text; of the names in `unsplit` the whole without the parts."""
+    for written in written_words(text):
+        if unsplit and folded(written) in unsplit:
+            yield folded(written)
+        else:
+            yield from indexed(written)
+
+
+def written_words(text: str) -> list[str]:
+    return _WORD.findall(_without_elisions(text))
+
+
+@lru_cache(maxsize=200_000)
+def indexed(written: str) -> tuple[str, ...]:
+    """A folded word, or none if it carries no meaning; of `max_size` the whole and its parts.
 
     A name in capitals is kept when it looks like a function word: IT, US, WHO.
     """
-    for written in _WORD.findall(_without_elisions(text)):
-        keep_all = len(written) > 1 and written.isupper()
-        whole = folded(written)
-        for word in [whole] if whole in unsplit else _with_parts(whole):
-            if keep_all or word not in FUNCTION_WORDS:
-                yield word
+    keep_all = len(written) > 1 and written.isupper()
+    parts = _with_parts(folded(written))
+    return tuple(word for word in parts if keep_all or word not in FUNCTION_WORDS)
 
 
 def stemming(language: str) -> str:
@@ -73,7 +84,7 @@ def folded(text: str) -> str:
 
 
 def _without_elisions(text: str) -> str:
-    return _ELISION.sub("", text)
+    return _ELISION.sub("", text) if "'" in text or "\u2019" in text else text
 
 
 def _with_parts(word: str) -> list[str]:
