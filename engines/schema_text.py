@@ -1,0 +1,107 @@
+"""The schema as a model reads it: columns, comments, keys, and a few harmless values."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.mysql.base import ischema_names
+
+MOST_VALUES = 20  # a column with more of them is no list of choices
+_LONGEST_CHOICE = 40  # characters of a column that may be one
+# Text of cells is what other people wrote: only single words and codes are repeated to a model.
+_CHOICE = re.compile(r"[\w&+./-]{1,24}(?: [\w&+./-]{1,24}){0,2}")
+_CODE = re.compile(r"(?=.*\d)[A-Za-z\d][\w./-]{0,24}")
+
+
+class VectorType(sa.types.UserDefinedType[bytes]):
+    """MariaDB's VECTOR, for reflection, which fails on types that it does not know."""
+
+    cache_ok = True
+
+    def __init__(self, dimensions: int | None = None) -> None:
+        self.dimensions = dimensions
+
+    def get_col_spec(self, **_: Any) -> str:
+        return f"VECTOR({self.dimensions})"
+
+
+ischema_names.setdefault("vector", VectorType)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How to look into a table: the values of a column, if they are few, and some rows."""
+
+    choices: Callable[[str], Sequence[Any]]
+    rows: Callable[[Sequence[str]], Sequence[Sequence[Any]]]
+
+
+def table_text(
+    inspector: sa.Inspector, table: str, descriptions: Mapping[str, str], look: Look | None
+) -> str:
+    """One table; `descriptions` of "table" and "table.column" stand before the SQL comments."""
+    columns = [
+        column
+        for column in inspector.get_columns(table)
+        if not isinstance(column["type"], (VectorType, sa.LargeBinary))
+    ]
+    comment = descriptions.get(table) or inspector.get_table_comment(table)["text"]
+    keys = _keys(inspector, table)
+    lines = [f"Table {table}{f': {comment}' if comment else ''}"]
+    for column in columns:
+        name = column["name"]
+        about = descriptions.get(f"{table}.{name}") or column.get("comment")
+        values = _choices(column, look) if look else ""
+        lines.append("- " + "; ".join(filter(None, (_typed(column, keys), about, values))))
+    if look:
+        lines += _samples([column["name"] for column in columns], look)
+    return "\n".join(lines)
+
+
+def _typed(column: Mapping[str, Any], keys: Mapping[str, str]) -> str:
+    kind = str(column["type"]).replace(", ", ",").split(" ")[0]  # without character set
+    return f"{column['name']} {kind}{keys.get(column['name'], '')}"
+
+
+def _keys(inspector: sa.Inspector, table: str) -> dict[str, str]:
+    """What each key column is for."""
+    primary = inspector.get_pk_constraint(table)["constrained_columns"]
+    keys = dict.fromkeys(primary, " primary key")
+    for foreign in inspector.get_foreign_keys(table):
+        referred = foreign["referred_table"]
+        pairs = zip(foreign["constrained_columns"], foreign["referred_columns"], strict=True)
+        for here, there in pairs:
+            keys[here] = f"{keys.get(here, '')} refers to {referred}.{there}"
+    return keys
+
+
+def _choices(column: Mapping[str, Any], look: Look) -> str:
+    kind = column["type"]
+    if not isinstance(kind, sa.String) or not kind.length or kind.length > _LONGEST_CHOICE:
+        return ""
+    values = [value for value in look.choices(column["name"]) if value is not None]
+    shown = [f"'{value}'" for value in values if _CHOICE.fullmatch(str(value))]
+    return f"values: {', '.join(shown)}" if shown else ""
+
+
+def _samples(columns: Sequence[str], look: Look) -> list[str]:
+    lines = []
+    for row in look.rows(columns):
+        cells = ((name, _sample(cell)) for name, cell in zip(columns, row, strict=True))
+        lines.append("A row: " + ", ".join(f"{name}={cell}" for name, cell in cells if cell))
+    return lines
+
+
+def _sample(cell: Any) -> str:
+    match cell:
+        case bool() | int() | float() | Decimal():
+            return str(cell)
+        case datetime() | date():
+            return f"'{cell}'"
+        case str() if _CODE.fullmatch(cell):
+            return f"'{cell}'"
+    return ""
