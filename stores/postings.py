@@ -182,6 +182,7 @@ class Postings:
         connection.execute(self._sql("create"))
         connection.execute(self._sql("add_block"))
         if connection.scalar(self._sql("is_empty")):
+            connection.execute(self._sql("forget_blocks"))
             self._fill(connection)
 
     def _fill(self, connection: sa.Connection) -> None:

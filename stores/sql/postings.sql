@@ -21,6 +21,10 @@ ALTER TABLE {chunks}
 -- Whether nothing was written yet.
 SELECT NOT EXISTS (SELECT 1 FROM {postings})
 
+-- forget_blocks --
+-- Each chunk a block of its own: a fill by parts would write the second half of a block over the first.
+UPDATE {chunks} SET block = NULL WHERE block IS NOT NULL
+
 -- texts --
 -- Chunks in the order of their keys, to make postings of; nobody removes them until these are there.
 SELECT seq, COALESCE(block, seq) AS block, text, metadata FROM {chunks}
