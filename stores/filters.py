@@ -22,6 +22,7 @@ from llama_index.core.vector_stores import (
 from stores.errors import UnsupportedFilter
 
 INDEXED_CHARACTERS = 190
+_AS_TEXT = "COLLATE utf8mb4_uca1400_ai_ci"  # the chunk table's own, for words that people read
 _EXACT_DOUBLES = 2**53
 _COMPARISONS = {
     FilterOperator.GT: ">",
@@ -71,9 +72,14 @@ class Where:
         self.conditions.append(f"{column} IN ({', '.join(map(self.bind, values))})")
 
     def containing(self, phrase: str) -> None:
-        """Require these words beside each other, whatever their case and the space between."""
-        pattern = r"\s+".join(map(re.escape, phrase.split()))
-        self.conditions.append(f"text REGEXP {self.bind(pattern)}")
+        """Require these words beside each other, whatever their case and the space between.
+
+        They may stand in the text, or in the title or the headings above it.
+        """
+        pattern = self.bind(r"\s+".join(map(re.escape, phrase.split())))
+        above = (f"JSON_VALUE(metadata, '$.{key}') {_AS_TEXT}" for key in ("title", "headings"))
+        tests = (f"IFNULL({place} REGEXP {pattern}, FALSE)" for place in ("text", *above))
+        self.conditions.append(f"({' OR '.join(tests)})")
 
     def matching(self, filters: MetadataFilters | None) -> None:
         """Require what the filters require. Raises UnsupportedFilter for what has no meaning."""

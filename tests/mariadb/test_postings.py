@@ -143,6 +143,29 @@ def test_clearing_clears_the_postings(store: MariaDBVectorStore, engine: sa.Engi
     assert postings(engine) == 0
 
 
+def test_what_is_added_while_others_clear_has_its_postings(
+    store: MariaDBVectorStore, engine: sa.Engine
+) -> None:
+    store.set_up()
+    adding = threading.Event()
+    adding.set()
+
+    def clear() -> None:
+        while adding.is_set():
+            store.clear()
+
+    clearing = threading.Thread(target=clear)
+    clearing.start()
+    try:
+        for number in range(100):
+            store.add([chunk(f"{number} {place}", "words") for place in range(3)])
+    finally:
+        adding.clear()
+        clearing.join()
+    store.add([chunk("last", "words")])
+    assert set(found(store, "words")) == {node.node_id for node in store.get_nodes()}
+
+
 def test_a_refused_batch_leaves_no_posting(store: MariaDBVectorStore, engine: sa.Engine) -> None:
     store.add([chunk("a", "kept")])
     before = postings(engine)
@@ -178,12 +201,33 @@ def test_phrases_must_stand_in_the_text_word_by_word(store: MariaDBVectorStore) 
     assert store.query(query, phrases=["a (pool)"]).ids == ["other"]
 
 
+@pytest.mark.parametrize("key", ["title", "headings"])
+def test_phrases_may_stand_in_what_is_above_the_text(store: MariaDBVectorStore, key: str) -> None:
+    store.add([chunk("above", "how large", **{key: "The Büffer Pool"}), chunk("other", "pool")])
+    query = VectorStoreQuery(query_embedding=[1.0, 0.0], similarity_top_k=5)
+    assert store.query(query, phrases=["büffer pool"]).ids == ["above"]
+
+
 def test_a_table_without_postings_gets_them_when_it_is_opened(engine: sa.Engine) -> None:
     old = MariaDBVectorStore(engine, embed_dim=2, words="none")
     old.add([chunk(f"c{n}", f"word{n} shared") for n in range(1200)])
     new = MariaDBVectorStore(engine, embed_dim=2)
     assert list(found(new, "word1133")) == ["c1133"]
     assert len(found(new, "shared")) == 100
+
+
+def test_postings_that_were_lost_are_all_written_again(
+    store: MariaDBVectorStore, engine: sa.Engine
+) -> None:
+    store.add([chunk(f"c{n}", f"word{n} shared") for n in range(600)])
+    store.delete_nodes(["c3"])  # so that parts of a fill are no batches of a put
+    with engine.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE TABLE kb_chunk_posting")
+    again = MariaDBVectorStore(engine, embed_dim=2)
+    again.set_up()
+    with engine.connect() as connection:
+        scores = again.table.postings.scores(connection, "shared")
+    assert len(scores.seqs) == 599
 
 
 def test_stores_opened_at_once_fill_the_postings_once(engine: sa.Engine) -> None:
