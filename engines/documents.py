@@ -115,7 +115,10 @@ class DocumentQueryEngine(BaseQueryEngine):
 
     def _without_model(self, answer: "_Answer") -> Response:
         with model_errors("comparing sentences with the question"):
-            return answer.quoted(quotes(answer.question, answer.passages, self._embed_model))
+            found = quotes(
+                answer.question, answer.passages, self._embed_model, yielding=answer.yielding
+            )
+        return answer.quoted(found)
 
 
 def _as_stream(response: Response) -> StreamingResponse:
@@ -154,6 +157,11 @@ class _Answer:
     @property
     def prompt_values(self) -> dict[str, str]:
         return {"passages": numbered(self.passages), "question": self.question}
+
+    @property
+    def yielding(self) -> bool:
+        """Whether the search let the vectors decide where words say next to nothing."""
+        return self._search is None or self._search.fusion.yielding
 
     def retrieved(
         self, passages: Sequence[NodeWithScore], made: Sequence[Search]

@@ -1,8 +1,6 @@
 """The language to answer in, and the words that kb itself says in it."""
 
-from functools import cache
-
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
+from engines.query_analysis import query_language
 
 PHRASES = {
     "en": {
@@ -33,13 +31,6 @@ def phrase(name: str, question: str) -> str:
 
 
 def question_language(question: str) -> str:
-    """The likelier of the languages that kb speaks itself."""
-    language, _ = _identifier().classify(question)
-    return str(language)
-
-
-@cache
-def _identifier() -> LanguageIdentifier:
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(list(PHRASES))
-    return identifier
+    """One of the languages that kb speaks itself, English for a question in any other."""
+    language = query_language(question)
+    return language if language in PHRASES else "en"

@@ -10,6 +10,7 @@ from llama_index.core.storage.kvstore import SimpleKVStore
 
 from engines.extract import quotes
 from engines.model_errors import model_errors
+from engines.searching import searches
 from kb.app import KnowledgeBase
 from kb.evaluation.corpus import OnProgress
 from kb.evaluation.labelled import Question
@@ -47,12 +48,14 @@ class Asking:
 
     def _judged(self, question: Question, profile: str) -> dict[str, float]:
         since = time.perf_counter()
-        passages = self._search(question, profile)
+        with searches() as made:
+            passages = self._search(question, profile)
         judged = {"ms": round((time.perf_counter() - since) * 1000, 3)}
         if question.is_answerable:
             judged |= _ranking_scores(_documents(passages), question.relevant, self.k)
         if self.answers:
-            judged |= self._extract_scores(question, passages)
+            yielding = made[-1].fusion.yielding
+            judged |= self._extract_scores(question, passages, yielding=yielding)
         return judged
 
     def _search(self, question: Question, profile: str) -> list[NodeWithScore]:
@@ -61,12 +64,12 @@ class Asking:
         return self.knowledge_base.search(question.text, deepest, profile=profile)
 
     def _extract_scores(
-        self, question: Question, passages: Sequence[NodeWithScore]
+        self, question: Question, passages: Sequence[NodeWithScore], *, yielding: bool
     ) -> dict[str, float]:
         """Of as many passages as an answer is made of."""
         passages = passages[: self.knowledge_base.config.retrieval.top_k]
         with model_errors("comparing sentences with the question"):
-            found = quotes(question.text, passages, self.sentence_model)
+            found = quotes(question.text, passages, self.sentence_model, yielding=yielding)
         scores = {"refused": float(not found)}
         if question.answers:
             holds = [contains_answer(each.text, question.answers) for each in found[:3]]

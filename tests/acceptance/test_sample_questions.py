@@ -13,8 +13,8 @@ from kb.sentence_model import fetch
 
 ROOT = Path(__file__).parents[2]
 # A little below what was measured when they were set.
-FLOORS = {"ndcg": 0.87, "hit@5": 0.95, "answer@1": 0.34, "answer@3": 0.47, "abstained": 0.3}
-MOST_REFUSED = 0.1
+FLOORS = {"ndcg": 0.87, "hit@5": 0.95, "answer@1": 0.34, "answer@3": 0.52, "abstained": 0.9}
+MOST_REFUSED = 0.09
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from llama_index.core.schema import NodeWithScore, TextNode
 
 from engines.extract import quotes
 from engines.figures import asks_for_figure, figures
+from engines.names import names
 from engines.sentences import quotable, sentences
 
 
@@ -12,8 +13,25 @@ def passage(text: str, **metadata: str) -> NodeWithScore:
 
 
 def quoted(question: str, *texts: str) -> list[str]:
-    found = quotes(question, [passage(text) for text in texts], HashEmbedding())
+    return quoted_by(HashEmbedding(), question, *texts)
+
+
+def quoted_by(model: HashEmbedding, question: str, *texts: str, yielding: bool = True) -> list[str]:
+    found = quotes(question, [passage(text) for text in texts], model, yielding=yielding)
     return [quote.text for quote in found]
+
+
+class Synonyms(HashEmbedding):
+    """Knows that a footage is a video."""
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        return super()._get_text_embeddings([self._known(text) for text in texts])
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return super()._get_query_embedding(self._known(query))
+
+    def _known(self, text: str) -> str:
+        return text.replace("watch the footage", "see video").replace("anybody", "support")
 
 
 class Counting(HashEmbedding):
@@ -112,6 +130,28 @@ def test_only_the_sentences_that_words_put_first_are_embedded() -> None:
     text = " ".join(f"Room {number} of the castle is closed." for number in range(40))
     assert quotes("Which room of the castle is closed?", [passage(text)], model)
     assert 0 < model._embedded < 20
+
+
+def test_a_question_that_shares_no_word_with_its_answer_is_answered_by_meaning() -> None:
+    others = " ".join(f"Door {number} stays shut." for number in range(20))
+    asked, answer = "Can anybody watch the footage?", "Nobody of support can see video."
+    assert quoted_by(Synonyms(), asked, others, answer)[0] == answer
+    assert quoted_by(HashEmbedding(), asked, others, answer) == []
+    assert quoted_by(Synonyms(), asked, others, answer, yielding=False) == []
+
+
+def test_passages_that_do_not_hold_a_name_of_the_question_support_it_less() -> None:
+    text = "The thermostat works with each and every boiler of ours at home."
+    assert quoted("Does our thermostat work with homekit?", text) == [text]
+    assert quoted("Does our thermostat work with HomeKit?", text) == []
+    assert quoted("Does our thermostat work with HomeKit?", f"{text}\n\nNot HomeKits.") == [text]
+
+
+def test_names_are_words_with_a_capital_in_mid_sentence() -> None:
+    assert names("Does the Tempo T1 fit? Which Hub, l'Épicerie asked.", "en") == [
+        *("Tempo", "T1", "Hub", "Épicerie")
+    ]
+    assert names("Wie lange bleibt das Paket liegen?", "de") == []
 
 
 def test_passages_about_something_else_are_not_quoted() -> None:
