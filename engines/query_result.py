@@ -14,12 +14,12 @@ from stores.verified_queries import Value
 SHOWN_ROWS = 20
 _PHRASES = {
     "en": {
-        "none": "No rows.",
+        "none": "Nothing was found.",
         "more": "The first {shown} of {rows} rows.",
         "cut": "The first {shown} rows; there are more.",
     },
     "fr": {
-        "none": "Aucune ligne.",
+        "none": "Rien n'a été trouvé.",
         "more": "Les {shown} premières lignes sur {rows}.",
         "cut": "Les {shown} premières lignes ; il y en a davantage.",
     },
@@ -60,7 +60,7 @@ def as_text(result: QueryResult, language: str, units: Mapping[str, str] | None 
 
     `units` are what columns count in: the code of a currency, %, or a word.
     """
-    if not result.rows:
+    if all(cell is None for row in result.rows for cell in row):
         return _PHRASES[language]["none"]
     titles = [column.replace("_", " ") for column in result.columns]
     cells = [_formatted_row(row, result, language, units or {}) for row in result.rows[:SHOWN_ROWS]]
@@ -91,7 +91,7 @@ def _table(titles: list[str], cells: list[list[str]]) -> str:
 
 
 def _in_table(cell: str) -> str:
-    return " ".join(cell.replace("|", "\\|").split())
+    return " ".join(cell.replace("|", "\\|").splitlines())
 
 
 def _rest(result: QueryResult, language: str) -> str:

@@ -63,7 +63,8 @@ def test_one_row_is_a_list_and_keys_and_years_keep_their_digits_together():
 
 
 def test_no_rows_many_rows_and_cut_rows_are_told():
-    assert as_text(QueryResult(("n",), []), "fr") == "Aucune ligne."
+    assert as_text(QueryResult(("n",), []), "fr") == "Rien n'a été trouvé."
+    assert as_text(QueryResult(("sum",), [(None,)]), "en") == "Nothing was found."
     many = [(n,) for n in range(25)]
     assert as_text(QueryResult(("n",), many), "en").endswith("| 19 |\n\nThe first 20 of 25 rows.")
     cut = as_text(QueryResult(("n",), many, truncated=True), "fr")

@@ -100,7 +100,7 @@ def test_names_are_unique_among_verified_queries():
 @pytest.mark.parametrize("query", VERIFIED, ids=lambda query: query["name"])
 def test_a_verified_query_binds_the_parameters_that_it_declares(query):
     required = {"name", "question", "sql", "verified_by", "verified_at"}
-    assert required <= query.keys() <= required | {"parameters"}
+    assert required <= query.keys() <= required | {"parameters", "wordings", "units"}
     assert isinstance(query["verified_at"], date)
     assert query["verified_at"] <= TODAY
     assert set(re.findall(r"(?<!:):(\w+)", query["sql"])) == set(query.get("parameters", {}))

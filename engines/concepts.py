@@ -1,0 +1,101 @@
+"""The words of a question, and what they ask for, whichever words of two languages they are."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from stores.words import folded, stem
+
+LANGUAGES: Final = ("en", "fr")
+_LONGEST = 4  # words of one entry
+_PASSING = "-"
+_WORD = re.compile(r"\w+(?:[-_.]\w+)*")
+_FRENCH_ENDING = re.compile(r"e*s?$")
+_ELISION = re.compile(r"\b(?:[cdjlmnst]|qu|lorsqu|puisqu|jusqu)['\u2019](?=\w)", re.IGNORECASE)
+_INVERSION = re.compile(
+    r"(?<=\w)-(?:t-)?(?:il|elle|on|ils|elles|nous|vous|je|moi)\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word of a text, and where it stands there."""
+
+    text: str
+    folded: str
+    start: int
+    end: int
+
+
+def tokens(text: str) -> list[Token]:
+    """Words without elisions and inverted pronouns."""
+    blank = _INVERSION.sub(_blank, _ELISION.sub(_blank, text))
+    return [Token(w[0], folded(w[0]), w.start(), w.end()) for w in _WORD.finditer(blank)]
+
+
+def _blank(found: re.Match[str]) -> str:
+    return " " * len(found[0])
+
+
+def concepts(words: Sequence[str | None], language: str) -> Iterator[str]:
+    """What folded words ask for; None divides, and a word that is not known stands for itself."""
+    at = 0
+    while at < len(words):
+        names, length = _longest(words[at : at + _LONGEST], language)
+        yield from names
+        at += length
+
+
+def _longest(words: Sequence[str | None], language: str) -> tuple[Sequence[str], int]:
+    for length in range(len(words), 0, -1):
+        phrase = tuple(word for word in words[:length] if word is not None)
+        if len(phrase) == length and (names := _known(phrase, language)) is not None:
+            return names, length
+    return ([] if words[0] is None else [_stem(words[0], language)]), 1
+
+
+def _known(phrase: tuple[str, ...], language: str) -> Sequence[str] | None:
+    """Its own language is asked before the other, and the word before its stem."""
+    for each in sorted(LANGUAGES, key=language.__ne__):
+        exact, stemmed = _entries(each)
+        names = exact.get(phrase) or stemmed.get(_stems(phrase, each))
+        if names:
+            return [name for name in names if name != _PASSING]
+    return None
+
+
+def _stems(phrase: tuple[str, ...], language: str) -> tuple[str, ...]:
+    return tuple(_stem(word, language) for word in phrase)
+
+
+def _stem(word: str, language: str) -> str:
+    """French endings need their accents, which folded words have lost: livré, livrées."""
+    bare = _FRENCH_ENDING.sub("", word) if language == "fr" else word
+    return stem(bare or word, language)
+
+
+@cache
+def _entries(
+    language: str,
+) -> tuple[Mapping[tuple[str, ...], list[str]], Mapping[tuple[str, ...], list[str]]]:
+    exact: dict[tuple[str, ...], list[str]] = {}
+    stemmed: dict[tuple[str, ...], list[str]] = {}
+    for names, phrase in _listed(language):
+        exact.setdefault(phrase, names)
+        if names != [_PASSING]:  # their inflections may mean something else
+            stemmed.setdefault(_stems(phrase, language), names)
+    return exact, stemmed
+
+
+def _listed(language: str) -> Iterator[tuple[list[str], tuple[str, ...]]]:
+    text = resources.files("engines").joinpath("concepts.txt").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            name, _, written = line.partition(":")
+            for entry in written.split("|")[LANGUAGES.index(language)].split():
+                phrase = tuple(token.folded for token in tokens(entry.replace("_", " ")))
+                if phrase:
+                    yield name.split("+"), phrase

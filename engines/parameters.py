@@ -1,0 +1,126 @@
+"""What the parameters of a verified query stand for in its SQL, as sqlglot reads it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Final, Literal, TypeAlias
+
+import sqlglot
+from babel import Locale
+from sqlglot import exp
+
+from stores.binding import parameter_names
+from stores.errors import EngineError
+from stores.verified_queries import Value, VerifiedQuery
+
+Kind: TypeAlias = Literal[
+    "year", "month", "date", "limit", "number", "bound", "name", "country", "fixed"
+]
+_COMPARISONS: Final[dict[type[exp.Expr], str]] = {
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
+_FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_COUNTRY_COLUMNS = ("country", "pays", "nation")
+
+
+@dataclass(frozen=True)
+class Column:
+    table: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """`bound` is compared by `comparison`; `name` and `country` are values of `column`.
+
+    What is `fixed` cannot be recognised in a question and keeps its default.
+    """
+
+    name: str
+    kind: Kind
+    default: Value
+    column: Column | None = None
+    comparison: str = ""
+
+
+def parameters_of(query: VerifiedQuery) -> list[Parameter]:
+    """Raises EngineError when the SQL cannot be read or binds what has no default."""
+    names = parameter_names(query.sql)
+    if set(names) != set(query.parameters):
+        odd = ", ".join(sorted(set(names) ^ set(query.parameters)))
+        raise EngineError(
+            f"The verified query {query.name!r} binds other parameters than it declares: {odd}. "
+            "Give each :name of the SQL a value under `parameters`, and no other."
+        )
+    places = _places(query)
+    return [_parameter(name, query.parameters[name], places.get(name, [])) for name in names]
+
+
+def _places(query: VerifiedQuery) -> dict[str, list[exp.Placeholder]]:
+    try:
+        parsed = sqlglot.parse_one(query.sql, read="mysql")
+    except (sqlglot.errors.SqlglotError, RecursionError) as error:
+        raise EngineError(
+            f"The SQL of the verified query {query.name!r} cannot be read."
+        ) from error
+    places: dict[str, list[exp.Placeholder]] = {}
+    for place in parsed.find_all(exp.Placeholder):
+        places.setdefault(place.name, []).append(place)
+    return places
+
+
+def _parameter(name: str, default: Value, places: list[exp.Placeholder]) -> Parameter:
+    readings = {_read(name, default, place) for place in places}
+    return readings.pop() if len(readings) == 1 else Parameter(name, "fixed", default)
+
+
+def _read(name: str, default: Value, place: exp.Placeholder) -> Parameter:
+    parent = place.parent
+    if isinstance(parent, exp.Limit):
+        return Parameter(name, "limit", default)
+    if isinstance(parent, exp.EQ):
+        return _equal(name, default, parent.right if parent.left is place else parent.left)
+    if isinstance(parent, exp.Binary) and isinstance(default, int | float | Decimal):
+        comparison = _COMPARISONS.get(type(parent), "")
+        written = comparison if parent.right is place else _FLIPPED.get(comparison, "")
+        return Parameter(name, "bound" if written else "fixed", default, comparison=written)
+    return Parameter(name, "fixed", default)
+
+
+def _equal(name: str, default: Value, other: exp.Expr) -> Parameter:
+    match other:
+        case exp.Year():
+            return Parameter(name, "year", default)
+        case exp.Month():
+            return Parameter(name, "month", default)
+        case exp.Column() if isinstance(default, str) and (column := _column(other)):
+            return Parameter(name, _text_kind(default, column), default, column)
+        case exp.Column() if type(default) is int:
+            return Parameter(name, "number", default)
+        case exp.Column() | exp.TsOrDsToDate() if type(default) is date:
+            return Parameter(name, "date", default)
+    return Parameter(name, "fixed", default)
+
+
+def _text_kind(default: str, column: Column) -> Kind:
+    is_country = any(word in column.name.lower() for word in _COUNTRY_COLUMNS)
+    return "country" if is_country and default in Locale("en").territories else "name"
+
+
+def _column(column: exp.Column) -> Column | None:
+    """The table behind an alias; None when it is not one table of the same SELECT."""
+    select = column.find_ancestor(exp.Select)
+    tables = [table for table in _tables(select) if column.table in ("", table.alias_or_name)]
+    return Column(tables[0].name, column.name) if len(tables) == 1 else None
+
+
+def _tables(select: exp.Select | None) -> Iterator[exp.Table]:
+    if select is not None:
+        sources = [select.args.get("from_"), *(select.args.get("joins") or [])]
+        for source in sources:
+            if source is not None and isinstance(source.this, exp.Table):
+                yield source.this

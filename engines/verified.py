@@ -1,0 +1,178 @@
+"""Which verified query answers a question, and which are like it.
+
+A wrong answer that is marked as verified is worse than none, and embeddings do not tell it from a
+right one: for a question about another month the cosine is 0.98, for the same question in French
+0.5. So words decide. Each word of a question must be said in passing, give a value to a parameter,
+or ask for what a verified query was written to answer; and all that one of its wordings asks for
+must be asked.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+
+import numpy as np
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from numpy.typing import NDArray
+
+from engines.concepts import concepts, tokens
+from engines.filling import Filling, fill
+from engines.language import question_language
+from engines.model_errors import model_errors
+from engines.parameters import Column, Parameter, parameters_of
+from engines.query_result import Run
+from stores.verified_queries import Value, VerifiedQuery
+from stores.words import folded
+
+_OPTIONAL = ("limit", "bound")  # a question may leave them open where a wording does not
+_LONGEST_VALUES = 20  # words that may be names and numbers; longer questions ask for more
+_QUALIFIERS = {"average", "best", "develop", "each", "least", "low", "most", "who", "worst"}
+
+
+@dataclass(frozen=True)
+class Match:
+    """`values` bind every parameter; `given` names those that the question gave."""
+
+    query: VerifiedQuery
+    values: Mapping[str, Value]
+    given: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Wording:
+    """`asks` are its concepts in order, `names` the parameters that it must give a value to."""
+
+    text: str
+    asks: tuple[str, ...]
+    names: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Known:
+    query: VerifiedQuery
+    parameters: Sequence[Parameter]
+    wordings: Sequence[_Wording]
+
+    @property
+    def vocabulary(self) -> frozenset[str]:
+        return frozenset[str]().union(*(wording.asks for wording in self.wordings))
+
+
+class VerifiedMatcher:
+    """Finds the verified query for a question; `run` looks names up in the business tables.
+
+    Raises EngineError for a query whose parameters cannot be read.
+    """
+
+    def __init__(
+        self,
+        queries: Sequence[VerifiedQuery],
+        embed_model: BaseEmbedding,
+        run: Run,
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+    ) -> None:
+        self._known = [_known(query) for query in queries]
+        self._embed_model = embed_model
+        self._run = run
+        self._today = today
+
+    def match(self, question: str) -> Match | None:
+        """The one query that answers the question; None when none does, or more than one."""
+        matches = list(self._matches(question))
+        return matches[0] if len(matches) == 1 else None
+
+    def nearest(self, question: str, count: int) -> list[tuple[VerifiedQuery, float]]:
+        """Those whose wordings are most like the question, with the cosine of the likest."""
+        if not self._known:
+            return []
+        similarities = self._vectors @ self._embedded([question])[0]
+        by_name: dict[str, float] = {}
+        for name, similarity in zip(self._owners, similarities.tolist(), strict=True):
+            by_name[name] = max(similarity, by_name.get(name, -1.0))
+        ranked = sorted(self._known, key=lambda known: -by_name[known.query.name])
+        return [(known.query, by_name[known.query.name]) for known in ranked[:count]]
+
+    def _matches(self, question: str) -> Iterator[Match]:
+        language = question_language(question)
+        asks = frozenset(concepts([word.folded for word in tokens(question)], language))
+        for known in self._known:
+            if not _may_agree(asks, known):  # names are looked up in the database
+                continue
+            filling = fill(question, known.parameters, self._lookup, self._today())
+            if _agrees(tuple(concepts(filling.left, language)), filling, known):
+                values = {**known.query.parameters, **filling.values}
+                yield Match(known.query, values, frozenset(filling.values))
+
+    def _lookup(self, column: Column, written: Sequence[str]) -> Mapping[str, str]:
+        if not written:
+            return {}
+        values = {f"v{number}": text for number, text in enumerate(written)}
+        places = ", ".join(f":{name}" for name in values)
+        name, table = _quoted(column.name), _quoted(column.table)
+        sql = f"SELECT DISTINCT {name} FROM {table} WHERE {name} IN ({places})"  # noqa: S608 - names are quoted
+        known = {folded(str(value)): str(value) for (value,) in self._run(sql, values).rows}
+        return {text: known[folded(text)] for text in written if folded(text) in known}
+
+    @cached_property
+    def _owners(self) -> list[str]:
+        return [known.query.name for known in self._known for _ in known.wordings]
+
+    @cached_property
+    def _vectors(self) -> NDArray[np.float64]:
+        return self._embedded([each.text for known in self._known for each in known.wordings])
+
+    def _embedded(self, texts: list[str]) -> NDArray[np.float64]:
+        with model_errors("embedding a question"):
+            vectors = np.array(self._embed_model.get_text_embedding_batch(texts))
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def _known(query: VerifiedQuery) -> _Known:
+    parameters = parameters_of(query)
+    texts = [query.question, *query.wordings]
+    return _Known(query, parameters, [_wording(text, parameters) for text in texts])
+
+
+def _wording(text: str, parameters: Sequence[Parameter]) -> _Wording:
+    defaults = {p.column: str(p.default) for p in parameters if p.column}
+
+    def lookup(column: Column, written: Sequence[str]) -> Mapping[str, str]:
+        default = defaults[column]
+        return {each: default for each in written if folded(each) == folded(default)}
+
+    filling = fill(text, parameters, lookup, date.min)
+    asks = tuple(concepts(filling.left, question_language(text)))
+    optional = {each.name for each in parameters if each.kind in _OPTIONAL}
+    return _Wording(text, asks, frozenset(filling.values) - optional)
+
+
+def _may_agree(asked: frozenset[str], known: _Known) -> bool:
+    foreign = len(asked - known.vocabulary)
+    return foreign <= _LONGEST_VALUES and any(
+        asked.issuperset(wording.asks) for wording in known.wordings
+    )
+
+
+def _agrees(asked: Sequence[str], filling: Filling, known: _Known) -> bool:
+    return known.vocabulary.issuperset(asked) and any(
+        _asks_the_same(wording, asked) and wording.names <= filling.values.keys()
+        for wording in known.wordings
+    )
+
+
+def _asks_the_same(wording: _Wording, asked: Sequence[str]) -> bool:
+    """All of the wording, and about the same: the worst rating is not the worst product."""
+    return {*wording.asks} <= {*asked} and _topic(wording.asks) == _topic(asked) != ""
+
+
+def _topic(asked: Sequence[str]) -> str:
+    """The first thing that is asked for, past what only qualifies it: best, each month."""
+    for before, concept in zip(("", *asked), asked, strict=False):
+        if concept not in _QUALIFIERS and before != "each":
+            return concept
+    return ""
+
+
+def _quoted(name: str) -> str:
+    return f"`{name.replace('`', '``')}`"

@@ -1,0 +1,112 @@
+"""Verified queries of a file, and those that somebody saves: each runs before it is kept."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from engines.language import question_language
+from engines.parameters import parameters_of
+from engines.query_result import Run
+from stores.errors import ConfigError, EngineError, KBError
+from stores.verified_queries import Value, VerifiedQueries, VerifiedQuery
+
+_Text = Annotated[str, Field(min_length=1)]
+_Name = Annotated[str, Field(min_length=1, max_length=190)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    name: _Name
+    question: _Text
+    sql: _Text
+    verified_by: _Name
+    verified_at: date
+    language: str | None = None
+    parameters: dict[str, Value] = {}
+    wordings: tuple[_Text, ...] = ()
+    descriptions: dict[str, str] = {}
+    units: dict[str, str] = {}
+
+
+_ENTRIES = TypeAdapter(list[_Entry])
+
+
+def read_verified_queries(file: Path) -> list[VerifiedQuery]:
+    """Raises ConfigError with the entry that is wrong."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"The verified queries in {file} cannot be read: {error}") from error
+    try:
+        entries = _ENTRIES.validate_python(content or [])
+    except ValidationError as error:
+        raise ConfigError(f"{file}: {_first_mistake(error, content)}") from error
+    queries = [_query(entry) for entry in entries]
+    _check(queries, file)
+    return queries
+
+
+def save(queries: VerifiedQueries, query: VerifiedQuery, run: Run) -> None:
+    """Run it with the defaults of its parameters, and keep it when that works."""
+    try_out(query, run)
+    queries.save(query)
+
+
+def try_out(query: VerifiedQuery, run: Run) -> None:
+    """Raises EngineError, StoreError when its SQL cannot be read, is refused or fails."""
+    parameters_of(query)
+    run(query.sql, query.parameters)
+
+
+def verify(
+    queries: VerifiedQueries,
+    run: Run,
+    names: Sequence[str] = (),
+    *,
+    verified_by: str | None = None,
+    today: date,
+) -> dict[str, str]:
+    """Run those named, or all; why some fail, by their names. The others count as `verified_by`'s.
+
+    Without `verified_by` nothing is written.
+    """
+    failures: dict[str, str] = {}
+    for query in [queries.one(name) for name in names] or queries.all():
+        try:
+            try_out(query, run)
+        except KBError as error:
+            failures[query.name] = str(error)
+            continue
+        if verified_by:
+            queries.confirm(query.name, verified_by, today)
+    return failures
+
+
+def _query(entry: _Entry) -> VerifiedQuery:
+    values = entry.model_dump()
+    values["language"] = entry.language or question_language(entry.question)
+    return VerifiedQuery(**values, origin="file")
+
+
+def _check(queries: Sequence[VerifiedQuery], file: Path) -> None:
+    names = [query.name for query in queries]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ConfigError(f"{file} holds {', '.join(sorted(twice))} twice. Rename one.")
+    for query in queries:
+        try:
+            parameters_of(query)
+        except EngineError as error:
+            raise ConfigError(f"{file}: {error}") from error
+
+
+def _first_mistake(error: ValidationError, content: Any) -> str:
+    mistake = error.errors()[0]
+    place, *rest = mistake["loc"] or ("",)
+    entry = content[place] if isinstance(content, list) and isinstance(place, int) else {}
+    name = entry.get("name", f"entry {place}") if isinstance(entry, dict) else f"entry {place}"
+    return f"{name}: {'.'.join(map(str, rest))}: {mistake['msg']}."

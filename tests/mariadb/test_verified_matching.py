@@ -1,0 +1,185 @@
+"""Questions about the sample shop and their verified queries, over the shop's own tables."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import yaml
+from fake_models import HashEmbedding
+from sample_shop import TODAY
+
+from engines.query_result import QueryResult, Run
+from engines.verified import VerifiedMatcher
+from engines.verified_answer import answer
+from kb.verified_queries import read_verified_queries, save, verify
+from stores.binding import bindable
+from stores.connection import make_engine
+from stores.errors import EngineError, StoreError
+from stores.private_server import PrivateServer
+from stores.schema import create_database, migrate
+from stores.script import run_script
+from stores.verified_queries import VerifiedQueries
+
+ROOT = Path(__file__).parents[2]
+QUERIES = read_verified_queries(ROOT / "data" / "verified_queries.yaml")
+QUESTIONS = yaml.safe_load((ROOT / "tests" / "verified_questions.yaml").read_text("utf-8"))
+SAMPLE = yaml.safe_load((ROOT / "data" / "questions.yaml").read_text("utf-8"))
+DATABASE = "test_verified_shop"
+
+
+@pytest.fixture(scope="module")
+def shop(server: PrivateServer) -> Iterator[sa.Engine]:
+    admin = make_engine(server.url(""))
+    create_database(admin, DATABASE)
+    engine = make_engine(server.url(DATABASE))
+    run_script(engine, (ROOT / "data" / "shop.sql").read_text("utf-8"))
+    migrate(engine)
+    yield engine
+    engine.dispose()
+    with admin.begin() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {DATABASE}")
+    admin.dispose()
+
+
+@pytest.fixture(scope="module")
+def run(shop: sa.Engine) -> Run:
+    def run(sql: str, values: Mapping[str, Any]) -> QueryResult:
+        with shop.connect() as connection:
+            rows = connection.execute(bindable(sql), dict(values))
+            return QueryResult(tuple(rows.keys()), [tuple(row) for row in rows])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def matcher(run: Run) -> VerifiedMatcher:
+    return VerifiedMatcher(QUERIES, HashEmbedding(), run, lambda: TODAY)
+
+
+def given(matcher: VerifiedMatcher, question: str) -> tuple[str, dict[str, Any]] | None:
+    match = matcher.match(question)
+    return match and (match.query.name, {name: match.values[name] for name in match.given})
+
+
+def test_the_same_in_other_words_finds_its_query_and_gives_its_values(matcher):
+    for asked in QUESTIONS["paraphrases"]:
+        expected = (asked["name"], asked["values"])
+        assert given(matcher, asked["question"]) == expected, asked["question"]
+
+
+@pytest.mark.parametrize("kind", ["near_misses", "unrecognised"])
+def test_a_question_that_differs_or_is_not_understood_gets_no_direct_answer(matcher, kind):
+    questions = [asked["question"] for asked in QUESTIONS[kind]]
+    assert [question for question in questions if matcher.match(question)] == []
+
+
+def test_every_wording_finds_its_own_query(matcher):
+    for query in QUERIES:
+        for wording in (query.question, *query.wordings):
+            assert matcher.match(wording).query == query, wording
+
+
+def test_a_sample_question_gets_its_known_rows_or_none(matcher, run):
+    answered = set()
+    for asked in SAMPLE:
+        if match := matcher.match(asked["question"]):
+            rows = answer(asked["question"], match, run).result.rows
+            assert set(map(str, asked["rows"][0])) <= set(map(str, rows[0])), asked["question"]
+            answered.add(asked["id"])
+    assert answered == {"b02", "b03", "b04", "b12"}
+
+
+def test_the_answer_tells_the_rows_the_values_and_who_verified_it(matcher, run):
+    question = "Quels sont nos deux meilleurs clients ?"
+    told = answer(question, matcher.match(question), run)
+    header, _, first, second, _, origin = told.text.splitlines()
+    assert header == "| customer id | name | segment | country | orders | revenue |"
+    assert "Épicerie Ballon Liège" in first
+    assert "49\u202f849,70\xa0€" in first
+    assert "Kiln & Crumb Leipzig" in second
+    assert origin == (
+        "Vérifié par Inès Duarte le 12 juin 2026 : « Who are our best customers by revenue? », "
+        "avec limit = 2."
+    )
+    assert told.result.rows[0][-1] == Decimal("49849.70")
+
+
+def test_a_value_that_nobody_gave_is_told_as_assumed(matcher, run):
+    question = "Which orders has Kiln & Crumb Leipzig placed?"
+    text = answer(question, matcher.match(question), run).text
+    assert text.endswith("with customer = Kiln & Crumb Leipzig, limit = 20 assumed.")
+
+
+def test_the_answer_for_a_year_without_orders_is_that_nothing_was_found(matcher, run):
+    question = "What was our revenue in 1999?"
+    text = answer(question, matcher.match(question), run).text
+    assert text.startswith("Nothing was found.\n\nVerified by Inès Duarte on June 12, 2026: ")
+
+
+@pytest.mark.parametrize(
+    "name", ["x' OR '1'='1", "O'Shea` --", "\\", ":limit", "%s", "'; DROP TABLE customers; --", "?"]
+)
+def test_a_hostile_name_is_a_value_that_no_column_holds(matcher, shop, name):
+    assert matcher.match(f"Which orders has {name} placed?") is None
+    with shop.connect() as connection:
+        assert connection.scalar(sa.text("SELECT COUNT(*) FROM customers")) == 400
+
+
+def test_a_name_with_an_apostrophe_is_bound(matcher, run):
+    question = "Which orders has Alice O'Shea placed?"
+    match = matcher.match(question)
+    assert match.values["customer"] == "Alice O'Shea"
+    assert answer(question, match, run).result.columns == (
+        "order_id",
+        "ordered_at",
+        "status",
+        "total",
+    )
+
+
+def test_two_queries_that_answer_the_same_answer_nothing(run):
+    [query] = [query for query in QUERIES if query.name == "revenue_of_year"]
+    twins = [query, replace(query, name="other", sql="SELECT 1 FROM orders WHERE 2025 = :year")]
+    assert VerifiedMatcher(twins, HashEmbedding(), run).match(query.question) is None
+
+
+def test_the_nearest_queries_come_with_their_likeness(matcher):
+    nearest = matcher.nearest("What was our revenue in 2025?", 3)
+    assert (nearest[0][0].name, round(nearest[0][1], 6)) == ("revenue_of_year", 1)
+    assert [likeness for _, likeness in nearest] == sorted((n[1] for n in nearest), reverse=True)
+    assert VerifiedMatcher([], HashEmbedding(), lambda *_: None).nearest("x", 3) == []
+
+
+def test_a_query_that_does_not_run_is_not_saved(shop, run):
+    queries = VerifiedQueries(shop)
+    broken = replace(QUERIES[0], name="broken", sql="SELECT nothing FROM orders WHERE 1 = :year")
+    with pytest.raises(sa.exc.DBAPIError, match="Unknown column"):
+        save(queries, broken, run)
+    with pytest.raises(EngineError, match="binds other parameters than it declares: day"):
+        save(queries, replace(broken, sql="SELECT :year, :day"), run)
+    assert queries.all() == []
+
+
+def test_verifying_runs_each_and_notes_who_did(shop, run):
+    queries = VerifiedQueries(shop)
+    assert queries.load(QUERIES) == []
+
+    def failing(sql: str, values: Mapping[str, Any]) -> QueryResult:
+        if "MONTH" in sql:
+            raise StoreError("no such column")
+        return run(sql, values)
+
+    day = date(2026, 7, 1)
+    assert verify(queries, failing, verified_by="Tom Prescott", today=day) == {
+        "revenue_by_month": "no such column"
+    }
+    by = {query.name: (query.verified_by, query.verified_at) for query in queries.all()}
+    assert by.pop("revenue_by_month") == ("Inès Duarte", date(2026, 6, 12))
+    assert set(by.values()) == {("Tom Prescott", day)}
+    assert verify(queries, run, ["low_stock"], today=TODAY) == {}
+    assert queries.one("low_stock").verified_at == day
