@@ -138,11 +138,20 @@ class RetrievalConfig(Section):
 
 
 class TablesConfig(Section):
-    """The business tables that may be queried; `database` is theirs on the embedded server."""
+    """The business tables that may be queried; `database` is theirs on the embedded server.
+
+    `descriptions` are of "table" and "table.column". Whether the model sees the values of short
+    text columns is for `show_values` to say. `timeout` is in seconds, for one statement.
+    """
 
     url: DatabaseUrl = EMBEDDED
     database: str | None = None
     include: tuple[str, ...] = ()
+    descriptions: dict[str, str] = Field(default_factory=dict)
+    show_values: bool = True
+    row_limit: Positive = 1000
+    timeout: Seconds = 10
+    allow_powerful_account: bool = False
     verified_queries: RelativePath | None = None
 
 

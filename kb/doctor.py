@@ -9,6 +9,7 @@ from typing import Any, Literal
 import httpx
 import sqlalchemy as sa
 
+from kb import tables
 from kb.config import Config, LLMConfig, ModelConfig, load_config
 from kb.database import open_database, private_server
 from kb.models import OLLAMA_URL, OPENAI_URL, embedding_identity, make_embedder
@@ -41,6 +42,8 @@ def examine(path: Path | None = None) -> Iterator[Check]:
         return
     yield _configuration(config)
     yield from _database(config)
+    if config.tables.include:
+        yield _tables(config)
     yield from _models(config)
 
 
@@ -163,6 +166,23 @@ def _same_model(config: Config, facts: CollectionFacts) -> Check:
         f"built with {built_with}, but the configuration names {configured}",
         "Set `embedding` back, or choose another database.name and index again.",
     )
+
+
+def _tables(config: Config) -> Check:
+    """Whether the account that runs SQL of a model can do nothing but read the tables."""
+    name = "Tables"
+    try:
+        engine = tables.tables_engine(config)
+        found = tables.powers(config, engine)
+    except KBError as error:
+        return Check(name, "fail", str(error))
+    engine.dispose()
+    if not found:
+        return Check(
+            name, "ok", f"{engine.url.username} only reads {', '.join(config.tables.include)}"
+        )
+    state: Literal["warn", "fail"] = "warn" if config.tables.allow_powerful_account else "fail"
+    return Check(name, state, f"{engine.url.username} {'; '.join(found)}", tables.advice(config))
 
 
 def _models(config: Config) -> Iterator[Check]:

@@ -1,0 +1,126 @@
+"""From the configuration to the tables: whose account reads them, and what it is refused for."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from kb import tables
+from kb.config import Config, DatabaseConfig, TablesConfig
+from kb.doctor import _tables
+from stores.errors import ConfigError, StoreError
+from stores.private_server import PrivateServer
+
+
+@pytest.fixture
+def shop(engine: sa.Engine) -> sa.Engine:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE orders (id INT)")
+        connection.exec_driver_sql("CREATE TABLE secrets (id INT)")
+        connection.exec_driver_sql("INSERT INTO orders VALUES (7)")
+    return engine
+
+
+@pytest.fixture
+def private(server: PrivateServer, shop: sa.Engine) -> Iterator[Config]:
+    """A configuration whose private server is the one of the tests."""
+    yield Config(
+        home=server._home.path,
+        tables=TablesConfig(database=shop.url.database, include=("orders",)),
+    )
+    with shop.begin() as connection:
+        accounts = "SELECT user FROM mysql.user WHERE user LIKE 'kb_reader%%'"
+        for name in connection.exec_driver_sql(accounts).scalars().all():
+            connection.exec_driver_sql(f"DROP USER {name}@localhost")
+
+
+def changed(config: Config, **values: Any) -> Config:
+    return config.model_copy(update={"tables": config.tables.model_copy(update=values)})
+
+
+def test_on_the_private_server_an_account_of_its_own_reads_the_tables(private):
+    for _ in range(2):
+        opened = tables.open_tables(private)
+        assert opened.run("SELECT id FROM orders").rows == [(7,)]
+        assert opened.engine.url.username.startswith("kb_reader_")
+        assert tables.powers(private, opened.engine) == []
+        opened.engine.dispose()
+
+
+def test_a_powerful_account_is_refused_with_what_to_grant(private, shop):
+    config = changed(private, url=shop.url)
+    with pytest.raises(ConfigError) as caught:
+        tables.open_tables(config)
+    message = str(caught.value)
+    assert f"GRANT SELECT ON `{shop.url.database}`.`orders` TO" in message
+    assert "tables.allow_powerful_account" in message
+    assert shop.url.password not in message
+
+
+def test_a_powerful_account_serves_where_the_configuration_says_so(private, shop):
+    config = changed(private, url=shop.url, allow_powerful_account=True)
+    opened = tables.open_tables(config)
+    assert opened.run("SELECT id FROM orders").rows == [(7,)]
+    opened.engine.dispose()
+
+
+def test_an_account_elsewhere_that_only_reads_serves(private, shop):
+    reader = tables.tables_engine(private)
+    config = changed(private, url=reader.url, database=None)
+    opened = tables.open_tables(config)
+    assert opened.run("SELECT id FROM orders").rows == [(7,)]
+    for engine in (reader, opened.engine):
+        engine.dispose()
+
+
+def test_limits_of_the_configuration_hold(private):
+    opened = tables.open_tables(changed(private, row_limit=1, timeout=7))
+    assert opened.run("SELECT 1 UNION ALL SELECT 2").truncated
+    with opened.engine.connect() as connection:
+        limit = connection.exec_driver_sql("SELECT @@max_statement_time").scalar()
+    assert float(limit) == 7
+    opened.engine.dispose()
+
+
+def test_missing_tables_and_databases_are_named(private):
+    with pytest.raises(StoreError, match="no table nothing; it shows orders, secrets"):
+        tables.open_tables(changed(private, include=("nothing",)))
+    with pytest.raises(StoreError, match="The database nowhere shows no table orders"):
+        tables.open_tables(changed(private, database="nowhere"))
+    with pytest.raises(ConfigError, match=r"tables\.database is not set"):
+        tables.open_tables(changed(private, database=None))
+    with pytest.raises(ConfigError, match=r"tables\.include"):
+        tables.open_tables(changed(private, include=()))
+
+
+def test_a_wrong_password_is_corrected_in_tables_url(private, shop):
+    config = changed(private, url=shop.url.set(password="canary"))
+    with pytest.raises(ConfigError, match=r"tables\.url was refused") as caught:
+        tables.open_tables(config)
+    assert "canary" not in str(caught.value)
+    assert "GRANT ALL" not in str(caught.value)
+
+
+def test_the_doctor_proves_that_the_account_only_reads(private, shop):
+    check = _tables(private)
+    assert check.state == "ok"
+    assert re.fullmatch(r"kb_reader_\w+ only reads orders", check.seen)
+    powerful = changed(private, url=shop.url)
+    check = _tables(powerful)
+    assert check.state == "fail"
+    assert "GRANT SELECT ON" in check.advice
+    assert _tables(changed(powerful, allow_powerful_account=True)).state == "warn"
+    assert _tables(changed(private, include=("nothing",))).state == "fail"
+
+
+def test_the_tables_may_live_on_another_server_than_the_documents(private):
+    elsewhere = private.model_copy(update={"database": DatabaseConfig(url=make_url())})
+    opened = tables.open_tables(elsewhere)
+    assert opened.run("SELECT id FROM orders").rows == [(7,)]
+    opened.engine.dispose()
+
+
+def make_url() -> sa.URL:
+    return sa.make_url("mariadb+mariadbconnector://kb@192.0.2.1/kb")
