@@ -10,7 +10,7 @@ from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.identifiers import identifiers
 from engines.query_filters import without_filters
-from stores.words import folded
+from stores.words import ELISION, folded
 
 Kind = Literal["question", "keywords", "identifier"]
 
@@ -58,7 +58,6 @@ _QUESTION_WORDS = frozenset(
         *("combien", "quand", "ou", "est", "lequel", "laquelle", "peut", "puis", "dois", "faut"),
     )
 )
-_ELIDED = re.compile(r"\b(?:[cdjlmnst]|qu|lorsqu|puisqu|jusqu)['\u2019](?=\w)", re.IGNORECASE)
 _FRENCH_LETTERS = re.compile("[éèêëàâçùûîïœ]", re.IGNORECASE)
 _OTHER_LETTERS = re.compile("[áíóúñãõäöüßåøæăşșţțłęąőűěščřžýğ¿¡]", re.IGNORECASE)
 _LANGUAGES = (
@@ -109,7 +108,7 @@ def _hinted(text: str) -> str:
         return ""
     words = _LETTERS.findall(folded(text))
     votes = {name: sum(word in hints for word in words) for name, hints in _HINTS.items()}
-    votes["fr"] += bool(_FRENCH_LETTERS.search(text)) + len(_ELIDED.findall(text))
+    votes["fr"] += bool(_FRENCH_LETTERS.search(text)) + len(ELISION.findall(text))
     if votes["en"] == votes["fr"]:
         return ""
     return max(votes, key=votes.__getitem__)

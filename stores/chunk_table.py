@@ -37,7 +37,7 @@ class ChunkTable:
     ef_search: int = 64
     filter_keys: tuple[str, ...] = ()
     words: Words = "bm25"
-    postings: Postings = field(init=False, compare=False)
+    postings: Postings | None = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _IDENTIFIER.fullmatch(self.name):
@@ -54,7 +54,8 @@ class ChunkTable:
             raise StoreError(f"The distance {self.distance!r} is not one of cosine, euclidean.")
         if self.words not in get_args(Words):
             raise StoreError(f"words is {self.words!r}; it is one of {', '.join(get_args(Words))}.")
-        object.__setattr__(self, "postings", Postings(self.name))
+        postings = Postings(self.name) if self.words == "bm25" else None
+        object.__setattr__(self, "postings", postings)
 
     def sql(self, statement: str, where: Where | None = None, **holes: object) -> sa.TextClause:
         """A named statement over this table, its holes filled with identifiers and conditions."""
@@ -77,7 +78,7 @@ class ChunkTable:
         self._check_shape(connection, columns)
         if self.words == "fulltext":
             self._set_up_fulltext(connection, columns)
-        if self.words == "bm25":
+        if self.postings:
             self.postings.set_up(connection)
         for key in self.filter_keys:
             if filter_column(key) not in columns:
@@ -120,35 +121,38 @@ class ChunkTable:
             return result
 
         result = in_transaction(engine, whole)
-        self.postings.forget_statistics()
+        if self.postings:
+            self.postings.forget_statistics()
         return result
 
     def put(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Write rows, replacing those of the same chunk id."""
         for batch in _batches(rows):
-            if self.words == "bm25":
-                self._put_with_words(connection, batch)
+            if self.postings:
+                self._put_with(self.postings, connection, batch)
             else:
                 connection.execute(self.sql("put"), batch)
 
-    def _put_with_words(self, connection: sa.Connection, batch: Sequence[Row]) -> None:
+    def _put_with(
+        self, postings: Postings, connection: sa.Connection, batch: Sequence[Row]
+    ) -> None:
         replaced = self.where()
         replaced.any_of("chunk_id", [row["chunk_id"] for row in batch])
-        self.postings.remove(connection, replaced)
+        postings.remove(connection, replaced)
         rows = with_blocks(batch)
         with ThreadPoolExecutor(1) as meanwhile:  # the server takes longer for the vectors
             terms = meanwhile.submit(analysed, rows)
             connection.execute(self.sql("put_with_block"), rows)
-            self.postings.add(connection, [row["chunk_id"] for row in rows], terms.result())
+            postings.add(connection, [row["chunk_id"] for row in rows], terms.result())
 
     def delete(self, connection: sa.Connection, where: Where) -> None:
-        if self.words == "bm25":
+        if self.postings:
             self.postings.remove(connection, where)
         connection.execute(self.sql("delete", where), where.values)
 
     def clear(self, connection: sa.Connection) -> None:
         """Postings first: a process that dies in between leaves chunks, whose postings return."""
-        if self.words != "bm25":
+        if not self.postings:
             connection.execute(self.sql("clear"))
             return
         connection.execute(self.sql("lock_with_postings", postings=self.postings.name))

@@ -71,6 +71,15 @@ class Where:
         """Require that a column holds one of these values."""
         self.conditions.append(f"{column} IN ({', '.join(map(self.bind, values))})")
 
+    def copy(self) -> "Where":
+        return Where(self.filter_keys, [*self.conditions], {**self.values})
+
+    def keys(self, seqs: Iterable[int]) -> None:
+        """Require one of these keys of chunks, however many they are."""
+        columns = "COLUMNS (listed INT UNSIGNED PATH '$')"
+        rows = f"JSON_TABLE({self.bind(json.dumps(list(seqs)))}, '$[*]' {columns}) AS listing"
+        self.conditions.append(f"seq IN (SELECT listed FROM {rows})")  # noqa: S608 - names only; the keys are bound
+
     def containing(self, phrase: str) -> None:
         """Require these words beside each other, whatever their case and the space between.
 

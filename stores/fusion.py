@@ -12,6 +12,9 @@ Strategy = Literal[
 ]
 
 _NO_EVIDENCE, _FULL_EVIDENCE = 0.15, 0.2
+_NEAR = (
+    0.3  # a best similarity below this is none; it is above it for 98 in 100 of the sets' questions
+)
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,9 @@ def fused(legs: Legs[Id], fusion: Fusion) -> Ranking[Id]:
 
 def _weighted(legs: Legs[Id], fusion: Fusion, candidates: Collection[Id]) -> dict[Id, float]:
     """Similarities count by the best one, as a model's cosines have a level of their own."""
-    best = max(legs.similarities.values(), default=0.0)
+    best = max([_NEAR, *legs.similarities.values()])
     words_share = (1 - fusion.vector_weight) * (_evidence(legs) if fusion.yielding else 1.0)
-    weight = (1 - words_share) / best if best > 0 else 0.0
+    weight = (1 - words_share) / best
     return {
         each: weight * max(legs.similarities[each], 0.0) + words_share * legs.coverages[each]
         for each in candidates

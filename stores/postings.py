@@ -1,14 +1,13 @@
-"""BM25 over an ordinary table: which word stands in which chunk, how often, among how many."""
+"""An ordinary table of which word stands in which chunk, for BM25."""
 
 import json
-import math
 import secrets
 import time
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from pydantic_core import from_json
 
+from stores.bm25 import POSTING, Scores, Statistics, bm25, lengths_in, occurs
 from stores.filters import Where
 from stores.sql import statements
 from stores.words import (
@@ -29,63 +29,19 @@ from stores.words import (
 )
 
 _SQL = statements("postings.sql")
-# Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond (2009).
-_K1, _B = 1.2, 0.75
-_POSTING = np.dtype([("seq", ">u4"), ("occurs", ">u2")])
-_COUNT_BITS, _LENGTH_BITS = 4, 12  # of `occurs`; BM25 hardly tells 15 occurrences from more
-_MOST_OCCURRENCES, _LONGEST = 2**_COUNT_BITS - 1, 2**_LENGTH_BITS - 1
 _ROWS_A_STATEMENT = 20_000
 _CHUNKS_A_FILL = 500
-_BLOCK_BYTES = 500 * _POSTING.itemsize  # a batch of chunks is written at once
+_BLOCK_BYTES = 500 * POSTING.itemsize  # a batch of chunks is written at once
 # Statistics of the collection are read again when that took less than a hundredth of the time
 # since; a second-old average length ranks as well as a new one.
 _SHARE_OF_TIME, _YOUNG = 0.01, 1.0  # seconds
 _OWN_BLOCKS = 2**32  # numbers below are those of chunks that are their own block
 
 Row = Mapping[str, Any]
-Seqs = NDArray[np.int64]
 
 
 class Connection(Protocol):
     def execute(self, statement: sa.TextClause, values: Mapping[str, Any], /) -> Any: ...
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Chunks by their keys, ascending, and what each scored in 0..1."""
-
-    seqs: Seqs
-    values: NDArray[np.float64]
-
-    def best(self, limit: int) -> dict[int, float]:
-        """The highest scores, the highest first; the older chunk first among equals."""
-        kept = np.arange(len(self.seqs))
-        if limit < len(kept):
-            kept = np.argpartition(-self.values, limit)[:limit]
-        order = kept[np.lexsort((self.seqs[kept], -self.values[kept]))]
-        return dict(zip(self.seqs[order].tolist(), self.values[order].tolist(), strict=True))
-
-    def of(self, seqs: Iterable[int]) -> dict[int, float]:
-        """The scores of these chunks; 0 for those without any of the words."""
-        wanted = np.fromiter(seqs, dtype=np.int64)
-        if not len(self.seqs):
-            return dict.fromkeys(wanted.tolist(), 0.0)
-        places = np.minimum(np.searchsorted(self.seqs, wanted), len(self.seqs) - 1)
-        found = np.where(self.seqs[places] == wanted, self.values[places], 0.0)
-        return dict(zip(wanted.tolist(), found.tolist(), strict=True))
-
-    def among(self, seqs: Seqs) -> "Scores":
-        """Only those of these chunks."""
-        kept = np.isin(self.seqs, seqs)
-        return Scores(self.seqs[kept], self.values[kept])
-
-
-@dataclass(frozen=True)
-class _Statistics:
-    chunks: int
-    average_length: float
-    languages: tuple[str, ...]
-    fresh_until: float
 
 
 @dataclass(frozen=True)
@@ -104,9 +60,9 @@ class Analysed:
         """Rows of [term, block, hexadecimal], when the keys of the chunks are known."""
         if not len(self.terms):
             return
-        postings = np.empty(len(self.terms), _POSTING)
+        postings = np.empty(len(self.terms), POSTING)
         postings["seq"], postings["occurs"] = np.asarray(seqs)[self.places], self.occurs
-        digits, width = postings.tobytes().hex(), 2 * _POSTING.itemsize
+        digits, width = postings.tobytes().hex(), 2 * POSTING.itemsize
         changes = (np.diff(self.terms) != 0) | (np.diff(self.blocks) != 0)
         starts = np.flatnonzero(np.append(True, changes))
         ends = np.append(starts[1:], len(self.terms)) * width
@@ -122,12 +78,12 @@ class Analysed:
 def analysed(rows: Iterable[Row]) -> Analysed:
     """The terms of some chunks with their blocks."""
     terms: list[int] = []
-    occurs: list[int] = []
+    packed: list[int] = []
     sizes, blocks = [], []
     for row in rows:
         found = _occurrences(row)
         terms += found
-        occurs += found.values()
+        packed += found.values()
         sizes.append(len(found))
         blocks.append(row["block"])
     places = np.repeat(np.arange(len(sizes)), sizes)
@@ -138,7 +94,7 @@ def analysed(rows: Iterable[Row]) -> Analysed:
         terms=of_terms[order],
         blocks=of_chunks[places][order],
         places=places[order],
-        occurs=np.array(occurs, np.uint16)[order],
+        occurs=np.array(packed, np.uint16)[order],
     )
 
 
@@ -151,12 +107,9 @@ def _occurrences(row: Row) -> dict[int, int]:
     for written, count in Counter(written_words("\n".join([*above, row["text"]]))).items():
         for term in _terms_of(written, language):
             terms[term] = terms.get(term, 0) + count
-    length = min(sum(terms.values()), _LONGEST)
+    length = sum(terms.values())
     terms[_language_term(language)] = 1
-    return {
-        term: min(count, _MOST_OCCURRENCES) << _LENGTH_BITS | length
-        for term, count in terms.items()
-    }
+    return {term: occurs(count, length) for term, count in terms.items()}
 
 
 class Postings:
@@ -175,7 +128,8 @@ class Postings:
             "bytes": _BLOCK_BYTES,
             "characters": 2 * _BLOCK_BYTES,
         }
-        self._statistics: _Statistics | None = None
+        self._statistics: Statistics | None = None
+        self._fresh_until = 0.0
 
     def set_up(self, connection: sa.Connection) -> None:
         """Create the table if need be, and fill it from the chunks that are there already."""
@@ -226,7 +180,7 @@ class Postings:
         asked = dict.fromkeys(index_words(text, unsplit=names))
         words = [_terms(word, statistics.languages) for word in asked]
         found = self._found(connection, {term for terms in words for term in terms})
-        return _bm25(
+        return bm25(
             [[found[term] for term in terms if term in found] for terms in words], statistics
         )
 
@@ -235,31 +189,48 @@ class Postings:
         names = {_term(word, ""): word for word in index_words(text) if "_" in word}
         return {names[term] for term in self._found(connection, names)} if names else set()
 
-    def _current(self, connection: Connection) -> _Statistics:
-        statistics = self._statistics
-        if statistics is None or time.monotonic() > statistics.fresh_until:
-            self._statistics = statistics = self._measured(connection)
-        return statistics
+    def _current(self, connection: Connection) -> Statistics:
+        if self._statistics is None or time.monotonic() > self._fresh_until:
+            began = time.monotonic()
+            statistics = self._measured(connection)
+            now = time.monotonic()
+            self._fresh_until = now + max(_YOUNG, (now - began) / _SHARE_OF_TIME)
+            if not statistics.chunks:
+                return statistics
+            self._statistics = statistics
+        return self._statistics
 
-    def _measured(self, connection: Connection) -> _Statistics:
-        began = time.monotonic()
+    def _measured(self, connection: Connection) -> Statistics:
         markers = {_language_term(language): language for language in {"", *STEMMED_LANGUAGES}}
         found = self._found(connection, markers)
-        lengths = [_length(postings) for postings in found.values()]
+        lengths = [lengths_in(postings) for postings in found.values()]
         chunks = sum(map(len, lengths))
-        now = time.monotonic()
-        return _Statistics(
+        return Statistics(
             chunks=chunks,
             average_length=sum(int(each.sum()) for each in lengths) / chunks if chunks else 1.0,
             languages=tuple(sorted(markers[term] for term in found)),
-            fresh_until=now + max(_YOUNG, (now - began) / _SHARE_OF_TIME) if chunks else 0.0,
         )
+
+    def holding(self, connection: Connection, phrase: str) -> list[int] | None:
+        """The keys of chunks that have every word of a phrase; None when it has no word."""
+        words = [word for word in index_words(phrase) if word.isalnum()]
+        if not words:
+            return None
+        languages = self._current(connection).languages
+        terms = [_terms(word, languages) for word in words]
+        found = self._found(connection, {term for each in terms for term in each})
+        nothing = np.empty(0, POSTING)
+        keys = [
+            np.concatenate([nothing, *(found[t] for t in each if t in found)]) for each in terms
+        ]
+        common: Any = reduce(np.intersect1d, (each["seq"] for each in keys))
+        return [int(key) for key in common]
 
     def _found(self, connection: Connection, terms: Iterable[int]) -> dict[int, NDArray[Any]]:
         """The postings of each term that has any."""
         rows = connection.execute(self._sql("postings"), {"terms": json.dumps(list(terms))})
         return {
-            row.term: np.frombuffer(row.postings, dtype=_POSTING) for row in rows if row.postings
+            row.term: np.frombuffer(row.postings, dtype=POSTING) for row in rows if row.postings
         }
 
     def _insert(self, connection: sa.Connection, seqs: Sequence[int], terms: Analysed) -> None:
@@ -297,32 +268,3 @@ def _term(word: str, language: str) -> int:
 
 def _language_term(language: str) -> int:
     return zlib.crc32(f"{language}:".encode())
-
-
-def _length(postings: NDArray[Any]) -> NDArray[np.int64]:
-    lengths: NDArray[np.int64] = postings["occurs"].astype(np.int64) & _LONGEST
-    return lengths
-
-
-def _bm25(words: Sequence[Sequence[NDArray[Any]]], statistics: _Statistics) -> Scores:
-    """`words` holds, for each word of the question, the postings of its terms."""
-    frequencies = [sum(map(len, postings)) for postings in words]
-    chunks = max([statistics.chunks, *frequencies])  # others may have written since
-    weights = [math.log(1 + (chunks - each + 0.5) / (each + 0.5)) for each in frequencies]
-    reach = sum(weights) * (_K1 + 1)
-    seqs, parts = [], []
-    for weight, postings in zip(weights, words, strict=True):
-        for each in postings:
-            seqs.append(each["seq"].astype(np.int64))
-            parts.append(weight / reach * _saturated(each, statistics.average_length))
-    if not seqs:
-        return Scores(np.empty(0, np.int64), np.empty(0))
-    found, places = np.unique(np.concatenate(seqs), return_inverse=True)
-    return Scores(found, np.bincount(places, np.concatenate(parts)).astype(np.float64))
-
-
-def _saturated(postings: NDArray[Any], average_length: float) -> NDArray[np.float64]:
-    count = (postings["occurs"] >> _LENGTH_BITS).astype(np.float64)
-    norm = _K1 * (1 - _B + _B * _length(postings) / average_length)
-    saturated: NDArray[np.float64] = count * (_K1 + 1) / (count + norm)
-    return saturated

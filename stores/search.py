@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
+from stores.bm25 import Scores
 from stores.chunk_table import ChunkTable
 from stores.errors import StoreError
 from stores.filters import Where
 from stores.fusion import Fusion, Legs, fused
-from stores.postings import Scores
 from stores.reader import Reader, Snapshot
 
 # Exact search costs 2 to 4 us a matching row. The filtered walk of the index loses rows, and takes
@@ -34,6 +34,17 @@ class Search:
     connection: sa.Connection | Reader | Snapshot
     table: ChunkTable
     where: Where
+
+    def holding(self, phrases: Iterable[str]) -> "Search":
+        """The same search among chunks that hold each phrase."""
+        where = self.where.copy()
+        for phrase in phrases:
+            postings = self.table.postings
+            keys = postings.holding(self.connection, phrase) if postings else None
+            if keys is not None:  # or else every text would be read for the phrase
+                where.keys(keys)
+            where.containing(phrase)
+        return replace(self, where=where)
 
     def nearest(self, vector: bytes, limit: int, *, embedding: bool = False) -> list[Hit]:
         """The `limit` chunks closest to a vector, best first, with their similarities."""
@@ -75,7 +86,7 @@ class Search:
                 f"The table {self.table.name} was opened with words='none', so it cannot be "
                 "searched by words. Open it with words='bm25', or search by vector."
             )
-        if self.table.words == "fulltext":
+        if not self.table.postings:
             return self._by_fulltext(words, limit)
         scores = self.table.postings.scores(self.connection, words)
         if self.where:

@@ -47,7 +47,8 @@ class MariaDBVectorStore(BasePydanticVectorStore):
     `ef_search` trade recall for time: 12 and 64 find .99 of the true ten among 10,000 and 50,000
     chunks of manuals and abstracts; 16 and 128 find .995, writing takes half as long again.
     `words` is how they are searched by words: "bm25" over a table of postings, or "fulltext" by
-    the server's index, which needs no second table, ranks worse and takes longer; or "none".
+    the server's index, which needs no second table, ranks worse and takes longer; or "none". All
+    that write to one table must open it with the same `words`.
     """
 
     flat_metadata: bool = False
@@ -217,9 +218,10 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         Raises InvalidVector, UnsupportedFilter, StoreError.
         """
         where = self._where(query.filters, node_ids=query.node_ids, document_ids=query.doc_ids)
-        for phrase in kwargs.get("phrases") or ():
-            where.containing(phrase)
-        hits = self._read(where, query.mode, lambda search: self._hits(search, query, kwargs))
+        phrases = kwargs.get("phrases") or ()
+        hits = self._read(
+            where, query.mode, lambda search: self._hits(search.holding(phrases), query, kwargs)
+        )
         nodes = [to_node(row) for row, _ in hits]
         return VectorStoreQueryResult(
             nodes=nodes,

@@ -10,7 +10,7 @@ import snowballstemmer
 
 _WORD = re.compile(r"\w+(?:[-_.]\w+)*")
 _JOINT = re.compile(r"[-_.]+")
-_ELISION = re.compile(r"\b(?:[cdjlmnst]|qu|lorsqu|puisqu|jusqu)['\u2019](?=\w)", re.IGNORECASE)
+ELISION = re.compile(r"\b(?:[cdjlmnst]|qu|lorsqu|puisqu|jusqu)['\u2019](?=\w)", re.IGNORECASE)
 _STEMMERS = {
     "da": "danish",
     "de": "german",
@@ -54,7 +54,6 @@ def written_words(text: str) -> list[str]:
     return _WORD.findall(_without_elisions(text))
 
 
-@lru_cache(maxsize=200_000)
 def indexed(written: str) -> tuple[str, ...]:
     """A folded word, or none if it carries no meaning; of `max_size` the whole and its parts.
 
@@ -84,7 +83,7 @@ def folded(text: str) -> str:
 
 
 def _without_elisions(text: str) -> str:
-    return _ELISION.sub("", text) if "'" in text or "\u2019" in text else text
+    return ELISION.sub("", text) if "'" in text or "\u2019" in text else text
 
 
 def _with_parts(word: str) -> list[str]:

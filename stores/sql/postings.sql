@@ -13,9 +13,7 @@ CREATE TABLE IF NOT EXISTS {postings} (
 
 -- add_block --
 -- The block of each chunk; one that was written without words is a block of its own.
-ALTER TABLE {chunks}
-  ADD COLUMN IF NOT EXISTS block BIGINT UNSIGNED NULL,
-  ADD INDEX IF NOT EXISTS block (block)
+ALTER TABLE {chunks} ADD COLUMN IF NOT EXISTS block BIGINT UNSIGNED NULL
 
 -- is_empty --
 -- Whether nothing was written yet.
@@ -45,10 +43,12 @@ SELECT term, block, UNHEX(postings) FROM JSON_TABLE(:postings, '$[*]' COLUMNS (
 ON DUPLICATE KEY UPDATE postings = VALUES(postings)
 
 -- remaining --
--- Chunks that stay while others of their block go. A read that locks nothing would date the whole
+-- Chunks that stay while others of their block, and so of their document, go. A read that locks nothing would date the whole
 -- transaction, and any other writer's commit since would undo it.
 SELECT seq, block, text, metadata FROM {chunks}
-WHERE block IN (SELECT block FROM {chunks} WHERE {where} FOR UPDATE) AND ({where}) IS NOT TRUE
+WHERE (document_id, block) IN (
+  SELECT document_id, block FROM {chunks} WHERE {where} FOR UPDATE
+) AND ({where}) IS NOT TRUE
 FOR UPDATE
 
 -- remove --
