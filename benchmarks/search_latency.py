@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import numpy as np
-from llama_index.core.schema import TextNode
+from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 
 from kb import KnowledgeBase
 from kb.config import Config, load_config
@@ -69,14 +69,15 @@ def _copies(nodes: list, count: int, random: np.random.Generator) -> Iterator[li
             node = nodes[number % len(nodes)]
             vector = np.asarray(node.embedding)
             noisy = vector + random.normal(scale=NOISE * np.abs(vector).mean(), size=vector.shape)
-            batch.append(
-                TextNode(
-                    id_=f"copy-{number}",
-                    text=node.text,
-                    metadata=node.metadata,
-                    embedding=noisy.tolist(),
-                )
+            copy = TextNode(
+                id_=f"copy-{number}",
+                text=node.text,
+                metadata=node.metadata,
+                embedding=noisy.tolist(),
             )
+            document = RelatedNodeInfo(node_id=f"{node.ref_doc_id}-{number // len(nodes)}")
+            copy.relationships[NodeRelationship.SOURCE] = document
+            batch.append(copy)
         yield batch
 
 
