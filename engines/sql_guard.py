@@ -30,7 +30,7 @@ _LEXEME = re.compile(
     | (?P<comment>--(?=[ \t\r\n]|\Z)[^\n]* | \#[^\n]* | /\*.*?\*/)""",
     re.DOTALL | re.VERBOSE,
 )
-_EXPLAIN = re.compile(r"EXPLAIN\b\s*(?:(?:EXTENDED|FORMAT\s*=\s*JSON)\s+)?", re.IGNORECASE)
+_EXPLAIN = re.compile(r"\AEXPLAIN\b\s*(?:(?:EXTENDED|FORMAT\s*=\s*JSON)\s+)?", re.IGNORECASE)
 _CTE_COLUMNS = re.compile(
     r"(?P<before>\bWITH\s+(?:RECURSIVE\s+)?|\)\s*,\s*)(?:\w+|`[^`]+`)\s*\([\w\s,`]*\)(?=\s*AS\s*\()",
     re.IGNORECASE,
@@ -96,8 +96,8 @@ def check(sql: str, tables: Collection[str], database: str | None = None) -> Non
 def _reason(sql: str, tables: Collection[str], database: str | None) -> str | None:
     if reason := _looks_wrong(sql):
         return reason
-    bare = _LEXEME.sub(_for_the_parser, sql).strip().removesuffix(";").strip()
-    words = _LEXEME.sub(" ", sql).strip().removesuffix(";")
+    bare = _unterminated(_LEXEME.sub(_for_the_parser, sql))
+    words = _unterminated(_LEXEME.sub(" ", sql))
     query = _EXPLAIN.sub("", bare, count=1)
     return (
         _begins_wrong(query)
@@ -115,6 +115,11 @@ def _looks_wrong(sql: str) -> str | None:
     if _EXECUTABLE.search(sql):
         return "it holds a comment that MariaDB would execute"
     return None
+
+
+def _unterminated(sql: str) -> str:
+    """Only of the spaces that MariaDB knows; to it, others are letters."""
+    return sql.strip(" \t\r\n").removesuffix(";").strip(" \t\r\n")
 
 
 def _for_the_parser(lexeme: re.Match[str]) -> str:

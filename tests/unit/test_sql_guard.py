@@ -81,6 +81,7 @@ REFUSED = {
         "SELECT 1 # '\n FROM secrets -- '",
         "SELECT '\\\\', secret FROM secrets -- '",
     ],
+    "the table orEXPLAIN is not allowed": ["SELECT * FROM orEXPLAIN ders"],
     "the database": [
         "SELECT * FROM mysql.user",
         "SELECT * FROM information_schema.tables",
@@ -122,7 +123,7 @@ REFUSED = {
     "account": ["SELECT CURRENT_USER", "SELECT CURRENT_ROLE"],
     "parameter": ["SELECT * FROM orders WHERE order_id = ?", "SELECT :id"],
     "procedure": ["SELECT * FROM orders PROCEDURE ANALYSE(1)"],
-    "outside quotes": ["SELECT \\N", "SELECT 1 FROM orders \u2003 secrets", "SELECT €"],
+    "outside quotes": ["SELECT \\N", "SELECT 1 FROM orders\u2003", "SELECT €"],
     "not among the parts": [
         "SELECT * FROM LATERAL secrets",
         "SELECT * FROM orders FOR SYSTEM_TIME ALL",
