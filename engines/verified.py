@@ -2,9 +2,8 @@
 
 A wrong answer that is marked as verified is worse than none, and embeddings do not tell it from a
 right one: for a question about another month the cosine is 0.98, for the same question in French
-0.5. So words decide. Each word of a question must be said in passing, give a value to a parameter,
-or ask for what a verified query was written to answer; and all that one of its wordings asks for
-must be asked.
+0.5. So words decide. Those of a question that are neither said in passing nor give a value to a
+parameter must ask for exactly what one wording of the verified query asks for.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from stores.verified_queries import Value, VerifiedQuery
 from stores.words import folded
 
 _OPTIONAL = ("limit", "bound")  # a question may leave them open where a wording does not
-_LONGEST_VALUES = 20  # words that may be names and numbers; longer questions ask for more
+_MOST_WORDS = 60  # who writes more asks for more
 _QUALIFIERS = {"average", "best", "develop", "each", "least", "low", "most", "who", "worst"}
 
 
@@ -54,10 +53,6 @@ class _Known:
     parameters: Sequence[Parameter]
     wordings: Sequence[_Wording]
 
-    @property
-    def vocabulary(self) -> frozenset[str]:
-        return frozenset[str]().union(*(wording.asks for wording in self.wordings))
-
 
 class VerifiedMatcher:
     """Finds the verified query for a question; `run` looks names up in the business tables.
@@ -79,7 +74,8 @@ class VerifiedMatcher:
 
     def match(self, question: str) -> Match | None:
         """The one query that answers the question; None when none does, or more than one."""
-        matches = list(self._matches(question))
+        words = tokens(question)
+        matches = list(self._matches(question)) if len(words) <= _MOST_WORDS else []
         return matches[0] if len(matches) == 1 else None
 
     def nearest(self, question: str, count: int) -> list[tuple[VerifiedQuery, float]]:
@@ -148,30 +144,29 @@ def _wording(text: str, parameters: Sequence[Parameter]) -> _Wording:
 
 
 def _may_agree(asked: frozenset[str], known: _Known) -> bool:
-    foreign = len(asked - known.vocabulary)
-    return foreign <= _LONGEST_VALUES and any(
-        asked.issuperset(wording.asks) for wording in known.wordings
-    )
+    return any(asked.issuperset(wording.asks) for wording in known.wordings)
 
 
 def _agrees(asked: Sequence[str], filling: Filling, known: _Known) -> bool:
-    return known.vocabulary.issuperset(asked) and any(
+    return any(
         _asks_the_same(wording, asked) and wording.names <= filling.values.keys()
         for wording in known.wordings
     )
 
 
 def _asks_the_same(wording: _Wording, asked: Sequence[str]) -> bool:
-    """All of the wording, and about the same: the worst rating is not the worst product."""
-    return {*wording.asks} <= {*asked} and _topic(wording.asks) == _topic(asked) != ""
+    """In the same order: which part of the delivered was returned is not the reverse."""
+    things = _unqualified(asked)
+    return {*wording.asks} == {*asked} and bool(things) and _unqualified(wording.asks) == things
 
 
-def _topic(asked: Sequence[str]) -> str:
-    """The first thing that is asked for, past what only qualifies it: best, each month."""
-    for before, concept in zip(("", *asked), asked, strict=False):
-        if concept not in _QUALIFIERS and before != "each":
-            return concept
-    return ""
+def _unqualified(asked: Sequence[str]) -> list[str]:
+    """Without what only qualifies, wherever it stands: best, each month."""
+    return [
+        concept
+        for before, concept in zip(("", *asked), asked, strict=False)
+        if concept not in _QUALIFIERS and before != "each"
+    ]
 
 
 def _quoted(name: str) -> str:

@@ -13,13 +13,13 @@ import yaml
 from fake_models import HashEmbedding
 from sample_shop import TODAY
 
+from engines.guarded_database import GuardedDatabase
 from engines.query_result import QueryResult, Run
 from engines.verified import VerifiedMatcher
 from engines.verified_answer import answer
 from kb.verified_queries import read_verified_queries, save, verify
-from stores.binding import bindable
 from stores.connection import make_engine
-from stores.errors import EngineError, StoreError
+from stores.errors import EngineError, QueryFailed, StoreError, UnsafeQuery
 from stores.private_server import PrivateServer
 from stores.schema import create_database, migrate
 from stores.script import run_script
@@ -30,6 +30,7 @@ QUERIES = read_verified_queries(ROOT / "data" / "verified_queries.yaml")
 QUESTIONS = yaml.safe_load((ROOT / "tests" / "verified_questions.yaml").read_text("utf-8"))
 SAMPLE = yaml.safe_load((ROOT / "data" / "questions.yaml").read_text("utf-8"))
 DATABASE = "test_verified_shop"
+TABLES = ("customers", "products", "orders", "order_items", "reviews")
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +48,11 @@ def shop(server: PrivateServer) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture(scope="module")
-def run(shop: sa.Engine) -> Run:
-    def run(sql: str, values: Mapping[str, Any]) -> QueryResult:
-        with shop.connect() as connection:
-            rows = connection.execute(bindable(sql), dict(values))
-            return QueryResult(tuple(rows.keys()), [tuple(row) for row in rows])
-
-    return run
+def run(shop: sa.Engine) -> Iterator[Run]:
+    """Through the guard, as in use."""
+    engine = make_engine(shop.url)
+    yield GuardedDatabase(engine, TABLES).run
+    engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -158,10 +157,12 @@ def test_the_nearest_queries_come_with_their_likeness(matcher):
 def test_a_query_that_does_not_run_is_not_saved(shop, run):
     queries = VerifiedQueries(shop)
     broken = replace(QUERIES[0], name="broken", sql="SELECT nothing FROM orders WHERE 1 = :year")
-    with pytest.raises(sa.exc.DBAPIError, match="Unknown column"):
+    with pytest.raises(QueryFailed, match="Unknown column"):
         save(queries, broken, run)
     with pytest.raises(EngineError, match="binds other parameters than it declares: day"):
         save(queries, replace(broken, sql="SELECT :year, :day"), run)
+    with pytest.raises(UnsafeQuery, match="begins with DELETE"):
+        save(queries, replace(broken, sql="DELETE FROM orders WHERE order_id = :year"), run)
     assert queries.all() == []
 
 
