@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,6 +31,7 @@ from stores.words import (
 _SQL = statements("postings.sql")
 _ROWS_A_STATEMENT = 20_000
 _CHUNKS_A_FILL = 500
+_MOST_WORDS = 300  # of a question; a pasted page has said by then what it is about
 _BLOCK_BYTES = 500 * POSTING.itemsize  # a batch of chunks is written at once
 # Statistics of the collection are read again when that took less than a hundredth of the time
 # since; a second-old average length ranks as well as a new one.
@@ -177,7 +178,7 @@ class Postings:
         """
         statistics = self._current(connection)
         names = self._names_in(connection, text)
-        asked = dict.fromkeys(index_words(text, unsplit=names))
+        asked = islice(dict.fromkeys(index_words(text, unsplit=names)), _MOST_WORDS)
         words = [_terms(word, statistics.languages) for word in asked]
         found = self._found(connection, {term for terms in words for term in terms})
         return bm25(

@@ -9,6 +9,7 @@ from importlib import resources
 import snowballstemmer
 
 _WORD = re.compile(r"\w+(?:[-_.]\w+)*")
+_LONGEST = 64
 _JOINT = re.compile(r"[-_.]+")
 ELISION = re.compile(r"\b(?:[cdjlmnst]|qu|lorsqu|puisqu|jusqu)['\u2019](?=\w)", re.IGNORECASE)
 _STEMMERS = {
@@ -51,7 +52,8 @@ def index_words(text: str, unsplit: Collection[str] = ()) -> Iterator[str]:
 
 
 def written_words(text: str) -> list[str]:
-    return _WORD.findall(_without_elisions(text))
+    """As they are written; of a longer one, as of encoded data, the first 64 characters."""
+    return [word[:_LONGEST] for word in _WORD.findall(_without_elisions(text))]
 
 
 def indexed(written: str) -> tuple[str, ...]:

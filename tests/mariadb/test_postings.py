@@ -303,3 +303,10 @@ def test_rows_deleted_behind_our_back_are_not_found(
         connection.exec_driver_sql("DELETE FROM kb_chunk WHERE chunk_id = 'gone'")
     query = VectorStoreQuery(query_str="boiler", query_embedding=[1.0, 0.0], mode=Mode.HYBRID)
     assert list(found(store, "boiler")) == store.query(query).ids == ["there"]
+
+
+def test_a_pasted_page_and_a_word_without_end_are_searched_for(store: MariaDBVectorStore) -> None:
+    store.add([chunk("a", f"boiler {'x' * 5_000}"), chunk("b", "kettle")])
+    page = " ".join(f"word{n}" for n in range(20_000))
+    assert list(found(store, f"boiler {page}")) == ["a"]
+    assert list(found(store, "x" * 6_000)) == ["a"]

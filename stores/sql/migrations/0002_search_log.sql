@@ -4,7 +4,7 @@ CREATE TABLE IF NOT EXISTS kb_search (
   searched_at DATETIME(6) NOT NULL DEFAULT UTC_TIMESTAMP(6),
   session_id VARCHAR(190) NULL,
   profile VARCHAR(190) NOT NULL,
-  question TEXT NULL,
+  question MEDIUMTEXT NULL,
   language VARCHAR(16) NOT NULL,
   kind VARCHAR(16) NOT NULL,
   milliseconds FLOAT NOT NULL,
