@@ -1,5 +1,6 @@
-"""The answer that a verified query gives, without a language model."""
+"""What a verified query says: an answer without a language model, an example for one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,6 +9,8 @@ from babel import dates
 from engines.language import question_language
 from engines.query_result import QueryResult, Run, as_text, formatted
 from engines.verified import Match
+from stores.binding import with_literals
+from stores.verified_queries import VerifiedQuery
 
 _PHRASES = {
     "en": {
@@ -36,6 +39,14 @@ def answer(question: str, match: Match, run: Run) -> VerifiedAnswer:
     result = run(match.query.sql, match.values)
     rows = as_text(result, language, match.query.units)
     return VerifiedAnswer(f"{rows}\n\n{_origin(match, language)}", match, result)
+
+
+def examples(queries: Iterable[VerifiedQuery]) -> str:
+    """Questions with their SQL, for the prompt of a model that writes SQL itself."""
+    return "\n\n".join(
+        f"Question: {query.question}\nSQL:\n{with_literals(query.sql, query.parameters)}"
+        for query in queries
+    )
 
 
 def _origin(match: Match, language: str) -> str:

@@ -1,6 +1,9 @@
 """SQL with named parameters: which they are, and the statement that binds them."""
 
 import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -27,3 +30,16 @@ def with_zeros(sql: str) -> str:
 def bindable(sql: str) -> sa.TextClause:
     """The statement as it is written, to be executed with a value for each parameter."""
     return sa.text(_PART.sub(lambda f: f[0] if f["name"] else f[0].replace(":", "\\:"), sql))
+
+
+def with_literals(sql: str, values: Mapping[str, Any]) -> str:
+    """The values as SQL writes them, to be read and never to be executed."""
+    return _PART.sub(lambda f: _literal(values[f["name"]]) if f["name"] else f[0], sql)
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "''") + "'"

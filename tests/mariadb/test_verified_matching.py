@@ -11,13 +11,16 @@ import pytest
 import sqlalchemy as sa
 import yaml
 from fake_models import HashEmbedding
+from llama_index.core.query_engine import CustomQueryEngine
 from sample_shop import TODAY
 
 from engines.guarded_database import GuardedDatabase
 from engines.query_result import QueryResult, Run
 from engines.verified import VerifiedMatcher
-from engines.verified_answer import answer
+from engines.verified_answer import answer, examples
+from engines.verified_engine import VerifiedQueryEngine
 from kb.verified_queries import read_verified_queries, save, verify
+from stores.binding import with_literals
 from stores.connection import make_engine
 from stores.errors import EngineError, QueryFailed, StoreError, UnsafeQuery
 from stores.private_server import PrivateServer
@@ -31,6 +34,11 @@ QUESTIONS = yaml.safe_load((ROOT / "tests" / "verified_questions.yaml").read_tex
 SAMPLE = yaml.safe_load((ROOT / "data" / "questions.yaml").read_text("utf-8"))
 DATABASE = "test_verified_shop"
 TABLES = ("customers", "products", "orders", "order_items", "reviews")
+
+
+class CustomEngine(CustomQueryEngine):
+    def custom_query(self, query_str: str) -> str:
+        return "from the other engine"
 
 
 @pytest.fixture(scope="module")
@@ -184,3 +192,62 @@ def test_verifying_runs_each_and_notes_who_did(shop, run):
     assert set(by.values()) == {("Tom Prescott", day)}
     assert verify(queries, run, ["low_stock"], today=TODAY) == {}
     assert queries.one("low_stock").verified_at == day
+
+
+def test_the_engine_answers_with_rows_and_who_verified_them(matcher, run):
+    response = VerifiedQueryEngine(matcher, run).query("What was our revenue in 2025?")
+    metadata = response.metadata
+    assert str(response).startswith(
+        "revenue: €398,400.60\n\nVerified by Inès Duarte on June 12, 2026"
+    )
+    assert (metadata["route"], metadata["columns"]) == ("database", ["revenue"])
+    assert metadata["rows"] == [[Decimal("398400.60")]]
+    assert metadata["sql"].endswith("YEAR(ordered_at) = :year")
+    assert metadata["verified"]["name"] == "revenue_of_year"
+    assert metadata["verified"]["parameters"] == {"year": 2025}
+    assert metadata["verified"]["assumed"] == []
+
+
+async def test_the_engine_answers_alike_when_awaited_and_streamed(matcher, run):
+    question = "What was our revenue in 2025?"
+    text = str(VerifiedQueryEngine(matcher, run).query(question))
+    streaming = VerifiedQueryEngine(matcher, run, streaming=True)
+    assert str(await VerifiedQueryEngine(matcher, run).aquery(question)) == text
+    assert "".join(streaming.query(question).response_gen) == text
+    streamed = await streaming.aquery(question)
+    assert "".join([piece async for piece in streamed.async_response_gen()]) == text
+
+
+async def test_what_no_verified_query_answers_goes_to_the_other_engine(matcher, run):
+    other = CustomEngine()
+    engine = VerifiedQueryEngine(matcher, run, other)
+    assert str(engine.query("Who are our worst customers?")) == "from the other engine"
+    assert str(await engine.aquery("Who are our worst customers?")) == "from the other engine"
+    assert str(engine.query("Who are our best customers?")) != "from the other engine"
+
+
+def test_without_another_engine_it_says_what_it_can_answer(matcher, run):
+    response = VerifiedQueryEngine(matcher, run).query("What was our revenue in March 2025?")
+    assert str(response).startswith("No verified query answers this")
+    assert "- What was our revenue in 2025?" in str(response).splitlines()
+    assert (response.metadata["sql"], response.metadata["rows"]) == (None, [])
+    nothing = VerifiedQueryEngine(VerifiedMatcher([], HashEmbedding(), run), run)
+    assert "configuré" in str(nothing.query("Combien de clients avons-nous ?")).split("\n")[-1]
+
+
+def test_the_statement_alone_is_shown_without_running_it(matcher):
+    def refuse(*_: object) -> QueryResult:
+        raise AssertionError
+
+    engine = VerifiedQueryEngine(matcher, refuse, sql_only=True)
+    response = engine.query("What was our revenue in 2024?")
+    assert str(response) == response.metadata["sql"] == QUERIES[0].sql
+    assert response.metadata["verified"]["parameters"] == {"year": 2024}
+
+
+def test_examples_for_a_model_hold_values_and_pass_the_guard(run):
+    text = examples(QUERIES)
+    assert ":year" not in text
+    assert "c.name = 'Kiln & Crumb Leipzig'" in text
+    for query in QUERIES:
+        assert run(with_literals(query.sql, query.parameters), {}).rows

@@ -1,11 +1,14 @@
 """Named parameters are found where they are, and everything else stays as it was written."""
 
+from datetime import date
+from decimal import Decimal
+
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stores.binding import bindable, parameter_names, with_zeros
+from stores.binding import bindable, parameter_names, with_literals, with_zeros
 
 QUOTED = "':a' \":b\" `:c` 'it''s :d' 'it\\'s :e'"
 COMMENTS = "-- :f\n# :g\n/* :h\n:i */"
@@ -23,6 +26,13 @@ def test_parameters_are_named_once_in_their_order():
     assert parameter_names(sql) == ["year", "z", "n_1"]
     assert set(bindable(sql)._bindparams) == {"year", "z", "n_1"}
     assert with_zeros(sql).endswith("WHERE y = 0 AND z < 0 OR y > 0 LIMIT 0")
+
+
+def test_values_are_shown_as_sql_writes_them():
+    values = {"a": "O'Brien \\ :b", "b": Decimal("1.50"), "c": None, "d": date(2026, 1, 2)}
+    assert with_literals("x = :a AND y > :b OR z IS :c OR d = :d AND ':a'", values) == (
+        "x = 'O''Brien \\\\ :b' AND y > 1.50 OR z IS NULL OR d = '2026-01-02' AND ':a'"
+    )
 
 
 @given(st.lists(st.sampled_from(["'", "\\", ":", "a", "1", " ", '"', "`", "%", "?", "é", "-"])))

@@ -1,0 +1,160 @@
+"""The query engine that answers from verified queries, and leaves the rest to another one."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Generator
+from typing import Any, Final
+
+from llama_index.core.base.base_query_engine import BaseQueryEngine
+from llama_index.core.base.response.schema import (
+    RESPONSE_TYPE,
+    AsyncStreamingResponse,
+    Response,
+    StreamingResponse,
+)
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.prompts.mixin import PromptMixinType
+from llama_index.core.schema import QueryBundle
+
+from engines.language import question_language
+from engines.query_result import Run
+from engines.verified import Match, VerifiedMatcher
+from engines.verified_answer import VerifiedAnswer, answer
+
+_LIKE: Final = 0.5  # cosine; what is further away is not worth naming
+_NAMED: Final = 3
+_PHRASES = {
+    "en": {
+        "none": "No verified query answers this, and there is no language model to write one.",
+        "near": "Questions that can be answered:",
+    },
+    "fr": {
+        "none": (
+            "Aucune requête vérifiée ne répond à cette question, et aucun modèle de langage n'est "
+            "configuré pour en écrire une."
+        ),
+        "near": "Questions auxquelles il y a une réponse :",
+    },
+}
+
+
+class VerifiedQueryEngine(BaseQueryEngine):
+    """Answers with the verified query that a question asks for; else `otherwise` answers.
+
+    `Response.metadata["verified"]` tells who verified what, and the values that were bound; with
+    `sql_only` the statement is the answer, and nothing but names is looked up.
+    """
+
+    def __init__(
+        self,
+        matcher: VerifiedMatcher,
+        run: Run,
+        otherwise: BaseQueryEngine | None = None,
+        *,
+        streaming: bool = False,
+        sql_only: bool = False,
+        route_reason: str = "the database was asked for",
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
+        super().__init__(callback_manager or CallbackManager())
+        self._matcher = matcher
+        self._run = run
+        self._otherwise = otherwise
+        self._streaming = streaming
+        self._sql_only = sql_only
+        self._route_reason = route_reason
+
+    def _get_prompt_modules(self) -> PromptMixinType:
+        return {"otherwise": self._otherwise} if self._otherwise else {}
+
+    def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        response = self._verified(query_bundle.query_str)
+        if response is None:
+            assert self._otherwise  # noqa: S101 - without another engine there is an answer
+            return self._otherwise.query(query_bundle)
+        if self._streaming:
+            return StreamingResponse(_pieces(str(response)), [], response.metadata)
+        return response
+
+    async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        response = await asyncio.to_thread(self._verified, query_bundle.query_str)
+        if response is None:
+            assert self._otherwise  # noqa: S101 - as above
+            return await self._otherwise.aquery(query_bundle)
+        if self._streaming:
+            return AsyncStreamingResponse(_apieces(str(response)), [], response.metadata)
+        return response
+
+    def _verified(self, question: str) -> Response | None:
+        """None when the other engine is to answer."""
+        begin = time.perf_counter()
+        match = self._matcher.match(question)
+        if match is None and self._otherwise:
+            return None
+        metadata = self._metadata()
+        text = self._text(question, match, metadata)
+        metadata["timings"]["answer"] = round((time.perf_counter() - begin) * 1000, 1)
+        return Response(text, [], metadata)
+
+    def _text(self, question: str, match: Match | None, metadata: dict[str, Any]) -> str:
+        if match is None:
+            return self._refusal(question)
+        metadata["sql"] = match.query.sql
+        metadata["verified"] = _provenance(match)
+        if self._sql_only:
+            return match.query.sql
+        found = answer(question, match, self._run)
+        metadata.update(_rows(found))
+        return found.text
+
+    def _refusal(self, question: str) -> str:
+        phrases = _PHRASES[question_language(question)]
+        near = [
+            f"- {query.question}"
+            for query, likeness in self._matcher.nearest(question, _NAMED)
+            if likeness >= _LIKE
+        ]
+        return "\n".join([phrases["none"], *([phrases["near"], *near] if near else [])])
+
+    def _metadata(self) -> dict[str, Any]:
+        return {
+            "route": "database",
+            "route_reason": self._route_reason,
+            "citations": [],
+            "sql": None,
+            "columns": [],
+            "rows": [],
+            "truncated": False,
+            "verified": None,
+            "errors": {},
+            "timings": {},
+            "model": None,
+        }
+
+
+def _provenance(match: Match) -> dict[str, Any]:
+    return {
+        "name": match.query.name,
+        "question": match.query.question,
+        "verified_by": match.query.verified_by,
+        "verified_at": match.query.verified_at,
+        "parameters": dict(match.values),
+        "assumed": sorted(match.values.keys() - match.given),
+    }
+
+
+def _rows(found: VerifiedAnswer) -> dict[str, Any]:
+    result = found.result
+    return {
+        "columns": list(result.columns),
+        "rows": [list(row) for row in result.rows],
+        "truncated": result.truncated,
+    }
+
+
+def _pieces(text: str) -> Generator[str, None, None]:
+    yield text
+
+
+async def _apieces(text: str) -> AsyncGenerator[str, None]:
+    yield text
