@@ -1,6 +1,6 @@
 """Verified queries of a file, and those that somebody saves: each runs before it is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from engines.language import question_language
 from engines.parameters import parameters_of
 from engines.query_result import Run
-from stores.errors import ConfigError, EngineError, KBError
+from stores.errors import ConfigError, EngineError, KBError, StoreError
 from stores.verified_queries import Value, VerifiedQueries, VerifiedQuery
+from stores.words import words
 
+_NAME_WORDS = 6
 _Text = Annotated[str, Field(min_length=1)]
 _Name = Annotated[str, Field(min_length=1, max_length=190)]
 
@@ -51,8 +53,38 @@ def read_verified_queries(file: Path) -> list[VerifiedQuery]:
     return queries
 
 
-def save(queries: VerifiedQueries, query: VerifiedQuery, run: Run) -> None:
-    """Run it with the defaults of its parameters, and keep it when that works."""
+def new_query(
+    question: str,
+    sql: str,
+    verified_by: str,
+    today: date,
+    *,
+    name: str | None = None,
+    parameters: Mapping[str, Value] | None = None,
+) -> VerifiedQuery:
+    """A query to save; its name is that of the question's words unless it is given."""
+    return VerifiedQuery(
+        name=name or "_".join(words(question)[:_NAME_WORDS]) or "query",
+        question=question,
+        sql=sql.strip(),
+        language=question_language(question),
+        verified_by=verified_by,
+        verified_at=today,
+        parameters=parameters or {},
+    )
+
+
+def save(
+    queries: VerifiedQueries, query: VerifiedQuery, run: Run, *, replace: bool = False
+) -> None:
+    """Run it with the defaults of its parameters, and keep it when that works.
+
+    Raises StoreError when there is one of its name, unless it is to be replaced.
+    """
+    if not replace and any(known.name == query.name for known in queries.all()):
+        raise StoreError(
+            f"There is a verified query {query.name!r}. Choose another name, or remove it first."
+        )
     try_out(query, run)
     queries.save(query)
 

@@ -19,7 +19,7 @@ from engines.query_result import QueryResult, Run
 from engines.verified import VerifiedMatcher
 from engines.verified_answer import answer, examples
 from engines.verified_engine import VerifiedQueryEngine
-from kb.verified_queries import read_verified_queries, save, verify
+from kb.verified_queries import new_query, read_verified_queries, save, verify
 from stores.binding import with_literals
 from stores.connection import make_engine
 from stores.errors import EngineError, QueryFailed, StoreError, UnsafeQuery
@@ -172,6 +172,24 @@ def test_a_query_that_does_not_run_is_not_saved(shop, run):
     with pytest.raises(UnsafeQuery, match="begins with DELETE"):
         save(queries, replace(broken, sql="DELETE FROM orders WHERE order_id = :year"), run)
     assert queries.all() == []
+
+
+def test_a_saved_query_has_a_name_answers_and_is_replaced_only_when_told(shop, run):
+    queries = VerifiedQueries(shop)
+    sql = "SELECT COUNT(*) AS stars FROM reviews WHERE rating = :stars"
+    query = new_query(
+        "How many reviews have 1 star?", sql, "Rory Whelan", TODAY, parameters={"stars": 1}
+    )
+    save(queries, query, run)
+    assert queries.all() == [query]
+    assert (query.name, query.language, query.origin) == ("review_1_star", "en", "saved")
+    with pytest.raises(StoreError, match="There is a verified query 'review_1_star'"):
+        save(queries, query, run)
+    save(queries, query, run, replace=True)
+    matcher = VerifiedMatcher(queries.all(), HashEmbedding(), run)
+    match = matcher.match("How many reviews have 5 stars?")
+    assert dict(match.values) == {"stars": 5}
+    queries.remove(query.name)
 
 
 def test_verifying_runs_each_and_notes_who_did(shop, run):
