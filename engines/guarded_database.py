@@ -132,7 +132,8 @@ class GuardedDatabase(SQLDatabase):
                 if type(error) is not Exception:
                     raise
                 # The pure-Python driver drops the text of an error that comes in place of a row.
-                _, number, message = connection.exec_driver_sql("SHOW ERRORS LIMIT 1").one()
+                told = connection.exec_driver_sql("SHOW ERRORS LIMIT 1").first()
+                _, number, message = told or ("Error", 0, str(error))
                 raise QueryFailed(_failure(message, int(number))) from error
 
     def _look(self, table: str) -> Look:
