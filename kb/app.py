@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 import sqlalchemy as sa
 from llama_index.core.base.base_query_engine import BaseQueryEngine
@@ -15,29 +15,30 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore
 from llama_index.core.vector_stores.types import MetadataFilters
 
+from engines.database import DatabaseQueryEngine
 from engines.documents import DocumentQueryEngine
-from engines.model_errors import model_errors
+from engines.guarded_database import GuardedDatabase
 from engines.reranking import make_reranker
 from engines.retrieval import DocumentRetriever
 from engines.searching import Search
+from kb.collection import open_store
 from kb.config import Config, load_config
 from kb.database import open_database
 from kb.experiments import assigned
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.report import IndexReport, Progress
 from kb.indexing.run import Indexer
-from kb.models import embedding_identity, make_embedder, make_llm, vector_weight
+from kb.models import make_embedder, make_llm, vector_weight
+from kb.sources import Source, route_reason
+from kb.tables import open_tables
 from kb.usage import Said, keep_feedback, keep_search
-from stores.collection import Collection, open_collection
+from stores.collection import Collection
 from stores.connection import ServerInfo, server_info
 from stores.documents import DocumentRegistry
 from stores.embedding_cache import EmbeddingCache
 from stores.errors import ConfigError
-from stores.schema import migrate
 from stores.search_log import Rating, SearchLog
 from stores.vector_store import MariaDBVectorStore
-
-Source = Literal["auto", "documents", "database", "both"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class KnowledgeBase:
         embed_model, llm = make_embedder(config), make_llm(config)
         engine = open_database(config, say)
         try:
-            vector_store, collection = _opened(engine, config, embed_model)
+            vector_store, collection = open_store(engine, config, embed_model)
         except BaseException:
             engine.dispose()
             raise
@@ -85,6 +86,16 @@ class KnowledgeBase:
 
     def close(self) -> None:
         self.engine.dispose()
+        if "tables" in vars(self):
+            self.tables.engine.dispose()
+
+    @cached_property
+    def tables(self) -> GuardedDatabase:
+        """The business tables of tables.include, opened when they are first asked.
+
+        Raises ConfigError, also when their account could do more than read them; StoreError.
+        """
+        return open_tables(self.config)
 
     def index(
         self,
@@ -178,14 +189,40 @@ class KnowledgeBase:
         session: str | None = None,
         streaming: bool = False,
     ) -> BaseQueryEngine:
-        """An engine that answers from a source; its responses carry their evidence in metadata."""
+        """An engine that answers from a source; its responses carry their evidence in metadata.
+
+        What chooses and logs passages has no meaning for the source `database`.
+        """
+        reason = route_reason(source)
+        if source == "database":
+            return self.database_engine(streaming=streaming)
         return DocumentQueryEngine(
             self.retriever(top_k, filters=filters, profile=profile, session=session),
             llm=self.llm,
             embed_model=self.embed_model,
             streaming=streaming,
-            route_reason=_route_reason(source),
+            route_reason=reason,
             on_answer=self._logging(session),
+        )
+
+    def database_engine(
+        self, *, streaming: bool = False, sql_only: bool = False
+    ) -> DatabaseQueryEngine:
+        """The engine of the source `database`; with `sql_only` it writes SQL and runs none.
+
+        Raises ConfigError without a language model.
+        """
+        if self.llm is None:
+            raise ConfigError(
+                "Asking the tables takes a language model, and llm.provider is none. "
+                "Set llm.provider and llm.model in config.yaml."
+            )
+        return DatabaseQueryEngine(
+            self.tables,
+            llm=self.llm,
+            embed_model=self.embed_model,
+            streaming=streaming,
+            sql_only=sql_only,
         )
 
     def ask(
@@ -253,44 +290,7 @@ class KnowledgeBase:
         return partial(keep_search, SearchLog(self.engine), self.config.retrieval.log, session)
 
 
-def _opened(
-    engine: sa.Engine, config: Config, embed_model: BaseEmbedding
-) -> tuple[MariaDBVectorStore, Collection]:
-    server_info(engine)
-    migrate(engine)
-    collection = open_collection(
-        engine, embedding_identity(config, embed_model), lambda: _dimension(embed_model)
-    )
-    vector_store = MariaDBVectorStore(
-        engine,
-        collection.chunk_table,
-        embed_dim=collection.dimension,
-        m=16,  # finer than the store's default: embedding takes so much longer than indexing
-        ef_search=128,
-        filter_keys=config.documents.filter_keys,
-    )
-    vector_store.set_up()
-    return vector_store, collection
-
-
-def _dimension(embed_model: BaseEmbedding) -> int:
-    with model_errors("measuring the dimension of the embedding model"):
-        return len(embed_model.get_text_embedding("dimension"))
-
-
 def _asked(question: str) -> str:
     if not question.strip():
         raise ConfigError("The question is empty. Ask something.")
     return question.encode(errors="replace").decode()
-
-
-def _route_reason(source: Source) -> str:
-    if source not in get_args(Source):
-        raise ConfigError(
-            f"There is no source {source!r}; there are {', '.join(get_args(Source))}."
-        )
-    if source in ("database", "both"):
-        raise ConfigError(
-            f"The source {source!r} is not available yet; `documents` and `auto` are."
-        )
-    return "documents were asked for" if source == "documents" else "documents are the only source"

@@ -13,6 +13,7 @@ from kb.cli.feedback import feedback
 from kb.cli.indexing import index
 from kb.cli.program import Program
 from kb.cli.server import db
+from kb.cli.sql import sql
 from kb.cli.starting import init, setup
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, init, setup, index, search, ask, feedback, status, doctor):
+for command in (demo, init, setup, index, search, ask, sql, feedback, status, doctor):
     app.command()(command)
 app.command("eval")(evaluate)
 app.add_typer(db, name="db")

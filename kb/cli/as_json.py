@@ -49,4 +49,9 @@ def passage_values(passage: "NodeWithScore") -> dict[str, Any]:
 
 def answer_values(response: "Response") -> dict[str, Any]:
     metadata = response.metadata or {}
-    return {"answer": response.response, **{key: metadata.get(key) for key in _ANSWER}}
+    values = {"answer": response.response, **{key: metadata.get(key) for key in _ANSWER}}
+    if values["rows"]:
+        from engines.query_result import as_json
+
+        values["rows"] = as_json(values["rows"])
+    return values

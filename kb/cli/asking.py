@@ -9,6 +9,7 @@ from rich.text import Text
 from kb.cli.filters import metadata_filters
 from kb.cli.opening import opened
 from kb.cli.options import AsJson, ConfigPath, Explain, Filters, Profile, Question, TopK
+from kb.cli.program import ExitCode
 from kb.cli.terminal import OUT, printable, waiting
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def ask(
     with opened(config, profile=profile) as knowledge_base:
         if OUT.is_terminal and knowledge_base.llm and not as_json:
             engine = knowledge_base.query_engine(source, **options, streaming=True)
-            _stream(engine, question, explain)
+            _end(_stream(engine, question, explain))
             return
         with waiting("Looking for the answer"):
             response = knowledge_base.ask(question, source, **options)
@@ -89,9 +90,15 @@ def ask(
         print_json(answer_values(response))
     else:
         _show(str(response.response), response.metadata or {}, explain)
+    _end(response.metadata or {})
 
 
-def _stream(engine: "BaseQueryEngine", question: str, explain: bool) -> None:
+def _end(metadata: Mapping[str, Any]) -> None:
+    if metadata.get("errors"):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _stream(engine: "BaseQueryEngine", question: str, explain: bool) -> Mapping[str, Any]:
     """Words as they come; the citations are known after the last one."""
     from llama_index.core.base.response.schema import StreamingResponse
 
@@ -101,13 +108,14 @@ def _stream(engine: "BaseQueryEngine", question: str, explain: bool) -> None:
         response = engine.query(question)
     if not isinstance(response, StreamingResponse):  # nothing was found for the model to read
         _show(str(response), response.metadata or {}, explain)
-        return
+        return response.metadata or {}
     try:
         for word in wrapped(response.response_gen, OUT.width):
             OUT.print(Text(printable(word)), end="", soft_wrap=True)
     finally:
         OUT.print()
     _show_evidence(response.metadata or {}, explain)
+    return response.metadata or {}
 
 
 def _show(text: str, metadata: Mapping[str, Any], explain: bool) -> None:
@@ -119,8 +127,10 @@ def _show(text: str, metadata: Mapping[str, Any], explain: bool) -> None:
 
 def _show_evidence(metadata: Mapping[str, Any], explain: bool, besides: str = "") -> None:
     from kb.cli.render import show_footing, show_search, show_sources
+    from kb.cli.render_rows import show_rows
 
     OUT.print()
+    show_rows(OUT, metadata)
     show_sources(OUT, metadata["citations"], besides)
     show_footing(OUT, metadata)
     if explain and "search" in metadata:

@@ -1,0 +1,38 @@
+"""The rows of the business tables, and the SQL that found them, as people read them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from engines.query_result import as_json
+from kb.cli.terminal import counted, one_line, printable
+
+_SHOWN = 20
+
+
+def show_rows(console: Console, metadata: Mapping[str, Any]) -> None:
+    """The statement as it ran, and its first rows; nothing where none ran."""
+    if not metadata.get("sql"):
+        return
+    console.print(Text(printable(metadata["sql"]), "dim"), soft_wrap=True)
+    rows = metadata["rows"]
+    if rows:
+        console.print()
+        console.print(_table(metadata["columns"], rows))
+    if metadata["truncated"]:
+        console.print(Text(f"Only the first {counted(len(rows), 'row')} were read.", "yellow"))
+    elif len(rows) > _SHOWN:
+        console.print(Text(f"The first {_SHOWN} of {len(rows)} rows; --json shows all.", "dim"))
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column, example in zip(columns, rows[0], strict=True):
+        side = "left" if isinstance(example, str) else "right"
+        table.add_column(Text(one_line(column)), justify=side, overflow="fold")  # type: ignore[arg-type]  # rich knows both
+    for row in as_json(rows[:_SHOWN]):
+        table.add_row(*("" if cell is None else Text(one_line(str(cell))) for cell in row))
+    return table
