@@ -18,6 +18,7 @@ from sqlglot import exp
 from stores.errors import UnsafeQuery
 
 LONGEST: Final = 20_000  # characters of a statement
+LONGEST_PAD: Final = 255  # characters: no statement makes long texts to keep functions busy
 DEEPEST: Final = 30  # parentheses in one another; the parser gives up soon after
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -203,8 +204,14 @@ def _wrong_parts(query: exp.Query, tables: Collection[str], database: str | None
     for node in query.walk():
         if not isinstance(node, _ALLOWED_NODES):
             yield f"{type(node).__name__} is not among the parts of a statement that are allowed"
+        elif isinstance(node, exp.Pad) and not _is_short(node.expression):
+            yield f"LPAD and RPAD need a length that is written as a number up to {LONGEST_PAD}"
         elif isinstance(node, exp.Table):
             yield from _wrong_table(node, tables, database)
+
+
+def _is_short(length: exp.Expr) -> bool:
+    return isinstance(length, exp.Literal) and length.is_int and int(length.name) <= LONGEST_PAD
 
 
 def _wrong_table(table: exp.Table, tables: Collection[str], database: str | None) -> Iterator[str]:
@@ -212,11 +219,16 @@ def _wrong_table(table: exp.Table, tables: Collection[str], database: str | None
         return  # JSON_TABLE, by its name
     if table.catalog or (table.db and table.db != database):
         yield f"the database {table.db} is not allowed"
-    elif not table.db and _is_cte(table):
+    elif not table.db and (_is_cte(table) or _is_dual(table.this)):
         return
     elif table.name not in tables:
         allowed = ", ".join(sorted(tables))
         yield f"the table {table.name} is not allowed; these are: {allowed}"
+
+
+def _is_dual(name: exp.Identifier) -> bool:
+    """FROM DUAL reads no table; within `…` it would be one."""
+    return name.name.upper() == "DUAL" and not name.quoted
 
 
 def _is_cte(table: exp.Table) -> bool:

@@ -134,6 +134,13 @@ REFUSED = {
         "SELECT * FROM orders LIMIT ROWS EXAMINED 5",
         "SELECT (1",
     ],
+    "written as a number": [
+        "SELECT LPAD('a', 16000000, 'b')",
+        "SELECT RPAD('a', 1e7, 'b')",
+        "SELECT LPAD('a', 100 * 100000, 'b')",
+    ],
+    "the table dual": ["SELECT * FROM `dual`"],
+    "the database other": ["SELECT * FROM other.dual"],
     "nests": ["SELECT " + "(" * (DEEPEST + 1) + "1" + ")" * (DEEPEST + 1)],
     "characters": ["SELECT " + "1," * LONGEST + "1", "SELECT 1\x00"],
     "empty": ["", "  ", ";", "-- nothing", "EXPLAIN "],
@@ -141,6 +148,7 @@ REFUSED = {
 
 ALLOWED = [
     "SELECT 1",
+    "SELECT LPAD(MONTH(NOW()), 2, '0') FROM DUAL",
     "SELECT * FROM orders;",
     "select o.order_id, sum(quantity) from orders o join order_items i using (order_id) group by 1",
     "SELECT * FROM shop.orders",
