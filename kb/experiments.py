@@ -164,17 +164,17 @@ def _comparisons(ours: Sequence[Outcome], theirs: Sequence[Outcome]) -> Iterable
                 measure,
                 ours[0].profile,
                 theirs[0].profile,
-                float(_mean(one) - _mean(other)),
+                _mean(one) - _mean(other),
                 p_value(one, other),
             )
 
 
 def _by_session(judge: Judge, outcomes: Iterable[Outcome]) -> Rows:
-    """A search without a session stands alone."""
-    sums: dict[object, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for place, outcome in enumerate(outcomes):
-        if (value := judge(outcome)) is not None:
-            total = sums[place if outcome.session_id is None else outcome.session_id]
+    """Searches without a session were not dealt to a profile, so they prove nothing."""
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for outcome in outcomes:
+        if outcome.session_id is not None and (value := judge(outcome)) is not None:
+            total = sums[outcome.session_id]
             total[0] += value
             total[1] += 1
     return np.array(list(sums.values()))

@@ -86,6 +86,10 @@ def evaluate(
     kb eval --history scifact
     kb eval --live --days 7                 what users made of their searches
     """
+    if live and (path or history):
+        raise typer.BadParameter(
+            "--live is about the log of searches: leave out PATH and --history"
+        )
     if live:
         _show_live(days, config, as_json=as_json)
         return

@@ -21,7 +21,12 @@ def outcome(profile: str = "default", session: str | None = None, **fields: obje
 
 
 def rated(profile: str, ups: int, downs: int) -> list[Outcome]:
-    return [outcome(profile, rating=1)] * ups + [outcome(profile, rating=-1)] * downs
+    """One search a session."""
+    ratings = [1] * ups + [-1] * downs
+    return [
+        outcome(profile, f"{profile} {number}", rating=rating)
+        for number, rating in enumerate(ratings)
+    ]
 
 
 def of_sessions(profile: str, sessions: int, rating: int) -> list[Outcome]:
@@ -123,8 +128,15 @@ def test_many_searches_of_few_sessions_prove_nothing():
     assert p_values[1] < 0.001
 
 
+def test_searches_without_a_session_are_counted_and_not_compared():
+    alone = [outcome("a", rating=1)] * 40 + [outcome("b", rating=-1)] * 40
+    live = report(alone, 7)
+    assert [each.searches for each in live.profiles] == [40, 40]
+    assert not live.comparisons
+
+
 def test_every_two_profiles_are_compared_in_what_both_have():
-    outcomes = [*rated("a", 2, 1), *rated("b", 1, 1), outcome("c", clicked_rank=1)]
+    outcomes = [*rated("a", 2, 1), *rated("b", 1, 1), outcome("c", "c 1", clicked_rank=1)]
     compared = [
         (each.profile, each.other, each.measure) for each in report(outcomes, 7).comparisons
     ]
