@@ -113,11 +113,17 @@ def show_footing(console: Console, metadata: Mapping[str, Any]) -> None:
         console.print(Text(f"{branch} could not answer: {one_line(str(reason))}", "yellow"))
 
 
+def _strategy(search: Mapping[str, Any]) -> str:
+    if search["strategy"] not in ("weighted", "rrf", "intersection"):
+        return str(search["strategy"])
+    return f"{search['strategy']}, vectors weigh {search['vector_weight']:g}"
+
+
 def show_search(console: Console, search: Mapping[str, Any]) -> None:
     """How the question was understood and searched for."""
     facts = (
         f"profile {search['profile']}",
-        f"{search['strategy']}, vectors weigh {search['vector_weight']:g}",
+        _strategy(search),
         f"{search['kind']} in {search['language'] or 'no known language'}",
         counted(search["candidates"], "candidate"),
         f"id {search['id']}",
