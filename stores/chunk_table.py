@@ -79,7 +79,7 @@ class ChunkTable:
         if self.words == "fulltext":
             self._set_up_fulltext(connection, columns)
         if self.postings:
-            self.postings.set_up(connection)
+            self.postings.set_up(connection, columns)
         for key in self.filter_keys:
             if filter_column(key) not in columns:
                 self._add_filter_column(connection, key)

@@ -5,7 +5,7 @@ import secrets
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from itertools import groupby, islice
@@ -132,10 +132,11 @@ class Postings:
         self._statistics: Statistics | None = None
         self._fresh_until = 0.0
 
-    def set_up(self, connection: sa.Connection) -> None:
+    def set_up(self, connection: sa.Connection, chunk_columns: Collection[str]) -> None:
         """Create the table if need be, and fill it from the chunks that are there already."""
         connection.execute(self._sql("create"))
-        connection.execute(self._sql("add_block"))
+        if "block" not in chunk_columns:
+            connection.execute(self._sql("add_block"))
         if connection.scalar(self._sql("is_empty")):
             connection.execute(self._sql("forget_blocks"))
             self._fill(connection)

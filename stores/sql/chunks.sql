@@ -1,5 +1,6 @@
 -- create --
--- A chunk table. The short key is copied into every node of the vector graph; ids compare byte by byte.
+-- A chunk table; `block` is that of its postings. The short key is copied into every node of the
+-- vector graph; ids compare byte by byte.
 CREATE TABLE IF NOT EXISTS {table} (
   seq INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   chunk_id VARCHAR(512) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
@@ -8,6 +9,7 @@ CREATE TABLE IF NOT EXISTS {table} (
   metadata JSON NOT NULL,
   node JSON NOT NULL,
   embedding VECTOR({dimension}) NOT NULL,
+  block BIGINT UNSIGNED NULL,
   UNIQUE KEY chunk (chunk_id),
   KEY document (document_id),
   VECTOR INDEX nearest (embedding) M={m} DISTANCE={distance}

@@ -159,6 +159,22 @@ def test_the_loser_of_a_deadlock_runs_again(engine: sa.Engine, table: str) -> No
     assert scalar(engine, f"SELECT MIN(LENGTH(note)) FROM {table}") == 2
 
 
+def test_a_table_altered_since_the_snapshot_is_read_again(engine: sa.Engine, table: str) -> None:
+    calls = 0
+
+    def work(connection: sa.Connection) -> int:
+        nonlocal calls
+        calls += 1
+        connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        if calls == 1:
+            with engine.begin() as other:
+                other.exec_driver_sql(f"ALTER TABLE {table} ADD added INT, ALGORITHM=COPY")
+        return connection.exec_driver_sql(f"SELECT COUNT(*) FROM {table}").scalar_one()
+
+    assert in_transaction(engine, work) == 2
+    assert calls == 2
+
+
 def test_a_lock_that_is_held_too_long_is_tried_again(
     engine: sa.Engine, url: sa.URL, table: str
 ) -> None:
