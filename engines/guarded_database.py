@@ -101,6 +101,24 @@ class GuardedDatabase(SQLDatabase):
             self._texts[table_name] = text
         return self._texts[table_name]
 
+    def text_columns(self, table_name: str, most_characters: int) -> list[str]:
+        """The columns of short texts, as the schema declares them."""
+        columns = self.metadata_obj.tables[table_name].columns
+        return [
+            column.name
+            for column in columns
+            if isinstance(column.type, sa.String)
+            and column.type.length
+            and column.type.length <= most_characters
+        ]
+
+    def texts(
+        self, table_name: str, column: str, limit: int, *, distinct: bool = True
+    ) -> list[str]:
+        """Texts of a column, at most `limit`; none when looking takes too long."""
+        rows = self._rows(table_name, [column], distinct=distinct, limit=limit)
+        return [text for (text,) in rows if isinstance(text, str) and text]
+
     def insert_into_table(self, table_name: str, data: dict[str, Any]) -> NoReturn:  # noqa: ARG002 - the base class's
         raise UnsafeQuery(f"Nothing is written to {table_name}: the database is only read.")
 
@@ -137,22 +155,23 @@ class GuardedDatabase(SQLDatabase):
                 raise QueryFailed(_failure(message, int(number))) from error
 
     def _look(self, table: str) -> Look:
-        quote = self._engine.dialect.identifier_preparer.quote
-
-        def rows(columns: Sequence[str], *, distinct: bool, limit: int) -> list[tuple[Any, ...]]:
-            what = ("DISTINCT " if distinct else "") + ", ".join(map(quote, columns))
-            sql = f"SELECT {what} FROM {quote(table)} LIMIT {limit}"  # noqa: S608 - names of the schema, quoted
-            try:
-                with self._reading(_LOOKING_SECONDS) as connection:
-                    return list(map(tuple, connection.exec_driver_sql(sql)))
-            except QueryFailed:
-                return []  # a help to the model that takes too long is left out
-
         def choices(column: str) -> list[Any]:
-            found = rows([column], distinct=True, limit=MOST_VALUES + 1)
+            found = self._rows(table, [column], distinct=True, limit=MOST_VALUES + 1)
             return [] if len(found) > MOST_VALUES else sorted(value for (value,) in found if value)
 
-        return Look(choices, lambda columns: rows(columns, distinct=False, limit=SAMPLE_ROWS))
+        return Look(choices, lambda columns: self._rows(table, columns, limit=SAMPLE_ROWS))
+
+    def _rows(
+        self, table: str, columns: Sequence[str], *, limit: int, distinct: bool = False
+    ) -> list[tuple[Any, ...]]:
+        quote = self._engine.dialect.identifier_preparer.quote
+        what = ("DISTINCT " if distinct else "") + ", ".join(map(quote, columns))
+        sql = f"SELECT {what} FROM {quote(table)} LIMIT {limit}"  # noqa: S608 - names of the schema, quoted
+        try:
+            with self._reading(_LOOKING_SECONDS) as connection:
+                return list(map(tuple, connection.exec_driver_sql(sql)))
+        except QueryFailed:
+            return []  # a help that takes too long is left out
 
 
 def _abandon(connection: sa.Connection, cursor: sa.CursorResult[Any]) -> None:
