@@ -1,5 +1,7 @@
 """LlamaIndex's SQLDatabase behind two guards: statements are checked, and sessions only read."""
 
+import math
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn
@@ -10,7 +12,7 @@ from llama_index.core.utilities.sql_wrapper import SQLDatabase
 from engines.query_result import QueryResult
 from engines.schema_text import MOST_VALUES, Look, table_text
 from engines.sql_guard import check
-from stores.binding import bindable, with_zeros
+from stores.binding import bindable, with_stand_ins
 from stores.connection import GONE_ERRORS, error_number, translated_errors
 from stores.errors import ConfigError, QueryFailed, UnsafeQuery
 from stores.verified_queries import Value
@@ -18,6 +20,7 @@ from stores.verified_queries import Value
 SAMPLE_ROWS: Final = 2
 _MOST_CHARACTERS = 10_000_000  # of a result; a row may hold megabytes
 _LOOKING_SECONDS = 2.0  # for the values of one column, while the schema is described
+_TEXT_SECONDS = 60.0  # how long the description of a table is used
 _TOO_LONG = 1969
 _INCOMPLETE = {1260, 1931}  # GROUP_CONCAT was cut; rows are missing
 # The guard reads a statement as this sql_mode has it: backslashes escape, "…" is a text.
@@ -58,7 +61,7 @@ class GuardedDatabase(SQLDatabase):
         self._timeout = timeout
         self._descriptions = descriptions or {}
         self._show_values = show_values
-        self._texts: dict[str, str] = {}
+        self._texts: dict[str, tuple[float, str]] = {}
         with translated_errors(engine.url):
             super().__init__(
                 engine,
@@ -72,7 +75,7 @@ class GuardedDatabase(SQLDatabase):
 
         Raises UnsafeQuery, QueryFailed, StoreUnavailable.
         """
-        self.check(with_zeros(sql) if values else sql)
+        self.check(sql, values)
         with self._reading(self._timeout) as connection:
             # Without parameters no driver looks for places to put them.
             plain = {} if values else {"no_parameters": True}
@@ -81,9 +84,9 @@ class GuardedDatabase(SQLDatabase):
                 return self._fetched(connection, streaming.execute(bindable(sql), dict(values)))
             return self._fetched(connection, streaming.exec_driver_sql(sql))
 
-    def check(self, sql: str) -> None:
-        """Raise UnsafeQuery unless the statement may run."""
-        check(sql, self._include_tables, self._engine.url.database)
+    def check(self, sql: str, values: Mapping[str, Value] | None = None) -> None:
+        """Raise UnsafeQuery unless the statement may run with these values of its :names."""
+        check(with_stand_ins(sql, values or {}), self._include_tables, self._engine.url.database)
 
     def run_sql(self, command: str) -> tuple[str, dict[str, Any]]:
         """What LlamaIndex's engines call. Raises like `run`."""
@@ -92,14 +95,16 @@ class GuardedDatabase(SQLDatabase):
         return str(found.rows), facts
 
     def get_single_table_info(self, table_name: str) -> str:
-        """What a model is told of a table; looked up once, as it costs statements."""
-        if table_name not in self._texts:
+        """What a model is told of a table; looked up once a minute, as it costs statements."""
+        now = time.monotonic()
+        since, text = self._texts.get(table_name, (-math.inf, ""))
+        if now - since >= _TEXT_SECONDS:
             look = self._look(table_name) if self._show_values else None
             with translated_errors(self._engine.url):
                 inspector = sa.inspect(self._engine)
                 text = table_text(inspector, table_name, self._descriptions, look)
-            self._texts[table_name] = text
-        return self._texts[table_name]
+            self._texts[table_name] = now, text
+        return text
 
     def text_columns(self, table_name: str, most_characters: int) -> list[str]:
         """The columns of short texts, as the schema declares them."""

@@ -22,9 +22,15 @@ def parameter_names(sql: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def with_zeros(sql: str) -> str:
-    """A 0 in the place of each parameter, for parsers that know none."""
-    return _PART.sub(lambda found: "0" if found["name"] else found[0], sql)
+def with_stand_ins(sql: str, values: Mapping[str, Any]) -> str:
+    """What a parser that knows no parameters can read: an empty text for a text, 0 for others."""
+
+    def stand_in(found: re.Match[str]) -> str:
+        if found["name"] not in values:
+            return found[0]
+        return " '' " if isinstance(values[found["name"]], str) else "0"
+
+    return _PART.sub(stand_in, sql)
 
 
 def bindable(sql: str) -> sa.TextClause:

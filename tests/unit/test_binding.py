@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stores.binding import bindable, parameter_names, with_literals, with_zeros
+from stores.binding import bindable, parameter_names, with_literals, with_stand_ins
 
 QUOTED = "':a' \":b\" `:c` 'it''s :d' 'it\\'s :e'"
 COMMENTS = "-- :f\n# :g\n/* :h\n:i */"
@@ -18,14 +18,15 @@ COMMENTS = "-- :f\n# :g\n/* :h\n:i */"
 def test_a_colon_that_begins_no_parameter_stays(sql):
     assert parameter_names(sql) == []
     assert str(bindable(sql)) == sql
-    assert with_zeros(sql) == sql
+    assert with_stand_ins(sql, dict.fromkeys("abcdefghi", 1)) == sql
 
 
 def test_parameters_are_named_once_in_their_order():
     sql = f"SELECT {QUOTED} WHERE y = :year AND z < :z OR y > :year LIMIT :n_1"
     assert parameter_names(sql) == ["year", "z", "n_1"]
     assert set(bindable(sql)._bindparams) == {"year", "z", "n_1"}
-    assert with_zeros(sql).endswith("WHERE y = 0 AND z < 0 OR y > 0 LIMIT 0")
+    shown = with_stand_ins(sql, {"year": 2025, "z": "Ana", "other": 1})
+    assert shown.endswith("WHERE y = 0 AND z <  ''  OR y > 0 LIMIT :n_1")
 
 
 def test_values_are_shown_as_sql_writes_them():
