@@ -12,6 +12,7 @@ from stores.words import folded, stem
 LANGUAGES: Final = ("en", "fr")
 _LONGEST = 4  # words of one entry
 _PASSING = "-"
+_CONCEPTS: Final = "concepts.txt"
 _WORD = re.compile(r"\w+(?:[-_.]\w+)*")
 _FRENCH_ENDING = re.compile(r"e*s?$")
 _ELISION = re.compile(r"\b(?:[cdjlmnst]|qu|lorsqu|puisqu|jusqu)['\u2019](?=\w)", re.IGNORECASE)
@@ -42,25 +43,38 @@ def _blank(found: re.Match[str]) -> str:
 
 def concepts(words: Sequence[str | None], language: str) -> Iterator[str]:
     """What folded words ask for; None divides, and a word that is not known stands for itself."""
+    for phrase, names in phrases(words, language, _CONCEPTS):
+        if names is not None:
+            yield from names
+        elif phrase[0] is not None:
+            yield word_stem(phrase[0], language)
+
+
+def phrases(
+    words: Sequence[str | None], language: str, file: str
+) -> Iterator[tuple[Sequence[str | None], Sequence[str] | None]]:
+    """The words in their order, those of one entry of the file together, and its names."""
     at = 0
     while at < len(words):
-        names, length = _longest(words[at : at + _LONGEST], language)
-        yield from names
+        names, length = _longest(words[at : at + _LONGEST], language, file)
+        yield words[at : at + length], names
         at += length
 
 
-def _longest(words: Sequence[str | None], language: str) -> tuple[Sequence[str], int]:
+def _longest(
+    words: Sequence[str | None], language: str, file: str
+) -> tuple[Sequence[str] | None, int]:
     for length in range(len(words), 0, -1):
         phrase = tuple(word for word in words[:length] if word is not None)
-        if len(phrase) == length and (names := _known(phrase, language)) is not None:
+        if len(phrase) == length and (names := _known(phrase, language, file)) is not None:
             return names, length
-    return ([] if words[0] is None else [_stem(words[0], language)]), 1
+    return None, 1
 
 
-def _known(phrase: tuple[str, ...], language: str) -> Sequence[str] | None:
+def _known(phrase: tuple[str, ...], language: str, file: str) -> Sequence[str] | None:
     """Its own language is asked before the other, and the word before its stem."""
     for each in sorted(LANGUAGES, key=language.__ne__):
-        exact, stemmed = _entries(each)
+        exact, stemmed = _entries(each, file)
         names = exact.get(phrase) or stemmed.get(_stems(phrase, each))
         if names:
             return [name for name in names if name != _PASSING]
@@ -68,10 +82,10 @@ def _known(phrase: tuple[str, ...], language: str) -> Sequence[str] | None:
 
 
 def _stems(phrase: tuple[str, ...], language: str) -> tuple[str, ...]:
-    return tuple(_stem(word, language) for word in phrase)
+    return tuple(word_stem(word, language) for word in phrase)
 
 
-def _stem(word: str, language: str) -> str:
+def word_stem(word: str, language: str) -> str:
     """French endings need their accents, which folded words have lost: livré, livrées."""
     bare = _FRENCH_ENDING.sub("", word) if language == "fr" else word
     return stem(bare or word, language)
@@ -79,19 +93,19 @@ def _stem(word: str, language: str) -> str:
 
 @cache
 def _entries(
-    language: str,
+    language: str, file: str
 ) -> tuple[Mapping[tuple[str, ...], list[str]], Mapping[tuple[str, ...], list[str]]]:
     exact: dict[tuple[str, ...], list[str]] = {}
     stemmed: dict[tuple[str, ...], list[str]] = {}
-    for names, phrase in _listed(language):
+    for names, phrase in _listed(language, file):
         exact.setdefault(phrase, names)
         if names != [_PASSING]:  # their inflections may mean something else
             stemmed.setdefault(_stems(phrase, language), names)
     return exact, stemmed
 
 
-def _listed(language: str) -> Iterator[tuple[list[str], tuple[str, ...]]]:
-    text = resources.files("engines").joinpath("concepts.txt").read_text(encoding="utf-8")
+def _listed(language: str, file: str) -> Iterator[tuple[list[str], tuple[str, ...]]]:
+    text = resources.files("engines").joinpath(file).read_text(encoding="utf-8")
     for line in text.splitlines():
         if not line.startswith("#"):
             name, _, written = line.partition(":")
