@@ -10,7 +10,9 @@ PHRASES = {
         ),
         "not_found": "The documents do not say.",
         "extracts": "From the documents:",
-        "closest": "The closest document is {title} [{number}].",
+        "from_tables": "From the tables:",
+        "documents_failed": "(The documents could not be asked: {reason})",
+        "database_failed": "(The tables could not be asked: {reason})",
     },
     "fr": {
         "nothing_indexed": (
@@ -20,7 +22,9 @@ PHRASES = {
         ),
         "not_found": "Les documents ne le disent pas.",
         "extracts": "D'après les documents :",
-        "closest": "Le document le plus proche est {title} [{number}].",
+        "from_tables": "D'après les tables :",
+        "documents_failed": "(Les documents n'ont pas pu être consultés : {reason})",
+        "database_failed": "(Les tables n'ont pas pu être interrogées : {reason})",
     },
 }
 

@@ -12,6 +12,8 @@ from engines.citations import CitedText
 from stores.verified_queries import Value
 
 SHOWN_ROWS = 20
+READ_ROWS = 50  # by a model; all of them are in the metadata
+_CELL_CHARACTERS = 300
 _PHRASES = {
     "en": {
         "none": "Nothing was found.",
@@ -53,6 +55,21 @@ def _cell_as_json(cell: Any) -> Any:
         case bytes():
             return cell.hex()
     return str(cell)
+
+
+def as_lines(result: QueryResult) -> str:
+    """The first rows as a model reads them, a line each; cells as SQL writes them."""
+    lines = [" | ".join(result.columns)]
+    lines += [" | ".join(map(_as_sql_writes, row)) for row in result.rows[:READ_ROWS]]
+    more = len(result.rows) - READ_ROWS
+    if more > 0 or result.truncated:
+        lines.append(f"({'more than ' if result.truncated else ''}{max(more, 0)} more rows)")
+    return "\n".join(lines) if result.rows else "(no rows)"
+
+
+def _as_sql_writes(value: object) -> str:
+    text = "NULL" if value is None else " ".join(str(value).split())
+    return text if len(text) <= _CELL_CHARACTERS else f"{text[:_CELL_CHARACTERS]} …"
 
 
 def as_text(result: QueryResult, language: str, units: Mapping[str, str] | None = None) -> str:

@@ -1,0 +1,79 @@
+"""Branches that run at once, each until its deadline; one that fails leaves the others."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any
+
+from stores.errors import EngineError, KBError
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """`run` gives the outcome, or what to await for it; nobody waits longer than `seconds`."""
+
+    run: Callable[[], Any]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    value: Any = None
+    error: KBError | None = None
+
+
+def at_once(branches: Mapping[str, Branch]) -> dict[str, Outcome]:
+    """The outcome of each branch by its name; none of them is raised."""
+    outcomes: dict[str, Outcome] = {}
+
+    def run(name: str, branch: Branch) -> None:
+        try:
+            outcome = Outcome(value=branch.run())
+        except Exception as error:  # noqa: BLE001 - the other branch's answer is worth having
+            outcome = Outcome(error=_told(error))
+        outcomes.setdefault(name, outcome)
+
+    begin = time.monotonic()
+    threads = {
+        name: threading.Thread(target=copy_context().run, args=(run, name, branch), daemon=True)
+        for name, branch in branches.items()
+    }
+    for thread in threads.values():
+        thread.start()
+    for name, thread in threads.items():
+        seconds = branches[name].seconds
+        thread.join(max(0.0, begin + seconds - time.monotonic()))
+        outcomes.setdefault(name, Outcome(error=_late(seconds)))
+    return outcomes
+
+
+async def aat_once(
+    branches: Mapping[str, Branch],
+) -> dict[str, Outcome]:
+    async def run(branch: Branch) -> Outcome:
+        try:
+            return Outcome(value=await asyncio.wait_for(branch.run(), branch.seconds))
+        except TimeoutError:
+            return Outcome(error=_late(branch.seconds))
+        except Exception as error:  # noqa: BLE001 - as above
+            return Outcome(error=_told(error))
+
+    outcomes = await asyncio.gather(*map(run, branches.values()))
+    return dict(zip(branches, outcomes, strict=True))
+
+
+def _late(seconds: float) -> EngineError:
+    return EngineError(f"No answer within {seconds:g} s.")
+
+
+def _told(error: Exception) -> KBError:
+    if isinstance(error, KBError):
+        return error
+    _log.exception("A branch of an answer failed", exc_info=error)
+    return EngineError(f"It failed by a defect of kb ({type(error).__name__}).")

@@ -1,0 +1,143 @@
+"""An answer from documents and tables in the making: what each of them gave, and the joining."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from llama_index.core.base.response.schema import Response
+
+from engines.deadline import Outcome
+from engines.language import phrase
+from engines.passage_answer import OnAnswer, PassageAnswer
+from engines.query_result import QueryResult, as_lines
+from engines.question import Entity, Question
+from engines.responses import answer_metadata
+from engines.route import Route
+from stores.errors import EngineError
+
+_OF_TABLES = ("sql", "parameters", "columns", "rows", "truncated", "verified", "attempts")
+_SOURCES = ("database", "documents")
+
+
+class JointAnswer(PassageAnswer):
+    """Takes the outcomes of both sources; knows what either is to be asked."""
+
+    def __init__(
+        self, question: Question, route: Route, model: str | None, on_answer: OnAnswer | None
+    ) -> None:
+        metadata = answer_metadata("both", route.reason, model)
+        metadata["first"] = route.first or None
+        super().__init__(question.query_str, metadata, on_answer)
+        self.said_by_documents = ""
+        self._said_by_tables = ""
+        self._whole: Response | None = None  # an answer of the documents, when no model joins
+        self._question = question
+        self._route = route
+
+    @property
+    def documents_question(self) -> Question:
+        return Question(self._route.documents_question or self._question.query_str)
+
+    @property
+    def database_question(self) -> Question:
+        """A part of the question only where all its words are the user's."""
+        asked = self._question
+        is_the_users = asked.for_tables == asked.query_str
+        part = self._route.database_question if is_the_users else ""
+        if not part:
+            return asked
+        return Question(part)
+
+    def about(self, name: str) -> Question:
+        """The documents' question, of passages alone that hold the name as it is written."""
+        plain = " ".join(name.replace('"', " ").split())
+        return Question(f'{self.documents_question.query_str} "{plain}"')
+
+    def naming(self, entities: Sequence[Entity]) -> Question:
+        """The tables' question, and the names that documents gave, which no model is shown."""
+        question = self.database_question
+        if not entities:
+            return question
+        found = [replace(entity, name=f"found_{entity.name}") for entity in entities]
+        names = ", ".join(f":{entity.name}" for entity in found)
+        return Question(
+            question.query_str,
+            for_tables=f"{question.for_tables}\n(The documents name {names}.)",
+            entities=(*question.entities, *found),
+        )
+
+    @property
+    def rows(self) -> Sequence[Sequence[Any]]:
+        rows: Sequence[Sequence[Any]] = self.metadata["rows"]
+        return rows
+
+    def note_names(self, names: Sequence[str]) -> None:
+        self.metadata["names"] = list(names)
+
+    def take(self, outcomes: Mapping[str, Outcome]) -> None:
+        for source, outcome in outcomes.items():
+            if outcome.error:
+                self.metadata["errors"][source] = str(outcome.error)
+            elif source == "database":
+                self._take_rows(outcome.value)
+            elif isinstance(outcome.value, Response):
+                self._take_documents(outcome.value)
+            else:
+                self.retrieved(outcome.value.nodes, outcome.value.made)
+        self.timed(" and ".join(sorted(outcomes)))
+
+    def _take_rows(self, response: Response) -> None:
+        found = response.metadata or {}
+        self._said_by_tables = str(response)
+        self.metadata.update({key: found[key] for key in _OF_TABLES if key in found})
+        self.metadata["errors"].update(found["errors"])
+
+    def _take_documents(self, response: Response) -> None:
+        found = response.metadata or {}
+        self._whole = response
+        self.said_by_documents = str(response)
+        self.passages = response.source_nodes
+        if "search" in found:
+            self.metadata["search"] = found["search"]
+
+    def require_one(self) -> None:
+        """Raises EngineError when neither source could be asked."""
+        errors = self.metadata["errors"]
+        if all(source in errors for source in _SOURCES):
+            told = " ".join(f"{source.capitalize()}: {errors[source]}" for source in _SOURCES)
+            raise EngineError(f"Neither the documents nor the tables could be asked. {told}")
+        self.footnote = "".join(
+            f"\n\n{phrase(f'{source}_failed', self.question).format(reason=reason)}"
+            for source, reason in errors.items()
+        )
+
+    @property
+    def has_evidence(self) -> bool:
+        return bool(self.passages or self.metadata["sql"])
+
+    @property
+    def prompt_values(self) -> dict[str, str]:
+        passages = super().prompt_values["passages"] or "(none)"
+        return {"passages": passages, "rows": self._rows_as_lines(), "question": self.question}
+
+    def _rows_as_lines(self) -> str:
+        found = self.metadata
+        if not found["sql"]:
+            return f"(none. {self._said_by_tables})"
+        rows = [tuple(row) for row in found["rows"]]
+        lines = as_lines(QueryResult(tuple(found["columns"]), rows, found["truncated"]))
+        return f"{found['sql']}\n\n{lines}"
+
+    def composed(self) -> Response:
+        """Both answers, one below the other: rows first, where there are some."""
+        parts = []
+        if self._said_by_tables:
+            parts.append(f"{phrase('from_tables', self.question)}\n{self._said_by_tables}")
+        if self._whole or "documents" not in self.metadata["errors"]:
+            parts.append(self.said_by_documents or phrase("not_found", self.question))
+        if not self.metadata["sql"]:
+            parts.reverse()
+        if self._whole:
+            self._sources.extend(self._whole.source_nodes)
+            self.metadata["citations"] = (self._whole.metadata or {})["citations"]
+        return self._response("\n\n".join(parts) + self.footnote)
