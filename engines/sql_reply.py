@@ -11,30 +11,39 @@ _LABEL = re.compile(r"\ASQL(?:[ ]?Query)?:\s*", re.IGNORECASE | re.MULTILINE)
 _AFTER = re.compile(
     r"^(?:SQLResult|Answer|Explanation|Note):.*", re.DOTALL | re.IGNORECASE | re.MULTILINE
 )
-_READING = re.compile(r"[ \t]*\(*\s*(?:SELECT|WITH|EXPLAIN)\b", re.IGNORECASE)
+_READING = re.compile(
+    r"[ \t]*\(*\s*(?:SELECT|EXPLAIN|WITH\s+(?:RECURSIVE\s+)?[\w`]+\s*(?:\([^)]*\)\s*)?AS)\b",
+    re.IGNORECASE,
+)
 _BEGINNING = re.compile(rf"^{_READING.pattern}", re.IGNORECASE | re.MULTILINE)
 _PROSE = re.compile(r";[ \t]*\n+(?=[ \t]*[A-Z][a-zé']+[ ,])|\n[ \t]*\n(?=[ \t]*[A-Z][a-zé']+[ ,])")
-_WORDS = re.compile(r"^[ \t*]*(NO_ANSWER|QUESTION)\b[* \t]*:?[ \t]*(.*)", re.DOTALL | re.MULTILINE)
+_MARKS = "*` \t>-"  # of Markdown
+_WORDS = re.compile(
+    rf"^[{_MARKS}]*(?:NO_ANSWER|QUESTION)\b[{_MARKS}]*:?(.*)", re.DOTALL | re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """Either `sql`, or `words` for the user: a question back, or that the tables do not say."""
+    """Either `sql`, or `words` for the user: a question back, or that the tables do not say.
+
+    Words may be empty: then the model has only said that there is no answer.
+    """
 
     sql: str = ""
-    words: str = ""
+    words: str | None = None
 
 
 def read_reply(text: str) -> Reply:
     text = _without_thoughts(text)
     candidates = [part for part in _FENCE.findall(text) if part.strip()]
     reading = [part for part in candidates if _READING.match(_LABEL.sub("", part.strip()))]
-    if found := reading or candidates:
-        return Reply(sql=_unterminated(_LABEL.sub("", found[0].strip())))
     bare = _LABEL.sub("", text.strip())
     beginning = _BEGINNING.search(bare)
-    if not beginning and (words := _WORDS.search(bare)):
-        return Reply(words=words[2].strip())
+    if not (reading or beginning) and (words := _WORDS.search(bare)):
+        return Reply(words=words[1].strip(f"{_MARKS}\n"))
+    if found := reading or candidates:
+        return Reply(sql=_unterminated(_LABEL.sub("", found[0].strip())))
     return Reply(sql=_statement(bare[beginning.start() :] if beginning else bare))
 
 

@@ -65,6 +65,12 @@ def test_paragraphs_of_a_statement_stay_together():
         ("NO_ANSWER: The tables hold no weather.", "The tables hold no weather."),
         ("QUESTION: Which year?", "Which year?"),
         ("<think>hm</think>\n**QUESTION**: Which year?", "Which year?"),
+        ("`QUESTION: Which year?`", "Which year?"),
+        ("`QUESTION:` Which year?", "Which year?"),
+        ("```\nQUESTION: Which year?\n```", "Which year?"),
+        ("QUESTION: Orders or products?\nWith returns?", "Orders or products?\nWith returns?"),
+        ("NO_ANSWER", ""),
+        ("NO_ANSWER:", ""),
         ("I looked.\nNO_ANSWER The tables hold no weather.", "The tables hold no weather."),
     ],
 )

@@ -1,0 +1,60 @@
+"""The :names that stand for values in front of a model that writes SQL.
+
+Such a value came from a row or a document, and may hold instructions: no such model reads it.
+"""
+
+import re
+from collections.abc import Mapping
+
+from engines.prompts import prompt
+from engines.question import Question
+from stores.binding import parameter_names, with_stand_ins
+from stores.errors import QueryFailed, UnsafeQuery
+from stores.verified_queries import Value
+
+_QUOTED = re.compile(r"'(?:[\w$]+\.)*([\w$]+)'")
+
+
+def explained(question: Question) -> str:
+    """What each :name of the question stands for, for the prompt; nothing when there are none."""
+    lines = [f"- :{each.name} is a value of {each.column}" for each in question.entities]
+    return prompt("sql_names").format(names="\n".join(lines)) if lines else ""
+
+
+def bound(sql: str, question: Question) -> Mapping[str, Value]:
+    """The values of the :names in the statement. Raises QueryFailed with what to write instead."""
+    names, known = parameter_names(sql), question.values
+    if unknown := next((name for name in names if name not in known), None):
+        stand = f"only {', '.join(f':{name}' for name in known)} do" if known else "no :name does"
+        raise QueryFailed(
+            f":{unknown} stands for no value of the question; {stand}. "
+            "What the question writes out is written out in the statement."
+        )
+    rest = with_stand_ins(sql, known)
+    if quoted := next((name for name in known if re.search(rf":{name}\b", rest)), None):
+        raise QueryFailed(
+            f":{quoted} stands in quotes or a comment, where it is no value. Write it bare, and "
+            f"CONCAT('%', :{quoted}, '%') for a part of a text."
+        )
+    return {name: known[name] for name in names}
+
+
+def written_out(text: str, question: Question) -> str:
+    """A model's words with the values in place of their :names, for the user."""
+    values = question.values
+    return re.sub(r":(\w+)", lambda found: str(values.get(found[1], found[0])), text)
+
+
+def reason_for_the_model(error: UnsafeQuery | QueryFailed, sql: str) -> str:
+    """Why a statement failed, without what the server repeats of bound values.
+
+    The driver writes them into the statement, so that a syntax error quotes them. What is left is
+    what stands before the first quote, and the names that the model itself has written.
+    """
+    message = str(error)
+    if not (parameter_names(sql) and error.__cause__):  # only the server's errors have a cause
+        return message
+    before, _, _ = message.partition("'")
+    words = set(re.findall(r"[\w$]+", sql))
+    named = [f"'{name}'" for name in _QUOTED.findall(message) if name in words]
+    return f"{before}{', '.join(dict.fromkeys(named))}".strip()
