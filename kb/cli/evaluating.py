@@ -32,7 +32,8 @@ def evaluate(
         typer.Argument(
             metavar="PATH",
             help="Labelled questions: a directory with queries.jsonl, corpus.jsonl and "
-            "qrels/test.tsv, or a YAML file about the indexed documents.",
+            "qrels/test.tsv, or a YAML file about the indexed documents; with --sql, a JSONL or "
+            "YAML file of questions about the tables.",
         ),
     ] = None,
     profiles: Annotated[
@@ -67,6 +68,13 @@ def evaluate(
     history: Annotated[
         bool, typer.Option("--history", help="List earlier runs: all, or those of the set PATH.")
     ] = False,
+    sql: Annotated[
+        bool,
+        typer.Option("--sql", help="Score the SQL that the model writes about tables.include."),
+    ] = False,
+    gold: Annotated[
+        bool, typer.Option("--gold", help="With --sql: the known SQL in the model's place.")
+    ] = False,
     live: Annotated[
         bool,
         typer.Option("--live", help="Compare profiles by their use: ratings, clicks, citations."),
@@ -77,13 +85,14 @@ def evaluate(
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
-    """Measure search and answers on labelled questions, or in use.
+    """Measure search and answers on labelled questions, SQL on known results, or use.
 
     \b
     kb eval questions.yaml
     kb eval ./scifact --profile default --profile semantic
     kb eval ./scifact --against 12          what changed since run 12
     kb eval --history scifact
+    kb eval --sql questions.yaml            does the model find what is in the tables?
     kb eval --live --days 7                 what users made of their searches
     """
     if live and (path or history):
@@ -98,6 +107,13 @@ def evaluate(
         return
     if path is None or not path.exists():
         raise typer.BadParameter(f"there is no {path}" if path else "name labelled questions")
+    if gold and not sql:
+        raise typer.BadParameter("--gold goes with --sql")
+    if sql:
+        if profiles or against or fresh:
+            raise typer.BadParameter("--sql takes neither --profile nor --against nor --fresh")
+        _measure_sql(path, config, gold=gold, limit=limit, save=save, as_json=as_json)
+        return
     from kb.evaluation.run import Plan
 
     plan = Plan(tuple(profiles or ()), k, limit, answers, fresh, save, against)
@@ -117,6 +133,23 @@ def _measure(path: Path, plan: "Plan", config: Path | None, *, as_json: bool) ->
         print_json(outcome_values(labelled, model, plan.k, outcomes))
     else:
         show_outcomes(OUT, labelled, plan.k, outcomes)
+
+
+def _measure_sql(
+    path: Path, config: Path | None, *, gold: bool, limit: int | None, save: bool, as_json: bool
+) -> None:
+    from kb.cli.as_json import print_json
+    from kb.cli.sql_outcome import show_sql_outcome, sql_outcome_values
+    from kb.evaluation.sql_questions import read_sql_questions
+    from kb.evaluation.sql_run import SQLPlan, evaluate_sql
+
+    asked = read_sql_questions(path)
+    with opened(config) as knowledge_base, _progress() as show:
+        outcome = evaluate_sql(knowledge_base, asked, SQLPlan(gold, limit, save), show)
+    if as_json:
+        print_json(sql_outcome_values(asked, outcome))
+    else:
+        show_sql_outcome(OUT, asked, outcome)
 
 
 def _show_history(path: Path | None, config: Path | None, *, as_json: bool) -> None:
@@ -148,7 +181,7 @@ def _show_live(days: int, config: Path | None, *, as_json: bool) -> None:
 
 
 def _set_name(path: Path) -> str:
-    return path.stem if path.suffix in {".yaml", ".yml"} else path.name
+    return path.stem if path.suffix in {".yaml", ".yml", ".jsonl"} else path.name
 
 
 def _progress() -> AbstractContextManager["OnProgress"]:

@@ -25,6 +25,10 @@ _SHARES = {
     "abstained": "unanswerable: not answered",
     "refused": "answerable: not answered",
 }
+_HISTORY = (
+    *("Run", "When (UTC)", "Set", "Profile", "Model", "k", "Questions"),
+    *("nDCG", "hit@5", "right"),
+)
 _TIMES = {"p50_ms": "search p50, ms", "p95_ms": "search p95, ms"}
 
 
@@ -82,8 +86,7 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def show_history(console: Console, runs: Iterable[StoredRun]) -> None:
-    columns = ("Run", "When (UTC)", "Set", "Profile", "Model", "k", "Questions", "nDCG", "hit@5")
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    table = Table(*_HISTORY, box=None, header_style="bold", pad_edge=False)
     for each in runs:
         run = each.run
         table.add_row(
@@ -91,11 +94,10 @@ def show_history(console: Console, runs: Iterable[StoredRun]) -> None:
             each.created_at.isoformat(" ", "minutes"),
             Text(one_line(run.set_name)),
             Text(one_line(run.profile)),
-            Text(one_line(run.embedding_model)),
-            str(run.cutoff),
+            Text(one_line(run.settings.get("llm") or run.embedding_model)),
+            str(run.cutoff or ""),
             str(run.metrics["questions"]),
-            _number(run.metrics["ndcg"], 3),
-            _number(run.metrics["hit@5"], 3),
+            *(_number(run.metrics.get(name), 3) for name in ("ndcg", "hit@5", "share_right")),
         )
     console.print(table)
 

@@ -22,7 +22,7 @@ def read_beir(directory: Path) -> LabelledSet:
     Queries without a qrel belong to another split and are left out. Raises BadQuestions.
     """
     corpus = tuple(_documents(directory / "corpus.jsonl"))
-    queries = {each["_id"]: each for each in _objects(directory / "queries.jsonl", ("text",))}
+    queries = {each["_id"]: each for each in objects(directory / "queries.jsonl", ("text",))}
     qrels = _qrels(directory / _QRELS, queries, {document.id for document in corpus})
     answerable = _questions((queries[each] for each in qrels), qrels)
     if not qrels:
@@ -32,7 +32,7 @@ def read_beir(directory: Path) -> LabelledSet:
 
 
 def _documents(file: Path) -> Iterator[CorpusDocument]:
-    for each in _objects(file, ("text",)):
+    for each in objects(file, ("text",)):
         yield CorpusDocument(each["_id"], str(each.get("title") or ""), each["text"])
 
 
@@ -46,7 +46,7 @@ def _unanswerable(directory: Path, qrels: Qrels) -> Iterator[Question]:
     file = directory / "unanswerable.jsonl"
     if not file.exists():
         return
-    for question in _questions(_objects(file, ("text",)), {}):
+    for question in _questions(objects(file, ("text",)), {}):
         if question.id in qrels:
             raise BadQuestions(f"{file} holds {question.id!r}, for which {_QRELS} has an answer.")
         yield question
@@ -62,7 +62,7 @@ def _with_languages(
         yield Question(each.id, each.text, each.relevant, each.answers, language)
 
 
-def _objects(file: Path, required: Collection[str]) -> Iterator[dict[str, Any]]:
+def objects(file: Path, required: Collection[str]) -> Iterator[dict[str, Any]]:
     """The lines of a JSONL file, each with a new `_id`; raises BadQuestions with the line."""
     seen: set[str] = set()
     for number, line in _lines(file):

@@ -4,9 +4,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from stores.errors import KBError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 T = TypeVar("T")
 
@@ -59,10 +62,10 @@ class LabelledSet:
         """At most `limit` questions of either kind, evenly spread over the set."""
         answerable = [each for each in self.questions if each.is_answerable]
         others = [each for each in self.questions if not each.is_answerable]
-        return (*_spread(answerable, limit), *_spread(others, limit))
+        return (*spread(answerable, limit), *spread(others, limit))
 
 
-def digest(parts: Sequence[Question | CorpusDocument]) -> str:
+def digest(parts: Sequence["DataclassInstance"]) -> str:
     """SHA-256 of the fields of all parts, in order."""
     hashed = hashlib.sha256()
     for part in parts:
@@ -70,7 +73,8 @@ def digest(parts: Sequence[Question | CorpusDocument]) -> str:
     return hashed.hexdigest()
 
 
-def _spread(items: Sequence[T], limit: int | None) -> Sequence[T]:
+def spread(items: Sequence[T], limit: int | None) -> Sequence[T]:
+    """At most `limit` of them, evenly spread."""
     if limit is None or len(items) <= limit:
         return items
     return [items[place * len(items) // limit] for place in range(limit)]

@@ -13,8 +13,8 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value or []
 
 
-class _Entry(BaseModel):
-    """What a question must say; keys for other tools, such as `sql`, are left to them."""
+class Entry(BaseModel):
+    """What a question must say; keys for other tools, such as `rows`, are left to them."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -23,6 +23,7 @@ class _Entry(BaseModel):
     route: Literal["documents", "database", "both"] = "documents"
     answer: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     documents: tuple[str, ...] = ()
+    sql: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     language: str = ""
 
     def as_question(self) -> Question:
@@ -35,15 +36,24 @@ def read_own_questions(file: Path) -> LabelledSet:
 
     Raises BadQuestions.
     """
-    entries = [each for each in _entries(file) if each.route != "database"]
-    _check(file, entries)
-    return LabelledSet(file.resolve().stem, tuple(each.as_question() for each in entries))
+    asked = [each for each in entries(file) if each.route != "database"]
+    _check(file, asked)
+    return LabelledSet(file.resolve().stem, tuple(each.as_question() for each in asked))
 
 
-def _entries(file: Path) -> list[_Entry]:
+def entries(file: Path) -> list[Entry]:
+    """Each with an id of its own. Raises BadQuestions."""
+    found = _entries(file)
+    ids = [each.id for each in found]
+    if repeated := next((each for each in ids if ids.count(each) > 1), None):
+        raise BadQuestions(f"{file} holds two questions with the id {repeated!r}.")
+    return found
+
+
+def _entries(file: Path) -> list[Entry]:
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return TypeAdapter(list[_Entry]).validate_python(data)
+        return TypeAdapter(list[Entry]).validate_python(data)
     except yaml.YAMLError as error:
         raise BadQuestions(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
@@ -57,16 +67,12 @@ def _entries(file: Path) -> list[_Entry]:
         raise BadQuestions(f"{file} cannot be read: {error}") from error
 
 
-def _check(file: Path, entries: list[_Entry]) -> None:
-    seen: set[str] = set()
-    for each in entries:
-        if each.id in seen:
-            raise BadQuestions(f"{file} holds two questions with the id {each.id!r}.")
+def _check(file: Path, asked: list[Entry]) -> None:
+    for each in asked:
         if not each.documents and (each.answer or "answer" not in each.model_fields_set):
             raise BadQuestions(
                 f"{file}, question {each.id!r}, names no documents. Where there is no answer, "
                 "write `answer: null`."
             )
-        seen.add(each.id)
-    if not any(each.documents for each in entries):
+    if not any(each.documents for each in asked):
         raise BadQuestions(f"{file} holds no question about documents.")
