@@ -106,6 +106,19 @@ class GuardedDatabase(SQLDatabase):
             self._texts[table_name] = now, text
         return text
 
+    def outline(self, most_characters: int = 6000) -> str:
+        """Each table with its columns and what it holds, a line each; names alone if too long."""
+        names = sorted(self.get_usable_table_names())
+        lines = [self._outlined(name) for name in names]
+        text = "\n".join(lines)
+        return text if len(text) <= most_characters else ", ".join(names)[:most_characters]
+
+    def _outlined(self, name: str) -> str:
+        table = self.metadata_obj.tables[name]
+        about = self._descriptions.get(name) or table.comment
+        columns = ", ".join(column.name for column in table.columns)
+        return f"- {name} ({columns}){f': {about}' if about else ''}"
+
     def text_columns(self, table_name: str, most_characters: int) -> list[str]:
         """The columns of short texts, as the schema declares them."""
         columns = self.metadata_obj.tables[table_name].columns

@@ -63,13 +63,13 @@ class JoinedQueryEngine(BaseQueryEngine):
 
     Each source has its deadline; one that fails leaves the answer of the other, with a note and
     the error in the metadata. Without an `llm` both answers stand one below the other. `database`
-    is to return rows and not to write an answer, if there is an `llm`.
+    opens an engine that returns rows and writes no answer.
     """
 
     def __init__(
         self,
         documents: DocumentQueryEngine,
-        database: BaseQueryEngine,
+        database: Callable[[], BaseQueryEngine],
         *,
         route: Route,
         llm: LLM | None,
@@ -102,7 +102,7 @@ class JoinedQueryEngine(BaseQueryEngine):
         self._prompt = prompts.get("answer", self._prompt)  # type: ignore[assignment]  # LlamaIndex types it as any prompt
 
     def _get_prompt_modules(self) -> PromptMixinType:
-        return {"documents": self._documents, "database": self._database}
+        return {"documents": self._documents}
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         joint = self._joint(query_bundle)
@@ -179,17 +179,21 @@ class JoinedQueryEngine(BaseQueryEngine):
 
     def _doing(self, step: _Step) -> Callable[[], Any]:
         if step.source == "database":
-            return lambda: self._database.query(step.questions[0])
+            return lambda: self._database().query(step.questions[0])
         if step.whole:
             return lambda: self._documents.query(step.questions[0])
         return lambda: self._found(step.questions)
 
     def _adoing(self, step: _Step) -> Callable[[], Any]:
         if step.source == "database":
-            return lambda: self._database.aquery(step.questions[0])
+            return lambda: self._aasked(step.questions[0])
         if step.whole:
             return lambda: self._documents.aquery(step.questions[0])
         return lambda: self._afound(step.questions)
+
+    async def _aasked(self, question: Question) -> RESPONSE_TYPE:
+        engine = await asyncio.to_thread(self._database)
+        return await engine.aquery(question)
 
     def _found(self, questions: Sequence[Question]) -> Passages:
         with searches() as made:

@@ -29,6 +29,7 @@ class Routing:
     """Asks the `llm`, twice if need be; without one, or without a readable reply, the evidence.
 
     `sure` names a route that needs no model; `documents` and `tables` say what the sources hold.
+    Where the route is given, by `always`, a model only divides a question for both.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Routing:
         *,
         llm: LLM | None = None,
         sure: Callable[[str], Route | None] = lambda _: None,
+        always: Route | None = None,
         documents: str = "",
         tables: str = "",
     ) -> None:
         self._by_evidence = by_evidence
         self._llm = llm
         self._sure = sure
+        self._always = always
         self._sources = {"documents": documents, "tables": tables}
         self._prompt = ChatPromptTemplate(
             [
@@ -53,20 +56,34 @@ class Routing:
 
     def choose(self, question: Question) -> Route:
         """Raises ModelUnavailable for a model that cannot be reached."""
-        if route := self._sure(question.query_str):
+        if route := self._without_model(question):
             return route
-        if not self._llm:
-            return self._by_evidence(question.query_str)
-        return self._predicted(self._llm, question) or self._fallen_back(question)
+        if self._llm and (route := self._predicted(self._llm, question)):
+            return self._kept(route)
+        return self._fallen_back(question)
 
     async def achoose(self, question: Question) -> Route:
         """Raises ModelUnavailable for a model that cannot be reached."""
-        if not self._llm:
-            return await asyncio.to_thread(self.choose, question)
-        if route := await asyncio.to_thread(self._sure, question.query_str):
+        if route := await asyncio.to_thread(self._without_model, question):
             return route
-        predicted = await self._apredicted(self._llm, question)
-        return predicted or await asyncio.to_thread(self._fallen_back, question)
+        if self._llm and (route := await self._apredicted(self._llm, question)):
+            return self._kept(route)
+        return await asyncio.to_thread(self._fallen_back, question)
+
+    def _without_model(self, question: Question) -> Route | None:
+        if self._always:
+            divides = self._llm and self._always.route == "both"
+            return None if divides else self._always
+        if route := self._sure(question.query_str):
+            return route
+        return None if self._llm else self._by_evidence(question.query_str)
+
+    def _kept(self, predicted: Route) -> Route:
+        if not self._always:
+            return predicted
+        if predicted.route != self._always.route:
+            return self._always
+        return predicted.model_copy(update={"reason": self._always.reason})
 
     def _predicted(self, llm: LLM, question: Question) -> Route | None:
         for _ in range(TRIES):
@@ -85,6 +102,8 @@ class Routing:
         return None
 
     def _fallen_back(self, question: Question) -> Route:
+        if self._always:
+            return self._always
         route = self._by_evidence(question.query_str)
         words = _UNREADABLE[question_language(question.query_str)]
         return route.model_copy(update={"reason": words.format(reason=route.reason)})

@@ -97,6 +97,9 @@ class DatabaseConfig(Section):
 
 
 class DocumentsConfig(Section):
+    """`description` tells the model that chooses between documents and tables what they are."""
+
+    description: str | None = None
     path: RelativePath | None = None
     filter_keys: tuple[str, ...] = ()
 
@@ -124,9 +127,13 @@ class LLMConfig(ModelConfig):
 
 
 class RetrievalConfig(Section):
-    """`log` says what is kept of each search; `experiment` shares sessions among profiles."""
+    """`log` says what is kept of each search; `experiment` shares sessions among profiles.
+
+    `deadline` is in seconds, for the documents' part of an answer from documents and tables.
+    """
 
     profile: str = DEFAULT
+    deadline: Seconds = 30
     top_k: Positive = 6
     log: Annotated[Literal["full", "no-text", "off"], BeforeValidator(_word)] = "no-text"
     experiment: dict[str, Weight] | None = None
@@ -151,11 +158,15 @@ class TablesConfig(Section):
     show_values: bool = True
     row_limit: Positive = 1000
     timeout: Seconds = 10
+    deadline: Seconds = 120
     allow_powerful_account: bool = False
     verified_queries: RelativePath | None = None
 
 
 class ChatConfig(Section):
+    """With `user_memory` what a user said in one session is remembered in their others."""
+
+    user_memory: bool = False
     token_limit: Positive = 8000
     retention_days: Positive | None = None
 

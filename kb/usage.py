@@ -1,8 +1,11 @@
 """What is kept of searches in use, and of what people say of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
+
+import sqlalchemy as sa
 
 from engines.searching import Search
 from stores.errors import ConfigError
@@ -16,6 +19,13 @@ class Said:
     rating: Rating | None = None
     comment: str = ""
     clicked: int | str | None = None
+
+
+def keeping_searches(
+    engine: sa.Engine, extent: Literal["full", "no-text", "off"], session_id: str | None
+) -> Callable[..., None]:
+    """What logs the searches of a session."""
+    return partial(keep_search, SearchLog(engine), extent, session_id)
 
 
 def keep_search(

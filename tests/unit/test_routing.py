@@ -1,0 +1,111 @@
+"""The choice of a route: by a model, by evidence, or as it was asked for."""
+
+import json
+from typing import Any
+
+import pytest
+from fake_models import ScriptedLLM
+from llama_index.llms.ollama import Ollama
+from llama_index.llms.openai_like import OpenAILike
+from model_server import NO_CHOICES, SERVER_ERROR, FakeModels
+
+from engines.question import Question
+from engines.route import Route
+from engines.routing import Routing
+from stores.errors import ModelUnavailable
+
+EVIDENCE = Route(route="both", reason="words of both")
+DATABASE = {"route": "database", "reason": "It asks for a count."}
+DIVIDED = {
+    "route": "both",
+    "reason": "Names, then words.",
+    "first": "database",
+    "documents_question": "What do they complain about?",
+    "database_question": "Who are our best customers?",
+}
+
+
+def routing(llm: Any = None, **options: Any) -> Routing:
+    return Routing(lambda _: EVIDENCE, llm=llm, **options)
+
+
+def test_a_model_chooses_from_what_the_sources_hold():
+    llm = ScriptedLLM(replies=[json.dumps(DATABASE)])
+    chosen = routing(llm, documents="manuals {x}", tables="- orders (id)").choose(
+        Question("How many orders {y}?")
+    )
+    assert chosen == Route(**DATABASE)
+    (written,) = llm.prompts
+    for told in ("manuals {x}", "- orders (id)", "How many orders {y}?"):
+        assert told in written
+
+
+@pytest.mark.parametrize("broken", ["I would ask the database.", '{"route": "web"}', "", "{}"])
+async def test_an_unreadable_choice_is_asked_for_once_more(broken):
+    llm = ScriptedLLM(replies=[broken, json.dumps(DATABASE)] * 2)
+    assert routing(llm).choose(Question("How many?")) == Route(**DATABASE)
+    assert await routing(llm).achoose(Question("How many?")) == Route(**DATABASE)
+
+
+async def test_after_two_unreadable_choices_the_evidence_decides():
+    llm = ScriptedLLM(reply=lambda _: "no")
+    for chosen in (
+        routing(llm).choose(Question("How many?")),
+        await routing(llm).achoose(Question("How many?")),
+    ):
+        assert chosen.route == "both"
+        assert chosen.reason == "the model's choice could not be read; words of both"
+    assert len(llm.prompts) == 4
+
+
+async def test_without_a_model_the_evidence_decides():
+    assert routing().choose(Question("How many?")) is EVIDENCE
+    assert await routing().achoose(Question("How many?")) is EVIDENCE
+
+
+def test_a_sure_route_asks_no_model():
+    sure = Route(route="database", reason="verified")
+    llm = ScriptedLLM()
+    assert routing(llm, sure=lambda _: sure).choose(Question("How many?")) is sure
+    assert llm.prompts == []
+
+
+async def test_a_question_for_both_is_divided_by_the_model():
+    always = Route(route="both", reason="asked for")
+    llm = ScriptedLLM(replies=[json.dumps(DIVIDED), json.dumps(DATABASE), "?", "?"])
+    chosen = routing(llm, always=always)
+    divided = chosen.choose(Question("What do our best customers complain about?"))
+    assert divided == Route(**{**DIVIDED, "reason": "asked for"})
+    assert chosen.choose(Question("How many?")) is always
+    assert await chosen.achoose(Question("How many?")) is always
+    assert routing(always=always).choose(Question("How many?")) is always
+
+
+def test_documents_alone_ask_no_model():
+    always = Route(route="documents", reason="no tables")
+    llm = ScriptedLLM()
+    assert routing(llm, always=always).choose(Question("How many?")) is always
+    assert llm.prompts == []
+
+
+@pytest.mark.parametrize("protocol", ["openai", "ollama"])
+async def test_real_clients_predict_a_route(protocol):
+    with FakeModels(json.dumps(DIVIDED), json.dumps(DATABASE)) as fake:
+        llm: Any = (
+            Ollama(model="fake", base_url=fake.url, context_window=8192)
+            if protocol == "ollama"
+            else OpenAILike(model="fake", api_base=fake.openai_url, api_key="k", is_chat_model=True)
+        )
+        assert routing(llm).choose(Question("Who?")).first == "database"
+        assert (await routing(llm).achoose(Question("How many?"))).route == "database"
+    assert "documents_question" in json.dumps(fake.requests[0].body)
+
+
+@pytest.mark.parametrize("fault", [SERVER_ERROR, NO_CHOICES])
+def test_a_model_that_fails_is_told_of(fault):
+    with FakeModels(fault, fault, fault) as fake:
+        llm: Any = OpenAILike(
+            model="fake", api_base=fake.openai_url, api_key="k", is_chat_model=True, max_retries=0
+        )
+        with pytest.raises(ModelUnavailable, match="Choosing where to look failed"):
+            routing(llm).choose(Question("How many?"))
