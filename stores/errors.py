@@ -8,7 +8,8 @@ KBError
 │   ├── UnsupportedFilter       a metadata filter that has no meaning here
 │   ├── InvalidVector           wrong dimension, NaN, infinity or zero
 │   ├── CollectionMismatch      the collection was built with another embedding model
-│   └── RootConflict            a root name that another directory holds
+│   ├── RootConflict            a root name that another directory holds
+│   └── TurnUnderWay            a turn of a chat session that is being answered
 └── EngineError                 the question could not be answered
     ├── ModelUnavailable        the LLM or the embedding model does not answer
     ├── UnsafeQuery             a statement that does more than read the allowed tables
@@ -52,6 +53,10 @@ class CollectionMismatch(StoreError):
 
 class RootConflict(StoreError):
     """A root name that another directory holds."""
+
+
+class TurnUnderWay(StoreError):
+    """A turn of a chat session that somebody else is answering."""
 
 
 class EngineError(KBError):

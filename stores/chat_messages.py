@@ -1,0 +1,216 @@
+"""What was said in chat sessions, as LlamaIndex's Memory reads and writes it."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeVar
+
+import sqlalchemy as sa
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
+from pydantic import ConfigDict, Field
+
+from stores.connection import in_snapshot, in_transaction
+from stores.errors import StoreError
+from stores.sql import statements
+from stores.typed_json import dumps, whole
+
+_POSITIONS: Final[sa.BindParameter[list[int]]] = sa.bindparam("positions", expanding=True)
+SQL: Final = {
+    name: sa.text(sql).bindparams(*([_POSITIONS] if ":positions" in sql else []))
+    for name, sql in statements("sessions.sql").items()
+    if "{" not in sql
+}
+ID_CHARACTERS = 190
+ALL = 2**31 - 1
+_MESSAGE_BYTES = 16 * 2**20  # a packet of the server holds it, escaped
+
+T = TypeVar("T")
+
+
+class MariaDBChatStore(AsyncDBChatStore):
+    """The messages of all sessions, in order; a session is made with its first one.
+
+    Those of a turn are written with the turn, by SessionStore. A message is deleted by its
+    position, and a turn whose question is deleted goes with it.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    engine: sa.Engine = Field(exclude=True, repr=False)
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "MariaDBChatStore"
+
+    async def get_messages(
+        self,
+        key: str,
+        status: MessageStatus | None = MessageStatus.ACTIVE,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> list[ChatMessage]:
+        values = {
+            "session": key,
+            "status": status and status.value,
+            "limit": ALL if limit is None else limit,
+            "offset": offset or 0,
+        }
+        rows = await self._read(lambda c: c.execute(SQL["messages"], values).all())
+        return [_message(row) for row in rows]
+
+    async def count_messages(
+        self, key: str, status: MessageStatus | None = MessageStatus.ACTIVE
+    ) -> int:
+        values = {"session": key, "status": status and status.value}
+        return int(await self._read(lambda c: c.scalar(SQL["count_messages"], values)))
+
+    async def add_message(
+        self, key: str, message: ChatMessage, status: MessageStatus = MessageStatus.ACTIVE
+    ) -> None:
+        await self.add_messages(key, [message], status)
+
+    async def add_messages(
+        self,
+        key: str,
+        messages: list[ChatMessage],
+        status: MessageStatus = MessageStatus.ACTIVE,
+    ) -> None:
+        await self._write(key, lambda c: _add(c, key, messages, status))
+
+    async def set_messages(
+        self,
+        key: str,
+        messages: list[ChatMessage],
+        status: MessageStatus = MessageStatus.ACTIVE,
+    ) -> None:
+        def work(connection: sa.Connection) -> None:
+            _delete(connection, key, _chosen(connection, key, None))
+            _add(connection, key, messages, status)
+
+        await self._write(key, work)
+
+    async def delete_message(self, key: str, idx: int) -> ChatMessage | None:
+        def work(connection: sa.Connection) -> list[ChatMessage]:
+            rows = connection.execute(SQL["message"], {"session": key, "position": idx}).all()
+            return _delete(connection, key, rows)
+
+        deleted = await self._write(key, work)
+        return deleted[0] if deleted else None
+
+    async def delete_messages(self, key: str, status: MessageStatus | None = None) -> None:
+        await self._write(key, lambda c: _delete(c, key, _chosen(c, key, status)))
+
+    async def delete_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
+        return await self._write(
+            key, lambda c: _delete(c, key, _chosen(c, key, MessageStatus.ACTIVE, n))
+        )
+
+    async def archive_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
+        def work(connection: sa.Connection) -> list[ChatMessage]:
+            rows = _chosen(connection, key, MessageStatus.ACTIVE, n)
+            _at(connection, "archive_messages", key, rows)
+            return [_message(row) for row in rows]
+
+        return await self._write(key, work)
+
+    async def get_keys(self) -> list[str]:
+        return await self._read(lambda c: list(c.scalars(SQL["all_ids"])))
+
+    async def _read(self, work: Callable[[sa.Connection], T]) -> T:
+        return await asyncio.to_thread(in_snapshot, self.engine, work)
+
+    async def _write(self, key: str, work: Callable[[sa.Connection], T]) -> T:
+        """One transaction, which is the only one that writes to the session."""
+        check_id("session", key)
+
+        def locked(connection: sa.Connection) -> T:
+            connection.execute(SQL["make_session"], {"session": key, "user": None})
+            return work(connection)
+
+        return await asyncio.to_thread(in_transaction, self.engine, locked)
+
+
+def check_id(what: str, given: str) -> None:
+    """Raises StoreError for what is no id: ids are compared byte by byte, never mended."""
+    if not isinstance(given, str) or not given:
+        raise StoreError(f"The {what} id is {given!r}; it has to be a text that is not empty.")
+    if len(given) > ID_CHARACTERS:
+        raise StoreError(
+            f"The {what} id {given[:40]!r}… has {len(given)} characters; at most "
+            f"{ID_CHARACTERS} are possible."
+        )
+    try:
+        given.encode()
+    except UnicodeEncodeError as error:
+        raise StoreError(f"The {what} id {given!r} holds half a character.") from error
+
+
+def put_message(
+    connection: sa.Connection,
+    session_id: str,
+    position: int,
+    message: ChatMessage,
+    *,
+    turn: int | None = None,
+    status: str = MessageStatus.ACTIVE.value,
+) -> None:
+    """Raises StoreError for a message that is too long."""
+    data = dumps(message.model_dump(mode="json"))
+    if (size := len(data.encode())) > _MESSAGE_BYTES:
+        raise StoreError(
+            f"The message has {size / 2**20:.0f} MB; at most {_MESSAGE_BYTES // 2**20} MB are "
+            "possible. Index long texts as documents, and ask about them."
+        )
+    values = {
+        "session": session_id,
+        "position": position,
+        "turn": turn,
+        "role": message.role.value,
+        "status": status,
+        "data": data,
+    }
+    connection.execute(SQL["add_message"], values)
+
+
+def text_of(data: str | None) -> str:
+    """The words of a stored message; none of what is not there."""
+    return (ChatMessage.model_validate_json(data).content or "") if data else ""
+
+
+def said(role: MessageRole, text: str) -> ChatMessage:
+    return ChatMessage(role=role, content=whole(text))
+
+
+def _message(row: Any) -> ChatMessage:
+    return ChatMessage.model_validate_json(row.data)
+
+
+def _chosen(
+    connection: sa.Connection, key: str, status: MessageStatus | None, limit: int = ALL
+) -> Sequence[Any]:
+    values = {"session": key, "status": status and status.value, "limit": limit, "offset": 0}
+    return connection.execute(SQL["messages"], values).all()
+
+
+def _add(
+    connection: sa.Connection, key: str, messages: Iterable[ChatMessage], status: MessageStatus
+) -> None:
+    session = connection.execute(SQL["lock_session"], {"session": key}).one()
+    position = session.messages
+    for message in messages:
+        position += 1
+        put_message(connection, key, position, message, status=status.value)
+    counted = {"session": key, "turns": session.turns, "messages": position, "title": ""}
+    connection.execute(SQL["count_up"], counted)
+
+
+def _delete(connection: sa.Connection, key: str, rows: Sequence[Any]) -> list[ChatMessage]:
+    _at(connection, "delete_messages", key, rows)
+    connection.execute(SQL["delete_unasked_turns"], {"session": key})
+    return [_message(row) for row in rows]
+
+
+def _at(connection: sa.Connection, statement: str, key: str, rows: Sequence[Any]) -> None:
+    if rows:
+        positions = [row.position for row in rows]
+        connection.execute(SQL[statement], {"session": key, "positions": positions})

@@ -1,0 +1,53 @@
+"""Words in past conversations: which sessions hold them, and where."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from stores.sql import statements
+
+_SQL = statements("sessions.sql")["search_sessions"]
+_TEXT = "JSON_VALUE(kb_message.data, '$.blocks[0].text')"  # JSON ignores no accents and capitals
+_COLLATION = "COLLATE utf8mb4_uca1400_ai_ci"
+_WORDS = 10
+_BEFORE = 60
+_CHARACTERS = 200
+
+
+def found(connection: sa.Connection, search: str, user: str | None, limit: int) -> Sequence[Any]:
+    """Sessions whose title or one of whose messages holds all words, with an excerpt."""
+    words = search.split()[:_WORDS]
+    patterns = {f"word{number}": f"%{_escaped(word)}%" for number, word in enumerate(words)}
+    values = {
+        **patterns,
+        "first": words[0],
+        "user": user,
+        "limit": limit,
+        "before": _BEFORE,
+        "characters": _CHARACTERS,
+    }
+    return connection.execute(_statement(len(words)), values).all()
+
+
+@cache
+def _statement(words: int) -> sa.TextClause:
+    """The statement for so many words; it holds names of values alone."""
+    return sa.text(
+        _SQL.format(
+            text=_TEXT,
+            in_message=_all_in(_TEXT, words),
+            in_title=_all_in("title", words),
+        )
+    )
+
+
+def _all_in(text: str, words: int) -> str:
+    conditions = (f"{text} {_COLLATION} LIKE :word{number}" for number in range(words))
+    return f"({' AND '.join(conditions)})"
+
+
+def _escaped(word: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", word)

@@ -1,0 +1,270 @@
+"""Chat sessions: their turns, each with its question, its answer and the evidence of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias, TypeVar
+
+import sqlalchemy as sa
+
+from stores.chat_messages import ALL, SQL, check_id
+from stores.connection import in_snapshot, in_transaction
+from stores.errors import StoreError
+from stores.session_search import found
+from stores.turns import (
+    Ended,
+    Status,
+    Turn,
+    ask,
+    ask_again,
+    keep_answer,
+    new_owner,
+    stored_turn,
+    to_turn,
+)
+from stores.typed_json import dumps, loads, whole
+
+__all__ = ["Ended", "SessionInfo", "SessionStore", "Status", "Turn"]
+
+_TITLE_CHARACTERS = 255
+
+# Deletes, in the transaction that it is given, what others keep of a session.
+Forget: TypeAlias = Callable[[sa.Connection, str], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """A session; `user` is None when there is only one, `excerpt` is what a search found in it."""
+
+    id: str
+    title: str
+    created: datetime
+    updated: datetime
+    turns: int
+    user: str | None = None
+    excerpt: str | None = None
+
+
+def _nothing(_connection: sa.Connection, _session_id: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class SessionStore:
+    """The sessions of a database; `forget` deletes what others keep of one."""
+
+    engine: sa.Engine
+    forget: Forget = field(default=_nothing, repr=False)
+
+    def begin(
+        self, session_id: str, turn_id: str, question: str, *, user: str | None = None
+    ) -> tuple[Turn, bool]:
+        """Store a question before it is answered: its turn, and whether it is to be answered now.
+
+        The session is made when there is none. A turn that is complete comes back as it is; one
+        that failed, was cut, or that nobody answers any more is to be answered again. Raises
+        TurnUnderWay; StoreError for an impossible id, or one of another user or question.
+        """
+        check_id("session", session_id)
+        check_id("turn", turn_id)
+        words, owner = whole(question), new_owner()
+
+        def work(connection: sa.Connection) -> tuple[Turn, bool]:
+            connection.execute(SQL["make_session"], {"session": session_id, "user": user})
+            session = _locked(connection, session_id)
+            if session.user != user:
+                raise StoreError(f"The session {session_id!r} belongs to another user.")
+            known = stored_turn(connection, session_id, turn_id)
+            if known:
+                is_open = ask_again(connection, known, owner, words)
+            else:
+                ask(connection, session, turn_id, owner, words)
+                is_open = True
+            return to_turn(stored_turn(connection, session_id, turn_id)), is_open
+
+        return in_transaction(self.engine, work)
+
+    def finish(
+        self,
+        session_id: str,
+        turn_id: str,
+        *,
+        answer: str,
+        status: Ended,
+        error: str | None = None,
+        standalone: str | None = None,
+        rewritten_by: str = "",
+        evidence: Mapping[str, Any] | None = None,
+        model: str | None = None,
+        prompt_tokens: int | None = None,
+        completion_tokens: int | None = None,
+    ) -> Turn:
+        """Store what came of a turn; once it is stored, another call changes nothing.
+
+        `evidence` may hold what a database's cells are made of. Raises StoreError for a turn that
+        is not there (any more).
+        """
+        values = {
+            "status": status,
+            "error": None if error is None else whole(error),
+            "standalone": None if standalone is None else whole(standalone),
+            "rewritten_by": rewritten_by,
+            "evidence": None if evidence is None else dumps(evidence),
+            "model": model,
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+        }
+
+        def work(connection: sa.Connection) -> Turn:
+            _locked(connection, session_id)
+            row = stored_turn(connection, session_id, turn_id)
+            if row is None:
+                raise _unknown_turn(session_id, turn_id)
+            if row.answered_at is None:
+                keep_answer(connection, row, whole(answer), values)
+            return to_turn(stored_turn(connection, session_id, turn_id))
+
+        return in_transaction(self.engine, work)
+
+    def turns(
+        self, session_id: str, *, before: int | None = None, limit: int | None = None
+    ) -> list[Turn]:
+        """The last turns, those before a number, the oldest first; none of an unknown session."""
+        values = {
+            "session": session_id,
+            "turn": None,
+            "before": before,
+            "limit": ALL if limit is None else limit,
+        }
+        rows = self._read(lambda c: c.execute(SQL["turns"], values).all())
+        return [to_turn(row) for row in reversed(rows)]
+
+    def turn(self, session_id: str, turn_id: str) -> Turn:
+        """Raises StoreError when there is none of that id."""
+        row = self._read(lambda c: stored_turn(c, session_id, turn_id))
+        if row is None:
+            raise _unknown_turn(session_id, turn_id)
+        return to_turn(row)
+
+    def all(
+        self, *, search: str | None = None, user: str | None = None, limit: int = 100
+    ) -> list[SessionInfo]:
+        """The sessions of everybody, or of a user, the last used first.
+
+        `search` are words that all stand in the title or in one message, whatever their accents
+        and capitals.
+        """
+        if search and search.strip():
+            rows = self._read(lambda c: found(c, search, user, limit))
+        else:
+            values = {"session": None, "user": user, "limit": limit}
+            rows = self._read(lambda c: c.execute(SQL["sessions"], values).all())
+        return [SessionInfo(*row) for row in rows]
+
+    def one(self, session_id: str) -> SessionInfo:
+        """Raises StoreError when there is none of that id."""
+        values = {"session": session_id, "user": None, "limit": 1}
+        row = self._read(lambda c: c.execute(SQL["sessions"], values).one_or_none())
+        if row is None:
+            raise _unknown(session_id)
+        return SessionInfo(*row)
+
+    def rename(self, session_id: str, title: str) -> None:
+        """Raises StoreError for an unknown session, and for a title without words or too long."""
+        words = " ".join(whole(title).split())
+        if not words or len(words) > _TITLE_CHARACTERS:
+            raise StoreError(
+                f"The title has {len(words)} characters; it needs 1 to {_TITLE_CHARACTERS}."
+            )
+        values = {"session": session_id, "title": words}
+        self._write(session_id, lambda c: c.execute(SQL["rename"], values))
+
+    def delete(self, session_id: str) -> None:
+        """Everything of a session: words, turns, memory, feedback and logged searches.
+
+        Raises StoreError when there is none of that id.
+        """
+        self._write(session_id, lambda c: self._delete(c, session_id))
+
+    def reset(self, session_id: str) -> None:
+        """Everything of a session but itself. Raises StoreError when there is none of that id."""
+
+        def work(connection: sa.Connection) -> None:
+            self._forget(connection, session_id)
+            for statement in ("delete_turns", "delete_all_messages", "begin_anew"):
+                connection.execute(SQL[statement], {"session": session_id})
+
+        self._write(session_id, work)
+
+    def remove_older_than(self, days: int) -> int:
+        """Delete the sessions that nobody used for so many days; their number."""
+        values = {"days": days}
+        older = self._read(lambda c: list(c.scalars(SQL["older_sessions"], values)))
+        return sum(in_transaction(self.engine, self._removal(each, days)) for each in older)
+
+    def memory(self, session_id: str) -> dict[str, Any]:
+        """What is remembered of a session besides its words; nothing of an unknown one."""
+        written = self._read(lambda c: c.scalar(SQL["memory"], {"session": session_id}))
+        return loads(written) if written else {}
+
+    def remember(
+        self, session_id: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]
+    ) -> None:
+        """Change what is remembered, while nobody else can. Raises StoreError as `delete` does."""
+
+        def work(connection: sa.Connection) -> None:
+            written = connection.scalar(SQL["memory"], {"session": session_id})
+            memory = dumps(change(loads(written) if written else {}))
+            connection.execute(SQL["set_memory"], {"session": session_id, "memory": memory})
+
+        self._write(session_id, work)
+
+    def _removal(self, session_id: str, days: int) -> Callable[[sa.Connection], bool]:
+        values = {"session": session_id, "days": days}
+
+        def work(connection: sa.Connection) -> bool:
+            """Nobody waits long: one session a transaction, unless it is used meanwhile."""
+            is_older = connection.scalar(SQL["is_older"], values) is not None
+            if is_older:
+                self._delete(connection, session_id)
+            return is_older
+
+        return work
+
+    def _delete(self, connection: sa.Connection, session_id: str) -> None:
+        self._forget(connection, session_id)
+        connection.execute(SQL["delete_session"], {"session": session_id})
+
+    def _forget(self, connection: sa.Connection, session_id: str) -> None:
+        for statement in ("forget_feedback", "forget_searches"):
+            connection.execute(SQL[statement], {"session": session_id})
+        self.forget(connection, session_id)
+
+    def _read(self, work: Callable[[sa.Connection], T]) -> T:
+        return in_snapshot(self.engine, work)
+
+    def _write(self, session_id: str, work: Callable[[sa.Connection], Any]) -> None:
+        def locked(connection: sa.Connection) -> None:
+            _locked(connection, session_id)
+            work(connection)
+
+        in_transaction(self.engine, locked)
+
+
+def _locked(connection: sa.Connection, session_id: str) -> Any:
+    row = connection.execute(SQL["lock_session"], {"session": session_id}).one_or_none()
+    if row is None:
+        raise _unknown(session_id)
+    return row
+
+
+def _unknown(session_id: str) -> StoreError:
+    return StoreError(f"There is no session {session_id!r}. `kb session list` shows all.")
+
+
+def _unknown_turn(session_id: str, turn_id: str) -> StoreError:
+    return StoreError(
+        f"The session {session_id!r} has no turn {turn_id!r}; it may have been deleted or reset "
+        "meanwhile. Ask again."
+    )

@@ -1,0 +1,69 @@
+"""JSON that keeps what a database's cells and an answer's evidence are made of."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+
+def dumps(value: object) -> str:
+    """Any value: what JSON has no type for is an object of one key, its type, or else its text."""
+    return json.dumps(_to_json(value), ensure_ascii=False)
+
+
+def loads(text: str) -> Any:
+    """What was written by `dumps`; tuples come back as lists, and keys as text."""
+    return json.loads(text, object_hook=_from_json)
+
+
+def whole(text: str) -> str:
+    """The text as UTF-8 can hold it: halves of a character joined, or replaced when alone."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _to_json(value: object) -> Any:
+    match value:
+        case None | bool() | int():
+            return value
+        case Mapping():
+            return {whole(str(key)): _to_json(each) for key, each in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_to_json(each) for each in value]
+        case Real() if math.isfinite(value):
+            return float(value)
+        case _:
+            return _typed(value)
+
+
+def _typed(value: object) -> Any:
+    for name, kind, written, _ in _TYPES:
+        if isinstance(value, kind):
+            return {name: written(value)}
+    return whole(str(value))
+
+
+# A datetime is a date too, so it comes first.
+_TYPES: tuple[tuple[str, type, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
+    ("decimal", Decimal, str, Decimal),
+    ("datetime", datetime, datetime.isoformat, datetime.fromisoformat),
+    ("date", date, date.isoformat, date.fromisoformat),
+    ("time", time, time.isoformat, time.fromisoformat),
+    ("seconds", timedelta, timedelta.total_seconds, lambda seconds: timedelta(seconds=seconds)),
+    ("bytes", bytes, bytes.hex, bytes.fromhex),
+    ("float", Real, str, float),
+)
+_READ = {name: read for name, _, _, read in _TYPES}
+
+
+def _from_json(found: dict[str, Any]) -> Any:
+    """An object of one key that is no type of ours, or holds none, stays what it is."""
+    if len(found) == 1:
+        [(name, written)] = found.items()
+        try:
+            return _READ[name](written)
+        except (KeyError, TypeError, ValueError, ArithmeticError):
+            return found
+    return found

@@ -1,0 +1,466 @@
+"""Chat sessions on a real MariaDB: turns in order, kept whole, and deleted whole."""
+
+import math
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from programs import in_another_process
+
+from stores.errors import StoreError, TurnUnderWay
+from stores.schema import migrate
+from stores.search_log import Hit, LoggedSearch, SearchLog
+from stores.sessions import SessionStore, Turn
+from stores.turns import ABANDONED
+
+PROGRAM = """
+    from stores.sessions import SessionStore
+    sessions = SessionStore(engine)
+"""
+HOSTILE = (
+    "' OR 1=1 --",
+    "a\0b\x1b[31m\r\n\t\\",
+    "🙂👩‍👩‍👧 Œuvre",
+    "%_\\%",
+    "../../etc/passwd",
+    "x" * 190,
+    " ",
+    "null",
+)
+
+
+@pytest.fixture
+def sessions(engine: sa.Engine) -> SessionStore:
+    migrate(engine)
+    return SessionStore(engine)
+
+
+def rows(engine: sa.Engine, query: str) -> list[tuple[object, ...]]:
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+def answered(
+    sessions: SessionStore, session: str, question: str, answer: str = "Yes.", **more: object
+) -> Turn:
+    turn = uuid4().hex
+    sessions.begin(session, turn, question)
+    return sessions.finish(session, turn, answer=answer, **{"status": "complete", **more})  # type: ignore[arg-type]  # of any type
+
+
+def test_a_turn_is_stored_before_it_is_answered_and_then_with_its_evidence(sessions):
+    turn, is_new = sessions.begin("s", "t1", "How long can I return it?")
+    assert is_new
+    assert (turn.number, turn.status, turn.answer) == (1, "open", "")
+    assert turn.answered_at is None
+    assert sessions.turns("s") == [turn]
+
+    evidence = {"route": "documents", "citations": [{"number": 1, "title": "Returns"}]}
+    finished = sessions.finish(
+        "s", "t1", answer="30 days [1].", status="complete", standalone="How long …?",
+        rewritten_by="model", evidence=evidence, model="fake", prompt_tokens=7, completion_tokens=3,
+    )  # fmt: skip
+    assert sessions.turns("s") == [finished]
+    assert sessions.turn("s", "t1") == finished
+    assert (finished.question, finished.answer) == ("How long can I return it?", "30 days [1].")
+    assert (finished.status, finished.error, finished.evidence) == ("complete", None, evidence)
+    assert (finished.standalone, finished.rewritten_by) == ("How long …?", "model")
+    assert (finished.model, finished.prompt_tokens, finished.completion_tokens) == ("fake", 7, 3)
+    assert finished.answered_at >= finished.asked_at
+
+
+def test_the_same_turn_is_stored_once_and_gives_its_answer(sessions):
+    sessions.begin("s", "t", "Why?")
+    first = sessions.finish("s", "t", answer="Because.", status="complete")
+    assert sessions.begin("s", "t", "Why?") == (first, False)
+    assert sessions.finish("s", "t", answer="Other.", status="failed", error="late") == first
+    assert sessions.turns("s") == [first]
+    with pytest.raises(StoreError, match="asks something else"):
+        sessions.begin("s", "t", "Who?")
+
+
+def test_a_turn_that_is_being_answered_is_not_answered_twice(sessions):
+    sessions.begin("s", "t", "Why?")
+    with pytest.raises(TurnUnderWay, match="'t' is being answered"):
+        sessions.begin("s", "t", "Why?")
+
+
+@pytest.mark.parametrize("status", ["failed", "partial"])
+def test_a_turn_that_failed_or_was_cut_is_answered_again(sessions, status):
+    sessions.begin("s", "t", "Why?")
+    sessions.finish("s", "t", answer="Beca", status=status, error="the stream was cut")
+    again, is_new = sessions.begin("s", "t", "Why?")
+    assert is_new
+    assert (again.status, again.error, again.number) == ("open", None, 1)
+    sessions.finish("s", "t", answer="Because.", status="complete")
+    [turn] = sessions.turns("s")
+    assert (turn.answer, turn.status, turn.error) == ("Because.", "complete", None)
+
+
+def test_an_open_turn_of_long_ago_is_taken_over_and_a_late_answer_still_counts(sessions, engine):
+    sessions.begin("s", "t", "Why?")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE kb_turn SET asked_at = asked_at - INTERVAL 11 MINUTE")
+    sessions.begin("s", "t2", "And now?")
+    assert (sessions.turn("s", "t").status, sessions.turn("s", "t").error) == ("failed", ABANDONED)
+    assert sessions.begin("s", "t", "Why?")[1]
+    late = sessions.finish("s", "t", answer="Because.", status="complete")
+    assert (late.status, late.answer) == ("complete", "Because.")
+
+
+def test_a_killed_process_leaves_its_question_and_another_takes_it_over(sessions, engine):
+    killed = in_another_process(
+        engine,
+        PROGRAM + "    sessions.begin('s', 't', 'Why?')\n    print('begun', flush=True)\n"
+        "    sys.stdin.read()",
+    )
+    with killed:
+        assert killed.stdout.readline() == "begun\n"
+        with pytest.raises(TurnUnderWay):
+            sessions.begin("s", "t", "Why?")
+        os.kill(killed.pid, signal.SIGKILL)
+        killed.wait()
+    assert sessions.turn("s", "t").status == "open"
+
+    other, _ = sessions.begin("s", "t2", "And you?")
+    assert other.number == 2
+    left = sessions.turn("s", "t")
+    assert (left.question, left.status, left.error) == ("Why?", "failed", ABANDONED)
+
+    turn, is_new = sessions.begin("s", "t", "Why?")
+    assert is_new
+    assert (turn.number, turn.status) == (1, "open")
+
+
+def test_two_processes_number_the_turns_of_a_session_in_the_order_of_arrival(sessions, engine):
+    work = """
+    for count in range(20):
+        turn = f"{name}-{count}"
+        print(sessions.begin("s", turn, f"question {turn}")[0].number)
+        sessions.finish("s", turn, answer=f"answer {turn}", status="complete")
+    """
+    writers = [in_another_process(engine, f"{PROGRAM}    name = {n!r}\n{work}") for n in "ab"]
+    numbers = [[int(line) for line in writer.communicate()[0].split()] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert sorted(numbers[0] + numbers[1]) == list(range(1, 41))
+    turns = sessions.turns("s")
+    assert [turn.number for turn in turns] == list(range(1, 41))
+    for name, given in zip("ab", numbers, strict=True):
+        assert [turn.id for turn in turns if turn.number in given] == [
+            f"{name}-{count}" for count in range(20)
+        ]
+    assert all(turn.answer == turn.question.replace("question", "answer") for turn in turns)
+
+
+def test_many_threads_write_many_sessions_without_mixing_them(sessions):
+    def talk(session: int) -> None:
+        for number in range(1, 6):
+            turn, _ = sessions.begin(f"s{session}", f"t{number}", f"question {session}/{number}")
+            assert turn.number == number
+            sessions.finish(
+                f"s{session}", f"t{number}", answer=f"answer {session}/{number}", status="complete"
+            )
+
+    with ThreadPoolExecutor(64) as threads:
+        list(threads.map(talk, range(64)))
+    assert len(sessions.all()) == 64
+    for session in range(64):
+        said = [(turn.question, turn.answer) for turn in sessions.turns(f"s{session}")]
+        assert said == [(f"question {session}/{n}", f"answer {session}/{n}") for n in range(1, 6)]
+
+
+def test_many_threads_that_retry_one_turn_store_it_once(sessions):
+    gate = threading.Barrier(16)
+
+    def ask(_: int) -> str:
+        gate.wait()
+        try:
+            return "new" if sessions.begin("s", "t", "Why?")[1] else "known"
+        except TurnUnderWay:
+            return "under way"
+
+    with ThreadPoolExecutor(16) as threads:
+        outcomes = list(threads.map(ask, range(16)))
+    assert (outcomes.count("new"), outcomes.count("under way")) == (1, 15)
+    assert len(sessions.turns("s")) == 1
+
+
+def test_a_commit_whose_word_got_lost_is_not_taken_for_somebody_elses(sessions, engine):
+    """The connection dies after the server committed, and the driver is told nothing."""
+    dialect = engine.dialect
+    lost = []
+    commit = dialect.do_commit
+
+    def commit_and_die(connection: object) -> None:
+        commit(connection)
+        if not lost:
+            lost.append(True)
+            raise dialect.dbapi.OperationalError("socket error: connection lost")
+
+    dialect.do_commit = commit_and_die
+    turn, is_new = sessions.begin("s", "t", "Why?")
+    assert lost
+    assert is_new
+    assert sessions.turns("s") == [turn]
+    lost.clear()
+    sessions.finish("s", "t", answer="Because.", status="complete")
+    assert lost
+    assert [each.answer for each in sessions.turns("s")] == ["Because."]
+
+
+def test_a_connection_that_is_killed_within_a_transaction_loses_nothing(sessions, engine):
+    killed = []
+
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def kill(connection, cursor, statement, *_):
+        if "INSERT INTO kb_turn" in statement and not killed:
+            cursor.execute("SELECT CONNECTION_ID()")
+            killed.append(cursor.fetchone()[0])
+            with engine.connect() as other:
+                other.exec_driver_sql(f"KILL {killed[0]}")
+
+    sessions.begin("s", "t", "Why?")
+    assert killed
+    assert [turn.question for turn in sessions.turns("s")] == ["Why?"]
+
+
+def test_two_that_lock_each_other_out_are_tried_again(sessions, engine):
+    answered(sessions, "s", "Why?")
+    answered(sessions, "other", "Why?")
+    refused, gate = [], threading.Barrier(2, timeout=10)
+    sa.event.listen(engine, "handle_error", refused.append)
+
+    def cross(first: str, second: str) -> None:
+        def forget(connection, session):
+            if len(refused) == 0 and not gate.broken and gate.n_waiting < 2:
+                gate.wait()
+            connection.exec_driver_sql(
+                f"SELECT id FROM kb_session WHERE id = '{second}' FOR UPDATE"
+            )
+
+        SessionStore(engine, forget).reset(first)
+
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(cross, "s", "other"), threads.submit(cross, "other", "s")]
+        for each in both:
+            each.result()
+    assert refused
+    assert sessions.turns("s") == sessions.turns("other") == []
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
+def test_any_text_is_an_id_and_compares_byte_by_byte(sessions, hostile):
+    answered(sessions, hostile, "mine?")
+    for other in (hostile[:-1] + "y", "S", "s", "ß", "ss"):
+        answered(sessions, other, "another's?")
+    assert [turn.question for turn in sessions.turns(hostile)] == ["mine?"]
+    assert sessions.one(hostile).id == hostile
+    sessions.delete(hostile)
+    assert sessions.turns(hostile) == []
+    assert len(sessions.all()) == 5
+
+
+def test_what_is_no_id_is_refused(sessions):
+    for wrong, reason in (
+        ("", "not empty"),
+        (None, "not empty"),
+        ("x" * 191, "191 characters"),
+        ("a\ud800", "half a character"),
+    ):
+        with pytest.raises(StoreError, match=reason):
+            sessions.begin(wrong, "t", "Why?")
+        with pytest.raises(StoreError, match=reason):
+            sessions.begin("s", wrong, "Why?")
+    assert sessions.all() == []
+
+
+def test_any_words_survive(sessions):
+    texts = ["", "x" * 5_000_000, "```sql\nSELECT '\\\"' -- %s :name\n```", *HOSTILE]
+    for text in texts:
+        turn = answered(sessions, "s", text, text, error=text[:1000], standalone=text)
+        assert (turn.question, turn.answer, turn.standalone) == (text, text, text)
+    assert [turn.answer for turn in sessions.turns("s")] == texts
+
+
+def test_halves_of_characters_are_joined_or_replaced_never_lost(sessions):
+    turn = answered(sessions, "s", "a\ud83d\ude42b \ud800", "\udfff", evidence={"\ud800": "\ud800"})
+    assert (turn.question, turn.answer) == ("a🙂b �", "�")
+    assert turn.evidence == {"�": "�"}
+
+
+def test_words_that_the_server_cannot_take_are_refused_before_they_are_acknowledged(sessions):
+    with pytest.raises(StoreError, match="at most 16 MB"):
+        sessions.begin("s", "t", "x" * 17_000_000)
+    assert sessions.all() == []
+
+
+def test_evidence_comes_back_with_its_types(sessions):
+    evidence = {
+        "rows": [[Decimal("12.50"), date(2026, 1, 2), datetime(2026, 1, 2, 3, 4, 5, 6)]],  # noqa: DTZ001 - the database's times are UTC
+        "more": [time(1, 2), timedelta(hours=30), b"\x00\xff", 0.1, 2**70, True, None],
+        "timings": {"answer": 1.5},
+        "like a type": [{"date": "soon"}, {"decimal": {}}, {"number": 1}],
+        "infinite": math.inf,
+    }
+    turn = answered(sessions, "s", "How much?", evidence=evidence)
+    assert turn.evidence == evidence
+    assert math.isnan(answered(sessions, "s", "?", evidence={"x": math.nan}).evidence["x"])
+    assert answered(sessions, "s", "?", evidence={1: (1, 2)}).evidence == {"1": [1, 2]}
+    assert "object at" in answered(sessions, "s", "?", evidence={"odd": object()}).evidence["odd"]
+
+
+def test_turns_are_paged_from_the_last(sessions):
+    for number in range(5):
+        answered(sessions, "s", str(number))
+    assert [turn.number for turn in sessions.turns("s", limit=2)] == [4, 5]
+    assert [turn.number for turn in sessions.turns("s", before=4, limit=2)] == [2, 3]
+    assert sessions.turns("s", before=1) == sessions.turns("nobody's") == []
+    assert sessions.turns("s", limit=0) == []
+
+
+def test_the_title_is_the_first_question_cut_between_words_until_it_is_renamed(sessions):
+    answered(sessions, "short", "  How \n long? ")
+    answered(sessions, "short", "And then?")
+    long = "What does our handbook say about returning a machine, and who pays?"
+    answered(sessions, "long", long)
+    answered(sessions, "wide", "x" * 100)
+    assert sessions.one("short").title == "How long?"
+    assert (
+        sessions.one("long").title == "What does our handbook say about returning a machine, and…"
+    )
+    assert sessions.one("wide").title == "x" * 59 + "…"
+    sessions.rename("short", "  Returns 🙂 ")
+    answered(sessions, "short", "And now?")
+    assert sessions.one("short").title == "Returns 🙂"
+    for wrong in ("", " \n", "x" * 256):
+        with pytest.raises(StoreError, match="needs 1 to 255"):
+            sessions.rename("short", wrong)
+
+
+def test_sessions_are_listed_last_used_first(sessions):
+    for session in ("a", "b", "c"):
+        answered(sessions, session, "Why?")
+    answered(sessions, "a", "Why not?")
+    assert [(each.id, each.turns) for each in sessions.all()] == [("a", 2), ("c", 1), ("b", 1)]
+    assert [each.id for each in sessions.all(limit=1)] == ["a"]
+
+
+def test_a_session_belongs_to_its_user(sessions):
+    sessions.begin("s", "t", "Why?", user="ann")
+    sessions.begin("mine", "t", "Why?")
+    for other in ("bob", None, "Ann"):
+        with pytest.raises(StoreError, match="another user"):
+            sessions.begin("s", "t2", "Who?", user=other)
+    assert [each.id for each in sessions.all(user="ann")] == ["s"]
+    assert {each.id for each in sessions.all()} == {"s", "mine"}
+    assert sessions.all(user="ann", search="why") != []
+    assert sessions.all(user="bob", search="why") == []
+
+
+def test_a_search_finds_words_in_titles_questions_and_answers(sessions):
+    answered(sessions, "returns", "Retours ?", "Les clients ont 30 jours pour l'échange.")
+    answered(
+        sessions, "late", "Which orders are late?", "x " * 500 + "Order 17 is late. " + "y " * 500
+    )
+    answered(sessions, "odd", "100%_\\ sure, \"quoted\" 'and' done?")
+    sessions.rename("odd", "Strange things")
+
+    def ids(search: str) -> set[str]:
+        return {each.id for each in sessions.all(search=search)}
+
+    assert ids("ECHANGE jours") == {"returns"}
+    assert ids("jours late") == set()
+    assert ids("strange") == {"odd"}
+    for literal in ("100%_\\", "0%", "\\", '"quoted"', "'and'"):
+        assert ids(literal) == {"odd"}, literal
+    assert ids("%") == {"odd"}
+    [late] = sessions.all(search="17")
+    assert "Order 17 is late." in late.excerpt
+    assert len(late.excerpt) <= 200
+    assert ids("  ") == {"returns", "late", "odd"}
+    assert ids("' OR 1=1 -- :x") == set()
+
+
+def test_deleting_a_session_deletes_everything_of_it_and_nothing_else(sessions, engine):
+    migrate(engine)
+    log = SearchLog(engine)
+    for session in ("s", "kept"):
+        turn = answered(sessions, session, "Why?")
+        log.add(LoggedSearch("default", 1.0, [Hit("a", "A", 0.5)], session_id=session))
+        log.rate(log.last().id, 1)
+        log.rate_turn(session, turn.id, -1)
+    forgotten: list[str] = []
+    SessionStore(engine, lambda connection, session: forgotten.append(session)).delete("s")
+    assert forgotten == ["s"]
+    for table in ("kb_turn", "kb_message", "kb_search", "kb_feedback"):
+        found = rows(
+            engine, f"SELECT DISTINCT session_id FROM {table} WHERE session_id IS NOT NULL"
+        )
+        assert found == [("kept",)], table
+    assert rows(engine, "SELECT COUNT(*) FROM kb_search_hit") == [(1,)]
+    assert [each.id for each in sessions.all()] == ["kept"]
+    with pytest.raises(StoreError, match="no session 's'"):
+        sessions.delete("s")
+
+
+def test_a_deletion_that_fails_deletes_nothing(sessions, engine):
+    answered(sessions, "s", "Why?")
+
+    def fail(connection: sa.Connection, session: str) -> None:
+        raise StoreError("the memory is stuck")
+
+    with pytest.raises(StoreError, match="stuck"):
+        SessionStore(engine, fail).delete("s")
+    assert len(sessions.turns("s")) == 1
+
+
+def test_an_answer_to_a_session_that_was_deleted_is_refused(sessions):
+    sessions.begin("s", "t", "Why?")
+    sessions.reset("s")
+    with pytest.raises(StoreError, match="has no turn 't'"):
+        sessions.finish("s", "t", answer="Because.", status="complete")
+    sessions.delete("s")
+    with pytest.raises(StoreError, match="no session 's'"):
+        sessions.finish("s", "t", answer="Because.", status="complete")
+
+
+def test_a_reset_session_begins_anew(sessions):
+    answered(sessions, "s", "Why?")
+    sessions.remember("s", lambda memory: {"summary": "they asked why"})
+    sessions.reset("s")
+    assert (sessions.turns("s"), sessions.memory("s")) == ([], {})
+    assert sessions.one("s").title == ""
+    assert answered(sessions, "s", "How?").number == 1
+    assert sessions.one("s").title == "How?"
+
+
+def test_what_is_remembered_is_changed_by_one_at_a_time(sessions):
+    answered(sessions, "s", "Why?")
+
+    def count(_: int) -> None:
+        sessions.remember("s", lambda memory: {"count": memory.get("count", 0) + 1})
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(count, range(24)))
+    assert sessions.memory("s") == {"count": 24}
+    with pytest.raises(StoreError, match="no session 'x'"):
+        sessions.remember("x", dict)
+
+
+def test_old_sessions_are_removed_by_their_last_use(sessions, engine):
+    for session in ("old", "used", "new"):
+        answered(sessions, session, "Why?")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE kb_session SET updated_at = updated_at - INTERVAL 31 DAY WHERE id <> 'new'"
+        )
+    answered(sessions, "used", "Still?")
+    assert sessions.remove_older_than(30) == 1
+    assert {each.id for each in sessions.all()} == {"used", "new"}
+    assert sessions.remove_older_than(30) == 0
