@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from kb.indexing.report import IndexReport
 
 _ANSWER = (
-    "route route_reason citations sql columns rows truncated errors timings model search".split()  # noqa: SIM905 - one line
+    *("route", "route_reason", "first", "names", "citations"),
+    *("sql", "parameters", "columns", "rows", "truncated", "verified"),
+    *("errors", "timings", "model", "search"),
 )
 
 

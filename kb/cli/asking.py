@@ -57,7 +57,7 @@ def search(
 
 def ask(
     question: Question,
-    source: Annotated[Source, typer.Option(help="Where the answer is.")] = "auto",
+    source: Annotated[Source, typer.Option(help="Where the answer is; auto chooses.")] = "auto",
     top_k: TopK = None,
     profile: Profile = None,
     filters: Filters = None,
@@ -65,12 +65,13 @@ def ask(
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
-    """Answer a question, and show the passages that say so.
+    """Answer a question from documents, tables or both, and show the evidence.
 
     \b
     kb ask "How long can a customer return a machine?"
-    kb ask "Comment détartrer la machine ?" --filter language=fr
-    kb ask "Which warranty does the Galet have?" --json
+    kb ask "Quel était le chiffre d'affaires de 2025 ?"
+    kb ask "What do our three best customers complain about?" --source both
+    kb ask "Which warranty does the Galet have?" --filter language=en --json
     """
     options: dict[str, Any] = {
         "top_k": top_k,
@@ -94,8 +95,10 @@ def ask(
 
 
 def _end(metadata: Mapping[str, Any]) -> None:
+    """A source that failed leaves a part of the answer if there was another."""
     if metadata.get("errors"):
-        raise typer.Exit(ExitCode.FAILED)
+        has_more = metadata["route"] == "both"
+        raise typer.Exit(ExitCode.PARTLY_DONE if has_more else ExitCode.FAILED)
 
 
 def _stream(engine: "BaseQueryEngine", question: str, explain: bool) -> Mapping[str, Any]:

@@ -98,7 +98,8 @@ def _show_wrapped(console: Console, text: Text, *, indent: int = 0, hanging: int
 
 
 def show_footing(console: Console, metadata: Mapping[str, Any]) -> None:
-    """Who wrote the answer, and what went wrong on the way."""
+    """Where the answer is from, who wrote it, and what went wrong on the way."""
+    _show_route(console, metadata)
     seconds = sum(metadata.get("timings", {}).values()) / 1000
     if model := metadata.get("model"):
         console.print(Text(f"Written by {model} in {seconds:.1f} s.", "dim"))
@@ -111,6 +112,18 @@ def show_footing(console: Console, metadata: Mapping[str, Any]) -> None:
         )
     for branch, reason in (metadata.get("errors") or {}).items():
         console.print(Text(f"{branch} could not answer: {one_line(str(reason))}", "yellow"))
+
+
+def _show_route(console: Console, metadata: Mapping[str, Any]) -> None:
+    if not metadata.get("route"):
+        return
+    reason = one_line(str(metadata["route_reason"]))
+    _show_wrapped(console, Text(f"Route: {metadata['route']} ({reason})", "dim"))
+    if first := metadata.get("first"):
+        names = ", ".join(map(one_line, metadata.get("names") or ()))
+        searched = f", and the documents searched for {names}" if names else ""
+        which = "tables" if first == "database" else "documents"
+        _show_wrapped(console, Text(f"The {which} were asked first{searched}.", "dim"))
 
 
 def _strategy(search: Mapping[str, Any]) -> str:

@@ -14,12 +14,17 @@ _SHOWN = 20
 
 
 def show_rows(console: Console, metadata: Mapping[str, Any]) -> None:
-    """The statement as it ran, and its first rows; nothing where none ran."""
+    """The statement as it ran, what was bound in it, and its first rows.
+
+    Rows that no model put into words are the answer already. Nothing where no statement ran.
+    """
     if not metadata.get("sql"):
         return
     console.print(Text(printable(metadata["sql"]), "dim"), soft_wrap=True)
+    for name, value in metadata.get("parameters", {}).items():
+        console.print(Text(f":{name} = {one_line(str(value))}", "dim"), soft_wrap=True)
     rows = metadata["rows"]
-    if rows:
+    if rows and metadata["model"]:
         console.print()
         console.print(_table(metadata["columns"], rows))
     if metadata["truncated"]:
