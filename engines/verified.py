@@ -6,10 +6,9 @@ right one: for a question about another month the cosine is 0.98, for the same q
 parameter must ask for exactly what one wording of the verified query asks for.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property
 
 import numpy as np
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -57,20 +56,24 @@ class _Known:
 class VerifiedMatcher:
     """Finds the verified query for a question; `run` looks names up in the business tables.
 
-    Raises EngineError for a query whose parameters cannot be read.
+    `queries` are read anew with each question: somebody may save one meanwhile. Raises EngineError
+    for a query whose parameters cannot be read.
     """
 
     def __init__(
         self,
-        queries: Sequence[VerifiedQuery],
+        queries: Iterable[VerifiedQuery],
         embed_model: BaseEmbedding,
         run: Run,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
-        self._known = [_known(query) for query in queries]
+        self._queries = queries
         self._embed_model = embed_model
         self._run = run
         self._today = today
+        self._known: Sequence[_Known] = ()
+        self._vectors: dict[str, NDArray[np.float64]] = {}
+        self._read()
 
     def match(self, question: str) -> Match | None:
         """The one query that answers the question; None when none does, or more than one."""
@@ -80,19 +83,22 @@ class VerifiedMatcher:
 
     def nearest(self, question: str, count: int) -> list[tuple[VerifiedQuery, float]]:
         """Those whose wordings are most like the question, with the cosine of the likest."""
-        if not self._known:
+        known = self._read()
+        if not known:
             return []
-        similarities = self._vectors @ self._embedded([question])[0]
-        by_name: dict[str, float] = {}
-        for name, similarity in zip(self._owners, similarities.tolist(), strict=True):
-            by_name[name] = max(similarity, by_name.get(name, -1.0))
-        ranked = sorted(self._known, key=lambda known: -by_name[known.query.name])
-        return [(known.query, by_name[known.query.name]) for known in ranked[:count]]
+        vectors = self._wording_vectors(known)
+        asked = self._embedded([question])[0]
+        likeness = {
+            each.query.name: max(float(vectors[wording.text] @ asked) for wording in each.wordings)
+            for each in known
+        }
+        ranked = sorted(known, key=lambda each: -likeness[each.query.name])
+        return [(each.query, likeness[each.query.name]) for each in ranked[:count]]
 
     def _matches(self, question: str) -> Iterator[Match]:
         language = question_language(question)
         asks = frozenset(concepts([word.folded for word in tokens(question)], language))
-        for known in self._known:
+        for known in self._read():
             if not _may_agree(asks, known):  # names are looked up in the database
                 continue
             filling = fill(question, known.parameters, self._lookup, self._today())
@@ -110,18 +116,28 @@ class VerifiedMatcher:
         known = {folded(str(value)): str(value) for (value,) in self._run(sql, values).rows}
         return {text: known[folded(text)] for text in written if folded(text) in known}
 
-    @cached_property
-    def _owners(self) -> list[str]:
-        return [known.query.name for known in self._known for _ in known.wordings]
+    def _read(self) -> Sequence[_Known]:
+        queries = list(self._queries)
+        if queries != [each.query for each in self._known]:
+            before = {each.query.name: each for each in self._known}
+            self._known = [_kept_or_new(query, before.get(query.name)) for query in queries]
+        return self._known
 
-    @cached_property
-    def _vectors(self) -> NDArray[np.float64]:
-        return self._embedded([each.text for known in self._known for each in known.wordings])
+    def _wording_vectors(self, known: Iterable[_Known]) -> Mapping[str, NDArray[np.float64]]:
+        """Made when they are first compared, and once for each text."""
+        texts = {wording.text for each in known for wording in each.wordings}
+        if new := sorted(texts - self._vectors.keys()):
+            self._vectors = self._vectors | dict(zip(new, self._embedded(new), strict=True))
+        return self._vectors
 
     def _embedded(self, texts: list[str]) -> NDArray[np.float64]:
         with model_errors("embedding a question"):
             vectors = np.array(self._embed_model.get_text_embedding_batch(texts))
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def _kept_or_new(query: VerifiedQuery, before: _Known | None) -> _Known:
+    return before if before and before.query == query else _known(query)
 
 
 def _known(query: VerifiedQuery) -> _Known:

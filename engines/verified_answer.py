@@ -28,6 +28,9 @@ _PHRASES = {
 
 @dataclass(frozen=True)
 class VerifiedAnswer:
+    """`text` is the rows, and who verified the query behind them."""
+
+    rows: str
     text: str
     match: Match
     result: QueryResult
@@ -38,7 +41,7 @@ def answer(question: str, match: Match, run: Run) -> VerifiedAnswer:
     language = question_language(question)
     result = run(match.query.sql, match.values)
     rows = as_text(result, language, match.query.units)
-    return VerifiedAnswer(f"{rows}\n\n{_origin(match, language)}", match, result)
+    return VerifiedAnswer(rows, f"{rows}\n\n{_origin(match, language)}", match, result)
 
 
 def examples(queries: Iterable[VerifiedQuery]) -> str:

@@ -2,22 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Generator
 from typing import Any, Final
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
-from llama_index.core.base.response.schema import (
-    RESPONSE_TYPE,
-    AsyncStreamingResponse,
-    Response,
-    StreamingResponse,
-)
+from llama_index.core.base.response.schema import RESPONSE_TYPE, Response
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import QueryBundle
 
 from engines.language import question_language
 from engines.query_result import Run
+from engines.responses import answer_metadata, as_async_stream, as_stream
 from engines.verified import Match, VerifiedMatcher
 from engines.verified_answer import VerifiedAnswer, answer
 
@@ -41,8 +36,9 @@ _PHRASES = {
 class VerifiedQueryEngine(BaseQueryEngine):
     """Answers with the verified query that a question asks for; else `otherwise` answers.
 
-    `Response.metadata["verified"]` tells who verified what, and the values that were bound; with
-    `sql_only` the statement is the answer, and nothing but names is looked up.
+    `Response.metadata["verified"]` tells who verified what, and the values that were bound. With
+    `sql_only` the statement is the answer, and nothing but names is looked up; without
+    `synthesize_response` the rows alone are.
     """
 
     def __init__(
@@ -53,6 +49,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
         *,
         streaming: bool = False,
         sql_only: bool = False,
+        synthesize_response: bool = True,
         route_reason: str = "the database was asked for",
         callback_manager: CallbackManager | None = None,
     ) -> None:
@@ -62,6 +59,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
         self._otherwise = otherwise
         self._streaming = streaming
         self._sql_only = sql_only
+        self._synthesize_response = synthesize_response
         self._route_reason = route_reason
 
     def _get_prompt_modules(self) -> PromptMixinType:
@@ -72,18 +70,14 @@ class VerifiedQueryEngine(BaseQueryEngine):
         if response is None:
             assert self._otherwise  # noqa: S101 - without another engine there is an answer
             return self._otherwise.query(query_bundle)
-        if self._streaming:
-            return StreamingResponse(_pieces(str(response)), [], response.metadata)
-        return response
+        return as_stream(response) if self._streaming else response
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         response = await asyncio.to_thread(self._verified, query_bundle.query_str)
         if response is None:
             assert self._otherwise  # noqa: S101 - as above
             return await self._otherwise.aquery(query_bundle)
-        if self._streaming:
-            return AsyncStreamingResponse(_apieces(str(response)), [], response.metadata)
-        return response
+        return as_async_stream(response) if self._streaming else response
 
     def _verified(self, question: str) -> Response | None:
         """None when the other engine is to answer."""
@@ -91,7 +85,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
         match = self._matcher.match(question)
         if match is None and self._otherwise:
             return None
-        metadata = self._metadata()
+        metadata = answer_metadata("database", self._route_reason, None) | {"verified": None}
         text = self._text(question, match, metadata)
         metadata["timings"]["answer"] = round((time.perf_counter() - begin) * 1000, 1)
         return Response(text, [], metadata)
@@ -105,7 +99,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
             return match.query.sql
         found = answer(question, match, self._run)
         metadata.update(_rows(found))
-        return found.text
+        return found.text if self._synthesize_response else found.rows
 
     def _refusal(self, question: str) -> str:
         phrases = _PHRASES[question_language(question)]
@@ -115,21 +109,6 @@ class VerifiedQueryEngine(BaseQueryEngine):
             if likeness >= _LIKE
         ]
         return "\n".join([phrases["none"], *([phrases["near"], *near] if near else [])])
-
-    def _metadata(self) -> dict[str, Any]:
-        return {
-            "route": "database",
-            "route_reason": self._route_reason,
-            "citations": [],
-            "sql": None,
-            "columns": [],
-            "rows": [],
-            "truncated": False,
-            "verified": None,
-            "errors": {},
-            "timings": {},
-            "model": None,
-        }
 
 
 def _provenance(match: Match) -> dict[str, Any]:
@@ -146,15 +125,8 @@ def _provenance(match: Match) -> dict[str, Any]:
 def _rows(found: VerifiedAnswer) -> dict[str, Any]:
     result = found.result
     return {
+        "parameters": dict(found.match.values),
         "columns": list(result.columns),
         "rows": [list(row) for row in result.rows],
         "truncated": result.truncated,
     }
-
-
-def _pieces(text: str) -> Generator[str, None, None]:
-    yield text
-
-
-async def _apieces(text: str) -> AsyncGenerator[str, None]:
-    yield text

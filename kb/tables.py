@@ -1,10 +1,18 @@
-"""Config -> the business tables: an account that can only read them, and the guarded database."""
+"""Config -> the business tables: an account that can only read them, and who answers from them."""
 
 import math
+from typing import Any
 
 import sqlalchemy as sa
+from llama_index.core.base.base_query_engine import BaseQueryEngine
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.llms.llm import LLM
 
+from engines.database import DatabaseQueryEngine
 from engines.guarded_database import GuardedDatabase
+from engines.verified import VerifiedMatcher
+from engines.verified_answer import examples
+from engines.verified_engine import VerifiedQueryEngine
 from kb.config import Config
 from kb.database import private_server
 from stores.connection import error_number, make_engine, translated_errors
@@ -17,6 +25,7 @@ from stores.readonly_account import (
     require_tables,
 )
 
+_EXAMPLES = 3  # of verified queries, for a model that writes SQL
 _REFUSED = {1044, 1045, 1049, 1698}  # no such account, password or database
 
 
@@ -41,6 +50,34 @@ def open_tables(config: Config) -> GuardedDatabase:
     except BaseException:
         engine.dispose()
         raise
+
+
+def answering_from_tables(
+    tables: GuardedDatabase,
+    matcher: VerifiedMatcher,
+    *,
+    llm: LLM | None,
+    embed_model: BaseEmbedding,
+    streaming: bool = False,
+    sql_only: bool = False,
+    synthesize_response: bool = True,
+) -> BaseQueryEngine:
+    """Verified queries answer what they can; the rest is for the model, if there is one."""
+
+    def like(question: str) -> str:
+        return examples(query for query, _ in matcher.nearest(question, _EXAMPLES))
+
+    options: Any = {
+        "streaming": streaming,
+        "sql_only": sql_only,
+        "synthesize_response": synthesize_response,
+    }
+    model = (
+        DatabaseQueryEngine(tables, llm=llm, embed_model=embed_model, examples=like, **options)
+        if llm
+        else None
+    )
+    return VerifiedQueryEngine(matcher, tables.run, model, **options)
 
 
 def tables_engine(config: Config) -> sa.Engine:

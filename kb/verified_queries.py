@@ -1,20 +1,24 @@
 """Verified queries of a file, and those that somebody saves: each runs before it is kept."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
+import sqlalchemy as sa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from engines.language import question_language
 from engines.parameters import parameters_of
-from engines.query_result import Run
+from engines.query_result import QueryResult, Run
+from kb.config import Config
 from stores.errors import ConfigError, EngineError, KBError, StoreError
 from stores.verified_queries import Value, VerifiedQueries, VerifiedQuery
 from stores.words import words
 
+_LOG = logging.getLogger(__name__)
 _NAME_WORDS = 6
 _Text = Annotated[str, Field(min_length=1)]
 _Name = Annotated[str, Field(min_length=1, max_length=190)]
@@ -36,6 +40,22 @@ class _Entry(BaseModel):
 
 
 _ENTRIES = TypeAdapter(list[_Entry])
+
+
+def open_verified_queries(config: Config, engine: sa.Engine) -> VerifiedQueries:
+    """Those that were saved, and those of tables.verified_queries as the file is now.
+
+    Raises ConfigError for a file that is missing or wrong.
+    """
+    queries, file = VerifiedQueries(engine), config.tables.verified_queries
+    if file and not file.exists():
+        raise ConfigError(
+            f"tables.verified_queries names {file}, which is not there. Correct it, or set it to "
+            "null."
+        )
+    for name in queries.load(read_verified_queries(file) if file else []):
+        _LOG.warning("%s holds %r, but one of that name was saved before, and stays.", file, name)
+    return queries
 
 
 def read_verified_queries(file: Path) -> list[VerifiedQuery]:
@@ -76,7 +96,7 @@ def new_query(
 
 def save(
     queries: VerifiedQueries, query: VerifiedQuery, run: Run, *, replace: bool = False
-) -> None:
+) -> QueryResult:
     """Run it with the defaults of its parameters, and keep it when that works.
 
     Raises StoreError when there is one of its name, unless it is to be replaced.
@@ -85,14 +105,15 @@ def save(
         raise StoreError(
             f"There is a verified query {query.name!r}. Choose another name, or remove it first."
         )
-    try_out(query, run)
+    result = try_out(query, run)
     queries.save(query)
+    return result
 
 
-def try_out(query: VerifiedQuery, run: Run) -> None:
+def try_out(query: VerifiedQuery, run: Run) -> QueryResult:
     """Raises EngineError, StoreError when its SQL cannot be read, is refused or fails."""
     parameters_of(query)
-    run(query.sql, query.parameters)
+    return run(query.sql, query.parameters)
 
 
 def verify(
@@ -107,15 +128,23 @@ def verify(
 
     Without `verified_by` nothing is written.
     """
+    tried = [queries.one(name) for name in names] or queries.all()
+    failures = failing(tried, run)
+    if verified_by:
+        for query in tried:
+            if query.name not in failures:
+                queries.confirm(query.name, verified_by, today)
+    return failures
+
+
+def failing(queries: Iterable[VerifiedQuery], run: Run) -> dict[str, str]:
+    """Why some do not run any more, by their names."""
     failures: dict[str, str] = {}
-    for query in [queries.one(name) for name in names] or queries.all():
+    for query in queries:
         try:
             try_out(query, run)
         except KBError as error:
             failures[query.name] = str(error)
-            continue
-        if verified_by:
-            queries.confirm(query.name, verified_by, today)
     return failures
 
 

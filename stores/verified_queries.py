@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -46,6 +46,10 @@ class VerifiedQueries:
     """The table of them; `load` keeps it like a file, and what was saved besides."""
 
     engine: sa.Engine
+
+    def __iter__(self) -> Iterator[VerifiedQuery]:
+        """As they are now."""
+        return iter(self.all())
 
     def all(self) -> list[VerifiedQuery]:
         rows = in_snapshot(self.engine, lambda c: c.execute(_SQL["all"]).all())

@@ -12,10 +12,12 @@ import sqlalchemy as sa
 import yaml
 from fake_models import HashEmbedding
 from llama_index.core.query_engine import CustomQueryEngine
+from pydantic import Field
 from sample_shop import TODAY
 
 from engines.guarded_database import GuardedDatabase
 from engines.query_result import QueryResult, Run
+from engines.question import Entity, Question
 from engines.verified import VerifiedMatcher
 from engines.verified_answer import answer, examples
 from engines.verified_engine import VerifiedQueryEngine
@@ -39,6 +41,16 @@ TABLES = ("customers", "products", "orders", "order_items", "reviews")
 class CustomEngine(CustomQueryEngine):
     def custom_query(self, query_str: str) -> str:
         return "from the other engine"
+
+
+class Told(CustomEngine):
+    """Remembers what it was asked."""
+
+    asked: list[Any] = Field(default_factory=list)
+
+    def query(self, str_or_query_bundle: Any) -> Any:
+        self.asked.append(str_or_query_bundle)
+        return super().query(str_or_query_bundle)
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +167,29 @@ def test_two_queries_that_answer_the_same_answer_nothing(run):
     assert VerifiedMatcher(twins, HashEmbedding(), run).match(query.question) is None
 
 
+def test_queries_that_are_saved_changed_or_removed_meanwhile_count_at_once(shop, run):
+    queries, question = VerifiedQueries(shop), "How many reviews have 2 stars?"
+    matcher = VerifiedMatcher(queries, HashEmbedding(), run)
+    assert matcher.match(question) is None
+    assert matcher.nearest(question, 3) == []
+    query = new_query(question, "SELECT COUNT(*) AS n FROM reviews WHERE rating = 2", "Ana", TODAY)
+    queries.save(query)
+    assert matcher.match(question).query == query
+    assert [near for near, _ in matcher.nearest(question, 3)] == [query]
+    queries.save(replace(query, question="How many reviews have no star?"))
+    assert matcher.match(question) is None
+    queries.remove(query.name)
+    assert matcher.nearest(question, 3) == []
+
+
+def test_the_texts_of_queries_are_embedded_once(shop, run):
+    embed_model = HashEmbedding()
+    matcher = VerifiedMatcher(QUERIES, embed_model, run)
+    for _ in range(3):
+        matcher.nearest("How are things?", 3)
+    assert embed_model.embedded.count(QUERIES[0].question) == 1
+
+
 def test_the_nearest_queries_come_with_their_likeness(matcher):
     nearest = matcher.nearest("What was our revenue in 2025?", 3)
     assert (nearest[0][0].name, round(nearest[0][1], 6)) == ("revenue_of_year", 1)
@@ -236,12 +271,31 @@ async def test_the_engine_answers_alike_when_awaited_and_streamed(matcher, run):
     assert "".join([piece async for piece in streamed.async_response_gen()]) == text
 
 
+def test_without_an_answer_to_be_written_the_rows_alone_are_the_answer(matcher, run):
+    engine = VerifiedQueryEngine(matcher, run, synthesize_response=False)
+    response = engine.query("What was our revenue in 2025?")
+    assert str(response) == "revenue: €398,400.60"
+    assert response.metadata["parameters"] == {"year": 2025}
+    assert response.metadata["verified"]["verified_by"] == "Inès Duarte"
+
+
 async def test_what_no_verified_query_answers_goes_to_the_other_engine(matcher, run):
     other = CustomEngine()
     engine = VerifiedQueryEngine(matcher, run, other)
     assert str(engine.query("Who are our worst customers?")) == "from the other engine"
     assert str(await engine.aquery("Who are our worst customers?")) == "from the other engine"
     assert str(engine.query("Who are our best customers?")) != "from the other engine"
+
+
+def test_a_question_goes_on_with_the_values_that_no_model_is_shown(matcher, run):
+    question = Question(
+        "What did Ana say?",
+        for_tables="What did :name say?",
+        entities=(Entity("name", "a.b", "Ana"),),
+    )
+    other = Told()
+    VerifiedQueryEngine(matcher, run, other).query(question)
+    assert other.asked == [question]
 
 
 def test_without_another_engine_it_says_what_it_can_answer(matcher, run):
