@@ -12,7 +12,7 @@ from stores.words import folded, stem
 LANGUAGES: Final = ("en", "fr")
 _LONGEST = 4  # words of one entry
 _PASSING = "-"
-_CONCEPTS: Final = "concepts.txt"
+CONCEPTS: Final = "concepts.txt"
 _WORD = re.compile(r"\w+(?:[-_.]\w+)*")
 _FRENCH_ENDING = re.compile(r"e*s?$")
 _ELISION = re.compile(r"\b(?:[cdjlmnst]|qu|lorsqu|puisqu|jusqu)['\u2019](?=\w)", re.IGNORECASE)
@@ -43,7 +43,8 @@ def _blank(found: re.Match[str]) -> str:
 
 def concepts(words: Sequence[str | None], language: str) -> Iterator[str]:
     """What folded words ask for; None divides, and a word that is not known stands for itself."""
-    for phrase, names in phrases(words, language, _CONCEPTS):
+    own_first = sorted(LANGUAGES, key=language.__ne__)
+    for phrase, names in phrases(words, own_first, CONCEPTS):
         if names is not None:
             yield from names
         elif phrase[0] is not None:
@@ -51,29 +52,32 @@ def concepts(words: Sequence[str | None], language: str) -> Iterator[str]:
 
 
 def phrases(
-    words: Sequence[str | None], language: str, file: str
+    words: Sequence[str | None], languages: Sequence[str], file: str
 ) -> Iterator[tuple[Sequence[str | None], Sequence[str] | None]]:
-    """The words in their order, those of one entry of the file together, and its names."""
+    """The words in their order, those of one entry of the file together, and its names.
+
+    Of `languages` the first is asked first.
+    """
     at = 0
     while at < len(words):
-        names, length = _longest(words[at : at + _LONGEST], language, file)
+        names, length = _longest(words[at : at + _LONGEST], languages, file)
         yield words[at : at + length], names
         at += length
 
 
 def _longest(
-    words: Sequence[str | None], language: str, file: str
+    words: Sequence[str | None], languages: Sequence[str], file: str
 ) -> tuple[Sequence[str] | None, int]:
     for length in range(len(words), 0, -1):
         phrase = tuple(word for word in words[:length] if word is not None)
-        if len(phrase) == length and (names := _known(phrase, language, file)) is not None:
+        if len(phrase) == length and (names := _known(phrase, languages, file)) is not None:
             return names, length
     return None, 1
 
 
-def _known(phrase: tuple[str, ...], language: str, file: str) -> Sequence[str] | None:
-    """Its own language is asked before the other, and the word before its stem."""
-    for each in sorted(LANGUAGES, key=language.__ne__):
+def _known(phrase: tuple[str, ...], languages: Sequence[str], file: str) -> Sequence[str] | None:
+    """The word is asked before its stem."""
+    for each in languages:
         exact, stemmed = _entries(each, file)
         names = exact.get(phrase) or stemmed.get(_stems(phrase, each))
         if names:
