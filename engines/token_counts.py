@@ -1,0 +1,121 @@
+"""The tokens of one turn: as its servers report them, else counted."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from typing import Any, TypeAlias
+
+from llama_index.core.callbacks.token_counting import get_tokens_from_response
+from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.instrumentation.events import BaseEvent
+from llama_index.core.instrumentation.events.llm import (
+    LLMChatEndEvent,
+    LLMChatInProgressEvent,
+    LLMChatStartEvent,
+    LLMCompletionEndEvent,
+    LLMCompletionInProgressEvent,
+    LLMCompletionStartEvent,
+)
+from llama_index.core.utils import get_tokenizer
+from llama_index_instrumentation import get_dispatcher
+
+_Begun: TypeAlias = LLMChatStartEvent | LLMCompletionStartEvent
+_Chat: TypeAlias = LLMChatEndEvent | LLMChatInProgressEvent
+_Completion: TypeAlias = LLMCompletionEndEvent | LLMCompletionInProgressEvent
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call from its first event to the last one that was heard."""
+
+    begin: int
+    end: int
+    heard: _Chat | _Completion
+
+    def is_of(self, other: "_Call") -> bool:
+        """Whether it is how a model does another call: one that only completes chats by it."""
+        enclosed = other.begin < self.begin and self.end < other.end
+        return enclosed and _text(self.heard) == _text(other.heard)
+
+
+class TokenTally:
+    """What the model calls of one turn took and gave, those of its threads and tasks included.
+
+    A stream that breaks off counts with what had come.
+    """
+
+    def __init__(self) -> None:
+        self._events = count()
+        self._begun: dict[str | None, int] = {}
+        self._calls: dict[str | None, _Call] = {}
+        _listen()
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Not around a `yield`: between two pieces of a stream the context is its reader's."""
+        before = _tally.set(self)
+        try:
+            yield
+        finally:
+            _tally.reset(before)
+
+    def next(self, pieces: Iterator[str]) -> str | None:
+        with self.listening():
+            return next(pieces, None)
+
+    async def anext(self, pieces: AsyncIterator[str]) -> str | None:
+        with self.listening():
+            return await anext(pieces, None)
+
+    def hear(self, event: _Begun | _Chat | _Completion) -> None:
+        place, call = next(self._events), event.span_id
+        if isinstance(event, _Begun):
+            self._begun[call] = place
+        elif event.response is not None:
+            self._calls[call] = _Call(self._begun.get(call, place), place, event)
+
+    def counts(self) -> tuple[int, int] | None:
+        """Tokens of the prompts and of the answers; None when no model was asked."""
+        calls = list(self._calls.values())
+        own = [call for call in calls if not any(call.is_of(other) for other in calls)]
+        counted = [_counted(call.heard) for call in own]
+        return (sum(p for p, _ in counted), sum(a for _, a in counted)) if counted else None
+
+
+_tally: ContextVar[TokenTally | None] = ContextVar("kb_token_tally", default=None)
+
+
+class _Listener(BaseEventHandler):
+    def handle(self, event: BaseEvent, **_: Any) -> None:
+        tally = _tally.get()
+        if tally and isinstance(event, _Begun | _Chat | _Completion):
+            tally.hear(event)
+
+
+@cache
+def _listen() -> None:
+    """One listener for the process; it tells turns apart by their context."""
+    get_dispatcher().add_event_handler(_Listener())
+
+
+def _counted(call: _Chat | _Completion) -> tuple[int, int]:
+    prompt, answer = get_tokens_from_response(call.response)  # type: ignore[arg-type]  # heard only with one
+    return prompt or _tokens(_prompt(call)), answer or _tokens(_text(call))
+
+
+def _prompt(call: _Chat | _Completion) -> str:
+    return "\n".join(map(str, call.messages)) if isinstance(call, _Chat) else call.prompt
+
+
+def _text(call: _Chat | _Completion) -> str:
+    if isinstance(call, _Chat):
+        return (call.response.message.content if call.response else None) or ""
+    return call.response.text
+
+
+def _tokens(text: str) -> int:
+    """By the tokenizer that LlamaIndex brings along; other models count a little differently."""
+    return len(get_tokenizer()(text))

@@ -1,0 +1,78 @@
+"""Chat sessions for tests: two fixed passages, a real store, and the model that a test brings."""
+
+from functools import partial
+
+import sqlalchemy as sa
+from fake_models import HashEmbedding
+from llama_index.core.llms.llm import LLM
+from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+
+from engines.chat import ChatSession
+from engines.documents import DocumentQueryEngine
+from engines.follow_ups import arewritten, rewritten
+from engines.memory import FILTER_KEYS, forget, session_memory
+from stores.sessions import SessionStore
+from stores.vector_store import MariaDBVectorStore
+
+EMBEDDING = HashEmbedding()
+
+
+class Shop(BaseRetriever):
+    """Finds the same two passages for every question."""
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        texts = {"returns.md": "30 days from delivery.", "kettle.pdf": "It boils in 3 minutes."}
+        return [
+            NodeWithScore(
+                node=TextNode(id_=path, text=text, metadata={"path": path, "title": path.title()}),
+                score=0.9,
+            )
+            for path, text in texts.items()
+        ]
+
+
+def memory_table(engine: sa.Engine) -> MariaDBVectorStore:
+    return MariaDBVectorStore(
+        engine, "kb_memory", embed_dim=64, filter_keys=FILTER_KEYS, words="none"
+    )
+
+
+def session_store(engine: sa.Engine) -> SessionStore:
+    return SessionStore(engine, forget=partial(forget, memory_table(engine)))
+
+
+def chat_session(
+    engine: sa.Engine,
+    llm: LLM | None,
+    session_id: str = "s",
+    *,
+    token_limit: int = 8000,
+    user: str | None = None,
+    user_memory: bool = False,
+) -> ChatSession:
+    sessions = session_store(engine)
+
+    def answering(streaming: bool) -> DocumentQueryEngine:
+        return DocumentQueryEngine(Shop(), llm=llm, embed_model=EMBEDDING, streaming=streaming)
+
+    memory = session_memory(
+        session_id,
+        sessions=sessions,
+        vector_store=memory_table(engine),
+        embed_model=EMBEDDING,
+        llm=llm,
+        token_limit=token_limit,
+        user=user,
+        user_memory=user_memory,
+    )
+    return ChatSession(
+        sessions,
+        session_id,
+        answering=answering,
+        memory=memory,
+        llm=llm,
+        rewrite=partial(rewritten, llm=llm, entities=None),
+        arewrite=partial(arewritten, llm=llm, entities=None),
+        user=user,
+    )
