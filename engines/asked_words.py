@@ -9,6 +9,7 @@ from engines.schema_words import Named, SchemaWords
 from stores.words import FUNCTION_WORDS
 
 _CUES = "cues.txt"
+_AFTER_NOUN = {"measure", "ranking"}  # as in la note moyenne
 _HEAD = 3  # words behind "how many" or "which" that may be what is asked for
 
 
@@ -47,7 +48,11 @@ def read_words(
         for at, (token, place) in enumerate(zip(found, places, strict=True))
         if place >= Named.COLUMN or not (at in asking or token.folded in FUNCTION_WORDS)
     ]
-    unknown = [token for token, place in content if not place and token.folded not in explained]
+    unknown = [
+        token
+        for token, place in content
+        if not place and token.folded not in explained and len(token.text) > 1
+    ]
     return AskedWords(
         cues=cues,
         named=[(token.text, place) for token, place in content if place],
@@ -80,7 +85,8 @@ def _cues(
         end = at + len(phrase)
         if kinds is not None:
             text = " ".join(token.text for token in found[at:end])
-            named = max(places[end : end + _HEAD], default=Named.NOWHERE)
+            before = at - 1 if at and _AFTER_NOUN.intersection(kinds) else at
+            named = max((*places[before:at], *places[end : end + _HEAD]), default=Named.NOWHERE)
             cues += [Cue(kind, text, named) for kind in kinds]
             if "figure" not in kinds:
                 asking.update(range(at, end))

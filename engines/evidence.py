@@ -24,10 +24,14 @@ from stores.words import words
 _PASSAGES = 3
 _NAMED_WORDS = 3  # in a reason
 _VERIFIED = "a verified query answers it"
+_QUESTION_WORDS = (
+    r"(?:what|which|who|why|how|when|where|is|are|was|does|do|did|can"
+    r"|qu\w+|pourquoi|comment|combien|où|est-ce)\b"
+)
+_ASKING = re.compile(_QUESTION_WORDS, re.IGNORECASE)
 _PARTS = re.compile(
     r"[?;!]\s+|,\s+(?:and|but|et|mais)\s+"
-    r"|\s+(?:and|but|et|mais)\s+(?=(?:what|which|who|why|how|when|where|is|are|does|do|did|can|qu\w+"
-    r"|pourquoi|comment|combien|où|est-ce)\b)",
+    rf"|\s+(?:and|but|et|mais)\s+(?={_QUESTION_WORDS})",
     re.IGNORECASE,
 )
 _ASKS_FOR: Final = {
@@ -94,10 +98,10 @@ def decided(weighed: Sequence[Weighed]) -> RouteName:
 
 
 def _parts(question: str, language: str) -> list[str]:
-    """What is asked one after the other; what shows nothing by a cue belongs to what precedes."""
+    """What is asked one after the other; what asks nothing belongs to what precedes."""
     parts: list[str] = []
     for piece in filter(str.strip, _PARTS.split(question)):
-        if parts and not has_cue(piece, language):
+        if parts and not (_ASKING.match(piece) or has_cue(piece, language)):
             parts[-1] += f" {piece}"
         else:
             parts.append(piece)

@@ -26,7 +26,7 @@ _ASKING: Final = {
     "comparison": 0.6,
     "choice": 0.5,
 }
-_ASKED_OF: Final = {Named.TABLE: 1.0, Named.COLUMN: 0.8, Named.COMMENT: 0.5, Named.NOWHERE: 0.4}
+_ASKED_OF: Final = {Named.TABLE: 1.0, Named.COLUMN: 0.8, Named.COMMENT: 0.5, Named.NOWHERE: 0.3}
 # the word that they know best; a value or number of theirs; revenue and the like; we and our; a
 # year or other period; and the square of the share of the words that they explain.
 _NAMED: Final = {Named.TABLE: 0.3, Named.COLUMN: 0.2, Named.COMMENT: 0.1, Named.NOWHERE: 0.0}
@@ -36,7 +36,7 @@ _EXPLAINS: Final = {Named.TABLE: 1.0, Named.COLUMN: 1.0, Named.COMMENT: 0.5}
 _TELLING: Final = {"explaining": 0.6, "permission": 0.6, "telling": 0.5, "personal": 0.4}
 _MOST_TELLING, _HELD, _ENOUGH_WORDS = 1.0, 0.6, 2
 # Less than this is too little; a sum that is larger by so much leaves one source.
-_LITTLE_FOR_TABLES, _LITTLE_FOR_DOCUMENTS, _CLEARLY = 0.6, 0.4, 0.7
+_LITTLE_FOR_TABLES, _LITTLE_FOR_DOCUMENTS, _CLEARLY = 0.65, 0.4, 0.7
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _NUMBER = re.compile(r"\d{4,}")
@@ -65,7 +65,8 @@ class Weighed:
 
     @property
     def leaning(self) -> RouteName:
-        return "database" if self.for_tables > self.for_documents else "documents"
+        known = self.asked.named or self.entities
+        return "database" if known and self.for_tables > self.for_documents else "documents"
 
     @cached_property
     def for_tables(self) -> float:
