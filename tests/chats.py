@@ -1,6 +1,7 @@
 """Chat sessions for tests: two fixed passages, a real store, and the model that a test brings."""
 
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 from fake_models import HashEmbedding
@@ -10,8 +11,9 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from engines.chat import ChatSession
 from engines.documents import DocumentQueryEngine
-from engines.follow_ups import arewritten, rewritten
+from engines.follow_ups import Rewritten
 from engines.memory import FILTER_KEYS, forget, session_memory
+from engines.question import Question
 from stores.sessions import SessionStore
 from stores.vector_store import MariaDBVectorStore
 
@@ -42,6 +44,14 @@ def session_store(engine: sa.Engine) -> SessionStore:
     return SessionStore(engine, forget=partial(forget, memory_table(engine)))
 
 
+def as_asked(asked: str, *_: object, **__: object) -> Rewritten:
+    return Rewritten(Question(asked), "")
+
+
+async def aas_asked(asked: str, *_: object, **__: object) -> Rewritten:
+    return as_asked(asked)
+
+
 def chat_session(
     engine: sa.Engine,
     llm: LLM | None,
@@ -50,6 +60,7 @@ def chat_session(
     token_limit: int = 8000,
     user: str | None = None,
     user_memory: bool = False,
+    **rewriting: Any,
 ) -> ChatSession:
     sessions = session_store(engine)
 
@@ -72,7 +83,6 @@ def chat_session(
         answering=answering,
         memory=memory,
         llm=llm,
-        rewrite=partial(rewritten, llm=llm, entities=None),
-        arewrite=partial(arewritten, llm=llm, entities=None),
         user=user,
+        **({"rewrite": as_asked, "arewrite": aas_asked} | rewriting),
     )
