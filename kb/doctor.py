@@ -14,6 +14,7 @@ from kb.config import Config, LLMConfig, ModelConfig, load_config
 from kb.database import open_database, private_server
 from kb.models import OLLAMA_URL, OPENAI_URL, embedding_identity, make_embedder
 from kb.sentence_model import files
+from kb.verified_queries import failing, read_verified_queries
 from stores.connection import ServerInfo, server_info
 from stores.errors import ConfigError, KBError
 from stores.inspection import CollectionFacts, inspect_collection
@@ -43,7 +44,7 @@ def examine(path: Path | None = None) -> Iterator[Check]:
     yield _configuration(config)
     yield from _database(config)
     if config.tables.include:
-        yield _tables(config)
+        yield from _tables(config)
     yield from _models(config)
 
 
@@ -168,21 +169,38 @@ def _same_model(config: Config, facts: CollectionFacts) -> Check:
     )
 
 
-def _tables(config: Config) -> Check:
+def _tables(config: Config) -> Iterator[Check]:
     """Whether the account that runs SQL of a model can do nothing but read the tables."""
     name = "Tables"
     try:
         engine = tables.tables_engine(config)
         found = tables.powers(config, engine)
     except KBError as error:
-        return Check(name, "fail", str(error))
+        yield Check(name, "fail", str(error))
+        return
+    account = engine.url.username
+    if found:
+        state: Literal["warn", "fail"] = "warn" if config.tables.allow_powerful_account else "fail"
+        yield Check(name, state, f"{account} {'; '.join(found)}", tables.advice(config))
+    else:
+        yield Check(name, "ok", f"{account} only reads {', '.join(config.tables.include)}")
+    if file := config.tables.verified_queries:
+        yield _verified_queries(config, file, engine)
     engine.dispose()
-    if not found:
-        return Check(
-            name, "ok", f"{engine.url.username} only reads {', '.join(config.tables.include)}"
-        )
-    state: Literal["warn", "fail"] = "warn" if config.tables.allow_powerful_account else "fail"
-    return Check(name, state, f"{engine.url.username} {'; '.join(found)}", tables.advice(config))
+
+
+def _verified_queries(config: Config, file: Path, engine: sa.Engine) -> Check:
+    """Whether those of the file still run."""
+    name = "Verified queries"
+    try:
+        queries = read_verified_queries(file)
+        failures = failing(queries, tables.guarded(config, engine).run)
+    except KBError as error:
+        return Check(name, "fail", str(error))
+    if not failures:
+        return Check(name, "ok", f"all {len(queries)} of {file} run")
+    seen = "; ".join(f"{query}: {reason}" for query, reason in failures.items())
+    return Check(name, "warn", seen, f"Correct them in {file}, or take them out.")
 
 
 def _models(config: Config) -> Iterator[Check]:

@@ -39,17 +39,21 @@ def open_tables(config: Config) -> GuardedDatabase:
     try:
         if not config.tables.allow_powerful_account:
             _require_weakness(config, engine)
-        return GuardedDatabase(
-            engine,
-            config.tables.include,
-            descriptions=config.tables.descriptions,
-            row_limit=config.tables.row_limit,
-            timeout=config.tables.timeout,
-            show_values=config.tables.show_values,
-        )
+        return guarded(config, engine)
     except BaseException:
         engine.dispose()
         raise
+
+
+def guarded(config: Config, engine: sa.Engine) -> GuardedDatabase:
+    return GuardedDatabase(
+        engine,
+        config.tables.include,
+        descriptions=config.tables.descriptions,
+        row_limit=config.tables.row_limit,
+        timeout=config.tables.timeout,
+        show_values=config.tables.show_values,
+    )
 
 
 def answering_from_tables(

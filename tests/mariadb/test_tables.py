@@ -2,16 +2,21 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import yaml
 
 from kb import tables
 from kb.config import Config, DatabaseConfig, TablesConfig
 from kb.doctor import _tables
+from kb.verified_queries import open_verified_queries
 from stores.errors import ConfigError, StoreError
 from stores.private_server import PrivateServer
+from stores.schema import migrate
+from stores.verified_queries import VerifiedQueries
 
 
 @pytest.fixture
@@ -104,15 +109,54 @@ def test_a_wrong_password_is_corrected_in_tables_url(private, shop):
 
 
 def test_the_doctor_proves_that_the_account_only_reads(private, shop):
-    check = _tables(private)
+    [check] = _tables(private)
     assert check.state == "ok"
     assert re.fullmatch(r"kb_reader_\w+ only reads orders", check.seen)
     powerful = changed(private, url=shop.url)
-    check = _tables(powerful)
+    [check] = _tables(powerful)
     assert check.state == "fail"
     assert "GRANT SELECT ON" in check.advice
-    assert _tables(changed(powerful, allow_powerful_account=True)).state == "warn"
-    assert _tables(changed(private, include=("nothing",))).state == "fail"
+    assert [c.state for c in _tables(changed(powerful, allow_powerful_account=True))] == ["warn"]
+    assert [c.state for c in _tables(changed(private, include=("nothing",)))] == ["fail"]
+
+
+def test_the_doctor_runs_the_verified_queries_of_the_file(private, tmp_path):
+    file = tmp_path / "queries.yaml"
+    entry = {"question": "How many?", "verified_by": "Ana", "verified_at": "2026-06-12"}
+    good = {**entry, "name": "good", "sql": "SELECT COUNT(*) AS n FROM orders"}
+    config = changed(private, verified_queries=file)
+    file.write_text(yaml.safe_dump([good]), "utf-8")
+    _, check = _tables(config)
+    assert (check.name, check.state) == ("Verified queries", "ok")
+    bad = {**entry, "name": "bad", "sql": "SELECT day FROM orders"}
+    file.write_text(yaml.safe_dump([good, bad]), "utf-8")
+    _, check = _tables(config)
+    assert check.state == "warn"
+    assert re.match(r"bad: .*Unknown column 'day'", check.seen)
+    file.unlink()
+    _, check = _tables(config)
+    assert check.state == "fail"
+
+
+def test_verified_queries_follow_their_file_and_leave_saved_ones_alone(
+    private, shop, tmp_path, caplog
+):
+    migrate(shop)
+    file = tmp_path / "queries.yaml"
+    entry = {"question": "How many?", "verified_by": "Ana", "verified_at": "2026-06-12"}
+    named = [{**entry, "name": name, "sql": "SELECT 1"} for name in ("first", "second")]
+    file.write_text(yaml.safe_dump(named), "utf-8")
+    config = changed(private, verified_queries=file)
+    assert [q.name for q in open_verified_queries(config, shop)] == ["first", "second"]
+    saved = replace(VerifiedQueries(shop).one("first"), origin="saved", sql="SELECT 2")
+    VerifiedQueries(shop).save(saved)
+    queries = open_verified_queries(config, shop)
+    assert queries.one("first") == saved
+    assert "holds 'first', but one of that name was saved before" in caplog.text
+    assert open_verified_queries(private, shop).all() == [saved]
+    file.unlink()
+    with pytest.raises(ConfigError, match=r"tables\.verified_queries names .*queries\.yaml, which"):
+        open_verified_queries(config, shop)
 
 
 def test_the_tables_may_live_on_another_server_than_the_documents(private):
