@@ -1,5 +1,6 @@
 """The words of a question: those that show what it asks for, and those that name something."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from engines.schema_words import Named, SchemaWords
 from stores.words import FUNCTION_WORDS
 
 _CUES = "cues.txt"
+_INVERTED = re.compile(r"(?<=\w-)(?:je|tu|vous)\b", re.IGNORECASE)  # livrez-vous
 _AFTER_NOUN = {"measure", "ranking"}  # as in la note moyenne
 _HEAD = 3  # words behind "how many" or "which" that may be what is asked for
 
@@ -43,6 +45,7 @@ def read_words(
     explained = {token.folded for value in values for token in tokens(value)}
     places = _places(found, language, schema)
     cues, asking = _cues(found, places, language)
+    cues += [Cue("personal", each, Named.NOWHERE) for each in _INVERTED.findall(text)]
     content = [
         (token, place)
         for at, (token, place) in enumerate(zip(found, places, strict=True))
