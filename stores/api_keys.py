@@ -1,0 +1,125 @@
+"""API keys: random, shown once, kept as digests."""
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias
+
+import sqlalchemy as sa
+
+from stores.connection import error_number, in_snapshot, in_transaction
+from stores.errors import StoreError
+from stores.sql import statements
+
+_SQL = {name: sa.text(sql) for name, sql in statements("api_keys.sql").items()}
+_PREFIX: Final = "kb"
+_DUPLICATE = 1062
+_NAME_CHARACTERS = 190
+
+Scope: TypeAlias = Literal["read", "write", "admin"]
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key without its secret; `collections` are names of indexed directories, None for all.
+
+    A limit that is None is the configuration's.
+    """
+
+    id: str
+    name: str
+    scope: Scope
+    collections: tuple[str, ...] | None = None
+    requests_per_minute: int | None = None
+    tokens_per_day: int | None = None
+    created: datetime | None = field(default=None, compare=False)
+    revoked: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ApiKeys:
+    """The keys of a database; a revoked one is refused from the next request on."""
+
+    engine: sa.Engine
+
+    def create(
+        self,
+        name: str,
+        scope: Scope,
+        *,
+        collections: Sequence[str] | None = None,
+        requests_per_minute: int | None = None,
+        tokens_per_day: int | None = None,
+    ) -> str:
+        """The key, which nobody can show again. Raises StoreError for a name that was given."""
+        if not name.strip() or len(name) > _NAME_CHARACTERS:
+            raise StoreError(f"A key needs a name of 1 to {_NAME_CHARACTERS} characters.")
+        key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+        values = {
+            "id": key_id,
+            "name": name,
+            "digest": _digest(secret),
+            "scope": scope,
+            "collections": json.dumps(list(collections)) if collections else None,
+            "requests_per_minute": requests_per_minute,
+            "tokens_per_day": tokens_per_day,
+        }
+        try:
+            in_transaction(self.engine, lambda c: c.execute(_SQL["add"], values))
+        except StoreError as error:
+            if error_number(getattr(error.__cause__, "orig", None)) != _DUPLICATE:
+                raise
+            raise StoreError(
+                f"There is, or was, a key named {name!r}. Choose another name: sessions belong to "
+                "the name of their key."
+            ) from error
+        return f"{_PREFIX}-{key_id}-{secret}"
+
+    def all(self) -> list[ApiKey]:
+        rows = in_snapshot(self.engine, lambda c: c.execute(_SQL["all"]).all())
+        return [_key(row) for row in rows]
+
+    def any(self) -> bool:
+        """Whether there has ever been one."""
+        return bool(in_snapshot(self.engine, lambda c: c.scalar(_SQL["any"])))
+
+    def presented(self, text: str) -> ApiKey | None:
+        """The key that somebody presents; None for one that is unknown, wrong or revoked."""
+        prefix, _, rest = text.partition("-")
+        key_id, _, secret = rest.partition("-")
+        if prefix != _PREFIX or not secret or not key_id.isascii():
+            return None
+        values = {"id": key_id}
+        row = in_snapshot(self.engine, lambda c: c.execute(_SQL["presented"], values).first())
+        known = bytes(row.digest) if row else bytes(32)
+        matches = hmac.compare_digest(known, _digest(secret))
+        return _key(row) if row and matches and row.revoked_at is None else None
+
+    def revoke(self, name: str) -> None:
+        """Raises StoreError when no key of that name is in use."""
+        values = {"name": name}
+        revoked = in_transaction(self.engine, lambda c: c.execute(_SQL["revoke"], values).rowcount)
+        if not revoked:
+            raise StoreError(f"No key named {name!r} is in use. `kb key list` shows all.")
+
+
+def _digest(secret: str) -> bytes:
+    """A random secret of 256 bits needs no slow hash."""
+    return hashlib.sha256(secret.encode(errors="replace")).digest()
+
+
+def _key(row: Any) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        name=row.name,
+        scope=row.scope,
+        collections=tuple(json.loads(row.collections)) if row.collections else None,
+        requests_per_minute=row.requests_per_minute,
+        tokens_per_day=row.tokens_per_day,
+        created=row.created_at,
+        revoked=row.revoked_at,
+    )
