@@ -171,6 +171,22 @@ class ChatConfig(Section):
     retention_days: Positive | None = None
 
 
+class ServeConfig(Section):
+    """The server: limits are of each key that has none of its own.
+
+    `uploads` is the directory that keeps uploaded files. `redis_url` lets several server processes
+    count limits together; without it each counts for itself.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(gt=0, lt=65536)] = 8080
+    uploads: RelativePath | None = None
+    max_upload_mb: Positive = 50
+    requests_per_minute: Positive | None = 600
+    tokens_per_day: Positive | None = None
+    redis_url: ApiKey = None  # may hold a password
+
+
 class Sections(Section):
     """What config.yaml may hold."""
 
@@ -182,6 +198,7 @@ class Sections(Section):
     profiles: dict[str, Profile] = Field(default_factory=dict)
     tables: TablesConfig = TablesConfig()
     chat: ChatConfig = ChatConfig()
+    serve: ServeConfig = ServeConfig()
 
 
 class Config(Sections):
