@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,12 +15,14 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore
 from llama_index.core.vector_stores.types import MetadataFilters
 
-from engines.database import DatabaseQueryEngine
-from engines.documents import DocumentQueryEngine
+from engines.entities import EntityIndex
+from engines.evidence import Evidence
 from engines.guarded_database import GuardedDatabase
 from engines.reranking import make_reranker
 from engines.retrieval import DocumentRetriever
 from engines.searching import Search
+from engines.verified import VerifiedMatcher
+from kb.answering import Asking, answering_engine
 from kb.collection import open_store
 from kb.config import Config, load_config
 from kb.database import open_database
@@ -29,9 +31,10 @@ from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.report import IndexReport, Progress
 from kb.indexing.run import Indexer
 from kb.models import make_embedder, make_llm, vector_weight
-from kb.sources import Source, route_reason
-from kb.tables import open_tables
-from kb.usage import Said, keep_feedback, keep_search
+from kb.sources import Source
+from kb.tables import answering_from_tables, open_tables
+from kb.usage import Said, keep_feedback, keeping_searches
+from kb.verified_queries import open_verified_queries
 from stores.collection import Collection
 from stores.connection import ServerInfo, server_info
 from stores.documents import DocumentRegistry
@@ -39,6 +42,7 @@ from stores.embedding_cache import EmbeddingCache
 from stores.errors import ConfigError
 from stores.search_log import Rating, SearchLog
 from stores.vector_store import MariaDBVectorStore
+from stores.verified_queries import VerifiedQueries
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,32 @@ class KnowledgeBase:
         Raises ConfigError, also when their account could do more than read them; StoreError.
         """
         return open_tables(self.config)
+
+    @cached_property
+    def verified_queries(self) -> VerifiedQueries:
+        """Those of tables.verified_queries as the file is now, and those that were saved.
+
+        Raises ConfigError, StoreError.
+        """
+        return open_verified_queries(self.config, self.engine)
+
+    @cached_property
+    def verified_matcher(self) -> VerifiedMatcher:
+        return VerifiedMatcher(self.verified_queries, self.embed_model, self.tables.run)
+
+    @cached_property
+    def entities(self) -> EntityIndex:
+        """The names that the business tables hold."""
+        return EntityIndex(self.tables)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What chooses a source where no model does."""
+        schema = [
+            self.tables.get_single_table_info(name)
+            for name in sorted(self.tables.get_usable_table_names())
+        ]
+        return Evidence(schema, self.verified_matcher, self.entities)
 
     def index(
         self,
@@ -175,7 +205,7 @@ class KnowledgeBase:
             filters=filters,
             profile=profile,
             session=session,
-            on_search=self._logging(session),
+            on_search=keeping_searches(self.engine, self.config.retrieval.log, session),
         )
         return retriever.retrieve(_asked(question))
 
@@ -189,40 +219,34 @@ class KnowledgeBase:
         session: str | None = None,
         streaming: bool = False,
     ) -> BaseQueryEngine:
-        """An engine that answers from a source; its responses carry their evidence in metadata.
+        """An engine that answers from a source, or chooses it; its responses carry their evidence.
 
-        What chooses and logs passages has no meaning for the source `database`.
+        What chooses and logs passages has no meaning for the source `database`. Raises ConfigError.
         """
-        reason = route_reason(source)
-        if source == "database":
-            return self.database_engine(streaming=streaming)
-        return DocumentQueryEngine(
-            self.retriever(top_k, filters=filters, profile=profile, session=session),
-            llm=self.llm,
-            embed_model=self.embed_model,
-            streaming=streaming,
-            route_reason=reason,
-            on_answer=self._logging(session),
+        return answering_engine(
+            self, Asking(source, top_k, filters, profile, session, streaming=streaming)
         )
 
     def database_engine(
-        self, *, streaming: bool = False, sql_only: bool = False
-    ) -> DatabaseQueryEngine:
-        """The engine of the source `database`; with `sql_only` it writes SQL and runs none.
+        self,
+        *,
+        streaming: bool = False,
+        sql_only: bool = False,
+        synthesize_response: bool = True,
+    ) -> BaseQueryEngine:
+        """The engine of the source `database`: verified queries, then SQL of the model.
 
-        Raises ConfigError without a language model.
+        With `sql_only` it runs no SQL; without `synthesize_response` the rows are the answer.
+        Raises ConfigError, StoreError.
         """
-        if self.llm is None:
-            raise ConfigError(
-                "Asking the tables takes a language model, and llm.provider is none. "
-                "Set llm.provider and llm.model in config.yaml."
-            )
-        return DatabaseQueryEngine(
+        return answering_from_tables(
             self.tables,
+            self.verified_matcher,
             llm=self.llm,
             embed_model=self.embed_model,
             streaming=streaming,
             sql_only=sql_only,
+            synthesize_response=synthesize_response,
         )
 
     def ask(
@@ -285,9 +309,6 @@ class KnowledgeBase:
         if session is None or not retrieval.experiment:
             return retrieval.profile
         return assigned(session, retrieval.experiment)
-
-    def _logging(self, session: str | None) -> Callable[..., None]:
-        return partial(keep_search, SearchLog(self.engine), self.config.retrieval.log, session)
 
 
 def _asked(question: str) -> str:

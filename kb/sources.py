@@ -5,21 +5,16 @@ from typing import Literal, get_args
 from stores.errors import ConfigError
 
 Source = Literal["auto", "documents", "database", "both"]
-_REASONS = {
-    "auto": "documents are searched unless another source is asked for",
+REASONS = {
     "documents": "documents were asked for",
     "database": "the database was asked for",
+    "both": "documents and database were asked for",
 }
 
 
-def route_reason(source: Source) -> str:
-    """Why a question goes where it goes. Raises ConfigError for what is no source."""
+def require_source(source: str) -> None:
+    """Raises ConfigError for what is no source."""
     if source not in get_args(Source):
         raise ConfigError(
             f"There is no source {source!r}; there are {', '.join(get_args(Source))}."
         )
-    if source == "both":
-        raise ConfigError(
-            "The source 'both' is not available yet; `documents`, `database` and `auto` are."
-        )
-    return _REASONS[source]

@@ -24,7 +24,7 @@ def show_rows(console: Console, metadata: Mapping[str, Any]) -> None:
     for name, value in metadata.get("parameters", {}).items():
         console.print(Text(f":{name} = {one_line(str(value))}", "dim"), soft_wrap=True)
     rows = metadata["rows"]
-    if rows and metadata["model"]:
+    if rows and metadata.get("model", "asked for"):
         console.print()
         console.print(_table(metadata["columns"], rows))
     if metadata["truncated"]:

@@ -146,7 +146,7 @@ def test_an_answer_is_json_for_a_program(kb):
     assert (answer["route"], answer["model"]) == ("documents", "fake")
     assert answer["sql"] is answer["columns"] is answer["rows"] is answer["truncated"] is None
     assert answer["errors"] == {}
-    assert set(answer["timings"]) == {"retrieval", "answer"}
+    assert set(answer["timings"]) == {"route", "retrieval", "answer"}
     assert "route_reason" in answer
 
 
