@@ -121,9 +121,9 @@ def _country(filling: Filling, parameter: Parameter, lookup: Lookup, today: date
     """Its code or, in one of our languages, its name; only of countries that the column holds."""
     assert parameter.column  # noqa: S101 - as above
     named = {
-        place: _countries()[words]
+        place: countries()[words]
         for place in _spans(filling)
-        if (words := _folded(filling, place)) in _countries()
+        if (words := _folded(filling, place)) in countries()
     }
     known = lookup(parameter.column, sorted(set(named.values())))
     for place, code in named.items():
@@ -153,8 +153,8 @@ def _year(filling: Filling, _: Parameter, __: Lookup, today: date) -> Found:
 
 def _month(filling: Filling, *_: object) -> Found:
     for place, word in _words(filling):
-        if word in _months():
-            yield _months()[word], range(place, place + 1)
+        if word in months():
+            yield months()[word], range(place, place + 1)
 
 
 def _bound(filling: Filling, parameter: Parameter, *_: object) -> Found:
@@ -229,7 +229,7 @@ def _parsed(word: str) -> int | Decimal | None:
 
 
 @cache
-def _months() -> Mapping[str, int]:
+def months() -> Mapping[str, int]:
     return {
         folded(name): number
         for language in LANGUAGES
@@ -238,7 +238,7 @@ def _months() -> Mapping[str, int]:
 
 
 @cache
-def _countries() -> Mapping[tuple[str, ...], str]:
+def countries() -> Mapping[tuple[str, ...], str]:
     names = {
         tuple(word.folded for word in tokens(name)): code
         for language in LANGUAGES

@@ -35,7 +35,7 @@ class Reply:
 
 
 def read_reply(text: str) -> Reply:
-    text = _without_thoughts(text)
+    text = without_thoughts(text)
     candidates = [part for part in _FENCE.findall(text) if part.strip()]
     reading = [part for part in candidates if _READING.match(_LABEL.sub("", part.strip()))]
     bare = _LABEL.sub("", text.strip())
@@ -47,7 +47,7 @@ def read_reply(text: str) -> Reply:
     return Reply(sql=_statement(bare[beginning.start() :] if beginning else bare))
 
 
-def _without_thoughts(text: str) -> str:
+def without_thoughts(text: str) -> str:
     """Some servers send only the end of a thought, some models never end it."""
     text = _END_OF_THOUGHT.sub("", _THOUGHT.sub("", text))
     return _UNENDING_THOUGHT.sub("", text)
