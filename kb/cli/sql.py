@@ -25,7 +25,7 @@ def sql(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[QUESTION]",
+            metavar="QUESTION",
             help="The question; names of verified queries for --remove and --verify.",
             show_default=False,
         ),
