@@ -10,7 +10,6 @@ from typing import Final
 from stores.words import folded, stem
 
 LANGUAGES: Final = ("en", "fr")
-_LONGEST = 4  # words of one entry
 _PASSING = "-"
 CONCEPTS: Final = "concepts.txt"
 _WORD = re.compile(r"\w+(?:[-_.]\w+)*")
@@ -58,9 +57,9 @@ def phrases(
 
     Of `languages` the first is asked first.
     """
-    at = 0
+    at, longest = 0, _longest_entry(file)
     while at < len(words):
-        names, length = _longest(words[at : at + _LONGEST], languages, file)
+        names, length = _longest(words[at : at + longest], languages, file)
         yield words[at : at + length], names
         at += length
 
@@ -93,6 +92,12 @@ def word_stem(word: str, language: str) -> str:
     """French endings need their accents, which folded words have lost: livré, livrées."""
     bare = _FRENCH_ENDING.sub("", word) if language == "fr" else word
     return stem(bare or word, language)
+
+
+@cache
+def _longest_entry(file: str) -> int:
+    """In words."""
+    return max(len(phrase) for each in LANGUAGES for phrase in _entries(each, file)[0])
 
 
 @cache

@@ -47,6 +47,7 @@ _TELLS: Final = {
     "explaining": "asks for an explanation",
     "permission": "asks what is possible or allowed",
     "telling": "asks what is said or written",
+    "personal": "asks for somebody's own case",
 }
 
 
@@ -147,7 +148,7 @@ def _why_documents(part: Weighed) -> str:
     reasons = [f"it {tells[0]}"] if tells else []
     if part.held:
         reasons.append(f"the documents hold {_quoted(part.held)}")
-    return " and ".join(reasons) or "nothing in it speaks for the tables"
+    return " and ".join(reasons) or "it names little that the tables hold"
 
 
 def _quoted(found: Sequence[str]) -> str:
