@@ -17,6 +17,7 @@ from llama_index.core.llms.llm import LLM
 from llama_index.core.memory import BaseMemoryBlock, Memory
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.schema import BaseNode, MetadataMode, TextNode
+from llama_index.core.utils import get_tokenizer
 from llama_index.core.vector_stores.types import (
     MetadataFilter,
     MetadataFilters,
@@ -37,11 +38,10 @@ _OF_THE_WINDOW = 0.5  # of a model's context; the rest is for its instructions a
 _TURNS_FOUND, _FACTS_FOUND = 3, 8
 _FACTS_KNOWN = 30  # told to the model, so that it does not repeat them
 _FACTS_A_TIME = 10
-_TEXT_CHARACTERS = 2_000  # of a question or an answer
+_TEXT_CHARACTERS = 1_000  # of a question or an answer
 _SUMMARY_CHARACTERS = 3_000
 _FACT_CHARACTERS = 300
 _READ_CHARACTERS = 8_000  # by a model at once
-_CHARACTERS_A_TOKEN = 4
 
 
 def session_memory(
@@ -113,7 +113,14 @@ class LongTermMemory(BaseMemoryBlock[str]):
         return _told(known.get("summary", ""), facts, turns)
 
     async def atruncate(self, content: str, tokens_to_truncate: int) -> str | None:
-        return content[: -tokens_to_truncate * _CHARACTERS_A_TOKEN] or None
+        """The end goes first: earlier turns, then facts, then the summary.
+
+        Never too little of it: Memory would then leave all of it out.
+        """
+        kept = _tokens(content) - tokens_to_truncate
+        while content and (tokens := _tokens(content)) > kept:
+            content = content[: max(0, len(content) * kept // tokens - 1)]
+        return content or None
 
     async def _aput(self, messages: list[ChatMessage]) -> None:  # noqa: ARG002 - it reads more
         """Take in what left the window since the last time, and not only these messages."""
@@ -218,6 +225,10 @@ class LongTermMemory(BaseMemoryBlock[str]):
         if self.user_memory:
             return _equal(user=self.user, kind=kind)
         return _equal(session_id=self.session_id, kind=kind)
+
+
+def _tokens(text: str) -> int:
+    return len(get_tokenizer()(text))
 
 
 def _equal(**values: str) -> MetadataFilters:
