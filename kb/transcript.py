@@ -1,0 +1,174 @@
+"""A chat session as a document: Markdown to read, JSON for programs."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+from engines.query_result import as_json
+from stores.errors import ConfigError
+from stores.sessions import SessionInfo, Turn
+
+Format = Literal["markdown", "json"]
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|#!])")
+_FENCES = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
+_STATES = {
+    "open": "This question has not been answered.",
+    "partial": "The answer was cut: {error}",
+    "failed": "There is no answer: {error}",
+}
+
+
+def transcript(info: SessionInfo, turns: Sequence[Turn], format: str = "markdown") -> str:  # noqa: A002 - the public interface's name
+    """A session in the format `markdown` or `json`. Raises ConfigError for any other."""
+    match format:
+        case "markdown":
+            return "\n\n".join([*_heading(info, turns), *(_turn(turn) for turn in turns)]) + "\n"
+        case "json":
+            values = session_values(info, turns)
+            return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
+    known = " and ".join(get_args(Format))
+    raise ConfigError(f"There is no format {format!r}; there are {known}.")
+
+
+def session_values(info: SessionInfo, turns: Sequence[Turn]) -> dict[str, Any]:
+    """A session with its turns, of what JSON knows."""
+    return {**info_values(info), "turns": [turn_values(turn) for turn in turns]}
+
+
+def info_values(info: SessionInfo) -> dict[str, Any]:
+    """Without what a search found, when none was made."""
+    values = asdict(info)
+    if info.excerpt is None:
+        del values["excerpt"]
+    return _plain(values)
+
+
+def turn_values(turn: Turn) -> dict[str, Any]:
+    return _plain({**asdict(turn), "evidence": _evidence_values(turn.evidence)})
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _utc(value).isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }
+
+
+def _evidence_values(evidence: Mapping[str, Any]) -> Any:
+    text = json.dumps(dict(evidence), ensure_ascii=False, default=_cell)
+    return json.loads(text)
+
+
+def _cell(value: object) -> Any:
+    [[cell]] = as_json([[value]])
+    return cell
+
+
+def _utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC)
+
+
+def _heading(info: SessionInfo, turns: Sequence[Turn]) -> Iterator[str]:
+    yield f"# {_escaped(info.title or info.id)}"
+    questions = "1 question" if len(turns) == 1 else f"{len(turns)} questions"
+    times = f"{_minute(info.created)} to {_minute(info.updated)} UTC"
+    yield f"Session {_code(info.id)}, {times}, {questions}."
+
+
+def _turn(turn: Turn) -> str:
+    evidence = turn.evidence
+    parts = [
+        f"## {turn.number}. {_minute(turn.asked_at)}",
+        _quoted(turn.question),
+        f"*Understood as: {_escaped(turn.standalone)}*" if turn.standalone else "",
+        _closed(turn.answer.strip()),
+        _state(turn),
+        *map(_failure, (evidence.get("errors") or {}).items()),
+        _sources(evidence.get("citations") or ()),
+        *(_statement(evidence) if evidence.get("sql") else ()),
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def _minute(time: datetime) -> str:
+    return time.isoformat(" ", "minutes")
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines() or [""])
+
+
+def _closed(answer: str) -> str:
+    """An answer that was cut within code does not swallow what follows."""
+    fences = _FENCES.findall(answer)
+    return f"{answer}\n{fences[-1]}" if len(fences) % 2 else answer
+
+
+def _state(turn: Turn) -> str:
+    if turn.status == "complete":
+        return ""
+    return f"*{_STATES[turn.status].format(error=_escaped(turn.error or 'no reason is known.'))}*"
+
+
+def _failure(branch_and_reason: tuple[str, str]) -> str:
+    branch, reason = branch_and_reason
+    return f"*{_escaped(branch)} could not answer: {_escaped(str(reason))}*"
+
+
+def _sources(citations: Sequence[Mapping[str, Any]]) -> str:
+    lines = [f"{each['number']}. {_source(each)}" for each in citations]
+    return "\n".join(["Sources:", "", *lines]) if lines else ""
+
+
+def _source(citation: Mapping[str, Any]) -> str:
+    document = str(citation["document"])
+    place = [_code(document)]
+    if citation.get("page") is not None:
+        place.append(f"page {citation['page']}")
+    elif citation.get("lines"):
+        place.append(f"lines {_escaped(str(citation['lines']))}")
+    return f"{_escaped(str(citation.get('title') or document))}, {', '.join(place)}"
+
+
+def _statement(evidence: Mapping[str, Any]) -> Iterator[str]:
+    yield _fenced(evidence["sql"])
+    bound = (evidence.get("parameters") or {}).items()
+    yield "\n".join(f"- {_code(f':{name}')} = {_escaped(str(value))}" for name, value in bound)
+    yield _rows(evidence)
+
+
+def _rows(evidence: Mapping[str, Any]) -> str:
+    rows = evidence.get("rows") or []
+    columns = evidence.get("columns") or []
+    lines = [_line(columns), f"|{'---|' * len(columns)}", *map(_line, as_json(rows))]
+    cut = f"Cut at {len(rows)} rows; there were more." if evidence.get("truncated") else ""
+    return "\n\n".join(filter(None, ["\n".join(lines) if rows else "No rows.", cut]))
+
+
+def _line(cells: Sequence[Any]) -> str:
+    written = ("" if cell is None else _escaped(str(cell)) for cell in cells)
+    return f"| {' | '.join(written)} |"
+
+
+def _escaped(text: str) -> str:
+    """Text that means nothing in Markdown, on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _code(text: str) -> str:
+    ticks = _ticks(text, 1)
+    space = " " if "`" in text or text != text.strip() else ""
+    return f"{ticks}{space}{' '.join(text.split()) or ' '}{space}{ticks}"
+
+
+def _fenced(sql: str) -> str:
+    ticks = _ticks(sql, 3)
+    return f"{ticks}sql\n{sql.strip()}\n{ticks}"
+
+
+def _ticks(text: str, least: int) -> str:
+    """More backticks in a row than the text has."""
+    return "`" * max([least, *(len(run) + 1 for run in re.findall("`+", text))])
