@@ -1,0 +1,74 @@
+"""Questions about the sample shop go where their answers are: the real model, documents, tables."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import yaml
+from sample_shop import TODAY
+
+from engines.entities import EntityIndex
+from engines.evidence import Evidence
+from engines.guarded_database import GuardedDatabase
+from engines.verified import VerifiedMatcher
+from kb import KnowledgeBase, load_config
+from kb.config import DatabaseConfig
+from kb.sentence_model import fetch
+from kb.verified_queries import read_verified_queries
+from stores.connection import make_engine
+from stores.script import run_script
+
+ROOT = Path(__file__).parents[2]
+# At most a little below what was measured when they were set: the fewest right, and of the others
+# the most that went to one source alone.
+FLOORS = {
+    "sample": (37, 2),
+    "development": (47, 1),
+    "blind": (45, 2),
+    "unseen": (23, 6),
+}
+
+Router = Callable[[str], str]
+
+
+@pytest.fixture
+def route(database: sa.URL) -> Iterator[Router]:
+    sample = load_config(ROOT / "config.yaml")
+    fetch(sample.cache, print)
+    config = sample.model_copy(update={"database": DatabaseConfig(url=database)})
+    engine = make_engine(database)
+    run_script(engine, (ROOT / "data" / "shop.sql").read_text("utf-8"))
+    with KnowledgeBase.open(config) as knowledge:
+        assert knowledge.index().failed == []
+        tables = GuardedDatabase(engine, config.tables.include)
+        queries = read_verified_queries(ROOT / "data" / "verified_queries.yaml")
+        matcher = VerifiedMatcher(queries, knowledge.embed_model, tables.run, lambda: TODAY)
+        schema = [tables.get_single_table_info(name) for name in config.tables.include]
+        evidence = Evidence(schema, matcher, EntityIndex(tables))
+        retriever = knowledge.retriever()
+        yield lambda asked: evidence.route(asked, lambda: retriever.retrieve(asked)).route
+    engine.dispose()
+
+
+def test_questions_go_where_their_answers_are(route):
+    sample = yaml.safe_load((ROOT / "data" / "questions.yaml").read_text("utf-8"))
+    own = yaml.safe_load((ROOT / "tests" / "routing_questions.yaml").read_text("utf-8"))
+    asked = {"sample": [(each["question"], each["route"]) for each in sample]} | {
+        name: [(each, kind) for kind, questions in group.items() for each in questions]
+        for name, group in own.items()
+    }
+    assert asked.keys() == FLOORS.keys()
+    reached = {name: _measured(route, questions) for name, questions in asked.items()}
+    for name, (fewest_right, most_alone) in FLOORS.items():
+        assert reached[name]["right"] >= fewest_right, reached
+        assert reached[name]["alone"] <= most_alone, reached
+
+
+def _measured(route: Router, questions: list[tuple[str, str]]) -> Counter[str]:
+    def verdict(asked: str, expected: str) -> str:
+        chosen = route(asked)
+        return "right" if chosen == expected else "too many" if chosen == "both" else "alone"
+
+    return Counter(verdict(asked, expected) for asked, expected in questions)
