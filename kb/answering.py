@@ -1,7 +1,7 @@
 """The engines of a knowledge base, put together for one way of asking."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.retrievers import BaseRetriever
@@ -10,16 +10,19 @@ from llama_index.core.vector_stores.types import MetadataFilters
 from engines.documents import DocumentQueryEngine
 from engines.joined import Deadlines, JoinedQueryEngine
 from engines.language import phrase
-from engines.retrieval import SearchAhead
+from engines.reranking import make_reranker
+from engines.retrieval import DocumentRetriever, SearchAhead
 from engines.route import Route
 from engines.router import RoutedQueryEngine
 from engines.routing import Routing
+from engines.searching import Search
+from kb.experiments import assigned
+from kb.models import vector_weight
+from kb.parts import Parts
 from kb.sources import REASONS, Source, require_source
+from kb.tables import answering_from_tables
 from kb.usage import keeping_searches
-from stores.errors import KBError
-
-if TYPE_CHECKING:
-    from kb.app import KnowledgeBase
+from stores.errors import ConfigError, KBError
 
 
 @dataclass(frozen=True)
@@ -34,44 +37,86 @@ class Asking:
     streaming: bool = False
 
 
-def answering_engine(kb: "KnowledgeBase", asking: Asking) -> BaseQueryEngine:
+def answering_engine(parts: Parts, asking: Asking) -> BaseQueryEngine:
     """Raises ConfigError for a source that there is not, or that cannot be opened."""
     require_source(asking.source)
     match asking.source:
         case "documents":
-            return _documents(kb, asking, _retriever(kb, asking))
+            return _documents(parts, asking, document_retriever(parts, asking))
         case "database":
-            return kb.database_engine(streaming=asking.streaming)
-    return _RoutedAnswers(kb, asking).engine()
+            return database_engine(parts, streaming=asking.streaming)
+    return _RoutedAnswers(parts, asking).engine()
 
 
-def _retriever(kb: "KnowledgeBase", asking: Asking) -> BaseRetriever:
-    return kb.retriever(
-        asking.top_k, filters=asking.filters, profile=asking.profile, session=asking.session
+def document_retriever(
+    parts: Parts, asking: Asking, on_search: Callable[[Search], None] | None = None
+) -> BaseRetriever:
+    """What runs the search profile of `asking`, else its session's, else retrieval.profile."""
+    retrieval = parts.config.retrieval
+    top_k = retrieval.top_k if asking.top_k is None else asking.top_k
+    if top_k < 1:
+        raise ConfigError(f"top_k is {top_k}; at least 1 passage is needed.")
+    name = asking.profile or _profile_of(parts, asking.session)
+    profile = parts.config.profile(name)
+    rerank = profile.rerank
+    return DocumentRetriever(
+        parts.vector_store,
+        parts.embed_model,
+        profile,
+        name=name,
+        top_k=top_k,
+        vector_weight=vector_weight(parts.config.embedding),
+        filters=asking.filters,
+        filter_keys=parts.config.documents.filter_keys,
+        reranker=make_reranker(rerank, parts.llm, parts.config.directory) if rerank else None,
+        on_search=on_search,
     )
 
 
-def _documents(
-    kb: "KnowledgeBase", asking: Asking, retriever: BaseRetriever
-) -> DocumentQueryEngine:
+def _profile_of(parts: Parts, session: str | None) -> str:
+    retrieval = parts.config.retrieval
+    if session is None or not retrieval.experiment:
+        return retrieval.profile
+    return assigned(session, retrieval.experiment)
+
+
+def database_engine(
+    parts: Parts,
+    *,
+    streaming: bool = False,
+    sql_only: bool = False,
+    synthesize_response: bool = True,
+) -> BaseQueryEngine:
+    return answering_from_tables(
+        parts.tables,
+        parts.verified_matcher,
+        llm=parts.llm,
+        embed_model=parts.embed_model,
+        streaming=streaming,
+        sql_only=sql_only,
+        synthesize_response=synthesize_response,
+    )
+
+
+def _documents(parts: Parts, asking: Asking, retriever: BaseRetriever) -> DocumentQueryEngine:
     return DocumentQueryEngine(
         retriever,
-        llm=kb.llm,
-        embed_model=kb.embed_model,
+        llm=parts.llm,
+        embed_model=parts.embed_model,
         streaming=asking.streaming,
         route_reason=REASONS["documents"],
-        on_answer=keeping_searches(kb.engine, kb.config.retrieval.log, asking.session),
+        on_answer=keeping_searches(parts.engine, parts.config.retrieval.log, asking.session),
     )
 
 
 class _RoutedAnswers:
     """The engines of each route, which share one retriever: what chose a route is not lost."""
 
-    def __init__(self, kb: "KnowledgeBase", asking: Asking) -> None:
-        self._kb = kb
+    def __init__(self, parts: Parts, asking: Asking) -> None:
+        self._parts = parts
         self._asking = asking
-        self._retriever = SearchAhead(_retriever(kb, asking))
-        self._trouble = _trouble_with_tables(kb)
+        self._retriever = SearchAhead(document_retriever(parts, asking))
+        self._trouble = _trouble_with_tables(parts)
 
     def engine(self) -> RoutedQueryEngine:
         return RoutedQueryEngine(
@@ -81,14 +126,16 @@ class _RoutedAnswers:
         )
 
     def _routing(self) -> Routing:
-        kb = self._kb
+        parts = self._parts
         return Routing(
-            lambda question: kb.evidence.route(question, lambda: self._retriever.ahead(question)),
-            llm=kb.llm,
+            lambda question: parts.evidence.route(
+                question, lambda: self._retriever.ahead(question)
+            ),
+            llm=parts.llm,
             sure=self._verified,
             always=self._always(),
-            documents=kb.config.documents.description or "the user's own documents",
-            tables="(none)" if self._trouble else kb.tables.outline(),
+            documents=parts.config.documents.description or "the user's own documents",
+            tables="(none)" if self._trouble else parts.tables.outline(),
         )
 
     def _always(self) -> Route | None:
@@ -99,37 +146,37 @@ class _RoutedAnswers:
         return None
 
     def _verified(self, question: str) -> Route | None:
-        if self._kb.verified_matcher.match(question) is None:
+        if self._parts.verified_matcher.match(question) is None:
             return None
         return Route(route="database", reason=phrase("verified_route", question))
 
     def _answering(self, route: Route) -> BaseQueryEngine:
         match route.route:
             case "database":
-                return self._kb.database_engine(streaming=self._asking.streaming)
+                return database_engine(self._parts, streaming=self._asking.streaming)
             case "documents":
-                return _documents(self._kb, self._asking, self._retriever)
+                return _documents(self._parts, self._asking, self._retriever)
             case "both":
                 return self._joined(route)
 
     def _joined(self, route: Route) -> JoinedQueryEngine:
-        kb, config = self._kb, self._kb.config
+        parts, config = self._parts, self._parts.config
         return JoinedQueryEngine(
-            _documents(kb, replace(self._asking, streaming=False), self._retriever),
-            lambda: kb.database_engine(synthesize_response=False),
+            _documents(parts, replace(self._asking, streaming=False), self._retriever),
+            lambda: database_engine(parts, synthesize_response=False),
             route=route,
-            llm=kb.llm,
-            entities=None if self._trouble else kb.entities,
+            llm=parts.llm,
+            entities=None if self._trouble else parts.entities,
             deadlines=Deadlines(config.retrieval.deadline, config.tables.deadline),
             streaming=self._asking.streaming,
-            on_answer=keeping_searches(kb.engine, config.retrieval.log, self._asking.session),
+            on_answer=keeping_searches(parts.engine, config.retrieval.log, self._asking.session),
         )
 
 
-def _trouble_with_tables(kb: "KnowledgeBase") -> str | None:
+def _trouble_with_tables(parts: Parts) -> str | None:
     """Why they cannot be asked; the documents can then still be."""
     try:
-        _ = kb.tables
+        _ = parts.tables
     except KBError as error:
         return str(error)
     return None

@@ -1,131 +1,38 @@
-"""KnowledgeBase: opens, wires, closes. The one place where the parts meet."""
+"""KnowledgeBase: what it can do, one method each. The parts meet here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import sqlalchemy as sa
 from llama_index.core.base.base_query_engine import BaseQueryEngine
-from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.response.schema import Response
-from llama_index.core.llms.llm import LLM
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore
 from llama_index.core.vector_stores.types import MetadataFilters
 
-from engines.entities import EntityIndex
-from engines.evidence import Evidence
-from engines.guarded_database import GuardedDatabase
-from engines.reranking import make_reranker
-from engines.retrieval import DocumentRetriever
+from engines.chat import ChatSession
 from engines.searching import Search
-from engines.verified import VerifiedMatcher
-from kb.answering import Asking, answering_engine
-from kb.collection import open_store
-from kb.config import Config, load_config
-from kb.database import open_database
-from kb.experiments import assigned
+from kb.answering import Asking, answering_engine, database_engine, document_retriever
+from kb.chatting import chat_session
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.report import IndexReport, Progress
 from kb.indexing.run import Indexer
-from kb.models import make_embedder, make_llm, vector_weight
+from kb.parts import Parts
 from kb.sources import Source
-from kb.tables import answering_from_tables, open_tables
+from kb.transcript import transcript
 from kb.usage import Said, keep_feedback, keeping_searches
-from kb.verified_queries import open_verified_queries
-from stores.collection import Collection
 from stores.connection import ServerInfo, server_info
-from stores.documents import DocumentRegistry
 from stores.embedding_cache import EmbeddingCache
 from stores.errors import ConfigError
 from stores.search_log import Rating, SearchLog
-from stores.vector_store import MariaDBVectorStore
-from stores.verified_queries import VerifiedQueries
+from stores.sessions import SessionInfo
 
 
-@dataclass(frozen=True)
-class KnowledgeBase:
-    """Documents and chunks in one MariaDB, and the engines that answer from them.
+class KnowledgeBase(Parts):
+    """Documents, tables and chat sessions in one MariaDB, and the engines that answer from them.
 
     Open it with `KnowledgeBase.open`; use it as a context manager, or `close` it.
     """
-
-    config: Config
-    engine: sa.Engine
-    collection: Collection
-    vector_store: MariaDBVectorStore
-    registry: DocumentRegistry
-    embed_model: BaseEmbedding
-    llm: LLM | None
-
-    @classmethod
-    def open(
-        cls,
-        config: Config | str | Path | None = None,
-        *,
-        say: Callable[[str], None] = lambda _: None,
-    ) -> Self:
-        """Connect, starting the private MariaDB if need be, and bring the tables up to date.
-
-        Raises ConfigError, StoreUnavailable, UnsupportedServer or CollectionMismatch.
-        """
-        config = config if isinstance(config, Config) else load_config(config)
-        embed_model, llm = make_embedder(config), make_llm(config)
-        engine = open_database(config, say)
-        try:
-            vector_store, collection = open_store(engine, config, embed_model)
-        except BaseException:
-            engine.dispose()
-            raise
-        registry = DocumentRegistry(engine, vector_store.table)
-        return cls(config, engine, collection, vector_store, registry, embed_model, llm)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self.engine.dispose()
-        if "tables" in vars(self):
-            self.tables.engine.dispose()
-
-    @cached_property
-    def tables(self) -> GuardedDatabase:
-        """The business tables of tables.include, opened when they are first asked.
-
-        Raises ConfigError, also when their account could do more than read them; StoreError.
-        """
-        return open_tables(self.config)
-
-    @cached_property
-    def verified_queries(self) -> VerifiedQueries:
-        """Those of tables.verified_queries as the file is now, and those that were saved.
-
-        Raises ConfigError, StoreError.
-        """
-        return open_verified_queries(self.config, self.engine)
-
-    @cached_property
-    def verified_matcher(self) -> VerifiedMatcher:
-        return VerifiedMatcher(self.verified_queries, self.embed_model, self.tables.run)
-
-    @cached_property
-    def entities(self) -> EntityIndex:
-        """The names that the business tables hold."""
-        return EntityIndex(self.tables)
-
-    @cached_property
-    def evidence(self) -> Evidence:
-        """What chooses a source where no model does."""
-        schema = [
-            self.tables.get_single_table_info(name)
-            for name in sorted(self.tables.get_usable_table_names())
-        ]
-        return Evidence(schema, self.verified_matcher, self.entities)
 
     def index(
         self,
@@ -167,24 +74,8 @@ class KnowledgeBase:
         Without a profile, the session's by retrieval.experiment, or retrieval.profile. Raises
         ConfigError, ModelUnavailable.
         """
-        top_k = self.config.retrieval.top_k if top_k is None else top_k
-        if top_k < 1:
-            raise ConfigError(f"top_k is {top_k}; at least 1 passage is needed.")
-        name = profile or self._profile_of(session)
-        chosen = self.config.profile(name)
-        rerank = chosen.rerank
-        return DocumentRetriever(
-            self.vector_store,
-            self.embed_model,
-            chosen,
-            name=name,
-            top_k=top_k,
-            vector_weight=vector_weight(self.config.embedding),
-            filters=filters,
-            filter_keys=self.config.documents.filter_keys,
-            reranker=make_reranker(rerank, self.llm, self.config.directory) if rerank else None,
-            on_search=on_search,
-        )
+        asking = Asking(top_k=top_k, filters=filters, profile=profile, session=session)
+        return document_retriever(self, asking, on_search)
 
     def search(
         self,
@@ -239,14 +130,8 @@ class KnowledgeBase:
         With `sql_only` it runs no SQL; without `synthesize_response` the rows are the answer.
         Raises ConfigError, StoreError.
         """
-        return answering_from_tables(
-            self.tables,
-            self.verified_matcher,
-            llm=self.llm,
-            embed_model=self.embed_model,
-            streaming=streaming,
-            sql_only=sql_only,
-            synthesize_response=synthesize_response,
+        return database_engine(
+            self, streaming=streaming, sql_only=sql_only, synthesize_response=synthesize_response
         )
 
     def ask(
@@ -266,6 +151,39 @@ class KnowledgeBase:
         response = engine.query(_asked(question))
         assert isinstance(response, Response)  # noqa: S101 - only streaming engines return others
         return response
+
+    def chat(
+        self,
+        session_id: str,
+        *,
+        source: Source = "auto",
+        profile: str | None = None,
+        filters: MetadataFilters | None = None,
+        user: str | None = None,
+    ) -> ChatSession:
+        """The chat engine of a stored session, which begins with its first question.
+
+        Raises ConfigError; a session of another user raises StoreError when it is asked.
+        """
+        asking = Asking(source, filters=filters, profile=profile, session=session_id)
+        return chat_session(self, asking, user)
+
+    def sessions(self, search: str | None = None, *, user: str | None = None) -> list[SessionInfo]:
+        """The chat sessions, the last used first; those that hold all words of `search`."""
+        return self.session_store.all(search=search, user=user)
+
+    def rename_session(self, session_id: str, title: str) -> None:
+        """Raises StoreError."""
+        self.session_store.rename(session_id, title)
+
+    def delete_session(self, session_id: str) -> None:
+        """Delete everything of a session. Raises StoreError."""
+        self.session_store.delete(session_id)
+
+    def export_session(self, session_id: str, format: str = "markdown") -> str:  # noqa: A002 - a promised name
+        """A session as `markdown` or as `json`. Raises ConfigError, StoreError."""
+        info = self.session_store.one(session_id)
+        return transcript(info, self.session_store.turns(session_id), format)
 
     def feedback(
         self,
@@ -303,12 +221,6 @@ class KnowledgeBase:
                 for each in self.registry.failures()
             ],
         }
-
-    def _profile_of(self, session: str | None) -> str:
-        retrieval = self.config.retrieval
-        if session is None or not retrieval.experiment:
-            return retrieval.profile
-        return assigned(session, retrieval.experiment)
 
 
 def _asked(question: str) -> str:

@@ -1,0 +1,51 @@
+"""A chat session of a knowledge base, put together."""
+
+from dataclasses import replace
+from functools import partial
+
+from llama_index.core.base.base_query_engine import BaseQueryEngine
+
+from engines.chat import ChatSession
+from engines.entities import EntityIndex
+from engines.follow_ups import arewritten, rewritten
+from engines.memory import session_memory
+from kb.answering import Asking, answering_engine
+from kb.parts import Parts
+from stores.errors import KBError
+
+
+def chat_session(parts: Parts, asking: Asking, user: str | None) -> ChatSession:
+    """The session of `asking`, which need not be there yet. Raises ConfigError."""
+    assert asking.session  # noqa: S101 - the caller names it
+    answering_engine(parts, asking)  # what is wrong with it shows before the first question
+
+    def answering(streaming: bool) -> BaseQueryEngine:  # noqa: FBT001 - the engine's interface
+        return answering_engine(parts, replace(asking, streaming=streaming))
+
+    names = _entities(parts)
+    return ChatSession(
+        parts.session_store,
+        asking.session,
+        answering=answering,
+        memory=session_memory(
+            asking.session,
+            sessions=parts.session_store,
+            vector_store=parts.memory_store,
+            embed_model=parts.embed_model,
+            llm=parts.llm,
+            token_limit=parts.config.chat.token_limit,
+            user=user,
+            user_memory=parts.config.chat.user_memory,
+        ),
+        llm=parts.llm,
+        rewrite=partial(rewritten, llm=parts.llm, entities=names),
+        arewrite=partial(arewritten, llm=parts.llm, entities=names),
+        user=user,
+    )
+
+
+def _entities(parts: Parts) -> EntityIndex | None:
+    try:
+        return parts.entities
+    except KBError:  # without tables there are no names of theirs
+        return None
