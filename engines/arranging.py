@@ -10,7 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from llama_index.core.schema import MetadataMode, NodeWithScore
+from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore
+from llama_index.core.vector_stores.types import VectorStoreQueryResult
 
 from engines.profiles import Boost, Popularity, Profile, Recency
 
@@ -36,6 +37,21 @@ def arranged(passages: Passages, profile: Profile, now: datetime) -> Iterator[No
     if profile.per_document:
         kept = few_of_each_document(kept, profile.per_document)
     return iter(kept)
+
+
+def better_of(
+    found: VectorStoreQueryResult, other: VectorStoreQueryResult
+) -> VectorStoreQueryResult:
+    """The nodes of two searches, each with the better of its scores."""
+    best: dict[str, tuple[float, BaseNode]] = {}
+    for result in (found, other):
+        for node, score in zip(result.nodes or (), result.similarities or (), strict=True):
+            if node.node_id not in best or score > best[node.node_id][0]:
+                best[node.node_id] = (score, node)
+    ranked = sorted(best.values(), key=lambda scored: -scored[0])
+    return VectorStoreQueryResult(
+        nodes=[node for _, node in ranked], similarities=[score for score, _ in ranked]
+    )
 
 
 def at_least(score: float, passages: Passages) -> list[NodeWithScore]:

@@ -21,7 +21,7 @@ from engines.entities import EntityIndex
 from engines.model_errors import model_errors
 from engines.prompts import prompt
 from engines.question import Entity, Question
-from engines.rewriting_reply import read_rewriting
+from engines.question_reply import read_rewriting
 from stores.sessions import Turn
 
 _READ: Final = 6  # turns back; what is older is rarely meant

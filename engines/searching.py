@@ -23,6 +23,7 @@ from engines.arranging import arranged, beside, diverse, judged_first, with_neig
 from engines.profiles import Profile
 from engines.query_analysis import AnalysedQuery, analyse
 from engines.reranking import as_shares
+from stores.errors import ModelUnavailable
 from stores.fusion import Fusion
 
 _WEIGHING = ("weighted", "rrf")
@@ -129,6 +130,7 @@ class Searching:
         self._query = query
         self._profile = profile
         self._top_k = top_k
+        self._weight = weight
         self._limit = _wanted(profile, top_k)
         self._fusion = self._fused_by(weight)
         self._notes = [*query.notes, *self._notes_on(weight)]
@@ -179,6 +181,26 @@ class Searching:
             "language": self._query.language,
             "phrases": self._query.phrases,
         }
+
+    @property
+    def language(self) -> str:
+        """The one to translate from; "" for names, and for words that must stand as they are."""
+        is_free = self.text and self._query.kind != "identifier" and not self._query.phrases
+        return self._query.language if is_free else ""
+
+    def again(self, text: str) -> "Searching":
+        """The same search for a translation."""
+        self._notes.append(f"Also searched for: {text}")
+        asked = QueryBundle(text)
+        return Searching(asked, self._profile, self._top_k, self._weight, self.filters, ())
+
+    @contextmanager
+    def noted_failure(self) -> Iterator[None]:
+        """A search needs no language model; without an answer of one it goes on as it was asked."""
+        try:
+            yield
+        except ModelUnavailable as error:
+            self._notes.append(f"Not searched in the documents' language: {error}")
 
     def arrange(self, found: VectorStoreQueryResult) -> None:
         passages = [

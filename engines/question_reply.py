@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from engines.carry_over import names_in
+from engines.query_analysis import query_language
 from engines.sql_reply import without_thoughts
 from stores.words import words
 
@@ -20,13 +21,25 @@ _COMMON: Final = 0.5  # of its words, that the conversation holds too
 
 def read_rewriting(reply: str, asked: str, conversation: str, names: Collection[str]) -> str:
     """A reply that is empty, too long, about something else or has names of its own is ""."""
-    lines = list(_lines(without_thoughts(reply)))
-    questions = [line for line in lines if line.endswith("?")]
-    text = (questions or lines or [""])[-1 if questions else 0]
-    too_long = len(text) > 2 * len(asked) + _ROOM
-    if not text or too_long or not names_in(text) <= {*names}:
+    text = _question(reply, asked)
+    if not names_in(text) <= {*names}:
         return ""
     return text if _is_about(text, f"{conversation} {asked}") else ""
+
+
+def read_translation(reply: str, asked: str, language: str) -> str:
+    """A reply that is empty, too long, the same or in another language is ""."""
+    text = _question(reply, asked)
+    is_other = text.casefold() != asked.casefold()
+    return text if is_other and query_language(text) in ("", language) else ""
+
+
+def _question(reply: str, asked: str) -> str:
+    """The last line that asks, or else the first; "" for one too long."""
+    lines = list(_lines(without_thoughts(reply)))
+    questions = [line for line in lines if line.endswith("?")]
+    text = questions[-1] if questions else next(iter(lines), "")
+    return text if len(text) <= 2 * len(asked) + _ROOM else ""
 
 
 def _lines(text: str) -> Iterator[str]:
