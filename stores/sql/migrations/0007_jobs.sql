@@ -4,6 +4,7 @@ CREATE TABLE IF NOT EXISTS kb_job (
   number BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   path TEXT NOT NULL,
   root VARCHAR(190) NULL,
+  prune BOOLEAN NOT NULL DEFAULT FALSE,
   asked_by VARCHAR(190) NULL,
   status ENUM('queued', 'running', 'done', 'failed') NOT NULL DEFAULT 'queued',
   owner VARCHAR(255) NULL,
