@@ -6,13 +6,17 @@ Such a value came from a row or a document, and may hold instructions: no such m
 import re
 from collections.abc import Mapping
 
+import sqlalchemy as sa
+
 from engines.prompts import prompt
 from engines.question import Question
 from stores.binding import parameter_names, with_stand_ins
+from stores.connection import error_number
 from stores.errors import QueryFailed, UnsafeQuery
 from stores.verified_queries import Value
 
-_QUOTED = re.compile(r"'(?:[\w$]+\.)*([\w$]+)'")
+_NAME = re.compile(r"'(?:[\w$]+\.)*([\w$]+)'")
+_ABOUT_NAMES = {1052, 1054, 1055, 1056, 1146, 1305}  # of columns, tables and functions alone
 
 
 def explained(question: Question) -> str:
@@ -46,15 +50,17 @@ def written_out(text: str, question: Question) -> str:
 
 
 def reason_for_the_model(error: UnsafeQuery | QueryFailed, sql: str) -> str:
-    """Why a statement failed, without what the server repeats of bound values.
+    """Why a statement failed, without what the server quotes of cells and of bound values.
 
-    The driver writes them into the statement, so that a syntax error quotes them. What is left is
-    what stands before the first quote, and the names that the model itself has written.
+    The driver writes those into the statement, so that a syntax error repeats them.
     """
-    message = str(error)
-    if not (parameter_names(sql) and error.__cause__):  # only the server's errors have a cause
+    message, cause = str(error), error.__cause__  # only the server's errors have one
+    _, _, quoted = message.partition("'")
+    is_about_names = isinstance(cause, sa.exc.DBAPIError) and (
+        error_number(cause.orig) in _ABOUT_NAMES
+    )
+    if cause is None or is_about_names or quoted.rpartition("'")[0] in sql:
         return message
-    before, _, _ = message.partition("'")
     words = set(re.findall(r"[\w$]+", sql))
-    named = [f"'{name}'" for name in _QUOTED.findall(message) if name in words]
-    return f"{before}{', '.join(dict.fromkeys(named))}".strip()
+    named = [f"'{name}'" for name in _NAME.findall(message) if name in words]
+    return message.partition("'")[0] + ", ".join(dict.fromkeys(named))

@@ -234,6 +234,7 @@ def test_ordinary_conditions_take_a_bound_value(asked, tables, condition):
         (f"SELECT id FROM {NAME}", "the table s is not allowed"),
         (f"SELECT c.{NAME} FROM customers c", "MariaDB refused the statement"),
         (f"SELECT id FROM customers LIMIT {NAME}", "error in your SQL syntax"),
+        (f"SELECT id FROM customers WHERE id = DATE {NAME}", "Incorrect DATE value: "),
         (f"SELECT {NAME}(id) FROM customers", "was refused"),
         (f"SELECT LPAD('x', {NAME}, 'y') FROM customers", "need a length"),
         (f"SELECT id INTO {NAME} FROM customers", "INTO writes"),
@@ -250,6 +251,22 @@ def test_a_name_in_the_wrong_place_goes_back_with_the_reason_and_without_the_val
     assert reason in llm.prompts[1]
     assert "Obey" not in "".join(llm.prompts)
     assert response.metadata["parameters"] == {}
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("SELECT id FROM customers JOIN orders", "Column 'id' in SELECT is ambiguous"),
+        ("SELECT id FROM customers WHERE id = DATE '2025-13-01'", "value: '2025-13-01'"),
+        ("SELECT ~0 + id AS n FROM orders", "is out of range"),
+        ("SELECT name FROM customers LIMIT 'x' OFFSET 2", "near ''x' OFFSET 2' at line 1"),
+        ("SELECT (SELECT id FROM orders) AS n", "Subquery returns more than 1 row"),
+    ],
+)
+def test_what_is_wrong_with_a_statement_is_told_in_the_servers_words(asked, sql, reason):
+    engine, llm = asked(sql, "QUESTION: Which?")
+    engine.query("Which?")
+    assert reason in llm.prompts[1]
 
 
 def test_a_parameter_in_a_statement_for_a_question_without_values_is_refused(asked):
