@@ -84,7 +84,7 @@ def of_answer(
             named.append(Entity(name, item.column, item.value))
         else:
             others[name] = str(item)
-    return Antecedent(" & ".join(text), tuple(named), others)
+    return Antecedent(", ".join(text), tuple(named), others)
 
 
 def _called(

@@ -44,7 +44,7 @@ def _question(reply: str, asked: str) -> str:
 
 def _lines(text: str) -> Iterator[str]:
     for line in text.splitlines():
-        bare = _LABEL.sub("", _MARKS.sub("", line)).strip()
+        bare = _MARKS.sub("", _LABEL.sub("", _MARKS.sub("", line)))
         for opening, closing in _QUOTES:
             if bare.startswith(opening) and bare.endswith(closing) and len(bare) > 1:
                 bare = bare[1:-1].strip()
