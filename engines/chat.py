@@ -165,7 +165,7 @@ class ChatSession(BaseChatEngine):
 
     def _response(self, turn: OpenTurn, *, streaming: bool) -> Any:
         try:
-            with unforeseen(), turn.tally.listening():
+            with unforeseen(), turn.calls.listening():
                 engine = self._conversation(turn, streaming=streaming)
                 if engine is None:
                     self._make_standalone(turn)
@@ -179,7 +179,7 @@ class ChatSession(BaseChatEngine):
 
     async def _aresponse(self, turn: OpenTurn, *, streaming: bool) -> Any:
         try:
-            with unforeseen(), turn.tally.listening():
+            with unforeseen(), turn.calls.listening():
                 engine = await asyncio.to_thread(self._conversation, turn, streaming=streaming)
                 if engine is None:
                     await self._amake_standalone(turn)
@@ -218,9 +218,10 @@ class ChatSession(BaseChatEngine):
         try:
             with closing(tokens), unforeseen():
                 yield ""
-                while (piece := turn.tally.next(tokens)) is not None:
+                while (piece := turn.calls.next(tokens)) is not None:
                     said += piece
                     yield piece
+                turn.require_whole()
         except BaseException as error:
             turn.broke_off(said, error)
             raise
@@ -235,9 +236,10 @@ class ChatSession(BaseChatEngine):
             async with aclosed(tokens):
                 with unforeseen():
                     yield ""
-                    while (piece := await turn.tally.anext(tokens)) is not None:
+                    while (piece := await turn.calls.anext(tokens)) is not None:
                         said += piece
                         yield piece
+                    turn.require_whole()
         except BaseException as error:
             await asyncio.to_thread(turn.broke_off, said, error)
             raise

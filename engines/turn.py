@@ -9,9 +9,15 @@ from typing import Any
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from engines.follow_ups import Rewritten
+from engines.model_calls import ModelCalls
 from engines.question import Question
-from engines.token_counts import TokenTally
-from stores.errors import EngineError, KBError, StoreError, StoreUnavailable
+from stores.errors import (
+    EngineError,
+    KBError,
+    ModelUnavailable,
+    StoreError,
+    StoreUnavailable,
+)
 from stores.sessions import SessionStore, Turn
 from stores.turns import Ended
 
@@ -35,7 +41,7 @@ class OpenTurn:
     ) -> None:
         self.stored = stored
         self.question = Question(stored.question)
-        self.tally = TokenTally()
+        self.calls = ModelCalls()
         self.metadata: dict[str, Any] = {**stored.evidence, **about_turn(stored)}
         self._store = store
         self._session_id = session_id
@@ -59,6 +65,14 @@ class OpenTurn:
         self.metadata = {} if metadata is None else metadata
         timings = {**self._rewriting, **self.metadata.get("timings", {})}
         self.metadata |= about_turn(self.stored) | self._standalone() | {"timings": timings}
+
+    def require_whole(self) -> None:
+        """Raises ModelUnavailable for an answer that its server broke off without an error."""
+        if self.calls.is_cut:
+            raise ModelUnavailable(
+                f"Answering failed: {self.metadata.get('model')} broke off its answer. "
+                "Ask again; if it happens again, its server's log says why."
+            )
 
     def completed(self, answer: str) -> None:
         """Raises StoreUnavailable, StoreError; nobody has the answer then, and the turn is open."""
@@ -91,7 +105,7 @@ class OpenTurn:
             _log.warning("The end of a turn is lost: %s", error)
 
     def _ends(self, status: Ended, answer: str, error: str | None = None) -> None:
-        prompt_tokens, completion_tokens = self.tally.counts() or (None, None)
+        prompt_tokens, completion_tokens = self.calls.tokens() or (None, None)
         self._end = {
             "answer": answer,
             "status": status,

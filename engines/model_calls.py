@@ -1,6 +1,6 @@
-"""The tokens of one turn: as its servers report them, else counted."""
+"""The model calls of one turn: their tokens, and whether a stream of theirs was cut."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -41,11 +41,8 @@ class _Call:
         return enclosed and _text(self.heard) == _text(other.heard)
 
 
-class TokenTally:
-    """What the model calls of one turn took and gave, those of its threads and tasks included.
-
-    A stream that breaks off counts with what had come.
-    """
+class ModelCalls:
+    """What was heard of the calls of one turn, those of its threads and tasks included."""
 
     def __init__(self) -> None:
         self._events = count()
@@ -56,11 +53,11 @@ class TokenTally:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Not around a `yield`: between two pieces of a stream the context is its reader's."""
-        before = _tally.set(self)
+        before = _calls.set(self)
         try:
             yield
         finally:
-            _tally.reset(before)
+            _calls.reset(before)
 
     def next(self, pieces: Iterator[str]) -> str | None:
         with self.listening():
@@ -77,22 +74,30 @@ class TokenTally:
         elif event.response is not None:
             self._calls[call] = _Call(self._begun.get(call, place), place, event)
 
-    def counts(self) -> tuple[int, int] | None:
-        """Tokens of the prompts and of the answers; None when no model was asked."""
+    @property
+    def is_cut(self) -> bool:
+        """Whether a stream ended, as if all were well, before its model did."""
+        return any(_is_unfinished(call.heard) for call in self._calls.values())
+
+    def tokens(self) -> tuple[int, int] | None:
+        """Of the prompts and of the answers, also of one that was cut; None without any call.
+
+        As the servers report them, else counted.
+        """
         calls = list(self._calls.values())
         own = [call for call in calls if not any(call.is_of(other) for other in calls)]
         counted = [_counted(call.heard) for call in own]
         return (sum(p for p, _ in counted), sum(a for _, a in counted)) if counted else None
 
 
-_tally: ContextVar[TokenTally | None] = ContextVar("kb_token_tally", default=None)
+_calls: ContextVar[ModelCalls | None] = ContextVar("kb_model_calls", default=None)
 
 
 class _Listener(BaseEventHandler):
     def handle(self, event: BaseEvent, **_: Any) -> None:
-        tally = _tally.get()
-        if tally and isinstance(event, _Begun | _Chat | _Completion):
-            tally.hear(event)
+        calls = _calls.get()
+        if calls and isinstance(event, _Begun | _Chat | _Completion):
+            calls.hear(event)
 
 
 @cache
@@ -104,6 +109,14 @@ def _listen() -> None:
 def _counted(call: _Chat | _Completion) -> tuple[int, int]:
     prompt, answer = get_tokens_from_response(call.response)  # type: ignore[arg-type]  # heard only with one
     return prompt or _tokens(_prompt(call)), answer or _tokens(_text(call))
+
+
+def _is_unfinished(call: _Chat | _Completion) -> bool:
+    raw = call.response.raw if call.response else None
+    if isinstance(raw, Mapping):  # of Ollama
+        return raw.get("done") is False
+    choices = getattr(raw, "choices", ())  # of OpenAI; its last part may have none
+    return any(choice.finish_reason is None for choice in choices)
 
 
 def _prompt(call: _Chat | _Completion) -> str:
