@@ -109,16 +109,21 @@ class Parts:
 
     @cached_property
     def session_store(self) -> SessionStore:
-        """The chat sessions; deleting one also deletes what its memory keeps."""
-        return SessionStore(self.engine, partial(forget, self.memory_store))
+        """The chat sessions; those older than chat.retention_days are deleted first."""
+        store = SessionStore(self.engine, partial(forget, self.memory_store))
+        if days := self.config.chat.retention_days:
+            store.remove_older_than(days)
+        return store
 
     @cached_property
     def memory_store(self) -> MariaDBVectorStore:
         """Where the memory of chat sessions finds earlier turns and facts."""
-        return MariaDBVectorStore(
+        store = MariaDBVectorStore(
             self.engine,
             f"kb_memory_{self.collection.name}",
             embed_dim=self.collection.dimension,
             filter_keys=FILTER_KEYS,
             words="none",
         )
+        store.set_up()
+        return store
