@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
@@ -67,11 +67,24 @@ def phrases(
 def _longest(
     words: Sequence[str | None], languages: Sequence[str], file: str
 ) -> tuple[Sequence[str] | None, int]:
+    first = words[0]
+    if first is None or not any(_may_begin(first, each, file) for each in languages):
+        return None, 1
     for length in range(len(words), 0, -1):
         phrase = tuple(word for word in words[:length] if word is not None)
         if len(phrase) == length and (names := _known(phrase, languages, file)) is not None:
             return names, length
     return None, 1
+
+
+@lru_cache(maxsize=50_000)
+def _may_begin(word: str, language: str, file: str) -> bool:
+    return not _beginnings(language, file).isdisjoint((word, word_stem(word, language)))
+
+
+@cache
+def _beginnings(language: str, file: str) -> frozenset[str]:
+    return frozenset(phrase[0] for entries in _entries(language, file) for phrase in entries)
 
 
 def _known(phrase: tuple[str, ...], languages: Sequence[str], file: str) -> Sequence[str] | None:

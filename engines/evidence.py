@@ -22,6 +22,7 @@ from engines.weighing import Weighed
 from stores.words import words
 
 _PASSAGES = 3
+_MOST_CHARACTERS = 2000  # of a question; what is asked for is said earlier
 _NAMED_WORDS = 3  # in a reason
 _VERIFIED = "a verified query answers it"
 _QUESTION_WORDS = (
@@ -76,7 +77,7 @@ class Evidence:
         if self._is_verified(question):
             return Route(route="database", reason=_VERIFIED)
         language, passages = question_language(question), search()
-        parts = _parts(question, language)
+        parts = _parts(question[:_MOST_CHARACTERS], language)
         weighed = [self._weigh(part, passages, language) for part in parts]
         route = decided(weighed)
         return Route(route=route, reason=_reason(route, weighed))
