@@ -35,9 +35,9 @@ _EXPLAINS: Final = {Named.TABLE: 1.0, Named.COLUMN: 1.0, Named.COMMENT: 0.5}
 # For the documents: each cue, up to a sum, and the share of the other words that one passage holds.
 _TELLING: Final = {"explaining": 0.6, "permission": 0.6, "telling": 0.5, "personal": 0.4}
 _MOST_TELLING, _HELD, _ENOUGH_WORDS = 1.0, 0.6, 2
-# What is little and what is enough; and differences of the two sums.
-_LITTLE_FOR_TABLES, _ENOUGH_FOR_TABLES = 0.5, 0.65
-_NEXT_TO_NOTHING, _LITTLE_FOR_DOCUMENTS = 0.2, 0.4
+# How much is little, enough or much; and differences of the two sums.
+_LITTLE_FOR_TABLES, _ENOUGH_FOR_TABLES, _MUCH_FOR_TABLES = 0.5, 0.65, 0.75
+_NEXT_TO_NOTHING, _LITTLE_FOR_DOCUMENTS = 0.25, 0.4
 _NEARLY, _CLEARLY = 0.1, 0.7
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -59,10 +59,10 @@ class Weighed:
         if self.verified:
             return "database"
         tables, documents = self.for_tables, self.for_documents
-        few_documents = documents < _LITTLE_FOR_DOCUMENTS
         if tables < _ENOUGH_FOR_TABLES:
-            return self._undecided(few_documents=few_documents)
-        if few_documents or (tables > documents + _CLEARLY and not self._asks_documents):
+            return self._undecided()
+        little = _LITTLE_FOR_DOCUMENTS if tables > _MUCH_FOR_TABLES else _NEXT_TO_NOTHING
+        if documents < little or (tables > documents + _CLEARLY and not self._asks_documents):
             return "database"
         return "documents" if documents > tables + _CLEARLY else "both"
 
@@ -108,18 +108,15 @@ class Weighed:
         known = len(self.entities) + sum(_EXPLAINS[place] for _, place in self.asked.named)
         return known / (known + len(self.asked.others)) if known else 0.0
 
-    def _undecided(self, *, few_documents: bool) -> RouteName | None:
-        """With something for the tables at most."""
+    def _undecided(self) -> RouteName | None:
+        """Where there is not enough for the tables alone."""
         tables, documents = self.for_tables, self.for_documents
-        if tables < _LITTLE_FOR_TABLES:
-            return None if few_documents else "documents"
-        if few_documents:
-            return "database" if documents <= _NEXT_TO_NOTHING and self._names_table else None
-        return "both" if documents <= tables + _NEARLY else "documents"
-
-    @property
-    def _names_table(self) -> bool:
-        return any(place == Named.TABLE for _, place in self.asked.named)
+        if documents >= _LITTLE_FOR_DOCUMENTS:
+            near = tables >= max(_LITTLE_FOR_TABLES, documents - _NEARLY)
+            return "both" if near else "documents"
+        hardly = documents < _NEXT_TO_NOTHING
+        names_table = any(place == Named.TABLE for _, place in self.asked.named)
+        return "database" if tables >= _LITTLE_FOR_TABLES and hardly and names_table else None
 
     @property
     def _asks_documents(self) -> bool:

@@ -24,10 +24,10 @@ ROOT = Path(__file__).parents[2]
 # At most a little below what was measured when they were set: the fewest right, and of the others
 # the most that went to one source alone.
 FLOORS = {
-    "sample": (37, 2),
-    "development": (47, 1),
+    "sample": (36, 2),
+    "development": (46, 1),
     "blind": (45, 2),
-    "unseen": (23, 6),
+    "unseen": (23, 5),
 }
 
 Router = Callable[[str], str]
