@@ -126,6 +126,8 @@ def _written(question: str, words: Sequence[Word], phrase: Phrase) -> str:
     inside = range(phrase.begin, phrase.end)
     names = [at for at in inside if words[at].is_name and at]
     end = names[-1] if names else phrase.end - 1
+    while names and end + 1 < phrase.end and words[end + 1].text.isdigit():
+        end += 1
     text = question[words[phrase.begin].start : words[end].end]
     before = words[phrase.begin - 1] if phrase.begin else None
     if before is None or before.folded not in singles("articles") | {*_CONTRACTED}:

@@ -47,7 +47,7 @@ def _is_fragment(words: Sequence[Word], *, continued: bool) -> bool:
     """A part of a sentence that only another question completes."""
     folds = [word.folded for word in words]
     if all(word in _EMPTY or word.isdigit() or is_value(word) for word in folds):
-        return not _is_number(words)
+        return continued or not _is_number(words)
     if len(words) > _FEW or _is_clause(words):
         return continued and bool(begins(words, "between_clauses")) and not _asks(folds[1:])
     bare = begins(words, "prepositions") or any(begins(words[at:], "also") for at in _ends(words))

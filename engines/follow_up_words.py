@@ -35,7 +35,9 @@ class Word:
 
     @property
     def is_name(self) -> bool:
-        return self.text[:1].isupper() or any(letter.isdigit() for letter in self.text)
+        """With a capital, or letters and digits; a number alone is none."""
+        coded = any(letter.isdigit() for letter in self.text) and not self.text.isdigit()
+        return self.text[:1].isupper() or coded
 
 
 def words_of(text: str) -> list[Word]:

@@ -19,6 +19,7 @@ from engines.carry_over import Carried, carried, items, names_in, with_values
 from engines.dependent_questions import is_dependent
 from engines.entities import EntityIndex
 from engines.model_errors import model_errors
+from engines.naming import is_another
 from engines.prompts import prompt
 from engines.question import Entity, Question
 from engines.question_reply import read_rewriting
@@ -57,9 +58,9 @@ def rewritten(
     StoreUnavailable.
     """
     follow_up = _FollowUp(asked, turns, entities, context)
-    if llm is None or not follow_up.is_one:
+    values = follow_up.prompt_values() if llm else None
+    if llm is None or values is None:
         return follow_up.by_rule()
-    values = follow_up.prompt_values()
     with model_errors(_REWRITING):
         reply = llm.predict(_PROMPT, **values)
     return follow_up.by_model(reply)
@@ -75,9 +76,9 @@ async def arewritten(
 ) -> Rewritten:
     """Like `rewritten`, and off the event loop where it looks names up."""
     follow_up = _FollowUp(asked, turns, entities, context)
-    if llm is None or not follow_up.is_one:
+    values = await asyncio.to_thread(follow_up.prompt_values) if llm else None
+    if llm is None or values is None:
         return await asyncio.to_thread(follow_up.by_rule)
-    values = await asyncio.to_thread(follow_up.prompt_values)
     with model_errors(_REWRITING):
         reply = await llm.apredict(_PROMPT, **values)
     return await asyncio.to_thread(follow_up.by_model, reply)
@@ -95,12 +96,8 @@ class _FollowUp:
         self._entities = entities
         self._context = context
 
-    @property
-    def is_one(self) -> bool:
-        return bool(self._turns) and is_dependent(self._asked)
-
     def by_rule(self) -> Rewritten:
-        if not self.is_one:
+        if not self._is_one:
             return Rewritten(Question(self._asked), "")
         return Rewritten(self._question(self._readable()), "rule")
 
@@ -115,8 +112,18 @@ class _FollowUp:
         named = tuple(each for each in self._named if each.name in names_in(text))
         return Rewritten(Question(readable, for_tables=text, entities=named), "model")
 
-    def prompt_values(self) -> dict[str, str]:
+    def prompt_values(self) -> dict[str, str] | None:
+        """What the model reads; None where it need not be asked."""
+        if not self._is_one:
+            return None
         return {"conversation": self._conversation(), "asked": self._asked}
+
+    @cached_property
+    def _is_one(self) -> bool:
+        return bool(self._turns) and self._leans(self._asked, self._carried[-2])
+
+    def _leans(self, question: str, before: Carried) -> bool:
+        return is_dependent(question) or is_another(before.text, question, self._entities)
 
     def _question(self, readable: str) -> Question:
         by_rule = self._carried[-1]
@@ -138,7 +145,7 @@ class _FollowUp:
         for turn, question in zip(self._turns, questions, strict=True):
             done.append(
                 carried(question, done[-1], turn.evidence, self._entities)
-                if is_dependent(question)
+                if self._leans(question, done[-1])
                 else Carried(question)
             )
         return done

@@ -45,6 +45,14 @@ def renamed(before: str, said: str, entities: EntityIndex | None) -> str:
     return _put(before, said, old[0] if len(old) == 1 else _likest(old, name), name)
 
 
+def is_another(before: str, said: str, entities: EntityIndex | None) -> bool:
+    """Whether a name is all that is said, of the same column as one of the question before."""
+    new = list(_names(said, entities)) if said.rstrip().endswith("?") else []
+    if len(new) != 1 or not new[0].column or _says_more(said, new[0]):
+        return False
+    return any(each.column == new[0].column for each in _names(before, entities))
+
+
 def _says_more(said: str, name: _Name) -> bool:
     rest = words_of(said[: name.begin]) + words_of(said[name.end :])
     ignored = singles("choosing") | singles("articles") | PREPOSITIONS | {"one", "ones", "that"}
@@ -106,7 +114,7 @@ def _runs(words: Sequence[Word]) -> Iterator[tuple[int, int]]:
     """Runs of words with capitals or digits; of a longer text not the first word alone."""
     begin = None
     for at in range(len(words) + 1):
-        is_name = at < len(words) and words[at].is_name and not is_value(words[at].folded)
+        is_name = at < len(words) and _continues(words[at], begin)
         is_name = is_name and words[at].text != "I"
         is_name = is_name and (at > 0 or words[at].folded not in _OPENING)
         if is_name and begin is None:
@@ -115,6 +123,12 @@ def _runs(words: Sequence[Word]) -> Iterator[tuple[int, int]]:
             if begin > 0 or at - begin > 1 or at == len(words):
                 yield begin, at
             begin = None
+
+
+def _continues(word: Word, begin: int | None) -> bool:
+    """A number belongs to the name before it: Brume 2."""
+    numbered = begin is not None and word.text.isdigit()
+    return (word.is_name or numbered) and not is_value(word.folded)
 
 
 _OPENING: Final = (

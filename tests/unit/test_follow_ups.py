@@ -194,6 +194,19 @@ def test_the_second_source_is_searched_for_by_its_title_which_no_table_is_asked_
     assert done.question.entities == ()
 
 
+def test_a_name_alone_takes_the_place_of_one_of_its_kind():
+    before = turn("Which orders has Kiln & Crumb Leipzig placed?")
+    done = by_rule("Tallow Row Edinburgh?", before)
+    assert done.question.query_str == "Which orders has Tallow Row Edinburgh placed?"
+    assert by_rule("Tallow Row Edinburgh?", turn("What does the Galet cost?")).by == ""
+
+
+def test_a_number_of_rows_belongs_to_what_they_are():
+    asked = turn("Who are our best customers?")
+    done = by_rule("What do they complain about?", asked, turn("only the top 3"))
+    assert done.question.query_str == "What do our 3 best customers complain about?"
+
+
 def test_a_place_that_no_row_has_keeps_the_words_of_both_questions():
     done = by_rule("And the fifth one?", turn("Who are our best customers?", evidence=BEST))
     assert done.question.query_str == "Who are our best customers, and the fifth one?"
