@@ -70,7 +70,9 @@ def sql(
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
-    """Answer from the business tables, and show the SQL behind it; keep what was checked.
+    """Answer from the business tables, and show the SQL behind it.
+
+    What somebody has checked is kept as a verified query, which answers without a model.
 
     \b
     kb sql "What was our revenue in 2025?"
