@@ -1,0 +1,150 @@
+"""Follow-ups over the sample shop: what the rule makes of them finds the same verified query."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from fake_models import HashEmbedding
+from sample_shop import TODAY
+
+from engines.entities import EntityIndex
+from engines.follow_ups import Rewritten, rewritten
+from engines.guarded_database import GuardedDatabase
+from engines.verified import VerifiedMatcher
+from engines.verified_answer import answer
+from kb.verified_queries import read_verified_queries
+from stores.connection import make_engine
+from stores.private_server import PrivateServer
+from stores.schema import create_database
+from stores.script import run_script
+from stores.sessions import Turn
+
+ROOT = Path(__file__).parents[2]
+QUERIES = read_verified_queries(ROOT / "data" / "verified_queries.yaml")
+DATABASE = "test_follow_ups"
+TABLES = ("customers", "products", "orders", "order_items", "reviews")
+
+
+@pytest.fixture(scope="module")
+def tables(server: PrivateServer) -> Iterator[GuardedDatabase]:
+    admin = make_engine(server.url(""))
+    create_database(admin, DATABASE)
+    engine: sa.Engine = make_engine(server.url(DATABASE))
+    run_script(engine, (ROOT / "data" / "shop.sql").read_text("utf-8"))
+    yield GuardedDatabase(engine, TABLES)
+    engine.dispose()
+    with admin.begin() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {DATABASE}")
+    admin.dispose()
+
+
+class Conversation:
+    """Answers from verified queries, as a session does without a language model."""
+
+    def __init__(self, tables: GuardedDatabase) -> None:
+        self._tables = tables
+        self._names = EntityIndex(tables)
+        self._matcher = VerifiedMatcher(QUERIES, HashEmbedding(), tables.run, lambda: TODAY)
+        self._turns: list[Turn] = []
+
+    def ask(self, question: str) -> Rewritten:
+        done = rewritten(question, self._turns, llm=None, entities=self._names)
+        evidence: dict[str, Any] = {"route": "documents"}
+        self.query, self.given, self.rows = "", {}, []
+        if match := self._matcher.match(done.question.query_str):
+            found = answer(question, match, self._tables.run).result
+            self.query = match.query.name
+            self.given = {name: match.values[name] for name in match.given}
+            self.rows = list(found.rows)
+            evidence = {"route": "database", "columns": found.columns, "rows": found.rows}
+        self._turns.append(self._turn(question, done, evidence))
+        return done
+
+    def _turn(self, question: str, done: Rewritten, evidence: dict[str, Any]) -> Turn:
+        number, now = len(self._turns) + 1, datetime.now(UTC)
+        standalone = done.question.query_str if done.by else None
+        about = ("", "complete", None, evidence, None, None, None, now, now)
+        return Turn(str(number), number, question, standalone, done.by, *about)
+
+
+@pytest.mark.parametrize(
+    ("questions", "query", "given"),
+    [
+        (["What was our revenue in 2025?", "and in 2024?"], "revenue_of_year", {"year": 2024}),
+        (
+            ["What was our revenue in 2025?", "and in 2024?", "and the year before?"],
+            "revenue_of_year",
+            {"year": 2023},
+        ),
+        (
+            ["Quel était le chiffre d'affaires de 2025 ?", "et en 2024 ?"],
+            "revenue_of_year",
+            {"year": 2024},
+        ),
+        (["Who are our best customers?", "only the top 3"], "best_customers", {"limit": 3}),
+        (
+            ["Which orders has Kiln & Crumb Leipzig placed?", "and Tallow Row Edinburgh?"],
+            "orders_of_customer",
+            {"customer": "Tallow Row Edinburgh"},
+        ),
+        (
+            ["Which orders has Kiln & Crumb Leipzig placed?", "épicerie ballon liège?"],
+            "orders_of_customer",
+            {"customer": "Épicerie Ballon Liège"},
+        ),
+        (
+            ["Who are our best customers?", "Which orders has the second one placed?"],
+            "orders_of_customer",
+            {"customer": "Kiln & Crumb Leipzig"},
+        ),
+        (
+            [
+                "How many days does delivery to France take with each shipping method?",
+                "and for Belgium?",
+                "et la Suisse ?",
+            ],
+            "delivery_days",
+            {"country": "CH"},
+        ),
+        (
+            [
+                "Combien de jours prend la livraison en France selon le mode de livraison ?",
+                "et aux Pays-Bas ?",
+            ],
+            "delivery_days",
+            {"country": "NL"},
+        ),
+        (
+            ["Quelle est la note moyenne du produit SKU-21240 ?", "et SKU-10340 ?"],
+            "rating_of_product",
+            {"sku": "SKU-10340"},
+        ),
+        (
+            ["Which articles on sale have fewer than 60 pieces in stock?", "and fewer than 40?"],
+            "low_stock",
+            {"pieces": 40},
+        ),
+        (["Where is order 11939?", "and 10001?"], "order_details", {"order": 10001}),
+    ],
+)
+def test_a_follow_up_gets_the_verified_query_of_the_question_before(
+    tables, questions, query, given
+):
+    conversation = Conversation(tables)
+    for question in questions:
+        conversation.ask(question)
+        assert conversation.rows, question
+    assert (conversation.query, conversation.given) == (query, given)
+
+
+def test_the_second_of_the_rows_is_bound_and_not_written_out(tables):
+    conversation = Conversation(tables)
+    conversation.ask("Who are our best customers?")
+    name = conversation.rows[1][1]
+    done = conversation.ask("Which orders has the second one placed?")
+    assert name in done.question.query_str
+    assert name not in done.question.for_tables
+    assert list(done.question.values.values()) == [name]
