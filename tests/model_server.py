@@ -30,6 +30,7 @@ class CutStream:
     text: str
     words: int = 2
     polite: bool = False
+    wait: float = 0  # seconds of silence before it breaks off
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_chunk(part(word, False))
         if cut is None:
             self._send_chunk(part("", True))
+        else:
+            self.fake.closing.wait(cut.wait)
         if cut is None or cut.polite:
             self.wfile.write(b"0\r\n\r\n")
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from kb.cli.asking import ask, search
+from kb.cli.chat import chat
 from kb.cli.checking import doctor, status
 from kb.cli.demonstration import demo
 from kb.cli.evaluating import evaluate
@@ -13,6 +14,7 @@ from kb.cli.feedback import feedback
 from kb.cli.indexing import index
 from kb.cli.program import Program
 from kb.cli.server import db
+from kb.cli.session import session
 from kb.cli.sql import sql
 from kb.cli.starting import init, setup
 
@@ -25,9 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, init, setup, index, search, ask, sql, feedback, status, doctor):
+for command in (demo, init, setup, index, search, ask, chat, sql, feedback, status, doctor):
     app.command()(command)
 app.command("eval")(evaluate)
+app.add_typer(session, name="session")
 app.add_typer(db, name="db")
 
 

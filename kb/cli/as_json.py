@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llama_index.core.base.response.schema import Response
+    from llama_index.core.chat_engine.types import AgentChatResponse
     from llama_index.core.schema import NodeWithScore
 
     from kb.indexing.report import IndexReport
@@ -19,9 +20,9 @@ _ANSWER = (
 )
 
 
-def print_json(value: Any) -> None:
+def print_json(value: Any, indent: int | None = 2) -> None:
     """One JSON value on standard output, in UTF-8 whatever the locale."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.buffer.flush()
 
@@ -49,7 +50,7 @@ def passage_values(passage: "NodeWithScore") -> dict[str, Any]:
     }
 
 
-def answer_values(response: "Response") -> dict[str, Any]:
+def answer_values(response: "Response | AgentChatResponse") -> dict[str, Any]:
     metadata = response.metadata or {}
     values = {"answer": response.response, **{key: metadata.get(key) for key in _ANSWER}}
     if values["rows"]:

@@ -1,0 +1,162 @@
+"""What may be typed in a chat besides questions."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
+
+from rich.text import Text
+
+from kb.cli.conversation import Conversation
+from kb.cli.render import show_sources
+from kb.cli.render_rows import show_rows
+from kb.cli.render_session import show_history
+from kb.cli.session import print_text, write_new
+from kb.cli.terminal import OUT, one_line, printable
+from kb.sources import Source
+from stores.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stores.search_log import Rating
+
+_COMMAND = re.compile(r"/[a-z]+")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is typed, what it does, and what it is run with; None ends the chat."""
+
+    usage: str
+    purpose: str
+    run: Callable[[Conversation, str], None] | None
+
+    @property
+    def name(self) -> str:
+        return self.usage.split()[0]
+
+
+def is_command(line: str) -> bool:
+    """Whether a line is meant for the program: /word, which no path and no question is."""
+    return bool(_COMMAND.fullmatch(line.split(maxsplit=1)[0]))
+
+
+def run_command(conversation: Conversation, line: str) -> bool:
+    """Whether the chat goes on. Raises ConfigError for what is no command, KBError."""
+    name, _, argument = line.strip().partition(" ")
+    command = _NAMED.get(name)
+    if command is None:
+        near = difflib.get_close_matches(name, _NAMED, n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"There is no command {name}.{meant} /help lists them.")
+    if command.run is None:
+        return False
+    command.run(conversation, argument.strip())
+    return True
+
+
+def choices(profiles: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The commands, with the values that may follow them."""
+    values = {"/source": get_args(Source), "/profile": tuple(profiles)}
+    return {name: values.get(name, ()) for name in _NAMED}
+
+
+def _help(_: Conversation, __: str) -> None:
+    width = max(len(command.usage) for command in COMMANDS) + 2
+    for command in COMMANDS:
+        OUT.print(
+            Text.assemble((command.usage.ljust(width), "bold cyan"), command.purpose),
+            soft_wrap=True,
+        )
+    OUT.print(Text("Ctrl-C stops an answer, Ctrl-D ends the chat.", "dim"))
+
+
+def _sources(conversation: Conversation, _: str) -> None:
+    citations = conversation.last().evidence.get("citations")
+    if not citations:
+        raise ConfigError("The last answer cites no passages.")
+    show_sources(OUT, citations)
+
+
+def _sql(conversation: Conversation, _: str) -> None:
+    turn = next((each for each in reversed(conversation.turns()) if each.evidence.get("sql")), None)
+    if turn is None:
+        raise ConfigError("No answer of this session came from the tables.")
+    show_rows(OUT, {name: value for name, value in turn.evidence.items() if name != "model"})
+
+
+def _source(conversation: Conversation, name: str) -> None:
+    known = get_args(Source)
+    if name and name not in known:
+        raise ConfigError(f"There is no source {name!r}; there are {', '.join(known)}.")
+    if name:
+        conversation.put_to(cast("Source", name), conversation.profile)
+    OUT.print(f"Questions go to: {conversation.source}.")
+
+
+def _profile(conversation: Conversation, name: str) -> None:
+    config = conversation.knowledge_base.config
+    if name:
+        config.profile(name)
+        conversation.put_to(conversation.source, name)
+    OUT.print(f"Search profile: {conversation.profile or config.retrieval.profile}.")
+
+
+def _history(conversation: Conversation, _: str) -> None:
+    show_history(OUT, conversation.turns())
+
+
+def _reset(conversation: Conversation, _: str) -> None:
+    conversation.engine.reset()
+    OUT.print("Forgotten. The session begins anew.")
+
+
+def _export(conversation: Conversation, name: str) -> None:
+    file = Path(name).expanduser()
+    format = "json" if file.suffix == ".json" else "markdown"  # noqa: A001 - the interface's name
+    conversation.last()
+    text = conversation.knowledge_base.export_session(conversation.session_id, format)
+    if name:
+        write_new(file, text)
+        OUT.print(Text(f"Written to {printable(name)}."), soft_wrap=True)
+    else:
+        print_text(text)
+
+
+def _rewrite(conversation: Conversation, _: str) -> None:
+    turn = conversation.last()
+    if not turn.standalone:
+        OUT.print("The last question was put as it was asked.")
+        return
+    OUT.print(Text(f"Asked:         {one_line(turn.question)}"), soft_wrap=True)
+    OUT.print(Text(f"Understood as: {one_line(turn.standalone)}"), soft_wrap=True)
+    OUT.print(Text(f"Rewritten by:  the {turn.rewritten_by}", "dim"))
+
+
+def _rate(rating: "Rating") -> Callable[[Conversation, str], None]:
+    def run(conversation: Conversation, comment: str) -> None:
+        turn = conversation.last()
+        conversation.knowledge_base.feedback(
+            session_id=conversation.session_id, turn_id=turn.id, rating=rating, comment=comment
+        )
+        OUT.print(f"Noted for question {turn.number}.")
+
+    return run
+
+
+COMMANDS = (
+    Command("/help", "these commands", _help),
+    Command("/sources", "the passages that the last answer cites", _sources),
+    Command("/sql", "the last SQL with its rows", _sql),
+    Command("/source [NAME]", f"ask {', '.join(get_args(Source))}", _source),
+    Command("/profile [NAME]", "search with another profile", _profile),
+    Command("/rewrite", "how the last question was understood", _rewrite),
+    Command("/history", "what was asked in this session", _history),
+    Command("/up [COMMENT]", "the last answer helped", _rate(1)),
+    Command("/down [COMMENT]", "it did not", _rate(-1)),
+    Command("/export [FILE]", "the session as Markdown, or as JSON to FILE.json", _export),
+    Command("/reset", "forget what was said", _reset),
+    Command("/quit", "end the chat; it can be continued", None),
+)
+_NAMED = {command.name: command for command in COMMANDS}

@@ -1,0 +1,345 @@
+"""Chats as people have them: piped in, typed on a terminal, continued, exported and deleted."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import stat
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import yaml
+from model_server import SERVER_ERROR, CutStream, FakeModels
+from typer.testing import CliRunner, Result
+
+from kb import KnowledgeBase
+from kb.cli import app
+from stores.private_server import PrivateServer
+
+ANSWER = "You have 30 days [1]."
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>])")
+
+
+@dataclass(frozen=True)
+class Shop:
+    folder: Path
+    home: Path
+    models: FakeModels
+
+    def environment(self) -> dict[str, str]:
+        state = str(self.folder / "state")
+        return {**os.environ, "KB_HOME": str(self.home), "XDG_STATE_HOME": state, "TERM": "xterm"}
+
+
+@pytest.fixture(scope="module")
+def models() -> Iterator[FakeModels]:
+    with FakeModels(default=ANSWER) as models:
+        yield models
+
+
+@pytest.fixture(scope="module")
+def indexed(
+    tmp_path_factory: pytest.TempPathFactory, server: PrivateServer, models: FakeModels
+) -> Shop:
+    folder = tmp_path_factory.mktemp("chat")
+    model = {"provider": "openai-like", "base_url": models.openai_url, "model": "fake"}
+    config = {
+        "database": {"url": "embedded", "name": f"chat_{uuid4().hex[:12]}"},
+        "documents": {"path": "docs"},
+        "embedding": model,
+        "llm": {**model, "max_retries": 0},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), "utf-8")
+    (folder / "docs").mkdir()
+    (folder / "docs" / "returns.md").write_text("# Returns\n\nYou have 30 days.\n", "utf-8")
+    home = server.status().data_directory.parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("KB_HOME", str(home))
+        assert CliRunner().invoke(app, ("index",)).exit_code == 0
+    return Shop(folder, home, models)
+
+
+@pytest.fixture
+def shop(indexed: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    monkeypatch.chdir(indexed.folder)
+    monkeypatch.setenv("KB_HOME", str(indexed.home))
+    indexed.models.script.clear()
+    return indexed
+
+
+@pytest.fixture
+def kb(shop: Shop) -> Callable[..., Result]:
+    """A command in this process, in the directory of the shop, with lines to read."""
+    return lambda *arguments, lines=(): CliRunner().invoke(
+        app, arguments, input="".join(f"{line}\n" for line in lines)
+    )
+
+
+@pytest.fixture
+def session() -> str:
+    return f"s-{uuid4().hex[:8]}"
+
+
+def test_questions_are_piped_in_and_a_session_is_continued(kb, session):
+    first = kb("chat", "--session", session, lines=["How long can I return it?", "", "/history"])
+    assert first.exit_code == 0
+    assert first.stdout.startswith(f"{ANSWER}\n\n[1] Returns\n    returns.md")
+    assert first.stdout.endswith(f"1. How long can I return it?\n   {ANSWER}\n")
+    assert "\x1b" not in first.stdout
+    assert first.stderr == f"Session {session}\n"
+
+    second = kb("chat", "--last", lines=["And a gift?", "/history", "/quit", "never asked"])
+    assert second.exit_code == 0
+    questions = re.findall(r"^\d\. (.*)$", second.stdout, re.MULTILINE)
+    assert questions == ["How long can I return it?", "And a gift?"]
+
+
+def test_answers_are_lines_of_json_for_a_program(kb, session):
+    result = kb("chat", "--session", session, "--json", lines=["How long?", " ", "/quit?"])
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [each["question"] for each in answers] == ["How long?", "/quit?"]
+    assert {each["session"] for each in answers} == {session}
+    assert (answers[0]["answer"], answers[0]["route"]) == (ANSWER, "documents")
+    assert answers[0]["citations"][0]["document"] == "returns.md"
+    stored = json.loads(kb("session", "show", session, "--json").stdout)["turns"]
+    assert [each["id"] for each in stored] == [each["turn"] for each in answers]
+
+
+def test_commands_show_and_change_what_the_session_knows(kb, shop, session):
+    lines = [
+        "/sources",
+        "How long can I return it?",
+        "/sources",
+        "/sql",
+        "/rewrite",
+        "/source",
+        "/source documents",
+        "/source everything",
+        "/source database",
+        "/profile",
+        "/profile faq",
+        "/profile none",
+        "/up well said",
+        "/down",
+        "/export",
+        "/export chat.json",
+        "/export chat.json",
+        "/hepl",
+        "/help",
+        "/etc/passwd is what?",
+        "/reset",
+        "/history",
+    ]
+    result = kb("chat", "--session", session, lines=lines)
+    assert result.exit_code == 1  # some of that cannot be
+    for refused in (
+        "Nothing was asked yet",
+        "No answer of this session came from the tables",
+        "no source 'everything'; there are auto, documents, database, both",
+        "tables.include",
+        "no search profile 'none'",
+        "chat.json is there already",
+        "no command /hepl. Did you mean /help?",
+    ):
+        assert refused in result.stderr, refused
+    for shown in (
+        "The last question was put as it was asked.",
+        "Questions go to: auto.\nQuestions go to: documents.\n",
+        "Search profile: default.\nSearch profile: faq.\n",
+        "Noted for question 1.\nNoted for question 1.\n",
+        "> How long can I return it?\n\nYou have 30 days [1].",
+        "Written to chat.json.",
+        "/quit            end the chat",
+    ):
+        assert shown in result.stdout, shown
+    assert result.stdout.endswith("Forgotten. The session begins anew.\n")
+    assert result.stdout.count(ANSWER) == 3  # the answer, its export, and the path that is none
+    exported = json.loads((shop.folder / "chat.json").read_text("utf-8"))
+    assert exported["turns"][0]["answer"] == ANSWER
+    (shop.folder / "chat.json").unlink()
+
+
+def test_feedback_of_a_turn_is_kept_and_goes_with_its_session(kb, shop, session):
+    def kept() -> list[tuple[object, ...]]:
+        with KnowledgeBase.open() as knowledge_base, knowledge_base.engine.connect() as connection:
+            rows = connection.exec_driver_sql(
+                f"SELECT rating, comment FROM kb_feedback WHERE session_id = '{session}'"
+            )
+            return [tuple(row) for row in rows]
+
+    kb("chat", "--session", session, lines=["How long?", "/down too short"])
+    assert kept() == [(-1, "too short")]
+    kb("session", "delete", session, "--yes")
+    assert kept() == []
+
+
+def test_an_answer_that_fails_is_said_and_the_chat_goes_on(kb, shop, session):
+    shop.models.script[:] = [lambda request: SERVER_ERROR if "chat" in request.path else None] * 4
+    result = kb("chat", "--session", session, lines=["How long?", "/history"])
+    shop.models.script.clear()
+    again = kb("chat", "--session", session, lines=["How long, then?"])
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[1].startswith("Error: ")
+    assert "No answer: " in result.stdout
+    assert again.exit_code == 0
+    turns = json.loads(kb("session", "show", session, "--json").stdout)["turns"]
+    assert [turn["status"] for turn in turns] == ["failed", "complete"]
+
+
+def test_sessions_are_listed_found_shown_renamed_exported_and_deleted(kb, shop, session):
+    other = f"{session} 'odd' \u20ac"
+    kb("chat", "--session", session, lines=["How long can I return it?"])
+    kb("chat", "--session", other, lines=["Où est le café ?"])
+    listed = json.loads(kb("session", "list", "--json").stdout)
+    assert [each["id"] for each in listed[:2]] == [other, session]
+    assert listed[1].keys() == {"id", "title", "created", "updated", "turns", "user"}
+    [found] = json.loads(kb("session", "list", "--search", "CAFE", "--json").stdout)
+    assert (found["id"], found["excerpt"]) == (other, "Où est le café ?")
+    assert "… Où est le café ? …" in kb("session", "list", "--search", "cafe").stdout
+    assert len(json.loads(kb("session", "list", "--limit", "1", "--json").stdout)) == 1
+
+    shown = kb("session", "show", session).stdout
+    assert f"1. How long can I return it?\n{ANSWER}\n\n[1] Returns" in shown
+    assert kb("session", "rename", session, " My \n returns ").stdout.endswith("“My returns”.\n")
+    assert kb("session", "rename", session, " ").exit_code == 1
+
+    document = kb("session", "export", session).stdout
+    assert document.startswith(f"# My returns\n\nSession `{session}`")
+    assert kb("session", "export", session, "--output", "out.json", "--format", "json").stdout == ""
+    assert json.loads((shop.folder / "out.json").read_text("utf-8"))["title"] == "My returns"
+    again = kb("session", "export", session, "--output", "out.json")
+    assert (again.exit_code, "out.json is there already" in again.stderr) == (1, True)
+
+    assert kb("session", "delete", session, lines=["n"]).exit_code == 1
+    assert kb("session", "delete", session, lines=["y"]).stdout.endswith("is deleted.\n")
+    assert json.loads(kb("session", "delete", other, "--yes", "--json").stdout) == {
+        "deleted": other
+    }
+    for command in ("show", "delete", "export"):
+        gone = kb("session", command, session)
+        assert (gone.exit_code, f"no session '{session}'" in gone.stderr) == (1, True)
+
+
+def test_old_sessions_are_pruned(kb, session):
+    kb("chat", "--session", session, lines=["How long?"])
+    with KnowledgeBase.open() as knowledge_base, knowledge_base.engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"UPDATE kb_session SET updated_at = updated_at - INTERVAL 9 DAY WHERE id = '{session}'"
+        )
+    assert "--days" in kb("session", "prune").stderr
+    assert json.loads(kb("session", "prune", "--days", "9", "--json").stdout) == {
+        "days": 9,
+        "deleted": 1,
+    }
+    assert kb("session", "show", session).exit_code == 1
+
+
+def test_wrong_usage_is_said(kb):
+    assert kb("chat", "--session", "x", "--last").exit_code == 2
+    assert kb("chat", "--source", "nowhere").exit_code == 2
+    assert kb("chat", "--session", "x" * 191, lines=["Why?"]).exit_code == 1
+
+
+@dataclass
+class Terminal:
+    """A chat on a terminal of its own, and what its screen received so far."""
+
+    process: "subprocess.Popen[bytes]"
+    ours: int
+    screen: str = ""
+    seen: int = field(default=0)
+
+    def type(self, keys: str) -> None:
+        os.write(self.ours, keys.encode())
+
+    def wait_for(self, text: str, seconds: float = 30) -> str:
+        """What the screen received until the text came, since the last call."""
+        end = time.monotonic() + seconds
+        while text not in self.screen[self.seen :]:
+            ready, _, _ = select.select([self.ours], [], [], max(0, end - time.monotonic()))
+            assert ready, f"{text!r} did not come: {self.screen[self.seen :]!r}"
+            self._read()
+        begin, self.seen = self.seen, self.screen.index(text, self.seen) + len(text)
+        return self.screen[begin : self.seen]
+
+    def _read(self) -> None:
+        data = os.read(self.ours, 65536).decode(errors="replace")
+        if "\x1b[6n" in data:  # the program asks where the cursor is
+            os.write(self.ours, b"\x1b[1;1R")
+        self.screen += _ESCAPES.sub("", data)
+
+
+@pytest.fixture
+def terminal(shop: Shop) -> Iterator[Callable[..., Terminal]]:
+    started: list[Terminal] = []
+
+    def start(*arguments: str) -> Terminal:
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (40, 100))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kb", "chat", *arguments],
+            cwd=shop.folder,
+            env=shop.environment(),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        started.append(Terminal(process, ours))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.wait()
+        os.close(each.ours)
+
+
+def test_a_terminal_streams_stops_and_goes_on(kb, shop, session, terminal):
+    screen = terminal("--session", session)
+    screen.wait_for(f"Session {session}, new. /help lists the commands.")
+    screen.wait_for(">")
+
+    shop.models.script[:] = [
+        lambda request: None if "embed" in request.path else CutStream("One two three", 2, wait=60)
+    ] * 4
+    screen.type("How long?\r")
+    screen.wait_for("One ")
+    os.kill(screen.process.pid, signal.SIGINT)
+    screen.wait_for("Stopped.")
+    shop.models.script.clear()
+    screen.wait_for(">")
+
+    screen.type("/sourc\t")
+    screen.type("\x15/history\r")
+    screen.wait_for("Cut: The answer was stopped before its end.")
+    screen.wait_for(">")
+    screen.type("\x03")
+    screen.wait_for("Ctrl-D or /quit ends the chat.")
+    screen.type("And now?\r")
+    screen.wait_for(ANSWER)
+    screen.wait_for("[1] Returns")
+    screen.wait_for(">")
+    screen.type("\x04")
+    screen.wait_for(f"Continue with: kb chat --session {session}")
+    assert screen.process.wait(30) == 0
+
+    turns = json.loads(kb("session", "show", session, "--json").stdout)["turns"]
+    assert [(turn["status"], turn["answer"].strip()) for turn in turns] == [
+        ("partial", "One"),
+        ("complete", ANSWER),
+    ]
+    history = shop.folder / "state" / "kb" / "chat_history"
+    assert stat.S_IMODE(history.stat().st_mode) == 0o600
+    assert "+How long?" in history.read_text("utf-8")
