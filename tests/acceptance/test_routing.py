@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 import yaml
 from sample_shop import TODAY
 
@@ -13,12 +12,9 @@ from engines.entities import EntityIndex
 from engines.evidence import Evidence
 from engines.guarded_database import GuardedDatabase
 from engines.verified import VerifiedMatcher
-from kb import KnowledgeBase, load_config
-from kb.config import DatabaseConfig
-from kb.sentence_model import fetch
+from kb import KnowledgeBase
 from kb.verified_queries import read_verified_queries
 from stores.connection import make_engine
-from stores.script import run_script
 
 ROOT = Path(__file__).parents[2]
 # At most a little below what was measured when they were set: the fewest right, and of the others
@@ -34,21 +30,15 @@ Router = Callable[[str], str]
 
 
 @pytest.fixture
-def route(database: sa.URL) -> Iterator[Router]:
-    sample = load_config(ROOT / "config.yaml")
-    fetch(sample.cache, print)
-    config = sample.model_copy(update={"database": DatabaseConfig(url=database)})
-    engine = make_engine(database)
-    run_script(engine, (ROOT / "data" / "shop.sql").read_text("utf-8"))
-    with KnowledgeBase.open(config) as knowledge:
-        assert knowledge.index().failed == []
-        tables = GuardedDatabase(engine, config.tables.include)
-        queries = read_verified_queries(ROOT / "data" / "verified_queries.yaml")
-        matcher = VerifiedMatcher(queries, knowledge.embed_model, tables.run, lambda: TODAY)
-        schema = [tables.get_single_table_info(name) for name in config.tables.include]
-        evidence = Evidence(schema, matcher, EntityIndex(tables))
-        retriever = knowledge.retriever()
-        yield lambda asked: evidence.route(asked, lambda: retriever.retrieve(asked)).route
+def route(sample_knowledge: KnowledgeBase) -> Iterator[Router]:
+    engine = make_engine(sample_knowledge.engine.url)
+    tables = GuardedDatabase(engine, sample_knowledge.config.tables.include)
+    queries = read_verified_queries(ROOT / "data" / "verified_queries.yaml")
+    matcher = VerifiedMatcher(queries, sample_knowledge.embed_model, tables.run, lambda: TODAY)
+    schema = [tables.get_single_table_info(name) for name in tables.get_usable_table_names()]
+    evidence = Evidence(schema, matcher, EntityIndex(tables))
+    retriever = sample_knowledge.retriever()
+    yield lambda asked: evidence.route(asked, lambda: retriever.retrieve(asked)).route
     engine.dispose()
 
 

@@ -3,13 +3,10 @@
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
-from kb import KnowledgeBase, load_config
-from kb.config import DatabaseConfig
+from kb import KnowledgeBase
 from kb.evaluation.run import Plan, evaluate, read_questions
 from kb.evaluation.summary import Outcome
-from kb.sentence_model import fetch
 
 ROOT = Path(__file__).parents[2]
 # A little below what was measured when they were set.
@@ -18,13 +15,9 @@ MOST_REFUSED = 0.09
 
 
 @pytest.fixture
-def outcome(database: sa.URL) -> Outcome:
-    sample = load_config(ROOT / "config.yaml")
-    fetch(sample.cache, print)
-    config = sample.model_copy(update={"database": DatabaseConfig(url=database)})
-    with KnowledgeBase.open(config) as knowledge:
-        assert knowledge.index().failed == []
-        (outcome,) = evaluate(knowledge, read_questions(ROOT / "data" / "questions.yaml"), Plan())
+def outcome(sample_knowledge: KnowledgeBase) -> Outcome:
+    questions = read_questions(ROOT / "data" / "questions.yaml")
+    (outcome,) = evaluate(sample_knowledge, questions, Plan())
     return outcome
 
 
