@@ -210,6 +210,11 @@ class Config(Sections):
     cache: Path = Field(default_factory=lambda: platformdirs.user_cache_path("kb"))
     mariadbd: str | None = None
 
+    @property
+    def uploads(self) -> Path:
+        """Where uploaded files are kept: serve.uploads, or a directory beside kb's own data."""
+        return self.serve.uploads or self.home / "uploads"
+
     def profile(self, name: str) -> Profile:
         """A search profile, ready or of `profiles`. Raises ConfigError."""
         return profile_named(name, self.profiles)

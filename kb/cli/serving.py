@@ -1,0 +1,165 @@
+"""`kb serve` and `kb key …`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from kb.cli.opening import opened
+from kb.cli.options import AsJson, ConfigPath
+from kb.cli.terminal import OUT, say
+from stores.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stores.api_keys import ApiKey
+
+key = typer.Typer(help="Keys of the server.", no_args_is_help=True)
+
+
+def serve(
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Where to listen.  [default: serve.host]"),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=65535, help="The port.  [default: serve.port]"),
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Serve the knowledge base over HTTP.
+
+    \b
+    kb serve
+    kb serve --port 9000
+    kb serve --host 0.0.0.0            # takes a key: kb key create NAME
+    """
+    try:
+        import uvicorn
+
+        from kb.server.app import make_app
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"kb serve needs {error.name}: pip install 'mariadb-kb[serve]'"
+        ) from error
+    from kb.config import load_config
+
+    loaded = load_config(config)
+    address, number = host or loaded.serve.host, port or loaded.serve.port
+    _require_key_beyond_loopback(config, address)
+    app = make_app(loaded, host=address)
+    say(f"Serving on http://{address}:{number}; the API is described at /docs. Ctrl-C stops.")
+    uvicorn.run(
+        app,
+        host=address,
+        port=number,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+    )
+
+
+def _require_key_beyond_loopback(config: Path | None, address: str) -> None:
+    from kb.server.access import LOOPBACK
+    from stores.api_keys import ApiKeys
+
+    if address in LOOPBACK:
+        return
+    with opened(config) as knowledge_base:
+        if not ApiKeys(knowledge_base.engine).any():
+            raise ConfigError(
+                f"{address} can be reached from other machines, and no key guards the server. "
+                "Create one first: kb key create NAME"
+            )
+
+
+@key.command()
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
+    scope: Annotated[
+        Literal["read", "write", "admin"],
+        typer.Option(help="read asks; write also uploads and verifies; admin also indexes."),
+    ] = "read",
+    collection: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROOT",
+            help="An indexed directory whose documents the key may see, by its name in `kb status`."
+            " May be repeated.  [default: all]",
+        ),
+    ] = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Requests a minute.  [default: serve.requests_per_minute]"
+        ),
+    ] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Model tokens a day.  [default: serve.tokens_per_day]"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Make a key, and show it once."""
+    with opened(config) as knowledge_base:
+        from stores.api_keys import ApiKeys
+
+        secret = ApiKeys(knowledge_base.engine).create(
+            name,
+            scope,
+            collections=collection,
+            requests_per_minute=rate,
+            tokens_per_day=tokens,
+        )
+    if as_json:
+        from kb.cli.as_json import print_json
+
+        print_json({"name": name, "scope": scope, "key": secret})
+    else:
+        say(f"The key of {name}, scope {scope}. It is shown this once:")
+        OUT.print(secret, soft_wrap=True, highlight=False, markup=False)
+
+
+@key.command("list")
+def list_keys(as_json: AsJson = False, config: ConfigPath = None) -> None:
+    """All keys, without their secrets."""
+    with opened(config) as knowledge_base:
+        from stores.api_keys import ApiKeys
+
+        keys = ApiKeys(knowledge_base.engine).all()
+    if as_json:
+        from dataclasses import asdict
+
+        from kb.cli.as_json import print_json
+
+        print_json([asdict(each) for each in keys])
+        return
+    for each in keys:
+        OUT.print(_described(each), soft_wrap=True, highlight=False, markup=False)
+
+
+def _described(key: "ApiKey") -> str:
+    seen = ", ".join(key.collections) if key.collections else "all documents"
+    limits = [
+        f"{limit} {what}"
+        for limit, what in (
+            (key.requests_per_minute, "requests a minute"),
+            (key.tokens_per_day, "tokens a day"),
+        )
+        if limit
+    ]
+    state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else f"since {key.created:%Y-%m-%d}"
+    return " · ".join([key.name, key.scope, seen, *limits, state])
+
+
+@key.command()
+def revoke(name: Annotated[str, typer.Argument(metavar="NAME")], config: ConfigPath = None) -> None:
+    """Refuse a key from now on."""
+    with opened(config) as knowledge_base:
+        from stores.api_keys import ApiKeys
+
+        ApiKeys(knowledge_base.engine).revoke(name)
+    say(f"The key of {name} is of no use any more.")

@@ -1,0 +1,89 @@
+"""Who calls: a key and what it allows, or somebody on this machine while there is no key."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from kb.server.problems import Problem
+from stores.api_keys import ApiKeys, Scope
+
+SCOPES: Final[tuple[Scope, ...]] = ("read", "write", "admin")
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_SAME_SITE: Final = frozenset({"same-origin", "none"})
+_bearer = HTTPBearer(auto_error=False, description="A key that `kb key create` has shown.")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """`name` is the key's; without one it is whoever works on this machine, who may do anything.
+
+    `collections` are the indexed directories whose documents the caller may see, None for all.
+    """
+
+    name: str | None = None
+    scope: Scope = "admin"
+    collections: tuple[str, ...] | None = None
+    requests_per_minute: int | None = None
+    tokens_per_day: int | None = None
+
+    def may(self, scope: Scope) -> bool:
+        return SCOPES.index(self.scope) >= SCOPES.index(scope)
+
+    def sees(self, root: str | None) -> bool:
+        return self.collections is None or root in self.collections
+
+
+async def _caller(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
+    keys = ApiKeys(request.app.state.kb.engine)
+    key = await run_in_threadpool(keys.presented, given.credentials) if given else None
+    if key:
+        caller = Caller(
+            key.name, key.scope, key.collections, key.requests_per_minute, key.tokens_per_day
+        )
+    elif await run_in_threadpool(keys.any) or not request.app.state.is_local:
+        raise Problem(
+            401,
+            "A key is needed",
+            "Send `Authorization: Bearer KEY`, with a key that is in use.",
+            {"WWW-Authenticate": "Bearer"},
+        )
+    else:
+        _require_own_page(request)
+        caller = Caller()
+    request.state.caller = caller
+    await request.app.state.limits.count_request(caller)
+    return caller
+
+
+def _require_own_page(request: Request) -> None:
+    """No key guards this server, so no page of another site may speak to it, by whatever name."""
+    host = request.headers.get("host", "")
+    origin = request.headers.get("origin")
+    if urlsplit(f"//{host}").hostname not in LOOPBACK:
+        raise Problem(421, "This is not the host", "Call this server by localhost or 127.0.0.1.")
+    is_foreign = origin is not None and urlsplit(origin).netloc != host
+    if is_foreign or request.headers.get("sec-fetch-site", "none") not in _SAME_SITE:
+        raise Problem(403, "Another site may not call", "Requests of other sites are refused.")
+
+
+def allowed(scope: Scope) -> Callable[..., Awaitable[Caller]]:
+    async def caller_allowed(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+        if not caller.may(scope):
+            raise Problem(
+                403, "The key does not allow this", f"It takes a key of scope {scope} or above."
+            )
+        return caller
+
+    return caller_allowed
+
+
+Reading = Annotated[Caller, Depends(allowed("read"))]
+Writing = Annotated[Caller, Depends(allowed("write"))]
+Administering = Annotated[Caller, Depends(allowed("admin"))]

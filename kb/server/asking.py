@@ -1,0 +1,122 @@
+"""Questions and searches."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from engines.profiles import READY
+from kb.cli.as_json import passage_values
+from kb.server.access import Caller, Reading
+from kb.server.answers import Answer, asked
+from kb.server.filters import Filters, metadata_filters
+from kb.server.limits import Limits
+from kb.server.parts import KB, TheLimits, TheWork
+from kb.server.problems import Problem, problem_of
+from kb.server.sse import event
+from kb.sources import Source
+
+router = APIRouter(prefix="/api", tags=["asking"])
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text.encode(errors="replace").decode()
+
+
+Words = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(_not_blank)]
+TopK = Annotated[int, Field(ge=1, le=100)]
+
+
+Begin = Callable[[], Awaitable[Answer]]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class AskBody(Body):
+    question: Words
+    source: Source = "auto"
+    profile: str | None = None
+    top_k: TopK | None = None
+    filters: Filters = Field(default_factory=dict)
+    stream: bool = False
+
+
+class SearchBody(Body):
+    question: Words
+    top_k: TopK | None = None
+    profile: str | None = None
+    filters: Filters = Field(default_factory=dict)
+
+
+@router.post("/ask")
+async def ask(
+    body: AskBody, request: Request, caller: Reading, kb: KB, limits: TheLimits, work: TheWork
+) -> Any:
+    """Answer a question; with `stream`, as events.
+
+    Their order is route, retrieval, token…, citations, rows, and done or error.
+    """
+    require_profile(kb, body.profile)
+    filters = metadata_filters(body.filters, caller)
+
+    async def begin() -> Answer:
+        return await asked(
+            kb,
+            body.question,
+            body.source,
+            top_k=body.top_k,
+            filters=filters,
+            profile=body.profile,
+        )
+
+    await limits.require_tokens(caller)
+    if body.stream:
+        return work.stream(events(begin, caller, limits))
+    return await work.while_connected(request, whole(begin, caller, limits))
+
+
+async def whole(begin: Begin, caller: Caller, limits: Limits) -> dict[str, Any]:
+    answer = await begin()
+    try:
+        return await answer.whole()
+    finally:
+        await limits.count_tokens(caller, sum(answer.tokens()))
+
+
+async def events(begin: Begin, caller: Caller, limits: Limits) -> AsyncGenerator[bytes, None]:
+    try:
+        answer = await begin()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the reader is told
+        yield event("error", {"problem": problem_of(error).document()})
+        return
+    try:
+        async with aclosing(answer.events()) as told:
+            async for each in told:
+                yield each
+    finally:
+        await limits.count_tokens(caller, sum(answer.tokens()))
+
+
+@router.post("/search")
+def search(body: SearchBody, caller: Reading, kb: KB) -> list[dict[str, Any]]:
+    """The passages that match best, the best first."""
+    require_profile(kb, body.profile)
+    filters = metadata_filters(body.filters, caller)
+    found = kb.search(body.question, body.top_k, filters=filters, profile=body.profile)
+    return [passage_values(each) for each in found]
+
+
+def require_profile(kb: KB, name: str | None) -> None:
+    known = profiles(kb)
+    if name is not None and name not in known:
+        raise Problem(422, "There is no such profile", f"There are {', '.join(known)}.")
+
+
+def profiles(kb: KB) -> list[str]:
+    return list(dict.fromkeys((*READY, *kb.config.profiles)))

@@ -1,0 +1,167 @@
+"""Documents: which there are, uploading, removing, retrying; passages and original files."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Final, Literal
+
+from fastapi import APIRouter, Form, Query, UploadFile
+from llama_index.core.schema import BaseNode, MetadataMode
+from starlette.responses import FileResponse
+
+from kb.library import UPLOADS, upload_name
+from kb.server.access import Caller, Reading, Writing
+from kb.server.jobs import job_values
+from kb.server.parts import TheJobs, TheLibrary
+from kb.server.problems import Problem, missing, without_places
+from stores.document_list import ListedDocument
+from stores.errors import StoreError
+
+router = APIRouter(prefix="/api", tags=["documents"])
+_PIECE: Final = 2**20
+_SANDBOX: Final = "sandbox; default-src 'none'"
+
+
+@router.get("/documents")
+def documents(
+    caller: Reading,
+    library: TheLibrary,
+    status: Literal["indexed", "failed"] | None = None,
+    root: str | None = None,
+    search: Annotated[str | None, Query(max_length=1000)] = None,
+    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """A page of the files that match, with their states and the reasons of failures."""
+    page, total = library.documents.page(
+        status=status, roots=_roots(caller, root), search=search, offset=offset, limit=limit
+    )
+    return {"documents": [_values(each) for each in page], "total": total, "offset": offset}
+
+
+def _roots(caller: Caller, root: str | None) -> list[str] | None:
+    if root is not None:
+        return [root] if caller.sees(root) else []
+    return None if caller.collections is None else list(caller.collections)
+
+
+def _values(document: ListedDocument) -> dict[str, Any]:
+    reason = document.reason and without_places(document.reason)
+    return {**asdict(document), "reason": reason}
+
+
+@router.post("/documents", status_code=202)
+def upload(
+    files: list[UploadFile],
+    caller: Writing,
+    library: TheLibrary,
+    jobs: TheJobs,
+    replace: Annotated[bool, Form()] = False,  # noqa: FBT002 - a field of a form
+) -> dict[str, Any]:
+    """Keep files, and have them indexed by the job that is named in the answer."""
+    if not caller.sees(UPLOADS):
+        raise Problem(403, "The key does not allow this", f"It has no collection {UPLOADS}.")
+    kept = [_keep(library, each, replace=replace) for each in files]
+    job = jobs.add(str(library.uploads), root=UPLOADS, asked_by=caller.name)
+    return {
+        "documents": [{"root": UPLOADS, "path": file.name} for file in kept],
+        "job": job_values(job),
+    }
+
+
+def _keep(library: TheLibrary, file: UploadFile, *, replace: bool) -> Path:
+    try:
+        name = upload_name(file.filename or "")
+        kept = library.keep_upload(name, _pieces(file.file), replace=replace)
+    except StoreError as error:
+        raise Problem(422, "The file has no name", "Give each file a name.") from error
+    if kept is None:
+        raise Problem(409, "The file is there", f"Set replace to put {name} in its place.")
+    return kept
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    while piece := file.read(_PIECE):
+        yield piece
+
+
+@router.delete("/documents/{root}/{path:path}")
+def remove(root: str, path: str, caller: Writing, library: TheLibrary) -> dict[str, Any]:
+    """Forget a document; the file of an uploaded one is deleted, any other is left where it is."""
+    document = _document(library, caller, root, path)
+    return {"root": root, "path": path, "file_deleted": library.remove(document)}
+
+
+@router.post("/documents/{root}/{path:path}/retry", status_code=202)
+def retry(
+    root: str, path: str, caller: Writing, library: TheLibrary, jobs: TheJobs
+) -> dict[str, Any]:
+    """Read and index a file again, in the job that is answered."""
+    file = library.original(_document(library, caller, root, path))
+    if file is None:
+        raise Problem(409, "The file is gone", "Index its directory again to forget it.")
+    return job_values(jobs.add(str(file), asked_by=caller.name))
+
+
+@router.get("/documents/{root}/{path:path}/original")
+def original(root: str, path: str, caller: Reading, library: TheLibrary) -> FileResponse:
+    """The file itself: PDF and text to look at, anything else to save."""
+    document = _document(library, caller, root, path)
+    file = library.original(document)
+    if file is None:
+        raise Problem(404, "The file is gone")
+    media_type, disposition = _shown_as(document.media_type or "")
+    return FileResponse(
+        file,
+        media_type=media_type,
+        filename=file.name,
+        content_disposition_type=disposition,
+        headers={"Content-Security-Policy": _SANDBOX, "X-Content-Type-Options": "nosniff"},
+    )
+
+
+def _shown_as(media_type: str) -> tuple[str, Literal["inline", "attachment"]]:
+    """Nothing that a browser would run is shown."""
+    if media_type == "application/pdf":
+        return media_type, "inline"
+    if media_type.startswith("text/") and not {"html", "xml", "javascript"} & set(
+        media_type.removeprefix("text/").replace("+", "-").split("-")
+    ):
+        return "text/plain; charset=utf-8", "inline"
+    return "application/octet-stream", "attachment"
+
+
+def _document(library: TheLibrary, caller: Caller, root: str, path: str) -> ListedDocument:
+    if not caller.sees(root):
+        raise Problem(404, "There is no such document")
+    with missing("document"):
+        return library.documents.one(root, path)
+
+
+@router.get("/chunks/{chunk_id:path}")
+def chunk(
+    chunk_id: str,
+    caller: Reading,
+    library: TheLibrary,
+    around: Annotated[int, Query(ge=0, le=5)] = 1,
+) -> dict[str, Any]:
+    """A stored passage with those around it, its title and place in the document."""
+    passage = library.passage(chunk_id, around)
+    if passage is None or not caller.sees(passage.chunk.metadata.get("root")):
+        raise Problem(404, "There is no such passage")
+    return {
+        **_chunk(passage.chunk),
+        "before": [_chunk(each) for each in passage.before],
+        "after": [_chunk(each) for each in passage.after],
+    }
+
+
+def _chunk(node: BaseNode) -> dict[str, Any]:
+    metadata = node.metadata
+    names = ("root", "path", "title", "headings", "page", "lines")
+    return {
+        "id": node.node_id,
+        **{name: metadata.get(name) for name in names},
+        "text": node.get_content(MetadataMode.NONE),
+        "metadata": metadata,
+    }

@@ -1,0 +1,43 @@
+"""What people say of a search, an answer or a turn."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import Field, model_validator
+
+from kb.server.access import Reading
+from kb.server.asking import Body
+from kb.server.parts import KB
+from kb.server.problems import missing
+from kb.server.sessions import of_caller
+
+router = APIRouter(prefix="/api", tags=["feedback"])
+Id = Annotated[str, Field(min_length=1, max_length=190)]
+
+
+class FeedbackBody(Body):
+    """Of a search (`search_id`, and which passage was opened), or of a turn of a session."""
+
+    search_id: Id | None = None
+    session_id: Id | None = None
+    turn_id: Id | None = None
+    rating: Literal[1, -1] | None = None
+    comment: Annotated[str, Field(max_length=5000)] = ""
+    clicked: int | Annotated[str, Field(max_length=512)] | None = None
+
+    @model_validator(mode="after")
+    def _is_of_one_thing(self) -> "FeedbackBody":
+        of_turn = self.session_id is not None and self.turn_id is not None
+        if (self.search_id is None) != of_turn or (of_turn and self.clicked is not None):
+            raise ValueError("give search_id, or session_id and turn_id without clicked")
+        if self.rating is None and not self.comment and self.clicked is None:
+            raise ValueError("give rating, comment or clicked")
+        return self
+
+
+@router.post("/feedback", status_code=204)
+def feedback(body: FeedbackBody, caller: Reading, kb: KB) -> None:
+    if body.session_id is not None:
+        of_caller(kb, body.session_id, caller)
+    with missing("search or passage"):
+        kb.feedback(**body.model_dump())

@@ -1,0 +1,62 @@
+"""Requests a minute and model tokens a day, of each key."""
+
+import time
+from typing import Final
+
+import limits
+from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from limits.aio.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
+
+from kb.config import ServeConfig
+from kb.server.access import Caller
+from kb.server.problems import Problem
+
+_REQUESTS: Final = "requests"
+_TOKENS: Final = "tokens"
+
+
+class Limits:
+    """Counted here, or in Redis for all processes together; nobody without a key is counted."""
+
+    def __init__(self, config: ServeConfig) -> None:
+        self._config = config
+        storage = _storage(config)
+        self._moving = MovingWindowRateLimiter(storage)
+        self._daily = FixedWindowRateLimiter(storage)
+
+    async def count_request(self, caller: Caller) -> None:
+        """Raises Problem 429 for one too many."""
+        most = caller.requests_per_minute or self._config.requests_per_minute
+        if caller.name is None or most is None:
+            return
+        item = limits.RateLimitItemPerMinute(most)
+        if not await self._moving.hit(item, _REQUESTS, caller.name):
+            window = await self._moving.get_window_stats(item, _REQUESTS, caller.name)
+            raise _too_many(f"This key may send {most} requests a minute.", window.reset_time)
+
+    async def require_tokens(self, caller: Caller) -> None:
+        """Raises Problem 429 when those of the day are spent."""
+        item, name = self._tokens(caller), caller.name or ""
+        if item and not await self._daily.test(item, _TOKENS, name):
+            window = await self._daily.get_window_stats(item, _TOKENS, name)
+            told = f"The {item.amount} model tokens that this key has a day are spent."
+            raise _too_many(told, window.reset_time)
+
+    async def count_tokens(self, caller: Caller, tokens: int) -> None:
+        if tokens and (item := self._tokens(caller)):
+            await self._daily.hit(item, _TOKENS, caller.name or "", cost=tokens)
+
+    def _tokens(self, caller: Caller) -> limits.RateLimitItem | None:
+        most = caller.tokens_per_day or self._config.tokens_per_day
+        return limits.RateLimitItemPerDay(most) if caller.name and most else None
+
+
+def _storage(config: ServeConfig) -> Storage:
+    if config.redis_url is None:
+        return MemoryStorage()
+    return RedisStorage(f"async+{config.redis_url.get_secret_value()}", implementation="redispy")
+
+
+def _too_many(told: str, reset_time: float) -> Problem:
+    seconds = max(1, round(reset_time - time.time()))
+    return Problem(429, "Too much at once", told, {"Retry-After": str(seconds)})

@@ -1,0 +1,40 @@
+"""What an endpoint may ask for."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from kb.app import KnowledgeBase
+from kb.library import Library
+from kb.server.limits import Limits
+from kb.server.sse import Work
+from stores.jobs import Jobs
+
+
+def _kb(request: Request) -> KnowledgeBase:
+    return cast("KnowledgeBase", request.app.state.kb)
+
+
+def _limits(request: Request) -> Limits:
+    return cast("Limits", request.app.state.limits)
+
+
+def _work(request: Request) -> Work:
+    return cast("Work", request.app.state.work)
+
+
+KB = Annotated[KnowledgeBase, Depends(_kb)]
+TheLimits = Annotated[Limits, Depends(_limits)]
+TheWork = Annotated[Work, Depends(_work)]
+
+
+def _library(kb: KB) -> Library:
+    return Library(kb.registry, kb.vector_store, kb.config.uploads)
+
+
+def _jobs(kb: KB) -> Jobs:
+    return Jobs(kb.engine)
+
+
+TheLibrary = Annotated[Library, Depends(_library)]
+TheJobs = Annotated[Jobs, Depends(_jobs)]

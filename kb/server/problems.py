@@ -1,0 +1,164 @@
+"""Errors as problem documents (RFC 9457): what went wrong, without the insides of this machine."""
+
+import logging
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from stores import errors
+
+MEDIA_TYPE: Final = "application/problem+json"
+OPENAI_PATHS: Final = "/v1/"
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Problem(Exception):
+    """What a client is told; `detail` holds nothing but what they may know."""
+
+    status: int
+    title: str
+    detail: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        told = {"title": self.title, "status": self.status, "detail": self.detail, "id": self.id}
+        return {"type": "about:blank", **told, **self.more}
+
+
+@dataclass(frozen=True)
+class _Told:
+    status: int
+    title: str
+    detail: str | None = None  # None: the error's own words, which are about the client's
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+_LATER = {"Retry-After": "5"}
+# By class, the nearest first.
+_TOLD: dict[type[Exception], _Told] = {
+    errors.UnsupportedFilter: _Told(422, "This filter has no meaning"),
+    errors.UnsafeQuery: _Told(422, "The statement is refused"),
+    errors.QueryFailed: _Told(422, "The statement failed"),
+    errors.TurnUnderWay: _Told(
+        409, "The turn is being answered", "Wait for its answer, or ask with another turn_id."
+    ),
+    errors.StoreUnavailable: _Told(
+        503, "The database does not answer", "Try again in a moment.", _LATER
+    ),
+    errors.ModelUnavailable: _Told(
+        503,
+        "The model does not answer",
+        "The language or embedding model failed or sent nothing. Try again in a moment.",
+        _LATER,
+    ),
+    errors.ConfigError: _Told(
+        409,
+        "This server is not set up for that",
+        "Its configuration does not allow what was asked; its log says why, under this id.",
+    ),
+    errors.EngineError: _Told(
+        502, "The question could not be answered", "Ask again, or in other words."
+    ),
+    errors.StoreError: _Told(
+        500, "The database refused", "The server's log says why, under this id."
+    ),
+}
+_UNFORESEEN = _Told(500, "Something failed", "The server's log says what, under this id.")
+# What MariaDB and kb say of accounts, sockets and directories of this machine.
+_PLACES = re.compile(
+    r" (?:to|for) user '[^']*'@'[^']*'| at \S+|(?<![\w.])/(?:[\w.@~-]+/)+[\w.@~-]*"
+)
+
+
+def without_places(text: str) -> str:
+    return _PLACES.sub("", text)
+
+
+def problem_of(error: BaseException) -> Problem:
+    """What a client is told of an error; the rest is logged under the id of the problem."""
+    if isinstance(error, Problem):
+        return error
+    told = next((_TOLD[kind] for kind in type(error).__mro__ if kind in _TOLD), _UNFORESEEN)
+    detail = without_places(str(error)) if told.detail is None else told.detail
+    problem = Problem(told.status, told.title, detail, told.headers)
+    is_defect = told is _UNFORESEEN
+    _log.log(
+        logging.ERROR if told.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO,
+        "Problem %s: %s: %s",
+        problem.id,
+        type(error).__name__,
+        error,
+        exc_info=error if is_defect else None,
+    )
+    return problem
+
+
+@contextmanager
+def missing(what: str) -> Iterator[None]:
+    """What kb itself says is not there is 404; what MariaDB refused stays an error of the store."""
+    try:
+        yield
+    except errors.StoreError as error:
+        if type(error) is not errors.StoreError or error.__cause__ is not None:
+            raise
+        raise Problem(404, f"There is no such {what}") from error
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    for kind in (Problem, errors.KBError, Exception):
+        app.add_exception_handler(kind, _failed)
+
+
+async def _failed(request: Request, error: Exception) -> JSONResponse:
+    return response_of(problem_of(error), request.url.path)
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    title = HTTPStatus(error.status_code).phrase
+    return response_of(
+        Problem(error.status_code, title, headers=error.headers or {}), _path(request)
+    )
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
+    mistakes = [
+        {"place": ".".join(map(str, each["loc"])), "reason": each["msg"]} for each in error.errors()
+    ]
+    told = "; ".join(f"{each['place']}: {each['reason']}" for each in mistakes[:3])
+    problem = Problem(422, "The request is not understood", told, more={"mistakes": mistakes})
+    return response_of(problem, _path(request))
+
+
+def _path(request: Request) -> str:
+    return request.url.path
+
+
+def response_of(problem: Problem, path: str = "") -> JSONResponse:
+    """As a problem document, or as clients of OpenAI's API know errors."""
+    if path.startswith(OPENAI_PATHS):
+        return JSONResponse(openai_error(problem), problem.status, dict(problem.headers))
+    return JSONResponse(
+        problem.document(), problem.status, dict(problem.headers), media_type=MEDIA_TYPE
+    )
+
+
+def openai_error(problem: Problem) -> dict[str, Any]:
+    words = f"{problem.title}. {problem.detail}".strip()
+    kind = "invalid_request_error" if problem.status < 500 else "server_error"  # noqa: PLR2004 - HTTP's
+    return {"error": {"message": words, "type": kind, "param": None, "code": problem.id}}

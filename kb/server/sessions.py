@@ -1,0 +1,137 @@
+"""Chat sessions: their turns, and asking the next one."""
+
+import secrets
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from kb.app import KnowledgeBase
+from kb.server.access import Caller, Reading
+from kb.server.answers import Answer, turned
+from kb.server.asking import Body, Words, events, require_profile, whole
+from kb.server.filters import Filters, metadata_filters
+from kb.server.parts import KB, TheLimits, TheWork
+from kb.server.problems import Problem, missing
+from kb.sources import Source
+from kb.transcript import info_values, session_values
+from stores.sessions import SessionInfo
+
+router = APIRouter(prefix="/api/sessions", tags=["sessions"])
+_MEDIA_TYPES = {"markdown": "text/markdown", "json": "application/json"}
+_ENDINGS = {"markdown": "md", "json": "json"}
+_NO_SESSION = "There is no such session"
+
+
+class TitleBody(Body):
+    title: Annotated[Words, Field(max_length=255)]
+
+
+class TurnBody(Body):
+    """The same `turn_id` twice stores one turn, and gives its answer again."""
+
+    message: Words
+    turn_id: Annotated[str, Field(min_length=1, max_length=190)] | None = None
+    source: Source = "auto"
+    profile: str | None = None
+    filters: Filters = Field(default_factory=dict)
+    stream: bool = False
+
+
+@router.get("")
+def sessions(
+    caller: Reading, kb: KB, search: Annotated[str | None, Query(max_length=1000)] = None
+) -> list[dict[str, Any]]:
+    """Those of the caller, the last used first; those that hold all words of `search`."""
+    return [info_values(each) for each in kb.sessions(search=search, user=caller.name)]
+
+
+@router.post("", status_code=201)
+def new_session(caller: Reading) -> dict[str, str]:  # noqa: ARG001 - only keys may ask
+    """An id for a session, which begins with its first turn."""
+    return {"id": secrets.token_urlsafe(12)}
+
+
+@router.get("/{session_id}")
+def session(session_id: str, caller: Reading, kb: KB) -> dict[str, Any]:
+    """A session with its turns."""
+    info = of_caller(kb, session_id, caller)
+    return session_values(info, kb.session_store.turns(session_id))
+
+
+@router.patch("/{session_id}")
+def rename(session_id: str, body: TitleBody, caller: Reading, kb: KB) -> dict[str, Any]:
+    of_caller(kb, session_id, caller)
+    kb.rename_session(session_id, body.title)
+    return info_values(of_caller(kb, session_id, caller))
+
+
+@router.delete("/{session_id}", status_code=204)
+def delete(session_id: str, caller: Reading, kb: KB) -> None:
+    """Everything of it: words, turns, memory, feedback and logged searches."""
+    of_caller(kb, session_id, caller)
+    with missing("session"):
+        kb.delete_session(session_id)
+
+
+@router.post("/{session_id}/reset", status_code=204)
+def reset(session_id: str, caller: Reading, kb: KB) -> None:
+    """Everything of it but itself."""
+    of_caller(kb, session_id, caller)
+    with missing("session"):
+        kb.session_store.reset(session_id)
+
+
+@router.get("/{session_id}/export")
+def export(
+    session_id: str,
+    caller: Reading,
+    kb: KB,
+    format: Literal["markdown", "json"] = "markdown",  # noqa: A002 - the public interface's name
+) -> Response:
+    of_caller(kb, session_id, caller)
+    text = kb.export_session(session_id, format)
+    headers = {"Content-Disposition": f'attachment; filename="session.{_ENDINGS[format]}"'}
+    return Response(text.encode(), media_type=_MEDIA_TYPES[format], headers=headers)
+
+
+@router.post("/{session_id}/turns")
+async def turn(
+    session_id: Annotated[str, Field(min_length=1, max_length=190)],
+    body: TurnBody,
+    request: Request,
+    caller: Reading,
+    kb: KB,
+    limits: TheLimits,
+    work: TheWork,
+) -> Any:
+    """Ask the next question; with `stream`, the events of `ask`, with the turn's id."""
+    require_profile(kb, body.profile)
+    filters = metadata_filters(body.filters, caller)
+
+    async def begin() -> Answer:
+        return await turned(
+            kb,
+            session_id,
+            body.message,
+            body.turn_id,
+            body.source,
+            filters=filters,
+            profile=body.profile,
+            user=caller.name,
+        )
+
+    await limits.require_tokens(caller)
+    if body.stream:
+        return work.stream(events(begin, caller, limits))
+    return await work.while_connected(request, whole(begin, caller, limits))
+
+
+def of_caller(kb: KnowledgeBase, session_id: str, caller: Caller) -> SessionInfo:
+    """Raises Problem 404 also for a session of somebody else."""
+    with missing("session"):
+        info = kb.session_store.one(session_id)
+    if caller.name is not None and info.user != caller.name:
+        raise Problem(404, _NO_SESSION)
+    return info

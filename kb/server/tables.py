@@ -1,0 +1,131 @@
+"""Guarded SQL over the business tables."""
+
+import csv
+import io
+import time
+from functools import partial
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Query, Request
+from pydantic import Field, model_validator
+from starlette.responses import Response
+
+from engines.model_calls import ModelCalls
+from engines.query_result import as_json
+from kb.app import KnowledgeBase
+from kb.cli.as_json import answer_values
+from kb.server.access import Reading
+from kb.server.asking import Body, Words
+from kb.server.parts import KB, TheLimits, TheWork
+
+router = APIRouter(prefix="/api", tags=["tables"])
+Statement = Annotated[str, Field(min_length=1, max_length=20_000)]
+
+
+class SqlBody(Body):
+    """Either a question, for which SQL is found or written, or a statement of the caller."""
+
+    question: Words | None = None
+    sql: Statement | None = None
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "SqlBody":
+        if (self.question is None) == (self.sql is None):
+            raise ValueError("give question or sql, and not both")
+        return self
+
+
+class CsvBody(Body):
+    sql: Statement
+
+
+@router.post("/sql")
+async def sql(
+    body: SqlBody, request: Request, caller: Reading, kb: KB, limits: TheLimits, work: TheWork
+) -> dict[str, Any]:
+    """Run a statement under the guard, or answer a question; with `dry_run` nothing runs."""
+    if body.sql is not None:
+        return await anyio.to_thread.run_sync(_ran, kb, body.sql, body.dry_run)
+    await limits.require_tokens(caller)
+    calls = ModelCalls()
+    try:
+        return await work.while_connected(request, _answered(kb, body, calls))
+    finally:
+        await limits.count_tokens(caller, sum(calls.tokens() or (0, 0)))
+
+
+async def _answered(kb: KnowledgeBase, body: SqlBody, calls: ModelCalls) -> dict[str, Any]:
+    make = partial(kb.database_engine, sql_only=body.dry_run)
+    engine = await anyio.to_thread.run_sync(make)
+    with calls.listening():
+        response: Any = await engine.aquery(body.question or "")
+    return answer_values(response)
+
+
+def _ran(kb: KnowledgeBase, sql: str, dry_run: bool) -> dict[str, Any]:  # noqa: FBT001 - called by position, in a thread
+    told: dict[str, Any] = {
+        "answer": None,
+        "route": "database",
+        "sql": sql,
+        "parameters": {},
+        "verified": None,
+    }
+    if dry_run:
+        kb.tables.check(sql)
+        return {**told, "columns": [], "rows": [], "truncated": False, "errors": {}}
+    begin = time.perf_counter()
+    result = kb.tables.run(sql)
+    return {
+        **told,
+        "columns": list(result.columns),
+        "rows": as_json(result.rows),
+        "truncated": result.truncated,
+        "errors": {},
+        "timings": {"rows": round((time.perf_counter() - begin) * 1000, 1)},
+    }
+
+
+@router.get("/sql.csv")
+def sql_csv(sql: Annotated[Statement, Query()], caller: Reading, kb: KB) -> Response:  # noqa: ARG001 - only keys may read
+    """The rows of a statement as CSV; the header `X-Truncated` says whether there were more."""
+    return _as_csv(kb, sql)
+
+
+@router.post("/sql.csv")
+def sql_csv_of_body(body: CsvBody, caller: Reading, kb: KB) -> Response:  # noqa: ARG001 - only keys may read
+    """The same, for statements that are too long for an address."""
+    return _as_csv(kb, body.sql)
+
+
+def _as_csv(kb: KnowledgeBase, sql: str) -> Response:
+    result = kb.tables.run(sql)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(result.columns)
+    writer.writerows(as_json(result.rows))
+    headers = {
+        "Content-Disposition": 'attachment; filename="rows.csv"',
+        "X-Truncated": str(result.truncated).lower(),
+    }
+    return Response(text.getvalue().encode(), media_type="text/csv", headers=headers)
+
+
+@router.get("/tables")
+def tables(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
+    """The tables that may be asked, with their columns and comments."""
+    return [_table(kb, name) for name in sorted(kb.tables.get_usable_table_names())]
+
+
+def _table(kb: KnowledgeBase, name: str) -> dict[str, Any]:
+    table, told = kb.tables.metadata_obj.tables[name], kb.config.tables.descriptions
+    columns = [
+        {
+            "name": column.name,
+            "type": str(column.type),
+            "comment": told.get(f"{name}.{column.name}") or column.comment or "",
+        }
+        for column in table.columns
+    ]
+    return {"name": name, "comment": told.get(name) or table.comment or "", "columns": columns}

@@ -1,0 +1,125 @@
+"""What is to be indexed: a queue in the database, for any number of processes."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import sqlalchemy as sa
+
+from stores.connection import in_snapshot, in_transaction
+from stores.errors import StoreError
+from stores.sql import statements
+
+_SQL = {name: sa.text(sql) for name, sql in statements("jobs.sql").items()}
+DEAD_SECONDS: Final = 60  # without a sign of life, until another process takes a job over
+
+
+@dataclass(frozen=True)
+class Job:
+    """`files` of `total` are done; `report` is the end of it, `error` why there is none."""
+
+    id: str
+    path: str
+    root: str | None
+    prune: bool
+    asked_by: str | None
+    status: Literal["queued", "running", "done", "failed"]
+    files: int
+    total: int
+    chunks: int
+    report: Mapping[str, Any] | None
+    error: str | None
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+
+
+@dataclass(frozen=True)
+class Jobs:
+    engine: sa.Engine
+
+    def add(
+        self,
+        path: str,
+        *,
+        root: str | None = None,
+        prune: bool = False,
+        asked_by: str | None = None,
+    ) -> Job:
+        """A job at the end of the queue, or the one there that does the same."""
+        same = {"path": path, "root": root, "prune": prune}
+
+        def work(connection: sa.Connection) -> str:
+            if waiting := connection.scalar(_SQL["waiting"], same):
+                return str(waiting)
+            new = {"id": secrets.token_hex(6), "asked_by": asked_by, **same}
+            connection.execute(_SQL["forget"])
+            connection.execute(_SQL["add"], new)
+            return str(new["id"])
+
+        return self.one(in_transaction(self.engine, work))
+
+    def take(self, owner: str) -> Job | None:
+        """The next job, which is the owner's until its end."""
+
+        def work(connection: sa.Connection) -> str | None:
+            job_id = connection.scalar(_SQL["next"], {"seconds": DEAD_SECONDS})
+            if job_id is not None:
+                connection.execute(_SQL["take"], {"id": job_id, "owner": owner})
+            return None if job_id is None else str(job_id)
+
+        job_id = in_transaction(self.engine, work)
+        return None if job_id is None else self.one(job_id)
+
+    def beat(self, job: Job, owner: str, files: int, total: int, chunks: int) -> bool:
+        """Note how far it is; False when it is the owner's no more."""
+        values = {"id": job.id, "owner": owner, "files": files, "total": total, "chunks": chunks}
+        return bool(in_transaction(self.engine, lambda c: c.execute(_SQL["beat"], values).rowcount))
+
+    def end(
+        self,
+        job: Job,
+        owner: str,
+        *,
+        report: Mapping[str, Any] | None = None,
+        error: str | None = None,
+    ) -> None:
+        values = {
+            "id": job.id,
+            "owner": owner,
+            "status": "failed" if error else "done",
+            "report": json.dumps(report, ensure_ascii=False) if report else None,
+            "error": error,
+        }
+        in_transaction(self.engine, lambda c: c.execute(_SQL["end"], values))
+
+    def give_back(self, job: Job, owner: str) -> None:
+        values = {"id": job.id, "owner": owner}
+        in_transaction(self.engine, lambda c: c.execute(_SQL["give_back"], values))
+
+    def all(self, limit: int = 100) -> list[Job]:
+        """The last ones, the newest first."""
+        return self._jobs(None, limit)
+
+    def one(self, job_id: str) -> Job:
+        """Raises StoreError when there is none of that id."""
+        for job in self._jobs(job_id, 1):
+            return job
+        raise StoreError(f"There is no job {job_id!r}.")
+
+    def _jobs(self, job_id: str | None, limit: int) -> list[Job]:
+        values = {"id": job_id, "limit": limit}
+        rows = in_snapshot(self.engine, lambda c: c.execute(_SQL["jobs"], values).mappings().all())
+        return [_job(row) for row in rows]
+
+
+def _job(row: Mapping[Any, Any]) -> Job:
+    values = dict(row)
+    report = values.pop("report")
+    for when in ("created", "started", "ended"):
+        values[when] = values.pop(f"{when}_at")
+    prune = bool(values.pop("prune"))
+    return Job(**values, prune=prune, report=json.loads(report) if report else None)

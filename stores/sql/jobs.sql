@@ -1,0 +1,48 @@
+-- waiting --
+-- A job that nobody has begun and that does the same.
+SELECT id FROM kb_job
+WHERE status = 'queued' AND path = :path AND root <=> :root AND prune = :prune LIMIT 1
+
+-- add --
+-- A new job.
+INSERT INTO kb_job (id, path, root, prune, asked_by)
+VALUES (:id, :path, :root, :prune, :asked_by)
+
+-- next --
+-- The oldest job that nobody does, or whose process is dead; others look past the one taken.
+SELECT id FROM kb_job
+WHERE status = 'queued'
+  OR (status = 'running' AND beat_at < UTC_TIMESTAMP(6) - INTERVAL :seconds SECOND)
+ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED
+
+-- take --
+-- It is ours now.
+UPDATE kb_job SET status = 'running', owner = :owner, started_at = UTC_TIMESTAMP(6),
+  beat_at = UTC_TIMESTAMP(6)
+WHERE id = :id
+
+-- beat --
+-- How far it is; no row changes when somebody else has taken it.
+UPDATE kb_job SET files = :files, total = :total, chunks = :chunks, beat_at = UTC_TIMESTAMP(6)
+WHERE id = :id AND owner = :owner AND status = 'running'
+
+-- end --
+-- What came of it.
+UPDATE kb_job SET status = :status, report = :report, error = :error, owner = NULL,
+  ended_at = UTC_TIMESTAMP(6)
+WHERE id = :id AND owner = :owner
+
+-- give_back --
+-- Another process is to do it, or this one when it is back.
+UPDATE kb_job SET status = 'queued', owner = NULL, started_at = NULL
+WHERE id = :id AND owner = :owner
+
+-- jobs --
+-- One job, or the last ones, the newest first.
+SELECT id, path, root, prune, asked_by, status, files, total, chunks, report, error, created_at,
+  started_at, ended_at
+FROM kb_job WHERE :id IS NULL OR id = :id ORDER BY number DESC LIMIT :limit
+
+-- forget --
+-- Jobs that are long over.
+DELETE FROM kb_job WHERE ended_at < UTC_TIMESTAMP(6) - INTERVAL 30 DAY
