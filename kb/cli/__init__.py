@@ -14,6 +14,7 @@ from kb.cli.feedback import feedback
 from kb.cli.indexing import index
 from kb.cli.program import Program
 from kb.cli.server import db
+from kb.cli.serving import key, serve
 from kb.cli.session import session
 from kb.cli.sql import sql
 from kb.cli.starting import init, setup
@@ -31,6 +32,8 @@ for command in (demo, init, setup, index, search, ask, chat, sql, feedback, stat
     app.command()(command)
 app.command("eval")(evaluate)
 app.add_typer(session, name="session")
+app.command()(serve)
+app.add_typer(key, name="key")
 app.add_typer(db, name="db")
 
 
