@@ -1,18 +1,16 @@
 """The SQL of a model, and known SQL in its place, scored on a real MariaDB."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 import yaml
-from fake_models import HashEmbedding, ScriptedLLM
+from model_server import SERVER_ERROR, FakeModels
 from typer.testing import CliRunner, Result
 
-import kb.app
 from kb.cli import app
-from stores.errors import ModelUnavailable
 from stores.evaluations import Evaluations
 
 SCHEMA = """
@@ -34,37 +32,43 @@ QUESTIONS = [
 
 
 @pytest.fixture
-def settings(engine: sa.Engine) -> dict:
+def models() -> Iterator[FakeModels]:
+    with FakeModels() as models:
+        yield models
+
+
+@pytest.fixture
+def settings(engine: sa.Engine, models: FakeModels) -> dict:
     with engine.begin() as connection:
         for statement in SCHEMA.split(";\n"):
             connection.exec_driver_sql(statement)
     url = engine.url.render_as_string(hide_password=False)
+    model = {"provider": "openai-like", "base_url": models.openai_url, "model": "fake"}
+    model["max_retries"] = 0
     tables = {"url": url, "include": ["rivers"], "allow_powerful_account": True}
-    return {"database": {"url": url}, "tables": tables}
+    return {"database": {"url": url}, "embedding": model, "llm": model, "tables": tables}
 
 
 @pytest.fixture
-def llm(monkeypatch: pytest.MonkeyPatch) -> ScriptedLLM:
-    llm = ScriptedLLM()
-    monkeypatch.setattr(kb.app, "make_llm", lambda _: llm)
-    monkeypatch.setattr(kb.app, "make_embedder", lambda _: HashEmbedding(dimensions=256))
-    return llm
-
-
-@pytest.fixture
-def score(settings: dict, llm: ScriptedLLM, tmp_path: Path) -> Callable[..., Result]:
+def score(settings: dict, models: FakeModels, tmp_path: Path) -> Callable[..., Result]:
     """`kb eval --sql` of these questions, with these replies of the model."""
-    config = tmp_path / "config.yaml"
-    config.write_text(yaml.safe_dump(settings), "utf-8")
-    file = tmp_path / "rivers.jsonl"
+    config, file = tmp_path / "config.yaml", tmp_path / "rivers.jsonl"
+
+    def run(*arguments: str) -> Result:
+        config.write_text(yaml.safe_dump(settings), "utf-8")
+        return CliRunner().invoke(app, [*arguments, "--config", str(config)])
 
     def score(*options: str, replies: tuple = (), questions: list = QUESTIONS) -> Result:
-        llm.replies = list(replies)
+        models.script = list(replies)
         file.write_text("".join(f"{json.dumps(each)}\n" for each in questions), "utf-8")
-        arguments = ["eval", "--sql", str(file), *options, "--config", str(config)]
-        return CliRunner().invoke(app, arguments)
+        return run("eval", "--sql", str(file), *options)
 
+    run("status")  # embeds once, to measure
     return score
+
+
+def prompts(models: FakeModels) -> list[str]:
+    return [str(each.body["messages"]) for each in models.requests if "chat" in each.path]
 
 
 def verdicts(result: Result) -> dict[str, str]:
@@ -99,18 +103,18 @@ def test_the_figures_are_counts_shares_and_times(score):
     assert 0 < figures["p50_ms"] <= figures["p95_ms"]
 
 
-def test_the_model_reads_question_and_instructions_and_never_the_gold(score, llm):
+def test_the_model_reads_question_and_instructions_and_never_the_gold(score, models):
     score(replies=(LONGEST, NAMES))
-    assert "Which rivers flow through France? Sort them by name." in llm.prompts[1]
-    assert "ORDER BY name" not in "".join(llm.prompts)
-    assert len(llm.prompts) == 2
+    _, second = prompts(models)
+    assert "Which rivers flow through France? Sort them by name." in second
+    assert "ORDER BY name" not in "".join(prompts(models))
 
 
-def test_every_gold_statement_stands_in_for_the_model_and_is_right(score, llm):
+def test_every_gold_statement_stands_in_for_the_model_and_is_right(score, models):
     assert verdicts(score("--json", "--gold")) == dict.fromkeys(
         ["longest/1", "longest/2", "french/1"], "right"
     )
-    assert llm.prompts == []
+    assert prompts(models) == []
 
 
 def test_gold_that_the_guard_or_the_server_refuses_is_said(score):
@@ -129,7 +133,7 @@ def test_people_see_counts_and_what_missed(score):
     result = score(replies=(LONGEST, "SELECT secret FROM secrets", "SELECT name FROM rivers"))
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert lines[:2] == ["rivers: 2 questions, scripted", "right 1"]
+    assert lines[:2] == ["rivers: 2 questions, fake", "right 1"]
     assert "french: wrong" in lines
     assert "SELECT name FROM rivers" in lines
     assert "longest: right" not in lines
@@ -139,23 +143,21 @@ def test_a_run_is_kept_among_the_others(score, engine):
     number = json.loads(score("--json", replies=(LONGEST, NAMES)).stdout)["run"]
     kept = Evaluations(engine).run(number)
     assert (kept.run.set_name, kept.run.profile) == ("rivers", "sql")
-    assert kept.run.settings["llm"] == "scripted"
+    assert kept.run.settings["llm"] == "fake"
     assert kept.scores["french"]["right"] == 1
     history = score("--history").stdout.split()
-    assert {"rivers", "scripted", "1.000"} <= set(history)
+    assert {"rivers", "fake", "1.000"} <= set(history)
     assert json.loads(score("--json", "--no-save", replies=(LONGEST, NAMES)).stdout)["run"] is None
 
 
 def test_a_model_that_fails_once_loses_its_question_and_at_first_the_run(score):
-    broken = ModelUnavailable("The model is on fire.")
-    result = score("--json", replies=(LONGEST, broken))
+    result = score("--json", replies=(LONGEST, SERVER_ERROR))
     assert verdicts(result) == {"longest": "right", "french": "failed"}
-    assert score(replies=(broken,)).exit_code == 1
+    assert score(replies=(SERVER_ERROR,)).exit_code == 1
 
 
-def test_gold_that_finds_more_than_can_be_compared_is_a_mistake(score, settings, tmp_path):
+def test_gold_that_finds_more_than_can_be_compared_is_a_mistake(score, settings):
     settings["tables"]["row_limit"] = 2
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings), "utf-8")
     everything = {"_id": "all", "question": "All?", "gold_sql": "SELECT name FROM rivers"}
     result = score(questions=[everything])
     assert result.exit_code == 1
@@ -167,8 +169,8 @@ def test_options_of_searches_have_no_place(score, options):
     assert score(*options).exit_code == 2
 
 
-def test_without_a_model_it_says_how_to_check_the_rest(score, monkeypatch):
-    monkeypatch.setattr(kb.app, "make_llm", lambda _: None)
+def test_without_a_model_it_says_how_to_check_the_rest(score, settings):
+    settings["llm"] = {"provider": "none"}
     result = score()
     assert result.exit_code == 1
     assert "--gold" in result.stderr
