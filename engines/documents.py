@@ -75,8 +75,8 @@ class DocumentQueryEngine(BaseQueryEngine):
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         answer = self._answer(query_bundle)
         with searches() as made:
-            passages = answer.retrieved(self.retrieve(query_bundle), made)
-        if not passages or self._llm is None:
+            answer.retrieved(self.retrieve(query_bundle), made)
+        if not answer.passages or self._llm is None:
             quoted = self._without_model(answer)
             return as_stream(quoted) if self._streaming else quoted
         with model_errors(ANSWERING):
@@ -87,8 +87,8 @@ class DocumentQueryEngine(BaseQueryEngine):
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         answer = self._answer(query_bundle)
         with searches() as made:
-            passages = answer.retrieved(await self.aretrieve(query_bundle), made)
-        if not passages or self._llm is None:
+            answer.retrieved(await self.aretrieve(query_bundle), made)
+        if not answer.passages or self._llm is None:
             quoted = await asyncio.to_thread(self._without_model, answer)
             return as_async_stream(quoted) if self._streaming else quoted
         with model_errors(ANSWERING):

@@ -114,7 +114,8 @@ def _names_in(database: GuardedDatabase, table: str, column: str) -> list[str]:
 
 def _entity(name: _Name, number: int) -> Entity:
     plain = _NO_WORD.sub("_", name.column)
-    return Entity(f"{plain}_{number}", name.column, name.value)
+    begin = "" if plain[0].isalpha() else "n"
+    return Entity(f"{begin}{plain}_{number}", name.column, name.value)
 
 
 def _key(words: Sequence[Token]) -> tuple[str, ...]:

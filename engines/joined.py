@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from typing import Any, Final, Literal
 
@@ -41,11 +41,15 @@ class Deadlines:
 
 @dataclass(frozen=True)
 class _Step:
-    """What one source is asked; several questions are searches whose passages are united."""
+    """What one source is asked: of the documents passages, or with `whole` answers.
+
+    `narrowed` are questions in the place of the one.
+    """
 
     source: Literal["documents", "database"]
-    questions: tuple[Question, ...]
-    whole: bool = False  # an answer of the documents, and not only passages
+    question: Question
+    narrowed: tuple[Question, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,27 +143,27 @@ class JoinedQueryEngine(BaseQueryEngine):
         return JointAnswer(as_question(asked), self._route, model, self._on_answer)
 
     def _plan(self, joint: JointAnswer) -> _Plan:
-        documents = _Step("documents", (joint.documents_question,), whole=self._llm is None)
-        database = _Step("database", (joint.database_question,))
-        if self._llm is None or not self._route.first:
-            joint.take((yield [documents, database]))
-        elif self._route.first == "database":
-            joint.take((yield [database]))
-            yield from self._steered_search(joint)
-        else:
-            joint.take((yield [_Step("documents", documents.questions, whole=True)]))
-            joint.take((yield [_Step("database", (joint.naming(self._named(joint)),))]))
+        documents = _Step("documents", joint.documents_question, whole=self._llm is None)
+        database = _Step("database", joint.database_question)
+        match self._route.first:
+            case "database":
+                joint.take((yield [database]))
+                yield from self._steered_search(joint, documents)
+            case "documents" if self._llm:
+                joint.take((yield [replace(documents, whole=True)]))
+                joint.take((yield [_Step("database", joint.naming(self._named(joint)))]))
+            case _:
+                joint.take((yield [documents, database]))
         joint.require_one()
 
-    def _steered_search(self, joint: JointAnswer) -> _Plan:
+    def _steered_search(self, joint: JointAnswer, documents: _Step) -> _Plan:
         """For each name of the rows a search of its own; for none of them the plain one."""
         names = list(self._names(joint))
         if names:
-            outcome = yield [_Step("documents", tuple(map(joint.about, names)))]
-            joint.take(outcome)
             joint.note_names(names)
+            joint.take((yield [replace(documents, narrowed=tuple(map(joint.about, names)))]))
         if not joint.passages:
-            joint.take((yield [_Step("documents", (joint.documents_question,))]))
+            joint.take((yield [documents]))
 
     def _names(self, joint: JointAnswer) -> Iterator[str]:
         """Of each of the first rows, the cell that names something."""
@@ -179,31 +183,33 @@ class JoinedQueryEngine(BaseQueryEngine):
 
     def _doing(self, step: _Step) -> Callable[[], Any]:
         if step.source == "database":
-            return lambda: self._database().query(step.questions[0])
-        if step.whole:
-            return lambda: self._documents.query(step.questions[0])
-        return lambda: self._found(step.questions)
+            return lambda: self._database().query(step.question)
+        return lambda: self._asked(step)
 
     def _adoing(self, step: _Step) -> Callable[[], Any]:
         if step.source == "database":
-            return lambda: self._aasked(step.questions[0])
+            return lambda: self._aasked_tables(step.question)
+        return lambda: self._aasked(step)
+
+    def _asked(self, step: _Step) -> Passages | list[Any]:
+        questions = step.narrowed or (step.question,)
         if step.whole:
-            return lambda: self._documents.aquery(step.questions[0])
-        return lambda: self._afound(step.questions)
-
-    async def _aasked(self, question: Question) -> RESPONSE_TYPE:
-        engine = await asyncio.to_thread(self._database)
-        return await engine.aquery(question)
-
-    def _found(self, questions: Sequence[Question]) -> Passages:
+            return [self._documents.query(question) for question in questions]
         with searches() as made:
             found = [self._documents.retrieve(question) for question in questions]
         return Passages(_united(found), made)
 
-    async def _afound(self, questions: Sequence[Question]) -> Passages:
+    async def _aasked(self, step: _Step) -> Passages | list[Any]:
+        questions = step.narrowed or (step.question,)
+        if step.whole:
+            return [await self._documents.aquery(question) for question in questions]
         with searches() as made:
             found = [await self._documents.aretrieve(question) for question in questions]
         return Passages(_united(found), made)
+
+    async def _aasked_tables(self, question: Question) -> RESPONSE_TYPE:
+        engine = await asyncio.to_thread(self._database)
+        return await engine.aquery(question)
 
 
 def _sent(plan: _Plan, outcomes: Mapping[str, Outcome]) -> Sequence[_Step] | None:

@@ -1,7 +1,9 @@
 """An answer from documents and tables in the making: what each of them gave, and the joining."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 from llama_index.core.base.response.schema import Response
@@ -15,6 +17,7 @@ from engines.responses import answer_metadata
 from engines.route import Route
 from stores.errors import EngineError
 
+_NUMBER = re.compile(r"\[(\d+)\]$", re.MULTILINE)
 _OF_TABLES = ("sql", "parameters", "columns", "rows", "truncated", "verified", "attempts")
 _SOURCES = ("database", "documents")
 
@@ -30,7 +33,6 @@ class JointAnswer(PassageAnswer):
         super().__init__(question.query_str, metadata, on_answer)
         self.said_by_documents = ""
         self._said_by_tables = ""
-        self._whole: Response | None = None  # an answer of the documents, when no model joins
         self._question = question
         self._route = route
 
@@ -80,8 +82,8 @@ class JointAnswer(PassageAnswer):
                 self.metadata["errors"][source] = str(outcome.error)
             elif source == "database":
                 self._take_rows(outcome.value)
-            elif isinstance(outcome.value, Response):
-                self._take_documents(outcome.value)
+            elif isinstance(outcome.value, list):
+                self._take_answers(outcome.value)
             else:
                 self.retrieved(outcome.value.nodes, outcome.value.made)
         self.timed(" and ".join(sorted(outcomes)))
@@ -92,13 +94,27 @@ class JointAnswer(PassageAnswer):
         self.metadata.update({key: found[key] for key in _OF_TABLES if key in found})
         self.metadata["errors"].update(found["errors"])
 
-    def _take_documents(self, response: Response) -> None:
-        found = response.metadata or {}
-        self._whole = response
-        self.said_by_documents = str(response)
-        self.passages = response.source_nodes
-        if "search" in found:
-            self.metadata["search"] = found["search"]
+    def _take_answers(self, responses: Sequence[Response]) -> None:
+        """Of the documents: one, or one for each name."""
+        self.passages = [node for response in responses for node in response.source_nodes]
+        for response in responses:
+            self.metadata["search"] = (response.metadata or {}).get("search")
+        if self.metadata["model"]:  # which reads their passages again, and cites for itself
+            self.said_by_documents = "\n\n".join(map(str, responses))
+        else:
+            self.said_by_documents = "\n\n".join(self._quoted(responses))
+
+    def _quoted(self, responses: Sequence[Response]) -> Iterator[str]:
+        """Each below the name that it is about; citations are counted through."""
+        for response, name in zip_longest(responses, self.metadata.get("names", ())):
+            text = _counted_from(str(response), len(self.metadata["citations"]))
+            self._cite_after((response.metadata or {})["citations"])
+            yield f"{name}\n{text}" if name else text
+
+    def _cite_after(self, citations: Sequence[dict[str, Any]]) -> None:
+        known = self.metadata["citations"]
+        before = len(known)
+        known.extend({**each, "number": each["number"] + before} for each in citations)
 
     def require_one(self) -> None:
         """Raises EngineError when neither source could be asked."""
@@ -133,11 +149,14 @@ class JointAnswer(PassageAnswer):
         parts = []
         if self._said_by_tables:
             parts.append(f"{phrase('from_tables', self.question)}\n{self._said_by_tables}")
-        if self._whole or "documents" not in self.metadata["errors"]:
+        self._sources.extend(self.passages)
+        if "documents" not in self.metadata["errors"]:
             parts.append(self.said_by_documents or phrase("not_found", self.question))
         if not self.metadata["sql"]:
             parts.reverse()
-        if self._whole:
-            self._sources.extend(self._whole.source_nodes)
-            self.metadata["citations"] = (self._whole.metadata or {})["citations"]
         return self._response("\n\n".join(parts) + self.footnote)
+
+
+def _counted_from(text: str, before: int) -> str:
+    """The numbers at the ends of lines, which are citations of quotes, so much higher."""
+    return _NUMBER.sub(lambda found: f"[{int(found[1]) + before}]", text)

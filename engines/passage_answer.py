@@ -50,15 +50,12 @@ class PassageAnswer:
         """Whether the search let the vectors decide where words say next to nothing."""
         return all(search.fusion.yielding for search in self._searches)
 
-    def retrieved(
-        self, passages: Sequence[NodeWithScore], made: Sequence[Search]
-    ) -> Sequence[NodeWithScore]:
+    def retrieved(self, passages: Sequence[NodeWithScore], made: Sequence[Search]) -> None:
         self.passages = passages
         self._searches = tuple(made)
         if made:
             self.metadata["search"] = made[-1].summary()
         self.timed("retrieval")
-        return passages
 
     def written(self, text: str) -> Response:
         cited = CitedText(len(self.passages), addresses(self.passages))

@@ -13,6 +13,8 @@ from stores.connection import make_engine
 SCHEMA = """
 CREATE TABLE customers (id INT PRIMARY KEY, name VARCHAR(80), city VARCHAR(40), email VARCHAR(80),
   segment VARCHAR(10), note VARCHAR(400));
+CREATE TABLE `2024 list` (`§` VARCHAR(40));
+INSERT INTO `2024 list` VALUES ('Zinc bar');
 CREATE TABLE products (id INT PRIMARY KEY, `full name` VARCHAR(60));
 INSERT INTO products VALUES (1, 'Brume 2 espresso machine'), (2, 'Brume water filter'),
   (3, 'Cleaning tablets'), (4, NULL)"""
@@ -36,7 +38,7 @@ def tables(engine: sa.Engine) -> sa.Engine:
 @pytest.fixture
 def index(tables: sa.Engine) -> Iterator[EntityIndex]:
     reader = make_engine(tables.url)
-    yield EntityIndex(GuardedDatabase(reader, ["customers", "products"]))
+    yield EntityIndex(GuardedDatabase(reader, ["customers", "products", "2024 list"]))
     reader.dispose()
 
 
@@ -67,6 +69,7 @@ def test_an_entity_has_a_plain_name_for_a_model(index):
         Entity("customers_name_1", "customers.name", "Person 4"),
         Entity("products_full_name_2", "products.full name", "Brume 2 espresso machine"),
     ]
+    assert index.in_text("a Zinc bar")[0].name == "n2024_list___1"
 
 
 def test_a_cell_tells_its_column(index):

@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from fake_models import HashEmbedding, ScriptedLLM
-from llama_index.core.base.response.schema import AsyncStreamingResponse, StreamingResponse
+from llama_index.core.base.response.schema import (
+    AsyncStreamingResponse,
+    Response,
+    StreamingResponse,
+)
+from llama_index.core.query_engine import CustomQueryEngine
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
@@ -18,6 +23,8 @@ from engines.documents import DocumentQueryEngine
 from engines.entities import EntityIndex
 from engines.guarded_database import GuardedDatabase
 from engines.joined import Deadlines, JoinedQueryEngine
+from engines.query_result import QueryResult
+from engines.responses import answer_metadata
 from engines.route import Route
 from stores.connection import make_engine
 from stores.errors import EngineError, ModelUnavailable, StoreUnavailable
@@ -66,6 +73,19 @@ class Tickets(BaseRetriever):
             for name, text in TICKETS.items()
             if all(phrase in words(text) for phrase in phrases)
         ]
+
+
+class Rows(CustomQueryEngine):
+    """Answers with these rows."""
+
+    def __init__(self, result: QueryResult) -> None:
+        super().__init__()
+        self._result = result
+
+    def custom_query(self, query_str: str) -> Response:
+        metadata = answer_metadata("database", "asked for", None)
+        metadata |= {"sql": "SELECT 1", "columns": ["name"], "rows": list(self._result.rows)}
+        return Response("Two rows.", [], metadata)
 
 
 def words(text: str) -> str:
@@ -202,9 +222,32 @@ def test_documents_name_what_is_looked_up_and_no_model_reads_the_name(joined):
     assert response.metadata["rows"] == [[52]]
     assert response.metadata["sql"] == sql
     assert response.metadata["parameters"] == {"found_products_name_1": "Rivage kettle"}
+    assert [each["number"] for each in response.metadata["citations"]] == [1]
     written = llm.prompts[1]
     assert ":found_products_name_1" in written
     assert "Rivage" not in written
+
+
+async def test_without_a_model_each_name_has_its_own_quotes(guarded):
+    rows = QueryResult(("name",), [("Épicerie Ballon",), ('Kiln & "Crumb"',)])
+    engine = JoinedQueryEngine(
+        DocumentQueryEngine(Tickets(), llm=None, embed_model=HashEmbedding()),
+        lambda: Rows(rows),
+        route=Route(route="both", reason="asked for", first="database", **DIVIDED),
+        llm=None,
+        entities=EntityIndex(guarded),
+    )
+    for response in (engine.query(QUESTION), await engine.aquery(QUESTION)):
+        assert str(response) == (
+            "From the tables:\nTwo rows.\n\n"
+            "Épicerie Ballon\nFrom the documents:\n"
+            "- “Épicerie Ballon complains that parcels arrive dented.” [1]\n\n"
+            'Kiln & "Crumb"\nFrom the documents:\n'
+            "- “Kiln & Crumb complains of CB-121 on two machines.” [2]"
+        )
+        cited = [(each["number"], each["document"]) for each in response.metadata["citations"]]
+        assert cited == [(1, "ballon"), (2, "crumb")]
+        assert [node.node_id for node in response.source_nodes] == ["ballon", "crumb"]
 
 
 @pytest.mark.parametrize("streaming", [False, True])
