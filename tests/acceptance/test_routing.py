@@ -23,7 +23,7 @@ FLOORS = {
     "sample": (36, 2),
     "development": (46, 1),
     "blind": (45, 2),
-    "unseen": (23, 5),
+    "later": (23, 5),
 }
 
 Router = Callable[[str], str]
