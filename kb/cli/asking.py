@@ -65,7 +65,7 @@ def ask(
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
-    """Answer a question from documents, tables or both, and show the evidence.
+    """Answer from documents, tables or both, and show the evidence.
 
     \b
     kb ask "How long can a customer return a machine?"

@@ -85,7 +85,7 @@ def evaluate(
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
-    """Measure search and answers on labelled questions, SQL on known results, or use.
+    """Measure answers and SQL on labelled questions, or in use.
 
     \b
     kb eval questions.yaml
