@@ -81,7 +81,6 @@ def _typed(conversation: "Conversation") -> ExitCode:
             say("Stopped.", "yellow")
         except KBError as error:
             say(f"Error: {error}", "red")
-        OUT.print()
     say(f"Continue with: kb chat --session {shlex.quote(conversation.session_id)}", "dim")
     return ExitCode.DONE
 
@@ -107,11 +106,11 @@ def _piped(conversation: "Conversation", as_json: bool) -> ExitCode:
 def _goes_on(conversation: "Conversation", line: str) -> bool:
     from kb.cli.chat_commands import is_command, run_command
 
-    if not line.strip():
-        return True
-    if is_command(line):
-        return run_command(conversation, line)
-    conversation.show_answer(line)
+    if line.strip():
+        if is_command(line):
+            return run_command(conversation, line)
+        conversation.show_answer(line)
+        OUT.print()
     return True
 
 
