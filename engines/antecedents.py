@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Final
 
 from engines.entities import EntityIndex
@@ -45,8 +46,17 @@ def named_before(question: str, *, plural: bool) -> str:
     if plural and len(found) > len(told):
         return ""
     named = [each for each in told if each.named]
-    best = (named or told)[:1]
-    return _written(question, words, best[0]) if best else ""
+    fitting = named or [each for each in told if _is_plural(words, each) == plural]
+    return _written(question, words, fitting[0]) if fitting else ""
+
+
+def _is_plural(words: Sequence[Word], phrase: Phrase) -> bool:
+    """By its head: the filters of the carafe are many."""
+    head = takewhile(lambda word: word.folded not in _JOINING, words[phrase.begin : phrase.end])
+    return any(
+        word.folded.endswith(("s", "x")) and not word.folded.endswith(("ss", "us", "is"))
+        for word in head
+    )
 
 
 def asks_for_one(question: str) -> bool:

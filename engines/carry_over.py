@@ -162,7 +162,7 @@ def _completed(said: str, before: str, entities: EntityIndex | None) -> str:
     new = slots(said)
     if new:
         for slot in new:
-            before = replaced(slots(before), slot, before)
+            before = before and replaced(slots(before), slot, before)
         return before
     if not said:
         return ""

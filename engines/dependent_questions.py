@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from engines.follow_up_words import Word, before, begins, behind, singles, words_of
 from engines.noun_phrases import PREPOSITIONS, noun_phrases
-from engines.slots import is_value
+from engines.slots import is_value, slots
 
 Leaning = Literal[
     "thing", "person", "owner", "pointed", "chosen", "ordinal", "object", "place", "bare"
@@ -30,6 +30,7 @@ def is_dependent(question: str) -> bool:
     return (
         not rest
         or _leans_on(rest, words)
+        or _is_of_values(question[rest[0].start :])
         or _is_fragment(rest, continued=continued)
         or bool(leaning(words))
     )
@@ -43,19 +44,41 @@ def _leans_on(rest: Sequence[Word], words: Sequence[Word]) -> bool:
     return few and not any(word.folded in singles("asking") for word in said)
 
 
+def _is_of_values(said: str) -> bool:
+    """Last month, the United Kingdom: times and countries, and nothing about them."""
+    for slot in slots(said):
+        if slot.kind in ("time", "country"):
+            said = said.replace(slot.whole, "", 1)
+            if all(word.is_mark or word.folded in _EMPTY for word in words_of(said)):
+                return True
+    return False
+
+
 def _is_fragment(words: Sequence[Word], *, continued: bool) -> bool:
     """A part of a sentence that only another question completes."""
     folds = [word.folded for word in words]
     if all(word in _EMPTY or word.isdigit() or is_value(word) for word in folds):
         return continued or not _is_number(words)
-    if len(words) > _FEW or _is_clause(words):
+    counted = continued and len(words) <= _FEW // 2 and not _has_verb(words)
+    if len(words) > _FEW or (_is_clause(words) and not counted):
         return continued and bool(begins(words, "between_clauses")) and not _asks(folds[1:])
     bare = begins(words, "prepositions") or any(begins(words[at:], "also") for at in _ends(words))
     return continued or bool(bare) or _is_superlative(folds)
 
 
 _EMPTY: Final = frozenset().union(
-    *(singles(name) for name in ("articles", "asking", "measuring", "prepositions", "ordinals")),
+    *(
+        singles(name)
+        for name in (
+            "articles",
+            "asking",
+            "measuring",
+            "measures",
+            "prepositions",
+            "ordinals",
+            "alone",
+        )
+    ),
     ("one", "ones", "two", "three", "top", "please", "svp", "merci", "and", "et"),
 )
 
@@ -66,12 +89,13 @@ def _is_number(words: Sequence[Word]) -> bool:
 
 
 def _is_clause(words: Sequence[Word]) -> bool:
-    folds = [word.folded for word in words]
+    return _has_verb(words) or _asks([word.folded for word in words])
+
+
+def _has_verb(words: Sequence[Word]) -> bool:
     verbal = singles("verbs") | singles("inverted") | singles("subjects") - singles("asking")
-    return bool(
-        folds[0] in singles("openings")
-        or any(word in verbal for word in folds if word not in PREPOSITIONS)
-        or _asks(folds)
+    return words[0].folded in singles("openings") or any(
+        word.folded in verbal - PREPOSITIONS for word in words
     )
 
 
@@ -157,7 +181,7 @@ def _is_demonstrative(words: Sequence[Word], at: int) -> bool:
     if words[at].folded == "ce":
         return bool(after) and after not in singles("between_clauses") | singles("verbs")
     governed = former in singles("verbs") | PREPOSITIONS | singles("asking") | {"long", "much"}
-    return governed or not after or after in singles("also") | {"again", "please", "better"}
+    return governed or not after or after in singles("also") | {"again", "please", "better", "down"}
 
 
 def _chosen(words: Sequence[Word], at: int) -> bool:
@@ -200,6 +224,8 @@ def _object(words: Sequence[Word], at: int) -> bool:
     word, after, former = words[at].folded, behind(words, at), before(words, at)
     if word == "en":
         return (former in ("combien", "qui", "y", "j'", "n'")) and bool(after)
+    if word in ("-le", "-les") and former in singles("openings"):
+        return not after
     if word not in ("le", "la", "les", "l'", "-le", "-les") or former not in singles("subjects"):
         return False
     subject = former in ("je", "j'", "tu", "on", "nous", "vous")

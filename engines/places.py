@@ -12,6 +12,7 @@ from stores.words import folded
 _MASCULINE: Final = {"mexique", "cambodge", "mozambique", "zimbabwe", "belize", "suriname"}
 _PLURAL: Final = {"pays-bas", "etats-unis", "philippines", "maldives", "seychelles", "comores"}
 _BARE: Final = {"israel", "cuba", "malte", "chypre", "monaco", "singapour", "madagascar", "haiti"}
+_WITH_THE: Final = {"uk", "us", "usa", "netherlands", "philippines", "maldives", "bahamas"}
 _FORMS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("en", "au", "aux"), "in"),
     **dict.fromkeys(("de la", "de l'", "du", "des"), "of the"),
@@ -36,9 +37,20 @@ def in_the_manner_of(before: str, former: str, country: str) -> str:
     language = "fr" if article else "en" if preposition else _language(former)
     name = _name(country, language)
     if not article:
-        return f"{before}{name}"
+        return f"{_english(before)}{'the ' if _takes_the(name) and before else ''}{name}"
     kept = f"{preposition} " if preposition else ""
     return f"{kept}{_ARTICLES[_gender(name)][_FORMS[article]]}{name}"
+
+
+def _english(before: str) -> str:
+    bare = before.rstrip()
+    bare = bare[:-3].rstrip() if folded(bare).endswith("the") else bare
+    return f"{bare} " if bare else ""
+
+
+def _takes_the(country: str) -> bool:
+    plain = folded(country)
+    return plain.startswith("united") or plain in _WITH_THE
 
 
 def _parted(before: str) -> tuple[str, str]:

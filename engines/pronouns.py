@@ -7,9 +7,12 @@ from typing import Final
 from engines.dependent_questions import Leaning
 from engines.follow_up_words import Word, behind, singles, words_of
 from engines.noun_phrases import PREPOSITIONS
+from stores.words import folded, stem
 
 _CLITICS: Final = {"s'", "se", "ne", "n'", "y", "en", "lui", "leur", "me", "m'", "l'", "le", "la"}
 _ARTICLES: Final = {"son": "le ", "sa": "la ", "ses": "les "}
+_WHOLE: Final = {"s'": "si ", "qu'": "que ", "d'": "de "}
+_ELIDED: Final = re.compile(r"\b(?:s|qu|d)'$", re.IGNORECASE)
 _SILENT: Final = "aeiouyh\u00e9\u00e8\u00ea\u00e2\u00e0\u00ee\u00f4\u0153"
 
 
@@ -23,14 +26,26 @@ def _thing(text: str, words: Sequence[Word], at: int, antecedent: str) -> str | 
     return _in_place(text, words[at], antecedent) if words[at].folded == "it" else None
 
 
-def _person(text: str, words: Sequence[Word], at: int, antecedent: str) -> str:
+def _person(text: str, words: Sequence[Word], at: int, antecedent: str) -> str | None:
+    if _is_of_person(words[at]) and not _may_be_person(antecedent):
+        return None
     if words[at].folded in singles("inverted"):
         return _before_verb(text, words, at, antecedent)
     return _in_place(text, words[at], antecedent)
 
 
+def _is_of_person(word: Word) -> bool:
+    return word.folded in ("he", "him", "his", "she", "her")
+
+
+def _may_be_person(antecedent: str) -> bool:
+    """A name, or one that stands for it."""
+    return antecedent.startswith(":") or antecedent != antecedent.lower()
+
+
 def _in_place(text: str, word: Word, antecedent: str) -> str:
-    put = f"{text[: word.start]}{antecedent}{text[word.end :]}"
+    before = _ELIDED.sub(lambda found: _WHOLE[found[0].lower()], text[: word.start])
+    put = f"{before}{antecedent}{text[word.end :]}"
     return put[:1].upper() + put[1:] if not word.start else put
 
 
@@ -50,6 +65,8 @@ def _before_verb(text: str, words: Sequence[Word], at: int, antecedent: str) -> 
 def _owned(text: str, words: Sequence[Word], at: int, antecedent: str) -> str | None:
     """The Brume 2's warranty, la garantie de la Brume 2."""
     owner = words[at]
+    if _is_of_person(owner) and not _may_be_person(antecedent):
+        return None
     if owner.folded in ("its", "their", "his", "her"):
         ending = "'" if antecedent.endswith("s") else "'s"
         return _in_place(text, owner, f"{antecedent}{ending}")
@@ -86,9 +103,9 @@ def _of_place(text: str, words: Sequence[Word], at: int, antecedent: str) -> str
 
 
 def _of_kind(text: str, words: Sequence[Word], at: int, antecedent: str) -> str | None:
-    """For this product, of what is called a product or is a name."""
+    """For this product, what is called a product, or stands in the products."""
     noun = behind(words, at)
-    if not noun or noun in singles("verbs") | PREPOSITIONS:
+    if not noun or stem(noun, "en") not in folded(antecedent):
         return None
     return f"{text[: words[at].start]}{antecedent}{text[words[at + 1].end :]}"
 

@@ -101,7 +101,7 @@ def _patterns() -> dict[Kind, re.Pattern[str]]:
     time = rf"(?:{unit}(?:(?: and | to | et | a | au |-){unit})?|\b(?:{_RELATIVE})\b)"
     article = (
         r"(?:\b(?:(?:pour |dans |par |vers )?(?:la|le|les)|en|au|aux|de la|du|des|de|in|to|from|for"
-        r"|of|by|within)\s+|\b(?:pour l|de l|l|d)')"
+        r"|of|by|within|(?:(?:in|to|from|for|of) )?the)\s+|\b(?:pour l|de l|l|d)')"
     )
     names = sorted((" ".join(words) for words in countries()), key=len, reverse=True)
     country = "|".join(re.escape(name).replace("\\ ", r"[ '-]+") for name in names)
@@ -119,7 +119,10 @@ def _patterns() -> dict[Kind, re.Pattern[str]]:
 
 
 def replaced(old: Sequence[Slot], new: Slot, text: str) -> str:
-    """The text with the new value in the place of the last old one of its kind, or behind all."""
+    """The text with the new value in the place of the last old one of its kind.
+
+    Without one, a time or a country goes behind all; "" for what needs a place.
+    """
     same = [slot for slot in old if slot.kind == new.kind]
     if not same:
         return _inserted(text, new)
@@ -139,7 +142,7 @@ def _inserted(text: str, new: Slot) -> str:
     best = re.search(rf"\b(?:{_BEST})\b", flat(text))
     if new.kind == "limit" and best:
         return f"{text[: best.start()]}{new.value} {text[best.start() :]}"
-    return appended(text, new.whole)
+    return appended(text, new.whole) if new.kind in ("time", "country") else ""
 
 
 def _value(old: Slot, new: Slot) -> tuple[int, str]:
