@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from llama_index.core.base.response.schema import AsyncStreamingResponse
+from llama_index.core.schema import QueryBundle
 from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.model_calls import ModelCalls
@@ -82,7 +83,7 @@ def _done(values: Mapping[str, Any]) -> dict[str, Any]:
 
 async def asked(
     kb: KnowledgeBase,
-    question: str,
+    question: str | QueryBundle,
     source: Source,
     *,
     top_k: int | None = None,

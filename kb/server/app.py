@@ -1,25 +1,44 @@
 """The application: one knowledge base, its routes and what guards them."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from typing import Final
 
-import anyio
+import anyio.to_thread
 from fastapi import FastAPI
 
 from kb import __version__
 from kb.app import KnowledgeBase
 from kb.config import Config
-from kb.server import asking, documents, feedback, health, jobs, openai, sessions, tables, verified
+from kb.server import (
+    asking,
+    docs,
+    documents,
+    feedback,
+    health,
+    jobs,
+    openai,
+    sessions,
+    state,
+    tables,
+    verified,
+)
 from kb.server.access import LOOPBACK
 from kb.server.access_log import AccessLog
 from kb.server.body_limit import BodyLimit
 from kb.server.headers import SecurityHeaders
 from kb.server.limits import Limits
 from kb.server.problems import install
+from kb.server.runner import Runner
 from kb.server.sse import Work
 
-THREADS = 16  # for what blocks: searches, sessions, files
-_ROUTERS = (asking, tables, verified, sessions, feedback, documents, jobs, health, openai)
+_THREADS: Final = 12  # for what blocks, and as many for what answers; the pool has 15 connections
+_GROUPS: Final = (
+    *(asking, sessions, tables, verified, documents, jobs, feedback),
+    *(state, health, openai, docs),
+)
 
 
 def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
@@ -27,12 +46,18 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        with await anyio.to_thread.run_sync(KnowledgeBase.open, config) as kb:
-            app.state.kb = kb
-            app.state.work = Work()
+        _bound_threads()
+        kb = await asyncio.to_thread(KnowledgeBase.open, config)
+        app.state.kb, app.state.work = kb, Work()
+        runner = Runner(kb)
+        running = asyncio.create_task(runner.run())
+        try:
             yield
+        finally:
+            runner.stop()
             await app.state.work.finish()
+            await running
+            await asyncio.to_thread(kb.close)
 
     app = FastAPI(title="kb", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.limits = Limits(config.serve)
@@ -41,6 +66,11 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
     app.add_middleware(BodyLimit, upload_bytes=config.serve.max_upload_mb * 2**20)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)
-    for each in _ROUTERS:
-        app.include_router(each.router)
+    for group in _GROUPS:
+        app.include_router(group.router)
     return app
+
+
+def _bound_threads() -> None:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))

@@ -1,16 +1,20 @@
-"""Whether the server lives, whether it can answer, and what it holds."""
+"""Whether the server lives, and whether it can answer."""
 
-from typing import Any
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
-from engines.profiles import READY
-from kb.server.access import Reading
+from kb.app import KnowledgeBase
 from kb.server.parts import KB
-from stores.errors import KBError
+from kb.server.problems import problem_of
 
 router = APIRouter(tags=["state"])
+_KNOWN_SECONDS: Final = 5.0  # how long a look counts; anybody may ask
+_LOOK_SECONDS: Final = 10.0
 
 
 @router.get("/healthz")
@@ -20,61 +24,38 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz")
-def readyz(kb: KB) -> JSONResponse:
-    """Database, models and index are there to answer."""
-    states = {"database": _database(kb), "model": _model(kb), "index": _index(kb)}
+async def readyz(request: Request, kb: KB) -> JSONResponse:
+    """Database, models and index are there to answer; 503 while one of them is not."""
+    since, states = getattr(request.app.state, "ready", (-_KNOWN_SECONDS, {}))
+    if time.monotonic() - since >= _KNOWN_SECONDS:
+        states = {name: await _looked(look, kb) for name, look in _LOOKS.items()}
+        request.app.state.ready = time.monotonic(), states
     is_ready = all(state == "ok" for state in states.values())
-    return JSONResponse(
-        {"status": "ok" if is_ready else "not ready", **states}, 200 if is_ready else 503
-    )
+    told = {"status": "ok" if is_ready else "not ready", **states}
+    return JSONResponse(told, 200 if is_ready else 503)
 
 
-def _database(kb: KB) -> str:
+async def _looked(look: Callable[[KnowledgeBase], str], kb: KnowledgeBase) -> str:
     try:
-        kb.registry.totals()
-    except KBError:
+        return await asyncio.wait_for(asyncio.to_thread(look, kb), _LOOK_SECONDS)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
+        problem_of(error)  # is in the log
         return "does not answer"
+
+
+def _database(kb: KnowledgeBase) -> str:
+    kb.registry.totals()
     return "ok"
 
 
-def _model(kb: KB) -> str:
-    try:
-        kb.embed_model.get_query_embedding("ready")
-    except Exception:  # noqa: BLE001 - whatever a model raises, it is not ready
-        return "does not answer"
+def _model(kb: KnowledgeBase) -> str:
+    kb.embed_model.get_query_embedding("ready")
     return "ok"
 
 
-def _index(kb: KB) -> str:
-    try:
-        documents, _ = kb.registry.totals()
-    except KBError:
-        return "does not answer"
+def _index(kb: KnowledgeBase) -> str:
+    documents, _ = kb.registry.totals()
     return "ok" if documents else "empty"
 
 
-@router.get("/api/status")
-def status(caller: Reading, kb: KB) -> dict[str, Any]:
-    """Counts, models and failures; of directories the names, not where they are."""
-    told = kb.status()
-    roots = [
-        {key: root[key] for key in ("name", "documents", "indexed_at")}
-        for root in told["roots"]
-        if caller.sees(root["name"])
-    ]
-    failed = [each for each in told["failed"] if caller.sees(each["root"])]
-    return {**told, "roots": roots, "failed": failed, "key": caller.name, "scope": caller.scope}
-
-
-@router.get("/api/profiles")
-def profiles(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
-    """The search profiles, and which one searches when none is named."""
-    names = dict.fromkeys((*READY, *kb.config.profiles))
-    return [
-        {
-            "name": name,
-            "description": kb.config.profile(name).description,
-            "default": name == kb.config.retrieval.profile,
-        }
-        for name in names
-    ]
+_LOOKS: Final = {"database": _database, "model": _model, "index": _index}

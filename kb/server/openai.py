@@ -1,16 +1,169 @@
 """The API that clients of OpenAI speak."""
 
+import base64
+import secrets
+import struct
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from llama_index.core.utils import get_tokenizer
 
-from kb.server.access import Reading
+from kb.app import KnowledgeBase
+from kb.past_messages import standalone
+from kb.server.access import Caller, Reading
+from kb.server.answers import Answer, asked
+from kb.server.asking import require_profile
+from kb.server.filters import metadata_filters
+from kb.server.limits import Limits
+from kb.server.openai_messages import EMBEDDING, MODELS, Completion, Embedding, sources
+from kb.server.parts import KB, TheLimits, TheWork
+from kb.server.problems import Problem, openai_error, problem_of
+from kb.server.sse import as_line
 
 router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
-MODELS = {"kb-auto": "auto", "kb-documents": "documents", "kb-database": "database"}
+_EXTRA = ("citations", "route", "route_reason", "sql", "columns", "rows", "truncated", "errors")
 
 
 @router.get("/models")
-def models(caller: Reading) -> dict[str, Any]:  # noqa: ARG001 - only keys may ask
+async def models(caller: Reading) -> dict[str, Any]:  # noqa: ARG001 - only keys may ask
+    """A model for each source, and one that chooses."""
     data = [{"id": name, "object": "model", "created": 0, "owned_by": "kb"} for name in MODELS]
     return {"object": "list", "data": data}
+
+
+@router.get("/models/{name}")
+async def model(name: str, caller: Reading) -> dict[str, Any]:  # noqa: ARG001 - only keys may ask
+    if name not in MODELS:
+        raise Problem(404, "There is no such model")
+    return {"id": name, "object": "model", "created": 0, "owned_by": "kb"}
+
+
+@router.post("/chat/completions")
+async def completions(
+    body: Completion, request: Request, caller: Reading, kb: KB, limits: TheLimits, work: TheWork
+) -> Any:
+    """Answer the last message; the sources are an extra field, and notes below the text."""
+    reply = _Reply(body, caller, kb, limits)
+    await limits.require_tokens(caller)
+    if body.stream:
+        return work.stream(reply.chunks())
+    return await work.while_connected(request, reply.whole())
+
+
+class _Reply:
+    """One completion, whole or in chunks. Raises Problem for what cannot be answered."""
+
+    def __init__(self, body: Completion, caller: Caller, kb: KnowledgeBase, limits: Limits) -> None:
+        require_profile(kb, body.profile)
+        self._body = body
+        self._source = body.source
+        self._asked, self._past = body.question()
+        self._filters = metadata_filters(body.filters, caller)
+        self._caller = caller
+        self._kb = kb
+        self._limits = limits
+        self._about = {
+            "id": f"chatcmpl-{secrets.token_hex(12)}",
+            "created": int(time.time()),
+            "model": body.model,
+        }
+
+    async def whole(self) -> dict[str, Any]:
+        answer = await self._answer()
+        try:
+            values = await answer.whole()
+        finally:
+            await self._count(answer)
+        text = values["answer"] + sources(values["citations"] or [])
+        message = {"role": "assistant", "content": text}
+        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+        return {
+            **self._about,
+            "object": "chat.completion",
+            "choices": [choice],
+            "usage": _usage(answer),
+            **_extra(values),
+        }
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        try:
+            answer = await self._answer()
+            try:
+                async with aclosing(self._told(answer)) as told:
+                    async for chunk in told:
+                        yield _data(chunk)
+            finally:
+                await self._count(answer)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
+            yield _data(openai_error(problem_of(error)))
+        yield b"data: [DONE]\n\n"
+
+    async def _told(self, answer: Answer) -> AsyncGenerator[dict[str, Any], None]:
+        yield self._chunk({"role": "assistant", "content": ""})
+        async with aclosing(answer.words()) as words:
+            async for word in words:
+                yield self._chunk({"content": word})
+        values = answer.values()
+        if notes := sources(values["citations"] or []):
+            yield self._chunk({"content": notes})
+        yield self._chunk({}, "stop") | _extra(values)
+        if self._body.wants_usage:
+            yield self._chunk({}) | {"choices": [], "usage": _usage(answer)}
+
+    def _chunk(self, delta: Mapping[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+        return {**self._about, "object": "chat.completion.chunk", "choices": [choice]}
+
+    async def _answer(self) -> Answer:
+        return await asked(
+            self._kb,
+            await standalone(self._kb, self._asked, self._past),
+            self._source,
+            top_k=self._body.top_k,
+            filters=self._filters,
+            profile=self._body.profile,
+        )
+
+    async def _count(self, answer: Answer) -> None:
+        await self._limits.count_tokens(self._caller, sum(answer.tokens()))
+
+
+def _usage(answer: Answer) -> dict[str, int]:
+    prompt, completion = answer.tokens()
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+
+
+def _extra(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: values[key] for key in _EXTRA}
+
+
+def _data(value: Mapping[str, Any]) -> bytes:
+    return f"data: {as_line(value)}\n\n".encode()
+
+
+@router.post("/embeddings")
+def embeddings(body: Embedding, caller: Reading, kb: KB) -> dict[str, Any]:  # noqa: ARG001 - only keys may ask
+    """Vectors of the model that the documents are found by."""
+    if body.model not in (EMBEDDING, kb.collection.embedding_model):
+        raise Problem(404, "There is no such model", f"The embedding model is {EMBEDDING}.")
+    vectors = kb.embed_model.get_text_embedding_batch(body.texts)
+    data = [
+        {"object": "embedding", "index": index, "embedding": _written(vector, body.encoding_format)}
+        for index, vector in enumerate(vectors)
+    ]
+    tokens = sum(len(get_tokenizer()(text)) for text in body.texts)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": data, "model": body.model, "usage": usage}
+
+
+def _written(vector: Sequence[float], encoding: str) -> Sequence[float] | str:
+    if encoding == "float":
+        return vector
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()

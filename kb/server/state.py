@@ -1,0 +1,43 @@
+"""What the knowledge base holds, and how it searches."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from engines.profiles import READY
+from kb.server.access import Reading
+from kb.server.parts import KB
+from kb.server.problems import without_places
+
+router = APIRouter(prefix="/api", tags=["state"])
+
+
+@router.get("/status")
+def status(caller: Reading, kb: KB) -> dict[str, Any]:
+    """Counts, models and failures; of directories the names, not where they are."""
+    told = kb.status()
+    roots = [
+        {key: root[key] for key in ("name", "documents", "indexed_at")}
+        for root in told["roots"]
+        if caller.sees(root["name"])
+    ]
+    failed = [
+        {**each, "reason": without_places(each["reason"])}
+        for each in told["failed"]
+        if caller.sees(each["root"])
+    ]
+    return {**told, "roots": roots, "failed": failed, "key": caller.name, "scope": caller.scope}
+
+
+@router.get("/profiles")
+def profiles(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
+    """The search profiles, and which one searches when none is named."""
+    names = dict.fromkeys((*READY, *kb.config.profiles))
+    return [
+        {
+            "name": name,
+            "description": kb.config.profile(name).description,
+            "default": name == kb.config.retrieval.profile,
+        }
+        for name in names
+    ]
