@@ -1,6 +1,7 @@
 """Many sessions at once on a slow model, and what is watched while they talk."""
 
 import asyncio
+import random
 import re
 import threading
 import time
@@ -20,21 +21,24 @@ _CANARY = re.compile(r"canary\d+")
 
 
 class SlowLLM(ScriptedLLM):
-    """Echoes the last canary of its prompt, after as many seconds, without taking the loop."""
+    """Echoes the last canary of its prompt, after about as many seconds."""
 
     seconds: float = 0.2
 
+    def _wait(self) -> float:
+        return self.seconds * random.uniform(0.5, 1.5)
+
     async def acomplete(self, prompt: str, formatted: bool = False, **_: Any) -> CompletionResponse:
-        await asyncio.sleep(self.seconds)
+        await asyncio.sleep(self._wait())
         return CompletionResponse(text=_echo(prompt))
 
     async def astream_complete(
         self, prompt: str, formatted: bool = False, **_: Any
     ) -> CompletionResponseAsyncGen:
         async def stream() -> AsyncIterator[CompletionResponse]:
-            text, words = "", pieces(_echo(prompt))
+            text, words, seconds = "", pieces(_echo(prompt)), self._wait()
             for word in words:
-                await asyncio.sleep(self.seconds / len(words))
+                await asyncio.sleep(seconds / len(words))
                 text += word
                 yield CompletionResponse(text=text, delta=word)
 
