@@ -8,11 +8,12 @@ few.
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
 from engines.asked_words import has_cue, read_words
+from engines.dependent_questions import is_dependent
 from engines.entities import EntityIndex
 from engines.language import question_language
 from engines.route import Route, RouteName
@@ -80,7 +81,8 @@ class Evidence:
         parts = _parts(question[:_MOST_CHARACTERS], language)
         weighed = [self._weigh(part, passages, language) for part in parts]
         route = decided(weighed)
-        return Route(route=route, reason=_reason(route, weighed))
+        divided = _divided(parts, weighed) if route == "both" else {}
+        return Route(route=route, reason=_reason(route, weighed), **divided)
 
     def _is_verified(self, question: str) -> bool:
         return self._matcher is not None and self._matcher.match(question) is not None
@@ -97,6 +99,22 @@ def decided(weighed: Sequence[Weighed]) -> RouteName:
         return weighed[0].route or "documents"
     routes = {each.route or each.leaning for each in weighed}
     return routes.pop() if len(routes) == 1 else "both"
+
+
+def _divided(parts: Sequence[str], weighed: Sequence[Weighed]) -> dict[str, Any]:
+    """The parts for each source; the tables come first where the other part leans on theirs."""
+    routes = [each.route or each.leaning for each in weighed]
+    asked = list(zip(parts, routes, strict=True))
+    documents = " ".join(part for part, route in asked if route != "database")
+    database = " ".join(part for part, route in asked if route != "documents")
+    if not documents or not database or documents == database:
+        return {}
+    leans = is_dependent(documents) and not is_dependent(database)
+    return {
+        "first": "database" if leans else "",
+        "documents_question": documents,
+        "database_question": database,
+    }
 
 
 def _parts(question: str, language: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.retrievers import BaseRetriever
@@ -16,6 +17,7 @@ from engines.route import Route
 from engines.router import RoutedQueryEngine
 from engines.routing import Routing
 from engines.searching import Search
+from engines.small_talk import Sources, small_talk
 from kb.experiments import assigned
 from kb.models import vector_weight
 from kb.parts import Parts
@@ -122,6 +124,7 @@ class _RoutedAnswers:
         return RoutedQueryEngine(
             self._routing(),
             self._answering,
+            small_talk=partial(small_talk, sources=self._sources),
             streaming=self._asking.streaming,
         )
 
@@ -137,6 +140,12 @@ class _RoutedAnswers:
             documents=parts.config.documents.description or "the user's own documents",
             tables="(none)" if self._trouble else parts.tables.outline(),
         )
+
+    def _sources(self) -> Sources:
+        parts = self._parts
+        documents, _ = parts.registry.totals()
+        tables = () if self._trouble else sorted(parts.tables.get_usable_table_names())
+        return Sources(documents, tables)
 
     def _always(self) -> Route | None:
         if self._asking.source == "both":

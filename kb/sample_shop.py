@@ -14,6 +14,7 @@ QUESTIONS = (
     "Should I descale the Brume 2 again when it shows CB-121?",  # minutes, e-mail and PDF agree
     "Why did customers fail to pay on Black Friday?",  # the report calls it a checkout outage
     "Pourquoi mon espresso est-il trop acide ?",
+    "What was our revenue in 2025?",  # a verified query
 )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def demo() -> None:
     """See it work, on sample data.
 
-    Sets up, indexes the documents of a small online shop and answers three questions. Takes a
+    Sets up, indexes the documents of a small online shop and answers four questions. Takes a
     minute or two the first time, seconds later. Safe to repeat.
     """
     from kb.cli.render import show_report
@@ -37,14 +37,17 @@ def demo() -> None:
 
 def _ask(knowledge_base: "KnowledgeBase", question: str) -> None:
     from kb.cli.render import show_answer, show_sources
+    from kb.cli.render_rows import show_rows
 
     response = knowledge_base.ask(question)
+    metadata = response.metadata or {}
     OUT.print()
     OUT.print(Text.assemble(("Question: ", "dim"), (question, "bold")))
     OUT.print()
     show_answer(OUT, str(response.response))
     OUT.print()
-    show_sources(OUT, (response.metadata or {})["citations"], besides=str(response.response))
+    show_rows(OUT, metadata)
+    show_sources(OUT, metadata["citations"], besides=str(response.response))
 
 
 def _say_what_next(file: Path) -> None:
@@ -54,6 +57,8 @@ def _say_what_next(file: Path) -> None:
     for line in (
         f'  {kb} ask "How long do I have to send something back?"',
         f'  {kb} search "espresso too sour" --filter language=en',
+        f'  {kb} ask "Who are our three best customers, and what do they complain about?"',
+        f"  {kb} chat",
         f"  {kb} status",
         "With your own documents: kb init, then kb index PATH.",
         "With a language model (llm in config.yaml), answers are written instead of quoted.",
