@@ -321,8 +321,9 @@ def test_a_terminal_streams_stops_and_goes_on(kb, shop, session, terminal):
     shop.models.script.clear()
     screen.wait_for(">")
 
-    screen.type("/sourc\t")
-    screen.type("\x15/history\r")
+    screen.type("/hist\t")
+    screen.wait_for("ory")
+    screen.type("\r")
     screen.wait_for("Cut: The answer was stopped before its end.")
     screen.wait_for(">")
     screen.type("\x03")
