@@ -28,7 +28,7 @@ from engines.streamed_answer import (
     tokens_of,
     whole,
 )
-from engines.turn import OpenTurn, cited_passages, unforeseen
+from engines.turn import OpenTurn, cited_passages, store_left_over, unforeseen
 from stores.errors import EngineError, KBError
 from stores.sessions import SessionStore, Turn
 
@@ -64,7 +64,6 @@ class ChatSession(BaseChatEngine):
         self._rewrite = rewrite
         self._arewrite = arewrite
         self._user = user
-        self._unstored: list[OpenTurn] = []
 
     @property
     def chat_history(self) -> list[ChatMessage]:
@@ -152,16 +151,10 @@ class ChatSession(BaseChatEngine):
             )
         if not message.strip():
             raise EngineError("The question is empty. Ask something.")
-        self._store_left_over()
+        store_left_over(self._store)
         turn_id = secrets.token_hex(8) if turn_id is None else turn_id
         stored, _ = self._store.begin(self.session_id, turn_id, message, user=self._user)
-        return OpenTurn(self._store, self.session_id, stored, on_unstored=self._unstored.append)
-
-    def _store_left_over(self) -> None:
-        """The ends of turns for which the store did not answer."""
-        while self._unstored:
-            self._unstored[0].store_again()
-            del self._unstored[0]
+        return OpenTurn(self._store, self.session_id, stored)
 
     def _response(self, turn: OpenTurn, *, streaming: bool) -> Any:
         try:

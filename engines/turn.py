@@ -1,11 +1,16 @@
 """A turn of a chat session, from its question to what is stored of its answer."""
 
 import logging
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import sqlalchemy as sa
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from engines.follow_ups import Rewritten
@@ -25,27 +30,39 @@ _STOPPED = "The answer was stopped before its end."
 _log = logging.getLogger(__name__)
 
 
+# How turns ended of which the store could not be told, in any session of this process.
+_unstored: WeakKeyDictionary[sa.Engine, deque[Callable[[], Turn]]] = WeakKeyDictionary()
+_telling = threading.Lock()
+
+
+def store_left_over(store: SessionStore) -> None:
+    """Tell it now. Raises StoreUnavailable when it still does not answer."""
+    ends = _unstored.get(store.engine)
+    while ends:
+        with _telling, suppress(IndexError):  # another thread told the last one
+            _tell(ends[0])
+            ends.popleft()
+
+
+def _tell(end: Callable[[], Turn]) -> None:
+    try:
+        end()
+    except StoreUnavailable:
+        raise
+    except StoreError as error:
+        _log.warning("The end of a turn is lost: %s", error)
+
+
 class OpenTurn:
-    """A stored question; its answer ends it once: complete, partial or failed.
+    """A stored question; its answer ends it once: complete, partial or failed."""
 
-    `on_unstored` gets a turn whose end could not be stored, to `store_again` later.
-    """
-
-    def __init__(
-        self,
-        store: SessionStore,
-        session_id: str,
-        stored: Turn,
-        *,
-        on_unstored: Callable[["OpenTurn"], None],
-    ) -> None:
+    def __init__(self, store: SessionStore, session_id: str, stored: Turn) -> None:
         self.stored = stored
         self.question = Question(stored.question)
         self.calls = ModelCalls()
         self.metadata: dict[str, Any] = {**stored.evidence, **about_turn(stored)}
         self._store = store
         self._session_id = session_id
-        self._on_unstored = on_unstored
         self._rewritten_by = ""
         self._rewriting: dict[str, float] = {}
         self._since = time.perf_counter()
@@ -95,15 +112,6 @@ class OpenTurn:
             _log.warning("The end of a turn could not be stored: %s", store_error)
             error.add_note(f"Its turn could not be stored either: {store_error}")
 
-    def store_again(self) -> None:
-        """Raises StoreUnavailable; a turn that was deleted meanwhile is not stored."""
-        try:
-            self._store.finish(self._session_id, self.stored.id, **self._end)
-        except StoreUnavailable:
-            raise
-        except StoreError as error:
-            _log.warning("The end of a turn is lost: %s", error)
-
     def _ends(self, status: Ended, answer: str, error: str | None = None) -> None:
         prompt_tokens, completion_tokens = self.calls.tokens() or (None, None)
         self._end = {
@@ -118,10 +126,11 @@ class OpenTurn:
         }
 
     def _finish(self) -> None:
+        end = partial(self._store.finish, self._session_id, self.stored.id, **self._end)
         try:
-            self.stored = self._store.finish(self._session_id, self.stored.id, **self._end)
+            self.stored = end()
         except StoreUnavailable:
-            self._on_unstored(self)
+            _unstored.setdefault(self._store.engine, deque()).append(end)
             raise
         self.metadata |= about_turn(self.stored)
 

@@ -169,7 +169,7 @@ def test_mariadb_killed_between_question_and_answer(mortal):
         assert len(set(killed)) == 2
         mortal.ensure_running()
         assert [turn.status for turn in session.turns] == ["complete", "open"]
-        assert chat(lost, turn_id="lost") == ANSWER
+        assert chat(chat_session(mourning, llm), turn_id="lost") == ANSWER
         assert len(killed) == 2
         llm.reply = lambda _: ANSWER
         assert chat(lost) == ANSWER
