@@ -230,18 +230,33 @@ def test_sessions_are_listed_found_shown_renamed_exported_and_deleted(kb, shop, 
         assert (gone.exit_code, f"no session '{session}'" in gone.stderr) == (1, True)
 
 
-def test_old_sessions_are_pruned(kb, session):
-    kb("chat", "--session", session, lines=["How long?"])
+def age(session: str, days: int) -> None:
     with KnowledgeBase.open() as knowledge_base, knowledge_base.engine.begin() as connection:
         connection.exec_driver_sql(
-            f"UPDATE kb_session SET updated_at = updated_at - INTERVAL 9 DAY WHERE id = '{session}'"
+            f"UPDATE kb_session SET updated_at = updated_at - INTERVAL {days} DAY "
+            f"WHERE id = '{session}'"
         )
+
+
+def test_old_sessions_are_pruned(kb, session):
+    kb("chat", "--session", session, lines=["How long?"])
+    age(session, 9)
     assert "--days" in kb("session", "prune").stderr
-    assert json.loads(kb("session", "prune", "--days", "9", "--json").stdout) == {
-        "days": 9,
-        "deleted": 1,
-    }
+    pruned = json.loads(kb("session", "prune", "--days", "9", "--json").stdout)
+    assert pruned == {"days": 9, "deleted": 1}
     assert kb("session", "show", session).exit_code == 1
+
+
+def test_sessions_past_their_retention_are_gone_when_sessions_are_next_opened(kb, shop, session):
+    for name in (session, f"{session}-new"):
+        kb("chat", "--session", name, lines=["How long?"])
+    age(session, 9)
+    config = yaml.safe_load((shop.folder / "config.yaml").read_text("utf-8"))
+    short = {**config, "chat": {"retention_days": 9}}
+    (shop.folder / "short.yaml").write_text(yaml.safe_dump(short), "utf-8")
+    listed = json.loads(kb("--config", "short.yaml", "session", "list", "--json").stdout)
+    assert session not in [each["id"] for each in listed]
+    assert f"{session}-new" in [each["id"] for each in listed]
 
 
 def test_wrong_usage_is_said(kb):
