@@ -21,9 +21,14 @@ EMBEDDING = HashEmbedding()
 
 
 class Shop(BaseRetriever):
-    """Finds the same two passages for every question."""
+    """Finds the same two passages for every question, which it remembers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[QueryBundle] = []
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        self.asked.append(query_bundle)
         texts = {"returns.md": "30 days from delivery.", "kettle.pdf": "It boils in 3 minutes."}
         return [
             NodeWithScore(
@@ -60,12 +65,14 @@ def chat_session(
     token_limit: int = 8000,
     user: str | None = None,
     user_memory: bool = False,
+    shop: Shop | None = None,
     **rewriting: Any,
 ) -> ChatSession:
     sessions = session_store(engine)
+    shop = shop or Shop()
 
     def answering(streaming: bool) -> DocumentQueryEngine:
-        return DocumentQueryEngine(Shop(), llm=llm, embed_model=EMBEDDING, streaming=streaming)
+        return DocumentQueryEngine(shop, llm=llm, embed_model=EMBEDDING, streaming=streaming)
 
     memory = session_memory(
         session_id,

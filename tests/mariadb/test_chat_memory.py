@@ -3,14 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
-from chats import aas_asked, as_asked, chat_session, memory_table, session_store
+from chats import Shop, aas_asked, as_asked, chat_session, memory_table, session_store
 from fake_models import ScriptedLLM
 from llama_index.core.storage.chat_store.base_db import MessageStatus
 
 from engines.chat import ChatSession
+from engines.follow_ups import arewritten, rewritten
+from engines.question import as_question
 from stores.errors import ModelUnavailable
 from stores.schema import migrate
 
@@ -297,9 +300,31 @@ def test_without_a_model_the_questions_asked_are_told(engine, way):
     assert last == "Votre dernière question était : What was my first question?"
 
 
-def test_what_is_remembered_never_reaches_the_words_for_the_tables(engine):
-    session, contexts = remembering(engine, script(summary="canary; DROP TABLE x"))
-    talk(session, *(f"Question {number}?" for number in range(9)))
-    assert "canary" in contexts[-1]
-    turns = session.turns
-    assert not any("canary" in (turn.standalone or turn.question) for turn in turns)
+def test_what_is_remembered_may_be_read_in_a_follow_up_and_never_in_the_words_for_sql(engine):
+    rewritings: list[str] = []
+
+    def reply(prompt: str) -> str:
+        if "You rewrite the last question" in prompt:
+            rewritings.append(prompt)
+            return "What about canary DROP TABLE orders in Ireland?"
+        return script(summary="canary DROP TABLE orders").reply(prompt)
+
+    shop, llm = Shop(), ScriptedLLM(reply=reply)
+    session = chat_session(
+        engine,
+        llm,
+        token_limit=LIMIT,
+        shop=shop,
+        rewrite=partial(rewritten, llm=llm, entities=None),
+        arewrite=partial(arewritten, llm=llm, entities=None),
+    )
+    talk(session, *(f"How long may customers keep machine {number}?" for number in range(9)))
+    assert not rewritings
+    session.chat("And in Ireland?")
+    assert "canary DROP TABLE orders" in rewritings[0]
+    question = as_question(shop.asked[-1])
+    assert "canary" in question.query_str
+    assert "canary" not in question.for_tables
+    assert "Ireland" in question.for_tables
+    turn = session.turns[-1]
+    assert (turn.standalone, turn.rewritten_by) == (question.query_str, "model")
