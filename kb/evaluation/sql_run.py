@@ -71,12 +71,12 @@ def evaluate_sql(
     """
     questions = asked.sample(plan.limit)
     model = GOLD if plan.gold else _model(knowledge_base).metadata.model_name
-    accepted = {each.text: _accepted(knowledge_base.tables, each, plan) for each in questions}
+    accepted = {each.gold: _accepted(knowledge_base.tables, each, plan) for each in questions}
     answers: list[SQLAnswer] = []
     cases = list(_cases(knowledge_base, questions, plan))
     for question, engine in cases:
         on_progress("Asking the tables", len(answers), len(cases))
-        asking = _Asking(knowledge_base.tables, engine, accepted[question.text])
+        asking = _Asking(knowledge_base.tables, engine, accepted[question.gold])
         answers.append(asking.answer(question, must_answer=not answers))
     outcome = SQLOutcome(model, _figures(answers), answers)
     return replace(outcome, run=_stored(knowledge_base, asked, outcome)) if plan.save else outcome

@@ -12,6 +12,9 @@ from typer.testing import CliRunner, Result
 
 from kb.cli import app
 from stores.evaluations import Evaluations
+from stores.script import run_script
+
+DATA = Path(__file__).parents[2] / "data"
 
 SCHEMA = """
 CREATE TABLE rivers (name VARCHAR(20), length INT, country VARCHAR(20));
@@ -58,10 +61,12 @@ def score(settings: dict, models: FakeModels, tmp_path: Path) -> Callable[..., R
         config.write_text(yaml.safe_dump(settings), "utf-8")
         return CliRunner().invoke(app, [*arguments, "--config", str(config)])
 
-    def score(*options: str, replies: tuple = (), questions: list = QUESTIONS) -> Result:
+    def score(
+        *options: str, replies: tuple = (), questions: list = QUESTIONS, path: Path = file
+    ) -> Result:
         models.script = list(replies)
         file.write_text("".join(f"{json.dumps(each)}\n" for each in questions), "utf-8")
-        return run("eval", "--sql", str(file), *options)
+        return run("eval", "--sql", str(path), *options)
 
     run("status")  # embeds once, to measure
     return score
@@ -115,6 +120,14 @@ def test_every_gold_statement_stands_in_for_the_model_and_is_right(score, models
         ["longest/1", "longest/2", "french/1"], "right"
     )
     assert prompts(models) == []
+
+
+def test_the_known_sql_of_the_sample_questions_is_right(score, settings, engine):
+    run_script(engine, (DATA / "shop.sql").read_text("utf-8"))
+    settings["tables"]["include"] = ["customers", "products", "orders", "order_items", "reviews"]
+    result = score("--json", "--gold", path=DATA / "questions.yaml")
+    assert set(verdicts(result).values()) == {"right"}
+    assert len(verdicts(result)) == 14
 
 
 def test_gold_that_the_guard_or_the_server_refuses_is_said(score):
