@@ -13,6 +13,7 @@ from llama_index.core.llms.llm import LLM
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.schema import QueryBundle
 
+from engines.entities import EntityIndex
 from engines.guarded_database import GuardedDatabase
 from engines.model_errors import model_errors
 from engines.placeholders import bound
@@ -42,6 +43,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         *,
         llm: LLM,
         embed_model: BaseEmbedding,
+        entities: EntityIndex | None = None,
         examples: Callable[[str], str] | None = None,
         streaming: bool = False,
         sql_only: bool = False,
@@ -59,7 +61,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
                 ]
             ),
             response_synthesis_prompt=PromptTemplate(prompt("rows_answer")),
-            table_retriever=table_choice(database, llm, embed_model),
+            table_retriever=table_choice(database, llm, entities),
             embed_model=embed_model,
             sql_only=sql_only,
             synthesize_response=synthesize_response,

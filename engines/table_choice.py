@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.llm import LLM
 from llama_index.core.objects import SQLTableSchema
 
@@ -26,11 +25,7 @@ _WORTH = 0.05  # of the best score, below which a table is left out though there
 _NAMED = 0.5  # of the best score, from which on a question is taken to name a table
 
 
-def table_choice(
-    database: GuardedDatabase,
-    llm: LLM,
-    embed_model: BaseEmbedding | None = None,  # noqa: ARG001 - words alone choose better
-) -> Any:
+def table_choice(database: GuardedDatabase, llm: LLM, entities: EntityIndex | None = None) -> Any:
     """What retrieves the tables that fit a question; None when all of them fit the prompt."""
     texts = {
         name: database.get_single_table_info(name) for name in database.get_usable_table_names()
@@ -42,7 +37,7 @@ def table_choice(
         sizes={name: len(text) for name, text in texts.items()},
         words={name: SchemaWords([text]) for name, text in texts.items()},
         joins=table_joins([database.metadata_obj.tables[name] for name in texts]),
-        entities=EntityIndex(database),
+        entities=entities or EntityIndex(database),
         room=room,
     )
 

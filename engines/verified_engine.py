@@ -1,6 +1,7 @@
 """The query engine that answers from verified queries, and leaves the rest to another one."""
 
 import asyncio
+import logging
 import time
 from typing import Any, Final
 
@@ -15,9 +16,11 @@ from engines.query_result import Run
 from engines.responses import answer_metadata, as_async_stream, as_stream
 from engines.verified import Match, VerifiedMatcher
 from engines.verified_answer import VerifiedAnswer, answer
+from stores.errors import QueryFailed, UnsafeQuery
 
 _LIKE: Final = 0.5  # cosine; what is further away is not worth naming
 _NAMED: Final = 3
+_log = logging.getLogger(__name__)
 _PHRASES = {
     "en": {
         "none": "No verified query answers this, and there is no language model to write one.",
@@ -36,9 +39,9 @@ _PHRASES = {
 class VerifiedQueryEngine(BaseQueryEngine):
     """Answers with the verified query that a question asks for; else `otherwise` answers.
 
-    `Response.metadata["verified"]` tells who verified what, and the values that were bound. With
-    `sql_only` the statement is the answer, and nothing but names is looked up; without
-    `synthesize_response` the rows alone are.
+    So does it for one that does not run any more. `Response.metadata["verified"]` tells who
+    verified what, and the values that were bound. With `sql_only` the statement is the answer, and
+    nothing but names is looked up; without `synthesize_response` the rows alone are.
     """
 
     def __init__(
@@ -86,7 +89,13 @@ class VerifiedQueryEngine(BaseQueryEngine):
         if match is None and self._otherwise:
             return None
         metadata = answer_metadata("database", self._route_reason, None) | {"verified": None}
-        text = self._text(question, match, metadata)
+        try:
+            text = self._text(question, match, metadata)
+        except (UnsafeQuery, QueryFailed) as error:
+            if self._otherwise is None:
+                raise
+            _log.warning("A verified query does not run: %s", error)
+            return None
         metadata["timings"]["answer"] = round((time.perf_counter() - begin) * 1000, 1)
         return Response(text, [], metadata)
 

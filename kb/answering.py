@@ -92,6 +92,7 @@ def database_engine(
     return answering_from_tables(
         parts.tables,
         parts.verified_matcher,
+        parts.entities,
         llm=parts.llm,
         embed_model=parts.embed_model,
         streaming=streaming,

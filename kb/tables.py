@@ -9,6 +9,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.llm import LLM
 
 from engines.database import DatabaseQueryEngine
+from engines.entities import EntityIndex
 from engines.guarded_database import GuardedDatabase
 from engines.verified import VerifiedMatcher
 from engines.verified_answer import examples
@@ -59,6 +60,7 @@ def guarded(config: Config, engine: sa.Engine) -> GuardedDatabase:
 def answering_from_tables(
     tables: GuardedDatabase,
     matcher: VerifiedMatcher,
+    entities: EntityIndex,
     *,
     llm: LLM | None,
     embed_model: BaseEmbedding,
@@ -77,7 +79,9 @@ def answering_from_tables(
         "synthesize_response": synthesize_response,
     }
     model = (
-        DatabaseQueryEngine(tables, llm=llm, embed_model=embed_model, examples=like, **options)
+        DatabaseQueryEngine(
+            tables, llm=llm, embed_model=embed_model, entities=entities, examples=like, **options
+        )
         if llm
         else None
     )

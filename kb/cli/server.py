@@ -62,10 +62,10 @@ def shell(config: ConfigPath = None) -> None:
     loaded = _loaded(config)
     url = loaded.database.url
     if url == "embedded":
-        server = _private_server(loaded)
-        server.fetch(say)
-        server.ensure_running()
-        command = server.shell_command(loaded.database.name)
+        from kb.database import open_private_database
+
+        open_private_database(loaded, loaded.database.name, say).dispose()
+        command = _private_server(loaded).shell_command(loaded.database.name)
     else:
         command = _client(url)
     sys.stdout.flush()

@@ -287,6 +287,19 @@ async def test_what_no_verified_query_answers_goes_to_the_other_engine(matcher, 
     assert str(engine.query("Who are our best customers?")) != "from the other engine"
 
 
+def test_a_query_that_does_not_run_any_more_leaves_the_answer_to_the_other_engine(matcher):
+    def broken(sql, values):
+        raise QueryFailed("Table orders is gone.")
+
+    question = "What was our revenue in 2025?"
+    assert (
+        str(VerifiedQueryEngine(matcher, broken, CustomEngine()).query(question))
+        == "from the other engine"
+    )
+    with pytest.raises(QueryFailed, match="orders is gone"):
+        VerifiedQueryEngine(matcher, broken).query(question)
+
+
 def test_a_question_goes_on_with_the_values_that_no_model_is_shown(matcher, run):
     question = Question(
         "What did Ana say?",
