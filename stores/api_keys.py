@@ -4,7 +4,8 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 
 from stores.connection import error_number, in_snapshot, in_transaction
 from stores.errors import StoreError
+from stores.reader import reader_of
 from stores.sql import statements
 
 _SQL = {name: sa.text(sql) for name, sql in statements("api_keys.sql").items()}
@@ -85,7 +87,8 @@ class ApiKeys:
 
     def any(self) -> bool:
         """Whether there has ever been one."""
-        return bool(in_snapshot(self.engine, lambda c: c.scalar(_SQL["any"])))
+        [row] = self._read("any", {})
+        return bool(row.known)
 
     def presented(self, text: str) -> ApiKey | None:
         """The key that somebody presents; None for one that is unknown, wrong or revoked."""
@@ -94,10 +97,17 @@ class ApiKeys:
         if prefix != _PREFIX or not secret or not key_id.isascii():
             return None
         values = {"id": key_id}
-        row = in_snapshot(self.engine, lambda c: c.execute(_SQL["presented"], values).first())
+        row = next(iter(self._read("presented", values)), None)
         known = bytes(row.digest) if row else bytes(32)
         matches = hmac.compare_digest(known, _digest(secret))
         return _key(row) if row and matches and row.revoked_at is None else None
+
+    def _read(self, statement: str, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Before every request, so on the connections that are ready for it."""
+        reader = reader_of(self.engine)
+        with suppress(*reader.errors):
+            return reader.execute(_SQL[statement], values)
+        return in_snapshot(self.engine, lambda c: c.execute(_SQL[statement], values).all())
 
     def revoke(self, name: str) -> None:
         """Raises StoreError when no key of that name is in use."""

@@ -25,6 +25,9 @@ def serve(
         int | None,
         typer.Option(metavar="N", min=1, max=65535, help="The port.  [default: serve.port]"),
     ] = None,
+    processes: Annotated[
+        int, typer.Option(metavar="N", min=1, max=64, help="How many processes serve.")
+    ] = 1,
     config: ConfigPath = None,
 ) -> None:
     """Serve the knowledge base over HTTP.
@@ -35,9 +38,7 @@ def serve(
     kb serve --host 0.0.0.0            # takes a key: kb key create NAME
     """
     try:
-        import uvicorn
-
-        from kb.server.app import make_app
+        from kb.server.serve import run
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"kb serve needs {error.name}: pip install 'mariadb-kb[serve]'"
@@ -47,26 +48,16 @@ def serve(
     loaded = load_config(config)
     address, number = host or loaded.serve.host, port or loaded.serve.port
     _require_key_beyond_loopback(config, address)
-    app = make_app(loaded, host=address)
     say(f"Serving on http://{address}:{number}; the API is described at /docs. Ctrl-C stops.")
-    uvicorn.run(
-        app,
-        host=address,
-        port=number,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-    )
+    run(loaded, address, number, processes)
 
 
 def _require_key_beyond_loopback(config: Path | None, address: str) -> None:
     from kb.server.access import LOOPBACK
     from stores.api_keys import ApiKeys
 
-    if address in LOOPBACK:
-        return
-    with opened(config) as knowledge_base:
-        if not ApiKeys(knowledge_base.engine).any():
+    with opened(config) as knowledge_base:  # also shows what is wrong before anything is served
+        if address not in LOOPBACK and not ApiKeys(knowledge_base.engine).any():
             raise ConfigError(
                 f"{address} can be reached from other machines, and no key guards the server. "
                 "Create one first: kb key create NAME"

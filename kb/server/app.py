@@ -1,9 +1,10 @@
 """The application: one knowledge base, its routes and what guards them."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import anyio.to_thread
@@ -33,8 +34,10 @@ from kb.server.limits import Limits
 from kb.server.problems import install
 from kb.server.runner import Runner
 from kb.server.sse import Work
+from stores.errors import KBError
 
-_THREADS: Final = 12  # for what blocks, and as many for what answers; the pool has 15 connections
+_THREADS: Final = 8  # for what blocks, and as many for what answers; the pool has 15 connections
+_SWITCH_SECONDS: Final = 0.001  # so that the loop waits for no thread that computes
 _GROUPS: Final = (
     *(asking, sessions, tables, verified, documents, jobs, feedback),
     *(state, health, openai, docs),
@@ -49,6 +52,7 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
         _bound_threads()
         kb = await asyncio.to_thread(KnowledgeBase.open, config)
         app.state.kb, app.state.work = kb, Work()
+        await asyncio.to_thread(_warm, kb)
         runner = Runner(kb)
         running = asyncio.create_task(runner.run())
         try:
@@ -71,6 +75,18 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
     return app
 
 
+def _warm(kb: KnowledgeBase) -> None:
+    """Open now what the first question would wait for; what cannot be opened shows when asked."""
+    for open_part in (
+        lambda: kb.retriever().retrieve("ready"),
+        lambda: kb.evidence,
+        lambda: kb.session_store,
+    ):
+        with suppress(KBError):
+            open_part()
+
+
 def _bound_threads() -> None:
+    sys.setswitchinterval(_SWITCH_SECONDS)
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))

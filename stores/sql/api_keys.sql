@@ -16,7 +16,7 @@ FROM kb_api_key WHERE id = :id
 
 -- any --
 -- Whether there has ever been a key: the last one revoked opens no door.
-SELECT EXISTS (SELECT 1 FROM kb_api_key)
+SELECT EXISTS (SELECT 1 FROM kb_api_key) AS known
 
 -- revoke --
 -- A key is of no use any more.

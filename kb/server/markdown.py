@@ -1,0 +1,22 @@
+"""Markdown of models and documents as HTML that can do nothing."""
+
+from typing import Final
+
+import nh3
+from markdown_it import MarkdownIt
+
+# Neither images nor links: what an answer rests on is linked by the numbers of its citations.
+_TAGS: Final = {
+    *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li"),
+    *("strong", "em", "s", "code", "pre", "table", "thead", "tbody", "tr", "th", "td"),
+}
+_MARKDOWN: Final = MarkdownIt(
+    "commonmark", {"html": False, "linkify": False, "breaks": True}
+).enable(["table", "strikethrough"])
+_MARKDOWN.disable("reference")  # [1] stays a citation, whatever `[1]: …` says
+_MARKDOWN.validateLink = lambda _: True  # type: ignore[method-assign]  # all are taken as links, and dropped
+
+
+def as_html(text: str) -> str:
+    """Blocks, emphasis, code and tables; HTML is text, a link its label, an image nothing."""
+    return nh3.clean(_MARKDOWN.render(text), tags=_TAGS, attributes={"ol": {"start"}})
