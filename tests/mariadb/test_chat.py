@@ -15,15 +15,16 @@ from llama_index.core.chat_engine.types import AgentChatResponse, BaseChatEngine
 from engines.chat import ChatSession
 from engines.streamed_answer import StreamedAnswer
 from stores.errors import EngineError, ModelUnavailable, StoreError
-from stores.schema import migrate
 from stores.sessions import Turn
+
+pytest_plugins = ["chat_database"]
 
 ANSWER = "You have 30 days [1]."
 
 
-@pytest.fixture(autouse=True)
-def tables(engine: sa.Engine) -> None:
-    migrate(engine)
+@pytest.fixture
+def engine(chat_engine: sa.Engine) -> sa.Engine:
+    return chat_engine
 
 
 def chat(session: ChatSession, message: str, **options: str) -> AgentChatResponse:

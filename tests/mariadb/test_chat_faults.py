@@ -31,13 +31,15 @@ from stores.errors import ModelUnavailable, StoreUnavailable
 from stores.private_server import PrivateServer
 from stores.schema import migrate
 
+pytest_plugins = ["chat_database"]
+
 SILENT = Fault(wait=5)
 ANSWER = "30 days [1]."
 
 
-@pytest.fixture(autouse=True)
-def tables(engine: sa.Engine) -> None:
-    migrate(engine)
+@pytest.fixture
+def engine(chat_engine: sa.Engine) -> sa.Engine:
+    return chat_engine
 
 
 def chat(session: ChatSession, **options: str) -> str:

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from chats import chat_session, session_store
 from fake_models import ScriptedLLM
 
-from stores.schema import migrate
 from stores.sessions import Turn
+
+pytest_plugins = ["chat_database"]
 
 KILLS = 6
 SEED = int(os.environ.get("KB_TEST_SEED", "20261121"))
@@ -55,6 +56,11 @@ for line in sys.stdin:
         say("pid", os.getpid())
         chat(line.strip())
 """
+
+
+@pytest.fixture
+def engine(chat_engine: sa.Engine) -> sa.Engine:
+    return chat_engine
 
 
 class Chatting:
@@ -113,7 +119,6 @@ class Chatting:
 
 @pytest.fixture
 def chatting(engine: sa.Engine) -> Iterator[Chatting]:
-    migrate(engine)
     with Chatting(engine.url) as chatting:
         yield chatting
 

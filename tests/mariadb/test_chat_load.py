@@ -7,15 +7,20 @@ import sqlalchemy as sa
 from chats import chat_session
 from many_chats import check, load
 
-from stores.schema import migrate
-
 SESSIONS, TURNS = 64, 3
+
+
+pytest_plugins = ["chat_database"]
+
+
+@pytest.fixture
+def engine(chat_engine: sa.Engine) -> sa.Engine:
+    return chat_engine
 
 
 def test_many_sessions_at_once_keep_their_words_their_order_and_the_loop_awake(
     engine: sa.Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    migrate(engine)
     watched = asyncio.run(load(engine, SESSIONS, TURNS, seconds=0.2))
     for number in range(SESSIONS):
         check(chat_session(engine, None, f"canary{number}"), TURNS)

@@ -15,15 +15,16 @@ from engines.chat import ChatSession
 from engines.follow_ups import arewritten, rewritten
 from engines.question import as_question
 from stores.errors import ModelUnavailable
-from stores.schema import migrate
+
+pytest_plugins = ["chat_database"]
 
 LIMIT = 600  # tokens; a turn of the tests takes about 85, and 70% are for turns
 FILLER = "and some more words of no weight " * 10
 
 
-@pytest.fixture(autouse=True)
-def tables(engine: sa.Engine) -> None:
-    migrate(engine)
+@pytest.fixture
+def engine(chat_engine: sa.Engine) -> sa.Engine:
+    return chat_engine
 
 
 def script(**replies: str | Callable[[str], str]) -> ScriptedLLM:
