@@ -9,6 +9,7 @@ from stores.errors import (
     RootConflict,
     StoreError,
     StoreUnavailable,
+    TurnUnderWay,
     UnsupportedFilter,
     UnsupportedServer,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "RootConflict",
     "StoreError",
     "StoreUnavailable",
+    "TurnUnderWay",
     "UnsupportedFilter",
     "UnsupportedServer",
     "make_engine",
