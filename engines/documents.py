@@ -18,6 +18,7 @@ from engines.extract import quotes
 from engines.model_errors import model_errors
 from engines.passage_answer import ANSWERING, OnAnswer, PassageAnswer
 from engines.prompts import prompt
+from engines.question import as_question
 from engines.responses import as_async_stream, as_stream
 from engines.searching import searches
 
@@ -107,7 +108,7 @@ class DocumentQueryEngine(BaseQueryEngine):
             "timings": {},
             "model": self._llm.metadata.model_name if self._llm else None,
         }
-        return PassageAnswer(asked.query_str, metadata, self._on_answer)
+        return PassageAnswer(as_question(asked), metadata, self._on_answer)
 
     def _without_model(self, answer: PassageAnswer) -> Response:
         with model_errors("comparing sentences with the question"):

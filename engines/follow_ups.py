@@ -18,9 +18,11 @@ from llama_index.core.prompts import ChatPromptTemplate
 from engines.carry_over import Carried, carried, items, names_in, with_values
 from engines.dependent_questions import is_dependent
 from engines.entities import EntityIndex
+from engines.language import PHRASES
 from engines.model_errors import model_errors
 from engines.naming import is_another
 from engines.prompts import prompt
+from engines.query_analysis import query_language
 from engines.question import Entity, Question
 from engines.question_reply import read_rewriting
 from stores.sessions import Turn
@@ -110,7 +112,9 @@ class _FollowUp:
         if not self._is_of_tables or not self._stands_for_entities(text):
             return Rewritten(self._question(readable), "model")
         named = tuple(each for each in self._named if each.name in names_in(text))
-        return Rewritten(Question(readable, for_tables=text, entities=named), "model")
+        language = self._language(readable)
+        question = Question(readable, for_tables=text, entities=named, language=language)
+        return Rewritten(question, "model")
 
     def prompt_values(self) -> dict[str, str] | None:
         """What the model reads; None where it need not be asked."""
@@ -127,7 +131,17 @@ class _FollowUp:
 
     def _question(self, readable: str) -> Question:
         by_rule = self._carried[-1]
-        return Question(readable, for_tables=by_rule.for_tables, entities=by_rule.entities)
+        return Question(
+            readable,
+            for_tables=by_rule.for_tables,
+            entities=by_rule.entities,
+            language=self._language(readable),
+        )
+
+    def _language(self, readable: str) -> str:
+        """That of the follow-up, where it is clear and kb speaks it; "" where the text has it."""
+        own = query_language(self._asked)
+        return own if own in PHRASES and own != query_language(readable) else ""
 
     def _readable(self) -> str:
         """From the last question as it was put to the sources, when a model had written that."""

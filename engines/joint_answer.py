@@ -30,7 +30,7 @@ class JointAnswer(PassageAnswer):
     ) -> None:
         metadata = answer_metadata("both", route.reason, model)
         metadata["first"] = route.first or None
-        super().__init__(question.query_str, metadata, on_answer)
+        super().__init__(question, metadata, on_answer)
         self.said_by_documents = ""
         self._said_by_tables = ""
         self._question = question
@@ -38,7 +38,9 @@ class JointAnswer(PassageAnswer):
 
     @property
     def documents_question(self) -> Question:
-        return Question(self._route.documents_question or self._question.query_str)
+        asked = self._question
+        part = self._route.documents_question or asked.query_str
+        return Question(part, language=asked.language)
 
     @property
     def database_question(self) -> Question:
@@ -48,7 +50,7 @@ class JointAnswer(PassageAnswer):
         part = self._route.database_question if is_the_users else ""
         if not part:
             return asked
-        return Question(part)
+        return Question(part, language=asked.language)
 
     def about(self, name: str) -> Question:
         """The documents' question, of passages alone that hold the name as it is written."""
@@ -66,6 +68,7 @@ class JointAnswer(PassageAnswer):
             question.query_str,
             for_tables=f"{question.for_tables}\n(The documents name {names}.)",
             entities=(*question.entities, *found),
+            language=question.language,
         )
 
     @property
@@ -123,7 +126,7 @@ class JointAnswer(PassageAnswer):
             told = " ".join(f"{source.capitalize()}: {errors[source]}" for source in _SOURCES)
             raise EngineError(f"Neither the documents nor the tables could be asked. {told}")
         self.footnote = "".join(
-            f"\n\n{phrase(f'{source}_failed', self.question).format(reason=reason)}"
+            f"\n\n{phrase(f'{source}_failed', self._asked).format(reason=reason)}"
             for source, reason in errors.items()
         )
 
@@ -148,10 +151,10 @@ class JointAnswer(PassageAnswer):
         """Both answers, one below the other: rows first, where there are some."""
         parts = []
         if self._said_by_tables:
-            parts.append(f"{phrase('from_tables', self.question)}\n{self._said_by_tables}")
+            parts.append(f"{phrase('from_tables', self._asked)}\n{self._said_by_tables}")
         self._sources.extend(self.passages)
         if "documents" not in self.metadata["errors"]:
-            parts.append(self.said_by_documents or phrase("not_found", self.question))
+            parts.append(self.said_by_documents or phrase("not_found", self._asked))
         if not self.metadata["sql"]:
             parts.reverse()
         return self._response("\n\n".join(parts) + self.footnote)

@@ -1,6 +1,7 @@
 """The language to answer in, and the words that kb itself says in it."""
 
 from engines.query_analysis import query_language
+from engines.question import Question
 
 PHRASES = {
     "en": {
@@ -31,12 +32,13 @@ PHRASES = {
 }
 
 
-def phrase(name: str, question: str) -> str:
+def phrase(name: str, question: str | Question) -> str:
     """What kb says, in the language of the question."""
     return PHRASES[question_language(question)][name]
 
 
-def question_language(question: str) -> str:
+def question_language(question: str | Question) -> str:
     """One of the languages that kb speaks itself, English for a question in any other."""
-    language = query_language(question)
+    asked = question if isinstance(question, Question) else Question(question)
+    language = asked.language or query_language(asked.query_str)
     return language if language in PHRASES else "en"

@@ -16,6 +16,7 @@ from engines.citations import CitedText, addresses, citation, numbered
 from engines.extract import Quote
 from engines.language import phrase
 from engines.model_errors import model_errors
+from engines.question import Question
 from engines.searching import Search
 from stores.errors import ModelUnavailable
 
@@ -31,8 +32,11 @@ class PassageAnswer:
     answer, when that is complete.
     """
 
-    def __init__(self, question: str, metadata: dict[str, Any], on_answer: OnAnswer | None) -> None:
-        self.question = question
+    def __init__(
+        self, asked: Question, metadata: dict[str, Any], on_answer: OnAnswer | None
+    ) -> None:
+        self.question = asked.query_str
+        self._asked = asked
         self.metadata = metadata
         self.footnote = ""  # what kb adds to a written answer
         self.passages: Sequence[NodeWithScore] = ()
@@ -71,9 +75,9 @@ class PassageAnswer:
 
     def quoted(self, found: Sequence[Quote]) -> Response:
         if not self.passages:
-            return self._response(phrase("nothing_indexed", self.question))
+            return self._response(phrase("nothing_indexed", self._asked))
         if not found:
-            return self._response(phrase("not_found", self.question))
+            return self._response(phrase("not_found", self._asked))
         best: dict[str, Quote] = {}
         for quote in found:
             best.setdefault(quote.passage.node_id, quote)
@@ -81,7 +85,7 @@ class PassageAnswer:
         for node_id, quote in best.items():
             self._cite(numbers[node_id], quote.passage, quote.text)
         lines = [f"- “{quote.text}” [{numbers[quote.passage.node_id]}]" for quote in found]
-        return self._response("\n".join([phrase("extracts", self.question), *lines]))
+        return self._response("\n".join([phrase("extracts", self._asked), *lines]))
 
     def _streamed(self, tokens: Iterator[str]) -> Generator[str, None, None]:
         cited = CitedText(len(self.passages), addresses(self.passages))

@@ -23,10 +23,12 @@ class Question(QueryBundle):
 
     `for_tables` holds the user's words alone. A value that came from a document or a row stands in
     it as the :name of an entity, and is bound when the statement runs.
+    `language` is that to answer in, where it is not that of `query_str`.
     """
 
     for_tables: str = ""
     entities: tuple[Entity, ...] = field(default_factory=tuple)
+    language: str = ""
 
     def __post_init__(self) -> None:
         self.for_tables = self.for_tables or self.query_str

@@ -160,7 +160,7 @@ class TableQuestion:
 
     @property
     def _language(self) -> str:
-        return question_language(self.question.query_str)
+        return question_language(self.question)
 
     @property
     def _rows(self) -> QueryResult:

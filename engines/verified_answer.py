@@ -8,6 +8,7 @@ from babel import dates
 
 from engines.language import question_language
 from engines.query_result import QueryResult, Run, as_text, formatted
+from engines.question import Question
 from engines.verified import Match
 from stores.binding import with_literals
 from stores.verified_queries import VerifiedQuery
@@ -36,7 +37,7 @@ class VerifiedAnswer:
     result: QueryResult
 
 
-def answer(question: str, match: Match, run: Run) -> VerifiedAnswer:
+def answer(question: str | Question, match: Match, run: Run) -> VerifiedAnswer:
     """Run the verified query, and put its rows into the language of the question."""
     language = question_language(question)
     result = run(match.query.sql, match.values)

@@ -13,6 +13,7 @@ from llama_index.core.schema import QueryBundle
 
 from engines.language import question_language
 from engines.query_result import Run
+from engines.question import Question, as_question
 from engines.responses import answer_metadata, as_async_stream, as_stream
 from engines.verified import Match, VerifiedMatcher
 from engines.verified_answer import VerifiedAnswer, answer
@@ -69,23 +70,23 @@ class VerifiedQueryEngine(BaseQueryEngine):
         return {"otherwise": self._otherwise} if self._otherwise else {}
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        response = self._verified(query_bundle.query_str)
+        response = self._verified(as_question(query_bundle))
         if response is None:
             assert self._otherwise  # noqa: S101 - without another engine there is an answer
             return self._otherwise.query(query_bundle)
         return as_stream(response) if self._streaming else response
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        response = await asyncio.to_thread(self._verified, query_bundle.query_str)
+        response = await asyncio.to_thread(self._verified, as_question(query_bundle))
         if response is None:
             assert self._otherwise  # noqa: S101 - as above
             return await self._otherwise.aquery(query_bundle)
         return as_async_stream(response) if self._streaming else response
 
-    def _verified(self, question: str) -> Response | None:
+    def _verified(self, question: Question) -> Response | None:
         """None when the other engine is to answer."""
         begin = time.perf_counter()
-        match = self._matcher.match(question)
+        match = self._matcher.match(question.query_str)
         if match is None and self._otherwise:
             return None
         metadata = answer_metadata("database", self._route_reason, None) | {"verified": None}
@@ -99,7 +100,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
         metadata["timings"]["answer"] = round((time.perf_counter() - begin) * 1000, 1)
         return Response(text, [], metadata)
 
-    def _text(self, question: str, match: Match | None, metadata: dict[str, Any]) -> str:
+    def _text(self, question: Question, match: Match | None, metadata: dict[str, Any]) -> str:
         if match is None:
             return self._refusal(question)
         metadata["sql"] = match.query.sql
@@ -110,11 +111,11 @@ class VerifiedQueryEngine(BaseQueryEngine):
         metadata.update(_rows(found))
         return found.text if self._synthesize_response else found.rows
 
-    def _refusal(self, question: str) -> str:
+    def _refusal(self, question: Question) -> str:
         phrases = _PHRASES[question_language(question)]
         near = [
             f"- {query.question}"
-            for query, likeness in self._matcher.nearest(question, _NAMED)
+            for query, likeness in self._matcher.nearest(question.query_str, _NAMED)
             if likeness >= _LIKE
         ]
         return "\n".join([phrases["none"], *([phrases["near"], *near] if near else [])])

@@ -18,6 +18,7 @@ from engines.router import RoutedQueryEngine
 from engines.routing import Routing
 from engines.searching import Search
 from engines.small_talk import Sources, small_talk
+from engines.translation import Translator
 from kb.experiments import assigned
 from kb.models import vector_weight
 from kb.parts import Parts
@@ -71,6 +72,7 @@ def document_retriever(
         filters=asking.filters,
         filter_keys=parts.config.documents.filter_keys,
         reranker=make_reranker(rerank, parts.llm, parts.config.directory) if rerank else None,
+        translator=Translator(parts.llm, parts.registry.language_shares) if parts.llm else None,
         on_search=on_search,
     )
 

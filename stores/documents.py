@@ -159,6 +159,11 @@ class DocumentRegistry:
         row = self._read(lambda c: c.execute(_SQL["totals"]).one())
         return int(row.documents), int(row.chunks)
 
+    def language_shares(self) -> dict[str, float]:
+        """The part of the documents in each language; those of unknown ones are left out."""
+        rows = self._read(lambda c: c.execute(_SQL["languages"]).all())
+        return {row.language: float(row.share) for row in rows if row.language}
+
     def failures(self) -> list[FailedDocument]:
         rows = self._read(lambda c: c.execute(_SQL["failures"]).all())
         return [FailedDocument(*row) for row in rows]

@@ -85,6 +85,13 @@ DELETE FROM kb_document WHERE id = :id
 SELECT COALESCE(SUM(chunks > 0), 0) AS documents, COALESCE(SUM(chunks), 0) AS chunks
 FROM kb_document
 
+-- languages --
+-- The part of the documents that is in each language.
+SELECT language, COUNT(*) / SUM(COUNT(*)) OVER () AS share
+FROM kb_document
+WHERE chunks > 0
+GROUP BY language
+
 -- failures --
 -- Files that could not be read, with the reason.
 SELECT root, path, reason, chunks FROM kb_document WHERE status = 'failed' ORDER BY root, path

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from engines.concepts import tokens
 from engines.dependent_questions import is_dependent
 from engines.follow_ups import Rewritten, arewritten, rewritten
+from engines.language import question_language
 from engines.question import Entity
 from stores.sessions import Turn
 
@@ -318,3 +319,21 @@ async def test_a_coroutine_gives_the_same(recwarn):
     assert done.question.query_str == "What was our total revenue in 2024?"
     alone: Sequence[Turn] = []
     assert (await arewritten("and in 2024?", alone, llm=llm, entities=None)).by == ""
+
+
+# The language of the answer ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "asked", "spoken"),
+    [
+        ("Quel était le chiffre d'affaires de 2025 ?", "and what about in 2024?", "en"),
+        ("What was our revenue in 2025?", "et pour la Belgique ?", "fr"),
+        ("Quel était le chiffre d'affaires de 2025 ?", "2024 ?", "fr"),
+        ("What was our revenue in 2025?", "Belgium?", "en"),
+    ],
+)
+def test_an_answer_is_in_the_language_of_the_follow_up_or_else_of_the_session(
+    before, asked, spoken
+):
+    assert question_language(by_rule(asked, turn(before)).question) == spoken
