@@ -104,7 +104,7 @@ class ChatSession(BaseChatEngine):
         *,
         turn_id: str | None = None,
     ) -> AgentChatResponse:
-        turn = await asyncio.to_thread(self._begin, message, chat_history, turn_id)
+        turn = await self._abegin(message, chat_history, turn_id)
         if turn.is_complete:
             return _again(turn)
         response = await self._aresponse(turn, streaming=False)
@@ -134,7 +134,7 @@ class ChatSession(BaseChatEngine):
         *,
         turn_id: str | None = None,
     ) -> StreamedAnswer:
-        turn = await asyncio.to_thread(self._begin, message, chat_history, turn_id)
+        turn = await self._abegin(message, chat_history, turn_id)
         if turn.is_complete:
             return await abegun(awhole(turn.stored.answer), _passages(turn), turn.metadata)
         response = await self._aresponse(turn, streaming=True)
@@ -155,6 +155,19 @@ class ChatSession(BaseChatEngine):
         turn_id = secrets.token_hex(8) if turn_id is None else turn_id
         stored, _ = self._store.begin(self.session_id, turn_id, message, user=self._user)
         return OpenTurn(self._store, self.session_id, stored)
+
+    async def _abegin(
+        self, message: str, chat_history: list[ChatMessage] | None, turn_id: str | None
+    ) -> OpenTurn:
+        """A question that is stored when its task was cancelled already ends, too."""
+        begun = asyncio.create_task(asyncio.to_thread(self._begin, message, chat_history, turn_id))
+        try:
+            return await asyncio.shield(begun)
+        except asyncio.CancelledError as error:
+            turn = await begun
+            if not turn.is_complete:
+                await asyncio.to_thread(turn.broke_off, "", error)
+            raise
 
     def _response(self, turn: OpenTurn, *, streaming: bool) -> Any:
         try:

@@ -96,11 +96,11 @@ class LongTermMemory(BaseMemoryBlock[str]):
     name: str = "earlier"
     priority: int = 1
     session_id: str
-    sessions: SessionStore = Field(exclude=True)
-    messages: MariaDBChatStore = Field(exclude=True)
-    vector_store: MariaDBVectorStore = Field(exclude=True)
-    embed_model: BaseEmbedding = Field(exclude=True)
-    llm: LLM | None = Field(exclude=True)
+    sessions: SessionStore = Field(exclude=True, repr=False)
+    messages: MariaDBChatStore = Field(exclude=True, repr=False)
+    vector_store: MariaDBVectorStore = Field(exclude=True, repr=False)
+    embed_model: BaseEmbedding = Field(exclude=True, repr=False)
+    llm: LLM | None = Field(exclude=True, repr=False)
     user: str
     user_memory: bool
 

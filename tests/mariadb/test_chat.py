@@ -11,6 +11,8 @@ from chats import chat_session, session_store
 from fake_models import Broken, ScriptedLLM
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.chat_engine.types import AgentChatResponse, BaseChatEngine
+from model_calls import KEY, llm_of
+from model_server import FakeModels
 
 from engines.chat import ChatSession
 from engines.streamed_answer import StreamedAnswer
@@ -199,6 +201,22 @@ async def test_a_cancelled_task_leaves_a_partial_answer(engine):
     assert (turn.status, turn.answer) == ("partial", "You ")
 
 
+async def test_a_task_that_is_cancelled_while_its_question_is_stored_leaves_no_open_turn(engine):
+    session = chat_session(engine, ScriptedLLM(replies=[ANSWER]))
+    with engine.begin() as locker:
+        locker.exec_driver_sql("INSERT INTO kb_session (id) VALUES ('s')")
+        task = asyncio.create_task(session.achat("How long?", turn_id="t1"))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.sleep(0.1)
+        assert not task.done()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    [turn] = await asyncio.to_thread(lambda: session.turns)
+    assert (turn.status, turn.answer) == ("partial", "")
+    assert (await session.achat("How long?", turn_id="t1")).response == ANSWER
+
+
 async def until_ended(session: ChatSession) -> None:
     """The generator that a cancelled reader leaves behind is closed by the loop."""
     for _ in range(200):
@@ -244,6 +262,12 @@ def test_tokens_are_counted_for_each_of_two_turns_that_run_at_once(engine):
     short, longer = (only_turn(session).completion_tokens for session in sessions)
     assert 4 <= short <= 6
     assert 40 <= longer <= 42
+
+
+def test_nothing_secret_is_shown_with_a_session(engine):
+    with FakeModels() as server:
+        session = chat_session(engine, llm_of(server, "openai-like"))
+        assert KEY not in f"{session.memory!r}{session.memory.model_dump()}{session!r}"
 
 
 def test_an_empty_question_and_a_foreign_history_are_refused(engine):
