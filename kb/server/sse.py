@@ -40,6 +40,10 @@ class Work:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
+    @property
+    def under_way(self) -> int:
+        return len(self._tasks)
+
     def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         if len(self._tasks) >= MOST_ANSWERS:
             work.close()

@@ -1,0 +1,84 @@
+// Requests to the server that this page came from. Paths are relative: a proxy may serve kb anywhere.
+
+import { askForKey, authorization } from "./key.js";
+
+export class Problem extends Error {
+  constructor({ title, detail = "", status = 0, id = null }) {
+    super(detail ? `${title}. ${detail}` : title);
+    this.status = status;
+    this.id = id;
+  }
+}
+
+export async function get(path, query = {}) {
+  return (await request("GET", withQuery(path, query))).json();
+}
+
+export async function post(path, body, { signal } = {}) {
+  const response = await request("POST", path, body, signal);
+  return response.status === 204 ? null : response.json();
+}
+
+export async function patch(path, body) {
+  return (await request("PATCH", path, body)).json();
+}
+
+export async function remove(path) {
+  await request("DELETE", path);
+}
+
+export async function file(path) {
+  return (await request("GET", path)).blob();
+}
+
+function withQuery(path, query) {
+  const given = Object.entries(query).filter(([, value]) => value !== "" && value != null);
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
+async function request(method, path, body, signal) {
+  const response = await fetch(path, {
+    method,
+    signal,
+    headers: { ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...authorization() },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  if (response.ok) return response;
+  if (response.status === 401 && (await askForKey())) return request(method, path, body, signal);
+  throw await problemOf(response);
+}
+
+export async function problemOf(response) {
+  const told = await response.json().catch(() => ({}));
+  return new Problem({ title: response.statusText || "Error", ...told, status: response.status });
+}
+
+// Events of a stream as [name, data], until it ends.
+export async function* events(path, body, signal) {
+  const response = await request("POST", path, body, signal);
+  let rest = "";
+  for await (const text of decoded(response.body)) {
+    const blocks = (rest + text).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const event = eventOf(block);
+      if (event) yield event;
+    }
+  }
+}
+
+async function* decoded(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) yield part.value;
+}
+
+function eventOf(block) {
+  const fields = Object.fromEntries(
+    block.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]),
+  );
+  return fields.event ? [fields.event, JSON.parse(fields.data)] : null;
+}
+
+export function address(...parts) {
+  return parts.map((part) => part.split("/").map(encodeURIComponent).join("/")).join("/");
+}

@@ -1,0 +1,50 @@
+// The key of the server, when it wants one: kept until the tab is closed, and nowhere else.
+
+import { dialog } from "./dialog.js";
+import { make } from "./dom.js";
+import { t } from "./words.js";
+
+const NAME = "kb-key";
+let asking = null;
+
+export function authorization() {
+  const key = sessionStorage.getItem(NAME);
+  return key ? { Authorization: `Bearer ${key}` } : {};
+}
+
+export function hasKey() {
+  return sessionStorage.getItem(NAME) !== null;
+}
+
+// One dialog, however many requests were refused at once.
+export function askForKey() {
+  asking ??= keyFromDialog().finally(() => (asking = null));
+  return asking;
+}
+
+async function keyFromDialog() {
+  const input = make("input", {
+    type: "password",
+    name: "key",
+    required: true,
+    autocomplete: "off",
+    autofocus: true,
+    spellcheck: "false",
+  });
+  const was = hasKey();
+  const isGiven = await dialog({
+    title: t("keyTitle"),
+    body: [
+      make("p", {}, t(was ? "keyRefused" : "keyNeeded")),
+      make("label", { class: "field" }, t("key"), input),
+    ],
+    accept: t("keyUse"),
+  });
+  if (isGiven) sessionStorage.setItem(NAME, input.value.trim());
+  return isGiven;
+}
+
+export function forgetKey() {
+  sessionStorage.removeItem(NAME);
+  location.reload();
+}

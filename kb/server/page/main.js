@@ -1,0 +1,79 @@
+// What stands where: the address after # chooses a chat or the documents.
+
+import { get } from "./api.js";
+import { Conversation } from "./conversation.js";
+import { showDocuments } from "./documents.js";
+import { icon, make } from "./dom.js";
+import { forgetKey, hasKey } from "./key.js";
+import { closePassage } from "./passage.js";
+import { applyPreferences, offerPreferences } from "./preferences.js";
+import { listSessions, markSession, offerSessionSearch } from "./sessions.js";
+import { closeSidebar, offerSidebar } from "./sidebar.js";
+import { t, translate } from "./words.js";
+
+const main = document.getElementById("main");
+let conversation = null;
+
+function show() {
+  const [, page, id] = decodeURIComponent(location.hash).match(/^#\/(\w*)\/?(.*)$/) ?? [null, "", ""];
+  if (page === "chat" && conversation?.id === id && main.contains(conversation.element)) return;
+  conversation?.leave();
+  closePassage();
+  closeSidebar();
+  if (page === "documents") showDocuments(main);
+  else showConversation(page === "chat" ? id : null);
+  mark(page, id);
+}
+
+function showConversation(id) {
+  conversation = new Conversation(id, begun);
+  main.replaceChildren(conversation.element);
+  conversation.open();
+}
+
+// A chat that was new has its first turn, or one more.
+function begun(id, isNew) {
+  if (isNew) {
+    history.replaceState(null, "", `#/chat/${encodeURIComponent(id)}`);
+    mark("chat", id);
+  }
+  return listSessions();
+}
+
+function mark(page, id) {
+  document.getElementById("to-documents").ariaCurrent = page === "documents" ? "page" : null;
+  document.getElementById("to-new").ariaCurrent = page === "" ? "page" : null;
+  markSession(page === "chat" ? id : null);
+  document.title = page === "documents" ? `${t("documents")} · kb` : "kb";
+  document.getElementById("place").textContent = page === "documents" ? t("documents") : "";
+}
+
+async function tellState() {
+  const status = await get("api/status");
+  const told = t("state", { n: status.documents, model: status.llm ?? t("noModel") });
+  document.getElementById("state").replaceChildren(told);
+  if (hasKey()) document.getElementById("state").append(" · ", forgetButton(status.key));
+}
+
+function forgetButton(name) {
+  return make("button", { type: "button", class: "link", click: forgetKey, title: name }, t("forgetKey"));
+}
+
+function failed(error) {
+  document.getElementById("state").textContent = t("error", { reason: error.message });
+}
+
+applyPreferences();
+translate(document);
+for (const each of document.querySelectorAll("[data-icon]")) each.prepend(icon(each.dataset.icon));
+offerPreferences();
+offerSidebar();
+offerSessionSearch();
+window.addEventListener("hashchange", show);
+window.addEventListener("kb:reload", () => {
+  conversation = null;
+  show();
+});
+show();
+tellState().catch(failed);
+listSessions().catch(failed);

@@ -1,0 +1,131 @@
+"""A server on a port of its own, over a small knowledge base, for tests that speak HTTP."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import sqlalchemy as sa
+import uvicorn
+from fastapi import FastAPI
+from model_server import FakeModels
+
+from kb.app import KnowledgeBase
+from kb.config import Config
+from kb.server.app import make_app
+from stores.api_keys import ApiKeys
+from stores.connection import make_engine
+from stores.private_server import PrivateServer
+from stores.schema import create_database
+
+DOCUMENTS = {
+    "returns.md": "---\ncategory: policy\n---\n# Returns\n\nGoods go back within 30 days.\n",
+    "kettle.md": "---\ncategory: manual\n---\n# Kettle\n\nThe kettle boils in 3 minutes.\n",
+    "page.html": "<html><title>Page</title><body><p>A page about lamps.</p></body></html>",
+}
+
+
+@dataclass(frozen=True)
+class Api:
+    """A running server: its client, and the knowledge base behind it."""
+
+    client: httpx.Client
+    app: FastAPI
+    kb: KnowledgeBase
+
+    def with_key(self, name: str, scope: Any = "read", **limits: Any) -> httpx.Client:
+        """A client with a new key; from then on every request needs one."""
+        secret = ApiKeys(self.kb.engine).create(name, scope, **limits)
+        headers = {"Authorization": f"Bearer {secret}"}
+        return httpx.Client(base_url=self.client.base_url, headers=headers, timeout=30)
+
+    def finished(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The job at its end."""
+        for _ in range(300):
+            told = self.client.get(f"/api/jobs/{job['id']}").json()
+            if told["status"] in ("done", "failed"):
+                return told
+            time.sleep(0.05)
+        raise AssertionError(f"the job does not end: {told}")
+
+
+def events(client: httpx.Client, path: str, body: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What a stream tells, event by event."""
+    told: list[tuple[str, Any]] = []
+    with client.stream("POST", path, json={**body, "stream": True}) as reply:
+        assert reply.status_code == 200, reply.read()
+        for line in reply.iter_lines():
+            if line.startswith("event: "):
+                told.append((line.removeprefix("event: "), None))
+            elif line.startswith("data: "):
+                told[-1] = told[-1][0], json.loads(line.removeprefix("data: "))
+    return told
+
+
+@contextmanager
+def database_of(server: PrivateServer) -> Iterator[sa.URL]:
+    """A database with a business table, dropped at the end."""
+    name = f"api_{uuid4().hex[:12]}"
+    admin = make_engine(server.url("mysql"), before_connect=server.ensure_running)
+    create_database(admin, name)
+    with admin.connect() as connection:
+        for statement in (
+            f"CREATE TABLE {name}.orders (id INT, city VARCHAR(40) COMMENT 'of the customer')",
+            f"CREATE TABLE {name}.secrets (word VARCHAR(40))",
+            f"INSERT INTO {name}.orders VALUES (7, 'Lyon'), (8, 'Bern'), (9, NULL)",
+            f"INSERT INTO {name}.secrets VALUES ('canary')",
+        ):
+            connection.exec_driver_sql(statement)
+        connection.commit()
+    yield server.url(name)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"SET STATEMENT lock_wait_timeout=5 FOR DROP DATABASE {name}")
+    admin.dispose()
+
+
+def configured(
+    url: sa.URL, directory: Path, embeddings: FakeModels, llm: FakeModels | None, **sections: Any
+) -> Config:
+    documents = directory / "documents"
+    documents.mkdir(exist_ok=True)
+    for name, text in DOCUMENTS.items():
+        (documents / name).write_text(text, encoding="utf-8")
+    model = {"provider": "openai-like", "model": "fake", "max_retries": 0}
+    data: dict[str, Any] = {
+        "database": {"url": url},
+        "documents": {"path": documents, "filter_keys": ["category"]},
+        "embedding": {**model, "base_url": embeddings.openai_url},
+        "tables": {"url": url, "include": ["orders"], "allow_powerful_account": True},
+        "serve": {"uploads": directory / "uploads"},
+        "directory": directory,
+        "home": directory,
+    }
+    if llm:
+        data["llm"] = {**model, "base_url": llm.openai_url, "context_window": 8000}
+    return Config.model_validate({**data, **sections}, context={"directory": directory})
+
+
+@contextmanager
+def running(config: Config, host: str = "127.0.0.1") -> Iterator[Api]:
+    app = make_app(config, host=host)
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=10)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        try:
+            yield Api(client, app, app.state.kb)
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -1,0 +1,179 @@
+"""Questions over HTTP: whole and as events, with and without a model, and what goes wrong."""
+
+import time
+
+import pytest
+from api_server import Api, configured, database_of, events, running
+from model_server import MALFORMED, SERVER_ERROR, CutStream, FakeModels
+
+
+@pytest.fixture(scope="module")
+def models():
+    with FakeModels(default="They go back [1].") as models:
+        yield models
+
+
+@pytest.fixture(scope="module")
+def served(server, models, tmp_path_factory):
+    with FakeModels() as embeddings, database_of(server) as url:
+        config = configured(url, tmp_path_factory.mktemp("api"), embeddings, models)
+        with running(config) as api:
+            api.kb.index()
+            yield api
+
+
+@pytest.fixture
+def api(served: Api, models: FakeModels):
+    models.script.clear()
+    return served
+
+
+@pytest.fixture
+def ask(api):
+    def ask(question="When do goods go back?", **body):
+        return api.client.post("/api/ask", json={"question": question, **body})
+
+    return ask
+
+
+def test_an_answer_has_the_fields_that_the_command_line_prints(ask):
+    told = ask(source="documents").json()
+    assert told["answer"] == "They go back [1]."
+    assert told["route"] == "documents"
+    assert told["citations"][0]["document"] in ("returns.md", "kettle.md", "page.html")
+    assert told["model"] == "fake"
+    assert told["errors"] == {}
+    assert {"route_reason", "sql", "columns", "rows", "truncated", "timings"} <= told.keys()
+
+
+def test_a_stream_tells_route_retrieval_words_citations_and_the_end_in_this_order(api):
+    told = events(api.client, "/api/ask", {"question": "Goods?", "source": "documents"})
+    names = [name for name, _ in told]
+    assert names == ["route", "retrieval", *["token"] * (len(names) - 4), "citations", "done"]
+    values = dict(told)
+    assert values["route"]["route"] == "documents"
+    assert values["citations"][0]["number"] == 1
+    assert values["done"]["answer"] == "They go back [1]."
+    words = "".join(each["text"] for name, each in told if name == "token")
+    assert words.strip() == values["done"]["answer"]
+
+
+def test_an_answer_from_tables_streams_its_sql_and_rows(api, models):
+    models.script = ["SELECT city FROM orders ORDER BY id", "Lyon and Bern."]
+    told = dict(events(api.client, "/api/ask", {"question": "Cities?", "source": "database"}))
+    assert told["rows"]["sql"] == "SELECT city FROM orders ORDER BY id"
+    assert told["rows"]["rows"] == [["Lyon"], ["Bern"], [None]]
+    assert told["rows"]["truncated"] is False
+    assert told["done"]["answer"] == "Lyon and Bern."
+
+
+def test_filters_choose_the_documents(api):
+    for filters, paths in (
+        ({"category": "manual"}, {"kettle.md"}),
+        ({"category": ["manual", "policy"]}, {"kettle.md", "returns.md"}),
+        ({"category": "none of these"}, set()),
+    ):
+        found = api.client.post("/api/search", json={"question": "goods", "filters": filters})
+        assert {each["path"] for each in found.json()} == paths
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"question": " "},
+        {"question": 7},
+        {},
+        {"question": "x", "source": "elsewhere"},
+        {"question": "x", "profile": "no such profile"},
+        {"question": "x", "top_k": 0},
+        {"question": "x", "unknown": 1},
+        {"question": "x", "filters": {"a": []}},
+        {"question": "x", "filters": {"a": {"b": 1}}},
+        {"question": "x" * 20_001},
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_a_problem_with_an_id(api, body):
+    reply = api.client.post("/api/ask", json=body)
+    assert reply.status_code == 422
+    assert reply.headers["content-type"] == "application/problem+json"
+    told = reply.json()
+    assert told["status"] == 422
+    assert len(told["id"]) == 16
+    assert told["title"]
+
+
+def test_a_model_that_fails_is_a_problem_without_its_words_or_address(api, ask, models):
+    models.script = [SERVER_ERROR]
+    reply = ask(source="documents")
+    assert reply.status_code == 503
+    assert reply.headers["retry-after"]
+    assert "on fire" not in reply.text
+    assert models.openai_url not in reply.text
+    models.script = [MALFORMED]
+    told = events(api.client, "/api/ask", {"question": "Goods?", "source": "documents"})
+    assert told[-1][0] == "error"
+    assert told[-1][1]["problem"]["status"] == 503
+
+
+def test_a_client_that_leaves_ends_its_answer_and_what_came_is_stored(api, models):
+    models.script = [CutStream("One two three four", words=2, wait=60)]
+    body = {"message": "Goods?", "stream": True, "source": "documents", "turn_id": "t"}
+    with api.client.stream("POST", "/api/sessions/left/turns", json=body) as reply:
+        for line in reply.iter_lines():
+            if line == "event: token":
+                break
+        assert api.app.state.work.under_way == 1
+    for _ in range(100):
+        if not api.app.state.work.under_way:
+            break
+        time.sleep(0.05)
+    assert api.app.state.work.under_way == 0
+    [turn] = api.client.get("/api/sessions/left").json()["turns"]
+    assert turn["status"] == "partial"
+    assert turn["answer"].startswith("One")
+
+
+def test_documents_of_another_type_and_unknown_addresses_are_problems(api):
+    reply = api.client.post("/api/ask", content=b"\xff\xfe", headers={"content-type": "text/css"})
+    assert reply.status_code == 422
+    for path in ("/nowhere", "/api/nowhere", "/api/ask"):
+        reply = api.client.get(path)
+        assert reply.status_code in (404, 405)
+        assert reply.json()["id"]
+
+
+def test_every_response_carries_the_headers_of_a_page_that_trusts_nobody(api):
+    for path in ("/healthz", "/api/status", "/docs", "/nowhere", "/openapi.json"):
+        headers = api.client.get(path).headers
+        assert "script-src 'self'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "access-control-allow-origin" not in headers
+        assert len(headers["x-request-id"]) == 16
+
+
+def test_the_server_says_whether_it_lives_and_can_answer(api):
+    assert api.client.get("/healthz").json() == {"status": "ok"}
+    told = api.client.get("/readyz").json()
+    assert told == {"status": "ok", "database": "ok", "model": "ok", "index": "ok"}
+
+
+def test_the_description_of_the_api_needs_no_other_host(api):
+    page = api.client.get("/docs").text
+    assert "POST /api/ask" in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert api.client.get("/docs.css").headers["content-type"].startswith("text/css")
+
+
+def test_status_names_directories_without_their_places(api, tmp_path_factory):
+    reply = api.client.get("/api/status")
+    assert [root["name"] for root in reply.json()["roots"]] == ["documents"]
+    assert str(tmp_path_factory.getbasetemp()) not in reply.text
+
+
+def test_profiles_say_which_one_searches(api):
+    told = api.client.get("/api/profiles").json()
+    assert [each["name"] for each in told if each["default"]] == ["default"]
