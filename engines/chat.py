@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Final
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
@@ -21,7 +21,6 @@ from engines.memory import LongTermMemory
 from engines.streamed_answer import (
     StreamedAnswer,
     abegun,
-    aclosed,
     atokens_of,
     awhole,
     begun,
@@ -239,16 +238,18 @@ class ChatSession(BaseChatEngine):
     ) -> AsyncGenerator[str, None]:
         said = ""
         try:
-            async with aclosed(tokens):
-                with unforeseen():
-                    yield ""
-                    while (piece := await turn.calls.anext(tokens)) is not None:
-                        said += piece
-                        yield piece
-                    turn.require_whole()
+            with unforeseen():
+                yield ""
+                while (piece := await turn.calls.anext(tokens)) is not None:
+                    said += piece
+                    yield piece
+                turn.require_whole()
         except BaseException as error:
             await asyncio.to_thread(turn.broke_off, said, error)
             raise
+        finally:
+            with suppress(RuntimeError):  # a loop that ends may be closing it at this moment
+                await tokens.aclose()
         await asyncio.to_thread(turn.completed, said)
         await self._remember(turn)
 

@@ -1,7 +1,7 @@
 """An answer that is read while it is made."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,34 +32,42 @@ class StreamedAnswer(StreamingAgentChatResponse):
             raise ValueError("An answer of astream_chat is read by async_response_gen().")
         with closing(self.pieces) as pieces:
             for piece in pieces:
-                self._read(piece)
+                self.take(piece)
                 yield piece
         self.is_done = True
 
-    async def async_response_gen(self) -> AsyncGenerator[str, None]:
-        if self.apieces is None:
-            raise ValueError("An answer of stream_chat is read by response_gen.")
-        async with aclosed(self.apieces) as pieces:
-            async for piece in pieces:
-                self._read(piece)
-                yield piece
-        self.is_done = True
+    def async_response_gen(self) -> AsyncGenerator[str, None]:
+        pieces, self.apieces = self.apieces, None
+        if pieces is None:
+            raise ValueError("An answer of astream_chat is read once; one of stream_chat has none.")
+        return _Reading(self, pieces)
 
-    def _read(self, piece: str) -> None:
+    def take(self, piece: str) -> None:
         self.unformatted_response += piece
         self.response = self.unformatted_response.strip()
 
 
-@asynccontextmanager
-async def aclosed(
-    pieces: AsyncGenerator[str, None],
-) -> AsyncIterator[AsyncGenerator[str, None]]:
-    """`aclosing`, also when a loop that ends is closing all its generators at once."""
-    try:
-        yield pieces
-    finally:
-        with suppress(RuntimeError):
-            await pieces.aclose()
+class _Reading(AsyncGenerator[str, None]):
+    """Whoever drops it drops the pieces; they alone are closed by a loop that ends."""
+
+    def __init__(self, answer: StreamedAnswer, pieces: AsyncGenerator[str, None]) -> None:
+        self._answer = answer
+        self._pieces = pieces
+
+    async def asend(self, value: None) -> str:
+        try:
+            piece = await self._pieces.asend(value)
+        except StopAsyncIteration:
+            self._answer.is_done = True
+            raise
+        self._answer.take(piece)
+        return piece
+
+    async def athrow(self, *error: Any) -> str:
+        return await self._pieces.athrow(*error)
+
+    async def aclose(self) -> None:
+        await self._pieces.aclose()
 
 
 def begun(

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -181,6 +182,30 @@ async def test_who_stops_reading_an_asynchronous_answer_leaves_a_partial_one(eng
     assert (turn.status, turn.answer) == ("partial", "You ")
 
 
+async def test_who_breaks_out_of_an_asynchronous_answer_leaves_a_partial_one(engine):
+    session = chat_session(engine, ScriptedLLM(replies=["You have 30 days."]))
+    answer = await session.astream_chat("How long?")
+    async for _ in answer.async_response_gen():
+        break
+    await until_ended(session)
+    [turn] = await asyncio.to_thread(lambda: session.turns)
+    assert (turn.status, turn.answer) == ("partial", answer.unformatted_response)
+
+
+def test_a_loop_that_ends_leaves_a_partial_answer_and_no_complaint(engine, caplog):
+    session = chat_session(engine, ScriptedLLM(replies=["You have 30 days."]))
+
+    async def leave() -> object:
+        pieces = (await session.astream_chat("How long?")).async_response_gen()
+        assert await anext(pieces) == "You "
+        return pieces
+
+    still_held = asyncio.run(leave())
+    assert still_held
+    assert (only_turn(session).status, only_turn(session).answer) == ("partial", "You ")
+    assert caplog.records == []
+
+
 async def test_a_cancelled_task_leaves_a_partial_answer(engine):
     session = chat_session(engine, ScriptedLLM(replies=["You have 30 days."]))
     reads = asyncio.Event()
@@ -268,6 +293,26 @@ def test_nothing_secret_is_shown_with_a_session(engine):
     with FakeModels() as server:
         session = chat_session(engine, llm_of(server, "openai-like"))
         assert KEY not in f"{session.memory!r}{session.memory.model_dump()}{session!r}"
+
+
+def test_threads_that_talk_in_one_session_are_numbered_as_they_arrive(engine):
+    llm = ScriptedLLM(reply=lambda prompt: prompt.rsplit("Question: ", 1)[1].split()[0] + " [1]")
+
+    def talk(name: str) -> None:
+        session = chat_session(engine, llm)
+        for number in range(5):
+            question = f"{name}{number}"
+            assert session.chat(question, turn_id=question).response == f"{question} [1]"
+
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(talk, "abc"))
+    turns = chat_session(engine, None).turns
+    assert [turn.number for turn in turns] == list(range(1, 16))
+    for name in "abc":
+        own = [turn.id for turn in turns if turn.id.startswith(name)]
+        assert own == [f"{name}{number}" for number in range(5)]
+    said = [message.content for message in chat_session(engine, None).chat_history]
+    assert said == [text for turn in turns for text in (turn.question, turn.answer)]
 
 
 def test_an_empty_question_and_a_foreign_history_are_refused(engine):
