@@ -8,16 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-import platformdirs
 import pytest
 import sqlalchemy as sa
+from fetched import CACHE, MARIADBD
 from network_guard import left_loopback
 
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 
-CACHE = Path(os.environ.get("KB_CACHE") or platformdirs.user_cache_dir("kb"))
-MARIADBD = os.environ.get("KB_MARIADBD")
 OUTSIDE = ("KB_", "DB_", "OPENAI_", "OLLAMA_", "ANTHROPIC_", "VOYAGE_", "HF_")
 
 

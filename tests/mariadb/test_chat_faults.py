@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from chats import chat_session
-from conftest import CACHE, MARIADBD
 from fake_models import ScriptedLLM
+from fetched import CACHE, MARIADBD
 from model_calls import llm_of
 from model_server import (
     MALFORMED,

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from fake_models import HashEmbedding
 from typer.testing import CliRunner, Result
 
-import kb.app
 import kb.evaluation.corpus
+import kb.parts
 from kb import KnowledgeBase
 from kb.cli import app
 from kb.evaluation.labelled import BadQuestions, LabelledSet
@@ -55,7 +55,7 @@ def write_lines(file: Path, rows: list[dict[str, object]]) -> None:
 @pytest.fixture
 def embed_model(monkeypatch: pytest.MonkeyPatch) -> HashEmbedding:
     model = HashEmbedding(dimensions=256)
-    monkeypatch.setattr(kb.app, "make_embedder", lambda _: model)
+    monkeypatch.setattr(kb.parts, "make_embedder", lambda _: model)
     return model
 
 

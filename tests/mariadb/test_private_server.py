@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import CACHE, MARIADBD
+from fetched import CACHE, MARIADBD
 
 from stores.connection import make_engine
 from stores.errors import StoreUnavailable
