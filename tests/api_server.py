@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,19 @@ class Api:
     client: httpx.Client
     app: FastAPI
     kb: KnowledgeBase
+    closing: ExitStack
 
     def with_key(self, name: str, scope: Any = "read", **limits: Any) -> httpx.Client:
         """A client with a new key; from then on every request needs one."""
         secret = ApiKeys(self.kb.engine).create(name, scope, **limits)
         headers = {"Authorization": f"Bearer {secret}"}
-        return httpx.Client(base_url=self.client.base_url, headers=headers, timeout=30)
+        client = httpx.Client(base_url=self.client.base_url, headers=headers, timeout=30)
+        return self.closing.enter_context(client)
+
+    def forget_keys(self) -> None:
+        self.closing.close()
+        with self.kb.engine.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM kb_api_key")
 
     def finished(self, job: dict[str, Any]) -> dict[str, Any]:
         """The job at its end."""
@@ -125,7 +132,8 @@ def running(config: Config, host: str = "127.0.0.1") -> Iterator[Api]:
     port = server.servers[0].sockets[0].getsockname()[1]
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
         try:
-            yield Api(client, app, app.state.kb)
+            with ExitStack() as closing:
+                yield Api(client, app, app.state.kb, closing)
         finally:
             server.should_exit = True
             thread.join()

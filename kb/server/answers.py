@@ -14,6 +14,7 @@ from llama_index.core.vector_stores.types import MetadataFilters
 from engines.model_calls import ModelCalls
 from engines.query_result import as_json
 from kb.app import KnowledgeBase
+from kb.server.plain import plain
 from kb.server.problems import problem_of
 from kb.server.sse import event
 from kb.sources import Source
@@ -48,12 +49,14 @@ class Answer:
 
     def values(self) -> dict[str, Any]:
         told = {key: self.metadata.get(key) for key in _ALWAYS} | _turn(self.metadata)
-        return {"answer": self.text.strip(), **told, "rows": as_json(told["rows"] or [])}
+        told["rows"] = as_json(told["rows"] or [])
+        values: dict[str, Any] = plain({"answer": self.text.strip(), **told})
+        return values
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Route, retrieval, tokens, citations, rows; then done, or an error."""
         try:
-            yield event("route", _route(self.metadata))
+            yield event("route", plain(_route(self.metadata)))
             if search := self.metadata.get("search"):
                 yield event("retrieval", {"search": search, "passages": search["candidates"]})
             async for word in self.words():

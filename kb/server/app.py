@@ -21,6 +21,7 @@ from kb.server import (
     health,
     jobs,
     openai,
+    page,
     sessions,
     state,
     tables,
@@ -40,7 +41,7 @@ _THREADS: Final = 8  # for what blocks, and as many for what answers; the pool h
 _SWITCH_SECONDS: Final = 0.001  # so that the loop waits for no thread that computes
 _GROUPS: Final = (
     *(asking, sessions, tables, verified, documents, jobs, feedback),
-    *(state, health, openai, docs),
+    *(state, health, openai, docs, page),
 )
 
 

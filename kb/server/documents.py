@@ -13,7 +13,8 @@ from kb.library import UPLOADS, upload_name
 from kb.server.access import Caller, Reading, Writing
 from kb.server.jobs import job_values
 from kb.server.parts import TheJobs, TheLibrary
-from kb.server.problems import Problem, missing, without_places
+from kb.server.plain import plain
+from kb.server.problems import Problem, missing
 from stores.document_list import ListedDocument
 from stores.errors import StoreError
 
@@ -46,8 +47,8 @@ def _roots(caller: Caller, root: str | None) -> list[str] | None:
 
 
 def _values(document: ListedDocument) -> dict[str, Any]:
-    reason = document.reason and without_places(document.reason)
-    return {**asdict(document), "reason": reason}
+    values: dict[str, Any] = plain(asdict(document))
+    return values
 
 
 @router.post("/documents", status_code=202)

@@ -12,6 +12,7 @@ from kb.library import UPLOADS
 from kb.server.access import Administering, Writing
 from kb.server.asking import Body
 from kb.server.parts import KB, TheJobs, TheLibrary
+from kb.server.plain import plain
 from kb.server.problems import Problem, missing
 from stores.jobs import Job
 
@@ -43,7 +44,7 @@ def _path(kb: KnowledgeBase, uploads: Path, asked: str | None) -> Path:
     if asked is None and own is None:
         raise Problem(409, "There is nothing to index", "Name a path, or set documents.path.")
     directory = own or kb.config.directory
-    path = (directory / asked).resolve() if asked and "\0" not in asked else directory.resolve()
+    path = (directory / (asked or "").replace("\0", "?")).resolve()
     known = [*([own] if own else []), uploads, *(Path(r["path"]) for r in kb.registry.roots())]
     if not any(path.is_relative_to(each.resolve()) for each in known) or not path.exists():
         raise Problem(
@@ -69,4 +70,5 @@ def job(job_id: str, caller: Writing, jobs: TheJobs) -> dict[str, Any]:  # noqa:
 
 def job_values(job: Job) -> dict[str, Any]:
     """With the name of what is indexed, and not where it is on this machine."""
-    return {**asdict(job), "path": job.root or Path(job.path).name}
+    values: dict[str, Any] = plain({**asdict(job), "path": job.root or Path(job.path).name})
+    return values

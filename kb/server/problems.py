@@ -1,7 +1,6 @@
 """Errors as problem documents (RFC 9457): what went wrong, without the insides of this machine."""
 
 import logging
-import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from kb.server.plain import without_places
 from stores import errors
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -75,22 +75,25 @@ _TOLD: dict[type[Exception], _Told] = {
         500, "The database refused", "The server's log says why, under this id."
     ),
 }
-_UNFORESEEN = _Told(500, "Something failed", "The server's log says what, under this id.")
-# What MariaDB and kb say of accounts, sockets and directories of this machine.
-_PLACES = re.compile(
-    r" (?:to|for) user '[^']*'@'[^']*'| at \S+|(?<![\w.])/(?:[\w.@~-]+/)+[\w.@~-]*"
+_IMPOSSIBLE = _Told(
+    409,
+    "This is not possible as things are",
+    "What was named has changed, or belongs to something else.",
 )
+_UNFORESEEN = _Told(500, "Something failed", "The server's log says what, under this id.")
 
 
-def without_places(text: str) -> str:
-    return _PLACES.sub("", text)
+def _told(error: BaseException) -> _Told:
+    if type(error) is errors.StoreError and error.__cause__ is None:  # said by kb, not by MariaDB
+        return _IMPOSSIBLE
+    return next((_TOLD[kind] for kind in type(error).__mro__ if kind in _TOLD), _UNFORESEEN)
 
 
 def problem_of(error: BaseException) -> Problem:
     """What a client is told of an error; the rest is logged under the id of the problem."""
     if isinstance(error, Problem):
         return error
-    told = next((_TOLD[kind] for kind in type(error).__mro__ if kind in _TOLD), _UNFORESEEN)
+    told = _told(error)
     detail = without_places(str(error)) if told.detail is None else told.detail
     problem = Problem(told.status, told.title, detail, told.headers)
     is_defect = told is _UNFORESEEN

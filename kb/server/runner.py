@@ -11,7 +11,8 @@ from typing import Any, Final
 from kb.app import KnowledgeBase
 from kb.cli.as_json import report_values
 from kb.indexing.report import Progress
-from kb.server.problems import problem_of, without_places
+from kb.server.plain import plain
+from kb.server.problems import problem_of
 from stores.errors import StoreError
 from stores.jobs import Job, Jobs
 
@@ -82,9 +83,4 @@ class Runner:
             problem = problem_of(error)
             self._jobs.end(job, self._owner, error=f"{problem.title}. {problem.detail}")
         else:
-            self._jobs.end(job, self._owner, report=_safe(work.result()))
-
-
-def _safe(report: dict[str, Any]) -> dict[str, Any]:
-    failed = [{**each, "reason": without_places(each["reason"])} for each in report["failed"]]
-    return {**report, "failed": failed}
+            self._jobs.end(job, self._owner, report=plain(work.result()))

@@ -13,6 +13,7 @@ from kb.server.answers import Answer, turned
 from kb.server.asking import Body, Words, events, require_profile, whole
 from kb.server.filters import Filters, metadata_filters
 from kb.server.parts import KB, TheLimits, TheWork
+from kb.server.plain import plain
 from kb.server.problems import Problem, missing
 from kb.sources import Source
 from kb.transcript import info_values, session_values
@@ -57,7 +58,8 @@ def new_session(caller: Reading) -> dict[str, str]:  # noqa: ARG001 - only keys 
 def session(session_id: str, caller: Reading, kb: KB) -> dict[str, Any]:
     """A session with its turns."""
     info = of_caller(kb, session_id, caller)
-    return session_values(info, kb.session_store.turns(session_id))
+    values: dict[str, Any] = plain(session_values(info, kb.session_store.turns(session_id)))
+    return values
 
 
 @router.patch("/{session_id}")

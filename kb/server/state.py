@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from engines.profiles import READY
 from kb.server.access import Reading
 from kb.server.parts import KB
-from kb.server.problems import without_places
+from kb.server.plain import plain
 
 router = APIRouter(prefix="/api", tags=["state"])
 
@@ -21,12 +21,10 @@ def status(caller: Reading, kb: KB) -> dict[str, Any]:
         for root in told["roots"]
         if caller.sees(root["name"])
     ]
-    failed = [
-        {**each, "reason": without_places(each["reason"])}
-        for each in told["failed"]
-        if caller.sees(each["root"])
-    ]
-    return {**told, "roots": roots, "failed": failed, "key": caller.name, "scope": caller.scope}
+    failed = [each for each in told["failed"] if caller.sees(each["root"])]
+    about_caller = {"key": caller.name, "scope": caller.scope}
+    values: dict[str, Any] = plain({**told, "roots": roots, "failed": failed, **about_caller})
+    return values
 
 
 @router.get("/profiles")

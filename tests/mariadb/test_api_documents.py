@@ -1,0 +1,249 @@
+"""Documents and indexing jobs over HTTP: uploading, reading, retrying, removing."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from api_server import configured, database_of, running
+from model_server import FakeModels
+
+from kb.app import KnowledgeBase
+from kb.server.runner import Runner
+from stores.jobs import Jobs
+
+
+@pytest.fixture(scope="module")
+def api(server, tmp_path_factory):
+    with FakeModels() as models, database_of(server) as url:
+        serve = {"uploads": tmp_path_factory.mktemp("up") / "uploads", "max_upload_mb": 1}
+        config = configured(url, tmp_path_factory.mktemp("api"), models, None, serve=serve)
+        with running(config) as api:
+            api.kb.index()
+            yield api
+
+
+@pytest.fixture
+def client(api):
+    return api.client
+
+
+def upload(client, name, content, **fields):
+    return client.post("/api/documents", files=[("files", (name, content))], data=fields)
+
+
+def uploaded(api):
+    return sorted(file.name for file in api.kb.config.uploads.iterdir())
+
+
+def listed(client, **filters):
+    return client.get("/api/documents", params=filters).json()
+
+
+def test_an_uploaded_file_is_indexed_found_shown_and_removed(client, api):
+    text = "# Zebra\n\nThe zebra lamp flashes seventeen times.\n"
+    reply = upload(client, "zebra.md", text)
+    assert reply.status_code == 202
+    assert reply.json()["documents"] == [{"root": "uploads", "path": "zebra.md"}]
+    job = api.finished(reply.json()["job"])
+    assert (job["status"], job["files"], job["report"]["added"]) == ("done", 1, 1)
+    [found] = client.post("/api/search", json={"question": "zebra lamp", "top_k": 1}).json()
+    assert found["path"] == "zebra.md"
+    original = client.get("/api/documents/uploads/zebra.md/original")
+    assert original.text == text
+    assert original.headers["content-security-policy"].startswith("sandbox")
+    removed = client.delete("/api/documents/uploads/zebra.md").json()
+    assert removed["file_deleted"] is True
+    assert uploaded(api) == []
+    assert client.get(f"/api/chunks/{found['id']}").status_code == 404
+    assert client.delete("/api/documents/uploads/zebra.md").status_code == 404
+
+
+def test_a_file_of_a_name_that_is_there_takes_its_place_only_when_asked_to(client, api):
+    api.finished(upload(client, "same.md", "# One\n\nFirst words.").json()["job"])
+    assert upload(client, "same.md", "# Two").status_code == 409
+    again = upload(client, "same.md", "# Two\n\nSecond words.", replace="true")
+    job = api.finished(again.json()["job"])
+    assert job["report"]["changed"] == 1
+    assert (api.kb.config.uploads / "same.md").read_text() == "# Two\n\nSecond words."
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("../../etc/cron.d/x.md", "x.md"),
+        ("/etc/passwd.md", "passwd.md"),
+        ("C:\\Users\\x\\y.md", "y.md"),
+        (".hidden.md", "hidden.md"),
+        ("a\u202eb\u200bc.md", "abc.md"),
+        ("ünïcode 名前.md", "ünïcode 名前.md"),
+        ("x" * 400 + ".md", "x" * 197 + ".md"),
+    ],
+)
+def test_a_name_stays_inside_the_directory_of_uploads(client, api, name, kept):
+    reply = upload(client, name, b"# Words\n\nSome words.")
+    if reply.status_code != 422:  # some names cannot be sent
+        assert reply.json()["documents"][0]["path"] == kept
+        assert kept in uploaded(api)
+
+
+@pytest.mark.parametrize("name", ["..", ".", "///", "...", "\u200b", "x." + "y" * 300])
+def test_a_name_of_which_nothing_can_be_kept_is_refused(client, name):
+    assert upload(client, name, b"words").status_code == 422
+
+
+def test_an_upload_that_grows_too_large_leaves_nothing_behind(client, api):
+    before = uploaded(api)
+    reply = upload(client, "large.md", b"x" * 3_000_000)
+    assert reply.status_code == 413
+    assert uploaded(api) == before
+
+
+def test_a_file_that_cannot_be_read_is_listed_with_its_reason_and_can_be_retried(client, api):
+    job = api.finished(upload(client, "broken.pdf", b"%PDF-1.7 nonsense").json()["job"])
+    assert job["status"] == "done"
+    assert job["report"]["failed"][0]["path"] == "broken.pdf"
+    [failed] = listed(client, status="failed")["documents"]
+    assert failed["path"] == "broken.pdf"
+    assert failed["reason"]
+    assert str(api.kb.config.uploads) not in failed["reason"]
+    (api.kb.config.uploads / "broken.pdf").write_bytes(b"")
+    (api.kb.config.uploads / "broken.pdf").unlink()
+    assert client.post("/api/documents/uploads/broken.pdf/retry").status_code == 409
+    retried = client.post("/api/documents/documents/kettle.md/retry")
+    assert retried.status_code == 202
+    assert api.finished(retried.json())["report"]["unchanged"] == 1
+    assert client.delete("/api/documents/uploads/broken.pdf").json()["file_deleted"] is False
+
+
+def test_documents_are_listed_by_page_root_status_and_words(client):
+    everything = listed(client, root="documents")
+    assert [each["path"] for each in everything["documents"]] == [
+        "kettle.md",
+        "page.html",
+        "returns.md",
+    ]
+    second = listed(client, root="documents", offset=1, limit=1)
+    assert [each["path"] for each in second["documents"]] == ["page.html"]
+    assert second["total"] == 3
+    assert [each["path"] for each in listed(client, search="KETTL")["documents"]] == ["kettle.md"]
+    assert listed(client, search="100%_")["total"] == 0
+    assert listed(client, root="nowhere")["total"] == 0
+    assert everything["documents"][0]["indexed_at"].endswith("Z")
+
+
+def test_a_document_of_another_directory_is_forgotten_and_its_file_stays(client, api):
+    file = api.kb.config.documents.path / "extra.md"
+    file.write_text("# Extra\n\nSome more words.")
+    api.finished(client.post("/api/jobs", json={}).json())
+    assert client.delete("/api/documents/documents/extra.md").json()["file_deleted"] is False
+    assert file.exists()
+    file.unlink()
+
+
+def test_what_a_browser_would_run_is_only_saved(client):
+    page = client.get("/api/documents/documents/page.html/original")
+    assert page.headers["content-type"] == "application/octet-stream"
+    assert page.headers["content-disposition"].startswith("attachment")
+    assert page.headers["x-content-type-options"] == "nosniff"
+    text = client.get("/api/documents/documents/kettle.md/original")
+    assert text.headers["content-type"] == "text/plain; charset=utf-8"
+    assert text.headers["content-disposition"].startswith("inline")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../returns.md",
+        "%2e%2e/%2e%2e/etc/passwd",
+        "/etc/passwd",
+        "none.md",
+        "a%00b",
+        "returns.md/..",
+    ],
+)
+def test_nothing_but_an_indexed_file_is_given_out(client, path):
+    assert client.get(f"/api/documents/documents/{path}/original").status_code in (404, 405)
+
+
+def test_a_file_that_became_a_link_out_of_its_directory_is_not_given_out(client, api, tmp_path):
+    file = api.kb.config.documents.path / "returns.md"
+    text = file.read_text()
+    (tmp_path / "canary").write_text("canary")
+    file.unlink()
+    file.symlink_to(tmp_path / "canary")
+    try:
+        assert client.get("/api/documents/documents/returns.md/original").status_code == 404
+    finally:
+        file.unlink()
+        file.write_text(text)
+
+
+def test_a_passage_comes_with_those_around_it(client, api):
+    paragraphs = "\n\n".join(f"# Part {n}\n\n" + f"word{n} " * 150 for n in range(4))
+    api.finished(upload(client, "parts.md", paragraphs).json()["job"])
+    [document] = listed(client, search="parts.md")["documents"]
+    assert document["chunks"] == 4
+    middle = client.get(f"/api/chunks/{document['id']}:00001?around=2").json()
+    assert [each["id"][-5:] for each in middle["before"]] == ["00000"]
+    assert [each["id"][-5:] for each in middle["after"]] == ["00002", "00003"]
+    assert (middle["root"], middle["path"]) == ("uploads", "parts.md")
+    assert "word1" in middle["text"]
+    assert "word2" in middle["after"][0]["text"]
+    assert client.get("/api/chunks/nowhere").status_code == 404
+
+
+def test_only_what_was_indexed_before_can_be_indexed_again(client, tmp_path):
+    for path in ("/etc", "..", "../..", str(tmp_path), "no/such/file", "a\u0000b"):
+        assert client.post("/api/jobs", json={"path": path}).status_code == 422
+    assert client.post("/api/jobs", json={"path": "kettle.md"}).status_code == 202
+
+
+def test_a_job_tells_no_place_of_this_machine(client, api):
+    job = api.finished(client.post("/api/jobs", json={"prune": True}).json())
+    told = client.get("/api/jobs").text
+    assert job["path"] == "documents"
+    assert str(api.kb.config.documents.path) not in told
+    assert client.get("/api/jobs/nowhere").status_code == 404
+
+
+def test_two_processes_share_the_queue_and_a_dead_one_loses_no_job(api):
+    jobs = Jobs(api.kb.engine)
+    with api.kb.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM kb_job")
+    job = jobs.add("/nowhere")
+    assert jobs.add("/nowhere").id == job.id  # the same thing is done once
+    with api.kb.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE kb_job SET status = 'running', owner = 'dead', "
+            "beat_at = UTC_TIMESTAMP(6) - INTERVAL 1 HOUR"
+        )
+    assert not jobs.beat(job, "me", 1, 1, 1)
+    ended = api.finished({"id": job.id})  # by the server that runs
+    assert ended["status"] == "failed"
+    jobs.end(job, "dead", report={"added": 1})
+    assert jobs.one(job.id).status == "failed"  # the dead one has no say any more
+
+
+def test_a_job_that_the_end_of_its_process_breaks_off_is_queued_again(server, tmp_path):
+    reached, go_on = threading.Event(), threading.Event()
+
+    def held(_request):
+        reached.set()
+        go_on.wait(20)
+
+    with FakeModels() as models, database_of(server) as url:
+        config = configured(url, tmp_path, models, None)
+        with KnowledgeBase.open(config) as kb:
+            models.script = [held]
+            job, runner = Jobs(kb.engine).add(str(config.documents.path)), Runner(kb)
+            with ThreadPoolExecutor(1) as process:
+                until_stopped = process.submit(asyncio.run, runner.run())
+                assert reached.wait(20)
+                assert Jobs(kb.engine).one(job.id).status == "running"
+                runner.stop()
+                go_on.set()
+                until_stopped.result()
+            assert Jobs(kb.engine).one(job.id).status == "queued"
+        with running(config) as api:
+            assert api.finished({"id": job.id})["report"]["added"] == 3

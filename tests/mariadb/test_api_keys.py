@@ -1,0 +1,254 @@
+"""Who may call what: keys, their scopes, collections and limits, and callers without one."""
+
+import json
+import logging
+import time
+
+import httpx
+import pytest
+from api_server import configured, database_of, events, running
+from model_server import FakeModels
+from typer.testing import CliRunner
+
+from kb.cli import app as command_line
+from stores.api_keys import ApiKeys
+from stores.errors import StoreError
+
+
+@pytest.fixture(scope="module")
+def _api(server, tmp_path_factory):
+    with FakeModels() as models, database_of(server) as url:
+        config = configured(url, tmp_path_factory.mktemp("api"), models, models)
+        with running(config) as api:
+            api.kb.index()
+            yield api
+
+
+@pytest.fixture
+def served(_api):
+    yield _api
+    _api.forget_keys()
+
+
+def test_without_any_key_this_machine_may_do_everything(served):
+    assert served.client.get("/api/status").json()["scope"] == "admin"
+    bearer = {"Authorization": "Bearer whatever the client must send"}
+    assert served.client.get("/v1/models", headers=bearer).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "kb.evil.example"}, 421),
+        ({"Host": "127.0.0.1.evil.example:8080"}, 421),
+        ({"Host": ""}, 421),
+        ({"Host": "localhost:8080"}, 200),
+        ({"Host": "[::1]:8080"}, 200),
+        ({"Host": "localhost", "Origin": "http://localhost"}, 200),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "http://localhost:9999"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+    ],
+    ids=str,
+)
+def test_pages_of_other_sites_reach_nothing_while_no_key_guards_it(served, headers, status):
+    assert served.client.get("/api/status", headers=headers).status_code == status
+
+
+def test_from_the_first_key_on_every_request_needs_one(served):
+    reader = served.with_key("reader")
+    for path in ("/api/status", "/api/documents", "/api/sessions", "/v1/models", "/api/jobs"):
+        reply = served.client.get(path)
+        assert reply.status_code == 401
+        assert reply.headers["www-authenticate"] == "Bearer"
+    assert reader.get("/api/status").json()["key"] == "reader"
+    assert served.client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "key", ["?", "kb", "kb-", "kb--", "kb-é-x", "kb-{id}-wrong", "{key}x", "x{key}", "{upper}"]
+)
+def test_a_wrong_key_is_refused(served, key):
+    secret = ApiKeys(served.kb.engine).create("reader", "read")
+    given = key.format(key=secret, id=secret.split("-")[1], upper=secret.upper())
+    headers = {b"Authorization": f"Bearer {given}".encode()}
+    assert served.client.get("/api/status", headers=headers).status_code == 401
+
+
+def test_a_revoked_key_is_refused_from_the_next_request_on(served):
+    reader = served.with_key("reader")
+    assert reader.get("/api/status").status_code == 200
+    ApiKeys(served.kb.engine).revoke("reader")
+    assert reader.get("/api/status").status_code == 401
+    assert served.client.get("/api/status").status_code == 401  # the last key opens no door
+
+
+def test_a_scope_allows_what_is_below_it(served):
+    clients = {scope: served.with_key(scope, scope) for scope in ("read", "write", "admin")}
+    for needed, method, path, body in (
+        ("read", "GET", "/api/documents", None),
+        ("write", "GET", "/api/jobs", None),
+        ("write", "DELETE", "/api/verified/none", None),
+        ("write", "DELETE", "/api/documents/documents/none.md", None),
+        ("admin", "POST", "/api/jobs", {}),
+    ):
+        for rank, client in enumerate(clients.values()):
+            status = client.request(method, path, json=body).status_code
+            is_allowed = rank >= ["read", "write", "admin"].index(needed)
+            assert (status != 403) == is_allowed, (path, rank, status)
+
+
+def test_a_key_of_other_collections_sees_nothing_of_these(served):
+    known = served.kb.search("goods")[0].node_id
+    outsider = served.with_key("outsider", "write", collections=["elsewhere"])
+    insider = served.with_key("insider", collections=["documents"])
+    for client, sees in ((insider, True), (outsider, False)):
+        for filters in ({}, {"root": "documents"}, {"root": ["documents", "elsewhere"]}):
+            body = {"question": "goods", "filters": filters}
+            assert bool(client.post("/api/search", json=body).json()) == sees
+        assert bool(client.get("/api/documents").json()["total"]) == sees
+        assert bool(client.get("/api/documents?root=documents").json()["total"]) == sees
+        assert (client.get(f"/api/chunks/{known}").status_code == 200) == sees
+        original = client.get("/api/documents/documents/returns.md/original")
+        assert (original.status_code == 200) == sees
+        assert bool(client.get("/api/status").json()["roots"]) == sees
+    answer = outsider.post("/api/ask", json={"question": "goods", "source": "documents"}).json()
+    assert answer["citations"] == []
+    for method, path in (("DELETE", "kettle.md"), ("POST", "kettle.md/retry")):
+        reply = outsider.request(method, f"/api/documents/documents/{path}")
+        assert reply.status_code == 404
+
+
+def test_more_requests_than_a_minute_allows_are_told_when_to_come_back(served):
+    slow = served.with_key("slow", requests_per_minute=3)
+    other = served.with_key("other")
+    statuses = [slow.get("/api/status").status_code for _ in range(5)]
+    assert statuses == [200, 200, 200, 429, 429]
+    reply = slow.get("/api/status", headers={"X-Forwarded-For": "10.0.0.9"})
+    assert reply.status_code == 429
+    assert 1 <= int(reply.headers["retry-after"]) <= 60
+    assert other.get("/api/status").status_code == 200
+
+
+def test_a_key_that_has_spent_its_tokens_asks_no_model_until_tomorrow(served):
+    poor = served.with_key("poor", tokens_per_day=1)
+    body = {"question": "When do goods go back?", "source": "documents"}
+    assert poor.post("/api/ask", json=body).status_code == 200
+    for path, question in (
+        ("/api/ask", body),
+        ("/api/ask", {**body, "stream": True}),
+        ("/api/sessions/s/turns", {"message": "Goods?"}),
+        ("/api/sql", {"question": "Cities?"}),
+        (
+            "/v1/chat/completions",
+            {"model": "kb-auto", "messages": [{"role": "user", "content": "x"}]},
+        ),
+    ):
+        reply = poor.post(path, json=question)
+        assert reply.status_code == 429
+        assert int(reply.headers["retry-after"]) <= 86400
+    assert poor.post("/api/search", json={"question": "goods"}).status_code == 200
+
+
+def test_a_stream_counts_its_tokens_too(served):
+    poor = served.with_key("poor streamer", tokens_per_day=1)
+    body = {"question": "When do goods go back?", "source": "documents"}
+    assert events(poor, "/api/ask", body)[-1][0] == "done"
+    assert poor.post("/api/ask", json=body).status_code == 429
+
+
+def test_a_body_that_grows_too_large_is_broken_off(served):
+    def pieces():
+        for _ in range(40):
+            yield b'{"question": "' + b"x" * 100_000
+
+    reply = served.client.post(
+        "/api/ask", content=pieces(), headers={"content-type": "application/json"}
+    )
+    assert reply.status_code == 413
+    assert reply.json()["id"]
+    large = json.dumps({"question": "x" * 2_000_000})
+    assert served.client.post("/api/ask", content=large).status_code == 413
+
+
+def test_the_access_log_tells_who_asked_for_what_and_no_contents(served, caplog):
+    reader = served.with_key("reader")
+    secret = reader.headers["authorization"].split()[1]
+    logging.getLogger("kb.access").propagate = True
+    with caplog.at_level(logging.INFO, "kb.access"):
+        reader.get("/api/sessions/canary-session?search=canary-words")
+        reader.post("/api/search", json={"question": "canary-question"})
+        served.client.get("/api/canary-path")
+        for _ in range(100):
+            if len(caplog.records) == 3:  # a line is written when its response is sent
+                break
+            time.sleep(0.02)
+    lines = [json.loads(record.message) for record in caplog.records if record.name == "kb.access"]
+    assert [(each["key"], each["route"], each["status"]) for each in lines] == [
+        ("reader", "/api/sessions/{session_id}", 404),
+        ("reader", "/api/search", 200),
+        (None, None, 404),
+    ]
+    assert all(each["ms"] >= each["first_byte_ms"] > 0 for each in lines)
+    assert "canary" not in caplog.text
+    assert secret not in caplog.text
+
+
+def test_keys_are_kept_as_digests_and_a_name_is_given_once(served):
+    keys = ApiKeys(served.kb.engine)
+    secret = keys.create("Ana", "write", collections=["documents"], requests_per_minute=5)
+    with served.kb.engine.connect() as connection:
+        row = str(connection.exec_driver_sql("SELECT * FROM kb_api_key").all())
+    assert secret.split("-", 2)[2] not in row
+    assert secret.split("-", 2)[2] not in str(keys.all())
+    assert len(secret.split("-", 2)[2]) >= 43  # 256 bits
+    keys.revoke("Ana")
+    with pytest.raises(StoreError, match="was, a key named 'Ana'"):
+        keys.create("Ana", "read")
+    with pytest.raises(StoreError, match="No key named 'Ana' is in use"):
+        keys.revoke("Ana")
+
+
+def test_another_address_than_this_machines_needs_a_key(server, tmp_path):
+    with FakeModels() as models, database_of(server) as url:
+        config = configured(url, tmp_path, models, None)
+        with running(config, host="0.0.0.0") as api:
+            assert api.client.get("/api/status").status_code == 401
+            assert api.client.get("/v1/models").status_code == 401
+            assert api.with_key("reader").get("/api/status").status_code == 200
+            headers = {"Host": "kb.example.org", "Origin": "https://kb.example.org"}
+            assert api.client.get("/healthz", headers=headers).status_code == 200
+
+
+def test_the_command_refuses_other_addresses_until_a_key_exists(server, tmp_path, monkeypatch):
+    served_on = []
+    monkeypatch.setattr("kb.server.serve.run", lambda config, host, *_: served_on.append(host))
+    with FakeModels() as models, database_of(server) as url:
+        file = tmp_path / "config.yaml"
+        file.write_text(
+            f"database: {{url: '{url.render_as_string(hide_password=False)}'}}\n"
+            f"embedding: {{provider: openai-like, model: fake, base_url: '{models.openai_url}'}}\n"
+        )
+        run = CliRunner().invoke
+        asked = ["--config", str(file), "serve", "--host", "0.0.0.0"]
+        refused = run(command_line, asked)
+        assert refused.exit_code == 1
+        assert "kb key create" in refused.output
+        created = run(command_line, ["--config", str(file), "key", "create", "ana", "--json"])
+        assert json.loads(created.stdout)["key"].startswith("kb-")
+        assert run(command_line, asked).exit_code == 0
+        listed = run(command_line, ["--config", str(file), "key", "list"])
+        assert "ana · read · all documents" in listed.stdout
+        assert run(command_line, ["--config", str(file), "key", "revoke", "ana"]).exit_code == 0
+        assert "revoked" in run(command_line, ["--config", str(file), "key", "list"]).stdout
+    assert served_on == ["0.0.0.0"]
+
+
+def test_a_key_in_the_address_is_no_key(served):
+    reader = served.with_key("reader")
+    secret = reader.headers["authorization"].split()[1]
+    reply = httpx.get(f"{served.client.base_url}/api/status", params={"key": secret})
+    assert reply.status_code == 401

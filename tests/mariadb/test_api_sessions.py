@@ -1,0 +1,204 @@
+"""Chat sessions, tables, verified queries and feedback over HTTP."""
+
+import csv
+
+import pytest
+from api_server import configured, database_of, events, running
+from model_server import FakeModels
+
+
+@pytest.fixture(scope="module")
+def models():
+    with FakeModels(default="They go back [1].") as models:
+        yield models
+
+
+@pytest.fixture(scope="module")
+def _api(server, models, tmp_path_factory):
+    with FakeModels() as embeddings, database_of(server) as url:
+        config = configured(url, tmp_path_factory.mktemp("api"), embeddings, models)
+        with running(config) as api:
+            api.kb.index()
+            yield api
+
+
+@pytest.fixture
+def api(_api, models):
+    models.script.clear()
+    yield _api
+    _api.forget_keys()
+
+
+@pytest.fixture
+def client(api):
+    return api.client
+
+
+def turn(client, session, message, **body):
+    path = f"/api/sessions/{session}/turns"
+    return client.post(path, json={"message": message, "source": "documents", **body})
+
+
+def test_a_session_is_asked_shown_renamed_exported_reset_and_deleted(client):
+    session = client.post("/api/sessions").json()["id"]
+    told = turn(client, session, "When do goods go back?", turn_id="first").json()
+    assert told["answer"] == "They go back [1]."
+    assert (told["turn_id"], told["turn"], told["status"]) == ("first", 1, "complete")
+    shown = client.get(f"/api/sessions/{session}").json()
+    assert [each["question"] for each in shown["turns"]] == ["When do goods go back?"]
+    assert shown["turns"][0]["evidence"]["citations"]
+    renamed = client.patch(f"/api/sessions/{session}", json={"title": "Way back"}).json()
+    assert renamed["title"] == "Way back"
+    assert session in {each["id"] for each in client.get("/api/sessions?search=back").json()}
+    exported = client.get(f"/api/sessions/{session}/export")
+    assert exported.headers["content-type"].startswith("text/markdown")
+    assert "# Way back" in exported.text
+    assert client.get(f"/api/sessions/{session}/export?format=json").json()["id"] == session
+    assert client.post(f"/api/sessions/{session}/reset").status_code == 204
+    assert client.get(f"/api/sessions/{session}").json()["turns"] == []
+    assert client.delete(f"/api/sessions/{session}").status_code == 204
+    assert client.get(f"/api/sessions/{session}").status_code == 404
+
+
+def test_the_same_turn_twice_is_answered_and_stored_once(client, models):
+    asked = len(models.requests)
+    first = turn(client, "twice", "Goods?", turn_id="t").json()
+    answered = len(models.requests)
+    again = turn(client, "twice", "Goods?", turn_id="t").json()
+    assert first["answer"] == again["answer"]
+    assert len(models.requests) == answered > asked
+    assert turn(client, "twice", "Another question?", turn_id="t").status_code == 409
+
+
+def test_a_stream_of_a_turn_names_the_turn(client):
+    body = {"message": "Goods?", "source": "documents", "turn_id": "mine"}
+    told = events(client, "/api/sessions/streamed/turns", body)
+    assert told[0][0] == "route"
+    assert told[0][1]["turn_id"] == "mine"
+    assert told[-1][0] == "done"
+    assert told[-1][1]["status"] == "complete"
+
+
+def test_the_sessions_of_a_key_are_nobody_elses(api):
+    ana, ben = api.with_key("ana"), api.with_key("ben")
+    turn(ana, "of-ana", "Goods?", turn_id="t")
+    assert [each["id"] for each in ana.get("/api/sessions").json()] == ["of-ana"]
+    assert ben.get("/api/sessions").json() == []
+    for method, path in (
+        ("GET", ""),
+        ("PATCH", ""),
+        ("DELETE", ""),
+        ("GET", "/export"),
+        ("POST", "/reset"),
+    ):
+        body = {"title": "x"} if method == "PATCH" else None
+        reply = ben.request(method, f"/api/sessions/of-ana{path}", json=body)
+        assert reply.status_code == 404
+    assert turn(ben, "of-ana", "Goods?").status_code == 409
+    body = {"session_id": "of-ana", "turn_id": "t", "rating": 1}
+    assert ben.post("/api/feedback", json=body).status_code == 404
+    assert ana.post("/api/feedback", json=body).status_code == 204
+
+
+@pytest.mark.parametrize("session", ["nobody", "é" * 10, "x" * 300, "a'b\"c", "%2e%2e"])
+def test_an_unknown_session_is_not_there(client, session):
+    assert client.get(f"/api/sessions/{session}").status_code in (404, 422)
+    assert client.delete(f"/api/sessions/{session}").status_code in (404, 422)
+
+
+def test_feedback_is_of_a_search_or_of_a_turn(client, api):
+    body = {"question": "When do goods go back?", "source": "documents"}
+    search = client.post("/api/ask", json=body).json()["search"]["id"]
+    said = {"search_id": search, "rating": -1, "comment": "no", "clicked": 1}
+    assert client.post("/api/feedback", json=said).status_code == 204
+    with api.kb.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT rating, comment FROM kb_feedback WHERE search_id")
+        assert (-1, "no") in set(map(tuple, rows))
+    for wrong, status in (
+        ({"search_id": "nowhere", "rating": 1}, 404),
+        ({"rating": 1}, 422),
+        ({"search_id": search}, 422),
+        ({"search_id": search, "rating": 2}, 422),
+        ({"search_id": search, "session_id": "s", "turn_id": "t", "rating": 1}, 422),
+    ):
+        assert client.post("/api/feedback", json=wrong).status_code == status
+
+
+def test_a_statement_runs_under_the_guard(client):
+    told = client.post("/api/sql", json={"sql": "SELECT id, city FROM orders ORDER BY id"}).json()
+    assert told["columns"] == ["id", "city"]
+    assert told["rows"] == [[7, "Lyon"], [8, "Bern"], [9, None]]
+    assert told["truncated"] is False
+
+
+def test_a_dry_run_runs_nothing(client, models):
+    told = client.post("/api/sql", json={"sql": "SELECT id FROM orders", "dry_run": True}).json()
+    assert told["rows"] == []
+    models.script = ["SELECT city FROM orders"]
+    told = client.post("/api/sql", json={"question": "Cities?", "dry_run": True}).json()
+    assert told["sql"] == "SELECT city FROM orders"
+    assert not told["rows"]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM secrets",
+        "SELECT * FROM kb_api_key",
+        "DELETE FROM orders",
+        "SELECT SLEEP(9)",
+        "SELECT 1 /*! INTO OUTFILE '/tmp/x' */",
+        "nonsense",
+    ],
+)
+def test_a_statement_that_does_more_than_read_is_refused(client, sql, dry_run):
+    for path in ("/api/sql", "/api/sql.csv"):
+        body = {"sql": sql} | ({"dry_run": dry_run} if path == "/api/sql" else {})
+        reply = client.post(path, json=body)
+        assert reply.status_code == 422
+        assert reply.headers["content-type"] == "application/problem+json"
+        assert "canary" not in reply.text
+
+
+def test_a_statement_that_fails_says_why_and_not_where(client, api):
+    reply = client.post("/api/sql", json={"sql": "SELECT nothing FROM orders"})
+    assert reply.status_code == 422
+    assert "nothing" in reply.json()["detail"]
+    assert str(api.kb.engine.url.username) + "'@" not in reply.text
+    assert client.post("/api/sql", json={}).status_code == 422
+    assert client.post("/api/sql", json={"sql": "x", "question": "y"}).status_code == 422
+
+
+def test_rows_are_a_csv_file(client):
+    for reply in (
+        client.get("/api/sql.csv", params={"sql": "SELECT id, city FROM orders ORDER BY id"}),
+        client.post("/api/sql.csv", json={"sql": "SELECT id, city FROM orders ORDER BY id"}),
+    ):
+        rows = list(csv.reader(reply.text.splitlines()))
+        assert rows == [["id", "city"], ["7", "Lyon"], ["8", "Bern"], ["9", ""]]
+        assert reply.headers["x-truncated"] == "false"
+        assert reply.headers["content-disposition"] == 'attachment; filename="rows.csv"'
+
+
+def test_tables_tell_their_columns_and_comments(client):
+    [orders] = client.get("/api/tables").json()
+    assert orders["name"] == "orders"
+    assert [column["name"] for column in orders["columns"]] == ["id", "city"]
+    assert orders["columns"][1]["comment"] == "of the customer"
+
+
+def test_a_verified_query_is_run_kept_listed_and_removed(client):
+    query = {"question": "Which cities do we serve?", "sql": "SELECT city FROM orders"}
+    added = client.post("/api/verified", json={**query, "verified_by": "Ana"})
+    assert added.status_code == 201
+    name = added.json()["name"]
+    assert client.post("/api/verified", json=query).status_code == 409
+    assert client.post("/api/verified", json={**query, "replace": True}).status_code == 201
+    [listed] = client.get("/api/verified").json()
+    assert listed["sql"] == "SELECT city FROM orders"
+    wrong = {"question": "What is secret?", "sql": "SELECT word FROM secrets"}
+    assert client.post("/api/verified", json=wrong).status_code == 422
+    assert client.delete(f"/api/verified/{name}").status_code == 204
+    assert client.delete(f"/api/verified/{name}").status_code == 404
+    assert client.get("/api/verified").json() == []
