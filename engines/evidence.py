@@ -81,8 +81,23 @@ class Evidence:
         parts = _parts(question[:_MOST_CHARACTERS], language)
         weighed = [self._weigh(part, passages, language) for part in parts]
         route = decided(weighed)
-        divided = _divided(parts, weighed) if route == "both" else {}
+        divided = self._divided(parts, weighed) if route == "both" else {}
         return Route(route=route, reason=_reason(route, weighed), **divided)
+
+    def _divided(self, parts: Sequence[str], weighed: Sequence[Weighed]) -> dict[str, Any]:
+        """What each source is asked; the tables come first where the rest is about their rows."""
+        routes = [each.route or each.leaning for each in weighed]
+        asked = list(zip(parts, routes, strict=True))
+        documents = " ".join(part for part, route in asked if route != "database")
+        database = " ".join(part for part, route in asked if route != "documents")
+        leans = is_dependent(documents) and not is_dependent(database)
+        if documents == database:
+            named = self._matcher.within(documents) if self._matcher else None
+            database, leans = named or "", named is not None
+        if not documents or not database:
+            return {}
+        first = "database" if leans else ""
+        return {"first": first, "documents_question": documents, "database_question": database}
 
     def _is_verified(self, question: str) -> bool:
         return self._matcher is not None and self._matcher.match(question) is not None
@@ -99,22 +114,6 @@ def decided(weighed: Sequence[Weighed]) -> RouteName:
         return weighed[0].route or "documents"
     routes = {each.route or each.leaning for each in weighed}
     return routes.pop() if len(routes) == 1 else "both"
-
-
-def _divided(parts: Sequence[str], weighed: Sequence[Weighed]) -> dict[str, Any]:
-    """The parts for each source; the tables come first where the other part leans on theirs."""
-    routes = [each.route or each.leaning for each in weighed]
-    asked = list(zip(parts, routes, strict=True))
-    documents = " ".join(part for part, route in asked if route != "database")
-    database = " ".join(part for part, route in asked if route != "documents")
-    if not documents or not database or documents == database:
-        return {}
-    leans = is_dependent(documents) and not is_dependent(database)
-    return {
-        "first": "database" if leans else "",
-        "documents_question": documents,
-        "database_question": database,
-    }
 
 
 def _parts(question: str, language: str) -> list[str]:

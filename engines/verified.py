@@ -25,6 +25,8 @@ from stores.words import folded
 
 _OPTIONAL = ("limit", "bound")  # a question may leave them open where a wording does not
 _MOST_WORDS = 60  # who writes more asks for more
+_LONGEST_NAME = 7  # words that name what a verified query finds
+_WHO_ARE = {"en": "Who are {}?", "fr": "Qui sont {} ?"}
 _QUALIFIERS = {"average", "best", "develop", "each", "least", "low", "most", "who", "worst"}
 
 
@@ -81,6 +83,21 @@ class VerifiedMatcher:
         matches = list(self._matches(question)) if len(words) <= _MOST_WORDS else []
         return matches[0] if len(matches) == 1 else None
 
+    def within(self, question: str) -> str | None:
+        """A question that a verified query answers, about things that the question only names.
+
+        For "What do our three best customers complain about?" it is "Who are our three best
+        customers?": those that are asked about may be looked up first.
+        """
+        language, known = question_language(question), self._read()
+        found: list[tuple[int, int, str]] = []
+        for length, named in _named(question):
+            asked = _WHO_ARE[language].format(named)
+            matches = list(self._matching(asked, language, known))
+            if len(matches) == 1:  # what gives more values says more, the shortest says it best
+                found.append((len(matches[0].given), -length, asked))
+        return max(found)[2] if found else None
+
     def nearest(self, question: str, count: int) -> list[tuple[VerifiedQuery, float]]:
         """Those whose wordings are most like the question, with the cosine of the likest."""
         known = self._read()
@@ -96,9 +113,11 @@ class VerifiedMatcher:
         return [(each.query, likeness[each.query.name]) for each in ranked[:count]]
 
     def _matches(self, question: str) -> Iterator[Match]:
-        language = question_language(question)
+        yield from self._matching(question, question_language(question), self._read())
+
+    def _matching(self, question: str, language: str, among: Iterable[_Known]) -> Iterator[Match]:
         asks = frozenset(concepts([word.folded for word in tokens(question)], language))
-        for known in self._read():
+        for known in among:
             if not _may_agree(asks, known):  # names are looked up in the database
                 continue
             filling = fill(question, known.parameters, self._lookup, self._today())
@@ -157,6 +176,14 @@ def _wording(text: str, parameters: Sequence[Parameter]) -> _Wording:
     asks = tuple(concepts(filling.left, question_language(text)))
     optional = {each.name for each in parameters if each.kind in _OPTIONAL}
     return _Wording(text, asks, frozenset(filling.values) - optional)
+
+
+def _named(question: str) -> Iterator[tuple[int, str]]:
+    """Each few words in a row, with their number."""
+    words = tokens(question)[:_MOST_WORDS]
+    for length in range(2, min(_LONGEST_NAME, len(words)) + 1):
+        for begin in range(len(words) - length + 1):
+            yield length, question[words[begin].start : words[begin + length - 1].end]
 
 
 def _may_agree(asked: frozenset[str], known: _Known) -> bool:

@@ -167,6 +167,22 @@ def test_two_queries_that_answer_the_same_answer_nothing(run):
     assert VerifiedMatcher(twins, HashEmbedding(), run).match(query.question) is None
 
 
+@pytest.mark.parametrize(
+    ("question", "within"),
+    [
+        ("What do our three best customers complain about?", "Who are three best customers?"),
+        (
+            "De quoi se plaignent nos trois meilleurs clients ?",
+            "Qui sont trois meilleurs clients ?",
+        ),
+        ("How long is the warranty of a kettle?", None),
+        ("", None),
+    ],
+)
+def test_things_that_a_question_names_may_have_a_verified_query(matcher, question, within):
+    assert matcher.within(question) == within
+
+
 def test_queries_that_are_saved_changed_or_removed_meanwhile_count_at_once(shop, run):
     queries, question = VerifiedQueries(shop), "How many reviews have 2 stars?"
     matcher = VerifiedMatcher(queries, HashEmbedding(), run)
