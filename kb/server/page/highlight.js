@@ -1,0 +1,33 @@
+// Marks an excerpt in a text without changing the text.
+
+const NAME = "excerpt";
+
+export function highlight(root, excerpt) {
+  CSS.highlights?.delete(NAME);
+  const range = excerpt && CSS.highlights && rangeOf(root, excerpt.replace(/\s*…$/, ""));
+  if (range) CSS.highlights.set(NAME, new Highlight(range));
+}
+
+// Letters and digits are compared, because Markdown and white space differ between the two.
+function rangeOf(root, excerpt) {
+  const places = [];
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  let text = "";
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    for (const { 0: letter, index } of node.data.matchAll(/[\p{L}\p{N}]/gu)) {
+      text += letter;
+      for (let unit = 0; unit < letter.length; unit += 1) places.push([node, index, letter.length]);
+    }
+  }
+  const wanted = (excerpt.match(/[\p{L}\p{N}]/gu) ?? []).join("");
+  const at = wanted ? text.indexOf(wanted) : -1;
+  return at < 0 ? null : between(places[at], places[at + wanted.length - 1]);
+}
+
+function between([first, begin], [last, end, length]) {
+  const range = new Range();
+  range.setStart(first, begin);
+  range.setEnd(last, end + length);
+  return range;
+}

@@ -1,0 +1,99 @@
+// The passage behind a citation, with what stands around it, beside the answer.
+
+import { address, file, get, post } from "./api.js";
+import { button, fragment, icon, iconButton, make } from "./dom.js";
+import { highlight } from "./highlight.js";
+import { hasKey } from "./key.js";
+import { asHtml } from "./prose.js";
+import { save } from "./save.js";
+import { t } from "./words.js";
+
+const panel = document.getElementById("passage");
+const MARKDOWN = ["text/markdown", "text/html", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"];
+let opener = null;
+let shown = 0;
+
+panel.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") closePassage();
+});
+
+export async function openPassage(citation, { opener: from, searchId }) {
+  const turn = ++shown;
+  opener = from;
+  panel.replaceChildren(heading(citation), make("p", { class: "quiet", "aria-busy": "true" }, "…"));
+  panel.hidden = false;
+  document.body.classList.add("reading");
+  panel.querySelector("h2").focus();
+  if (searchId) post("api/feedback", { search_id: searchId, clicked: citation.number }).catch(() => null);
+  try {
+    const passage = await get(`${address("api/chunks", citation.chunk)}?around=1`);
+    const parts = await partsOf(passage);
+    if (turn === shown) show(citation, passage, parts);
+  } catch (error) {
+    panel.lastChild.replaceWith(make("p", { class: "problem", role: "alert" }, t("passageFailed", { reason: error.message })));
+  }
+}
+
+export function closePassage() {
+  if (panel.hidden) return;
+  shown += 1;
+  panel.hidden = true;
+  document.body.classList.remove("reading");
+  opener?.focus();
+}
+
+function heading(citation) {
+  return make(
+    "header",
+    {},
+    make("span", { class: "number", "aria-hidden": "true" }, String(citation.number)),
+    make("h2", { id: "passage-title", tabindex: "-1" }, citation.title),
+    iconButton("close", t("close"), closePassage),
+  );
+}
+
+async function partsOf(passage) {
+  const all = [...passage.before, passage, ...passage.after];
+  if (!MARKDOWN.includes(passage.metadata.media_type)) return all.map((each) => make("p", { class: "tail" }, each.text));
+  return (await asHtml(all.map((each) => each.text))).map(fragment);
+}
+
+function show(citation, passage, parts) {
+  const at = passage.before.length;
+  const text = make("div", { class: "prose" }, parts[at]);
+  panel.lastChild.replaceWith(
+    make(
+      "div",
+      { class: "passage-body", tabindex: "0", role: "region", "aria-labelledby": "passage-title" },
+      make("p", { class: "where" }, where(passage)),
+      original(passage),
+      around(t("before"), parts.slice(0, at)),
+      make("section", { class: "cited", "aria-label": t("cited") }, text),
+      around(t("after"), parts.slice(at + 1)),
+    ),
+  );
+  highlight(text, citation.excerpt);
+  text.scrollIntoView({ block: "nearest" });
+}
+
+function where({ path, headings, page, lines }) {
+  const place = [page && t("page", { n: String(page) }), lines && t("lines", { n: String(lines) })];
+  return [path, headings, ...place].filter(Boolean).join(" · ");
+}
+
+function around(title, parts) {
+  if (!parts.length) return null;
+  return make("section", { class: "around", "aria-label": title }, make("h3", {}, title), make("div", { class: "prose" }, parts));
+}
+
+export function originalPath(root, path) {
+  return `${address("api/documents", root, path)}/original`;
+}
+
+// A link cannot carry the key, so with one the file is fetched and kept.
+function original({ root, path, page }) {
+  const target = originalPath(root, path);
+  if (hasKey()) return button([icon("open"), t("saveOriginal")], async () => save(await file(target), path.split("/").pop()), { class: "original" });
+  const link = page ? `${target}#page=${page}` : target;
+  return make("a", { href: link, target: "_blank", rel: "noopener", class: "original" }, icon("open"), t("original"));
+}

@@ -1,0 +1,64 @@
+// What a statement gave: chart, table and the statement itself, one of them at a time.
+
+import { get } from "./api.js";
+import { chartOf } from "./chart.js";
+import { toCsv } from "./csv.js";
+import { icon, iconButton, make } from "./dom.js";
+import { save } from "./save.js";
+import { statement } from "./statement.js";
+import { tableOf } from "./table.js";
+import { date, t } from "./words.js";
+
+const PICTURES = { chart: "chart", table: "table", sql: "code" };
+let units = null;
+
+// What columns count in is known of verified queries.
+async function unitsOf(verified) {
+  if (!verified) return {};
+  units ??= get("api/verified").then((all) => Object.fromEntries(all.map((each) => [each.name, each.units])), () => ({}));
+  return (await units)[verified.name] ?? {};
+}
+
+export function resultOf(rows) {
+  const element = make("section", { class: "result", "aria-label": t("result") });
+  unitsOf(rows.verified).then((units) => element.append(...parts(rows, units)));
+  return element;
+}
+
+function parts(given, units) {
+  const { columns, rows, truncated, verified } = given;
+  const chart = chartOf(columns, rows, units);
+  const makers = { chart: chart && (() => chart.element), table: () => tableOf(columns, rows, units), sql: () => statement(given, resultOf) };
+  const body = make("div", { class: "result-body" });
+  const begin = chart ? "chart" : rows.length > 1 ? "table" : null;
+  const count = make("span", { class: truncated ? "cut" : "quiet" }, t(truncated ? "rowsCut" : "rows", { n: rows.length }));
+  const head = make(
+    "div",
+    { class: "result-head" },
+    tabs(makers, body, begin),
+    count,
+    iconButton("upload", t("saveCsv"), () => save(toCsv(columns, rows), "rows.csv"), { class: "plain icon-button csv" }),
+  );
+  return [verified && verifiedNote(verified), head, body].filter(Boolean);
+}
+
+function tabs(makers, body, begin) {
+  const made = {};
+  const buttons = Object.keys(makers)
+    .filter((name) => makers[name])
+    .map((name) => make("button", { type: "button", class: "tab", "data-part": name, "aria-expanded": "false", click: () => choose(name) }, icon(PICTURES[name]), t(name)));
+
+  function choose(name) {
+    const isOpen = buttons.find((each) => each.dataset.part === name).ariaExpanded === "true";
+    for (const each of buttons) each.ariaExpanded = String(!isOpen && each.dataset.part === name);
+    body.replaceChildren(...(isOpen ? [] : [(made[name] ??= makers[name]())]));
+  }
+
+  if (begin) choose(begin);
+  return make("div", { class: "tabs" }, buttons);
+}
+
+function verifiedNote({ verified_by: name, verified_at: when, question }) {
+  const told = t("verifiedBy", { name, date: date(when, { dateStyle: "long", timeZone: "UTC" }), question });
+  return make("p", { class: "verified" }, icon("check"), told);
+}
