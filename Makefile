@@ -6,10 +6,14 @@ PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_OPTIO
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
   --constraint constraints.txt --editable
 
-.PHONY: demo test check format bench clean
+.PHONY: demo serve test check format bench clean
 
 demo: $(VENV)/.office
 	$(BIN)/kb demo
+
+serve: $(VENV)/.office,serve
+	$(BIN)/kb demo
+	$(BIN)/kb serve
 
 test: $(VENV)/.test
 	$(BIN)/kb setup
