@@ -16,8 +16,13 @@ _MARKDOWN: Final = MarkdownIt(
 _MARKDOWN.disable("reference")  # [1] stays a citation, whatever `[1]: …` says
 # Every link is read as one, and so dropped.
 _MARKDOWN.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005 - its interface
+_LEVELS: Final = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6"}  # below the page's
 
 
 def as_html(text: str) -> str:
     """Blocks, emphasis, code and tables; HTML is text, a link its label, an image nothing."""
-    return nh3.clean(_MARKDOWN.render(text), tags=_TAGS, attributes={"ol": {"start"}})
+    tokens = _MARKDOWN.parse(text)
+    for token in tokens:
+        token.tag = _LEVELS.get(token.tag, token.tag)
+    html = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
+    return nh3.clean(html, tags=_TAGS, attributes={"ol": {"start"}})

@@ -76,7 +76,7 @@ export class Conversation {
   async ask(asked) {
     if (this.abort || !asked.message.trim()) return;
     this.element.classList.remove("new");
-    this.turns.querySelector(".welcome")?.remove();
+    this.turns.querySelector(".welcome")?.replaceWith(make("h1", { class: "hidden" }, asked.message));
     const turnId = asked.turnId ?? randomId();
     const view = this.view(asked.message, turnId, asked);
     this.turns.querySelector(`[data-turn="${turnId}"]`)?.remove();

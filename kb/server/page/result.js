@@ -36,10 +36,11 @@ function parts(given, units) {
     "div",
     { class: "result-head" },
     tabs(makers, body, begin),
+    verified && verifiedMark(verified),
     count,
     iconButton("upload", t("saveCsv"), () => save(toCsv(columns, rows), "rows.csv"), { class: "plain icon-button csv" }),
   );
-  return [verified && verifiedNote(verified), head, body].filter(Boolean);
+  return [head, body];
 }
 
 function tabs(makers, body, begin) {
@@ -58,7 +59,7 @@ function tabs(makers, body, begin) {
   return make("div", { class: "tabs" }, buttons);
 }
 
-function verifiedNote({ verified_by: name, verified_at: when, question }) {
+function verifiedMark({ verified_by: name, verified_at: when, question }) {
   const told = t("verifiedBy", { name, date: date(when, { dateStyle: "long", timeZone: "UTC" }), question });
-  return make("p", { class: "verified" }, icon("check"), told);
+  return make("span", { class: "verified", title: told }, icon("check"), t("verified"));
 }

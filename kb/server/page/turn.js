@@ -125,7 +125,7 @@ export class TurnView {
     ];
     const actions = others.map((source) => [t(source), () => this.again(source)]);
     const label = t("routeBy", { route: name });
-    return menu({ label, words: name, kind: `badge ${route ?? "none"}` }, actions, head);
+    return menu({ label, words: name, kind: `badge route-${route ?? "none"}` }, actions, head);
   }
 
   chip(number) {
@@ -162,7 +162,7 @@ export class TurnView {
       { class: "turn-actions" },
       feedback(this.sessionId, this.turnId),
       iconButton("copy", t("copyAnswer"), () => copy(this.prose.text)),
-      seconds ? make("span", { class: "quiet" }, t("took", { seconds: number(seconds, { maximumFractionDigits: 1 }) })) : null,
+      seconds >= 0.05 && make("span", { class: "quiet" }, t("took", { seconds: number(seconds, { maximumFractionDigits: 1 }) })),
     );
   }
 }

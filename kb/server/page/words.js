@@ -24,7 +24,7 @@ const WORDS = {
     close: "Close",
     language: "Language",
     theme: "Theme",
-    themeAuto: "As the system",
+    themeAuto: "System",
     themeLight: "Light",
     themeDark: "Dark",
     state_one: "{n} document · {model}",
@@ -88,7 +88,7 @@ const WORDS = {
     table: "Table",
     sql: "SQL",
     verified: "Verified",
-    verifiedBy: "Verified by {name} on {date}: “{question}”",
+    verifiedBy: "{name} verified this statement on {date}, for: {question}",
     rows_one: "{n} row",
     rows_other: "{n} rows",
     rowsCut: "cut at {n} rows",
@@ -185,7 +185,7 @@ const WORDS = {
     close: "Fermer",
     language: "Langue",
     theme: "Thème",
-    themeAuto: "Comme le système",
+    themeAuto: "Système",
     themeLight: "Clair",
     themeDark: "Sombre",
     state_one: "{n} document · {model}",
@@ -247,7 +247,7 @@ const WORDS = {
     table: "Tableau",
     sql: "SQL",
     verified: "Vérifiée",
-    verifiedBy: "Vérifiée par {name} le {date} : « {question} »",
+    verifiedBy: "{name} a vérifié cette requête le {date}, pour : {question}",
     rows_one: "{n} ligne",
     rows_other: "{n} lignes",
     rowsCut: "coupé à {n} lignes",
@@ -324,9 +324,12 @@ const WORDS = {
 };
 
 let language = "en";
+let region = "en";
 
+// Numbers and dates are written as in the reader's region, when it speaks the language.
 export function speak(chosen) {
   language = chosen in WORDS ? chosen : "en";
+  region = navigator.languages.find((each) => each.startsWith(`${language}-`)) ?? language;
   document.documentElement.lang = language;
 }
 
@@ -350,13 +353,13 @@ function written(value) {
 }
 
 export function number(value, options = {}) {
-  return new Intl.NumberFormat(language, options).format(value);
+  return new Intl.NumberFormat(region, options).format(value);
 }
 
 // The server's times are UTC, with or without saying so.
 export function date(text, options = { dateStyle: "medium" }) {
   const zoned = /T.*(Z|[+-]\d\d:\d\d)$/.test(text) || !text.includes("T") ? text : `${text}Z`;
-  return new Intl.DateTimeFormat(language, options).format(new Date(zoned));
+  return new Intl.DateTimeFormat(region, options).format(new Date(zoned));
 }
 
 // The words of the parts that stand in index.html.
