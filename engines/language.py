@@ -1,7 +1,7 @@
 """The language to answer in, and the words that kb itself says in it."""
 
-from engines.query_analysis import query_language
 from engines.question import Question
+from engines.search.query_analysis import query_language
 
 PHRASES = {
     "en": {

@@ -8,17 +8,17 @@ from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.vector_stores.types import MetadataFilters
 
-from engines.documents import DocumentQueryEngine
-from engines.joined import Deadlines, JoinedQueryEngine
+from engines.documents.engine import DocumentQueryEngine
+from engines.joined.engine import Deadlines, JoinedQueryEngine
 from engines.language import phrase
-from engines.reranking import make_reranker
-from engines.retrieval import DocumentRetriever, SearchAhead
-from engines.route import Route
-from engines.router import RoutedQueryEngine
-from engines.routing import Routing
-from engines.searching import Search
-from engines.small_talk import Sources, small_talk
-from engines.translation import Translator
+from engines.routing.choice import Routing
+from engines.routing.route import Route
+from engines.routing.router import RoutedQueryEngine
+from engines.routing.small_talk import Sources, small_talk
+from engines.search.reranking import make_reranker
+from engines.search.retrieval import DocumentRetriever, SearchAhead
+from engines.search.searching import Search
+from engines.search.translation import Translator
 from kb.experiments import assigned
 from kb.models import vector_weight
 from kb.parts import Parts

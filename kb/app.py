@@ -10,8 +10,8 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore
 from llama_index.core.vector_stores.types import MetadataFilters
 
-from engines.chat import ChatSession
-from engines.searching import Search
+from engines.chat.session import ChatSession
+from engines.search.searching import Search
 from kb.answering import Asking, answering_engine, database_engine, document_retriever
 from kb.chatting import chat_session
 from kb.indexing.embed import ChunkEmbedder

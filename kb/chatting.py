@@ -5,10 +5,10 @@ from functools import partial
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 
-from engines.chat import ChatSession
-from engines.entities import EntityIndex
-from engines.follow_ups import arewritten, rewritten
-from engines.memory import session_memory
+from engines.chat.memory import session_memory
+from engines.chat.session import ChatSession
+from engines.follow_ups.rewriting import arewritten, rewritten
+from engines.tables.entities import EntityIndex
 from kb.answering import Asking, answering_engine
 from kb.parts import Parts
 from stores.errors import KBError

@@ -20,7 +20,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from engines.profiles import DEFAULT, Profile, profile_named
+from engines.search.profiles import DEFAULT, Profile, profile_named
 from kb.config_file import explain, read
 from stores.errors import ConfigError
 

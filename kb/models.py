@@ -9,7 +9,7 @@ import httpx
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.llm import LLM
 
-from engines.searching import VectorWeight
+from engines.search.searching import VectorWeight
 from kb.config import Config, EmbeddingConfig, LLMConfig, ModelConfig
 from stores.errors import ConfigError
 

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.llm import LLM
 
-from engines.entities import EntityIndex
-from engines.evidence import Evidence
-from engines.guarded_database import GuardedDatabase
-from engines.memory import FILTER_KEYS, forget
-from engines.verified import VerifiedMatcher
+from engines.chat.memory import FILTER_KEYS, forget
+from engines.routing.evidence import Evidence
+from engines.tables.entities import EntityIndex
+from engines.tables.guarded_database import GuardedDatabase
+from engines.verified.matching import VerifiedMatcher
 from kb.collection import open_store
 from kb.config import Config, load_config
 from kb.database import open_database

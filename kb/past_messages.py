@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from engines.entities import EntityIndex
-from engines.follow_ups import arewritten
+from engines.follow_ups.rewriting import arewritten
 from engines.question import Question
+from engines.tables.entities import EntityIndex
 from kb.parts import Parts
 from stores.errors import KBError
 from stores.sessions import Turn

@@ -8,12 +8,12 @@ from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.llm import LLM
 
-from engines.database import DatabaseQueryEngine
-from engines.entities import EntityIndex
-from engines.guarded_database import GuardedDatabase
-from engines.verified import VerifiedMatcher
-from engines.verified_answer import examples
-from engines.verified_engine import VerifiedQueryEngine
+from engines.tables.engine import DatabaseQueryEngine
+from engines.tables.entities import EntityIndex
+from engines.tables.guarded_database import GuardedDatabase
+from engines.verified.answer import examples
+from engines.verified.engine import VerifiedQueryEngine
+from engines.verified.matching import VerifiedMatcher
 from kb.config import Config
 from kb.database import private_server
 from stores.connection import error_number, make_engine, translated_errors

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
-from engines.query_result import as_json
+from engines.tables.query_result import as_json
 from stores.errors import ConfigError
 from stores.sessions import SessionInfo, Turn
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from engines.searching import Search
+from engines.search.searching import Search
 from stores.errors import ConfigError
 from stores.search_log import Hit, LoggedSearch, Rating, SearchLog
 

@@ -11,8 +11,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from engines.language import question_language
-from engines.parameters import parameters_of
-from engines.query_result import QueryResult, Run
+from engines.tables.query_result import QueryResult, Run
+from engines.verified.parameters import parameters_of
 from kb.config import Config
 from stores.errors import ConfigError, EngineError, KBError, StoreError
 from stores.verified_queries import Value, VerifiedQueries, VerifiedQuery

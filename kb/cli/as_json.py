@@ -54,7 +54,7 @@ def answer_values(response: "Response | AgentChatResponse") -> dict[str, Any]:
     metadata = response.metadata or {}
     values = {"answer": response.response, **{key: metadata.get(key) for key in _ANSWER}}
     if values["rows"]:
-        from engines.query_result import as_json
+        from engines.tables.query_result import as_json
 
         values["rows"] = as_json(values["rows"])
     return values

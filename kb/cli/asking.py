@@ -35,7 +35,7 @@ def search(
     kb search "error E31" --profile logs --explain
     """
     with opened(config, profile=profile) as knowledge_base:
-        from engines.searching import searches
+        from engines.search.searching import searches
 
         with searches() as made:
             passages = knowledge_base.search(

@@ -67,7 +67,7 @@ def _newest(knowledge_base: "KnowledgeBase") -> str:
 
 def _typed(conversation: "Conversation") -> ExitCode:
     """Until Ctrl-D; what goes wrong is said, and the chat goes on."""
-    from engines.profiles import READY
+    from engines.search.profiles import READY
     from kb.cli.chat_commands import choices
     from kb.cli.chat_input import typed_lines
 

@@ -17,8 +17,8 @@ from stores.errors import ConfigError, StoreError
 if TYPE_CHECKING:
     from llama_index.core.vector_stores.types import MetadataFilters
 
-    from engines.chat import ChatSession
-    from engines.streamed_answer import StreamedAnswer
+    from engines.chat.session import ChatSession
+    from engines.chat.streamed_answer import StreamedAnswer
     from kb.app import KnowledgeBase
     from stores.sessions import SessionStore, Turn
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from engines.query_result import as_json
+from engines.tables.query_result import as_json
 from kb.cli.terminal import counted, one_line, printable
 
 _SHOWN = 20

@@ -19,7 +19,7 @@ from kb.cli.terminal import OUT, one_line, printable, say, waiting
 from stores.errors import ConfigError, EngineError, StoreError
 
 if TYPE_CHECKING:
-    from engines.query_result import QueryResult
+    from engines.tables.query_result import QueryResult
     from kb.app import KnowledgeBase
     from stores.verified_queries import Value, VerifiedQuery
 
@@ -106,7 +106,7 @@ def save(asked: ToSave, config: Path | None, *, as_json: bool) -> None:
     bound = {"sql": query.sql, "parameters": dict(query.parameters), "model": None}
     metadata = {**bound, **asdict(result)}
     if as_json:
-        from engines.query_result import as_json as cells
+        from engines.tables.query_result import as_json as cells
 
         rows = cells(result.rows)
         _print_json({"saved": asdict(query), "recognised": recognised, **metadata, "rows": rows})
@@ -191,7 +191,7 @@ def _show(console: Console, query: "VerifiedQuery") -> None:
 def _show_saved(
     query: "VerifiedQuery", result: "QueryResult", metadata: Mapping[str, Any], *, recognised: bool
 ) -> None:
-    from engines.query_result import as_text
+    from engines.tables.query_result import as_text
     from kb.cli.render import show_answer
     from kb.cli.render_rows import show_rows
 

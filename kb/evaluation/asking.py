@@ -8,9 +8,9 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import NodeWithScore
 from llama_index.core.storage.kvstore import SimpleKVStore
 
-from engines.extract import quotes
+from engines.documents.extract import quotes
 from engines.model_errors import model_errors
-from engines.searching import searches
+from engines.search.searching import searches
 from kb.app import KnowledgeBase
 from kb.evaluation.corpus import OnProgress
 from kb.evaluation.labelled import Question

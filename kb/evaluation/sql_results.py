@@ -11,7 +11,7 @@ from typing import Any, Literal
 import sqlglot
 from sqlglot import exp
 
-from engines.query_result import QueryResult
+from engines.tables.query_result import QueryResult
 
 Judgement = Literal["right", "order", "subset", "wrong"]
 """`order`: the right rows in another order; `subset`: the right ones among more columns."""

@@ -10,9 +10,9 @@ import numpy as np
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.llms.llm import LLM
 
-from engines.database import DatabaseQueryEngine
-from engines.guarded_database import GuardedDatabase
-from engines.query_result import QueryResult
+from engines.tables.engine import DatabaseQueryEngine
+from engines.tables.guarded_database import GuardedDatabase
+from engines.tables.query_result import QueryResult
 from kb.app import KnowledgeBase
 from kb.evaluation.corpus import OnProgress
 from kb.evaluation.gold_model import GOLD, GoldModel

@@ -11,8 +11,8 @@ from llama_index.core.base.response.schema import AsyncStreamingResponse
 from llama_index.core.schema import QueryBundle
 from llama_index.core.vector_stores.types import MetadataFilters
 
-from engines.model_calls import ModelCalls
-from engines.query_result import as_json
+from engines.chat.model_calls import ModelCalls
+from engines.tables.query_result import as_json
 from kb.app import KnowledgeBase
 from kb.server.plain import plain
 from kb.server.problems import problem_of

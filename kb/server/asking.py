@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from engines.profiles import READY
+from engines.search.profiles import READY
 from kb.cli.as_json import passage_values
 from kb.server.access import Caller, Reading
 from kb.server.answers import Answer, asked

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from engines.profiles import READY
+from engines.search.profiles import READY
 from kb.server.access import Reading
 from kb.server.parts import KB
 from kb.server.plain import plain

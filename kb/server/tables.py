@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field, model_validator
 from starlette.responses import Response
 
-from engines.model_calls import ModelCalls
-from engines.query_result import as_json
+from engines.chat.model_calls import ModelCalls
+from engines.tables.query_result import as_json
 from kb.app import KnowledgeBase
 from kb.cli.as_json import answer_values
 from kb.server.access import Reading

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from sample_shop import TODAY
 
-from engines.entities import EntityIndex
-from engines.evidence import Evidence
-from engines.guarded_database import GuardedDatabase
-from engines.verified import VerifiedMatcher
+from engines.routing.evidence import Evidence
+from engines.tables.entities import EntityIndex
+from engines.tables.guarded_database import GuardedDatabase
+from engines.verified.matching import VerifiedMatcher
 from kb import KnowledgeBase
 from kb.verified_queries import read_verified_queries
 from stores.connection import make_engine

@@ -15,8 +15,8 @@ from llama_index.core.chat_engine.types import AgentChatResponse, BaseChatEngine
 from model_calls import KEY, llm_of
 from model_server import FakeModels
 
-from engines.chat import ChatSession
-from engines.streamed_answer import StreamedAnswer
+from engines.chat.session import ChatSession
+from engines.chat.streamed_answer import StreamedAnswer
 from stores.errors import EngineError, ModelUnavailable, StoreError
 from stores.sessions import Turn
 

@@ -25,7 +25,7 @@ from model_server import (
     rate_limited,
 )
 
-from engines.chat import ChatSession
+from engines.chat.session import ChatSession
 from stores.connection import make_engine
 from stores.errors import ModelUnavailable, StoreUnavailable
 from stores.private_server import PrivateServer

@@ -11,8 +11,8 @@ from chats import Shop, aas_asked, as_asked, chat_session, memory_table, session
 from fake_models import ScriptedLLM
 from llama_index.core.storage.chat_store.base_db import MessageStatus
 
-from engines.chat import ChatSession
-from engines.follow_ups import arewritten, rewritten
+from engines.chat.session import ChatSession
+from engines.follow_ups.rewriting import arewritten, rewritten
 from engines.question import as_question
 from stores.errors import ModelUnavailable
 

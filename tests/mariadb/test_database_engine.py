@@ -12,10 +12,10 @@ from fake_models import HashEmbedding, ScriptedLLM
 from llama_index.core.base.response.schema import AsyncStreamingResponse, StreamingResponse
 from llama_index.core.indices.struct_store.sql_query import NLSQLTableQueryEngine
 
-from engines import guarded_database
-from engines.database import DatabaseQueryEngine
-from engines.guarded_database import GuardedDatabase
 from engines.question import Entity, Question
+from engines.tables import guarded_database
+from engines.tables.engine import DatabaseQueryEngine
+from engines.tables.guarded_database import GuardedDatabase
 from stores.connection import make_engine
 from stores.errors import ModelUnavailable, StoreUnavailable
 

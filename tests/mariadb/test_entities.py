@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from engines.entities import EntityIndex
-from engines.guarded_database import GuardedDatabase
 from engines.question import Entity
+from engines.tables.entities import EntityIndex
+from engines.tables.guarded_database import GuardedDatabase
 from stores.connection import make_engine
 
 SCHEMA = """

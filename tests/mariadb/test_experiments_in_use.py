@@ -14,7 +14,7 @@ import pytest
 from fake_models import ScriptedLLM
 from model_server import FakeModels
 
-from engines.searching import searches
+from engines.search.searching import searches
 from kb import ConfigError, KnowledgeBase, ModelUnavailable, StoreError
 from kb.config import Config, RetrievalConfig
 from kb.experiments import assigned, live_report

@@ -13,11 +13,11 @@ from llama_index.llms.openai_like import OpenAILike
 from model_server import SERVER_ERROR, FakeModels
 from sample_shop import TODAY
 
-from engines.entities import EntityIndex
-from engines.follow_ups import Rewritten, arewritten, rewritten
-from engines.guarded_database import GuardedDatabase
-from engines.verified import VerifiedMatcher
-from engines.verified_answer import answer
+from engines.follow_ups.rewriting import Rewritten, arewritten, rewritten
+from engines.tables.entities import EntityIndex
+from engines.tables.guarded_database import GuardedDatabase
+from engines.verified.answer import answer
+from engines.verified.matching import VerifiedMatcher
 from kb.verified_queries import read_verified_queries
 from stores.connection import make_engine
 from stores.errors import ModelUnavailable

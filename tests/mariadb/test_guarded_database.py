@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from llama_index.core.utilities.sql_wrapper import SQLDatabase
 
-from engines.guarded_database import GuardedDatabase
+from engines.tables.guarded_database import GuardedDatabase
 from stores.connection import make_engine
 from stores.errors import ConfigError, QueryFailed, StoreUnavailable, UnsafeQuery
 from stores.readonly_account import create_account

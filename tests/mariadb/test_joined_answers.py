@@ -18,14 +18,14 @@ from llama_index.core.query_engine import CustomQueryEngine
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
-from engines.database import DatabaseQueryEngine
-from engines.documents import DocumentQueryEngine
-from engines.entities import EntityIndex
-from engines.guarded_database import GuardedDatabase
-from engines.joined import Deadlines, JoinedQueryEngine
-from engines.query_result import QueryResult
+from engines.documents.engine import DocumentQueryEngine
+from engines.joined.engine import Deadlines, JoinedQueryEngine
 from engines.responses import answer_metadata
-from engines.route import Route
+from engines.routing.route import Route
+from engines.tables.engine import DatabaseQueryEngine
+from engines.tables.entities import EntityIndex
+from engines.tables.guarded_database import GuardedDatabase
+from engines.tables.query_result import QueryResult
 from stores.connection import make_engine
 from stores.errors import EngineError, ModelUnavailable, StoreUnavailable
 

@@ -20,11 +20,11 @@ from llama_index.llms.openai_like import OpenAILike
 from model_server import SERVER_ERROR, FakeModels
 from nodes import where
 
-from engines.documents import DocumentQueryEngine
-from engines.profiles import READY, Boost, Popularity, Profile, Recency, Rerank
-from engines.reranking import make_reranker
-from engines.retrieval import DocumentRetriever
-from engines.searching import Search, VectorWeight, searches
+from engines.documents.engine import DocumentQueryEngine
+from engines.search.profiles import READY, Boost, Popularity, Profile, Recency, Rerank
+from engines.search.reranking import make_reranker
+from engines.search.retrieval import DocumentRetriever
+from engines.search.searching import Search, VectorWeight, searches
 from stores.connection import in_transaction, make_engine
 from stores.errors import ModelUnavailable
 from stores.private_server import PrivateServer

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from fake_models import ScriptedLLM
 
-from engines.guarded_database import GuardedDatabase
-from engines.table_choice import TableChoice, table_choice
+from engines.tables.guarded_database import GuardedDatabase
+from engines.tables.table_choice import TableChoice, table_choice
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 

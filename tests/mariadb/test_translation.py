@@ -9,10 +9,10 @@ from llama_index.core.schema import TextNode
 from llama_index.llms.openai_like import OpenAILike
 from model_server import SERVER_ERROR, FakeModels
 
-from engines.profiles import Profile
-from engines.retrieval import DocumentRetriever
-from engines.searching import VectorWeight, searches
-from engines.translation import Translator
+from engines.search.profiles import Profile
+from engines.search.retrieval import DocumentRetriever
+from engines.search.searching import VectorWeight, searches
+from engines.search.translation import Translator
 from stores.vector_store import MariaDBVectorStore
 
 FRENCH = "La bouilloire se détartre deux fois par an avec du vinaigre blanc."

@@ -15,12 +15,12 @@ from llama_index.core.query_engine import CustomQueryEngine
 from pydantic import Field
 from sample_shop import TODAY
 
-from engines.guarded_database import GuardedDatabase
-from engines.query_result import QueryResult, Run
 from engines.question import Entity, Question
-from engines.verified import VerifiedMatcher
-from engines.verified_answer import answer, examples
-from engines.verified_engine import VerifiedQueryEngine
+from engines.tables.guarded_database import GuardedDatabase
+from engines.tables.query_result import QueryResult, Run
+from engines.verified.answer import answer, examples
+from engines.verified.engine import VerifiedQueryEngine
+from engines.verified.matching import VerifiedMatcher
 from kb.verified_queries import new_query, read_verified_queries, save, verify
 from stores.binding import with_literals
 from stores.connection import make_engine

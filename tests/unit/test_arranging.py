@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
 
-from engines.arranging import arranged, beside, diverse, judged_first, with_neighbours
-from engines.profiles import Boost, Popularity, Profile, Recency
+from engines.search.arranging import arranged, beside, diverse, judged_first, with_neighbours
+from engines.search.profiles import Boost, Popularity, Profile, Recency
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 PLAIN = Profile(deduplicate=False)

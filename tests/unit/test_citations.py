@@ -4,7 +4,7 @@ import pytest
 from llama_index.core.schema import NodeWithScore, TextNode
 from markdown_it import MarkdownIt
 
-from engines.citations import CitedText, citation, numbered
+from engines.documents.citations import CitedText, citation, numbered
 
 
 def cleaned(text: str, *, passages: int = 3, step: int = 1) -> tuple[str, set[int]]:

@@ -1,6 +1,6 @@
 import pytest
 
-from engines.conversation import is_about_conversation
+from engines.chat.conversation import is_about_conversation
 
 
 @pytest.mark.parametrize(

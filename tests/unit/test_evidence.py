@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import pytest
 from llama_index.core.schema import NodeWithScore, TextNode
 
-from engines.evidence import Evidence
 from engines.question import Entity
+from engines.routing.evidence import Evidence
 
 LIBRARY = [
     """Table book: what the library owns

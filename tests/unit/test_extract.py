@@ -2,10 +2,10 @@ import pytest
 from fake_models import HashEmbedding
 from llama_index.core.schema import NodeWithScore, TextNode
 
-from engines.extract import quotes
-from engines.figures import asks_for_figure, figures
-from engines.names import names
-from engines.sentences import quotable, sentences
+from engines.documents.extract import quotes
+from engines.documents.figures import asks_for_figure, figures
+from engines.documents.names import names
+from engines.documents.sentences import quotable, sentences
 
 
 def passage(text: str, **metadata: str) -> NodeWithScore:

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.concepts import tokens
-from engines.dependent_questions import is_dependent
-from engines.follow_ups import Rewritten, arewritten, rewritten
+from engines.follow_ups.dependent_questions import is_dependent
+from engines.follow_ups.rewriting import Rewritten, arewritten, rewritten
 from engines.language import question_language
 from engines.question import Entity
 from stores.sessions import Turn

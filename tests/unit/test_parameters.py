@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from engines.filling import fill
-from engines.parameters import Column, parameters_of
+from engines.verified.filling import fill
+from engines.verified.parameters import Column, parameters_of
 from stores.errors import EngineError
 from stores.verified_queries import VerifiedQuery
 

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from engines.profiles import READY, Boost, Profile, Recency, profile_named
+from engines.search.profiles import READY, Boost, Profile, Recency, profile_named
 from kb.config import Config, RetrievalConfig, load_config
 from stores.errors import ConfigError
 from stores.fusion import Strategy

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 
-from engines.query_analysis import AnalysedQuery, analyse
+from engines.search.query_analysis import AnalysedQuery, analyse
 
 KEYS = ("product", "category", "date", "year", "in_stock")
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from engines.query_result import QueryResult, as_json, as_text, formatted
+from engines.tables.query_result import QueryResult, as_json, as_text, formatted
 
 NARROW = "\u202f"
 

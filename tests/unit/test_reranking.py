@@ -9,8 +9,8 @@ from fake_models import ScriptedLLM
 from llama_index.core.postprocessor import LLMRerank
 from llama_index.core.schema import NodeWithScore, TextNode
 
-from engines.profiles import Rerank
-from engines.reranking import as_shares, choices, make_reranker
+from engines.search.profiles import Rerank
+from engines.search.reranking import as_shares, choices, make_reranker
 from stores.errors import ConfigError, ModelUnavailable
 
 

@@ -10,8 +10,8 @@ from llama_index.llms.openai_like import OpenAILike
 from model_server import NO_CHOICES, SERVER_ERROR, FakeModels
 
 from engines.question import Question
-from engines.route import Route
-from engines.routing import Routing
+from engines.routing.choice import Routing
+from engines.routing.route import Route
 from stores.errors import ModelUnavailable
 
 EVIDENCE = Route(route="both", reason="words of both")

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engines.small_talk import Sources, small_talk
+from engines.routing.small_talk import Sources, small_talk
 
 ROOT = Path(__file__).parents[2]
 TALK = {

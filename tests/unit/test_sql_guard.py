@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from engines.sql_guard import DEEPEST, LONGEST, check
+from engines.tables.sql_guard import DEEPEST, LONGEST, check
 from stores.errors import UnsafeQuery
 
 TABLES = {"customers", "orders", "order_items"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engines.sql_reply import Reply, read_reply
+from engines.tables.sql_reply import Reply, read_reply
 
 SQL = "SELECT a\nFROM t"
 

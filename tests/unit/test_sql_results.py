@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.query_result import QueryResult
+from engines.tables.query_result import QueryResult
 from kb.evaluation.sql_results import expected, judge
 
 CELLS = (

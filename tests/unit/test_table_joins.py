@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from engines.table_joins import between, table_joins
+from engines.tables.table_joins import between, table_joins
 
 
 def joins(*tables: str):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_shop import TODAY
 
-from engines.query_result import QueryResult
-from engines.verified import VerifiedMatcher
+from engines.tables.query_result import QueryResult
+from engines.verified.matching import VerifiedMatcher
 from kb.verified_queries import read_verified_queries
 
 QUERIES = read_verified_queries(Path(__file__).parents[2] / "data" / "verified_queries.yaml")

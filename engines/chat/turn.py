@@ -1,0 +1,187 @@
+"""A turn of a chat session, from its question to what is stored of its answer."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from llama_index.core.schema import NodeWithScore, TextNode
+
+from engines.chat.model_calls import ModelCalls
+from engines.follow_ups.rewriting import Rewritten
+from engines.question import Question
+from stores.errors import (
+    EngineError,
+    KBError,
+    ModelUnavailable,
+    StoreError,
+    StoreUnavailable,
+)
+from stores.sessions import SessionStore, Turn
+from stores.turns import Ended
+
+_STOPPED = "The answer was stopped before its end."
+_log = logging.getLogger(__name__)
+
+
+# How turns ended of which the store could not be told, in any session of this process.
+_unstored: WeakKeyDictionary[sa.Engine, deque[Callable[[], Turn]]] = WeakKeyDictionary()
+_telling = threading.Lock()
+
+
+def store_left_over(store: SessionStore) -> None:
+    """Tell it now. Raises StoreUnavailable when it still does not answer."""
+    ends = _unstored.get(store.engine)
+    while ends:
+        with _telling, suppress(IndexError):  # another thread told the last one
+            _tell(ends[0])
+            ends.popleft()
+
+
+def _tell(end: Callable[[], Turn]) -> None:
+    try:
+        end()
+    except StoreUnavailable:
+        raise
+    except StoreError as error:
+        _log.warning("The end of a turn is lost: %s", error)
+
+
+class OpenTurn:
+    """A stored question; its answer ends it once: complete, partial or failed."""
+
+    def __init__(self, store: SessionStore, session_id: str, stored: Turn) -> None:
+        self.stored = stored
+        self.question = Question(stored.question)
+        self.calls = ModelCalls()
+        self.metadata: dict[str, Any] = {**stored.evidence, **about_turn(stored)}
+        self._store = store
+        self._session_id = session_id
+        self._rewritten_by = ""
+        self._rewriting: dict[str, float] = {}
+        self._since = time.perf_counter()
+        self._end: dict[str, Any] = {}
+
+    @property
+    def is_complete(self) -> bool:
+        return self.stored.status == "complete"
+
+    def take_rewritten(self, rewritten: Rewritten) -> None:
+        self.question, self._rewritten_by = rewritten.question, rewritten.by
+        milliseconds = (time.perf_counter() - self._since) * 1000
+        self._rewriting = {"rewriting": round(milliseconds, 1)}
+
+    def take_evidence(self, metadata: dict[str, Any] | None) -> None:
+        """The metadata of the answer: the engine's own object, which a stream fills at its end."""
+        self.metadata = {} if metadata is None else metadata
+        timings = {**self._rewriting, **self.metadata.get("timings", {})}
+        self.metadata |= about_turn(self.stored) | self._standalone() | {"timings": timings}
+
+    def require_whole(self) -> None:
+        """Raises ModelUnavailable for an answer that its server broke off without an error."""
+        if self.calls.is_cut:
+            raise ModelUnavailable(
+                f"Answering failed: {self.metadata.get('model')} broke off its answer. "
+                "Ask again; if it happens again, its server's log says why."
+            )
+
+    def completed(self, answer: str) -> None:
+        """Raises StoreUnavailable, StoreError; nobody has the answer then, and the turn is open."""
+        self._ends("complete", answer)
+        try:
+            self._finish()
+        except StoreUnavailable as error:
+            raise StoreUnavailable(
+                f"The answer could not be stored: {error} Ask again, with the same turn id."
+            ) from error
+
+    def broke_off(self, said: str, error: BaseException) -> None:
+        """Store what there is; a store that fails too is told with the error, not in its place."""
+        failed = isinstance(error, Exception) and not said
+        told = str(error) if isinstance(error, KBError) else _STOPPED
+        self._ends("failed" if failed else "partial", said, told)
+        try:
+            self._finish()
+        except StoreError as store_error:
+            _log.warning("The end of a turn could not be stored: %s", store_error)
+            error.add_note(f"Its turn could not be stored either: {store_error}")
+
+    def _ends(self, status: Ended, answer: str, error: str | None = None) -> None:
+        prompt_tokens, completion_tokens = self.calls.tokens() or (None, None)
+        self._end = {
+            "answer": answer,
+            "status": status,
+            "error": error,
+            **self._standalone(),
+            "evidence": {key: self.metadata[key] for key in self.metadata.keys() - _ABOUT},
+            "model": self.metadata.get("model"),
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+        }
+
+    def _finish(self) -> None:
+        end = partial(self._store.finish, self._session_id, self.stored.id, **self._end)
+        try:
+            self.stored = end()
+        except StoreUnavailable:
+            _unstored.setdefault(self._store.engine, deque()).append(end)
+            raise
+        self.metadata |= about_turn(self.stored)
+
+    def _standalone(self) -> dict[str, Any]:
+        standalone = self.question.query_str if self._rewritten_by else None
+        return {"standalone": standalone, "rewritten_by": self._rewritten_by}
+
+
+def about_turn(turn: Turn) -> dict[str, Any]:
+    """What the metadata of an answer says of its turn."""
+    return {
+        "turn_id": turn.id,
+        "turn": turn.number,
+        "status": turn.status,
+        "standalone": turn.standalone,
+        "rewritten_by": turn.rewritten_by,
+        "prompt_tokens": turn.prompt_tokens,
+        "completion_tokens": turn.completion_tokens,
+    }
+
+
+_ABOUT = {
+    *("turn_id", "turn", "status", "standalone", "rewritten_by"),
+    *("prompt_tokens", "completion_tokens"),
+}
+
+
+def cited_passages(evidence: Mapping[str, Any]) -> list[NodeWithScore]:
+    """The passages of a stored answer, as far as its citations hold them."""
+    return [_passage(citation) for citation in evidence.get("citations", ())]
+
+
+def _passage(citation: Mapping[str, Any]) -> NodeWithScore:
+    place = {key: citation[key] for key in ("title", "page", "lines", "root") if citation.get(key)}
+    node = TextNode(
+        id_=citation["chunk"],
+        text=citation["excerpt"],
+        metadata={"path": citation["document"], **place},
+    )
+    return NodeWithScore(node=node, score=citation["score"])
+
+
+@contextmanager
+def unforeseen() -> Iterator[None]:
+    """Raise what no part of kb has foreseen as an EngineError, without its words."""
+    try:
+        yield
+    except KBError:
+        raise
+    except Exception as error:
+        raise EngineError(
+            f"The question could not be answered: something in kb failed ({type(error).__name__}). "
+            "Ask again or in other words; if it happens again, it is a defect: report it."
+        ) from error

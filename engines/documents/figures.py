@@ -1,0 +1,37 @@
+"""Questions whose answer is a number or a date, and sentences that hold one."""
+
+import re
+from importlib import resources
+
+from stores.words import folded
+
+_ASKING = re.compile(
+    r"\bhow (?:many|much|long|old|far|large|big|tall|high|deep|fast|often|late|soon)\b|\bwhen\b"
+    r"|\b(?:what|which) (?:\w+ )?(?:percent\w*|number|amount|age|portion|proportion|temperature"
+    r"|year|date|day|month|century|decade|time|price|cost)\b"
+    r"|\bcombien\b|\bquand\b"
+    r"|\bquel(?:le)?s? (?:\w+ ){0,2}(?:pourcentage|nombre|age|taille|hauteur|superficie|distance"
+    r"|duree|longueur|altitude|population|annee|date|jour|mois|siecle|epoque|periode|heure|prix"
+    r"|montant)\b"
+)
+_TOKEN = re.compile(r"\w+(?:[.,:]\d+)*|[%€$£]")
+_FIGURE = re.compile(r"\S*\d\S*|[%€$£]")
+_WRITTEN = frozenset(
+    resources.files("engines.documents")
+    .joinpath("written_figures.txt")
+    .read_text(encoding="utf-8")
+    .split()
+)
+
+
+def asks_for_figure(question: str) -> bool:
+    return bool(_ASKING.search(folded(question)))
+
+
+def figures(text: str) -> set[str]:
+    """Numbers in digits or words, months, signs of currency and per cent."""
+    return {
+        token
+        for token in _TOKEN.findall(folded(text))
+        if token in _WRITTEN or _FIGURE.fullmatch(token)
+    }

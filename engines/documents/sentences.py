@@ -1,0 +1,96 @@
+"""Passages -> the sentences that may be quoted, without the marks of Markdown."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+
+from llama_index.core.schema import MetadataMode, NodeWithScore
+from nltk.tokenize.punkt import (  # type: ignore[import-untyped]  # nltk has no types
+    PunktParameters,
+    PunktSentenceTokenizer,
+)
+
+_LONGEST = 500
+_LABEL_WORDS = 2  # a sentence has more
+# A full stop behind these ends no sentence.
+_ABBREVIATIONS = frozenset(
+    resources.files("engines.documents")
+    .joinpath("abbreviations.txt")
+    .read_text(encoding="utf-8")
+    .split()
+)
+
+_HEADING = re.compile(r"#{1,6}\s+(?P<words>.+?)\s*#*")
+_BLOCKS = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+]\s|\d+[.)]\s|\||#|>))|(?<=\|)\n")
+_TABLE_HEAD = re.compile(r"^[ \t]*\|.*\|[ \t]*\n[ \t]*\|[\s|:-]+\|[ \t]*$", re.MULTILINE)
+_FENCE = re.compile(r"^ *(```|~~~).*?(?:^ *\1|\Z)", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])")
+_ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
+_HEADER = re.compile(r"(?:[A-Z][\w-]*: .*\n?){3,}")  # of an e-mail
+_RULE = re.compile(r"[\s|:=_*-]+")
+# Only what surrounds words: 2*3 and __init__ are facts.
+_MARKUP = re.compile(
+    r"^\s*(?:[-*+>]|\d+[.)])\s+|(?<![\w*/])\*{1,3}(?=[\w\"'“(])|(?<=[\w\"'”).,;:!?%])\*{1,3}(?![\w*/])"
+    r"|`|^\s*\||\|\s*$|(?<!\S)[-=_]{3,}(?!\S)",
+    re.MULTILINE,
+)
+
+
+def _tokenizer() -> PunktSentenceTokenizer:
+    known = PunktParameters()
+    known.abbrev_types = set(_ABBREVIATIONS)
+    return PunktSentenceTokenizer(known)
+
+
+_punkt = _tokenizer()
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence with what stands before it, which often names what it speaks of."""
+
+    text: str
+    before: str  # the sentence before it in its paragraph
+    heading: str
+    passage: NodeWithScore
+
+    @property
+    def under_heading(self) -> str:
+        return f"{self.heading} {self.text}".strip()
+
+
+def quotable(passages: Iterable[NodeWithScore]) -> list[Sentence]:
+    """The sentences of passages, each text once, where it stands first."""
+    found: dict[str, Sentence] = {}
+    for passage in passages:
+        for sentence in _sentences_of(passage):
+            found.setdefault(sentence.text, sentence)
+    return list(found.values())
+
+
+def _sentences_of(passage: NodeWithScore) -> Iterator[Sentence]:
+    heading = str(passage.metadata.get("headings") or "").rpartition(" > ")[2]
+    text = _TABLE_HEAD.sub("", _FENCE.sub("", passage.get_content(MetadataMode.NONE)))
+    for block in _BLOCKS.split(text):
+        if title := _HEADING.fullmatch(block.strip()):
+            heading = title["words"]
+            continue
+        before = ""
+        for sentence in sentences(block):
+            if _is_quotable(sentence):
+                yield Sentence(sentence[:_LONGEST], before, heading, passage)
+            before = sentence
+
+
+def sentences(block: str) -> list[str]:
+    """Sentences of a paragraph, list item or table row; none of a rule or an e-mail's header."""
+    plain = " ".join(_ESCAPE.sub(r"\1", _MARKUP.sub("", _LINK.sub(r"\1", block))).split())
+    if _RULE.fullmatch(plain) or _HEADER.fullmatch(block.strip()):
+        return []
+    return [str(sentence) for sentence in _punkt.tokenize(plain)]
+
+
+def _is_quotable(sentence: str) -> bool:
+    """Labels say too little, and a question quotes badly as an answer."""
+    return len(sentence.split()) > _LABEL_WORDS and not sentence.endswith("?")

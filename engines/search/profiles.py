@@ -1,0 +1,131 @@
+"""Search profiles: named ways to search, each for a kind of documents and questions."""
+
+import difflib
+from collections.abc import Mapping
+from datetime import date
+from importlib import resources
+from types import MappingProxyType
+from typing import Annotated, Any, Final, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+
+from stores.errors import ConfigError
+from stores.fusion import Strategy
+
+DEFAULT: Final = "default"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _metadata_value(value: Any) -> bool | float | str:
+    """YAML reads 2024-01-31 as a date; metadata holds its text."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("text, a number, true or false")  # noqa: TRY004 - what pydantic expects
+    return value
+
+
+MetadataValue = Annotated[bool | int | float | str, PlainValidator(_metadata_value)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+_AnyPart = TypeVar("_AnyPart", bound=_Part)
+
+
+class Boost(_Part):
+    """Passages whose metadata `key` holds `value` score `factor` times as much."""
+
+    key: str
+    value: MetadataValue
+    factor: Annotated[float, Field(gt=0, le=1000)]
+
+
+class Recency(_Part):
+    """Newer passages first: `weight` of the score halves with every `half_life_days`."""
+
+    key: str = "modified"
+    half_life_days: Factor = 180
+    weight: Share = 0.2
+
+
+class Popularity(_Part):
+    """Passages whose number in `key` is larger first: `weight` of the score follows it."""
+
+    key: str
+    weight: Share = 0.1
+
+
+class Rerank(_Part):
+    """Passages put in order again: by the LLM, or by a cross-encoder in a local directory."""
+
+    by: str  # "llm", or the directory of a cross-encoder
+    candidates: Positive = 20
+
+
+class Profile(_Part):
+    """What a search does, from the candidates of each leg to the passages it returns.
+
+    `vector_weight` None follows the embedding model and the languages it knows. Scores and
+    `minimum_score` are in 0..1.
+    """
+
+    description: str = ""
+    strategy: Strategy = "weighted"
+    vector_weight: Share | None = None
+    candidates: Positive = 50
+    both_boost: Annotated[float, Field(ge=0, le=1)] = 0.0
+    rrf_k: Positive = 60
+    minimum_score: Share = 0.0
+    boosts: tuple[Boost, ...] = ()
+    recency: Recency | None = None
+    popularity: Popularity | None = None
+    diversity: Share | None = None
+    per_document: Positive | None = None
+    deduplicate: bool = True
+    neighbours: Annotated[int, Field(ge=0, le=3)] = 0
+    rerank: Rerank | None = None
+
+
+def profile_named(name: str, own: Mapping[str, Profile]) -> Profile:
+    """The ready profile of that name, or else the default, with what one's own changes in it.
+
+    Raises ConfigError.
+    """
+    if name not in own and name not in READY:
+        raise ConfigError(f"There is no search profile {name!r}; {_suggestion(name, own)}")
+    base = READY.get(name) or profile_named(DEFAULT, own).model_copy(update={"description": ""})
+    return _over(base, own[name]) if name in own else base
+
+
+def _suggestion(name: str, own: Mapping[str, Profile]) -> str:
+    names = list(dict.fromkeys((*READY, *own)))
+    if near := difflib.get_close_matches(name, names, n=1):
+        return f"did you mean {near[0]}? There are {', '.join(names)}."
+    return f"there are {', '.join(names)}."
+
+
+def _over(base: _AnyPart, changes: _AnyPart) -> _AnyPart:
+    """`base` with the fields that were set in `changes`, also inside its parts."""
+    fields = {}
+    for name in changes.model_fields_set:
+        old, new = getattr(base, name), getattr(changes, name)
+        both = isinstance(old, BaseModel) and isinstance(new, BaseModel)
+        fields[name] = _over(old, new) if both else new
+    return base.model_copy(update=fields)
+
+
+def _ready() -> Mapping[str, Profile]:
+    text = resources.files("engines.search").joinpath("profiles.yaml").read_text(encoding="utf-8")
+    return MappingProxyType(
+        {name: Profile.model_validate(fields) for name, fields in yaml.safe_load(text).items()}
+    )
+
+
+READY: Final = _ready()

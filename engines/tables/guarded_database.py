@@ -1,0 +1,212 @@
+"""LlamaIndex's SQLDatabase behind two guards: statements are checked, and sessions only read."""
+
+import math
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn
+
+import sqlalchemy as sa
+from llama_index.core.utilities.sql_wrapper import SQLDatabase
+
+from engines.tables.query_result import QueryResult
+from engines.tables.schema_text import MOST_VALUES, Look, table_text
+from engines.tables.sql_guard import check
+from stores.binding import bindable, with_stand_ins
+from stores.connection import GONE_ERRORS, error_number, translated_errors
+from stores.errors import ConfigError, QueryFailed, UnsafeQuery
+from stores.verified_queries import Value
+
+SAMPLE_ROWS: Final = 2
+_MOST_CHARACTERS = 10_000_000  # of a result; a row may hold megabytes
+_LOOKING_SECONDS = 2.0  # for the values of one column, while the schema is described
+_TEXT_SECONDS = 60.0  # how long the description of a table is used
+_TOO_LONG = 1969
+_INCOMPLETE = {1260, 1931}  # GROUP_CONCAT was cut; rows are missing
+# The guard reads a statement as this sql_mode has it: backslashes escape, "…" is a text.
+_SESSION = (
+    "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,"
+    "NO_ENGINE_SUBSTITUTION', max_statement_time = {seconds}, transaction_read_only = ON, "
+    "lock_wait_timeout = 2, innodb_lock_wait_timeout = 2, max_recursive_iterations = 10000"
+)
+
+
+class _Metadata(sa.MetaData):
+    def reflect(self, *args: Any, **options: Any) -> None:
+        """Without the tables that foreign keys lead to: the account may not see them."""
+        super().reflect(*args, **(options | {"resolve_fks": False}))
+
+
+class GuardedDatabase(SQLDatabase):
+    """The tables that may be asked, by single statements that only read them.
+
+    Give it an engine of its own, best of an account that can only SELECT: each session becomes
+    read-only. `descriptions` of "table" and "table.column" reach the model, as do the values of
+    short text columns unless `show_values` is off. `timeout` is in seconds.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        include_tables: Collection[str],
+        *,
+        descriptions: Mapping[str, str] | None = None,
+        row_limit: int = 1000,
+        timeout: float = 10.0,
+        show_values: bool = True,
+    ) -> None:
+        if not include_tables:
+            raise ConfigError("No table may be asked. Name some in tables.include.")
+        self._row_limit = row_limit
+        self._timeout = timeout
+        self._descriptions = descriptions or {}
+        self._show_values = show_values
+        self._texts: dict[str, tuple[float, str]] = {}
+        with translated_errors(engine.url):
+            super().__init__(
+                engine,
+                metadata=_Metadata(),
+                include_tables=list(include_tables),
+                view_support=True,
+            )
+
+    def run(self, sql: str, values: Mapping[str, Value] | None = None) -> QueryResult:
+        """The rows of a statement that passes the guard; the `values` of its :names are bound.
+
+        Raises UnsafeQuery, QueryFailed, StoreUnavailable.
+        """
+        self.check(sql, values)
+        with self._reading(self._timeout) as connection:
+            # Without parameters no driver looks for places to put them.
+            plain = {} if values else {"no_parameters": True}
+            streaming = connection.execution_options(stream_results=True, **plain)
+            if values:
+                return self._fetched(connection, streaming.execute(bindable(sql), dict(values)))
+            return self._fetched(connection, streaming.exec_driver_sql(sql))
+
+    def check(self, sql: str, values: Mapping[str, Value] | None = None) -> None:
+        """Raise UnsafeQuery unless the statement may run with these values of its :names."""
+        check(with_stand_ins(sql, values or {}), self._include_tables, self._engine.url.database)
+
+    def run_sql(self, command: str) -> tuple[str, dict[str, Any]]:
+        """What LlamaIndex's engines call. Raises like `run`."""
+        found = self.run(command)
+        facts = {"result": found.rows, "col_keys": found.columns, "truncated": found.truncated}
+        return str(found.rows), facts
+
+    def get_single_table_info(self, table_name: str) -> str:
+        """What a model is told of a table; looked up once a minute, as it costs statements."""
+        now = time.monotonic()
+        since, text = self._texts.get(table_name, (-math.inf, ""))
+        if now - since >= _TEXT_SECONDS:
+            look = self._look(table_name) if self._show_values else None
+            with translated_errors(self._engine.url):
+                inspector = sa.inspect(self._engine)
+                text = table_text(inspector, table_name, self._descriptions, look)
+            self._texts[table_name] = now, text
+        return text
+
+    def outline(self, most_characters: int = 6000) -> str:
+        """Each table with its columns and what it holds, a line each; names alone if too long."""
+        names = sorted(self.get_usable_table_names())
+        lines = [self._outlined(name) for name in names]
+        text = "\n".join(lines)
+        return text if len(text) <= most_characters else ", ".join(names)[:most_characters]
+
+    def _outlined(self, name: str) -> str:
+        table = self.metadata_obj.tables[name]
+        about = self._descriptions.get(name) or table.comment
+        columns = ", ".join(column.name for column in table.columns)
+        return f"- {name} ({columns}){f': {about}' if about else ''}"
+
+    def text_columns(self, table_name: str, most_characters: int) -> list[str]:
+        """The columns of short texts, as the schema declares them."""
+        columns = self.metadata_obj.tables[table_name].columns
+        return [
+            column.name
+            for column in columns
+            if isinstance(column.type, sa.String)
+            and column.type.length
+            and column.type.length <= most_characters
+        ]
+
+    def texts(
+        self, table_name: str, column: str, limit: int, *, distinct: bool = True
+    ) -> list[str]:
+        """Texts of a column, at most `limit`; none when looking takes too long."""
+        rows = self._rows(table_name, [column], distinct=distinct, limit=limit)
+        return [text for (text,) in rows if isinstance(text, str) and text]
+
+    def insert_into_table(self, table_name: str, data: dict[str, Any]) -> NoReturn:  # noqa: ARG002 - the base class's
+        raise UnsafeQuery(f"Nothing is written to {table_name}: the database is only read.")
+
+    def _fetched(self, connection: sa.Connection, cursor: sa.CursorResult[Any]) -> QueryResult:
+        rows: list[tuple[Any, ...]] = []
+        characters = 0
+        for row in cursor:
+            characters += sum(len(cell) for cell in row if isinstance(cell, str | bytes))
+            if len(rows) == self._row_limit or (rows and characters > _MOST_CHARACTERS):
+                _abandon(connection, cursor)
+                return QueryResult(tuple(cursor.keys()), rows, truncated=True)
+            rows.append(tuple(row))
+        columns = tuple(cursor.keys())
+        return QueryResult(columns, rows, truncated=_is_incomplete(connection))
+
+    @contextmanager
+    def _reading(self, seconds: float) -> Iterator[sa.Connection]:
+        with translated_errors(self._engine.url), self._engine.connect() as connection:
+            try:
+                connection.exec_driver_sql(_SESSION.format(seconds=float(seconds)))
+                connection.exec_driver_sql("START TRANSACTION READ ONLY")
+                yield connection
+            except sa.exc.DBAPIError as error:
+                number = error_number(error.orig)
+                if error.connection_invalidated or number is None or number in GONE_ERRORS:
+                    raise
+                raise QueryFailed(_failure(str(error.orig), number)) from error
+            except Exception as error:
+                if type(error) is not Exception:
+                    raise
+                # The pure-Python driver drops the text of an error that comes in place of a row.
+                told = connection.exec_driver_sql("SHOW ERRORS LIMIT 1").first()
+                _, number, message = told or ("Error", 0, str(error))
+                raise QueryFailed(_failure(message, int(number))) from error
+
+    def _look(self, table: str) -> Look:
+        def choices(column: str) -> list[Any]:
+            found = self._rows(table, [column], distinct=True, limit=MOST_VALUES + 1)
+            return [] if len(found) > MOST_VALUES else sorted(value for (value,) in found if value)
+
+        return Look(choices, lambda columns: self._rows(table, columns, limit=SAMPLE_ROWS))
+
+    def _rows(
+        self, table: str, columns: Sequence[str], *, limit: int, distinct: bool = False
+    ) -> list[tuple[Any, ...]]:
+        quote = self._engine.dialect.identifier_preparer.quote
+        what = ("DISTINCT " if distinct else "") + ", ".join(map(quote, columns))
+        sql = f"SELECT {what} FROM {quote(table)} LIMIT {limit}"  # noqa: S608 - names of the schema, quoted
+        try:
+            with self._reading(_LOOKING_SECONDS) as connection:
+                return list(map(tuple, connection.exec_driver_sql(sql)))
+        except QueryFailed:
+            return []  # a help that takes too long is left out
+
+
+def _abandon(connection: sa.Connection, cursor: sa.CursorResult[Any]) -> None:
+    """Leave the rest of a result, which may be endless, with the server; closing would read it."""
+    result: Any = getattr(cursor.cursor, "_result", None)
+    if hasattr(result, "unbuffered_active"):
+        result.unbuffered_active = False  # PyMySQL would still try when it is collected
+    connection.invalidate()
+
+
+def _is_incomplete(connection: sa.Connection) -> bool:
+    """Whether the server has warned that it left something out."""
+    warnings = connection.exec_driver_sql("SHOW WARNINGS")
+    return any(int(number) in _INCOMPLETE for _, number, _ in warnings)
+
+
+def _failure(message: str, number: int) -> str:
+    if number == _TOO_LONG:
+        return "The statement took too long, and was stopped."
+    return f"MariaDB refused the statement: {' '.join(message.split())[:500]}"

@@ -1,0 +1,148 @@
+"""What a statement on the business tables gave: typed rows, as JSON, and as text to read."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from babel import dates, numbers
+
+from engines.documents.citations import CitedText
+from stores.verified_queries import Value
+
+SHOWN_ROWS = 20
+READ_ROWS = 50  # by a model; all of them are in the metadata
+_CELL_CHARACTERS = 300
+_PHRASES = {
+    "en": {
+        "none": "Nothing was found.",
+        "more": "The first {shown} of {rows} rows.",
+        "cut": "The first {shown} rows; there are more.",
+    },
+    "fr": {
+        "none": "Rien n'a été trouvé.",
+        "more": "Les {shown} premières lignes sur {rows}.",
+        "cut": "Les {shown} premières lignes ; il y en a davantage.",
+    },
+}
+
+
+@dataclass(frozen=True)
+class QueryResult:
+    """Rows as the driver types them: Decimal, date, datetime; `truncated` when there were more."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+    truncated: bool = False
+
+
+# Executes a statement with named parameters, which are bound.
+Run: TypeAlias = Callable[[str, Mapping[str, Value]], QueryResult]
+
+
+def as_json(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Cells as JSON keeps them without loss: decimals and dates as text, bytes as hexadecimal."""
+    return [[_cell_as_json(cell) for cell in row] for row in rows]
+
+
+def _cell_as_json(cell: Any) -> Any:
+    match cell:
+        case None | bool() | int() | float() | str():
+            return cell
+        case date() | time():
+            return cell.isoformat()
+        case bytes():
+            return cell.hex()
+    return str(cell)
+
+
+def as_lines(result: QueryResult) -> str:
+    """The first rows as a model reads them, a line each; cells as SQL writes them."""
+    lines = [" | ".join(result.columns)]
+    lines += [" | ".join(map(_as_sql_writes, row)) for row in result.rows[:READ_ROWS]]
+    more = len(result.rows) - READ_ROWS
+    if more > 0 or result.truncated:
+        lines.append(f"({'more than ' if result.truncated else ''}{max(more, 0)} more rows)")
+    return "\n".join(lines) if result.rows else "(no rows)"
+
+
+def _as_sql_writes(value: object) -> str:
+    text = "NULL" if value is None else " ".join(str(value).split())
+    return text if len(text) <= _CELL_CHARACTERS else f"{text[:_CELL_CHARACTERS]} …"
+
+
+def as_text(result: QueryResult, language: str, units: Mapping[str, str] | None = None) -> str:
+    """Rows in the language: one as a list, more as a Markdown table, of which the first are shown.
+
+    `units` are what columns count in: the code of a currency, %, or a word.
+    """
+    if all(cell is None for row in result.rows for cell in row):
+        return _PHRASES[language]["none"]
+    titles = [column.replace("_", " ") for column in result.columns]
+    cells = [_formatted_row(row, result, language, units or {}) for row in result.rows[:SHOWN_ROWS]]
+    text = _one_row(titles, cells[0]) if len(cells) == 1 else _table(titles, cells)
+    return "\n\n".join(filter(None, [text, _rest(result, language)]))
+
+
+def _formatted_row(
+    row: Sequence[Any], result: QueryResult, language: str, units: Mapping[str, str]
+) -> list[str]:
+    columns = zip(row, result.columns, strict=True)
+    return [formatted(cell, language, _unit(column, units)) for cell, column in columns]
+
+
+def _unit(column: str, units: Mapping[str, str]) -> str:
+    """Years and keys are no quantities."""
+    is_name = column in ("id", "year") or column.endswith("_id")
+    return units.get(column, "#" if is_name else "")
+
+
+def _one_row(titles: list[str], cells: list[str]) -> str:
+    return "\n".join(f"{title}: {cell}" for title, cell in zip(titles, cells, strict=True))
+
+
+def _table(titles: list[str], cells: list[list[str]]) -> str:
+    lines = [titles, ["---"] * len(titles), *cells]
+    return "\n".join(f"| {' | '.join(map(_in_table, line))} |" for line in lines)
+
+
+def _in_table(cell: str) -> str:
+    return " ".join(cell.replace("|", "\\|").splitlines())
+
+
+def _rest(result: QueryResult, language: str) -> str:
+    shown = min(SHOWN_ROWS, len(result.rows))
+    name = "cut" if result.truncated else "more" if shown < len(result.rows) else ""
+    return _PHRASES[language][name].format(shown=shown, rows=len(result.rows)) if name else ""
+
+
+def formatted(cell: Any, language: str, unit: str = "") -> str:
+    """A cell as one writes it in the language; the unit # keeps a number's digits together."""
+    match cell:
+        case None:
+            return "-"
+        case str():
+            return "".join(
+                CitedText(0).clean([cell])
+            )  # a cell may hold links that nobody should follow
+        case int() | Decimal() | float() if unit != "#":
+            return _quantity(cell, language, unit)
+        case datetime():
+            return dates.format_datetime(cell, "medium", locale=language)
+        case date():
+            return dates.format_date(cell, "long", locale=language)
+    return str(_cell_as_json(cell))
+
+
+def _quantity(number: float | Decimal, language: str, unit: str) -> str:
+    """With the decimals that the database gave: 3.70 says more than 3.7."""
+    exact = Decimal(str(number))
+    if not exact.is_finite():
+        return str(number)
+    if numbers.is_currency(unit):
+        return numbers.format_currency(exact, unit, locale=language, decimal_quantization=False)
+    decimals = max(0, -int(exact.as_tuple().exponent))
+    pattern = f"#,##0.{'0' * decimals}".rstrip(".")
+    plain = numbers.format_decimal(exact, pattern, locale=language)
+    return f"{plain}{'' if unit == '%' and language == 'en' else ' '}{unit}".rstrip()

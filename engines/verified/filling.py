@@ -1,0 +1,248 @@
+"""Values for the parameters of a verified query, found in the words of a question."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from typing import Final, TypeAlias
+
+from babel import Locale
+
+from engines.concepts import LANGUAGES, Token, tokens
+from engines.verified.parameters import Column, Parameter
+from stores.verified_queries import Value
+from stores.words import folded
+
+# Which of the written values a column holds, by their places in the list, as it writes them.
+Lookup: TypeAlias = Callable[[Column, Sequence[str]], Mapping[str, str]]
+
+LONGEST_NAME: Final = 8  # words
+LARGEST_LIMIT: Final = 1000
+_YEAR = re.compile(r"(?:19|20)\d\d", re.ASCII)
+_INTEGER = re.compile(r"\d{1,18}", re.ASCII)
+_DECIMAL = re.compile(r"\d{1,15}\.\d{1,6}", re.ASCII)
+_OPEN_ENDED = {"from", "to", "a"}  # from 2024, à 2025: a begin or an end
+_YEAR_WORDS = {"year", "annee", "an"}
+_NUMBER_WORDS = {"no", "n", "nr", "number", "numero"}
+_BEFORE_LIMITS = {"top"}
+_RELATIVE_YEARS: Final[Mapping[tuple[str, ...], int]] = {
+    ("last", "year"): -1,
+    ("previous", "year"): -1,
+    ("annee", "derniere"): -1,
+    ("an", "dernier"): -1,
+    ("annee", "passee"): -1,
+    ("this", "year"): 0,
+    ("current", "year"): 0,
+    ("cette", "annee"): 0,
+    ("annee", "en", "cours"): 0,
+}
+_COMPARISONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "<": ("less than", "fewer than", "under", "below", "moins de", "sous", "en dessous de"),
+    "<=": ("at most", "no more than", "au plus", "au maximum"),
+    ">": ("more than", "over", "above", "plus de", "au dessus de"),
+    ">=": ("at least", "no less than", "no fewer than", "au moins", "au minimum"),
+}
+_COUNTED = {
+    word: number
+    for words in (
+        "two three four five six seven eight nine ten eleven twelve",
+        "deux trois quatre cinq six sept huit neuf dix onze douze",
+    )
+    for number, word in enumerate(words.split(), start=2)
+} | {"fifteen": 15, "quinze": 15, "twenty": 20, "vingt": 20}
+
+
+@dataclass
+class Filling:
+    """The words of a text; those that gave a value are None in `left`."""
+
+    words: list[Token]
+    text: str
+    values: dict[str, Value] = field(default_factory=dict)
+    left: list[str | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.left = [word.folded for word in self.words]
+
+    def take(self, name: str, value: Value, places: range) -> None:
+        self.values[name] = value
+        for place in places:
+            self.left[place] = None
+
+
+def fill(text: str, parameters: Sequence[Parameter], lookup: Lookup, today: date) -> Filling:
+    """Each parameter that one part of the text gives, and one only; the others stay open."""
+    filling = Filling(tokens(text), text)
+    for kinds, find in (
+        ({"name"}, _name),
+        ({"country"}, _country),
+        ({"date"}, _date),
+        ({"year"}, _year),
+        ({"month"}, _month),
+        ({"bound"}, _bound),
+        ({"number"}, _number),
+        ({"limit"}, _limit),
+    ):
+        asked = [each for each in parameters if each.kind in kinds]
+        for parameter in asked:
+            found = list(find(filling, parameter, lookup, today))
+            if len({value for value, _ in found}) == 1 and not _is_shared(parameter, asked):
+                for value, places in found:
+                    filling.take(parameter.name, value, places)
+    return filling
+
+
+def _is_shared(parameter: Parameter, asked: Sequence[Parameter]) -> bool:
+    """Whether a value could as well be another parameter's."""
+    return any(
+        other.name != parameter.name
+        and (other.column, other.comparison) == (parameter.column, parameter.comparison)
+        for other in asked
+    )
+
+
+Found: TypeAlias = Iterator[tuple[Value, range]]
+
+
+def _name(filling: Filling, parameter: Parameter, lookup: Lookup, _: date) -> Found:
+    """The longest names that the column holds."""
+    assert parameter.column  # noqa: S101 - names are values of one
+    spans = {place: _written(filling, place) for place in _spans(filling)}
+    known = lookup(parameter.column, list(dict.fromkeys(spans.values())))
+    places = [place for place, written in spans.items() if written in known]
+    for place in places:
+        if not any(_is_inside(place, other) for other in places):
+            yield known[spans[place]], place
+
+
+def _country(filling: Filling, parameter: Parameter, lookup: Lookup, today: date) -> Found:
+    """Its code or, in one of our languages, its name; only of countries that the column holds."""
+    assert parameter.column  # noqa: S101 - as above
+    named = {
+        place: countries()[words]
+        for place in _spans(filling)
+        if (words := _folded(filling, place)) in countries()
+    }
+    known = lookup(parameter.column, sorted(set(named.values())))
+    for place, code in named.items():
+        if code in known and not any(_is_inside(place, other) for other in named):
+            yield known[code], place
+    codes = _name(filling, parameter, lookup, today)
+    yield from ((code, place) for code, place in codes if _written(filling, place).isupper())
+
+
+def _date(filling: Filling, *_: object) -> Found:
+    for place, word in _words(filling):
+        try:
+            yield date.fromisoformat(word), range(place, place + 1)
+        except ValueError:
+            continue
+
+
+def _year(filling: Filling, _: Parameter, __: Lookup, today: date) -> Found:
+    for place, word in _words(filling):
+        before = filling.left[place - 1] if place else None
+        if _YEAR.fullmatch(word) and before not in _OPEN_ENDED:
+            yield int(word), range(place - (before in _YEAR_WORDS), place + 1)
+    for span in _spans(filling):
+        if (words := _folded(filling, span)) in _RELATIVE_YEARS:
+            yield today.year + _RELATIVE_YEARS[words], span
+
+
+def _month(filling: Filling, *_: object) -> Found:
+    for place, word in _words(filling):
+        if word in months():
+            yield months()[word], range(place, place + 1)
+
+
+def _bound(filling: Filling, parameter: Parameter, *_: object) -> Found:
+    for place, word in _words(filling):
+        number = _parsed(word)
+        comparison, begin = _comparison(filling, place)
+        if number is not None and comparison == parameter.comparison:
+            counted = filling.left[place + 1 : place + 2] == [folded(parameter.name)]
+            yield number, range(begin, place + 1 + counted)
+
+
+def _number(filling: Filling, *_: object) -> Found:
+    for place, word in _words(filling):
+        if _INTEGER.fullmatch(word) and not _comparison(filling, place)[0]:
+            marked = place > 0 and filling.left[place - 1] in _NUMBER_WORDS
+            yield int(word), range(place - marked, place + 1)
+
+
+def _limit(filling: Filling, *_: object) -> Found:
+    """A number before what is counted: three customers, 5 best products, top 10."""
+    for place, word in _words(filling):
+        limit = int(word) if _INTEGER.fullmatch(word) else _COUNTED.get(word, 0)
+        follows = filling.left[place + 1] if place + 1 < len(filling.left) else None
+        before = filling.left[place - 1] if place else None
+        counts = before in _BEFORE_LIMITS or (follows is not None and follows.isalpha())
+        if 0 < limit <= LARGEST_LIMIT and counts and not _comparison(filling, place)[0]:
+            yield limit, range(place, place + 1)
+
+
+def _words(filling: Filling) -> Iterator[tuple[int, str]]:
+    return ((place, word) for place, word in enumerate(filling.left) if word is not None)
+
+
+def _spans(filling: Filling) -> Iterator[range]:
+    """Runs of words that are still there."""
+    for begin in range(len(filling.left)):
+        for end in range(begin + 1, min(begin + LONGEST_NAME, len(filling.left)) + 1):
+            if None in filling.left[begin:end]:
+                break
+            yield range(begin, end)
+
+
+def _is_inside(place: range, other: range) -> bool:
+    return place != other and other.start <= place.start and place.stop <= other.stop
+
+
+def _written(filling: Filling, place: range) -> str:
+    return filling.text[filling.words[place.start].start : filling.words[place.stop - 1].end]
+
+
+def _folded(filling: Filling, place: range) -> tuple[str, ...]:
+    return tuple(filling.words[at].folded for at in place)
+
+
+def _comparison(filling: Filling, place: int) -> tuple[str, int]:
+    """What stands before a number, and where it begins."""
+    for length in range(3, 0, -1):
+        begin = place - length
+        words = filling.left[begin:place] if begin >= 0 else []
+        for comparison, phrases in _COMPARISONS.items():
+            if words and None not in words and " ".join(filter(None, words)) in phrases:
+                return comparison, begin
+    return "", place
+
+
+def _parsed(word: str) -> int | Decimal | None:
+    if _INTEGER.fullmatch(word):
+        return int(word)
+    if _DECIMAL.fullmatch(word):
+        return Decimal(word)
+    return _COUNTED.get(word)
+
+
+@cache
+def months() -> Mapping[str, int]:
+    return {
+        folded(name): number
+        for language in LANGUAGES
+        for number, name in Locale(language).months["format"]["wide"].items()
+    }
+
+
+@cache
+def countries() -> Mapping[tuple[str, ...], str]:
+    names = {
+        tuple(word.folded for word in tokens(name)): code
+        for language in LANGUAGES
+        for code, name in Locale(language).territories.items()
+        if len(code) == 2 and code.isalpha()  # noqa: PLR2004 - ISO 3166; other codes are regions
+    }
+    return {**names, ("uk",): "GB"}
