@@ -4,7 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ class SentenceModel(BaseEmbedding):
         return "SentenceModel"
 
     def _get_query_embedding(self, query: str) -> list[float]:
-        return self._get_text_embeddings([query])[0]
+        return list(_query_embedding(self.directory, query))
 
     def _get_text_embedding(self, text: str) -> list[float]:
         return self._get_text_embeddings([text])[0]
@@ -54,6 +54,12 @@ class SentenceModel(BaseEmbedding):
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
         return await asyncio.to_thread(self._get_text_embeddings, texts)
+
+
+@lru_cache(maxsize=1000)
+def _query_embedding(directory: Path, query: str) -> tuple[float, ...]:
+    """An answer embeds its question several times, and people ask the same."""
+    return tuple(_embed(*_loaded(directory), [query])[0].tolist())
 
 
 def _embed(
