@@ -34,10 +34,21 @@ export function axesOf(columns, rows, units) {
   const all = columns.map((_, at) => at);
   const measures = all.filter((at) => holdsNumbers(rows, at) && !isLabel(columns[at]));
   const time = all.find((at) => isTime(columns[at], rows, at) && isDistinct(rows, at));
-  const label = time ?? all.find((at) => !measures.includes(at) && !/(^|_)id$/i.test(columns[at]) && isDistinct(rows, at));
+  const label = time ?? labelAmong(all.filter((at) => !measures.includes(at) && isDistinct(rows, at)), columns);
   if (label === undefined || !measures.length) return null;
-  const counted = measures.filter((at) => units[columns[at]]);
-  return { label, isTime: time !== undefined, measures, measure: counted[0] ?? measures.at(-1) };
+  const told = measures.find((at) => units[columns[at]]) ?? measures.find((at) => isOrdered(rows, at));
+  return { label, isTime: time !== undefined, measures, measure: told ?? measures[0] };
+}
+
+// What people call things, rather than their numbers.
+function labelAmong(candidates, columns) {
+  const words = candidates.filter((at) => !isLabel(columns[at]));
+  return words.find((at) => /name|title|label/i.test(columns[at])) ?? words[0] ?? candidates[0];
+}
+
+function isOrdered(rows, at) {
+  const values = rows.map((row) => Number(row[at]));
+  return values.every((value, each) => !each || value <= values[each - 1]);
 }
 
 function isDistinct(rows, at) {
@@ -50,9 +61,9 @@ function drawn(columns, rows, units, { label, isTime, measure }, width) {
   const all = inOrder.map((row) => ({ label: labelOf(row[label], columns[label]), value: Number(row[measure] ?? 0), told: row[measure] == null ? "–" : written(row[measure], name, units[name]) }));
   const points = isTime ? all : all.slice(0, MOST_BARS);
   const told = t("chartOf", { values: name.replaceAll("_", " "), labels: columns[label].replaceAll("_", " ") });
-  const make_ = isTime ? (points.length > MOST_COLUMNS ? line : upright) : bars;
+  const picture = isTime ? (points.length > MOST_COLUMNS ? line : upright) : bars;
   const cut = points.length < all.length ? make("p", { class: "quiet" }, t("chartCut", { n: points.length, all: all.length })) : null;
-  return [make_(points, width, told), cut].filter(Boolean);
+  return [picture(points, width, told), cut].filter(Boolean);
 }
 
 function compared(one, other) {

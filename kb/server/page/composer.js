@@ -141,10 +141,12 @@ export class Composer {
 
   placeholder(text) {
     this.words.placeholder = text;
+    this.grow();
   }
 
   // Not on touch screens, where it would bring up the keyboard.
   focus() {
+    this.grow();
     if (matchMedia("(hover: hover)").matches) this.words.focus({ preventScroll: true });
   }
 }

@@ -8,7 +8,6 @@ import { asHtml } from "./prose.js";
 import { TurnView } from "./turn.js";
 import { t } from "./words.js";
 
-const NEAR = 120; // pixels from the end, within which the view follows an answer
 const MOST_SUGGESTIONS = 4;
 
 export function randomId() {
@@ -22,9 +21,8 @@ export class Conversation {
     this.begun = begun;
     this.abort = null;
     this.turns = make("div", { class: "turns" });
-    this.scroller = make("div", { class: "scroller" }, this.turns);
     this.composer = new Composer({ ask: (asked) => this.ask(asked), stop: () => this.stop() });
-    this.element = make("div", { class: "conversation" }, this.scroller, this.composer.element);
+    this.element = make("div", { class: "conversation" }, make("div", { class: "scroller" }, this.turns), this.composer.element);
   }
 
   async open() {
@@ -65,7 +63,7 @@ export class Conversation {
     views.forEach((view, at) => view.showStored(session.turns[at], html[at]));
     this.composer.placeholder(t("placeholderMore"));
     this.composer.focus();
-    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.turns.lastChild.scrollIntoView({ block: "start" });
   }
 
   view(question, turnId, asked = { message: question }) {
@@ -81,7 +79,7 @@ export class Conversation {
     const view = this.view(asked.message, turnId, asked);
     this.turns.querySelector(`[data-turn="${turnId}"]`)?.remove();
     this.turns.append(view.element);
-    this.scroller.scrollTop = this.scroller.scrollHeight;
+    view.element.scrollIntoView({ block: "start" });
     this.composer.begin();
     announce(t("asking"));
     this.abort = new AbortController();
@@ -97,10 +95,8 @@ export class Conversation {
     const body = { message, turn_id: turnId, source: source ?? "auto", profile, filters: filters ?? {}, stream: true };
     try {
       for await (const [name, data] of events(`${address("api/sessions", this.id)}/turns`, body, this.abort.signal)) {
-        const follows = this.isNearEnd();
         await view.show(name, data);
         if (name === "route") this.hasBegun();
-        if (follows) this.scroller.scrollTop = this.scroller.scrollHeight;
       }
       view.ended();
     } catch (error) {
@@ -117,11 +113,6 @@ export class Conversation {
 
   stop() {
     this.abort?.abort();
-  }
-
-  isNearEnd() {
-    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-    return scrollHeight - scrollTop - clientHeight < NEAR;
   }
 }
 

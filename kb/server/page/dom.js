@@ -52,6 +52,7 @@ const PATHS = {
   chart: "M5 20V10M12 20V4M19 20v-7",
   code: "M8 7l-5 5 5 5M16 7l5 5-5 5",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+  download: "M12 4v12m-5-5 5 5 5-5M4 16v4h16v-4",
   upload: "M12 16V4m-5 5 5-5 5 5M4 16v4h16v-4",
   check: "M5 13l4 4L19 7",
   retry: "M4 12a8 8 0 1 0 3-6.200M4 4v5h5",

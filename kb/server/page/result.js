@@ -36,11 +36,14 @@ function parts(given, units) {
     "div",
     { class: "result-head" },
     tabs(makers, body, begin),
-    verified && verifiedMark(verified),
-    count,
-    iconButton("upload", t("saveCsv"), () => save(toCsv(columns, rows), "rows.csv"), { class: "plain icon-button csv" }),
+    make("div", { class: "facts" }, verified && verifiedMark(verified), count, csvButton(columns, rows)),
   );
   return [head, body];
+}
+
+function csvButton(columns, rows) {
+  const click = () => save(toCsv(columns, rows), "rows.csv");
+  return iconButton("download", t("saveCsv"), click);
 }
 
 function tabs(makers, body, begin) {
