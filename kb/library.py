@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from llama_index.core.schema import BaseNode
+from llama_index.core.vector_stores.types import VectorStoreQuery
 
 from kb.indexing.walk import storable
 from stores.document_list import DocumentList, ListedDocument
@@ -18,6 +19,7 @@ from stores.vector_store import MariaDBVectorStore
 
 UPLOADS: Final = "uploads"  # the name of the root that holds what was uploaded
 _NAME_BYTES: Final = 200
+_MOST_CHUNKS: Final = 10_000  # of a document that is read whole
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class Library:
             return None
         before = self._from(chunk, around, backwards=True)
         return Passage(chunk, before[::-1], self._from(chunk, around, backwards=False))
+
+    def chunks(self, document: ListedDocument) -> list[BaseNode]:
+        """All of a document, in its order."""
+        everything = VectorStoreQuery(doc_ids=[document.id], similarity_top_k=_MOST_CHUNKS)
+        return list(self.vector_store.query(everything).nodes or ())
 
     def original(self, document: ListedDocument) -> Path | None:
         """The file itself; None when it is gone, or not inside its indexed directory."""

@@ -12,6 +12,7 @@ from kb.cli.demonstration import demo
 from kb.cli.evaluating import evaluate
 from kb.cli.feedback import feedback
 from kb.cli.indexing import index
+from kb.cli.mcp import mcp
 from kb.cli.program import Program
 from kb.cli.server import db
 from kb.cli.serving import key, serve
@@ -33,6 +34,7 @@ for command in (demo, init, setup, index, search, ask, chat, sql, feedback, stat
 app.command("eval")(evaluate)
 app.add_typer(session, name="session")
 app.command()(serve)
+app.command()(mcp)
 app.add_typer(key, name="key")
 app.add_typer(db, name="db")
 

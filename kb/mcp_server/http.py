@@ -1,0 +1,66 @@
+"""The server by streamable HTTP, behind the keys and limits of the HTTP API."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from kb.config import Config
+from kb.mcp_server.server import make_server
+from kb.mcp_server.shared import Shared
+from kb.server.access import LOOPBACK, Reading
+from kb.server.access_log import AccessLog
+from kb.server.headers import SecurityHeaders
+from kb.server.problems import install
+
+PATH: Final = "/mcp"
+_BODY_BYTES: Final = 2**20
+# Who may call by which name is checked with the key, see kb.server.access.
+_CHECKED_BEFORE: Final = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+
+
+def make_app(config: Config, *, host: str) -> FastAPI:
+    """Without sessions: any number of processes behave as one."""
+    shared = Shared(config)
+    server = make_server(shared)
+    server.streamable_http_app(
+        stateless_http=True,
+        max_request_body_size=_BODY_BYTES,
+        transport_security=_CHECKED_BEFORE,
+    )
+    manager = server.session_manager
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with manager.run():
+            backend = await shared.backend()
+            app.state.kb, app.state.limits = backend.kb, backend.limits
+            yield
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app.state.is_local = host in LOOPBACK
+    install(app)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(AccessLog)
+
+    @app.post(PATH)
+    async def mcp(caller: Reading) -> Response:  # noqa: ARG001 - only keys may read
+        return _ByProtocol(manager)
+
+    return app
+
+
+class _ByProtocol(Response):
+    """The response that the SDK gives to a request that was let in."""
+
+    def __init__(self, manager: StreamableHTTPSessionManager) -> None:
+        super().__init__()
+        self._manager = manager
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._manager.handle_request(scope, receive, send)

@@ -1,0 +1,235 @@
+"""What the tools return: typed, for programs, and as text that a model reads."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import quote
+
+from mcp_types import CallToolResult, TextContent
+from pydantic import BaseModel, Field
+
+_READ_ROWS: Final = 50  # of the text; the structured result holds them all
+_READ_CHARACTERS: Final = 300  # of a cell in the text
+
+Cell: TypeAlias = str | int | float | bool | None
+
+
+class Readable(BaseModel):
+    """A result whose `text` says the same to a model."""
+
+    @abstractmethod
+    def text(self) -> str: ...
+
+
+class Passage(BaseModel):
+    number: int
+    uri: str = Field(description="The resource that holds the passage")
+    document: str = Field(description="The resource that holds the whole document")
+    title: str
+    path: str | None
+    headings: str | None
+    page: int | str | None
+    lines: str | None
+    score: float = Field(description="0 to 1")
+    text: str
+    metadata: dict[str, Any]
+
+
+class Passages(Readable):
+    passages: list[Passage]
+
+    def text(self) -> str:
+        return "\n\n".join(map(_passage, self.passages)) or "Nothing was found."
+
+
+class Citation(BaseModel):
+    number: int = Field(description="The answer refers to it as [number]")
+    uri: str = Field(description="The resource that holds the passage")
+    document: str = Field(description="The resource that holds the whole document")
+    title: str
+    path: str
+    page: int | str | None
+    lines: str | None
+    score: float
+    excerpt: str
+
+
+class Rows(Readable):
+    sql: str | None
+    parameters: dict[str, Any] = Field(
+        description="The values that were bound to :names of the SQL"
+    )
+    columns: list[str]
+    rows: list[list[Cell]]
+    truncated: bool = Field(description="Whether there are more rows, or longer cells")
+    verified: dict[str, Any] | None = Field(description="Who has verified this SQL, and when")
+    note: str = Field(description="What is said in the place of rows")
+
+    def text(self) -> str:
+        return _parts(self.note or _rows(self), _sql(self.sql, self.parameters, self.verified))
+
+
+class Answer(Readable):
+    answer: str
+    route: Literal["documents", "database", "both"] | None
+    route_reason: str | None
+    citations: list[Citation]
+    sql: str | None
+    parameters: dict[str, Any]
+    columns: list[str]
+    rows: list[list[Cell]]
+    truncated: bool
+    verified: dict[str, Any] | None
+    errors: dict[str, str] = Field(description="The sources that failed, and why")
+    model: str | None = Field(description="The language model that wrote; none when kb quotes")
+
+    def text(self) -> str:
+        sources = "\n".join(map(_source, self.citations))
+        return _parts(
+            self.answer,
+            f"Sources:\n{sources}" if sources else "",
+            _sql(self.sql, self.parameters, None),
+        )
+
+
+class Column(BaseModel):
+    name: str
+    type: str
+    nullable: bool
+    comment: str
+
+
+class ForeignKey(BaseModel):
+    columns: list[str]
+    table: str
+    referred_columns: list[str]
+
+
+class Table(BaseModel):
+    name: str
+    comment: str
+    columns: list[Column]
+    primary_key: list[str]
+    foreign_keys: list[ForeignKey]
+
+
+class Database(Readable):
+    tables: list[Table]
+
+    def text(self) -> str:
+        return "\n\n".join(map(_table, self.tables))
+
+
+class Document(BaseModel):
+    uri: str = Field(description="The resource that holds its text")
+    root: str
+    path: str
+    title: str | None
+    status: Literal["indexed", "failed"]
+    reason: str | None = Field(description="Why it could not be indexed")
+    media_type: str | None
+    language: str | None
+    size: int | None = Field(description="Bytes")
+    modified_at: str | None
+    indexed_at: str | None
+
+
+class Documents(Readable):
+    documents: list[Document]
+    total: int = Field(description="How many match in all")
+    offset: int
+    next_offset: int | None = Field(description="Where the next page begins; none after the last")
+
+    def text(self) -> str:
+        lines = [f"{len(self.documents)} of {self.total} documents, from {self.offset}."]
+        lines += map(_document, self.documents)
+        if self.next_offset is not None:
+            lines.append(f"More: offset {self.next_offset}.")
+        return "\n".join(lines)
+
+
+def as_result(readable: Readable, *, is_error: bool = False) -> CallToolResult:
+    return CallToolResult(
+        content=[TextContent(type="text", text=readable.text())],
+        structured_content=readable.model_dump(mode="json"),
+        is_error=is_error,
+    )
+
+
+def document_uri(root: str | None, path: str | None) -> str:
+    return f"kb://documents/{quote(root or '', safe='')}/{quote(path or '')}"
+
+
+def chunk_uri(chunk_id: str) -> str:
+    return f"kb://chunks/{quote(chunk_id, safe=':')}"
+
+
+def _passage(passage: Passage) -> str:
+    place = _place(passage.page, passage.lines)
+    named = _joined([passage.title, passage.headings, passage.path, place])
+    return f"[{passage.number}] {named}\n{passage.uri}\n{passage.text}"
+
+
+def _source(citation: Citation) -> str:
+    place = _place(citation.page, citation.lines)
+    return f"[{citation.number}] {_joined([citation.title, citation.path, place])}: {citation.uri}"
+
+
+def _place(page: int | str | None, lines: str | None) -> str:
+    return f"page {page}" if page is not None else f"lines {lines}" if lines else ""
+
+
+def _joined(parts: Iterable[str | None]) -> str:
+    return " · ".join(dict.fromkeys(part for part in parts if part))
+
+
+def _parts(*parts: str) -> str:
+    return "\n\n".join(filter(None, parts))
+
+
+def _sql(sql: str | None, parameters: Mapping[str, Any], verified: Mapping[str, Any] | None) -> str:
+    if not sql:
+        return ""
+    lines = [f"SQL: {sql}", *(f":{name} = {value}" for name, value in parameters.items())]
+    if verified:
+        lines.append(f"Verified by {verified['verified_by']} for “{verified['question']}”.")
+    return "\n".join(lines)
+
+
+def _rows(found: Rows) -> str:
+    lines = [found.columns, *([_cell(cell) for cell in row] for row in found.rows[:_READ_ROWS])]
+    more = len(found.rows) - _READ_ROWS
+    if more > 0 or found.truncated:
+        lines.append([f"({'more than ' if found.truncated else ''}{max(more, 0)} more rows)"])
+    return "\n".join(map(" | ".join, lines)) if found.rows else "No rows."
+
+
+def _cell(cell: Cell) -> str:
+    text = "NULL" if cell is None else " ".join(str(cell).split())
+    return text if len(text) <= _READ_CHARACTERS else f"{text[:_READ_CHARACTERS]} …"
+
+
+def _table(table: Table) -> str:
+    lines = [f"{table.name}{_comment(table.comment)}"]
+    lines += [
+        f"- {column.name} {column.type}{'' if column.nullable else ' NOT NULL'}"
+        f"{_comment(column.comment)}"
+        for column in table.columns
+    ]
+    if table.primary_key:
+        lines.append(f"PRIMARY KEY ({', '.join(table.primary_key)})")
+    lines += [
+        f"FOREIGN KEY ({', '.join(key.columns)}) REFERENCES {key.table} "
+        f"({', '.join(key.referred_columns)})"
+        for key in table.foreign_keys
+    ]
+    return "\n".join(lines)
+
+
+def _comment(text: str) -> str:
+    return f": {text}" if text else ""
+
+
+def _document(document: Document) -> str:
+    state = f"failed: {document.reason}" if document.status == "failed" else ""
+    return f"- {_joined([document.title, document.path, state])} {document.uri}"
