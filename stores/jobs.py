@@ -106,7 +106,7 @@ class Jobs:
 
     def one(self, job_id: str) -> Job:
         """Raises StoreError when there is none of that id."""
-        for job in self._jobs(job_id, 1):
+        for job in self._jobs(job_id, 1) if job_id.isascii() else ():
             return job
         raise StoreError(f"There is no job {job_id!r}.")
 

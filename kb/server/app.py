@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 import anyio.to_thread
@@ -30,6 +31,7 @@ from kb.server import (
 from kb.server.access import LOOPBACK
 from kb.server.access_log import AccessLog
 from kb.server.body_limit import BodyLimit
+from kb.server.description import describe
 from kb.server.headers import SecurityHeaders
 from kb.server.limits import Limits
 from kb.server.problems import install
@@ -65,6 +67,7 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
             await asyncio.to_thread(kb.close)
 
     app = FastAPI(title="kb", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way
     app.state.limits = Limits(config.serve)
     app.state.is_local = host in LOOPBACK
     install(app)

@@ -11,6 +11,7 @@ from engines.search.profiles import READY
 from kb.cli.as_json import passage_values
 from kb.server.access import Caller, Reading
 from kb.server.answers import Answer, asked
+from kb.server.description import STREAMED
 from kb.server.filters import Filters, metadata_filters
 from kb.server.limits import Limits
 from kb.server.parts import KB, TheLimits, TheWork
@@ -27,7 +28,11 @@ def _not_blank(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-Words = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(_not_blank)]
+Words = Annotated[
+    str,
+    Field(min_length=1, max_length=20_000, pattern=r"[^\s\x00-\x20]"),
+    AfterValidator(_not_blank),
+]
 TopK = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -35,7 +40,7 @@ Begin = Callable[[], Awaitable[Answer]]
 
 
 class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class AskBody(Body):
@@ -54,7 +59,7 @@ class SearchBody(Body):
     filters: Filters = Field(default_factory=dict)
 
 
-@router.post("/ask")
+@router.post("/ask", responses=STREAMED)
 async def ask(
     body: AskBody, request: Request, caller: Reading, kb: KB, limits: TheLimits, work: TheWork
 ) -> Any:
@@ -115,7 +120,7 @@ def search(body: SearchBody, caller: Reading, kb: KB) -> list[dict[str, Any]]:
 def require_profile(kb: KB, name: str | None) -> None:
     known = profiles(kb)
     if name is not None and name not in known:
-        raise Problem(422, "There is no such profile", f"There are {', '.join(known)}.")
+        raise Problem(404, "There is no such profile", f"There are {', '.join(known)}.")
 
 
 def profiles(kb: KB) -> list[str]:

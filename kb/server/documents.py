@@ -20,6 +20,7 @@ from stores.errors import StoreError
 
 router = APIRouter(prefix="/api", tags=["documents"])
 _PIECE: Final = 2**20
+_FILE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"*/*": {}}}}
 _SANDBOX: Final = "sandbox; default-src 'none'"
 
 
@@ -104,7 +105,7 @@ def retry(
     return job_values(jobs.add(str(file), asked_by=caller.name))
 
 
-@router.get("/documents/{root}/{path:path}/original")
+@router.get("/documents/{root}/{path:path}/original", responses=_FILE)
 def original(root: str, path: str, caller: Reading, library: TheLibrary) -> FileResponse:
     """The file itself: PDF and text to look at, anything else to save."""
     document = _document(library, caller, root, path)

@@ -18,7 +18,7 @@ Id = Annotated[str, Field(min_length=1, max_length=190)]
 class FeedbackBody(Body):
     """Of a search (`search_id`, and which passage was opened), or of a turn of a session."""
 
-    search_id: Id | None = None
+    search_id: Annotated[str, Field(pattern="^[!-~]{1,64}$")] | None = None
     session_id: Id | None = None
     turn_id: Id | None = None
     rating: Literal[1, -1] | None = None
@@ -27,8 +27,9 @@ class FeedbackBody(Body):
 
     @model_validator(mode="after")
     def _is_of_one_thing(self) -> "FeedbackBody":
-        of_turn = self.session_id is not None and self.turn_id is not None
-        if (self.search_id is None) != of_turn or (of_turn and self.clicked is not None):
+        named = self.search_id is not None, self.session_id is not None, self.turn_id is not None
+        of_turn = named == (False, True, True) and self.clicked is None
+        if not of_turn and named != (True, False, False):
             raise ValueError("give search_id, or session_id and turn_id without clicked")
         if self.rating is None and not self.comment and self.clicked is None:
             raise ValueError("give rating, comment or clicked")

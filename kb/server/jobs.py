@@ -1,5 +1,6 @@
 """Indexing jobs: asking for one, and how far it is."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,9 +45,9 @@ def _path(kb: KnowledgeBase, uploads: Path, asked: str | None) -> Path:
     if asked is None and own is None:
         raise Problem(409, "There is nothing to index", "Name a path, or set documents.path.")
     directory = own or kb.config.directory
-    path = (directory / (asked or "").replace("\0", "?")).resolve()
+    path = Path(os.path.realpath(directory / (asked or "").replace("\0", "?")))
     known = [*([own] if own else []), uploads, *(Path(r["path"]) for r in kb.registry.roots())]
-    if not any(path.is_relative_to(each.resolve()) for each in known) or not path.exists():
+    if not any(path.is_relative_to(each.resolve()) for each in known) or not _is_there(path):
         raise Problem(
             422,
             "The path may not be indexed",
@@ -54,6 +55,13 @@ def _path(kb: KnowledgeBase, uploads: Path, asked: str | None) -> Path:
             "`kb index PATH` on the server's machine adds one.",
         )
     return path
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long
+        return False
 
 
 @router.get("")

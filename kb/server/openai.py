@@ -16,6 +16,7 @@ from kb.past_messages import standalone
 from kb.server.access import Caller, Reading
 from kb.server.answers import Answer, asked
 from kb.server.asking import require_profile
+from kb.server.description import STREAMED
 from kb.server.filters import metadata_filters
 from kb.server.limits import Limits
 from kb.server.openai_messages import EMBEDDING, MODELS, Completion, Embedding, sources
@@ -41,7 +42,7 @@ async def model(name: str, caller: Reading) -> dict[str, Any]:  # noqa: ARG001 -
     return {"id": name, "object": "model", "created": 0, "owned_by": "kb"}
 
 
-@router.post("/chat/completions")
+@router.post("/chat/completions", responses=STREAMED)
 async def completions(
     body: Completion, request: Request, caller: Reading, kb: KB, limits: TheLimits, work: TheWork
 ) -> Any:

@@ -96,15 +96,11 @@ def problem_of(error: BaseException) -> Problem:
     told = _told(error)
     detail = without_places(str(error)) if told.detail is None else told.detail
     problem = Problem(told.status, told.title, detail, told.headers)
-    is_defect = told is _UNFORESEEN
-    _log.log(
-        logging.ERROR if told.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO,
-        "Problem %s: %s: %s",
-        problem.id,
-        type(error).__name__,
-        error,
-        exc_info=error if is_defect else None,
-    )
+    if told.detail is not None:  # else the client was told everything
+        is_defect = told is _UNFORESEEN
+        words = "".join(each if each.isprintable() else " " for each in str(error))
+        what = problem.id, type(error).__name__, words
+        _log.warning("Problem %s: %s: %s", *what, exc_info=error if is_defect else None)
     return problem
 
 
@@ -132,10 +128,18 @@ async def _failed(request: Request, error: Exception) -> JSONResponse:
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
     title = HTTPStatus(error.status_code).phrase
-    return response_of(
-        Problem(error.status_code, title, headers=error.headers or {}), _path(request)
-    )
+    return response_of(Problem(error.status_code, title, headers=headers), request.url.path)
+
+
+def _methods(request: Request) -> set[str]:
+    """Of all routes of the address; the framework names those of the first."""
+    routes = [each for each in request.app.routes if hasattr(each, "path_regex")]
+    fitting = (each for each in routes if each.path_regex.match(request.url.path))
+    return {method for each in fitting for method in each.methods or ()}
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -145,11 +149,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     ]
     told = "; ".join(f"{each['place']}: {each['reason']}" for each in mistakes[:3])
     problem = Problem(422, "The request is not understood", told, more={"mistakes": mistakes})
-    return response_of(problem, _path(request))
-
-
-def _path(request: Request) -> str:
-    return request.url.path
+    return response_of(problem, request.url.path)
 
 
 def response_of(problem: Problem, path: str = "") -> JSONResponse:

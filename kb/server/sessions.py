@@ -11,6 +11,7 @@ from kb.app import KnowledgeBase
 from kb.server.access import Caller, Reading
 from kb.server.answers import Answer, turned
 from kb.server.asking import Body, Words, events, require_profile, whole
+from kb.server.description import STREAMED
 from kb.server.filters import Filters, metadata_filters
 from kb.server.parts import KB, TheLimits, TheWork
 from kb.server.plain import plain
@@ -22,6 +23,9 @@ from stores.sessions import SessionInfo
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
 _MEDIA_TYPES = {"markdown": "text/markdown", "json": "application/json"}
 _ENDINGS = {"markdown": "md", "json": "json"}
+_EXPORTED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {media_type: {} for media_type in _MEDIA_TYPES.values()}}
+}
 _NO_SESSION = "There is no such session"
 
 
@@ -85,7 +89,7 @@ def reset(session_id: str, caller: Reading, kb: KB) -> None:
         kb.session_store.reset(session_id)
 
 
-@router.get("/{session_id}/export")
+@router.get("/{session_id}/export", responses=_EXPORTED)
 def export(
     session_id: str,
     caller: Reading,
@@ -98,7 +102,7 @@ def export(
     return Response(text.encode(), media_type=_MEDIA_TYPES[format], headers=headers)
 
 
-@router.post("/{session_id}/turns")
+@router.post("/{session_id}/turns", responses=STREAMED)
 async def turn(
     session_id: Annotated[str, Field(min_length=1, max_length=190)],
     body: TurnBody,

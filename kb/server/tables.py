@@ -23,6 +23,9 @@ router = APIRouter(prefix="/api", tags=["tables"])
 Statement = Annotated[str, Field(min_length=1, max_length=20_000)]
 
 
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+
+
 class SqlBody(Body):
     """Either a question, for which SQL is found or written, or a statement of the caller."""
 
@@ -87,13 +90,13 @@ def _ran(kb: KnowledgeBase, sql: str, dry_run: bool) -> dict[str, Any]:  # noqa:
     }
 
 
-@router.get("/sql.csv")
+@router.get("/sql.csv", responses=_CSV, response_class=Response)
 def sql_csv(sql: Annotated[Statement, Query()], caller: Reading, kb: KB) -> Response:  # noqa: ARG001 - only keys may read
     """The rows of a statement as CSV; the header `X-Truncated` says whether there were more."""
     return _as_csv(kb, sql)
 
 
-@router.post("/sql.csv")
+@router.post("/sql.csv", responses=_CSV, response_class=Response)
 def sql_csv_of_body(body: CsvBody, caller: Reading, kb: KB) -> Response:  # noqa: ARG001 - only keys may read
     """The same, for statements that are too long for an address."""
     return _as_csv(kb, body.sql)

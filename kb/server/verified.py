@@ -10,9 +10,11 @@ from pydantic import Field
 from kb.server.access import Reading, Writing
 from kb.server.asking import Body, Words
 from kb.server.parts import KB
+from kb.server.plain import without_places
 from kb.server.problems import Problem, missing
 from kb.server.tables import Statement
 from kb.verified_queries import new_query, save
+from stores.errors import EngineError
 
 router = APIRouter(prefix="/api/verified", tags=["verified queries"])
 Name = Annotated[str, Field(min_length=1, max_length=190)]
@@ -46,7 +48,12 @@ def add(body: VerifiedBody, caller: Writing, kb: KB) -> dict[str, Any]:
     )
     if not body.replace and any(known.name == query.name for known in kb.verified_queries):
         raise Problem(409, "The name is taken", "Choose another name, or set replace.")
-    save(kb.verified_queries, query, kb.tables.run, replace=body.replace)
+    try:
+        save(kb.verified_queries, query, kb.tables.run, replace=body.replace)
+    except EngineError as error:
+        if type(error) is not EngineError:
+            raise
+        raise Problem(422, "The query cannot be kept", without_places(str(error))) from error
     return asdict(query)
 
 

@@ -84,7 +84,6 @@ def test_filters_choose_the_documents(api):
         {"question": 7},
         {},
         {"question": "x", "source": "elsewhere"},
-        {"question": "x", "profile": "no such profile"},
         {"question": "x", "top_k": 0},
         {"question": "x", "unknown": 1},
         {"question": "x", "filters": {"a": []}},
@@ -101,6 +100,18 @@ def test_what_makes_no_sense_is_a_problem_with_an_id(api, body):
     assert told["status"] == 422
     assert len(told["id"]) == 16
     assert told["title"]
+
+
+def test_a_profile_that_there_is_not_is_named_with_those_that_there_are(ask):
+    reply = ask(profile="no such profile")
+    assert reply.status_code == 404
+    assert "balanced-rrf" in reply.json()["detail"]
+
+
+def test_a_method_that_an_address_does_not_know_is_told_which_ones_it_knows(api):
+    reply = api.client.put("/api/sessions")
+    assert reply.status_code == 405
+    assert reply.headers["allow"] == "GET, POST"
 
 
 def test_a_model_that_fails_is_a_problem_without_its_words_or_address(api, ask, models):

@@ -112,7 +112,9 @@ def test_feedback_is_of_a_search_or_of_a_turn(client, api):
     said = {"search_id": search, "rating": -1, "comment": "no", "clicked": 1}
     assert client.post("/api/feedback", json=said).status_code == 204
     with api.kb.engine.connect() as connection:
-        rows = connection.exec_driver_sql("SELECT rating, comment FROM kb_feedback WHERE search_id")
+        rows = connection.exec_driver_sql(
+            "SELECT rating, comment FROM kb_feedback WHERE search_id IS NOT NULL"
+        )
         assert (-1, "no") in set(map(tuple, rows))
     for wrong, status in (
         ({"search_id": "nowhere", "rating": 1}, 404),
