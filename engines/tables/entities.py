@@ -2,9 +2,10 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from engines.concepts import Token, tokens
 from engines.question import Entity
@@ -21,10 +22,24 @@ _BEGINNING = re.compile(r"(?:\A|[.!?:…\n])\W*\Z")
 _NOT_A_NAME = re.compile(r".*@.*|https?://.*", re.DOTALL)
 
 
+_Words: TypeAlias = tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class _Name:
     column: str
     value: str
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Each by its words, and by as many of its first words as no other begins with.
+
+    `beginnings` are those words, and the first words that several names share.
+    """
+
+    by_words: Mapping[_Words, _Name]
+    beginnings: AbstractSet[_Words]
 
 
 class EntityIndex:
@@ -32,43 +47,54 @@ class EntityIndex:
 
     def __init__(self, database: GuardedDatabase) -> None:
         self._database = database
-        self._names: Mapping[tuple[str, ...], _Name] = {}
+        self._names = _Names({}, frozenset())
         self._fresh_until = 0.0
 
     def in_text(self, text: str) -> list[Entity]:
         """Those that stand in the text, in its order; the longest where several begin."""
-        found = dict.fromkeys(self._standing(text))
+        names = self._known().by_words
+        found = dict.fromkeys(names[_key(words)] for words in _standing(text, names))
         return [_entity(name, number) for number, name in enumerate(found, start=1)]
+
+    def named_in(self, text: str) -> list[str]:
+        """The texts of those that `in_text` finds, and of beginnings that several names share."""
+        known = self._known()
+        found = (_text(words, text, known.by_words) for words in _standing(text, known.beginnings))
+        return list(dict.fromkeys(filter(None, found)))
 
     def holding(self, value: str) -> Entity | None:
         """A whole cell as the value of the column that holds it."""
-        name = self._known().get(_key(tokens(value)))
+        name = self._known().by_words.get(_key(tokens(value)))
         return _entity(name, 1) if name else None
 
-    def _standing(self, text: str) -> Iterator[_Name]:
-        known = self._known()
-        words = tokens(text)
-        at = 0
-        while at < len(words):
-            name, length = _longest(words[at : at + _LONGEST], known)
-            if name and (length > 1 or _is_written_as_a_name(words[at], text)):
-                yield name
-            at += length
-
-    def _known(self) -> Mapping[tuple[str, ...], _Name]:
+    def _known(self) -> _Names:
         if time.monotonic() > self._fresh_until:
-            self._names = _by_words(self._database)
+            self._names = _named(self._database)
             self._fresh_until = time.monotonic() + _LIFE_SECONDS
         return self._names
 
 
-def _longest(
-    words: Sequence[Token], known: Mapping[tuple[str, ...], _Name]
-) -> tuple[_Name | None, int]:
-    for length in range(len(words), 0, -1):
-        if name := known.get(_key(words[:length])):
-            return name, length
-    return None, 1
+def _standing(text: str, known: Container[_Words]) -> Iterator[Sequence[Token]]:
+    words = tokens(text)
+    at = 0
+    while at < len(words):
+        found = _longest(words[at : at + _LONGEST], known)
+        if len(found) > 1 or (found and _is_written_as_a_name(words[at], text)):
+            yield found
+        at += len(found) or 1
+
+
+def _longest(words: Sequence[Token], known: Container[_Words]) -> Sequence[Token]:
+    lengths = range(len(words), 0, -1)
+    return next((words[:length] for length in lengths if _key(words[:length]) in known), [])
+
+
+def _text(words: Sequence[Token], text: str, names: Mapping[_Words, _Name]) -> str | None:
+    """None for a shared beginning that is written as any words are."""
+    if name := names.get(_key(words)):
+        return name.value
+    is_name = any(_is_written_as_a_name(word, text) for word in words)
+    return text[words[0].start : words[-1].end] if is_name else None
 
 
 def _is_written_as_a_name(word: Token, text: str) -> bool:
@@ -78,22 +104,37 @@ def _is_written_as_a_name(word: Token, text: str) -> bool:
     return word.text[0].isupper() and not _BEGINNING.search(text[: word.start])
 
 
-def _by_words(database: GuardedDatabase) -> Mapping[tuple[str, ...], _Name]:
-    """Each name by its words, and by as many of its first words as no other name begins with."""
+def _named(database: GuardedDatabase) -> _Names:
     names = [
         name for table in sorted(database.get_usable_table_names()) for name in _of(database, table)
     ]
-    keys = {name: _key(tokens(name.value)) for name in names}
-    beginnings: dict[tuple[str, ...], set[_Name]] = {}
-    for name, key in keys.items():
-        for length in range(1, len(key)):
-            beginnings.setdefault(key[:length], set()).add(name)
-    short = {key: only for key, (only, *more) in beginnings.items() if not more and _is_long(key)}
-    return short | {key: name for name, key in reversed(keys.items()) if _is_long(key)}
+    whole = _by_all_words(names)
+    beginning = _by_first_words(names)
+    distinct = {words: found[0] for words, found in beginning.items() if len(found) == 1}
+    return _Names(distinct | whole, beginning.keys() | whole.keys())
 
 
-def _is_long(key: tuple[str, ...]) -> bool:
-    return len("".join(key)) >= _SHORTEST and not all(word.isdigit() for word in key)
+def _by_all_words(names: Iterable[_Name]) -> dict[_Words, _Name]:
+    """Of names with the same words the first."""
+    found: dict[_Words, _Name] = {}
+    for name in names:
+        if _is_long(words := _key(tokens(name.value))):
+            found.setdefault(words, name)
+    return found
+
+
+def _by_first_words(names: Iterable[_Name]) -> Mapping[_Words, Sequence[_Name]]:
+    found: dict[_Words, list[_Name]] = {}
+    for name in dict.fromkeys(names):
+        words = _key(tokens(name.value))
+        for length in range(1, len(words)):
+            if _is_long(words[:length]):
+                found.setdefault(words[:length], []).append(name)
+    return found
+
+
+def _is_long(words: _Words) -> bool:
+    return len("".join(words)) >= _SHORTEST and not all(word.isdigit() for word in words)
 
 
 def _of(database: GuardedDatabase, table: str) -> Iterator[_Name]:
@@ -104,7 +145,7 @@ def _of(database: GuardedDatabase, table: str) -> Iterator[_Name]:
 
 
 def _names_in(database: GuardedDatabase, table: str, column: str) -> list[str]:
-    """None where rows share few values: those are choices, such as states or categories."""
+    """Nothing where rows share few values: those are choices, such as states or categories."""
     first = database.texts(table, column, _FEWEST_VALUES + 1, distinct=False)
     if len(first) > _FEWEST_VALUES or len(first) != len({*first}):
         values = database.texts(table, column, MOST_VALUES + 1)
@@ -118,5 +159,5 @@ def _entity(name: _Name, number: int) -> Entity:
     return Entity(f"{begin}{plain}_{number}", name.column, name.value)
 
 
-def _key(words: Sequence[Token]) -> tuple[str, ...]:
+def _key(words: Sequence[Token]) -> _Words:
     return tuple(word.folded for word in words)

@@ -17,7 +17,8 @@ CREATE TABLE `2024 list` (`§` VARCHAR(40));
 INSERT INTO `2024 list` VALUES ('Zinc bar');
 CREATE TABLE products (id INT PRIMARY KEY, `full name` VARCHAR(60));
 INSERT INTO products VALUES (1, 'Brume 2 espresso machine'), (2, 'Brume water filter'),
-  (3, 'Cleaning tablets'), (4, NULL)"""
+  (3, 'Cleaning tablets'), (4, NULL), (5, 'Hand mixer red'), (6, 'Hand mixer blue')"""
+BRUME = ("Brume 2 espresso machine", "Brume water filter")
 NAMES = {1: ("Épicerie Ballon Liège", "Bath"), 2: ("Kiln & Crumb", "York"), 3: ("O'Brien", "Bath")}
 
 
@@ -85,3 +86,20 @@ def test_new_names_are_seen_after_a_while(index, tables):
     assert index.in_text("Nova Ltd") == []
     index._fresh_until = 0
     assert [each.value for each in index.in_text("Nova Ltd")] == ["Nova Ltd"]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("How much does the Brume cost?", ["Brume"]),
+        ("Is the BRUME 2 better than a Brume Water filter?", [*BRUME]),
+        ("Brume is a brand.", []),
+        ("Is a hand mixer loud?", []),
+        ("Is a Hand mixer loud?", ["Hand mixer"]),
+        ("Does a person write as Person or as Person 7?", ["Person", "Person 7"]),
+        ("Customers in Bath, and a bath tub", ["Bath"]),
+        ("", []),
+    ],
+)
+def test_a_beginning_that_several_names_share_names_something_too(index, text, named):
+    assert index.named_in(text) == named
