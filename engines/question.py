@@ -39,4 +39,10 @@ class Question(QueryBundle):
 
 
 def as_question(asked: QueryBundle) -> Question:
-    return asked if isinstance(asked, Question) else Question(asked.query_str)
+    if isinstance(asked, Question):
+        return asked
+    return Question(
+        asked.query_str,
+        custom_embedding_strs=asked.custom_embedding_strs,
+        embedding=asked.embedding,
+    )

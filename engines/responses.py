@@ -21,6 +21,7 @@ def answer_metadata(route: str | None, reason: str, model: str | None) -> dict[s
         "columns": [],
         "rows": [],
         "truncated": False,
+        "verified": None,
         "errors": {},
         "timings": {},
         "model": model,

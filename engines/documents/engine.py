@@ -1,7 +1,6 @@
 """The document engine: retriever -> answer with citations, with a language model or without."""
 
 import asyncio
-from typing import Any
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -19,7 +18,7 @@ from engines.documents.passage_answer import ANSWERING, OnAnswer, PassageAnswer
 from engines.model_errors import model_errors
 from engines.prompts import prompt
 from engines.question import as_question
-from engines.responses import as_async_stream, as_stream
+from engines.responses import answer_metadata, as_async_stream, as_stream
 from engines.search.searching import searches
 
 
@@ -77,6 +76,7 @@ class DocumentQueryEngine(BaseQueryEngine):
         answer = self._answer(query_bundle)
         with searches() as made:
             answer.retrieved(self.retrieve(query_bundle), made)
+        answer.timed("retrieval")
         if not answer.passages or self._llm is None:
             quoted = self._without_model(answer)
             return as_stream(quoted) if self._streaming else quoted
@@ -89,6 +89,7 @@ class DocumentQueryEngine(BaseQueryEngine):
         answer = self._answer(query_bundle)
         with searches() as made:
             answer.retrieved(await self.aretrieve(query_bundle), made)
+        answer.timed("retrieval")
         if not answer.passages or self._llm is None:
             quoted = await asyncio.to_thread(self._without_model, answer)
             return as_async_stream(quoted) if self._streaming else quoted
@@ -100,14 +101,8 @@ class DocumentQueryEngine(BaseQueryEngine):
             return await asyncio.to_thread(answer.written, text)
 
     def _answer(self, asked: QueryBundle) -> PassageAnswer:
-        metadata: dict[str, Any] = {
-            "route": "documents",
-            "route_reason": self._route_reason,
-            "citations": [],
-            "errors": {},
-            "timings": {},
-            "model": self._llm.metadata.model_name if self._llm else None,
-        }
+        model = self._llm.metadata.model_name if self._llm else None
+        metadata = answer_metadata("documents", self._route_reason, model)
         return PassageAnswer(as_question(asked), metadata, self._on_answer)
 
     def _without_model(self, answer: PassageAnswer) -> Response:

@@ -59,7 +59,6 @@ class PassageAnswer:
         self._searches = tuple(made)
         if made:
             self.metadata["search"] = made[-1].summary()
-        self.timed("retrieval")
 
     def written(self, text: str) -> Response:
         cited = CitedText(len(self.passages), addresses(self.passages))

@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from stores.errors import EngineError, KBError
 
+THREADS: Final = "kb branch"  # what the names of threads begin with
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Branch:
-    """`run` gives the outcome, or what to await for it; nobody waits longer than `seconds`."""
+    """`run` gives the outcome, or what to await for it; it counts if it comes within `seconds`."""
 
     run: Callable[[], Any]
     seconds: float
@@ -29,7 +30,11 @@ class Outcome:
 
 
 def at_once(branches: Mapping[str, Branch]) -> dict[str, Outcome]:
-    """The outcome of each branch by its name; none of them is raised."""
+    """The outcome of each branch by its name; none of them is raised.
+
+    A late branch goes on in its thread, which the interpreter waits for at its end: native code
+    does not survive being left there.
+    """
     outcomes: dict[str, Outcome] = {}
 
     def run(name: str, branch: Branch) -> None:
@@ -41,7 +46,9 @@ def at_once(branches: Mapping[str, Branch]) -> dict[str, Outcome]:
 
     begin = time.monotonic()
     threads = {
-        name: threading.Thread(target=copy_context().run, args=(run, name, branch), daemon=True)
+        name: threading.Thread(
+            target=copy_context().run, args=(run, name, branch), name=f"{THREADS} {name}"
+        )
         for name, branch in branches.items()
     }
     for thread in threads.values():
@@ -57,12 +64,12 @@ async def aat_once(
     branches: Mapping[str, Branch],
 ) -> dict[str, Outcome]:
     async def run(branch: Branch) -> Outcome:
+        limit = asyncio.timeout(branch.seconds)
         try:
-            return Outcome(value=await asyncio.wait_for(branch.run(), branch.seconds))
-        except TimeoutError:
-            return Outcome(error=_late(branch.seconds))
+            async with limit:
+                return Outcome(value=await branch.run())
         except Exception as error:  # noqa: BLE001 - as above
-            return Outcome(error=_told(error))
+            return Outcome(error=_late(branch.seconds) if limit.expired() else _told(error))
 
     outcomes = await asyncio.gather(*map(run, branches.values()))
     return dict(zip(branches, outcomes, strict=True))

@@ -160,8 +160,8 @@ class JoinedQueryEngine(BaseQueryEngine):
         """For each name of the rows a search of its own; for none of them the plain one."""
         names = list(self._names(joint))
         if names:
-            joint.note_names(names)
-            joint.take((yield [replace(documents, narrowed=tuple(map(joint.about, names)))]))
+            narrowed = tuple(map(joint.about, names))
+            joint.take((yield [replace(documents, narrowed=narrowed)]), names)
         if not joint.passages:
             joint.take((yield [documents]))
 

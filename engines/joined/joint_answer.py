@@ -29,23 +29,22 @@ class JointAnswer(PassageAnswer):
         self, question: Question, route: Route, model: str | None, on_answer: OnAnswer | None
     ) -> None:
         metadata = answer_metadata("both", route.reason, model)
-        metadata["first"] = route.first or None
+        metadata |= {"first": route.first or None, "names": []}
         super().__init__(question, metadata, on_answer)
         self.said_by_documents = ""
         self._said_by_tables = ""
-        self._question = question
         self._route = route
 
     @property
     def documents_question(self) -> Question:
-        asked = self._question
+        asked = self._asked
         part = self._route.documents_question or asked.query_str
         return Question(part, language=asked.language)
 
     @property
     def database_question(self) -> Question:
         """A part of the question only where all its words are the user's."""
-        asked = self._question
+        asked = self._asked
         is_the_users = asked.for_tables == asked.query_str
         part = self._route.database_question if is_the_users else ""
         if not part:
@@ -76,10 +75,11 @@ class JointAnswer(PassageAnswer):
         rows: Sequence[Sequence[Any]] = self.metadata["rows"]
         return rows
 
-    def note_names(self, names: Sequence[str]) -> None:
-        self.metadata["names"] = list(names)
-
-    def take(self, outcomes: Mapping[str, Outcome]) -> None:
+    def take(self, outcomes: Mapping[str, Outcome], names: Sequence[str] = ()) -> None:
+        """`names` are those that the documents were searched for."""
+        if "documents" in outcomes:
+            self.metadata["names"] = list(names)
+            self.metadata["errors"].pop("documents", None)
         for source, outcome in outcomes.items():
             if outcome.error:
                 self.metadata["errors"][source] = str(outcome.error)
@@ -101,7 +101,8 @@ class JointAnswer(PassageAnswer):
         """Of the documents: one, or one for each name."""
         self.passages = [node for response in responses for node in response.source_nodes]
         for response in responses:
-            self.metadata["search"] = (response.metadata or {}).get("search")
+            if search := (response.metadata or {}).get("search"):
+                self.metadata["search"] = search
         if self.metadata["model"]:  # which reads their passages again, and cites for itself
             self.said_by_documents = "\n\n".join(map(str, responses))
         else:
@@ -109,8 +110,10 @@ class JointAnswer(PassageAnswer):
 
     def _quoted(self, responses: Sequence[Response]) -> Iterator[str]:
         """Each below the name that it is about; citations are counted through."""
-        for response, name in zip_longest(responses, self.metadata.get("names", ())):
-            text = _counted_from(str(response), len(self.metadata["citations"]))
+        for response, name in zip_longest(responses, self.metadata["names"]):
+            nothing = name and not response.source_nodes
+            said = phrase("not_found", self._asked) if nothing else str(response)
+            text = _counted_from(said, len(self.metadata["citations"]))
             self._cite_after((response.metadata or {})["citations"])
             yield f"{name}\n{text}" if name else text
 

@@ -150,11 +150,12 @@ class SearchAhead(BaseRetriever):
         return found
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return self._found_before(query_bundle) or self._retriever.retrieve(query_bundle)
+        found = self._found_before(query_bundle)
+        return self._retriever.retrieve(query_bundle) if found is None else found
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         found = self._found_before(query_bundle)
-        return found or await self._retriever.aretrieve(query_bundle)
+        return await self._retriever.aretrieve(query_bundle) if found is None else found
 
     def _found_before(self, asked: QueryBundle) -> list[NodeWithScore] | None:
         found, made = self._ahead.pop(asked.query_str, (None, []))

@@ -1,5 +1,8 @@
 """The command line: every command, and the options before it."""
 
+import os
+import sys
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -71,4 +74,16 @@ def kb(
 
 
 def main() -> None:
-    app(prog_name="kb")
+    try:
+        app(prog_name="kb")
+    except SystemExit as end:
+        _leave_late_branches(end)
+        raise
+
+
+def _leave_late_branches(end: SystemExit) -> None:
+    """Nobody waits at a prompt for a source that came too late for the answer."""
+    if any(thread.name.startswith("kb branch") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))

@@ -1,7 +1,7 @@
 """`kb search` and `kb ask`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -11,11 +11,10 @@ from kb.cli.opening import opened
 from kb.cli.options import AsJson, ConfigPath, Explain, Filters, Profile, Question, TopK
 from kb.cli.program import ExitCode
 from kb.cli.terminal import OUT, printable, waiting
+from kb.sources import Source
 
 if TYPE_CHECKING:
     from llama_index.core.base.base_query_engine import BaseQueryEngine
-
-Source = Literal["auto", "documents", "database", "both"]
 
 
 def search(

@@ -1,6 +1,9 @@
 """Questions whose source kb chooses, by a scripted model, on the command line and from Python."""
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 from llama_index.core.base.response.schema import AsyncStreamingResponse, StreamingResponse
-from model_server import SERVER_ERROR, FakeModels
+from model_server import HANG, SERVER_ERROR, FakeModels
 from typer.testing import CliRunner, Result
 
 from kb import ConfigError, KnowledgeBase, ModelUnavailable
@@ -188,6 +191,18 @@ def test_half_an_answer_has_an_exit_code_of_its_own(configured, models):
     answer = json.loads(run(config, "ask", "How long?", "--json").stdout)
     assert answer["route"] == "documents"
     assert "no tables can be asked: The database nowhere" in answer["route_reason"]
+
+
+def test_nobody_waits_for_a_source_that_is_late(configured, models, settings):
+    config = configured(tables={**settings["tables"], "deadline": 0.5})
+    run(config, "index")
+    models.script = [BOTH, HANG, "30 days [1]."]
+    begin = time.monotonic()
+    command = [sys.executable, "-m", "kb", "--config", str(config), "ask", "How much, how long?"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
+    assert time.monotonic() - begin < 40
+    assert ended.returncode == 3, ended.stderr
+    assert "(The tables could not be asked: No answer within 0.5 s.)" in ended.stdout
 
 
 def test_without_a_model_both_answers_stand_below_each_other(configured):

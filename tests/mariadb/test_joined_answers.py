@@ -56,16 +56,17 @@ DIVIDED = {
 class Tickets(BaseRetriever):
     """Finds what holds the quoted phrases of a question; it remembers the questions."""
 
-    def __init__(self, wait: float = 0, error: Exception | None = None) -> None:
+    def __init__(self, wait: float = 0, error: Exception | None = None, only: str = "") -> None:
         super().__init__()
         self.asked: list[str] = []
         self._wait = wait
         self._error = error
+        self._only = only  # in questions that fail
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         self.asked.append(query_bundle.query_str)
         time.sleep(self._wait)
-        if self._error:
+        if self._error and self._only in query_bundle.query_str:
             raise self._error
         phrases = [words(phrase) for phrase in re.findall('"(.*?)"', query_bundle.query_str)]
         return [
@@ -248,6 +249,39 @@ async def test_without_a_model_each_name_has_its_own_quotes(guarded):
         cited = [(each["number"], each["document"]) for each in response.metadata["citations"]]
         assert cited == [(1, "ballon"), (2, "crumb")]
         assert [node.node_id for node in response.source_nodes] == ["ballon", "crumb"]
+
+
+@pytest.mark.parametrize("names", [("Nobody Ltd",), ("Nobody Ltd", "No One")])
+def test_without_a_model_names_that_no_document_holds_leave_the_plain_search(guarded, names):
+    rows = QueryResult(("name",), [(name,) for name in names])
+    engine = JoinedQueryEngine(
+        DocumentQueryEngine(Tickets(), llm=None, embed_model=HashEmbedding()),
+        lambda: Rows(rows),
+        route=Route(route="both", reason="asked for", first="database", **DIVIDED),
+        llm=None,
+        entities=EntityIndex(guarded),
+    )
+    response = engine.query(QUESTION)
+    assert str(response) == "From the tables:\nTwo rows.\n\nThe documents do not say."
+    assert (response.metadata["names"], response.metadata["errors"]) == ([], {})
+
+
+def test_a_search_for_names_that_fails_leaves_the_plain_one(joined):
+    tickets = Tickets(error=ModelUnavailable("Embedding failed."), only='"')
+    engine, _ = joined(
+        BEST, "Dented parcels [1].", retriever=tickets, route={"first": "database", **DIVIDED}
+    )
+    response = engine.query(QUESTION)
+    assert str(response) == "Dented parcels [1]."
+    assert len(tickets.asked) == 2
+    assert response.metadata["errors"] == {}
+
+
+def test_each_step_has_its_own_time(joined):
+    engine, _ = joined(SOLD, "59", retriever=Tickets(wait=0.2))
+    timings = engine.query("How many?").metadata["timings"]
+    assert set(timings) == {"database and documents", "answer"}
+    assert timings["database and documents"] >= 200
 
 
 @pytest.mark.parametrize("streaming", [False, True])

@@ -50,6 +50,14 @@ def test_a_branch_sees_the_context_of_its_caller():
     assert at_once({"a": Branch(SEEN.get, 5)})["a"].value == "something"
 
 
+async def test_a_time_out_within_a_branch_is_not_its_deadline():
+    async def times_out() -> None:
+        raise TimeoutError
+
+    outcomes = await aat_once({"a": Branch(times_out, 5)})
+    assert "defect of kb (TimeoutError)" in str(outcomes["a"].error)
+
+
 async def test_it_is_the_same_asynchronously():
     async def slow() -> str:
         await asyncio.sleep(20)
