@@ -65,7 +65,8 @@ def _log_to_standard_error() -> None:
     """Standard output carries the protocol."""
     style = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=style)
-    logging.getLogger("kb.server.problems").setLevel(logging.INFO)
+    for name in ("kb.mcp_server", "kb.server.problems"):
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def _serve_stdio(config: "Config") -> None:

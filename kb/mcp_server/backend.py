@@ -1,6 +1,7 @@
 """A knowledge base as the tools and resources of MCP see it."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,7 @@ from stores.document_list import ListedDocument
 
 _DOCUMENT_CHARACTERS: Final = 1_000_000  # of a resource; the rest is read passage by passage
 _CELL_CHARACTERS: Final = 10_000
+_log = logging.getLogger(__name__)
 
 OnFound = Callable[[str], Awaitable[None]]
 
@@ -45,7 +47,7 @@ class Backend:
 
     @classmethod
     def open(cls, config: Config) -> Self:
-        return cls(KnowledgeBase.open(config), Limits(config.serve))
+        return cls(KnowledgeBase.open(config, say=_log.info), Limits(config.serve))
 
     @staticmethod
     def caller(request: Any) -> Caller:
@@ -202,7 +204,7 @@ def _passage(number: int, found: NodeWithScore) -> results.Passage:
         number=number,
         uri=chunk_uri(found.node_id),
         document=_document_of(found.node),
-        title=str(metadata.get("title") or metadata.get("path") or ""),
+        title=metadata.get("title") or metadata.get("path") or "",
         path=metadata.get("path"),
         headings=metadata.get("headings"),
         page=metadata.get("page"),

@@ -28,7 +28,7 @@ class Passage(BaseModel):
     title: str
     path: str | None
     headings: str | None
-    page: int | str | None
+    page: int | None
     lines: str | None
     score: float = Field(description="0 to 1")
     text: str
@@ -48,7 +48,7 @@ class Citation(BaseModel):
     document: str = Field(description="The resource that holds the whole document")
     title: str
     path: str
-    page: int | str | None
+    page: int | None
     lines: str | None
     score: float
     excerpt: str
@@ -175,7 +175,7 @@ def _source(citation: Citation) -> str:
     return f"[{citation.number}] {_joined([citation.title, citation.path, place])}: {citation.uri}"
 
 
-def _place(page: int | str | None, lines: str | None) -> str:
+def _place(page: int | None, lines: str | None) -> str:
     return f"page {page}" if page is not None else f"lines {lines}" if lines else ""
 
 

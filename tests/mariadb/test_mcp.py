@@ -13,13 +13,27 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
-from mcp_servers import MANY, Base, Caller, HttpServer, calling, knowledge_base, over_http, said
+from mcp_servers import (
+    DOCUMENTS,
+    MANY,
+    Base,
+    Caller,
+    HttpServer,
+    calling,
+    knowledge_base,
+    over_http,
+    said,
+)
 from model_server import SERVER_ERROR
 from typer.testing import CliRunner
 
+from kb import load_config
 from kb.cli import app
+from kb.mcp_server.server import make_server
+from kb.mcp_server.shared import Shared
 from stores.api_keys import ApiKeys
 from stores.connection import make_engine
 
@@ -195,7 +209,7 @@ def test_documents_are_resources_page_by_page(caller):
     first = page(None)
     rest = page(first.next_cursor)
     assert (len(first.resources), rest.next_cursor) == (100, None)
-    assert len(first.resources) + len(rest.resources) == MANY + 3
+    assert len(first.resources) + len(rest.resources) == MANY + len(DOCUMENTS)
     assert ODD in {each.uri for each in rest.resources}
     with pytest.raises(MCPError, match="cursor"):
         page("1; DROP TABLE orders")
@@ -299,6 +313,13 @@ def test_what_a_document_orders_is_text_and_nothing_else(base, stdio):
     assert contents(base) == before
 
 
+def test_a_cell_that_is_too_long_to_read_is_cut(stdio):
+    numbers = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 100)"
+    sql = f"{numbers} SELECT GROUP_CONCAT(RPAD('x', 255, 'x')) AS text FROM n"
+    found = stdio.found("query_database", sql=sql)
+    assert (len(found["rows"][0][0]), found["truncated"]) == (10_002, True)
+
+
 def test_a_model_that_fails_is_an_error_without_the_insides_of_the_machine(base, stdio):
     base.models.script[:] = [SERVER_ERROR]
     told = stdio.refused("ask", question="When?", source="documents")
@@ -373,6 +394,23 @@ def test_a_server_whose_client_goes_in_the_middle_ends_at_once(base):
         assert [json.loads(line)["jsonrpc"] for line in process.stdout] in ([], ["2.0"])
 
 
+async def test_a_database_that_does_not_answer_is_an_error_until_it_does(base):
+    config = load_config(base.folder / "config.yaml")
+    nowhere = config.database.model_copy(
+        update={"url": sa.make_url("mariadb+mariadbconnector://x:secret@127.0.0.1:1")}
+    )
+    shared = Shared(config.model_copy(update={"database": nowhere}))
+    async with Client(make_server(shared)) as client:
+        result = await client.call_tool("list_documents", {})
+        assert result.is_error
+        assert "The database does not answer" in said(result)
+        assert "127.0.0.1" not in said(result)
+        with pytest.raises(MCPError, match="does not answer"):
+            await client.list_resources()
+        shared.config = config
+        assert not (await client.call_tool("list_documents", {})).is_error
+
+
 INFO = {"name": "test", "version": "1"}
 
 
@@ -428,6 +466,7 @@ def test_once_there_is_a_key_it_is_demanded_and_shows_only_its_collections(base,
         with with_key(portal, url, blind) as caller:
             assert caller.found("search_documents", question="goods")["passages"] == []
             assert caller.found("list_documents")["total"] == 0
+            assert caller.found("list_documents", root="docs")["total"] == 0
             assert caller.portal.call(caller.client.list_resources).resources == []
             with pytest.raises(MCPError, match="no such document"):
                 caller.read("kb://documents/docs/returns.md")
