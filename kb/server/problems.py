@@ -17,6 +17,7 @@ from kb.server.plain import without_places
 from stores import errors
 
 MEDIA_TYPE: Final = "application/problem+json"
+_MOST_CHARACTERS: Final = 1000  # of a detail, which may quote a statement
 OPENAI_PATHS: Final = "/v1/"
 _log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, Problem):
         return error
     told = _told(error)
-    detail = without_places(str(error)) if told.detail is None else told.detail
+    detail = without_places(str(error))[:_MOST_CHARACTERS] if told.detail is None else told.detail
     problem = Problem(told.status, told.title, detail, told.headers)
     if told.detail is not None:  # else the client was told everything
         is_defect = told is _UNFORESEEN
@@ -137,9 +138,10 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 
 def _methods(request: Request) -> set[str]:
     """Of all routes of the address; the framework names those of the first."""
-    routes = [each for each in request.app.routes if hasattr(each, "path_regex")]
-    fitting = (each for each in routes if each.path_regex.match(request.url.path))
-    return {method for each in fitting for method in each.methods or ()}
+    routers = (getattr(each, "original_router", None) for each in request.app.routes)
+    routes = (route for router in routers if router for route in router.routes)
+    fitting = (route for route in routes if route.path_regex.match(request.url.path))
+    return {method for route in fitting for method in route.methods or ()}
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

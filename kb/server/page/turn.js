@@ -102,7 +102,7 @@ export class TurnView {
   async finish(text, errors = {}, timings = {}, html = null) {
     await this.prose.finish(text, html);
     withCitations(this.prose.element, (number) => this.chip(number));
-    for (const [branch, reason] of Object.entries(errors ?? {}))
+    for (const [branch, reason] of Object.entries(errors ?? {}).filter(([, reason]) => !text.includes(reason)))
       this.notes.append(make("p", { class: "problem" }, t("branchFailed", { branch: t(branch), reason })));
     const result = this.rows && resultOf(this.rows);
     const twin = result && tableOfRows(this.prose.element, this.rows.columns);
