@@ -2,14 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Self
+from typing import Any, Self
 
-import sqlalchemy as sa
-import yaml
-from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore
 from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.chat.model_calls import ModelCalls
@@ -19,8 +16,9 @@ from kb.cli import filters as comparisons
 from kb.cli.as_json import answer_values
 from kb.config import Config
 from kb.library import Library
-from kb.mcp_server import results
-from kb.mcp_server.results import chunk_uri, document_uri
+from kb.mcp_server import as_results, results
+from kb.mcp_server.document_text import document_of, text_of, whole_text, with_front_matter
+from kb.mcp_server.results import chunk_uri
 from kb.server.access import Caller
 from kb.server.answers import Answer, asked
 from kb.server.asking import require_profile, whole
@@ -29,10 +27,7 @@ from kb.server.limits import Limits
 from kb.server.plain import plain, without_places
 from kb.server.problems import Problem, missing
 from kb.sources import Source
-from stores.document_list import ListedDocument
 
-_DOCUMENT_CHARACTERS: Final = 1_000_000  # of a resource; the rest is read passage by passage
-_CELL_CHARACTERS: Final = 10_000
 _log = logging.getLogger(__name__)
 
 OnFound = Callable[[str], Awaitable[None]]
@@ -70,7 +65,9 @@ class Backend:
         matching = _filters(filters, caller)
         found = self.kb.search(question, top_k, filters=matching, profile=profile)
         return results.Passages(
-            passages=[_passage(number, each) for number, each in enumerate(found, start=1)]
+            passages=[
+                as_results.passage(number, each) for number, each in enumerate(found, start=1)
+            ]
         )
 
     async def ask(
@@ -96,7 +93,7 @@ class Backend:
             return answer
 
         await self.limits.require_tokens(caller)
-        return _answer(await whole(begin, caller, self.limits))
+        return as_results.answer(await whole(begin, caller, self.limits))
 
     async def query(
         self, caller: Caller, question: str, limit: int
@@ -114,7 +111,7 @@ class Backend:
             await self.limits.count_tokens(caller, sum(calls.tokens() or (0, 0)))
         values: dict[str, Any] = plain(answer_values(response))
         note = "" if values["rows"] else without_places(str(response))
-        return _rows(values, limit, note), values["errors"]
+        return as_results.rows(values, limit, note), values["errors"]
 
     def run(self, sql: str, limit: int) -> results.Rows:
         self._require_tables()
@@ -125,7 +122,7 @@ class Backend:
             "rows": as_json(found.rows),
             "truncated": found.truncated,
         }
-        return _rows(values, limit)
+        return as_results.rows(values, limit)
 
     def describe(self) -> results.Database:
         self._require_tables()
@@ -133,7 +130,7 @@ class Backend:
         told = self.kb.config.tables.descriptions
         names = sorted(tables.get_usable_table_names())
         return results.Database(
-            tables=[_table(tables.metadata_obj.tables[name], told) for name in names]
+            tables=[as_results.table(tables.metadata_obj.tables[name], told) for name in names]
         )
 
     def documents(
@@ -151,7 +148,7 @@ class Backend:
         )
         following = offset + len(page)
         return results.Documents(
-            documents=list(map(_document, page)),
+            documents=list(map(as_results.document, page)),
             total=total,
             offset=offset,
             next_offset=following if page and following < total else None,
@@ -163,8 +160,8 @@ class Backend:
             raise Problem(404, "There is no such document")
         with missing("document"):
             document = self.library.documents.one(root, path)
-        told = _document(document).model_dump(exclude_none=True)
-        return _with_front_matter(told, _whole_text(self.library.chunks(document)))
+        told = as_results.document(document).model_dump(exclude_none=True)
+        return with_front_matter(told, whole_text(self.library.chunks(document)))
 
     def passage(self, caller: Caller, chunk_id: str) -> str:
         """Metadata, the neighbours' addresses among them, then the text."""
@@ -177,8 +174,8 @@ class Backend:
             for name, nodes in (("previous", found.before), ("next", found.after))
             for near in nodes
         }
-        told = {"document": _document_of(chunk), **neighbours, **chunk.metadata}
-        return _with_front_matter(told, _text(chunk))
+        told = {"document": document_of(chunk), **neighbours, **chunk.metadata}
+        return with_front_matter(told, text_of(chunk))
 
     def _require_tables(self) -> None:
         if not self.kb.config.tables.include:
@@ -196,151 +193,3 @@ def _roots(caller: Caller, root: str | None) -> list[str] | None:
     if root is not None:
         return [root] if caller.sees(root) else []
     return None if caller.collections is None else list(caller.collections)
-
-
-def _passage(number: int, found: NodeWithScore) -> results.Passage:
-    metadata = found.metadata
-    return results.Passage(
-        number=number,
-        uri=chunk_uri(found.node_id),
-        document=_document_of(found.node),
-        title=metadata.get("title") or metadata.get("path") or "",
-        path=metadata.get("path"),
-        headings=metadata.get("headings"),
-        page=metadata.get("page"),
-        lines=metadata.get("lines"),
-        score=found.get_score(),
-        text=_text(found.node),
-        metadata=metadata,
-    )
-
-
-def _answer(values: Mapping[str, Any]) -> results.Answer:
-    rows, is_cut = _cells(values["rows"] or [])
-    told = {
-        key: values[key] for key in ("answer", "route", "route_reason", "sql", "verified", "model")
-    }
-    return results.Answer(
-        **told,
-        citations=list(map(_citation, values["citations"] or [])),
-        parameters=values["parameters"] or {},
-        columns=list(values["columns"] or ()),
-        rows=rows,
-        truncated=bool(values["truncated"]) or is_cut,
-        errors=values["errors"] or {},
-    )
-
-
-def _citation(cited: Mapping[str, Any]) -> results.Citation:
-    return results.Citation(
-        number=cited["number"],
-        uri=chunk_uri(cited["chunk"]),
-        document=document_uri(cited["root"], cited["document"]),
-        title=cited["title"],
-        path=cited["document"],
-        page=cited.get("page"),
-        lines=cited.get("lines"),
-        score=cited["score"],
-        excerpt=cited["excerpt"],
-    )
-
-
-def _rows(values: Mapping[str, Any], limit: int, note: str = "") -> results.Rows:
-    all_rows = values["rows"] or []
-    rows, is_cut = _cells(all_rows[:limit])
-    return results.Rows(
-        sql=values["sql"],
-        parameters=values.get("parameters") or {},
-        columns=list(values["columns"] or ()),
-        rows=rows,
-        truncated=bool(values["truncated"]) or is_cut or len(all_rows) > limit,
-        verified=values.get("verified"),
-        note=note,
-    )
-
-
-def _cells(rows: Sequence[Sequence[Any]]) -> tuple[list[list[Any]], bool]:
-    """The rows with no cell longer than a client can be expected to read, and whether one was."""
-    cut = [
-        [f"{cell[:_CELL_CHARACTERS]} …" if _is_long(cell) else cell for cell in row] for row in rows
-    ]
-    return cut, any(_is_long(cell) for row in rows for cell in row)
-
-
-def _is_long(cell: object) -> bool:
-    return isinstance(cell, str) and len(cell) > _CELL_CHARACTERS
-
-
-def _table(table: sa.Table, told: Mapping[str, str]) -> results.Table:
-    columns = [
-        results.Column(
-            name=column.name,
-            type=str(column.type),
-            nullable=bool(column.nullable),
-            comment=told.get(f"{table.name}.{column.name}") or column.comment or "",
-        )
-        for column in table.columns
-    ]
-    return results.Table(
-        name=table.name,
-        comment=told.get(table.name) or table.comment or "",
-        columns=columns,
-        primary_key=[column.name for column in table.primary_key],
-        foreign_keys=list(map(_foreign_key, table.foreign_key_constraints)),
-    )
-
-
-def _foreign_key(key: sa.ForeignKeyConstraint) -> results.ForeignKey:
-    """By the names alone: the table that it leads to may not be one that can be asked."""
-    referred = [element.target_fullname.rsplit(".", 1) for element in key.elements]
-    return results.ForeignKey(
-        columns=list(key.column_keys),
-        table=referred[0][0],
-        referred_columns=[column for _, column in referred],
-    )
-
-
-def _document(document: ListedDocument) -> results.Document:
-    return results.Document(
-        uri=document_uri(document.root, document.path),
-        root=document.root,
-        path=document.path,
-        title=document.title,
-        status=document.status,
-        reason=document.reason and without_places(document.reason),
-        media_type=document.media_type,
-        language=document.language,
-        size=document.size,
-        modified_at=document.modified_at and f"{document.modified_at.isoformat()}Z",
-        indexed_at=document.indexed_at and f"{document.indexed_at.isoformat()}Z",
-    )
-
-
-def _document_of(chunk: BaseNode) -> str:
-    return document_uri(chunk.metadata.get("root"), chunk.metadata.get("path"))
-
-
-def _text(chunk: BaseNode) -> str:
-    return chunk.get_content(MetadataMode.NONE)
-
-
-def _whole_text(chunks: Iterable[BaseNode]) -> str:
-    """The passages one after another, under their headings, which they do not repeat."""
-    parts: list[str] = []
-    headings, characters = "", 0
-    for chunk in chunks:
-        text, above = _text(chunk), chunk.metadata.get("headings") or ""
-        characters += len(text)
-        if characters > _DOCUMENT_CHARACTERS and parts:
-            parts.append(f"(The document goes on at {chunk_uri(chunk.node_id)})")
-            break
-        if above != headings and above:
-            parts.append(f"## {above}")
-        headings = above
-        parts.append(text)
-    return "\n\n".join(parts)
-
-
-def _with_front_matter(told: Mapping[str, Any], text: str) -> str:
-    header = yaml.safe_dump(dict(told), allow_unicode=True, sort_keys=False)
-    return f"---\n{header}---\n\n{text}\n"
