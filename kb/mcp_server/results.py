@@ -60,7 +60,7 @@ class Rows(Readable):
         description="The values that were bound to :names of the SQL"
     )
     columns: list[str]
-    rows: list[list[Cell]]
+    rows: list[list[Cell]] = Field(description="Decimals and dates as text")
     truncated: bool = Field(description="Whether there are more rows, or longer cells")
     verified: dict[str, Any] | None = Field(description="Who has verified this SQL, and when")
     note: str = Field(description="What is said in the place of rows")
@@ -77,7 +77,7 @@ class Answer(Readable):
     sql: str | None
     parameters: dict[str, Any]
     columns: list[str]
-    rows: list[list[Cell]]
+    rows: list[list[Cell]] = Field(description="Decimals and dates as text")
     truncated: bool
     verified: dict[str, Any] | None
     errors: dict[str, str] = Field(description="The sources that failed, and why")
