@@ -1,5 +1,6 @@
 """The engines of a knowledge base, put together for one way of asking."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,8 +11,9 @@ from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.documents.engine import DocumentQueryEngine
 from engines.joined.engine import Deadlines, JoinedQueryEngine
-from engines.language import phrase
+from engines.language import phrase, question_language
 from engines.routing.choice import Routing
+from engines.routing.reasons import reason
 from engines.routing.route import Route
 from engines.routing.router import RoutedQueryEngine
 from engines.routing.small_talk import Sources, small_talk
@@ -22,10 +24,12 @@ from engines.search.translation import Translator
 from kb.experiments import assigned
 from kb.models import vector_weight
 from kb.parts import Parts
-from kb.sources import REASONS, Source, require_source
+from kb.sources import Source, require_source
 from kb.tables import answering_from_tables
 from kb.usage import keeping_searches
 from stores.errors import ConfigError, KBError
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,6 @@ def _documents(parts: Parts, asking: Asking, retriever: BaseRetriever) -> Docume
         llm=parts.llm,
         embed_model=parts.embed_model,
         streaming=asking.streaming,
-        route_reason=REASONS["documents"],
         on_answer=keeping_searches(parts.engine, parts.config.retrieval.log, asking.session),
     )
 
@@ -134,15 +137,28 @@ class _RoutedAnswers:
     def _routing(self) -> Routing:
         parts = self._parts
         return Routing(
-            lambda question: parts.evidence.route(
-                question, lambda: self._retriever.ahead(question)
-            ),
+            self._by_evidence,
             llm=parts.llm,
             sure=self._verified,
-            always=self._always(),
+            always=self._always,
             documents=parts.config.documents.description or "the user's own documents",
             tables="(none)" if self._trouble else parts.tables.outline(),
         )
+
+    def _by_evidence(self, question: str) -> Route:
+        """Where no query is verified and no model writes one, the tables alone would say nothing.
+
+        What the tables cannot help to choose, both may still answer in part.
+        """
+        language = question_language(question)
+        try:
+            route = self._parts.evidence.route(question, lambda: self._retriever.ahead(question))
+        except KBError as error:
+            return Route(route="both", reason=reason("tables_failed", language, error=error))
+        if self._parts.llm or route.route != "database":
+            return route
+        told = reason("not_verified", language, reason=route.reason)
+        return Route(route="both", reason=told)
 
     def _sources(self) -> Sources:
         parts = self._parts
@@ -150,17 +166,25 @@ class _RoutedAnswers:
         tables = () if self._trouble else sorted(parts.tables.get_usable_table_names())
         return Sources(documents, tables)
 
-    def _always(self) -> Route | None:
+    def _always(self, question: str) -> Route | None:
+        language = question_language(question)
         if self._asking.source == "both":
-            return Route(route="both", reason=REASONS["both"])
+            return Route(route="both", reason=reason("both_asked", language))
+        if not self._parts.config.tables.include:
+            return Route(route="documents", reason=reason("only_documents", language))
         if self._trouble:
-            return Route(route="documents", reason=f"no tables can be asked: {self._trouble}")
+            told = reason("no_tables", language, error=self._trouble)
+            return Route(route="documents", reason=told)
         return None
 
     def _verified(self, question: str) -> Route | None:
-        if self._parts.verified_matcher.match(question) is None:
+        """None also when the tables cannot tell: another source may answer."""
+        try:
+            match = self._parts.verified_matcher.match(question)
+        except KBError as error:
+            _log.warning("Verified queries could not be compared: %s", error)
             return None
-        return Route(route="database", reason=phrase("verified_route", question))
+        return Route(route="database", reason=phrase("verified_route", question)) if match else None
 
     def _answering(self, route: Route) -> BaseQueryEngine:
         match route.route:
@@ -186,9 +210,9 @@ class _RoutedAnswers:
 
 
 def _trouble_with_tables(parts: Parts) -> str | None:
-    """Why they cannot be asked; the documents can then still be."""
+    """Why they, or the queries verified for them, cannot be asked; the documents can still be."""
     try:
-        _ = parts.tables
+        _ = parts.verified_matcher
     except KBError as error:
         return str(error)
     return None

@@ -5,11 +5,6 @@ from typing import Literal, get_args
 from stores.errors import ConfigError
 
 Source = Literal["auto", "documents", "database", "both"]
-REASONS = {
-    "documents": "documents were asked for",
-    "database": "the database was asked for",
-    "both": "documents and database were asked for",
-}
 
 
 def require_source(source: str) -> None:

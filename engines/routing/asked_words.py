@@ -9,6 +9,10 @@ from engines.documents.figures import figures
 from engines.tables.schema_words import Named, SchemaWords
 from stores.words import FUNCTION_WORDS
 
+QUESTION_WORDS = (
+    r"(?:what|which|who|why|how|when|where|is|are|was|does|do|did|can"
+    r"|qu\w+|pourquoi|comment|combien|où|est-ce)\b"
+)
 _CUES = "routing/cues.txt"
 _INVERTED = re.compile(r"(?<=\w-)(?:je|tu|vous)\b", re.IGNORECASE)  # livrez-vous
 _AFTER_NOUN = {"measure", "ranking"}  # as in la note moyenne
@@ -62,6 +66,10 @@ def read_words(
         others=[token.text for token in unknown if not _is_figure(token)],
         figures=[token.text for token, _ in content if _is_figure(token)],
     )
+
+
+def names_table(text: str, language: str, schema: SchemaWords) -> bool:
+    return Named.TABLE in _places(tokens(text), language, schema)
 
 
 def has_cue(text: str, language: str) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Final
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
@@ -14,14 +15,13 @@ from engines.language import question_language
 from engines.model_errors import model_errors
 from engines.prompts import prompt
 from engines.question import Question
+from engines.routing.reasons import reason
 from engines.routing.route import Route
+from stores.errors import ModelUnavailable
 
 TRIES: Final = 2
 _CHOOSING = "choosing where to look"
-_UNREADABLE = {
-    "en": "the model's choice could not be read; {reason}",
-    "fr": "le choix du modèle était illisible ; {reason}",
-}
+_REFUSED: Final = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
 _log = logging.getLogger(__name__)
 
 
@@ -29,7 +29,7 @@ class Routing:
     """Asks the `llm`, twice if need be; without one, or without a readable reply, the evidence.
 
     `sure` names a route that needs no model; `documents` and `tables` say what the sources hold.
-    Where the route is given, by `always`, a model only divides a question for both.
+    Where `always` gives the route, a model only divides a question for both.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Routing:
         *,
         llm: LLM | None = None,
         sure: Callable[[str], Route | None] = lambda _: None,
-        always: Route | None = None,
+        always: Callable[[str], Route | None] = lambda _: None,
         documents: str = "",
         tables: str = "",
     ) -> None:
@@ -59,7 +59,7 @@ class Routing:
         if route := self._without_model(question):
             return route
         if self._llm and (route := self._predicted(self._llm, question)):
-            return self._kept(route)
+            return self._kept(route, question)
         return self._fallen_back(question)
 
     async def achoose(self, question: Question) -> Route:
@@ -67,46 +67,49 @@ class Routing:
         if route := await asyncio.to_thread(self._without_model, question):
             return route
         if self._llm and (route := await self._apredicted(self._llm, question)):
-            return self._kept(route)
+            return self._kept(route, question)
         return await asyncio.to_thread(self._fallen_back, question)
 
     def _without_model(self, question: Question) -> Route | None:
-        if self._always:
-            divides = self._llm and self._always.route == "both"
-            return None if divides else self._always
+        if always := self._always(question.query_str):
+            divides = self._llm and always.route == "both"
+            return None if divides else always
         if route := self._sure(question.query_str):
             return route
         return None if self._llm else self._by_evidence(question.query_str)
 
-    def _kept(self, predicted: Route) -> Route:
-        if not self._always:
+    def _kept(self, predicted: Route, question: Question) -> Route:
+        always = self._always(question.query_str)
+        if not always:
             return predicted
-        if predicted.route != self._always.route:
-            return self._always
-        return predicted.model_copy(update={"reason": self._always.reason})
+        if predicted.route != always.route:
+            return always
+        return predicted.model_copy(update={"reason": always.reason})
 
     def _predicted(self, llm: LLM, question: Question) -> Route | None:
-        for _ in range(TRIES):
-            with _readable(), model_errors(_CHOOSING):
-                values = self._values(question)
-                predicted: Route = llm.structured_predict(Route, self._prompt, **values)
-                return predicted
+        with _accepted():
+            for _ in range(TRIES):
+                with _readable(), model_errors(_CHOOSING):
+                    values = self._values(question)
+                    predicted: Route = llm.structured_predict(Route, self._prompt, **values)
+                    return predicted
         return None
 
     async def _apredicted(self, llm: LLM, question: Question) -> Route | None:
-        for _ in range(TRIES):
-            with _readable(), model_errors(_CHOOSING):
-                values = self._values(question)
-                predicted: Route = await llm.astructured_predict(Route, self._prompt, **values)
-                return predicted
+        with _accepted():
+            for _ in range(TRIES):
+                with _readable(), model_errors(_CHOOSING):
+                    values = self._values(question)
+                    predicted: Route = await llm.astructured_predict(Route, self._prompt, **values)
+                    return predicted
         return None
 
     def _fallen_back(self, question: Question) -> Route:
-        if self._always:
-            return self._always
-        route = self._by_evidence(question.query_str)
-        words = _UNREADABLE[question_language(question.query_str)]
-        return route.model_copy(update={"reason": words.format(reason=route.reason)})
+        if always := self._always(question.query_str):
+            return always
+        route, language = self._by_evidence(question.query_str), question_language(question)
+        told = reason("unreadable", language, reason=route.reason)
+        return route.model_copy(update={"reason": told})
 
     def _values(self, question: Question) -> dict[str, str]:
         return {**self._sources, "question": question.query_str}
@@ -119,3 +122,14 @@ def _readable() -> Iterator[None]:
         yield
     except ValueError as error:
         _log.info("A choice of the model could not be read: %s", type(error).__name__)
+
+
+@contextmanager
+def _accepted() -> Iterator[None]:
+    """A server that refuses a request for structured output may still answer others."""
+    try:
+        yield
+    except ModelUnavailable as error:
+        if getattr(error.__cause__, "status_code", None) not in _REFUSED:
+            raise
+        _log.info("%s", error)

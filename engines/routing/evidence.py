@@ -8,13 +8,15 @@ few.
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
 
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
 from engines.follow_ups.dependent_questions import is_dependent
 from engines.language import question_language
-from engines.routing.asked_words import has_cue, read_words
+from engines.routing.asked_words import QUESTION_WORDS, has_cue, names_table, read_words
+from engines.routing.reasons import why
 from engines.routing.route import Route, RouteName
 from engines.routing.weighing import Weighed
 from engines.tables.entities import EntityIndex
@@ -24,33 +26,17 @@ from stores.words import words
 
 _PASSAGES = 3
 _MOST_CHARACTERS = 2000  # of a question; what is asked for is said earlier
-_NAMED_WORDS = 3  # in a reason
-_VERIFIED = "a verified query answers it"
-_QUESTION_WORDS = (
-    r"(?:what|which|who|why|how|when|where|is|are|was|does|do|did|can"
-    r"|qu\w+|pourquoi|comment|combien|où|est-ce)\b"
-)
-_ASKING = re.compile(_QUESTION_WORDS, re.IGNORECASE)
+_ASKING = re.compile(QUESTION_WORDS, re.IGNORECASE)
 _PARTS = re.compile(
     r"[?;!]\s+|,\s+(?:and|but|et|mais)\s+"
-    rf"|\s+(?:and|but|et|mais)\s+(?={_QUESTION_WORDS})",
+    rf"|\s+(?:and|but|et|mais)\s+(?={QUESTION_WORDS})",
     re.IGNORECASE,
 )
-_ASKS_FOR: Final = {
-    "count": "a count",
-    "ranking": "a ranking",
-    "measure": "a measure",
-    "grouping": "a breakdown",
-    "listing": "a list",
-    "choice": "a choice",
-    "comparison": "a comparison",
-}
-_TELLS: Final = {
-    "explaining": "asks for an explanation",
-    "permission": "asks what is possible or allowed",
-    "telling": "asks what is said or written",
-    "personal": "asks for somebody's own case",
-}
+_PROSE = re.compile(
+    r"- (?:\w+ (?:(?:TINY|MEDIUM|LONG)?TEXT\b|VARCHAR\((?:25[6-9]|2[6-9]\d|[3-9]\d\d|\d{4,})\))"
+    r"|(?:body|comments?|message|commentaires?) (?:VAR)?CHAR)",
+    re.IGNORECASE | re.MULTILINE,
+)  # a column whose cells tell something
 
 
 class Evidence:
@@ -66,23 +52,26 @@ class Evidence:
         entities: EntityIndex | None,
     ) -> None:
         self._schema = SchemaWords(schema)
+        self._telling = SchemaWords(filter(_PROSE.search, schema))
         self._matcher = matcher
         self._entities = entities
 
     def route(self, question: str, search: Callable[[], Sequence[NodeWithScore]]) -> Route:
-        """`search` gives the passages for the question, the best first.
+        """`search` gives the passages for the question, the best first; it is called once.
 
-        It is called once, or not at all when a verified query answers. Raises what the search and
-        the look-ups in the tables raise.
+        Whether a verified query answers the whole question was seen before, its parts are looked at
+        here. Raises what the search and the look-ups in the tables raise.
         """
-        if self._is_verified(question):
-            return Route(route="database", reason=_VERIFIED)
         language, passages = question_language(question), search()
         parts = _parts(question[:_MOST_CHARACTERS], language)
-        weighed = [self._weigh(part, passages, language) for part in parts]
+        verified = [len(parts) > 1 and self._is_verified(part) for part in parts]
+        weighed = [
+            replace(self._weigh(part, passages, language), verified=is_verified)
+            for part, is_verified in zip(parts, verified, strict=True)
+        ]
         route = decided(weighed)
         divided = self._divided(parts, weighed) if route == "both" else {}
-        return Route(route=route, reason=_reason(route, weighed), **divided)
+        return Route(route=route, reason=why(route, weighed, language), **divided)
 
     def _divided(self, parts: Sequence[str], weighed: Sequence[Weighed]) -> dict[str, Any]:
         """What each source is asked; the tables come first where the rest is about their rows."""
@@ -103,10 +92,10 @@ class Evidence:
         return self._matcher is not None and self._matcher.match(question) is not None
 
     def _weigh(self, part: str, passages: Sequence[NodeWithScore], language: str) -> Weighed:
-        entities = self._entities.in_text(part) if self._entities else []
-        asked = read_words(part, language, self._schema, [each.value for each in entities])
-        held = _held(asked.others, passages, language)
-        return Weighed(asked, entities, held, verified=self._is_verified(part))
+        names = self._entities.named_in(part) if self._entities else []
+        asked = read_words(part, language, self._schema, names)
+        told_by_rows = names_table(part, language, self._telling)
+        return Weighed(asked, names, _held(asked.others, passages, language), told_by_rows)
 
 
 def decided(weighed: Sequence[Weighed]) -> RouteName:
@@ -140,34 +129,3 @@ def _held(asked: Sequence[str], passages: Sequence[NodeWithScore], language: str
 def _text(passage: NodeWithScore) -> str:
     above = (str(passage.metadata.get(key) or "") for key in ("title", "headings"))
     return " ".join([*above, passage.get_content(MetadataMode.NONE)])
-
-
-def _reason(route: RouteName, weighed: Sequence[Weighed]) -> str:
-    """In words of the user, quoted."""
-    for_tables = _why_tables(max(weighed, key=lambda each: (each.verified, each.for_tables)))
-    for_documents = _why_documents(max(weighed, key=lambda each: each.for_documents))
-    reasons = {"database": for_tables, "documents": for_documents}
-    return reasons.get(route) or f"{for_tables}; {for_documents}"
-
-
-def _why_tables(part: Weighed) -> str:
-    if part.verified:
-        return _VERIFIED
-    named = sorted(part.asked.named, key=lambda each: -each[1])
-    known = _quoted([text for text, _ in named] or [each.value for each in part.entities])
-    reasons = [f"it names {known} of the tables"] if known else []
-    if part.strongest and part.strongest.kind in _ASKS_FOR:
-        reasons.append(f"asks for {_ASKS_FOR[part.strongest.kind]}")
-    return " and ".join(reasons) or "nothing in it speaks for the documents"
-
-
-def _why_documents(part: Weighed) -> str:
-    tells = [_TELLS[cue.kind] for cue in part.asked.cues if cue.kind in _TELLS]
-    reasons = [f"it {tells[0]}"] if tells else []
-    if part.held:
-        reasons.append(f"the documents hold {_quoted(part.held)}")
-    return " and ".join(reasons) or "it names little that the tables hold"
-
-
-def _quoted(found: Sequence[str]) -> str:
-    return ", ".join(f"“{word}”" for word in list(dict.fromkeys(found))[:_NAMED_WORDS])

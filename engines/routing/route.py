@@ -1,10 +1,15 @@
 """Where a question is answered, why, and in which order."""
 
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
+
+from engines.tables.sql_reply import without_thoughts
 
 RouteName = Literal["documents", "database", "both"]
+_SYNONYMS = {"document": "documents", "tables": "database"}
+_FENCED = re.compile(r"\s*```\w*\s*(.*?)\s*(?:```\s*)?", re.DOTALL)
 
 
 def _required(schema: dict[str, Any]) -> None:
@@ -12,12 +17,32 @@ def _required(schema: dict[str, Any]) -> None:
     schema.pop("default")
 
 
+def _name(value: Any) -> Any:
+    name = _text(value).strip().casefold()
+    return _SYNONYMS.get(name, name)
+
+
+def _first(value: Any) -> Any:
+    name = _name(value)
+    return name if name in ("documents", "database") else ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+# What divides a question badly divides nothing: the route is still worth having.
+_Question = Annotated[str, BeforeValidator(_text)]
+
+
 class Route(BaseModel):
     """Which source answers a question; the other fields divide a question for both."""
 
-    route: RouteName = Field(description="the source that answers: documents, database or both")
+    route: Annotated[RouteName, BeforeValidator(_name)] = Field(
+        description="the source that answers: documents, database or both"
+    )
     reason: str = Field(description="why, in one short sentence")
-    first: Literal["", "documents", "database"] = Field(
+    first: Annotated[Literal["", "documents", "database"], BeforeValidator(_first)] = Field(
         default="",
         description=(
             "only for both, and only if one source needs what the other finds: the source to ask "
@@ -25,13 +50,22 @@ class Route(BaseModel):
         ),
         json_schema_extra=_required,
     )
-    documents_question: str = Field(
+    documents_question: _Question = Field(
         default="",
         description="only for both: what to ask the documents, in the user's words",
         json_schema_extra=_required,
     )
-    database_question: str = Field(
+    database_question: _Question = Field(
         default="",
         description="only for both: what to ask the database, in the user's words",
         json_schema_extra=_required,
     )
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """So do the clients read a reply; some models think aloud, or write Markdown."""
+        if isinstance(json_data, str):
+            plain = without_thoughts(json_data)
+            fenced = _FENCED.fullmatch(plain)
+            json_data = fenced[1] if fenced else plain
+        return super().model_validate_json(json_data, **options)

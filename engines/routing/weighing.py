@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from engines.question import Entity
 from engines.routing.asked_words import AskedWords, Cue
 from engines.routing.route import RouteName
 from engines.tables.schema_words import Named
@@ -28,9 +27,11 @@ _ASKING: Final = {
 }
 _ASKED_OF: Final = {Named.TABLE: 1.0, Named.COLUMN: 0.8, Named.COMMENT: 0.5, Named.NOWHERE: 0.3}
 # the word that they know best; a value or number of theirs; revenue and the like; we and our; a
-# year or other period; and the square of the share of the words that they explain.
+# year or other period; the square of the share of the words that they explain; and that rows tell
+# what is asked for.
 _NAMED: Final = {Named.TABLE: 0.3, Named.COLUMN: 0.2, Named.COMMENT: 0.1, Named.NOWHERE: 0.0}
 _VALUE, _FIGURE, _BUSINESS, _PERIOD, _EXPLAINED = 0.3, 0.4, 0.1, 0.1, 0.3
+_TOLD_BY_ROWS = 0.4
 _EXPLAINS: Final = {Named.TABLE: 1.0, Named.COLUMN: 1.0, Named.COMMENT: 0.5}
 # For the documents: each cue, up to a sum, and the share of the other words that one passage holds.
 _TELLING: Final = {"explaining": 0.6, "permission": 0.6, "telling": 0.5, "personal": 0.4}
@@ -46,11 +47,15 @@ _NUMBER = re.compile(r"\d{4,}")
 
 @dataclass(frozen=True)
 class Weighed:
-    """A part of a question: its words, the tables' values in it, and what passages hold of it."""
+    """A part of a question: its words, names of the tables' rows, and what passages hold of it.
+
+    `told_by_rows` is whether it names a table whose rows tell something, such as reviews.
+    """
 
     asked: AskedWords
-    entities: Sequence[Entity]
+    names: Sequence[str]
     held: Sequence[str]
+    told_by_rows: bool = False
     verified: bool = False
 
     @property
@@ -68,7 +73,7 @@ class Weighed:
 
     @property
     def leaning(self) -> RouteName:
-        known = self.asked.named or self.entities
+        known = self.asked.named or self.names
         return "database" if known and self.for_tables > self.for_documents else "documents"
 
     @cached_property
@@ -79,8 +84,9 @@ class Weighed:
         best = max((place for _, place in self.asked.named), default=Named.NOWHERE)
         return (
             max(map(_strength, self.asked.cues), default=0.0)
+            + _TOLD_BY_ROWS * bool(self.told_by_rows and "telling" in kinds)
             + _NAMED[best]
-            + _VALUE * bool(self.entities or numbers)
+            + _VALUE * bool(self.names or numbers)
             + _FIGURE * ("figure" in kinds)
             + _BUSINESS * ("business" in kinds)
             + _PERIOD * bool("period" in kinds or years)
@@ -105,7 +111,7 @@ class Weighed:
 
     @property
     def _explained(self) -> float:
-        known = len(self.entities) + sum(_EXPLAINS[place] for _, place in self.asked.named)
+        known = len(self.names) + sum(_EXPLAINS[place] for _, place in self.asked.named)
         return known / (known + len(self.asked.others)) if known else 0.0
 
     def _undecided(self) -> RouteName | None:

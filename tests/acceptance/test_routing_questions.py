@@ -38,7 +38,13 @@ def route(sample_knowledge: KnowledgeBase) -> Iterator[Router]:
     schema = [tables.get_single_table_info(name) for name in tables.get_usable_table_names()]
     evidence = Evidence(schema, matcher, EntityIndex(tables))
     retriever = sample_knowledge.retriever()
-    yield lambda asked: evidence.route(asked, lambda: retriever.retrieve(asked)).route
+
+    def route(asked: str) -> str:
+        if matcher.match(asked):
+            return "database"
+        return evidence.route(asked, lambda: retriever.retrieve(asked)).route
+
+    yield route
     engine.dispose()
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import pytest
 from llama_index.core.schema import NodeWithScore, TextNode
 
-from engines.question import Entity
 from engines.routing.evidence import Evidence
 
 LIBRARY = [
@@ -25,11 +24,10 @@ RULES = "Damaged volumes are paid for. Renewal is possible twice, by telephone o
 
 
 class Names:
-    """Knows one reader."""
+    """Knows one reader, and that titles of several books begin with a word."""
 
-    def in_text(self, text: str) -> list[Entity]:
-        name = "Ada Byron"
-        return [Entity("reader_1", "reader.name", name)] if name in text else []
+    def named_in(self, text: str) -> list[str]:
+        return [name for name in ("Ada Byron", "Faust") if name in text]
 
 
 class Checked:
@@ -94,14 +92,44 @@ def test_a_value_of_the_tables_speaks_for_them(evidence):
     assert evidence.route(question.format("Charles Babbage"), found(RULES)).route == "documents"
 
 
-def test_a_verified_query_decides_without_a_search():
+def test_a_part_that_a_verified_query_answers_needs_no_other_evidence():
     evidence = Evidence(LIBRARY, Checked("How did it develop"), None)
+    route = evidence.route("How did it develop, and why is renewal possible?", found(RULES))
+    assert (route.route, route.database_question) == ("both", "How did it develop")
+    assert route.reason.startswith("a verified query answers it; it asks for an explanation")
 
-    def search() -> Sequence[NodeWithScore]:
-        raise AssertionError("nothing is searched")
 
-    route = evidence.route("How did it develop?", search)
-    assert (route.route, route.reason) == ("database", "a verified query answers it")
+def test_a_word_that_several_names_begin_with_speaks_for_the_tables(evidence):
+    assert evidence.route("What is the price of the Faust?", found(RULES)).route == "database"
+    assert evidence.route("Is the Faust on loan?", found(RULES)).route == "database"
+    assert evidence.route("How can I renew the Faust?", found(RULES)).route == "documents"
+
+
+@pytest.mark.parametrize(
+    ("question", "route"),
+    [
+        ("What do reviews say about the Faust?", "both"),
+        ("Que disent les reviews sur le Faust ?", "both"),
+        ("What do the rules say about the Faust?", "documents"),
+    ],
+)
+@pytest.mark.parametrize("column", ["body VARCHAR(400)", "comment VARCHAR(90)", "words TEXT"])
+def test_rows_that_tell_something_are_asked_too(question, route, column):
+    reviews = f"Table review\n- book_id INT\n- {column}"
+    evidence = Evidence([*LIBRARY, reviews], None, Names())
+    assert evidence.route(question, found(RULES)).route == route
+
+
+def test_the_reason_quotes_words_of_names_alone(evidence):
+    told = evidence.route("How many 5 euro books has the library as bought?", found(RULES))
+    assert told.reason == "it names “books” of the tables and asks for a count"
+
+
+def test_the_reason_is_in_the_language_of_the_question(evidence):
+    priced = evidence.route("Quel est le prix moyen ?", found(RULES))
+    assert priced.reason == "elle nomme «\u00a0prix\u00a0» dans les tables et demande une mesure"
+    told = evidence.route("Pourquoi un renouvellement est-il possible ?", found(RULES))
+    assert told.reason == "elle demande une explication"
 
 
 def test_documents_alone_are_asked_where_there_are_no_tables():

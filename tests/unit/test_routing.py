@@ -7,7 +7,7 @@ import pytest
 from fake_models import ScriptedLLM
 from llama_index.llms.ollama import Ollama
 from llama_index.llms.openai_like import OpenAILike
-from model_server import NO_CHOICES, SERVER_ERROR, FakeModels
+from model_server import NO_CHOICES, SERVER_ERROR, FakeModels, Fault
 
 from engines.question import Question
 from engines.routing.choice import Routing
@@ -29,6 +29,21 @@ def routing(llm: Any = None, **options: Any) -> Routing:
     return Routing(lambda _: EVIDENCE, llm=llm, **options)
 
 
+def client(protocol: str, fake: FakeModels) -> Any:
+    match protocol:
+        case "openai":
+            return OpenAILike(
+                model="fake",
+                api_base=fake.openai_url,
+                api_key="k",
+                is_chat_model=True,
+                max_retries=0,
+            )
+        case "ollama":
+            return Ollama(model="fake", base_url=fake.url, context_window=8192)
+    return None
+
+
 def test_a_model_chooses_from_what_the_sources_hold():
     llm = ScriptedLLM(replies=[json.dumps(DATABASE)])
     chosen = routing(llm, documents="manuals {x}", tables="- orders (id)").choose(
@@ -45,6 +60,57 @@ async def test_an_unreadable_choice_is_asked_for_once_more(broken):
     llm = ScriptedLLM(replies=[broken, json.dumps(DATABASE)] * 2)
     assert routing(llm).choose(Question("How many?")) == Route(**DATABASE)
     assert await routing(llm).achoose(Question("How many?")) == Route(**DATABASE)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "```json\n{}\n```",
+        "```\n{}",
+        "<think>Is it {{documents}}?</think>\n{}",
+        "Hm.</think>```json\n{}```",
+    ],
+)
+@pytest.mark.parametrize("protocol", ["openai", "ollama", "in process"])
+def test_a_choice_in_markdown_or_behind_a_thought_is_read_at_once(reply, protocol):
+    written = reply.replace("{}", json.dumps(DIVIDED)).replace("{{", "{").replace("}}", "}")
+    with FakeModels(written) as fake:
+        llm = client(protocol, fake) or ScriptedLLM(replies=[written])
+        assert routing(llm).choose(Question("How many?")) == Route(**DIVIDED)
+
+
+@pytest.mark.parametrize(
+    ("written", "first", "part"),
+    [
+        ({"first": "none", "documents_question": None, "database_question": ["?"]}, "", ""),
+        ({"first": None}, "", DIVIDED["documents_question"]),
+        ({"first": {"a": 1}, "documents_question": 3}, "", ""),
+        ({"route": " Both ", "first": "Database"}, "database", DIVIDED["documents_question"]),
+    ],
+)
+def test_a_route_that_divides_badly_is_still_a_route(written, first, part):
+    llm = ScriptedLLM(replies=[json.dumps({**DIVIDED, **written})])
+    chosen = routing(llm).choose(Question("How many?"))
+    assert (chosen.route, chosen.first, chosen.documents_question) == ("both", first, part)
+
+
+def test_the_schema_that_is_sent_has_no_defaults():
+    assert "default" not in json.dumps(Route.model_json_schema())
+
+
+@pytest.mark.parametrize("protocol", ["openai", "ollama"])
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_server_without_structured_output_leaves_the_choice_to_the_evidence(
+    protocol, status
+):
+    refusal = Fault(status, body='{"error": {"message": "format is not supported"}}')
+    with FakeModels(*[refusal] * 3) as fake:
+        llm = client(protocol, fake)
+        assert routing(llm).choose(Question("How many?")).route == "both"
+        assert (await routing(llm).achoose(Question("How many?"))).route == "both"
+        always = Route(route="both", reason="asked for")
+        assert routing(llm, always=lambda _: always).choose(Question("How many?")) is always
+    assert len(fake.requests) == 3
 
 
 async def test_after_two_unreadable_choices_the_evidence_decides():
@@ -73,29 +139,25 @@ def test_a_sure_route_asks_no_model():
 async def test_a_question_for_both_is_divided_by_the_model():
     always = Route(route="both", reason="asked for")
     llm = ScriptedLLM(replies=[json.dumps(DIVIDED), json.dumps(DATABASE), "?", "?"])
-    chosen = routing(llm, always=always)
+    chosen = routing(llm, always=lambda _: always)
     divided = chosen.choose(Question("What do our best customers complain about?"))
     assert divided == Route(**{**DIVIDED, "reason": "asked for"})
     assert chosen.choose(Question("How many?")) is always
     assert await chosen.achoose(Question("How many?")) is always
-    assert routing(always=always).choose(Question("How many?")) is always
+    assert routing(always=lambda _: always).choose(Question("How many?")) is always
 
 
 def test_documents_alone_ask_no_model():
     always = Route(route="documents", reason="no tables")
     llm = ScriptedLLM()
-    assert routing(llm, always=always).choose(Question("How many?")) is always
+    assert routing(llm, always=lambda _: always).choose(Question("How many?")) is always
     assert llm.prompts == []
 
 
 @pytest.mark.parametrize("protocol", ["openai", "ollama"])
 async def test_real_clients_predict_a_route(protocol):
     with FakeModels(json.dumps(DIVIDED), json.dumps(DATABASE)) as fake:
-        llm: Any = (
-            Ollama(model="fake", base_url=fake.url, context_window=8192)
-            if protocol == "ollama"
-            else OpenAILike(model="fake", api_base=fake.openai_url, api_key="k", is_chat_model=True)
-        )
+        llm = client(protocol, fake)
         assert routing(llm).choose(Question("Who?")).first == "database"
         assert (await routing(llm).achoose(Question("How many?"))).route == "database"
     assert "documents_question" in json.dumps(fake.requests[0].body)
@@ -104,8 +166,6 @@ async def test_real_clients_predict_a_route(protocol):
 @pytest.mark.parametrize("fault", [SERVER_ERROR, NO_CHOICES])
 def test_a_model_that_fails_is_told_of(fault):
     with FakeModels(fault, fault, fault) as fake:
-        llm: Any = OpenAILike(
-            model="fake", api_base=fake.openai_url, api_key="k", is_chat_model=True, max_retries=0
-        )
+        llm = client("openai", fake)
         with pytest.raises(ModelUnavailable, match="Choosing where to look failed"):
             routing(llm).choose(Question("How many?"))
