@@ -89,7 +89,7 @@ class Backend:
             answer = await asked(
                 self.kb, question, source, top_k=top_k, filters=matching, profile=profile
             )
-            await on_found(f"Answering from {answer.metadata['route'] or 'nothing'}")
+            await on_found(f"Answering from {answer.metadata['route'] or 'no source'}")
             return answer
 
         await self.limits.require_tokens(caller)

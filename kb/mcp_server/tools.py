@@ -1,6 +1,7 @@
 """The tools: they read, and write nothing but the log of searches where that is switched on."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -74,7 +75,8 @@ class Tools:
             ("Describe the database", self.describe_database),
             ("List documents", self.list_documents),
         ):
-            server.add_tool(tool, title=title, annotations=READ_ONLY)
+            about = inspect.getdoc(tool)
+            server.add_tool(tool, title=title, description=about, annotations=READ_ONLY)
 
     async def search_documents(
         self,

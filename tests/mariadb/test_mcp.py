@@ -124,6 +124,7 @@ def test_the_tools_say_that_they_only_read_and_what_they_return(caller):
         assert told["outputSchema"]["type"] == "object"
         assert told["title"]
         assert told["description"]
+        assert "  " not in told["description"]
     assert caller.client.server_info.name == "kb"
     assert "data" in caller.client.instructions
 
