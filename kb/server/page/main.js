@@ -14,8 +14,18 @@ import { t, translate } from "./words.js";
 const main = document.getElementById("main");
 let conversation = null;
 
+// #/ a new chat, #/chat/ID one of before, #/documents
+function place() {
+  try {
+    const [, page, id] = decodeURIComponent(location.hash).match(/^#\/(\w*)\/?(.*)$/);
+    return { page, id };
+  } catch {
+    return { page: "", id: "" };
+  }
+}
+
 function show() {
-  const [, page, id] = decodeURIComponent(location.hash).match(/^#\/(\w*)\/?(.*)$/) ?? [null, "", ""];
+  const { page, id } = place();
   if (page === "chat" && conversation?.id === id && main.contains(conversation.element)) return;
   conversation?.leave();
   closePassage();
@@ -70,9 +80,9 @@ offerPreferences();
 offerSidebar();
 offerSessionSearch();
 window.addEventListener("hashchange", show);
-window.addEventListener("kb:reload", () => {
-  conversation = null;
-  show();
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
 });
 show();
 tellState().catch(failed);

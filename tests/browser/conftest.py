@@ -1,0 +1,162 @@
+"""A real Chromium on the page of a real server."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from api_server import Api, configured, database_of, running
+from model_server import FakeModels
+
+from stores.connection import make_engine
+from stores.private_server import PrivateServer
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+# No sandbox, as tests may run as root; and no calls of the browser itself.
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+TABLES = (
+    "CREATE TABLE sales (month DATE, revenue DECIMAL(10,2))",
+    "INSERT INTO sales VALUES ('2025-01-01', 1200.50), ('2025-02-01', 900), ('2025-03-01', 1500)",
+    "CREATE TABLE notes (id INT, note LONGTEXT)",
+    "INSERT INTO notes VALUES (1, '<img src=x onerror=\"window.hacked=1\">'),"
+    " (2, '![x](http://evil.example/x.png) [y](javascript:window.hacked=1)'),"
+    " (3, REPEAT('<b>long</b> ', 900000))",
+)
+VERIFIED = {
+    "question": "How did revenue develop month by month?",
+    "sql": "SELECT month, revenue FROM sales WHERE revenue > :least ORDER BY month",
+    "parameters": {"least": 0},
+    "name": "revenue",
+}
+HOSTILE_TEXT = (
+    "<script>window.hacked=1</script> <img src=x onerror='window.hacked=1'>\n\n"
+    "![a](http://evil.example/a.png) ![b][c] [click](javascript:window.hacked=1)\n\n"
+    "[c]: http://evil.example/c.png\n\n<http://evil.example/> <iframe src=//evil.example></iframe>"
+)
+HOSTILE_NAME = "<img src=x onerror=window.hacked=1>.md"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if program is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def models() -> Iterator[FakeModels]:
+    with FakeModels(default="They go back within **30 days** [1].") as models:
+        yield models
+
+
+@pytest.fixture(scope="module")
+def served(
+    server: PrivateServer, models: FakeModels, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Api]:
+    directory = tmp_path_factory.mktemp("page")
+    with FakeModels() as embeddings, database_of(server) as url:
+        _fill(url)
+        tables = {"url": url, "include": ["orders", "sales", "notes"]}
+        config = configured(
+            *(url, directory, embeddings, models),
+            tables={**tables, "allow_powerful_account": True, "row_limit": 3},
+        )
+        _write_hostile(directory / "documents")
+        with running(config) as api:
+            api.kb.index()
+            assert api.client.post("/api/verified", json=VERIFIED).status_code == 201
+            yield api
+
+
+def _fill(url: sa.URL) -> None:
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        for statement in TABLES:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def _write_hostile(documents: Path) -> None:
+    text = f"# <b onclick=window.hacked=1>Lamps</b>\n\nLamps are warm. {HOSTILE_TEXT}\n"
+    (documents / HOSTILE_NAME).write_text(text, encoding="utf-8")
+    (documents / "broken.pdf").write_bytes(b"\x00\x01 no PDF")
+
+
+@dataclass
+class Seen:
+    """What a page did that nobody looks at: requests elsewhere, dialogs, errors."""
+
+    base: str
+    strange: list[str] = field(default_factory=list)
+
+    def request(self, request: Any) -> None:
+        if not request.url.startswith((self.base, "blob:", "data:")):
+            self.strange.append(f"request {request.url}")
+
+    def message(self, message: Any) -> None:
+        # Chromium reports each answer from 400 on; tests ask for some.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.strange.append(f"console {message.text}")
+
+
+@pytest.fixture
+def seen(served: Api) -> Seen:
+    return Seen(str(served.client.base_url))
+
+
+@pytest.fixture
+def visit(chromium: Any, seen: Seen, models: FakeModels) -> Iterator[Callable[..., Any]]:
+    """Open a page of its own; at the end nothing strange may have happened in any."""
+    models.script.clear()
+    contexts = []
+
+    def visit(path: str = "", **options: Any) -> Any:
+        settings = {"viewport": {"width": 1280, "height": 860}, "locale": "en-GB", **options}
+        context = chromium.new_context(**settings)
+        context.set_default_timeout(5_000)
+        contexts.append(context)
+        context.on("request", seen.request)
+        page = context.new_page()
+        page.on("dialog", lambda dialog: seen.strange.append(f"dialog {dialog.message}"))
+        page.on("pageerror", lambda error: seen.strange.append(f"error {error}"))
+        page.on("console", seen.message)
+        page.goto(f"{seen.base}/{path}")
+        return page
+
+    yield visit
+    for context in contexts:
+        for page in context.pages:
+            assert page.evaluate("window.hacked") is None
+        context.close()
+    assert seen.strange == []
+
+
+@pytest.fixture
+def page(visit: Callable[..., Any]) -> Any:
+    return visit()
+
+
+@pytest.fixture
+def ask(page: Any) -> Callable[..., Any]:
+    """Ask on the page, and wait for the whole answer; returns its turn."""
+
+    def ask(question: str = "When do goods go back?", source: str = "Documents") -> Any:
+        page.get_by_role("group", name="Where to look").get_by_text(source, exact=True).click()
+        page.get_by_role("textbox", name="Your question").fill(question)
+        page.keyboard.press("Enter")
+        turn = page.get_by_role("article").last
+        turn.get_by_role("button", name="Copy the answer").wait_for()
+        return turn
+
+    return ask

@@ -1,0 +1,138 @@
+"""Everybody can use the page: axe finds nothing, keys suffice, and it speaks English and French."""
+
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
+Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python").Axe
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+LOOKS = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark", "locale": "fr-FR"},
+    "phone": PHONE,
+}
+SALES = "How did revenue develop month by month?"
+
+
+def check(page):
+    found = Axe().run(page).response["violations"]
+    assert [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found] == []
+
+
+def asked(page, question, source):
+    page.locator(f"label:has(input[value={source}])").click()
+    page.locator("#question").fill(question)
+    page.locator("#question").press("Enter")
+    turn = page.get_by_role("article").last
+    turn.locator(".turn-actions").wait_for()
+    return turn
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_nothing_in_any_view(visit, look):
+    page = visit(**LOOKS[look])
+    page.locator(".suggestions button").first.wait_for()
+    check(page)
+    turn = asked(page, "When do goods go back?", "documents")
+    turn.locator(".badge").click()
+    check(page)
+    page.keyboard.press("Escape")
+    turn.locator(".feedback button").first.click()
+    turn.locator(".chip").first.click()
+    page.locator(".cited").wait_for()
+    check(page)
+    page.keyboard.press("Escape")
+    turn = asked(page, SALES, "database")
+    for part in ("chart", "table", "sql"):
+        if turn.locator(f"[data-part={part}]").get_attribute("aria-expanded") == "false":
+            turn.locator(f"[data-part={part}]").click()
+        check(page)
+    turn.locator(".statement .actions button").last.click()
+    check(page)
+    page.goto(page.url.split("#")[0] + "#/documents")
+    page.locator("tbody tr").first.wait_for()
+    check(page)
+    page.locator("tbody .menu button").first.click()
+    page.get_by_role("menuitem").last.click()
+    page.get_by_role("dialog").wait_for()
+    check(page)
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_nothing_is_wider_than_the_screen(visit, width):
+    page = visit(viewport={"width": width, "height": 800})
+    asked(page, SALES, "database")
+    asked(page, "When do goods go back?", "documents").locator(".chip").click()
+    page.locator(".cited").wait_for()
+    for path in (None, "#/documents"):
+        if path:
+            page.goto(page.url.split("#")[0] + path)
+            page.locator("tbody tr").first.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_an_answer_is_reached_and_used_by_keys_alone(visit):
+    page = visit()
+    expect(page.locator("#question")).to_be_focused()
+    page.keyboard.type("When do goods go back?")
+    page.keyboard.press("Enter")
+    page.locator(".turn-actions").wait_for()
+    page.locator(".badge").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem").first).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("menuitem").nth(1)).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".badge")).to_be_focused()
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.classList.contains('chip')"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("complementary").get_by_role("heading", level=2)).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".chip").first).to_be_focused()
+
+
+def test_the_first_link_leads_past_the_sidebar(visit):
+    page = visit()
+    first = page.locator("a, button, input, select, textarea").first
+    expect(first).to_have_text("Skip to the content")
+    first.focus()
+    expect(first).to_be_in_viewport()
+    first.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+
+
+def test_an_answer_is_told_to_those_who_listen(visit):
+    page = visit()
+    asked(page, "When do goods go back?", "documents")
+    expect(page.locator("#said")).to_contain_text("Answer with 1 source: They go back within 30 days")
+
+
+def test_the_browser_says_which_language_and_the_reader_may_choose(visit):
+    page = visit(locale="fr-FR")
+    expect(page.get_by_role("heading", name="Que voulez-vous savoir ?")).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    page.get_by_label("Langue").select_option("en")
+    expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_the_theme_follows_the_system_until_it_is_chosen(visit):
+    page = visit(color_scheme="dark")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(paper)
+    page.get_by_label("Theme").select_option("light")
+    assert page.evaluate(paper) != dark
+    page.reload()
+    assert page.evaluate(paper) != dark
+
+
+def test_the_sidebar_of_a_phone_opens_and_closes(visit):
+    page = visit(**PHONE)
+    expect(page.get_by_role("link", name="Documents")).to_be_hidden()
+    page.get_by_role("button", name="Sessions and settings").click()
+    page.get_by_role("link", name="Documents").click()
+    expect(page.get_by_role("heading", name="Documents")).to_be_visible()
+    expect(page.locator("#to-new")).to_be_hidden()

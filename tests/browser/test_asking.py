@@ -1,0 +1,189 @@
+"""Asking on the page: streaming, routes, citations, what goes wrong, and sessions."""
+
+import re
+
+import pytest
+from model_server import SERVER_ERROR, CutStream
+
+expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
+HALF = CutStream("They go back within 30 days, but not lamps.", words=9, wait=20)
+
+
+def question_box(page):
+    return page.get_by_role("textbox", name="Your question")
+
+
+def begin(page, question="When do goods go back?"):
+    page.get_by_role("group", name="Where to look").get_by_text("Documents", exact=True).click()
+    question_box(page).fill(question)
+    question_box(page).press("Enter")
+    return page.get_by_role("article").last
+
+
+def test_an_answer_is_written_with_its_route_and_numbered_sources(ask):
+    turn = ask()
+    expect(turn.get_by_role("heading", name="When do goods go back?")).to_be_visible()
+    expect(turn.locator(".prose strong")).to_have_text("30 days")
+    expect(turn.get_by_role("button", name="Answered from: Documents")).to_be_visible()
+    expect(turn.get_by_role("button", name="Source 1: ")).to_have_count(2)
+    expect(turn.get_by_text("passages considered")).to_be_visible()
+
+
+def test_words_are_shown_as_they_come_until_the_stop_button_ends_them(page, models, served):
+    models.script = [HALF]
+    turn = begin(page)
+    expect(turn).to_contain_text("They go back within")
+    expect(turn).to_have_attribute("aria-busy", "true")
+    page.get_by_role("button", name="Stop").click()
+    expect(turn).to_contain_text("Stopped.")
+    expect(turn).to_have_attribute("aria-busy", "false")
+    expect(turn).not_to_contain_text("lamps")
+    expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible()
+
+
+def test_escape_stops_too_and_another_question_can_be_asked(page, models):
+    models.script = [HALF]
+    begin(page)
+    expect(page.get_by_role("article")).to_contain_text("They go back")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("article")).to_contain_text("Stopped.")
+    second = begin(page, "When do goods go back again?")
+    expect(second).to_contain_text("30 days")
+
+
+def test_markdown_is_shown_while_more_comes(page, models):
+    text = "A **first** part.\n\nAnd then some words that never end"
+    models.script = [CutStream(text, words=8, wait=20)]
+    turn = begin(page)
+    expect(turn.locator(".prose strong")).to_have_text("first")
+    expect(turn).to_have_attribute("aria-busy", "true")
+
+
+def test_a_failed_answer_is_told_and_asked_again_as_the_same_turn(page, models, served):
+    models.script = [SERVER_ERROR]
+    turn = begin(page)
+    expect(turn.get_by_role("alert")).to_contain_text("The model does not answer")
+    turn.get_by_role("button", name="Try again").click()
+    turn = page.get_by_role("article")
+    expect(turn.get_by_role("button", name="Copy the answer")).to_be_visible()
+    expect(turn).to_have_count(1)
+    assert len(session_of(page, served)["turns"]) == 1
+
+
+def test_an_answer_that_breaks_off_keeps_its_words_and_says_so(page, models):
+    models.script = [CutStream("They go back within 30 days.", words=3)]
+    turn = begin(page)
+    expect(turn.get_by_role("alert")).to_contain_text("cut")
+    expect(turn.locator(".prose")).to_contain_text("They go")
+
+
+def test_the_badge_tells_why_and_asks_another_source(page, ask, models):
+    turn = ask()
+    badge = turn.get_by_role("button", name="Answered from: Documents")
+    badge.click()
+    expect(turn.get_by_text(re.compile("^Why: "))).to_be_visible()
+    models.script = ["SELECT city FROM orders", "Lyon and Bern."]
+    page.keyboard.press("Enter")
+    second = page.get_by_role("article").last
+    expect(second).to_contain_text("Lyon and Bern.")
+    expect(second.get_by_role("button", name="Answered from: Tables")).to_be_visible()
+
+
+def test_a_citation_opens_the_passage_with_its_place_and_the_original(page, ask, served):
+    chip = ask().locator(".chip")
+    chip.click()
+    panel = page.get_by_role("complementary")
+    title = panel.get_by_role("heading", level=2)
+    expect(title).to_be_focused()
+    expect(panel.locator(".where")).to_contain_text(re.compile(r"\.(md|html)"))
+    with page.context.expect_page() as opened:
+        panel.get_by_role("link", name="Open the original").click()
+    assert opened.value.url.startswith(f"{served.client.base_url}/api/documents/documents/")
+    panel.get_by_role("button", name="Close").click()
+    expect(panel).to_be_hidden()
+    expect(chip).to_be_focused()
+
+
+def test_the_cited_words_are_marked_and_what_stands_around_is_there(page, served, models):
+    text = "\n\n".join(f"# Part {n}\n\n{'Words of a long part. ' * 90}" for n in range(3))
+    upload = {"files": ("long.md", text.replace("part", "zebra"))}
+    job = served.client.post("/api/documents", files=upload).json()["job"]
+    assert served.finished(job)["status"] == "done"
+    begin(page, "Words of a long zebra?").locator(".chip").click()
+    panel = page.get_by_role("complementary")
+    expect(
+        panel.get_by_role("heading", name=re.compile("^Just (before|after)")).first
+    ).to_be_visible()
+    assert page.evaluate("CSS.highlights.get('excerpt') !== undefined")
+    served.client.delete("/api/documents/uploads/long.md")
+
+
+def test_follow_ups_share_a_session_that_a_reload_shows_again(page, ask, served):
+    ask()
+    ask("And for lamps?")
+    assert re.search(r"#/chat/\w+$", page.url)
+    page.reload()
+    expect(page.get_by_role("article")).to_have_count(2)
+    expect(page.locator(".prose strong")).to_have_count(2)
+    expect(page.locator(".chip")).to_have_count(2)
+    assert [turn["number"] for turn in session_of(page, served)["turns"]] == [1, 2]
+
+
+def test_thumbs_and_a_comment_are_stored(page, ask, served):
+    turn = ask()
+    thumb = turn.get_by_role("button", name="Bad answer")
+    thumb.click()
+    expect(thumb).to_have_attribute("aria-pressed", "true")
+    comment = turn.get_by_role("textbox", name="What could be better?")
+    expect(comment).to_be_focused()
+    comment.fill("Say which goods.")
+    comment.press("Enter")
+    expect(turn.get_by_text("Thank you.")).to_be_visible()
+    with served.kb.engine.connect() as connection:
+        said = connection.exec_driver_sql("SELECT rating, comment FROM kb_feedback").all()
+    assert (-1, "Say which goods.") in [tuple(each) for each in said]
+
+
+def test_profile_and_filters_reach_the_search(page, ask):
+    page.locator(".options summary").click()
+    page.get_by_label("Search profile").select_option("faq")
+    page.get_by_label("Only documents with").fill("category=manual")
+    with page.expect_request(re.compile("/turns$")) as asked:
+        turn = ask("How long does it take?")
+    body = asked.value.post_data_json
+    assert (body["profile"], body["filters"]) == ("faq", {"category": "manual"})
+    expect(turn.get_by_role("list").get_by_text("kettle.md")).to_be_visible()
+    expect(turn.get_by_role("list").get_by_text("returns.md")).to_have_count(0)
+
+
+def test_sessions_are_searched_renamed_exported_and_deleted(page, ask, served):
+    ask("When do zebras go back?")
+    chats = page.get_by_role("region", name="Chats")
+    chats.get_by_role("searchbox").fill("zebras")
+    expect(chats.get_by_role("link")).to_have_count(1)
+    actions = chats.get_by_role("button", name="Actions for")
+    actions.click()
+    page.get_by_role("menuitem", name="Rename").click()
+    page.get_by_label("Title").fill("Striped")
+    page.get_by_role("button", name="Save").click()
+    expect(chats.get_by_role("link", name="Striped")).to_be_visible()
+    for name, ending in (("Export as Markdown", ".md"), ("Export as JSON", ".json")):
+        actions.click()
+        with page.expect_download() as download:
+            page.get_by_role("menuitem", name=name).click()
+        assert download.value.suggested_filename == f"Striped{ending}"
+        assert "zebras" in download.value.path().read_text("utf-8")
+    actions.click()
+    page.get_by_role("menuitem", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
+    assert served.client.get("/api/sessions", params={"search": "zebras"}).json() == []
+
+
+def test_a_verified_question_is_suggested(page):
+    page.get_by_role("button", name="How did revenue develop month by month?").click()
+    expect(page.get_by_role("article").get_by_text("Verified", exact=True)).to_be_visible()
+
+
+def session_of(page, served):
+    return served.client.get(f"/api/sessions/{page.url.rpartition('/')[2]}").json()

@@ -1,0 +1,89 @@
+"""The documents on the page: what became of them, uploading, reading again and forgetting."""
+
+import re
+
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
+
+
+@pytest.fixture
+def page(visit):
+    page = visit("#/documents")
+    page.get_by_role("row").nth(1).wait_for()
+    return page
+
+
+def row(page, name):
+    return page.get_by_role("row").filter(has_text=name)
+
+
+def test_documents_are_listed_with_their_state_and_the_reason_of_a_failure(page):
+    expect(row(page, "returns.md")).to_contain_text("Indexed")
+    expect(row(page, "broken.pdf")).to_contain_text("Failed")
+    expect(row(page, "broken.pdf")).to_contain_text("not a PDF")
+    expect(page.get_by_text("5 documents")).to_be_visible()
+
+
+def test_they_are_filtered_by_state_directory_and_words(page):
+    page.get_by_label("Status").select_option("Failed")
+    expect(page.get_by_role("rowheader")).to_have_count(1)
+    page.get_by_label("Status").select_option("Any status")
+    page.get_by_label("Name or title").fill("kettle")
+    expect(page.get_by_role("rowheader")).to_have_count(1)
+    page.get_by_label("Directory").select_option("documents")
+    expect(row(page, "kettle.md")).to_be_visible()
+    page.get_by_label("Name or title").fill("no such words")
+    expect(page.get_by_text("No document matches.")).to_be_visible()
+
+
+def test_dropped_files_are_sent_followed_until_they_are_indexed_and_forgotten(page, served):
+    page.get_by_text("Drop files here").evaluate(
+        """zone => {
+            const files = new DataTransfer();
+            files.items.add(new File(["# Giraffe\\n\\nGiraffes are tall."], "giraffe.md"));
+            files.items.add(new File(["\\0 nothing"], "nothing.pdf"));
+            zone.dispatchEvent(new DragEvent("drop", {dataTransfer: files, bubbles: true}));
+        }"""
+    )
+    said = page.locator(".upload").get_by_text("1 file was indexed. 1 file could not be read.")
+    expect(said).to_be_visible()
+    expect(row(page, "giraffe.md")).to_contain_text("Indexed")
+    expect(row(page, "nothing.pdf")).to_contain_text("Failed")
+    for name in ("giraffe.md", "nothing.pdf"):
+        row(page, name).get_by_role("button", name="Actions").click()
+        page.get_by_role("menuitem", name="Forget").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("the file will be deleted too")
+        dialog.get_by_role("button", name="Forget").click()
+        expect(row(page, name)).to_have_count(0)
+    assert list(served.kb.config.uploads.glob("*.md")) == []
+
+
+def test_chosen_files_are_not_put_in_the_place_of_others_unasked(page, served):
+    files = [{"name": "ibis.md", "mimeType": "text/markdown", "buffer": b"# Ibis\n\nOne.\n"}]
+    choose = page.get_by_label("Add files", exact=True).locator("input[type=file]")
+    for told in ("1 file was indexed.", "The file is there", "1 file was indexed."):
+        choose.set_input_files(files)
+        expect(page.locator(".upload").first).to_contain_text(told)
+        files[0]["buffer"] = b"# Ibis\n\nTwo.\n"
+        if told == "The file is there":
+            page.get_by_label("Replace files of the same name").check()
+            choose.set_input_files([])
+    served.client.delete("/api/documents/uploads/ibis.md")
+
+
+def test_a_failed_document_is_read_again(page, served):
+    (served.kb.config.directory / "documents" / "broken.pdf").write_bytes(b"\x00 still none")
+    with page.expect_response(re.compile("/retry$")) as asked:
+        row(page, "broken.pdf").get_by_role("button", name="Actions").click()
+        page.get_by_role("menuitem", name="Read again").click()
+    assert asked.value.status == 202
+    assert served.finished(asked.value.json())["status"] == "done"
+    expect(page.get_by_text("“broken.pdf” will be read again.").first).to_be_visible()
+
+
+def test_the_original_is_one_click_away(page):
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Returns").click()
+    expect(opened.value.get_by_text("Goods go back within 30 days.")).to_be_visible()

@@ -1,0 +1,112 @@
+"""What documents, models, cells and names hold is shown, and does nothing.
+
+The fixture `visit` asserts at the end of each test that no script of theirs ran, that no request
+left the server, and that no error or dialog came up.
+"""
+
+import pytest
+from conftest import HOSTILE_TEXT
+from model_server import CutStream
+
+expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
+MADE = "img:not([alt='']), script, iframe, a[href*=evil], a[href^=javascript], style, [onclick], [onerror]"
+
+
+def harmless(page):
+    """Nothing inside the page is of the kinds that act, beyond what the page itself is made of."""
+    expect(page.locator(f"body :is({MADE})")).to_have_count(0)
+
+
+@pytest.mark.parametrize("source", ["Documents", "Tables"])
+def test_an_answer_with_scripts_images_and_links_is_text(page, ask, models, source):
+    models.script = [HOSTILE_TEXT] if source == "Documents" else ["SELECT 1 AS n", HOSTILE_TEXT]
+    turn = ask("What <img src=x onerror=window.hacked=1> is it?", source)
+    expect(turn.get_by_role("heading").first).to_have_text("What <img src=x onerror=window.hacked=1> is it?")
+    harmless(page)
+    page.reload()
+    expect(page.get_by_role("article")).to_have_count(1)
+    harmless(page)
+
+
+def test_a_half_streamed_image_is_text_too(page, ask, models):
+    models.script = [CutStream(f"First.\n\n{HOSTILE_TEXT}\n\nand so on", words=999, wait=0.5)]
+    turn = ask()
+    expect(turn.locator(".prose")).to_contain_text("and so")
+    harmless(page)
+
+
+def test_a_passage_its_title_and_its_file_name_are_text(page, ask, models):
+    models.script = ["All say so [1] [2] [3] [4]."]
+    turn = ask("Are lamps warm?")
+    source = turn.get_by_role("list").get_by_role("button").filter(has_text="onerror=window")
+    source.first.click()
+    panel = page.get_by_role("complementary")
+    expect(panel.locator(".where")).to_contain_text("<img src=x onerror=window.hacked=1>.md")
+    expect(panel.locator(".cited")).to_contain_text("<script>window.hacked=1</script>")
+    harmless(page)
+
+
+def test_cells_and_column_names_are_text_and_a_large_cell_is_cut(page, ask, models):
+    models.script = ["SELECT id, note AS `<i onclick=hacked()>` FROM notes", "So it is."]
+    result = ask("Notes?", "Tables").get_by_role("region", name="Result").first
+    result.get_by_role("button", name="Table").wait_for()
+    cells = result.locator("tbody tr td:nth-child(2)")
+    expect(cells.nth(0)).to_have_text('<img src=x onerror="window.hacked=1">')
+    assert len(cells.nth(2).inner_text()) < 400
+    harmless(page)
+
+
+def test_titles_of_sessions_and_names_of_documents_are_text(page, ask, visit):
+    ask("<img src=x onerror=window.hacked=1>")
+    expect(page.get_by_role("region", name="Chats")).to_contain_text("<img src=x onerror")
+    harmless(page)
+    documents = visit("#/documents")
+    expect(documents.get_by_role("row").filter(has_text="<img src=x onerror")).to_be_visible()
+    harmless(documents)
+
+
+def test_addresses_after_the_hash_are_no_paths_to_other_places(visit):
+    for path in ("#/chat/%2e%2e%2f%2e%2e%2fdocs", "#/chat/<img src=x>", "#//evil.example", "#/%E0%A4%A"):
+        harmless(visit(path))
+
+
+def test_scripts_written_into_the_page_do_not_run(page, seen):
+    """The policy of the server holds even where the page would fail."""
+    blocked = page.evaluate(
+        """async () => {
+            const blocked = [];
+            document.addEventListener("securitypolicyviolation", (each) => blocked.push(each.effectiveDirective));
+            document.body.insertAdjacentHTML("beforeend", "<img src='data:,' onerror='window.hacked=1'>");
+            const script = document.createElement("script");
+            script.textContent = "window.hacked = 1";
+            document.body.append(script);
+            await new Promise((resolve) => setTimeout(resolve, 200));
+            return blocked;
+        }"""
+    )
+    assert {"script-src-elem", "script-src-attr"} <= set(blocked)
+    assert len(seen.strange) == len(blocked)
+    seen.strange.clear()
+
+
+def test_the_key_is_asked_for_and_kept_for_the_tab_alone(visit, served):
+    client = served.with_key("page")
+    try:
+        page = visit()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_label("Key")).to_be_focused()
+        dialog.get_by_label("Key").fill("kb_wrong")
+        dialog.get_by_label("Key").press("Enter")
+        expect(dialog).to_contain_text("refused")
+        secret = client.headers["Authorization"].removeprefix("Bearer ")
+        dialog.get_by_label("Key").fill(secret)
+        dialog.get_by_label("Key").press("Enter")
+        expect(page.get_by_text("4 documents · fake")).to_be_visible()
+        kept = page.evaluate("[JSON.stringify(localStorage), document.cookie, location.href]")
+        assert not any(secret in each for each in kept)
+        page.reload()
+        expect(page.get_by_text("4 documents · fake")).to_be_visible()
+        page.get_by_role("button", name="Forget the key").click()
+        expect(page.get_by_role("dialog").get_by_label("Key")).to_be_focused()
+    finally:
+        served.forget_keys()
