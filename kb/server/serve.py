@@ -48,6 +48,7 @@ def run(config: Config, host: str, port: int, processes: int) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE,
+        timeout_keep_alive=75,
         timeout_worker_healthcheck=_STARTING,
     )
     if processes == 1:

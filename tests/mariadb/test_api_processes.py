@@ -1,0 +1,139 @@
+"""`kb serve` as processes: stopping it, killing it, and several on one database."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import yaml
+from api_server import configured, database_of, events
+from model_server import FakeModels
+
+from kb.app import KnowledgeBase
+from stores.api_keys import ApiKeys
+from stores.sessions import SessionStore
+
+
+def held(words_out: threading.Event, go_on: threading.Event):
+    """A reply that comes when it may."""
+
+    def reply(_request):
+        words_out.set()
+        assert go_on.wait(30)
+        return "At last."
+
+    return reply
+
+
+@pytest.fixture(scope="module")
+def models():
+    with FakeModels(default="They go back [1].") as models:
+        yield models
+
+
+@pytest.fixture(scope="module")
+def kb(server, models, tmp_path_factory):
+    with FakeModels() as embeddings, database_of(server) as url:
+        directory = tmp_path_factory.mktemp("served")
+        config = configured(url, directory, embeddings, models)
+        written = {
+            "database": {"url": url.render_as_string(hide_password=False)},
+            "documents": {"path": str(config.documents.path)},
+            "embedding": _model(embeddings),
+            "llm": {**_model(models), "context_window": 8000},
+        }
+        (directory / "config.yaml").write_text(yaml.safe_dump(written))
+        with KnowledgeBase.open(config) as kb:
+            kb.index()
+            yield kb
+
+
+def _model(server):
+    return {"provider": "openai-like", "model": "fake", "base_url": server.openai_url}
+
+
+@contextmanager
+def serving(kb, *options):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    file = kb.config.directory / "config.yaml"
+    command = [sys.executable, "-m", "kb", "--config", str(file), "serve", "--port", str(port)]
+    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        try:
+            _await_readiness(client, process)
+            yield process, client
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
+
+
+def _await_readiness(client, process):
+    for _ in range(600):
+        assert process.poll() is None, "the server did not start"
+        try:
+            if client.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError("the server is not ready after a minute")
+
+
+def test_several_processes_behave_as_one_and_finish_their_answers_when_stopped(kb, models):
+    with serving(kb, "--processes", "2") as (process, client):
+        _share_turns(kb, client.base_url)
+        _share_keys(kb, client.base_url)
+        _finish(kb, models, process, client)
+        lines = [json.loads(line) for line in process.stdout if line.startswith("{")]
+    assert lines[-1]["route"] == "/api/sessions/{session_id}/turns"
+
+
+def _share_turns(kb, url):
+    body = {"message": "When do goods go back?", "source": "documents"}
+    for number in range(6):  # a connection each, so that both processes are asked
+        path = f"{url}/api/sessions/shared/turns"
+        reply = httpx.post(path, json={**body, "turn_id": str(number)}, timeout=30)
+        assert reply.json()["turn"] == number + 1
+
+
+def _share_keys(kb, url):
+    secret = ApiKeys(kb.engine).create("shared", "read")
+    headers = {"Authorization": f"Bearer {secret}"}
+    for _ in range(6):
+        assert httpx.get(f"{url}/api/status").status_code == 401
+        assert httpx.get(f"{url}/api/status", headers=headers).status_code == 200
+    ApiKeys(kb.engine).revoke("shared")
+    for _ in range(6):
+        assert httpx.get(f"{url}/api/status", headers=headers).status_code == 401
+    with kb.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM kb_api_key")
+
+
+def _finish(kb, models, process, client):
+    asked, go_on, told = threading.Event(), threading.Event(), []
+    models.script = [held(asked, go_on)]
+    body = {"message": "When do goods go back?", "source": "documents", "turn_id": "t"}
+    reader = threading.Thread(
+        target=lambda: told.extend(events(client, "/api/sessions/stopped/turns", body))
+    )
+    reader.start()
+    assert asked.wait(30)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(1)
+    go_on.set()
+    reader.join(30)
+    assert process.wait(30) == 0
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{client.base_url}/healthz")
+    assert told[-1][0] == "done"
+    assert told[-1][1]["answer"] == "At last."
+    [turn] = SessionStore(kb.engine).turns("stopped")
+    assert (turn.status, turn.answer) == ("complete", "At last.")

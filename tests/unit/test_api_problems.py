@@ -1,0 +1,107 @@
+"""What a client is told of an error, and what is only for the log."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from kb.library import upload_name
+from kb.server.plain import plain, without_places
+from kb.server.problems import Problem, openai_error, problem_of
+from stores import errors
+
+SOCKET = "/home/ana/.local/share/kb/mariadb.sock"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.StoreUnavailable(f"MariaDB at {SOCKET}/kb does not answer: gone."), 503),
+        (errors.ModelUnavailable("Answering failed: http://10.0.0.7:11434/v1 is down."), 503),
+        (errors.ConfigError(f"There is no {SOCKET} to index."), 409),
+        (errors.RootConflict(f"'x' is already the name of {SOCKET}."), 500),
+        (errors.CollectionMismatch("kb_chunk was built with another model"), 500),
+        (errors.EngineError("Neither could be asked: SELECT secret FROM kb_api_key"), 502),
+        (RuntimeError(f"SELECT 1 FROM kb_api_key at {SOCKET}"), 500),
+        (KeyError("canary"), 500),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_an_error_is_told_without_places_statements_and_addresses(error, status):
+    problem = problem_of(error)
+    assert problem.status == status
+    told = str(problem.document())
+    for secret in (SOCKET, "10.0.0.7", "kb_api_key", "kb_chunk", "canary", "SELECT"):
+        assert secret not in told
+
+
+def test_what_kb_refuses_by_itself_is_a_conflict_and_what_mariadb_refuses_is_not():
+    assert problem_of(errors.StoreError("The session 'x' belongs to another user.")).status == 409
+    refused = errors.StoreError("MariaDB at 10.0.0.7:3306/kb refused: x")
+    refused.__cause__ = OSError()
+    assert problem_of(refused).status == 500
+
+
+def test_a_refused_statement_is_explained_without_the_account():
+    error = errors.QueryFailed(
+        "MariaDB refused the statement: SELECT command denied to user 'kb_reader'@'localhost' "
+        "for table `shop`.`secrets`"
+    )
+    detail = problem_of(error).detail
+    assert "SELECT command denied" in detail
+    assert "kb_reader" not in detail
+
+
+def test_the_log_gets_the_error_in_one_line_under_the_id_of_the_problem(caplog):
+    problem = problem_of(errors.StoreUnavailable("gone\nINFO forged line\x1b[31m"))
+    [record] = caplog.records
+    assert problem.id in record.message
+    assert "\n" not in record.message
+    assert "\x1b" not in record.message
+
+
+def test_clients_of_openai_are_told_in_their_words():
+    told = openai_error(Problem(429, "Too much at once", "Wait."))["error"]
+    assert told["message"] == "Too much at once. Wait."
+    assert told["type"] == "invalid_request_error"
+    assert openai_error(Problem(503, "Gone"))["error"]["type"] == "server_error"
+
+
+def test_values_are_told_with_times_in_utc_and_reasons_without_places():
+    now = datetime(2026, 11, 21, 9, 0, 0)  # noqa: DTZ001 - as the database gives it
+    told = plain(
+        {
+            "at": now,
+            "reason": f"cannot be read at {SOCKET}",
+            "errors": {"database": f"MariaDB at {SOCKET}/kb refused: x"},
+            "rows": [("/a/path/in/a/cell", 1)],
+        }
+    )
+    assert told["at"] == now.replace(tzinfo=UTC)
+    assert SOCKET not in str(told)
+    assert told["errors"]["database"].startswith("MariaDB refused")
+    assert told["rows"] == [["/a/path/in/a/cell", 1]]
+
+
+@pytest.mark.parametrize("text", ["it has no text", "page 3/4 is damaged", "and/or", "50 km/h"])
+def test_a_reason_that_names_no_place_stays(text):
+    assert without_places(text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("report.pdf", "report.pdf"),
+        ("a/b\\c.txt", "c.txt"),
+        ("../../.bashrc", "bashrc"),
+        ("line\nbreak\x00.md", "linebreak.md"),
+        ("é" * 300 + ".md", "é" * 98 + ".md"),
+    ],
+)
+def test_of_an_upload_the_last_part_of_its_name_is_kept(name, kept):
+    assert upload_name(name) == kept
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "\\", ". .", "\u200b", "a." + "b" * 200])
+def test_a_name_that_names_no_file_is_refused(name):
+    with pytest.raises(errors.StoreError, match="does not name a file"):
+        upload_name(name)
