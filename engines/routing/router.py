@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
@@ -11,17 +12,23 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import QueryBundle
 
+from engines.language import question_language
 from engines.question import Question, as_question
 from engines.responses import answer_metadata, as_async_stream, as_stream
 from engines.routing.choice import Routing
+from engines.routing.reasons import reason
 from engines.routing.route import Route
+from engines.routing.small_talk import without_greeting
+from engines.search.query_analysis import query_language
+from stores.errors import ConfigError
 
 
 class RoutedQueryEngine(BaseQueryEngine):
     """Chooses the source of each question, and says which it was and why.
 
     `answering` makes the engine of a route. `small_talk` gives the reply to what asks for nothing;
-    the route of such an answer is None.
+    the route of such an answer is None. What greets in front of a question is left out of it.
+    Raises ConfigError for an empty question.
     """
 
     def __init__(
@@ -43,17 +50,19 @@ class RoutedQueryEngine(BaseQueryEngine):
         return {}
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        question, since = as_question(query_bundle), time.perf_counter()
+        question, since = _required(query_bundle), time.perf_counter()
         if reply := self._reply(question):
             return as_stream(reply) if self._streaming else reply
+        question = _without_greeting(question)
         route = self._routing.choose(question)
         taken = _milliseconds(since)
         return _routed(self._answering(route).query(question), route, taken)
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        question, since = as_question(query_bundle), time.perf_counter()
+        question, since = _required(query_bundle), time.perf_counter()
         if reply := self._reply(question):
             return as_async_stream(reply) if self._streaming else reply
+        question = _without_greeting(question)
         route = await self._routing.achoose(question)
         taken = _milliseconds(since)
         engine = await asyncio.to_thread(self._answering, route)
@@ -63,7 +72,28 @@ class RoutedQueryEngine(BaseQueryEngine):
         text = self._small_talk(question.query_str)
         if text is None:
             return None
-        return Response(text, [], answer_metadata(None, "nothing had to be looked up", None))
+        told = reason("no_search", question_language(f"{question.query_str} {text}"))
+        return Response(text, [], answer_metadata(None, told, None))
+
+
+def _required(asked: QueryBundle) -> Question:
+    question = as_question(asked)
+    if not question.query_str.strip():
+        raise ConfigError("The question is empty. Ask something.")
+    return question
+
+
+def _without_greeting(question: Question) -> Question:
+    """In the language that the whole shows: what remains may be a few names."""
+    asked = without_greeting(question.query_str)
+    if asked == question.query_str:
+        return question
+    return replace(
+        question,
+        query_str=asked,
+        for_tables=without_greeting(question.for_tables),
+        language=question.language or query_language(question.query_str),
+    )
 
 
 def _routed(response: Any, route: Route, milliseconds: float) -> RESPONSE_TYPE:

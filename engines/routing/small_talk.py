@@ -1,17 +1,24 @@
-"""Greetings, thanks, and questions about kb itself: a short reply, and nothing is searched."""
+"""Greetings, thanks, and questions about kb itself: a short reply, and nothing is searched.
 
+In front of a question they are left out.
+"""
+
+import re
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from engines.concepts import LANGUAGES, phrases, tokens
 from engines.language import question_language
+from engines.routing.asked_words import QUESTION_WORDS
 
 _PHRASES: Final = "routing/small_talk.txt"
 _MOST_CHARACTERS = 200
 # Of what is said together, the first of these gets the reply.
 _KINDS: Final = (
     *("adding", "contents", "abilities", "identity", "wellbeing", "goodbye", "thanks", "greeting"),
+    "assent",
 )
 _REPLIES: Final = {
     "en": {
@@ -19,6 +26,7 @@ _REPLIES: Final = {
         "wellbeing": "I am ready. What would you like to know?",
         "thanks": "You are welcome.",
         "goodbye": "Goodbye.",
+        "assent": "What would you like to know?",
         "identity": (
             "I am kb. I answer questions from documents and business tables, and show where each "
             "answer comes from."
@@ -38,6 +46,7 @@ _REPLIES: Final = {
         "wellbeing": "Je suis prêt. Que souhaitez-vous savoir ?",
         "thanks": "Je vous en prie.",
         "goodbye": "Au revoir.",
+        "assent": "Que souhaitez-vous savoir ?",
         "identity": (
             "Je suis kb. Je réponds aux questions à partir de documents et de tables, et je montre "
             "d'où vient chaque réponse."
@@ -57,6 +66,12 @@ _FACTS: Final = {
     "en": ("Indexed documents: {documents}.", "Tables: {tables}."),
     "fr": ("Documents indexés : {documents}.", "Tables : {tables}."),
 }
+_IN_PASSING: Final = {"wellbeing", "goodbye", "thanks", "greeting", "assent"}
+_PAUSE = re.compile(
+    rf"(?:[,!?:;\u2026]|\.(?!\s*\d))+\s+|\s+[\u2013\u2014-]+\s+|\s+(?={QUESTION_WORDS})",
+    re.IGNORECASE,
+)
+_AND = re.compile(r"\A(?:and|but|so|et|mais)\s+(?=\S)", re.IGNORECASE)
 _ABOUT_SOURCES: Final = {"abilities", "contents"}
 
 
@@ -85,14 +100,37 @@ def small_talk(question: str, sources: Callable[[], Sources] | None = None) -> s
     return None
 
 
+def without_greeting(question: str) -> str:
+    """The question behind "Hi there!", "Thanks, and" or the like."""
+    begin = 0
+    for pause in _PAUSE.finditer(question[:_MOST_CHARACTERS]):
+        if not _is_said_in_passing(question[begin : pause.start()]):
+            break
+        begin = pause.end()
+    return _AND.sub("", question[begin:], count=1) if begin else question
+
+
+def _is_said_in_passing(text: str) -> bool:
+    words = [token.folded for token in tokens(text)]
+    found = (_kinds(words, language) or set() for language in LANGUAGES)
+    return any(kinds and kinds <= _IN_PASSING for kinds in found)
+
+
 def _kind(words: Sequence[str], language: str) -> str | None:
+    if len(words) == 1 and words[0] in string.digits:  # the number of a choice that nobody gave
+        return "assent"
+    found = _kinds(words, language) or ()
+    return next((kind for kind in _KINDS if kind in found), None)
+
+
+def _kinds(words: Sequence[str], language: str) -> set[str] | None:
     """None when a word belongs to no phrase."""
     found: set[str] = set()
     for _, kinds in phrases(words, [language], _PHRASES):
         if kinds is None:
             return None
         found.update(kinds)
-    return next((kind for kind in _KINDS if kind in found), None)
+    return found
 
 
 def _told(sources: Sources, language: str) -> list[str]:

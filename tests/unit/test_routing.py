@@ -5,14 +5,20 @@ from typing import Any
 
 import pytest
 from fake_models import ScriptedLLM
+from llama_index.core.base.base_query_engine import BaseQueryEngine
+from llama_index.core.base.response.schema import Response
+from llama_index.core.schema import QueryBundle
 from llama_index.llms.ollama import Ollama
 from llama_index.llms.openai_like import OpenAILike
 from model_server import NO_CHOICES, SERVER_ERROR, FakeModels, Fault
 
 from engines.question import Question
+from engines.responses import answer_metadata
 from engines.routing.choice import Routing
 from engines.routing.route import Route
-from stores.errors import ModelUnavailable
+from engines.routing.router import RoutedQueryEngine
+from engines.routing.small_talk import small_talk
+from stores.errors import ConfigError, ModelUnavailable
 
 EVIDENCE = Route(route="both", reason="words of both")
 DATABASE = {"route": "database", "reason": "It asks for a count."}
@@ -23,6 +29,24 @@ DIVIDED = {
     "documents_question": "What do they complain about?",
     "database_question": "Who are our best customers?",
 }
+
+
+class Asked(BaseQueryEngine):
+    """Remembers what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.asked: list[QueryBundle] = []
+
+    def _query(self, query_bundle: QueryBundle) -> Response:
+        self.asked.append(query_bundle)
+        return Response("Fine.", [], answer_metadata("documents", "asked", None))
+
+    async def _aquery(self, query_bundle: QueryBundle) -> Response:
+        return self._query(query_bundle)
+
+    def _get_prompt_modules(self) -> dict[str, Any]:
+        return {}
 
 
 def routing(llm: Any = None, **options: Any) -> Routing:
@@ -169,3 +193,36 @@ def test_a_model_that_fails_is_told_of(fault):
         llm = client("openai", fake)
         with pytest.raises(ModelUnavailable, match="Choosing where to look failed"):
             routing(llm).choose(Question("How many?"))
+
+
+async def test_a_question_is_asked_without_its_greeting():
+    engine, seen = Asked(), []
+    router = RoutedQueryEngine(
+        Routing(lambda question: seen.append(question) or EVIDENCE), lambda _: engine
+    )
+    router.query("Hi there! Who are our best customers?")
+    await router.aquery("Bonjour, CB-121")
+    router.query(Question("Merci, et Ada ?", for_tables="Merci, et :name ?", language="fr"))
+    assert seen == ["Who are our best customers?", "CB-121", "Ada ?"]
+    assert [each.query_str for each in engine.asked] == seen
+    assert engine.asked[2].for_tables == ":name ?"
+    assert [each.language for each in engine.asked] == ["en", "", "fr"]
+
+
+async def test_small_talk_says_in_its_language_that_nothing_was_searched():
+    router = RoutedQueryEngine(routing(), lambda _: Asked(), small_talk=small_talk)
+    assert router.query("hello").metadata["route_reason"] == "nothing had to be looked up"
+    told = await router.aquery("Merci beaucoup")
+    assert (told.metadata["route"], told.metadata["route_reason"]) == (
+        None,
+        "il n'y avait rien à chercher",
+    )
+
+
+@pytest.mark.parametrize("question", ["", "   ", "\n"])
+async def test_an_empty_question_is_refused(question):
+    router = RoutedQueryEngine(routing(), lambda _: Asked(), small_talk=small_talk)
+    with pytest.raises(ConfigError, match="The question is empty"):
+        router.query(question)
+    with pytest.raises(ConfigError, match="The question is empty"):
+        await router.aquery(question)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engines.routing.small_talk import Sources, small_talk
+from engines.routing.small_talk import Sources, small_talk, without_greeting
 
 ROOT = Path(__file__).parents[2]
 TALK = {
@@ -15,7 +15,11 @@ TALK = {
         "I am kb": ["Who are you?", "Hello, who are you?", "Are you a robot?"],
         "Ask me": ["What can you do?", "Help!", "Hi kb, how can you help me?"],
         "`kb index PATH`": ["How do I add documents?", "How can I add my own documents, please?"],
-        "`kb status` shows": ["Which documents do you know?", "What tables do you have?"],
+        "`kb status` shows": [
+            *("Which documents do you know?", "What tables do you have?"),
+            *("Which tables can you query?", "What tables can I query?"),
+        ],
+        "What would": ["ok", "Yes.", "no!", "OK, great", "yes please", "1"],
     },
     "fr": {
         "Bonjour. Que": ["Bonjour !", "Salut tout le monde"],
@@ -25,7 +29,11 @@ TALK = {
         "Je suis kb": ["Qui êtes-vous ?", "qui es-tu", "C'est quoi kb ?"],
         "Posez": ["Que peux-tu faire ?", "Bonjour, que savez-vous faire ?", "Aidez-moi"],
         "`kb index CHEMIN`": ["Comment ajouter des documents ?", "Puis-je ajouter mes documents ?"],
-        "`kb status` montre": ["Quels documents connaissez-vous ?", "Quelles sont tes sources ?"],
+        "`kb status` montre": [
+            *("Quels documents connaissez-vous ?", "Quelles sont tes sources ?"),
+            "Quelles tables peux-tu interroger ?",
+        ],
+        "Que souhaitez": ["oui", "Non.", "d'accord", "non non"],
     },
 }
 QUESTIONS = [
@@ -74,7 +82,44 @@ def test_no_sample_question_is_small_talk():
     assert [each for each in asked if small_talk(each)] == []
 
 
-@pytest.mark.parametrize("text", ["", "   ", "?!", "kb", "ok", "👋", "hello " * 1000, "\0"])
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ("Hi there! Who are our best customers?", "Who are our best customers?"),
+        ("hi who are our best customers", "who are our best customers"),
+        ("Thanks, and what was our revenue in 2024?", "what was our revenue in 2024?"),
+        ("Merci. Et le chiffre d'affaires de 2024 ?", "le chiffre d'affaires de 2024 ?"),
+        ("Bonjour, combien de clients avons-nous ?", "combien de clients avons-nous ?"),
+        ("Salut ! Ça va ? Qui est notre meilleur client ?", "Qui est notre meilleur client ?"),
+        ("OK so how many are there?", "how many are there?"),
+        ("Non, le Galet", "le Galet"),
+        ("Hello, CB-121", "CB-121"),
+    ],
+)
+def test_a_greeting_is_no_part_of_the_question_behind_it(said, asked):
+    assert without_greeting(said) == asked
+    assert without_greeting(asked) == asked
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *("Hello Kitty, how many?", "Thanks for what?", "Nice, Lyon and Paris: how many?"),
+        *("What can you do? How many?", "Help! The kettle leaks", "I see 3 lights. Why?"),
+        *("Merci de me dire combien coûte un retour", "No. 5 is broken", "How are you paid?"),
+        *("", "?! ", "Hello", "Hello" * 1000),
+    ],
+)
+def test_what_belongs_to_the_question_stays_in_it(question):
+    assert without_greeting(question) == question
+
+
+@pytest.mark.parametrize("code", ["E31", "42", "1174", "CB-121", "SKU-40011", "1.9", "Nice", "A"])
+def test_a_code_or_a_name_alone_is_searched_for(code):
+    assert small_talk(code) is None
+
+
+@pytest.mark.parametrize("text", ["", "   ", "?!", "kb", "👋", "hello " * 1000, "\0"])
 def test_what_says_nothing_or_too_much_is_no_small_talk(text):
     assert small_talk(text) is None
 
