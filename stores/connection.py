@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ _SESSION = (
     "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY', "
     "transaction_isolation = 'REPEATABLE-READ', innodb_lock_wait_timeout = 10"
 )
+_SETTING = "database.url"
 _GRANT = (
     " In database.url name a database that exists and an account that may do everything in it: "
     "CREATE DATABASE kb; GRANT ALL ON kb.* TO the account."
@@ -61,12 +62,14 @@ def make_engine(
     statement_timeout: float | None = None,
     pool_size: int = 5,
     connect_args: Mapping[str, Any] | None = None,
+    setting: str = _SETTING,
 ) -> sa.Engine:
     """A pooled engine that notices dead connections and speaks UTC, utf8mb4 and strict SQL.
 
-    `before_connect` runs before each new connection; `statement_timeout` is in seconds.
+    `before_connect` runs before each new connection; `statement_timeout` is in seconds; `setting`
+    is where the URL is configured, for messages.
     """
-    url = _checked_url(url)
+    url = _checked_url(url, setting)
     engine = _created(
         url,
         pool_pre_ping=True,
@@ -74,6 +77,7 @@ def make_engine(
         pool_size=pool_size,
         max_overflow=10,
         hide_parameters=True,
+        execution_options={"setting": setting},
         connect_args={
             "local_infile": False,
             "connect_timeout": 10,
@@ -98,17 +102,17 @@ def _created(url: sa.URL, **options: Any) -> sa.Engine:
         ) from error
 
 
-def _checked_url(url: str | sa.URL) -> sa.URL:
+def _checked_url(url: str | sa.URL, setting: str) -> sa.URL:
     try:
         url = sa.make_url(url)
     except sa.exc.ArgumentError:
         raise StoreError(
-            "database.url is not a URL. Write mariadb+mariadbconnector://user:password@host/database"
+            f"{setting} is not a URL. Write mariadb+mariadbconnector://user:password@host/database"
         ) from None
     url = url.set(drivername=url.drivername.replace("mysql+", "mariadb+"))
     if url.drivername not in _DRIVERS:
         raise StoreError(
-            f"database.url begins with {url.drivername}://, which kb does not speak. "
+            f"{setting} begins with {url.drivername}://, which kb does not speak. "
             f"Use {' or '.join(f'{driver}://' for driver in sorted(_DRIVERS))}."
         )
     return url.update_query_dict({"charset": "utf8mb4"}) if "pymysql" in url.drivername else url
@@ -164,6 +168,14 @@ def error_number(error: BaseException | None) -> int | None:
     return number or None
 
 
+def driver_message(error: BaseException | None) -> str:
+    """The server's words without its number, whichever driver raised."""
+    match getattr(error, "args", ()):
+        case (int(), str() as words):
+            return words
+    return str(error)
+
+
 def _may_succeed_again(error: BaseException) -> bool:
     if not isinstance(error, sa.exc.DBAPIError):
         return False
@@ -204,7 +216,7 @@ def _retried(
         stop=tenacity.stop_after_attempt(attempts),
         reraise=True,
     )
-    with translated_errors(engine.url):
+    with errors_of(engine):
         return retrying(once, engine, work)
 
 
@@ -218,18 +230,23 @@ def _rolled_back(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
         return work(connection)
 
 
+def errors_of(engine: sa.Engine) -> AbstractContextManager[None]:
+    """`translated_errors` that name the setting of the engine's URL."""
+    return translated_errors(engine.url, engine.get_execution_options().get("setting", _SETTING))
+
+
 @contextmanager
-def translated_errors(url: sa.URL) -> Iterator[None]:
+def translated_errors(url: sa.URL, setting: str = _SETTING) -> Iterator[None]:
     """SQLAlchemy's and the driver's errors as ours, without statement, values or password."""
     try:
         yield
     except sa.exc.DBAPIError as error:
-        reason = _without_address(str(error.orig))
+        reason = _without_address(driver_message(error.orig))
         if _may_succeed_again(error) and error_number(error.orig) not in RETRIED_ERRORS:
             raise StoreUnavailable(
-                f"MariaDB at {_place(url)} does not answer: {reason}. {_way_out(url)}"
+                f"MariaDB at {_place(url)} does not answer: {reason}. {_way_out(url, setting)}"
             ) from error
-        advice = _ADVICE.get(error_number(error.orig) or 0, "")
+        advice = _advice(error_number(error.orig), setting)
         raise StoreError(f"MariaDB at {_place(url)} refused: {reason}.{advice}") from error
     except sa.exc.TimeoutError as error:
         raise StoreUnavailable(
@@ -238,15 +255,23 @@ def translated_errors(url: sa.URL) -> Iterator[None]:
         ) from error
 
 
+def _advice(number: int | None, setting: str) -> str:
+    if number not in _ADVICE:
+        return ""
+    if setting == _SETTING:
+        return _ADVICE[number]
+    return f" Correct {setting}: its user, its password, and a database that this user may read."
+
+
 def _place(url: sa.URL) -> str:
     where = url.query.get("unix_socket") or f"{url.host or '127.0.0.1'}:{url.port or 3306}"
     return f"{where}/{url.database or ''}"
 
 
-def _way_out(url: sa.URL) -> str:
+def _way_out(url: sa.URL, setting: str) -> str:
     if "unix_socket" in url.query:
         return "`kb db status` shows its state and its log."
-    return "Is it running, and is database.url right? `kb doctor` looks closer."
+    return f"Is it running, and is {setting} right? `kb doctor` looks closer."
 
 
 def _without_address(message: str) -> str:

@@ -50,6 +50,13 @@ def kill(engine: sa.Engine, connection_id: object) -> None:
     run(engine, f"KILL {connection_id}")
 
 
+def unused_port(url: sa.URL) -> sa.URL:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    return url.set(host="127.0.0.1", port=port).difference_update_query(["unix_socket"])
+
+
 def test_hostile_bytes_and_vectors_come_back_as_they_went_in(engine: sa.Engine) -> None:
     run(engine, "CREATE TABLE raw (id INT, data BLOB, embedding VECTOR(64))")
     vectors = np.random.default_rng(5).normal(size=(50, 64)).astype("<f4")
@@ -248,17 +255,27 @@ def test_a_wrong_password_shows_in_no_message(url: sa.URL) -> None:
 
 
 def test_a_server_that_is_not_there_is_unavailable_within_seconds(url: sa.URL) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    nowhere = url.set(host="127.0.0.1", port=port, password=CANARY).difference_update_query(
-        ["unix_socket"]
-    )
+    nowhere = unused_port(url).set(password=CANARY)
     start = time.monotonic()
-    with pytest.raises(StoreUnavailable, match=f"127.0.0.1:{port}") as caught:
+    with pytest.raises(StoreUnavailable, match=f"127.0.0.1:{nowhere.port}") as caught:
         in_snapshot(make_engine(nowhere), lambda connection: connection, attempts=3)
     assert time.monotonic() - start < 2
+    assert "is database.url right?" in str(caught.value)
+    assert "(2003" not in str(caught.value)
     assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_advice_names_the_setting_that_holds_the_url(url: sa.URL) -> None:
+    with pytest.raises(StoreError, match=r"tables\.url is not a URL"):
+        make_engine("nonsense", setting="tables.url")
+    for wrong in (url.set(password=CANARY), url.set(database="nowhere")):
+        engine = make_engine(wrong, setting="tables.url")
+        with pytest.raises(StoreError, match=r"Correct tables\.url: its user") as caught:
+            scalar(engine, "SELECT 1")
+        assert "database.url" not in str(caught.value)
+        assert "GRANT" not in str(caught.value)
+    with pytest.raises(StoreError, match=r"is tables\.url right\?"):
+        scalar(make_engine(unused_port(url), setting="tables.url"), "SELECT 1")
 
 
 def test_the_server_is_asked_who_it_is(engine: sa.Engine) -> None:
