@@ -21,7 +21,7 @@ LONGEST: Final = 20_000  # characters of a statement
 LONGEST_PAD: Final = 255  # characters: no statement makes long texts to keep functions busy
 DEEPEST: Final = 30  # parentheses in one another; the parser gives up soon after
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _EXECUTABLE = re.compile(r"/\*(?:M?!|\+)", re.IGNORECASE)
 # Under the sql_mode that every session is given: backslashes escape, "…" is a text.
 _LEXEME = re.compile(
@@ -34,6 +34,11 @@ _LEXEME = re.compile(
 _EXPLAIN = re.compile(r"\AEXPLAIN\b\s*(?:(?:EXTENDED|FORMAT\s*=\s*JSON)\s+)?", re.IGNORECASE)
 _CTE_COLUMNS = re.compile(
     r"(?P<before>\bWITH\s+(?:RECURSIVE\s+)?|\)\s*,\s*)(?:\w+|`[^`]+`)\s*\([\w\s,`]*\)(?=\s*AS\s*\()",
+    re.IGNORECASE,
+)
+_INDEX_HINT = re.compile(
+    r"\b(?:USE|FORCE|IGNORE)\s+(?:INDEX|KEY)\s*(?:FOR\s+(?:JOIN|(?:ORDER|GROUP)\s+BY)\s*)?"
+    r"\([\w\s,`]*\)",
     re.IGNORECASE,
 )
 _CALL = re.compile(r"(?P<of>\.\s*)?(?:`(?P<quoted>[^`]+)`|(?P<word>[\w$]+))\s*\(")
@@ -72,6 +77,7 @@ _ALLOWED_NODES = (
     *(exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Between, exp.Like, exp.Escape),
     *(exp.All, exp.Any, exp.Exists, exp.Paren, exp.Tuple, exp.Collate),
     *(exp.Literal, exp.Boolean, exp.Null, exp.HexString, exp.BitString, exp.Interval, exp.Var),
+    *(exp.Introducer, exp.National, exp.IndexTableHint),
     *(exp.Star, exp.Column, exp.Identifier, exp.Dot, exp.Alias, exp.TableAlias, exp.Table),
     *(exp.Select, exp.SetOperation, exp.Subquery, exp.With, exp.CTE, exp.From, exp.Join),
     *(exp.Where, exp.Group, exp.Rollup, exp.Having, exp.Order, exp.Ordered, exp.Distinct),
@@ -148,7 +154,8 @@ def _says_wrong(words: str) -> str | None:
 
 
 def _calls_wrong(bare: str) -> str | None:
-    for call in _CALL.finditer(_CTE_COLUMNS.sub(r"\g<before> c ", bare)):
+    named = _INDEX_HINT.sub(" i ", _CTE_COLUMNS.sub(r"\g<before> c ", bare))
+    for call in _CALL.finditer(named):
         name = call["quoted"] or call["word"]
         if call["word"] and name.upper() in _BEFORE_PARENTHESES and not call["of"]:
             continue

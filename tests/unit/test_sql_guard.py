@@ -65,6 +65,7 @@ REFUSED = {
         "SELECT * FROM .secrets",
         "SELECT * FROM `secrets`",
         "SELECT * FROM orders, secrets",
+        "SELECT * FROM orders USE INDEX (a), secrets",
         "SELECT * FROM (orders, secrets)",
         "SELECT * FROM orders JOIN secrets USING (id)",
         "SELECT (SELECT secret FROM secrets)",
@@ -110,7 +111,11 @@ REFUSED = {
         "SELECT (1), sleep(5) AS x",
         "SELECT * FROM orders WHERE total > SLEEP(1)",
         "SELECT * FROM orders PARTITION (p0)",
-        "SELECT * FROM orders USE INDEX (a)",
+        "SELECT TO_CHAR(NOW(), status) FROM orders",
+        "SELECT UUID()",
+        "SELECT * FROM orders USE INDEX (SLEEP(5))",
+        "SELECT SLEEP USE INDEX (a) (5) FROM orders",
+        "SELECT 1 FROM orders USE INDEX (`a), (`, b) WHERE SLEEP(5)",
     ],
     "variable": ["SELECT @@datadir", "SELECT @a", "SELECT @a := 1", "SELECT a := 1"],
     "escape": ["SELECT {fn SLEEP(0)}", "SELECT {d '2026-01-01'}"],
@@ -188,6 +193,10 @@ ALLOWED = [
     "SELECT REPLACE(status, 'a', 'b'), TRIM(LEADING 'a' FROM status), 0x1F, x'41' FROM orders",
     "SELECT * FROM orders WHERE status = 'plus de 1\u00a0000\u202f€'",
     "SELECT order_id FROM orders ORDER BY order_id LIMIT 5 OFFSET 10",
+    "SELECT * FROM orders o FORCE INDEX (PRIMARY, `by day`) JOIN customers USE KEY FOR JOIN (a)",
+    "SELECT _utf8mb4'\u00e9' COLLATE utf8mb4_bin, N'abc', MD5(status) FROM orders",
+    "SELECT JSON_DETAILED(a), JSON_SET(a, '$.b', 1), JSON_INSERT(a, '$.b', 1) FROM orders",
+    "SELECT JSON_REPLACE(a, '$.b', 1), JSON_REMOVE(a, '$.b'), JSON_MERGE_PATCH(a, b) FROM orders",
 ]
 
 
@@ -207,6 +216,11 @@ def test_ordinary_questions_pass(sql):
 def test_the_refusal_of_a_table_names_those_that_are_allowed():
     with pytest.raises(UnsafeQuery, match="customers, order_items, orders"):
         check("SELECT * FROM Orders", TABLES, "shop")
+
+
+def test_half_a_character_is_no_text():
+    with pytest.raises(UnsafeQuery, match="control characters"):
+        check("SELECT '\ud800'", TABLES)
 
 
 def test_a_refused_statement_writes_nothing_on_standard_error(capfd, caplog):
