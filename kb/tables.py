@@ -16,7 +16,7 @@ from engines.verified.engine import VerifiedQueryEngine
 from engines.verified.matching import VerifiedMatcher
 from kb.config import Config
 from kb.database import private_server
-from stores.connection import error_number, make_engine, translated_errors
+from stores.connection import driver_message, error_number, errors_of, make_engine
 from stores.errors import ConfigError
 from stores.private_server import PrivateServer
 from stores.readonly_account import (
@@ -85,7 +85,7 @@ def answering_from_tables(
         if llm
         else None
     )
-    return VerifiedQueryEngine(matcher, tables.run, model, **options)
+    return VerifiedQueryEngine(matcher, tables.run, model, in_thread=tables.in_thread, **options)
 
 
 def tables_engine(config: Config) -> sa.Engine:
@@ -150,6 +150,7 @@ def _other_engine(config: Config, url: sa.URL) -> sa.Engine:
         readonly=True,
         statement_timeout=config.tables.timeout,
         connect_args=_limits(config),
+        setting="tables.url",
     )
     try:
         _require_entry(engine)
@@ -166,12 +167,13 @@ def _limits(config: Config) -> dict[str, int]:
 
 
 def _require_entry(engine: sa.Engine) -> None:
-    with translated_errors(engine.url):
+    with errors_of(engine):
         try:
             engine.connect().close()
         except sa.exc.DBAPIError as error:
             if error_number(error.orig) not in _REFUSED:
                 raise
             raise ConfigError(
-                f"tables.url was refused: {error.orig}. Correct its user, password and database."
+                f"tables.url was refused: {driver_message(error.orig)}. "
+                "Correct its user, password and database."
             ) from error

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import sqlalchemy as sa
-
 # Strings, quoted names and comments are skipped: a colon in them is a colon.
 _PART = re.compile(
     r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`[^`]*`"
@@ -18,24 +16,30 @@ _PART = re.compile(
 
 def parameter_names(sql: str) -> list[str]:
     """Each once, in the order of the text."""
-    names = (found["name"] for found in _PART.finditer(sql) if found["name"])
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(_parameters(sql)))
+
+
+def _parameters(sql: str) -> list[str]:
+    return [found["name"] for found in _PART.finditer(sql) if found["name"]]
 
 
 def with_stand_ins(sql: str, values: Mapping[str, Any]) -> str:
-    """What a parser that knows no parameters can read: an empty text for a text, 0 for others."""
+    """What a parser that knows no parameters can read: an empty text for a text, else the value."""
 
     def stand_in(found: re.Match[str]) -> str:
         if found["name"] not in values:
             return found[0]
-        return " '' " if isinstance(values[found["name"]], str) else "0"
+        value = values[found["name"]]
+        return " '' " if isinstance(value, str) else f" {_literal(value)} "
 
     return _PART.sub(stand_in, sql)
 
 
-def bindable(sql: str) -> sa.TextClause:
-    """The statement as it is written, to be executed with a value for each parameter."""
-    return sa.text(_PART.sub(lambda f: f[0] if f["name"] else f[0].replace(":", "\\:"), sql))
+def positional(sql: str, values: Mapping[str, Any], paramstyle: str) -> tuple[str, tuple[Any, ...]]:
+    """The statement as a driver of that DB-API paramstyle reads it, and its values in order."""
+    mark, percent = ("?", "%") if paramstyle == "qmark" else ("%s", "%%")
+    marked = _PART.sub(lambda f: mark if f["name"] else f[0], sql.replace("%", percent))
+    return marked, tuple(values[name] for name in _parameters(sql))
 
 
 def with_literals(sql: str, values: Mapping[str, Any]) -> str:

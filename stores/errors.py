@@ -14,6 +14,7 @@ KBError
     ├── ModelUnavailable        the LLM or the embedding model does not answer
     ├── UnsafeQuery             a statement that does more than read the allowed tables
     └── QueryFailed             a statement that the business database refused
+        └── TookTooLong         one that ran into its time limit
 
 A message says what happened, with which value, and what to do next.
 """
@@ -73,3 +74,7 @@ class UnsafeQuery(EngineError):
 
 class QueryFailed(EngineError):
     """A statement that the business database refused or did not finish in time."""
+
+
+class TookTooLong(QueryFailed):
+    """A statement that ran into its time limit."""

@@ -1,7 +1,6 @@
 """The database engine: question -> guarded SQL -> rows -> answer, with the SQL as its evidence."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -16,6 +15,7 @@ from llama_index.core.schema import QueryBundle
 from engines.model_errors import model_errors
 from engines.prompts import prompt
 from engines.question import as_question
+from engines.responses import as_async_stream, as_stream
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.placeholders import bound
@@ -80,21 +80,20 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
                 reply = self._llm.predict(self._sql_prompt, **run.sql_values())
             self._take(run, reply)
         if run.words is not None:
-            return run.stream(iter([run.words])) if self._streaming else run.response(run.words)
+            return as_stream(run.own_response()) if self._streaming else run.own_response()
         with model_errors(ANSWERING):
             if self._streaming:
                 return run.stream(self._llm.stream(self._answer_prompt, **run.answer_values()))
             return run.response(self._llm.predict(self._answer_prompt, **run.answer_values()))
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        run = await asyncio.to_thread(self._begin, query_bundle)
+        run = await self._database.in_thread(self._begin, query_bundle)
         while run.wants_sql:
             with model_errors(_WRITING):
                 reply = await self._llm.apredict(self._sql_prompt, **run.sql_values())
-            await asyncio.to_thread(self._take, run, reply)
+            await self._database.in_thread(self._take, run, reply)
         if run.words is not None:
-            words = _one(run.words)
-            return run.astream(words) if self._streaming else run.response(run.words)
+            return as_async_stream(run.own_response()) if self._streaming else run.own_response()
         with model_errors(ANSWERING):
             values = run.answer_values()
             if self._streaming:
@@ -133,12 +132,8 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         values = bound(sql, run.question)
         if self._sql_only:
             self._database.check(sql, values)
-            run.end_with_sql(sql)
+            run.end_with_sql(sql, values)
             return
         run.found(sql, values, self._database.run(sql, values))
         if not self._synthesize_response:
             run.end_with_rows()
-
-
-async def _one(words: str) -> AsyncIterator[str]:
-    yield words

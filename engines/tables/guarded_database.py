@@ -1,10 +1,14 @@
 """LlamaIndex's SQLDatabase behind two guards: statements are checked, and sessions only read."""
 
+import asyncio
+import contextvars
+import functools
 import math
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import sqlalchemy as sa
 from llama_index.core.utilities.sql_wrapper import SQLDatabase
@@ -12,15 +16,16 @@ from llama_index.core.utilities.sql_wrapper import SQLDatabase
 from engines.tables.query_result import QueryResult
 from engines.tables.schema_text import MOST_VALUES, Look, table_text
 from engines.tables.sql_guard import check
-from stores.binding import bindable, with_stand_ins
-from stores.connection import GONE_ERRORS, error_number, translated_errors
-from stores.errors import ConfigError, QueryFailed, UnsafeQuery
+from stores.binding import positional, with_stand_ins
+from stores.connection import GONE_ERRORS, driver_message, error_number, errors_of
+from stores.errors import ConfigError, QueryFailed, TookTooLong, UnsafeQuery
 from stores.verified_queries import Value
 
 SAMPLE_ROWS: Final = 2
 _MOST_CHARACTERS = 10_000_000  # of a result; a row may hold megabytes
 _LOOKING_SECONDS = 2.0  # for the values of one column, while the schema is described
 _TEXT_SECONDS = 60.0  # how long the description of a table is used
+_THREADS = 5  # as many as an engine keeps connections
 _TOO_LONG = 1969
 _INCOMPLETE = {1260, 1931}  # GROUP_CONCAT was cut; rows are missing
 # The guard reads a statement as this sql_mode has it: backslashes escape, "…" is a text.
@@ -29,6 +34,13 @@ _SESSION = (
     "NO_ENGINE_SUBSTITUTION', max_statement_time = {seconds}, transaction_read_only = ON, "
     "lock_wait_timeout = 2, innodb_lock_wait_timeout = 2, max_recursive_iterations = 10000"
 )
+
+_NO_REASON = (
+    "it broke off while it gave its rows, and did not say why; a value that is out of range, or "
+    "that cannot be computed, does that"
+)
+
+T = TypeVar("T")
 
 
 class _Metadata(sa.MetaData):
@@ -62,7 +74,9 @@ class GuardedDatabase(SQLDatabase):
         self._descriptions = descriptions or {}
         self._show_values = show_values
         self._texts: dict[str, tuple[float, str]] = {}
-        with translated_errors(engine.url):
+        self._threads = ThreadPoolExecutor(_THREADS, "tables")
+        sa.event.listen(engine, "engine_disposed", self._renew_threads)
+        with errors_of(engine):
             super().__init__(
                 engine,
                 metadata=_Metadata(),
@@ -76,17 +90,27 @@ class GuardedDatabase(SQLDatabase):
         Raises UnsafeQuery, QueryFailed, StoreUnavailable.
         """
         self.check(sql, values)
+        _require_text(values or {})
         with self._reading(self._timeout) as connection:
-            # Without parameters no driver looks for places to put them.
-            plain = {} if values else {"no_parameters": True}
-            streaming = connection.execution_options(stream_results=True, **plain)
             if values:
-                return self._fetched(connection, streaming.execute(bindable(sql), dict(values)))
+                streaming = connection.execution_options(stream_results=True)
+                placed = positional(sql, values, self._engine.dialect.paramstyle)
+                return self._fetched(connection, streaming.exec_driver_sql(*placed))
+            # Without parameters no driver looks for places to put them.
+            streaming = connection.execution_options(stream_results=True, no_parameters=True)
             return self._fetched(connection, streaming.exec_driver_sql(sql))
 
     def check(self, sql: str, values: Mapping[str, Value] | None = None) -> None:
         """Raise UnsafeQuery unless the statement may run with these values of its :names."""
         check(with_stand_ins(sql, values or {}), self._include_tables, self._engine.url.database)
+
+    async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        """What asyncio.to_thread does, in a few threads that only work on these tables has.
+
+        Statements that take long so hold up no question that does not need the tables.
+        """
+        call = functools.partial(contextvars.copy_context().run, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def run_sql(self, command: str) -> tuple[str, dict[str, Any]]:
         """What LlamaIndex's engines call. Raises like `run`."""
@@ -100,7 +124,7 @@ class GuardedDatabase(SQLDatabase):
         since, text = self._texts.get(table_name, (-math.inf, ""))
         if now - since >= _TEXT_SECONDS:
             look = self._look(table_name) if self._show_values else None
-            with translated_errors(self._engine.url):
+            with errors_of(self._engine):
                 inspector = sa.inspect(self._engine)
                 text = table_text(inspector, table_name, self._descriptions, look)
             self._texts[table_name] = now, text
@@ -152,9 +176,14 @@ class GuardedDatabase(SQLDatabase):
         columns = tuple(cursor.keys())
         return QueryResult(columns, rows, truncated=_is_incomplete(connection))
 
+    def _renew_threads(self, *_: sa.Engine) -> None:
+        self._threads.shutdown(wait=False)
+        self._threads = ThreadPoolExecutor(_THREADS, "tables")
+
     @contextmanager
     def _reading(self, seconds: float) -> Iterator[sa.Connection]:
-        with translated_errors(self._engine.url), self._engine.connect() as connection:
+        begin = time.monotonic()
+        with errors_of(self._engine), self._engine.connect() as connection:
             try:
                 connection.exec_driver_sql(_SESSION.format(seconds=float(seconds)))
                 connection.exec_driver_sql("START TRANSACTION READ ONLY")
@@ -163,14 +192,15 @@ class GuardedDatabase(SQLDatabase):
                 number = error_number(error.orig)
                 if error.connection_invalidated or number is None or number in GONE_ERRORS:
                     raise
-                raise QueryFailed(_failure(str(error.orig), number)) from error
+                raise _failure(driver_message(error.orig), number) from error
             except Exception as error:
                 if type(error) is not Exception:
                     raise
                 # The pure-Python driver drops the text of an error that comes in place of a row.
                 told = connection.exec_driver_sql("SHOW ERRORS LIMIT 1").first()
-                _, number, message = told or ("Error", 0, str(error))
-                raise QueryFailed(_failure(message, int(number))) from error
+                is_late = time.monotonic() - begin >= seconds
+                _, number, message = told or ("Error", _TOO_LONG if is_late else 0, _NO_REASON)
+                raise _failure(message, int(number)) from error
 
     def _look(self, table: str) -> Look:
         def choices(column: str) -> list[Any]:
@@ -206,7 +236,13 @@ def _is_incomplete(connection: sa.Connection) -> bool:
     return any(int(number) in _INCOMPLETE for _, number, _ in warnings)
 
 
-def _failure(message: str, number: int) -> str:
+def _require_text(values: Mapping[str, Value]) -> None:
+    for name, value in values.items():
+        if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
+            raise QueryFailed(f"The value of :{name} holds half a character, which is no text.")
+
+
+def _failure(message: str, number: int) -> QueryFailed:
     if number == _TOO_LONG:
-        return "The statement took too long, and was stopped."
-    return f"MariaDB refused the statement: {' '.join(message.split())[:500]}"
+        return TookTooLong("The statement took too long, and was stopped.")
+    return QueryFailed(f"MariaDB refused the statement: {' '.join(message.split())[:500]}")

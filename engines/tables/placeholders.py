@@ -55,12 +55,16 @@ def reason_for_the_model(error: UnsafeQuery | QueryFailed, sql: str) -> str:
     The driver writes those into the statement, so that a syntax error repeats them.
     """
     message, cause = str(error), error.__cause__  # only the server's errors have one
-    _, _, quoted = message.partition("'")
-    is_about_names = isinstance(cause, sa.exc.DBAPIError) and (
-        error_number(cause.orig) in _ABOUT_NAMES
-    )
-    if cause is None or is_about_names or quoted.rpartition("'")[0] in sql:
+    number = error_number(cause.orig) if isinstance(cause, sa.exc.DBAPIError) else None
+    if cause is None or number in _ABOUT_NAMES:
         return message
+    told, _, quoted = message.partition("'")
+    quoted, end, _ = quoted.rpartition("'")
+    if told == message or (quoted and quoted in sql):
+        return message
+    if not end:  # a value's own sign, behind a part of the value
+        which = f" with error {number}" if number else ""
+        return f"MariaDB refused the statement{which}; its reason holds a value."
     words = set(re.findall(r"[\w$]+", sql))
     named = [f"'{name}'" for name in _NAME.findall(message) if name in words]
-    return message.partition("'")[0] + ", ".join(dict.fromkeys(named))
+    return told + ", ".join(dict.fromkeys(named))

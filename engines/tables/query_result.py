@@ -79,7 +79,7 @@ def as_text(result: QueryResult, language: str, units: Mapping[str, str] | None 
     """
     if all(cell is None for row in result.rows for cell in row):
         return _PHRASES[language]["none"]
-    titles = [column.replace("_", " ") for column in result.columns]
+    titles = [cleaned(column.replace("_", " ")) for column in result.columns]
     cells = [_formatted_row(row, result, language, units or {}) for row in result.rows[:SHOWN_ROWS]]
     text = _one_row(titles, cells[0]) if len(cells) == 1 else _table(titles, cells)
     return "\n\n".join(filter(None, [text, _rest(result, language)]))
@@ -123,9 +123,7 @@ def formatted(cell: Any, language: str, unit: str = "") -> str:
         case None:
             return "-"
         case str():
-            return "".join(
-                CitedText(0).clean([cell])
-            )  # a cell may hold links that nobody should follow
+            return cleaned(cell)
         case int() | Decimal() | float() if unit != "#":
             return _quantity(cell, language, unit)
         case datetime():
@@ -133,6 +131,11 @@ def formatted(cell: Any, language: str, unit: str = "") -> str:
         case date():
             return dates.format_date(cell, "long", locale=language)
     return str(_cell_as_json(cell))
+
+
+def cleaned(text: str) -> str:
+    """Without links and images, which nobody should follow, and without citations."""
+    return "".join(CitedText(0).clean([text]))
 
 
 def _quantity(number: float | Decimal, language: str, unit: str) -> str:

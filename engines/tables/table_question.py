@@ -18,8 +18,8 @@ from engines.prompts import prompt
 from engines.question import Question
 from engines.responses import answer_metadata
 from engines.tables.placeholders import explained, reason_for_the_model, written_out
-from engines.tables.query_result import QueryResult, as_lines, as_text
-from stores.errors import ModelUnavailable, QueryFailed, UnsafeQuery
+from engines.tables.query_result import QueryResult, as_lines, as_text, cleaned
+from stores.errors import ModelUnavailable, QueryFailed, TookTooLong, UnsafeQuery
 from stores.verified_queries import Value
 
 REPAIRS: Final = 2
@@ -27,10 +27,15 @@ ANSWERING: Final = "answering from rows"
 _PHRASES = {
     "en": {
         "failed": "The tables could not be asked: no statement worked. {reason}",
+        "late": "The tables did not answer in time: the statement took too long, and was stopped.",
         "nothing": "The tables do not say.",
     },
     "fr": {
         "failed": "Les tables n'ont pas pu être interrogées : aucune requête n'a abouti. {reason}",
+        "late": (
+            "Les tables n'ont pas répondu à temps : la requête a pris trop de temps et a été "
+            "interrompue."
+        ),
         "nothing": "Les tables ne le disent pas.",
     },
 }
@@ -96,29 +101,37 @@ class TableQuestion:
     def failed(self, sql: str, error: UnsafeQuery | QueryFailed) -> None:
         self._failures.append((sql, reason_for_the_model(error, sql)))
         self._metadata["attempts"].append({"sql": sql, "error": str(error)})
-        if len(self._failures) > REPAIRS:
+        is_late = isinstance(error, TookTooLong)  # another attempt would take as long
+        if is_late or len(self._failures) > REPAIRS:
             self._metadata["errors"]["database"] = str(error)
-            self.words = self._phrase("failed").format(reason=error)
+            phrase = self._phrase("late" if is_late else "failed")
+            self.words = phrase.format(reason=cleaned(str(error)))
 
     def end(self, words: str) -> None:
         """The model asks back, or says that the tables do not hold the answer."""
-        clean = "".join(CitedText(0).clean([written_out(words, self.question)])).strip()
+        clean = cleaned(written_out(words, self.question)).strip()
         self.words = clean or self._phrase("nothing")
 
-    def end_with_sql(self, sql: str) -> None:
+    def end_with_sql(self, sql: str, values: Mapping[str, Value]) -> None:
         self._metadata["sql"] = self.words = sql
+        self._metadata["parameters"] = dict(values)
 
     def end_with_rows(self) -> None:
         self.words = as_text(self._rows, self._language)
 
+    def own_response(self) -> Response:
+        """The `words` as they are."""
+        assert self.words is not None  # noqa: S101 - asked for only when there are some
+        self.timed("answer")
+        return Response(self.words, [], self._metadata)
+
     def response(self, text: str) -> Response:
-        cited = CitedText(0)
-        text = text if text == self._metadata["sql"] else "".join(cited.clean([text]))
+        text = cleaned(text)
         self._finish(text)
         return Response(text, [], self._metadata)
 
     def stream(self, tokens: Iterator[str]) -> StreamingResponse:
-        def cleaned() -> Generator[str, None, None]:
+        def pieces() -> Generator[str, None, None]:
             cited, said = CitedText(0), ""
             with model_errors(ANSWERING):
                 for piece in cited.clean(tokens):
@@ -126,10 +139,10 @@ class TableQuestion:
                     yield piece
             self._finish(said)
 
-        return StreamingResponse(cleaned(), [], self._metadata)
+        return StreamingResponse(pieces(), [], self._metadata)
 
     def astream(self, tokens: AsyncIterator[str]) -> AsyncStreamingResponse:
-        async def cleaned() -> AsyncGenerator[str, None]:
+        async def pieces() -> AsyncGenerator[str, None]:
             cited, said = CitedText(0), ""
             with model_errors(ANSWERING):
                 async for token in tokens:
@@ -139,7 +152,7 @@ class TableQuestion:
             yield (last := cited.end())
             self._finish(said + last)
 
-        return AsyncStreamingResponse(cleaned(), [], self._metadata)
+        return AsyncStreamingResponse(pieces(), [], self._metadata)
 
     def timed(self, step: str) -> None:
         now = time.perf_counter()

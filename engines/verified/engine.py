@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
@@ -42,7 +43,8 @@ class VerifiedQueryEngine(BaseQueryEngine):
 
     So does it for one that does not run any more. `Response.metadata["verified"]` tells who
     verified what, and the values that were bound. With `sql_only` the statement is the answer, and
-    nothing but names is looked up; without `synthesize_response` the rows alone are.
+    nothing but names is looked up; without `synthesize_response` the rows alone are. `in_thread`
+    runs what waits for the tables when it is asked asynchronously.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
         sql_only: bool = False,
         synthesize_response: bool = True,
         route_reason: str = "the database was asked for",
+        in_thread: Callable[..., Awaitable[Response | None]] = asyncio.to_thread,
         callback_manager: CallbackManager | None = None,
     ) -> None:
         super().__init__(callback_manager or CallbackManager())
@@ -65,6 +68,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
         self._sql_only = sql_only
         self._synthesize_response = synthesize_response
         self._route_reason = route_reason
+        self._in_thread = in_thread
 
     def _get_prompt_modules(self) -> PromptMixinType:
         return {"otherwise": self._otherwise} if self._otherwise else {}
@@ -77,7 +81,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
         return as_stream(response) if self._streaming else response
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        response = await asyncio.to_thread(self._verified, as_question(query_bundle))
+        response = await self._in_thread(self._verified, as_question(query_bundle))
         if response is None:
             assert self._otherwise  # noqa: S101 - as above
             return await self._otherwise.aquery(query_bundle)
@@ -89,13 +93,16 @@ class VerifiedQueryEngine(BaseQueryEngine):
         match = self._matcher.match(question.query_str)
         if match is None and self._otherwise:
             return None
-        metadata = answer_metadata("database", self._route_reason, None) | {"verified": None}
+        metadata = answer_metadata("database", self._route_reason, None)
         try:
             text = self._text(question, match, metadata)
         except (UnsafeQuery, QueryFailed) as error:
+            assert match  # noqa: S101 - only its statement fails
+            failure = f"The verified query {match.query.name!r} does not run: {error}".rstrip(".")
             if self._otherwise is None:
-                raise
-            _log.warning("A verified query does not run: %s", error)
+                advice = "Correct it, or remove it; `kb sql --verify` runs all."
+                raise type(error)(f"{failure}. {advice}") from error
+            _log.warning("%s.", failure)
             return None
         metadata["timings"]["answer"] = round((time.perf_counter() - begin) * 1000, 1)
         return Response(text, [], metadata)
@@ -105,6 +112,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
             return self._refusal(question)
         metadata["sql"] = match.query.sql
         metadata["verified"] = _provenance(match)
+        metadata["parameters"] = dict(match.values)
         if self._sql_only:
             return match.query.sql
         found = answer(question, match, self._run)
@@ -135,7 +143,6 @@ def _provenance(match: Match) -> dict[str, Any]:
 def _rows(found: VerifiedAnswer) -> dict[str, Any]:
     result = found.result
     return {
-        "parameters": dict(found.match.values),
         "columns": list(result.columns),
         "rows": [list(row) for row in result.rows],
         "truncated": result.truncated,

@@ -16,8 +16,9 @@ from engines.question import Entity, Question
 from engines.tables import guarded_database
 from engines.tables.engine import DatabaseQueryEngine
 from engines.tables.guarded_database import GuardedDatabase
+from engines.tables.placeholders import reason_for_the_model
 from stores.connection import make_engine
-from stores.errors import ModelUnavailable, StoreUnavailable
+from stores.errors import ModelUnavailable, QueryFailed, StoreUnavailable
 
 TABLES = ("customers", "orders")
 SCHEMA = """
@@ -30,6 +31,7 @@ INSERT INTO orders VALUES (1, 1, 9.90), (2, 2, 5);
 INSERT INTO secrets VALUES ('canary')"""
 SUM = "SELECT SUM(total) AS revenue FROM orders"
 FENCED = f"<think>Sum them.</think>Here:\n```sql\n{SUM};\n```"
+SLOW = {"What did we earn?": "took too long", "Qu'avons-nous gagné ?": "trop de temps"}
 NAME = ":customers_name_1"
 HOSTILE = [
     "DROP TABLE orders",
@@ -103,6 +105,7 @@ def test_an_answer_carries_its_evidence(asked):
         "attempts": [],
         "errors": {},
         "model": "scripted",
+        "verified": None,
     }
     assert isinstance(engine, NLSQLTableQueryEngine)
     assert "revenue\n14.90" in llm.prompts[1]
@@ -269,6 +272,38 @@ def test_what_is_wrong_with_a_statement_is_told_in_the_servers_words(asked, sql,
     assert reason in llm.prompts[1]
 
 
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("date format not recognized at CANARYV'", "MariaDB refused the statement with error 3047"),
+        ("Incorrect value: 'CANARY' 'CANARY'", "MariaDB refused the statement: Incorrect value: "),
+        ("Incorrect value: 'id'", "MariaDB refused the statement: Incorrect value: 'id'"),
+        ("No value", "MariaDB refused the statement: No value"),
+    ],
+)
+def test_of_a_reason_the_model_reads_no_part_of_a_value(reason, told):
+    class Refused(Exception):
+        errno = 3047
+
+    failed = QueryFailed(f"MariaDB refused the statement: {reason}")
+    failed.__cause__ = sa.exc.DBAPIError("SELECT id", None, Refused(reason))
+    shown = reason_for_the_model(failed, "SELECT id")
+    assert shown.startswith(told)
+    assert "CANARY" not in shown
+
+
+async def test_a_statement_that_took_too_long_is_not_tried_again(guarded):
+    slow = f"SELECT COUNT(*) FROM {', '.join(f'customers c{i}' for i in range(30))}"
+    quick = GuardedDatabase(guarded.engine, TABLES, timeout=0.2)
+    for question, words in SLOW.items():
+        llm = ScriptedLLM(replies=[slow, slow])
+        engine = DatabaseQueryEngine(quick, llm=llm, embed_model=HashEmbedding())
+        for response in (engine.query(question), await engine.aquery(question)):
+            assert words in str(response)
+            assert "took too long" in response.metadata["errors"]["database"]
+            assert len(response.metadata["attempts"]) == 1
+
+
 def test_a_parameter_in_a_statement_for_a_question_without_values_is_refused(asked):
     engine, llm = asked("SELECT id FROM customers WHERE name = :name", SUM, "14.90")
     response = engine.query("What did we earn?")
@@ -369,6 +404,39 @@ def test_rows_that_were_cut_are_said_to_be(asked):
     assert response.metadata["truncated"]
     assert len(response.metadata["rows"]) == 3
     assert "more rows" in llm.prompts[1]
+
+
+@pytest.mark.parametrize("options", [{"sql_only": True}, {"synthesize_response": False}])
+async def test_what_no_model_wrote_is_shown_as_it_is_streamed_or_not(asked, options):
+    sql = "SELECT '[0]' AS `a[0]`, SUM(total) AS `b` FROM orders -- <b>[7](x)"
+    words = sql if "sql_only" in options else "a: \nb: 14.90"
+    engine, _ = asked(sql, sql, **options)
+    assert str(engine.query("What?")) == str(await engine.aquery("What?")) == words
+    streaming, _ = asked(sql, sql, streaming=True, **options)
+    assert "".join(streaming.query("What?").response_gen) == words
+    awaited = await streaming.aquery("What?")
+    assert "".join([piece async for piece in awaited.async_response_gen()]) == words
+
+
+def test_a_link_in_cells_or_their_titles_leads_nowhere(asked):
+    sql = "SELECT '![x' AS `![y](https://evil.example/b)`, '](https://evil.example/c)' AS z"
+    engine, _ = asked(sql, synthesize_response=False)
+    shown = str(engine.query("What?"))
+    assert "evil.example" not in shown
+    assert "](" not in shown
+
+
+def test_what_the_server_quotes_in_the_end_holds_no_link(asked):
+    sql = "SELECT id FROM customers WHERE id = DATE '![x](https://evil.example/a)'"
+    engine, _ = asked(*[sql] * 3)
+    response = engine.query("What?")
+    assert "Incorrect DATE value" in str(response)
+    assert "evil.example" not in str(response)
+
+
+def test_a_dry_run_tells_the_values_that_would_be_bound(asked):
+    engine, _ = asked(f"SELECT id FROM customers WHERE name = {NAME}", sql_only=True)
+    assert engine.query(about("Ana")).metadata["parameters"] == {NAME[1:]: "Ana"}
 
 
 @pytest.mark.parametrize("sql", HOSTILE)

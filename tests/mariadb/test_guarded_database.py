@@ -1,7 +1,11 @@
 """LlamaIndex's SQLDatabase behind both guards, on a real server and through both drivers."""
 
+import asyncio
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from datetime import date
 from decimal import Decimal
 
@@ -11,9 +15,10 @@ from llama_index.core.utilities.sql_wrapper import SQLDatabase
 
 from engines.tables.guarded_database import GuardedDatabase
 from stores.connection import make_engine
-from stores.errors import ConfigError, QueryFailed, StoreUnavailable, UnsafeQuery
+from stores.errors import ConfigError, QueryFailed, StoreUnavailable, TookTooLong, UnsafeQuery
 from stores.readonly_account import create_account
 
+context = ContextVar("context", default="lost")
 TABLES = ("customers", "orders", "places")
 SCHEMA = """
 CREATE TABLE customers (id INT PRIMARY KEY, segment VARCHAR(10) COMMENT 'who they are',
@@ -76,6 +81,25 @@ def test_named_values_are_bound(guarded):
     assert guarded.run(sql, {"name": hostile}).rows == []
 
 
+def test_what_only_looks_like_a_place_for_a_value_stays_as_it_is(guarded):
+    sql = (
+        "SELECT '%(n)s', '%s ?', \"%s ? \\\" ?\", 7 % :n, `%s?` FROM (SELECT 1 AS `%s?`) a -- :n ?"
+    )
+    assert guarded.run(sql, {"n": 4}).rows == [("%(n)s", "%s ?", '%s ? " ?', 3, 1)]
+
+
+def test_a_bound_number_makes_no_long_text(guarded):
+    sql = "SELECT LPAD('a', :n, 'b')"
+    assert guarded.run(sql, {"n": 3}).rows == [("bba",)]
+    with pytest.raises(UnsafeQuery, match="need a length"):
+        guarded.run(sql, {"n": 10_000_000})
+
+
+def test_half_a_character_is_no_value(guarded):
+    with pytest.raises(QueryFailed, match=r"The value of :name holds half a character"):
+        guarded.run("SELECT :name", {"name": "a\udc80"})
+
+
 def test_it_serves_llamaindex_as_its_own(guarded):
     assert isinstance(guarded, SQLDatabase)
     text, facts = guarded.run_sql("SELECT id FROM customers")
@@ -136,6 +160,46 @@ def test_a_statement_that_takes_too_long_is_stopped(reader, columns):
         guarded.run(f"SELECT {columns} FROM {tables} ORDER BY RAND()")
     assert time.monotonic() - since < 3
     assert guarded.run("SELECT 1").rows == [(1,)]
+
+
+def test_a_result_that_breaks_off_says_something_that_helps(guarded):
+    with pytest.raises(QueryFailed, match="out of range") as caught:
+        guarded.run("SELECT EXP(~(SELECT * FROM (SELECT name FROM customers LIMIT 1) x))")
+    assert "packet" not in str(caught.value)
+    assert not isinstance(caught.value, TookTooLong)
+
+
+def test_a_result_that_breaks_off_at_its_time_limit_took_too_long(reader):
+    guarded = GuardedDatabase(reader, TABLES, timeout=0.5)
+    tables = ", ".join(f"customers c{i}" for i in range(24))
+    cells = "GROUP_CONCAT(c0.name), GROUP_CONCAT(c1.name)"
+    with pytest.raises(TookTooLong):
+        guarded.run(f"SELECT INSERT({cells.replace('), ', '), 1, 1, ')}) FROM {tables}")
+
+
+async def test_statements_that_take_long_hold_up_nobody_else(reader):
+    guarded = GuardedDatabase(reader, TABLES, timeout=0.5)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    context.set("kept")
+    slow = f"SELECT COUNT(*) FROM {', '.join(f'customers c{i}' for i in range(24))}"
+    tasks = [asyncio.create_task(guarded.in_thread(guarded.run, slow)) for _ in range(6)]
+    await asyncio.sleep(0.1)
+    since = time.monotonic()
+    assert await asyncio.to_thread(int, "1") == 1
+    assert time.monotonic() - since < 0.3
+    assert not any(task.done() for task in tasks)
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(each, TookTooLong) for each in found)
+    assert await guarded.in_thread(context.get) == "kept"
+
+
+async def test_its_threads_end_with_its_engine(reader):
+    guarded = GuardedDatabase(reader, TABLES)
+    thread = await guarded.in_thread(threading.current_thread)
+    reader.dispose()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert (await guarded.in_thread(guarded.run, "SELECT 1")).rows == [(1,)]
 
 
 def test_what_the_server_refuses_is_told_with_its_reason_alone(guarded, reader):

@@ -105,7 +105,14 @@ def test_a_wrong_password_is_corrected_in_tables_url(private, shop):
     with pytest.raises(ConfigError, match=r"tables\.url was refused") as caught:
         tables.open_tables(config)
     assert "canary" not in str(caught.value)
+    assert "(1045" not in str(caught.value)
     assert "GRANT ALL" not in str(caught.value)
+
+
+def test_a_server_of_the_tables_that_is_not_there_is_one_of_tables_url(private, shop):
+    nowhere = shop.url.set(host="127.0.0.1", port=1).difference_update_query(["unix_socket"])
+    with pytest.raises(StoreError, match=r"is tables\.url right\?"):
+        tables.open_tables(changed(private, url=nowhere))
 
 
 def test_the_doctor_proves_that_the_account_only_reads(private, shop):

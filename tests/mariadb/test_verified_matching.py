@@ -287,6 +287,17 @@ async def test_the_engine_answers_alike_when_awaited_and_streamed(matcher, run):
     assert "".join([piece async for piece in streamed.async_response_gen()]) == text
 
 
+async def test_awaited_it_waits_in_the_threads_of_the_tables(matcher, run):
+    async def in_thread(work, *arguments):
+        asked.append(arguments)
+        return work(*arguments)
+
+    asked = []
+    engine = VerifiedQueryEngine(matcher, run, in_thread=in_thread)
+    assert str(await engine.aquery("What was our revenue in 2025?")).startswith("revenue: ")
+    assert len(asked) == 1
+
+
 def test_without_an_answer_to_be_written_the_rows_alone_are_the_answer(matcher, run):
     engine = VerifiedQueryEngine(matcher, run, synthesize_response=False)
     response = engine.query("What was our revenue in 2025?")
@@ -312,8 +323,12 @@ def test_a_query_that_does_not_run_any_more_leaves_the_answer_to_the_other_engin
         str(VerifiedQueryEngine(matcher, broken, CustomEngine()).query(question))
         == "from the other engine"
     )
-    with pytest.raises(QueryFailed, match="orders is gone"):
+    with pytest.raises(QueryFailed) as caught:
         VerifiedQueryEngine(matcher, broken).query(question)
+    assert str(caught.value) == (
+        "The verified query 'revenue_of_year' does not run: Table orders is gone. "
+        "Correct it, or remove it; `kb sql --verify` runs all."
+    )
 
 
 def test_a_question_goes_on_with_the_values_that_no_model_is_shown(matcher, run):
@@ -344,6 +359,7 @@ def test_the_statement_alone_is_shown_without_running_it(matcher):
     response = engine.query("What was our revenue in 2024?")
     assert str(response) == response.metadata["sql"] == QUERIES[0].sql
     assert response.metadata["verified"]["parameters"] == {"year": 2024}
+    assert response.metadata["parameters"] == {"year": 2024}
 
 
 def test_examples_for_a_model_hold_values_and_pass_the_guard(run):
