@@ -34,6 +34,7 @@ from kb.server.body_limit import BodyLimit
 from kb.server.description import describe
 from kb.server.headers import SecurityHeaders
 from kb.server.limits import Limits
+from kb.server.parts import Threads
 from kb.server.problems import install
 from kb.server.runner import Runner
 from kb.server.sse import Work
@@ -54,7 +55,7 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         _bound_threads()
         kb = await asyncio.to_thread(KnowledgeBase.open, config)
-        app.state.kb, app.state.work = kb, Work()
+        app.state.kb, app.state.work, app.state.threads = kb, Work(), Threads()
         await asyncio.to_thread(_warm, kb)
         runner = Runner(kb)
         running = asyncio.create_task(runner.run())

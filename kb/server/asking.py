@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Annotated, Any
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -14,7 +15,7 @@ from kb.server.answers import Answer, asked
 from kb.server.description import STREAMED
 from kb.server.filters import Filters, metadata_filters
 from kb.server.limits import Limits
-from kb.server.parts import KB, TheLimits, TheWork
+from kb.server.parts import KB, TheLimits, TheThreads, TheWork
 from kb.server.problems import Problem, problem_of
 from kb.server.sse import event
 from kb.sources import Source
@@ -109,12 +110,18 @@ async def events(begin: Begin, caller: Caller, limits: Limits) -> AsyncGenerator
 
 
 @router.post("/search")
-def search(body: SearchBody, caller: Reading, kb: KB) -> list[dict[str, Any]]:
+async def search(
+    body: SearchBody, caller: Reading, kb: KB, threads: TheThreads
+) -> list[dict[str, Any]]:
     """The passages that match best, the best first."""
     require_profile(kb, body.profile)
     filters = metadata_filters(body.filters, caller)
-    found = kb.search(body.question, body.top_k, filters=filters, profile=body.profile)
-    return [passage_values(each) for each in found]
+
+    def found() -> list[dict[str, Any]]:
+        passages = kb.search(body.question, body.top_k, filters=filters, profile=body.profile)
+        return [passage_values(each) for each in passages]
+
+    return await run_sync(found, limiter=threads.searching)
 
 
 def require_profile(kb: KB, name: str | None) -> None:

@@ -6,10 +6,12 @@ from typing import Final
 import limits
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
+from limits.errors import ConfigurationError
 
 from kb.config import ServeConfig
 from kb.server.access import Caller
 from kb.server.problems import Problem
+from stores.errors import ConfigError
 
 _REQUESTS: Final = "requests"
 _TOKENS: Final = "tokens"
@@ -54,7 +56,14 @@ class Limits:
 def _storage(config: ServeConfig) -> Storage:
     if config.redis_url is None:
         return MemoryStorage()
-    return RedisStorage(f"async+{config.redis_url.get_secret_value()}", implementation="redispy")
+    url = f"async+{config.redis_url.get_secret_value()}"
+    try:
+        return RedisStorage(url, implementation="redispy", wrap_exceptions=True)
+    except ConfigurationError as error:
+        raise ConfigError(
+            "serve.redis_url needs the package redis: pip install redis. Without serve.redis_url "
+            "each process counts for itself."
+        ) from error
 
 
 def _too_many(told: str, reset_time: float) -> Problem:

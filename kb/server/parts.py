@@ -1,7 +1,9 @@
 """What an endpoint may ask for."""
 
+import os
 from typing import Annotated, cast
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from kb.app import KnowledgeBase
@@ -9,6 +11,14 @@ from kb.library import Library
 from kb.server.limits import Limits
 from kb.server.sse import Work
 from stores.jobs import Jobs
+
+
+class Threads:
+    """How many at once: searches compute, statements may take long, neither keeps the rest away."""
+
+    def __init__(self) -> None:
+        self.searching = CapacityLimiter(2 * (os.cpu_count() or 1))
+        self.querying = CapacityLimiter(4)
 
 
 def _kb(request: Request) -> KnowledgeBase:
@@ -23,8 +33,13 @@ def _work(request: Request) -> Work:
     return cast("Work", request.app.state.work)
 
 
+def _threads(request: Request) -> Threads:
+    return cast("Threads", request.app.state.threads)
+
+
 KB = Annotated[KnowledgeBase, Depends(_kb)]
 TheLimits = Annotated[Limits, Depends(_limits)]
+TheThreads = Annotated[Threads, Depends(_threads)]
 TheWork = Annotated[Work, Depends(_work)]
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from limits.errors import StorageError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -63,6 +64,9 @@ _TOLD: dict[type[Exception], _Told] = {
         "The model does not answer",
         "The language or embedding model failed or sent nothing. Try again in a moment.",
         _LATER,
+    ),
+    StorageError: _Told(
+        503, "The limits cannot be counted", "The store of the limits does not answer.", _LATER
     ),
     errors.ConfigError: _Told(
         409,

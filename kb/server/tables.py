@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import Annotated, Any
 
-import anyio.to_thread
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request
 from pydantic import Field, model_validator
 from starlette.responses import Response
@@ -17,7 +17,7 @@ from kb.app import KnowledgeBase
 from kb.cli.as_json import answer_values
 from kb.server.access import Reading
 from kb.server.asking import Body, Words
-from kb.server.parts import KB, TheLimits, TheWork
+from kb.server.parts import KB, TheLimits, TheThreads, TheWork
 
 router = APIRouter(prefix="/api", tags=["tables"])
 Statement = Annotated[str, Field(min_length=1, max_length=20_000)]
@@ -46,11 +46,17 @@ class CsvBody(Body):
 
 @router.post("/sql")
 async def sql(
-    body: SqlBody, request: Request, caller: Reading, kb: KB, limits: TheLimits, work: TheWork
+    body: SqlBody,
+    request: Request,
+    caller: Reading,
+    kb: KB,
+    limits: TheLimits,
+    work: TheWork,
+    threads: TheThreads,
 ) -> dict[str, Any]:
     """Run a statement under the guard, or answer a question; with `dry_run` nothing runs."""
     if body.sql is not None:
-        return await anyio.to_thread.run_sync(_ran, kb, body.sql, body.dry_run)
+        return await run_sync(_ran, kb, body.sql, body.dry_run, limiter=threads.querying)
     await limits.require_tokens(caller)
     calls = ModelCalls()
     try:
@@ -61,7 +67,7 @@ async def sql(
 
 async def _answered(kb: KnowledgeBase, body: SqlBody, calls: ModelCalls) -> dict[str, Any]:
     make = partial(kb.database_engine, sql_only=body.dry_run)
-    engine = await anyio.to_thread.run_sync(make)
+    engine = await run_sync(make)
     with calls.listening():
         response: Any = await engine.aquery(body.question or "")
     return answer_values(response)
@@ -91,15 +97,25 @@ def _ran(kb: KnowledgeBase, sql: str, dry_run: bool) -> dict[str, Any]:  # noqa:
 
 
 @router.get("/sql.csv", responses=_CSV, response_class=Response)
-def sql_csv(sql: Annotated[Statement, Query()], caller: Reading, kb: KB) -> Response:  # noqa: ARG001 - only keys may read
+async def sql_csv(
+    sql: Annotated[Statement, Query()],
+    caller: Reading,  # noqa: ARG001 - only keys may read
+    kb: KB,
+    threads: TheThreads,
+) -> Response:
     """The rows of a statement as CSV; the header `X-Truncated` says whether there were more."""
-    return _as_csv(kb, sql)
+    return await run_sync(_as_csv, kb, sql, limiter=threads.querying)
 
 
 @router.post("/sql.csv", responses=_CSV, response_class=Response)
-def sql_csv_of_body(body: CsvBody, caller: Reading, kb: KB) -> Response:  # noqa: ARG001 - only keys may read
+async def sql_csv_of_body(
+    body: CsvBody,
+    caller: Reading,  # noqa: ARG001 - only keys may read
+    kb: KB,
+    threads: TheThreads,
+) -> Response:
     """The same, for statements that are too long for an address."""
-    return _as_csv(kb, body.sql)
+    return await run_sync(_as_csv, kb, body.sql, limiter=threads.querying)
 
 
 def _as_csv(kb: KnowledgeBase, sql: str) -> Response:

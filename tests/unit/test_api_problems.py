@@ -1,10 +1,13 @@
 """What a client is told of an error, and what is only for the log."""
 
+import sys
 from datetime import UTC, datetime
 
 import pytest
 
+from kb.config import ServeConfig
 from kb.library import upload_name
+from kb.server.limits import Limits
 from kb.server.plain import plain, without_places
 from kb.server.problems import Problem, openai_error, problem_of
 from stores import errors
@@ -105,3 +108,9 @@ def test_of_an_upload_the_last_part_of_its_name_is_kept(name, kept):
 def test_a_name_that_names_no_file_is_refused(name):
     with pytest.raises(errors.StoreError, match="does not name a file"):
         upload_name(name)
+
+
+def test_limits_in_redis_say_which_package_they_need(monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(errors.ConfigError, match="pip install redis"):
+        Limits(ServeConfig(redis_url="redis://:canary@localhost:6379"))
