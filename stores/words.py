@@ -1,9 +1,10 @@
 """Text -> the words that searches compare: folded, without elisions, stemmed by language."""
 
 import re
+import threading
 import unicodedata
 from collections.abc import Collection, Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib import resources
 
 import snowballstemmer
@@ -29,6 +30,7 @@ _STEMMERS = {
     "sv": "swedish",
     "tr": "turkish",
 }
+_stemmers = threading.local()
 STEMMED_LANGUAGES = frozenset(_STEMMERS)
 # Words that say how a sentence is built or that something is asked, not what about.
 FUNCTION_WORDS = frozenset(
@@ -97,6 +99,9 @@ def _stem(word: str, language: str) -> str:
     return str(_stemmer(language).stemWord(word))
 
 
-@cache
 def _stemmer(language: str) -> snowballstemmer.stemmer:
-    return snowballstemmer.stemmer(_STEMMERS[language])
+    """One of this thread: it holds the word that it works on."""
+    known = vars(_stemmers)
+    if language not in known:
+        known[language] = snowballstemmer.stemmer(_STEMMERS[language])
+    return known[language]

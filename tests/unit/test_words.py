@@ -1,4 +1,10 @@
-from stores.words import folded, words
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+
+import snowballstemmer
+
+from stores.words import folded, stem, words
 
 
 def test_words_are_folded_stemmed_and_free_of_function_words() -> None:
@@ -20,3 +26,16 @@ def test_identifiers_stay_whole() -> None:
 
 def test_folding_removes_case_and_accents() -> None:
     assert folded("ÉTÉ à Liège ﬁn") == "ete a liege fin"
+
+
+def test_threads_that_stem_at_once_do_not_disturb_each_other() -> None:
+    beginnings = map("".join, product("abdeimnorst", repeat=3))
+    known = [f"{begin}{end}" for begin in beginnings for end in ("ations", "ingly", "iveness")]
+    alone = list(map(snowballstemmer.stemmer("english").stemWord, known))
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            assert list(threads.map(lambda word: stem(word, "en"), known)) == alone
+    finally:
+        sys.setswitchinterval(usual)
