@@ -156,8 +156,7 @@ def _call_before_connect(engine: sa.Engine, before_connect: Callable[[], None]) 
 
 
 def _sounds_dead(error: BaseException) -> bool:
-    message = str(error).lower()
-    return any(words in message for words in _DEAD)
+    return any(words in str(error).lower() for words in _DEAD)
 
 
 def error_number(error: BaseException | None) -> int | None:
@@ -241,7 +240,7 @@ def translated_errors(url: sa.URL, setting: str = _SETTING) -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as error:
-        reason = _without_address(driver_message(error.orig))
+        reason = " ".join(driver_message(error.orig).split()).rstrip(".")[:500]
         if _may_succeed_again(error) and error_number(error.orig) not in RETRIED_ERRORS:
             raise StoreUnavailable(
                 f"MariaDB at {_place(url)} does not answer: {reason}. {_way_out(url, setting)}"
@@ -256,10 +255,8 @@ def translated_errors(url: sa.URL, setting: str = _SETTING) -> Iterator[None]:
 
 
 def _advice(number: int | None, setting: str) -> str:
-    if number not in _ADVICE:
-        return ""
-    if setting == _SETTING:
-        return _ADVICE[number]
+    if number not in _ADVICE or setting == _SETTING:
+        return _ADVICE.get(number or 0, "")
     return f" Correct {setting}: its user, its password, and a database that this user may read."
 
 
@@ -272,10 +269,6 @@ def _way_out(url: sa.URL, setting: str) -> str:
     if "unix_socket" in url.query:
         return "`kb db status` shows its state and its log."
     return f"Is it running, and is {setting} right? `kb doctor` looks closer."
-
-
-def _without_address(message: str) -> str:
-    return re.sub(r"\s+", " ", message).strip().rstrip(".")[:500]
 
 
 def server_info(engine: sa.Engine) -> ServerInfo:

@@ -52,7 +52,7 @@ def written_out(text: str, question: Question) -> str:
 def reason_for_the_model(error: UnsafeQuery | QueryFailed, sql: str) -> str:
     """Why a statement failed, without what the server quotes of cells and of bound values.
 
-    The driver writes those into the statement, so that a syntax error repeats them.
+    A driver may write the latter into the statement, so that a syntax error repeats them.
     """
     message, cause = str(error), error.__cause__  # only the server's errors have one
     number = error_number(cause.orig) if isinstance(cause, sa.exc.DBAPIError) else None
