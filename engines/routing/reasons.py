@@ -15,7 +15,7 @@ _PHRASES: Final = {
         "only_documents": "there are only documents",
         "no_tables": "no tables can be asked: {error}",
         "tables_failed": "where to look could not be seen from the tables: {error}",
-        "not_verified": "{reason}; no verified query answers it, so both are asked",
+        "not_verified": "{reason}; no verified query answers it, so the documents are asked too",
         "unreadable": "the model's choice could not be read; {reason}",
         "no_search": "nothing had to be looked up",
         "it": "it {does}",
@@ -43,7 +43,9 @@ _PHRASES: Final = {
         "only_documents": "il n'y a que des documents",
         "no_tables": "aucune table ne peut être interrogée : {error}",
         "tables_failed": "les tables n'ont pas pu dire où chercher : {error}",
-        "not_verified": "{reason} ; aucune requête vérifiée n'y répond, donc les deux sont lus",
+        "not_verified": (
+            "{reason} ; aucune requête vérifiée n'y répond, donc les documents sont consultés aussi"
+        ),
         "unreadable": "le choix du modèle était illisible ; {reason}",
         "no_search": "il n'y avait rien à chercher",
         "it": "elle {does}",

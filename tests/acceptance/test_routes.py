@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 from llama_index.core.base.response.schema import AsyncStreamingResponse, StreamingResponse
-from model_server import HANG, SERVER_ERROR, FakeModels
+from model_server import HANG, SERVER_ERROR, FakeModels, Fault
 from typer.testing import CliRunner, Result
 
 from kb import ConfigError, KnowledgeBase, ModelUnavailable
@@ -88,6 +88,10 @@ def configured(
         return path
 
     yield configured
+    drop_readers(server)
+
+
+def drop_readers(server: PrivateServer) -> None:
     admin = make_engine(server.url("mysql"))
     with admin.begin() as connection:
         names = "SELECT user FROM user WHERE user LIKE 'kb\\_reader\\_%%'"
@@ -218,3 +222,64 @@ def test_without_a_model_both_answers_stand_below_each_other(configured):
     )
     assert answer["answer"].startswith("From the tables:\nrevenue: 140.00")
     assert (answer["route"], answer["rows"]) == ("both", [["140.00"]])
+
+
+def test_tables_that_go_away_leave_the_documents(configured, server):
+    config = configured(llm={"provider": "none"})
+    with KnowledgeBase.open(config) as knowledge:
+        knowledge.index()
+        asked = knowledge.query_engine()
+        drop_readers(server)
+        knowledge.tables.engine.dispose()
+        answer = asked.query("How long can a customer send a kettle back?")
+    assert "within 30 days" in str(answer)
+    assert answer.metadata["route"] == "both"
+    assert "could not be seen from the tables: " in answer.metadata["route_reason"]
+
+
+def test_a_missing_file_of_verified_queries_leaves_the_documents(configured, settings, models):
+    config = configured(tables={**settings["tables"], "verified_queries": "gone.yaml"})
+    models.script = ["30 days [1]."]
+    with KnowledgeBase.open(config) as knowledge:
+        knowledge.index()
+        answer = knowledge.ask("How long can a kettle be returned?")
+    assert str(answer) == "30 days [1]."
+    assert answer.metadata["route"] == "documents"
+    assert "gone.yaml, which is not there" in answer.metadata["route_reason"]
+
+
+def test_where_no_tables_are_configured_nothing_is_said_of_them(configured, models):
+    config = configured(tables={})
+    models.script = ["30 days [1].", "30 jours [1]."]
+    with KnowledgeBase.open(config) as knowledge:
+        knowledge.index()
+        told = knowledge.ask("How long can a kettle be returned?").metadata["route_reason"]
+        raconte = knowledge.ask("Quand peut-on rendre une bouilloire ?").metadata["route_reason"]
+    assert (told, raconte) == ("there are only documents", "il n'y a que des documents")
+
+
+def test_without_a_model_passages_stand_below_what_no_query_answers(configured):
+    config = configured(llm={"provider": "none"})
+    with KnowledgeBase.open(config) as knowledge:
+        knowledge.index()
+        answer = knowledge.ask("How many customers have a kettle?")
+        assert answer.metadata["route"] == "both"
+        assert "no verified query answers it" in answer.metadata["route_reason"]
+        assert "send a kettle back within 30 days" in str(answer)
+        assert "no language model to write one" in str(answer)
+
+
+def test_a_model_without_structured_output_still_answers(knowledge, models):
+    refusal = Fault(400, body='{"error": {"message": "response_format is not supported"}}')
+    models.script = [refusal, "30 days [1]."]
+    answer = knowledge.ask("How long can a kettle be returned, and why?")
+    assert str(answer) == "30 days [1]."
+    assert "could not be read" in answer.metadata["route_reason"]
+
+
+def test_a_greeting_stands_in_no_search(configured):
+    config = configured(llm={"provider": "none"})
+    run(config, "index")
+    run(config, "sql", "What was our revenue?", "--save", "--sql", SUM)
+    answer = json.loads(run(config, "ask", "Thanks, and what was our revenue?", "--json").stdout)
+    assert (answer["route"], answer["rows"]) == ("database", [["140.00"]])
