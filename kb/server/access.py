@@ -66,11 +66,18 @@ def _require_own_page(request: Request) -> None:
     """No key guards this server, so no page of another site may speak to it, by whatever name."""
     host = request.headers.get("host", "")
     origin = request.headers.get("origin")
-    if urlsplit(f"//{host}").hostname not in LOOPBACK:
+    if _hostname(f"//{host}") not in LOOPBACK:
         raise Problem(421, "This is not the host", "Call this server by localhost or 127.0.0.1.")
-    is_foreign = origin is not None and urlsplit(origin).netloc != host
+    is_foreign = origin is not None and origin.partition("://")[2] != host
     if is_foreign or request.headers.get("sec-fetch-site", "none") not in _SAME_SITE:
         raise Problem(403, "Another site may not call", "Requests of other sites are refused.")
+
+
+def _hostname(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:  # a bracket too many
+        return None
 
 
 def allowed(scope: Scope) -> Callable[..., Awaitable[Caller]]:

@@ -67,7 +67,14 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
             await running
             await asyncio.to_thread(kb.close)
 
-    app = FastAPI(title="kb", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="kb",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way
     app.state.limits = Limits(config.serve)
     app.state.is_local = host in LOOPBACK

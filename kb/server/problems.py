@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from limits.errors import StorageError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kb.server.plain import without_places
 from stores import errors
@@ -123,8 +124,31 @@ def missing(what: str) -> Iterator[None]:
 def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
-    for kind in (Problem, errors.KBError, Exception):
+    for kind in (Problem, errors.KBError, StorageError):
         app.add_exception_handler(kind, _failed)
+    app.add_middleware(_Unforeseen)
+
+
+class _Unforeseen:
+    """Tells of a defect as of any problem, and inside the other middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception as error:
+            if has_begun or scope["type"] != "http":
+                raise
+            await response_of(problem_of(error), scope["path"])(scope, receive, send)
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:

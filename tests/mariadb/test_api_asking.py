@@ -165,6 +165,22 @@ def test_every_response_carries_the_headers_of_a_page_that_trusts_nobody(api):
         assert len(headers["x-request-id"]) == 16
 
 
+def test_a_defect_is_a_problem_like_any_other(api, monkeypatch, caplog):
+    def broken(*_args, **_options):
+        raise RuntimeError("SELECT canary FROM kb_api_key")
+
+    monkeypatch.setattr(type(api.kb), "search", broken)
+    for path in ("/api/search", "/api/search/"):
+        reply = api.client.post(path, json={"question": "goods"})
+        assert "canary" not in reply.text
+        assert reply.headers["x-request-id"]
+        assert reply.headers["content-security-policy"]
+    reply = api.client.post("/api/search", json={"question": "goods"})
+    assert reply.status_code == 500
+    assert reply.json()["id"] in caplog.text
+    assert "canary" in caplog.text
+
+
 def test_the_server_says_whether_it_lives_and_can_answer(api):
     assert api.client.get("/healthz").json() == {"status": "ok"}
     told = api.client.get("/readyz").json()

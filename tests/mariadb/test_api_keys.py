@@ -42,6 +42,8 @@ def test_without_any_key_this_machine_may_do_everything(served):
         ({"Host": "kb.evil.example"}, 421),
         ({"Host": "127.0.0.1.evil.example:8080"}, 421),
         ({"Host": ""}, 421),
+        ({"Host": "[::1"}, 421),
+        ({"Origin": "http://["}, 403),
         ({"Host": "localhost:8080"}, 200),
         ({"Host": "[::1]:8080"}, 200),
         ({"Host": "localhost", "Origin": "http://localhost"}, 200),
