@@ -45,7 +45,7 @@ def examine(path: Path | None = None) -> Iterator[Check]:
     yield from _database(config)
     if config.tables.include:
         yield from _tables(config)
-    yield from _models(config)
+    yield from model_checks(config)
 
 
 def _configuration(config: Config) -> Check:
@@ -203,7 +203,7 @@ def _verified_queries(config: Config, file: Path, engine: sa.Engine) -> Check:
     return Check(name, "warn", seen, f"Correct them in {file}, or take them out.")
 
 
-def _models(config: Config) -> Iterator[Check]:
+def model_checks(config: Config) -> Iterator[Check]:
     if config.embedding.provider == "local":
         yield _local_embedding(config)
     elif config.embedding.provider != "wordllama":

@@ -187,6 +187,17 @@ def test_the_server_says_whether_it_lives_and_can_answer(api):
     assert told == {"status": "ok", "database": "ok", "model": "ok", "index": "ok"}
 
 
+def test_the_server_is_not_ready_while_its_model_is_away(server, tmp_path):
+    with FakeModels() as embeddings, database_of(server) as url:
+        with FakeModels() as gone:
+            config = configured(url, tmp_path, embeddings, gone)
+        with running(config) as api:
+            reply = api.client.get("/readyz")
+    assert reply.status_code == 503
+    told = {"database": "ok", "model": "does not answer", "index": "empty"}
+    assert reply.json() == {"status": "not ready", **told}
+
+
 def test_the_description_of_the_api_needs_no_other_host(api):
     page = api.client.get("/docs").text
     assert "POST /api/ask" in page
