@@ -1,5 +1,6 @@
 """The page to ask in: its files, and Markdown as it shows it."""
 
+import mimetypes
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -13,6 +14,7 @@ from kb.server.asking import Body
 from kb.server.markdown import as_html
 
 router = APIRouter(tags=["page"])
+mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which browsers refuse
 _FILES: Final = StaticFiles(directory=Path(__file__).parent / "page")
 
 

@@ -1,32 +1,26 @@
 """A real Chromium on the page of a real server."""
 
-import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hostile
 import pytest
 import sqlalchemy as sa
 from api_server import Api, configured, database_of, running
+from browsers import ARGUMENTS, program
 from model_server import FakeModels
 
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-# No sandbox, as tests may run as root; and no calls of the browser itself.
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 TABLES = (
     "CREATE TABLE sales (month DATE, revenue DECIMAL(10,2))",
     "INSERT INTO sales VALUES ('2025-01-01', 1200.50), ('2025-02-01', 900), ('2025-03-01', 1500)",
     "CREATE TABLE notes (id INT, note LONGTEXT)",
-    "INSERT INTO notes VALUES (1, '<img src=x onerror=\"window.hacked=1\">'),"
-    " (2, '![x](http://evil.example/x.png) [y](javascript:window.hacked=1)'),"
-    " (3, REPEAT('<b>long</b> ', 900000))",
+    *hostile.NOTES,
 )
 VERIFIED = {
     "question": "How did revenue develop month by month?",
@@ -34,33 +28,26 @@ VERIFIED = {
     "parameters": {"least": 0},
     "name": "revenue",
 }
-HOSTILE_TEXT = (
-    "<script>window.hacked=1</script> <img src=x onerror='window.hacked=1'>\n\n"
-    "![a](http://evil.example/a.png) ![b][c] [click](javascript:window.hacked=1)\n\n"
-    "[c]: http://evil.example/c.png\n\n<http://evil.example/> <iframe src=//evil.example></iframe>"
-)
-HOSTILE_NAME = "<img src=x onerror=window.hacked=1>.md"
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if program is None:
+    if (found := program()) is None:
         pytest.skip("there is no Chromium: apt-get install chromium")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def models() -> Iterator[FakeModels]:
     with FakeModels(default="They go back within **30 days** [1].") as models:
         yield models
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(
     server: PrivateServer, models: FakeModels, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Api]:
@@ -88,8 +75,7 @@ def _fill(url: sa.URL) -> None:
 
 
 def _write_hostile(documents: Path) -> None:
-    text = f"# <b onclick=window.hacked=1>Lamps</b>\n\nLamps are warm. {HOSTILE_TEXT}\n"
-    (documents / HOSTILE_NAME).write_text(text, encoding="utf-8")
+    (documents / hostile.FILE_NAME).write_text(hostile.DOCUMENT, encoding="utf-8")
     (documents / "broken.pdf").write_bytes(b"\x00\x01 no PDF")
 
 
@@ -116,8 +102,12 @@ def seen(served: Api) -> Seen:
 
 
 @pytest.fixture
-def visit(chromium: Any, seen: Seen, models: FakeModels) -> Iterator[Callable[..., Any]]:
+def visit(
+    chromium: Any, seen: Seen, served: Api, models: FakeModels
+) -> Iterator[Callable[..., Any]]:
     """Open a page of its own; at the end nothing strange may have happened in any."""
+    while served.app.state.work._tasks:  # of the test before, which may still ask the model
+        time.sleep(0.01)
     models.script.clear()
     contexts = []
 

@@ -3,7 +3,9 @@
 import pytest
 
 expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
-Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python").Axe
+Axe = pytest.importorskip(
+    "axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python"
+).Axe
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 LOOKS = {
     "light": {"color_scheme": "light"},
@@ -106,7 +108,9 @@ def test_the_first_link_leads_past_the_sidebar(visit):
 def test_an_answer_is_told_to_those_who_listen(visit):
     page = visit()
     asked(page, "When do goods go back?", "documents")
-    expect(page.locator("#said")).to_contain_text("Answer with 1 source: They go back within 30 days")
+    expect(page.locator("#said")).to_contain_text(
+        "Answer with 1 source: They go back within 30 days"
+    )
 
 
 def test_the_browser_says_which_language_and_the_reader_may_choose(visit):

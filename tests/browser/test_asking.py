@@ -39,6 +39,9 @@ def test_words_are_shown_as_they_come_until_the_stop_button_ends_them(page, mode
     expect(turn).to_have_attribute("aria-busy", "false")
     expect(turn).not_to_contain_text("lamps")
     expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("article")).to_contain_text("They go back within")
+    expect(page.get_by_role("article")).to_contain_text("The answer was cut")
 
 
 def test_escape_stops_too_and_another_question_can_be_asked(page, models):

@@ -5,11 +5,11 @@ left the server, and that no error or dialog came up.
 """
 
 import pytest
-from conftest import HOSTILE_TEXT
+from hostile import TEXT
 from model_server import CutStream
 
 expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
-MADE = "img:not([alt='']), script, iframe, a[href*=evil], a[href^=javascript], style, [onclick], [onerror]"
+MADE = "img, script, iframe, a[href*=evil], a[href^=javascript], style, [onclick], [onerror]"
 
 
 def harmless(page):
@@ -19,9 +19,11 @@ def harmless(page):
 
 @pytest.mark.parametrize("source", ["Documents", "Tables"])
 def test_an_answer_with_scripts_images_and_links_is_text(page, ask, models, source):
-    models.script = [HOSTILE_TEXT] if source == "Documents" else ["SELECT 1 AS n", HOSTILE_TEXT]
+    models.script = [TEXT] if source == "Documents" else ["SELECT 1 AS n", TEXT]
     turn = ask("What <img src=x onerror=window.hacked=1> is it?", source)
-    expect(turn.get_by_role("heading").first).to_have_text("What <img src=x onerror=window.hacked=1> is it?")
+    expect(turn.get_by_role("heading").first).to_have_text(
+        "What <img src=x onerror=window.hacked=1> is it?"
+    )
     harmless(page)
     page.reload()
     expect(page.get_by_role("article")).to_have_count(1)
@@ -29,7 +31,7 @@ def test_an_answer_with_scripts_images_and_links_is_text(page, ask, models, sour
 
 
 def test_a_half_streamed_image_is_text_too(page, ask, models):
-    models.script = [CutStream(f"First.\n\n{HOSTILE_TEXT}\n\nand so on", words=999, wait=0.5)]
+    models.script = [CutStream(f"First.\n\n{TEXT}\n\nand so on", words=999, wait=0.5)]
     turn = ask()
     expect(turn.locator(".prose")).to_contain_text("and so")
     harmless(page)
@@ -47,12 +49,21 @@ def test_a_passage_its_title_and_its_file_name_are_text(page, ask, models):
 
 
 def test_cells_and_column_names_are_text_and_a_large_cell_is_cut(page, ask, models):
-    models.script = ["SELECT id, note AS `<i onclick=hacked()>` FROM notes", "So it is."]
+    models.script = ["SELECT id, note AS `<i onclick=hacked>` FROM notes WHERE id < 4", "So it is."]
     result = ask("Notes?", "Tables").get_by_role("region", name="Result").first
     result.get_by_role("button", name="Table").wait_for()
     cells = result.locator("tbody tr td:nth-child(2)")
     expect(cells.nth(0)).to_have_text('<img src=x onerror="window.hacked=1">')
     assert len(cells.nth(2).inner_text()) < 400
+    expect(result.get_by_role("columnheader").nth(1)).to_have_text("<i onclick=hacked>")
+    harmless(page)
+
+
+def test_a_cell_of_10_megabytes_leaves_the_page_quick(page, ask, models):
+    models.script = ["SELECT note FROM notes WHERE id = 4", "So it is."]
+    turn = ask("Notes?", "Tables")
+    assert len(turn.inner_text()) < 2000
+    page.get_by_role("textbox", name="Your question").fill("Still here?")
     harmless(page)
 
 
@@ -66,7 +77,12 @@ def test_titles_of_sessions_and_names_of_documents_are_text(page, ask, visit):
 
 
 def test_addresses_after_the_hash_are_no_paths_to_other_places(visit):
-    for path in ("#/chat/%2e%2e%2f%2e%2e%2fdocs", "#/chat/<img src=x>", "#//evil.example", "#/%E0%A4%A"):
+    for path in (
+        "#/chat/%2e%2e%2f%2e%2e%2fdocs",
+        "#/chat/<img src=x>",
+        "#//evil.example",
+        "#/%E0%A4%A",
+    ):
         harmless(visit(path))
 
 
@@ -75,8 +91,10 @@ def test_scripts_written_into_the_page_do_not_run(page, seen):
     blocked = page.evaluate(
         """async () => {
             const blocked = [];
-            document.addEventListener("securitypolicyviolation", (each) => blocked.push(each.effectiveDirective));
-            document.body.insertAdjacentHTML("beforeend", "<img src='data:,' onerror='window.hacked=1'>");
+            document.addEventListener("securitypolicyviolation", (each) =>
+                blocked.push(each.effectiveDirective));
+            const image = "<img src='data:,' onerror='window.hacked=1'>";
+            document.body.insertAdjacentHTML("beforeend", image);
             const script = document.createElement("script");
             script.textContent = "window.hacked = 1";
             document.body.append(script);

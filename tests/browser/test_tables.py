@@ -49,7 +49,12 @@ def test_the_rows_are_saved_as_csv(page, rows):
     with page.expect_download() as download:
         result.get_by_role("button", name="Save as CSV").click()
     text = download.value.path().read_text("utf-8-sig")
-    assert list(csv.reader(text.splitlines())) == [["id", "city"], ["7", "Lyon"], ["8", "Bern"], ["9", ""]]
+    assert list(csv.reader(text.splitlines())) == [
+        ["id", "city"],
+        ["7", "Lyon"],
+        ["8", "Bern"],
+        ["9", ""],
+    ]
 
 
 def test_a_result_that_was_cut_says_at_how_many_rows(rows):
@@ -59,7 +64,9 @@ def test_a_result_that_was_cut_says_at_how_many_rows(rows):
 
 def test_categories_are_bars(rows):
     result = rows("SELECT city, id * 2 AS pieces FROM orders WHERE city IS NOT NULL")
-    expect(result.get_by_role("img", name="Chart of pieces by city").locator(".mark")).to_have_count(2)
+    expect(
+        result.get_by_role("img", name="Chart of pieces by city").locator(".mark")
+    ).to_have_count(2)
 
 
 def test_names_without_numbers_are_no_chart(rows):
@@ -86,7 +93,9 @@ def test_the_sql_is_edited_and_run_again_under_the_guard(sales):
     sales.get_by_role("button", name="Check").click()
     expect(sales.get_by_text("The statement may run.")).to_be_visible()
     sales.get_by_role("button", name="Run").click()
-    expect(sales.get_by_role("region", name="Result").get_by_role("button", name="Table")).to_be_visible()
+    expect(
+        sales.get_by_role("region", name="Result").get_by_role("button", name="Table")
+    ).to_be_visible()
     for statement in ("DELETE FROM orders", "SELECT word FROM secrets", "SELECT SLEEP(9)"):
         editor.fill(statement)
         editor.press("Control+Enter")

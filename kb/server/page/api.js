@@ -40,7 +40,10 @@ async function request(method, path, body, signal) {
   const response = await fetch(path, {
     method,
     signal,
-    headers: { ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...authorization() },
+    headers: {
+      ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+      ...authorization(),
+    },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   if (response.ok) return response;
@@ -74,7 +77,9 @@ async function* decoded(body) {
 
 function eventOf(block) {
   const fields = Object.fromEntries(
-    block.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]),
+    block
+      .split("\n")
+      .map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]),
   );
   return fields.event ? [fields.event, JSON.parse(fields.data)] : null;
 }

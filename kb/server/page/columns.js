@@ -30,7 +30,10 @@ export function isLabel(name) {
 }
 
 export function isTime(name, rows, at) {
-  return holdsDates(rows, at) || (/(^|_)(year|month|week|day|quarter|hour)$/i.test(name) && holdsNumbers(rows, at));
+  return (
+    holdsDates(rows, at) ||
+    (/(^|_)(year|month|week|day|quarter|hour)$/i.test(name) && holdsNumbers(rows, at))
+  );
 }
 
 // As the reader's language writes it; what only names something stays as it is.
@@ -38,8 +41,14 @@ export function written(value, name, unit) {
   if (!isNumeric(value)) return String(value);
   const digits = String(value).split(".")[1]?.length ?? 0;
   const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
-  if (/^[A-Z]{3}$/.test(unit ?? "")) return number(value, { ...options, style: "currency", currency: unit });
+  if (/^[A-Z]{3}$/.test(unit ?? ""))
+    return number(value, { ...options, style: "currency", currency: unit });
   if (unit === "%") return `${number(value, options)} %`;
-  const text = digits || unit ? number(value, options) : isLabel(name) ? String(value) : number(value, { useGrouping: false });
+  const text =
+    digits || unit
+      ? number(value, options)
+      : isLabel(name)
+        ? String(value)
+        : number(value, { useGrouping: false });
   return unit ? `${text} ${unit}` : text;
 }

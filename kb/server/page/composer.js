@@ -34,7 +34,12 @@ export class Composer {
     this.element = make(
       "form",
       { class: "composer", "aria-label": t("question"), submit: (event) => this.submitted(event) },
-      make("div", { class: "box" }, this.words, make("div", { class: "tools" }, this.sources(), this.options(), this.button)),
+      make(
+        "div",
+        { class: "box" },
+        this.words,
+        make("div", { class: "tools" }, this.sources(), this.options(), this.button),
+      ),
     );
     this.showState();
     this.offerProfiles();
@@ -57,11 +62,20 @@ export class Composer {
       });
       return make("label", {}, input, make("span", {}, t(source)));
     });
-    return make("fieldset", { class: "choices" }, make("legend", { class: "hidden" }, t("source")), choices);
+    return make(
+      "fieldset",
+      { class: "choices" },
+      make("legend", { class: "hidden" }, t("source")),
+      choices,
+    );
   }
 
   options() {
-    const summary = make("summary", { "aria-label": t("options"), title: t("options") }, icon("filter"));
+    const summary = make(
+      "summary",
+      { "aria-label": t("options"), title: t("options") },
+      icon("filter"),
+    );
     const fields = make(
       "div",
       { class: "sheet above" },
@@ -83,7 +97,9 @@ export class Composer {
 
   async offerProfiles() {
     const profiles = await get("api/profiles").catch(() => []);
-    const options = profiles.map((each) => make("option", { value: each.name, title: each.description }, each.name));
+    const options = profiles.map((each) =>
+      make("option", { value: each.name, title: each.description }, each.name),
+    );
     this.profile.replaceChildren(...options);
     this.profile.value = remembered.profile || (profiles.find((each) => each.default)?.name ?? "");
   }

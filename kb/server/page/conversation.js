@@ -11,7 +11,9 @@ import { t } from "./words.js";
 const MOST_SUGGESTIONS = 4;
 
 export function randomId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
 }
 
 export class Conversation {
@@ -22,7 +24,12 @@ export class Conversation {
     this.abort = null;
     this.turns = make("div", { class: "turns" });
     this.composer = new Composer({ ask: (asked) => this.ask(asked), stop: () => this.stop() });
-    this.element = make("div", { class: "conversation" }, make("div", { class: "scroller" }, this.turns), this.composer.element);
+    this.element = make(
+      "div",
+      { class: "conversation" },
+      make("div", { class: "scroller" }, this.turns),
+      this.composer.element,
+    );
   }
 
   async open() {
@@ -30,7 +37,9 @@ export class Conversation {
     try {
       await this.showStored();
     } catch (error) {
-      this.turns.replaceChildren(make("p", { class: "problem", role: "alert" }, t("error", { reason: error.message })));
+      this.turns.replaceChildren(
+        make("p", { class: "problem", role: "alert" }, t("error", { reason: error.message })),
+      );
     }
   }
 
@@ -42,18 +51,28 @@ export class Conversation {
   welcome() {
     const suggestions = make("ul", { class: "suggestions", "aria-label": t("suggestions") });
     const head = make("h1", {}, t("welcome"));
-    this.turns.replaceChildren(make("div", { class: "welcome" }, head, make("p", {}, t("welcomeDetail")), suggestions));
+    this.turns.replaceChildren(
+      make("div", { class: "welcome" }, head, make("p", {}, t("welcomeDetail")), suggestions),
+    );
     this.element.classList.add("new");
     this.composer.focus();
-    suggested().then((questions) => suggestions.append(...questions.map((each) => this.suggestion(each))), () => null);
+    suggested().then(
+      (questions) => suggestions.append(...questions.map((each) => this.suggestion(each))),
+      () => null,
+    );
   }
 
   suggestion(question) {
-    return make("li", {}, button(question, () => this.ask({ ...this.composer.asked(), message: question })));
+    return make(
+      "li",
+      {},
+      button(question, () => this.ask({ ...this.composer.asked(), message: question })),
+    );
   }
 
   async showStored() {
     const session = await get(address("api/sessions", this.id));
+    document.title = titled(session.title || this.id);
     const html = await asHtml(session.turns.map((turn) => turn.answer ?? ""));
     const views = session.turns.map((turn) => this.view(turn.question, turn.id));
     this.turns.replaceChildren(
@@ -68,13 +87,21 @@ export class Conversation {
 
   view(question, turnId, asked = { message: question }) {
     const again = (source) => this.ask({ ...asked, message: question, source });
-    return new TurnView({ sessionId: this.id, turnId, question, again, retry: () => this.ask({ ...asked, turnId }) });
+    return new TurnView({
+      sessionId: this.id,
+      turnId,
+      question,
+      again,
+      retry: () => this.ask({ ...asked, turnId }),
+    });
   }
 
   async ask(asked) {
     if (this.abort || !asked.message.trim()) return;
     this.element.classList.remove("new");
-    this.turns.querySelector(".welcome")?.replaceWith(make("h1", { class: "hidden" }, asked.message));
+    this.turns
+      .querySelector(".welcome")
+      ?.replaceWith(make("h1", { class: "hidden" }, asked.message));
     const turnId = asked.turnId ?? randomId();
     const view = this.view(asked.message, turnId, asked);
     this.turns.querySelector(`[data-turn="${turnId}"]`)?.remove();
@@ -92,20 +119,38 @@ export class Conversation {
   }
 
   async follow(view, { message, source, profile, filters }, turnId) {
-    const body = { message, turn_id: turnId, source: source ?? "auto", profile, filters: filters ?? {}, stream: true };
+    const body = {
+      message,
+      turn_id: turnId,
+      source: source ?? "auto",
+      profile,
+      filters: filters ?? {},
+      stream: true,
+    };
     try {
-      for await (const [name, data] of events(`${address("api/sessions", this.id)}/turns`, body, this.abort.signal)) {
+      for await (const [name, data] of events(
+        `${address("api/sessions", this.id)}/turns`,
+        body,
+        this.abort.signal,
+      )) {
         await view.show(name, data);
-        if (name === "route") this.hasBegun();
+        if (name === "route") this.hasBegun(message);
       }
       view.ended();
     } catch (error) {
-      view.broken(error.name === "AbortError" ? null : error instanceof Problem ? error : new Error(t("interrupted")));
+      view.broken(
+        error.name === "AbortError"
+          ? null
+          : error instanceof Problem
+            ? error
+            : new Error(t("interrupted")),
+      );
     }
   }
 
-  hasBegun() {
+  hasBegun(question) {
     const isNew = this.isNew;
+    if (isNew) document.title = titled(question);
     this.isNew = false;
     this.composer.placeholder(t("placeholderMore"));
     this.begun(this.id, isNew).catch((error) => announce(error.message));
@@ -114,6 +159,10 @@ export class Conversation {
   stop() {
     this.abort?.abort();
   }
+}
+
+function titled(title) {
+  return `${title.slice(0, 80)} · kb`;
 }
 
 async function suggested() {

@@ -5,7 +5,11 @@ import { t } from "./words.js";
 
 export function dialog({ title, body = [], accept, isDangerous = false }) {
   const cancel = button(t("cancel"), () => element.close(""), { class: "plain" });
-  const confirm = make("button", { type: "submit", class: isDangerous ? "danger" : "primary" }, accept);
+  const confirm = make(
+    "button",
+    { type: "submit", class: isDangerous ? "danger" : "primary" },
+    accept,
+  );
   const form = make(
     "form",
     { method: "dialog" },

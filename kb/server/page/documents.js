@@ -21,7 +21,12 @@ export function showDocuments(main) {
     make(
       "div",
       { class: "documents" },
-      make("header", {}, make("h1", {}, t("documents")), make("p", { class: "quiet" }, t("documentsDetail"))),
+      make(
+        "header",
+        {},
+        make("h1", {}, t("documents")),
+        make("p", { class: "quiet" }, t("documentsDetail")),
+      ),
       upload.element,
       list.element,
     ),
@@ -33,16 +38,57 @@ export function showDocuments(main) {
 class DocumentList {
   constructor() {
     const changed = () => this.reload();
-    this.search = make("input", { type: "search", placeholder: t("searchDocuments"), "aria-label": t("searchDocuments"), input: () => this.later() });
-    this.status = make("select", { "aria-label": t("status"), change: changed }, make("option", { value: "" }, t("anyStatus")), make("option", { value: "indexed" }, t("statusIndexed")), make("option", { value: "failed" }, t("statusFailed")));
-    this.root = make("select", { "aria-label": t("root"), change: changed }, make("option", { value: "" }, t("anyRoot")));
+    this.search = make("input", {
+      type: "search",
+      placeholder: t("searchDocuments"),
+      "aria-label": t("searchDocuments"),
+      input: () => this.later(),
+    });
+    this.status = make(
+      "select",
+      { "aria-label": t("status"), change: changed },
+      make("option", { value: "" }, t("anyStatus")),
+      make("option", { value: "indexed" }, t("statusIndexed")),
+      make("option", { value: "failed" }, t("statusFailed")),
+    );
+    this.root = make(
+      "select",
+      { "aria-label": t("root"), change: changed },
+      make("option", { value: "" }, t("anyRoot")),
+    );
     this.count = make("p", { class: "quiet", role: "status" });
     this.body = make("tbody");
-    this.more = button(t("more"), () => this.load().catch((error) => this.tell(error)), { hidden: true });
-    const filters = make("div", { class: "filters", role: "search", "aria-label": t("filterDocuments") }, this.search, this.status, this.root, this.count);
-    const names = ["name", "status", "passages", "size", "indexedAt"].map((word) => make("th", { scope: "col", class: `of-${word}` }, t(word)));
-    const head = make("thead", {}, make("tr", {}, names, make("th", { scope: "col" }, make("span", { class: "hidden" }, t("actions")))));
-    this.element = make("section", { "aria-label": t("documents") }, filters, make("table", { class: "document-table" }, head, this.body), this.more);
+    this.more = button(t("more"), () => this.load().catch((error) => this.tell(error)), {
+      hidden: true,
+    });
+    const filters = make(
+      "div",
+      { class: "filters", role: "search", "aria-label": t("filterDocuments") },
+      this.search,
+      this.status,
+      this.root,
+      this.count,
+    );
+    const names = ["name", "status", "passages", "size", "indexedAt"].map((word) =>
+      make("th", { scope: "col", class: `of-${word}` }, t(word)),
+    );
+    const head = make(
+      "thead",
+      {},
+      make(
+        "tr",
+        {},
+        names,
+        make("th", { scope: "col" }, make("span", { class: "hidden" }, t("actions"))),
+      ),
+    );
+    this.element = make(
+      "section",
+      { "aria-label": t("documents") },
+      filters,
+      make("table", { class: "document-table" }, head, this.body),
+      this.more,
+    );
     this.turn = 0;
   }
 
@@ -67,7 +113,13 @@ class DocumentList {
 
   async load() {
     const turn = ++this.turn;
-    const query = { search: this.search.value.trim(), status: this.status.value, root: this.root.value, offset: this.shown, limit: PAGE };
+    const query = {
+      search: this.search.value.trim(),
+      status: this.status.value,
+      root: this.root.value,
+      offset: this.shown,
+      limit: PAGE,
+    };
     const { documents, total } = await get("api/documents", query);
     if (turn !== this.turn) return;
     const rows = documents.map((each) => this.row(each));
@@ -80,14 +132,43 @@ class DocumentList {
 
   row(document) {
     const { path, title, root, status, reason, chunks, size, indexed_at: when } = document;
-    const name = make("th", { scope: "row" }, original(document), make("span", { class: "quiet" }, [root, title && title !== path ? path : null].filter(Boolean).join(" / ")), reason ? make("span", { class: "problem" }, reason) : null);
-    const state = make("td", { class: "of-status" }, make("span", { class: `status ${status}` }, t(status === "failed" ? "statusFailed" : "statusIndexed")));
-    const cells = [["passages", status === "failed" ? "–" : number(chunks)], ["size", size == null ? "–" : bytes(size)], ["indexedAt", when ? date(when) : "–"]];
+    const name = make(
+      "th",
+      { scope: "row" },
+      original(document),
+      make(
+        "span",
+        { class: "quiet" },
+        [root, title && title !== path ? path : null].filter(Boolean).join(" / "),
+      ),
+      reason ? make("span", { class: "problem" }, reason) : null,
+    );
+    const state = make(
+      "td",
+      { class: "of-status" },
+      make(
+        "span",
+        { class: `status ${status}` },
+        t(status === "failed" ? "statusFailed" : "statusIndexed"),
+      ),
+    );
+    const cells = [
+      ["passages", status === "failed" ? "–" : number(chunks)],
+      ["size", size == null ? "–" : bytes(size)],
+      ["indexedAt", when ? date(when) : "–"],
+    ];
     const actions = menu({ label: `${t("actions")}: ${path}`, picture: "more" }, [
       [t("retry"), () => this.retry(document)],
       [t("forget"), () => this.forget(document), "danger"],
     ]);
-    return make("tr", {}, name, state, cells.map(([word, text]) => make("td", { class: `of-${word}`, "data-label": t(word) }, text)), make("td", { class: "of-actions" }, actions));
+    return make(
+      "tr",
+      {},
+      name,
+      state,
+      cells.map(([word, text]) => make("td", { class: `of-${word}`, "data-label": t(word) }, text)),
+      make("td", { class: "of-actions" }, actions),
+    );
   }
 
   async retry({ root, path }) {
@@ -98,8 +179,15 @@ class DocumentList {
   }
 
   async forget({ root, path }) {
-    const body = make("p", {}, t(root === UPLOADS ? "deleteUploaded" : "deleteIndexed", { name: path }));
-    if (!(await dialog({ title: t("deleteDocument"), body, accept: t("forget"), isDangerous: true }))) return;
+    const body = make(
+      "p",
+      {},
+      t(root === UPLOADS ? "deleteUploaded" : "deleteIndexed", { name: path }),
+    );
+    if (
+      !(await dialog({ title: t("deleteDocument"), body, accept: t("forget"), isDangerous: true }))
+    )
+      return;
     await remove(address("api/documents", root, path));
     await this.reload();
     this.search.focus();
@@ -109,7 +197,10 @@ class DocumentList {
 function original({ root, path, title }) {
   const target = originalPath(root, path);
   const label = title || path;
-  if (hasKey()) return button(label, async () => save(await file(target), path.split("/").pop()), { class: "link title" });
+  if (hasKey())
+    return button(label, async () => save(await file(target), path.split("/").pop()), {
+      class: "link title",
+    });
   return make("a", { href: target, target: "_blank", rel: "noopener", class: "title" }, label);
 }
 

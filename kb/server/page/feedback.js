@@ -6,14 +6,27 @@ import { button, iconButton, make } from "./dom.js";
 import { t } from "./words.js";
 
 export function feedback(sessionId, turnId) {
-  const rate = (rating) => post("api/feedback", { session_id: sessionId, turn_id: turnId, ...rating });
-  const words = make("input", { "aria-label": t("comment"), placeholder: t("comment"), maxlength: 5000 });
-  const form = make("form", { class: "comment", hidden: true }, words, make("button", { type: "submit" }, t("sendComment")), button(t("cancel"), close, { class: "plain" }));
+  const rate = (rating) =>
+    post("api/feedback", { session_id: sessionId, turn_id: turnId, ...rating });
+  const words = make("input", {
+    "aria-label": t("comment"),
+    placeholder: t("comment"),
+    maxlength: 5000,
+  });
+  const form = make(
+    "form",
+    { class: "comment", hidden: true },
+    words,
+    make("button", { type: "submit" }, t("sendComment")),
+    button(t("cancel"), close, { class: "plain" }),
+  );
   const thumbs = [thumb("up", "good", 1), thumb("down", "bad", -1)];
   let rating = null;
 
   function thumb(picture, word, value) {
-    return iconButton(picture, t(word), () => chosen(value).catch(tell), { "aria-pressed": "false" });
+    return iconButton(picture, t(word), () => chosen(value).catch(tell), {
+      "aria-pressed": "false",
+    });
   }
 
   async function chosen(value) {
@@ -39,7 +52,9 @@ export function feedback(sessionId, turnId) {
 
   function tell(error) {
     form.hidden = false;
-    form.replaceChildren(make("span", { class: "problem", role: "alert" }, t("error", { reason: error.message })));
+    form.replaceChildren(
+      make("span", { class: "problem", role: "alert" }, t("error", { reason: error.message })),
+    );
   }
 
   form.addEventListener("submit", (event) => commented(event).catch(tell));

@@ -54,7 +54,7 @@ function mark(page, id) {
   document.getElementById("to-documents").ariaCurrent = page === "documents" ? "page" : null;
   document.getElementById("to-new").ariaCurrent = page === "" ? "page" : null;
   markSession(page === "chat" ? id : null);
-  document.title = page === "documents" ? `${t("documents")} · kb` : "kb";
+  if (page !== "chat") document.title = page === "documents" ? `${t("documents")} · kb` : "kb";
   document.getElementById("place").textContent = page === "documents" ? t("documents") : "";
 }
 
@@ -66,7 +66,11 @@ async function tellState() {
 }
 
 function forgetButton(name) {
-  return make("button", { type: "button", class: "link", click: forgetKey, title: name }, t("forgetKey"));
+  return make(
+    "button",
+    { type: "button", class: "link", click: forgetKey, title: name },
+    t("forgetKey"),
+  );
 }
 
 function failed(error) {

@@ -7,10 +7,19 @@ import { t } from "./words.js";
 export function menu({ label, picture, words, kind = "plain icon-button" }, actions, head = []) {
   const opener = make(
     "button",
-    { type: "button", class: kind, "aria-label": label, title: label, "aria-haspopup": "menu", "aria-expanded": "false" },
+    {
+      type: "button",
+      class: kind,
+      "aria-label": label,
+      title: label,
+      "aria-haspopup": "menu",
+      "aria-expanded": "false",
+    },
     words ?? icon(picture),
   );
-  const items = actions.map(([words, act, style = ""]) => button(words, () => done(act), { role: "menuitem", class: `plain ${style}` }));
+  const items = actions.map(([words, act, style = ""]) =>
+    button(words, () => done(act), { role: "menuitem", class: `plain ${style}` }),
+  );
   const list = make("div", { role: "menu", "aria-label": label }, items);
   const sheet = make("div", { class: "sheet", hidden: true }, head, list);
   const element = make("div", { class: "menu" }, opener, sheet);
@@ -19,7 +28,7 @@ export function menu({ label, picture, words, kind = "plain icon-button" }, acti
     sheet.hidden = !isOpen;
     opener.ariaExpanded = String(isOpen);
     document[isOpen ? "addEventListener" : "removeEventListener"]("pointerdown", outside);
-    if (isOpen) place(sheet), items[0].focus();
+    if (isOpen) (place(sheet), items[0].focus());
   }
 
   function outside(event) {

@@ -9,7 +9,11 @@ import { save } from "./save.js";
 import { t } from "./words.js";
 
 const panel = document.getElementById("passage");
-const MARKDOWN = ["text/markdown", "text/html", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"];
+const MARKDOWN = [
+  "text/markdown",
+  "text/html",
+  "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+];
 let opener = null;
 let shown = 0;
 
@@ -24,13 +28,16 @@ export async function openPassage(citation, { opener: from, searchId }) {
   panel.hidden = false;
   document.body.classList.add("reading");
   panel.querySelector("h2").focus();
-  if (searchId) post("api/feedback", { search_id: searchId, clicked: citation.number }).catch(() => null);
+  if (searchId)
+    post("api/feedback", { search_id: searchId, clicked: citation.number }).catch(() => null);
   try {
     const passage = await get(`${address("api/chunks", citation.chunk)}?around=1`);
     const parts = await partsOf(passage);
     if (turn === shown) show(citation, passage, parts);
   } catch (error) {
-    panel.lastChild.replaceWith(make("p", { class: "problem", role: "alert" }, t("passageFailed", { reason: error.message })));
+    panel.lastChild.replaceWith(
+      make("p", { class: "problem", role: "alert" }, t("passageFailed", { reason: error.message })),
+    );
   }
 }
 
@@ -54,7 +61,8 @@ function heading(citation) {
 
 async function partsOf(passage) {
   const all = [...passage.before, passage, ...passage.after];
-  if (!MARKDOWN.includes(passage.metadata.media_type)) return all.map((each) => make("p", { class: "tail" }, each.text));
+  if (!MARKDOWN.includes(passage.metadata.media_type))
+    return all.map((each) => make("p", { class: "tail" }, each.text));
   return (await asHtml(all.map((each) => each.text))).map(fragment);
 }
 
@@ -83,7 +91,12 @@ function where({ path, headings, page, lines }) {
 
 function around(title, parts) {
   if (!parts.length) return null;
-  return make("section", { class: "around", "aria-label": title }, make("h3", {}, title), make("div", { class: "prose" }, parts));
+  return make(
+    "section",
+    { class: "around", "aria-label": title },
+    make("h3", {}, title),
+    make("div", { class: "prose" }, parts),
+  );
 }
 
 export function originalPath(root, path) {
@@ -93,7 +106,17 @@ export function originalPath(root, path) {
 // A link cannot carry the key, so with one the file is fetched and kept.
 function original({ root, path, page }) {
   const target = originalPath(root, path);
-  if (hasKey()) return button([icon("open"), t("saveOriginal")], async () => save(await file(target), path.split("/").pop()), { class: "original" });
+  if (hasKey())
+    return button(
+      [icon("open"), t("saveOriginal")],
+      async () => save(await file(target), path.split("/").pop()),
+      { class: "original" },
+    );
   const link = page ? `${target}#page=${page}` : target;
-  return make("a", { href: link, target: "_blank", rel: "noopener", class: "original" }, icon("open"), t("original"));
+  return make(
+    "a",
+    { href: link, target: "_blank", rel: "noopener", class: "original" },
+    icon("open"),
+    t("original"),
+  );
 }

@@ -65,9 +65,13 @@ function endOfBlocks(text) {
 export function withCitations(root, chip) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   const texts = [];
-  while (walker.nextNode()) if (!walker.currentNode.parentElement.closest("code, pre")) texts.push(walker.currentNode);
+  while (walker.nextNode())
+    if (!walker.currentNode.parentElement.closest("code, pre")) texts.push(walker.currentNode);
   for (const node of texts) {
     const parts = node.data.split(/\[(\d{1,3})\]/);
-    if (parts.length > 1) node.replaceWith(...parts.map((part, at) => (at % 2 ? (chip(Number(part)) ?? `[${part}]`) : part)));
+    if (parts.length > 1)
+      node.replaceWith(
+        ...parts.map((part, at) => (at % 2 ? (chip(Number(part)) ?? `[${part}]`) : part)),
+      );
   }
 }

@@ -15,7 +15,10 @@ let units = null;
 // What columns count in is known of verified queries.
 async function unitsOf(verified) {
   if (!verified) return {};
-  units ??= get("api/verified").then((all) => Object.fromEntries(all.map((each) => [each.name, each.units])), () => ({}));
+  units ??= get("api/verified").then(
+    (all) => Object.fromEntries(all.map((each) => [each.name, each.units])),
+    () => ({}),
+  );
   return (await units)[verified.name] ?? {};
 }
 
@@ -28,15 +31,29 @@ export function resultOf(rows) {
 function parts(given, units) {
   const { columns, rows, truncated, verified } = given;
   const chart = chartOf(columns, rows, units);
-  const makers = { chart: chart && (() => chart.element), table: () => tableOf(columns, rows, units), sql: () => statement(given, resultOf) };
+  const makers = {
+    chart: chart && (() => chart.element),
+    table: () => tableOf(columns, rows, units),
+    sql: () => statement(given, resultOf),
+  };
   const body = make("div", { class: "result-body" });
   const begin = chart ? "chart" : rows.length > 1 ? "table" : null;
-  const count = make("span", { class: truncated ? "cut" : "quiet" }, t(truncated ? "rowsCut" : "rows", { n: rows.length }));
+  const count = make(
+    "span",
+    { class: truncated ? "cut" : "quiet" },
+    t(truncated ? "rowsCut" : "rows", { n: rows.length }),
+  );
   const head = make(
     "div",
     { class: "result-head" },
     tabs(makers, body, begin),
-    make("div", { class: "facts" }, verified && verifiedMark(verified), count, csvButton(columns, rows)),
+    make(
+      "div",
+      { class: "facts" },
+      verified && verifiedMark(verified),
+      count,
+      csvButton(columns, rows),
+    ),
   );
   return [head, body];
 }
@@ -50,7 +67,20 @@ function tabs(makers, body, begin) {
   const made = {};
   const buttons = Object.keys(makers)
     .filter((name) => makers[name])
-    .map((name) => make("button", { type: "button", class: "tab", "data-part": name, "aria-expanded": "false", click: () => choose(name) }, icon(PICTURES[name]), t(name)));
+    .map((name) =>
+      make(
+        "button",
+        {
+          type: "button",
+          class: "tab",
+          "data-part": name,
+          "aria-expanded": "false",
+          click: () => choose(name),
+        },
+        icon(PICTURES[name]),
+        t(name),
+      ),
+    );
 
   function choose(name) {
     const isOpen = buttons.find((each) => each.dataset.part === name).ariaExpanded === "true";
@@ -63,6 +93,10 @@ function tabs(makers, body, begin) {
 }
 
 function verifiedMark({ verified_by: name, verified_at: when, question }) {
-  const told = t("verifiedBy", { name, date: date(when, { dateStyle: "long", timeZone: "UTC" }), question });
+  const told = t("verifiedBy", {
+    name,
+    date: date(when, { dateStyle: "long", timeZone: "UTC" }),
+    question,
+  });
   return make("span", { class: "verified", title: told }, icon("check"), t("verified"));
 }

@@ -27,21 +27,28 @@ export async function listSessions() {
   const sessions = await get("api/sessions", { search: words });
   if (turn !== asked) return;
   const empty = t(words ? "noSessionsFound" : "noSessions");
-  list.replaceChildren(...(sessions.length ? sessions.map(entry) : [make("li", { class: "quiet" }, empty)]));
+  list.replaceChildren(
+    ...(sessions.length ? sessions.map(entry) : [make("li", { class: "quiet" }, empty)]),
+  );
   if (words) announce(sessions.length ? sessions.map((each) => each.title).join(", ") : empty);
   markSession(current);
 }
 
 export function markSession(id) {
   current = id;
-  for (const link of list.querySelectorAll("a")) link.ariaCurrent = link.dataset.id === id ? "page" : null;
+  for (const link of list.querySelectorAll("a"))
+    link.ariaCurrent = link.dataset.id === id ? "page" : null;
 }
 
 function entry(session) {
   const title = session.title || session.id;
   const link = make(
     "a",
-    { href: `#/chat/${encodeURIComponent(session.id)}`, "data-id": session.id, title: date(session.updated) },
+    {
+      href: `#/chat/${encodeURIComponent(session.id)}`,
+      "data-id": session.id,
+      title: date(session.updated),
+    },
     make("span", { class: "title" }, title),
     session.excerpt ? make("span", { class: "excerpt" }, session.excerpt) : null,
   );
@@ -55,7 +62,12 @@ function entry(session) {
 }
 
 async function rename(session) {
-  const input = make("input", { value: session.title, required: true, maxlength: 255, autofocus: true });
+  const input = make("input", {
+    value: session.title,
+    required: true,
+    maxlength: 255,
+    autofocus: true,
+  });
   const body = make("label", { class: "field" }, t("title"), input);
   if (!(await dialog({ title: t("rename"), body, accept: t("save") }))) return;
   await patch(address("api/sessions", session.id), { title: input.value });
@@ -64,12 +76,16 @@ async function rename(session) {
 
 async function exportAs(session, format, ending) {
   const name = (session.title || session.id).replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60);
-  save(await file(`${address("api/sessions", session.id)}/export?format=${format}`), `${name}.${ending}`);
+  save(
+    await file(`${address("api/sessions", session.id)}/export?format=${format}`),
+    `${name}.${ending}`,
+  );
 }
 
 async function forget(session, title) {
   const body = make("p", {}, t("deleteSessionDetail", { title }));
-  if (!(await dialog({ title: t("deleteSession"), body, accept: t("delete"), isDangerous: true }))) return;
+  if (!(await dialog({ title: t("deleteSession"), body, accept: t("delete"), isDangerous: true })))
+    return;
   await remove(address("api/sessions", session.id));
   if (session.id === current) location.hash = "#/";
   await listSessions();

@@ -8,7 +8,8 @@ export function offerSidebar() {
   opener.addEventListener("click", () => (isOpen() ? closeSidebar() : openSidebar()));
   narrow.addEventListener("change", closeSidebar);
   document.addEventListener("pointerdown", (event) => {
-    if (isOpen() && !sidebar.contains(event.target) && !opener.contains(event.target)) closeSidebar();
+    if (isOpen() && !sidebar.contains(event.target) && !opener.contains(event.target))
+      closeSidebar();
   });
   sidebar.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && isOpen()) {

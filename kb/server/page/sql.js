@@ -2,10 +2,12 @@
 
 import { make } from "./dom.js";
 
-const WORDS = `select from where and or not in is null join left right inner outer cross on using group by having order
+const WORDS =
+  `select from where and or not in is null join left right inner outer cross on using group by having order
  asc desc limit offset union all distinct as case when then else end between like exists with recursive over partition
  interval year month day true false`.split(/\s+/);
-const TOKENS = /('(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`)|(:[A-Za-z_]\w*)|(\b\d+(?:\.\d+)?\b)|(\b[A-Za-z_]\w*\b)/g;
+const TOKENS =
+  /('(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`)|(:[A-Za-z_]\w*)|(\b\d+(?:\.\d+)?\b)|(\b[A-Za-z_]\w*\b)/g;
 
 export function coloured(sql) {
   const parts = [];
@@ -28,7 +30,9 @@ function kindOf([, string, parameter, digits, word]) {
 export function withValues(sql, parameters) {
   return sql.replace(TOKENS, (whole, _, parameter) => {
     const name = parameter?.slice(1);
-    return name !== undefined && Object.hasOwn(parameters ?? {}, name) ? literal(parameters[name]) : whole;
+    return name !== undefined && Object.hasOwn(parameters ?? {}, name)
+      ? literal(parameters[name])
+      : whole;
   });
 }
 

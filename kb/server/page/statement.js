@@ -10,7 +10,11 @@ import { t } from "./words.js";
 // `resultOf` shows what a changed statement gives.
 export function statement({ sql, parameters }, resultOf) {
   const own = withValues(sql, parameters);
-  const code = make("pre", { tabindex: "0", role: "region", "aria-label": t("sql") }, make("code", {}, coloured(sql)));
+  const code = make(
+    "pre",
+    { tabindex: "0", role: "region", "aria-label": t("sql") },
+    make("code", {}, coloured(sql)),
+  );
   const buttons = make(
     "div",
     { class: "actions" },
@@ -30,11 +34,18 @@ export function statement({ sql, parameters }, resultOf) {
 
 function valuesOf(parameters) {
   const values = Object.entries(parameters ?? {}).map(([name, value]) => `:${name} = ${value}`);
-  return values.length ? make("p", { class: "quiet" }, t("parameters", { values: values.join(", ") })) : null;
+  return values.length
+    ? make("p", { class: "quiet" }, t("parameters", { values: values.join(", ") }))
+    : null;
 }
 
 function editorOf(sql, resultOf) {
-  const text = make("textarea", { "aria-label": t("sqlEditor"), spellcheck: "false", autocapitalize: "off", rows: Math.min(16, sql.split("\n").length + 1) });
+  const text = make("textarea", {
+    "aria-label": t("sqlEditor"),
+    spellcheck: "false",
+    autocapitalize: "off",
+    rows: Math.min(16, sql.split("\n").length + 1),
+  });
   text.value = sql;
   const said = make("div", { class: "said", role: "status" });
   const outcome = make("div", { class: "outcome" });
@@ -43,7 +54,13 @@ function editorOf(sql, resultOf) {
     "form",
     { class: "editor" },
     text,
-    make("div", { class: "actions" }, run, button(t("check"), () => send(true)), button([icon("copy"), t("copy")], () => copy(text.value))),
+    make(
+      "div",
+      { class: "actions" },
+      run,
+      button(t("check"), () => send(true)),
+      button([icon("copy"), t("copy")], () => copy(text.value)),
+    ),
     said,
     outcome,
   );
@@ -55,12 +72,17 @@ function editorOf(sql, resultOf) {
       said.replaceChildren(isDry ? t("checked") : "");
       if (!isDry) show(result);
     } catch (error) {
-      said.replaceChildren(make("span", { class: "problem" }, t("error", { reason: error.message })));
+      said.replaceChildren(
+        make("span", { class: "problem" }, t("error", { reason: error.message })),
+      );
     }
   }
 
   function show(result) {
-    outcome.replaceChildren(make("h3", {}, t("yourResult")), resultOf({ ...result, verified: null }));
+    outcome.replaceChildren(
+      make("h3", {}, t("yourResult")),
+      resultOf({ ...result, verified: null }),
+    );
     announce(t("rows", { n: result.rows.length }));
   }
 

@@ -16,7 +16,15 @@ export function tableOf(columns, rows, units) {
   let sorted = null;
 
   function fill(ordered) {
-    body.replaceChildren(...ordered.slice(0, MOST_ROWS).map((row) => make("tr", {}, row.map((cell, at) => cellOf(cell, columns[at], units[columns[at]], numeric[at])))));
+    body.replaceChildren(
+      ...ordered.slice(0, MOST_ROWS).map((row) =>
+        make(
+          "tr",
+          {},
+          row.map((cell, at) => cellOf(cell, columns[at], units[columns[at]], numeric[at])),
+        ),
+      ),
+    );
   }
 
   function sortBy(at) {
@@ -31,19 +39,35 @@ export function tableOf(columns, rows, units) {
 
   fill(rows);
   const table = make("table", {}, make("thead", {}, make("tr", {}, headings)), body);
-  const scroll = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("table") }, table);
-  const more = rows.length > MOST_ROWS ? make("p", { class: "quiet" }, t("shownRows", { n: MOST_ROWS, all: rows.length })) : null;
+  const scroll = make(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": t("table") },
+    table,
+  );
+  const more =
+    rows.length > MOST_ROWS
+      ? make("p", { class: "quiet" }, t("shownRows", { n: MOST_ROWS, all: rows.length }))
+      : null;
   return make("div", {}, scroll, more);
 }
 
 function heading(name, isNumber, sort) {
   const label = cut(name.replaceAll("_", " "));
-  return make("th", { scope: "col", class: isNumber ? "number" : null }, button(label, sort, { class: "plain", title: t("sortBy", { column: label }) }));
+  return make(
+    "th",
+    { scope: "col", class: isNumber ? "number" : null },
+    button(label, sort, { class: "plain", title: t("sortBy", { column: label }) }),
+  );
 }
 
 function cellOf(value, name, unit, isNumber) {
-  if (value == null) return make("td", { class: "null" }, make("span", { "aria-label": t("empty") }, "–"));
-  return make("td", { class: isNumber ? "number" : null }, cut(isNumber ? written(value, name, unit) : String(value)));
+  if (value == null)
+    return make("td", { class: "null" }, make("span", { "aria-label": t("empty") }, "–"));
+  return make(
+    "td",
+    { class: isNumber ? "number" : null },
+    cut(isNumber ? written(value, name, unit) : String(value)),
+  );
 }
 
 function cut(text) {

@@ -12,14 +12,27 @@ const UNAUTHORIZED = 401;
 export class Upload {
   constructor(indexed) {
     this.indexed = indexed;
-    this.input = make("input", { type: "file", multiple: true, class: "hidden", tabindex: "-1", "aria-label": t("upload"), change: () => this.send(this.input.files) });
+    this.input = make("input", {
+      type: "file",
+      multiple: true,
+      class: "hidden",
+      tabindex: "-1",
+      "aria-label": t("upload"),
+      change: () => this.send(this.input.files),
+    });
     this.replace = make("input", { type: "checkbox" });
     this.bars = make("div", { class: "uploads", role: "status" });
     const zone = make(
       "div",
       { class: "drop" },
       icon("upload"),
-      make("p", {}, t("dropHere"), " ", button(t("choose"), () => this.input.click(), { class: "link" })),
+      make(
+        "p",
+        {},
+        t("dropHere"),
+        " ",
+        button(t("choose"), () => this.input.click(), { class: "link" }),
+      ),
       make("label", {}, this.replace, t("replace")),
       this.input,
     );
@@ -71,7 +84,10 @@ export class Upload {
 
 function told({ added, changed, failed }) {
   const indexed = added + changed;
-  const parts = [indexed ? t("indexed", { n: indexed }) : null, failed.length ? t("indexedFailed", { n: failed.length }) : null];
+  const parts = [
+    indexed ? t("indexed", { n: indexed }) : null,
+    failed.length ? t("indexedFailed", { n: failed.length }) : null,
+  ];
   return parts.filter(Boolean).join(" ") || t("unchanged");
 }
 
@@ -109,11 +125,18 @@ function sentOnce(files, replace, tell) {
   form.append("replace", replace);
   const request = new XMLHttpRequest();
   request.open("POST", "api/documents");
-  for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value);
+  for (const [name, value] of Object.entries(authorization()))
+    request.setRequestHeader(name, value);
   request.responseType = "json";
   request.upload.addEventListener("progress", (event) => tell(event.loaded, event.total));
   return new Promise((resolve, reject) => {
-    request.addEventListener("load", () => resolve({ status: request.status, statusText: request.statusText, body: request.response ?? {} }));
+    request.addEventListener("load", () =>
+      resolve({
+        status: request.status,
+        statusText: request.statusText,
+        body: request.response ?? {},
+      }),
+    );
     request.addEventListener("error", () => reject(new Problem({ title: t("offline") })));
     request.send(form);
   });

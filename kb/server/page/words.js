@@ -1,6 +1,6 @@
 // What the page says, in each language. A key with a count has one text for each plural form.
 
-const WORDS = {
+export const WORDS = {
   en: {
     skip: "Skip to the content",
     menu: "Sessions and settings",
@@ -17,7 +17,8 @@ const WORDS = {
     exportJson: "Export as JSON",
     delete: "Delete",
     deleteSession: "Delete this chat?",
-    deleteSessionDetail: "“{title}” will be gone: its questions, its answers and what was said of them.",
+    deleteSessionDetail:
+      "“{title}” will be gone: its questions, its answers and what was said of them.",
     title: "Title",
     save: "Save",
     cancel: "Cancel",
@@ -172,7 +173,8 @@ const WORDS = {
     exportJson: "Exporter en JSON",
     delete: "Supprimer",
     deleteSession: "Supprimer cette conversation ?",
-    deleteSessionDetail: "« {title} » disparaîtra : ses questions, ses réponses et les avis donnés.",
+    deleteSessionDetail:
+      "« {title} » disparaîtra : ses questions, ses réponses et les avis donnés.",
     title: "Titre",
     save: "Enregistrer",
     cancel: "Annuler",
@@ -304,7 +306,8 @@ const WORDS = {
     noDocuments: "Aucun document ne correspond.",
     more: "En montrer plus",
     keyTitle: "Ce serveur demande une clé",
-    keyNeeded: "Entrez une clé que `kb key create` a montrée. Elle est gardée jusqu'à la fermeture de cet onglet.",
+    keyNeeded:
+      "Entrez une clé que `kb key create` a montrée. Elle est gardée jusqu'à la fermeture de cet onglet.",
     keyRefused: "La clé a été refusée. Entrez-en une autre.",
     key: "Clé",
     keyUse: "Utiliser la clé",
@@ -359,5 +362,6 @@ export function translate(root) {
     each.setAttribute("aria-label", t(each.dataset.label));
     if (each.matches("button, a")) each.title = t(each.dataset.label);
   }
-  for (const each of root.querySelectorAll("[data-placeholder]")) each.placeholder = t(each.dataset.placeholder);
+  for (const each of root.querySelectorAll("[data-placeholder]"))
+    each.placeholder = t(each.dataset.placeholder);
 }
