@@ -10,7 +10,9 @@ from typing import Final
 
 import anyio.to_thread
 from fastapi import FastAPI
+from llama_index.core.utils import get_tokenizer
 
+from engines.language import question_language
 from kb import __version__
 from kb.app import KnowledgeBase
 from kb.config import Config
@@ -41,6 +43,7 @@ from kb.server.sse import Work
 from stores.errors import KBError
 
 _THREADS: Final = 8  # for what blocks, and as many for what answers; the pool has 15 connections
+_ANYTHING: Final = "Is everything ready for the first question?"
 _SWITCH_SECONDS: Final = 0.001  # so that the loop waits for no thread that computes
 _GROUPS: Final = (
     *(asking, sessions, tables, verified, documents, jobs, feedback),
@@ -90,9 +93,11 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
 def _warm(kb: KnowledgeBase) -> None:
     """Open now what the first question would wait for; what cannot be opened shows when asked."""
     for open_part in (
-        lambda: kb.retriever().retrieve("ready"),
-        lambda: kb.evidence,
+        lambda: kb.retriever().retrieve(_ANYTHING),
+        lambda: kb.evidence.route(_ANYTHING, list),
         lambda: kb.session_store,
+        lambda: question_language(_ANYTHING),
+        lambda: get_tokenizer()(_ANYTHING),
     ):
         with suppress(KBError):
             open_part()
