@@ -1,7 +1,9 @@
 """Questions over HTTP: whole and as events, with and without a model, and what goes wrong."""
 
+import threading
 import time
 
+import httpx
 import pytest
 from api_server import Api, configured, database_of, events, running
 from model_server import MALFORMED, SERVER_ERROR, CutStream, FakeModels
@@ -143,6 +145,29 @@ def test_a_client_that_leaves_ends_its_answer_and_what_came_is_stored(api, model
     [turn] = api.client.get("/api/sessions/left").json()["turns"]
     assert turn["status"] == "partial"
     assert turn["answer"].startswith("One")
+
+
+def test_a_client_that_waits_no_longer_ends_its_answer_too(api, models):
+    asked, go_on = threading.Event(), threading.Event()
+
+    def held(_request):
+        asked.set()
+        go_on.wait(20)
+
+    models.script = [held]
+    body = {"message": "Goods?", "source": "documents"}
+    with pytest.raises(httpx.ReadTimeout):
+        api.client.post("/api/sessions/impatient/turns", json=body, timeout=1)
+    assert asked.is_set()
+    for _ in range(100):
+        if not api.app.state.work.under_way:
+            break
+        time.sleep(0.05)
+    assert api.app.state.work.under_way == 0
+    go_on.set()
+    [turn] = api.client.get("/api/sessions/impatient").json()["turns"]
+    assert turn["status"] == "partial"
+    assert turn["answer"] == ""
 
 
 def test_documents_of_another_type_and_unknown_addresses_are_problems(api):
