@@ -6,7 +6,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_OPTIO
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
   --constraint constraints.txt --editable
 
-.PHONY: demo serve test check format bench clean
+.PHONY: demo serve test check format bench screenshot clean
 
 demo: $(VENV)/.office
 	$(BIN)/kb demo
@@ -32,6 +32,9 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.office
 	$(BIN)/python benchmarks/compare_stores.py
+
+screenshot: $(VENV)/.test
+	$(BIN)/python tests/browser/screenshot.py docs/page.png
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache
