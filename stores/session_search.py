@@ -1,7 +1,7 @@
 """Words in past conversations: which sessions hold them, and where."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,15 +17,17 @@ _BEFORE = 60
 _CHARACTERS = 200
 
 
-def found(connection: sa.Connection, search: str, user: str | None, limit: int) -> Sequence[Any]:
-    """Sessions whose title or one of whose messages holds all words, with an excerpt."""
+def found(connection: sa.Connection, search: str, of: Mapping[str, Any]) -> Sequence[Any]:
+    """Sessions whose title or one of whose messages holds all words, with an excerpt.
+
+    `of` says whose, and how many at most.
+    """
     words = search.split()[:_WORDS]
     patterns = {f"word{number}": f"%{_escaped(word)}%" for number, word in enumerate(words)}
     values = {
         **patterns,
+        **of,
         "first": words[0],
-        "user": user,
-        "limit": limit,
         "before": _BEFORE,
         "characters": _CHARACTERS,
     }

@@ -148,23 +148,28 @@ class SessionStore:
         return to_turn(row)
 
     def all(
-        self, *, search: str | None = None, user: str | None = None, limit: int = 100
+        self,
+        *,
+        search: str | None = None,
+        user: str | None = None,
+        everybody: bool = True,
+        limit: int = 100,
     ) -> list[SessionInfo]:
         """The sessions of everybody, or of a user, the last used first.
 
-        `search` are words that all stand in the title or in one message, whatever their accents
-        and capitals.
+        Without `everybody` no `user` means those of nobody. `search` are words that all stand in
+        the title or in one message, whatever their accents and capitals.
         """
+        of = {"user": user, "everybody": everybody and user is None, "limit": limit}
         if search and search.strip():
-            rows = self._read(lambda c: found(c, search, user, limit))
+            rows = self._read(lambda c: found(c, search, of))
         else:
-            values = {"session": None, "user": user, "limit": limit}
-            rows = self._read(lambda c: c.execute(SQL["sessions"], values).all())
+            rows = self._read(lambda c: c.execute(SQL["sessions"], {**of, "session": None}).all())
         return [SessionInfo(*row) for row in rows]
 
     def one(self, session_id: str) -> SessionInfo:
         """Raises StoreError when there is none of that id."""
-        values = {"session": session_id, "user": None, "limit": 1}
+        values = {"session": session_id, "user": None, "everybody": True, "limit": 1}
         row = self._read(lambda c: c.execute(SQL["sessions"], values).one_or_none())
         if row is None:
             raise _unknown(session_id)

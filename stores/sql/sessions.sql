@@ -21,7 +21,7 @@ UPDATE kb_session SET updated_at = UTC_TIMESTAMP(6) WHERE id = :session
 SELECT id, title, created_at, updated_at,
   (SELECT COUNT(*) FROM kb_turn WHERE kb_turn.session_id = kb_session.id) AS turns, user
 FROM kb_session
-WHERE (:session IS NULL OR id = :session) AND (:user IS NULL OR user = :user)
+WHERE (:session IS NULL OR id = :session) AND (:everybody OR user <=> :user)
 ORDER BY updated_at DESC, id LIMIT :limit
 
 -- search_sessions --
@@ -37,7 +37,7 @@ LEFT JOIN (
 ) AS found ON found.session_id = kb_session.id
 LEFT JOIN kb_message
   ON kb_message.session_id = found.session_id AND kb_message.position = found.position
-WHERE (found.position IS NOT NULL OR {in_title}) AND (:user IS NULL OR user = :user)
+WHERE (found.position IS NOT NULL OR {in_title}) AND (:everybody OR user <=> :user)
 ORDER BY updated_at DESC, kb_session.id LIMIT :limit
 
 -- rename --

@@ -73,6 +73,9 @@ def test_a_session_belongs_to_its_user(sessions):
             sessions.begin("s", "t2", "Who?", user=other)
     assert [each.id for each in sessions.all(user="ann")] == ["s"]
     assert {each.id for each in sessions.all()} == {"s", "mine"}
+    assert [each.id for each in sessions.all(everybody=False)] == ["mine"]
+    assert [each.id for each in sessions.all(everybody=False, search="why")] == ["mine"]
+    assert [each.id for each in sessions.all(user="ann", everybody=False)] == ["s"]
     assert sessions.all(user="ann", search="why") != []
     assert sessions.all(user="bob", search="why") == []
 
