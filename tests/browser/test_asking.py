@@ -54,6 +54,26 @@ def test_escape_stops_too_and_another_question_can_be_asked(page, models):
     expect(second).to_contain_text("30 days")
 
 
+def test_an_answer_goes_on_while_something_else_is_looked_at(page, models):
+    models.script = [CutStream("They go back within 30 days, you see.", words=9, wait=1)]
+    expect(begin(page)).to_contain_text("They go back")
+    page.get_by_role("link", name="Documents").click()
+    expect(page.get_by_role("row").nth(1)).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("article")).to_contain_text("They go back")
+    expect(page.get_by_role("article")).to_have_attribute("aria-busy", "true")
+    expect(page.get_by_role("article")).to_have_attribute("aria-busy", "false")
+
+
+def test_a_request_that_fails_is_told_to_everybody(page, ask):
+    ask()
+    page.route("**/api/sessions/*", lambda route: route.abort())
+    page.get_by_role("button", name="Actions for").first.click()
+    page.get_by_role("menuitem", name="Rename").click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_have_text("That did not work: The server does not answer.")
+
+
 def test_markdown_is_shown_while_more_comes(page, models):
     text = "A **first** part.\n\nAnd then some words that never end"
     models.script = [CutStream(text, words=8, wait=20)]

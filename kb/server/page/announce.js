@@ -1,6 +1,17 @@
-// Tells those who listen what others see happen.
+// Tells those who listen what others see happen, and everybody what went wrong.
+
+import { make } from "./dom.js";
+import { t } from "./words.js";
+
+const SHOWN = 8000; // milliseconds
 
 export function announce(text) {
   const said = document.getElementById("said");
   said.textContent = said.textContent === text ? `${text}\u00a0` : text;
+}
+
+export function complain(error) {
+  const note = make("p", { class: "toast", role: "alert" }, t("error", { reason: error.message }));
+  document.body.append(note);
+  setTimeout(() => note.remove(), SHOWN);
 }

@@ -1,6 +1,7 @@
 // Requests to the server that this page came from. Paths are relative: a proxy may serve kb anywhere.
 
 import { askForKey, authorization } from "./key.js";
+import { t } from "./words.js";
 
 export class Problem extends Error {
   constructor({ title, detail = "", status = 0, id = null }) {
@@ -37,7 +38,7 @@ function withQuery(path, query) {
 }
 
 async function request(method, path, body, signal) {
-  const response = await fetch(path, {
+  const response = await reached(path, {
     method,
     signal,
     headers: {
@@ -49,6 +50,13 @@ async function request(method, path, body, signal) {
   if (response.ok) return response;
   if (response.status === 401 && (await askForKey())) return request(method, path, body, signal);
   throw await problemOf(response);
+}
+
+// What fetch says of a server that is not there differs from browser to browser.
+function reached(path, options) {
+  return fetch(path, options).catch((error) => {
+    throw error.name === "AbortError" ? error : new Problem({ title: t("offline") });
+  });
 }
 
 export async function problemOf(response) {

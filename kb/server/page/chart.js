@@ -141,7 +141,7 @@ function shortened(words, pixels) {
 function bars(points, width, told) {
   const room = Math.min(
     width * 0.36,
-    12 + 7 * Math.max(...points.map((each) => each.label.length)),
+    20 + 7 * Math.max(...points.map((each) => each.label.length)),
   );
   const end = 14 + 7 * Math.max(...points.map((each) => each.told.length));
   const { low, high } = scaleOf(points.map((each) => each.value));

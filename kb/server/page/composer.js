@@ -33,7 +33,12 @@ export class Composer {
     this.filters.value = remembered.filters;
     this.element = make(
       "form",
-      { class: "composer", "aria-label": t("question"), submit: (event) => this.submitted(event) },
+      {
+        class: "composer",
+        "aria-label": t("question"),
+        submit: (event) => this.submitted(event),
+        keydown: (event) => event.key === "Escape" && this.isBusy && this.stop(),
+      },
       make(
         "div",
         { class: "box" },
@@ -43,12 +48,6 @@ export class Composer {
     );
     this.showState();
     this.offerProfiles();
-    this.escape = (event) => event.key === "Escape" && this.isBusy && this.stop();
-    document.addEventListener("keydown", this.escape);
-  }
-
-  leave() {
-    document.removeEventListener("keydown", this.escape);
   }
 
   sources() {

@@ -43,9 +43,8 @@ export class Conversation {
     }
   }
 
-  leave() {
-    this.abort?.abort();
-    this.composer.leave();
+  get isBusy() {
+    return this.abort !== null;
   }
 
   welcome() {
@@ -97,7 +96,7 @@ export class Conversation {
   }
 
   async ask(asked) {
-    if (this.abort || !asked.message.trim()) return;
+    if (this.isBusy || !asked.message.trim()) return;
     this.element.classList.remove("new");
     this.turns
       .querySelector(".welcome")
@@ -153,7 +152,7 @@ export class Conversation {
     if (isNew) document.title = titled(question);
     this.isNew = false;
     this.composer.placeholder(t("placeholderMore"));
-    this.begun(this.id, isNew).catch((error) => announce(error.message));
+    this.begun(this.id, isNew);
   }
 
   stop() {

@@ -1,5 +1,6 @@
 // What stands where: the address after # chooses a chat or the documents.
 
+import { complain } from "./announce.js";
 import { get } from "./api.js";
 import { Conversation } from "./conversation.js";
 import { showDocuments } from "./documents.js";
@@ -12,13 +13,14 @@ import { closeSidebar, offerSidebar } from "./sidebar.js";
 import { t, translate } from "./words.js";
 
 const main = document.getElementById("main");
+const underWay = new Map(); // chats that are answered while something else is shown
 let conversation = null;
 
 // #/ a new chat, #/chat/ID one of before, #/documents
 function place() {
+  const [, page = "", id = ""] = location.hash.match(/^#\/(\w*)\/?(.*)$/) ?? [];
   try {
-    const [, page, id] = decodeURIComponent(location.hash).match(/^#\/(\w*)\/?(.*)$/);
-    return { page, id };
+    return { page, id: decodeURIComponent(id) };
   } catch {
     return { page: "", id: "" };
   }
@@ -26,8 +28,9 @@ function place() {
 
 function show() {
   const { page, id } = place();
-  if (page === "chat" && conversation?.id === id && main.contains(conversation.element)) return;
-  conversation?.leave();
+  if (page === "chat" && conversation?.id === id) return;
+  if (conversation?.isBusy) underWay.set(conversation.id, conversation);
+  conversation = null;
   closePassage();
   closeSidebar();
   if (page === "documents") showDocuments(main);
@@ -36,14 +39,16 @@ function show() {
 }
 
 function showConversation(id) {
-  conversation = new Conversation(id, begun);
+  const known = underWay.get(id);
+  underWay.delete(id);
+  conversation = known ?? new Conversation(id, begun);
   main.replaceChildren(conversation.element);
-  conversation.open();
+  if (!known) conversation.open();
 }
 
 // A chat that was new has its first turn, or one more.
 function begun(id, isNew) {
-  if (isNew) {
+  if (isNew && conversation?.id === id) {
     history.replaceState(null, "", `#/chat/${encodeURIComponent(id)}`);
     mark("chat", id);
   }
@@ -73,21 +78,24 @@ function forgetButton(name) {
   );
 }
 
-function failed(error) {
-  document.getElementById("state").textContent = t("error", { reason: error.message });
-}
-
 applyPreferences();
 translate(document);
 for (const each of document.querySelectorAll("[data-icon]")) each.prepend(icon(each.dataset.icon));
 offerPreferences();
 offerSidebar();
 offerSessionSearch();
-window.addEventListener("hashchange", show);
+window.addEventListener("hashchange", () => {
+  main.focus({ preventScroll: true });
+  show();
+});
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
+window.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  complain(event.reason);
+});
 show();
-tellState().catch(failed);
-listSessions().catch(failed);
+tellState();
+listSessions();

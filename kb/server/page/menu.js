@@ -1,8 +1,6 @@
 // A button that opens a few actions. Arrow keys move, Escape closes.
 
-import { announce } from "./announce.js";
 import { button, icon, make } from "./dom.js";
-import { t } from "./words.js";
 
 export function menu({ label, picture, words, kind = "plain icon-button" }, actions, head = []) {
   const opener = make(
@@ -38,7 +36,7 @@ export function menu({ label, picture, words, kind = "plain icon-button" }, acti
   function done(act) {
     toggle(false);
     opener.focus();
-    Promise.resolve(act()).catch((error) => announce(t("error", { reason: error.message })));
+    act();
   }
 
   opener.addEventListener("click", () => toggle(sheet.hidden));

@@ -17,7 +17,7 @@ export function offerSessionSearch() {
   let timer = null;
   search.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => listSessions().catch((error) => announce(error.message)), 200);
+    timer = setTimeout(listSessions, 200);
   });
 }
 
