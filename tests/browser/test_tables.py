@@ -102,6 +102,15 @@ def test_the_sql_is_edited_and_run_again_under_the_guard(sales):
         expect(sales.get_by_text("The statement is refused")).to_be_visible()
 
 
+def test_without_tables_there_is_nowhere_to_choose(visit):
+    page = visit("docs")
+    page.route("**/api/tables", lambda route: route.fulfill(json=[]))
+    page.goto(page.url.removesuffix("docs"))
+    page.get_by_role("button", name=SALES).wait_for()
+    expect(page.get_by_role("group", name="Where to look")).to_have_count(0)
+    expect(page.get_by_role("textbox", name="Your question")).to_be_visible()
+
+
 def test_a_table_in_the_answer_becomes_the_one_that_can_be_sorted(ask, models, served):
     turn = ask(SALES, "Tables")
     expect(turn.locator(".prose .result")).to_have_count(1)

@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { icon, make } from "./dom.js";
+import { learnSources } from "./sources.js";
 import { t } from "./words.js";
 
 const SOURCES = ["auto", "documents", "database", "both"];
@@ -50,6 +51,7 @@ export class Composer {
     this.offerProfiles();
   }
 
+  // One place to look is no choice.
   sources() {
     const choices = SOURCES.map((source) => {
       const input = make("input", {
@@ -61,12 +63,14 @@ export class Composer {
       });
       return make("label", {}, input, make("span", {}, t(source)));
     });
-    return make(
-      "fieldset",
-      { class: "choices" },
-      make("legend", { class: "hidden" }, t("source")),
-      choices,
-    );
+    const legend = make("legend", { class: "hidden" }, t("source"));
+    const fields = make("fieldset", { class: "choices" }, legend, choices);
+    learnSources().then((known) => {
+      if (known.length > 1) return;
+      remembered.source = "auto";
+      fields.remove();
+    });
+    return fields;
   }
 
   options() {

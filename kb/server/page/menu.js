@@ -26,7 +26,7 @@ export function menu({ label, picture, words, kind = "plain icon-button" }, acti
     sheet.hidden = !isOpen;
     opener.ariaExpanded = String(isOpen);
     document[isOpen ? "addEventListener" : "removeEventListener"]("pointerdown", outside);
-    if (isOpen) (place(sheet), items[0].focus());
+    if (isOpen) (place(sheet), items[0]?.focus());
   }
 
   function outside(event) {

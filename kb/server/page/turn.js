@@ -8,10 +8,10 @@ import { openPassage } from "./passage.js";
 import { Prose, withCitations } from "./prose.js";
 import { resultOf } from "./result.js";
 import { copy } from "./save.js";
+import { sourcesBesides } from "./sources.js";
 import { number, t } from "./words.js";
 
 const PROGRESS = { documents: "searching", database: "querying", both: "searching" };
-const SOURCES = ["documents", "database", "both"];
 
 export class TurnView {
   constructor({ sessionId, turnId, question, again, retry }) {
@@ -42,6 +42,7 @@ export class TurnView {
     );
   }
 
+  // One method for each event of the stream.
   async show(name, data) {
     await this[`show_${name}`]?.(data);
   }
@@ -175,10 +176,10 @@ export class TurnView {
 
   badge(route, reason) {
     const name = route ? t(route) : t("nothingSearched");
-    const others = SOURCES.filter((source) => source !== route);
+    const others = sourcesBesides(route);
     const head = [
       reason ? make("p", { class: "why", lang: "en" }, t("why", { reason })) : null,
-      make("p", { class: "menu-title" }, t("askInstead")),
+      others.length ? make("p", { class: "menu-title" }, t("askInstead")) : null,
     ];
     const actions = others.map((source) => [t(source), () => this.again(source)]);
     const label = t("routeBy", { route: name });
