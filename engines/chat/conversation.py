@@ -33,6 +33,7 @@ from stores.sessions import Turn
 from stores.words import folded
 
 _ANSWERING: Final = "answering from the conversation"
+_LONGEST: Final = 500  # characters of a question about the conversation
 _QUESTIONS = 40  # told to a model, or listed
 _QUESTION_CHARACTERS = 200
 _MESSAGE_CHARACTERS = 2_000
@@ -66,7 +67,7 @@ def _about_it() -> re.Pattern[str]:
 
 def is_about_conversation(question: str) -> bool:
     """Whether it asks what was said here: a rule of words, in English and French."""
-    return bool(_about_it().search(_plain(question)))
+    return len(question) <= _LONGEST and bool(_about_it().search(_plain(question)))
 
 
 class ConversationQueryEngine(BaseQueryEngine):

@@ -8,22 +8,21 @@ so that a search has the words of both.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from engines.follow_ups.antecedents import Antecedent, asks_for_one, named_before, of_answer, placed
-from engines.follow_ups.dependent_questions import leaning
+from engines.follow_ups.dependent_questions import LONGEST, leaning
 from engines.follow_ups.follow_up_words import Word, begins, behind, singles, words_of
 from engines.follow_ups.naming import renamed
 from engines.follow_ups.pronouns import put_in
-from engines.follow_ups.slots import appended, flat, replaced, slots
+from engines.follow_ups.slots import appended, flat, replaced, slots, unmarked
 from engines.question import Entity
 from engines.search.query_analysis import query_language
 from engines.tables.entities import EntityIndex
 
 _ITEMS: Final = 10
 _NAME: Final = re.compile(r"(?<![\w:]):([a-z]\w*)")
-_END: Final = re.compile(r"\s*[?!.,;:]*\s*$")
 _ADVERBIAL: Final = re.compile(
     r"(?:(?:since|until|for|at|from) )?(?:how(?: often| long| much| far| soon)?|why|when|where)"
     r"(?= (?:do|does|did|is|are|was|were|can|could|should|shall|will|would|must|may|has|have)\b)"
@@ -40,13 +39,14 @@ class Carried:
     """A question in the user's words and :names.
 
     `others` are names of values that no table is known to hold, such as titles of documents;
-    `words` is the question without those.
+    `words` is the question without those. `ahead` is the question that `text` puts another behind.
     """
 
     text: str
     entities: tuple[Entity, ...] = ()
     others: Mapping[str, str] = field(default_factory=dict)
     words: str = ""
+    ahead: "Carried | None" = None
 
     @property
     def known(self) -> Mapping[str, str]:
@@ -81,6 +81,13 @@ def carried(
     asked: str, before: Carried, evidence: Mapping[str, Any], entities: EntityIndex | None
 ) -> Carried:
     """`evidence` is that of the answer to the question before."""
+    found = _completed_by(before, asked, evidence, entities)
+    return found if len(found.text) <= 2 * LONGEST else Carried(asked)
+
+
+def _completed_by(
+    before: Carried, asked: str, evidence: Mapping[str, Any], entities: EntityIndex | None
+) -> Carried:
     leans = leaning(words_of(asked))
     if leans:
         text, taken = asked, before
@@ -96,8 +103,13 @@ def carried(
         text = _completed(_said(asked), before.text, entities)
         if text:
             return _carried(text, before, _joined(before.for_tables, asked))
-    joined = _joined(before.text, asked)
-    return _carried(joined, before, _joined(before.for_tables, asked))
+    return _behind(before.ahead or before, asked)
+
+
+def _behind(ahead: Carried, asked: str) -> Carried:
+    joined = _joined(ahead.text, asked)
+    put = _carried(joined, ahead, _joined(ahead.for_tables, asked))
+    return replace(put, ahead=ahead)
 
 
 def _antecedent(
@@ -154,7 +166,7 @@ def _said(asked: str) -> str:
         at += step
     if at == len(words):
         return ""
-    return _END.sub("", asked[words[at].start :])
+    return unmarked(asked[words[at].start :])
 
 
 def _completed(said: str, before: str, entities: EntityIndex | None) -> str:
@@ -191,4 +203,4 @@ def _joined(before: str, asked: str) -> str:
     opened = bool(words) and words[0].folded in ("and", "et")
     link = "" if opened else "et " if query_language(f"{before} {asked}") == "fr" else "and "
     lower = asked[:1].lower() + asked[1:]
-    return f"{_END.sub('', before)}, {link}{lower}"
+    return f"{unmarked(before)}, {link}{lower}"

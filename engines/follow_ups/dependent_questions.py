@@ -15,12 +15,15 @@ Leaning = Literal[
     "thing", "person", "owner", "pointed", "chosen", "ordinal", "object", "place", "bare"
 ]
 _MOST: Final = 60  # words; who writes more has said it
+LONGEST: Final = 2000  # characters that are gone through for what they lean on
 _FEW: Final = 8  # words; what is longer says what it is about
 _SUPERLATIVE = "est"
 
 
 def is_dependent(question: str) -> bool:
     """Whether pronouns or gaps of the question need an earlier one."""
+    if len(question) > LONGEST:
+        return False
     words = words_of(question)
     spoken = [word for word in words if not word.is_mark]
     if not spoken or len(spoken) > _MOST or '"' in question:

@@ -16,13 +16,14 @@ from llama_index.core.llms.llm import LLM
 from llama_index.core.prompts import ChatPromptTemplate
 
 from engines.follow_ups.carry_over import Carried, carried, items, names_in, with_values
-from engines.follow_ups.dependent_questions import is_dependent
+from engines.follow_ups.dependent_questions import LONGEST, is_dependent
 from engines.follow_ups.naming import is_another
 from engines.follow_ups.question_reply import read_rewriting
 from engines.language import PHRASES
 from engines.model_errors import model_errors
 from engines.prompts import prompt
 from engines.question import Entity, Question
+from engines.routing.small_talk import small_talk
 from engines.search.query_analysis import query_language
 from engines.tables.entities import EntityIndex
 from stores.sessions import Turn
@@ -93,8 +94,9 @@ class _FollowUp:
         self, asked: str, turns: Sequence[Turn], entities: EntityIndex | None, context: str
     ) -> None:
         told = [turn for turn in turns if turn.evidence.get("route", "") is not None]
+        recent = [turn for turn in told[-2 * _READ :] if not small_talk(turn.question)]
         self._asked = asked
-        self._turns = told[-_READ:]
+        self._turns = recent[-_READ:]
         self._entities = entities
         self._context = context
 
@@ -127,6 +129,8 @@ class _FollowUp:
         return bool(self._turns) and self._leans(self._asked, self._carried[-2])
 
     def _leans(self, question: str, before: Carried) -> bool:
+        if len(question) > LONGEST or small_talk(question):
+            return False
         return is_dependent(question) or is_another(before.text, question, self._entities)
 
     def _question(self, readable: str) -> Question:
@@ -148,19 +152,19 @@ class _FollowUp:
         last = self._turns[-1]
         if last.rewritten_by != "model" or not last.standalone:
             return self._carried[-1].readable
-        before = Carried(last.standalone)
+        before = Carried(last.standalone[:LONGEST])
         return carried(self._asked, before, last.evidence, self._entities).readable
 
     @cached_property
     def _carried(self) -> list[Carried]:
         """Each question of the conversation by the rule alone, this one last."""
-        done = [Carried(self._turns[0].question)]
+        done = [Carried(self._turns[0].question[:LONGEST])]
         questions = [*(turn.question for turn in self._turns[1:]), self._asked]
         for turn, question in zip(self._turns, questions, strict=True):
             done.append(
                 carried(question, done[-1], turn.evidence, self._entities)
                 if self._leans(question, done[-1])
-                else Carried(question)
+                else Carried(question[:LONGEST])
             )
         return done
 
@@ -196,7 +200,7 @@ class _FollowUp:
         if not self._is_of_tables:
             yield self._context and f"What is remembered:\n{self._context}"
         for turn, done in zip(self._turns, self._carried, strict=False):
-            yield f"Question {turn.number}: {done.text if done.known else turn.question}"
+            yield f"Question {turn.number}: {done.text if done.known else turn.question[:LONGEST]}"
         if self._is_of_tables:
             columns = {each.name: each.column for each in self._items.entities}
             lines = [f"- :{name}, {columns.get(name, 'a value')}" for name in self._items.known]

@@ -1,6 +1,7 @@
 """The values in a question that a follow-up may replace: times, countries, limits, numbers."""
 
 import re
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -42,7 +43,7 @@ _COMPARING: Final = (
     r"|au (?:moins|plus)"
 )
 _CODE: Final = r"(?<![\w-])[a-z]+-?\d[\w-]*(?![\w-])"
-_END: Final = re.compile(r"\s*[?!.]*\s*$")
+_MARKS: Final = f"?!.,;:{string.whitespace}\u00a0\u202f"
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,13 @@ def replaced(old: Sequence[Slot], new: Slot, text: str) -> str:
 
 def appended(text: str, words: str) -> str:
     """The words before the mark that ends the text."""
-    end = _END.search(text)
-    at = end.start() if end else len(text)
-    return f"{text[:at]} {words}{text[at:]}"
+    bare = unmarked(text)
+    return f"{bare} {words}{text[len(bare) :]}"
+
+
+def unmarked(text: str) -> str:
+    """Without the marks and spaces that end it."""
+    return text.rstrip(_MARKS)
 
 
 def _inserted(text: str, new: Slot) -> str:

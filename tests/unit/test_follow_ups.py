@@ -137,6 +137,35 @@ def test_small_talk_is_no_question_to_lean_on():
     assert by_rule("and in 2024?", thanks).by == ""
 
 
+POLITE = (
+    "merci|au revoir|ok thanks|bonne journée|ok|yes|d'accord|oui|very good|bien sûr !|thanks, bye"
+)
+
+
+@pytest.mark.parametrize("said", POLITE.split("|"))
+def test_small_talk_is_never_put_behind_a_question(said):
+    llm = ScriptedLLM()
+    before = turn("Who are our three best customers?")
+    done = rewritten(said, [before], llm=llm, entities=Names())
+    assert (done.by, done.question.query_str) == ("", said)
+    assert llm.prompts == []
+
+
+def test_small_talk_that_no_one_told_from_a_question_is_passed_over():
+    """In messages that somebody else keeps, nothing says what became of them."""
+    asked, thanks = turn("What was our revenue in 2025?", evidence={}), turn("merci", evidence={})
+    done = by_rule("and in 2024?", asked, thanks)
+    assert done.question.query_str == "What was our revenue in 2024?"
+
+
+def test_a_question_is_put_behind_another_without_what_was_put_there_before():
+    turns = [turn("Which customers bought a Galet?"), turn("and how many?")]
+    done = by_rule("and list their emails", *turns)
+    assert done.question.query_str == "Which customers bought a Galet, and list their emails"
+    later = by_rule("more details", *turns, turn("and list their emails"))
+    assert later.question.query_str == "Which customers bought a Galet, and more details"
+
+
 # The rule -----------------------------------------------------------------------------------------
 
 
