@@ -30,13 +30,19 @@ VERIFIED = {
 }
 
 
+@pytest.fixture(scope="session")
+def installed() -> str:
+    """Where Chromium is; asked for first, so that nothing else is set up without one."""
+    if found := program():
+        return found
+    pytest.skip("there is no Chromium: apt-get install chromium-headless-shell")
+
+
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def chromium(installed: str) -> Iterator[Any]:
     api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    if (found := program()) is None:
-        pytest.skip("there is no Chromium: apt-get install chromium")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=installed, args=ARGUMENTS)
         yield browser
         browser.close()
 
@@ -49,8 +55,12 @@ def models() -> Iterator[FakeModels]:
 
 @pytest.fixture(scope="session")
 def served(
-    server: PrivateServer, models: FakeModels, tmp_path_factory: pytest.TempPathFactory
+    installed: str,
+    request: pytest.FixtureRequest,
+    models: FakeModels,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Api]:
+    server: PrivateServer = request.getfixturevalue("server")
     directory = tmp_path_factory.mktemp("page")
     with FakeModels() as embeddings, database_of(server) as url:
         _fill(url)

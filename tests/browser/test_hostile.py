@@ -76,14 +76,12 @@ def test_titles_of_sessions_and_names_of_documents_are_text(page, ask, visit):
     harmless(documents)
 
 
-def test_addresses_after_the_hash_are_no_paths_to_other_places(visit):
-    for path in (
-        "#/chat/%2e%2e%2f%2e%2e%2fdocs",
-        "#/chat/<img src=x>",
-        "#//evil.example",
-        "#/%E0%A4%A",
-    ):
-        harmless(visit(path))
+def test_addresses_after_the_hash_are_no_paths_to_other_places(page):
+    home = page.url.split("#")[0]
+    for path in ("chat/%2e%2e%2f%2e%2e%2fdocs", "chat/<img src=x>", "/evil.example", "%E0%A4%A"):
+        page.goto(f"{home}#/{path}")
+        page.get_by_role("main").get_by_role("textbox").wait_for()
+        harmless(page)
 
 
 def test_scripts_written_into_the_page_do_not_run(page, seen):
