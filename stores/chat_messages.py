@@ -1,6 +1,7 @@
 """What was said in chat sessions, as LlamaIndex's Memory reads and writes it."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -12,7 +13,7 @@ from pydantic import ConfigDict, Field
 from stores.connection import in_snapshot, in_transaction
 from stores.errors import StoreError
 from stores.sql import statements
-from stores.typed_json import dumps, whole
+from stores.typed_json import whole
 
 _POSITIONS: Final[sa.BindParameter[list[int]]] = sa.bindparam("positions", expanding=True)
 SQL: Final = {
@@ -28,15 +29,17 @@ T = TypeVar("T")
 
 
 class MariaDBChatStore(AsyncDBChatStore):
-    """The messages of all sessions, in order; a session is made with its first one.
+    """The messages of the sessions of a user, in order; a session is made with its first one.
 
-    Those of a turn are written with the turn, by SessionStore. A message is deleted by its
-    position, and a turn whose question is deleted goes with it.
+    A write to a session of somebody else raises StoreError. Those of a turn are written with the
+    turn, by SessionStore. A message is deleted by its position, and a turn whose question is
+    deleted goes with it.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     engine: sa.Engine = Field(exclude=True, repr=False)
+    user: str | None = None
 
     @classmethod
     def class_name(cls) -> str:
@@ -56,7 +59,7 @@ class MariaDBChatStore(AsyncDBChatStore):
             "offset": offset or 0,
         }
         rows = await self._read(lambda c: c.execute(SQL["messages"], values).all())
-        return [_message(row) for row in rows]
+        return [message_of(row) for row in rows]
 
     async def count_messages(
         self, key: str, status: MessageStatus | None = MessageStatus.ACTIVE
@@ -75,7 +78,7 @@ class MariaDBChatStore(AsyncDBChatStore):
         messages: list[ChatMessage],
         status: MessageStatus = MessageStatus.ACTIVE,
     ) -> None:
-        await self._write(key, lambda c: _add(c, key, messages, status))
+        await self._write(key, lambda c, session: _add(c, session, messages, status))
 
     async def set_messages(
         self,
@@ -83,14 +86,14 @@ class MariaDBChatStore(AsyncDBChatStore):
         messages: list[ChatMessage],
         status: MessageStatus = MessageStatus.ACTIVE,
     ) -> None:
-        def work(connection: sa.Connection) -> None:
+        def work(connection: sa.Connection, session: Any) -> None:
             _delete(connection, key, _chosen(connection, key, None))
-            _add(connection, key, messages, status)
+            _add(connection, session, messages, status)
 
         await self._write(key, work)
 
     async def delete_message(self, key: str, idx: int) -> ChatMessage | None:
-        def work(connection: sa.Connection) -> list[ChatMessage]:
+        def work(connection: sa.Connection, _: Any) -> list[ChatMessage]:
             rows = connection.execute(SQL["message"], {"session": key, "position": idx}).all()
             return _delete(connection, key, rows)
 
@@ -98,18 +101,18 @@ class MariaDBChatStore(AsyncDBChatStore):
         return deleted[0] if deleted else None
 
     async def delete_messages(self, key: str, status: MessageStatus | None = None) -> None:
-        await self._write(key, lambda c: _delete(c, key, _chosen(c, key, status)))
+        await self._write(key, lambda c, _: _delete(c, key, _chosen(c, key, status)))
 
     async def delete_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
         return await self._write(
-            key, lambda c: _delete(c, key, _chosen(c, key, MessageStatus.ACTIVE, n))
+            key, lambda c, _: _delete(c, key, _chosen(c, key, MessageStatus.ACTIVE, n))
         )
 
     async def archive_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
-        def work(connection: sa.Connection) -> list[ChatMessage]:
+        def work(connection: sa.Connection, _: Any) -> list[ChatMessage]:
             rows = _chosen(connection, key, MessageStatus.ACTIVE, n)
             _at(connection, "archive_messages", key, rows)
-            return [_message(row) for row in rows]
+            return [message_of(row) for row in rows]
 
         return await self._write(key, work)
 
@@ -119,13 +122,13 @@ class MariaDBChatStore(AsyncDBChatStore):
     async def _read(self, work: Callable[[sa.Connection], T]) -> T:
         return await asyncio.to_thread(in_snapshot, self.engine, work)
 
-    async def _write(self, key: str, work: Callable[[sa.Connection], T]) -> T:
+    async def _write(self, key: str, work: Callable[[sa.Connection, Any], T]) -> T:
         """One transaction, which is the only one that writes to the session."""
         check_id("session", key)
+        check_user(self.user)
 
         def locked(connection: sa.Connection) -> T:
-            connection.execute(SQL["make_session"], {"session": key, "user": None})
-            return work(connection)
+            return work(connection, own_session(connection, key, self.user))
 
         return await asyncio.to_thread(in_transaction, self.engine, locked)
 
@@ -145,6 +148,25 @@ def check_id(what: str, given: str) -> None:
         raise StoreError(f"The {what} id {given!r} holds half a character.") from error
 
 
+def check_user(user: str | None) -> None:
+    """Raises StoreError for what names nobody, not even the only user, who is None."""
+    if user is not None:
+        check_id("user", user)
+
+
+def own_session(connection: sa.Connection, session_id: str, user: str | None) -> Any:
+    """The row of a session, which is made if need be, locked. Raises StoreError."""
+    connection.execute(SQL["make_session"], {"session": session_id, "user": user})
+    session = connection.execute(SQL["lock_session"], {"session": session_id}).one()
+    check_owner(session, user)
+    return session
+
+
+def check_owner(session: Any, user: str | None) -> None:
+    if session.user != user:
+        raise StoreError(f"The session {session.id!r} belongs to another user.")
+
+
 def put_message(
     connection: sa.Connection,
     session_id: str,
@@ -155,7 +177,7 @@ def put_message(
     status: str = MessageStatus.ACTIVE.value,
 ) -> None:
     """Raises StoreError for a message that is too long."""
-    data = dumps(message.model_dump(mode="json"))
+    data = whole(json.dumps(message.model_dump(mode="json"), ensure_ascii=False))
     if (size := len(data.encode())) > _MESSAGE_BYTES:
         raise StoreError(
             f"The message has {size / 2**20:.0f} MB; at most {_MESSAGE_BYTES // 2**20} MB are "
@@ -181,7 +203,7 @@ def said(role: MessageRole, text: str) -> ChatMessage:
     return ChatMessage(role=role, content=whole(text))
 
 
-def _message(row: Any) -> ChatMessage:
+def message_of(row: Any) -> ChatMessage:
     return ChatMessage.model_validate_json(row.data)
 
 
@@ -193,21 +215,20 @@ def _chosen(
 
 
 def _add(
-    connection: sa.Connection, key: str, messages: Iterable[ChatMessage], status: MessageStatus
+    connection: sa.Connection, session: Any, messages: Iterable[ChatMessage], status: MessageStatus
 ) -> None:
-    session = connection.execute(SQL["lock_session"], {"session": key}).one()
     position = session.messages
     for message in messages:
         position += 1
-        put_message(connection, key, position, message, status=status.value)
-    counted = {"session": key, "turns": session.turns, "messages": position, "title": ""}
+        put_message(connection, session.id, position, message, status=status.value)
+    counted = {"session": session.id, "turns": session.turns, "messages": position, "title": ""}
     connection.execute(SQL["count_up"], counted)
 
 
 def _delete(connection: sa.Connection, key: str, rows: Sequence[Any]) -> list[ChatMessage]:
     _at(connection, "delete_messages", key, rows)
     connection.execute(SQL["delete_unasked_turns"], {"session": key})
-    return [_message(row) for row in rows]
+    return [message_of(row) for row in rows]
 
 
 def _at(connection: sa.Connection, statement: str, key: str, rows: Sequence[Any]) -> None:

@@ -6,8 +6,17 @@ from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 import sqlalchemy as sa
+from llama_index.core.base.llms.types import ChatMessage
 
-from stores.chat_messages import ALL, SQL, check_id
+from stores.chat_messages import (
+    ALL,
+    SQL,
+    check_id,
+    check_owner,
+    check_user,
+    message_of,
+    own_session,
+)
 from stores.connection import in_snapshot, in_transaction
 from stores.errors import StoreError
 from stores.session_search import found
@@ -68,13 +77,11 @@ class SessionStore:
         """
         check_id("session", session_id)
         check_id("turn", turn_id)
+        check_user(user)
         words, owner = whole(question), new_owner()
 
         def work(connection: sa.Connection) -> tuple[Turn, bool]:
-            connection.execute(SQL["make_session"], {"session": session_id, "user": user})
-            session = _locked(connection, session_id)
-            if session.user != user:
-                raise StoreError(f"The session {session_id!r} belongs to another user.")
+            session = own_session(connection, session_id, user)
             known = stored_turn(connection, session_id, turn_id)
             if known:
                 is_open = ask_again(connection, known, owner, words)
@@ -126,6 +133,18 @@ class SessionStore:
             return to_turn(stored_turn(connection, session_id, turn_id))
 
         return in_transaction(self.engine, work)
+
+    def check_owner(self, session_id: str, user: str | None) -> None:
+        """Raises StoreError for a session of another user; one that is not there is anybody's."""
+        values = {"session": session_id, "user": None, "everybody": True, "limit": 1}
+        row = self._read(lambda c: c.execute(SQL["sessions"], values).one_or_none())
+        if row is not None:
+            check_owner(row, user)
+
+    def history(self, session_id: str) -> list[ChatMessage]:
+        """What was said, the oldest first, but in turns that failed."""
+        rows = self._read(lambda c: c.execute(SQL["history"], {"session": session_id}).all())
+        return [message_of(row) for row in rows]
 
     def turns(
         self, session_id: str, *, before: int | None = None, limit: int | None = None

@@ -58,7 +58,7 @@ def session_memory(
     """The memory of one session; with `user_memory` it also finds what its user said in others."""
     if llm:
         token_limit = min(token_limit, int(llm.metadata.context_window * _OF_THE_WINDOW))
-    messages = MariaDBChatStore(engine=sessions.engine)
+    messages = MariaDBChatStore(engine=sessions.engine, user=user)
     block = LongTermMemory(
         session_id=session_id,
         sessions=sessions,

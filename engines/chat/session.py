@@ -28,6 +28,7 @@ from engines.chat.streamed_answer import (
 )
 from engines.chat.turn import OpenTurn, cited_passages, store_left_over, unforeseen
 from engines.follow_ups.rewriting import Rewritten
+from stores.chat_messages import check_user
 from stores.errors import EngineError, KBError
 from stores.sessions import SessionStore, Turn
 
@@ -55,8 +56,9 @@ class ChatSession(BaseChatEngine):
         arewrite: Callable[..., Awaitable[Rewritten]],
         user: str | None = None,
     ) -> None:
+        check_user(user)
         self.session_id = session_id
-        self.memory = memory
+        self._memory = memory
         self._store = store
         self._answering = answering
         self._llm = llm
@@ -65,16 +67,25 @@ class ChatSession(BaseChatEngine):
         self._user = user
 
     @property
+    def memory(self) -> Memory:
+        """As all that is told of a session, it raises StoreError for one of another user."""
+        self._store.check_owner(self.session_id, self._user)
+        return self._memory
+
+    @property
     def chat_history(self) -> list[ChatMessage]:
-        return awaited(self.memory.aget_all())
+        """All that was said, but in turns that failed."""
+        self._store.check_owner(self.session_id, self._user)
+        return self._store.history(self.session_id)
 
     @property
     def turns(self) -> list[Turn]:
+        self._store.check_owner(self.session_id, self._user)
         return self._store.turns(self.session_id)
 
     def reset(self) -> None:
         """Forget everything that was said; the session keeps its id."""
-        if self.chat_history:
+        if self.turns or self.chat_history:
             self._store.reset(self.session_id)
 
     def chat(
@@ -145,8 +156,8 @@ class ChatSession(BaseChatEngine):
     ) -> OpenTurn:
         if chat_history:
             raise EngineError(
-                "A stored session has its own history. Leave chat_history out, or put messages "
-                "before the first question with session.memory.put_messages()."
+                "A stored session has its own history. Leave chat_history out; another "
+                "conversation is a session with another id."
             )
         if not message.strip():
             raise EngineError("The question is empty. Ask something.")
@@ -201,16 +212,16 @@ class ChatSession(BaseChatEngine):
         if not is_about_conversation(turn.stored.question):
             return None
         before = self._store.turns(self.session_id, before=turn.stored.number)
-        return ConversationQueryEngine(self.memory, before, llm=self._llm, streaming=streaming)
+        return ConversationQueryEngine(self._memory, before, llm=self._llm, streaming=streaming)
 
     def _make_standalone(self, turn: OpenTurn) -> None:
         asked, earlier = turn.stored.question, self._earlier(turn)
-        messages = awaited(self.memory.aget(asked)) if earlier and self._llm else []
+        messages = awaited(self._memory.aget(asked)) if earlier and self._llm else []
         turn.take_rewritten(self._rewrite(asked, earlier, context=recalled(messages)))
 
     async def _amake_standalone(self, turn: OpenTurn) -> None:
         asked, earlier = turn.stored.question, await asyncio.to_thread(self._earlier, turn)
-        messages = await self.memory.aget(asked) if earlier and self._llm else []
+        messages = await self._memory.aget(asked) if earlier and self._llm else []
         turn.take_rewritten(await self._arewrite(asked, earlier, context=recalled(messages)))
 
     def _earlier(self, turn: OpenTurn) -> list[Turn]:
@@ -256,8 +267,8 @@ class ChatSession(BaseChatEngine):
     async def _remember(self, turn: OpenTurn) -> None:
         """The answer is stored and stays right without it: what goes wrong is a warning."""
         try:
-            await self.memory._manage_queue()  # noqa: SLF001 - the store wrote the messages, with the turn
-            for block in self.memory.memory_blocks:
+            await self._memory._manage_queue()  # noqa: SLF001 - the store wrote the messages, with the turn
+            for block in self._memory.memory_blocks:
                 if isinstance(block, LongTermMemory):
                     await block.aput_turn(turn.stored)
         except Exception as error:  # noqa: BLE001 - see above

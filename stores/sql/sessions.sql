@@ -150,6 +150,14 @@ SELECT position, data FROM kb_message
 WHERE session_id = :session AND (:status IS NULL OR status = :status)
 ORDER BY position LIMIT :limit OFFSET :offset
 
+-- history --
+-- What was said, but in the turns that failed.
+SELECT kb_message.data FROM kb_message
+LEFT JOIN kb_turn ON kb_turn.session_id = kb_message.session_id
+  AND kb_turn.number = kb_message.turn
+WHERE kb_message.session_id = :session AND (kb_turn.status IS NULL OR kb_turn.status <> 'failed')
+ORDER BY position
+
 -- count_messages --
 -- How much of it there is.
 SELECT COUNT(*) FROM kb_message

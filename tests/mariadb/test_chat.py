@@ -17,6 +17,7 @@ from model_server import FakeModels
 
 from engines.chat.session import ChatSession
 from engines.chat.streamed_answer import StreamedAnswer
+from stores.chat_messages import MariaDBChatStore
 from stores.errors import EngineError, ModelUnavailable, StoreError
 from stores.sessions import Turn
 
@@ -328,6 +329,52 @@ def test_a_session_of_another_user_is_refused(engine):
     chat_session(engine, ScriptedLLM(replies=[ANSWER]), user="ana").chat("How long?")
     with pytest.raises(StoreError, match="another user"):
         chat_session(engine, ScriptedLLM(), user="bob").chat("How long?")
+
+
+@pytest.mark.parametrize("stranger", ["bob", None])
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda session: session.turns,
+        lambda session: session.chat_history,
+        lambda session: session.memory,
+        ChatSession.reset,
+    ],
+)
+def test_nothing_of_a_session_is_told_or_reset_for_another_user(engine, look, stranger):
+    own = chat_session(engine, ScriptedLLM(replies=[ANSWER]), user="ana")
+    own.chat("How long?")
+    with pytest.raises(StoreError, match="another user"):
+        look(chat_session(engine, ScriptedLLM(), user=stranger))
+    assert only_turn(own).answer == ANSWER
+    assert [message.content for message in own.chat_history] == ["How long?", ANSWER]
+
+
+def test_a_user_without_a_name_is_refused(engine):
+    with pytest.raises(StoreError, match="user id is ''"):
+        chat_session(engine, None, user="")
+    with pytest.raises(StoreError, match="user id is ''"):
+        session_store(engine).begin("s", "t", "Why?", user="")
+    assert session_store(engine).all() == []
+
+
+def test_messages_that_are_put_make_the_session_of_their_user(engine):
+    session = chat_session(engine, ScriptedLLM(replies=[ANSWER]), user="ana")
+    session.memory.put_messages([ChatMessage(role=MessageRole.USER, content="Hello")])
+    session.chat("How long?")
+    assert [each.id for each in session_store(engine).all(user="ana")] == ["s"]
+    with pytest.raises(StoreError, match="another user"):
+        asyncio.run(MariaDBChatStore(engine=engine, user="bob").delete_messages("s"))
+
+
+def test_the_history_is_what_was_said_but_in_turns_that_failed(engine):
+    failure = ModelUnavailable("The model is asleep. Wake it.")
+    session = chat_session(engine, ScriptedLLM(replies=[failure, ANSWER]))
+    with pytest.raises(ModelUnavailable):
+        session.chat("How long?")
+    session.chat("How long may I keep it?")
+    said = [message.content for message in session.chat_history]
+    assert said == ["How long may I keep it?", ANSWER]
 
 
 @every_way
