@@ -10,7 +10,10 @@ from typing import Any
 
 
 def dumps(value: object) -> str:
-    """Any value: what JSON has no type for is an object of one key, its type, or else its text."""
+    """Any value: what JSON has no type for is an object of one key, its type, or else its text.
+
+    A mapping that would be taken for one is written as the object `mapping` of its key and value.
+    """
     return json.dumps(_to_json(value), ensure_ascii=False)
 
 
@@ -29,13 +32,19 @@ def _to_json(value: object) -> Any:
         case None | bool() | int():
             return value
         case Mapping():
-            return {whole(str(key)): _to_json(each) for key, each in value.items()}
+            return _mapping({whole(str(key)): _to_json(each) for key, each in value.items()})
         case list() | tuple() | set() | frozenset():
             return [_to_json(each) for each in value]
         case Real() if math.isfinite(value):
             return float(value)
         case _:
             return _typed(value)
+
+
+def _mapping(written: dict[str, Any]) -> Any:
+    if len(written) == 1 and (written.keys() & _READ.keys() or _MAPPING in written):
+        return {_MAPPING: next(iter(written.items()))}
+    return written
 
 
 def _typed(value: object) -> Any:
@@ -56,6 +65,7 @@ _TYPES: tuple[tuple[str, type, Callable[[Any], Any], Callable[[Any], Any]], ...]
     ("float", Real, str, float),
 )
 _READ = {name: read for name, _, _, read in _TYPES}
+_MAPPING = "mapping"
 
 
 def _from_json(found: dict[str, Any]) -> Any:
@@ -63,6 +73,8 @@ def _from_json(found: dict[str, Any]) -> Any:
     if len(found) == 1:
         [(name, written)] = found.items()
         try:
+            if name == _MAPPING:
+                return dict([written])
             return _READ[name](written)
         except (KeyError, TypeError, ValueError, ArithmeticError):
             return found

@@ -295,6 +295,27 @@ def test_words_that_the_server_cannot_take_are_refused_before_they_are_acknowled
     assert sessions.all() == []
 
 
+def test_a_mapping_of_one_key_is_never_taken_for_a_type(sessions):
+    names = ("date", "datetime", "time", "seconds", "decimal", "bytes", "float", "mapping")
+    values = ("2025-01-01", "2025-01-01T10:00:00", "10:00", 3, "12.5", "00ff", "nan", ["a", 1])
+    evidence = {
+        "parameters": [{name: value} for name, value in zip(names, values, strict=True)],
+        "typed": [{"date": date(2025, 1, 1)}, {"mapping": {"mapping": {"mapping": 1}}}],
+    }
+    turn = answered(sessions, "s", "When?", evidence=evidence)
+    assert turn.evidence == evidence
+
+
+def test_evidence_of_before_is_read(sessions, engine):
+    answered(sessions, "s", "When?")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            """UPDATE kb_turn SET evidence = '{"a": {"date": "2025-01-01"}, "mapping": {}}'"""
+        )
+    [turn] = sessions.turns("s")
+    assert turn.evidence == {"a": date(2025, 1, 1), "mapping": {}}
+
+
 def test_evidence_comes_back_with_its_types(sessions):
     evidence = {
         "rows": [[Decimal("12.50"), date(2026, 1, 2), datetime(2026, 1, 2, 3, 4, 5, 6)]],  # noqa: DTZ001 - the database's times are UTC
