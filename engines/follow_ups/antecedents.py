@@ -1,6 +1,5 @@
 """What a pronoun of a follow-up stands for: a phrase of the question before, or a row's name."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -8,12 +7,12 @@ from typing import Any, Final
 
 from engines.follow_ups.follow_up_words import Word, singles, words_of
 from engines.follow_ups.noun_phrases import Phrase, noun_phrases
+from engines.follow_ups.row_names import Item, named_by
 from engines.follow_ups.slots import is_value
 from engines.question import Entity
 from engines.tables.entities import EntityIndex
 
 _JOINING: Final = {"of", "de", "du", "des", "d'", "la", "le", "l'", "les", "the", "'s"}
-_NAMING: Final = re.compile(r"name|title|nom|titre|label", re.IGNORECASE)
 _CONTRACTED: Final = {"du": "le ", "au": "le ", "des": "les ", "aux": "les "}
 _PLACES: Final = {
     **dict.fromkeys(("first", "premier", "premiere", "premiers", "premieres", "former"), 0),
@@ -78,40 +77,36 @@ def of_answer(
     places: Sequence[int], evidence: Mapping[str, Any], entities: EntityIndex | None, taken: int
 ) -> Antecedent | None:
     """What rows of an answer are called, or its citations, numbered behind the `taken` names."""
-    rows = evidence.get("rows") or ()
-    titles = [each.get("title") for each in evidence.get("citations") or ()]
-    items = [_called(evidence["columns"], row, entities) for row in rows] or titles
-    if not places or not all(
-        -len(items) <= place < len(items) and items[place] for place in places
-    ):
+    items = _items(evidence, places, entities)
+    if not items:
         return None
     text, named, others = [], [], {}
-    for number, place in enumerate(places, start=taken + 1):
-        item = items[place]
-        name = f"{item.name.rpartition('_')[0] if isinstance(item, Entity) else 'item'}_{number}"
-        text.append(f":{name}")
-        if isinstance(item, Entity):
+    for number, item in enumerate(items, start=taken + 1):
+        name = f"{item.name}_{number}"
+        text.append(f"{item.kind} :{name}".lstrip())
+        if item.column:
             named.append(Entity(name, item.column, item.value))
         else:
-            others[name] = str(item)
+            others[name] = item.value
     return Antecedent(", ".join(text), tuple(named), others)
 
 
-def _called(
-    columns: Sequence[str], row: Sequence[Any], entities: EntityIndex | None
-) -> Entity | str:
-    """The entity of its first cell that holds one, a name before a code; else its first text."""
-    cells = [
-        (name, cell)
-        for name, cell in zip(columns, row, strict=False)
-        if isinstance(cell, str) and cell.strip()
-    ]
-    cells.sort(key=lambda cell: not _NAMING.search(cell[0]))
-    for _, cell in cells if entities else ():
-        entity = entities.holding(cell) if entities else None
-        if entity and entity.value == cell:
-            return entity
-    return cells[0][1] if cells else ""
+def _items(
+    evidence: Mapping[str, Any], places: Sequence[int], entities: EntityIndex | None
+) -> list[Item]:
+    """Of these places; none where one of them has nothing that names it."""
+    rows = evidence.get("rows") or ()
+    sources = evidence.get("citations") or ()
+    most = len(rows or sources)
+    if not all(-most <= place < most for place in places):
+        return []
+    if rows:
+        found = [named_by(evidence["columns"], rows, place % most, entities) for place in places]
+    else:
+        titles = (sources[place].get("title") for place in places)
+        found = [Item(str(title)) if title else None for title in titles]
+    items = [item for item in found if item]
+    return items if len(items) == len(found) else []
 
 
 def _is_time(words: Sequence[Word], phrase: Phrase) -> bool:

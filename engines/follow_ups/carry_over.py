@@ -14,9 +14,9 @@ from typing import Any, Final
 from engines.follow_ups.antecedents import Antecedent, asks_for_one, named_before, of_answer, placed
 from engines.follow_ups.dependent_questions import LONGEST, leaning
 from engines.follow_ups.follow_up_words import Word, begins, behind, singles, words_of
-from engines.follow_ups.naming import renamed
+from engines.follow_ups.naming import is_in_name, renamed
 from engines.follow_ups.pronouns import put_in
-from engines.follow_ups.slots import appended, flat, replaced, slots, unmarked
+from engines.follow_ups.slots import Slot, appended, flat, replaced, slots, unmarked
 from engines.question import Entity
 from engines.search.query_analysis import query_language
 from engines.tables.entities import EntityIndex
@@ -173,12 +173,17 @@ def _completed(said: str, before: str, entities: EntityIndex | None) -> str:
     """The question before with what is said in the place of its like; "" when nothing fits."""
     new = slots(said)
     if new:
-        for slot in new:
-            before = before and replaced(slots(before), slot, before)
-        return before
+        named = renamed(before, said, entities) if any(is_in_name(slot) for slot in new) else ""
+        return named or _with_values(before, new) or renamed(before, said, entities)
     if not said:
         return ""
     return renamed(before, said, entities) or _asking_else(before, said) or _narrowed(before, said)
+
+
+def _with_values(before: str, new: Sequence[Slot]) -> str:
+    for slot in new:
+        before = before and replaced(slots(before), slot, before)
+    return before
 
 
 def _asking_else(before: str, said: str) -> str:

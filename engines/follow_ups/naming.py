@@ -8,7 +8,7 @@ from typing import Final
 from engines.concepts import tokens
 from engines.follow_ups.follow_up_words import Word, singles, words_of
 from engines.follow_ups.noun_phrases import PREPOSITIONS
-from engines.follow_ups.slots import is_value
+from engines.follow_ups.slots import Slot, is_value
 from engines.tables.entities import EntityIndex
 
 _OF: Final = {"de", "du", "des", "d'"}
@@ -51,6 +51,13 @@ def is_another(before: str, said: str, entities: EntityIndex | None) -> bool:
     if len(new) != 1 or not new[0].column or _says_more(said, new[0]):
         return False
     return any(each.column == new[0].column for each in _names(before, entities))
+
+
+def is_in_name(slot: Slot) -> bool:
+    """The 2 of the Brume 2, and no code that is the whole name."""
+    return any(
+        name.core < slot.core and slot.end <= name.end for name in _names(slot.text, entities=None)
+    )
 
 
 def _says_more(said: str, name: _Name) -> bool:

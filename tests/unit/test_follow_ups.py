@@ -215,6 +215,17 @@ def test_a_name_from_a_row_stays_a_name_in_the_follow_up_of_a_follow_up():
     assert done.question.values == {"customers_name_1": "Kiln & Crumb Leipzig"}
 
 
+def test_a_row_without_a_name_is_called_by_its_number_which_is_bound():
+    """And not by its status, which other rows have too."""
+    rows = [[1001, "delivered", 40], [1002, "delivered", 41]]
+    evidence = BEST | {"columns": ["order_id", "status", "total"], "rows": rows}
+    before = turn("Which orders has Kiln & Crumb Leipzig placed?", evidence=evidence)
+    done = by_rule("what about the second one?", before)
+    assert done.question.query_str == "what about order 1002?"
+    assert done.question.for_tables == "what about order :order_id_1?"
+    assert done.question.entities == (Entity("order_id_1", "order_id", "1002"),)
+
+
 def test_the_second_source_is_searched_for_by_its_title_which_no_table_is_asked_for():
     citations = [{"number": 1, "title": "Returns"}, {"number": 2, "title": "Warranty terms"}]
     before = turn("How long may I return a kettle?", evidence={"citations": citations})

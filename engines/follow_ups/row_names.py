@@ -1,0 +1,71 @@
+"""What a row of an answer is called: by a cell that tells it from the other rows."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engines.tables.entities import EntityIndex
+
+_NAMING: Final = re.compile(r"name|title|nom|titre|label", re.IGNORECASE)
+_NUMBERING: Final = re.compile(
+    r"(?:(?P<kind>[a-z][a-z0-9_]*)_)?(?:id|number|nr|no|code|ref|reference|numero)"
+)
+_MOST_CHARACTERS: Final = 200  # of a name
+
+
+@dataclass(frozen=True)
+class Item:
+    """`column` is "" for what no table is known to hold; `kind` stands before a mere number."""
+
+    value: str
+    name: str = "item"
+    column: str = ""
+    kind: str = ""
+
+
+def named_by(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], place: int, entities: EntityIndex | None
+) -> Item | None:
+    """A name that a table holds, else what stands in a column of names, else the number it has.
+
+    In an answer without those, the text that it begins with: a category, and its sum.
+    """
+    cells = list(_own(columns, rows, place))
+    texts = [(name, cell) for name, cell in cells if _is_text(cell)]
+    texts.sort(key=lambda cell: not _NAMING.search(cell[0]))
+    known = (_known(cell, entities) for _, cell in texts)
+    named = (Item(cell) for name, cell in texts if _NAMING.search(name))
+    numbered = (_numbered(name, cell) for name, cell in cells)
+    first = (Item(cell) for name, cell in texts if name == columns[0] and cell[0].isalpha())
+    return next((item for found in (known, named, numbered, first) for item in found if item), None)
+
+
+def _own(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], place: int
+) -> Iterator[tuple[str, Any]]:
+    """The cells that no other row has in their column."""
+    for at, (name, cell) in enumerate(zip(columns, rows[place], strict=False)):
+        if sum(at < len(row) and row[at] == cell for row in rows) == 1:
+            yield name, cell
+
+
+def _is_text(cell: object) -> bool:
+    return isinstance(cell, str) and len(cell.strip()) > 0 and len(cell) <= _MOST_CHARACTERS
+
+
+def _known(cell: str, entities: EntityIndex | None) -> Item | None:
+    entity = entities.holding(cell) if entities else None
+    if entity is None or entity.value != cell:
+        return None
+    return Item(cell, entity.name.rpartition("_")[0], entity.column)
+
+
+def _numbered(column: str, cell: object) -> Item | None:
+    """Order 1002, of the column order_id."""
+    found = _NUMBERING.fullmatch(column.lower())
+    is_number = isinstance(cell, int) and not isinstance(cell, bool)
+    if not found or not (is_number or _is_text(cell)):
+        return None
+    kind = (found["kind"] or column.lower()).replace("_", " ")
+    return Item(str(cell), column.lower(), column, kind)
