@@ -22,6 +22,7 @@ TABLES = (
     "CREATE TABLE notes (id INT, note LONGTEXT)",
     *hostile.NOTES,
 )
+TIMEOUT = 15_000  # milliseconds; a busy machine is slow
 VERIFIED = {
     "question": "How did revenue develop month by month?",
     "sql": "SELECT month, revenue FROM sales WHERE revenue > :least ORDER BY month",
@@ -41,6 +42,7 @@ def installed() -> str:
 @pytest.fixture(scope="module")
 def chromium(installed: str) -> Iterator[Any]:
     api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    api.expect.set_options(timeout=TIMEOUT)
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=installed, args=ARGUMENTS)
         yield browser
@@ -126,7 +128,7 @@ def visit(
     def visit(path: str = "", **options: Any) -> Any:
         settings = {"viewport": {"width": 1280, "height": 860}, "locale": "en-GB", **options}
         context = chromium.new_context(**settings)
-        context.set_default_timeout(5_000)
+        context.set_default_timeout(TIMEOUT)
         contexts.append(context)
         context.on("request", seen.request)
         page = context.new_page()
