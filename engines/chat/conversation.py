@@ -37,14 +37,21 @@ _LONGEST: Final = 500  # characters of a question about the conversation
 _QUESTIONS = 40  # told to a model, or listed
 _QUESTION_CHARACTERS = 200
 _MESSAGE_CHARACTERS = 2_000
-_FIRST = re.compile(r"\b(?:first|premiere?|d'abord)\b")
-_LAST = re.compile(r"\b(?:last|previous|derniere?|precedente?)\b")
+_PLACES: Final = {
+    0: r"\b(?:first|premiere?|d'abord)\b",
+    1: r"\b(?:second|deuxieme|seconde)\b",
+    2: r"\b(?:third|troisieme)\b",
+    3: r"\b(?:fourth|quatrieme)\b",
+    4: r"\b(?:fifth|cinquieme)\b",
+    -1: r"\b(?:last|previous|derniere?|precedente?)\b|\b(?:my|ma) question\b",
+}
 _PHRASES = {
     "en": {
         "reason": "the conversation answers it",
         "nothing": "Nothing was asked in this conversation before.",
         "first": "Your first question was: {question}",
         "last": "Your last question was: {question}",
+        "numbered": "Your question {number} was: {question}",
         "listed": "You have asked:",
     },
     "fr": {
@@ -52,6 +59,7 @@ _PHRASES = {
         "nothing": "Rien n'a encore été demandé dans cette conversation.",
         "first": "Votre première question était : {question}",
         "last": "Votre dernière question était : {question}",
+        "numbered": "Votre question {number} était : {question}",
         "listed": "Vous avez demandé :",
     },
 }
@@ -73,7 +81,7 @@ def is_about_conversation(question: str) -> bool:
 class ConversationQueryEngine(BaseQueryEngine):
     """Answers from the memory of a session; without an `llm`, by the questions asked before.
 
-    Then the first or the last question is told when the question says so, else all are listed.
+    Then one of the questions is told when the question says which, else all are listed.
     """
 
     def __init__(
@@ -184,11 +192,11 @@ class _Answer:
     def _without_model(self, asked: Sequence[str]) -> str:
         if not asked:
             return self._phrases["nothing"]
-        if _FIRST.search(_plain(self.question)):
-            return self._phrases["first"].format(question=asked[0])
-        if _LAST.search(_plain(self.question)):
-            return self._phrases["last"].format(question=asked[-1])
-        return f"{self._phrases['listed']}\n{_numbered(asked)}"
+        place = _place(self.question)
+        if place is None or place >= len(asked):
+            return f"{self._phrases['listed']}\n{_numbered(asked)}"
+        name = {0: "first", -1: "last"}.get(place, "numbered")
+        return self._phrases[name].format(number=place + 1, question=asked[place])
 
     def _end(self, *, is_blank: bool) -> None:
         timings: dict[str, Any] = self._metadata["timings"]
@@ -198,6 +206,12 @@ class _Answer:
                 f"{_ANSWERING.capitalize()} failed: {self._model} sent an empty answer. "
                 "Ask again, or choose another llm.model."
             )
+
+
+def _place(question: str) -> int | None:
+    """Which of the questions is meant, where the question says so."""
+    plain = _plain(question)
+    return next((place for place, said in _PLACES.items() if re.search(said, plain)), None)
 
 
 def _plain(question: str) -> str:

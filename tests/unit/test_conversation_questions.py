@@ -1,6 +1,8 @@
 import pytest
+from llama_index.core.memory import Memory
+from test_follow_ups import turn
 
-from engines.chat.conversation import is_about_conversation
+from engines.chat.conversation import ConversationQueryEngine, is_about_conversation
 
 
 @pytest.mark.parametrize(
@@ -16,6 +18,21 @@ from engines.chat.conversation import is_about_conversation
         "Recap the discussion",
         "What was my previous question?",
         "Translate your last answer into French",
+        "What was my question?",
+        "What was my second question?",
+        "What were we talking about?",
+        "What were we talking about again?",
+        "Can you recap?",
+        "Could you please recap?",
+        "What have we covered?",
+        "What have we covered so far?",
+        "What have you told me about the Galet?",
+        "Who am I?",
+        "Qui suis-je ?",
+        "Qu'as-tu répondu ?",
+        "Quelle était ma question ?",
+        "Quelle était ma deuxième question ?",
+        "Peux-tu récapituler ?",
         "What is my name?",
         "What\u2019s my name?",
         "Do you remember my name?",
@@ -38,6 +55,18 @@ def test_a_question_about_what_was_said_is_recognised(question):
 @pytest.mark.parametrize(
     "question",
     [
+        "Who am I to contact about a return?",
+        "Qui suis-je censé appeler ?",
+        "What did you tell customers about the recall?",
+        "How often have you answered support tickets within a day?",
+        "Have you discussed the price of the Galet with Kiln & Crumb?",
+        "When did I ask for the refund of order 11939?",
+        "Recap the warranty terms",
+        "What are we talking about in the June report?",
+        "What countries have we covered with express delivery?",
+        "Quand ai-je demandé le remboursement de la commande 11939 ?",
+        "J'ai demandé un remboursement, quand arrive-t-il ?",
+        "Qu'est-ce que vous avez dit aux clients sur le rappel ?",
         "What did customers say about the kettle?",
         "Which products did we discuss in the June meeting?",
         "Summarise the discussion of the product committee in May",
@@ -59,3 +88,27 @@ def test_a_question_about_what_was_said_is_recognised(question):
 )
 def test_a_question_for_the_sources_is_not_taken_for_one_about_the_conversation(question):
     assert not is_about_conversation(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("What was my second question?", "Your question 2 was: How do I clean the Galet?"),
+        ("What was my first question?", "Your first question was: Where is order 11939?"),
+        ("What was my question?", "Your last question was: And the Brume 2?"),
+        (
+            "Quelle était ma deuxième question ?",
+            "Votre question 2 était : How do I clean the Galet?",
+        ),
+        (
+            "What was my fifth question?",
+            "You have asked:\n1. Where is order 11939?\n2. How do I clean the Galet?\n"
+            "3. And the Brume 2?",
+        ),
+    ],
+)
+def test_without_a_model_the_question_that_is_meant_is_told(question, told):
+    asked = ["Where is order 11939?", "How do I clean the Galet?", "And the Brume 2?"]
+    memory = Memory.from_defaults(session_id="visitor", token_limit=1000)
+    engine = ConversationQueryEngine(memory, [turn(each) for each in asked], llm=None)
+    assert str(engine.query(question)) == told
