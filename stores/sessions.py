@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, Unpack
 
 import sqlalchemy as sa
 from llama_index.core.base.llms.types import ChatMessage
@@ -21,12 +21,13 @@ from stores.connection import in_snapshot, in_transaction
 from stores.errors import StoreError
 from stores.session_search import found
 from stores.turns import (
+    AboutAnswer,
     Ended,
     Status,
     Turn,
     ask,
     ask_again,
-    keep_answer,
+    end,
     new_owner,
     stored_turn,
     to_turn,
@@ -67,26 +68,33 @@ class SessionStore:
     forget: Forget = field(default=_nothing, repr=False)
 
     def begin(
-        self, session_id: str, turn_id: str, question: str, *, user: str | None = None
+        self,
+        session_id: str,
+        turn_id: str,
+        question: str,
+        *,
+        user: str | None = None,
+        owner: str | None = None,
     ) -> tuple[Turn, bool]:
         """Store a question before it is answered: its turn, and whether it is to be answered now.
 
         The session is made when there is none. A turn that is complete comes back as it is; one
-        that failed, was cut, or that nobody answers any more is to be answered again. Raises
-        TurnUnderWay; StoreError for an impossible id, or one of another user or question.
+        that failed, was cut, or that nobody answers any more is to be answered again. `owner` is
+        who answers it, a `new_owner()`, which `finish` may ask for. Raises TurnUnderWay; StoreError
+        for an impossible id, or one of another user or question.
         """
         check_id("session", session_id)
         check_id("turn", turn_id)
         check_user(user)
-        words, owner = whole(question), new_owner()
+        words, answering = whole(question), owner or new_owner()
 
         def work(connection: sa.Connection) -> tuple[Turn, bool]:
             session = own_session(connection, session_id, user)
             known = stored_turn(connection, session_id, turn_id)
             if known:
-                is_open = ask_again(connection, known, owner, words)
+                is_open = ask_again(connection, known, answering, words)
             else:
-                ask(connection, session, turn_id, owner, words)
+                ask(connection, session, turn_id, answering, words)
                 is_open = True
             return to_turn(stored_turn(connection, session_id, turn_id)), is_open
 
@@ -99,40 +107,29 @@ class SessionStore:
         *,
         answer: str,
         status: Ended,
-        error: str | None = None,
-        standalone: str | None = None,
-        rewritten_by: str = "",
-        evidence: Mapping[str, Any] | None = None,
-        model: str | None = None,
-        prompt_tokens: int | None = None,
-        completion_tokens: int | None = None,
+        **about: Unpack[AboutAnswer],
     ) -> Turn:
         """Store what came of a turn; once it is stored, another call changes nothing.
 
-        `evidence` may hold what a database's cells are made of. Raises StoreError for a turn that
-        is not there (any more).
+        Raises StoreError for a turn that is not there any more, of which nothing stays, and for
+        one that another `owner` answers.
         """
-        values = {
-            "status": status,
-            "error": None if error is None else whole(error),
-            "standalone": None if standalone is None else whole(standalone),
-            "rewritten_by": rewritten_by,
-            "evidence": None if evidence is None else dumps(evidence),
-            "model": model,
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-        }
 
-        def work(connection: sa.Connection) -> Turn:
-            _locked(connection, session_id)
+        def work(connection: sa.Connection) -> Turn | StoreError:
+            if not _lock(connection, session_id):
+                self._forget(connection, session_id)
+                return _unknown(session_id)
             row = stored_turn(connection, session_id, turn_id)
             if row is None:
-                raise _unknown_turn(session_id, turn_id)
-            if row.answered_at is None:
-                keep_answer(connection, row, whole(answer), values)
+                connection.execute(SQL["forget_search"], {"search": _search(about)})
+                return _unknown_turn(session_id, turn_id)
+            end(connection, row, answer, status, about)
             return to_turn(stored_turn(connection, session_id, turn_id))
 
-        return in_transaction(self.engine, work)
+        ended = in_transaction(self.engine, work)
+        if isinstance(ended, StoreError):
+            raise ended
+        return ended
 
     def check_owner(self, session_id: str, user: str | None) -> None:
         """Raises StoreError for a session of another user; one that is not there is anybody's."""
@@ -158,13 +155,6 @@ class SessionStore:
         }
         rows = self._read(lambda c: c.execute(SQL["turns"], values).all())
         return [to_turn(row) for row in reversed(rows)]
-
-    def turn(self, session_id: str, turn_id: str) -> Turn:
-        """Raises StoreError when there is none of that id."""
-        row = self._read(lambda c: stored_turn(c, session_id, turn_id))
-        if row is None:
-            raise _unknown_turn(session_id, turn_id)
-        return to_turn(row)
 
     def all(
         self,
@@ -233,13 +223,23 @@ class SessionStore:
         return loads(written) if written else {}
 
     def remember(
-        self, session_id: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]
+        self,
+        session_id: str,
+        turn: Turn,
+        change: Callable[[sa.Connection, dict[str, Any]], Mapping[str, Any]],
     ) -> None:
-        """Change what is remembered, while nobody else can. Raises StoreError as `delete` does."""
+        """Change what is remembered of the turns up to one, while nobody else can.
+
+        `change` may write to other tables in the same transaction. Raises StoreError when the
+        session was deleted, reset or asked this turn again since the turn was read.
+        """
 
         def work(connection: sa.Connection) -> None:
+            row = stored_turn(connection, session_id, turn.id)
+            if row is None or (row.number, row.asked_at) != (turn.number, turn.asked_at):
+                raise _unknown_turn(session_id, turn.id)
             written = connection.scalar(SQL["memory"], {"session": session_id})
-            memory = dumps(change(loads(written) if written else {}))
+            memory = dumps(change(connection, loads(written) if written else {}))
             connection.execute(SQL["set_memory"], {"session": session_id, "memory": memory})
 
         self._write(session_id, work)
@@ -270,17 +270,23 @@ class SessionStore:
 
     def _write(self, session_id: str, work: Callable[[sa.Connection], Any]) -> None:
         def locked(connection: sa.Connection) -> None:
-            _locked(connection, session_id)
+            if not _lock(connection, session_id):
+                raise _unknown(session_id)
             work(connection)
 
         in_transaction(self.engine, locked)
 
 
-def _locked(connection: sa.Connection, session_id: str) -> Any:
-    row = connection.execute(SQL["lock_session"], {"session": session_id}).one_or_none()
-    if row is None:
-        raise _unknown(session_id)
-    return row
+def _lock(connection: sa.Connection, session_id: str) -> bool:
+    """Whether it is there; nobody else writes to it then."""
+    values = {"session": session_id}
+    return connection.execute(SQL["lock_session"], values).one_or_none() is not None
+
+
+def _search(about: AboutAnswer) -> str | None:
+    """The id under which an answer's search is logged, if it is."""
+    search = (about.get("evidence") or {}).get("search") or {}
+    return search.get("id") if isinstance(search, Mapping) else None
 
 
 def _unknown(session_id: str) -> StoreError:

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 from llama_index.core.base.llms.types import MessageRole
 
 from stores.chat_messages import SQL, put_message, said, text_of
 from stores.errors import StoreError, TurnUnderWay
-from stores.typed_json import loads
+from stores.typed_json import dumps, loads, whole
 
 UNDER_WAY = 600  # seconds after which nobody answers an open turn any more
 ABANDONED = "What answered this question ended before the answer was whole."
@@ -46,6 +46,22 @@ class Turn:
     completion_tokens: int | None
     asked_at: datetime
     answered_at: datetime | None
+
+
+class AboutAnswer(TypedDict, total=False):
+    """What is stored with an answer; `evidence` may hold what a database's cells are made of.
+
+    `owner` is not stored: it has to be who began the turn, where it is given.
+    """
+
+    error: str | None
+    standalone: str | None
+    rewritten_by: str
+    evidence: Mapping[str, Any] | None
+    model: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    owner: str
 
 
 def new_owner() -> str:
@@ -116,21 +132,51 @@ def ask_again(connection: sa.Connection, row: Any, owner: str, question: str) ->
     return True
 
 
-def keep_answer(
-    connection: sa.Connection, row: Any, answer: str, values: Mapping[str, Any]
+def end(
+    connection: sa.Connection, row: Any, answer: str, status: Ended, about: AboutAnswer
 ) -> None:
-    """Store what came of a turn; what failed is not in the active window of the conversation."""
+    """Store what came of a turn, if nothing is stored yet. Raises StoreError for a lost turn."""
+    if about.get("owner") not in (None, row.owner):
+        raise StoreError(
+            f"The turn {row.id!r} took so long that somebody else answers it. Ask for it again, "
+            "with the same turn id."
+        )
+    if row.answered_at is None:
+        _keep_answer(connection, row, whole(answer), status, about)
+
+
+def _keep_answer(
+    connection: sa.Connection, row: Any, answer: str, ended: Ended, about: AboutAnswer
+) -> None:
+    """What failed is not in the active window of the conversation."""
     place = {"session": row.session_id, "number": row.number}
     question = connection.execute(SQL["question"], place).one()
-    status = "archived" if values["status"] == "failed" else question.status
-    if answer or values["status"] != "failed":
+    status = "archived" if ended == "failed" else question.status
+    if answer or ended != "failed":
         message = said(MessageRole.ASSISTANT, answer)
         position = question.position + 1
         put_message(connection, row.session_id, position, message, turn=row.number, status=status)
     if status != question.status:
         connection.execute(SQL["set_turn_status"], {**place, "status": status})
-    connection.execute(SQL["finish_turn"], {**place, **values})
+    connection.execute(SQL["finish_turn"], {**place, "status": ended, **_values(about)})
     connection.execute(SQL["touch"], {"session": row.session_id})
+
+
+def _values(about: AboutAnswer) -> dict[str, Any]:
+    evidence = about.get("evidence")
+    return {
+        "error": _whole(about.get("error")),
+        "standalone": _whole(about.get("standalone")),
+        "rewritten_by": about.get("rewritten_by", ""),
+        "evidence": None if evidence is None else dumps(evidence),
+        "model": about.get("model"),
+        "prompt_tokens": about.get("prompt_tokens"),
+        "completion_tokens": about.get("completion_tokens"),
+    }
+
+
+def _whole(text: str | None) -> str | None:
+    return None if text is None else whole(text)
 
 
 def _abandon_open_turns(connection: sa.Connection, session_id: str) -> None:

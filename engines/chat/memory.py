@@ -6,7 +6,7 @@ searched for facts about the user, with a language model, and can be found again
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from pydantic import Field
 from engines.model_errors import model_errors
 from engines.prompts import prompt
 from stores.chat_messages import MariaDBChatStore
-from stores.errors import StoreError, StoreUnavailable
+from stores.chunk_rows import to_row
 from stores.sessions import SessionStore, Turn
 from stores.vector_store import MariaDBVectorStore
 
@@ -134,7 +134,7 @@ class LongTermMemory(BaseMemoryBlock[str]):
     async def aput_turn(self, turn: Turn) -> None:
         """Let the user's other sessions find a turn before it leaves the window of this one."""
         if self.user_memory and turn.answer:
-            await asyncio.to_thread(self._add, [self._turn_node(turn)])
+            await asyncio.to_thread(self._put, [self._turn_node(turn)], turn, lambda now: now)
 
     def _left(self, asked: int) -> list[Turn]:
         """Turns that left the window and were not taken in; none behind one still being answered.
@@ -167,26 +167,29 @@ class LongTermMemory(BaseMemoryBlock[str]):
         self, summary: str, facts: Sequence[str], turns: Sequence[Turn], before: dict[str, Any]
     ) -> None:
         """All of it or, when another process was quicker, what it has not."""
-        taken = turns[-1].number
-        self._add([*map(self._turn_node, turns), *map(self._fact_node, facts)])
+        nodes = [*map(self._turn_node, turns), *map(self._fact_node, facts)]
+        after = {"summary": summary, "taken": turns[-1].number}
+        self._put(nodes, turns[-1], lambda now: after if now == before else now)
 
-        def change(now: dict[str, Any]) -> dict[str, Any]:
-            return {"summary": summary, "taken": taken} if now == before else now
-
-        try:
-            self.sessions.remember(self.session_id, change)
-        except StoreUnavailable:
-            raise
-        except StoreError:  # the session was deleted meanwhile
-            self.vector_store.delete_nodes(filters=_equal(session_id=self.session_id))
-            raise
-
-    def _add(self, nodes: Sequence[TextNode]) -> None:
+    def _put(
+        self,
+        nodes: Sequence[TextNode],
+        turn: Turn,
+        change: Callable[[dict[str, Any]], dict[str, Any]],
+    ) -> None:
+        """With the change of the memory, if the turn is still there: it goes with its session."""
         with model_errors("embedding what was said"):
             embeddings = self.embed_model.get_text_embedding_batch([node.text for node in nodes])
         for node, embedding in zip(nodes, embeddings, strict=True):
             node.embedding = embedding
-        self.vector_store.add(nodes)
+        self.vector_store.set_up()
+        rows = {node.node_id: to_row(node, self.vector_store.embed_dim) for node in nodes}
+
+        def put(connection: sa.Connection, now: dict[str, Any]) -> dict[str, Any]:
+            self.vector_store.table.put(connection, [*rows.values()])
+            return change(now)
+
+        self.sessions.remember(self.session_id, turn, put)
 
     def _turn_node(self, turn: Turn) -> TextNode:
         return self._node("turn", str(turn.number), _text(turn), number=turn.number)

@@ -31,6 +31,7 @@ from engines.follow_ups.rewriting import Rewritten
 from stores.chat_messages import check_user
 from stores.errors import EngineError, KBError
 from stores.sessions import SessionStore, Turn
+from stores.turns import new_owner
 
 _EARLIER: Final = 10  # turns that a follow-up may refer to
 _log = logging.getLogger(__name__)
@@ -163,8 +164,11 @@ class ChatSession(BaseChatEngine):
             raise EngineError("The question is empty. Ask something.")
         store_left_over(self._store)
         turn_id = secrets.token_hex(8) if turn_id is None else turn_id
-        stored, _ = self._store.begin(self.session_id, turn_id, message, user=self._user)
-        return OpenTurn(self._store, self.session_id, stored)
+        owner = new_owner()
+        stored, _ = self._store.begin(
+            self.session_id, turn_id, message, user=self._user, owner=owner
+        )
+        return OpenTurn(self._store, self.session_id, stored, owner)
 
     async def _abegin(
         self, message: str, chat_history: list[ChatMessage] | None, turn_id: str | None

@@ -56,13 +56,14 @@ def _tell(end: Callable[[], Turn]) -> None:
 class OpenTurn:
     """A stored question; its answer ends it once: complete, partial or failed."""
 
-    def __init__(self, store: SessionStore, session_id: str, stored: Turn) -> None:
+    def __init__(self, store: SessionStore, session_id: str, stored: Turn, owner: str) -> None:
         self.stored = stored
         self.question = Question(stored.question)
         self.calls = ModelCalls()
         self.metadata: dict[str, Any] = {**stored.evidence, **about_turn(stored)}
         self._store = store
         self._session_id = session_id
+        self._owner = owner
         self._rewritten_by = ""
         self._rewriting: dict[str, float] = {}
         self._since = time.perf_counter()
@@ -123,6 +124,7 @@ class OpenTurn:
             "model": self.metadata.get("model"),
             "prompt_tokens": prompt_tokens,
             "completion_tokens": completion_tokens,
+            "owner": self._owner,
         }
 
     def _finish(self) -> None:

@@ -60,6 +60,10 @@ DELETE FROM kb_feedback WHERE session_id = :session
 -- The searches of it, and with them their hits and their feedback.
 DELETE FROM kb_search WHERE session_id = :session
 
+-- forget_search --
+-- One of them.
+DELETE FROM kb_search WHERE id = :search
+
 -- delete_session --
 -- A session, and with it its turns and messages.
 DELETE FROM kb_session WHERE id = :session

@@ -14,7 +14,7 @@ from llama_index.core.storage.chat_store.base_db import MessageStatus
 from engines.chat.session import ChatSession
 from engines.follow_ups.rewriting import arewritten, rewritten
 from engines.question import as_question
-from stores.errors import ModelUnavailable
+from stores.errors import ModelUnavailable, StoreError
 
 pytest_plugins = ["chat_database"]
 
@@ -234,6 +234,34 @@ def test_a_session_that_is_deleted_while_it_is_summed_up_leaves_nothing(engine, 
         if not session_store(engine).all():
             break
     assert "no session" in caplog.text
+    assert memory_table(engine).get_nodes() == []
+
+
+def test_a_session_that_is_reset_while_it_is_summed_up_stays_empty(engine):
+    resets: list[str] = []
+
+    def summary(prompt: str) -> str:
+        session_store(engine).reset("s")
+        resets.append(prompt)
+        return "too late"
+
+    session, _ = remembering(engine, script(summary=summary))
+    for number in range(9):
+        session.chat(f"Question {number}?")
+        if resets:
+            break
+    assert resets
+    assert session_store(engine).memory("s") == {}
+    assert memory_table(engine).get_nodes() == []
+
+
+def test_a_turn_of_a_session_that_was_just_deleted_is_not_kept_for_its_user(engine):
+    session = chat_session(engine, script(), user="ana", user_memory=True)
+    session.chat("The canary kettle leaks")
+    [block], turn = session.memory.memory_blocks, session.turns[-1]
+    session_store(engine).delete("s")
+    with pytest.raises(StoreError, match="no session 's'"):
+        asyncio.run(block.aput_turn(turn))
     assert memory_table(engine).get_nodes() == []
 
 

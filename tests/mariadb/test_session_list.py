@@ -148,8 +148,8 @@ def test_an_answer_to_a_session_that_was_deleted_is_refused(sessions):
 
 
 def test_a_reset_session_begins_anew(sessions):
-    answered(sessions, "s", "Why?")
-    sessions.remember("s", lambda memory: {"summary": "they asked why"})
+    why = answered(sessions, "s", "Why?")
+    sessions.remember("s", why, lambda _, memory: {"summary": "they asked why"})
     sessions.reset("s")
     assert (sessions.turns("s"), sessions.memory("s")) == ([], {})
     assert sessions.one("s").title == ""
@@ -158,16 +158,41 @@ def test_a_reset_session_begins_anew(sessions):
 
 
 def test_what_is_remembered_is_changed_by_one_at_a_time(sessions):
-    answered(sessions, "s", "Why?")
+    why = answered(sessions, "s", "Why?")
 
     def count(_: int) -> None:
-        sessions.remember("s", lambda memory: {"count": memory.get("count", 0) + 1})
+        sessions.remember("s", why, lambda _, memory: {"count": memory.get("count", 0) + 1})
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(count, range(24)))
     assert sessions.memory("s") == {"count": 24}
     with pytest.raises(StoreError, match="no session 'x'"):
-        sessions.remember("x", dict)
+        sessions.remember("x", why, lambda _, memory: memory)
+
+
+def test_nothing_is_remembered_of_a_turn_that_is_no_longer_there(sessions):
+    gone = answered(sessions, "s", "Why?")
+    sessions.reset("s")
+    sessions.begin("s", gone.id, "Why?")
+    with pytest.raises(StoreError, match="has no turn"):
+        sessions.remember("s", gone, lambda *_: {"summary": "they asked why"})
+    assert sessions.memory("s") == {}
+
+
+@pytest.mark.parametrize("gone", ["reset", "delete"])
+def test_an_answer_that_comes_too_late_takes_its_search_with_it(sessions, engine, gone):
+    sessions.begin("s", "t", "Why?")
+    getattr(sessions, gone)("s")
+    log = SearchLog(engine)
+    late = LoggedSearch("default", 1.0, [], question="Why?", session_id="s")
+    other = LoggedSearch("default", 1.0, [], question="Who?", session_id="other")
+    assert log.add(late)
+    assert log.add(other)
+    with pytest.raises(StoreError):
+        sessions.finish(
+            "s", "t", answer="x", status="complete", evidence={"search": {"id": late.id}}
+        )
+    assert rows(engine, "SELECT id FROM kb_search") == [(other.id,)]
 
 
 def test_old_sessions_are_removed_by_their_last_use(sessions, engine):

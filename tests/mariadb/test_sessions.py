@@ -16,7 +16,7 @@ from programs import in_another_process
 from stores.errors import StoreError, TurnUnderWay
 from stores.schema import migrate
 from stores.sessions import SessionStore, Turn
-from stores.turns import ABANDONED
+from stores.turns import ABANDONED, new_owner
 
 PROGRAM = """
     from stores.sessions import SessionStore
@@ -48,6 +48,10 @@ def answered(
     return sessions.finish(session, turn, answer=answer, **{"status": "complete", **more})  # type: ignore[arg-type]  # of any type
 
 
+def first(sessions: SessionStore) -> Turn:
+    return sessions.turns("s")[0]
+
+
 def test_a_turn_is_stored_before_it_is_answered_and_then_with_its_evidence(sessions):
     turn, is_new = sessions.begin("s", "t1", "How long can I return it?")
     assert is_new
@@ -61,7 +65,7 @@ def test_a_turn_is_stored_before_it_is_answered_and_then_with_its_evidence(sessi
         rewritten_by="model", evidence=evidence, model="fake", prompt_tokens=7, completion_tokens=3,
     )  # fmt: skip
     assert sessions.turns("s") == [finished]
-    assert sessions.turn("s", "t1") == finished
+    assert first(sessions) == finished
     assert (finished.question, finished.answer) == ("How long can I return it?", "30 days [1].")
     assert (finished.status, finished.error, finished.evidence) == ("complete", None, evidence)
     assert (finished.standalone, finished.rewritten_by) == ("How long …?", "model")
@@ -102,10 +106,22 @@ def test_an_open_turn_of_long_ago_is_taken_over_and_a_late_answer_still_counts(s
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE kb_turn SET asked_at = asked_at - INTERVAL 11 MINUTE")
     sessions.begin("s", "t2", "And now?")
-    assert (sessions.turn("s", "t").status, sessions.turn("s", "t").error) == ("failed", ABANDONED)
+    assert (first(sessions).status, first(sessions).error) == ("failed", ABANDONED)
     assert sessions.begin("s", "t", "Why?")[1]
     late = sessions.finish("s", "t", answer="Because.", status="complete")
     assert (late.status, late.answer) == ("complete", "Because.")
+
+
+def test_who_lost_a_turn_does_not_end_it(sessions, engine):
+    sessions.begin("s", "t", "Why?", owner=(slow := new_owner()))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE kb_turn SET asked_at = asked_at - INTERVAL 11 MINUTE")
+    sessions.begin("s", "t", "Why?", owner=(quick := new_owner()))
+    for _ in range(2):
+        with pytest.raises(StoreError, match="somebody else answers it"):
+            sessions.finish("s", "t", answer="Too late", status="partial", owner=slow)
+        ended = sessions.finish("s", "t", answer="Because.", status="complete", owner=quick)
+        assert (ended.status, ended.answer) == ("complete", "Because.")
 
 
 def test_a_killed_process_leaves_its_question_and_another_takes_it_over(sessions, engine):
@@ -120,11 +136,11 @@ def test_a_killed_process_leaves_its_question_and_another_takes_it_over(sessions
             sessions.begin("s", "t", "Why?")
         os.kill(killed.pid, signal.SIGKILL)
         killed.wait()
-    assert sessions.turn("s", "t").status == "open"
+    assert first(sessions).status == "open"
 
     other, _ = sessions.begin("s", "t2", "And you?")
     assert other.number == 2
-    left = sessions.turn("s", "t")
+    left = first(sessions)
     assert (left.question, left.status, left.error) == ("Why?", "failed", ABANDONED)
 
     turn, is_new = sessions.begin("s", "t", "Why?")
