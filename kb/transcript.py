@@ -15,9 +15,10 @@ Format = Literal["markdown", "json"]
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#!])")
 _FENCES = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 _STATES = {
-    "open": "This question has not been answered.",
-    "partial": "The answer was cut: {error}",
-    "failed": "There is no answer: {error}",
+    "complete": "",
+    "open": "Not answered yet.",
+    "partial": "Cut: {error}",
+    "failed": "No answer: {error}",
 }
 
 
@@ -107,10 +108,14 @@ def _closed(answer: str) -> str:
     return f"{answer}\n{fences[-1]}" if len(fences) % 2 else answer
 
 
+def state(turn: Turn) -> str:
+    """What is to be said of an answer that is not whole."""
+    return _STATES[turn.status].format(error=turn.error or "no reason is known.")
+
+
 def _state(turn: Turn) -> str:
-    if turn.status == "complete":
-        return ""
-    return f"*{_STATES[turn.status].format(error=_escaped(turn.error or 'no reason is known.'))}*"
+    said = _escaped(state(turn))
+    return f"*{said}*" if said else ""
 
 
 def _failure(branch_and_reason: tuple[str, str]) -> str:
@@ -125,12 +130,15 @@ def _sources(citations: Sequence[Mapping[str, Any]]) -> str:
 
 def _source(citation: Mapping[str, Any]) -> str:
     document = str(citation["document"])
-    place = [_code(document)]
+    title = _escaped(str(citation.get("title") or document))
+    return ", ".join(filter(None, [title, _code(document), _escaped(place_in(citation))]))
+
+
+def place_in(citation: Mapping[str, Any]) -> str:
+    """Where in its document a cited passage stands, as far as that is known."""
     if citation.get("page") is not None:
-        place.append(f"page {citation['page']}")
-    elif citation.get("lines"):
-        place.append(f"lines {_escaped(str(citation['lines']))}")
-    return f"{_escaped(str(citation.get('title') or document))}, {', '.join(place)}"
+        return f"page {citation['page']}"
+    return f"lines {citation['lines']}" if citation.get("lines") else ""
 
 
 def _statement(evidence: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from kb.cli.filters import metadata_filters
 from kb.cli.opening import opened
 from kb.cli.options import AsJson, ConfigPath, Filters, Profile
 from kb.cli.program import ExitCode
+from kb.cli.session import checked_id
 from kb.cli.terminal import OUT, counted, one_line, say
 from kb.sources import Source
 from stores.errors import ConfigError, KBError
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 def chat(
     session: Annotated[
-        str | None, typer.Option(metavar="ID", help="Continue this session, or name a new one.")
+        str | None,
+        typer.Option(
+            metavar="ID", callback=checked_id, help="Continue this session, or name a new one."
+        ),
     ] = None,
     last: Annotated[bool, typer.Option("--last", help="Continue the last used session.")] = False,
     source: Annotated[Source, typer.Option(help="Where the answers are.")] = "auto",
@@ -34,7 +38,7 @@ def chat(
     """Ask one question after another; what was said is remembered.
 
     Commands such as /sources and /sql are listed by /help. Questions may be piped in, a line each;
-    with --json each answer is a line of JSON.
+    with --json each is answered by a line of JSON, and commands are refused.
 
     \b
     kb chat
@@ -59,7 +63,7 @@ def chat(
 
 
 def _newest(knowledge_base: "KnowledgeBase") -> str:
-    sessions = knowledge_base.session_store.all(limit=1)
+    sessions = knowledge_base.session_store.all(everybody=False, limit=1)
     if not sessions:
         raise ConfigError("There is no session to continue. `kb chat` begins one.")
     return sessions[0].id
@@ -73,7 +77,8 @@ def _typed(conversation: "Conversation") -> ExitCode:
 
     _welcome(conversation)
     profiles = {**READY, **conversation.knowledge_base.config.profiles}
-    for line in typed_lines(choices(profiles)):
+    for line in filter(str.strip, typed_lines(choices(profiles))):
+        OUT.print()
         try:
             if not _goes_on(conversation, line):
                 break
@@ -81,6 +86,7 @@ def _typed(conversation: "Conversation") -> ExitCode:
             say("Stopped.", "yellow")
         except KBError as error:
             say(f"Error: {error}", "red")
+        OUT.print()
     say(f"Continue with: kb chat --session {shlex.quote(conversation.session_id)}", "dim")
     return ExitCode.DONE
 
@@ -91,32 +97,37 @@ def _piped(conversation: "Conversation", as_json: bool) -> ExitCode:
 
     ending = ExitCode.DONE
     say(f"Session {conversation.session_id}")
-    for line in piped_lines(sys.stdin):
+    for line in filter(str.strip, piped_lines(sys.stdin)):
         try:
-            if as_json and line.strip():
+            if as_json:
                 _print_answer(conversation, line)
-            elif not _goes_on(conversation, line):
+            elif not _goes_on(conversation, line, after_answer="\n"):
                 break
         except KBError as error:
-            say(f"Error: {error}", "red")
             ending = ExitCode.FAILED
+            if as_json:
+                _print_error(conversation, line, error)
+            else:
+                say(f"Error: {error}", "red")
     return ending
 
 
-def _goes_on(conversation: "Conversation", line: str) -> bool:
+def _goes_on(conversation: "Conversation", line: str, after_answer: str = "") -> bool:
     from kb.cli.chat_commands import is_command, run_command
 
-    if line.strip():
-        if is_command(line):
-            return run_command(conversation, line)
-        conversation.show_answer(line)
-        OUT.print()
+    if is_command(line):
+        return run_command(conversation, line)
+    conversation.show_answer(line)
+    OUT.print(end=after_answer)
     return True
 
 
 def _print_answer(conversation: "Conversation", question: str) -> None:
     from kb.cli.as_json import answer_values, print_json
+    from kb.cli.chat_commands import is_command
 
+    if is_command(question):
+        raise ConfigError("With --json each line is a question; commands are for a terminal.")
     turn_id = secrets.token_hex(8)
     response = conversation.engine.chat(question, turn_id=turn_id)
     turn = {"session": conversation.session_id, "turn": turn_id, "question": question}
@@ -125,13 +136,21 @@ def _print_answer(conversation: "Conversation", question: str) -> None:
     print_json(values, indent=None)
 
 
+def _print_error(conversation: "Conversation", question: str, error: KBError) -> None:
+    from kb.cli.as_json import print_json
+
+    values = {"session": conversation.session_id, "question": question, "error": str(error)}
+    print_json(values, indent=None)
+
+
 def _welcome(conversation: "Conversation") -> None:
     """Where an earlier chat stopped."""
     from kb.cli.render_session import show_words
 
-    turns = conversation.turns()
-    if turns:
-        show_words(OUT, turns[-1])
+    last = next(conversation.newest_first(), None)
+    if last:
+        show_words(OUT, last)
         OUT.print()
-    number = counted(len(turns), "question") if turns else "new"
+    number = counted(last.number, "question") if last else "new"
     say(f"Session {one_line(conversation.session_id)}, {number}. /help lists the commands.", "dim")
+    OUT.print()

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,8 @@ from stores.errors import ConfigError
 if TYPE_CHECKING:
     from stores.search_log import Rating
 
-_COMMAND = re.compile(r"/[a-z]+")
+_LINE = 60  # columns of a narrow terminal
+_COMMAND = re.compile(r"/[^\W\d_]*")
 
 
 @dataclass(frozen=True)
@@ -38,21 +40,22 @@ class Command:
 
 
 def is_command(line: str) -> bool:
-    """Whether a line is meant for the program: /word, which no path and no question is."""
+    """Whether a line is meant for the program: it begins with /word, which is no path."""
     return bool(_COMMAND.fullmatch(line.split(maxsplit=1)[0]))
 
 
 def run_command(conversation: Conversation, line: str) -> bool:
     """Whether the chat goes on. Raises ConfigError for what is no command, KBError."""
-    name, _, argument = line.strip().partition(" ")
-    command = _NAMED.get(name)
+    name, *argument = line.split(maxsplit=1)
+    command = _NAMED.get(name.lower())
     if command is None:
-        near = difflib.get_close_matches(name, _NAMED, n=1)
+        near = difflib.get_close_matches(name.lower(), _NAMED, n=1)
         meant = f" Did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"There is no command {name}.{meant} /help lists them.")
+        known = textwrap.fill(", ".join(_NAMED), _LINE)
+        raise ConfigError(f"There is no command {name}.{meant} There are:\n{known}")
     if command.run is None:
         return False
-    command.run(conversation, argument.strip())
+    command.run(conversation, "".join(argument).strip())
     return True
 
 
@@ -80,7 +83,7 @@ def _sources(conversation: Conversation, _: str) -> None:
 
 
 def _sql(conversation: Conversation, _: str) -> None:
-    turn = next((each for each in reversed(conversation.turns()) if each.evidence.get("sql")), None)
+    turn = next((each for each in conversation.newest_first() if each.evidence.get("sql")), None)
     if turn is None:
         raise ConfigError("No answer of this session came from the tables.")
     show_rows(OUT, {name: value for name, value in turn.evidence.items() if name != "model"})
@@ -113,7 +116,7 @@ def _reset(conversation: Conversation, _: str) -> None:
 
 
 def _export(conversation: Conversation, name: str) -> None:
-    file = Path(name).expanduser()
+    file = Path(name)
     format = "json" if file.suffix == ".json" else "markdown"  # noqa: A001 - the interface's name
     conversation.last()
     text = conversation.knowledge_base.export_session(conversation.session_id, format)
@@ -126,12 +129,16 @@ def _export(conversation: Conversation, name: str) -> None:
 
 def _rewrite(conversation: Conversation, _: str) -> None:
     turn = conversation.last()
-    if not turn.standalone:
+    if turn.standalone:
+        OUT.print(Text(f"Asked:         {one_line(turn.question)}"), soft_wrap=True)
+        OUT.print(Text(f"Understood as: {one_line(turn.standalone)}"), soft_wrap=True)
+        OUT.print(Text(f"Rewritten by:  the {turn.rewritten_by}", "dim"))
+    else:
         OUT.print("The last question was put as it was asked.")
-        return
-    OUT.print(Text(f"Asked:         {one_line(turn.question)}"), soft_wrap=True)
-    OUT.print(Text(f"Understood as: {one_line(turn.standalone)}"), soft_wrap=True)
-    OUT.print(Text(f"Rewritten by:  the {turn.rewritten_by}", "dim"))
+    if route := turn.evidence.get("route"):
+        OUT.print(
+            Text(f"Route:         {route} ({one_line(turn.evidence['route_reason'])})", "dim")
+        )
 
 
 def _rate(rating: "Rating") -> Callable[[Conversation, str], None]:

@@ -16,12 +16,14 @@ def typed_lines(choices: Choices) -> Iterator[str]:
     """Lines with editing, completion and the history of earlier chats, until Ctrl-D."""
     from prompt_toolkit import PromptSession
 
+    from stores.typed_json import whole
+
     session: PromptSession[str] = PromptSession(
         history=_history(), completer=_completer(choices), complete_while_typing=False
     )
     while True:
         try:
-            yield session.prompt([("bold", "> ")])
+            yield whole(session.prompt([("bold", "> ")]))  # bytes that are no text come as halves
         except KeyboardInterrupt:
             say("Ctrl-D or /quit ends the chat.", "dim")
         except EOFError:
@@ -63,7 +65,7 @@ def _completer(choices: Choices) -> Any:
     class Commands(Completer):
         def get_completions(self, document: Document, _: CompleteEvent) -> Iterator[Completion]:
             command, space, begun = document.text_before_cursor.partition(" ")
-            known = choices.get(command, ()) if space else choices
+            known = choices.get(command.lower(), ()) if space else choices
             word = begun if space else command
             if command.startswith("/"):
                 for each in known:

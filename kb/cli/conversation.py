@@ -53,16 +53,23 @@ class Conversation:
     def turns(self) -> "list[Turn]":
         return self.store.turns(self.session_id)
 
+    def newest_first(self) -> "Iterator[Turn]":
+        """The turns, each read when it is wanted: they may be many, and their evidence large."""
+        before = None
+        while turns := self.store.turns(self.session_id, before=before, limit=1):
+            yield turns[0]
+            before = turns[0].number
+
     def last(self) -> "Turn":
         """Raises ConfigError before the first question."""
-        turns = self.store.turns(self.session_id, limit=1)
-        if not turns:
+        turn = next(self.newest_first(), None)
+        if turn is None:
             raise ConfigError("Nothing was asked yet in this session.")
-        return turns[-1]
+        return turn
 
     def show_answer(self, question: str) -> None:
         """Ask, and show the words as they come; Ctrl-C stops the answer. Raises KBError."""
-        from kb.cli.render_session import show_evidence
+        from kb.cli.render_session import show_references
 
         turn_id = secrets.token_hex(8)
         response: StreamedAnswer | None = None
@@ -74,8 +81,7 @@ class Conversation:
             except KeyboardInterrupt:
                 self._end(turn_id, response.unformatted_response if response else "")
                 raise
-        OUT.print()
-        show_evidence(OUT, response.metadata, besides=response.unformatted_response)
+        show_references(OUT, response.metadata)
 
     def _end(self, turn_id: str, said: str) -> None:
         """What the engine has stored stays; Ctrl-C may have come when it could not store."""

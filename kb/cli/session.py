@@ -9,21 +9,61 @@ import typer
 from kb.cli.opening import opened
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.terminal import OUT, counted, one_line, printable, say
-from stores.errors import ConfigError
+from stores.errors import ConfigError, StoreError
 
 session = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List, show, export and delete chats."
 )
-SessionId = Annotated[str, typer.Argument(metavar="SESSION", help="The id of a chat session.")]
+_SEARCH_WORDS = 10  # stores.session_search compares no more
+_MOST = 1_000_000
+
+
+def checked_id(session_id: str | None) -> str | None:
+    """The id, or a usage error for what can be none."""
+    from stores.chat_messages import check_id
+
+    if session_id is not None:
+        try:
+            check_id("session", session_id)
+        except StoreError as error:
+            raise typer.BadParameter(str(error)) from error
+    return session_id
+
+
+def _checked_text(text: str | None) -> str | None:
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError as error:
+        raise typer.BadParameter(f"{text!r} is no UTF-8 text") from error
+    return text
+
+
+def _checked_search(search: str | None) -> str | None:
+    words = len((search or "").split())
+    if words > _SEARCH_WORDS:
+        raise typer.BadParameter(f"it has {words} words; at most {_SEARCH_WORDS} are searched for")
+    return _checked_text(search)
+
+
+SessionId = Annotated[
+    str,
+    typer.Argument(metavar="SESSION", callback=checked_id, help="The id of a chat session."),
+]
 
 
 @session.command("list")
 def list_sessions(
     search: Annotated[
         str | None,
-        typer.Option(metavar="WORDS", help="Only those whose title or words hold all of these."),
+        typer.Option(
+            metavar="WORDS",
+            callback=_checked_search,
+            help="Only those whose title or one of whose messages holds all of these.",
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many.")] = 100,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=_MOST, help="At most so many.")
+    ] = 100,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -66,7 +106,7 @@ def show(session_id: SessionId, as_json: AsJson = False, config: ConfigPath = No
 @session.command()
 def rename(
     session_id: SessionId,
-    title: Annotated[str, typer.Argument(metavar="TITLE")],
+    title: Annotated[str, typer.Argument(metavar="TITLE", callback=_checked_text)],
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -137,7 +177,10 @@ def prune(
     days: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="[default: chat.retention_days of the configuration]"
+            metavar="N",
+            min=1,
+            max=_MOST,
+            help="[default: chat.retention_days of the configuration]",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -167,9 +210,10 @@ def print_text(text: str) -> None:
 def write_new(file: Path, text: str) -> None:
     """Raises ConfigError when it is there already, or cannot be written."""
     try:
-        with file.open("x", encoding="utf-8", newline="") as written:
+        with file.expanduser().open("x", encoding="utf-8", newline="") as written:
             written.write(text)
     except FileExistsError as error:
         raise ConfigError(f"{file} is there already. Name a new file.") from error
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be written: {error.strerror}.") from error
+    except (OSError, RuntimeError, ValueError) as error:  # the last two: no path at all
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{str(file)!r} cannot be written: {reason}.") from error

@@ -93,7 +93,8 @@ def session() -> str:
 def test_questions_are_piped_in_and_a_session_is_continued(kb, session):
     first = kb("chat", "--session", session, lines=["How long can I return it?", "", "/history"])
     assert first.exit_code == 0
-    assert first.stdout.startswith(f"{ANSWER}\n\n[1] Returns\n    returns.md")
+    assert first.stdout.startswith(f"{ANSWER}\n\n[1] Returns · returns.md · lines 1-3\n")
+    assert re.search(r"\ndocuments · fake · \d\.\d s · /sources\n\n", first.stdout)
     assert first.stdout.endswith(f"1. How long can I return it?\n   {ANSWER}\n")
     assert "\x1b" not in first.stdout
     assert first.stderr == f"Session {session}\n"
@@ -107,12 +108,90 @@ def test_questions_are_piped_in_and_a_session_is_continued(kb, session):
 def test_answers_are_lines_of_json_for_a_program(kb, session):
     result = kb("chat", "--session", session, "--json", lines=["How long?", " ", "/quit?"])
     answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 0
     assert [each["question"] for each in answers] == ["How long?", "/quit?"]
     assert {each["session"] for each in answers} == {session}
     assert (answers[0]["answer"], answers[0]["route"]) == (ANSWER, "documents")
     assert answers[0]["citations"][0]["document"] == "returns.md"
     stored = json.loads(kb("session", "show", session, "--json").stdout)["turns"]
     assert [each["id"] for each in stored] == [each["turn"] for each in answers]
+
+
+def test_a_program_gets_a_line_for_each_of_its_lines_errors_too(kb, shop, session):
+    ask = ("chat", "--session", session, "--json")
+    command, question = map(
+        json.loads, kb(*ask, lines=["/history", "How long?"]).stdout.splitlines()
+    )
+    assert command["question"] == "/history"
+    assert "each line is a question" in command["error"]
+    assert (question["question"], question["answer"]) == ("How long?", ANSWER)
+
+    shop.models.script[:] = [lambda request: SERVER_ERROR if "chat" in request.path else None] * 4
+    failed = kb(*ask, lines=["How long, then?"])
+    [line] = failed.stdout.splitlines()
+    assert failed.exit_code == 1
+    assert json.loads(line).keys() == {"session", "question", "error"}
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/x", "a\0b", "no/such/directory/x", "."])
+def test_an_export_that_cannot_be_written_does_not_end_the_chat(kb, session, name):
+    result = kb("chat", "--session", session, lines=["How long?", f"/export {name}", "/history"])
+    assert result.exit_code == 1
+    assert "cannot be written" in result.stderr or "is there already" in result.stderr
+    assert result.stdout.endswith(f"1. How long?\n   {ANSWER}\n")
+    if "\0" not in name:
+        output = kb("session", "export", session, "--output", name)
+        assert (output.exit_code, "has a defect" in output.stderr) == (1, False)
+
+
+def test_commands_are_told_from_questions_whatever_their_blanks_and_capitals(kb, session):
+    result = kb(
+        "chat",
+        "--session",
+        session,
+        lines=["/source\tdocuments", " /SOURCE  both ", "/", "/Histroy", "/hi story"],
+    )
+    assert result.stdout == "Questions go to: documents.\nQuestions go to: both.\n"
+    for refused in ("no command /. There are", "no command /Histroy. Did you mean /history?"):
+        assert refused in result.stderr
+    assert result.stderr.count("/help, /sources, /sql") == 3
+    assert kb("session", "show", session).exit_code == 1  # nothing was asked
+
+
+def test_the_last_session_is_one_of_nobody_else(kb, session):
+    kb("chat", "--session", session, lines=["How long?"])
+    with KnowledgeBase.open() as knowledge_base:
+        knowledge_base.chat(f"{session}-ann", user="ann").chat("What did Ann ask?")
+    assert kb("chat", "--last").stderr == f"Session {session}\n"
+    listed = kb("session", "list", "--limit", "2").stdout
+    assert re.match(r"Session +User +Last used", listed)
+    assert re.search(rf"^{session}-ann +ann ", listed, re.MULTILINE)
+
+
+def test_what_a_follow_up_was_understood_as_is_shown(kb, session):
+    with KnowledgeBase.open() as knowledge_base:
+        for number, standalone in enumerate((None, "And how long in Ireland?"), start=1):
+            store, turn = knowledge_base.session_store, f"t{number}"
+            store.begin(session, turn, f"Question {number}?")
+            store.finish(
+                session,
+                turn,
+                answer="30 days.",
+                status="complete",
+                standalone=standalone,
+                rewritten_by="rule" if standalone else "",
+                evidence={"sql": f"SELECT {number}", "columns": [], "rows": [], "truncated": False}
+                if number == 1
+                else {"route": "documents", "route_reason": "it says so"},
+            )
+    result = kb("chat", "--session", session, lines=["/history", "/sql", "/rewrite"])
+    assert result.stdout == (
+        "1. Question 1?\n   30 days.\n"
+        "2. Question 2?\n   Understood as: And how long in Ireland?\n   30 days.\n"
+        "SELECT 1\n"
+        "Asked:         Question 2?\nUnderstood as: And how long in Ireland?\n"
+        "Rewritten by:  the rule\nRoute:         documents (it says so)\n"
+    )
 
 
 def test_commands_show_and_change_what_the_session_knows(kb, shop, session):
@@ -262,7 +341,27 @@ def test_sessions_past_their_retention_are_gone_when_sessions_are_next_opened(kb
 def test_wrong_usage_is_said(kb):
     assert kb("chat", "--session", "x", "--last").exit_code == 2
     assert kb("chat", "--source", "nowhere").exit_code == 2
-    assert kb("chat", "--session", "x" * 191, lines=["Why?"]).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("chat", "--session", ""), "not empty"),
+        (("chat", "--session", "x" * 300), "300 characters"),
+        (("chat", "--session", "\udcff"), "half a character"),
+        (("session", "show", "\udcff"), "half a character"),
+        (("session", "delete", ""), "not empty"),
+        (("session", "rename", "x", "\udcff"), "no UTF-8"),
+        (("session", "list", "--search", "\udcff"), "no UTF-8"),
+        (("session", "list", "--search", "a b c d e f g h i j k"), "11 words"),
+        (("session", "list", "--limit", str(10**22)), "equal to 1000000"),
+        (("session", "prune", "--days", str(10**22)), "equal to 1000000"),
+    ],
+)
+def test_what_cannot_be_meant_is_wrong_usage(kb, arguments, said):
+    result = kb(*arguments)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.replace("│", " ").split())
 
 
 @dataclass

@@ -89,9 +89,9 @@ def test_a_turn_is_written_with_its_sources_its_sql_and_its_rows():
 
 def test_a_turn_that_went_wrong_says_what_happened():
     failed = replace(TURN, answer="", status="failed", error="the model is on *fire*", evidence={})
-    assert "*There is no answer: the model is on \\*fire\\**\n" in transcript(INFO, [failed])
+    assert "*No answer: the model is on \\*fire\\**\n" in transcript(INFO, [failed])
     cut = replace(TURN, status="partial", error=None, evidence={})
-    assert "*The answer was cut: no reason is known.*" in transcript(INFO, [cut])
+    assert "*Cut: no reason is known.*" in transcript(INFO, [cut])
     half = replace(TURN, evidence={"errors": {"database": "it is away"}})
     assert "*database could not answer: it is away*" in transcript(INFO, [half])
 
