@@ -34,7 +34,7 @@ bench: $(VENV)/.office
 	$(BIN)/python benchmarks/compare_stores.py
 
 screenshot: $(VENV)/.test
-	$(BIN)/python tests/browser/screenshot.py docs/page.png
+	$(BIN)/python tests/browser/screenshot.py tests/browser/page.png
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache
