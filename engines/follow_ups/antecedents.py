@@ -15,11 +15,25 @@ from engines.tables.entities import EntityIndex
 _JOINING: Final = {"of", "de", "du", "des", "d'", "la", "le", "l'", "les", "the", "'s"}
 _CONTRACTED: Final = {"du": "le ", "au": "le ", "des": "les ", "aux": "les "}
 _PLACES: Final = {
-    **dict.fromkeys(("first", "premier", "premiere", "premiers", "premieres", "former"), 0),
-    **dict.fromkeys(("second", "seconde", "deuxieme"), 1),
-    **dict.fromkeys(("third", "troisieme"), 2),
-    **dict.fromkeys(("fourth", "quatrieme"), 3),
-    **dict.fromkeys(("fifth", "cinquieme"), 4),
+    **dict.fromkeys(
+        (
+            "1st",
+            "1er",
+            "1ere",
+            "1re",
+            "first",
+            "premier",
+            "premiere",
+            "premiers",
+            "premieres",
+            "former",
+        ),
+        0,
+    ),
+    **dict.fromkeys(("second", "seconde", "deuxieme", "2nd", "2nde", "2e", "2eme"), 1),
+    **dict.fromkeys(("third", "troisieme", "3rd", "3e", "3eme"), 2),
+    **dict.fromkeys(("fourth", "quatrieme", "4th", "4e", "4eme"), 3),
+    **dict.fromkeys(("fifth", "cinquieme", "5th", "5e", "5eme"), 4),
     **dict.fromkeys(("last", "latter", "dernier", "derniere"), -1),
 }
 _COUNTS: Final = {"two": 2, "deux": 2, "three": 3, "trois": 3}
@@ -114,16 +128,21 @@ def _is_time(words: Sequence[Word], phrase: Phrase) -> bool:
 
 
 def _chained(words: Sequence[Word]) -> list[Phrase]:
-    """The warranty of the kettle is one phrase."""
+    """The filters of the kettle are one phrase; the price of the kettle is the kettle's."""
     chained: list[Phrase] = []
     for phrase in noun_phrases(words, len(words)):
         last = chained[-1] if chained else None
-        if last and all(w.folded in _JOINING for w in words[last.end : phrase.begin]):
+        joined = last and all(w.folded in _JOINING for w in words[last.end : phrase.begin])
+        if last and joined and not _is_attribute(words, last):
             named = last.named or phrase.named
             chained[-1] = Phrase(last.begin, phrase.end, last.asked, named, last.plural)
         else:
-            chained.append(phrase)
+            chained = [*(chained[:-1] if joined else chained), phrase]
     return chained
+
+
+def _is_attribute(words: Sequence[Word], phrase: Phrase) -> bool:
+    return phrase.end - phrase.begin == 1 and words[phrase.begin].folded in singles("attributes")
 
 
 def _written(question: str, words: Sequence[Word], phrase: Phrase) -> str:

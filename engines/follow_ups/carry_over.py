@@ -99,7 +99,8 @@ def _completed_by(
             text, taken = put, _with(taken, found)
         else:
             return _carried(text, taken, _joined(before.for_tables, asked))
-    if not leans or _says_which(asked):
+    compared = not leans and _compares(asked)
+    if not compared and (not leans or _says_which(asked)):
         text = _completed(_said(asked), before.text, entities)
         if text:
             return _carried(text, before, _joined(before.for_tables, asked))
@@ -149,6 +150,11 @@ def _carried(text: str, taken: Carried, words: str) -> Carried:
     entities = tuple(entity for entity in taken.entities if entity.name in names)
     others = {name: value for name, value in taken.others.items() if name in names}
     return Carried(text, entities, others, words if others else "")
+
+
+def _compares(asked: str) -> bool:
+    words = words_of(asked)
+    return bool(begins(words[begins(words, "continuing") :], "comparing"))
 
 
 def _says_which(asked: str) -> bool:
@@ -206,6 +212,12 @@ def _joined(before: str, asked: str) -> str:
     """Both questions in one."""
     words = words_of(asked)
     opened = bool(words) and words[0].folded in ("and", "et")
-    link = "" if opened else "et " if query_language(f"{before} {asked}") == "fr" else "and "
+    link = (
+        ""
+        if opened or _compares(asked)
+        else "et "
+        if query_language(f"{before} {asked}") == "fr"
+        else "and "
+    )
     lower = asked[:1].lower() + asked[1:]
     return f"{unmarked(before)}, {link}{lower}"

@@ -8,16 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from engines.follow_ups.follow_up_words import Word, before, begins, behind, singles, words_of
+from engines.follow_ups.fragments import FEW, is_fragment, is_of_values, is_request
 from engines.follow_ups.noun_phrases import PREPOSITIONS, noun_phrases
-from engines.follow_ups.slots import is_value, slots
 
 Leaning = Literal[
     "thing", "person", "owner", "pointed", "chosen", "ordinal", "object", "place", "bare"
 ]
 _MOST: Final = 60  # words; who writes more has said it
 LONGEST: Final = 2000  # characters that are gone through for what they lean on
-_FEW: Final = 8  # words; what is longer says what it is about
-_SUPERLATIVE = "est"
 
 
 def is_dependent(question: str) -> bool:
@@ -33,8 +31,9 @@ def is_dependent(question: str) -> bool:
     return (
         not rest
         or _leans_on(rest, words)
-        or _is_of_values(question[rest[0].start :])
-        or _is_fragment(rest, continued=continued)
+        or is_of_values(question[rest[0].start :])
+        or is_request(rest)
+        or is_fragment(rest, continued=continued)
         or bool(leaning(words))
     )
 
@@ -43,77 +42,8 @@ def _leans_on(rest: Sequence[Word], words: Sequence[Word]) -> bool:
     if begins(rest, "more"):
         return not any(noun_phrases(words, len(words)))
     said = rest[begins(rest, "leaning") :]
-    few = len(said) < len(rest) <= _FEW + 2
+    few = len(said) < len(rest) <= FEW + 2
     return few and not any(word.folded in singles("asking") for word in said)
-
-
-def _is_of_values(said: str) -> bool:
-    """Last month, the United Kingdom: times and countries, and nothing about them."""
-    for slot in slots(said):
-        if slot.kind in ("time", "country"):
-            said = said.replace(slot.whole, "", 1)
-            if all(word.is_mark or word.folded in _EMPTY for word in words_of(said)):
-                return True
-    return False
-
-
-def _is_fragment(words: Sequence[Word], *, continued: bool) -> bool:
-    """A part of a sentence that only another question completes."""
-    folds = [word.folded for word in words]
-    if all(word in _EMPTY or word.isdigit() or is_value(word) for word in folds):
-        return continued or not _is_number(words)
-    counted = continued and len(words) <= _FEW // 2 and not _has_verb(words)
-    if len(words) > _FEW or (_is_clause(words) and not counted):
-        return continued and bool(begins(words, "between_clauses")) and not _asks(folds[1:])
-    bare = begins(words, "prepositions") or any(begins(words[at:], "also") for at in _ends(words))
-    return continued or bool(bare) or _is_superlative(folds)
-
-
-_EMPTY: Final = frozenset().union(
-    *(
-        singles(name)
-        for name in (
-            "articles",
-            "asking",
-            "measuring",
-            "measures",
-            "prepositions",
-            "ordinals",
-            "alone",
-        )
-    ),
-    ("one", "ones", "two", "three", "top", "please", "svp", "merci", "and", "et"),
-)
-
-
-def _is_number(words: Sequence[Word]) -> bool:
-    """One that may name something, such as an order."""
-    return len(words) == 1 and words[0].folded.isdigit() and not is_value(words[0].folded)
-
-
-def _is_clause(words: Sequence[Word]) -> bool:
-    return _has_verb(words) or _asks([word.folded for word in words])
-
-
-def _has_verb(words: Sequence[Word]) -> bool:
-    verbal = singles("verbs") | singles("inverted") | singles("subjects") - singles("asking")
-    return words[0].folded in singles("openings") or any(
-        word.folded in verbal - PREPOSITIONS for word in words
-    )
-
-
-def _asks(folds: Sequence[str]) -> bool:
-    """Whether there is a question word with something to ask about."""
-    asked = [word for word in folds if word in singles("asking")]
-    return bool(asked) and not all(word in _EMPTY for word in folds)
-
-
-def _ends(words: Sequence[Word]) -> range:
-    return range(max(len(words) - 2, 1), len(words))
-
-
-def _is_superlative(folds: Sequence[str]) -> bool:
-    return len(folds) == 2 and folds[0] == "the" and folds[1].endswith(_SUPERLATIVE)  # noqa: PLR2004 - the cheapest
 
 
 def leaning(words: Sequence[Word]) -> list[tuple[int, Leaning]]:

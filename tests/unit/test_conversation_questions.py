@@ -102,8 +102,10 @@ def test_a_question_for_the_sources_is_not_taken_for_one_about_the_conversation(
         ),
         (
             "What was my fifth question?",
-            "You have asked:\n1. Where is order 11939?\n2. How do I clean the Galet?\n"
-            "3. And the Brume 2?",
+            (
+                "You have asked:\n1. Where is order 11939?\n2. How do I clean the Galet?\n"
+                "3. And the Brume 2?"
+            ),
         ),
     ],
 )
