@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from kb.app import KnowledgeBase
     from stores.sessions import SessionStore, Turn
 
-_STOPPED = "The answer was stopped before its end."
-
 
 @dataclass
 class Conversation:
@@ -87,7 +85,11 @@ class Conversation:
         """What the engine has stored stays; Ctrl-C may have come when it could not store."""
         with suppress(StoreError):
             self.store.finish(
-                self.session_id, turn_id, answer=said, status="partial", error=_STOPPED
+                self.session_id,
+                turn_id,
+                answer=said,
+                status="partial",
+                error="Ctrl-C stopped it.",
             )
 
 
