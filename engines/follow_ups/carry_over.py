@@ -14,7 +14,7 @@ from typing import Any, Final
 from engines.follow_ups.antecedents import Antecedent, asks_for_one, named_before, of_answer, placed
 from engines.follow_ups.dependent_questions import LONGEST, leaning
 from engines.follow_ups.follow_up_words import Word, begins, behind, singles, words_of
-from engines.follow_ups.naming import is_in_name, renamed
+from engines.follow_ups.naming import in_names, renamed
 from engines.follow_ups.pronouns import put_in
 from engines.follow_ups.slots import Slot, appended, flat, replaced, slots, unmarked
 from engines.question import Entity
@@ -22,6 +22,7 @@ from engines.search.query_analysis import query_language
 from engines.tables.entities import EntityIndex
 
 _ITEMS: Final = 10
+_OF_NAMES: Final = 2  # characters; a longer number is one of an order
 _NAME: Final = re.compile(r"(?<![\w:]):([a-z]\w*)")
 _ADVERBIAL: Final = re.compile(
     r"(?:(?:since|until|for|at|from) )?(?:how(?: often| long| much| far| soon)?|why|when|where)"
@@ -179,7 +180,7 @@ def _completed(said: str, before: str, entities: EntityIndex | None) -> str:
     """The question before with what is said in the place of its like; "" when nothing fits."""
     new = slots(said)
     if new:
-        named = renamed(before, said, entities) if any(is_in_name(slot) for slot in new) else ""
+        named = renamed(before, said, entities) if in_names(new) else ""
         return named or _with_values(before, new) or renamed(before, said, entities)
     if not said:
         return ""
@@ -188,8 +189,15 @@ def _completed(said: str, before: str, entities: EntityIndex | None) -> str:
 
 def _with_values(before: str, new: Sequence[Slot]) -> str:
     for slot in new:
-        before = before and replaced(slots(before), slot, before)
+        before = before and replaced(_alone(before), slot, before)
     return before
+
+
+def _alone(before: str) -> list[Slot]:
+    """Without those that are a part of a name; but the number of an Order is its own."""
+    found = slots(before)
+    parts = [part for part in in_names(found) if len(part.value) <= _OF_NAMES]
+    return [each for each in found if each not in parts or each.kind == "limit"]
 
 
 def _asking_else(before: str, said: str) -> str:

@@ -53,11 +53,14 @@ def is_another(before: str, said: str, entities: EntityIndex | None) -> bool:
     return any(each.column == new[0].column for each in _names(before, entities))
 
 
-def is_in_name(slot: Slot) -> bool:
-    """The 2 of the Brume 2, and no code that is the whole name."""
-    return any(
-        name.core < slot.core and slot.end <= name.end for name in _names(slot.text, entities=None)
-    )
+def in_names(values: Sequence[Slot]) -> list[Slot]:
+    """Those of a text that are a part of a name: the 2 of the Brume 2, and no code alone."""
+    names = list(_names(values[0].text, entities=None)) if values else []
+    return [
+        value
+        for value in values
+        if any(name.core < value.core and value.end <= name.end for name in names)
+    ]
 
 
 def _says_more(said: str, name: _Name) -> bool:
@@ -133,9 +136,10 @@ def _runs(words: Sequence[Word]) -> Iterator[tuple[int, int]]:
 
 
 def _continues(word: Word, begin: int | None) -> bool:
-    """A number belongs to the name before it: Brume 2."""
-    numbered = begin is not None and word.text.isdigit()
-    return (word.is_name or numbered) and not is_value(word.folded)
+    """A number belongs to the name before it: Brume 2, and the T1 of Tempo T1, no quarter."""
+    if begin is not None and (word.text.isdigit() or re.fullmatch("T[1-4]", word.text)):
+        return word.text[0] == "T" or not is_value(word.folded)
+    return word.is_name and not is_value(word.folded)
 
 
 _OPENING: Final = (

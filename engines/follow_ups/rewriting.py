@@ -17,13 +17,14 @@ from llama_index.core.prompts import ChatPromptTemplate
 
 from engines.follow_ups.carry_over import Carried, carried, items, names_in, with_values
 from engines.follow_ups.dependent_questions import LONGEST, is_dependent
+from engines.follow_ups.follow_up_words import words_of
 from engines.follow_ups.naming import is_another
 from engines.follow_ups.question_reply import read_rewriting
 from engines.language import PHRASES
 from engines.model_errors import model_errors
 from engines.prompts import prompt
 from engines.question import Entity, Question
-from engines.routing.small_talk import small_talk
+from engines.routing.small_talk import small_talk, without_greeting
 from engines.search.query_analysis import query_language
 from engines.tables.entities import EntityIndex
 from stores.sessions import Turn
@@ -96,6 +97,7 @@ class _FollowUp:
         told = [turn for turn in turns if turn.evidence.get("route", "") is not None]
         recent = [turn for turn in told[-2 * _READ :] if not small_talk(turn.question)]
         self._asked = asked
+        self._said = _without_greeting(asked)
         self._turns = recent[-_READ:]
         self._entities = entities
         self._context = context
@@ -126,7 +128,7 @@ class _FollowUp:
 
     @cached_property
     def _is_one(self) -> bool:
-        return bool(self._turns) and self._leans(self._asked, self._carried[-2])
+        return bool(self._turns) and self._leans(self._said, self._carried[-2])
 
     def _leans(self, question: str, before: Carried) -> bool:
         if len(question) > LONGEST or small_talk(question):
@@ -153,13 +155,13 @@ class _FollowUp:
         if last.rewritten_by != "model" or not last.standalone:
             return self._carried[-1].readable
         before = Carried(last.standalone[:LONGEST])
-        return carried(self._asked, before, last.evidence, self._entities).readable
+        return carried(self._said, before, last.evidence, self._entities).readable
 
     @cached_property
     def _carried(self) -> list[Carried]:
         """Each question of the conversation by the rule alone, this one last."""
         done = [Carried(self._turns[0].question[:LONGEST])]
-        questions = [*(turn.question for turn in self._turns[1:]), self._asked]
+        questions = [*(turn.question for turn in self._turns[1:]), self._said]
         for turn, question in zip(self._turns, questions, strict=True):
             done.append(
                 carried(question, done[-1], turn.evidence, self._entities)
@@ -207,3 +209,11 @@ class _FollowUp:
             yield "\n".join(["The items of its answer, in their order:", *lines] if lines else [])
         else:
             yield f"Its answer: {self._turns[-1].answer[:_ANSWER_CHARACTERS]}"
+
+
+def _without_greeting(asked: str) -> str:
+    """Behind "thanks, and": it goes on with what was said by that and."""
+    rest = without_greeting(asked)
+    link = words_of(asked.removesuffix(rest))[-1:]
+    goes_on = link and link[0].folded in ("and", "et", "but", "mais")
+    return f"{link[0].text} {rest}" if goes_on else rest
