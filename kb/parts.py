@@ -11,6 +11,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.llm import LLM
 
 from engines.chat.memory import FILTER_KEYS, forget
+from engines.chat.remembering import wait_until_remembered
 from engines.routing.evidence import Evidence
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
@@ -26,6 +27,8 @@ from stores.documents import DocumentRegistry
 from stores.sessions import SessionStore
 from stores.vector_store import MariaDBVectorStore
 from stores.verified_queries import VerifiedQueries
+
+_PATIENCE = 10.0  # seconds for the memory of chats; longer, it is taken in the next time
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Parts:
         self.close()
 
     def close(self) -> None:
+        wait_until_remembered(self.engine, _PATIENCE)
         self.engine.dispose()
         if "tables" in vars(self):
             self.tables.engine.dispose()

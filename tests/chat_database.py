@@ -7,6 +7,8 @@ import pytest
 import sqlalchemy as sa
 from chats import memory_table
 
+from engines.chat import remembering
+from engines.chat.remembering import wait_until_remembered
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 from stores.schema import create_database, migrate
@@ -28,6 +30,8 @@ def _migrated(server: PrivateServer) -> Iterator[sa.Engine]:
 @pytest.fixture
 def chat_engine(_migrated: sa.Engine) -> Iterator[sa.Engine]:
     yield _migrated
+    wait_until_remembered(_migrated, 30)
+    remembering._sessions.clear()  # the next test's session has the same name
     with _migrated.begin() as connection:
         connection.exec_driver_sql("DELETE FROM kb_session")
         connection.exec_driver_sql("DELETE FROM kb_memory")

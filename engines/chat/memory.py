@@ -115,8 +115,10 @@ class LongTermMemory(BaseMemoryBlock[str]):
     async def atruncate(self, content: str, tokens_to_truncate: int) -> str | None:
         """The end goes first: earlier turns, then facts, then the summary.
 
-        Never too little of it: Memory would then leave all of it out.
+        Never too little of it: Memory would then leave all of it out. Nothing comes as a list.
         """
+        if not content:
+            return None
         kept = _tokens(content) - tokens_to_truncate
         while content and (tokens := _tokens(content)) > kept:
             content = content[: max(0, len(content) * kept // tokens - 1)]

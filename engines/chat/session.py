@@ -1,7 +1,6 @@
 """A stored session as a LlamaIndex chat engine, over the engines that answer questions."""
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import closing, suppress
@@ -14,9 +13,9 @@ from llama_index.core.llms.llm import LLM
 from llama_index.core.memory import Memory
 from llama_index.core.schema import NodeWithScore
 
-from engines.chat.awaited import awaited
+from engines.chat.awaited import awaited, in_thread, settled
 from engines.chat.conversation import ConversationQueryEngine, is_about_conversation, recalled
-from engines.chat.memory import LongTermMemory
+from engines.chat.remembering import remember, wait_until_remembered
 from engines.chat.streamed_answer import (
     StreamedAnswer,
     abegun,
@@ -29,12 +28,12 @@ from engines.chat.streamed_answer import (
 from engines.chat.turn import OpenTurn, cited_passages, store_left_over, unforeseen
 from engines.follow_ups.rewriting import Rewritten
 from stores.chat_messages import check_user
-from stores.errors import EngineError, KBError
+from stores.errors import EngineError
 from stores.sessions import SessionStore, Turn
 from stores.turns import new_owner
 
 _EARLIER: Final = 10  # turns that a follow-up may refer to
-_log = logging.getLogger(__name__)
+_PATIENCE: Final = 2.0  # seconds for the memory of the turn before; longer, it is taken in later
 
 
 class ChatSession(BaseChatEngine):
@@ -105,7 +104,7 @@ class ChatSession(BaseChatEngine):
             return _again(turn)
         response = self._response(turn, streaming=False)
         turn.completed(str(response))
-        awaited(self._remember(turn))
+        self._remember(turn)
         return _answer(turn, response)
 
     async def achat(
@@ -120,7 +119,7 @@ class ChatSession(BaseChatEngine):
             return _again(turn)
         response = await self._aresponse(turn, streaming=False)
         await asyncio.to_thread(turn.completed, str(response))
-        await self._remember(turn)
+        self._remember(turn)
         return _answer(turn, response)
 
     def stream_chat(
@@ -163,6 +162,7 @@ class ChatSession(BaseChatEngine):
         if not message.strip():
             raise EngineError("The question is empty. Ask something.")
         store_left_over(self._store)
+        wait_until_remembered(self._store.engine, _PATIENCE, self.session_id)
         turn_id = secrets.token_hex(8) if turn_id is None else turn_id
         owner = new_owner()
         stored, _ = self._store.begin(
@@ -174,13 +174,12 @@ class ChatSession(BaseChatEngine):
         self, message: str, chat_history: list[ChatMessage] | None, turn_id: str | None
     ) -> OpenTurn:
         """A question that is stored when its task was cancelled already ends, too."""
-        begun = asyncio.create_task(asyncio.to_thread(self._begin, message, chat_history, turn_id))
+        begun = in_thread(self._begin, message, chat_history, turn_id)
         try:
-            return await asyncio.shield(begun)
+            return await settled(begun)
         except asyncio.CancelledError as error:
-            turn = await begun
-            if not turn.is_complete:
-                await asyncio.to_thread(turn.broke_off, "", error)
+            if begun.exception() is None and not (turn := begun.result()).is_complete:
+                await settled(in_thread(turn.broke_off, "", error))
             raise
 
     def _response(self, turn: OpenTurn, *, streaming: bool) -> Any:
@@ -207,7 +206,7 @@ class ChatSession(BaseChatEngine):
                 response = await engine.aquery(turn.question)
                 turn.take_evidence(response.metadata)
         except BaseException as error:
-            await asyncio.to_thread(turn.broke_off, "", error)
+            await settled(in_thread(turn.broke_off, "", error))
             raise
         return response
 
@@ -246,7 +245,7 @@ class ChatSession(BaseChatEngine):
             turn.broke_off(said, error)
             raise
         turn.completed(said)
-        awaited(self._remember(turn))
+        self._remember(turn)
 
     async def _apieces(
         self, turn: OpenTurn, tokens: AsyncGenerator[str, None]
@@ -260,24 +259,16 @@ class ChatSession(BaseChatEngine):
                     yield piece
                 turn.require_whole()
         except BaseException as error:
-            await asyncio.to_thread(turn.broke_off, said, error)
+            await settled(in_thread(turn.broke_off, said, error))
             raise
         finally:
             with suppress(RuntimeError):  # a loop that ends may be closing it at this moment
                 await tokens.aclose()
         await asyncio.to_thread(turn.completed, said)
-        await self._remember(turn)
+        self._remember(turn)
 
-    async def _remember(self, turn: OpenTurn) -> None:
-        """The answer is stored and stays right without it: what goes wrong is a warning."""
-        try:
-            await self._memory._manage_queue()  # noqa: SLF001 - the store wrote the messages, with the turn
-            for block in self._memory.memory_blocks:
-                if isinstance(block, LongTermMemory):
-                    await block.aput_turn(turn.stored)
-        except Exception as error:  # noqa: BLE001 - see above
-            reason = error if isinstance(error, KBError) else type(error).__name__
-            _log.warning("A session could not take a turn into its memory: %s", reason)
+    def _remember(self, turn: OpenTurn) -> None:
+        remember(self._store.engine, self._memory, turn.stored)
 
 
 def _answer(turn: OpenTurn, response: Any) -> AgentChatResponse:

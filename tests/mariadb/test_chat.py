@@ -4,8 +4,11 @@ import asyncio
 import gc
 import signal
 import threading
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import anyio
 import pytest
 import sqlalchemy as sa
 from chats import chat_session, session_store
@@ -56,6 +59,24 @@ def astream_chat(session: ChatSession, message: str, **options: str) -> Streamed
 
 WAYS = [chat, stream_chat, achat, astream_chat]
 every_way = pytest.mark.parametrize("ask", WAYS)
+
+
+async def cancel_twice(asking: Coroutine[Any, Any, AgentChatResponse]) -> None:
+    task = asyncio.create_task(asking)
+    for _ in range(2):
+        await asyncio.sleep(0.2)
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def cancel_by_scope(asking: Coroutine[Any, Any, AgentChatResponse]) -> None:
+    with anyio.move_on_after(0.2) as scope:
+        await asking
+    assert scope.cancelled_caught
+
+
+every_way_of_cancelling = pytest.mark.parametrize("cancel", [cancel_twice, cancel_by_scope])
 
 
 def only_turn(session: ChatSession) -> Turn:
@@ -348,6 +369,20 @@ def test_nothing_of_a_session_is_told_or_reset_for_another_user(engine, look, st
         look(chat_session(engine, ScriptedLLM(), user=stranger))
     assert only_turn(own).answer == ANSWER
     assert [message.content for message in own.chat_history] == ["How long?", ANSWER]
+
+
+@every_way_of_cancelling
+async def test_a_question_that_is_cancelled_while_it_is_stored_ends(engine, cancel):
+    session = chat_session(engine, ScriptedLLM(reply=lambda _: ANSWER))
+    await session.achat("How long?")
+    with engine.connect() as other:
+        locking = other.begin()
+        other.exec_driver_sql("SELECT * FROM kb_session WHERE id = 's' FOR UPDATE")
+        asyncio.get_running_loop().call_later(0.6, locking.rollback)
+        await cancel(session.achat("Cancelled?", turn_id="t"))
+    turn = session.turns[-1]
+    assert (turn.question, turn.status) == ("Cancelled?", "partial")
+    assert (await session.achat("Cancelled?", turn_id="t")).response == ANSWER
 
 
 def test_a_user_without_a_name_is_refused(engine):

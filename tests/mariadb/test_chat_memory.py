@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import threading
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -11,6 +13,7 @@ from chats import Shop, aas_asked, as_asked, chat_session, memory_table, session
 from fake_models import ScriptedLLM
 from llama_index.core.storage.chat_store.base_db import MessageStatus
 
+from engines.chat.remembering import wait_until_remembered
 from engines.chat.session import ChatSession
 from engines.follow_ups.rewriting import arewritten, rewritten
 from engines.question import as_question
@@ -75,9 +78,14 @@ def remembering(engine, llm, session_id="s", **options) -> tuple[ChatSession, li
     return session, contexts.seen
 
 
+def remembered(session: ChatSession) -> None:
+    wait_until_remembered(session.memory.memory_blocks[0].sessions.engine, 30)
+
+
 def talk(session: ChatSession, *questions: str) -> None:
     for question in questions:
         session.chat(question)
+        remembered(session)
 
 
 def messages(session: ChatSession, status: MessageStatus) -> list[str]:
@@ -156,14 +164,17 @@ def test_memory_crosses_sessions_of_one_user_only_when_that_is_wanted(engine, us
 def test_a_turn_of_a_short_session_is_found_by_the_user_s_next_session(engine):
     options = {"user": "ana", "user_memory": True}
     first, _ = remembering(engine, script(), "first", **options)
-    first.chat("The canary kettle leaks")
+    talk(first, "The canary kettle leaks")
     second, contexts = remembering(engine, script(), "second", **options)
     talk(second, "Hello", "What about the canary kettle?")
     assert contexts[-1].count("The canary kettle leaks") == 1
     assert "User: Hello" not in contexts[-1]
 
 
-def test_a_model_that_cannot_sum_up_fails_no_turn_and_nothing_is_left_out_later(engine, caplog):
+def test_a_model_that_cannot_sum_up_fails_no_turn_and_nothing_is_left_out_later(
+    engine, caplog, monkeypatch
+):
+    monkeypatch.setattr("engines.chat.remembering._PAUSE", 0.0)
     asleep = True
 
     def summary(prompt: str) -> str:
@@ -183,6 +194,46 @@ def test_a_model_that_cannot_sum_up_fails_no_turn_and_nothing_is_left_out_later(
     found = memory_table(engine).get_nodes()
     assert sorted(node.metadata["number"] for node in found) == list(range(1, taken + 1))
     assert "summary of" in contexts[-1]
+
+
+def test_a_model_that_cannot_sum_up_is_left_alone_for_a_while(engine, caplog):
+    tried: list[str] = []
+
+    def summary(prompt: str) -> str:
+        tried.append(prompt)
+        raise ModelUnavailable("The model is asleep.")
+
+    session, _ = remembering(engine, script(summary=summary))
+    talk(session, *(f"Question {number}?" for number in range(10)))
+    assert len(tried) == 1
+    assert caplog.text.count("asleep") == 1
+
+
+def test_an_answer_ends_although_the_model_hangs_over_its_summary(engine):
+    asked, go = threading.Event(), threading.Event()
+
+    def summary(_: str) -> str:
+        asked.set()
+        assert go.wait(30)
+        return "the summary"
+
+    session, contexts = remembering(engine, script(summary=summary))
+    for number in range(9):
+        since = time.monotonic()
+        stream(session, f"Question {number}?")
+        if asked.wait(0.3):
+            break
+    assert asked.is_set()
+    assert time.monotonic() - since < 3
+    assert stream(session, "Already?").response
+    assert asyncio.run(session.achat("And now?")).response
+    assert "the summary" not in contexts[-1]
+    go.set()
+    remembered(session)
+    session.chat("At last?")
+    assert "the summary" in contexts[-1]
+    numbers = [node.metadata["number"] for node in memory_table(engine).get_nodes()]
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
 
 
 def test_without_a_model_older_turns_are_cut(engine):
@@ -230,7 +281,7 @@ def test_a_session_that_is_deleted_while_it_is_summed_up_leaves_nothing(engine, 
 
     session, _ = remembering(engine, script(summary=summary))
     for number in range(9):
-        session.chat(f"Question {number}?")
+        talk(session, f"Question {number}?")
         if not session_store(engine).all():
             break
     assert "no session" in caplog.text
@@ -247,7 +298,7 @@ def test_a_session_that_is_reset_while_it_is_summed_up_stays_empty(engine):
 
     session, _ = remembering(engine, script(summary=summary))
     for number in range(9):
-        session.chat(f"Question {number}?")
+        talk(session, f"Question {number}?")
         if resets:
             break
     assert resets
@@ -257,7 +308,7 @@ def test_a_session_that_is_reset_while_it_is_summed_up_stays_empty(engine):
 
 def test_a_turn_of_a_session_that_was_just_deleted_is_not_kept_for_its_user(engine):
     session = chat_session(engine, script(), user="ana", user_memory=True)
-    session.chat("The canary kettle leaks")
+    talk(session, "The canary kettle leaks")
     [block], turn = session.memory.memory_blocks, session.turns[-1]
     session_store(engine).delete("s")
     with pytest.raises(StoreError, match="no session 's'"):
