@@ -102,10 +102,19 @@ def _completed_by(
             return _carried(text, taken, _joined(before.for_tables, asked))
     compared = not leans and _compares(asked)
     if not compared and (not leans or _says_which(asked)):
-        text = _completed(_said(asked), before.text, entities)
-        if text:
-            return _carried(text, before, _joined(before.for_tables, asked))
+        filled = _filled(before, asked, entities)
+        if filled:
+            return filled
     return _behind(before.ahead or before, asked)
+
+
+def _filled(before: Carried, asked: str, entities: EntityIndex | None) -> Carried | None:
+    """None where nothing of the question before is replaced or completed."""
+    text = _completed(_said(asked), before.text, entities)
+    if not text:
+        return None
+    filled = _carried(text, before, _joined(before.for_tables, asked))
+    return replace(filled, ahead=before.ahead and _filled(before.ahead, asked, entities))
 
 
 def _behind(ahead: Carried, asked: str) -> Carried:

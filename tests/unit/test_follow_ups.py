@@ -166,6 +166,13 @@ def test_a_question_is_put_behind_another_without_what_was_put_there_before():
     assert later.question.query_str == "Which customers bought a Galet, and more details"
 
 
+def test_what_was_put_behind_a_question_goes_even_when_a_value_was_replaced_since():
+    asked = ["How many returns were there in 2025?", "more details", "and in 2024?"]
+    turns = [turn(each) for each in asked]
+    done = by_rule("go on", *turns)
+    assert done.question.query_str == "How many returns were there in 2024, and go on"
+
+
 # The rule -----------------------------------------------------------------------------------------
 
 
