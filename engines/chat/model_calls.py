@@ -1,12 +1,12 @@
 """The model calls of one turn: their tokens, and whether a stream of theirs was cut."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from llama_index.core.callbacks.token_counting import get_tokens_from_response
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
@@ -25,6 +25,13 @@ from llama_index_instrumentation import get_dispatcher
 _Begun: TypeAlias = LLMChatStartEvent | LLMCompletionStartEvent
 _Chat: TypeAlias = LLMChatEndEvent | LLMChatInProgressEvent
 _Completion: TypeAlias = LLMCompletionEndEvent | LLMCompletionInProgressEvent
+
+
+# By the names that servers give them.
+_LIMITS: Final = {
+    "length": "reached the most tokens that it may write",
+    "content_filter": "was stopped by its content filter",
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class ModelCalls:
         self._events = count()
         self._begun: dict[str | None, int] = {}
         self._calls: dict[str | None, _Call] = {}
+        self._limits: dict[str | None, str] = {}
         _listen()
 
     @contextmanager
@@ -73,11 +81,19 @@ class ModelCalls:
             self._begun[call] = place
         elif event.response is not None:
             self._calls[call] = _Call(self._begun.get(call, place), place, event)
+            if limit := _limit(event):
+                self._limits[call] = limit
 
     @property
     def is_cut(self) -> bool:
         """Whether a stream ended, as if all were well, before its model did."""
         return any(_is_unfinished(call.heard) for call in self._calls.values())
+
+    @property
+    def limit(self) -> str | None:
+        """What made a model end its last text too early: its own limit, not its server."""
+        last = max(self._calls, key=lambda call: self._calls[call].end, default=None)
+        return self._limits.get(last)
 
     def tokens(self) -> tuple[int, int] | None:
         """Of the prompts and of the answers, also of one that was cut; None without any call.
@@ -112,11 +128,26 @@ def _counted(call: _Chat | _Completion) -> tuple[int, int]:
 
 
 def _is_unfinished(call: _Chat | _Completion) -> bool:
-    raw = call.response.raw if call.response else None
+    raw = _raw(call)
     if isinstance(raw, Mapping):  # of Ollama
         return raw.get("done") is False
-    choices = getattr(raw, "choices", ())  # of OpenAI; its last part may have none
-    return any(choice.finish_reason is None for choice in choices)
+    return any(choice.finish_reason is None for choice in _choices(raw))
+
+
+def _limit(call: _Chat | _Completion) -> str | None:
+    raw = _raw(call)
+    if isinstance(raw, Mapping):
+        return _LIMITS.get(raw.get("done_reason", ""))
+    return next(filter(None, (_LIMITS.get(each.finish_reason) for each in _choices(raw))), None)
+
+
+def _raw(call: _Chat | _Completion) -> Any:
+    return call.response.raw if call.response else None
+
+
+def _choices(raw: Any) -> Sequence[Any]:
+    """Of OpenAI; its last part may have none."""
+    return getattr(raw, "choices", None) or ()
 
 
 def _prompt(call: _Chat | _Completion) -> str:

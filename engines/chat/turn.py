@@ -93,7 +93,17 @@ class OpenTurn:
             )
 
     def completed(self, answer: str) -> None:
-        """Raises StoreUnavailable, StoreError; nobody has the answer then, and the turn is open."""
+        """Raises EngineError for an answer that its model cut, which is stored as partial.
+
+        Raises StoreUnavailable, StoreError; nobody has the answer then, and the turn is open.
+        """
+        if limit := self.calls.limit:
+            cut = EngineError(
+                f"The answer is not whole: {self.metadata.get('model')} {limit}. What it wrote is "
+                "stored with the turn. Ask for less at once, or in other words."
+            )
+            self.broke_off(answer, cut)
+            raise cut
         self._ends("complete", answer)
         try:
             self._finish()

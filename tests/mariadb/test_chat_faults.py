@@ -1,12 +1,13 @@
 """What goes wrong at the model's server or with MariaDB, in the middle of a conversation."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ from model_server import (
 
 from engines.chat.session import ChatSession
 from stores.connection import make_engine
-from stores.errors import ModelUnavailable, StoreUnavailable
+from stores.errors import EngineError, ModelUnavailable, StoreUnavailable
 from stores.private_server import PrivateServer
 from stores.schema import migrate
 
@@ -92,6 +93,35 @@ def test_a_fault_of_the_model_is_told_and_stored_and_the_session_goes_on(engine,
             assert ask(session, turn_id="t1") == ANSWER
         turns = [(turn.id, turn.status) for turn in session.turns]
         assert turns == [("t1", "complete"), ("t2", "complete")]
+
+
+def ended(way: Callable[..., str], reason: str) -> Fault:
+    """Half an answer of OpenAI's kind, whole as its server sends it."""
+    is_stream = way in (stream_chat, astream_chat)
+    choice = {"index": 0, "finish_reason": reason}
+    choice["delta" if is_stream else "message"] = {"role": "assistant", "content": "You have 30"}
+    kind = "chat.completion.chunk" if is_stream else "chat.completion"
+    body = json.dumps(
+        {"id": "x", "object": kind, "created": 1, "model": "fake", "choices": [choice]}
+    )
+    if is_stream:
+        text = f"data: {body}\n\ndata: [DONE]\n\n"
+        return Fault(headers={"content-type": "text/event-stream"}, body=text)
+    return Fault(headers={"content-type": "application/json"}, body=body)
+
+
+@pytest.mark.parametrize("ask", WAYS)
+@pytest.mark.parametrize(
+    ("reason", "said"), [("length", "most tokens"), ("content_filter", "content filter")]
+)
+def test_an_answer_that_its_model_cut_is_stored_as_partial(engine, ask, reason, said):
+    with FakeModels(ended(ask, reason)) as server:
+        session = chat_session(engine, llm_of(server, "openai-like"))
+        with pytest.raises(EngineError, match=said):
+            ask(session)
+        [turn] = session.turns
+        assert (turn.status, turn.answer) == ("partial", "You have 30")
+        assert said in turn.error
 
 
 @pytest.mark.parametrize("provider", ["openai-like", "ollama"])
