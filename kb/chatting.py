@@ -1,17 +1,21 @@
 """A chat session of a knowledge base, put together."""
 
+import asyncio
+import logging
 from dataclasses import replace
-from functools import partial
+from typing import Any
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 
 from engines.chat.memory import session_memory
 from engines.chat.session import ChatSession
-from engines.follow_ups.rewriting import arewritten, rewritten
+from engines.follow_ups.rewriting import Rewritten, arewritten, rewritten
 from engines.tables.entities import EntityIndex
 from kb.answering import Asking, answering_engine
 from kb.parts import Parts
-from stores.errors import KBError
+from stores.errors import ConfigError, StoreError
+
+_log = logging.getLogger(__name__)
 
 
 def chat_session(parts: Parts, asking: Asking, user: str | None) -> ChatSession:
@@ -22,7 +26,13 @@ def chat_session(parts: Parts, asking: Asking, user: str | None) -> ChatSession:
     def answering(streaming: bool) -> BaseQueryEngine:  # noqa: FBT001 - the engine's interface
         return answering_engine(parts, replace(asking, streaming=streaming))
 
-    names = _entities(parts)
+    def rewrite(*asked: Any, **more: Any) -> Rewritten:
+        return rewritten(*asked, llm=parts.llm, entities=_entities(parts), **more)
+
+    async def arewrite(*asked: Any, **more: Any) -> Rewritten:
+        names = await asyncio.to_thread(_entities, parts)
+        return await arewritten(*asked, llm=parts.llm, entities=names, **more)
+
     return ChatSession(
         parts.session_store,
         asking.session,
@@ -38,14 +48,18 @@ def chat_session(parts: Parts, asking: Asking, user: str | None) -> ChatSession:
             user_memory=parts.config.chat.user_memory,
         ),
         llm=parts.llm,
-        rewrite=partial(rewritten, llm=parts.llm, entities=names),
-        arewrite=partial(arewritten, llm=parts.llm, entities=names),
+        rewrite=rewrite,
+        arewrite=arewrite,
         user=user,
     )
 
 
 def _entities(parts: Parts) -> EntityIndex | None:
+    """For each question anew: tables that are away now may be there for the next one."""
     try:
         return parts.entities
-    except KBError:  # without tables there are no names of theirs
+    except ConfigError:  # without tables there are no names of theirs
+        return None
+    except StoreError as error:
+        _log.warning("A question is read without the names of the tables: %s", error)
         return None

@@ -1,5 +1,6 @@
 """What a knowledge base is made of; each part is opened when it is first used."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -28,6 +29,7 @@ from stores.sessions import SessionStore
 from stores.vector_store import MariaDBVectorStore
 from stores.verified_queries import VerifiedQueries
 
+_DAY = 86_400.0  # seconds
 _PATIENCE = 10.0  # seconds for the memory of chats; longer, it is taken in the next time
 
 
@@ -111,13 +113,22 @@ class Parts:
         ]
         return Evidence(schema, self.verified_matcher, self.entities)
 
-    @cached_property
+    @property
     def session_store(self) -> SessionStore:
-        """The chat sessions; those older than chat.retention_days are deleted first."""
-        store = SessionStore(self.engine, partial(forget, self.memory_store))
-        if days := self.config.chat.retention_days:
-            store.remove_older_than(days)
-        return store
+        """The chat sessions; those older than chat.retention_days are deleted first, once a day."""
+        days = self.config.chat.retention_days
+        if days and time.monotonic() >= self._next_removal[0]:
+            self._next_removal[0] = time.monotonic() + _DAY
+            self._sessions.remove_older_than(days)
+        return self._sessions
+
+    @cached_property
+    def _sessions(self) -> SessionStore:
+        return SessionStore(self.engine, partial(forget, self.memory_store))
+
+    @cached_property
+    def _next_removal(self) -> list[float]:
+        return [0.0]
 
     @cached_property
     def memory_store(self) -> MariaDBVectorStore:
