@@ -1,6 +1,7 @@
 """config.yaml and the environment -> Config; nothing else in kb reads either of them."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -212,8 +213,11 @@ class Config(Sections):
 
     @property
     def uploads(self) -> Path:
-        """Where uploaded files are kept: serve.uploads, or a directory beside kb's own data."""
-        return self.serve.uploads or self.home / "uploads"
+        """Where uploaded files are kept: serve.uploads, or beside kb's data, for each database."""
+        url = self.database.url
+        place = (url.host, url.port, url.database) if isinstance(url, sa.URL) else ()
+        name = "-".join(str(part) for part in place if part) or self.database.name
+        return self.serve.uploads or self.home / "uploads" / re.sub(r"[^\w-]", "_", name)
 
     def profile(self, name: str) -> Profile:
         """A search profile, ready or of `profiles`. Raises ConfigError."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kb.cli.options import ConfigPath
-from kb.cli.serving import _require_key_beyond_loopback as require_key_beyond_loopback
+from kb.cli.serving import require_key_beyond_loopback
 from kb.cli.terminal import say
 from stores.errors import ConfigError
 
@@ -49,7 +49,9 @@ def mcp(
     try:
         import mcp_types  # noqa: F401 - the extra is there, or its absence is explained
     except ModuleNotFoundError as error:
-        raise ConfigError(f"kb mcp needs {error.name}: pip install 'mariadb-kb[mcp]'") from error
+        raise ConfigError(
+            f"kb mcp needs {error.name}. From a checkout: pip install '.[mcp]'"
+        ) from error
     from kb.config import load_config
 
     loaded = load_config(config)

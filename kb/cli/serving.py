@@ -1,5 +1,6 @@
 """`kb serve` and `kb key …`."""
 
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -41,18 +42,33 @@ def serve(
         from kb.server.serve import run
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"kb serve needs {error.name}: pip install 'mariadb-kb[serve]'"
+            f"kb serve needs {error.name}. From a checkout: pip install '.[serve]'"
         ) from error
     from kb.config import load_config
 
     loaded = load_config(config)
     address, number = host or loaded.serve.host, port or loaded.serve.port
-    _require_key_beyond_loopback(config, address)
+    require_key_beyond_loopback(config, address)
+    _require_free(address, number)
     say(f"Serving on http://{address}:{number}; the API is described at /docs. Ctrl-C stops.")
     run(loaded, address, number, processes)
 
 
-def _require_key_beyond_loopback(config: Path | None, address: str) -> None:
+def _require_free(address: str, port: int) -> None:
+    """What the server itself would find too late, and say in a log."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((address, port))
+        except OSError as error:
+            raise ConfigError(
+                f"Port {port} of {address} cannot be served on: {error.strerror}. Stop what uses "
+                "it, or choose another with --port."
+            ) from error
+
+
+def require_key_beyond_loopback(config: Path | None, address: str) -> None:
     from kb.server.access import LOOPBACK
     from stores.api_keys import ApiKeys
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 import time
 
 import httpx
@@ -239,6 +240,11 @@ def test_the_command_refuses_other_addresses_until_a_key_exists(server, tmp_path
         refused = run(command_line, asked)
         assert refused.exit_code == 1
         assert "kb key create" in refused.output
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            refused = run(command_line, ["--config", str(file), "serve", "--port", port])
+        assert (refused.exit_code, served_on) == (1, [])
+        assert f"Port {port} of 127.0.0.1 cannot be served on" in refused.output
         created = run(command_line, ["--config", str(file), "key", "create", "ana", "--json"])
         assert json.loads(created.stdout)["key"].startswith("kb-")
         assert run(command_line, asked).exit_code == 0

@@ -329,3 +329,20 @@ def test_places_have_defaults_outside_the_working_directory(tmp_path):
     assert config.home.is_absolute()
     assert tmp_path not in config.home.parents
     assert config.mariadbd is None
+
+
+def test_uploads_of_two_databases_never_meet(tmp_path):
+    def uploads(database: str) -> Path:
+        (tmp_path / "config.yaml").write_text(f"database: {database}")
+        return load_config(tmp_path / "config.yaml").uploads
+
+    server = "mariadb+mariadbconnector://kb:secret@db.test:3307"
+    places = [
+        uploads("{name: one}"),
+        uploads("{name: two}"),
+        uploads(f"{{url: '{server}/one'}}"),
+        uploads(f"{{url: '{server}/../two'}}"),
+    ]
+    assert len({*places}) == 4
+    assert len({place.parent for place in places}) == 1
+    assert not any("secret" in str(place) for place in places)
