@@ -114,6 +114,7 @@ def create(
     with opened(config) as knowledge_base:
         from stores.api_keys import ApiKeys
 
+        _require_roots(collection or [], [root["name"] for root in knowledge_base.registry.roots()])
         secret = ApiKeys(knowledge_base.engine).create(
             name,
             scope,
@@ -128,6 +129,14 @@ def create(
     else:
         say(f"The key of {name}, scope {scope}. It is shown this once:")
         OUT.print(secret, soft_wrap=True, highlight=False, markup=False)
+
+
+def _require_roots(wanted: list[str], known: list[str]) -> None:
+    if missing := sorted({*wanted} - {*known}):
+        raise ConfigError(
+            f"No indexed directory is named {', '.join(missing)}; there are "
+            f"{', '.join(known) or 'none yet'}. Index it first, or correct --collection."
+        )
 
 
 @key.command("list")

@@ -245,6 +245,8 @@ def test_the_command_refuses_other_addresses_until_a_key_exists(server, tmp_path
             refused = run(command_line, ["--config", str(file), "serve", "--port", port])
         assert (refused.exit_code, served_on) == (1, [])
         assert f"Port {port} of 127.0.0.1 cannot be served on" in refused.output
+        of_none = ["--config", str(file), "key", "create", "ana", "--collection", "nope"]
+        assert "No indexed directory is named nope" in run(command_line, of_none).output
         created = run(command_line, ["--config", str(file), "key", "create", "ana", "--json"])
         assert json.loads(created.stdout)["key"].startswith("kb-")
         assert run(command_line, asked).exit_code == 0
