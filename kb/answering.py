@@ -113,7 +113,7 @@ def _documents(parts: Parts, asking: Asking, retriever: BaseRetriever) -> Docume
         llm=parts.llm,
         embed_model=parts.embed_model,
         streaming=asking.streaming,
-        on_answer=keeping_searches(parts.engine, parts.config.retrieval.log, asking.session),
+        on_answer=keeping_searches(parts.search_log, parts.config.retrieval.log, asking.session),
     )
 
 
@@ -205,7 +205,9 @@ class _RoutedAnswers:
             entities=None if self._trouble else parts.entities,
             deadlines=Deadlines(config.retrieval.deadline, config.tables.deadline),
             streaming=self._asking.streaming,
-            on_answer=keeping_searches(parts.engine, config.retrieval.log, self._asking.session),
+            on_answer=keeping_searches(
+                parts.search_log, config.retrieval.log, self._asking.session
+            ),
         )
 
 

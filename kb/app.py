@@ -96,7 +96,7 @@ class KnowledgeBase(Parts):
             filters=filters,
             profile=profile,
             session=session,
-            on_search=keeping_searches(self.engine, self.config.retrieval.log, session),
+            on_search=keeping_searches(self.search_log, self.config.retrieval.log, session),
         )
         return retriever.retrieve(_asked(question))
 
@@ -201,6 +201,7 @@ class KnowledgeBase(Parts):
         passage was shown with, or its chunk id. Raises ConfigError, StoreError.
         """
         said = Said(rating, comment, clicked)
+        self.search_log.flush()
         keep_feedback(SearchLog(self.engine), said, search_id, session_id, turn_id)
 
     def status(self) -> dict[str, Any]:

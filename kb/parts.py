@@ -25,6 +25,8 @@ from kb.tables import open_tables
 from kb.verified_queries import open_verified_queries
 from stores.collection import Collection
 from stores.documents import DocumentRegistry
+from stores.search_log import SearchLog
+from stores.search_log_writer import SearchLogWriter
 from stores.sessions import SessionStore
 from stores.vector_store import MariaDBVectorStore
 from stores.verified_queries import VerifiedQueries
@@ -42,6 +44,7 @@ class Parts:
     collection: Collection
     vector_store: MariaDBVectorStore
     registry: DocumentRegistry
+    search_log: SearchLogWriter
     embed_model: BaseEmbedding
     llm: LLM | None
 
@@ -65,7 +68,8 @@ class Parts:
             engine.dispose()
             raise
         registry = DocumentRegistry(engine, vector_store.table)
-        return cls(config, engine, collection, vector_store, registry, embed_model, llm)
+        log = SearchLogWriter(SearchLog(engine))
+        return cls(config, engine, collection, vector_store, registry, log, embed_model, llm)
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +79,7 @@ class Parts:
 
     def close(self) -> None:
         wait_until_remembered(self.engine, _PATIENCE)
+        self.search_log.flush()
         self.engine.dispose()
         if "tables" in vars(self):
             self.tables.engine.dispose()

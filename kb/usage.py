@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-import sqlalchemy as sa
-
 from engines.search.searching import Search
 from stores.errors import ConfigError
 from stores.search_log import Hit, LoggedSearch, Rating, SearchLog
+from stores.search_log_writer import SearchLogWriter
 
 
 @dataclass(frozen=True)
@@ -22,20 +21,23 @@ class Said:
 
 
 def keeping_searches(
-    engine: sa.Engine, extent: Literal["full", "no-text", "off"], session_id: str | None
+    log: SearchLogWriter, extent: Literal["full", "no-text", "off"], session_id: str | None
 ) -> Callable[..., None]:
     """What logs the searches of a session."""
-    return partial(keep_search, SearchLog(engine), extent, session_id)
+    return partial(keep_search, log, extent, session_id)
 
 
 def keep_search(
-    log: SearchLog,
+    log: SearchLogWriter,
     extent: Literal["full", "no-text", "off"],
     session_id: str | None,
     search: Search,
     citations: Iterable[Mapping[str, Any]] = (),
 ) -> None:
-    """Log a search, with the numbers under which its answer cites what it found."""
+    """Log a search, with the numbers under which its answer cites what it found.
+
+    It is written behind the answer, but of a session before.
+    """
     if extent == "off":
         return
     numbers = {each["chunk"]: each["number"] for each in citations}
@@ -53,6 +55,8 @@ def keep_search(
         session_id=session_id,
     )
     log.add(logged)
+    if session_id is not None:  # who deletes the session now deletes the search with it
+        log.flush()
 
 
 def keep_feedback(

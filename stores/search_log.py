@@ -1,20 +1,18 @@
 """The log of searches, and what people say of them."""
 
-import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
 
-from stores.connection import error_number, in_snapshot, in_transaction
+from stores.connection import in_snapshot, in_transaction
 from stores.errors import StoreError
 from stores.sql import statements
 
 _SQL = {name: sa.text(sql) for name, sql in statements("search_log.sql").items()}
-_log = logging.getLogger(__name__)
 
 Rating = Literal[1, -1]
 T = TypeVar("T")
@@ -32,7 +30,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class LoggedSearch:
-    """A search that is over; `hits` are the best first, `question` is None to keep no text."""
+    """A search that is over, in UTC; `hits` are the best first, `question` None keeps no text."""
 
     profile: str
     milliseconds: float
@@ -41,6 +39,7 @@ class LoggedSearch:
     language: str = ""
     kind: str = ""
     session_id: str | None = None
+    searched_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(tzinfo=None))
     id: str = field(default_factory=lambda: secrets.token_hex(6))
 
 
@@ -82,20 +81,16 @@ class _Feedback:
 class SearchLog:
     engine: sa.Engine
 
-    def add(self, search: LoggedSearch) -> bool:
-        """Whether it is logged. What goes wrong is a warning, never an error of the search."""
+    def add(self, searches: Sequence[LoggedSearch]) -> None:
+        """Log all of them, or none. Raises StoreError, StoreUnavailable."""
+        hits = [row for each in searches for row in _hit_rows(each)]
 
         def work(connection: sa.Connection) -> None:
-            connection.execute(_SQL["add_search"], _search_row(search))
-            if search.hits:
-                connection.execute(_SQL["add_hit"], _hit_rows(search))
+            connection.execute(_SQL["add_search"], [_search_row(each) for each in searches])
+            if hits:
+                connection.execute(_SQL["add_hit"], hits)
 
-        try:
-            in_transaction(self.engine, work, attempts=1)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is worth more
-            _log.warning("A search is not in the log (kb_search): %s", _without_values(error))
-            return False
-        return True
+        in_transaction(self.engine, work, attempts=2)
 
     def find(self, search_id: str) -> KnownSearch:
         """Raises StoreError when there is none of that id."""
@@ -168,7 +163,8 @@ class SearchLog:
 
 def _search_row(search: LoggedSearch) -> dict[str, Any]:
     row = {name: value for name, value in vars(search).items() if name != "hits"}
-    return {**row, "results": len(search.hits)}
+    at = search.searched_at.isoformat(" ")  # mariadb 2.0.0rc2 fails on times of a bulk insert
+    return {**row, "searched_at": at, "results": len(search.hits)}
 
 
 def _hit_rows(search: LoggedSearch) -> list[dict[str, Any]]:
@@ -183,10 +179,3 @@ def _shown(hits: Sequence[Hit]) -> list[int | None]:
     if any(hit.citation for hit in hits):
         return [hit.citation for hit in hits]
     return list(range(1, len(hits) + 1))
-
-
-def _without_values(error: BaseException) -> str:
-    """A server's message can quote the question."""
-    cause = error.__cause__
-    number = error_number(getattr(cause, "orig", None))
-    return f"MariaDB error {number}" if number else type(error).__name__

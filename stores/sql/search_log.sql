@@ -1,12 +1,14 @@
 -- add_search --
--- A search is over. It waits for no lock: the log must not slow an answer.
-SET STATEMENT lock_wait_timeout = 0, innodb_lock_wait_timeout = 0 FOR
-INSERT INTO kb_search (id, session_id, profile, question, language, kind, milliseconds, results)
-VALUES (:id, :session_id, :profile, :question, :language, :kind, :milliseconds, :results)
+-- A search is over.
+SET STATEMENT lock_wait_timeout = 1, innodb_lock_wait_timeout = 1 FOR
+INSERT INTO kb_search
+  (id, searched_at, session_id, profile, question, language, kind, milliseconds, results)
+VALUES
+  (:id, :searched_at, :session_id, :profile, :question, :language, :kind, :milliseconds, :results)
 
 -- add_hit --
 -- One of the chunks that it found.
-SET STATEMENT lock_wait_timeout = 0, innodb_lock_wait_timeout = 0 FOR
+SET STATEMENT lock_wait_timeout = 1, innodb_lock_wait_timeout = 1 FOR
 INSERT INTO kb_search_hit (search_id, hit_rank, chunk_id, document_id, score, citation)
 VALUES (:search_id, :hit_rank, :chunk_id, :document_id, :score, :citation)
 

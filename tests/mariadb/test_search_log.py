@@ -1,8 +1,9 @@
 """The log of searches: what it keeps, what it leaves out, and what cannot stop a search."""
 
 import logging
+import subprocess
+import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -13,6 +14,7 @@ from stores.connection import in_transaction
 from stores.errors import StoreError
 from stores.schema import migrate
 from stores.search_log import Hit, LoggedSearch, SearchLog
+from stores.search_log_writer import SearchLogWriter
 
 HITS = [Hit("a", "A", 0.9), Hit("b", "B", 0.5), Hit("c", None, 0.1)]
 FORGET = "DELETE FROM kb_search WHERE searched_at < UTC_TIMESTAMP() - INTERVAL 90 DAY"
@@ -26,7 +28,7 @@ def log(engine: sa.Engine) -> SearchLog:
 
 def logged(log: SearchLog, hits: list[Hit] = HITS, **fields: object) -> str:
     search = LoggedSearch(**{"profile": "default", "milliseconds": 12.5, "hits": hits, **fields})  # type: ignore[arg-type]  # fields are of any type
-    assert log.add(search)
+    log.add([search])
     return search.id
 
 
@@ -146,6 +148,67 @@ def test_forgetting_a_search_forgets_its_hits_and_its_feedback(log):
     assert [row["search_id"] for row in rows(log, "kb_feedback")] == [new]
 
 
+# Behind the answers -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def writer(log: SearchLog) -> SearchLogWriter:
+    return SearchLogWriter(log)
+
+
+def search_of(question: str) -> LoggedSearch:
+    return LoggedSearch("default", 1.0, HITS, question=question)
+
+
+def test_searches_of_many_threads_are_all_logged(log, writer):
+    threads = [threading.Thread(target=writer.add, args=[search_of("Why?")]) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    writer.flush()
+    assert len(rows(log, "kb_search")) == 20
+    assert len(rows(log, "kb_search_hit")) == 60
+
+
+def test_what_waits_is_written_in_its_order_when_the_server_lets_it(log, writer):
+    asked = [search_of(str(number)) for number in range(30)]
+    with hits_locked(log):
+        for each in asked[:-1]:
+            writer.add(each)
+        assert len(rows(log, "kb_search")) < len(asked), "the lock held nothing up"
+    writer.add(asked[-1])
+    writer.flush()
+    kept = [row["question"] for row in rows(log, "kb_search ORDER BY searched_at")]
+    assert kept == [each.question for each in asked]
+    assert log.last().id == asked[-1].id
+
+
+def test_a_search_that_is_refused_takes_none_with_it(log, writer, caplog):
+    execute(log, "ALTER TABLE kb_search MODIFY question VARCHAR(5)")
+    with rows_locked(log):
+        for question in ("first", "canary in the mine", "last"):
+            writer.add(search_of(question))
+    writer.flush()
+    assert {row["question"] for row in rows(log, "kb_search")} == {"first", "last"}
+    [warning] = caplog.records
+    assert "MariaDB error 1406" in warning.getMessage()
+
+
+def test_a_process_that_ends_writes_what_still_waits(log):
+    url = log.engine.url.render_as_string(hide_password=False)
+    asks = f"""
+from stores.connection import make_engine
+from stores.search_log import LoggedSearch, SearchLog
+from stores.search_log_writer import SearchLogWriter
+writer = SearchLogWriter(SearchLog(make_engine({url!r})))
+for number in range(50):
+    writer.add(LoggedSearch("default", 1.0, []))
+"""
+    subprocess.run([sys.executable, "-c", asks], check=True)
+    assert len(rows(log, "kb_search")) == 50
+
+
 # Faults -------------------------------------------------------------------------------------------
 
 
@@ -158,7 +221,7 @@ def table_gone(log: SearchLog) -> Iterator[None]:
 @contextmanager
 def hits_locked(log: SearchLog) -> Iterator[None]:
     with log.engine.connect() as connection:
-        connection.exec_driver_sql("LOCK TABLES kb_search_hit WRITE")
+        connection.exec_driver_sql("LOCK TABLES kb_search_hit WRITE, kb_search READ")
         yield
         connection.exec_driver_sql("UNLOCK TABLES")
 
@@ -180,30 +243,39 @@ def value_too_long(log: SearchLog) -> Iterator[None]:
     ("fault", "number"),
     [(table_gone, 1146), (hits_locked, 1205), (rows_locked, 1205), (value_too_long, 1406)],
 )
-def test_a_log_that_cannot_be_written_is_a_warning_at_once(
+def test_a_log_that_cannot_be_written_is_a_warning_and_nobody_waits(
     log: SearchLog,
+    writer: SearchLogWriter,
     fault: Callable[[SearchLog], AbstractContextManager[None]],
     number: int,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     before = logged(log)
     with fault(log):
-        started = time.perf_counter()
-        search = LoggedSearch("default", 1.0, HITS, question="canary in the mine")
-        assert not log.add(search)
-        assert time.perf_counter() - started < 2
+        writer.add(search_of("canary in the mine"))
+        writer.flush()
     [warning] = caplog.records
-    assert (warning.levelno, warning.name) == (logging.WARNING, "stores.search_log")
+    assert (warning.levelno, warning.name) == (logging.WARNING, "stores.search_log_writer")
     assert f"MariaDB error {number}" in warning.getMessage()
     assert "canary" not in caplog.text
     assert [row["id"] for row in rows(log, "kb_search")] == [before], "half of it is not kept"
 
 
-def test_searches_of_many_threads_are_all_logged(log):
-    threads = [threading.Thread(target=logged, args=[log]) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(rows(log, "kb_search")) == 20
-    assert len(rows(log, "kb_search_hit")) == 60
+def test_a_server_that_stays_away_fills_no_memory(log, caplog):
+    held, go_on = threading.Event(), threading.Event()
+
+    @sa.event.listens_for(log.engine, "checkout")
+    def hold(*_: object) -> None:
+        held.set()
+        assert go_on.wait(30)
+
+    writer = SearchLogWriter(log)
+    writer.add(search_of("first"))
+    assert held.wait(30)
+    for _ in range(2_010):
+        writer.add(LoggedSearch("default", 1.0, []))
+    assert len(caplog.records) == 10
+    assert "as 2000 wait" in caplog.records[0].getMessage()
+    go_on.set()
+    writer.flush()
+    assert len(rows(log, "kb_search")) == 2_001

@@ -109,7 +109,7 @@ def test_deleting_a_session_deletes_everything_of_it_and_nothing_else(sessions, 
     log = SearchLog(engine)
     for session in ("s", "kept"):
         turn = answered(sessions, session, "Why?")
-        log.add(LoggedSearch("default", 1.0, [Hit("a", "A", 0.5)], session_id=session))
+        log.add([LoggedSearch("default", 1.0, [Hit("a", "A", 0.5)], session_id=session)])
         log.rate(log.last().id, 1)
         log.rate_turn(session, turn.id, -1)
     forgotten: list[str] = []
@@ -186,8 +186,7 @@ def test_an_answer_that_comes_too_late_takes_its_search_with_it(sessions, engine
     log = SearchLog(engine)
     late = LoggedSearch("default", 1.0, [], question="Why?", session_id="s")
     other = LoggedSearch("default", 1.0, [], question="Who?", session_id="other")
-    assert log.add(late)
-    assert log.add(other)
+    log.add([late, other])
     with pytest.raises(StoreError):
         sessions.finish(
             "s", "t", answer="x", status="complete", evidence={"search": {"id": late.id}}
