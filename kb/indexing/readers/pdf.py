@@ -8,6 +8,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from kb.indexing.document import MAX_TEXT, TOO_MUCH_TEXT, Extract, Section, UnreadableFile
+from kb.indexing.readers.running_lines import without_running_lines
 from kb.indexing.readers.text import looks_like_title
 
 LINE_END_HYPHEN = re.compile("[\x02\ufffe]\r?\n?")
@@ -22,24 +23,23 @@ def read(path: Path) -> Extract:
     except pdfium.PdfiumError as error:
         raise UnreadableFile(_why(error)) from error
     try:
-        sections = tuple(_sections(pdf))
+        pages = without_running_lines(list(_pages(pdf)))
         title = pdf.get_metadata_value("Title").removeprefix("Microsoft Word - ").strip()
     finally:
         pdf.close()
-    if not any(section.text.strip() for section in sections):
+    if not any(page.strip() for page in pages):
         raise UnreadableFile("no text: is it a scan?")
     return Extract(
         kind="text",
-        sections=sections,
+        sections=tuple(Section(page, page=at) for at, page in enumerate(pages, start=1)),
         title="" if POOR_TITLE.fullmatch(title) else title,
-        property_title=_first_title(sections),
+        property_title=_first_title(pages),
     )
 
 
-def _sections(pdf: pdfium.PdfDocument) -> Iterator[Section]:
+def _pages(pdf: pdfium.PdfDocument) -> Iterator[str]:
     total = 0
-    for number in range(len(pdf)):
-        page = pdf[number]
+    for page in pdf:
         text_page = page.get_textpage()
         text = text_page.get_text_bounded().replace("\r\n", "\n")
         text_page.close()
@@ -47,11 +47,11 @@ def _sections(pdf: pdfium.PdfDocument) -> Iterator[Section]:
         total += len(text)
         if total > MAX_TEXT:
             raise UnreadableFile(TOO_MUCH_TEXT)
-        yield Section(LINE_END_HYPHEN.sub("", text), page=number + 1)
+        yield LINE_END_HYPHEN.sub("", text)
 
 
-def _first_title(sections: tuple[Section, ...]) -> str:
-    lines = (line.strip() for section in sections for line in section.text.split("\n")[:5])
+def _first_title(pages: list[str]) -> str:
+    lines = (line.strip() for page in pages for line in page.split("\n")[:5])
     return next((line for line in lines if looks_like_title(line)), "")
 
 

@@ -1,0 +1,87 @@
+"""Headers, footers and page numbers, which pages repeat and which cut their sentences in two."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain, takewhile
+from typing import Final, Literal, NamedTuple
+
+_DEPTH: Final = 3  # lines at the top and at the bottom where they stand
+_FEWEST: Final = 3  # pages that make a habit; two do for a line that says that it counts pages
+_LONGEST: Final = 200  # characters of a line
+_NUMBERS: Final = 6  # in a line at most
+_NUMBER: Final = re.compile(r"(?<!\w)\d{1,4}(?!\w)")
+_SAYS_PAGE: Final = re.compile(r"\b(?:page|seite|p[aá]gina|p\.)", re.IGNORECASE)
+
+_Edge = Literal["top", "bottom"]
+
+
+class _Habit(NamedTuple):
+    """What a line has in common with those of other pages."""
+
+    edge: _Edge
+    words: str
+    ahead: int | None  # how far a number in it is ahead of the page; None when it stays the same
+
+    def is_kept(self, times: int, pages: int) -> bool:
+        """Whether most pages have it, and it is nothing that a text may begin or end with."""
+        if times * 2 <= pages:
+            return False
+        if self.ahead is not None and _SAYS_PAGE.search(self.words):
+            return times > 1
+        is_furniture = self.ahead is None or self.edge == "bottom" or not _has_letters(self.words)
+        return times >= _FEWEST and is_furniture
+
+
+def without_running_lines(pages: Sequence[str]) -> list[str]:
+    """Lines that count the pages go; others that repeat stay on the first page that has them.
+
+    A page that holds nothing else stays as it is.
+    """
+    seen = Counter(
+        chain.from_iterable(_habits(page, number) for number, page in enumerate(pages, start=1))
+    )
+    filled = sum(bool(page.strip()) for page in pages)
+    running = {habit for habit, times in seen.items() if habit.is_kept(times, filled)}
+    told: set[_Habit] = set()
+    return [_without(page, number, running, told) for number, page in enumerate(pages, start=1)]
+
+
+def _habits(page: str, number: int) -> set[_Habit]:
+    return {habit for edge in _edges(page, number) for _, habits in edge for habit in habits}
+
+
+def _edges(page: str, number: int) -> Iterator[list[tuple[int, set[_Habit]]]]:
+    """The lines of the top and those of the bottom by their places, from the edge inwards."""
+    lines = page.split("\n")
+    filled = [at for at, line in enumerate(lines) if line.strip()]
+    outermost: dict[_Edge, list[int]] = {"top": filled[:_DEPTH], "bottom": filled[::-1][:_DEPTH]}
+    for edge, places in outermost.items():
+        yield [(at, set(_habits_of(lines[at], number, edge))) for at in places]
+
+
+def _habits_of(line: str, page: int, edge: _Edge) -> Iterator[_Habit]:
+    words = " ".join(line.split())
+    numbers = list(_NUMBER.finditer(words))
+    if len(words) > _LONGEST or len(numbers) > _NUMBERS:
+        return
+    yield _Habit(edge, words, None)
+    for number in numbers:
+        rest = words[: number.start()] + words[number.end() :]
+        yield _Habit(edge, " ".join(rest.split()), int(number[0]) - page)
+
+
+def _without(page: str, number: int, running: set[_Habit], told: set[_Habit]) -> str:
+    gone: set[int] = set()
+    for edge in _edges(page, number):
+        for at, habits in takewhile(lambda line: line[1] & running, edge):
+            kept = habits & running
+            if kept <= told or any(habit.ahead is not None for habit in kept):
+                gone.add(at)
+            told |= kept
+    text = "\n".join(line for at, line in enumerate(page.split("\n")) if at not in gone)
+    return text if text.strip() else page
+
+
+def _has_letters(text: str) -> bool:
+    return any(map(str.isalpha, text))
