@@ -1,4 +1,4 @@
-"""What an endpoint may ask for."""
+"""What an endpoint may ask for; functions that are not async would each wait for a thread."""
 
 import os
 from typing import Annotated, cast
@@ -21,19 +21,19 @@ class Threads:
         self.querying = CapacityLimiter(4)
 
 
-def _kb(request: Request) -> KnowledgeBase:
+async def _kb(request: Request) -> KnowledgeBase:
     return cast("KnowledgeBase", request.app.state.kb)
 
 
-def _limits(request: Request) -> Limits:
+async def _limits(request: Request) -> Limits:
     return cast("Limits", request.app.state.limits)
 
 
-def _work(request: Request) -> Work:
+async def _work(request: Request) -> Work:
     return cast("Work", request.app.state.work)
 
 
-def _threads(request: Request) -> Threads:
+async def _threads(request: Request) -> Threads:
     return cast("Threads", request.app.state.threads)
 
 
@@ -43,11 +43,11 @@ TheThreads = Annotated[Threads, Depends(_threads)]
 TheWork = Annotated[Work, Depends(_work)]
 
 
-def _library(kb: KB) -> Library:
+async def _library(kb: KB) -> Library:
     return Library(kb.registry, kb.vector_store, kb.config.uploads)
 
 
-def _jobs(kb: KB) -> Jobs:
+async def _jobs(kb: KB) -> Jobs:
     return Jobs(kb.engine)
 
 
