@@ -42,6 +42,7 @@ _INDEX_HINT = re.compile(
     re.IGNORECASE,
 )
 _CALL = re.compile(r"(?P<of>\.\s*)?(?:`(?P<quoted>[^`]+)`|(?P<word>[\w$]+))\s*\(")
+_NO_FUNCTION = "`no function`"
 _NO_PART = {
     "'": "a text in it does not end",
     '"': "a text in it does not end",
@@ -105,11 +106,12 @@ def _reason(sql: str, tables: Collection[str], database: str | None) -> str | No
         return reason
     bare = _unterminated(_LEXEME.sub(_for_the_parser, sql))
     words = _unterminated(_LEXEME.sub(" ", sql))
+    calls = _unterminated(_LEXEME.sub(_for_finding_calls, sql))
     query = _EXPLAIN.sub("", bare, count=1)
     return (
         _begins_wrong(query)
         or _says_wrong(words)
-        or _calls_wrong(query)
+        or _calls_wrong(_EXPLAIN.sub("", calls, count=1))
         or _parses_wrong(query, tables, database)
     )
 
@@ -138,6 +140,12 @@ def _for_the_parser(lexeme: re.Match[str]) -> str:
         case "name":
             return lexeme[0]
     return " "
+
+
+def _for_finding_calls(lexeme: re.Match[str]) -> str:
+    """A name may hold parentheses, as in AS `revenue (EUR)`; no function has such a name."""
+    has_parenthesis = lexeme.lastgroup == "name" and "(" in lexeme[0]
+    return _NO_FUNCTION if has_parenthesis else _for_the_parser(lexeme)
 
 
 def _says_wrong(words: str) -> str | None:
