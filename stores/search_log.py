@@ -138,6 +138,11 @@ class SearchLog:
         """Keep what somebody says of a turn of a chat session."""
         self._add(_Feedback(None, session_id, turn_id, rating, comment or None))
 
+    def ratings(self, session_id: str) -> dict[str, Rating]:
+        """The last rating of each turn of a session that has one."""
+        rows = self._read(lambda c: c.execute(_SQL["ratings"], {"session_id": session_id}).all())
+        return {row.turn_id: row.rating for row in rows}
+
     def outcomes(self, days: int) -> list[Outcome]:
         """What came of the searches of the last days."""
         rows = self._read(lambda c: c.execute(_SQL["outcomes"], {"days": days}).all())

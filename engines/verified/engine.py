@@ -137,6 +137,7 @@ def _provenance(match: Match) -> dict[str, Any]:
         "verified_at": match.query.verified_at,
         "parameters": dict(match.values),
         "assumed": sorted(match.values.keys() - match.given),
+        "units": dict(match.query.units),
     }
 
 

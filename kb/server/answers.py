@@ -14,12 +14,13 @@ from llama_index.core.vector_stores.types import MetadataFilters
 from engines.chat.model_calls import ModelCalls
 from engines.tables.query_result import as_json
 from kb.app import KnowledgeBase
+from kb.server.columns import column_types
 from kb.server.plain import plain
 from kb.server.problems import problem_of
 from kb.server.sse import event
 from kb.sources import Source
 
-_ROWS = ("sql", "parameters", "columns", "rows", "truncated", "verified")
+_ROWS = ("sql", "parameters", "columns", "types", "rows", "truncated", "verified")
 _DONE = ("timings", "model", "errors", "first", "names")
 _TURN = ("turn_id", "turn", "status", "standalone", "rewritten_by")
 _ALWAYS = ("route", "route_reason", "citations", *_ROWS, *_DONE, "search")
@@ -49,7 +50,9 @@ class Answer:
 
     def values(self) -> dict[str, Any]:
         told = {key: self.metadata.get(key) for key in _ALWAYS} | _turn(self.metadata)
-        told["rows"] = as_json(told["rows"] or [])
+        rows = told["rows"] or []
+        told["types"] = column_types(told["columns"] or [], rows)
+        told["rows"] = as_json(rows)
         values: dict[str, Any] = plain({"answer": self.text.strip(), **told})
         return values
 

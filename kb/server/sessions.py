@@ -1,6 +1,7 @@
 """Chat sessions: their turns, and asking the next one."""
 
 import secrets
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -11,6 +12,7 @@ from kb.app import KnowledgeBase
 from kb.server.access import Caller, Reading
 from kb.server.answers import Answer, turned
 from kb.server.asking import Body, Words, events, require_profile, whole
+from kb.server.columns import ColumnType, column_types
 from kb.server.description import STREAMED
 from kb.server.filters import Filters, metadata_filters
 from kb.server.parts import KB, TheLimits, TheWork
@@ -18,6 +20,7 @@ from kb.server.plain import plain
 from kb.server.problems import Problem, missing
 from kb.sources import Source
 from kb.transcript import info_values, session_values
+from stores.search_log import SearchLog
 from stores.sessions import SessionInfo
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
@@ -60,10 +63,20 @@ def new_session(caller: Reading) -> dict[str, str]:  # noqa: ARG001 - only keys 
 
 @router.get("/{session_id}")
 def session(session_id: str, caller: Reading, kb: KB) -> dict[str, Any]:
-    """A session with its turns."""
+    """A session with its turns, what their columns hold, and the last rating of each."""
     info = of_caller(kb, session_id, caller)
-    values: dict[str, Any] = plain(session_values(info, kb.session_store.turns(session_id)))
+    turns = kb.session_store.turns(session_id)
+    ratings = SearchLog(kb.engine).ratings(session_id)
+    values: dict[str, Any] = plain(session_values(info, turns))
+    for turn, told in zip(turns, values["turns"], strict=True):
+        told["rating"] = ratings.get(turn.id)
+        if turn.evidence.get("sql"):
+            told["evidence"]["types"] = _types(turn.evidence)
     return values
+
+
+def _types(evidence: Mapping[str, Any]) -> list[ColumnType]:
+    return column_types(evidence.get("columns") or [], evidence.get("rows") or [])
 
 
 @router.patch("/{session_id}")

@@ -17,26 +17,41 @@ from kb.app import KnowledgeBase
 from kb.cli.as_json import answer_values
 from kb.server.access import Reading
 from kb.server.asking import Body, Words
+from kb.server.columns import column_types
 from kb.server.parts import KB, TheLimits, TheThreads, TheWork
+from stores.binding import parameter_names
+from stores.verified_queries import Value
 
 router = APIRouter(prefix="/api", tags=["tables"])
 Statement = Annotated[str, Field(min_length=1, max_length=20_000)]
-
-
+Parameters = Annotated[dict[str, Value], Field(max_length=100)]
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 
 
 class SqlBody(Body):
-    """Either a question, for which SQL is found or written, or a statement of the caller."""
+    """Either a question, for which SQL is found or written, or a statement of the caller.
+
+    `parameters` are the values of the statement's :names, which are bound.
+    """
 
     question: Words | None = None
     sql: Statement | None = None
+    parameters: Parameters = Field(default_factory=dict)
     dry_run: bool = False
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "SqlBody":
         if (self.question is None) == (self.sql is None):
             raise ValueError("give question or sql, and not both")
+        if self.question is not None and self.parameters:
+            raise ValueError("give parameters with sql alone")
+        return self
+
+    @model_validator(mode="after")
+    def _all_are_given(self) -> "SqlBody":
+        given, named = self.parameters, parameter_names(self.sql or "")
+        if given and (missing := [each for each in named if each not in given]):
+            raise ValueError(f"parameters lack {', '.join(missing)}")
         return self
 
 
@@ -56,7 +71,7 @@ async def sql(
 ) -> dict[str, Any]:
     """Run a statement under the guard, or answer a question; with `dry_run` nothing runs."""
     if body.sql is not None:
-        return await run_sync(_ran, kb, body.sql, body.dry_run, limiter=threads.querying)
+        return await run_sync(_ran, kb, body.sql, body, limiter=threads.querying)
     await limits.require_tokens(caller)
     calls = ModelCalls()
     try:
@@ -70,28 +85,31 @@ async def _answered(kb: KnowledgeBase, body: SqlBody, calls: ModelCalls) -> dict
     engine = await run_sync(make)
     with calls.listening():
         response: Any = await engine.aquery(body.question or "")
-    return answer_values(response)
+    found = response.metadata
+    types = column_types(found.get("columns") or [], found.get("rows") or [])
+    return {**answer_values(response), "types": types}
 
 
-def _ran(kb: KnowledgeBase, sql: str, dry_run: bool) -> dict[str, Any]:  # noqa: FBT001 - called by position, in a thread
+def _ran(kb: KnowledgeBase, sql: str, body: SqlBody) -> dict[str, Any]:
     told: dict[str, Any] = {
         "answer": None,
         "route": "database",
         "sql": sql,
-        "parameters": {},
+        "parameters": body.parameters,
         "verified": None,
+        "errors": {},
     }
-    if dry_run:
-        kb.tables.check(sql)
-        return {**told, "columns": [], "rows": [], "truncated": False, "errors": {}}
+    if body.dry_run:
+        kb.tables.check(sql, body.parameters)
+        return {**told, "columns": [], "types": [], "rows": [], "truncated": False}
     begin = time.perf_counter()
-    result = kb.tables.run(sql)
+    result = kb.tables.run(sql, body.parameters)
     return {
         **told,
         "columns": list(result.columns),
+        "types": column_types(result.columns, result.rows),
         "rows": as_json(result.rows),
         "truncated": result.truncated,
-        "errors": {},
         "timings": {"rows": round((time.perf_counter() - begin) * 1000, 1)},
     }
 

@@ -31,6 +31,11 @@ WHERE search_id = :id ORDER BY hit_rank
 INSERT INTO kb_feedback (search_id, session_id, turn_id, rating, comment, clicked_rank, clicked_chunk)
 VALUES (:search_id, :session_id, :turn_id, :rating, :comment, :clicked_rank, :clicked_chunk)
 
+-- ratings --
+-- What was said of the turns of a session; the last of a turn comes last.
+SELECT turn_id, rating FROM kb_feedback
+WHERE session_id = :session_id AND rating IS NOT NULL ORDER BY id
+
 -- outcomes --
 -- Recent searches with their last rating and the ranks of what was first clicked and cited.
 SELECT profile, session_id, milliseconds,

@@ -133,6 +133,36 @@ def test_a_statement_runs_under_the_guard(client):
     assert told["truncated"] is False
 
 
+def test_the_values_of_a_statement_are_bound_and_its_columns_have_types(client):
+    sql = "SELECT id, city, :code AS code, CAST('2025-01-02' AS DATE) AS day FROM orders"
+    body = {"sql": f"{sql} WHERE city = :city", "parameters": {"city": "Lyon", "code": "007"}}
+    told = client.post("/api/sql", json=body).json()
+    assert told["rows"] == [[7, "Lyon", "007", "2025-01-02"]]
+    assert told["types"] == ["number", "text", "text", "date"]
+    injected = {**body, "parameters": {"city": "' OR 1=1 -- ", "code": None}}
+    assert client.post("/api/sql", json=injected).json()["rows"] == []
+    assert client.post("/api/sql", json={**injected, "dry_run": True}).status_code == 200
+    for wrong in (
+        {**body, "parameters": {"city": "Lyon"}},
+        {"question": "q", "parameters": {"a": 1}},
+    ):
+        assert client.post("/api/sql", json=wrong).status_code == 422
+
+
+def test_a_turn_tells_its_last_rating_and_the_types_of_its_columns(client, models):
+    models.script = ["SELECT city, id FROM orders", "Three."]
+    turn(client, "rated", "Cities?", turn_id="t", source="database")
+    turn(client, "rated", "Goods?", turn_id="u")
+    for rating in (1, -1):
+        body = {"session_id": "rated", "turn_id": "t", "rating": rating}
+        assert client.post("/api/feedback", json=body).status_code == 204
+    commented = {"session_id": "rated", "turn_id": "t", "comment": "Which?"}
+    assert client.post("/api/feedback", json=commented).status_code == 204
+    first, second = client.get("/api/sessions/rated").json()["turns"]
+    assert (first["rating"], second["rating"]) == (-1, None)
+    assert first["evidence"]["types"] == ["text", "number"]
+
+
 def test_a_dry_run_runs_nothing(client, models):
     told = client.post("/api/sql", json={"sql": "SELECT id FROM orders", "dry_run": True}).json()
     assert told["rows"] == []
