@@ -1,5 +1,7 @@
 """The indexed files as people look through them."""
 
+import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,8 +9,10 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from stores.chunk_table import ChunkTable
 from stores.connection import in_snapshot
 from stores.errors import StoreError
+from stores.filters import json_path
 from stores.sql import statements
 
 _SQL = statements("document_list.sql")
@@ -65,6 +69,23 @@ class DocumentList:
             raise StoreError(f"There is no document {path!r} in {root!r}.")
         return found[0]
 
+    def values(
+        self, table: ChunkTable, key: str, roots: Sequence[str] | None = None
+    ) -> dict[str | float, int]:
+        """The values of a metadata key, with the numbers of documents that hold them."""
+        bound: dict[str, Any] = {"key": json_path(key)}
+        if roots is not None:
+            bound["roots"] = list(roots)
+        where = _SQL["everything" if roots is None else "by_roots"]
+        statement = _statement("values", where, bound, table=f"`{table.name}`")
+        counts: Counter[str | float] = Counter()
+        for row in in_snapshot(self.engine, lambda c: c.execute(statement, bound).all()):
+            held = json.loads(row.value)
+            for each in held if isinstance(held, list) else [held]:
+                if isinstance(each, str | int | float):
+                    counts[each] += row.documents
+        return dict(counts)
+
     def _page(
         self, where: str, values: dict[str, Any], offset: int, limit: int
     ) -> tuple[list[ListedDocument], int]:
@@ -80,8 +101,8 @@ class DocumentList:
         return in_snapshot(self.engine, work)
 
 
-def _statement(name: str, where: str, values: dict[str, Any]) -> sa.TextClause:
-    statement = sa.text(_SQL[name].format(where=where))
+def _statement(name: str, where: str, values: dict[str, Any], **holes: str) -> sa.TextClause:
+    statement = sa.text(_SQL[name].format(where=where, **holes))
     if "roots" in values:
         return statement.bindparams(sa.bindparam("roots", expanding=True))
     return statement

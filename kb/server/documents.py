@@ -19,9 +19,11 @@ from stores.document_list import ListedDocument
 from stores.errors import StoreError
 
 router = APIRouter(prefix="/api", tags=["documents"])
+_MOST_CHOICES: Final = 200
 _PIECE: Final = 2**20
 _FILE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"*/*": {}}}}
 _SANDBOX: Final = "sandbox; default-src 'none'"
+_PDF: Final = "application/pdf"
 
 
 @router.get("/documents")
@@ -39,6 +41,21 @@ def documents(
         status=status, roots=_roots(caller, root), search=search, offset=offset, limit=limit
     )
     return {"documents": [_values(each) for each in page], "total": total, "offset": offset}
+
+
+@router.get("/filters")
+def filters(caller: Reading, library: TheLibrary) -> list[dict[str, Any]]:
+    """The keys by which documents are usually told apart, with the values that there are."""
+    keys = dict.fromkeys((*library.vector_store.filter_keys, "language"))
+    found = [{"key": key, "values": _choices(library, caller, key)} for key in keys]
+    return [each for each in found if each["values"]]
+
+
+def _choices(library: TheLibrary, caller: Caller, key: str) -> list[dict[str, Any]]:
+    """The most frequent values, in their order."""
+    counts = library.documents.values(library.registry.table, key, _roots(caller, None))
+    frequent = sorted(counts, key=lambda value: (-counts[value], str(value)))[:_MOST_CHOICES]
+    return [{"value": value, "documents": counts[value]} for value in sorted(frequent, key=str)]
 
 
 def _roots(caller: Caller, root: str | None) -> list[str] | None:
@@ -63,7 +80,13 @@ def upload(
     """Keep files, and have them indexed by the job that is named in the answer."""
     if not caller.sees(UPLOADS):
         raise Problem(403, "The key does not allow this", f"It has no collection {UPLOADS}.")
-    kept = [_keep(library, each, replace=replace) for each in files]
+    names = [_name(each) for each in files]
+    if not replace:
+        _require_new(library, names)
+    kept = [
+        _keep(library, name, each.file, replace=replace)
+        for name, each in zip(names, files, strict=True)
+    ]
     job = jobs.add(str(library.uploads), root=UPLOADS, asked_by=caller.name)
     return {
         "documents": [{"root": UPLOADS, "path": file.name} for file in kept],
@@ -71,15 +94,29 @@ def upload(
     }
 
 
-def _keep(library: TheLibrary, file: UploadFile, *, replace: bool) -> Path:
+def _name(file: UploadFile) -> str:
     try:
-        name = upload_name(file.filename or "")
-        kept = library.keep_upload(name, _pieces(file.file), replace=replace)
+        return upload_name(file.filename or "")
     except StoreError as error:
         raise Problem(422, "The file has no name", "Give each file a name.") from error
-    if kept is None:
-        raise Problem(409, "The file is there", f"Set replace to put {name} in its place.")
+
+
+def _require_new(library: TheLibrary, names: list[str]) -> None:
+    """So that all files of a request are kept, or none."""
+    if there := [name for name in names if (library.uploads / name).exists()]:
+        raise _taken(there)
+
+
+def _keep(library: TheLibrary, name: str, file: BinaryIO, *, replace: bool) -> Path:
+    kept = library.keep_upload(name, _pieces(file), replace=replace)
+    if kept is None:  # somebody else was quicker
+        raise _taken([name])
     return kept
+
+
+def _taken(names: list[str]) -> Problem:
+    told = f"Set replace to put new ones in the place of {', '.join(names)}."
+    return Problem(409, "There are files of these names", told, more={"paths": names})
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
@@ -113,18 +150,20 @@ def original(root: str, path: str, caller: Reading, library: TheLibrary) -> File
     if file is None:
         raise Problem(404, "The file is gone")
     media_type, disposition = _shown_as(document.media_type or "")
+    # In a sandbox some browsers show no PDF, which has no scripts of this origin.
+    policy = "frame-ancestors 'none'" if media_type == _PDF else _SANDBOX
     return FileResponse(
         file,
         media_type=media_type,
         filename=file.name,
         content_disposition_type=disposition,
-        headers={"Content-Security-Policy": _SANDBOX, "X-Content-Type-Options": "nosniff"},
+        headers={"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"},
     )
 
 
 def _shown_as(media_type: str) -> tuple[str, Literal["inline", "attachment"]]:
     """Nothing that a browser would run is shown."""
-    if media_type == "application/pdf":
+    if media_type == _PDF:
         return media_type, "inline"
     if media_type.startswith("text/") and not {"html", "xml", "javascript"} & set(
         media_type.removeprefix("text/").replace("+", "-").split("-")

@@ -27,3 +27,10 @@ root = :root AND path = :path
 -- everything --
 -- No condition.
 TRUE
+
+-- values --
+-- What documents hold under a key of their metadata, by their first chunks.
+SELECT JSON_EXTRACT(chunk.metadata, :key) AS value, COUNT(*) AS documents
+FROM kb_document AS document JOIN {table} AS chunk
+  ON chunk.chunk_id = CONVERT(CONCAT(document.id, '\:00000') USING utf8mb4) COLLATE utf8mb4_nopad_bin
+WHERE {where} GROUP BY value HAVING value IS NOT NULL

@@ -68,6 +68,14 @@ def test_a_file_of_a_name_that_is_there_takes_its_place_only_when_asked_to(clien
     assert (api.kb.config.uploads / "same.md").read_text() == "# Two\n\nSecond words."
 
 
+def test_of_several_files_all_are_kept_or_none(client, api):
+    api.finished(upload(client, "taken.md", "# Taken").json()["job"])
+    files = [("files", (name, "# New")) for name in ("new.md", "taken.md")]
+    refused = client.post("/api/documents", files=files)
+    assert (refused.status_code, refused.json()["paths"]) == (409, ["taken.md"])
+    assert "new.md" not in uploaded(api)
+
+
 @pytest.mark.parametrize(
     ("name", "kept"),
     [
@@ -130,6 +138,23 @@ def test_documents_are_listed_by_page_root_status_and_words(client):
     assert listed(client, search="100%_")["total"] == 0
     assert listed(client, root="nowhere")["total"] == 0
     assert everything["documents"][0]["indexed_at"].endswith("Z")
+
+
+def test_filters_are_what_the_documents_that_the_caller_may_see_hold(client, api):
+    text = "---\ncategory: [news, 7]\n---\n# News\n\nSome words.\n"
+    api.finished(upload(client, "news.md", text).json()["job"])
+    [category, *_] = client.get("/api/filters").json()
+    policy = {"value": "policy", "documents": 1}
+    others = [{"value": value, "documents": 1} for value in (7, "manual", "news")]
+    assert category == {"key": "category", "values": [*others, policy]}
+    limited = api.with_key("limited", collections=["uploads"])
+    try:
+        values = limited.get("/api/filters").json()[0]["values"]
+        assert [each["value"] for each in values] == [7, "news"]
+        assert api.with_key("blind", collections=["nowhere"]).get("/api/filters").json() == []
+    finally:
+        api.forget_keys()
+    client.delete("/api/documents/uploads/news.md")
 
 
 def test_a_document_of_another_directory_is_forgotten_and_its_file_stays(client, api):
