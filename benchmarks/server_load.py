@@ -14,8 +14,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
-import httpx
+import aiohttp
 import uvicorn
 import yaml
 from starlette.applications import Starlette
@@ -111,36 +112,39 @@ def _quantiles(values: list[float]) -> str:
     return f"p50 {cuts[49]:.0f} p95 {cuts[94]:.0f} max {max(values):.0f} ms"
 
 
-async def chat(client: httpx.AsyncClient, measured: Measured, user: int, turns: int) -> None:
+async def chat(client: aiohttp.ClientSession, measured: Measured, user: int, turns: int) -> None:
     for turn in range(turns):
         question = QUESTIONS[(user + turn) % len(QUESTIONS)]
         body = {"message": question, "stream": True, "source": "documents"}
         begin, names = time.perf_counter(), []
-        async with client.stream("POST", f"/api/sessions/load-{user}/turns", json=body) as reply:
-            async for line in reply.aiter_lines():
-                if line.startswith("event: "):
-                    names.append(line[7:])
-                    if line == "event: token" and names.count("token") == 1:
+        async with client.post(f"/api/sessions/load-{user}/turns", json=body) as reply:
+            async for line in reply.content:
+                if line.startswith(b"event: "):
+                    names.append(line[7:].strip().decode())
+                    if names[-1] == "token" and names.count("token") == 1:
                         measured.first.append((time.perf_counter() - begin) * 1000)
         measured.milliseconds.append((time.perf_counter() - begin) * 1000)
-        if not reply.is_success or names[-1:] != ["done"]:
-            measured.errors.append(f"{reply.status_code} {names[-1:]}")
+        if not reply.ok or names[-1:] != ["done"]:
+            measured.errors.append(f"{reply.status} {names[-1:]}")
 
 
-async def search(client: httpx.AsyncClient, measured: Measured, number: int) -> None:
+async def search(client: aiohttp.ClientSession, measured: Measured, number: int) -> None:
     begin = time.perf_counter()
     body = {"question": f"{QUESTIONS[number % len(QUESTIONS)]} {number % 50}"}
     try:
-        reply = await client.post("/api/search", json=body)
-    except httpx.HTTPError as error:
+        async with client.post("/api/search", json=body) as reply:
+            found = await reply.read()
+    except (aiohttp.ClientError, TimeoutError) as error:
         measured.errors.append(type(error).__name__)
         return
     measured.milliseconds.append((time.perf_counter() - begin) * 1000)
-    if not reply.is_success or not reply.json():
-        measured.errors.append(str(reply.status_code))
+    if not reply.ok or not json.loads(found):
+        measured.errors.append(str(reply.status))
 
 
-async def searches(client: httpx.AsyncClient, measured: Measured, rate: int, seconds: int) -> None:
+async def searches(
+    client: aiohttp.ClientSession, measured: Measured, rate: int, seconds: int
+) -> None:
     """As many a second as are wanted, whether or not the earlier ones are answered."""
     begin = time.perf_counter()
     async with asyncio.TaskGroup() as group:
@@ -150,29 +154,32 @@ async def searches(client: httpx.AsyncClient, measured: Measured, rate: int, sec
 
 
 async def watched(
-    client: httpx.AsyncClient, measured: Measured, load: Awaitable[Any]
+    client: aiohttp.ClientSession, measured: Measured, load: Awaitable[Any]
 ) -> tuple[float, Measured]:
     async def look() -> None:
         while True:
             begin = time.perf_counter()
-            await client.get("/healthz")
+            async with client.get("/healthz") as reply:
+                await reply.read()
             measured.lags.append((time.perf_counter() - begin) * 1000)
             await asyncio.sleep(0.05)
 
     looking, begin = asyncio.create_task(look()), time.perf_counter()
     await load
     looking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await looking
     return time.perf_counter() - begin, measured
 
 
-async def left(client: httpx.AsyncClient, model: SlowModel, users: int) -> str:
+async def left(client: aiohttp.ClientSession, model: SlowModel, users: int) -> str:
     """Everybody goes away after the first word."""
 
     async def leave(user: int) -> None:
         body = {"message": QUESTIONS[0], "stream": True, "source": "documents"}
-        async with client.stream("POST", f"/api/sessions/left-{user}/turns", json=body) as reply:
-            async for line in reply.aiter_lines():
-                if line == "event: token":
+        async with client.post(f"/api/sessions/left-{user}/turns", json=body) as reply:
+            async for line in reply.content:
+                if line == b"event: token\n":
                     return
 
     await asyncio.gather(*map(leave, range(users)))
@@ -181,16 +188,20 @@ async def left(client: httpx.AsyncClient, model: SlowModel, users: int) -> str:
         await asyncio.wait_for(model.idle.wait(), 30)
     freed = time.perf_counter() - begin
     await asyncio.sleep(1)
-    states = [
-        (await client.get(f"/api/sessions/left-{user}")).json()["turns"][0]["status"]
-        for user in range(users)
-    ]
-    return f"clients that leave | {before} answers end within {freed:.2f} s | {set(states)}"
+    states = {await _state(client, f"left-{user}") for user in range(users)}
+    return f"clients that leave | {before} answers end within {freed:.2f} s | {states}"
+
+
+async def _state(client: aiohttp.ClientSession, session: str) -> str:
+    async with client.get(f"/api/sessions/{session}") as reply:
+        return str((await reply.json())["turns"][0]["status"])
 
 
 def _memory(process: int) -> int:
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) // 1024
+    """Megabytes of a server and its processes."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    status = [Path(f"/proc/{each}/status").read_text() for each in (process, *children)]
+    return sum(int(each.partition("VmRSS:")[2].split()[0]) for each in status) // 1024
 
 
 def _connections(home: Path) -> int:
@@ -203,7 +214,7 @@ def _connections(home: Path) -> int:
 
 
 @contextlib.contextmanager
-def served(home: Path, llm: dict[str, Any], workers: int) -> Any:
+def served(home: Path, llm: dict[str, Any], processes: int) -> Any:
     config = home / "config.yaml"
     sections = {"documents": {"path": str(ROOT / "data/documents")}, "llm": llm}
     config.write_text(yaml.safe_dump(sections))
@@ -211,15 +222,14 @@ def served(home: Path, llm: dict[str, Any], workers: int) -> Any:
     kb = [sys.executable, "-m", "kb", "--config", str(config)]
     subprocess.run([*kb, "index"], env=environment, check=True, stdout=subprocess.DEVNULL)
     arguments = ["serve", "--port", str(PORT)] + (
-        ["--processes", str(workers)] if workers > 1 else []
+        ["--processes", str(processes)] if processes > 1 else []
     )
     log = (home / "serve.log").open("w")
     process = subprocess.Popen([*kb, *arguments], env=environment, stdout=log, stderr=log)
     try:
         for _ in range(200):
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{BASE}/readyz").is_success:
-                    break
+            with contextlib.suppress(OSError), urlopen(f"{BASE}/readyz"):
+                break
             time.sleep(0.1)
         yield process
     finally:
@@ -227,12 +237,18 @@ def served(home: Path, llm: dict[str, Any], workers: int) -> Any:
         process.wait()
 
 
+def _client() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        BASE,
+        connector=aiohttp.TCPConnector(limit=500),
+        timeout=aiohttp.ClientTimeout(total=60),
+    )
+
+
 async def measure(home: Path, arguments: argparse.Namespace) -> None:
     model = SlowModel(arguments.words, arguments.pause)
     server = uvicorn.Server(uvicorn.Config(model.app(), port=MODEL_PORT, log_level="warning"))
     serving = asyncio.create_task(server.serve())
-    limits = httpx.Limits(max_connections=500, max_keepalive_connections=500)
-    options: dict[str, Any] = {"base_url": BASE, "timeout": 60, "limits": limits}
     llm = {
         "provider": "openai-like",
         "model": "slow",
@@ -240,8 +256,8 @@ async def measure(home: Path, arguments: argparse.Namespace) -> None:
         "context_window": 32000,
     }
     enter: Callable[..., Any] = served
-    with enter(home, llm, arguments.workers) as process:
-        async with httpx.AsyncClient(**options) as client:
+    with enter(home, llm, arguments.processes) as process:
+        async with _client() as client:
             before = _memory(process.pid)
             measured = Measured()
             chats = (
@@ -252,8 +268,8 @@ async def measure(home: Path, arguments: argparse.Namespace) -> None:
             print(await left(client, model, arguments.users))
             after = _memory(process.pid)
             print(f"memory {before} -> {after} MB | connections {_connections(home)}")
-    with enter(home, {"provider": "none"}, arguments.workers) as process:
-        async with httpx.AsyncClient(**options) as client:
+    with enter(home, {"provider": "none"}, arguments.processes) as process:
+        async with _client() as client:
             await search(client, Measured(), 0)
             measured = Measured()
             load = searches(client, measured, arguments.rate, arguments.seconds)
@@ -272,7 +288,7 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=0.1)
     parser.add_argument("--rate", type=int, default=200)
     parser.add_argument("--seconds", type=int, default=10)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--home", type=Path, help="keep the private server and its data here")
     arguments = parser.parse_args()
     if arguments.home:
