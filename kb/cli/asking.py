@@ -52,6 +52,8 @@ def search(
         show_passages(OUT, passages)
         if explain or not passages:
             show_search(OUT, found)
+        elif found["id"]:
+            OUT.print(Text(f"Did it help? kb feedback {found['id']} --up, or --down", "dim"))
 
 
 def ask(

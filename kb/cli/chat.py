@@ -96,7 +96,7 @@ def _piped(conversation: "Conversation", as_json: bool) -> ExitCode:
     from kb.cli.chat_input import piped_lines
 
     ending = ExitCode.DONE
-    say(f"Session {conversation.session_id}")
+    say(_described(conversation))
     for line in filter(str.strip, piped_lines(sys.stdin)):
         try:
             if as_json:
@@ -151,6 +151,12 @@ def _welcome(conversation: "Conversation") -> None:
     if last:
         show_words(OUT, last)
         OUT.print()
-    number = counted(last.number, "question") if last else "new"
-    say(f"Session {one_line(conversation.session_id)}, {number}. /help lists the commands.", "dim")
+    say(f"{_described(conversation)} /help lists the commands.", "dim")
     OUT.print()
+
+
+def _described(conversation: "Conversation") -> str:
+    """Also tells a name that was mistyped from that of a session."""
+    last = next(conversation.newest_first(), None)
+    asked = counted(last.number, "question") if last else "new"
+    return f"Session {one_line(conversation.session_id)}, {asked}."

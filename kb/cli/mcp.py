@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kb.cli.options import ConfigPath
-from kb.cli.serving import require_key_beyond_loopback
+from kb.cli.serving import require_free, require_key_beyond_loopback, web_address
 from kb.cli.terminal import say
 from stores.errors import ConfigError
 
@@ -58,6 +58,7 @@ def mcp(
     _log_to_standard_error()
     if http:
         require_key_beyond_loopback(config, host or _HOST)
+        require_free(host or _HOST, port or _PORT)
         _serve_http(loaded, host or _HOST, port or _PORT)
     else:
         _serve_stdio(loaded)
@@ -85,7 +86,7 @@ def _serve_http(config: "Config", host: str, port: int) -> None:
     from kb.mcp_server.http import PATH, make_app
 
     _log_requests()
-    say(f"Serving MCP on http://{host}:{port}{PATH}. Ctrl-C stops.")
+    say(f"Serving MCP at {web_address(host, port)}{PATH} (streamable HTTP). Ctrl-C stops.")
     uvicorn.run(
         make_app(config, host=host),
         host=host,

@@ -27,11 +27,19 @@ class Program(TyperGroup):
             sys.stdout.flush()  # a reader that went away shows here, not after the end
         except KeyboardInterrupt:
             raise _end("Interrupted.", ExitCode.INTERRUPTED) from None
+        except typer.BadParameter as error:
+            error.message = in_words(error.message)
+            raise
         except Exception as error:
             if ctx.params["debug"] or _is_an_ending(error):
                 raise
             raise _end(_message(error), ExitCode.FAILED) from None
         return result
+
+
+def in_words(reason: str) -> str:
+    """What pydantic says of a value, for people."""
+    return reason.removeprefix("Value error, ").replace("Input should be ", "it should be ", 1)
 
 
 def _is_an_ending(error: Exception) -> bool:

@@ -49,12 +49,17 @@ def serve(
     loaded = load_config(config)
     address, number = host or loaded.serve.host, port or loaded.serve.port
     require_key_beyond_loopback(config, address)
-    _require_free(address, number)
-    say(f"Serving on http://{address}:{number}; the API is described at /docs. Ctrl-C stops.")
+    require_free(address, number)
+    say(f"Ask at {web_address(address, number)} (the API: /docs). Ctrl-C stops.")
     run(loaded, address, number, processes)
 
 
-def _require_free(address: str, port: int) -> None:
+def web_address(address: str, port: int) -> str:
+    host = f"[{address}]" if ":" in address else address
+    return f"http://{host}:{port}"
+
+
+def require_free(address: str, port: int) -> None:
     """What the server itself would find too late, and say in a log."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as trial:

@@ -1,14 +1,17 @@
 """`kb init` and `kb setup`."""
 
-import shutil
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
+from unicodedata import normalize
 
 import typer
 
 from kb.cli.options import ConfigPath
 from kb.cli.terminal import OUT, command, say
+
+_NAME_CHARACTERS = 64  # of a database in MariaDB
 
 
 def init(
@@ -18,7 +21,8 @@ def init(
 ) -> None:
     """Write a starting config.yaml, and set up.
 
-    A file that is there already stays as it is. Safe to repeat.
+    Its database is named after the directory. A file that is there already stays as it is. Safe to
+    repeat.
 
     \b
     kb init                  config.yaml in this directory
@@ -30,15 +34,37 @@ def init(
     else:
         _write_starting_config(file)
         say(f"Wrote {file}.")
+        _tell_of_namesake(file)
     setup(file)
     OUT.print(f"Next: {command(file)} index PATH")
 
 
 def _write_starting_config(file: Path) -> None:
+    starting = resources.files("kb").joinpath("starting_config.yaml").read_text("utf-8")
+    name = _database_name(file.absolute().parent)
     file.parent.mkdir(parents=True, exist_ok=True)
-    starting = resources.files("kb").joinpath("starting_config.yaml")
-    with starting.open("rb") as source, file.open("xb") as target:
-        shutil.copyfileobj(source, target)
+    with file.open("x", encoding="utf-8") as target:
+        target.write(starting.replace(f"{'name: kb':<30}", f"{f'name: {name}':<29} ", 1))
+
+
+def _database_name(folder: Path) -> str:
+    """After the folder, so that each has a knowledge base of its own on the private server."""
+    plain = normalize("NFKD", folder.name.lower()).encode("ascii", "ignore").decode()
+    words = re.findall(r"[a-z0-9]+", plain)
+    return "_".join(words if words[:1] == ["kb"] else ["kb", *words])[:_NAME_CHARACTERS]
+
+
+def _tell_of_namesake(file: Path) -> None:
+    from kb.config import load_config
+    from kb.database import private_server
+
+    config = load_config(file)
+    name = config.database.name
+    if (private_server(config).status().data_directory / name).is_dir():
+        say(
+            f"The database {name} is there already, and is used here too. If it belongs to "
+            f"something else, change database.name in {file}."
+        )
 
 
 def setup(config: ConfigPath = None) -> None:

@@ -97,7 +97,7 @@ def test_questions_are_piped_in_and_a_session_is_continued(kb, session):
     assert re.search(r"\ndocuments · fake · \d\.\d s · /sources\n\n", first.stdout)
     assert first.stdout.endswith(f"1. How long can I return it?\n   {ANSWER}\n")
     assert "\x1b" not in first.stdout
-    assert first.stderr == f"Session {session}\n"
+    assert first.stderr == f"Session {session}, new.\n"
 
     second = kb("chat", "--last", lines=["And a gift?", "/history", "/quit", "never asked"])
     assert second.exit_code == 0
@@ -162,7 +162,7 @@ def test_the_last_session_is_one_of_nobody_else(kb, session):
     kb("chat", "--session", session, lines=["How long?"])
     with KnowledgeBase.open() as knowledge_base:
         knowledge_base.chat(f"{session}-ann", user="ann").chat("What did Ann ask?")
-    assert kb("chat", "--last").stderr == f"Session {session}\n"
+    assert kb("chat", "--last").stderr == f"Session {session}, 1 question.\n"
     listed = kb("session", "list", "--limit", "2").stdout
     assert re.match(r"Session +User +Last used", listed)
     assert re.search(rf"^{session}-ann +ann ", listed, re.MULTILINE)

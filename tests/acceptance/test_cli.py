@@ -162,6 +162,7 @@ def test_search_takes_filters_and_answers_in_json_or_lines(kb):
     lines = kb("search", "café moulu", "--filter", "category!=policy").stdout.splitlines()
     assert lines[1].startswith("    café.txt · lines 1")
     assert lines[2] == "    Le café est moulu très fin."
+    assert re.fullmatch(r"Did it help\? kb feedback \w{12} --up, or --down", lines[-1])
 
 
 @pytest.mark.usefixtures("indexed")
@@ -264,19 +265,24 @@ def test_a_reader_that_goes_away_is_no_error(shop):
 
 
 def test_init_writes_a_configuration_once_and_sets_up(kb, tmp_path):
-    file = tmp_path / "new" / "config.yaml"
+    file = tmp_path / "Été, 2 (new)" / "config.yaml"
     first = kb("init", str(file.parent))
     assert first.exit_code == 0, first.stderr
     assert f"Wrote {file}." in first.stderr
+    assert "is there already" not in first.stderr
     assert "MariaDB 11." in first.stderr
     assert "The embedding model is in" in first.stderr
     text = file.read_text("utf-8")
     assert 30 < len(text.splitlines()) < 50
+    assert "  name: kb_ete_2_new            # database on the embedded server\n" in text
     file.write_text(text.replace("top_k: 6", "top_k: 7"), "utf-8")
     again = kb("init", str(file))
     assert again.exit_code == 0
     assert "stays as it is" in again.stderr
     assert "top_k: 7" in file.read_text("utf-8")
+
+    namesake = kb("init", str(tmp_path / "elsewhere" / "kb ete 2 new"))
+    assert "The database kb_ete_2_new is there already" in namesake.stderr
 
 
 def test_the_private_server_is_stopped_and_started(kb, tmp_path, monkeypatch):

@@ -54,6 +54,21 @@ def test_debug_lets_the_error_through(error):
     assert result.exception is error
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("search", "x", "--top-k", "0"), "'--top-k': it should be greater than or equal to 1\n"),
+        (("search", "x", "--top-k", "a"), "'--top-k': it should be a valid integer, "),
+        (("ask", "x", "--source", "web"), "'--source': 'web' is not one of 'auto', "),
+        (("session", "list", "--limit", "0"), "'--limit': it should be greater than "),
+    ],
+)
+def test_a_wrong_value_is_told_in_words(arguments, said):
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
 def test_an_interruption_is_calm():
     result = end_with(KeyboardInterrupt())
     assert result.exit_code == 130
