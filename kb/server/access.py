@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette import types as asgi
 
 from kb.server.problems import Problem
 from stores.api_keys import ApiKeys, Scope
@@ -15,7 +16,10 @@ from stores.api_keys import ApiKeys, Scope
 SCOPES: Final[tuple[Scope, ...]] = ("read", "write", "admin")
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAME_SITE: Final = frozenset({"same-origin", "none"})
+_PROXIED: Final = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
+_GUARDED: Final = ("/api/", "/v1/")
 _bearer = HTTPBearer(auto_error=False, description="A key that `kb key create` has shown.")
+_Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 @dataclass(frozen=True)
@@ -38,32 +42,49 @@ class Caller:
         return self.collections is None or root in self.collections
 
 
-async def _caller(
-    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Caller:
+async def _caller(request: Request, given: _Given) -> Caller:
+    """Who sends the request, found once for each. Raises Problem 401, 403, 421 or 429."""
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is None:
+        known = request.state.caller = await _identified(request, given)
+        await request.app.state.limits.count_request(known)
+    return known
+
+
+async def _identified(request: Request, given: HTTPAuthorizationCredentials | None) -> Caller:
     keys = ApiKeys(request.app.state.kb.engine)
     key = await run_in_threadpool(keys.presented, given.credentials) if given else None
     if key:
-        caller = Caller(
+        return Caller(
             key.name, key.scope, key.collections, key.requests_per_minute, key.tokens_per_day
         )
-    elif await run_in_threadpool(keys.any) or not request.app.state.is_local:
-        raise Problem(
-            401,
-            "A key is needed",
-            "Send `Authorization: Bearer KEY`, with a key that is in use.",
-            {"WWW-Authenticate": "Bearer"},
-        )
-    else:
-        _require_own_page(request)
-        caller = Caller()
-    request.state.caller = caller
-    await request.app.state.limits.count_request(caller)
-    return caller
+    if not request.app.state.is_local or await run_in_threadpool(keys.any):
+        raise _key_needed("Send `Authorization: Bearer KEY`, with a key that is in use.")
+    _require_own_page(request)
+    return Caller()
+
+
+def _key_needed(told: str) -> Problem:
+    return Problem(401, "A key is needed", told, {"WWW-Authenticate": "Bearer"})
+
+
+class KeyBeforeBody:
+    """Refuses who may not call before anything is read of what they send."""
+
+    def __init__(self, app: asgi.ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(_GUARDED):
+            request = Request(scope)
+            await _caller(request, await _bearer(request))
+        await self._app(scope, receive, send)
 
 
 def _require_own_page(request: Request) -> None:
-    """No key guards this server, so no page of another site may speak to it, by whatever name."""
+    """No key guards this server, so nobody else's page or proxy may speak to it, by any name."""
+    if not _PROXIED.isdisjoint(request.headers):
+        raise _key_needed("A proxy lets others call this server: create a key for it.")
     host = request.headers.get("host", "")
     origin = request.headers.get("origin")
     if _hostname(f"//{host}") not in LOOPBACK:

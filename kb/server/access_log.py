@@ -2,13 +2,15 @@
 
 import json
 import logging
-import secrets
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kb.server.request_id import new_id
+from kb.server.routes import routes_at
 
 log = logging.getLogger("kb.access")
 
@@ -23,7 +25,7 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id, begin = secrets.token_hex(8), time.perf_counter()
+        request_id, begin = new_id(), time.perf_counter()
         told: dict[str, Any] = {"status": None, "first_byte_ms": None}
 
         async def noting(message: Message) -> None:
@@ -57,8 +59,9 @@ def _key(scope: Scope) -> str | None:
 
 
 def _route(scope: Scope) -> str | None:
-    """The pattern, as a path may hold names of documents and sessions."""
-    return getattr(scope.get("route"), "path", None)
+    """The pattern, as a path may hold names of documents and sessions; also of what is refused."""
+    route = scope.get("route") or next(routes_at(scope["app"], scope["path"]), None)
+    return getattr(route, "path", None)
 
 
 def _milliseconds(since: float) -> float:

@@ -30,12 +30,14 @@ from kb.server import (
     tables,
     verified,
 )
-from kb.server.access import LOOPBACK
+from kb.server.access import LOOPBACK, KeyBeforeBody
 from kb.server.access_log import AccessLog
 from kb.server.body_limit import BodyLimit
 from kb.server.description import describe
 from kb.server.headers import SecurityHeaders
+from kb.server.health import Readiness
 from kb.server.limits import Limits
+from kb.server.overload import Overload, most_answers
 from kb.server.parts import Threads
 from kb.server.problems import install
 from kb.server.runner import Runner
@@ -53,12 +55,14 @@ _GROUPS: Final = (
 
 def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
     """The server of a knowledge base that listens on `host`."""
+    answers = most_answers(config)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         _bound_threads()
         kb = await asyncio.to_thread(KnowledgeBase.open, config)
-        app.state.kb, app.state.work, app.state.threads = kb, Work(), Threads()
+        app.state.kb, app.state.work, app.state.threads = kb, Work(answers), Threads()
+        app.state.readiness = Readiness(kb)
         await asyncio.to_thread(_warm, kb)
         runner = Runner(kb)
         running = asyncio.create_task(runner.run())
@@ -81,10 +85,13 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
     app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way
     app.state.limits = Limits(config.serve)
     app.state.is_local = host in LOOPBACK
+    app.add_middleware(KeyBeforeBody)
+    app.add_middleware(Overload, answers=answers)
     install(app)
     app.add_middleware(BodyLimit, upload_bytes=config.serve.max_upload_mb * 2**20)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)
+    app.state.routes = [route for group in _GROUPS for route in group.router.routes]
     for group in _GROUPS:
         app.include_router(group.router)
     return app

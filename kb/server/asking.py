@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Annotated, Any
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -24,14 +23,14 @@ router = APIRouter(prefix="/api", tags=["asking"])
 
 
 def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("it is empty")
+    if all(each <= " " or each.isspace() for each in text):
+        raise ValueError("It is empty")
     return text.encode(errors="replace").decode()
 
 
 Words = Annotated[
     str,
-    Field(min_length=1, max_length=20_000, pattern=r"[^\s\x00-\x20]"),
+    Field(max_length=20_000, json_schema_extra={"minLength": 1, "pattern": r"[^\s\x00-\x20]"}),
     AfterValidator(_not_blank),
 ]
 TopK = Annotated[int, Field(ge=1, le=100)]
@@ -121,7 +120,7 @@ async def search(
         passages = kb.search(body.question, body.top_k, filters=filters, profile=body.profile)
         return [passage_values(each) for each in passages]
 
-    return await run_sync(found, limiter=threads.searching)
+    return await threads.searching.run(found)
 
 
 def require_profile(kb: KB, name: str | None) -> None:

@@ -1,5 +1,6 @@
-"""How much a request may send, counted while it comes."""
+"""How much a request may send, and how slowly, counted while it comes."""
 
+import asyncio
 from typing import Final
 
 from fastapi import HTTPException
@@ -8,29 +9,42 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _BODY_BYTES: Final = 2**20
 _FORM_BYTES: Final = 2**20  # of a form besides its files
 _UPLOADS: Final = "/api/documents"
+_GRACE: Final = 20.0  # seconds for a body, and one more for each so many bytes of it
+_BYTES_A_SECOND: Final = 10_000
 
 
 class BodyLimit:
-    """Breaks off a body that grows too large, whatever its Content-Length says."""
+    """Breaks off a body that grows too large, whatever its Content-Length says, or trickles."""
 
     def __init__(self, app: ASGIApp, upload_bytes: int) -> None:
         self._app = app
         self._upload_bytes = upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        most = self._most(scope)
-        received = 0
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        received, is_whole = 0, False
+        begin = asyncio.get_running_loop().time()
 
         async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, is_whole
+            if is_whole:
+                return await receive()  # whenever the client goes
+            try:
+                async with asyncio.timeout_at(begin + _GRACE + received / _BYTES_A_SECOND):
+                    message = await receive()
+            except TimeoutError as error:
+                raise HTTPException(408) from error
             received += len(message.get("body", b""))
-            if received > most:
-                raise HTTPException(413)
+            if received > (most := self._most(scope)):
+                raise HTTPException(413, f"It takes at most {most // 2**20} MB.")
+            is_whole = not message.get("more_body", False)
             return message
 
         await self._app(scope, counted, send)
 
     def _most(self, scope: Scope) -> int:
-        is_upload = scope.get("path") == _UPLOADS and scope.get("method") == "POST"
-        return self._upload_bytes + _FORM_BYTES if is_upload else _BODY_BYTES
+        is_upload = scope["path"] == _UPLOADS and scope["method"] == "POST"
+        may_upload = is_upload and scope["state"]["caller"].may("write")
+        return self._upload_bytes + _FORM_BYTES if may_upload else _BODY_BYTES

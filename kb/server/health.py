@@ -1,6 +1,7 @@
 """Whether the server lives, and whether it can answer."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Final
@@ -10,38 +11,64 @@ from starlette.responses import JSONResponse
 
 from kb.app import KnowledgeBase
 from kb.doctor import model_checks
-from kb.server.parts import KB
 from kb.server.problems import problem_of
 
 router = APIRouter(tags=["state"])
 _KNOWN_SECONDS: Final = 5.0  # how long a look counts; anybody may ask
 _LOOK_SECONDS: Final = 10.0
+_NO_ANSWER: Final = "does not answer"
 
 
+class Readiness:
+    """One look for everybody who asks meanwhile; one that hangs is waited for, and not repeated."""
+
+    def __init__(self, kb: KnowledgeBase) -> None:
+        self._kb = kb
+        self._alone = asyncio.Lock()
+        self._looks: dict[str, asyncio.Task[str]] = {}
+        self._states: dict[str, str] = {}
+        self._until = -math.inf
+
+    async def states(self) -> dict[str, str]:
+        async with self._alone:
+            if time.monotonic() >= self._until:
+                self._states = await self._looked()
+                self._until = time.monotonic() + _KNOWN_SECONDS
+            return self._states
+
+    async def _looked(self) -> dict[str, str]:
+        for name, look in _LOOKS.items():
+            if name not in self._looks or self._looks[name].done():
+                self._looks[name] = asyncio.create_task(asyncio.to_thread(_seen, look, self._kb))
+        await asyncio.wait(self._looks.values(), timeout=_LOOK_SECONDS)
+        return {
+            name: look.result() if look.done() else _NO_ANSWER for name, look in self._looks.items()
+        }
+
+
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def healthz() -> dict[str, str]:
     """The process lives."""
     return {"status": "ok"}
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz")
-async def readyz(request: Request, kb: KB) -> JSONResponse:
+async def readyz(request: Request) -> JSONResponse:
     """Database, models and index are there to answer; 503 while one of them is not."""
-    since, states = getattr(request.app.state, "ready", (-_KNOWN_SECONDS, {}))
-    if time.monotonic() - since >= _KNOWN_SECONDS:
-        states = {name: await _looked(look, kb) for name, look in _LOOKS.items()}
-        request.app.state.ready = time.monotonic(), states
+    states = await request.app.state.readiness.states()
     is_ready = all(state == "ok" for state in states.values())
     told = {"status": "ok" if is_ready else "not ready", **states}
     return JSONResponse(told, 200 if is_ready else 503)
 
 
-async def _looked(look: Callable[[KnowledgeBase], str], kb: KnowledgeBase) -> str:
+def _seen(look: Callable[[KnowledgeBase], str], kb: KnowledgeBase) -> str:
     try:
-        return await asyncio.wait_for(asyncio.to_thread(look, kb), _LOOK_SECONDS)
+        return look(kb)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
         problem_of(error)  # is in the log
-        return "does not answer"
+        return _NO_ANSWER
 
 
 def _database(kb: KnowledgeBase) -> str:
@@ -52,7 +79,7 @@ def _database(kb: KnowledgeBase) -> str:
 def _model(kb: KnowledgeBase) -> str:
     """Listing models costs nothing, and so anybody may ask."""
     fails = any(check.state == "fail" for check in model_checks(kb.config))
-    return "does not answer" if fails else "ok"
+    return _NO_ANSWER if fails else "ok"
 
 
 def _index(kb: KnowledgeBase) -> str:

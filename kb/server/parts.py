@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from kb.app import KnowledgeBase
 from kb.library import Library
 from kb.server.limits import Limits
+from kb.server.overload import Lane
 from kb.server.sse import Work
 from stores.jobs import Jobs
 
@@ -17,7 +18,8 @@ class Threads:
     """How many at once: searches compute, statements may take long, neither keeps the rest away."""
 
     def __init__(self) -> None:
-        self.searching = CapacityLimiter(2 * (os.cpu_count() or 1))
+        self.searching = Lane(2 * (os.cpu_count() or 1))
+        self.embedding = Lane(2)
         self.querying = CapacityLimiter(4)
 
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 _PLACES: Final = re.compile(
-    r" (?:to|for) user '[^']*'@'[^']*'| at \S+|(?<![\w./])/(?:[\w.@~-]+/)+[\w.@~-]*"
+    r" (?:to|for) user '[^']*'@'[^']*'| at \S*[/:]\S*|\w+://\S+"
+    r"|(?<![\w./])/(?:[\w.@~-]+/)+[\w.@~-]*"
 )
 _WORDS: Final = ("reason", "route_reason", "error", "errors")
 

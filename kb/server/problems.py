@@ -1,8 +1,7 @@
 """Errors as problem documents (RFC 9457): what went wrong, without the insides of this machine."""
 
 import logging
-import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -16,11 +15,16 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kb.server.plain import without_places
+from kb.server.request_id import current_id
+from kb.server.routes import routes_at
 from stores import errors
 
 MEDIA_TYPE: Final = "application/problem+json"
 _MOST_CHARACTERS: Final = 1000  # of a detail, which may quote a statement
+_MOST_MISTAKES: Final = 20
+_PLACE_CHARACTERS: Final = 60  # of each part, which may be a key of the client's
 OPENAI_PATHS: Final = "/v1/"
+_CODES: Final = {401: "invalid_api_key", 429: "rate_limit_exceeded"}  # as clients of OpenAI know
 _log = logging.getLogger(__name__)
 
 
@@ -32,7 +36,7 @@ class Problem(Exception):
     title: str
     detail: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    id: str = field(default_factory=current_id)
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
@@ -161,25 +165,41 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(sorted(_methods(request)))
     title = HTTPStatus(error.status_code).phrase
-    return response_of(Problem(error.status_code, title, headers=headers), request.url.path)
+    detail = "" if error.detail == title else error.detail
+    return response_of(Problem(error.status_code, title, detail, headers), request.url.path)
 
 
 def _methods(request: Request) -> set[str]:
     """Of all routes of the address; the framework names those of the first."""
-    routers = (getattr(each, "original_router", None) for each in request.app.routes)
-    routes = (route for router in routers if router for route in router.routes)
-    fitting = (route for route in routes if route.path_regex.match(request.url.path))
-    return {method for route in fitting for method in route.methods or ()}
+    routes = routes_at(request.app, request.url.path)
+    return {method for route in routes for method in route.methods or ()}
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     mistakes = [
-        {"place": ".".join(map(str, each["loc"])), "reason": each["msg"]} for each in error.errors()
+        {"place": _place(each["loc"]), "reason": _reason(each)}
+        for each in error.errors()[:_MOST_MISTAKES]
     ]
     told = "; ".join(f"{each['place']}: {each['reason']}" for each in mistakes[:3])
     problem = Problem(422, "The request is not understood", told, more={"mistakes": mistakes})
     return response_of(problem, request.url.path)
+
+
+def _place(parts: Sequence[Any]) -> str:
+    return ".".join(str(part)[:_PLACE_CHARACTERS] for part in parts)
+
+
+def _reason(mistake: Mapping[str, Any]) -> str:
+    """The validator's words; where these are about programs, ours."""
+    match mistake["type"]:
+        case "model_attributes_type":
+            return "Send a JSON object, as Content-Type: application/json"
+        case "json_invalid":
+            return f"This is not JSON: {mistake['ctx']['error']}"
+        case "extra_forbidden":
+            return "There is no such field"
+    return str(mistake["msg"]).removeprefix("Value error, ")
 
 
 def response_of(problem: Problem, path: str = "") -> JSONResponse:
@@ -194,4 +214,5 @@ def response_of(problem: Problem, path: str = "") -> JSONResponse:
 def openai_error(problem: Problem) -> dict[str, Any]:
     words = f"{problem.title}. {problem.detail}".strip()
     kind = "invalid_request_error" if problem.status < 500 else "server_error"  # noqa: PLR2004 - HTTP's
-    return {"error": {"message": words, "type": kind, "param": None, "code": problem.id}}
+    told = {"message": words, "type": kind, "param": None, "code": _CODES.get(problem.status)}
+    return {"error": {**told, "id": problem.id}}

@@ -40,6 +40,7 @@ def run(config: Config, host: str, port: int, processes: int) -> None:
     settings = uvicorn.Config(
         partial(make_app, config, host=host),
         factory=True,
+        lifespan="on",
         host=host,
         port=port,
         workers=processes,

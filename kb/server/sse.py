@@ -10,9 +10,9 @@ from fastapi import Request
 from fastapi.encoders import jsonable_encoder
 from starlette.responses import StreamingResponse
 
+from kb.server.overload import busy
 from kb.server.problems import Problem
 
-MOST_ANSWERS: Final = 100  # at once, in one process
 _PIECES_AHEAD: Final = 64  # of a reader that is slower than the model
 _READER_SECONDS: Final = 60.0  # without reading anything, until their answer is broken off
 _SILENCE: Final = 15.0  # seconds, after which a sign of life keeps proxies from closing
@@ -37,7 +37,8 @@ class Work:
     that stops waits for all of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -45,14 +46,9 @@ class Work:
         return len(self._tasks)
 
     def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        if len(self._tasks) >= MOST_ANSWERS:
+        if len(self._tasks) >= self._most:
             work.close()
-            raise Problem(
-                503,
-                "The server is busy",
-                f"{MOST_ANSWERS} answers are being made. Try again in a moment.",
-                {"Retry-After": "2"},
-            )
+            raise busy(f"{self._most} answers are being made.")
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

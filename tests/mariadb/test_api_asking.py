@@ -100,8 +100,27 @@ def test_what_makes_no_sense_is_a_problem_with_an_id(api, body):
     assert reply.headers["content-type"] == "application/problem+json"
     told = reply.json()
     assert told["status"] == 422
-    assert len(told["id"]) == 16
+    assert told["id"] == reply.headers["x-request-id"]
     assert told["title"]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"question": "\x01 "}, "body.question: It is empty"),
+        ({"question": "x", "unknown": 1}, "body.unknown: There is no such field"),
+        ([], "body: Send a JSON object, as Content-Type: application/json"),
+        ({"x" * 999: 1}, f"body.question: Field required; body.{'x' * 60}: There is no such field"),
+    ],
+    ids=str,
+)
+def test_a_mistake_is_told_in_words_that_a_reader_understands(api, body, told):
+    assert api.client.post("/api/ask", json=body).json()["detail"] == told
+
+
+def test_of_many_mistakes_the_first_are_told(api):
+    body = dict.fromkeys(map(str, range(1000)))
+    assert len(api.client.post("/api/ask", json=body).json()["mistakes"]) == 20
 
 
 def test_a_profile_that_there_is_not_is_named_with_those_that_there_are(ask):
@@ -124,9 +143,11 @@ def test_a_model_that_fails_is_a_problem_without_its_words_or_address(api, ask, 
     assert "on fire" not in reply.text
     assert models.openai_url not in reply.text
     models.script = [MALFORMED]
-    told = events(api.client, "/api/ask", {"question": "Goods?", "source": "documents"})
-    assert told[-1][0] == "error"
-    assert told[-1][1]["problem"]["status"] == 503
+    body = {"question": "Goods?", "source": "documents", "stream": True}
+    streamed = api.client.post("/api/ask", json=body)
+    assert "event: error" in streamed.text
+    assert '"status": 503' in streamed.text
+    assert streamed.headers["x-request-id"] in streamed.text
 
 
 def test_a_client_that_leaves_ends_its_answer_and_what_came_is_stored(api, models):
@@ -202,12 +223,14 @@ def test_a_defect_is_a_problem_like_any_other(api, monkeypatch, caplog):
         assert reply.headers["content-security-policy"]
     reply = api.client.post("/api/search", json={"question": "goods"})
     assert reply.status_code == 500
+    assert reply.json()["id"] == reply.headers["x-request-id"]
     assert reply.json()["id"] in caplog.text
     assert "canary" in caplog.text
 
 
 def test_the_server_says_whether_it_lives_and_can_answer(api):
     assert api.client.get("/healthz").json() == {"status": "ok"}
+    assert [api.client.head(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
     told = api.client.get("/readyz").json()
     assert told == {"status": "ok", "database": "ok", "model": "ok", "index": "ok"}
 

@@ -54,10 +54,13 @@ def test_without_any_key_this_machine_may_do_everything(served):
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),
         ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"X-Forwarded-For": "203.0.113.7"}, 401),
+        ({"Forwarded": "for=203.0.113.7"}, 401),
+        ({"Via": "1.1 proxy"}, 401),
     ],
     ids=str,
 )
-def test_pages_of_other_sites_reach_nothing_while_no_key_guards_it(served, headers, status):
+def test_other_sites_and_proxies_reach_nothing_while_no_key_guards_it(served, headers, status):
     assert served.client.get("/api/status", headers=headers).status_code == status
 
 
@@ -163,6 +166,17 @@ def test_a_stream_counts_its_tokens_too(served):
     assert poor.post("/api/ask", json=body).status_code == 429
 
 
+def test_who_may_not_call_is_refused_before_anything_is_read_of_what_they_send(served):
+    reader = served.with_key("reader")
+    of_json = {"content-type": "application/json"}
+    assert served.client.post("/api/ask", content=b"{", headers=of_json).status_code == 401
+    assert served.client.get("/api/nowhere").status_code == 401
+    assert served.client.put("/api/ask").status_code == 401
+    small, large = ({"files": ("a.txt", b"x" * size)} for size in (1, 2 * 2**20))
+    assert reader.post("/api/documents", files=small).status_code == 403
+    assert reader.post("/api/documents", files=large).status_code == 413
+
+
 def test_a_body_that_grows_too_large_is_broken_off(served):
     def pieces():
         for _ in range(40):
@@ -184,16 +198,18 @@ def test_the_access_log_tells_who_asked_for_what_and_no_contents(served, caplog)
     with caplog.at_level(logging.INFO, "kb.access"):
         reader.get("/api/sessions/canary-session?search=canary-words")
         reader.post("/api/search", json={"question": "canary-question"})
-        served.client.get("/api/canary-path")
+        reader.get("/api/canary-path")
+        served.client.get("/api/chunks/canary-chunk")
         for _ in range(100):
-            if len(caplog.records) == 3:  # a line is written when its response is sent
+            if len(caplog.records) == 4:  # a line is written when its response is sent
                 break
             time.sleep(0.02)
     lines = [json.loads(record.message) for record in caplog.records if record.name == "kb.access"]
     assert [(each["key"], each["route"], each["status"]) for each in lines] == [
         ("reader", "/api/sessions/{session_id}", 404),
         ("reader", "/api/search", 200),
-        (None, None, 404),
+        ("reader", None, 404),
+        (None, "/api/chunks/{chunk_id:path}", 401),
     ]
     assert all(each["ms"] >= each["first_byte_ms"] > 0 for each in lines)
     assert "canary" not in caplog.text

@@ -128,7 +128,7 @@ def test_what_cannot_be_answered_is_an_error_as_clients_know_it(
         complete(client, messages, model, stream=stream)
     assert caught.value.status_code == status
     assert caught.value.body["type"] == "invalid_request_error"
-    assert caught.value.body["code"]
+    assert caught.value.body["id"] == caught.value.request_id
 
 
 def test_a_model_that_fails_is_an_error_without_its_words(client, models):
@@ -143,8 +143,9 @@ def test_a_model_that_fails_is_an_error_without_its_words(client, models):
 
 def test_a_wrong_key_is_an_authentication_error(api, client):
     key = api.with_key("reader").headers["authorization"].split()[1]
-    with pytest.raises(openai.AuthenticationError):
+    with pytest.raises(openai.AuthenticationError) as caught:
         complete(client)
+    assert caught.value.code == "invalid_api_key"
     with client.with_options(api_key=key) as known:
         assert complete(known).choices
 

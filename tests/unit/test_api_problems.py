@@ -85,6 +85,18 @@ def test_values_are_told_with_times_in_utc_and_reasons_without_places():
     assert told["rows"] == [["/a/path/in/a/cell", 1]]
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Answering failed: http://10.0.0.7:11434/v1 is down", "Answering failed:  is down"),
+        ("MariaDB at 10.0.0.7:3306/kb refused: x", "MariaDB refused: x"),
+        ("near 'FORM' at line 1", "near 'FORM' at line 1"),
+    ],
+)
+def test_of_a_reason_its_addresses_are_left_out(text, told):
+    assert without_places(text) == told
+
+
 @pytest.mark.parametrize("text", ["it has no text", "page 3/4 is damaged", "and/or", "50 km/h"])
 def test_a_reason_that_names_no_place_stays(text):
     assert without_places(text) == text

@@ -1,0 +1,12 @@
+"""Which routes an address has, also for a request that none of them has answered."""
+
+from collections.abc import Iterator
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+
+def routes_at(app: FastAPI, path: str) -> Iterator[APIRoute]:
+    for route in getattr(app.state, "routes", app.routes):
+        if isinstance(route, APIRoute) and route.path_regex.match(path):
+            yield route

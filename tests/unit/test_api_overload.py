@@ -1,0 +1,153 @@
+"""More than a server can do: what is refused, what still answers, and bodies that do not come."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from starlette.types import ASGIApp
+
+from kb.server import body_limit, overload
+from kb.server.body_limit import BodyLimit
+from kb.server.health import Readiness
+from kb.server.overload import Lane, Overload
+from kb.server.problems import Problem, install
+from kb.server.sse import Work
+
+LET_IN = 3 + overload._OTHER_REQUESTS
+
+
+@dataclass
+class Held:
+    """Requests that wait until they may go on."""
+
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    let_in: asyncio.Queue[None] = field(default_factory=asyncio.Queue)
+
+    async def all_let_in(self) -> None:
+        for _ in range(LET_IN):
+            await asyncio.wait_for(self.let_in.get(), 5)
+
+
+def client_of(app: ASGIApp) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+
+
+def serving(held: Held) -> FastAPI:
+    app = FastAPI()
+    app.add_middleware(Overload, answers=3)
+    install(app)
+
+    @app.get("/healthz")
+    async def healthz() -> str:
+        return "ok"
+
+    @app.get("/slow")
+    async def slow() -> str:
+        held.let_in.put_nowait(None)
+        await held.go_on.wait()
+        return "done"
+
+    return app
+
+
+async def test_beyond_a_short_queue_a_request_is_told_when_to_come_back():
+    held = Held()
+    async with client_of(serving(held)) as client:
+        waiting = [asyncio.create_task(client.get("/slow")) for _ in range(LET_IN)]
+        await held.all_let_in()
+        refused = await client.get("/slow")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.json()["title"] == "The server is busy"
+        assert (await client.get("/healthz")).status_code == 200
+        held.go_on.set()
+        assert {reply.status_code for reply in await asyncio.gather(*waiting)} == {200}
+        assert held.let_in.empty()
+        assert (await client.get("/slow")).status_code == 200
+
+
+async def test_who_waits_too_long_for_a_thread_is_told_to_come_back(monkeypatch):
+    monkeypatch.setattr(overload, "_PATIENCE", 0.05)
+    lane, go_on = Lane(1), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def held() -> str:
+        return asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(5) and "done"
+
+    first = asyncio.create_task(lane.run(held))
+    await asyncio.sleep(0)
+    with pytest.raises(Problem, match="busy"):
+        await lane.run(str, 1)
+    go_on.set()
+    assert await first == "done"
+    assert await lane.run(str, 1) == "1"
+
+
+async def test_no_more_answers_are_begun_than_can_be_made():
+    work, go_on = Work(2), asyncio.Event()
+    tasks = [work.begin(go_on.wait()) for _ in range(2)]
+    with pytest.raises(Problem, match="busy") as caught:
+        work.begin(go_on.wait())
+    assert caught.value.headers["Retry-After"]
+    go_on.set()
+    await asyncio.gather(*tasks)
+    assert work.under_way == 0
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(body_limit, "_GRACE", 0.05)
+    app = FastAPI()
+    install(app)
+    app.add_middleware(BodyLimit, upload_bytes=0)
+
+    @app.post("/echo")
+    async def echo(request: Request) -> int:
+        return len(await request.body())
+
+    async def drops():
+        for _ in range(100):
+            yield b"x"
+            await asyncio.sleep(0.01)
+
+    async with client_of(app) as client:
+        assert (await client.post("/echo", content=b"x" * 1000)).json() == 1000
+        reply = await client.post("/echo", content=drops())
+    assert reply.status_code == 408
+    assert reply.json()["title"] == "Request Timeout"
+
+
+async def test_whether_the_server_is_ready_is_looked_at_once_for_all_who_ask(monkeypatch):
+    looks = []
+
+    def look(kb: str) -> str:
+        looks.append(kb)
+        return "ok"
+
+    monkeypatch.setattr("kb.server.health._LOOKS", {"database": look})
+    readiness = Readiness("kb")
+    told = await asyncio.gather(*[readiness.states() for _ in range(20)])
+    assert told == [{"database": "ok"}] * 20
+    assert looks == ["kb"]
+
+
+async def test_a_look_that_hangs_is_waited_for_and_not_repeated(monkeypatch):
+    go_on, looks = asyncio.Event(), []
+    loop = asyncio.get_running_loop()
+
+    def look(_kb: str) -> str:
+        looks.append(1)
+        asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(5)
+        return "ok"
+
+    monkeypatch.setattr("kb.server.health._LOOKS", {"database": look})
+    monkeypatch.setattr("kb.server.health._LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("kb.server.health._KNOWN_SECONDS", 0.0)
+    readiness = Readiness("kb")
+    for _ in range(3):
+        assert await readiness.states() == {"database": "does not answer"}
+    assert looks == [1]
+    go_on.set()
+    monkeypatch.setattr("kb.server.health._LOOK_SECONDS", 5)
+    assert await readiness.states() == {"database": "ok"}
