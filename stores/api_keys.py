@@ -66,7 +66,7 @@ class ApiKeys:
             "name": name,
             "digest": _digest(secret),
             "scope": scope,
-            "collections": json.dumps(list(collections)) if collections else None,
+            "collections": None if collections is None else json.dumps(list(collections)),
             "requests_per_minute": requests_per_minute,
             "tokens_per_day": tokens_per_day,
         }

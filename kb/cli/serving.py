@@ -123,7 +123,7 @@ def create(
         secret = ApiKeys(knowledge_base.engine).create(
             name,
             scope,
-            collections=collection,
+            collections=collection or None,
             requests_per_minute=rate,
             tokens_per_day=tokens,
         )

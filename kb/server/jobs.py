@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from kb.app import KnowledgeBase
-from kb.library import UPLOADS
-from kb.server.access import Administering, Writing
+from kb.library import UPLOADS, Library
+from kb.server.access import Administering, Caller, Writing
 from kb.server.asking import Body
 from kb.server.parts import KB, TheJobs, TheLibrary
 from kb.server.plain import plain
@@ -35,26 +35,33 @@ def begin(
     body: JobBody, caller: Administering, kb: KB, library: TheLibrary, jobs: TheJobs
 ) -> dict[str, Any]:
     """Have a directory or a file indexed."""
-    path = _path(kb, library.uploads, body.path)
-    root = UPLOADS if path == library.uploads.resolve() else None
-    return job_values(jobs.add(str(path), root=root, prune=body.prune, asked_by=caller.name))
-
-
-def _path(kb: KnowledgeBase, uploads: Path, asked: str | None) -> Path:
-    own = kb.config.documents.path
-    if asked is None and own is None:
-        raise Problem(409, "There is nothing to index", "Name a path, or set documents.path.")
-    directory = own or kb.config.directory
-    path = Path(os.path.realpath(directory / (asked or "").replace("\0", "?")))
-    known = [*([own] if own else []), uploads, *(Path(r["path"]) for r in kb.registry.roots())]
-    if not any(path.is_relative_to(each.resolve()) for each in known) or not _is_there(path):
+    path = _path(kb, body.path)
+    root = _root_of(kb, library.uploads, path)
+    if root is None or not caller.sees(root) or not _is_there(path):
         raise Problem(
             422,
             "The path may not be indexed",
             "It is not inside documents.path or a directory that was indexed before. "
             "`kb index PATH` on the server's machine adds one.",
         )
-    return path
+    name = UPLOADS if path == library.uploads.resolve() else None
+    return job_values(jobs.add(str(path), root=name, prune=body.prune, asked_by=caller.name))
+
+
+def _path(kb: KnowledgeBase, asked: str | None) -> Path:
+    own = kb.config.documents.path
+    if asked is None and own is None:
+        raise Problem(409, "There is nothing to index", "Name a path, or set documents.path.")
+    directory = own or kb.config.directory
+    return Path(os.path.realpath(directory / (asked or "").replace("\0", "?")))
+
+
+def _root_of(kb: KnowledgeBase, uploads: Path, path: Path) -> str | None:
+    """The indexed directory that a path is in, by its name; None for a path in none."""
+    own = kb.config.documents.path
+    names = {uploads.resolve(): UPLOADS} | ({own.resolve(): own.name} if own else {})
+    names |= {Path(root["path"]).resolve(): str(root["name"]) for root in kb.registry.roots()}
+    return next((names[each] for each in (path, *path.parents) if each in names), None)
 
 
 def _is_there(path: Path) -> bool:
@@ -65,15 +72,23 @@ def _is_there(path: Path) -> bool:
 
 
 @router.get("")
-def jobs(caller: Writing, jobs: TheJobs) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
+def jobs(caller: Writing, kb: KB, library: TheLibrary, jobs: TheJobs) -> list[dict[str, Any]]:
     """The last ones, the newest first."""
-    return [job_values(each) for each in jobs.all()]
+    return [job_values(each) for each in jobs.all() if _is_seen(each, caller, kb, library)]
 
 
 @router.get("/{job_id}")
-def job(job_id: str, caller: Writing, jobs: TheJobs) -> dict[str, Any]:  # noqa: ARG001 - only keys may read
+def job(job_id: str, caller: Writing, kb: KB, library: TheLibrary, jobs: TheJobs) -> dict[str, Any]:
     with missing("job"):
-        return job_values(jobs.one(job_id))
+        found = jobs.one(job_id)
+    if not _is_seen(found, caller, kb, library):
+        raise Problem(404, "There is no such job")
+    return job_values(found)
+
+
+def _is_seen(job: Job, caller: Caller, kb: KnowledgeBase, library: Library) -> bool:
+    """Its report names the files that could not be read."""
+    return caller.collections is None or caller.sees(_root_of(kb, library.uploads, Path(job.path)))
 
 
 def job_values(job: Job) -> dict[str, Any]:

@@ -43,6 +43,9 @@ class Problem(Exception):
         told = {"title": self.title, "status": self.status, "detail": self.detail, "id": self.id}
         return {"type": "about:blank", **told, **self.more}
 
+    def words(self) -> str:
+        return f"{self.title}. {self.detail}".strip()
+
 
 @dataclass(frozen=True)
 class _Told:
@@ -212,7 +215,11 @@ def response_of(problem: Problem, path: str = "") -> JSONResponse:
 
 
 def openai_error(problem: Problem) -> dict[str, Any]:
-    words = f"{problem.title}. {problem.detail}".strip()
     kind = "invalid_request_error" if problem.status < 500 else "server_error"  # noqa: PLR2004 - HTTP's
-    told = {"message": words, "type": kind, "param": None, "code": _CODES.get(problem.status)}
+    told = {
+        "message": problem.words(),
+        "type": kind,
+        "param": None,
+        "code": _CODES.get(problem.status),
+    }
     return {"error": {**told, "id": problem.id}}

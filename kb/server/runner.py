@@ -81,6 +81,6 @@ class Runner:
             self._jobs.give_back(job, self._owner)
         elif error:
             problem = problem_of(error)
-            self._jobs.end(job, self._owner, error=f"{problem.title}. {problem.detail}")
+            self._jobs.end(job, self._owner, error=f"{problem.words()} (problem {problem.id})")
         else:
             self._jobs.end(job, self._owner, report=plain(work.result()))

@@ -22,6 +22,8 @@ def status(caller: Reading, kb: KB) -> dict[str, Any]:
         if caller.sees(root["name"])
     ]
     failed = [each for each in told["failed"] if caller.sees(each["root"])]
+    if caller.collections is not None:  # the totals are of all directories
+        told |= {"documents": sum(root["documents"] for root in roots), "chunks": None}
     about_caller = {"key": caller.name, "scope": caller.scope}
     values: dict[str, Any] = plain({**told, "roots": roots, "failed": failed, **about_caller})
     return values

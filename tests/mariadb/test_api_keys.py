@@ -111,7 +111,8 @@ def test_a_key_of_other_collections_sees_nothing_of_these(served):
     known = served.kb.search("goods")[0].node_id
     outsider = served.with_key("outsider", "write", collections=["elsewhere"])
     insider = served.with_key("insider", collections=["documents"])
-    for client, sees in ((insider, True), (outsider, False)):
+    outcast = served.with_key("outcast", collections=[])
+    for client, sees in ((insider, True), (outsider, False), (outcast, False)):
         for filters in ({}, {"root": "documents"}, {"root": ["documents", "elsewhere"]}):
             body = {"question": "goods", "filters": filters}
             assert bool(client.post("/api/search", json=body).json()) == sees
@@ -120,12 +121,25 @@ def test_a_key_of_other_collections_sees_nothing_of_these(served):
         assert (client.get(f"/api/chunks/{known}").status_code == 200) == sees
         original = client.get("/api/documents/documents/returns.md/original")
         assert (original.status_code == 200) == sees
-        assert bool(client.get("/api/status").json()["roots"]) == sees
+        status = client.get("/api/status").json()
+        assert (bool(status["roots"]), status["documents"]) == (sees, 3 if sees else 0)
     answer = outsider.post("/api/ask", json={"question": "goods", "source": "documents"}).json()
     assert answer["citations"] == []
     for method, path in (("DELETE", "kettle.md"), ("POST", "kettle.md/retry")):
         reply = outsider.request(method, f"/api/documents/documents/{path}")
         assert reply.status_code == 404
+
+
+def test_a_key_of_other_collections_neither_begins_nor_sees_jobs_of_these(served):
+    insider, outsider = (
+        served.with_key(name, "admin", collections=[name]) for name in ("documents", "elsewhere")
+    )
+    job = insider.post("/api/jobs", json={}).json()
+    assert insider.get(f"/api/jobs/{job['id']}").status_code == 200
+    assert job["id"] in [each["id"] for each in insider.get("/api/jobs").json()]
+    assert outsider.post("/api/jobs", json={"path": ".", "prune": True}).status_code == 422
+    assert outsider.get(f"/api/jobs/{job['id']}").status_code == 404
+    assert outsider.get("/api/jobs").json() == []
 
 
 def test_more_requests_than_a_minute_allows_are_told_when_to_come_back(served):
