@@ -39,6 +39,8 @@ class Program(TyperGroup):
 
 def in_words(reason: str) -> str:
     """What pydantic says of a value, for people."""
+    if reason == "Field required":
+        return "it is missing"
     return reason.removeprefix("Value error, ").replace("Input should be ", "it should be ", 1)
 
 

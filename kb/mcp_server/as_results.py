@@ -1,6 +1,7 @@
 """What a knowledge base gives, as the results of tools."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -13,6 +14,8 @@ from kb.server.plain import without_places
 from stores.document_list import ListedDocument
 
 _CELL_CHARACTERS: Final = 10_000
+_ROWS_CHARACTERS: Final = 50_000  # of a result, which a model is to read
+_TABLES_IN_FULL: Final = 30
 
 
 def passage(number: int, found: NodeWithScore) -> results.Passage:
@@ -28,7 +31,9 @@ def passage(number: int, found: NodeWithScore) -> results.Passage:
         lines=metadata.get("lines"),
         score=found.get_score(),
         text=text_of(found.node),
-        metadata=metadata,
+        metadata={
+            key: value for key, value in metadata.items() if key not in results.Passage.model_fields
+        },
     )
 
 
@@ -77,18 +82,30 @@ def rows(values: Mapping[str, Any], limit: int, note: str = "") -> results.Rows:
 
 
 def _cells(rows: Sequence[Sequence[Any]]) -> tuple[list[list[Any]], bool]:
-    """The rows with no cell longer than a client can be expected to read, and whether one was."""
+    """As much of the rows as a client can be expected to read, and whether that is not all."""
     cut = [
         [f"{cell[:_CELL_CHARACTERS]} …" if _is_long(cell) else cell for cell in row] for row in rows
     ]
-    return cut, any(_is_long(cell) for row in rows for cell in row)
+    sizes = accumulate(sum(len(str(cell)) for cell in row) for row in cut)
+    count = max(1, sum(size <= _ROWS_CHARACTERS for size in sizes))
+    return cut[:count], count < len(cut) or any(_is_long(cell) for row in rows for cell in row)
 
 
 def _is_long(cell: object) -> bool:
     return isinstance(cell, str) and len(cell) > _CELL_CHARACTERS
 
 
-def table(found: sa.Table, told: Mapping[str, str]) -> results.Table:
+def database(
+    tables: Sequence[sa.Table], told: Mapping[str, str], *, are_named: bool
+) -> results.Database:
+    in_full = are_named or len(tables) <= _TABLES_IN_FULL
+    return results.Database(
+        tables=[_table(each, told, in_full=in_full) for each in tables],
+        note="" if in_full else "Name tables, and their columns come too.",
+    )
+
+
+def _table(found: sa.Table, told: Mapping[str, str], *, in_full: bool) -> results.Table:
     columns = [
         results.Column(
             name=column.name,
@@ -96,14 +113,14 @@ def table(found: sa.Table, told: Mapping[str, str]) -> results.Table:
             nullable=bool(column.nullable),
             comment=told.get(f"{found.name}.{column.name}") or column.comment or "",
         )
-        for column in found.columns
+        for column in (found.columns if in_full else ())
     ]
     return results.Table(
         name=found.name,
         comment=told.get(found.name) or found.comment or "",
         columns=columns,
-        primary_key=[column.name for column in found.primary_key],
-        foreign_keys=list(map(_foreign_key, found.foreign_key_constraints)),
+        primary_key=[column.name for column in found.primary_key] if in_full else [],
+        foreign_keys=list(map(_foreign_key, found.foreign_key_constraints)) if in_full else [],
     )
 
 

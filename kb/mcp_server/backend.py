@@ -28,6 +28,9 @@ from kb.server.plain import plain, without_places
 from kb.server.problems import Problem, missing
 from kb.sources import Source
 
+_NOTHING_PASSES = "Nothing that passes the filters was found. Without them there may be passages."
+_WRITE_SQL = "Or write the SELECT yourself, from what describe_database tells, and give it as sql."
+
 _log = logging.getLogger(__name__)
 
 OnFound = Callable[[str], Awaitable[None]]
@@ -67,7 +70,8 @@ class Backend:
         return results.Passages(
             passages=[
                 as_results.passage(number, each) for number, each in enumerate(found, start=1)
-            ]
+            ],
+            note="" if found else _NOTHING_PASSES if filters else "Nothing was found.",
         )
 
     async def ask(
@@ -110,7 +114,7 @@ class Backend:
         finally:
             await self.limits.count_tokens(caller, sum(calls.tokens() or (0, 0)))
         values: dict[str, Any] = plain(answer_values(response))
-        note = "" if values["rows"] else without_places(str(response))
+        note = "" if values["rows"] else f"{without_places(str(response))}\n\n{_WRITE_SQL}"
         return as_results.rows(values, limit, note), values["errors"]
 
     def run(self, sql: str, limit: int) -> results.Rows:
@@ -124,14 +128,15 @@ class Backend:
         }
         return as_results.rows(values, limit)
 
-    def describe(self) -> results.Database:
+    def describe(self, names: Sequence[str] | None) -> results.Database:
         self._require_tables()
-        tables = self.kb.tables
+        known = self.kb.tables.get_usable_table_names()
+        if missing_tables := {*(names or ())}.difference(known):
+            there = f"There are {', '.join(sorted(known))}."
+            raise Problem(404, f"There is no table {', '.join(sorted(missing_tables))}", there)
+        tables = [self.kb.tables.metadata_obj.tables[name] for name in sorted({*(names or known)})]
         told = self.kb.config.tables.descriptions
-        names = sorted(tables.get_usable_table_names())
-        return results.Database(
-            tables=[as_results.table(tables.metadata_obj.tables[name], told) for name in names]
-        )
+        return as_results.database(tables, told, are_named=bool(names))
 
     def documents(
         self,

@@ -6,12 +6,14 @@ from http import HTTPStatus
 
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
 
+from stores.errors import QueryFailed, UnsafeQuery, UnsupportedFilter
+
 
 @contextmanager
 def of_a_tool() -> Iterator[None]:
     try:
         yield
-    except ToolError:
+    except (ToolError, ResourceError):
         raise
     except Exception as error:
         raise ToolError(_told(error)[1]) from error
@@ -28,8 +30,11 @@ def of_a_resource() -> Iterator[None]:
 
 
 def _told(error: Exception) -> tuple[int, str]:
-    from kb.server.problems import problem_of  # noqa: PLC0415 - FastAPI is not needed without errors
+    from kb.server.problems import Problem, problem_of  # noqa: PLC0415 - FastAPI is not needed without errors
 
     problem = problem_of(error)
+    if isinstance(error, UnsafeQuery | QueryFailed):
+        return problem.status, f"{problem.detail}\ndescribe_database tells what can be read."
     words = f"{problem.title}. {problem.detail}".strip()
-    return problem.status, f"{words} (problem {problem.id})"
+    is_logged = not isinstance(error, Problem | UnsupportedFilter)
+    return problem.status, f"{words} (problem {problem.id})" if is_logged else words

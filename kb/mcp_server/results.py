@@ -8,8 +8,13 @@ from urllib.parse import quote
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 
-_READ_ROWS: Final = 50  # of the text; the structured result holds them all
-_READ_CHARACTERS: Final = 300  # of a cell in the text
+_CELL_CHARACTERS: Final = 300  # in the text; the structured result holds more
+_PART_CHARACTERS: Final = 20_000
+
+_CUT: Final = (
+    "(That is not all: there are more rows, or longer cells. Choose a larger limit or fewer "
+    "columns, aggregate, or page with LIMIT and OFFSET.)"
+)
 
 Cell: TypeAlias = str | int | float | bool | None
 
@@ -32,14 +37,29 @@ class Passage(BaseModel):
     lines: str | None
     score: float = Field(description="0 to 1")
     text: str
-    metadata: dict[str, Any]
+    metadata: dict[str, Any] = Field(description="What else can be filtered by")
 
 
 class Passages(Readable):
     passages: list[Passage]
+    note: str = Field(description="What is said in the place of passages")
 
     def text(self) -> str:
-        return "\n\n".join(map(_passage, self.passages)) or "Nothing was found."
+        return "\n\n".join(map(_passage, self.passages)) or self.note
+
+
+class Part(Readable):
+    uri: str
+    content: str
+    offset: int = Field(description="Where in the text the part begins, in characters")
+    total: int = Field(description="How many characters the text has")
+    next_offset: int | None = Field(description="Where the next part begins; none after the last")
+
+    def text(self) -> str:
+        more = (
+            f"(Goes on at offset {self.next_offset} of {self.total}.)" if self.next_offset else ""
+        )
+        return _parts(self.content, more)
 
 
 class Citation(BaseModel):
@@ -57,7 +77,7 @@ class Citation(BaseModel):
 class Rows(Readable):
     sql: str | None
     parameters: dict[str, Any] = Field(
-        description="The values that were bound to :names of the SQL"
+        description="The values of the :names in the SQL; write them out in SQL of your own"
     )
     columns: list[str]
     rows: list[list[Cell]] = Field(description="Decimals and dates as text")
@@ -115,9 +135,10 @@ class Table(BaseModel):
 
 class Database(Readable):
     tables: list[Table]
+    note: str = Field(description="What is left out")
 
     def text(self) -> str:
-        return "\n\n".join(map(_table, self.tables))
+        return _parts(*map(_table, self.tables), self.note)
 
 
 class Document(BaseModel):
@@ -146,6 +167,17 @@ class Documents(Readable):
         if self.next_offset is not None:
             lines.append(f"More: offset {self.next_offset}.")
         return "\n".join(lines)
+
+
+def part(uri: str, text: str, offset: int) -> Part:
+    end = offset + _PART_CHARACTERS
+    return Part(
+        uri=uri,
+        content=text[offset:end],
+        offset=offset,
+        total=len(text),
+        next_offset=end if end < len(text) else None,
+    )
 
 
 def as_result(readable: Readable, *, is_error: bool = False) -> CallToolResult:
@@ -180,7 +212,9 @@ def _place(page: int | None, lines: str | None) -> str:
 
 
 def _joined(parts: Iterable[str | None]) -> str:
-    return " · ".join(dict.fromkeys(part for part in parts if part))
+    """On one line, whatever a document calls itself."""
+    lines = (" ".join((part or "").split()) for part in parts)
+    return " · ".join(dict.fromkeys(filter(None, lines)))
 
 
 def _parts(*parts: str) -> str:
@@ -197,16 +231,15 @@ def _sql(sql: str | None, parameters: Mapping[str, Any], verified: Mapping[str, 
 
 
 def _rows(found: Rows) -> str:
-    lines = [found.columns, *([_cell(cell) for cell in row] for row in found.rows[:_READ_ROWS])]
-    more = len(found.rows) - _READ_ROWS
-    if more > 0 or found.truncated:
-        lines.append([f"({'more than ' if found.truncated else ''}{max(more, 0)} more rows)"])
-    return "\n".join(map(" | ".join, lines)) if found.rows else "No rows."
+    if not found.rows:
+        return "No rows."
+    lines = [" | ".join(row) for row in (found.columns, *(map(_cell, row) for row in found.rows))]
+    return "\n".join([*lines, _CUT] if found.truncated else lines)
 
 
 def _cell(cell: Cell) -> str:
     text = "NULL" if cell is None else " ".join(str(cell).split())
-    return text if len(text) <= _READ_CHARACTERS else f"{text[:_READ_CHARACTERS]} …"
+    return text if len(text) <= _CELL_CHARACTERS else f"{text[:_CELL_CHARACTERS]} …"
 
 
 def _table(table: Table) -> str:

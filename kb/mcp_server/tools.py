@@ -1,19 +1,20 @@
 """The tools: they read, and write nothing but the log of searches where that is switched on."""
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import CallToolResult, ToolAnnotations
+from mcp.server.mcpserver.tools import Tool
+from mcp_types import CallToolResult
 from pydantic import AfterValidator, Field
 
 from kb.cli.filters import parsed
 from kb.mcp_server import errors, results
+from kb.mcp_server.reading_tool import ReadingTool
 from kb.mcp_server.results import as_result
 from kb.mcp_server.shared import Shared
 from kb.sources import Source
@@ -21,10 +22,6 @@ from kb.sources import Source
 if TYPE_CHECKING:
     from kb.mcp_server.backend import Backend
     from kb.server.access import Caller
-
-READ_ONLY = ToolAnnotations(
-    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-)
 
 
 def _not_blank(text: str) -> str:
@@ -43,22 +40,39 @@ Question: TypeAlias = Annotated[
     str, Field(max_length=20_000, description="In any language"), AfterValidator(_not_blank)
 ]
 TopK: TypeAlias = Annotated[
-    int, Field(ge=1, le=100, description="How many passages; without it, as configured")
+    int, Field(ge=1, le=50, description="How many passages; without it, as configured")
 ]
 Filters: TypeAlias = Annotated[
     list[Annotated[str, AfterValidator(_comparison)]],
     Field(
         max_length=20,
         description="Only passages whose metadata match them all: KEY=VALUE, also !=, >=, <=, >, < "
-        "and KEY~TEXT for a part of a text; say language=fr, path~handbook, page>=10",
+        "and KEY~TEXT for a part of a text. Keys are path, title, language, root, media_type, "
+        "page, and those in the metadata of passages",
+        examples=[["language=fr", "path~handbook", "page>=10"]],
     ),
 ]
 Profile: TypeAlias = Annotated[
     str, Field(max_length=200, description="A search profile; without it, as configured")
 ]
 Limit: TypeAlias = Annotated[int, Field(ge=1, le=1000, description="How many rows at most")]
-Statement: TypeAlias = Annotated[str, Field(max_length=20_000, description="One SELECT")]
+Statement: TypeAlias = Annotated[
+    str,
+    Field(
+        max_length=20_000,
+        description="One SELECT in MariaDB's SQL, with its values written out",
+        examples=["SELECT country, COUNT(*) FROM customers GROUP BY country"],
+    ),
+]
 Words: TypeAlias = Annotated[str, Field(max_length=1000)]
+Address: TypeAlias = Annotated[
+    str,
+    Field(
+        max_length=10_000,
+        description="The kb:// address of a document or of a passage, as a result gave it",
+        examples=["kb://documents/handbook/returns.md"],
+    ),
+]
 
 
 class Tools:
@@ -67,16 +81,15 @@ class Tools:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
 
-    def register(self, server: MCPServer[Any]) -> None:
-        for title, tool in (
-            ("Search documents", self.search_documents),
-            ("Ask", self.ask),
-            ("Query the database", self.query_database),
-            ("Describe the database", self.describe_database),
-            ("List documents", self.list_documents),
-        ):
-            about = inspect.getdoc(tool)
-            server.add_tool(tool, title=title, description=about, annotations=READ_ONLY)
+    def all(self) -> list[Tool]:
+        return [
+            ReadingTool.of(self.search_documents, "Search documents"),
+            ReadingTool.of(self.read_document, "Read a document"),
+            ReadingTool.of(self.list_documents, "List documents"),
+            ReadingTool.of(self.ask, "Ask"),
+            ReadingTool.of(self.describe_database, "Describe the database"),
+            ReadingTool.of(self.query_database, "Query the database"),
+        ]
 
     async def search_documents(
         self,
@@ -86,9 +99,10 @@ class Tools:
         filters: Filters | None = None,
         profile: Profile | None = None,
     ) -> Annotated[CallToolResult, results.Passages]:
-        """Find the passages of the indexed documents that match a question best.
+        """Find the passages of the indexed documents that match a question best, with their text.
 
-        Each comes with the address of its resource, to cite it or to read on.
+        They are found by meaning and by words: ask as a person would, and put codes and names in.
+        Each comes with its kb:// address, to cite it or to read on with read_document.
         """
         async with self._asked(context) as (backend, caller):
             search = partial(backend.search, caller, question, top_k, filters or (), profile)
@@ -105,10 +119,11 @@ class Tools:
         filters: Filters | None = None,
         profile: Profile | None = None,
     ) -> Annotated[CallToolResult, results.Answer]:
-        """Answer a question from the documents, the database, or both, with citations.
+        """Get a finished answer from the documents, the database, or both, with citations.
 
-        The numbers in the answer are those of the citations; for an answer from the database the
-        SQL and its rows are there too.
+        The numbers in it are those of the citations; from the database the SQL and its rows come
+        along. Where kb has no language model of its own it quotes: to write the answer yourself,
+        use search_documents and query_database.
         """
 
         async def tell(step: int, message: str) -> None:
@@ -131,14 +146,15 @@ class Tools:
     async def query_database(
         self,
         context: Context,
-        question: Question | None = None,
         sql: Statement | None = None,
+        question: Question | None = None,
         limit: Limit = 100,
     ) -> Annotated[CallToolResult, results.Rows]:
-        """Get rows of the database: for a question, or for one SELECT statement of MariaDB.
+        """Get rows of the database, by a SELECT of yours or by a question.
 
-        Give question or sql, and not both. Only the tables of describe_database can be read, and
-        nothing can be changed.
+        Write sql from what describe_database tells of the tables. A question is answered by SQL
+        that a person has verified for it, or that kb's own language model writes. Give one of them.
+        Nothing can be changed.
         """
         if (question is None) == (sql is None):
             raise ToolError("Give question or sql, and not both.")
@@ -149,22 +165,51 @@ class Tools:
         return as_result(rows, is_error=bool(failures))
 
     async def describe_database(
-        self, context: Context
+        self,
+        context: Context,
+        tables: Annotated[
+            list[Words], Field(max_length=100, description="Only these; without it, all")
+        ]
+        | None = None,
     ) -> Annotated[CallToolResult, results.Database]:
-        """List the tables that can be queried, with their columns, comments and keys."""
+        """List the tables that can be queried, with their columns, comments and keys.
+
+        Where they are many, columns come only for the tables that you name.
+        """
         async with self._asked(context) as (backend, _):
-            return as_result(await asyncio.to_thread(backend.describe))
+            return as_result(await asyncio.to_thread(backend.describe, tables))
+
+    async def read_document(
+        self,
+        context: Context,
+        uri: Address,
+        offset: Annotated[
+            int, Field(ge=0, le=10**9, description="Where to read on: next_offset of the last part")
+        ] = 0,
+    ) -> Annotated[CallToolResult, results.Part]:
+        """Read a document, or a passage with the addresses of its neighbours, part by part.
+
+        Take an address from search_documents, ask or list_documents.
+        """
+        with errors.of_a_tool():
+            (content,) = await context.read_resource(uri)
+            return as_result(results.part(uri, str(content.content), offset))
 
     async def list_documents(
         self,
         context: Context,
-        search: Annotated[Words, Field(description="A part of the path or title")] | None = None,
+        search: Annotated[Words, Field(description="A part of the path or of the title")]
+        | None = None,
         root: Annotated[Words, Field(description="An indexed directory")] | None = None,
         status: Literal["indexed", "failed"] | None = None,
         offset: Annotated[int, Field(ge=0, le=10**9)] = 0,
-        limit: Annotated[int, Field(ge=1, le=1000, description="How many at most")] = 100,
+        limit: Annotated[int, Field(ge=1, le=200, description="How many at most")] = 50,
     ) -> Annotated[CallToolResult, results.Documents]:
-        """List the documents that match, a page at a time; failed ones with the reason."""
+        """List what is indexed by titles and paths, page by page.
+
+        With status "failed", what could not be read, and why. What documents say is found by
+        search_documents.
+        """
         async with self._asked(context) as (backend, caller):
             page = partial(
                 backend.documents,

@@ -1,0 +1,53 @@
+"""A tool that only reads, and tells a caller what is wrong with a call in words to act on."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Final, Self
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp_types import ToolAnnotations
+from pydantic import ValidationError
+
+from kb.cli.program import in_words
+
+_READ_ONLY: Final = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+
+
+class ReadingTool(Tool):
+    @classmethod
+    def of(cls, work: Callable[..., Any], title: str) -> Self:
+        """Described by the docstring of `work`."""
+        about = inspect.getdoc(work)
+        tool = cls.from_function(work, title=title, description=about, annotations=_READ_ONLY)
+        assert isinstance(tool, cls)  # noqa: S101 - the SDK declares its own class
+        tool.parameters["additionalProperties"] = False
+        return tool
+
+    async def run(
+        self,
+        arguments: dict[str, Any],
+        context: Context[Any, Any],
+        convert_result: bool = False,  # noqa: FBT001, FBT002 - the SDK's own signature
+    ) -> Any:
+        known = self.parameters["properties"]
+        if strange := [name for name in arguments if name not in known]:
+            takes = ", ".join(known) or "none"
+            raise ToolError(f"There is no argument {', '.join(strange)}. There are: {takes}.")
+        try:
+            return await super().run(arguments, context, convert_result)
+        except UnexpectedToolError:
+            raise
+        except ToolError as error:
+            raise ToolError(self._told(error)) from error.__cause__
+
+    def _told(self, error: ToolError) -> str:
+        if isinstance(error.__cause__, ValidationError):
+            return "; ".join(
+                f"{'.'.join(map(str, each['loc']))}: {in_words(each['msg'])}"
+                for each in error.__cause__.errors()
+            )
+        return str(error).removeprefix(f"Error executing tool {self.name}: ")
