@@ -19,6 +19,7 @@ from kb.server.plain import plain
 from kb.server.problems import problem_of
 from kb.server.sse import event
 from kb.sources import Source
+from stores.errors import ModelUnavailable
 
 _ROWS = ("sql", "parameters", "columns", "types", "rows", "truncated", "verified")
 _DONE = ("timings", "model", "errors", "first", "names")
@@ -95,26 +96,30 @@ async def asked(
     top_k: int | None = None,
     filters: MetadataFilters | None = None,
     profile: str | None = None,
+    calls: ModelCalls | None = None,
 ) -> Answer:
-    """Raises KBError when nothing could be begun."""
+    """`calls` are those that were made before. Raises KBError when nothing could be begun."""
     make = partial(
         kb.query_engine, source, top_k=top_k, filters=filters, profile=profile, streaming=True
     )
     engine = await asyncio.to_thread(make)
-    calls = ModelCalls()
-    with calls.listening():
+    heard = calls or ModelCalls()
+    with heard.listening():
         response = await engine.aquery(question)
-    pieces = _pieces(response, calls)
-    return Answer(response.metadata or {}, pieces, lambda: calls.tokens() or (0, 0))
+    pieces = _pieces(response, heard)
+    return Answer(response.metadata or {}, pieces, lambda: heard.tokens() or (0, 0))
 
 
 async def _pieces(response: Any, calls: ModelCalls) -> AsyncGenerator[str, None]:
+    """Raises ModelUnavailable for a stream that its server broke off without an error."""
     if not isinstance(response, AsyncStreamingResponse):
         yield str(response)
         return
     async with aclosing(response.response_gen) as tokens:
         while (piece := await calls.anext(tokens)) is not None:
             yield piece
+    if calls.is_cut:
+        raise ModelUnavailable("Answering failed: the model broke off its answer. Ask again.")
 
 
 async def turned(

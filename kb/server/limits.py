@@ -1,12 +1,13 @@
 """Requests a minute and model tokens a day, of each key."""
 
+import logging
 import time
 from typing import Final
 
 import limits
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
-from limits.errors import ConfigurationError
+from limits.errors import ConfigurationError, StorageError
 
 from kb.config import ServeConfig
 from kb.server.access import Caller
@@ -15,6 +16,7 @@ from stores.errors import ConfigError
 
 _REQUESTS: Final = "requests"
 _TOKENS: Final = "tokens"
+_log = logging.getLogger(__name__)
 
 
 class Limits:
@@ -45,8 +47,12 @@ class Limits:
             raise _too_many(told, window.reset_time)
 
     async def count_tokens(self, caller: Caller, tokens: int) -> None:
+        """The answer is made, so it is not lost when it cannot be counted; the next one waits."""
         if tokens and (item := self._tokens(caller)):
-            await self._daily.hit(item, _TOKENS, caller.name or "", cost=tokens)
+            try:
+                await self._daily.hit(item, _TOKENS, caller.name or "", cost=tokens)
+            except StorageError as error:
+                _log.warning("%d tokens of %s are not counted: %s", tokens, caller.name, error)
 
     def _tokens(self, caller: Caller) -> limits.RateLimitItem | None:
         most = caller.tokens_per_day or self._config.tokens_per_day

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from llama_index.core.utils import get_tokenizer
 
+from engines.chat.model_calls import ModelCalls
 from kb.app import KnowledgeBase
 from kb.past_messages import standalone
 from kb.server.access import Caller, Reading
@@ -20,7 +21,7 @@ from kb.server.description import STREAMED
 from kb.server.filters import metadata_filters
 from kb.server.limits import Limits
 from kb.server.openai_messages import EMBEDDING, MODELS, Completion, Embedding, sources
-from kb.server.parts import KB, TheLimits, TheWork
+from kb.server.parts import KB, TheLimits, TheThreads, TheWork
 from kb.server.problems import Problem, openai_error, problem_of
 from kb.server.sse import as_line
 
@@ -66,6 +67,7 @@ class _Reply:
         self._caller = caller
         self._kb = kb
         self._limits = limits
+        self._calls = ModelCalls()
         self._about = {
             "id": f"chatcmpl-{secrets.token_hex(12)}",
             "created": int(time.time()),
@@ -73,33 +75,37 @@ class _Reply:
         }
 
     async def whole(self) -> dict[str, Any]:
-        answer = await self._answer()
         try:
+            answer = await self._answer()
             values = await answer.whole()
         finally:
-            await self._count(answer)
+            await self._count()
         text = values["answer"] + sources(values["citations"] or [])
         message = {"role": "assistant", "content": text}
-        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+        choice = {
+            "index": 0,
+            "message": message,
+            "finish_reason": self._finish_reason,
+            "logprobs": None,
+        }
         return {
             **self._about,
             "object": "chat.completion",
             "choices": [choice],
-            "usage": _usage(answer),
+            "usage": self._usage,
             **_extra(values),
         }
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         try:
             answer = await self._answer()
-            try:
-                async with aclosing(self._told(answer)) as told:
-                    async for chunk in told:
-                        yield _data(chunk)
-            finally:
-                await self._count(answer)
+            async with aclosing(self._told(answer)) as told:
+                async for chunk in told:
+                    yield _data(chunk)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
             yield _data(openai_error(problem_of(error)))
+        finally:
+            await self._count()
         yield b"data: [DONE]\n\n"
 
     async def _told(self, answer: Answer) -> AsyncGenerator[dict[str, Any], None]:
@@ -110,35 +116,46 @@ class _Reply:
         values = answer.values()
         if notes := sources(values["citations"] or []):
             yield self._chunk({"content": notes})
-        yield self._chunk({}, "stop") | _extra(values)
+        yield self._chunk({}, self._finish_reason) | _extra(values)
         if self._body.wants_usage:
-            yield self._chunk({}) | {"choices": [], "usage": _usage(answer)}
+            yield self._chunk({}) | {"choices": [], "usage": self._usage}
 
     def _chunk(self, delta: Mapping[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
         return {**self._about, "object": "chat.completion.chunk", "choices": [choice]}
 
     async def _answer(self) -> Answer:
+        with self._calls.listening():
+            question = await standalone(self._kb, self._asked, self._past)
         return await asked(
             self._kb,
-            await standalone(self._kb, self._asked, self._past),
+            question,
             self._source,
             top_k=self._body.top_k,
             filters=self._filters,
             profile=self._body.profile,
+            calls=self._calls,
         )
 
-    async def _count(self, answer: Answer) -> None:
-        await self._limits.count_tokens(self._caller, sum(answer.tokens()))
+    @property
+    def _finish_reason(self) -> str:
+        return "length" if self._calls.limit else "stop"
 
+    @property
+    def _tokens(self) -> tuple[int, int]:
+        return self._calls.tokens() or (0, 0)
 
-def _usage(answer: Answer) -> dict[str, int]:
-    prompt, completion = answer.tokens()
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-    }
+    @property
+    def _usage(self) -> dict[str, int]:
+        prompt, completion = self._tokens
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
+
+    async def _count(self) -> None:
+        await self._limits.count_tokens(self._caller, sum(self._tokens))
 
 
 def _extra(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,10 +167,21 @@ def _data(value: Mapping[str, Any]) -> bytes:
 
 
 @router.post("/embeddings")
-def embeddings(body: Embedding, caller: Reading, kb: KB) -> dict[str, Any]:  # noqa: ARG001 - only keys may ask
+async def embeddings(
+    body: Embedding, caller: Reading, kb: KB, limits: TheLimits, threads: TheThreads
+) -> dict[str, Any]:
     """Vectors of the model that the documents are found by."""
     if body.model not in (EMBEDDING, kb.collection.embedding_model):
         raise Problem(404, "There is no such model", f"The embedding model is {EMBEDDING}.")
+    if body.dimensions not in (None, kb.collection.dimension):
+        raise Problem(422, "The dimensions differ", f"There are {kb.collection.dimension}.")
+    await limits.require_tokens(caller)
+    told = await threads.embedding.run(_embedded, kb, body)
+    await limits.count_tokens(caller, told["usage"]["total_tokens"])
+    return told
+
+
+def _embedded(kb: KnowledgeBase, body: Embedding) -> dict[str, Any]:
     vectors = kb.embed_model.get_text_embedding_batch(body.texts)
     data = [
         {"object": "embedding", "index": index, "embedding": _written(vector, body.encoding_format)}
@@ -164,7 +192,7 @@ def embeddings(body: Embedding, caller: Reading, kb: KB) -> dict[str, Any]:  # n
     return {"object": "list", "data": data, "model": body.model, "usage": usage}
 
 
-def _written(vector: Sequence[float], encoding: str) -> Sequence[float] | str:
-    if encoding == "float":
+def _written(vector: Sequence[float], encoding: str | None) -> Sequence[float] | str:
+    if encoding != "base64":
         return vector
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()

@@ -16,6 +16,7 @@ MODELS: Final[Mapping[str, Source]] = {
     "kb-database": "database",
 }
 EMBEDDING: Final = "kb-embedding"
+_NOTES: Final = "\n\nSources:"  # begins the notes below an answer, which are not of its words
 
 
 class _Sent(BaseModel):
@@ -42,16 +43,24 @@ class StreamOptions(_Sent):
     include_usage: bool = False
 
 
+class ResponseFormat(_Sent):
+    type: Literal["text"]
+
+
 class Completion(_Sent):
     """The last message of the user is the question, those before it are its context.
 
-    `top_k`, `profile` and `filters` are as in the native API.
+    `top_k`, `profile` and `filters` are as in the native API. What would change the answer's form
+    is refused; what only steers a model, and the tools that it may choose, are ignored.
     """
 
     model: str
     messages: Annotated[list[Message], Field(min_length=1, max_length=1000)]
     stream: bool | None = False
     stream_options: StreamOptions | None = None
+    n: Literal[1] | None = None
+    response_format: ResponseFormat | None = None
+    tool_choice: Literal["none", "auto"] | None = None
     top_k: TopK | None = None
     profile: str | None = None
     filters: Filters = Field(default_factory=dict)
@@ -79,7 +88,8 @@ class Completion(_Sent):
 class Embedding(_Sent):
     model: str
     input: Words | Annotated[list[Words], Field(min_length=1, max_length=256)]
-    encoding_format: Literal["float", "base64"] = "float"
+    encoding_format: Literal["float", "base64"] | None = "float"
+    dimensions: int | None = None
 
     @property
     def texts(self) -> list[str]:
@@ -93,13 +103,13 @@ def _pairs(said: Sequence[Message]) -> Iterator[tuple[str, str]]:
         if message.role == "user":
             asked = message.text
         elif asked:
-            yield asked, message.text
+            yield asked, message.text.partition(_NOTES)[0]
             asked = ""
 
 
 def sources(citations: Sequence[Mapping[str, Any]]) -> str:
     """The numbered notes below an answer."""
-    return "\n".join(["\n\nSources:", *map(_source, citations)]) if citations else ""
+    return "\n".join([_NOTES, *map(_source, citations)]) if citations else ""
 
 
 def _source(citation: Mapping[str, Any]) -> str:

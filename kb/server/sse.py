@@ -1,13 +1,12 @@
 """Server-sent events from work that goes on whether or not its reader is quick."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from fastapi import Request
-from fastapi.encoders import jsonable_encoder
+from pydantic_core import to_json
 from starlette.responses import StreamingResponse
 
 from kb.server.overload import busy
@@ -27,7 +26,7 @@ def event(name: str, data: Any) -> bytes:
 
 
 def as_line(data: Any) -> str:
-    return json.dumps(jsonable_encoder(data), ensure_ascii=False, allow_nan=False)
+    return to_json(data, inf_nan_mode="null").decode()
 
 
 class Work:

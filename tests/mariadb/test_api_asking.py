@@ -146,8 +146,10 @@ def test_a_model_that_fails_is_a_problem_without_its_words_or_address(api, ask, 
     body = {"question": "Goods?", "source": "documents", "stream": True}
     streamed = api.client.post("/api/ask", json=body)
     assert "event: error" in streamed.text
-    assert '"status": 503' in streamed.text
+    assert '"status":503' in streamed.text
     assert streamed.headers["x-request-id"] in streamed.text
+    models.script = [CutStream("They go back", words=2, polite=True)]
+    assert ask(source="documents").status_code == 503
 
 
 def test_a_client_that_leaves_ends_its_answer_and_what_came_is_stored(api, models):

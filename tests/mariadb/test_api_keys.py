@@ -173,11 +173,17 @@ def test_a_key_that_has_spent_its_tokens_asks_no_model_until_tomorrow(served):
     assert poor.post("/api/search", json={"question": "goods"}).status_code == 200
 
 
-def test_a_stream_counts_its_tokens_too(served):
-    poor = served.with_key("poor streamer", tokens_per_day=1)
+def test_a_stream_counts_its_tokens_too_and_so_do_embeddings(served):
     body = {"question": "When do goods go back?", "source": "documents"}
-    assert events(poor, "/api/ask", body)[-1][0] == "done"
-    assert poor.post("/api/ask", json=body).status_code == 429
+    streamer = served.with_key("poor streamer", tokens_per_day=1)
+    assert events(streamer, "/api/ask", body)[-1][0] == "done"
+    assert streamer.post("/api/ask", json=body).status_code == 429
+    embedder = served.with_key("poor embedder", tokens_per_day=1)
+    statuses = [
+        embedder.post("/v1/embeddings", json={"model": "kb-embedding", "input": "x"}).status_code
+        for _ in range(2)
+    ]
+    assert statuses == [200, 429]
 
 
 def test_who_may_not_call_is_refused_before_anything_is_read_of_what_they_send(served):

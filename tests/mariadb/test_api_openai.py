@@ -1,5 +1,7 @@
 """The API of OpenAI, as its official client, LlamaIndex and Open WebUI speak it."""
 
+import json
+
 import httpx
 import openai
 import pytest
@@ -7,10 +9,17 @@ from api_server import configured, database_of, running
 from llama_index.core.llms import ChatMessage
 from llama_index.embeddings.openai import OpenAIEmbedding
 from llama_index.llms.openai_like import OpenAILike
-from model_server import SERVER_ERROR, FakeModels
+from model_server import SERVER_ERROR, CutStream, FakeModels, Fault
 
 QUESTION = [{"role": "user", "content": "When do goods go back?"}]
 NOTES = "\n\nSources:\n[1] "
+SHORT = {"index": 0, "finish_reason": "length", "delta": {"role": "assistant", "content": "They"}}
+AT_ITS_LIMIT = Fault(
+    headers={"content-type": "text/event-stream"},
+    body="data: "
+    + json.dumps({"id": "x", "created": 1, "model": "fake", "choices": [SHORT]})
+    + "\n\ndata: [DONE]\n\n",
+)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +95,32 @@ def test_a_stream_says_no_usage_that_was_not_asked_for(client):
     assert all(chunk.choices and chunk.usage is None for chunk in complete(client, stream=True))
 
 
+def test_an_answer_that_its_model_cut_says_so(client, models):
+    models.script = [AT_ITS_LIMIT, AT_ITS_LIMIT]
+    assert complete(client).choices[0].finish_reason == "length"
+    assert list(complete(client, stream=True))[-1].choices[0].finish_reason == "length"
+    models.script = [CutStream("They go back", words=2, polite=True)]
+    with pytest.raises(openai.InternalServerError, match="model does not answer"):
+        complete(client)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"n": 2},
+        {"response_format": {"type": "json_object"}},
+        {"tool_choice": {"type": "function", "function": {"name": "f"}}},
+    ],
+    ids=str,
+)
+def test_a_form_that_no_answer_has_is_refused(client, option):
+    with pytest.raises(openai.UnprocessableEntityError, match=next(iter(option))):
+        complete(client, **option)
+    harmless = {"n": 1, "response_format": {"type": "text"}, "max_tokens": 5, "seed": 1}
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    assert complete(client, tools=[tool], tool_choice="auto", **harmless).choices
+
+
 def test_rows_and_sql_come_with_an_answer_from_tables(client, models):
     models.script = ["SELECT city FROM orders WHERE id = 7", "It is Lyon."]
     reply = complete(client, model="kb-database")
@@ -99,7 +134,7 @@ def test_earlier_messages_are_the_context_of_the_last_one(client, models):
     messages = [
         {"role": "system", "content": "You are a pirate."},
         {"role": "user", "content": "What is the kettle?"},
-        {"role": "assistant", "content": "It boils water."},
+        {"role": "assistant", "content": f"It boils water [1].{NOTES}A canary (k.md)"},
         {"role": "user", "content": [{"type": "text", "text": "And how long does it boil?"}]},
     ]
     complete(client, messages)
@@ -108,6 +143,7 @@ def test_earlier_messages_are_the_context_of_the_last_one(client, models):
     assert "And how long does it boil?" in rewriting
     assert "How long does the kettle boil?" in answering
     assert "pirate" not in rewriting + answering
+    assert "canary" not in rewriting + answering
 
 
 @pytest.mark.parametrize(
@@ -160,6 +196,8 @@ def test_embeddings_are_those_that_documents_are_found_by(api, client):
             assert each.embedding == pytest.approx(vector, abs=1e-6)
     assert reply.usage.total_tokens > 0
     assert len(client.embeddings.create(model="kb-embedding", input="goods").data) == 1
+    with pytest.raises(openai.UnprocessableEntityError, match="There are 8"):
+        client.embeddings.create(model="kb-embedding", input="goods", dimensions=4)
     with pytest.raises(openai.NotFoundError):
         client.embeddings.create(model="text-embedding-3-small", input="goods")
 
