@@ -42,7 +42,8 @@ def search(
             )
     found = made[-1].summary()
     if as_json:
-        from kb.cli.as_json import passage_values, print_json
+        from kb.as_json import passage_values
+        from kb.cli.as_json import print_json
 
         values = [passage_values(each) for each in passages]
         print_json({"search": found, "passages": values} if explain else values)
@@ -87,7 +88,8 @@ def ask(
         with waiting("Looking for the answer"):
             response = knowledge_base.ask(question, source, **options)
     if as_json:
-        from kb.cli.as_json import answer_values, print_json
+        from kb.as_json import answer_values
+        from kb.cli.as_json import print_json
 
         print_json(answer_values(response))
     else:

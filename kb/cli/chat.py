@@ -123,7 +123,8 @@ def _goes_on(conversation: "Conversation", line: str, after_answer: str = "") ->
 
 
 def _print_answer(conversation: "Conversation", question: str) -> None:
-    from kb.cli.as_json import answer_values, print_json
+    from kb.as_json import answer_values
+    from kb.cli.as_json import print_json
     from kb.cli.chat_commands import is_command
 
     if is_command(question):

@@ -44,7 +44,8 @@ def index(
     kb index ~/handbook --prune         also forget files that are gone
     kb index ~/work/docs --name work    when two directories have the same name
     """
-    from kb.cli.as_json import print_json, report_values
+    from kb.as_json import report_values
+    from kb.cli.as_json import print_json
     from kb.cli.render import show_report
 
     with opened(config) as knowledge_base:

@@ -141,7 +141,8 @@ def _ask(question: str, config: Path | None, *, dry_run: bool, as_json: bool) ->
             response: Any = engine.query(question)
     metadata: Mapping[str, Any] = response.metadata
     if as_json:
-        from kb.cli.as_json import answer_values, print_json
+        from kb.as_json import answer_values
+        from kb.cli.as_json import print_json
 
         print_json(answer_values(response))
     else:

@@ -12,8 +12,8 @@ from llama_index.core.vector_stores.types import MetadataFilters
 from engines.chat.model_calls import ModelCalls
 from engines.tables.query_result import as_json
 from kb.app import KnowledgeBase
+from kb.as_json import answer_values
 from kb.cli import filters as comparisons
-from kb.cli.as_json import answer_values
 from kb.config import Config
 from kb.library import Library
 from kb.mcp_server import as_results, results

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from engines.search.profiles import READY
-from kb.cli.as_json import passage_values
+from kb.as_json import passage_values
 from kb.server.access import Caller, Reading
 from kb.server.answers import Answer, asked
 from kb.server.description import STREAMED

@@ -9,7 +9,7 @@ import threading
 from typing import Any, Final
 
 from kb.app import KnowledgeBase
-from kb.cli.as_json import report_values
+from kb.as_json import report_values
 from kb.indexing.report import Progress
 from kb.server.plain import plain
 from kb.server.problems import problem_of

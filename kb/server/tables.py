@@ -14,7 +14,7 @@ from starlette.responses import Response
 from engines.chat.model_calls import ModelCalls
 from engines.tables.query_result import as_json
 from kb.app import KnowledgeBase
-from kb.cli.as_json import answer_values
+from kb.as_json import answer_values
 from kb.server.access import Reading
 from kb.server.asking import Body, Words
 from kb.server.columns import column_types
