@@ -22,7 +22,8 @@ _ABBREVIATIONS = frozenset(
 )
 
 _HEADING = re.compile(r"#{1,6}\s+(?P<words>.+?)\s*#*")
-_BLOCKS = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+]\s|\d+[.)]\s|\||#|>))|(?<=\|)\n")
+_ROW = r"(?:[\w .-]{1,60}: [^\n;]*; ){2}"  # of a table that is no Markdown: field: value; field: …
+_BLOCKS = re.compile(rf"\n\s*\n|\n(?=\s*(?:[-*+]\s|\d+[.)]\s|\||#|>)|{_ROW})|(?<=\|)\n")
 _TABLE_HEAD = re.compile(r"^[ \t]*\|.*\|[ \t]*\n[ \t]*\|[\s|:-]+\|[ \t]*$", re.MULTILINE)
 _FENCE = re.compile(r"^ *(```|~~~).*?(?:^ *\1|\Z)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])")
@@ -88,7 +89,7 @@ def sentences(block: str) -> list[str]:
     plain = " ".join(_ESCAPE.sub(r"\1", _MARKUP.sub("", _LINK.sub(r"\1", block))).split())
     if _RULE.fullmatch(plain) or _HEADER.fullmatch(block.strip()):
         return []
-    return [str(sentence) for sentence in _punkt.tokenize(plain)]
+    return [str(sentence).lstrip("; ") for sentence in _punkt.tokenize(plain)]
 
 
 def _is_quotable(sentence: str) -> bool:

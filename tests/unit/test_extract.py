@@ -86,6 +86,21 @@ def test_a_sentence_knows_its_heading_and_the_one_before_it_in_its_paragraph() -
     assert second.before == ""
 
 
+def test_a_sentence_of_a_row_is_not_glued_to_the_next_row() -> None:
+    rows = (
+        "id: 1; said: It rattles at night; done: no\nid: 2; said: It is loud. Very loud; done: no"
+    )
+    assert [each.text for each in quotable([passage(rows)])] == [
+        "id: 1; said: It rattles at night; done: no",
+        "id: 2; said: It is loud.",
+        "Very loud; done: no",
+    ]
+    (*_, last) = quotable([passage("id: 3; a: It is late.; b: It is very late.")])
+    assert last.text == "b: It is very late."
+    prose = "We saw this: one thing; another\nand it goes on."
+    assert [each.text for each in quotable([passage(prose)])] == [prose.replace("\n", " ")]
+
+
 def test_a_sentence_that_several_passages_hold_is_quoted_once() -> None:
     text = "The kettle boils in three minutes."
     assert quoted("When does the kettle boil?", text, text) == [text]
