@@ -127,7 +127,7 @@ def test_the_browser_says_which_language_and_the_reader_may_choose(visit):
     page = visit(locale="fr-FR")
     expect(page.get_by_role("heading", name="Que voulez-vous savoir ?")).to_be_visible()
     expect(page.locator("html")).to_have_attribute("lang", "fr")
-    page.get_by_label("Langue").select_option("en")
+    page.get_by_role("contentinfo").get_by_label("Langue").select_option("en")
     expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
     page.reload()
     expect(page.locator("html")).to_have_attribute("lang", "en")

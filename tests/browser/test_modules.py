@@ -12,7 +12,7 @@ FILES = Path(served_page.__file__).with_name("page")
 
 @pytest.fixture(scope="module")
 def page(chromium, served):
-    page = chromium.new_page()
+    page = chromium.new_page(locale="en-GB")
     page.goto(str(served.client.base_url))
     yield page
     page.close()
@@ -48,18 +48,25 @@ def test_bound_values_are_put_into_the_statement_as_sql_writes_them(call, sql, p
 
 
 @pytest.mark.parametrize(
-    ("text", "filters"),
+    ("text", "shown"),
     [
-        ("", {}),
-        ("language=fr, category=policies", {"language": "fr", "category": "policies"}),
-        ("a=1,a=2 , a=3", {"a": ["1", "2", "3"]}),
-        ("a=b=c", {"a": "b=c"}),
-        ("nothing", None),
-        ("a=", None),
+        ("**bold** and `code` and *so*.", "bold and code and so."),
+        ("**bold that goes on", "bold that goes on"),
+        ("## A heading\n- one\n- two", "A heading\n• one\n• two"),
+        ("2 * 3 * 4 and snake_case", "2 * 3 * 4 and snake_case"),
+        ("<img src=x onerror=window.hacked=1>", "<img src=x onerror=window.hacked=1>"),
     ],
 )
-def test_filters_are_read_as_they_are_written(call, text, filters):
-    assert call("composer", "filtersOf", text) == filters
+def test_markdown_under_way_is_shown_without_its_marks(page, text, shown):
+    told = page.evaluate(
+        """async (text) => {
+            const part = document.createElement("p");
+            part.append(...(await import("/page/sketch.js")).sketched(text));
+            return part.textContent;
+        }""",
+        text,
+    )
+    assert told == shown
 
 
 @pytest.mark.parametrize(
@@ -82,23 +89,74 @@ def test_an_axis_holds_zero_and_all_values(call, values, low, high):
 @pytest.mark.parametrize(
     ("columns", "rows", "label", "measure"),
     [
-        (["month", "revenue"], [[1, "2.50"], [2, "3"]], 0, 1),
-        (["day", "n"], [["2025-01-02", 3], ["2025-01-01", 4]], 0, 1),
-        (["customer_id", "name", "total"], [[1, "A", 3], [2, "B", 1]], 1, 2),
-        (["name", "orders", "revenue"], [["A", 1, "9"], ["B", 5, "8"]], 0, 2),
-        (["id", "name"], [[1, "A"], [2, "B"]], None, None),
-        (["name", "n"], [["A", 1]], None, None),
-        (["name", "n"], [["A", 1], ["A", 2]], None, None),
-        (["n"], [[1], [2]], None, None),
-        (["name", "n"], [["A", None], ["B", None]], None, None),
+        ("month:number revenue:number", [[1, "2.50"], [2, "3"]], 0, 1),
+        ("day:date n:number", [["2025-01-02", 3], ["2025-01-01", 4]], 0, 1),
+        ("month:text n:number", [["2025-02", 3], ["2025-01", 4]], 0, 1),
+        ("customer_id:number name:text total:number", [[1, "A", 3], [2, "B", 1]], 1, 2),
+        ("name:text orders:number revenue:number", [["A", 1, "9"], ["B", 5, "8"]], 0, 2),
+        ("id:number name:text", [[1, "A"], [2, "B"]], None, None),
+        ("name:text n:number", [["A", 1]], None, None),
+        ("name:text n:number", [["A", 1], ["A", 2]], None, None),
+        ("n:number", [[1], [2]], None, None),
+        ("name:text n:text", [["A", "01"], ["B", "02"]], None, None),
     ],
 )
 def test_rows_are_a_chart_when_something_is_counted_for_each_of_something(
     call, columns, rows, label, measure
 ):
-    axes = call("chart", "axesOf", columns, rows, {})
+    axes = call("chart", "axesOf", columns_of(columns), rows)
     found = (axes["label"], axes["measure"]) if axes else (None, None)
     assert found == (label, measure)
+
+
+def columns_of(text):
+    names = [each.split(":") for each in text.split()]
+    return [{"name": name, "type": kind} for name, kind in names]
+
+
+@pytest.mark.parametrize(
+    ("value", "column", "shown"),
+    [
+        ("007", "code:text", "007"),
+        (1234567, "n:number", "1,234,567"),
+        (1234, "n:number", "1234"),
+        (20250101, "order_id:number", "20250101"),
+        ("12345678901234567890.50", "n:number", "12,345,678,901,234,567,890.50"),
+        (1e-7, "n:number", "0.0000001"),
+        ("2025-03-01", "day:date", "1 Mar 2025"),
+        ("2025-03-01T23:30:00", "at:datetime", "1 Mar 2025, 23:30"),
+        ("2025-03-01", "day:text", "2025-03-01"),
+    ],
+)
+def test_cells_are_written_as_what_they_are(page, value, column, shown):
+    told = page.evaluate(
+        """async ([value, column]) => {
+            (await import("/page/words.js")).speak("en");
+            return (await import("/page/columns.js")).written(value, column);
+        }""",
+        [value, columns_of(column)[0]],
+    )
+    assert told == shown
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "labels"),
+    [
+        ("month:number", [1, 12], ["Jan", "Dec"]),
+        ("month:date", ["2025-01-01", "2026-02-01"], ["Jan 2025", "Feb 2026"]),
+        ("day:date", ["2025-01-01", "2025-02-03"], ["1 Jan", "3 Feb"]),
+        ("day:date", ["2025-12-31", None, "2026-01-02"], ["31 Dec 2025", "\u2013", "2 Jan 2026"]),
+        ("year:number", [2024, 2025], ["2024", "2025"]),
+    ],
+)
+def test_times_below_a_chart_are_short(call, column, values, labels):
+    assert call("times", "shortTimes", columns_of(column)[0], values) == labels
+
+
+def test_problems_that_are_told_in_french_are_problems_of_the_server(page):
+    french = page.evaluate("async () => (await import('/page/problems.js')).FRENCH")
+    server = "\n".join(file.read_text("utf-8") for file in FILES.parent.glob("*.py"))
+    assert [title for title in french if f'"{title}"' not in server] == []
 
 
 def test_every_text_is_there_in_both_languages_and_used(page):

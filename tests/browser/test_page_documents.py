@@ -38,7 +38,7 @@ def test_they_are_filtered_by_state_directory_and_words(page):
 
 
 def test_dropped_files_are_sent_followed_until_they_are_indexed_and_forgotten(page, served):
-    page.get_by_text("Drop files here").evaluate(
+    page.get_by_role("table").evaluate(
         """zone => {
             const files = new DataTransfer();
             files.items.add(new File(["# Giraffe\\n\\nGiraffes are tall."], "giraffe.md"));
@@ -48,6 +48,7 @@ def test_dropped_files_are_sent_followed_until_they_are_indexed_and_forgotten(pa
     )
     said = page.locator(".upload").get_by_text("1 file was indexed. 1 file could not be read.")
     expect(said).to_be_visible()
+    expect(page.locator(".upload").get_by_role("listitem")).to_contain_text("not a PDF")
     expect(row(page, "giraffe.md")).to_contain_text("Indexed")
     expect(row(page, "nothing.pdf")).to_contain_text("Failed")
     for name in ("giraffe.md", "nothing.pdf"):
@@ -60,17 +61,45 @@ def test_dropped_files_are_sent_followed_until_they_are_indexed_and_forgotten(pa
     assert list(served.kb.config.uploads.glob("*.md")) == []
 
 
-def test_chosen_files_are_not_put_in_the_place_of_others_unasked(page, served):
+def test_chosen_files_take_the_place_of_others_only_when_asked_to(page, served):
     files = [{"name": "ibis.md", "mimeType": "text/markdown", "buffer": b"# Ibis\n\nOne.\n"}]
     choose = page.get_by_label("Add files", exact=True).locator("input[type=file]")
-    for told in ("1 file was indexed.", "The file is there", "1 file was indexed."):
-        choose.set_input_files(files)
-        expect(page.locator(".upload").first).to_contain_text(told)
-        files[0]["buffer"] = b"# Ibis\n\nTwo.\n"
-        if told == "The file is there":
-            page.get_by_label("Replace files of the same name").check()
-            choose.set_input_files([])
+    said = page.locator(".upload").first
+    choose.set_input_files(files)
+    expect(said).to_contain_text("1 file was indexed.")
+    files[0]["buffer"] = b"# Ibis\n\nTwo.\n"
+    choose.set_input_files(files)
+    expect(said).to_contain_text("There is a file of this name already.", ignore_case=True)
+    kept = served.kb.config.uploads / "ibis.md"
+    assert "One" in kept.read_text()
+    said.get_by_role("button", name="Replace").click()
+    expect(said).to_contain_text("1 file was indexed.")
+    assert "Two" in kept.read_text()
     served.client.delete("/api/documents/uploads/ibis.md")
+
+
+def test_a_file_of_a_kind_that_is_not_read_is_told(page, served):
+    choose = page.get_by_label("Add files", exact=True).locator("input[type=file]")
+    choose.set_input_files([{"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG"}])
+    expect(page.locator(".upload")).to_contain_text("a.png: files of this kind are not read")
+    (served.kb.config.uploads / "a.png").unlink()
+
+
+def test_a_key_that_only_reads_is_offered_nothing_else(visit, served):
+    secret = served.with_key("reader").headers["Authorization"].removeprefix("Bearer ")
+    try:
+        page = visit()
+        page.evaluate("secret => sessionStorage.setItem('kb-key', secret)", secret)
+        page.goto(f"{page.url}#/documents")
+        page.reload()
+        expect(page.get_by_role("rowheader").first).to_be_visible()
+        expect(page.get_by_text("choose them")).to_have_count(0)
+        expect(page.get_by_role("button", name="Actions")).to_have_count(0)
+        with page.context.expect_page() as opened:
+            page.get_by_role("link", name="Returns").click()
+        expect(opened.value.get_by_text("Goods go back within 30 days.")).to_be_visible()
+    finally:
+        served.forget_keys()
 
 
 def test_a_failed_document_is_read_again(page, served):

@@ -91,11 +91,17 @@ def test_the_sql_is_edited_and_run_again_under_the_guard(sales):
     expect(editor).to_be_focused()
     editor.fill("SELECT city FROM orders WHERE id = 8")
     sales.get_by_role("button", name="Check").click()
-    expect(sales.get_by_text("The statement may run.")).to_be_visible()
+    expect(sales.get_by_text("This statement is allowed.")).to_be_visible()
     sales.get_by_role("button", name="Run").click()
     expect(
         sales.get_by_role("region", name="Result").get_by_role("button", name="Table")
     ).to_be_visible()
+    values = sales.get_by_role("textbox", name=":least")
+    editor.fill("SELECT month, revenue FROM sales WHERE revenue > :least")
+    values.fill("1400")
+    sales.get_by_role("button", name="Run").click()
+    outcome = sales.get_by_role("region", name="Result")
+    expect(outcome.get_by_text("1 row", exact=True)).to_be_visible()
     for statement in ("DELETE FROM orders", "SELECT word FROM secrets", "SELECT SLEEP(9)"):
         editor.fill(statement)
         editor.press("Control+Enter")

@@ -1,13 +1,14 @@
 // Requests to the server that this page came from. Paths are relative: a proxy may serve kb anywhere.
 
 import { askForKey, authorization } from "./key.js";
+import { told } from "./problems.js";
 import { t } from "./words.js";
 
 export class Problem extends Error {
-  constructor({ title, detail = "", status = 0, id = null }) {
-    super(detail ? `${title}. ${detail}` : title);
-    this.status = status;
-    this.id = id;
+  constructor(document) {
+    super(told(document));
+    this.status = document.status;
+    this.paths = document.paths;
   }
 }
 

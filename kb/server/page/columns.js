@@ -1,54 +1,41 @@
-// What columns hold: the server sends decimals and dates as text, so that nothing is lost.
+// What columns hold, as the server tells it: number, date, datetime or text.
 
-import { number } from "./words.js";
+import { date, number, spoken } from "./words.js";
 
-const NUMERIC = /^-?\d{1,15}(\.\d+)?$/;
-const DAY = /^\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}.*)?)?$/;
-const LABEL = /(^|_)(id|year|month|week|day|quarter|hour|no|number|zip|postcode|code|sku)$/i;
-
-export function isNumeric(value) {
-  return typeof value === "number" || (typeof value === "string" && NUMERIC.test(value));
-}
-
-function filled(rows, at) {
-  return rows.map((row) => row[at]).filter((value) => value != null);
-}
-
-export function holdsNumbers(rows, at) {
-  const values = filled(rows, at);
-  return values.length > 0 && values.every(isNumeric);
-}
-
-export function holdsDates(rows, at) {
-  const values = filled(rows, at);
-  return values.length > 0 && values.every((value) => DAY.test(value));
-}
+const MONTH = /^\d{4}-\d{2}$/;
+const PERIOD = /(^|_)(year|month|week|day|quarter|hour)$/i;
+const STYLES = {
+  date: { dateStyle: "medium", timeZone: "UTC" },
+  datetime: { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" },
+};
+const MOST_DIGITS = 21;
+const LABEL = /(^|_)(id|year|month|week|day|quarter|hour|no|number|zip|postcode|code|sku|phone)$/i;
 
 // Numbers that name something rather than count it.
 export function isLabel(name) {
   return LABEL.test(name);
 }
 
-export function isTime(name, rows, at) {
-  return (
-    holdsDates(rows, at) ||
-    (/(^|_)(year|month|week|day|quarter|hour)$/i.test(name) && holdsNumbers(rows, at))
-  );
+export function isTime(name, type, rows, at) {
+  if (type === "number") return PERIOD.test(name);
+  return isDate(type) || (rows.length > 0 && rows.every((row) => MONTH.test(row[at])));
+}
+
+export function isDate(type) {
+  return type === "date" || type === "datetime";
 }
 
 // As the reader's language writes it; what only names something stays as it is.
-export function written(value, name, unit) {
-  if (!isNumeric(value)) return String(value);
-  const digits = String(value).split(".")[1]?.length ?? 0;
+export function written(value, { name, type, unit }) {
+  if (isDate(type)) return date(value, STYLES[type]);
+  if (type !== "number") return String(value);
+  const digits = String(value).match(/\.(\d+)$/)?.[1].length ?? 0;
   const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   if (/^[A-Z]{3}$/.test(unit ?? ""))
     return number(value, { ...options, style: "currency", currency: unit });
-  if (unit === "%") return `${number(value, options)} %`;
-  const text =
-    digits || unit
-      ? number(value, options)
-      : isLabel(name)
-        ? String(value)
-        : number(value, { useGrouping: false });
-  return unit ? `${text} ${unit}` : text;
+  if (isLabel(name) && !unit) return String(value);
+  const whole = { useGrouping: "min2", maximumSignificantDigits: MOST_DIGITS };
+  const text = number(value, digits ? options : whole);
+  const space = unit === "%" && spoken() === "en" ? "" : "\u00a0";
+  return unit ? `${text}${space}${unit}` : text;
 }

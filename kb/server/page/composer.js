@@ -1,12 +1,12 @@
 // Where a question is written, and where to look is chosen.
 
-import { get } from "./api.js";
 import { icon, make } from "./dom.js";
+import { offerOptions, searchOptions } from "./options.js";
 import { learnSources } from "./sources.js";
 import { t } from "./words.js";
 
 const SOURCES = ["auto", "documents", "database", "both"];
-const remembered = { source: "auto", profile: "", filters: "" };
+let source = "auto";
 
 export class Composer {
   constructor({ ask, stop }) {
@@ -24,14 +24,6 @@ export class Composer {
       keydown: (event) => this.pressed(event),
     });
     this.button = make("button", { type: "submit", class: "primary icon-button send" });
-    this.profile = make("select", { change: () => (remembered.profile = this.profile.value) });
-    this.filters = make("input", {
-      placeholder: t("filtersHint"),
-      autocomplete: "off",
-      spellcheck: "false",
-      input: () => this.readFilters(),
-    });
-    this.filters.value = remembered.filters;
     this.element = make(
       "form",
       {
@@ -44,81 +36,14 @@ export class Composer {
         "div",
         { class: "box" },
         this.words,
-        make("div", { class: "tools" }, this.sources(), this.options(), this.button),
+        make("div", { class: "tools" }, choices(), offerOptions(), this.button),
       ),
     );
     this.showState();
-    this.offerProfiles();
-  }
-
-  // One place to look is no choice.
-  sources() {
-    const choices = SOURCES.map((source) => {
-      const input = make("input", {
-        type: "radio",
-        name: "source",
-        value: source,
-        checked: source === remembered.source,
-        change: () => (remembered.source = source),
-      });
-      return make("label", {}, input, make("span", {}, t(source)));
-    });
-    const legend = make("legend", { class: "hidden" }, t("source"));
-    const fields = make("fieldset", { class: "choices" }, legend, choices);
-    learnSources().then((known) => {
-      if (known.length > 1) return;
-      remembered.source = "auto";
-      fields.remove();
-    });
-    return fields;
-  }
-
-  options() {
-    const summary = make(
-      "summary",
-      { "aria-label": t("options"), title: t("options") },
-      icon("filter"),
-    );
-    const fields = make(
-      "div",
-      { class: "sheet above" },
-      make("label", { class: "field" }, t("profile"), this.profile),
-      make("label", { class: "field" }, t("filters"), this.filters),
-    );
-    const details = make("details", { class: "menu options" }, summary, fields);
-    details.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      event.stopPropagation();
-      details.open = false;
-      summary.focus();
-    });
-    details.addEventListener("focusout", (event) => {
-      if (event.relatedTarget && !details.contains(event.relatedTarget)) details.open = false;
-    });
-    return details;
-  }
-
-  async offerProfiles() {
-    const profiles = await get("api/profiles").catch(() => []);
-    const options = profiles.map((each) =>
-      make("option", { value: each.name, title: each.description }, each.name),
-    );
-    this.profile.replaceChildren(...options);
-    this.profile.value = remembered.profile || (profiles.find((each) => each.default)?.name ?? "");
-  }
-
-  readFilters() {
-    remembered.filters = this.filters.value;
-    this.filters.setCustomValidity(filtersOf(this.filters.value) ? "" : t("filtersWrong"));
   }
 
   asked() {
-    return {
-      message: this.words.value.trim(),
-      source: remembered.source,
-      profile: remembered.profile || null,
-      filters: filtersOf(remembered.filters) ?? {},
-    };
+    return { message: this.words.value.trim(), source, ...searchOptions() };
   }
 
   submitted(event) {
@@ -135,6 +60,13 @@ export class Composer {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     if (!this.isBusy) this.element.requestSubmit();
+  }
+
+  // To be changed, and asked again.
+  write(question) {
+    this.words.value = question;
+    this.grow();
+    this.words.focus();
   }
 
   grow() {
@@ -170,13 +102,24 @@ export class Composer {
   }
 }
 
-// key=value, key=value; a key twice means either value. Null when it is not written so.
-export function filtersOf(text) {
-  const filters = {};
-  for (const part of text.split(",").filter((each) => each.trim())) {
-    const [, key, value] = part.match(/^\s*([^=\s]+)\s*=\s*(.+?)\s*$/) ?? [];
-    if (!key) return null;
-    filters[key] = key in filters ? [filters[key], value].flat() : value;
-  }
-  return filters;
+// One place to look is no choice.
+function choices() {
+  const labels = SOURCES.map((each) => {
+    const input = make("input", {
+      type: "radio",
+      name: "source",
+      value: each,
+      checked: each === source,
+      change: () => (source = each),
+    });
+    return make("label", {}, input, make("span", {}, t(each)));
+  });
+  const legend = make("legend", { class: "hidden" }, t("source"));
+  const fields = make("fieldset", { class: "choices" }, legend, labels);
+  learnSources().then((known) => {
+    if (known.length > 1) return;
+    source = "auto";
+    fields.remove();
+  });
+  return fields;
 }

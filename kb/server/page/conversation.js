@@ -1,9 +1,10 @@
 // A chat: its turns, and asking the next one.
 
 import { address, events, get, Problem } from "./api.js";
-import { announce } from "./announce.js";
+import { announce, complain } from "./announce.js";
 import { Composer } from "./composer.js";
 import { button, make } from "./dom.js";
+import { followed } from "./follow.js";
 import { asHtml } from "./prose.js";
 import { TurnView } from "./turn.js";
 import { t } from "./words.js";
@@ -17,18 +18,20 @@ export function randomId() {
 }
 
 export class Conversation {
-  constructor(id, begun) {
+  constructor(id, { begun, titled }) {
     this.isNew = id === null;
     this.id = id ?? randomId();
-    this.begun = begun;
+    Object.assign(this, { begun, titled });
+    this.title = "";
     this.abort = null;
     this.turns = make("div", { class: "turns" });
     this.composer = new Composer({ ask: (asked) => this.ask(asked), stop: () => this.stop() });
+    const scroller = make("div", { class: "scroller" }, this.turns);
     this.element = make(
       "div",
       { class: "conversation" },
-      make("div", { class: "scroller" }, this.turns),
-      this.composer.element,
+      scroller,
+      make("div", { class: "below" }, followed(scroller, this.turns), this.composer.element),
     );
   }
 
@@ -39,6 +42,7 @@ export class Conversation {
     } catch (error) {
       this.turns.replaceChildren(
         make("p", { class: "problem", role: "alert" }, t("error", { reason: error.message })),
+        button(t("again"), () => this.open()),
       );
     }
   }
@@ -71,7 +75,7 @@ export class Conversation {
 
   async showStored() {
     const session = await get(address("api/sessions", this.id));
-    document.title = titled(session.title || this.id);
+    this.entitle(session.title || this.id);
     const html = await asHtml(session.turns.map((turn) => turn.answer ?? ""));
     const views = session.turns.map((turn) => this.view(turn.question, turn.id));
     this.turns.replaceChildren(
@@ -92,6 +96,7 @@ export class Conversation {
       question,
       again,
       retry: () => this.ask({ ...asked, turnId }),
+      edit: () => this.composer.write(question),
     });
   }
 
@@ -102,15 +107,18 @@ export class Conversation {
       .querySelector(".welcome")
       ?.replaceWith(make("h1", { class: "hidden" }, asked.message));
     const turnId = asked.turnId ?? randomId();
+    const former = this.turns.querySelector(`[data-turn="${turnId}"]`);
     const view = this.view(asked.message, turnId, asked);
-    this.turns.querySelector(`[data-turn="${turnId}"]`)?.remove();
-    this.turns.append(view.element);
+    if (former) former.replaceWith(view.element);
+    else this.turns.append(view.element);
     view.element.scrollIntoView({ block: "start" });
     this.composer.begin();
     announce(t("asking"));
     this.abort = new AbortController();
     try {
       await this.follow(view, asked, turnId);
+    } catch (error) {
+      this.failed(error, view, former);
     } finally {
       this.abort = null;
       this.composer.end();
@@ -126,42 +134,39 @@ export class Conversation {
       filters: filters ?? {},
       stream: true,
     };
-    try {
-      for await (const [name, data] of events(
-        `${address("api/sessions", this.id)}/turns`,
-        body,
-        this.abort.signal,
-      )) {
-        await view.show(name, data);
-        if (name === "route") this.hasBegun(message);
-      }
-      view.ended();
-    } catch (error) {
-      view.broken(
-        error.name === "AbortError"
-          ? null
-          : error instanceof Problem
-            ? error
-            : new Error(t("interrupted")),
-      );
+    const path = `${address("api/sessions", this.id)}/turns`;
+    for await (const [name, data] of events(path, body, this.abort.signal)) {
+      await view.show(name, data);
+      if (name === "route") this.hasBegun(message);
     }
+    view.ended();
+  }
+
+  // What was there before the question was asked again comes back when nothing came of it.
+  failed(error, view, former) {
+    const isStopped = error.name === "AbortError";
+    const reason = error instanceof Problem ? error : new Error(t("interrupted"));
+    if (!former || view.prose.text) return view.broken(isStopped ? null : reason);
+    view.element.replaceWith(former);
+    if (!isStopped) complain(reason);
   }
 
   hasBegun(question) {
     const isNew = this.isNew;
-    if (isNew) document.title = titled(question);
+    if (isNew) this.entitle(question);
     this.isNew = false;
     this.composer.placeholder(t("placeholderMore"));
     this.begun(this.id, isNew);
   }
 
+  entitle(title) {
+    this.title = title;
+    this.titled(this.id, title);
+  }
+
   stop() {
     this.abort?.abort();
   }
-}
-
-function titled(title) {
-  return `${title.slice(0, 80)} · kb`;
 }
 
 async function suggested() {

@@ -1,95 +1,72 @@
 // The documents: which there are, what became of them, and adding more.
 
-import { address, file, get, post, remove } from "./api.js";
+import { address, get, post, remove } from "./api.js";
 import { announce } from "./announce.js";
 import { dialog } from "./dialog.js";
 import { button, make } from "./dom.js";
-import { hasKey } from "./key.js";
+import { finished } from "./jobs.js";
 import { menu } from "./menu.js";
-import { originalPath } from "./passage.js";
-import { save } from "./save.js";
-import { Upload } from "./upload.js";
+import { originalLink } from "./original.js";
+import { learnState, mayWrite } from "./state.js";
+import { Upload, UPLOADS } from "./upload.js";
 import { date, number, t } from "./words.js";
 
 const PAGE = 50;
-const UPLOADS = "uploads";
+const COLUMNS = ["name", "status", "passages", "size", "indexedAt"];
 
-export function showDocuments(main) {
-  const list = new DocumentList();
-  const upload = new Upload(() => list.reload());
-  main.replaceChildren(
-    make(
-      "div",
-      { class: "documents" },
-      make(
-        "header",
-        {},
-        make("h1", {}, t("documents")),
-        make("p", { class: "quiet" }, t("documentsDetail")),
-      ),
-      upload.element,
-      list.element,
-    ),
-  );
+export async function showDocuments(main) {
+  const list = new DocumentList(mayWrite());
+  const head = make("header", {}, make("h1", {}, t("documents")), list.detail);
+  const page = make("div", { class: "documents" }, head, list.element);
+  main.replaceChildren(page);
   list.reload();
   list.offerRoots();
+  if (!(await mayWrite())) return;
+  const upload = new Upload(() => list.changed());
+  upload.takeDrops(page);
+  head.after(upload.element);
 }
 
 class DocumentList {
-  constructor() {
-    const changed = () => this.reload();
+  constructor(mayWrite) {
+    this.mayWrite = mayWrite;
+    this.turn = 0;
+    this.detail = make("p", { class: "quiet" }, t("documentsDetail"));
     this.search = make("input", {
       type: "search",
       placeholder: t("searchDocuments"),
       "aria-label": t("searchDocuments"),
       input: () => this.later(),
     });
-    this.status = make(
-      "select",
-      { "aria-label": t("status"), change: changed },
-      make("option", { value: "" }, t("anyStatus")),
-      make("option", { value: "indexed" }, t("statusIndexed")),
-      make("option", { value: "failed" }, t("statusFailed")),
+    this.status = this.filter(
+      "status",
+      ["anyStatus", ""],
+      [
+        ["statusIndexed", "indexed"],
+        ["statusFailed", "failed"],
+      ],
     );
-    this.root = make(
-      "select",
-      { "aria-label": t("root"), change: changed },
-      make("option", { value: "" }, t("anyRoot")),
-    );
+    this.root = this.filter("root", ["anyRoot", ""], []);
     this.count = make("p", { class: "quiet", role: "status" });
     this.body = make("tbody");
+    this.note = make("div", { class: "nothing", hidden: true });
     this.more = button(t("more"), () => this.load().catch((error) => this.tell(error)), {
       hidden: true,
     });
-    const filters = make(
-      "div",
-      { class: "filters", role: "search", "aria-label": t("filterDocuments") },
-      this.search,
-      this.status,
-      this.root,
-      this.count,
-    );
-    const names = ["name", "status", "passages", "size", "indexedAt"].map((word) =>
-      make("th", { scope: "col", class: `of-${word}` }, t(word)),
-    );
-    const head = make(
-      "thead",
-      {},
-      make(
-        "tr",
-        {},
-        names,
-        make("th", { scope: "col" }, make("span", { class: "hidden" }, t("actions"))),
-      ),
-    );
+    const filters = { class: "filters", role: "search", "aria-label": t("filterDocuments") };
     this.element = make(
       "section",
       { "aria-label": t("documents") },
-      filters,
-      make("table", { class: "document-table" }, head, this.body),
+      make("div", filters, this.search, this.status, this.root, this.count),
+      make("table", { class: "document-table" }, headings(), this.body),
+      this.note,
       this.more,
     );
-    this.turn = 0;
+  }
+
+  filter(label, all, others) {
+    const options = [all, ...others].map(([word, value]) => make("option", { value }, t(word)));
+    return make("select", { "aria-label": t(label), change: () => this.reload() }, options);
   }
 
   later() {
@@ -102,58 +79,65 @@ class DocumentList {
     this.root.append(...roots.map((each) => make("option", { value: each.name }, each.name)));
   }
 
+  changed() {
+    learnState();
+    return this.reload();
+  }
+
   reload() {
     this.shown = 0;
     return this.load().catch((error) => this.tell(error));
   }
 
   tell(error) {
-    this.count.textContent = t("error", { reason: error.message });
+    const words = t("error", { reason: error.message });
+    this.say(
+      make("p", { class: "problem", role: "alert" }, words),
+      button(t("again"), () => this.reload()),
+    );
+  }
+
+  say(...parts) {
+    this.note.replaceChildren(...parts);
+    this.note.hidden = !parts.length;
   }
 
   async load() {
     const turn = ++this.turn;
-    const query = {
+    const chosen = {
       search: this.search.value.trim(),
       status: this.status.value,
       root: this.root.value,
-      offset: this.shown,
-      limit: PAGE,
     };
+    const query = { ...chosen, offset: this.shown, limit: PAGE };
     const { documents, total } = await get("api/documents", query);
+    const isMine = await this.mayWrite;
     if (turn !== this.turn) return;
-    const rows = documents.map((each) => this.row(each));
+    const rows = documents.map((each) => this.row(each, isMine));
     if (this.shown) this.body.append(...rows);
     else this.body.replaceChildren(...rows);
     this.shown += documents.length;
     this.more.hidden = this.shown >= total;
-    this.count.textContent = total ? t("documentsFound", { n: total }) : t("noDocuments");
+    this.count.textContent = t("documentsFound", { n: total });
+    const isFiltered = Object.values(chosen).some(Boolean);
+    const nothing = t(isFiltered ? "noDocuments" : isMine ? "noDocumentsYet" : "noDocumentsAtAll");
+    this.say(...(total ? [] : [make("p", {}, nothing)]));
   }
 
-  row(document) {
-    const { path, title, root, status, reason, chunks, size, indexed_at: when } = document;
+  row(document, isMine) {
+    const { path, title, root, reason, chunks, size, indexed_at: when } = document;
+    const isFailed = document.status === "failed";
+    const place = [root, title && title !== path ? path : null].filter(Boolean).join(" / ");
     const name = make(
       "th",
       { scope: "row" },
-      original(document),
-      make(
-        "span",
-        { class: "quiet" },
-        [root, title && title !== path ? path : null].filter(Boolean).join(" / "),
-      ),
+      originalLink(document, "title", title || path),
+      make("span", { class: "quiet" }, place),
       reason ? make("span", { class: "problem" }, reason) : null,
     );
-    const state = make(
-      "td",
-      { class: "of-status" },
-      make(
-        "span",
-        { class: `status ${status}` },
-        t(status === "failed" ? "statusFailed" : "statusIndexed"),
-      ),
-    );
     const cells = [
-      ["passages", status === "failed" ? "–" : number(chunks)],
+      ["status", make("span", { class: isFailed ? "failed" : null }, t(stateOf(isFailed)))],
+      ["passages", isFailed && !chunks ? "–" : number(chunks)],
       ["size", size == null ? "–" : bytes(size)],
       ["indexedAt", when ? date(when) : "–"],
     ];
@@ -165,43 +149,39 @@ class DocumentList {
       "tr",
       {},
       name,
-      state,
       cells.map(([word, text]) => make("td", { class: `of-${word}`, "data-label": t(word) }, text)),
-      make("td", { class: "of-actions" }, actions),
+      make("td", { class: "of-actions" }, isMine ? actions : null),
     );
   }
 
   async retry({ root, path }) {
-    await post(`${address("api/documents", root, path)}/retry`);
+    const job = await post(`${address("api/documents", root, path)}/retry`);
     announce(t("retrying", { name: path }));
     this.count.textContent = t("retrying", { name: path });
-    setTimeout(() => this.reload(), 2500);
+    await finished(job);
+    await this.changed();
   }
 
   async forget({ root, path }) {
-    const body = make(
-      "p",
-      {},
-      t(root === UPLOADS ? "deleteUploaded" : "deleteIndexed", { name: path }),
-    );
-    if (
-      !(await dialog({ title: t("deleteDocument"), body, accept: t("forget"), isDangerous: true }))
-    )
-      return;
+    const word = root === UPLOADS ? "deleteUploaded" : "deleteIndexed";
+    const body = make("p", {}, t(word, { name: path }));
+    const asked = { title: t("deleteDocument"), body, accept: t("forget"), isDangerous: true };
+    if (!(await dialog(asked))) return;
     await remove(address("api/documents", root, path));
-    await this.reload();
+    await this.changed();
     this.search.focus();
   }
 }
 
-function original({ root, path, title }) {
-  const target = originalPath(root, path);
-  const label = title || path;
-  if (hasKey())
-    return button(label, async () => save(await file(target), path.split("/").pop()), {
-      class: "link title",
-    });
-  return make("a", { href: target, target: "_blank", rel: "noopener", class: "title" }, label);
+function headings() {
+  const names = COLUMNS.map((word) => make("th", { scope: "col", class: `of-${word}` }, t(word)));
+  const actions = make("span", { class: "hidden" }, t("actions"));
+  const last = make("th", { scope: "col", class: "of-actions" }, actions);
+  return make("thead", {}, make("tr", {}, names, last));
+}
+
+function stateOf(isFailed) {
+  return isFailed ? "statusFailed" : "statusIndexed";
 }
 
 function bytes(size) {

@@ -1,6 +1,8 @@
 // Elements from names, attributes and children; text is never read as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
+// They show a text in another order than it has: a name that ends in gpj.exe as one of a picture.
+const REORDERING = /[\u202a-\u202e\u2066-\u2069]/g;
 
 export function make(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
@@ -14,10 +16,19 @@ function filled(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);
     else if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value != null) element.setAttribute(name, value);
+    else if (value !== false && value != null) element.setAttribute(name, inOrder(name, value));
   }
-  element.append(...children.flat().filter((child) => child != null && child !== false));
+  const given = children.flat().filter((child) => child != null && child !== false);
+  element.append(...given.map((child) => (typeof child === "string" ? shown(child) : child)));
   return element;
+}
+
+function inOrder(name, value) {
+  return name === "title" || name === "aria-label" ? shown(String(value)) : value;
+}
+
+export function shown(text) {
+  return text.replace(REORDERING, "");
 }
 
 // `html` comes from the server, which has taken out all that could do something.
@@ -58,12 +69,14 @@ const PATHS = {
   retry: "M4 12a8 8 0 1 0 3-6.200M4 4v5h5",
   trash: "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13",
   filter: "M4 6h16M7 12h10M10 18h4",
+  pencil: "M4 20h4L19 9l-4-4L4 16zM13 7l4 4",
+  end: "M12 5v14m6-6-6 6-6-6",
 };
 
 export function icon(name) {
   return draw(
     "svg",
-    { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true", focusable: "false" },
+    { class: `icon icon-${name}`, viewBox: "0 0 24 24", "aria-hidden": "true", focusable: "false" },
     draw("path", { d: PATHS[name] }),
   );
 }

@@ -5,7 +5,8 @@ import { announce } from "./announce.js";
 import { button, iconButton, make } from "./dom.js";
 import { t } from "./words.js";
 
-export function feedback(sessionId, turnId) {
+// `given` is the rating of before, if there is one.
+export function feedback(sessionId, turnId, given = null) {
   const rate = (rating) =>
     post("api/feedback", { session_id: sessionId, turn_id: turnId, ...rating });
   const words = make("input", {
@@ -21,7 +22,8 @@ export function feedback(sessionId, turnId) {
     button(t("cancel"), close, { class: "plain" }),
   );
   const thumbs = [thumb("up", "good", 1), thumb("down", "bad", -1)];
-  let rating = null;
+  let rating = given;
+  press();
 
   function thumb(picture, word, value) {
     return iconButton(picture, t(word), () => chosen(value).catch(tell), {
@@ -32,10 +34,14 @@ export function feedback(sessionId, turnId) {
   async function chosen(value) {
     rating = value;
     await rate({ rating });
-    thumbs.forEach((each, at) => (each.ariaPressed = String(rating === [1, -1][at])));
+    press();
     form.hidden = false;
     words.focus();
     announce(t("thanks"));
+  }
+
+  function press() {
+    thumbs.forEach((each, at) => (each.ariaPressed = String(rating === [1, -1][at])));
   }
 
   function close() {

@@ -1,17 +1,17 @@
 // What stands where: the address after # chooses a chat or the documents.
 
 import { complain } from "./announce.js";
-import { get } from "./api.js";
 import { Conversation } from "./conversation.js";
 import { showDocuments } from "./documents.js";
-import { icon, make } from "./dom.js";
-import { forgetKey, hasKey } from "./key.js";
+import { icon, shown } from "./dom.js";
 import { closePassage } from "./passage.js";
 import { applyPreferences, offerPreferences } from "./preferences.js";
 import { listSessions, markSession, offerSessionSearch } from "./sessions.js";
 import { closeSidebar, offerSidebar } from "./sidebar.js";
+import { learnState } from "./state.js";
 import { t, translate } from "./words.js";
 
+const MOST_CHARACTERS = 80; // of a title
 const main = document.getElementById("main");
 const underWay = new Map(); // chats that are answered while something else is shown
 let conversation = null;
@@ -33,17 +33,19 @@ function show() {
   conversation = null;
   closePassage();
   closeSidebar();
+  mark(page, id);
+  entitle(page === "documents" ? t("documents") : "");
   if (page === "documents") showDocuments(main);
   else showConversation(page === "chat" ? id : null);
-  mark(page, id);
 }
 
 function showConversation(id) {
   const known = underWay.get(id);
   underWay.delete(id);
-  conversation = known ?? new Conversation(id, begun);
+  conversation = known ?? new Conversation(id, { begun, titled });
   main.replaceChildren(conversation.element);
-  if (!known) conversation.open();
+  if (known) entitle(known.title);
+  else conversation.open();
 }
 
 // A chat that was new has its first turn, or one more.
@@ -55,27 +57,20 @@ function begun(id, isNew) {
   return listSessions();
 }
 
+function titled(id, title) {
+  if (conversation?.id === id) entitle(title);
+}
+
 function mark(page, id) {
   document.getElementById("to-documents").ariaCurrent = page === "documents" ? "page" : null;
   document.getElementById("to-new").ariaCurrent = page === "" ? "page" : null;
   markSession(page === "chat" ? id : null);
-  if (page !== "chat") document.title = page === "documents" ? `${t("documents")} · kb` : "kb";
-  document.getElementById("place").textContent = page === "documents" ? t("documents") : "";
 }
 
-async function tellState() {
-  const status = await get("api/status");
-  const told = t("state", { n: status.documents, model: status.llm ?? t("noModel") });
-  document.getElementById("state").replaceChildren(told);
-  if (hasKey()) document.getElementById("state").append(" · ", forgetButton(status.key));
-}
-
-function forgetButton(name) {
-  return make(
-    "button",
-    { type: "button", class: "link", click: forgetKey, title: name },
-    t("forgetKey"),
-  );
+function entitle(title) {
+  const words = shown(title).slice(0, MOST_CHARACTERS);
+  document.title = words ? `${words} · kb` : "kb";
+  document.getElementById("place").textContent = words;
 }
 
 applyPreferences();
@@ -97,5 +92,5 @@ window.addEventListener("unhandledrejection", (event) => {
   complain(event.reason);
 });
 show();
-tellState();
+learnState();
 listSessions();

@@ -1,11 +1,10 @@
 // The passage behind a citation, with what stands around it, beside the answer.
 
-import { address, file, get, post } from "./api.js";
-import { button, fragment, icon, iconButton, make } from "./dom.js";
+import { address, get, post } from "./api.js";
+import { fragment, icon, iconButton, make } from "./dom.js";
 import { highlight } from "./highlight.js";
-import { hasKey } from "./key.js";
+import { originalLink } from "./original.js";
 import { asHtml } from "./prose.js";
-import { save } from "./save.js";
 import { t } from "./words.js";
 
 const panel = document.getElementById("passage");
@@ -74,7 +73,7 @@ function show(citation, passage, parts) {
       "div",
       { class: "passage-body", tabindex: "0", role: "region", "aria-labelledby": "passage-title" },
       make("p", { class: "where" }, where(passage)),
-      original(passage),
+      originalLink(passage, "original", icon("open"), t("original")),
       around(t("before"), parts.slice(0, at)),
       make("section", { class: "cited", "aria-label": t("cited") }, text),
       around(t("after"), parts.slice(at + 1)),
@@ -96,27 +95,5 @@ function around(title, parts) {
     { class: "around", "aria-label": title },
     make("h3", {}, title),
     make("div", { class: "prose" }, parts),
-  );
-}
-
-export function originalPath(root, path) {
-  return `${address("api/documents", root, path)}/original`;
-}
-
-// A link cannot carry the key, so with one the file is fetched and kept.
-function original({ root, path, page }) {
-  const target = originalPath(root, path);
-  if (hasKey())
-    return button(
-      [icon("open"), t("saveOriginal")],
-      async () => save(await file(target), path.split("/").pop()),
-      { class: "original" },
-    );
-  const link = page ? `${target}#page=${page}` : target;
-  return make(
-    "a",
-    { href: link, target: "_blank", rel: "noopener", class: "original" },
-    icon("open"),
-    t("original"),
   );
 }

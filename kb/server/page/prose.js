@@ -2,14 +2,16 @@
 
 import { post } from "./api.js";
 import { fragment, make } from "./dom.js";
+import { sketched } from "./sketch.js";
 
-const PAUSE = 400; // milliseconds between two renderings of an answer under way
+const PAUSE = 1000; // milliseconds between two renderings of an answer under way
+const CITED = /((?:\[\d{1,3}\])+[.,;:!?)»”…]*)/;
 
 export async function asHtml(texts) {
   return texts.length ? (await post("api/markdown", { texts })).html : [];
 }
 
-// An answer as it comes: finished blocks are rendered, the rest is text until it is finished.
+// An answer as it comes: whole lines are rendered now and then, the rest is sketched.
 export class Prose {
   constructor() {
     this.text = "";
@@ -24,12 +26,12 @@ export class Prose {
 
   add(piece) {
     this.text += piece;
-    this.tail.textContent = this.text.slice(this.rendered).trimStart();
-    this.renderFinished();
+    this.showTail();
+    this.renderLines();
   }
 
-  async renderFinished() {
-    const end = endOfBlocks(this.text);
+  async renderLines() {
+    const end = this.text.lastIndexOf("\n") + 1;
     if (this.isBusy || end <= this.rendered) return;
     this.isBusy = true;
     const [html] = await asHtml([this.text.slice(0, end)]).catch(() => [null]);
@@ -39,8 +41,14 @@ export class Prose {
 
   showBlocks(html, end) {
     this.blocks.replaceChildren(fragment(html));
+    withCitations(this.blocks, unopened);
     this.rendered = end;
-    this.tail.textContent = this.text.slice(end).trimStart();
+    this.showTail();
+  }
+
+  showTail() {
+    this.tail.replaceChildren(...sketched(this.text.slice(this.rendered).trimStart()));
+    withCitations(this.tail, unopened);
   }
 
   async finish(text, html = null) {
@@ -50,28 +58,33 @@ export class Prose {
       html ??= (await asHtml([text]))[0];
       this.element.replaceChildren(fragment(html));
     } catch {
-      this.element.replaceChildren(make("p", { class: "tail" }, text));
+      this.element.replaceChildren(make("p", { class: "tail" }, ...sketched(text)));
     }
   }
 }
 
-// Up to the last empty line outside code; a later line cannot change what stands before it.
-function endOfBlocks(text) {
-  const end = text.lastIndexOf("\n\n");
-  return end > 0 && (text.slice(0, end).match(/^\s*(```|~~~)/gm) ?? []).length % 2 === 0 ? end : 0;
+// What it opens is known when the answer is whole.
+function unopened(number) {
+  return make("span", { class: "chip" }, String(number));
 }
 
-// Puts what `chip` makes in the place of each [number] outside code.
+// Puts what `chip` makes in the place of each [number] outside code; what it makes nothing of stays.
 export function withCitations(root, chip) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   const texts = [];
   while (walker.nextNode())
-    if (!walker.currentNode.parentElement.closest("code, pre")) texts.push(walker.currentNode);
+    if (!walker.currentNode.parentElement.closest("code, pre, .chip"))
+      texts.push(walker.currentNode);
   for (const node of texts) {
-    const parts = node.data.split(/\[(\d{1,3})\]/);
+    const parts = node.data.split(CITED);
     if (parts.length > 1)
-      node.replaceWith(
-        ...parts.map((part, at) => (at % 2 ? (chip(Number(part)) ?? `[${part}]`) : part)),
-      );
+      node.replaceWith(...parts.map((part, at) => (at % 2 ? together(part, chip) : part)));
   }
+}
+
+// No line begins with the full stop behind a number.
+function together(cited, chip) {
+  const parts = cited.split(/\[(\d+)\]/);
+  const chips = parts.map((part, at) => (at % 2 ? (chip(Number(part)) ?? `[${part}]`) : part));
+  return make("span", { class: "together" }, chips);
 }

@@ -1,6 +1,5 @@
 // What a statement gave: chart, table and the statement itself, one of them at a time.
 
-import { get } from "./api.js";
 import { chartOf } from "./chart.js";
 import { toCsv } from "./csv.js";
 import { icon, iconButton, make } from "./dom.js";
@@ -10,30 +9,19 @@ import { tableOf } from "./table.js";
 import { date, t } from "./words.js";
 
 const PICTURES = { chart: "chart", table: "table", sql: "code" };
-let units = null;
 
-// What columns count in is known of verified queries.
-async function unitsOf(verified) {
-  if (!verified) return {};
-  units ??= get("api/verified").then(
-    (all) => Object.fromEntries(all.map((each) => [each.name, each.units])),
-    () => ({}),
-  );
-  return (await units)[verified.name] ?? {};
-}
-
-export function resultOf(rows) {
-  const element = make("section", { class: "result", "aria-label": t("result") });
-  unitsOf(rows.verified).then((units) => element.append(...parts(rows, units)));
-  return element;
-}
-
-function parts(given, units) {
-  const { columns, rows, truncated, verified } = given;
-  const chart = chartOf(columns, rows, units);
+export function resultOf(given) {
+  const { rows, truncated, verified } = given;
+  const units = verified?.units ?? {};
+  const columns = given.columns.map((name, at) => ({
+    name,
+    type: given.types?.[at] ?? "text",
+    unit: units[name],
+  }));
+  const chart = chartOf(columns, rows);
   const makers = {
-    chart: chart && (() => chart.element),
-    table: () => tableOf(columns, rows, units),
+    chart: chart && (() => chart),
+    table: () => tableOf(columns, rows),
     sql: () => statement(given, resultOf),
   };
   const body = make("div", { class: "result-body" });
@@ -43,22 +31,17 @@ function parts(given, units) {
     { class: truncated ? "cut" : "quiet" },
     t(truncated ? "rowsCut" : "rows", { n: rows.length }),
   );
+  const facts = [verified?.name && verifiedMark(verified), count, csvButton(given)];
   const head = make(
     "div",
     { class: "result-head" },
     tabs(makers, body, begin),
-    make(
-      "div",
-      { class: "facts" },
-      verified && verifiedMark(verified),
-      count,
-      csvButton(columns, rows),
-    ),
+    make("div", { class: "facts" }, facts),
   );
-  return [head, body];
+  return make("section", { class: "result", "aria-label": t("result") }, head, body);
 }
 
-function csvButton(columns, rows) {
+function csvButton({ columns, rows }) {
   const click = () => save(toCsv(columns, rows), "rows.csv");
   return iconButton("download", t("saveCsv"), click);
 }

@@ -8,8 +8,8 @@ import { coloured, withValues } from "./sql.js";
 import { t } from "./words.js";
 
 // `resultOf` shows what a changed statement gives.
-export function statement({ sql, parameters }, resultOf) {
-  const own = withValues(sql, parameters);
+export function statement(given, resultOf) {
+  const { sql, parameters } = given;
   const code = make(
     "pre",
     { tabindex: "0", role: "region", "aria-label": t("sql") },
@@ -18,13 +18,13 @@ export function statement({ sql, parameters }, resultOf) {
   const buttons = make(
     "div",
     { class: "actions" },
-    button([icon("copy"), t("copy")], () => copy(own)),
-    button([icon("code"), t("edit")], () => edit()),
+    button([icon("copy"), t("copy")], () => copy(withValues(sql, parameters))),
+    button([icon("pencil"), t("edit")], () => edit()),
   );
-  const element = make("div", { class: "statement" }, code, valuesOf(parameters), buttons);
+  const element = make("div", { class: "statement" }, code, told(parameters), buttons);
 
   function edit() {
-    const editor = editorOf(own, resultOf);
+    const editor = editorOf(given, resultOf);
     element.replaceChildren(editor);
     editor.querySelector("textarea").focus();
   }
@@ -32,14 +32,14 @@ export function statement({ sql, parameters }, resultOf) {
   return element;
 }
 
-function valuesOf(parameters) {
+function told(parameters) {
   const values = Object.entries(parameters ?? {}).map(([name, value]) => `:${name} = ${value}`);
   return values.length
     ? make("p", { class: "quiet" }, t("parameters", { values: values.join(", ") }))
     : null;
 }
 
-function editorOf(sql, resultOf) {
+function editorOf({ sql, parameters, verified }, resultOf) {
   const text = make("textarea", {
     "aria-label": t("sqlEditor"),
     spellcheck: "false",
@@ -47,6 +47,7 @@ function editorOf(sql, resultOf) {
     rows: Math.min(16, sql.split("\n").length + 1),
   });
   text.value = sql;
+  const values = valuesOf(parameters ?? {});
   const said = make("div", { class: "said", role: "status" });
   const outcome = make("div", { class: "outcome" });
   const run = make("button", { type: "submit", class: "primary" }, t("run"));
@@ -54,12 +55,13 @@ function editorOf(sql, resultOf) {
     "form",
     { class: "editor" },
     text,
+    values.element,
     make(
       "div",
       { class: "actions" },
       run,
       button(t("check"), () => send(true)),
-      button([icon("copy"), t("copy")], () => copy(text.value)),
+      button([icon("copy"), t("copy")], () => copy(withValues(text.value, values.read()))),
     ),
     said,
     outcome,
@@ -67,8 +69,9 @@ function editorOf(sql, resultOf) {
 
   async function send(isDry) {
     said.replaceChildren(t("running"));
+    const body = { sql: text.value, parameters: values.read(), dry_run: isDry };
     try {
-      const result = await post("api/sql", { sql: text.value, dry_run: isDry });
+      const result = await post("api/sql", body);
       said.replaceChildren(isDry ? t("checked") : "");
       if (!isDry) show(result);
     } catch (error) {
@@ -78,11 +81,10 @@ function editorOf(sql, resultOf) {
     }
   }
 
+  // Nobody has verified what was changed, but its columns still count in the same.
   function show(result) {
-    outcome.replaceChildren(
-      make("h3", {}, t("yourResult")),
-      resultOf({ ...result, verified: null }),
-    );
+    const changed = { ...result, verified: { units: verified?.units } };
+    outcome.replaceChildren(make("h3", {}, t("yourResult")), resultOf(changed));
     announce(t("rows", { n: result.rows.length }));
   }
 
@@ -90,8 +92,30 @@ function editorOf(sql, resultOf) {
     event.preventDefault();
     send(false);
   });
-  text.addEventListener("keydown", (event) => {
+  form.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(false);
   });
   return form;
+}
+
+// A field for each :name; what was a number stays one as long as it is written as one.
+function valuesOf(parameters) {
+  const inputs = Object.entries(parameters).map(([name, value]) => {
+    const input = make("input", { value: value ?? "", spellcheck: "false" });
+    return { name, value, input };
+  });
+  const fields = inputs.map(({ name, input }) =>
+    make("label", { class: "field" }, `:${name}`, input),
+  );
+  return {
+    element: fields.length ? make("div", { class: "values" }, fields) : null,
+    read: () => Object.fromEntries(inputs.map((each) => [each.name, valueOf(each)])),
+  };
+}
+
+function valueOf({ value, input }) {
+  const text = input.value.trim();
+  if (value === null && !text) return null;
+  const isNumber = typeof value === "number" && text && Number.isFinite(Number(text));
+  return isNumber ? Number(text) : input.value;
 }

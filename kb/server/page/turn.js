@@ -1,10 +1,11 @@
 // One question with its answer, as it comes or as it was stored.
 
 import { announce } from "./announce.js";
+import { Problem } from "./api.js";
+import { chip, sources } from "./citations.js";
 import { button, iconButton, make } from "./dom.js";
 import { feedback } from "./feedback.js";
 import { menu } from "./menu.js";
-import { openPassage } from "./passage.js";
 import { Prose, withCitations } from "./prose.js";
 import { resultOf } from "./result.js";
 import { copy } from "./save.js";
@@ -12,33 +13,34 @@ import { sourcesBesides } from "./sources.js";
 import { number, t } from "./words.js";
 
 const PROGRESS = { documents: "searching", database: "querying", both: "searching" };
+const SPOKEN = 600; // characters of an answer that are told to those who listen
 
 export class TurnView {
-  constructor({ sessionId, turnId, question, again, retry }) {
-    Object.assign(this, { sessionId, turnId, again, retry });
+  constructor({ sessionId, turnId, question, again, retry, edit }) {
+    Object.assign(this, { sessionId, turnId, again, retry, edit });
     this.citations = [];
     this.searchId = null;
     this.rows = null;
+    this.rating = null;
     this.head = make("div", { class: "answer-head" });
     this.prose = new Prose();
     this.progress = make("p", { class: "progress" }, t("asking"));
     this.notes = make("div", { class: "notes" });
     this.after = make("div", { class: "after" });
-    this.answer = make(
-      "div",
-      { class: "answer" },
-      this.head,
-      this.progress,
-      this.prose.element,
-      this.notes,
-      this.after,
-    );
     this.question = make("h2", { class: "question" }, question);
     this.element = make(
       "article",
       { class: "turn", "data-turn": turnId, "aria-busy": "true" },
       this.question,
-      this.answer,
+      make(
+        "div",
+        { class: "answer" },
+        this.head,
+        this.progress,
+        this.prose.element,
+        this.notes,
+        this.after,
+      ),
     );
   }
 
@@ -83,16 +85,19 @@ export class TurnView {
   async show_done({ answer, errors, timings, turn_id: turnId }) {
     this.turnId = turnId ?? this.turnId;
     await this.finish(answer, errors, timings);
-    announce(
-      t("answerReady", {
-        n: this.citations.length,
-        text: this.prose.element.textContent.slice(0, 600),
-      }),
-    );
+    announce(t("answerReady", { n: this.citations.length, text: this.spoken() }));
+  }
+
+  // Without the buttons of a result.
+  spoken() {
+    const parts = [...this.prose.element.children].filter((each) => !each.matches(".result"));
+    const text = parts.map((each) => each.textContent).join(" ");
+    const rows = this.rows ? ` ${t("rows", { n: this.rows.rows.length })}` : "";
+    return `${text.slice(0, SPOKEN)}${rows}`;
   }
 
   show_error({ problem }) {
-    this.broken(new Error([problem.title, problem.detail].filter(Boolean).join(". ")));
+    this.broken(new Problem(problem));
   }
 
   // The stream is over; when it told no end, something was lost on the way.
@@ -104,19 +109,14 @@ export class TurnView {
   async broken(reason) {
     this.settle();
     if (this.prose.text) await this.finish(this.prose.text);
-    const told = reason
-      ? t(this.prose.text ? "cut" : "failed", { reason: reason.message })
-      : t("stopped");
-    const attributes = { class: reason ? "problem" : "quiet", role: reason ? "alert" : "status" };
-    this.notes.append(
-      make(
-        "p",
-        attributes,
-        told,
-        " ",
-        button(t("again"), () => (reason ? this.retry() : this.again()), { class: "link" }),
-      ),
-    );
+    if (!reason) return this.note(t("stopped"), () => this.again());
+    const words = t(this.prose.text ? "cut" : "failed", { reason: reason.message });
+    this.note(words, () => this.retry(), { class: "problem", role: "alert" });
+  }
+
+  note(words, again, attributes = { class: "quiet", role: "status" }) {
+    const link = button(t("again"), again, { class: "link" });
+    this.notes.append(make("p", attributes, words, " ", link));
   }
 
   showStored(turn, html) {
@@ -130,25 +130,15 @@ export class TurnView {
       this.show_retrieval({ search: evidence.search, passages: evidence.search.candidates });
     this.citations = evidence.citations ?? [];
     this.rows = evidence.sql ? evidence : null;
+    this.rating = turn.rating;
     if (turn.answer) this.finish(turn.answer, evidence.errors, evidence.timings, html);
     this.settle();
     if (turn.status !== "complete") this.showState(turn);
   }
 
   showState({ status, error }) {
-    const told =
-      status === "open"
-        ? t("unanswered")
-        : t(status === "partial" ? "cut" : "failed", { reason: error ?? "" });
-    this.notes.append(
-      make(
-        "p",
-        { class: "quiet" },
-        told,
-        " ",
-        button(t("again"), () => this.again(), { class: "link" }),
-      ),
-    );
+    const word = { open: "unanswered", partial: "cut" }[status] ?? "failed";
+    this.note(t(word, { reason: error ?? "" }), () => this.again());
   }
 
   async finish(text, errors = {}, timings = {}, html = null) {
@@ -163,9 +153,8 @@ export class TurnView {
     const result = this.rows && resultOf(this.rows);
     const twin = result && tableOfRows(this.prose.element, this.rows.columns);
     if (twin) twin.replaceWith(result);
-    this.after.replaceChildren(
-      ...[twin ? null : result, this.sources(), this.actions(timings ?? {})].filter(Boolean),
-    );
+    const below = [twin ? null : result, sources(this.citations, this.searchId)];
+    this.after.replaceChildren(...below.filter(Boolean), this.actions(timings ?? {}));
     this.settle();
   }
 
@@ -188,81 +177,21 @@ export class TurnView {
 
   chip(number) {
     const citation = this.citations.find((each) => each.number === number);
-    if (!citation) return null;
-    const label = t("openSource", {
-      n: String(number),
-      title: citation.title,
-      place: placeOf(citation),
-    });
-    return button(String(number), (event) => this.open(citation, event.currentTarget), {
-      class: "chip",
-      "aria-label": label,
-      title: citation.title,
-    });
-  }
-
-  sources() {
-    if (!this.citations.length) return null;
-    const entries = this.citations.map((citation) =>
-      make(
-        "li",
-        {},
-        button(
-          [
-            make("span", { class: "number", "aria-hidden": "true" }, String(citation.number)),
-            make("span", { class: "title" }, citation.title),
-            make("span", { class: "quiet" }, placeOf(citation)),
-          ],
-          (event) => this.open(citation, event.currentTarget),
-          {
-            class: "source",
-            title: citation.excerpt,
-            "aria-label": t("openSource", {
-              n: String(citation.number),
-              title: citation.title,
-              place: placeOf(citation),
-            }),
-          },
-        ),
-      ),
-    );
-    return make(
-      "section",
-      { class: "sources", "aria-label": t("sources") },
-      make("h3", {}, t("sources")),
-      make("ol", {}, entries),
-    );
-  }
-
-  open(citation, opener) {
-    openPassage(citation, { opener, searchId: this.searchId });
+    return citation ? chip(citation, this.searchId) : null;
   }
 
   actions(timings) {
     const seconds = Object.values(timings).reduce((sum, each) => sum + each, 0) / 1000;
+    const rounded = number(seconds, { maximumFractionDigits: 1 });
     return make(
       "footer",
       { class: "turn-actions" },
-      feedback(this.sessionId, this.turnId),
+      feedback(this.sessionId, this.turnId, this.rating),
       iconButton("copy", t("copyAnswer"), () => copy(this.prose.text)),
-      seconds >= 0.05 &&
-        make(
-          "span",
-          { class: "quiet" },
-          t("took", { seconds: number(seconds, { maximumFractionDigits: 1 }) }),
-        ),
+      iconButton("pencil", t("editQuestion"), this.edit),
+      seconds >= 0.05 && make("span", { class: "quiet" }, t("took", { seconds: rounded })),
     );
   }
-}
-
-export function placeOf({ document, page, lines }) {
-  return [
-    document,
-    page && t("page", { n: String(page) }),
-    lines && t("lines", { n: String(lines) }),
-  ]
-    .filter(Boolean)
-    .join(" · ");
 }
 
 // Where the answer is a table of the rows themselves, the table that can be sorted takes its place.

@@ -2,12 +2,15 @@
 
 import { get, Problem } from "./api.js";
 import { announce } from "./announce.js";
-import { button, icon, make } from "./dom.js";
+import { button, icon, make, shown } from "./dom.js";
+import { finished } from "./jobs.js";
 import { askForKey, authorization } from "./key.js";
 import { t } from "./words.js";
 
-const BEAT = 600; // milliseconds between two looks at a job
+export const UPLOADS = "uploads"; // the directory of what was sent
+const PAGE = 1000;
 const UNAUTHORIZED = 401;
+const CONFLICT = 409;
 
 export class Upload {
   constructor(indexed) {
@@ -18,77 +21,93 @@ export class Upload {
       class: "hidden",
       tabindex: "-1",
       "aria-label": t("upload"),
-      change: () => this.send(this.input.files),
+      change: () => this.send([...this.input.files]),
     });
-    this.replace = make("input", { type: "checkbox" });
     this.bars = make("div", { class: "uploads", role: "status" });
-    const zone = make(
+    const choose = button(t("choose"), () => this.input.click(), { class: "link" });
+    this.zone = make(
       "div",
       { class: "drop" },
       icon("upload"),
-      make(
-        "p",
-        {},
-        t("dropHere"),
-        " ",
-        button(t("choose"), () => this.input.click(), { class: "link" }),
-      ),
-      make("label", {}, this.replace, t("replace")),
+      make("p", {}, t("dropHere"), " ", choose),
       this.input,
     );
-    this.element = make("section", { "aria-label": t("upload") }, zone, this.bars);
-    this.takeDrops(zone);
+    this.element = make("section", { "aria-label": t("upload") }, this.zone, this.bars);
   }
 
-  takeDrops(zone) {
+  // Anywhere on `page`.
+  takeDrops(page) {
     const over = (isOver) => (event) => {
       event.preventDefault();
-      zone.classList.toggle("over", isOver);
+      this.zone.classList.toggle("over", isOver);
     };
-    zone.addEventListener("dragover", over(true));
-    zone.addEventListener("dragleave", over(false));
-    zone.addEventListener("drop", (event) => {
+    page.addEventListener("dragover", over(true));
+    page.addEventListener("dragleave", over(false));
+    page.addEventListener("drop", (event) => {
       over(false)(event);
-      this.send(event.dataTransfer.files);
+      this.send([...event.dataTransfer.files]);
     });
   }
 
-  async send(files) {
+  async send(files, replace = false) {
     if (!files.length) return;
-    const bar = progress([...files].map((each) => each.name).join(", "));
+    this.input.value = "";
+    const bar = progress(shown(files.map((each) => each.name).join(", ")));
     this.bars.prepend(bar.element);
     try {
-      const { job } = await sent([...files], this.replace.checked, bar.set);
-      await this.follow(job, bar);
+      const { documents, job } = await sent(files, replace, bar.set);
+      await this.follow(job, documents, bar);
     } catch (error) {
+      if (error.status === CONFLICT && error.paths) return this.offerReplacing(files, error, bar);
       bar.end(t("uploadFailed", { reason: error.message }), "problem");
     }
-    this.input.value = "";
   }
 
-  async follow({ id }, bar) {
+  offerReplacing(files, { paths }, bar) {
+    bar.end(t("uploadThere", { n: paths.length }), "asking");
+    const replace = () => {
+      bar.element.remove();
+      this.send(files, true);
+    };
+    bar.element.append(
+      button(t("replace"), replace),
+      button(t("cancel"), () => bar.element.remove(), { class: "plain" }),
+    );
+  }
+
+  async follow(job, documents, bar) {
     bar.say(t("queued"));
-    for (;;) {
-      const job = await get(`api/jobs/${id}`);
-      if (job.status === "running") bar.set(job.files, job.total, t("indexing", job));
-      if (job.status === "failed") throw new Problem({ title: job.error });
-      if (job.status === "done") break;
-      await new Promise((resolve) => setTimeout(resolve, BEAT));
-    }
-    const { report } = await get(`api/jobs/${id}`);
-    bar.end(told(report), report.failed.length ? "problem" : "good");
-    announce(told(report));
+    await finished(job, ({ files, total }) =>
+      bar.set(files, total, t("indexing", { files, total })),
+    );
+    const failures = await failuresAmong(documents.map((each) => each.path));
+    const words = told(documents.length - failures.length, failures.length);
+    bar.end(words, failures.length ? "problem" : "good");
+    bar.list(failures.map(({ path, reason }) => `${path}: ${reason}`));
+    announce(words);
     this.indexed();
   }
 }
 
-function told({ added, changed, failed }) {
-  const indexed = added + changed;
+// A job reads all that was ever sent, so its report is not only about these files.
+async function failuresAmong(paths) {
+  const known = new Map();
+  for (let offset = 0, total = 1; offset < total; offset += PAGE) {
+    const page = await get("api/documents", { root: UPLOADS, offset, limit: PAGE });
+    total = page.total;
+    page.documents.forEach((each) => known.set(each.path, each));
+  }
+  return paths
+    .map((path) => ({ path, ...(known.get(path) ?? { status: "none", reason: t("notRead") }) }))
+    .filter((each) => each.status !== "indexed");
+}
+
+function told(indexed, failed) {
   const parts = [
     indexed ? t("indexed", { n: indexed }) : null,
-    failed.length ? t("indexedFailed", { n: failed.length }) : null,
+    failed ? t("indexedFailed", { n: failed }) : null,
   ];
-  return parts.filter(Boolean).join(" ") || t("unchanged");
+  return parts.filter(Boolean).join(" ");
 }
 
 function progress(names) {
@@ -107,6 +126,16 @@ function progress(names) {
       bar.remove();
       say(words);
       element.classList.add(kind);
+    },
+    list(lines) {
+      if (lines.length)
+        element.append(
+          make(
+            "ul",
+            {},
+            lines.map((line) => make("li", {}, line)),
+          ),
+        );
     },
   };
 }

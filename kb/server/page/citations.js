@@ -1,0 +1,50 @@
+// Numbers in an answer and the list below it, both of which open the passage.
+
+import { button, make } from "./dom.js";
+import { openPassage } from "./passage.js";
+import { t } from "./words.js";
+
+export function chip(citation, searchId) {
+  return button(String(citation.number), (event) => open(event, citation, searchId), {
+    class: "chip",
+    "aria-label": labelOf(citation),
+    title: `${citation.title}\n${placeOf(citation)}\n\n${citation.excerpt ?? ""}`,
+  });
+}
+
+export function sources(citations, searchId) {
+  if (!citations.length) return null;
+  const entries = citations.map((citation) => make("li", {}, source(citation, searchId)));
+  return make(
+    "section",
+    { class: "sources", "aria-label": t("sources") },
+    make("h3", {}, t("sources")),
+    make("ol", {}, entries),
+  );
+}
+
+function source(citation, searchId) {
+  return button(
+    [
+      make("span", { class: "number", "aria-hidden": "true" }, String(citation.number)),
+      make("span", { class: "title" }, citation.title),
+      make("span", { class: "quiet" }, placeOf(citation)),
+    ],
+    (event) => open(event, citation, searchId),
+    { class: "source", title: citation.excerpt, "aria-label": labelOf(citation) },
+  );
+}
+
+function open(event, citation, searchId) {
+  openPassage(citation, { opener: event.currentTarget, searchId });
+}
+
+function labelOf(citation) {
+  const { number, title } = citation;
+  return t("openSource", { n: String(number), title, place: placeOf(citation) });
+}
+
+function placeOf({ document, page, lines }) {
+  const place = [page && t("page", { n: String(page) }), lines && t("lines", { n: String(lines) })];
+  return [document, ...place].filter(Boolean).join(" · ");
+}

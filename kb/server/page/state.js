@@ -1,0 +1,29 @@
+// What the server holds and what the key allows, as the foot of the sidebar tells it.
+
+import { get } from "./api.js";
+import { make } from "./dom.js";
+import { forgetKey, hasKey } from "./key.js";
+import { t } from "./words.js";
+
+let known = null;
+
+export function learnState() {
+  known = get("api/status").then((status) => {
+    const model = status.llm ?? t("noModel");
+    const line = t("state", { n: status.documents, model });
+    const parts = hasKey() ? [line, " · ", forgetButton(status.key)] : [line];
+    document.getElementById("state").replaceChildren(...parts);
+    return status;
+  });
+  return known;
+}
+
+export async function mayWrite() {
+  const { scope } = await (known ?? learnState()).catch(() => ({}));
+  return scope !== "read";
+}
+
+function forgetButton(name) {
+  const attributes = { type: "button", class: "link", click: forgetKey, title: name };
+  return make("button", attributes, t("forgetKey"));
+}
