@@ -1,6 +1,7 @@
 """`kb serve` and `kb key …`."""
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -51,7 +52,8 @@ def serve(
     require_key_beyond_loopback(config, address)
     require_free(address, number)
     say(f"Ask at {web_address(address, number)} (the API: /docs). Ctrl-C stops.")
-    run(loaded, address, number, processes)
+    with suppress(KeyboardInterrupt):  # the way to stop it, once running answers have ended
+        run(loaded, address, number, processes)
 
 
 def web_address(address: str, port: int) -> str:
