@@ -58,8 +58,8 @@ class ApiKeys:
         tokens_per_day: int | None = None,
     ) -> str:
         """The key, which nobody can show again. Raises StoreError for a name that was given."""
-        if not name.strip() or len(name) > _NAME_CHARACTERS:
-            raise StoreError(f"A key needs a name of 1 to {_NAME_CHARACTERS} characters.")
+        if not name.strip() or not name.isprintable() or len(name) > _NAME_CHARACTERS:
+            raise StoreError(f"A key needs a name of 1 to {_NAME_CHARACTERS} visible characters.")
         key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         values = {
             "id": key_id,

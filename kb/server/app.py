@@ -55,29 +55,10 @@ _GROUPS: Final = (
 
 def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
     """The server of a knowledge base that listens on `host`."""
-    answers = most_answers(config)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        _bound_threads()
-        kb = await asyncio.to_thread(KnowledgeBase.open, config)
-        app.state.kb, app.state.work, app.state.threads = kb, Work(answers), Threads()
-        app.state.readiness = Readiness(kb)
-        await asyncio.to_thread(_warm, kb)
-        runner = Runner(kb)
-        running = asyncio.create_task(runner.run())
-        try:
-            yield
-        finally:
-            runner.stop()
-            await app.state.work.finish()
-            await running
-            await asyncio.to_thread(kb.close)
-
     app = FastAPI(
         title="kb",
         version=__version__,
-        lifespan=lifespan,
+        lifespan=partial(_running, config),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -85,16 +66,39 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
     app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way
     app.state.limits = Limits(config.serve)
     app.state.is_local = host in LOOPBACK
+    app.state.routes = [route for group in _GROUPS for route in group.router.routes]
+    _guard(app, config)
+    for group in _GROUPS:
+        app.include_router(group.router)
+    return app
+
+
+def _guard(app: FastAPI, config: Config) -> None:
+    """From the endpoints outwards, so that the last one sees a request first."""
     app.add_middleware(KeyBeforeBody)
-    app.add_middleware(Overload, answers=answers)
+    app.add_middleware(Overload, answers=most_answers(config))
     install(app)
     app.add_middleware(BodyLimit, upload_bytes=config.serve.max_upload_mb * 2**20)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)
-    app.state.routes = [route for group in _GROUPS for route in group.router.routes]
-    for group in _GROUPS:
-        app.include_router(group.router)
-    return app
+
+
+@asynccontextmanager
+async def _running(config: Config, app: FastAPI) -> AsyncIterator[None]:
+    _bound_threads()
+    kb = await asyncio.to_thread(KnowledgeBase.open, config)
+    app.state.kb, app.state.readiness = kb, Readiness(kb)
+    app.state.work, app.state.threads = Work(most_answers(config)), Threads()
+    await asyncio.to_thread(_warm, kb)
+    runner = Runner(kb)
+    running = asyncio.create_task(runner.run())
+    try:
+        yield
+    finally:
+        runner.stop()
+        await app.state.work.finish()
+        await running
+        await asyncio.to_thread(kb.close)
 
 
 def _warm(kb: KnowledgeBase) -> None:

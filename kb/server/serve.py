@@ -31,6 +31,7 @@ _LOGGING: Final[dict[str, Any]] = {
     "loggers": {
         "kb.access": {"level": "INFO", "handlers": ["access"], "propagate": False},
         "kb.server.problems": {"level": "INFO"},
+        "python_multipart": {"level": "ERROR"},  # of a form that is none the client is told
     },
 }
 
