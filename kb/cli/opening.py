@@ -25,6 +25,8 @@ def opened(config: Path | None, *, profile: str | None = None) -> Iterator["Know
         from kb.config import load_config
 
         loaded = load_config(config)
+        if loaded.file is None:
+            say("There is no config.yaml here, so the defaults hold. `kb init` writes one.")
         if profile:
             _check_profile(loaded, profile)
         from kb.app import KnowledgeBase

@@ -1,93 +1,18 @@
-"""Chats as people have them: piped in, typed on a terminal, continued, exported and deleted."""
+"""Chats as people have them: piped in, typed on a terminal, and continued."""
 
 import json
 import os
-import pty
 import re
-import select
 import signal
 import stat
-import subprocess
 import sys
-import termios
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from uuid import uuid4
 
-import pytest
-import yaml
-from model_server import SERVER_ERROR, CutStream, FakeModels
-from typer.testing import CliRunner, Result
+from model_server import SERVER_ERROR, CutStream
+from terminals import Terminal, on_a_terminal
 
 from kb import KnowledgeBase
-from kb.cli import app
-from stores.private_server import PrivateServer
 
 ANSWER = "You have 30 days [1]."
-_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>])")
-
-
-@dataclass(frozen=True)
-class Shop:
-    folder: Path
-    home: Path
-    models: FakeModels
-
-    def environment(self) -> dict[str, str]:
-        state = str(self.folder / "state")
-        return {**os.environ, "KB_HOME": str(self.home), "XDG_STATE_HOME": state, "TERM": "xterm"}
-
-
-@pytest.fixture(scope="module")
-def models() -> Iterator[FakeModels]:
-    with FakeModels(default=ANSWER) as models:
-        yield models
-
-
-@pytest.fixture(scope="module")
-def indexed(
-    tmp_path_factory: pytest.TempPathFactory, server: PrivateServer, models: FakeModels
-) -> Shop:
-    folder = tmp_path_factory.mktemp("chat")
-    model = {"provider": "openai-like", "base_url": models.openai_url, "model": "fake"}
-    config = {
-        "database": {"url": "embedded", "name": f"chat_{uuid4().hex[:12]}"},
-        "documents": {"path": "docs"},
-        "embedding": model,
-        "llm": {**model, "max_retries": 0},
-    }
-    (folder / "config.yaml").write_text(yaml.safe_dump(config), "utf-8")
-    (folder / "docs").mkdir()
-    (folder / "docs" / "returns.md").write_text("# Returns\n\nYou have 30 days.\n", "utf-8")
-    home = server.status().data_directory.parent
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("KB_HOME", str(home))
-        assert CliRunner().invoke(app, ("index",)).exit_code == 0
-    return Shop(folder, home, models)
-
-
-@pytest.fixture
-def shop(indexed: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    monkeypatch.chdir(indexed.folder)
-    monkeypatch.setenv("KB_HOME", str(indexed.home))
-    indexed.models.script.clear()
-    return indexed
-
-
-@pytest.fixture
-def kb(shop: Shop) -> Callable[..., Result]:
-    """A command in this process, in the directory of the shop, with lines to read."""
-    return lambda *arguments, lines=(): CliRunner().invoke(
-        app, arguments, input="".join(f"{line}\n" for line in lines)
-    )
-
-
-@pytest.fixture
-def session() -> str:
-    return f"s-{uuid4().hex[:8]}"
 
 
 def test_questions_are_piped_in_and_a_session_is_continued(kb, session):
@@ -133,17 +58,6 @@ def test_a_program_gets_a_line_for_each_of_its_lines_errors_too(kb, shop, sessio
     assert json.loads(line).keys() == {"session", "question", "error"}
 
 
-@pytest.mark.parametrize("name", ["~nobody-of-that-name/x", "a\0b", "no/such/directory/x", "."])
-def test_an_export_that_cannot_be_written_does_not_end_the_chat(kb, session, name):
-    result = kb("chat", "--session", session, lines=["How long?", f"/export {name}", "/history"])
-    assert result.exit_code == 1
-    assert "cannot be written" in result.stderr or "is there already" in result.stderr
-    assert result.stdout.endswith(f"1. How long?\n   {ANSWER}\n")
-    if "\0" not in name:
-        output = kb("session", "export", session, "--output", name)
-        assert (output.exit_code, "has a defect" in output.stderr) == (1, False)
-
-
 def test_commands_are_told_from_questions_whatever_their_blanks_and_capitals(kb, session):
     result = kb(
         "chat",
@@ -156,16 +70,6 @@ def test_commands_are_told_from_questions_whatever_their_blanks_and_capitals(kb,
         assert refused in result.stderr
     assert result.stderr.count("/help, /sources, /sql") == 3
     assert kb("session", "show", session).exit_code == 1  # nothing was asked
-
-
-def test_the_last_session_is_one_of_nobody_else(kb, session):
-    kb("chat", "--session", session, lines=["How long?"])
-    with KnowledgeBase.open() as knowledge_base:
-        knowledge_base.chat(f"{session}-ann", user="ann").chat("What did Ann ask?")
-    assert kb("chat", "--last").stderr == f"Session {session}, 1 question.\n"
-    listed = kb("session", "list", "--limit", "2").stdout
-    assert re.match(r"Session +User +Last used", listed)
-    assert re.search(rf"^{session}-ann +ann ", listed, re.MULTILINE)
 
 
 def test_what_a_follow_up_was_understood_as_is_shown(kb, session):
@@ -248,18 +152,16 @@ def test_commands_show_and_change_what_the_session_knows(kb, shop, session):
     (shop.folder / "chat.json").unlink()
 
 
-def test_feedback_of_a_turn_is_kept_and_goes_with_its_session(kb, shop, session):
-    def kept() -> list[tuple[object, ...]]:
-        with KnowledgeBase.open() as knowledge_base, knowledge_base.engine.connect() as connection:
-            rows = connection.exec_driver_sql(
-                f"SELECT rating, comment FROM kb_feedback WHERE session_id = '{session}'"
-            )
-            return [tuple(row) for row in rows]
-
-    kb("chat", "--session", session, lines=["How long?", "/down too short"])
-    assert kept() == [(-1, "too short")]
-    kb("session", "delete", session, "--yes")
-    assert kept() == []
+def test_an_export_that_cannot_be_written_does_not_end_the_chat(kb, session):
+    names = ("~nobody-of-that-name/x", "a\0b", "no/such/directory/x", ".")
+    lines = ["How long?", *(f"/export {name}" for name in names), "/history"]
+    result = kb("chat", "--session", session, lines=lines)
+    assert result.exit_code == 1
+    assert result.stderr.count("cannot be written") + result.stderr.count("is there already") == 4
+    assert result.stdout.endswith(f"1. How long?\n   {ANSWER}\n")
+    for name in ("no/such/directory/x", "."):
+        output = kb("session", "export", session, "--output", name)
+        assert (output.exit_code, "has a defect" in output.stderr) == (1, False)
 
 
 def test_an_answer_that_fails_is_said_and_the_chat_goes_on(kb, shop, session):
@@ -275,153 +177,22 @@ def test_an_answer_that_fails_is_said_and_the_chat_goes_on(kb, shop, session):
     assert [turn["status"] for turn in turns] == ["failed", "complete"]
 
 
-def test_sessions_are_listed_found_shown_renamed_exported_and_deleted(kb, shop, session):
-    other = f"{session} 'odd' \u20ac"
-    kb("chat", "--session", session, lines=["How long can I return it?"])
-    kb("chat", "--session", other, lines=["Où est le café ?"])
-    listed = json.loads(kb("session", "list", "--json").stdout)
-    assert [each["id"] for each in listed[:2]] == [other, session]
-    assert listed[1].keys() == {"id", "title", "created", "updated", "turns", "user"}
-    [found] = json.loads(kb("session", "list", "--search", "CAFE", "--json").stdout)
-    assert (found["id"], found["excerpt"]) == (other, "Où est le café ?")
-    assert "… Où est le café ? …" in kb("session", "list", "--search", "cafe").stdout
-    assert len(json.loads(kb("session", "list", "--limit", "1", "--json").stdout)) == 1
+def test_a_terminal_streams_stops_and_goes_on(kb, shop, session):
+    command = [sys.executable, "-m", "kb", "chat", "--session", session]
+    with on_a_terminal(command, shop.folder, shop.environment()) as screen:
+        _chat(screen, shop, session)
 
-    shown = kb("session", "show", session).stdout
-    assert f"1. How long can I return it?\n{ANSWER}\n\n[1] Returns" in shown
-    assert kb("session", "rename", session, " My \n returns ").stdout.endswith("“My returns”.\n")
-    assert kb("session", "rename", session, " ").exit_code == 1
-
-    document = kb("session", "export", session).stdout
-    assert document.startswith(f"# My returns\n\nSession `{session}`")
-    assert kb("session", "export", session, "--output", "out.json", "--format", "json").stdout == ""
-    assert json.loads((shop.folder / "out.json").read_text("utf-8"))["title"] == "My returns"
-    again = kb("session", "export", session, "--output", "out.json")
-    assert (again.exit_code, "out.json is there already" in again.stderr) == (1, True)
-
-    assert kb("session", "delete", session, lines=["n"]).exit_code == 1
-    assert kb("session", "delete", session, lines=["y"]).stdout.endswith("is deleted.\n")
-    assert json.loads(kb("session", "delete", other, "--yes", "--json").stdout) == {
-        "deleted": other
-    }
-    for command in ("show", "delete", "export"):
-        gone = kb("session", command, session)
-        assert (gone.exit_code, f"no session '{session}'" in gone.stderr) == (1, True)
+    turns = json.loads(kb("session", "show", session, "--json").stdout)["turns"]
+    assert [(turn["status"], turn["answer"].strip()) for turn in turns] == [
+        ("partial", "One"),
+        ("complete", ANSWER),
+    ]
+    history = shop.folder / "state" / "kb" / "chat_history"
+    assert stat.S_IMODE(history.stat().st_mode) == 0o600
+    assert "+How long?" in history.read_text("utf-8")
 
 
-def age(session: str, days: int) -> None:
-    with KnowledgeBase.open() as knowledge_base, knowledge_base.engine.begin() as connection:
-        connection.exec_driver_sql(
-            f"UPDATE kb_session SET updated_at = updated_at - INTERVAL {days} DAY "
-            f"WHERE id = '{session}'"
-        )
-
-
-def test_old_sessions_are_pruned(kb, session):
-    kb("chat", "--session", session, lines=["How long?"])
-    age(session, 9)
-    assert "--days" in kb("session", "prune").stderr
-    pruned = json.loads(kb("session", "prune", "--days", "9", "--json").stdout)
-    assert pruned == {"days": 9, "deleted": 1}
-    assert kb("session", "show", session).exit_code == 1
-
-
-def test_sessions_past_their_retention_are_gone_when_sessions_are_next_opened(kb, shop, session):
-    for name in (session, f"{session}-new"):
-        kb("chat", "--session", name, lines=["How long?"])
-    age(session, 9)
-    config = yaml.safe_load((shop.folder / "config.yaml").read_text("utf-8"))
-    short = {**config, "chat": {"retention_days": 9}}
-    (shop.folder / "short.yaml").write_text(yaml.safe_dump(short), "utf-8")
-    listed = json.loads(kb("--config", "short.yaml", "session", "list", "--json").stdout)
-    assert session not in [each["id"] for each in listed]
-    assert f"{session}-new" in [each["id"] for each in listed]
-
-
-def test_wrong_usage_is_said(kb):
-    assert kb("chat", "--session", "x", "--last").exit_code == 2
-    assert kb("chat", "--source", "nowhere").exit_code == 2
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("chat", "--session", ""), "not empty"),
-        (("chat", "--session", "x" * 300), "300 characters"),
-        (("chat", "--session", "\udcff"), "half a character"),
-        (("session", "show", "\udcff"), "half a character"),
-        (("session", "delete", ""), "not empty"),
-        (("session", "rename", "x", "\udcff"), "no UTF-8"),
-        (("session", "list", "--search", "\udcff"), "no UTF-8"),
-        (("session", "list", "--search", "a b c d e f g h i j k"), "11 words"),
-        (("session", "list", "--limit", str(10**22)), "equal to 1000000"),
-        (("session", "prune", "--days", str(10**22)), "equal to 1000000"),
-    ],
-)
-def test_what_cannot_be_meant_is_wrong_usage(kb, arguments, said):
-    result = kb(*arguments)
-    assert result.exit_code == 2
-    assert said in " ".join(result.stderr.replace("│", " ").split())
-
-
-@dataclass
-class Terminal:
-    """A chat on a terminal of its own, and what its screen received so far."""
-
-    process: "subprocess.Popen[bytes]"
-    ours: int
-    screen: str = ""
-    seen: int = field(default=0)
-
-    def type(self, keys: str) -> None:
-        os.write(self.ours, keys.encode())
-
-    def wait_for(self, text: str, seconds: float = 30) -> str:
-        """What the screen received until the text came, since the last call."""
-        end = time.monotonic() + seconds
-        while text not in self.screen[self.seen :]:
-            ready, _, _ = select.select([self.ours], [], [], max(0, end - time.monotonic()))
-            assert ready, f"{text!r} did not come: {self.screen[self.seen :]!r}"
-            self._read()
-        begin, self.seen = self.seen, self.screen.index(text, self.seen) + len(text)
-        return self.screen[begin : self.seen]
-
-    def _read(self) -> None:
-        data = os.read(self.ours, 65536).decode(errors="replace")
-        if "\x1b[6n" in data:  # the program asks where the cursor is
-            os.write(self.ours, b"\x1b[1;1R")
-        self.screen += _ESCAPES.sub("", data)
-
-
-@pytest.fixture
-def terminal(shop: Shop) -> Iterator[Callable[..., Terminal]]:
-    started: list[Terminal] = []
-
-    def start(*arguments: str) -> Terminal:
-        ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (40, 100))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "kb", "chat", *arguments],
-            cwd=shop.folder,
-            env=shop.environment(),
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        started.append(Terminal(process, ours))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.process.kill()
-        each.process.wait()
-        os.close(each.ours)
-
-
-def test_a_terminal_streams_stops_and_goes_on(kb, shop, session, terminal):
-    screen = terminal("--session", session)
+def _chat(screen: Terminal, shop, session: str) -> None:
     screen.wait_for(f"Session {session}, new. /help lists the commands.")
     screen.wait_for(">")
 
@@ -449,12 +220,3 @@ def test_a_terminal_streams_stops_and_goes_on(kb, shop, session, terminal):
     screen.type("\x04")
     screen.wait_for(f"Continue with: kb chat --session {session}")
     assert screen.process.wait(30) == 0
-
-    turns = json.loads(kb("session", "show", session, "--json").stdout)["turns"]
-    assert [(turn["status"], turn["answer"].strip()) for turn in turns] == [
-        ("partial", "One"),
-        ("complete", ANSWER),
-    ]
-    history = shop.folder / "state" / "kb" / "chat_history"
-    assert stat.S_IMODE(history.stat().st_mode) == 0o600
-    assert "+How long?" in history.read_text("utf-8")

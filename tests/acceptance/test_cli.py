@@ -101,8 +101,11 @@ def shop(
 
 
 @pytest.fixture(scope="module")
-def indexed(shop: Shop) -> "subprocess.CompletedProcess[str]":
-    return finished(shop.start("index", "--json", PYTHONIOENCODING="latin-1"))
+def indexed(shop: Shop) -> Result:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(shop.folder)
+        patch.setenv("KB_HOME", str(shop.home))
+        return CliRunner().invoke(app, ("index", "--json"))
 
 
 @pytest.fixture
@@ -119,7 +122,7 @@ def test_index_reports_in_json_alone_and_is_partly_done(indexed):
     assert [failure["path"] for failure in report["failed"]] == ["bruité.txt"]
     assert report["failed"][0]["reason"]
     assert set(report) >= {"changed", "removed", "missing", "seconds"}
-    assert indexed.returncode == 3
+    assert indexed.exit_code == 3
     assert indexed.stderr.startswith("Indexing ")
     assert "\x1b" not in indexed.stderr
 
@@ -252,6 +255,14 @@ def test_an_error_is_one_message_and_nothing_on_standard_output(kb, shop):
     missing = kb("--config", "missing.yaml", "search", "x", "--json")
     assert (missing.exit_code, missing.stdout) == (1, "")
     assert missing.stderr.startswith("Error: There is no missing.yaml.")
+
+
+def test_json_is_utf_8_whatever_the_locale(shop, tmp_path):
+    home = tmp_path / "café"
+    status = finished(
+        shop.start("db", "status", "--json", KB_HOME=str(home), PYTHONIOENCODING="latin-1")
+    )
+    assert json.loads(status.stdout)["data_directory"] == str(home / "data")
 
 
 def test_a_reader_that_goes_away_is_no_error(shop):

@@ -69,6 +69,12 @@ def test_a_wrong_value_is_told_in_words(arguments, said):
     assert said in result.stderr
 
 
+def test_a_directory_without_a_configuration_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ("search", "x", "--profile", "none"))
+    assert result.stderr.startswith("There is no config.yaml here, so the defaults hold. `kb init`")
+
+
 def test_an_interruption_is_calm():
     result = end_with(KeyboardInterrupt())
     assert result.exit_code == 130
