@@ -56,10 +56,9 @@ class Part(Readable):
     next_offset: int | None = Field(description="Where the next part begins; none after the last")
 
     def text(self) -> str:
-        more = (
-            f"(Goes on at offset {self.next_offset} of {self.total}.)" if self.next_offset else ""
-        )
-        return _parts(self.content, more)
+        if self.next_offset:
+            return _parts(self.content, f"(Goes on at offset {self.next_offset} of {self.total}.)")
+        return self.content or f"(The text ends at {self.total}.)"
 
 
 class Citation(BaseModel):
@@ -162,6 +161,8 @@ class Documents(Readable):
     next_offset: int | None = Field(description="Where the next page begins; none after the last")
 
     def text(self) -> str:
+        if not self.total:
+            return "No document matches."
         lines = [f"{len(self.documents)} of {self.total} documents, from {self.offset}."]
         lines += map(_document, self.documents)
         if self.next_offset is not None:

@@ -69,6 +69,7 @@ Address: TypeAlias = Annotated[
     str,
     Field(
         max_length=10_000,
+        pattern="^kb://",
         description="The kb:// address of a document or of a passage, as a result gave it",
         examples=["kb://documents/handbook/returns.md"],
     ),

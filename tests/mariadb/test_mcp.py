@@ -261,6 +261,8 @@ def test_a_document_is_read_part_by_part_by_the_models_own_tool(caller):
     assert len(parts) == 2
     first = said(caller.call("read_document", uri=LONG))
     assert first.endswith(f"(Goes on at offset 20000 of {len(whole)}.)")
+    beyond = said(caller.call("read_document", uri=LONG, offset=10**6))
+    assert beyond == f"(The text ends at {len(whole)}.)"
     assert caller.refused("read_document", uri="kb://chunks/none") == "There is no such passage."
 
 
@@ -302,7 +304,12 @@ def test_what_is_no_resource_is_not_there(stdio, uri):
         ("search_documents", {"question": "x", "filters": {"a": 1}}, "filters: it should be a"),
         ("search_documents", {"question": "x", "profile": "y"}, "no such profile. There are def"),
         ("search_documents", {"question": "x" * 20_001}, "question: String should have at most"),
-        ("read_document", {"uri": "file:///etc/passwd"}, "Unknown resource: file:///etc/passwd"),
+        ("read_document", {"uri": "file:///etc/passwd"}, "uri: String should match pattern '^kb:"),
+        (
+            "read_document",
+            {"uri": "kb://docs/returns.md"},
+            "Unknown resource: kb://docs/returns.md",
+        ),
         ("ask", {"question": "x", "source": "web"}, "source: it should be 'auto', 'documents', "),
         ("query_database", {}, "Give question or sql, and not both."),
         ("query_database", {"question": "x", "sql": "SELECT 1"}, "Give question or sql, and not"),
