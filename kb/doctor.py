@@ -65,7 +65,7 @@ def _database(config: Config) -> Iterator[Check]:
         engine = open_database(config)
         info = server_info(engine)
     except KBError as error:
-        yield Check("Server", "fail", str(error))
+        yield Check("Server", "fail", str(error).removesuffix(" `kb doctor` looks closer."))
         return
     yield Check("Server", "ok", f"MariaDB {info.version.split('-')[0]} answers and has vectors")
     yield from _collection(config, engine, info)

@@ -9,7 +9,7 @@ import typer
 
 from kb.cli.opening import opened
 from kb.cli.options import AsJson, ConfigPath
-from kb.cli.terminal import OUT, say
+from kb.cli.terminal import OUT, one_line, say
 from stores.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _described(key: "ApiKey") -> str:
         if limit
     ]
     state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else f"since {key.created:%Y-%m-%d}"
-    return " · ".join([key.name, key.scope, seen, *limits, state])
+    return one_line(" · ".join([key.name, key.scope, seen, *limits, state]))
 
 
 @key.command()

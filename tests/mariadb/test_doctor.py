@@ -99,6 +99,7 @@ def test_a_server_that_does_not_answer_fails_without_its_password(tmp_path, sett
     found = checks(tmp_path, settings | {"database": {"url": url}})
     assert found["Server"].state == "fail"
     assert "127.0.0.1:9" in found["Server"].seen
+    assert "kb doctor" not in found["Server"].seen
     assert "canary" not in str(found)
 
 
