@@ -172,7 +172,9 @@ class Backend:
         """Metadata, the neighbours' addresses among them, then the text."""
         found = self.library.passage(chunk_id, 1)
         if found is None or not caller.sees(found.chunk.metadata.get("root")):
-            raise Problem(404, "There is no such passage")
+            raise Problem(
+                404, "There is no such passage", "If there was, it has changed: search anew."
+            )
         chunk = found.chunk
         neighbours = {
             name: chunk_uri(near.node_id)
