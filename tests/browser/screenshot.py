@@ -77,7 +77,7 @@ def photographed(page: Page, url: str) -> bytes:
         page.goto(f"{url}/#/documents")
         page.goto(f"{url}/#/")
         answer(page, question)
-    page.locator(".chip").first.click()
+    page.locator("button.chip").first.click()
     page.locator(".cited").wait_for()
     page.mouse.move(0, 0)
     return page.screenshot()

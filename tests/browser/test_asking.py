@@ -112,8 +112,48 @@ def test_the_badge_tells_why_and_asks_another_source(page, ask, models):
     expect(second.get_by_role("button", name="Answered from: Tables")).to_be_visible()
 
 
+def test_a_question_is_changed_and_asked_again(page, ask):
+    ask().get_by_role("button", name="Change the question").click()
+    expect(question_box(page)).to_be_focused()
+    expect(question_box(page)).to_have_value("When do goods go back?")
+    page.keyboard.type(" And lamps?")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("article")).to_have_count(2)
+    expect(page.get_by_role("heading", name="When do goods go back? And lamps?")).to_be_visible()
+
+
+def test_the_answer_is_copied_with_its_sources(page, ask):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    ask().get_by_role("button", name="Copy the answer").click()
+    expect(page.get_by_role("status").filter(has_text="Copied")).to_have_count(1)
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert re.fullmatch(r"They go back within \*\*30 days\*\* \[1\]\.\n\n\[1\] .*\.\w+.*", copied)
+
+
+def test_the_page_stays_where_it_is_read_until_the_end_is_asked_for(page, models):
+    models.script = [CutStream("\n\n".join(f"Part {n}." for n in range(80)), words=150, wait=20)]
+    turn = begin(page)
+    expect(turn).to_contain_text("Part 70")
+    expect(turn.get_by_role("heading").first).to_be_in_viewport()
+    page.get_by_role("button", name="To the end").click()
+    expect(page.get_by_role("button", name="To the end")).to_be_hidden()
+    expect(turn.get_by_text("Part 7", exact=False).last).to_be_in_viewport()
+    page.get_by_role("button", name="Stop").click()
+    expect(turn.get_by_text("Stopped.")).to_be_in_viewport()
+
+
+def test_what_was_there_stays_when_asking_again_reaches_no_server(page, models):
+    models.script = [CutStream("They go back within 30 days.", words=3)]
+    turn = begin(page)
+    expect(turn.get_by_role("alert")).to_contain_text("not complete")
+    page.route("**/turns", lambda route: route.abort())
+    turn.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert").last).to_contain_text("The server does not answer.")
+    expect(page.get_by_role("article")).to_contain_text("They go")
+
+
 def test_a_citation_opens_the_passage_with_its_place_and_the_original(page, ask, served):
-    chip = ask().locator(".chip")
+    chip = ask().locator("button.chip")
     chip.click()
     panel = page.get_by_role("complementary")
     title = panel.get_by_role("heading", level=2)
@@ -132,7 +172,7 @@ def test_the_cited_words_are_marked_and_what_stands_around_is_there(page, served
     upload = {"files": ("long.md", text.replace("part", "zebra"))}
     job = served.client.post("/api/documents", files=upload).json()["job"]
     assert served.finished(job)["status"] == "done"
-    begin(page, "Words of a long zebra?").locator(".chip").click()
+    begin(page, "Words of a long zebra?").locator("button.chip").click()
     panel = page.get_by_role("complementary")
     expect(
         panel.get_by_role("heading", name=re.compile("^Just (before|after)")).first
@@ -148,7 +188,7 @@ def test_follow_ups_share_a_session_that_a_reload_shows_again(page, ask, served)
     page.reload()
     expect(page.get_by_role("article")).to_have_count(2)
     expect(page.locator(".prose strong")).to_have_count(2)
-    expect(page.locator(".chip")).to_have_count(2)
+    expect(page.locator("button.chip")).to_have_count(2)
     assert [turn["number"] for turn in session_of(page, served)["turns"]] == [1, 2]
 
 
@@ -162,6 +202,11 @@ def test_thumbs_and_a_comment_are_stored(page, ask, served):
     comment.fill("Say which goods.")
     comment.press("Enter")
     expect(turn.get_by_text("Thank you.")).to_be_visible()
+    page.reload()
+    expect(thumb).to_have_attribute("aria-pressed", "true")
+    expect(turn.get_by_role("button", name="Good answer")).to_have_attribute(
+        "aria-pressed", "false"
+    )
     with served.kb.engine.connect() as connection:
         said = connection.exec_driver_sql("SELECT rating, comment FROM kb_feedback").all()
     assert (-1, "Say which goods.") in [tuple(each) for each in said]
@@ -189,6 +234,7 @@ def test_sessions_are_searched_renamed_exported_and_deleted(page, ask, served):
     chats = page.get_by_role("region", name="Chats")
     chats.get_by_role("searchbox").fill("zebras")
     expect(chats.get_by_role("link")).to_have_count(1)
+    expect(chats.locator(".excerpt")).to_contain_text("zebras")
     actions = chats.get_by_role("button", name="Actions for")
     actions.click()
     page.get_by_role("menuitem", name="Rename").click()

@@ -67,6 +67,14 @@ def test_a_cell_of_10_megabytes_leaves_the_page_quick(page, ask, models):
     harmless(page)
 
 
+def test_nothing_is_shown_in_another_order_than_it_has(page, ask, models):
+    models.script = ["SELECT '\u202egpj.exe' AS `a\u2067b`", "It is \u202egpj.exe, **so**."]
+    turn = ask("\u202egpj.exe?", "Tables")
+    turn.locator("[data-part=table]").click()
+    expect(turn.get_by_role("cell")).to_have_text("gpj.exe")
+    assert not set("\u202e\u2067") & set(page.locator("body").inner_text())
+
+
 def test_titles_of_sessions_and_names_of_documents_are_text(page, ask, visit):
     ask("<img src=x onerror=window.hacked=1>")
     expect(page.get_by_role("region", name="Chats")).to_contain_text("<img src=x onerror")

@@ -121,3 +121,18 @@ def test_a_table_in_the_answer_becomes_the_one_that_can_be_sorted(ask, models, s
     turn = ask(SALES, "Tables")
     expect(turn.locator(".prose .result")).to_have_count(1)
     expect(turn.locator("table:not(.result table)")).to_have_count(0)
+
+
+def test_zip_codes_stay_as_they_are_and_long_cells_and_lists_open(rows):
+    result = rows(f"SELECT '01067' AS zip, '{'word ' * 100}' AS note FROM orders")
+    cells = result.locator("tbody tr").first.get_by_role("cell")
+    expect(cells.first).to_have_text("01067")
+    cells.last.get_by_role("button", name="Show more").click()
+    expect(cells.last).to_have_text("word " * 100)
+
+
+def test_a_day_is_told_where_it_is_pointed_at(rows):
+    result = rows("SELECT month, revenue - 1000 AS change_of FROM sales")
+    expect(result.get_by_text("Feb 2025: -100.00")).to_have_css("opacity", "0")
+    result.locator(".strip").nth(1).hover()
+    expect(result.get_by_text("Feb 2025: -100.00")).to_have_css("opacity", "1")

@@ -11,6 +11,7 @@ export function announce(text) {
 }
 
 export function complain(error) {
+  document.querySelector(".toast")?.remove();
   const note = make("p", { class: "toast", role: "alert" }, t("error", { reason: error.message }));
   document.body.append(note);
   setTimeout(() => note.remove(), SHOWN);

@@ -23,6 +23,12 @@ export function sources(citations, searchId) {
   );
 }
 
+// To be pasted elsewhere.
+export function withSources(text, citations) {
+  const lines = citations.map((each) => `[${each.number}] ${each.title}, ${placeOf(each)}`);
+  return [text.trim(), lines.join("\n")].filter(Boolean).join("\n\n");
+}
+
 function source(citation, searchId) {
   return button(
     [

@@ -6,10 +6,13 @@ import { Composer } from "./composer.js";
 import { button, make } from "./dom.js";
 import { followed } from "./follow.js";
 import { asHtml } from "./prose.js";
+import { learnSources } from "./sources.js";
+import { learnedState } from "./state.js";
 import { TurnView } from "./turn.js";
 import { t } from "./words.js";
 
 const MOST_SUGGESTIONS = 4;
+const GONE = 404;
 
 export function randomId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) =>
@@ -40,9 +43,11 @@ export class Conversation {
     try {
       await this.showStored();
     } catch (error) {
+      const isGone = error.status === GONE;
+      const words = isGone ? t("noSuchChat") : t("error", { reason: error.message });
       this.turns.replaceChildren(
-        make("p", { class: "problem", role: "alert" }, t("error", { reason: error.message })),
-        button(t("again"), () => this.open()),
+        make("p", { class: "problem instead", role: "alert" }, words),
+        isGone ? "" : button(t("again"), () => this.open(), { class: "instead" }),
       );
     }
   }
@@ -54,11 +59,11 @@ export class Conversation {
   welcome() {
     const suggestions = make("ul", { class: "suggestions", "aria-label": t("suggestions") });
     const head = make("h1", {}, t("welcome"));
-    this.turns.replaceChildren(
-      make("div", { class: "welcome" }, head, make("p", {}, t("welcomeDetail")), suggestions),
-    );
+    const detail = make("p", {}, t("welcomeDetail"));
+    this.turns.replaceChildren(make("div", { class: "welcome" }, head, detail, suggestions));
     this.element.classList.add("new");
     this.composer.focus();
+    isEmpty().then((isNothing) => isNothing && detail.replaceChildren(...whatToDo()));
     suggested().then(
       (questions) => suggestions.append(...questions.map((each) => this.suggestion(each))),
       () => null,
@@ -103,9 +108,10 @@ export class Conversation {
   async ask(asked) {
     if (this.isBusy || !asked.message.trim()) return;
     this.element.classList.remove("new");
-    this.turns
-      .querySelector(".welcome")
-      ?.replaceWith(make("h1", { class: "hidden" }, asked.message));
+    if (!this.turns.querySelector("h1.hidden")) {
+      this.turns.querySelectorAll(".welcome, .instead").forEach((each) => each.remove());
+      this.turns.prepend(make("h1", { class: "hidden" }, asked.message));
+    }
     const turnId = asked.turnId ?? randomId();
     const former = this.turns.querySelector(`[data-turn="${turnId}"]`);
     const view = this.view(asked.message, turnId, asked);
@@ -167,6 +173,15 @@ export class Conversation {
   stop() {
     this.abort?.abort();
   }
+}
+
+async function isEmpty() {
+  const [{ documents }, sources] = await Promise.all([learnedState(), learnSources()]);
+  return documents === 0 && sources.length === 1;
+}
+
+function whatToDo() {
+  return [t("nothingYet"), " ", make("a", { href: "#/documents" }, t("addDocuments"))];
 }
 
 async function suggested() {

@@ -120,7 +120,7 @@ class DocumentList {
     this.more.hidden = this.shown >= total;
     this.count.textContent = t("documentsFound", { n: total });
     const isFiltered = Object.values(chosen).some(Boolean);
-    const nothing = t(isFiltered ? "noDocuments" : isMine ? "noDocumentsYet" : "noDocumentsAtAll");
+    const nothing = t(isFiltered ? "noDocuments" : isMine ? "noDocumentsYet" : "nothingYet");
     this.say(...(total ? [] : [make("p", {}, nothing)]));
   }
 

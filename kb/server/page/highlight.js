@@ -1,11 +1,12 @@
-// Marks an excerpt in a text without changing the text.
+// Marks an excerpt in a text without changing the text; returns its range.
 
 const NAME = "excerpt";
 
 export function highlight(root, excerpt) {
   CSS.highlights?.delete(NAME);
-  const range = excerpt && CSS.highlights && rangeOf(root, excerpt.replace(/\s*…$/, ""));
+  const range = excerpt && CSS.highlights ? rangeOf(root, excerpt.replace(/\s*…$/, "")) : null;
   if (range) CSS.highlights.set(NAME, new Highlight(range));
+  return range;
 }
 
 // Letters and digits are compared, because Markdown and white space differ between the two.

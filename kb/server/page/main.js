@@ -91,6 +91,9 @@ window.addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
   complain(event.reason);
 });
-show();
+// A file that is dropped beside its place would take the place of the page.
+for (const name of ["dragover", "drop"])
+  window.addEventListener(name, (event) => event.preventDefault());
 learnState();
+show();
 listSessions();

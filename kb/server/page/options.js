@@ -94,7 +94,9 @@ function select(label, choices, value, choose) {
 }
 
 function titleOf(key) {
-  return key === "language" ? t("language") : key.replaceAll("_", " ");
+  if (key === "language") return t("language");
+  const words = key.replaceAll("_", " ");
+  return words[0].toUpperCase() + words.slice(1);
 }
 
 function nameOf(key, value) {

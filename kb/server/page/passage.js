@@ -13,6 +13,9 @@ const MARKDOWN = [
   "text/html",
   "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 ];
+const PDF = "application/pdf";
+const ABOVE = 64; // pixels that show what stands before the cited words
+const FULL = 0.7; // of the longest line: a shorter one ends a paragraph
 let opener = null;
 let shown = 0;
 
@@ -60,27 +63,38 @@ function heading(citation) {
 
 async function partsOf(passage) {
   const all = [...passage.before, passage, ...passage.after];
-  if (!MARKDOWN.includes(passage.metadata.media_type))
-    return all.map((each) => make("p", { class: "tail" }, each.text));
-  return (await asHtml(all.map((each) => each.text))).map(fragment);
+  const type = passage.metadata.media_type;
+  if (MARKDOWN.includes(type)) return (await asHtml(all.map((each) => each.text))).map(fragment);
+  const shown = type === PDF ? (text) => reflowed(text) : (text) => text;
+  return all.map((each) => make("p", { class: "tail" }, shown(each.text)));
+}
+
+// Lines end where they did on the page, which is wider than the panel.
+function reflowed(text) {
+  const lines = text.split("\n");
+  const full = FULL * Math.max(...lines.map((line) => line.length));
+  return lines.map((line) => (line.length > full ? `${line} ` : `${line}\n`)).join("");
 }
 
 function show(citation, passage, parts) {
   const at = passage.before.length;
   const text = make("div", { class: "prose" }, parts[at]);
-  panel.lastChild.replaceWith(
-    make(
-      "div",
-      { class: "passage-body", tabindex: "0", role: "region", "aria-labelledby": "passage-title" },
-      make("p", { class: "where" }, where(passage)),
-      originalLink(passage, "original", icon("open"), t("original")),
-      around(t("before"), parts.slice(0, at)),
-      make("section", { class: "cited", "aria-label": t("cited") }, text),
-      around(t("after"), parts.slice(at + 1)),
-    ),
+  const place = make(
+    "div",
+    { class: "passage-place" },
+    make("p", { class: "where" }, where(passage)),
+    originalLink(passage, "original", icon("open"), t("original")),
   );
-  highlight(text, citation.excerpt);
-  text.scrollIntoView({ block: "nearest" });
+  const body = make(
+    "div",
+    { class: "passage-body", tabindex: "0", role: "region", "aria-labelledby": "passage-title" },
+    around(t("before"), parts.slice(0, at)),
+    make("section", { class: "cited", "aria-label": t("cited") }, text),
+    around(t("after"), parts.slice(at + 1)),
+  );
+  panel.lastChild.replaceWith(place, body);
+  const cited = highlight(text, citation.excerpt) ?? text;
+  body.scrollTop = cited.getBoundingClientRect().top - body.getBoundingClientRect().top - ABOVE;
 }
 
 function where({ path, headings, page, lines }) {

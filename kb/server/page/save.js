@@ -1,8 +1,10 @@
 // Files to keep, and text to take along.
 
 import { announce } from "./announce.js";
-import { make } from "./dom.js";
+import { icon, make } from "./dom.js";
 import { t } from "./words.js";
+
+const SHOWN = 1500; // milliseconds
 
 export function save(blob, name) {
   const url = URL.createObjectURL(blob);
@@ -10,8 +12,25 @@ export function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
+// A button that shows for a moment that it has copied; `words` stand beside its icon.
+export function copyButton(label, textOf, words = null) {
+  const attributes = { type: "button", "aria-label": label, title: label };
+  const kind = words ? null : "plain icon-button";
+  const element = make("button", { ...attributes, class: kind, click: clicked });
+  const show = (picture, said) => element.replaceChildren(icon(picture), words ? said : "");
+
+  async function clicked() {
+    await copy(textOf());
+    show("check", t("copied"));
+    setTimeout(() => show("copy", words), SHOWN);
+  }
+
+  show("copy", words);
+  return element;
+}
+
 // navigator.clipboard is there on https and localhost only.
-export async function copy(text) {
+async function copy(text) {
   await (navigator.clipboard ? navigator.clipboard.writeText(text) : copyBySelection(text));
   announce(t("copied"));
 }

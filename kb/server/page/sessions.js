@@ -6,12 +6,13 @@ import { dialog } from "./dialog.js";
 import { make } from "./dom.js";
 import { menu } from "./menu.js";
 import { save } from "./save.js";
-import { date, t } from "./words.js";
+import { ageOf, date, t } from "./words.js";
 
 const list = document.getElementById("session-list");
 const search = document.getElementById("session-search");
 let current = null;
 let asked = 0;
+let shown = "";
 
 export function offerSessionSearch() {
   let timer = null;
@@ -26,9 +27,12 @@ export async function listSessions() {
   const words = search.value.trim();
   const sessions = await get("api/sessions", { search: words });
   if (turn !== asked) return;
+  const told = JSON.stringify([words, sessions]);
+  if (told === shown) return; // a menu that is open stays so
+  shown = told;
   const empty = t(words ? "noSessionsFound" : "noSessions");
   list.replaceChildren(
-    ...(sessions.length ? sessions.map(entry) : [make("li", { class: "quiet" }, empty)]),
+    ...(sessions.length ? byAge(sessions) : [make("li", { class: "quiet" }, empty)]),
   );
   if (words) announce(sessions.length ? sessions.map((each) => each.title).join(", ") : empty);
   markSession(current);
@@ -40,6 +44,16 @@ export function markSession(id) {
     link.ariaCurrent = link.dataset.id === id ? "page" : null;
 }
 
+// A line before the first chat of each day or month.
+function byAge(sessions) {
+  const ages = sessions.map((each) => ageOf(each.updated));
+  return sessions.flatMap((session, at) =>
+    ages[at] === ages[at - 1]
+      ? [entry(session)]
+      : [make("li", { class: "age" }, ages[at]), entry(session)],
+  );
+}
+
 function entry(session) {
   const title = session.title || session.id;
   const link = make(
@@ -47,7 +61,7 @@ function entry(session) {
     {
       href: `#/chat/${encodeURIComponent(session.id)}`,
       "data-id": session.id,
-      title: date(session.updated),
+      title: `${title}\n${date(session.updated)}`,
     },
     make("span", { class: "title" }, title),
     session.excerpt ? make("span", { class: "excerpt" }, session.excerpt) : null,

@@ -2,13 +2,14 @@
 
 import { get } from "./api.js";
 
+const NOT_SET_UP = 409;
 let known = ["documents", "database", "both"];
 let learning = null;
 
 export function learnSources() {
   learning ??= get("api/tables").then(
     (tables) => (known = tables.length ? known : ["documents"]),
-    () => (known = ["documents"]),
+    (error) => (known = error.status === NOT_SET_UP ? ["documents"] : known),
   );
   return learning;
 }

@@ -10,17 +10,20 @@ let known = null;
 export function learnState() {
   known = get("api/status").then((status) => {
     const model = status.llm ?? t("noModel");
-    const line = t("state", { n: status.documents, model });
-    const parts = hasKey() ? [line, " · ", forgetButton(status.key)] : [line];
+    const line = make("span", {}, t("state", { n: status.documents, model }));
+    const parts = hasKey() ? [line, forgetButton(status.key)] : [line];
     document.getElementById("state").replaceChildren(...parts);
     return status;
   });
   return known;
 }
 
+export function learnedState() {
+  return (known ?? learnState()).catch(() => ({}));
+}
+
 export async function mayWrite() {
-  const { scope } = await (known ?? learnState()).catch(() => ({}));
-  return scope !== "read";
+  return (await learnedState()).scope !== "read";
 }
 
 function forgetButton(name) {

@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { announce } from "./announce.js";
 import { button, icon, make } from "./dom.js";
-import { copy } from "./save.js";
+import { copyButton } from "./save.js";
 import { coloured, withValues } from "./sql.js";
 import { t } from "./words.js";
 
@@ -18,7 +18,7 @@ export function statement(given, resultOf) {
   const buttons = make(
     "div",
     { class: "actions" },
-    button([icon("copy"), t("copy")], () => copy(withValues(sql, parameters))),
+    copyButton(t("copySql"), () => withValues(sql, parameters), t("copy")),
     button([icon("pencil"), t("edit")], () => edit()),
   );
   const element = make("div", { class: "statement" }, code, told(parameters), buttons);
@@ -61,7 +61,7 @@ function editorOf({ sql, parameters, verified }, resultOf) {
       { class: "actions" },
       run,
       button(t("check"), () => send(true)),
-      button([icon("copy"), t("copy")], () => copy(withValues(text.value, values.read()))),
+      copyButton(t("copySql"), () => withValues(text.value, values.read()), t("copy")),
     ),
     said,
     outcome,

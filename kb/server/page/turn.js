@@ -2,13 +2,13 @@
 
 import { announce } from "./announce.js";
 import { Problem } from "./api.js";
-import { chip, sources } from "./citations.js";
+import { chip, sources, withSources } from "./citations.js";
 import { button, iconButton, make } from "./dom.js";
 import { feedback } from "./feedback.js";
 import { menu } from "./menu.js";
 import { Prose, withCitations } from "./prose.js";
 import { resultOf } from "./result.js";
-import { copy } from "./save.js";
+import { copyButton } from "./save.js";
 import { sourcesBesides } from "./sources.js";
 import { number, t } from "./words.js";
 
@@ -187,7 +187,7 @@ export class TurnView {
       "footer",
       { class: "turn-actions" },
       feedback(this.sessionId, this.turnId, this.rating),
-      iconButton("copy", t("copyAnswer"), () => copy(this.prose.text)),
+      copyButton(t("copyAnswer"), () => withSources(this.prose.text, this.citations)),
       iconButton("pencil", t("editQuestion"), this.edit),
       seconds >= 0.05 && make("span", { class: "quiet" }, t("took", { seconds: rounded })),
     );

@@ -11,6 +11,8 @@ export const WORDS = {
     searchSessions: "Search chats",
     noSessions: "Nothing yet. Your chats will be kept here.",
     noSessionsFound: "No chat holds these words.",
+    noSuchChat: "This chat is not there any more.",
+    week: "Previous 7 days",
     sessionActions: "Actions for “{title}”",
     rename: "Rename",
     exportMarkdown: "Export as Markdown",
@@ -34,6 +36,8 @@ export const WORDS = {
     forgetKey: "Forget the key",
     welcome: "What would you like to know?",
     welcomeDetail: "Answers come from your documents and tables, each with its sources.",
+    nothingYet: "Nothing has been indexed yet.",
+    addDocuments: "Add documents",
     suggestions: "Questions to begin with",
     question: "Your question",
     placeholder: "Ask about your documents or your data",
@@ -95,6 +99,7 @@ export const WORDS = {
     saveCsv: "Save as CSV",
     copy: "Copy",
     copied: "Copied",
+    copySql: "Copy the SQL",
     edit: "Edit",
     run: "Run",
     running: "Running …",
@@ -153,11 +158,10 @@ export const WORDS = {
     forget: "Forget",
     noDocuments: "No document matches.",
     noDocumentsYet:
-      "Nothing has been indexed yet. Drop files on this page, or run `kb index PATH`.",
-    noDocumentsAtAll: "Nothing has been indexed yet.",
+      "Nothing has been indexed yet. Drop files on this page, or run “kb index PATH”.",
     more: "Show more",
     keyTitle: "This server asks for a key",
-    keyNeeded: "Enter one that `kb key create` has shown. It is kept until you close this tab.",
+    keyNeeded: "Enter one that was made with “kb key create”. It is kept until you close this tab.",
     keyRefused: "The key was refused. Enter another one.",
     key: "Key",
     keyUse: "Use the key",
@@ -174,6 +178,8 @@ export const WORDS = {
     searchSessions: "Chercher une conversation",
     noSessions: "Rien encore. Vos conversations seront gardées ici.",
     noSessionsFound: "Aucune conversation ne contient ces mots.",
+    noSuchChat: "Cette conversation n'est plus là.",
+    week: "7 derniers jours",
     sessionActions: "Actions pour « {title} »",
     rename: "Renommer",
     exportMarkdown: "Exporter en Markdown",
@@ -197,6 +203,8 @@ export const WORDS = {
     forgetKey: "Oublier la clé",
     welcome: "Que voulez-vous savoir ?",
     welcomeDetail: "Les réponses viennent de vos documents et de vos tables, avec leurs sources.",
+    nothingYet: "Rien n'est encore indexé.",
+    addDocuments: "Ajouter des documents",
     suggestions: "Des questions pour commencer",
     question: "Votre question",
     placeholder: "Interrogez vos documents ou vos données",
@@ -258,6 +266,7 @@ export const WORDS = {
     saveCsv: "Enregistrer en CSV",
     copy: "Copier",
     copied: "Copié",
+    copySql: "Copier le SQL",
     edit: "Modifier",
     run: "Exécuter",
     running: "Exécution …",
@@ -316,12 +325,11 @@ export const WORDS = {
     forget: "Oublier",
     noDocuments: "Aucun document ne correspond.",
     noDocumentsYet:
-      "Rien n'est encore indexé. Déposez des fichiers sur cette page, ou lancez `kb index CHEMIN`.",
-    noDocumentsAtAll: "Rien n'est encore indexé.",
+      "Rien n'est encore indexé. Déposez des fichiers sur cette page, ou lancez « kb index CHEMIN ».",
     more: "En montrer plus",
     keyTitle: "Ce serveur demande une clé",
     keyNeeded:
-      "Entrez une clé que `kb key create` a montrée. Elle est gardée jusqu'à la fermeture de cet onglet.",
+      "Entrez une clé faite par « kb key create ». Elle est gardée jusqu'à la fermeture de cet onglet.",
     keyRefused: "La clé a été refusée. Entrez-en une autre.",
     key: "Clé",
     keyUse: "Utiliser la clé",
@@ -330,6 +338,7 @@ export const WORDS = {
   },
 };
 
+const DAY = 86_400_000; // milliseconds
 let language = "en";
 let region = "en";
 
@@ -367,6 +376,15 @@ export function number(value, options = {}) {
 export function date(text, options = { dateStyle: "medium" }) {
   const zoned = /T.*(Z|[+-]\d\d:\d\d)$/.test(text) || !text.includes("T") ? text : `${text}Z`;
   return new Intl.DateTimeFormat(region, options).format(new Date(zoned));
+}
+
+// A day that is near, a week, or a month.
+export function ageOf(text) {
+  const day = new Date(text).setHours(0, 0, 0, 0);
+  const days = Math.round((new Date().setHours(0, 0, 0, 0) - day) / DAY);
+  if (days > 7) return date(text, { month: "long", year: "numeric" });
+  if (days > 1) return t("week");
+  return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(-days, "day");
 }
 
 // The words of the parts that stand in index.html.
