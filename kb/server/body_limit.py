@@ -37,14 +37,16 @@ class BodyLimit:
             except TimeoutError as error:
                 raise HTTPException(408) from error
             received += len(message.get("body", b""))
-            if received > (most := self._most(scope)):
-                raise HTTPException(413, f"It takes at most {most // 2**20} MB.")
+            contents, form = self._most(scope)
+            if received > contents + form:
+                raise HTTPException(413, f"It takes at most {contents // 2**20} MB.")
             is_whole = not message.get("more_body", False)
             return message
 
         await self._app(scope, counted, send)
 
-    def _most(self, scope: Scope) -> int:
+    def _most(self, scope: Scope) -> tuple[int, int]:
+        """Bytes of what is sent, and of the form around it."""
         is_upload = scope["path"] == _UPLOADS and scope["method"] == "POST"
         may_upload = is_upload and scope["state"]["caller"].may("write")
-        return self._upload_bytes + _FORM_BYTES if may_upload else _BODY_BYTES
+        return (self._upload_bytes, _FORM_BYTES) if may_upload else (_BODY_BYTES, 0)
