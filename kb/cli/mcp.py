@@ -50,7 +50,8 @@ def mcp(
         import mcp_types  # noqa: F401 - the extra is there, or its absence is explained
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"kb mcp needs {error.name}. From a checkout: pip install '.[mcp]'"
+            f"kb mcp needs {error.name}, which is not installed. From a checkout: "
+            "pip install '.[mcp]'"
         ) from error
     from kb.config import load_config
 

@@ -43,7 +43,8 @@ def serve(
         from kb.server.serve import run
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"kb serve needs {error.name}. From a checkout: pip install '.[serve]'"
+            f"kb serve needs {error.name}, which is not installed. From a checkout: "
+            "pip install '.[serve]'"
         ) from error
     from kb.config import load_config
 

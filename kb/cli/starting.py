@@ -41,13 +41,13 @@ def init(
 
 def _write_starting_config(file: Path) -> None:
     starting = resources.files("kb").joinpath("starting_config.yaml").read_text("utf-8")
-    name = _database_name(file.absolute().parent)
+    name = database_name(file.absolute().parent)
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("x", encoding="utf-8") as target:
         target.write(starting.replace(f"{'name: kb':<30}", f"{f'name: {name}':<29} ", 1))
 
 
-def _database_name(folder: Path) -> str:
+def database_name(folder: Path) -> str:
     """After the folder, so that each has a knowledge base of its own on the private server."""
     plain = normalize("NFKD", folder.name.lower()).encode("ascii", "ignore").decode()
     words = re.findall(r"[a-z0-9]+", plain)
