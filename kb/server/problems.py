@@ -1,7 +1,7 @@
 """Errors as problem documents (RFC 9457): what went wrong, without the insides of this machine."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kb.server.mistakes import mistakes_of
 from kb.server.plain import without_places
 from kb.server.request_id import current_id
 from kb.server.routes import routes_at
@@ -21,8 +22,6 @@ from stores import errors
 
 MEDIA_TYPE: Final = "application/problem+json"
 _MOST_CHARACTERS: Final = 1000  # of a detail, which may quote a statement
-_MOST_MISTAKES: Final = 20
-_PLACE_CHARACTERS: Final = 60  # of each part, which may be a key of the client's
 OPENAI_PATHS: Final = "/v1/"
 _CODES: Final = {401: "invalid_api_key", 429: "rate_limit_exceeded"}  # as clients of OpenAI know
 _log = logging.getLogger(__name__)
@@ -180,29 +179,10 @@ def _methods(request: Request) -> set[str]:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
-    mistakes = [
-        {"place": _place(each["loc"]), "reason": _reason(each)}
-        for each in error.errors()[:_MOST_MISTAKES]
-    ]
+    mistakes = mistakes_of(error.errors())
     told = "; ".join(f"{each['place']}: {each['reason']}" for each in mistakes[:3])
     problem = Problem(422, "The request is not understood", told, more={"mistakes": mistakes})
     return response_of(problem, request.url.path)
-
-
-def _place(parts: Sequence[Any]) -> str:
-    return ".".join(str(part)[:_PLACE_CHARACTERS] for part in parts)
-
-
-def _reason(mistake: Mapping[str, Any]) -> str:
-    """The validator's words; where these are about programs, ours."""
-    match mistake["type"]:
-        case "model_attributes_type":
-            return "Send a JSON object, as Content-Type: application/json"
-        case "json_invalid":
-            return f"This is not JSON: {mistake['ctx']['error']}"
-        case "extra_forbidden":
-            return "There is no such field"
-    return str(mistake["msg"]).removeprefix("Value error, ")
 
 
 def response_of(problem: Problem, path: str = "") -> JSONResponse:

@@ -109,6 +109,13 @@ def test_what_makes_no_sense_is_a_problem_with_an_id(api, body):
     [
         ({"question": "\x01 "}, "body.question: It is empty"),
         ({"question": "x", "unknown": 1}, "body.unknown: There is no such field"),
+        (
+            {"question": "x", "filters": {"a": None}},
+            (
+                "body.filters.a: Input should be a valid string, or a valid integer, "
+                "or a valid number, or a valid list"
+            ),
+        ),
         ([], "body: Send a JSON object, as Content-Type: application/json"),
         ({"x" * 999: 1}, f"body.question: Field required; body.{'x' * 60}: There is no such field"),
     ],

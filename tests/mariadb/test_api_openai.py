@@ -198,6 +198,8 @@ def test_embeddings_are_those_that_documents_are_found_by(api, client):
     assert len(client.embeddings.create(model="kb-embedding", input="goods").data) == 1
     with pytest.raises(openai.UnprocessableEntityError, match="There are 8"):
         client.embeddings.create(model="kb-embedding", input="goods", dimensions=4)
+    with pytest.raises(openai.UnprocessableEntityError, match=r"body\.input: .* a valid string"):
+        client.embeddings.create(model="kb-embedding", input=[[1, 2]])
     with pytest.raises(openai.NotFoundError):
         client.embeddings.create(model="text-embedding-3-small", input="goods")
 

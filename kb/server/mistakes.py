@@ -1,0 +1,40 @@
+"""What is wrong with a request, in words for who has sent it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+_MOST: Final = 20
+_PLACE_CHARACTERS: Final = 60  # of each part, which may be a key of the client's
+_TYPES: Final = frozenset({"str", "int", "float"})
+
+
+def mistakes_of(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The first ones of a validator's, each place once; nothing of what was sent but its keys."""
+    reasons: dict[str, list[str]] = {}
+    for error in errors[:_MOST]:
+        reasons.setdefault(_place(error["loc"]), []).append(_reason(error))
+    return [{"place": place, "reason": _either(told)} for place, told in reasons.items()]
+
+
+def _place(parts: Sequence[Any]) -> str:
+    """Without the validator's names for the types that it has tried there."""
+    names = (str(part)[:_PLACE_CHARACTERS] for part in parts)
+    return ".".join(name for name in names if "[" not in name and name not in _TYPES)
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    """The validator's words; where these are about programs, ours."""
+    match error["type"]:
+        case "model_attributes_type":
+            return "Send a JSON object, as Content-Type: application/json"
+        case "json_invalid":
+            return f"This is not JSON: {error['ctx']['error']}"
+        case "extra_forbidden":
+            return "There is no such field"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _either(reasons: Sequence[str]) -> str:
+    """Of one place, which takes values of several types."""
+    first, *others = dict.fromkeys(reasons)
+    return ", or ".join([first, *(each.removeprefix("Input should be ") for each in others)])
