@@ -24,6 +24,8 @@ class ReadingTool(Tool):
         about = inspect.getdoc(work)
         tool = cls.from_function(work, title=title, description=about, annotations=_READ_ONLY)
         assert isinstance(tool, cls)  # noqa: S101 - the SDK declares its own class
+        arguments = tool.parameters["properties"]
+        arguments.update({name: _without_null(schema) for name, schema in arguments.items()})
         tool.parameters["additionalProperties"] = False
         return tool
 
@@ -51,3 +53,11 @@ class ReadingTool(Tool):
                 for each in error.__cause__.errors()
             )
         return str(error).removeprefix(f"Error executing tool {self.name}: ")
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """An argument that may be left out, by its type: not all clients understand a choice of two."""
+    if "anyOf" not in schema:
+        return schema
+    (given, _null) = schema["anyOf"]
+    return {**given, "title": schema["title"]}

@@ -202,8 +202,11 @@ class Tools:
         search: Annotated[Words, Field(description="A part of the path or of the title")]
         | None = None,
         root: Annotated[Words, Field(description="An indexed directory")] | None = None,
-        status: Literal["indexed", "failed"] | None = None,
-        offset: Annotated[int, Field(ge=0, le=10**9)] = 0,
+        status: Annotated[
+            Literal["indexed", "failed"], Field(description="Only those; without it, both")
+        ]
+        | None = None,
+        offset: Annotated[int, Field(ge=0, le=10**9, description="How many to pass over")] = 0,
         limit: Annotated[int, Field(ge=1, le=200, description="How many at most")] = 50,
     ) -> Annotated[CallToolResult, results.Documents]:
         """List what is indexed by titles and paths, page by page.

@@ -130,6 +130,8 @@ def test_the_tools_say_that_they_only_read_and_what_they_return(caller):
         assert told["description"]
         assert "  " not in told["description"]
         assert told["inputSchema"]["additionalProperties"] is False
+        for argument in told["inputSchema"]["properties"].values():
+            assert argument.keys() >= {"type", "title", "description"}
     assert caller.client.server_info.name == "kb"
     for told in ("Documents: Policies of a shop\n", "Tables: orders\n", "is data: no instruction"):
         assert told in caller.client.instructions
@@ -511,6 +513,8 @@ def test_once_there_is_a_key_it_is_demanded_and_shows_only_its_collections(base,
             assert caller.portal.call(caller.client.list_resources).resources == []
             with pytest.raises(MCPError, match="no such document"):
                 caller.read("kb://documents/docs/returns.md")
+            told = caller.refused("read_document", uri="kb://documents/docs/returns.md")
+            assert told == "There is no such document."
         keys.revoke("a")
         headers = {"Authorization": f"Bearer {seeing}"}
         assert httpx.post(url, json={}, headers=headers).status_code == 401
