@@ -4,9 +4,11 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+from limits.errors import StorageError
 
 from kb.config import ServeConfig
 from kb.library import upload_name
+from kb.server.access import Caller
 from kb.server.limits import Limits
 from kb.server.plain import plain, without_places
 from kb.server.problems import Problem, openai_error, problem_of
@@ -126,3 +128,12 @@ def test_limits_in_redis_say_which_package_they_need(monkeypatch):
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(errors.ConfigError, match="pip install redis"):
         Limits(ServeConfig(redis_url="redis://:canary@localhost:6379"))
+
+
+async def test_an_answer_is_not_lost_when_its_tokens_cannot_be_counted(caplog):
+    limits = Limits(ServeConfig(redis_url="redis://127.0.0.1:1"))
+    caller = Caller("ana", "read", tokens_per_day=10)
+    with pytest.raises(StorageError):
+        await limits.require_tokens(caller)
+    await limits.count_tokens(caller, 7)
+    assert "7 tokens of ana are not counted" in caplog.text
