@@ -67,6 +67,11 @@ def test_numbers_that_do_not_follow_the_pages_are_text():
     assert without_running_lines(pages) == pages
 
 
+def test_no_empty_lines_stay_where_a_line_was():
+    pages = [f"\n{text}\n\nPage {at}\n" for at, text in enumerate(BODIES, start=1)]
+    assert without_running_lines(pages) == BODIES
+
+
 def test_a_page_of_nothing_else_stays_as_it_is():
     assert without_running_lines(["Page 1", "Page 2", ""]) == ["Page 1", "Page 2", ""]
     assert without_running_lines(["same"] * 3) == ["same"] * 3

@@ -80,7 +80,7 @@ def _without(page: str, number: int, running: set[_Habit], told: set[_Habit]) ->
                 gone.add(at)
             told |= kept
     text = "\n".join(line for at, line in enumerate(page.split("\n")) if at not in gone)
-    return text if text.strip() else page
+    return text.strip("\n") if gone and text.strip() else page
 
 
 def _has_letters(text: str) -> bool:
