@@ -154,7 +154,10 @@ def test_what_was_there_stays_when_asking_again_reaches_no_server(page, models):
 
 def test_a_citation_opens_the_passage_with_its_place_and_the_original(page, ask, served):
     chip = ask().locator("button.chip")
+    chip.hover()
+    expect(page.locator(".preview")).to_contain_text(re.compile(r"\.(md|html)"))
     chip.click()
+    expect(page.locator(".preview")).to_have_count(0)
     panel = page.get_by_role("complementary")
     title = panel.get_by_role("heading", level=2)
     expect(title).to_be_focused()

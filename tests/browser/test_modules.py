@@ -153,6 +153,18 @@ def test_times_below_a_chart_are_short(call, column, values, labels):
     assert call("times", "shortTimes", columns_of(column)[0], values) == labels
 
 
+@pytest.mark.parametrize(
+    ("excerpt", "place"),
+    [
+        ("Goods go back …", "#:~:text=Goods%20go%20back"),
+        ("a b c d e f g-h i, j", "#:~:text=a%20b%20c%20d,f%20g%2Dh%20i%2C%20j"),
+        (None, ""),
+    ],
+)
+def test_the_original_opens_at_the_cited_words(call, excerpt, place):
+    assert call("original", "placeOf", excerpt) == place
+
+
 def test_problems_that_are_told_in_french_are_problems_of_the_server(page):
     french = page.evaluate("async () => (await import('/page/problems.js')).FRENCH")
     server = "\n".join(file.read_text("utf-8") for file in FILES.parent.glob("*.py"))

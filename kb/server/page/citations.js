@@ -2,14 +2,19 @@
 
 import { button, make } from "./dom.js";
 import { openPassage } from "./passage.js";
+import { previewed } from "./preview.js";
 import { t } from "./words.js";
 
 export function chip(citation, searchId) {
-  return button(String(citation.number), (event) => open(event, citation, searchId), {
+  const element = button(String(citation.number), (event) => open(event, citation, searchId), {
     class: "chip",
     "aria-label": labelOf(citation),
-    title: `${citation.title}\n${placeOf(citation)}\n\n${citation.excerpt ?? ""}`,
   });
+  return previewed(element, () => [
+    make("p", { class: "title" }, citation.title),
+    make("p", { class: "quiet" }, placeOf(citation)),
+    citation.excerpt ? make("p", {}, citation.excerpt) : null,
+  ]);
 }
 
 export function sources(citations, searchId) {

@@ -83,7 +83,12 @@ function show(citation, passage, parts) {
     "div",
     { class: "passage-place" },
     make("p", { class: "where" }, where(passage)),
-    originalLink(passage, "original", icon("open"), t("original")),
+    originalLink(
+      { ...passage, excerpt: citation.excerpt },
+      "original",
+      icon("open"),
+      t("original"),
+    ),
   );
   const body = make(
     "div",

@@ -21,8 +21,13 @@ export const FRENCH = {
   "Too much at once": "Trop de demandes à la fois. Réessayez dans un instant.",
 };
 
-export function told({ title, detail = "" }) {
-  const french = spoken() === "fr" && FRENCH[title];
+const FRENCH_OF_STATUS = {
+  404: "Cela n'est pas, ou plus, là.",
+  413: "C'est trop volumineux pour ce serveur.",
+};
+
+export function told({ title, detail = "", status }) {
+  const french = spoken() === "fr" && (FRENCH[title] ?? FRENCH_OF_STATUS[status]);
   if (french) return french.replace("{detail}", () => detail);
   return [title, detail].filter(Boolean).join(". ");
 }

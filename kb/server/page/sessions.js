@@ -82,6 +82,7 @@ async function rename(session) {
     maxlength: 255,
     autofocus: true,
   });
+  input.addEventListener("focus", () => input.select());
   const body = make("label", { class: "field" }, t("title"), input);
   if (!(await dialog({ title: t("rename"), body, accept: t("save") }))) return;
   await patch(address("api/sessions", session.id), { title: input.value });

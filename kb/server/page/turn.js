@@ -109,7 +109,8 @@ export class TurnView {
   async broken(reason) {
     this.settle();
     if (this.prose.text) await this.finish(this.prose.text);
-    if (!reason) return this.note(t("stopped"), () => this.again());
+    const again = () => this.again();
+    if (!reason) return this.note(t(this.prose.text ? "stopped" : "stoppedAtOnce"), again);
     const words = t(this.prose.text ? "cut" : "failed", { reason: reason.message });
     this.note(words, () => this.retry(), { class: "problem", role: "alert" });
   }

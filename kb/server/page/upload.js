@@ -45,8 +45,20 @@ export class Upload {
     page.addEventListener("dragleave", over(false));
     page.addEventListener("drop", (event) => {
       over(false)(event);
-      this.send([...event.dataTransfer.files]);
+      this.take([...event.dataTransfer.items]);
     });
+  }
+
+  // Of a directory browsers give a file that cannot be read.
+  take(items) {
+    const dropped = items.filter((each) => each.kind === "file");
+    const isDirectory = (each) => each.webkitGetAsEntry()?.isDirectory;
+    for (const each of dropped.filter(isDirectory)) {
+      const bar = progress(shown(each.getAsFile().name));
+      bar.end(t("noDirectories"), "problem");
+      this.bars.prepend(bar.element);
+    }
+    this.send(dropped.filter((each) => !isDirectory(each)).map((each) => each.getAsFile()));
   }
 
   async send(files, replace = false) {
