@@ -37,8 +37,8 @@ class ReadingTool(Tool):
     ) -> Any:
         known = self.parameters["properties"]
         if strange := [name for name in arguments if name not in known]:
-            takes = ", ".join(known) or "none"
-            raise ToolError(f"There is no argument {', '.join(strange)}. There are: {takes}.")
+            there = ", ".join(known)
+            raise ToolError(f"There is no argument {', '.join(strange)}. There are: {there}.")
         try:
             return await super().run(arguments, context, convert_result)
         except UnexpectedToolError:

@@ -23,7 +23,7 @@ class _Habit(NamedTuple):
     words: str
     ahead: int | None  # how far a number in it is ahead of the page; None when it stays the same
 
-    def is_kept(self, times: int, pages: int) -> bool:
+    def is_running(self, times: int, pages: int) -> bool:
         """Whether most pages have it, and it is nothing that a text may begin or end with."""
         if times * 2 <= pages:
             return False
@@ -42,7 +42,7 @@ def without_running_lines(pages: Sequence[str]) -> list[str]:
         chain.from_iterable(_habits(page, number) for number, page in enumerate(pages, start=1))
     )
     filled = sum(bool(page.strip()) for page in pages)
-    running = {habit for habit, times in seen.items() if habit.is_kept(times, filled)}
+    running = {habit for habit, times in seen.items() if habit.is_running(times, filled)}
     told: set[_Habit] = set()
     return [_without(page, number, running, told) for number, page in enumerate(pages, start=1)]
 
@@ -75,10 +75,10 @@ def _without(page: str, number: int, running: set[_Habit], told: set[_Habit]) ->
     gone: set[int] = set()
     for edge in _edges(page, number):
         for at, habits in takewhile(lambda line: line[1] & running, edge):
-            kept = habits & running
-            if kept <= told or any(habit.ahead is not None for habit in kept):
+            found = habits & running
+            if found <= told or any(habit.ahead is not None for habit in found):
                 gone.add(at)
-            told |= kept
+            told |= found
     text = "\n".join(line for at, line in enumerate(page.split("\n")) if at not in gone)
     return text.strip("\n") if gone and text.strip() else page
 
