@@ -166,7 +166,7 @@ def test_the_original_opens_at_the_cited_words(call, excerpt, place):
 
 
 def test_problems_that_are_told_in_french_are_problems_of_the_server(page):
-    french = page.evaluate("async () => (await import('/page/problems.js')).FRENCH")
+    french = page.evaluate("async () => (await import('/page/problems.js')).FRENCH_OF_TITLE")
     server = "\n".join(file.read_text("utf-8") for file in FILES.parent.glob("*.py"))
     assert [title for title in french if f'"{title}"' not in server] == []
 

@@ -15,7 +15,11 @@ export function offerOptions() {
   const fields = make("div", { class: "sheet above" });
   const details = make("details", { class: "menu options" }, summary, fields);
   const changed = () => mark(summary);
-  offered(changed).then((all) => fields.append(...all));
+  const outside = (event) => details.contains(event.target) || (details.open = false);
+  details.addEventListener("toggle", async () => {
+    document[details.open ? "addEventListener" : "removeEventListener"]("pointerdown", outside);
+    if (details.open) fields.replaceChildren(...(await offered(changed)));
+  });
   details.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !details.open) return;
     event.stopPropagation();
@@ -24,9 +28,6 @@ export function offerOptions() {
   });
   details.addEventListener("focusout", (event) => {
     if (event.relatedTarget && !details.contains(event.relatedTarget)) details.open = false;
-  });
-  document.addEventListener("pointerdown", (event) => {
-    if (!details.contains(event.target)) details.open = false;
   });
   changed();
   return details;
@@ -46,6 +47,7 @@ async function offered(changed) {
     get("api/filters").catch(() => []),
   ]);
   const selects = filters.map((each) => filterBy(each, changed));
+  changed();
   const legend = make("legend", {}, t("filters"));
   return [
     profileOf(profiles, changed),
@@ -71,6 +73,7 @@ function filterBy({ key, values }, changed) {
     `${nameOf(key, value)} (${documents})`,
   ]);
   const all = [[null, t("any")], ...choices];
+  if (!values.some(({ value }) => value === chosen.filters[key])) delete chosen.filters[key];
   return select(titleOf(key), all, chosen.filters[key] ?? null, (value) => {
     if (value === null) delete chosen.filters[key];
     else chosen.filters[key] = value;

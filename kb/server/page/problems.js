@@ -2,7 +2,7 @@
 
 import { spoken } from "./words.js";
 
-export const FRENCH = {
+export const FRENCH_OF_TITLE = {
   "A key is needed": "Il faut une clé.",
   "Something failed": "Une erreur s'est produite ; le journal du serveur en dit plus.",
   "The database does not answer": "La base de données ne répond pas. Réessayez dans un instant.",
@@ -27,7 +27,7 @@ const FRENCH_OF_STATUS = {
 };
 
 export function told({ title, detail = "", status }) {
-  const french = spoken() === "fr" && (FRENCH[title] ?? FRENCH_OF_STATUS[status]);
+  const french = spoken() === "fr" && (FRENCH_OF_TITLE[title] ?? FRENCH_OF_STATUS[status]);
   if (french) return french.replace("{detail}", () => detail);
   return [title, detail].filter(Boolean).join(". ");
 }
