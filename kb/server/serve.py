@@ -9,6 +9,7 @@ from uvicorn.supervisors import Multiprocess
 
 from kb.config import Config
 from kb.server.app import make_app
+from kb.server.connection import BoundedConnection
 
 _GRACE: Final = 300  # seconds that running answers have when the server is to stop
 _STARTING: Final = 120  # seconds, after which a process that says nothing is replaced
@@ -42,6 +43,7 @@ def run(config: Config, host: str, port: int, processes: int) -> None:
         partial(make_app, config, host=host),
         factory=True,
         lifespan="on",
+        http=BoundedConnection,
         host=host,
         port=port,
         workers=processes,

@@ -1,0 +1,101 @@
+"""Connections that nobody has let in yet: how much they may send, and how long they may wait."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from kb.server import connection
+from kb.server.connection import BoundedConnection
+
+HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+async def counting(scope, receive, send) -> None:
+    """Answers with the bytes of the body."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+    body = str(size).encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    config = uvicorn.Config(counting, http=BoundedConnection, log_config=None)
+    config.load()
+    state = ServerState()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: BoundedConnection(config, state, {}), "127.0.0.1", 0
+    )
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def told(port: int, *pieces: bytes) -> bytes:
+    """What is answered until the server closes the connection, or has answered the body's size."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = b""
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        async with asyncio.timeout(5):
+            while not answer.endswith((b"2000000", b"\r\n\r\n7")):
+                if not (piece := await reader.read(1000)):
+                    break
+                answer += piece
+    except ConnectionError:
+        pass  # the server has closed it
+    finally:
+        writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [
+        (HEAD, b"X: " + b"a" * 1000 + b"\r\n"),
+        (HEAD + b"X: ", b"a" * 1000),
+        (b"GET /", b"a" * 1000),
+        (CHUNKED + b"1;", b"a" * 1000),
+        (CHUNKED + b"1\r\nx\r\n0\r\n", b"X: " + b"a" * 1000 + b"\r\n"),
+    ],
+    ids=["headers", "a header", "an address", "a chunk's extension", "trailers"],
+)
+async def test_what_has_no_end_is_broken_off(port, begin, piece):
+    answer = await told(port, begin, *[piece] * 2000)
+    assert b" 200 " not in answer
+
+
+async def test_a_body_may_be_larger_than_headers_may(port):
+    body = b"x" * 2_000_000
+    whole = HEAD + b"Content-Length: 2000000\r\n\r\n" + body
+    assert (await told(port, whole)).endswith(b"\r\n\r\n2000000")
+    pieces = [whole[at : at + 1000] for at in range(0, len(whole), 1000)]
+    assert (await told(port, *pieces)).endswith(b"\r\n\r\n2000000")
+
+
+async def test_many_requests_follow_each_other_on_one_connection(port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(100):
+        writer.write(HEAD + b"Cookie: " + b"a" * 2000 + b"\r\nContent-Length: 7\r\n\r\n1234567")
+        assert (await reader.readuntil(b"\r\n\r\n7")).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"", HEAD, HEAD + b"Content-Length: 7\r\n\r\n1234567POST"])
+async def test_who_sends_no_whole_request_is_not_waited_for(port, sent, monkeypatch):
+    monkeypatch.setattr(connection, "_HEAD_SECONDS", 0.1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    assert answer.count(b"HTTP/1.1 200") == sent.count(b"7\r\n")
+    writer.close()
