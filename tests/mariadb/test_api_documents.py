@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from api_server import configured, database_of, running
 from model_server import FakeModels
+from sample_files import pdf_file
 
 from kb.app import KnowledgeBase
 from kb.server.runner import Runner
@@ -174,6 +175,18 @@ def test_what_a_browser_would_run_is_only_saved(client):
     text = client.get("/api/documents/documents/kettle.md/original")
     assert text.headers["content-type"] == "text/plain; charset=utf-8"
     assert text.headers["content-disposition"].startswith("inline")
+    assert text.headers["content-security-policy"].startswith("sandbox")
+
+
+def test_a_pdf_is_shown_outside_of_a_sandbox_in_which_browsers_have_no_viewer(
+    client, api, tmp_path
+):
+    content = pdf_file(tmp_path / "shown.pdf", ["Words of a page."]).read_bytes()
+    api.finished(upload(client, "shown.pdf", content).json()["job"])
+    pdf = client.get("/api/documents/uploads/shown.pdf/original")
+    assert pdf.headers["content-type"] == "application/pdf"
+    assert pdf.headers["content-disposition"].startswith("inline")
+    assert pdf.headers["content-security-policy"] == "frame-ancestors 'none'"
 
 
 @pytest.mark.parametrize(
