@@ -1,7 +1,7 @@
 """Tiny files of the formats that no library here writes."""
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -49,8 +49,21 @@ def docx_file(path: Path, paragraphs: list[tuple[str, str]], table: list[list[st
     return zip_file(path, DOCX_PARTS | {"word/document.xml": document})
 
 
-def pdf_file(path: Path, pages: list[str], *, title: str = "", encrypted: bool = False) -> Path:
-    """Pages of Helvetica; the encrypted one has a key that no empty password opens."""
+def _pdf_line(words: str, is_large: bool) -> str:
+    size, drop = (20, 24) if is_large else (12, 14)
+    escaped = words.replace("(", r"\(").replace(")", r"\)")
+    return f"/F1 {size} Tf 0 {-drop} Td ({escaped}) Tj"
+
+
+def pdf_file(
+    path: Path,
+    pages: list[str],
+    *,
+    title: str = "",
+    large: Collection[str] = (),
+    encrypted: bool = False,
+) -> Path:
+    """Pages of Helvetica, some of their lines `large`; no empty password opens the encrypted."""
     kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
@@ -59,8 +72,9 @@ def pdf_file(path: Path, pages: list[str], *, title: str = "", encrypted: bool =
     ]
     layout = "/MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >>"
     for number, text in enumerate(pages):
-        lines = text.replace("(", r"\(").replace(")", r"\)").split("\n")
-        stream = "BT /F1 12 Tf 14 TL 50 800 Td " + " T* ".join(f"({line}) Tj" for line in lines)
+        stream = "BT 50 814 Td " + " ".join(
+            _pdf_line(line, line in large) for line in text.split("\n")
+        )
         objects += [
             f"<< /Type /Page /Parent 2 0 R {layout} /Contents {5 + 2 * number} 0 R >>",
             f"<< /Length {len(stream) + 3} >>\nstream\n{stream} ET\nendstream",

@@ -17,7 +17,7 @@ _Path = tuple[str, ...]
 def chunks_of(section: Section, kind: Kind) -> Iterator[Chunk]:
     """Yield the chunks of a section in order."""
     offsets = line_offsets(section.text)
-    for group in _with_tiny_ones_joined(_by_heading(pieces_of(section.text, kind))):
+    for group in _with_tiny_ones_joined(_by_heading(pieces_of(section.text, kind, section.above))):
         for packed in _packed(group):
             yield _chunk(section, packed, offsets)
 

@@ -7,6 +7,8 @@ from typing import Literal
 from stores.errors import KBError
 
 Kind = Literal["markdown", "text", "code", "rows"]
+Outline = tuple[tuple[int, str], ...]
+"""Headings, each with its level, every one below the one before."""
 Scalar = str | int | float | bool
 Metadata = dict[str, Scalar | list[Scalar]]
 
@@ -42,6 +44,8 @@ class Section:
     page: int | None = None
     first_line: int | None = None
     """The line of the file (1-based) where the text begins; None when it is not the file's own."""
+    above: Outline = ()
+    """The headings that sections before it have left open, when they are markdown."""
     chunks: tuple[Chunk, ...] = ()
     """Filled when the document is read, and thus in the bounded process."""
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from markdown_it.tree import SyntaxTreeNode
 
-from kb.indexing.document import Kind
+from kb.indexing.document import Kind, Outline
 from kb.indexing.markdown import block_tree, heading_level, heading_text, is_table_delimiter
 
 TARGET = 1_000
@@ -39,10 +39,13 @@ class Piece:
     closer: str = ""
 
 
-def pieces_of(text: str, kind: Kind) -> Iterator[Piece]:
-    """Yield pieces of at most CAP characters, in order; only blanks lie between them."""
+def pieces_of(text: str, kind: Kind, above: Outline = ()) -> Iterator[Piece]:
+    """Yield pieces of at most CAP characters, in order; only blanks lie between them.
+
+    `above` are the headings over the beginning of markdown.
+    """
     if kind == "markdown":
-        return _Markdown(text).pieces()
+        return _Markdown(text, above).pieces()
     if kind == "rows":
         return _rows(text)
     return _code(text) if kind == "code" else _prose(text, (0, len(text)))
@@ -124,10 +127,10 @@ def _rows(text: str) -> Iterator[Piece]:
 class _Markdown:
     """One pass over the blocks of a text, which collects the path of headings."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, above: Outline) -> None:
         self._text = text
         self._lines = line_offsets(text)
-        self._headings: list[tuple[int, str]] = []
+        self._headings = list(above)
 
     def pieces(self) -> Iterator[Piece]:
         yield from self._between(block_tree(self._text), (0, len(self._text)))

@@ -10,7 +10,7 @@ from kb.evaluation.summary import Outcome
 
 ROOT = Path(__file__).parents[2]
 # A little below what was measured when they were set.
-FLOORS = {"ndcg": 0.87, "hit@5": 0.95, "answer@1": 0.34, "answer@3": 0.52, "abstained": 0.9}
+FLOORS = {"ndcg": 0.87, "hit@5": 0.95, "answer@1": 0.25, "answer@3": 0.55, "abstained": 0.9}
 MOST_REFUSED = 0.09
 
 

@@ -330,7 +330,8 @@ def test_a_pdf_is_read_page_by_page(tmp_path):
     document = read(pdf_file(tmp_path / "a.pdf", pages, title="Untitled"))
     assert document.title == "Manuel Moka"
     assert [(section.page, section.text) for section in document.sections] == [
-        *enumerate(pages, start=1)
+        (1, pages[0].replace("\n", "\n\n")),
+        (2, pages[1]),
     ]
     assert read(pdf_file(tmp_path / "b.pdf", pages, title="Moka 3")).title == "Moka 3"
 

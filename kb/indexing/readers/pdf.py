@@ -1,17 +1,19 @@
 """PDF, page by page."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from kb.indexing.document import MAX_TEXT, TOO_MUCH_TEXT, Extract, Section, UnreadableFile
+from kb.indexing.document import MAX_TEXT, TOO_MUCH_TEXT, Extract, Outline, Section, UnreadableFile
+from kb.indexing.readers.pdf_layout import Line, as_markdown, layout_of, lines_of
 from kb.indexing.readers.running_lines import without_running_lines
 from kb.indexing.readers.text import looks_like_title
 
 LINE_END_HYPHEN = re.compile("[\x02\ufffe]\r?\n?")
+HEADING = re.compile(r"^(?P<marks>#{1,6}) (?P<words>.+)$", re.MULTILINE)
 POOR_TITLE = re.compile(
     r"untitled|sans titre|(document|pr[eé]sentation)\s*\d*|.*\.\w{2,5}", re.IGNORECASE
 )
@@ -23,35 +25,47 @@ def read(path: Path) -> Extract:
     except pdfium.PdfiumError as error:
         raise UnreadableFile(_why(error)) from error
     try:
-        pages = without_running_lines(list(_pages(pdf)))
+        laid_out = list(_pages(pdf))
         title = pdf.get_metadata_value("Title").removeprefix("Microsoft Word - ").strip()
     finally:
         pdf.close()
+    layout = layout_of(laid_out)
+    texts = [LINE_END_HYPHEN.sub("", as_markdown(lines, layout)) for lines in laid_out]
+    pages = without_running_lines(texts)
     if not any(page.strip() for page in pages):
         raise UnreadableFile("no text: is it a scan?")
     return Extract(
-        kind="text",
-        sections=tuple(Section(page, page=at) for at, page in enumerate(pages, start=1)),
+        kind="markdown",
+        sections=tuple(_sections(pages)),
         title="" if POOR_TITLE.fullmatch(title) else title,
         property_title=_first_title(pages),
     )
 
 
-def _pages(pdf: pdfium.PdfDocument) -> Iterator[str]:
+def _pages(pdf: pdfium.PdfDocument) -> Iterator[list[Line]]:
     total = 0
     for page in pdf:
         text_page = page.get_textpage()
-        text = text_page.get_text_bounded().replace("\r\n", "\n")
+        lines = lines_of(text_page)
         text_page.close()
         page.close()
-        total += len(text)
+        total += sum(len(line.text) for line in lines)
         if total > MAX_TEXT:
             raise UnreadableFile(TOO_MUCH_TEXT)
-        yield LINE_END_HYPHEN.sub("", text)
+        yield lines
+
+
+def _sections(pages: Sequence[str]) -> Iterator[Section]:
+    above: Outline = ()
+    for number, page in enumerate(pages, start=1):
+        yield Section(page, page=number, above=above)
+        for heading in HEADING.finditer(page):
+            level = len(heading["marks"])
+            above = (*(each for each in above if each[0] < level), (level, heading["words"]))
 
 
 def _first_title(pages: list[str]) -> str:
-    lines = (line.strip() for page in pages for line in page.split("\n")[:5])
+    lines = (line.lstrip("# ").strip() for page in pages for line in re.split(r"\n+", page)[:5])
     return next((line for line in lines if looks_like_title(line)), "")
 
 

@@ -1,0 +1,156 @@
+"""The paragraphs and headings of a PDF, told by nothing but the places and sizes of its lines."""
+
+import ctypes
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
+from typing import Final, NamedTuple
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+
+_WIDE: Final = 1.15  # times the usual leading: the gap above a paragraph, or above its heading
+_TOO_WIDE: Final = 1.6  # for the lines of one sentence, however the next one begins
+_CELL: Final = 8  # times the usual leading: a cell begins so much above the end of the one before
+_SPARE: Final = 2.0  # font sizes to the right of a last line, beside the width of the next word
+_FLUSH: Final = 0.1  # font sizes between the ends of lines that a margin aligns
+_NEVER_FIRST: Final = frozenset(")]}.,;:!?%»”")
+_LARGE: Final = 1.12  # times the size of most text: a heading's
+_LONGEST_HEADING: Final = 150
+_DEEPEST: Final = 6
+
+
+class Line(NamedTuple):
+    """A line of a page; lengths in points."""
+
+    text: str
+    end: float  # the right edge
+    first_word: float
+    size: float  # of the font, as the file says it
+    top: float  # the baseline of its first character
+    bottom: float  # and of its last one, which may stand below: a hyphen joins lines
+
+
+class Layout(NamedTuple):
+    """What the pages of a file have in common."""
+
+    leading: float  # from line to line, in font sizes
+    levels: Mapping[float, int]  # of headings, by the size of their font
+
+
+def lines_of(page: pdfium.PdfTextPage) -> list[Line]:
+    return list(_lines(page, page.get_text_range()))
+
+
+def layout_of(pages: Sequence[Sequence[Line]]) -> Layout:
+    return Layout(_usual_leading(pages), _heading_levels(chain.from_iterable(pages)))
+
+
+def as_markdown(lines: Sequence[Line], layout: Layout) -> str:
+    """The text of a page with an empty line between its paragraphs, and its headings marked."""
+    margin = _margin(lines)
+    parts: list[str] = []
+    for at, line in enumerate(lines):
+        level = _level(line, layout)
+        above = lines[at - 1] if at else None
+        goes_on = above is not None and level == _level(above, layout)
+        if goes_on and not _ends(lines, at - 1, layout.leading, margin):
+            parts += [" " if level else "\n", line.text]
+        else:
+            parts += ["\n\n" if above else "", f"{'#' * level} " if level else "", line.text]
+    return "".join(parts)
+
+
+def _lines(page: pdfium.PdfTextPage, text: str) -> Iterator[Line]:
+    start = 0
+    for line in text.split("\r\n"):
+        if words := line.strip():
+            first = start + _units(line[: line.index(words)])
+            last = first + _units(words) - 1
+            first_word = words.split(maxsplit=1)[0]
+            yield Line(
+                words,
+                end=_right(page, last),
+                first_word=_right(page, first + _units(first_word) - 1) - _left(page, first),
+                size=round(pdfium_c.FPDFText_GetFontSize(page, first), 1) or 1.0,
+                top=_baseline(page, first),
+                bottom=_baseline(page, last),
+            )
+        start += _units(line) + len("\r\n")
+
+
+def _units(text: str) -> int:
+    """Of UTF-16, by which a page numbers its characters."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _left(page: pdfium.PdfTextPage, at: int) -> float:
+    return float(page.get_charbox(at, loose=True)[0])
+
+
+def _right(page: pdfium.PdfTextPage, at: int) -> float:
+    return float(page.get_charbox(at, loose=True)[2])
+
+
+def _baseline(page: pdfium.PdfTextPage, at: int) -> float:
+    x, y = ctypes.c_double(), ctypes.c_double()
+    pdfium_c.FPDFText_GetCharOrigin(page, at, x, y)
+    return y.value
+
+
+def _usual_leading(pages: Sequence[Sequence[Line]]) -> float:
+    """The most frequent; of several the smallest, as gaps only add to it."""
+    found = Counter(
+        round(_leading(*pair), 1)
+        for lines in pages
+        for pair in pairwise(lines)
+        if pair[0].bottom > pair[1].top
+    )
+    return max(found, key=lambda each: (found[each], -each), default=float("inf"))
+
+
+def _heading_levels(lines: Iterable[Line]) -> dict[float, int]:
+    """Of the sizes beyond that of most text."""
+    sizes: Counter[float] = Counter()
+    for line in lines:
+        sizes[line.size] += len(line.text)
+    most = max(sizes, key=sizes.__getitem__, default=0.0)
+    large = sorted((size for size in sizes if size > _LARGE * most), reverse=True)
+    return {size: min(level, _DEEPEST) for level, size in enumerate(large, start=1)}
+
+
+def _level(line: Line, layout: Layout) -> int:
+    """0 for what is no heading."""
+    is_heading = len(line.text) <= _LONGEST_HEADING and any(map(str.isalpha, line.text))
+    return layout.levels.get(line.size, 0) if is_heading else 0
+
+
+def _leading(line: Line, following: Line) -> float:
+    return (line.bottom - following.top) / max(line.size, following.size)
+
+
+def _margin(lines: Sequence[Line]) -> float:
+    """Where the lines of the page end; a few may stand out."""
+    ends = sorted(line.end for line in lines)
+    return ends[len(ends) * 95 // 100] if ends else 0.0
+
+
+def _ends(lines: Sequence[Line], at: int, usual: float, margin: float) -> bool:
+    """Whether a paragraph ends with a line: by the gap below it, or as the next word had room.
+
+    The cells of a table's row stay together.
+    """
+    line, following = lines[at], lines[at + 1]
+    gap = _leading(line, following)
+    if gap > _TOO_WIDE * usual:
+        return True
+    if (
+        -_CELL * usual < gap <= 0
+        or following.text[0].islower()
+        or following.text[0] in _NEVER_FIRST
+    ):
+        return False
+    beside = (*lines[max(at - 1, 0) : at], following)
+    is_flush = any(abs(other.end - line.end) <= _FLUSH * line.size for other in beside)
+    had_room = line.end + following.first_word + _SPARE * line.size < margin
+    return gap > _WIDE * usual or (had_room and not is_flush)
