@@ -85,11 +85,14 @@ def _serve_http(config: "Config", host: str, port: int) -> None:
     import uvicorn
 
     from kb.mcp_server.http import PATH, make_app
+    from kb.server.connection import BoundedConnection
 
     _log_requests()
     say(f"Serving MCP at {web_address(host, port)}{PATH} (streamable HTTP). Ctrl-C stops.")
     uvicorn.run(
         make_app(config, host=host),
+        lifespan="on",
+        http=BoundedConnection,
         host=host,
         port=port,
         log_config=None,

@@ -16,6 +16,7 @@ from kb.mcp_server.shared import Shared
 from kb.server.access import LOOPBACK, Reading
 from kb.server.access_log import AccessLog
 from kb.server.headers import SecurityHeaders
+from kb.server.overload import Overload, most_answers
 from kb.server.problems import install
 
 PATH: Final = "/mcp"
@@ -44,6 +45,7 @@ def make_app(config: Config, *, host: str) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.state.is_local = host in LOOPBACK
+    app.add_middleware(Overload, answers=most_answers(config))
     install(app)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)
