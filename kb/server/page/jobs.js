@@ -2,14 +2,15 @@
 
 import { get, Problem } from "./api.js";
 
-const BEAT = 600; // milliseconds between two looks
+const FIRST = 150; // milliseconds between two looks, which become longer
+const LONGEST = 1000;
 
 export async function finished({ id }, tell = () => {}) {
-  for (;;) {
+  for (let pause = FIRST; ; pause = Math.min(LONGEST, 1.5 * pause)) {
     const job = await get(`api/jobs/${id}`);
     if (job.status === "failed") throw new Problem({ title: job.error });
     if (job.status === "done") return;
     if (job.status === "running") tell(job);
-    await new Promise((resolve) => setTimeout(resolve, BEAT));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
