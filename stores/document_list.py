@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from stores.chunk_table import ChunkTable
 from stores.connection import in_snapshot
 from stores.errors import StoreError
-from stores.filters import json_path
+from stores.filters import INDEXED_CHARACTERS, json_path
 from stores.sql import statements
 
 _SQL = statements("document_list.sql")
@@ -72,7 +72,7 @@ class DocumentList:
     def values(
         self, table: ChunkTable, key: str, roots: Sequence[str] | None = None
     ) -> dict[str | float, int]:
-        """The values of a metadata key, with the numbers of documents that hold them."""
+        """The short values of a metadata key, with the numbers of documents that hold them."""
         bound: dict[str, Any] = {"key": json_path(key)}
         if roots is not None:
             bound["roots"] = list(roots)
@@ -82,7 +82,7 @@ class DocumentList:
         for row in in_snapshot(self.engine, lambda c: c.execute(statement, bound).all()):
             held = json.loads(row.value)
             for each in held if isinstance(held, list) else [held]:
-                if isinstance(each, str | int | float):
+                if _is_short(each):
                     counts[each] += row.documents
         return dict(counts)
 
@@ -99,6 +99,12 @@ class DocumentList:
             )
 
         return in_snapshot(self.engine, work)
+
+
+def _is_short(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= INDEXED_CHARACTERS
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _statement(name: str, where: str, values: dict[str, Any], **holes: str) -> sa.TextClause:

@@ -142,7 +142,7 @@ def test_documents_are_listed_by_page_root_status_and_words(client):
 
 
 def test_filters_are_what_the_documents_that_the_caller_may_see_hold(client, api):
-    text = "---\ncategory: [news, 7]\n---\n# News\n\nSome words.\n"
+    text = f"---\ncategory: [news, 7, true, {'x' * 200}]\n---\n# News\n\nSome words.\n"
     api.finished(upload(client, "news.md", text).json()["job"])
     [category, *_] = client.get("/api/filters").json()
     policy = {"value": "policy", "documents": 1}

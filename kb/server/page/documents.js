@@ -7,7 +7,7 @@ import { button, make } from "./dom.js";
 import { finished } from "./jobs.js";
 import { menu } from "./menu.js";
 import { originalLink } from "./original.js";
-import { learnState, mayWrite } from "./state.js";
+import { learnedState, learnState, mayWrite } from "./state.js";
 import { Upload, UPLOADS } from "./upload.js";
 import { date, number, t } from "./words.js";
 
@@ -16,11 +16,12 @@ const COLUMNS = ["name", "status", "passages", "size", "indexedAt"];
 
 export async function showDocuments(main) {
   const list = new DocumentList(mayWrite());
-  const head = make("header", {}, make("h1", {}, t("documents")), list.detail);
+  const detail = make("p", { class: "quiet" }, t("documentsDetail"));
+  const head = make("header", {}, make("h1", {}, t("documents")), detail);
   const page = make("div", { class: "documents" }, head, list.element);
   main.replaceChildren(page);
   list.reload();
-  list.offerRoots();
+  list.offerRoots(learnedState());
   if (!(await mayWrite())) return;
   const upload = new Upload(() => list.changed());
   upload.takeDrops(page);
@@ -31,7 +32,6 @@ class DocumentList {
   constructor(mayWrite) {
     this.mayWrite = mayWrite;
     this.turn = 0;
-    this.detail = make("p", { class: "quiet" }, t("documentsDetail"));
     this.search = make("input", {
       type: "search",
       placeholder: t("searchDocuments"),
@@ -74,13 +74,16 @@ class DocumentList {
     this.timer = setTimeout(() => this.reload(), 200);
   }
 
-  async offerRoots() {
-    const { roots } = await get("api/status").catch(() => ({ roots: [] }));
-    this.root.append(...roots.map((each) => make("option", { value: each.name }, each.name)));
+  async offerRoots(state) {
+    const { roots = [] } = await state;
+    const chosen = this.root.value;
+    const options = roots.map((each) => make("option", { value: each.name }, each.name));
+    this.root.replaceChildren(this.root.options[0], ...options);
+    this.root.value = chosen;
   }
 
   changed() {
-    learnState();
+    this.offerRoots(learnState());
     return this.reload();
   }
 
