@@ -45,7 +45,8 @@ def served() -> Iterator[str]:
         environment = {**os.environ, "KB_HOME": home}
         subprocess.run([*KB, "demo"], env=environment, check=True, stdout=subprocess.DEVNULL)
         port = free_port()
-        server = subprocess.Popen([*KB, "serve", "--port", str(port)], env=environment)
+        command = [*KB, "serve", "--port", str(port)]
+        server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
         try:
             url = f"http://127.0.0.1:{port}"
             wait_for(url)

@@ -60,7 +60,7 @@ function reached(path, options) {
   });
 }
 
-export async function problemOf(response) {
+async function problemOf(response) {
   const told = await response.json().catch(() => ({}));
   return new Problem({ title: response.statusText || "Error", ...told, status: response.status });
 }

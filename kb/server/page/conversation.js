@@ -14,7 +14,7 @@ import { t } from "./words.js";
 const MOST_SUGGESTIONS = 4;
 const GONE = 404;
 
-export function randomId() {
+function randomId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) =>
     byte.toString(16).padStart(2, "0"),
   ).join("");
