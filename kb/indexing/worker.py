@@ -94,7 +94,8 @@ def _section(answer: dict[str, Any]) -> Section:
     chunks = (
         Chunk(**{**chunk, "headings": tuple(chunk["headings"])}) for chunk in answer.pop("chunks")
     )
-    return Section(**answer, chunks=tuple(chunks))
+    above = tuple((level, words) for level, words in answer.pop("above"))
+    return Section(**answer, above=above, chunks=tuple(chunks))
 
 
 def _exchange(child: subprocess.Popen[bytes], question: str) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sample_files import docx_file
+from sample_files import docx_file, pdf_file
 
 from kb.indexing.read import UnreadableFile, read
 from kb.indexing.worker import ReadWorker
@@ -54,7 +54,11 @@ def good(tmp_path: Path) -> Path:
 
 
 def test_the_child_reads_what_this_process_reads(tmp_path, good):
-    files = [good, docx_file(tmp_path / "a.docx", [("Heading1", "Été")], [["a", "b"]])]
+    files = [
+        good,
+        docx_file(tmp_path / "a.docx", [("Heading1", "Été")], [["a", "b"]]),
+        pdf_file(tmp_path / "a.pdf", ["Care\nWipe it.", "Rinse it."], large=["Care"]),
+    ]
     with ReadWorker() as worker:
         assert [worker.read(file) for file in files] == [read(file) for file in files]
 
