@@ -2,6 +2,7 @@
 
 import { button, make } from "./dom.js";
 import { openPassage } from "./passage.js";
+import { placeOf, spotsOf } from "./place.js";
 import { previewed } from "./preview.js";
 import { t } from "./words.js";
 
@@ -39,7 +40,12 @@ function source(citation, searchId) {
     [
       make("span", { class: "number", "aria-hidden": "true" }, String(citation.number)),
       make("span", { class: "title" }, citation.title),
-      make("span", { class: "quiet" }, placeOf(citation)),
+      make(
+        "span",
+        { class: "quiet" },
+        make("span", {}, citation.document),
+        spotsOf(citation).map((spot) => make("span", {}, `\u00a0· ${spot}`)),
+      ),
     ],
     (event) => open(event, citation, searchId),
     { class: "source", title: citation.excerpt, "aria-label": labelOf(citation) },
@@ -53,9 +59,4 @@ function open(event, citation, searchId) {
 function labelOf(citation) {
   const { number, title } = citation;
   return t("openSource", { n: String(number), title, place: placeOf(citation) });
-}
-
-function placeOf({ document, page, lines }) {
-  const place = [page && t("page", { n: String(page) }), lines && t("lines", { n: String(lines) })];
-  return [document, ...place].filter(Boolean).join(" · ");
 }

@@ -4,18 +4,20 @@ import { address, get, post } from "./api.js";
 import { fragment, icon, iconButton, make } from "./dom.js";
 import { highlight } from "./highlight.js";
 import { originalLink } from "./original.js";
+import { spotsOf } from "./place.js";
 import { asHtml } from "./prose.js";
 import { t } from "./words.js";
 
 const panel = document.getElementById("passage");
-const MARKDOWN = [
-  "text/markdown",
-  "text/html",
-  "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-];
 const PDF = "application/pdf";
+const OFFICE = "application/vnd.openxmlformats-officedocument";
+const MARKDOWN = [
+  ...["text/markdown", "text/html", "application/xhtml+xml", "application/epub+zip"],
+  ...["application/x-ipynb+json", PDF],
+  ...[`${OFFICE}.wordprocessingml.document`, `${OFFICE}.presentationml.presentation`],
+]; // or made into it when it was indexed
+const CODE = /^text\/x-|\/(json|jsonl|yaml)$/;
 const ABOVE = 64; // pixels that show what stands before the cited words
-const FULL = 0.7; // of the longest line: a shorter one ends a paragraph
 let opener = null;
 let shown = 0;
 
@@ -62,18 +64,17 @@ function heading(citation) {
 }
 
 async function partsOf(passage) {
-  const all = [...passage.before, passage, ...passage.after];
+  const texts = [...passage.before, passage, ...passage.after].map((each) => each.text);
   const type = passage.metadata.media_type;
-  if (MARKDOWN.includes(type)) return (await asHtml(all.map((each) => each.text))).map(fragment);
-  const shown = type === PDF ? (text) => reflowed(text) : (text) => text;
-  return all.map((each) => make("p", { class: "tail" }, shown(each.text)));
+  const given = type === PDF ? texts.map(unwrapped) : texts;
+  if (MARKDOWN.includes(type)) return (await asHtml(given)).map(fragment);
+  if (CODE.test(type)) return texts.map((text) => make("pre", {}, make("code", {}, text)));
+  return texts.map((text) => make("p", { class: "tail" }, text));
 }
 
 // Lines end where they did on the page, which is wider than the panel.
-function reflowed(text) {
-  const lines = text.split("\n");
-  const full = FULL * Math.max(...lines.map((line) => line.length));
-  return lines.map((line) => (line.length > full ? `${line} ` : `${line}\n`)).join("");
+function unwrapped(text) {
+  return text.replace(/(?<!\n)\n(?![\n#>|•*-]|\d+[.)] )/g, " ");
 }
 
 function show(citation, passage, parts) {
@@ -102,9 +103,8 @@ function show(citation, passage, parts) {
   body.scrollTop = cited.getBoundingClientRect().top - body.getBoundingClientRect().top - ABOVE;
 }
 
-function where({ path, headings, page, lines }) {
-  const place = [page && t("page", { n: String(page) }), lines && t("lines", { n: String(lines) })];
-  return [path, headings, ...place].filter(Boolean).join(" · ");
+function where({ path, headings, ...spot }) {
+  return [path, headings, ...spotsOf(spot)].filter(Boolean).join(" · ");
 }
 
 function around(title, parts) {

@@ -1,0 +1,13 @@
+// Where something stands, as people say it.
+
+import { t } from "./words.js";
+
+export function placeOf({ document, ...spot }) {
+  return [document, ...spotsOf(spot)].join(" · ");
+}
+
+// In its document.
+export function spotsOf({ page, lines }) {
+  const spots = [page && t("page", { n: String(page) }), lines && t("lines", { n: String(lines) })];
+  return spots.filter(Boolean);
+}
