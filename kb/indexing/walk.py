@@ -79,7 +79,7 @@ def _entries(directory: _Directory, root: Path) -> list[_Entry]:
     try:
         directory = _with_own_rules(directory)
         with os.scandir(directory.path) as scan:
-            visible = [entry for entry in scan if _may_have_text(entry)]
+            visible = [entry for entry in scan if _is_wanted(entry)]
     except OSError as error:
         return [_unreadable(directory, f"the directory is unreadable: {_why(error)}")]
     except ValueError as error:
@@ -95,12 +95,15 @@ def _entries(directory: _Directory, root: Path) -> list[_Entry]:
     return [entry for entry in found.values() if entry is not None] + collisions
 
 
-def _may_have_text(entry: os.DirEntry[str]) -> bool:
+def _is_wanted(entry: os.DirEntry[str]) -> bool:
     if entry.name.startswith("."):
         return False
-    media_type, _ = mimetypes.guess_type(entry.name)
-    is_media = bool(media_type and media_type.startswith(_WITHOUT_TEXT))
-    return not is_media or entry.is_dir(follow_symlinks=False)
+    return may_have_text(entry.name) or entry.is_dir(follow_symlinks=False)
+
+
+def may_have_text(name: str) -> bool:
+    media_type, _ = mimetypes.guess_type(name)
+    return not (media_type and media_type.startswith(_WITHOUT_TEXT))
 
 
 def _unreadable(directory: _Directory, reason: str) -> Skipped:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query, UploadFile
 from llama_index.core.schema import BaseNode, MetadataMode
 from starlette.responses import FileResponse
 
+from kb.indexing.walk import may_have_text
 from kb.library import UPLOADS, upload_name
 from kb.server.access import Caller, Reading, Writing
 from kb.server.jobs import job_values
@@ -77,19 +78,25 @@ def upload(
     jobs: TheJobs,
     replace: Annotated[bool, Form()] = False,  # noqa: FBT002 - a field of a form
 ) -> dict[str, Any]:
-    """Keep files, and have them indexed by the job that is named in the answer."""
+    """Keep files, and have them indexed by the job that is named in the answer.
+
+    Those of kinds without text, as pictures are, are `passed_over`.
+    """
     if not caller.sees(UPLOADS):
         raise Problem(403, "The key does not allow this", f"It has no collection {UPLOADS}.")
-    names = [_name(each) for each in files]
+    named = {_name(each): each for each in files}
+    if len(named) < len(files):
+        raise Problem(422, "Files have the same name", f"There are {', '.join(named)}.")
+    readable = [name for name in named if may_have_text(name)]
+    if not readable:
+        raise Problem(422, "Files of this kind are not read", f"They are {', '.join(named)}.")
     if not replace:
-        _require_new(library, names)
-    kept = [
-        _keep(library, name, each.file, replace=replace)
-        for name, each in zip(names, files, strict=True)
-    ]
+        _require_new(library, readable)
+    kept = [_keep(library, name, named[name].file, replace=replace) for name in readable]
     job = jobs.add(str(library.uploads), root=UPLOADS, asked_by=caller.name)
     return {
         "documents": [{"root": UPLOADS, "path": file.name} for file in kept],
+        "passed_over": [name for name in named if name not in readable],
         "job": job_values(job),
     }
 

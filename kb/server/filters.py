@@ -13,7 +13,7 @@ from pydantic import Field
 
 from kb.server.access import Caller
 
-Value: TypeAlias = str | int | float
+Value: TypeAlias = str | int | Annotated[float, Field(allow_inf_nan=False)]
 Values: TypeAlias = Value | Annotated[list[Value], Field(min_length=1, max_length=100)]
 Filters: TypeAlias = Annotated[dict[str, Values], Field(max_length=20)]
 

@@ -5,21 +5,32 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request
-from pydantic import Field
+from pydantic import Field, field_validator
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from kb.server.access import Reading
 from kb.server.asking import Body
 from kb.server.markdown import as_html
+from kb.server.parts import TheThreads
 
 router = APIRouter(tags=["page"])
 mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which browsers refuse
 _FILES: Final = StaticFiles(directory=Path(__file__).parent / "page")
 
 
+_MOST_CHARACTERS: Final = 200_000  # of all texts, which take two seconds at the worst
+
+
 class MarkdownBody(Body):
-    texts: Annotated[list[Annotated[str, Field(max_length=200_000)]], Field(max_length=500)]
+    texts: Annotated[list[str], Field(max_length=500)]
+
+    @field_validator("texts")
+    @classmethod
+    def _bounded(cls, texts: list[str]) -> list[str]:
+        if (given := sum(map(len, texts))) > _MOST_CHARACTERS:
+            raise ValueError(f"{given} characters are given; {_MOST_CHARACTERS} are read")
+        return texts
 
 
 @router.get("/", include_in_schema=False)
@@ -33,9 +44,13 @@ async def file(name: str, request: Request) -> Response:
 
 
 @router.post("/api/markdown")
-def markdown(body: MarkdownBody, caller: Reading) -> dict[str, Any]:  # noqa: ARG001 - only keys may ask
+async def markdown(
+    body: MarkdownBody,
+    caller: Reading,  # noqa: ARG001 - only keys may ask
+    threads: TheThreads,
+) -> dict[str, Any]:
     """Texts as HTML without scripts, images and links."""
-    return {"html": [as_html(text) for text in body.texts]}
+    return {"html": await threads.rendering.run(lambda: [as_html(text) for text in body.texts])}
 
 
 async def _file(name: str, request: Request) -> Response:

@@ -3,7 +3,6 @@
 import os
 from typing import Annotated, cast
 
-from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from kb.app import KnowledgeBase
@@ -20,7 +19,8 @@ class Threads:
     def __init__(self) -> None:
         self.searching = Lane(2 * (os.cpu_count() or 1))
         self.embedding = Lane(2)
-        self.querying = CapacityLimiter(4)
+        self.querying = Lane(4)
+        self.rendering = Lane(1)
 
 
 async def _kb(request: Request) -> KnowledgeBase:

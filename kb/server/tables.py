@@ -71,7 +71,7 @@ async def sql(
 ) -> dict[str, Any]:
     """Run a statement under the guard, or answer a question; with `dry_run` nothing runs."""
     if body.sql is not None:
-        return await run_sync(_ran, kb, body.sql, body, limiter=threads.querying)
+        return await threads.querying.run(_ran, kb, body.sql, body)
     await limits.require_tokens(caller)
     calls = ModelCalls()
     try:
@@ -122,7 +122,7 @@ async def sql_csv(
     threads: TheThreads,
 ) -> Response:
     """The rows of a statement as CSV; the header `X-Truncated` says whether there were more."""
-    return await run_sync(_as_csv, kb, sql, limiter=threads.querying)
+    return await threads.querying.run(_as_csv, kb, sql)
 
 
 @router.post("/sql.csv", responses=_CSV, response_class=Response)
@@ -133,7 +133,7 @@ async def sql_csv_of_body(
     threads: TheThreads,
 ) -> Response:
     """The same, for statements that are too long for an address."""
-    return await run_sync(_as_csv, kb, body.sql, limiter=threads.querying)
+    return await threads.querying.run(_as_csv, kb, body.sql)
 
 
 def _as_csv(kb: KnowledgeBase, sql: str) -> Response:

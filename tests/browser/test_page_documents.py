@@ -80,9 +80,16 @@ def test_chosen_files_take_the_place_of_others_only_when_asked_to(page, served):
 
 def test_a_file_of_a_kind_that_is_not_read_is_told(page, served):
     choose = page.get_by_label("Add files", exact=True).locator("input[type=file]")
-    choose.set_input_files([{"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG"}])
-    expect(page.locator(".upload")).to_contain_text("a.png: files of this kind are not read")
-    (served.kb.config.uploads / "a.png").unlink()
+    picture = {"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG"}
+    text = {"name": "heron.md", "mimeType": "text/markdown", "buffer": b"# Heron\n\nGrey.\n"}
+    choose.set_input_files([picture, text])
+    said = page.locator(".upload").first
+    expect(said).to_contain_text("a.png: files of this kind are not read")
+    expect(said).to_contain_text("1 file was indexed.")
+    choose.set_input_files([picture])
+    expect(page.locator(".upload").first).to_contain_text("Files of this kind are not read")
+    assert [file.name for file in served.kb.config.uploads.glob("*.*")] == ["heron.md"]
+    served.client.delete("/api/documents/uploads/heron.md")
 
 
 def test_a_key_that_only_reads_is_offered_nothing_else(visit, served):

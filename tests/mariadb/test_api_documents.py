@@ -77,6 +77,20 @@ def test_of_several_files_all_are_kept_or_none(client, api):
     assert "new.md" not in uploaded(api)
 
 
+def test_files_without_text_are_passed_over_and_equal_names_refused(client, api):
+    def sent(*names):
+        return client.post("/api/documents", files=[("files", (name, "# New")) for name in names])
+
+    some = sent("swan.md", "swan.png").json()
+    assert [each["path"] for each in some["documents"]] == ["swan.md"]
+    assert some["passed_over"] == ["swan.png"]
+    api.finished(some["job"])
+    none = sent("swan.png", "swan.mp4")
+    assert (none.status_code, none.json()["detail"]) == (422, "They are swan.png, swan.mp4.")
+    assert sent("duck.md", "duck.md").json()["title"] == "Files have the same name"
+    assert [name for name in uploaded(api) if name.startswith(("swan", "duck"))] == ["swan.md"]
+
+
 @pytest.mark.parametrize(
     ("name", "kept"),
     [

@@ -67,8 +67,7 @@ export class Upload {
     const bar = progress(shown(files.map((each) => each.name).join(", ")));
     this.bars.prepend(bar.element);
     try {
-      const { documents, job } = await sent(files, replace, bar.set);
-      await this.follow(job, documents, bar);
+      await this.follow(await sent(files, replace, bar.set), bar);
     } catch (error) {
       if (error.status === CONFLICT && error.paths) return this.offerReplacing(files, error, bar);
       bar.end(t("uploadFailed", { reason: error.message }), "problem");
@@ -87,13 +86,15 @@ export class Upload {
     );
   }
 
-  async follow(job, documents, bar) {
+  async follow({ job, documents, passed_over: passedOver }, bar) {
     bar.say(t("queued"));
     await finished(job, ({ files, total }) =>
       bar.set(files, total, t("indexing", { files, total })),
     );
-    const failures = await failuresAmong(documents.map((each) => each.path));
-    const words = told(documents.length - failures.length, failures.length);
+    const unread = passedOver.map((path) => ({ path, reason: t("notRead") }));
+    const failures = [...(await failuresAmong(documents.map((each) => each.path))), ...unread];
+    const all = documents.length + unread.length;
+    const words = told(all - failures.length, failures.length);
     bar.end(words, failures.length ? "problem" : "good");
     bar.list(failures.map(({ path, reason }) => `${path}: ${reason}`));
     announce(words);
