@@ -4,6 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Final
 
 from stores.connection import RETRIED_ERRORS, error_number
@@ -12,6 +13,7 @@ from stores.search_log import LoggedSearch, SearchLog
 
 _MOST_WAITING: Final = 2_000
 _AT_ONCE: Final = 200
+_GATHERING: Final = 0.05  # seconds in which more may come that is written in the same transaction
 _log = logging.getLogger(__name__)
 
 
@@ -25,6 +27,7 @@ class SearchLogWriter:
         self._searches = log
         self._waiting: deque[LoggedSearch] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="kb-search-log")
+        self._is_awaited = Event()
 
     def add(self, search: LoggedSearch) -> None:
         if len(self._waiting) >= _MOST_WAITING:
@@ -35,12 +38,16 @@ class SearchLogWriter:
 
     def flush(self) -> None:
         """Return when everything that was added before is written."""
+        self._is_awaited.set()
         self._thread.submit(self._write).result()
 
     def _write(self) -> None:
+        if not self._waiting:
+            return
+        self._is_awaited.wait(_GATHERING)
+        self._is_awaited.clear()
         searches = [self._waiting.popleft() for _ in range(min(len(self._waiting), _AT_ONCE))]
-        if searches:
-            self._add(searches)
+        self._add(searches)
 
     def _add(self, searches: Sequence[LoggedSearch]) -> None:
         """All in one transaction; each in its own when the server refuses one of them."""
