@@ -16,7 +16,7 @@ from kb.server.problems import Problem
 
 _WRITTEN_ANSWERS: Final = 100  # at once: they wait for a model, and so cost little
 _QUOTED_ANSWERS: Final = 32  # which cost nothing but our own time
-_OTHER_REQUESTS: Final = 128  # whose response has not begun
+_OTHER_REQUESTS: Final = 256  # whose response has not begun
 _PATIENCE: Final = 3.0  # seconds that a request waits for a thread
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})  # which somebody asks because of the overload
 
