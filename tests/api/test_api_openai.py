@@ -5,11 +5,10 @@ import json
 import httpx
 import openai
 import pytest
-from api_server import configured, database_of, running
 from llama_index.core.llms import ChatMessage
 from llama_index.embeddings.openai import OpenAIEmbedding
 from llama_index.llms.openai_like import OpenAILike
-from model_server import SERVER_ERROR, CutStream, FakeModels, Fault
+from model_server import SERVER_ERROR, CutStream, Fault
 
 QUESTION = [{"role": "user", "content": "When do goods go back?"}]
 NOTES = "\n\nSources:\n[1] "
@@ -20,29 +19,6 @@ AT_ITS_LIMIT = Fault(
     + json.dumps({"id": "x", "created": 1, "model": "fake", "choices": [SHORT]})
     + "\n\ndata: [DONE]\n\n",
 )
-
-
-@pytest.fixture(scope="module")
-def models():
-    with FakeModels(default="They go back [1].") as models:
-        yield models
-
-
-@pytest.fixture(scope="module")
-def _api(server, models, tmp_path_factory):
-    with FakeModels() as embeddings, database_of(server) as url:
-        config = configured(url, tmp_path_factory.mktemp("api"), embeddings, models)
-        with running(config) as api:
-            api.kb.index()
-            yield api
-
-
-@pytest.fixture
-def api(_api, models):
-    models.script.clear()
-    models.requests.clear()
-    yield _api
-    _api.forget_keys()
 
 
 @pytest.fixture

@@ -3,30 +3,7 @@
 import csv
 
 import pytest
-from api_server import configured, database_of, events, running
-from model_server import FakeModels
-
-
-@pytest.fixture(scope="module")
-def models():
-    with FakeModels(default="They go back [1].") as models:
-        yield models
-
-
-@pytest.fixture(scope="module")
-def _api(server, models, tmp_path_factory):
-    with FakeModels() as embeddings, database_of(server) as url:
-        config = configured(url, tmp_path_factory.mktemp("api"), embeddings, models)
-        with running(config) as api:
-            api.kb.index()
-            yield api
-
-
-@pytest.fixture
-def api(_api, models):
-    models.script.clear()
-    yield _api
-    _api.forget_keys()
+from api_server import events
 
 
 @pytest.fixture

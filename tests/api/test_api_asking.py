@@ -5,29 +5,8 @@ import time
 
 import httpx
 import pytest
-from api_server import Api, configured, database_of, events, running
+from api_server import configured, database_of, events, running
 from model_server import MALFORMED, SERVER_ERROR, CutStream, FakeModels
-
-
-@pytest.fixture(scope="module")
-def models():
-    with FakeModels(default="They go back [1].") as models:
-        yield models
-
-
-@pytest.fixture(scope="module")
-def served(server, models, tmp_path_factory):
-    with FakeModels() as embeddings, database_of(server) as url:
-        config = configured(url, tmp_path_factory.mktemp("api"), embeddings, models)
-        with running(config) as api:
-            api.kb.index()
-            yield api
-
-
-@pytest.fixture
-def api(served: Api, models: FakeModels):
-    models.script.clear()
-    return served
 
 
 @pytest.fixture

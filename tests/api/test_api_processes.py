@@ -32,12 +32,6 @@ def held(words_out: threading.Event, go_on: threading.Event):
 
 
 @pytest.fixture(scope="module")
-def models():
-    with FakeModels(default="They go back [1].") as models:
-        yield models
-
-
-@pytest.fixture(scope="module")
 def kb(server, models, tmp_path_factory):
     with FakeModels() as embeddings, database_of(server) as url:
         directory = tmp_path_factory.mktemp("served")
