@@ -111,7 +111,7 @@ class _Question:
         self._wants_figure = asks_for_figure(text)
         self._best = max((passage.get_score() for passage in passages), default=0.0) or 1.0
         self._sentences = quotable(passages)
-        self._found = [self._stems(sentence.under_heading) for sentence in self._sentences]
+        self._found = [self._stems(sentence.under_title) for sentence in self._sentences]
         self._idf = _idf(self._asked, self._found)
 
     @property

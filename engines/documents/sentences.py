@@ -60,6 +60,10 @@ class Sentence:
     def under_heading(self) -> str:
         return f"{self.heading} {self.text}".strip()
 
+    @property
+    def under_title(self) -> str:
+        return f"{self.passage.metadata.get('title') or ''} {self.under_heading}".strip()
+
 
 def quotable(passages: Iterable[NodeWithScore]) -> list[Sentence]:
     """The sentences of passages, each text once, where it stands first."""

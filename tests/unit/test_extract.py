@@ -172,3 +172,11 @@ def test_names_are_words_with_a_capital_in_mid_sentence() -> None:
 def test_passages_about_something_else_are_not_quoted() -> None:
     assert quoted("Who won the football championship?", "The kettle boils in minutes.") == []
     assert quoted("Who won?") == []
+
+
+def test_the_title_of_a_document_counts_for_what_its_sentences_speak_of() -> None:
+    step = passage("## Descaling\n\nTake out the water filter.", title="Brume 2 espresso machine")
+    aside = passage("We do not advise descaling at all.", title="Weekly meeting")
+    question = "How is descaling done on the Brume 2?"
+    [first, *_] = quotes(question, [aside, step], HashEmbedding())
+    assert first.text == "Take out the water filter."
