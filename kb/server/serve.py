@@ -1,6 +1,10 @@
 """Running the server: one process, or several on one socket."""
 
 import logging
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -57,5 +61,31 @@ def run(config: Config, host: str, port: int, processes: int) -> None:
     )
     if processes == 1:
         uvicorn.Server(settings).run()
+    elif sys.platform == "linux":
+        with _bound(host, port):  # nobody else takes the port while processes come and go
+            Multiprocess(settings, sockets=[_OwnSocket(host, port)]).run()  # type: ignore[list-item]  # is one where it arrives
     else:
         Multiprocess(settings, sockets=[settings.bind_socket()]).run()
+
+
+@dataclass(frozen=True)
+class _OwnSocket:
+    """Becomes a socket in the process that it is sent to.
+
+    Linux shares connections out among the sockets of a port; of one socket, the process that wakes
+    first takes all that wait, and the others idle.
+    """
+
+    host: str
+    port: int
+
+    def __reduce__(self) -> tuple[Callable[[str, int], socket.socket], tuple[str, int]]:
+        return _bound, (self.host, self.port)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    own = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    own.bind((host, port))
+    return own

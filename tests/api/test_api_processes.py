@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -83,11 +84,23 @@ def _await_readiness(client, process):
 
 def test_several_processes_behave_as_one_and_finish_their_answers_when_stopped(kb, models):
     with serving(kb, "--processes", "2") as (process, client):
+        assert _listening(client.base_url.port) == 2, "one process would take all connections"
         _share_turns(kb, client.base_url)
         _share_keys(kb, client.base_url)
         _finish(kb, models, process, client)
         lines = [json.loads(line) for line in process.stdout if line.startswith("{")]
     assert lines[-1]["route"] == "/api/sessions/{session_id}/turns"
+
+
+def _listening(port):
+    """How many sockets of this machine listen there; a process is ready before the other one."""
+    for _ in range(600):
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        found = sum(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
+        if found > 1:
+            break
+        time.sleep(0.1)
+    return found
 
 
 def _share_turns(kb, url):
