@@ -1,5 +1,6 @@
 """A knowledge base for the time of one command."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,11 +30,23 @@ def opened(config: Path | None, *, profile: str | None = None) -> Iterator["Know
             say("There is no config.yaml here, so the defaults hold. `kb init` writes one.")
         if profile:
             _check_profile(loaded, profile)
-        from kb.app import KnowledgeBase
+        with _uncollected():
+            from kb.app import KnowledgeBase
 
         knowledge_base = KnowledgeBase.open(loaded, say=say)
     with knowledge_base:
         yield knowledge_base
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Imports leave no garbage, and looking for it takes a fifth of their time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _check_profile(config: "Config", name: str) -> None:
