@@ -1,6 +1,7 @@
 """The application: one knowledge base, its routes and what guards them."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -90,6 +91,8 @@ async def _running(config: Config, app: FastAPI) -> AsyncIterator[None]:
     app.state.kb, app.state.readiness = kb, Readiness(kb)
     app.state.work, app.state.threads = Work(most_answers(config)), Threads()
     await asyncio.to_thread(_warm, kb)
+    gc.collect()
+    gc.freeze()  # what is loaded stays; to look through it each time stopped all for 0.1 seconds
     runner = Runner(kb)
     running = asyncio.create_task(runner.run())
     try:
