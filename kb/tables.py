@@ -139,7 +139,7 @@ def _private_engine(config: Config, server: PrivateServer) -> sa.Engine:
         before_connect=server.ensure_running,
         readonly=True,
         statement_timeout=config.tables.timeout,
-        connect_args=_limits(config),
+        socket_timeout=_socket_timeout(config),
     )
 
 
@@ -149,7 +149,7 @@ def _other_engine(config: Config, url: sa.URL) -> sa.Engine:
         url.set(database=database),
         readonly=True,
         statement_timeout=config.tables.timeout,
-        connect_args=_limits(config),
+        socket_timeout=_socket_timeout(config),
         setting="tables.url",
     )
     try:
@@ -161,9 +161,9 @@ def _other_engine(config: Config, url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _limits(config: Config) -> dict[str, int]:
-    """A statement that the server cannot stop is left alone a little later."""
-    return {"read_timeout": math.ceil(config.tables.timeout) + 5}
+def _socket_timeout(config: Config) -> int:
+    """Seconds after which a statement that the server cannot stop is left alone."""
+    return math.ceil(config.tables.timeout) + 5
 
 
 def _require_entry(engine: sa.Engine) -> None:

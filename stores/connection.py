@@ -60,14 +60,17 @@ def make_engine(
     before_connect: Callable[[], None] | None = None,
     readonly: bool = False,
     statement_timeout: float | None = None,
+    socket_timeout: int = 3600,
     pool_size: int = 5,
     connect_args: Mapping[str, Any] | None = None,
     setting: str = _SETTING,
 ) -> sa.Engine:
     """A pooled engine that notices dead connections and speaks UTC, utf8mb4 and strict SQL.
 
-    `before_connect` runs before each new connection; `statement_timeout` is in seconds; `setting`
-    is where the URL is configured, for messages.
+    No text that it sends is more than one statement. `before_connect` runs before each new
+    connection. The timeouts are in seconds: a server that stops a statement by itself does so
+    after `statement_timeout`; one that sends nothing for `socket_timeout` is given up. `setting` is
+    where the URL is configured, for messages.
     """
     url = _checked_url(url, setting)
     engine = _created(
@@ -81,11 +84,13 @@ def make_engine(
         connect_args={
             "local_infile": False,
             "connect_timeout": 10,
-            "read_timeout": 3600,
-            "write_timeout": 3600,
+            # One of the drivers takes the later of the two for both.
+            "read_timeout": socket_timeout,
+            "write_timeout": socket_timeout,
             **(connect_args or {}),
         },
     )
+    _allow_single_statements_only(engine)
     _prepare_sessions(engine, _session_settings(statement_timeout, readonly=readonly))
     _recognise_dead_connections(engine)
     if before_connect:
@@ -125,6 +130,39 @@ def _session_settings(statement_timeout: float | None, *, readonly: bool) -> str
     if readonly:
         settings += ", transaction_read_only = ON"
     return settings
+
+
+class _SingleStatementsOnly:
+    """A packet of the driver's kind: COM_SET_OPTION with MYSQL_OPTION_MULTI_STATEMENTS_OFF."""
+
+    def payload(self, *_: Any) -> bytearray:
+        header = b"\x00\x00\x00\x00"  # the driver fills it
+        return bytearray(header + b"\x1b\x01\x00")
+
+    def is_binary(self) -> bool:
+        return False
+
+    def type(self) -> str:
+        return "COM_SET_OPTION"
+
+    def get_sql(self) -> None:
+        return None
+
+
+def _allow_single_statements_only(engine: sa.Engine) -> None:
+    """MariaDB's driver always asks for several at once, and has no way to ask for less."""
+    if engine.driver != "mariadbconnector":
+        return
+
+    @event.listens_for(engine, "connect")
+    def allow(connection: Any, _record: Any) -> None:
+        client = getattr(connection, "_client", None)
+        if client is None:
+            raise StoreError(
+                "The compiled part of MariaDB's driver cannot be kept to one statement at a time. "
+                "Remove it, and its pure Python part takes over: pip uninstall mariadb-binary"
+            )
+        client.execute(_SingleStatementsOnly(), connection._configuration, True)  # noqa: SLF001, FBT003 - the driver has no public way
 
 
 def _prepare_sessions(engine: sa.Engine, settings: str) -> None:

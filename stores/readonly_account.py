@@ -29,7 +29,7 @@ class ReadOnlyAccount:
 def create_account(
     admin: sa.Engine, database: str, tables: Collection[str], key: str
 ) -> ReadOnlyAccount:
-    """The account that may read these tables and do nothing else, created if it is not there.
+    """The account that may read these tables and do nothing else, created or healed.
 
     Its name follows from the tables and its password from `key`, a secret: whoever has that opens
     it anew, and other tables have another account. Raises StoreError for a table that is not there.
@@ -37,12 +37,16 @@ def create_account(
     require_tables(admin, database, tables)
     account = _account(database, tables, key)
     quoted = f"{_quoted(account.name)}@localhost"
-    create = _SQL["create_account"].format(account=quoted, digest=_digest(account.password))
+    digest = _digest(account.password)
+    made = [
+        _SQL[name].format(account=quoted, digest=digest)
+        for name in ("create_account", "heal_account")
+    ]
     grants = [
         _SQL["allow_reading"].format(table=f"{_quoted(database)}.{_quoted(table)}", account=quoted)
         for table in sorted(tables)
     ]
-    in_transaction(admin, lambda c: [c.exec_driver_sql(sql) for sql in (create, *grants)])
+    in_transaction(admin, lambda c: [c.exec_driver_sql(sql) for sql in (*made, *grants)])
     return account
 
 

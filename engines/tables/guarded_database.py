@@ -8,15 +8,17 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, Final, NoReturn, TypeVar
 
 import sqlalchemy as sa
 from llama_index.core.utilities.sql_wrapper import SQLDatabase
 
+from engines.tables.call_costs import AGGREGATED
 from engines.tables.query_result import QueryResult
 from engines.tables.schema_text import MOST_VALUES, Look, table_text
 from engines.tables.sql_guard import check
-from stores.binding import positional, with_stand_ins
+from stores.binding import with_places
 from stores.connection import GONE_ERRORS, driver_message, error_number, errors_of
 from stores.errors import ConfigError, QueryFailed, TookTooLong, UnsafeQuery
 from stores.verified_queries import Value
@@ -31,8 +33,10 @@ _INCOMPLETE = {1260, 1931}  # GROUP_CONCAT was cut; rows are missing
 # The guard reads a statement as this sql_mode has it: backslashes escape, "…" is a text.
 _SESSION = (
     "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,"
-    "NO_ENGINE_SUBSTITUTION', max_statement_time = {seconds}, transaction_read_only = ON, "
-    "lock_wait_timeout = 2, innodb_lock_wait_timeout = 2, max_recursive_iterations = 10000"
+    "NO_ENGINE_SUBSTITUTION,IGNORE_SPACE', max_statement_time = {seconds}, "
+    "transaction_read_only = ON, lock_wait_timeout = 2, innodb_lock_wait_timeout = 2, "
+    f"max_recursive_iterations = 10000, group_concat_max_len = {AGGREGATED}, "
+    "max_session_mem_used = 268435456"
 )
 
 _NO_REASON = (
@@ -53,8 +57,9 @@ class GuardedDatabase(SQLDatabase):
     """The tables that may be asked, by single statements that only read them.
 
     Give it an engine of its own, best of an account that can only SELECT: each session becomes
-    read-only. `descriptions` of "table" and "table.column" reach the model, as do the values of
-    short text columns unless `show_values` is off. `timeout` is in seconds.
+    read-only, and is dropped after its use, so that nothing left in it meets the next caller.
+    `descriptions` of "table" and "table.column" reach the model, as do the values of short text
+    columns unless `show_values` is off. `timeout` is in seconds.
     """
 
     def __init__(
@@ -90,19 +95,15 @@ class GuardedDatabase(SQLDatabase):
         Raises UnsafeQuery, QueryFailed, StoreUnavailable.
         """
         self.check(sql, values)
-        _require_text(values or {})
+        _require_values(values or {})
+        text, bound = with_places(sql, values or {})
         with self._reading(self._timeout) as connection:
-            if values:
-                streaming = connection.execution_options(stream_results=True)
-                placed = positional(sql, values, self._engine.dialect.paramstyle)
-                return self._fetched(connection, streaming.exec_driver_sql(*placed))
-            # Without parameters no driver looks for places to put them.
-            streaming = connection.execution_options(stream_results=True, no_parameters=True)
-            return self._fetched(connection, streaming.exec_driver_sql(sql))
+            streaming = connection.execution_options(stream_results=True)
+            return self._fetched(connection, _execute_prepared(streaming, text, bound))
 
     def check(self, sql: str, values: Mapping[str, Value] | None = None) -> None:
         """Raise UnsafeQuery unless the statement may run with these values of its :names."""
-        check(with_stand_ins(sql, values or {}), self._include_tables, self._engine.url.database)
+        check(sql, self._include_tables, self._engine.url.database, values)
 
     async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         """What asyncio.to_thread does, in a few threads that only work on these tables has.
@@ -191,6 +192,8 @@ class GuardedDatabase(SQLDatabase):
             except sa.exc.DBAPIError as error:
                 number = error_number(error.orig)
                 if error.connection_invalidated or number is None or number in GONE_ERRORS:
+                    if time.monotonic() - begin >= seconds:  # the server could not stop it
+                        raise _failure("", _TOO_LONG) from error
                     raise
                 raise _failure(driver_message(error.orig), number) from error
             except Exception as error:
@@ -201,6 +204,8 @@ class GuardedDatabase(SQLDatabase):
                 is_late = time.monotonic() - begin >= seconds
                 _, number, message = told or ("Error", _TOO_LONG if is_late else 0, _NO_REASON)
                 raise _failure(message, int(number)) from error
+            finally:
+                connection.invalidate()
 
     def _look(self, table: str) -> Look:
         def choices(column: str) -> list[Any]:
@@ -236,8 +241,23 @@ def _is_incomplete(connection: sa.Connection) -> bool:
     return any(int(number) in _INCOMPLETE for _, number, _ in warnings)
 
 
-def _require_text(values: Mapping[str, Value]) -> None:
+def _execute_prepared(
+    connection: sa.Connection, text: str, values: Sequence[Value]
+) -> sa.CursorResult[Any]:
+    """Have the server prepare the text: it takes one statement, and no driver reads it.
+
+    Some drivers look for the places of values in the text by a lexer of their own; here they find
+    them in a text of ours.
+    """
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    using = f" USING {', '.join([mark] * len(values))}" if values else ""
+    return connection.exec_driver_sql(f"EXECUTE IMMEDIATE {mark}{using}", (text, *values))
+
+
+def _require_values(values: Mapping[str, Value]) -> None:
     for name, value in values.items():
+        if isinstance(value, float | Decimal) and not math.isfinite(value):
+            raise QueryFailed(f"The value of :{name} is {value}, which is no number to MariaDB.")
         if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
             raise QueryFailed(f"The value of :{name} holds half a character, which is no text.")
 

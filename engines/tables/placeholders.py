@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from engines.prompts import prompt
 from engines.question import Question
-from stores.binding import parameter_names, with_stand_ins
+from stores.binding import parameter_names
 from stores.connection import error_number
 from stores.errors import QueryFailed, UnsafeQuery
+from stores.sql_tokens import tokens_of
 from stores.verified_queries import Value
 
 _NAME = re.compile(r"'(?:[\w$]+\.)*([\w$]+)'")
@@ -34,7 +35,7 @@ def bound(sql: str, question: Question) -> Mapping[str, Value]:
             f":{unknown} stands for no value of the question; {stand}. "
             "What the question writes out is written out in the statement."
         )
-    rest = with_stand_ins(sql, known)
+    rest = " ".join(token.text for token in tokens_of(sql) if token.parameter is None)
     if quoted := next((name for name in known if re.search(rf":{name}\b", rest)), None):
         raise QueryFailed(
             f":{quoted} stands in quotes or a comment, where it is no value. Write it bare, and "

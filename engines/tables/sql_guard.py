@@ -1,60 +1,51 @@
 """Guard one: only what reads the allowed tables passes, as far as a parser can tell.
 
-The statement itself is never changed. What is looked at is a copy without comments and with every
-text in quotes replaced, made by the rules of MariaDB's own lexer, so that no difference between
-that lexer and the parser's can hide a part of the statement.
+The statement itself is never changed. The parser reads a copy of it, made from the tokens as
+MariaDB cuts them (`parser_copy`), and the words that bring in tables are counted in the text and in
+the tree: no difference between the two readers can hide a part of the statement.
 """
 
 import logging
+import math
 import re
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from typing import Final
 
 import sqlglot
 from sqlglot import exp
 
+from engines.tables.call_costs import PAD, find_costly_call
+from engines.tables.parser_copy import copy_for_parser
 from stores.errors import UnsafeQuery
+from stores.sql_tokens import Token, tokens_of
+from stores.verified_queries import Value
 
-LONGEST: Final = 20_000  # characters of a statement
-LONGEST_PAD: Final = 255  # characters: no statement makes long texts to keep functions busy
+LONGEST: Final = 20_000  # characters of a statement, and of a value in it
 DEEPEST: Final = 30  # parentheses in one another; the parser gives up soon after
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _EXECUTABLE = re.compile(r"/\*(?:M?!|\+)", re.IGNORECASE)
-# Under the sql_mode that every session is given: backslashes escape, "…" is a text.
-_LEXEME = re.compile(
-    r"""(?P<number>\b[xXbB]'[0-9a-fA-F]*')
-    | (?P<text>'(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*")
-    | (?P<name>`(?:[^`]|``)+`)
-    | (?P<comment>--(?=[ \t\r\n]|\Z)[^\n]* | \#[^\n]* | /\*.*?\*/)""",
-    re.DOTALL | re.VERBOSE,
-)
-_EXPLAIN = re.compile(r"\AEXPLAIN\b\s*(?:(?:EXTENDED|FORMAT\s*=\s*JSON)\s+)?", re.IGNORECASE)
-_CTE_COLUMNS = re.compile(
-    r"(?P<before>\bWITH\s+(?:RECURSIVE\s+)?|\)\s*,\s*)(?:\w+|`[^`]+`)\s*\([\w\s,`]*\)(?=\s*AS\s*\()",
-    re.IGNORECASE,
-)
-_INDEX_HINT = re.compile(
-    r"\b(?:USE|FORCE|IGNORE)\s+(?:INDEX|KEY)\s*(?:FOR\s+(?:JOIN|(?:ORDER|GROUP)\s+BY)\s*)?"
-    r"\([\w\s,`]*\)",
-    re.IGNORECASE,
-)
-_CALL = re.compile(r"(?P<of>\.\s*)?(?:`(?P<quoted>[^`]+)`|(?P<word>[\w$]+))\s*\(")
-_NO_FUNCTION = "`no function`"
-_NO_PART = {
+_NO_SIGN = {
     "'": "a text in it does not end",
     '"': "a text in it does not end",
     "`": "a name in it does not end",
     "@": "it reads a variable",
     "{": "it holds a {…} escape",
+    "}": "it holds a {…} escape",
     "?": "it has a parameter",
     ":": "it has a parameter or assigns a variable",
+    ":=": "it has a parameter or assigns a variable",
+    "::": "it has a parameter or assigns a variable",
     "\\": "it has a backslash outside quotes",
+    ";": "it holds more than one statement",
+}
+_NO_SIGNS = {
     "--": "it has -- without a space behind, which MariaDB and the parser read differently",
     "/*": "a comment in it does not end",
-    ";": "it holds more than one statement",
 }
 _NO_WORD = {
     "INTO": "INTO writes the result to a file, a table or a variable",
@@ -70,6 +61,10 @@ _BEFORE_PARENTHESES = frozenset(
     "IS JOIN LIKE LIMIT NOT ON OR OVER REGEXP RLIKE ROW SELECT SOME THEN UNION USING VALUES WHEN "
     "WHERE XOR".split()
 )
+_INDEX_HINT = re.compile(
+    r"\b(?:USE|FORCE|IGNORE) (?:INDEX|KEY)(?: FOR (?:JOIN|(?:ORDER|GROUP) BY))?$"
+)
+_CALLS_WITH_FROM = (["EXTRACT"], ["TRIM"], ["SUBSTRING"], ["SUBSTR"], ["MID"])
 _ALLOWED_NODES = (
     *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg),
     *(exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot),
@@ -92,83 +87,122 @@ _ALLOWED_NODES = (
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # it would warn of what is refused here
 
 
-def check(sql: str, tables: Collection[str], database: str | None = None) -> None:
+def check(
+    sql: str,
+    tables: Collection[str],
+    database: str | None = None,
+    values: Mapping[str, Value] | None = None,
+) -> None:
     """Raise UnsafeQuery unless `sql` is one statement that only reads these tables of `database`.
 
-    Table names are compared as written.
+    Table names are compared as written. `values` are those of its :names, as they will be bound.
     """
-    if reason := _reason(sql, tables, database):
+    if reason := _find_fault(sql, tables, database, values or {}):
         raise UnsafeQuery(f"The statement was refused: {reason}.")
 
 
-def _reason(sql: str, tables: Collection[str], database: str | None) -> str | None:
-    if reason := _looks_wrong(sql):
+def _find_fault(
+    sql: str, tables: Collection[str], database: str | None, values: Mapping[str, Value]
+) -> str | None:
+    if reason := _find_strange_text(sql, values):
         return reason
-    bare = _unterminated(_LEXEME.sub(_for_the_parser, sql))
-    words = _unterminated(_LEXEME.sub(" ", sql))
-    calls = _unterminated(_LEXEME.sub(_for_finding_calls, sql))
-    query = _EXPLAIN.sub("", bare, count=1)
-    return (
-        _begins_wrong(query)
-        or _says_wrong(words)
-        or _calls_wrong(_EXPLAIN.sub("", calls, count=1))
-        or _parses_wrong(query, tables, database)
-    )
+    tokens = list(tokens_of(sql))
+    if reason := _find_glued_tokens(tokens) or _find_unknown_parameter(tokens, values):
+        return reason
+    code = _without_end([token for token in tokens if token.is_code])
+    if reason := _find_wrong_beginning(code) or _find_wrong_word(code):
+        return reason
+    query = _without_explain(code)
+    return _find_wrong_call(query) or _find_wrong_part(query, tables, database, values)
 
 
-def _looks_wrong(sql: str) -> str | None:
+def _find_strange_text(sql: str, values: Mapping[str, Value]) -> str | None:
     if len(sql) > LONGEST:
         return f"it has {len(sql)} characters, and {LONGEST} are allowed"
     if _CONTROL.search(sql):
         return "it holds control characters"
     if _EXECUTABLE.search(sql):
         return "it holds a comment that MariaDB would execute"
+    for name, value in values.items():
+        if isinstance(value, str) and len(value) > LONGEST:
+            return f"the value of :{name} has {len(value)} characters, and {LONGEST} are allowed"
     return None
 
 
-def _unterminated(sql: str) -> str:
-    """Only of the spaces that MariaDB knows; to it, others are letters."""
-    return sql.strip(" \t\r\n").removesuffix(";").strip(" \t\r\n")
+def _find_glued_tokens(tokens: Sequence[Token]) -> str | None:
+    """Where two words, numbers or texts touch, or a word begins with a digit: 1e5FROM.
 
-
-def _for_the_parser(lexeme: re.Match[str]) -> str:
-    match lexeme.lastgroup:
-        case "text":
-            return "'s'"
-        case "number":
-            return "0"
-        case "name":
-            return lexeme[0]
-    return " "
-
-
-def _for_finding_calls(lexeme: re.Match[str]) -> str:
-    """A name may hold parentheses, as in AS `revenue (EUR)`; no function has such a name."""
-    has_parenthesis = lexeme.lastgroup == "name" and "(" in lexeme[0]
-    return _NO_FUNCTION if has_parenthesis else _for_the_parser(lexeme)
-
-
-def _says_wrong(words: str) -> str | None:
-    """What needs no parser to be seen; `words` has neither texts nor quoted names."""
-    for part, reason in _NO_PART.items():
-        if part in words:
-            return reason
-    for word in re.findall(r"\w+", words):
-        if word.upper() in _NO_WORD:
-            return _NO_WORD[word.upper()]
-    if strange := next((sign for sign in words if sign > "\x7f" and not sign.isalnum()), None):
-        return f"it has the sign {strange!r} outside quotes"
+    MariaDB, drivers and parsers differ in where the one ends and the other begins.
+    """
+    for left, right in pairwise(tokens):
+        if left.is_wordlike and right.is_wordlike:
+            return f"{left.text[-20:]!r} and {right.text[:20]!r} touch; put a space between them"
+        if left.text[-1] + right.text[0] in _NO_SIGNS and left.kind == right.kind == "operator":
+            return _NO_SIGNS[left.text[-1] + right.text[0]]
+    if word := next((t.text for t in tokens if t.kind == "word" and t.text[0].isdecimal()), None):
+        return f"{word[:20]!r} begins with a digit; put a space behind a number, and a name in `…`"
     return None
 
 
-def _calls_wrong(bare: str) -> str | None:
-    named = _INDEX_HINT.sub(" i ", _CTE_COLUMNS.sub(r"\g<before> c ", bare))
-    for call in _CALL.finditer(named):
-        name = call["quoted"] or call["word"]
-        if call["word"] and name.upper() in _BEFORE_PARENTHESES and not call["of"]:
+def _find_unknown_parameter(tokens: Sequence[Token], values: Mapping[str, Value]) -> str | None:
+    names = [token.parameter for token in tokens if token.parameter]
+    if unknown := next((name for name in names if name not in values), None):
+        return f"it has a parameter :{unknown}, which has no value"
+    if names and any(token.kind == "comment" for token in tokens):
+        return "it has a comment, and none may stand where values are bound"
+    return None
+
+
+def _without_end(code: list[Token]) -> list[Token]:
+    return code[:-1] if code and code[-1].text == ";" else code
+
+
+def _without_explain(code: list[Token]) -> list[Token]:
+    words = [token.text.upper() for token in code[:4]]
+    if words[:1] != ["EXPLAIN"]:
+        return code
+    if words[1:2] == ["EXTENDED"]:
+        return code[2:]
+    return code[4:] if words[1:] == ["FORMAT", "=", "JSON"] else code[1:]
+
+
+def _find_wrong_beginning(code: list[Token]) -> str | None:
+    first = next((token for token in _without_explain(code) if token.text != "("), None)
+    if first is None:
+        return "it is empty"
+    if first.kind != "operator" and first.text.upper() not in ("SELECT", "WITH"):
+        return (
+            f"it begins with {first.text[:20]}, and only SELECT, WITH and EXPLAIN of them are run"
+        )
+    return None
+
+
+def _find_wrong_word(code: Sequence[Token]) -> str | None:
+    """What needs no parser to be seen."""
+    for token in code:
+        if token.kind == "operator":
+            if token.text in _NO_SIGN:
+                return _NO_SIGN[token.text]
+            if token.text > "\x7f":
+                return f"it has the sign {token.text!r} outside quotes"
+        if token.kind == "word" and token.text.upper() in _NO_WORD:
+            return _NO_WORD[token.text.upper()]
+    return None
+
+
+def _find_wrong_call(code: Sequence[Token]) -> str | None:
+    """Each name in front of a parenthesis is a function of the list, or none is called there."""
+    for place, token in enumerate(code[1:], 1):
+        name = code[place - 1]
+        if token.text != "(" or _opens_list_of_names(code, place):
             continue
-        if call["of"] or name.upper() not in _functions():
-            return f"the function {name} is not among those that are allowed"
+        if name.kind not in ("word", "name"):
+            continue
+        is_member = place > 1 and code[place - 2].text == "."
+        known = name.text.upper() in _BEFORE_PARENTHESES | _functions()
+        if name.kind == "word" and known and not is_member:
+            continue
+        return f"the function {name.text.strip('`')} is not among those that are allowed"
     return None
 
 
@@ -179,54 +213,124 @@ def _functions() -> frozenset[str]:
     return frozenset(name for line in lines for name in line.split())
 
 
-def _begins_wrong(query: str) -> str | None:
-    first = re.match(r"[\s(]*(\w*)", query)
-    word = first[1].upper() if first else ""
-    if word in ("SELECT", "WITH"):
-        return None
-    if not word:
-        return "it is empty"
-    return f"it begins with {word}, and only SELECT, WITH and EXPLAIN of them are run"
+def _opens_list_of_names(code: Sequence[Token], place: int) -> bool:
+    """Whether this is the parenthesis of USE INDEX (…) or of WITH name (…) AS (."""
+    end = next((i for i, t in enumerate(code[place:], place) if t.text == ")"), None)
+    if end is None or not all(
+        token.kind in ("word", "name") or token.text == "," for token in code[place + 1 : end]
+    ):
+        return False
+    before = [token.text.upper() for token in code[max(0, place - 6) : place]]
+    after = [token.text.upper() for token in code[end + 1 : end + 3]]
+    if _INDEX_HINT.search(" ".join(before)):
+        return after[:1] != ["("]
+    return after == ["AS", "("] and before[-2:-1] in (["WITH"], ["RECURSIVE"], [","])
 
 
-def _parses_wrong(query: str, tables: Collection[str], database: str | None) -> str | None:
-    if _depth(query) > DEEPEST:
+def _find_wrong_part(
+    code: Sequence[Token],
+    tables: Collection[str],
+    database: str | None,
+    values: Mapping[str, Value],
+) -> str | None:
+    if _depth(code) > DEEPEST:
         return f"it nests more than {DEEPEST} parentheses"
+    copy = copy_for_parser(code, values)
     try:
-        parsed = [each for each in sqlglot.parse(query, read="mysql") if each is not None]
-        if len(parsed) != 1 or not isinstance(parsed[0], exp.Query):
+        query = copy.parsed()
+        if query is None:
             return "it is not one SELECT"
-        return next(_wrong_parts(parsed[0], tables, database), None)
-    except Exception as error:  # noqa: BLE001 - what the parser cannot digest is refused
-        return f"it cannot be parsed{_place(error)}"
+        return (
+            next(_wrong_parts(query, tables, database), None)
+            or _find_unread_clause(code, query)
+            or find_costly_call(query, copy.texts)
+        )
+    except sqlglot.ParseError as error:
+        return f"it cannot be parsed{copy.place_of(error)}"
+    except Exception:  # noqa: BLE001 - what the parser cannot digest is refused
+        return "it cannot be parsed"
 
 
-def _depth(query: str) -> int:
+def _depth(code: Sequence[Token]) -> int:
     deepest = depth = 0
-    for sign in query:
-        depth += (sign == "(") - (sign == ")")
+    for token in code:
+        depth += (token.text == "(") - (token.text == ")")
         deepest = max(deepest, depth)
     return deepest
 
 
-def _place(error: Exception) -> str:
-    if isinstance(error, sqlglot.ParseError) and error.errors:
-        return f" near {error.errors[0].get('highlight') or 'its end'!r}"
-    return ""
+def _find_unread_clause(code: Sequence[Token], query: exp.Query) -> str | None:
+    """What brings in tables is as often in the tree as in the text, and each table is there."""
+    words = Counter(token.text.upper() for token in code if token.kind == "word")
+    clauses = Counter(token.text.upper() for _, token in _clauses(code))
+    sets = sum(words[word] for word in ("UNION", "EXCEPT", "INTERSECT"))
+    if (
+        words["SELECT"] != _count(query, exp.Select)
+        or clauses["FROM"] != _count(query, exp.From)
+        or sets != _count(query, exp.SetOperation)
+        or clauses["JOIN"] + clauses["STRAIGHT_JOIN"] > _count(query, exp.Join)
+    ):
+        return "MariaDB and the parser would read it differently"
+    known = {table.name for table in query.find_all(exp.Table)} | {"JSON_TABLE"}
+    for place, token in _clauses(code):
+        following = [t for t in code[place + 1 :] if t.text != "("][:5]
+        name = [t.text for t in following]
+        last = 4 if name[1:4:2] == [".", "."] else 2 if name[1:2] == ["."] else 0
+        if following[0].text.upper() in ("SELECT", "WITH"):
+            continue
+        if following[last].text.strip("`").replace("``", "`") not in known and (
+            following[last].text.upper() not in known
+        ):
+            return f"{token.text} {following[last].text[:30]} is no table to the parser"
+    return None
+
+
+def _count(query: exp.Query, part: type[exp.Expr]) -> int:
+    return sum(1 for _ in query.find_all(part))
+
+
+def _clauses(code: Sequence[Token]) -> Iterator[tuple[int, Token]]:
+    """The FROM and JOIN that name tables; not the FROM of EXTRACT(YEAR FROM day)."""
+    callers: list[str] = []
+    for place, token in enumerate(code):
+        if token.text == "(":
+            callers.append(code[place - 1].text.upper() if place else "")
+        elif token.text == ")" and callers:
+            callers.pop()
+        elif token.kind == "word":
+            match token.text.upper():
+                case "FROM" if callers[-1:] not in _CALLS_WITH_FROM:
+                    yield place, token
+                case "STRAIGHT_JOIN":
+                    yield place, token
+                case "JOIN" if code[place - 1].text.upper() != "FOR":  # USE INDEX FOR JOIN (…)
+                    yield place, token
 
 
 def _wrong_parts(query: exp.Query, tables: Collection[str], database: str | None) -> Iterator[str]:
     for node in query.walk():
         if not isinstance(node, _ALLOWED_NODES):
             yield f"{type(node).__name__} is not among the parts of a statement that are allowed"
-        elif isinstance(node, exp.Pad) and not _is_short(node.expression):
-            yield f"LPAD and RPAD need a length that is written as a number up to {LONGEST_PAD}"
+        elif isinstance(node, exp.Pad | exp.Repeat | exp.Space) and not _is_short(node):
+            yield (
+                "LPAD, RPAD, REPEAT and SPACE need a length that is written as a number up to "
+                f"{PAD}"
+            )
+        elif isinstance(node, exp.ToChar) and not isinstance(node.args.get("format"), exp.Literal):
+            yield "TO_CHAR needs a format that is written out"
+        elif isinstance(node, exp.Limit | exp.Offset) and not _is_whole(node.expression):
+            yield "LIMIT and OFFSET need a whole number"
         elif isinstance(node, exp.Table):
             yield from _wrong_table(node, tables, database)
 
 
-def _is_short(length: exp.Expr) -> bool:
-    return isinstance(length, exp.Literal) and length.is_int and int(length.name) <= LONGEST_PAD
+def _is_short(made: exp.Pad | exp.Repeat | exp.Space) -> bool:
+    length = made.args.get({exp.Pad: "expression", exp.Repeat: "times"}.get(type(made), "this"))
+    return _is_whole(length, PAD)
+
+
+def _is_whole(node: exp.Expr | None, most: float = math.inf) -> bool:
+    return isinstance(node, exp.Literal) and node.is_int and int(node.name) <= most
 
 
 def _wrong_table(table: exp.Table, tables: Collection[str], database: str | None) -> Iterator[str]:

@@ -3,6 +3,11 @@
 CREATE USER IF NOT EXISTS {account} IDENTIFIED VIA mysql_native_password USING '{digest}'
   WITH MAX_STATEMENT_TIME 60
 
+-- heal_account --
+-- One that was there has the password and the limits that it was made with, whoever changed them.
+ALTER USER {account} IDENTIFIED VIA mysql_native_password USING '{digest}'
+  WITH MAX_STATEMENT_TIME 60
+
 -- allow_reading --
 -- One table, never a whole database: that would show views and later tables too.
 GRANT SELECT ON {table} TO {account}

@@ -7,41 +7,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stores.binding import parameter_names, positional, with_literals, with_stand_ins
+from stores.binding import parameter_names, with_literals, with_places
+from stores.sql_tokens import tokens_of
 
 QUOTED = "':a' \":b\" `:c` 'it''s :d' 'it\\'s :e'"
 COMMENTS = "-- :f\n# :g\n/* :h\n:i */"
 
 
-@pytest.mark.parametrize("sql", [QUOTED, COMMENTS, "12:30", "a::b", "a :=1", "1 : 2"])
+@pytest.mark.parametrize("sql", [QUOTED, COMMENTS, "12:30", "a::b", "a :=1", "1 : 2", "--\r:x\n"])
 def test_a_colon_that_begins_no_parameter_stays(sql):
+    assert with_places(sql, {}) == (sql, [])
     assert parameter_names(sql) == []
-    assert positional(sql, {}, "qmark") == (sql, ())
-    assert with_stand_ins(sql, dict.fromkeys("abcdefghi", 1)) == sql
 
 
 def test_parameters_are_named_once_in_their_order():
     sql = f"SELECT {QUOTED} WHERE y = :year AND z < :z OR y > :year LIMIT :n_1"
     assert parameter_names(sql) == ["year", "z", "n_1"]
     values = {"year": 2025, "z": "Ana", "other": 1, "n_1": 5}
-    assert positional(sql, values, "qmark") == (
+    assert with_places(sql, values) == (
         f"SELECT {QUOTED} WHERE y = ? AND z < ? OR y > ? LIMIT ?",
-        (2025, "Ana", 2025, 5),
+        [2025, "Ana", 2025, 5],
     )
-
-
-def test_a_parser_reads_numbers_as_they_are_and_no_text():
-    values = {"a": 2025, "b": "Ana", "c": None, "d": -3, "e": date(2026, 1, 2)}
-    shown = with_stand_ins("a = :a OR b = :b OR c IS :c OR 1-:d OR :e OR :f", values)
-    assert " ".join(shown.split()) == (
-        "a = 2025 OR b = '' OR c IS NULL OR 1- -3 OR '2026-01-02' OR :f"
-    )
-
-
-def test_a_percent_sign_is_written_as_the_driver_reads_it():
-    sql = "SELECT '%(a)s', 7 % :a"
-    assert positional(sql, {"a": 4}, "qmark") == ("SELECT '%(a)s', 7 % ?", (4,))
-    assert positional(sql, {"a": 4}, "pyformat") == ("SELECT '%%(a)s', 7 %% %s", (4,))
 
 
 def test_values_are_shown_as_sql_writes_them():
@@ -55,4 +41,26 @@ def test_values_are_shown_as_sql_writes_them():
 def test_a_string_reaches_the_database_as_it_was_written(letters):
     text = "".join(letters).replace("\\", "\\\\").replace("'", "''")
     sql = f"SELECT '{text}', :value"
-    assert positional(sql, {"value": 1}, "qmark") == (f"SELECT '{text}', ?", (1,))
+    assert with_places(sql, {"value": 1}) == (f"SELECT '{text}', ?", [1])
+
+
+@given(st.text(alphabet="'\"`\\-/*#:?;. \n\r\tabxXn_e1090@{}€é\x00", max_size=40))
+def test_the_tokens_are_the_whole_text(sql):
+    assert "".join(token.text for token in tokens_of(sql)) == sql
+
+
+@pytest.mark.parametrize(
+    ("sql", "cut"),
+    [
+        ("1e5FROM", ["1e5FROM"]),
+        ("b'1'FROM", ["b'1'", "FROM"]),
+        ("a-- b\n-c--d", ["a", "-- b", "-", "c", "-", "-", "d"]),
+        ("1 //**/ 2", ["1", "/", "/**/", "2"]),
+        ("/*M'*/ '?' --\r:x\n:y", ["/*M'*/", "'?'", "--\r:x", ":y"]),
+        ("x <=> .5e-3+0x1F", ["x", "<=>", ".5e-3", "+", "0x1F"]),
+        ("'it''s' \"a\\\"b\" `c``d`", ["'it''s'", '"a\\"b"', "`c``d`"]),
+        ("'open", ["'", "open"]),
+    ],
+)
+def test_a_statement_is_cut_where_mariadb_cuts_it(sql, cut):
+    assert [token.text for token in tokens_of(sql) if token.kind != "space"] == cut
