@@ -6,7 +6,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_OPTIO
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
   --constraint constraints.txt --editable
 
-.PHONY: demo serve test check format bench screenshot clean
+.PHONY: demo serve test check format fuzz bench screenshot clean
 
 demo: $(VENV)/.office
 	$(BIN)/kb demo
@@ -29,6 +29,11 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# A bounded time and a seed: make fuzz FUZZ_SECONDS=600 FUZZ_SEED=1
+fuzz: $(VENV)/.test
+	$(BIN)/kb setup
+	$(BIN)/python -m pytest --numprocesses 2 -s tests/campaigns/fuzz_*.py $(PYTEST_OPTIONS)
 
 bench: $(VENV)/.office
 	$(BIN)/python benchmarks/compare_stores.py

@@ -75,9 +75,9 @@ ORDINARY = [
     "SELECT REGEXP_REPLACE(phone, '[^0-9]+', ''), REGEXP_SUBSTR(note, '[0-9]+') FROM orders",
     "SELECT REGEXP_REPLACE(note, '(\\\\w+) (\\\\w+)', '\\\\2 \\\\1') FROM orders",
     (
-        "WITH RECURSIVE t (id, path) AS (SELECT id, CAST(name AS CHAR(500)) FROM categories UNION ALL"
-        " SELECT c.id, CONCAT(t.path, ' > ', c.name) FROM categories c JOIN t ON c.parent = t.id)"
-        " SELECT REPLACE(path, ' > ', '/') FROM t WHERE path LIKE '%a%'"
+        "WITH RECURSIVE t (id, path) AS (SELECT id, CAST(name AS CHAR(500)) FROM categories"
+        " UNION ALL SELECT c.id, CONCAT(t.path, ' > ', c.name) FROM categories c"
+        " JOIN t ON c.parent = t.id) SELECT REPLACE(path, ' > ', '/') FROM t WHERE path LIKE '%a%'"
     ),
     "SELECT CONCAT_WS(', ', a, b, c, d, e, f, g), SUBSTRING_INDEX(mail, '@', -1) FROM orders",
     'SELECT JSON_CONTAINS(tags, \'"new"\'), JSON_OVERLAPS(tags, \'["a", "b"]\') FROM orders',
