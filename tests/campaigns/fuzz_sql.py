@@ -39,7 +39,7 @@ INSERT INTO order_items VALUES (1, 1, 3), (2, 2, 4);
 INSERT INTO secrets VALUES (1, 'canary')"""
 TABLES = ["customers", "orders", "order_items"]
 FOREIGN = re.compile(
-    r"`(?:information_schema|mysql|performance_schema|sys)`\.`|`\w+`\.`secrets`|canary"
+    r"`(?:information_schema|mysql|performance_schema|sys)`\.`|`test_\w+`\.`secrets`(?!\.)|canary"
 )
 PIECES = [
     piece
