@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import stores.telemetry  # noqa: F401 - before anything that it is about
 from stores.errors import (
     CollectionMismatch,
     InvalidVector,
