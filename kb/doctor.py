@@ -215,9 +215,11 @@ def _local_embedding(config: Config) -> Check:
     name = "Embedding"
     if config.embedding.model:
         return Check(name, "ok", f"local, from {config.embedding.model}")
+    directory = files.model_directory(config.cache)
     if files.is_fetched(config.cache):
-        return Check(name, "ok", f"{files.MODEL_NAME} in {files.model_directory(config.cache)}")
-    return Check(name, "fail", f"{files.MODEL_NAME} was not fetched yet", "Run `kb setup`.")
+        return Check(name, "ok", f"{files.MODEL_NAME} in {directory}")
+    seen = "is not as it was made" if directory.exists() else "was not fetched yet"
+    return Check(name, "fail", f"{files.MODEL_NAME} {seen}", "Run `kb setup`.")
 
 
 def _llm(llm: LLMConfig) -> Check:

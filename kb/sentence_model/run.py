@@ -13,7 +13,14 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from kb.sentence_model.files import GRAPH, MODEL_NAME, OTHER_WAY, TOKENIZER, WEIGHTS
+from kb.sentence_model.files import (
+    GRAPH,
+    MODEL_NAME,
+    OTHER_WAY,
+    TOKENIZER,
+    WEIGHTS,
+    is_original,
+)
 from stores.errors import ModelUnavailable
 
 MAX_TOKENS = 256  # what the model was trained for; it does not see the rest of a longer text
@@ -29,21 +36,27 @@ class SentenceModel(BaseEmbedding):
     """
 
     directory: Path
+    users_own: bool = False  # taken as it is; what was fetched is loaded only as it was made
     model_name: str = MODEL_NAME
     embed_batch_size: int = 256  # texts of similar length are run together; more texts fit better
+
+    @property
+    def file(self) -> Path:
+        """What is loaded, with the tokenizer beside it."""
+        return self.directory / (WEIGHTS if self.users_own else GRAPH)
 
     @classmethod
     def class_name(cls) -> str:
         return "SentenceModel"
 
     def _get_query_embedding(self, query: str) -> list[float]:
-        return list(_query_embedding(self.directory, query))
+        return list(_query_embedding(self.file, query))
 
     def _get_text_embedding(self, text: str) -> list[float]:
         return self._get_text_embeddings([text])[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        embeddings: list[list[float]] = _embed(*_loaded(self.directory), texts).tolist()
+        embeddings: list[list[float]] = _embed(*_loaded(self.file), texts).tolist()
         return embeddings
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
@@ -57,9 +70,9 @@ class SentenceModel(BaseEmbedding):
 
 
 @lru_cache(maxsize=1000)
-def _query_embedding(directory: Path, query: str) -> tuple[float, ...]:
+def _query_embedding(file: Path, query: str) -> tuple[float, ...]:
     """An answer embeds its question several times, and people ask the same."""
-    return tuple(_embed(*_loaded(directory), [query])[0].tolist())
+    return tuple(_embed(*_loaded(file), [query])[0].tolist())
 
 
 def _embed(
@@ -98,34 +111,47 @@ def _padded(tokens: list[list[int]]) -> dict[str, NDArray[np.int64]]:
     return {"ids": ids, "mask": mask}
 
 
-def _loaded(directory: Path) -> tuple[ort.InferenceSession, Tokenizer]:
+def _loaded(file: Path) -> tuple[ort.InferenceSession, Tokenizer]:
     with _loading:
-        return _load(directory)
+        return _load(file)
 
 
 @cache
-def _load(directory: Path) -> tuple[ort.InferenceSession, Tokenizer]:
-    if not (directory / GRAPH).exists() and not (directory / WEIGHTS).exists():
+def _load(file: Path) -> tuple[ort.InferenceSession, Tokenizer]:
+    tokenizer = file.with_name(TOKENIZER)
+    if not file.exists():
         raise ModelUnavailable(
-            f"The embedding model is not in {directory}. Run `kb setup` to fetch it. {OTHER_WAY}"
+            f"The embedding model is not in {file.parent}. Run `kb setup` to fetch it. {OTHER_WAY}"
         )
     try:
-        return _session(directory), _tokenizer(directory / TOKENIZER)
+        if file.name == GRAPH:
+            _require_originals(file, tokenizer)
+            return _session(str(file)), _tokenizer(tokenizer)
+        return _session(_make_graph(file)), _tokenizer(tokenizer)
+    except ModelUnavailable:
+        raise
     except Exception as error:  # ONNX Runtime and tokenizers raise bare Exceptions
         raise ModelUnavailable(
-            f"The embedding model in {directory} cannot be read ({type(error).__name__}). "
+            f"The embedding model in {file.parent} cannot be read ({type(error).__name__}). "
             f"Delete the directory and run `kb setup`. {OTHER_WAY}"
         ) from error
 
 
-def _session(directory: Path) -> ort.InferenceSession:
+def _require_originals(*paths: Path) -> None:
+    for path in paths:
+        if not is_original(path):
+            raise ModelUnavailable(
+                f"{path} is not what `kb setup` made: its SHA-256 is another, so it is not loaded. "
+                "Run `kb setup`, which fetches it again."
+            )
+
+
+def _session(graph: str | bytes) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors only
     options.intra_op_num_threads = _cores()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    graph = directory / GRAPH
-    source = str(graph) if graph.exists() else _make_graph(directory / WEIGHTS)
-    return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def _make_graph(weights: Path) -> bytes:

