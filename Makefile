@@ -3,15 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_OPTIONS)
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
-  --constraint constraints.txt --editable
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+LOCKED = $(INSTALL) --require-hashes --only-binary :all: --requirement
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal \
+  --python-version 3.11 --generate-hashes --no-annotate $(LOCK_OPTIONS) pyproject.toml
+without = $$(sed -n 's/==.*//; s/^[A-Za-z0-9]/--no-emit-package &/p' $(1))
 
-.PHONY: demo serve test check format fuzz bench screenshot clean
+.PHONY: demo serve test check format fuzz bench screenshot lock clean
 
-demo: $(VENV)/.office
+demo: $(VENV)/.run
 	$(BIN)/kb demo
 
-serve: $(VENV)/.office,serve
+serve: $(VENV)/.run
 	$(BIN)/kb demo
 	$(BIN)/kb serve
 
@@ -35,19 +38,37 @@ fuzz: $(VENV)/.test
 	$(BIN)/kb setup
 	$(BIN)/python -m pytest --numprocesses 2 -s tests/campaigns/fuzz_*.py $(PYTEST_OPTIONS)
 
-bench: $(VENV)/.office
+bench: $(VENV)/.run
 	$(BIN)/python benchmarks/compare_stores.py
 
 screenshot: $(VENV)/.test
 	$(BIN)/python tests/browser/screenshot.py tests/browser/page.png
 
+# Asks PyPI for the hashes; versions stay unless LOCK_OPTIONS=--upgrade. Needs uv.
+lock:
+	echo hatchling editables | tr ' ' '\n' | $(LOCK) - --extra office --extra serve --extra redis --extra mcp \
+	  --extra pymysql --output-file constraints.txt
+	$(LOCK) --extra test --constraint constraints.txt \
+	  $(call without,constraints.txt) --output-file constraints-test.txt
+	$(LOCK) --extra dev --constraint constraints.txt --constraint constraints-test.txt \
+	  $(call without,constraints.txt constraints-test.txt) --output-file constraints-dev.txt
+
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache
 
-# One stamp for each set of extras that pyproject.toml declares.
-$(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
+# What runs, what tests it, what checks it: each of the versions and with the hashes of its file.
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Python packages into $(VENV) (about a minute the first time) …"
-	@$(INSTALL) '.[$*]'
+	@$(LOCKED) constraints.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run constraints-test.txt
+	@$(LOCKED) constraints-test.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.test constraints-dev.txt
+	@$(LOCKED) constraints-dev.txt
 	@touch $@
 
 $(BIN)/python:
