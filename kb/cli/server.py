@@ -33,8 +33,11 @@ def start(config: ConfigPath = None) -> None:
 
 @db.command()
 def stop(config: ConfigPath = None) -> None:
-    """Stop the private MariaDB; the next command starts it again."""
-    was_running = _private_server(_loaded(config)).stop()
+    """Stop the private MariaDB; the next command starts it again.
+
+    One that does not stop within 20 seconds is killed; it loses nothing that was committed.
+    """
+    was_running = _private_server(_loaded(config)).stop(say)
     OUT.print("Stopped." if was_running else "It was not running.")
 
 

@@ -64,13 +64,13 @@ class PrivateServer:
             if not run.comes_up(self._home):
                 self._start()
 
-    def stop(self) -> bool:
-        """Stop the server; False when none was running."""
+    def stop(self, say: Callable[[str], None] = log.info) -> bool:
+        """Stop the server, by force if it must be; False when none was running."""
         self._home.prepare()
         if not run.is_alive(self._home):
             return False
         with self._alone():
-            run.terminate(self._home)
+            run.terminate(self._home, say)
         return True
 
     def status(self) -> ServerStatus:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from fetched import CACHE, MARIADBD
 
 from stores.connection import make_engine
 from stores.errors import StoreUnavailable
-from stores.private_server import PrivateServer
+from stores.private_server import PrivateServer, run
 from stores.private_server.run import launch
 
 START = """\
@@ -28,6 +29,8 @@ server = PrivateServer(Path(sys.argv[1]), Path(sys.argv[2]), mariadbd=sys.argv[3
 server.ensure_running()
 print(server.status().pid)
 """
+# Hears neither KILL nor a shutdown, for an hour.
+ENDLESS = "SELECT KDF('a', 'b', 2000000000, 'pbkdf2_hmac')"
 AS_NOBODY = (
     """\
 import os
@@ -269,6 +272,34 @@ def test_the_server_runs_as_configured(engine):
     with engine.connect() as connection:
         row = connection.exec_driver_sql(f"SELECT {columns}").one()
     assert dict(zip(expected, row, strict=True)) == expected
+
+
+def test_a_server_that_a_statement_holds_is_killed_with_all_that_was_committed(own, monkeypatch):
+    engine = make_engine(own.url("mysql"), before_connect=own.ensure_running)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE DATABASE kept")
+        connection.exec_driver_sql("CREATE TABLE kept.word (word TEXT)")
+        connection.exec_driver_sql("INSERT INTO kept.word VALUES ('survivor')")
+    with ThreadPoolExecutor() as pool:
+        held = pool.submit(scalars, engine, ENDLESS)
+        running = "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT KDF%%'"
+        until(lambda: scalars(engine, running))
+        monkeypatch.setattr(run, "GRACE", 1.0)
+        said: list[str] = []
+        assert own.stop(said.append)
+        assert "so it is killed" in said[0]
+        assert not own.status().running
+        assert isinstance(held.exception(), sa.exc.DBAPIError)
+    assert scalars(engine, "SELECT word FROM kept.word") == ["survivor"]
+    engine.dispose()
+
+
+def test_a_server_that_stops_is_not_killed(own):
+    own.ensure_running()
+    said: list[str] = []
+    assert own.stop(said.append)
+    assert said == []
+    assert "Shutdown complete" in own.status().log.read_text()
 
 
 def test_data_whose_password_is_lost_are_left_alone(own, home):
