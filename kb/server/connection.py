@@ -9,6 +9,7 @@ from typing import Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _HEAD_BYTES: Final = 2**16  # of a request's line and headers, or of trailers
+_PART_BYTES: Final = 2**12
 _HEAD_SECONDS: Final = 30.0
 
 
@@ -28,6 +29,12 @@ class BoundedConnection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """By parts: within one, the parser looks at no bound, and a socket gives 256 kB at once."""
+        for start in range(0, len(data), _PART_BYTES):
+            if not self.transport.is_closing():
+                self._take(data[start : start + _PART_BYTES])
+
+    def _take(self, data: bytes) -> None:
         self._gets_further = False
         super().data_received(data)
         self._unfinished = 0 if self._gets_further else self._unfinished + len(data)

@@ -1,7 +1,7 @@
 """Connections that nobody has let in yet: how much they may send, and how long they may wait."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import uvicorn
@@ -72,6 +72,70 @@ async def told(port: int, *pieces: bytes) -> bytes:
 async def test_what_has_no_end_is_broken_off(port, begin, piece):
     answer = await told(port, begin, *[piece] * 2000)
     assert b" 200 " not in answer
+
+
+class Recorder(asyncio.Transport):
+    """What is answered to a connection whose pieces the test chooses."""
+
+    def __init__(self):
+        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
+        self.written, self.closing = b"", False
+
+    def write(self, data):
+        self.written += data
+
+    def close(self):
+        self.closing = True
+
+    def is_closing(self):
+        return self.closing
+
+    def pause_reading(self):
+        pass
+
+    resume_reading = pause_reading
+
+
+@pytest.fixture
+async def one_piece() -> Callable[[bytes], Awaitable[bytes]]:
+    """The answer to what comes in one piece, as 256 kB may."""
+    config = uvicorn.Config(counting, http=BoundedConnection, log_config=None)
+    config.load()
+
+    async def answer(piece: bytes) -> bytes:
+        state, transport = ServerState(), Recorder()
+        own = BoundedConnection(config, state, {})
+        own.connection_made(transport)
+        own.data_received(piece)
+        if transport.closing:
+            own.connection_lost(None)
+        await asyncio.gather(*state.tasks)
+        return transport.written
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        HEAD + (b"X: " + b"a" * 1000 + b"\r\n") * 200 + b"\r\n",
+        HEAD + b"X: " + b"a" * 200_000 + b"\r\n\r\n",
+        HEAD + b"X: " + b" " * 200_000 + b"\r\n\r\n",
+        b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        CHUNKED + b"0\r\n" + (b"X: " + b"a" * 1000 + b"\r\n") * 200 + b"\r\n",
+    ],
+    ids=["headers", "a header", "spaces", "an address", "trailers"],
+)
+async def test_what_is_whole_but_too_large_is_refused_though_it_comes_in_one_piece(one_piece, head):
+    answer = await one_piece(head)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b" 200 " not in answer
+
+
+async def test_one_piece_may_hold_headers_of_60_kb_and_a_long_body(one_piece):
+    body = b"x" * 180_000
+    head = HEAD + (b"X: " + b"a" * 1000 + b"\r\n") * 60 + b"Content-Length: 180000\r\n\r\n"
+    assert (await one_piece(head + body)).endswith(b"\r\n\r\n180000")
 
 
 async def test_a_body_may_be_larger_than_headers_may(port):
