@@ -16,11 +16,12 @@ from kb.models import OLLAMA_URL, OPENAI_URL, embedding_identity, make_embedder
 from kb.sentence_model import files
 from kb.verified_queries import failing, read_verified_queries
 from stores.connection import ServerInfo, server_info
-from stores.errors import ConfigError, KBError
+from stores.errors import ConfigError, KBError, StoreError
 from stores.inspection import CollectionFacts, inspect_collection
 
 MEGABYTE = 2**20
 LITTLE_SPACE = 1024 * MEGABYTE
+MOST_NAMED = 5  # packages
 SECONDS = 5.0  # for a model server to list its models
 
 
@@ -35,7 +36,7 @@ class Check:
 
 
 def examine(path: Path | None = None) -> Iterator[Check]:
-    """Check after check, each as soon as it is made; none of them raises or downloads."""
+    """Check after check, each as soon as it is made; none raises or installs."""
     try:
         config = load_config(path)
     except ConfigError as error:
@@ -61,6 +62,7 @@ def _database(config: Config) -> Iterator[Check]:
         if installed.state == "fail":
             return
         yield _disk_space(config)
+        yield from _updates(config)
     try:
         engine = open_database(config)
         info = server_info(engine)
@@ -83,6 +85,23 @@ def _installation(config: Config) -> Check:
     if not status.data_directory.exists():
         return Check(name, "fail", "it was never started", "Run `kb setup`.")
     return Check(name, "ok", f"{status.binary}, data in {status.data_directory}")
+
+
+def _updates(config: Config) -> Iterator[Check]:
+    """Of a server that kb fetched, which no package manager renews; asks the machine's archive."""
+    name = "MariaDB updates"
+    try:
+        updates = private_server(config).find_updates()
+    except StoreError as error:
+        reason = str(error).splitlines()[0].removesuffix(":")
+        yield Check(name, "warn", f"could not look: {reason}", "Look again with a network.")
+        return
+    if updates:
+        seen = f"Debian has {', '.join(updates[:MOST_NAMED])}"
+        seen += f" and {len(updates) - MOST_NAMED} more" if len(updates) > MOST_NAMED else ""
+        yield Check(name, "warn", seen, "Run `kb setup --upgrade`.")
+    elif updates is not None:
+        yield Check(name, "ok", "the fetched packages are the newest of Debian's archive")
 
 
 def _disk_space(config: Config) -> Check:

@@ -6,19 +6,32 @@ from concurrent.futures import ThreadPoolExecutor
 from kb.config import Config
 from kb.database import open_database, private_server
 from stores.connection import server_info
+from stores.errors import ConfigError
 
 Say = Callable[[str], None]
 
 
-def set_up(config: Config, say: Say) -> None:
+def set_up(config: Config, say: Say, *, upgrade: bool = False) -> None:
     """Make the database and the embedding model ready, side by side; safe to repeat.
 
-    Raises UnsupportedServer, StoreUnavailable or ModelUnavailable.
+    `upgrade` renews the private MariaDB that kb fetched. Raises ConfigError, UnsupportedServer,
+    StoreUnavailable or ModelUnavailable.
     """
+    if upgrade:
+        _upgrade(config, say)
     with ThreadPoolExecutor() as pool:
         steps = [pool.submit(step, config, say) for step in (_set_up_database, _set_up_embedding)]
     for step in steps:
         step.result()
+
+
+def _upgrade(config: Config, say: Say) -> None:
+    if config.database.url != "embedded":
+        raise ConfigError(
+            f"database.url is {config.database.url!r}: a server of your own, which kb does not "
+            "renew. Run `kb setup` without --upgrade."
+        )
+    private_server(config).upgrade(say)
 
 
 def _set_up_database(config: Config, say: Say) -> None:

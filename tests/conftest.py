@@ -19,9 +19,19 @@ from stores.private_server import PrivateServer
 OUTSIDE = ("KB_", "DB_", "OPENAI_", "OLLAMA_", "ANTHROPIC_", "VOYAGE_", "HF_")
 
 
+@pytest.fixture(scope="session")
+def no_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of programs: an apt-get that reaches nothing, as without a network."""
+    programs = tmp_path_factory.mktemp("programs")
+    (programs / "apt-get").write_text("#!/bin/sh\necho 'E: no test asks an archive'; exit 100\n")
+    (programs / "apt-get").chmod(0o755)
+    return programs
+
+
 @pytest.fixture(autouse=True)
-def hermetic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def hermetic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_archive: Path) -> Iterator[None]:
     """No key, proxy or setting of the developer reaches a test; what is fetched is shared."""
+    monkeypatch.setenv("PATH", f"{no_archive}{os.pathsep}{os.environ['PATH']}")
     for name in os.environ:
         if name.startswith(OUTSIDE) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)

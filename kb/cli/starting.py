@@ -35,7 +35,7 @@ def init(
         _write_starting_config(file)
         say(f"Wrote {file}.")
         _tell_of_namesake(file)
-    setup(file)
+    setup(config=file)
     OUT.print(f"Next: {command(file)} index PATH")
 
 
@@ -67,13 +67,19 @@ def _tell_of_namesake(file: Path) -> None:
         )
 
 
-def setup(config: ConfigPath = None) -> None:
+def setup(
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="Renew the private MariaDB that kb fetched.")
+    ] = False,
+    config: ConfigPath = None,
+) -> None:
     """Fetch and start what the configuration needs.
 
     That is the private MariaDB and the local embedding model, unless the configuration names
-    others. Safe to repeat.
+    others. Safe to repeat. With --upgrade the newest packages of MariaDB are fetched from Debian
+    and take over the same data; if their server does not start, the former one goes on.
     """
     from kb.config import load_config
     from kb.setup import set_up
 
-    set_up(load_config(config), say)
+    set_up(load_config(config), say, upgrade=upgrade)

@@ -5,6 +5,7 @@ with private state, and the packages, the C library among them, are unpacked sid
 """
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -21,6 +22,8 @@ from stores.private_server.sources import RELEASE, debian_archive, parse_deb822,
 APT = Path("/etc/apt")
 PARSERS = {".list": parse_list, ".sources": parse_deb822}
 PACKAGES = ("mariadb-server-core", "mariadb-client-core")
+INSTALL = ("install", "--yes", "--no-install-recommends")
+RECORD = "packages"  # in the folder of a program: what it was made of
 NOT_NEEDED = ("doc", "gcc", "gdb", "lintian", "man")
 STEP_TIMEOUT = 900
 """Seconds; a slow line needs minutes for 28 MB."""
@@ -57,6 +60,35 @@ def fetched(cache: Path) -> ServerProgram | None:
     return _program(prefix) if prefix.exists() else None
 
 
+def find_updates(cache: Path, apt: Path = APT) -> list[str]:
+    """The packages that the archive has, and the fetched program was not made of; its own first.
+
+    Asks the archive. Raises StoreUnavailable, UnsupportedServer.
+    """
+    sources = _sources(apt)
+    with tempfile.TemporaryDirectory(prefix="kb-apt-") as folder:
+        offered = _offered(Path(folder), sources)
+    others = offered - _made_of(_prefix(cache))
+    return sorted(map(_in_words, others), key=lambda name: (not name.startswith("mariadb"), name))
+
+
+@contextmanager
+def renewed(cache: Path, say: Callable[[str], None], apt: Path = APT) -> Iterator[ServerProgram]:
+    """The archive's program in the place of the fetched one, which is back if the block fails."""
+    sources = _sources(apt)
+    prefix, former = _prefix(cache), _former(cache)
+    with _only_one(cache, say), _unpacked(cache, sources, say) as new:
+        prefix.rename(former)
+        new.rename(prefix)
+        try:
+            yield _program(prefix)
+        except BaseException:
+            shutil.rmtree(prefix)
+            former.rename(prefix)
+            raise
+        shutil.rmtree(former)
+
+
 @contextmanager
 def _only_one(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
     try:
@@ -70,14 +102,32 @@ def _only_one(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
     except OSError as error:
         raise StoreUnavailable(f"no writing to {cache}: {error}; set KB_CACHE") from error
     try:
+        _clear_up(cache)
         yield
     finally:
         lock.release()
 
 
-def _fetch(cache: Path, sources: str, say: Callable[[str], None]) -> ServerProgram:
+def _clear_up(cache: Path) -> None:
+    """After a fetch or a renewal that was killed: without a new program, the former one is back."""
     for left_over in cache.glob("mariadb.new-*"):
         shutil.rmtree(left_over)
+    if _former(cache).exists():
+        if _prefix(cache).exists():
+            shutil.rmtree(_former(cache))
+        else:
+            _former(cache).rename(_prefix(cache))
+
+
+def _fetch(cache: Path, sources: str, say: Callable[[str], None]) -> ServerProgram:
+    with _unpacked(cache, sources, say) as new:
+        new.rename(_prefix(cache))
+    return _program(_prefix(cache))
+
+
+@contextmanager
+def _unpacked(cache: Path, sources: str, say: Callable[[str], None]) -> Iterator[Path]:
+    """The archive's program in a folder that the caller moves to its place."""
     work = Path(tempfile.mkdtemp(prefix="mariadb.new-", dir=cache))
     try:
         say("Fetching MariaDB 11.8 from the Debian archive (28 MB)")
@@ -85,10 +135,13 @@ def _fetch(cache: Path, sources: str, say: Callable[[str], None]) -> ServerProgr
         say("Unpacking MariaDB")
         _unpack(packages, work / "prefix")
         _program(work / "prefix")
-        (work / "prefix").rename(_prefix(cache))
+        yield work / "prefix"
     finally:
         shutil.rmtree(work)
-    return _program(_prefix(cache))
+
+
+def _former(cache: Path) -> Path:
+    return cache / "mariadb.former"
 
 
 def _prefix(cache: Path) -> Path:
@@ -126,6 +179,22 @@ def _sources(apt: Path) -> str:
 
 
 def _download(folder: Path, sources: str) -> list[Path]:
+    apt = _updated_apt(folder, sources)
+    _run("apt-get download", *apt, *INSTALL, "--download-only", *PACKAGES)
+    return sorted((folder / "archives").glob("*.deb"))
+
+
+def _offered(folder: Path, sources: str) -> set[str]:
+    """The file names of the packages that would be downloaded now."""
+    apt = _updated_apt(
+        folder, sources, "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10"
+    )
+    listed = _run("apt-get look", *apt, *INSTALL, "--print-uris", *PACKAGES)
+    return set(re.findall(r"^'[^']*' (\S+\.deb) ", listed, re.MULTILINE))
+
+
+def _updated_apt(folder: Path, sources: str, *options: str) -> list[str]:
+    """The command of an apt that has nothing installed and knows what the archive has."""
     parts, lists, archives = folder / "sources", folder / "lists", folder / "archives"
     for path in (parts, lists / "partial", archives / "partial"):
         path.mkdir(parents=True)
@@ -142,13 +211,22 @@ def _download(folder: Path, sources: str) -> list[Path]:
         "Dir::Cache::archives": archives,
         "Dir::Log": folder,
     }
-    apt = ["apt-get", "-c", str(folder / "apt.conf"), "-q"]
+    apt = ["apt-get", "-c", str(folder / "apt.conf"), "-q", *options]
     for name, path in directories.items():
         apt += ["-o", f"{name}={path}"]
     _run("apt-get update", *apt, "update")
-    install = ("install", "--yes", "--download-only", "--no-install-recommends")
-    _run("apt-get download", *apt, *install, *PACKAGES)
-    return sorted(archives.glob("*.deb"))
+    return apt
+
+
+def _made_of(prefix: Path) -> set[str]:
+    """The file names of the packages in it; none of one that an earlier kb fetched."""
+    record = prefix / RECORD
+    return set(record.read_text("utf-8").splitlines()) if record.exists() else set()
+
+
+def _in_words(package: str) -> str:
+    name, version, *_ = f"{package.removesuffix('.deb')}_".split("_")
+    return f"{name} {version.replace('%3a', ':')}".strip()
 
 
 def _unpack(packages: list[Path], prefix: Path) -> None:
@@ -156,9 +234,11 @@ def _unpack(packages: list[Path], prefix: Path) -> None:
         _run(f"dpkg-deb of {package.name}", "dpkg-deb", "-x", str(package), str(prefix))
     for name in NOT_NEEDED:
         shutil.rmtree(prefix / "usr/share" / name, ignore_errors=True)
+    (prefix / RECORD).write_text("".join(f"{package.name}\n" for package in packages), "utf-8")
 
 
-def _run(step: str, *command: str) -> None:
+def _run(step: str, *command: str) -> str:
+    """What the step says."""
     try:
         done = subprocess.run(  # noqa: S603 - the command is ours
             command,
@@ -181,3 +261,4 @@ def _run(step: str, *command: str) -> None:
             f"fetching MariaDB from Debian's {RELEASE}: {step} ended with status "
             f"{done.returncode}:\n{end}\n{WAYS_OUT}"
         )
+    return done.stdout

@@ -44,6 +44,11 @@ class ServerProgram:
     def base(self) -> Path:
         return self.path.parent.parent
 
+    @property
+    def series(self) -> tuple[int, ...]:
+        """Of its system tables: 11.8 of 11.8.6."""
+        return tuple(map(int, self.version.split(".")[:2]))
+
     def command(self, *options: str) -> list[str]:
         return [
             *self.launcher,

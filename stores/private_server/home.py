@@ -29,6 +29,11 @@ class Home:
         return self.path / "server.log"
 
     @property
+    def tables_version(self) -> Path:
+        """The version that its system tables are of; the server's own tool writes it too."""
+        return self.data / "mariadb_upgrade_info"
+
+    @property
     def temporary(self) -> Path:
         return self.path / "tmp"
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
-from stores.errors import StoreUnavailable
+from stores.errors import StoreError, StoreUnavailable
 from stores.private_server import run
 from stores.private_server.bootstrap import bootstrap
-from stores.private_server.fetch import fetch, fetched
+from stores.private_server.fetch import fetch, fetched, find_updates, renewed
 from stores.private_server.find import ServerProgram, find
 from stores.private_server.home import ACCOUNT, Home
+from stores.private_server.tables_upgrade import fit_tables
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,47 @@ class PrivateServer:
     def fetch(self, say: Callable[[str], None]) -> Path:
         """Make sure that a server program is there: find it or download it."""
         return self._program(say).path
+
+    def find_updates(self) -> list[str] | None:
+        """The packages that Debian has and the fetched program was not made of.
+
+        None where the program is not one that kb fetched. Asks the archive. Raises
+        StoreUnavailable, UnsupportedServer.
+        """
+        if find(self._mariadbd) or not fetched(self._cache):
+            return None
+        return find_updates(self._cache)
+
+    def upgrade(self, say: Callable[[str], None]) -> None:
+        """Fetch the newest program, and go on with it on the same data; else with the former one.
+
+        Raises StoreUnavailable, UnsupportedServer.
+        """
+        path = self.fetch(say)
+        updates = self.find_updates()
+        if updates is None:
+            say(f"{path} was not fetched by kb; it is renewed in the way that it was installed.")
+        elif not updates:
+            say("The private MariaDB is the newest of Debian's archive.")
+        else:
+            say(f"Debian has {', '.join(updates)}")
+            self._home.prepare()
+            with self._alone():
+                self._go_on_with_newest(say)
+
+    def _go_on_with_newest(self, say: Callable[[str], None]) -> None:
+        try:
+            with renewed(self._cache, say) as program:
+                if run.is_alive(self._home):
+                    run.terminate(self._home, say)
+                if self._home.data.exists():
+                    self._start()
+        except StoreError:
+            say("The former MariaDB goes on.")
+            if self._home.data.exists() and not run.comes_up(self._home):
+                self._start()
+            raise
+        say(f"MariaDB {program.version} has taken its place")
 
     def ensure_running(self) -> None:
         self._home.prepare()
@@ -116,6 +158,7 @@ class PrivateServer:
         self._ensure_credentials()
         if not self._home.data.exists():
             bootstrap(program, self._home)
+        fit_tables(program, self._home, self._options)
         run.launch(program, self._home, self._options)
         if not run.comes_up(self._home):
             raise StoreUnavailable(

@@ -13,6 +13,7 @@ from kb import KnowledgeBase, load_config
 from kb.doctor import Check, _buffer_pool, _vector_cache, examine
 from stores.collection import Collection
 from stores.connection import ServerInfo, make_engine
+from stores.errors import StoreUnavailable
 from stores.inspection import CollectionFacts, inspect_collection
 from stores.private_server import PrivateServer
 
@@ -146,6 +147,40 @@ def test_the_private_server_is_looked_at_where_it_is(tmp_path, monkeypatch, serv
     monkeypatch.setenv("KB_HOME", str(server.status().data_directory.parent))
     found = checks(tmp_path, {"database": {"name": "doctor"}})
     assert found["Private MariaDB"].state == found["Disk"].state == found["Server"].state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("found_there", "state", "words", "advice"),
+    [
+        ([], "ok", "are the newest", ""),
+        (
+            ["mariadb-server-core 2", *"abcdef"],
+            "warn",
+            "core 2, a, b, c, d and 2 more",
+            "--upgrade",
+        ),
+        (
+            StoreUnavailable("no archive answers:\nE: 1"),
+            "warn",
+            "look: no archive answers",
+            "again",
+        ),
+    ],
+)
+def test_updates_of_the_fetched_server_are_told(
+    tmp_path, monkeypatch, server: PrivateServer, found_there, state, words, advice
+):
+    def find_updates(_server):
+        if isinstance(found_there, StoreUnavailable):
+            raise found_there
+        return found_there
+
+    monkeypatch.setattr(PrivateServer, "find_updates", find_updates)
+    monkeypatch.setenv("KB_HOME", str(server.status().data_directory.parent))
+    updates = checks(tmp_path, {"database": {"name": "doctor"}})["MariaDB updates"]
+    assert updates.state == state
+    assert words in updates.seen
+    assert advice in updates.advice
 
 
 def facts(chunks: int) -> CollectionFacts:

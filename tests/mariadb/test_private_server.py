@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,12 @@ import sqlalchemy as sa
 from fetched import CACHE, MARIADBD
 
 from stores.connection import make_engine
-from stores.errors import StoreUnavailable
+from stores.errors import StoreUnavailable, UnsupportedServer
 from stores.private_server import PrivateServer, run
+from stores.private_server.find import find
 from stores.private_server.run import launch
 
+fetch = import_module("stores.private_server.fetch")  # the module, not its function
 START = """\
 import sys
 from pathlib import Path
@@ -292,6 +295,111 @@ def test_a_server_that_a_statement_holds_is_killed_with_all_that_was_committed(o
         assert isinstance(held.exception(), sa.exc.DBAPIError)
     assert scalars(engine, "SELECT word FROM kept.word") == ["survivor"]
     engine.dispose()
+
+
+@pytest.fixture
+def fetched(home, monkeypatch) -> PrivateServer:
+    """A running server with data, of a fetched program of its own, and an archive with others."""
+    if find(MARIADBD):
+        pytest.skip("this machine's MariaDB was not fetched by kb")
+    shutil.copytree(CACHE / "mariadb", home / "cache" / "mariadb", symlinks=True)
+    server = PrivateServer(home, home / "cache", buffer_pool_mb=64)
+    engine = make_engine(server.url("mysql"), before_connect=server.ensure_running)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE DATABASE kept")
+        connection.exec_driver_sql("CREATE TABLE kept.word AS SELECT 'survivor' AS word")
+    engine.dispose()
+    monkeypatch.setattr(fetch, "_sources", lambda apt: "")
+    monkeypatch.setattr(fetch, "_offered", lambda folder, sources: {"server_1%3a11.8.99_all.deb"})
+    return server
+
+
+def copy_fetched(_packages: object, prefix: Path) -> None:
+    shutil.copytree(CACHE / "mariadb", prefix, symlinks=True)
+
+
+def copy_broken(_packages: object, prefix: Path) -> None:
+    """A server that tells its version and dies at the start, as on a full disk."""
+    copy_fetched(None, prefix)
+    (loader,) = prefix.glob("usr/lib/*/ld-linux*.so.*")
+    loader.unlink()
+    loader.write_text(
+        "#!/bin/sh\ncase $* in *--version) echo Ver 11.8.99-MariaDB;; *) exit 7;; esac\n"
+    )
+    loader.chmod(0o755)
+
+
+def kept(server: PrivateServer) -> list:
+    engine = make_engine(server.url("kept"), before_connect=server.ensure_running)
+    words = scalars(engine, "SELECT word FROM kept.word")
+    engine.dispose()
+    return words
+
+
+def test_a_newer_program_goes_on_with_the_same_data(fetched, home, monkeypatch):
+    monkeypatch.setattr(fetch, "_download", lambda folder, sources: [])
+    monkeypatch.setattr(fetch, "_unpack", copy_fetched)
+    assert fetched.find_updates() == ["server 1:11.8.99"]
+    (home / "cache" / "mariadb" / "of-the-former").touch()
+    former, said = fetched.status().pid, []
+    fetched.upgrade(said.append)
+    assert fetched.status().running
+    assert fetched.status().pid != former
+    assert not (home / "cache" / "mariadb" / "of-the-former").exists()
+    assert kept(fetched) == ["survivor"]
+    assert "server 1:11.8.99" in said[0]
+    assert "has taken its place" in said[-1]
+
+
+def test_a_newer_program_that_does_not_start_leaves_the_former_one_at_work(
+    fetched, home, monkeypatch
+):
+    monkeypatch.setattr(fetch, "_download", lambda folder, sources: [])
+    monkeypatch.setattr(fetch, "_unpack", copy_broken)
+    version, said = fetched.status().version, []
+    with pytest.raises(StoreUnavailable, match=r"11\.8\.99 died while starting"):
+        fetched.upgrade(said.append)
+    assert said[-1] == "The former MariaDB goes on."
+    assert fetched.status().running
+    assert fetched.status().version == version
+    assert kept(fetched) == ["survivor"]
+
+
+def test_a_newer_program_that_cannot_be_fetched_stops_nothing(fetched, monkeypatch):
+    def fail(folder: Path, sources: str) -> list[Path]:
+        raise StoreUnavailable("the mirror is gone")
+
+    monkeypatch.setattr(fetch, "_download", fail)
+    pid = fetched.status().pid
+    with pytest.raises(StoreUnavailable, match="the mirror is gone"):
+        fetched.upgrade(print)
+    assert fetched.status().pid == pid
+
+
+def test_data_of_an_earlier_series_get_the_tables_of_the_program(own, home):
+    own.ensure_running()
+    version = own.status().version
+    note = home / "data" / "mariadb_upgrade_info"
+    assert note.read_text() == f"{version}-MariaDB"
+    own.stop()
+    note.write_text("11.4.5-MariaDB")
+    own.ensure_running()
+    assert starts(own) == 3  # one of them for mariadb-upgrade
+    assert note.read_text().startswith(f"{version}-MariaDB")
+    engine = make_engine(own.url("mysql"))
+    assert scalars(engine, "SELECT CURRENT_USER()") == ["kb@localhost"]
+    with pytest.raises(sa.exc.DBAPIError, match="denied"):
+        scalars(engine, "SELECT LOAD_FILE('/etc/passwd') INTO OUTFILE '/tmp/kb-outfile'")
+    engine.dispose()
+
+
+def test_data_of_a_later_series_are_left_alone(own, home):
+    own.ensure_running()
+    own.stop()
+    (home / "data" / "mariadb_upgrade_info").write_text("99.1.2-MariaDB")
+    with pytest.raises(UnsupportedServer, match=r"of MariaDB 99\.1, and .* cannot go back"):
+        own.ensure_running()
+    assert starts(own) == 1
 
 
 def test_a_server_that_stops_is_not_killed(own):

@@ -1,9 +1,11 @@
-"""The database of a knowledge base is named after its directory."""
+"""The database of a knowledge base is named after its directory; what is set up is kb's own."""
 
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from kb.cli import app
 from kb.cli.starting import database_name
 
 
@@ -24,3 +26,11 @@ from kb.cli.starting import database_name
 )
 def test_a_directory_gives_a_name_that_any_database_may_have(folder, name):
     assert database_name(Path("/home/me") / folder if folder else Path("/")) == name
+
+
+def test_a_server_of_the_users_own_is_not_upgraded(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("database: {url: 'mariadb+mariadbconnector://kb@127.0.0.1:1/kb'}")
+    told = CliRunner().invoke(app, ("--config", str(file), "setup", "--upgrade"))
+    assert told.exit_code == 1
+    assert "a server of your own, which kb does not renew" in told.stderr

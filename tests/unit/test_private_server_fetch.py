@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stores.errors import KBError, StoreUnavailable, UnsupportedServer
-from stores.private_server.fetch import fetch, fetched
+from stores.private_server.fetch import fetch, fetched, find_updates, renewed
 
 SOURCES = "deb http://mirror.example/debian bookworm main\n"
 APT_GET = """\
@@ -20,12 +20,15 @@ for word in "$@"; do
   case "$word" in
     Dir::Cache::archives=*) archives="${{word#*=}}" ;;
     update|install) step="$word" ;;
+    --print-uris) looks=1 ;;
   esac
 done
 echo "$step" >> {machine}/steps
 while test -e {machine}/hold; do sleep 0.02; done
 if test -e {machine}/broken-$step; then echo "E: the mirror is out of $step"; exit 100; fi
-test "$step" = update || cp {machine}/*.deb "$archives"
+test "$step" = update && exit
+test "$looks" || exec cp {machine}/*.deb "$archives"
+for file in {machine}/*.deb; do echo "'file:$file' ${{file##*/}} 1 MD5Sum:0"; done
 """
 FETCH = """\
 import sys
@@ -61,7 +64,9 @@ def build_package(machine: Path, version: str) -> None:
     control = "Package: server\nVersion: 1\nArchitecture: all\nMaintainer: a\nDescription: a\n"
     (tree / "DEBIAN").mkdir(exist_ok=True)
     (tree / "DEBIAN/control").write_text(control)
-    command = ["dpkg-deb", "-Znone", "-b", tree, machine / "server.deb"]
+    for older in machine.glob("*.deb"):
+        older.unlink()
+    command = ["dpkg-deb", "-Znone", "-b", tree, machine / f"server_1%3a{version}_all.deb"]
     subprocess.run(command, check=True, capture_output=True)
 
 
@@ -110,8 +115,9 @@ def test_a_failed_step_is_named_with_its_output_and_the_ways_out(machine, tmp_pa
 
 
 def test_a_damaged_package_is_named(machine, tmp_path):
-    (machine / "server.deb").write_text("cut off")
-    with pytest.raises(StoreUnavailable, match=r"dpkg-deb of server\.deb"):
+    (package,) = machine.glob("*.deb")
+    package.write_text("cut off")
+    with pytest.raises(StoreUnavailable, match=r"dpkg-deb of server_1%3a11\.8\.6_all\.deb"):
         fetch(tmp_path / "cache", print, machine)
     assert fetched(tmp_path / "cache") is None
 
@@ -175,3 +181,67 @@ def test_a_cache_that_cannot_be_written_is_named(machine, tmp_path):
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(KBError, match="cache"):
         fetch(tmp_path / "cache", print, machine)
+
+
+# --- a newer one ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cache(machine, tmp_path) -> Path:
+    """What was fetched before Debian had a newer package."""
+    fetch(tmp_path / "cache", print, machine)
+    return tmp_path / "cache"
+
+
+def test_what_is_the_newest_has_no_updates(machine, cache):
+    assert find_updates(cache, machine) == []
+
+
+def test_a_newer_package_is_named_and_not_fetched(machine, cache):
+    build_package(machine, "11.8.8")
+    assert find_updates(cache, machine) == ["server 1:11.8.8"]
+    assert fetched(cache).version == "11.8.6"
+
+
+def test_what_an_earlier_kb_fetched_has_updates(machine, cache):
+    (cache / "mariadb" / "packages").unlink()
+    assert find_updates(cache, machine) == ["server 1:11.8.6"]
+
+
+def test_without_an_archive_to_ask_it_is_said(machine, cache):
+    (machine / "broken-update").touch()
+    with pytest.raises(StoreUnavailable, match="out of update"):
+        find_updates(cache, machine)
+
+
+def test_a_newer_program_takes_the_place_of_the_fetched_one(machine, cache):
+    build_package(machine, "11.8.8")
+    with renewed(cache, print, machine) as program:
+        assert program.version == "11.8.8"
+        assert (cache / "mariadb.former").exists()
+    assert fetched(cache).version == "11.8.8"
+    assert names(cache) == ["mariadb", "mariadb.lock"]
+    assert find_updates(cache, machine) == []
+
+
+def test_a_newer_program_that_does_not_work_gives_its_place_back(machine, cache):
+    build_package(machine, "11.8.8")
+    with pytest.raises(StoreUnavailable), renewed(cache, print, machine):
+        raise StoreUnavailable("it died while starting")
+    assert fetched(cache).version == "11.8.6"
+    assert names(cache) == ["mariadb", "mariadb.lock"]
+
+
+def test_a_program_that_cannot_be_fetched_leaves_the_former_one(machine, cache):
+    (machine / "broken-install").touch()
+    with pytest.raises(StoreUnavailable), renewed(cache, print, machine):
+        pytest.fail("it was not fetched")
+    assert fetched(cache).version == "11.8.6"
+
+
+def test_a_renewal_that_was_killed_between_both_programs_leaves_the_former_one(machine, cache):
+    (cache / "mariadb").rename(cache / "mariadb.former")
+    steps = (machine / "steps").read_text()
+    assert fetch(cache, print, machine).version == "11.8.6"
+    assert names(cache) == ["mariadb", "mariadb.lock"]
+    assert (machine / "steps").read_text() == steps
