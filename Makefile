@@ -36,7 +36,7 @@ format: $(VENV)/.dev
 # A bounded time and a seed: make fuzz FUZZ_SECONDS=600 FUZZ_SEED=1
 fuzz: $(VENV)/.test
 	$(BIN)/kb setup
-	$(BIN)/python -m pytest --numprocesses 2 -s tests/campaigns/fuzz_*.py $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -s tests/campaigns/fuzz_*.py $(PYTEST_OPTIONS)
 
 bench: $(VENV)/.run
 	$(BIN)/python benchmarks/compare_stores.py

@@ -19,6 +19,7 @@ from sqlglot import exp
 CELL: Final = 255  # characters that a cell of a table counts as
 PAD: Final = 255  # characters that RPAD, LPAD and SPACE make, and times that REPEAT does
 MOST_CHARACTERS: Final = 1_000_000  # that one call may make
+UNBOUNDED: Final = 2**26  # characters: what may grow on and on does so to the largest packet
 MOST_STEPS: Final = 10**10  # signs that one call may compare or move: a second or two
 AGGREGATED: Final = 65_536  # bytes: group_concat_max_len of the sessions
 _VALUE = 64  # characters of a number, a date or a truth value
@@ -35,6 +36,9 @@ _OF_PATTERN = re.compile(
 )
 _REPETITION = re.compile(r"[*+]|\{\d*,")
 _ODD_PATTERN = re.compile(r"\\Q|\(\?[^:]|\(\*")  # where […] may be no set of signs
+
+
+_ARITHMETIC = exp.Add | exp.Sub | exp.Mul | exp.Div | exp.IntDiv | exp.Mod | exp.Neg
 
 
 class _TooCostly(Exception):
@@ -82,7 +86,7 @@ class _Lengths:
             body = entry.this
             if clause.recursive and isinstance(body, exp.SetOperation):
                 first = _renamed(self.of_query(body.left, ctes, outer), names)
-                ctes[name] = {c: n if n <= _TYPED else MOST_CHARACTERS for c, n in first.items()}
+                ctes[name] = _repeated(first, body)
                 self.of_query(body.right, ctes, outer)
             else:
                 ctes[name] = _renamed(self.of_query(body, ctes, outer), names)
@@ -158,6 +162,8 @@ class _Lengths:
         lengths = [self.of(part, ctes, scopes) for part in _parts_of(node)]
         self._check_steps(node, lengths)
         length = self._of_result(node, lengths)
+        if UNBOUNDED in lengths:
+            return min(length, UNBOUNDED)
         if length > MOST_CHARACTERS:
             raise _TooCostly(
                 f"{_function(node).upper()} may make a text of {length:,} characters, and "
@@ -167,6 +173,8 @@ class _Lengths:
 
     def _of_result(self, node: exp.Expr, lengths: Sequence[int]) -> int:
         match _function(node):
+            case _ if isinstance(node, exp.Predicate | exp.Connector | exp.Not | _ARITHMETIC):
+                length = _VALUE
             case "pad" | "space":
                 length = PAD
             case "repeat":
@@ -304,6 +312,42 @@ def _renamed(columns: Columns, names: Sequence[exp.Expr]) -> Columns:
     if _has_star(columns):
         return dict.fromkeys(new, max(columns.values()))
     return dict(zip(new, columns.values(), strict=False))
+
+
+def _repeated(first: Columns, body: exp.SetOperation) -> Columns:
+    """The columns of a recursive CTE, which adds to its own texts for as long as it likes.
+
+    A column has the type of its first row: what is made of short literals or CAST(… AS CHAR(9)) is
+    kept to its length, while the type of a table's column may hold anything.
+    """
+    if not any(_makes_text(each) for part in _selects(body.right) for each in part.expressions):
+        return first
+    made = _selects(body.left)[0].expressions
+    typed = [not _reads_cells(each) for each in made]
+    if _has_star(first) or len(typed) != len(first):
+        typed = [False] * len(first)
+    return {
+        name: n if keeps_type and n <= _TYPED else UNBOUNDED
+        for (name, n), keeps_type in zip(first.items(), typed, strict=True)
+    }
+
+
+def _selects(query: exp.Expr) -> list[exp.Select]:
+    if isinstance(query, exp.SetOperation):
+        return [*_selects(query.left), *_selects(query.right)]
+    return [query] if isinstance(query, exp.Select) else _selects(query.this)
+
+
+def _makes_text(projection: exp.Expr) -> bool:
+    made = projection.unalias()
+    return made.is_star or not isinstance(made, exp.Column | exp.Literal | exp.Null | _ARITHMETIC)
+
+
+def _reads_cells(projection: exp.Expr) -> bool:
+    made = projection.unalias()
+    if isinstance(made, exp.Cast) and _declared_length(made):
+        return False
+    return made.is_star or isinstance(made, exp.Column) or any(map(_reads_cells, _parts_of(made)))
 
 
 def _has_star(columns: Columns) -> bool:

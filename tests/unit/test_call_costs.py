@@ -63,6 +63,22 @@ COSTLY = [
     f"SELECT 1 UNION SELECT 2 ORDER BY LOCATE({SQUARED}, REPEAT({LONG}, 40))",
     f"SELECT 1 FROM orders WHERE EXISTS (SELECT 1 HAVING LOCATE({SQUARED}, REPEAT({LONG}, 40)))",
     f"SELECT HEX(HEX(HEX(HEX({SQUARED}))))",
+    (
+        "WITH RECURSIVE t (x) AS (SELECT note FROM orders UNION ALL SELECT CONCAT(x, x) FROM t)"
+        " SELECT REPLACE(x, 'a', 'bb') FROM t"
+    ),
+    (
+        "WITH RECURSIVE t (x, y) AS (SELECT note, note FROM orders UNION ALL"
+        " SELECT CONCAT(y, y), x FROM t) SELECT REPLACE(y, 'a', 'bb') FROM t"
+    ),
+    (
+        "WITH RECURSIVE t AS (SELECT * FROM orders UNION ALL SELECT CONCAT(note, note) FROM t)"
+        " SELECT REPLACE(note, 'a', 'bb') FROM t"
+    ),
+    (
+        "WITH RECURSIVE t (x) AS (SELECT GROUP_CONCAT('a') UNION ALL SELECT CONCAT(x, x) FROM t)"
+        " SELECT REPLACE(x, 'a', 'bb') FROM t"
+    ),
 ]
 
 ORDINARY = [
@@ -78,6 +94,11 @@ ORDINARY = [
         "WITH RECURSIVE t (id, path) AS (SELECT id, CAST(name AS CHAR(500)) FROM categories"
         " UNION ALL SELECT c.id, CONCAT(t.path, ' > ', c.name) FROM categories c"
         " JOIN t ON c.parent = t.id) SELECT REPLACE(path, ' > ', '/') FROM t WHERE path LIKE '%a%'"
+    ),
+    (
+        "WITH RECURSIVE t (id, name, n) AS (SELECT id, name, 1 FROM categories UNION ALL"
+        " SELECT c.id, c.name, n + 1 FROM categories c JOIN t ON c.parent = t.id)"
+        " SELECT REPLACE(name, 'a', 'b') FROM t"
     ),
     "SELECT CONCAT_WS(', ', a, b, c, d, e, f, g), SUBSTRING_INDEX(mail, '@', -1) FROM orders",
     'SELECT JSON_CONTAINS(tags, \'"new"\'), JSON_OVERLAPS(tags, \'["a", "b"]\') FROM orders',
