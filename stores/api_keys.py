@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
@@ -23,28 +23,34 @@ _DUPLICATE = 1062
 _NAME_CHARACTERS = 190
 
 Scope: TypeAlias = Literal["read", "write", "admin"]
+Subject: TypeAlias = Literal["documents", "tables"]
 
 
 @dataclass(frozen=True)
 class ApiKey:
     """A key without its secret; `collections` are names of indexed directories, None for all.
 
-    A limit that is None is the configuration's.
+    `only` is what it may ask from, None for everything; with `verifies` it may keep verified
+    queries. A limit that is None is the configuration's; `expires` is in UTC.
     """
 
     id: str
     name: str
     scope: Scope
     collections: tuple[str, ...] | None = None
+    only: Subject | None = None
+    verifies: bool = False
     requests_per_minute: int | None = None
     tokens_per_day: int | None = None
     created: datetime | None = field(default=None, compare=False)
     revoked: datetime | None = None
+    expires: datetime | None = None
+    is_expired: bool = False
 
 
 @dataclass(frozen=True)
 class ApiKeys:
-    """The keys of a database; a revoked one is refused from the next request on."""
+    """The keys of a database; one that is revoked or expired is refused from then on."""
 
     engine: sa.Engine
 
@@ -54,10 +60,16 @@ class ApiKeys:
         scope: Scope,
         *,
         collections: Sequence[str] | None = None,
+        only: Subject | None = None,
+        verifies: bool = False,
         requests_per_minute: int | None = None,
         tokens_per_day: int | None = None,
+        expires: datetime | None = None,
     ) -> str:
-        """The key, which nobody can show again. Raises StoreError for a name that was given."""
+        """The key, which nobody can show again. Raises StoreError for a name that was given.
+
+        `expires` has a time zone.
+        """
         if not name.strip() or not name.isprintable() or len(name) > _NAME_CHARACTERS:
             raise StoreError(f"A key needs a name of 1 to {_NAME_CHARACTERS} visible characters.")
         key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
@@ -67,8 +79,11 @@ class ApiKeys:
             "digest": _digest(secret),
             "scope": scope,
             "collections": None if collections is None else json.dumps(list(collections)),
+            "only_from": only,
+            "verifies": verifies,
             "requests_per_minute": requests_per_minute,
             "tokens_per_day": tokens_per_day,
+            "expires_at": expires and expires.astimezone(UTC).replace(tzinfo=None),
         }
         try:
             in_transaction(self.engine, lambda c: c.execute(_SQL["add"], values))
@@ -91,7 +106,10 @@ class ApiKeys:
         return bool(row.known)
 
     def presented(self, text: str) -> ApiKey | None:
-        """The key that somebody presents; None for one that is unknown, wrong or revoked."""
+        """The key that somebody presents; None for one that is unknown, wrong or revoked.
+
+        Who presents one that is expired has its secret, and so may be told.
+        """
         prefix, _, rest = text.partition("-")
         key_id, _, secret = rest.partition("-")
         if prefix != _PREFIX or not secret or not key_id.isascii():
@@ -128,8 +146,12 @@ def _key(row: Any) -> ApiKey:
         name=row.name,
         scope=row.scope,
         collections=tuple(json.loads(row.collections)) if row.collections else None,
+        only=row.only_from,
+        verifies=bool(row.verifies),
         requests_per_minute=row.requests_per_minute,
         tokens_per_day=row.tokens_per_day,
         created=row.created_at,
         revoked=row.revoked_at,
+        expires=row.expires_at,
+        is_expired=bool(row.is_expired),
     )

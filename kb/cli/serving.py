@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -93,7 +94,7 @@ def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
     scope: Annotated[
         Literal["read", "write", "admin"],
-        typer.Option(help="read asks; write also uploads and verifies; admin also indexes."),
+        typer.Option(help="read asks; write also uploads; admin also indexes and verifies."),
     ] = "read",
     collection: Annotated[
         list[str] | None,
@@ -101,6 +102,21 @@ def create(
             metavar="ROOT",
             help="An indexed directory whose documents the key may see, by its name in `kb status`."
             " May be repeated.  [default: all]",
+        ),
+    ] = None,
+    only: Annotated[
+        Literal["documents", "tables"] | None,
+        typer.Option(help="What the key may ask from.  [default: both]"),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="May keep verified queries, as admin may.")
+    ] = False,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAYSd|DATE",
+            help="When the key ends: after so many days (30d), or at 00:00 UTC of a day "
+            "(2027-01-31).  [default: never]",
         ),
     ] = None,
     rate: Annotated[
@@ -119,6 +135,9 @@ def create(
     config: ConfigPath = None,
 ) -> None:
     """Make a key, and show it once."""
+    end = _end_of(expires) if expires else None
+    if verify and only == "documents":
+        raise typer.BadParameter("verified queries are of tables: leave out --verify or --only")
     with opened(config) as knowledge_base:
         from stores.api_keys import ApiKeys
 
@@ -127,6 +146,9 @@ def create(
             name,
             scope,
             collections=collection or None,
+            only=only,
+            verifies=verify,
+            expires=end,
             requests_per_minute=rate,
             tokens_per_day=tokens,
         )
@@ -137,6 +159,22 @@ def create(
     else:
         say(f"The key of {name}, scope {scope}. It is shown this once:")
         OUT.print(secret, soft_wrap=True, highlight=False, markup=False)
+
+
+def _end_of(expires: str) -> datetime:
+    """Raises BadParameter for what is no number of days, no date, or over."""
+    now = datetime.now(UTC)
+    try:
+        if expires.endswith("d"):
+            end = now + timedelta(days=int(expires[:-1]))
+        else:
+            given = datetime.fromisoformat(expires)
+            end = given if given.tzinfo else given.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(f"--expires is {expires}; give 30d or 2027-01-31") from error
+    if end <= now:
+        raise typer.BadParameter(f"--expires is {expires}, which is over")
+    return end
 
 
 def _require_roots(wanted: list[str], known: list[str]) -> None:
@@ -166,7 +204,7 @@ def list_keys(as_json: AsJson = False, config: ConfigPath = None) -> None:
 
 
 def _described(key: "ApiKey") -> str:
-    seen = ", ".join(key.collections) if key.collections else "all documents"
+    roots = ", ".join(key.collections) if key.collections else "all documents"
     limits = [
         f"{limit} {what}"
         for limit, what in (
@@ -175,8 +213,24 @@ def _described(key: "ApiKey") -> str:
         )
         if limit
     ]
-    state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else f"since {key.created:%Y-%m-%d}"
-    return one_line(" · ".join([key.name, key.scope, seen, *limits, state]))
+    about = [
+        *(key.name, key.scope),
+        *(["verifies"] if key.verifies else []),
+        *([f"{key.only} only"] if key.only else []),
+        *([] if key.only == "tables" else [roots]),
+        *limits,
+        *_states(key),
+    ]
+    return one_line(" · ".join(about))
+
+
+def _states(key: "ApiKey") -> list[str]:
+    states = [f"since {key.created:%Y-%m-%d}"]
+    if key.expires:
+        states.append(
+            f"{'expired' if key.is_expired else 'until'} {key.expires:%Y-%m-%d %H:%M} UTC"
+        )
+    return [f"revoked {key.revoked:%Y-%m-%d}"] if key.revoked else states
 
 
 @key.command()

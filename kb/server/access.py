@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette import types as asgi
 
 from kb.server.problems import Problem
-from stores.api_keys import ApiKeys, Scope
+from stores.api_keys import ApiKey, ApiKeys, Scope, Subject
 
 SCOPES: Final[tuple[Scope, ...]] = ("read", "write", "admin")
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -26,17 +26,38 @@ _Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 class Caller:
     """`name` is the key's; without one it is whoever works on this machine, who may do anything.
 
-    `collections` are the indexed directories whose documents the caller may see, None for all.
+    `collections` are the indexed directories whose documents the caller may see, None for all;
+    `only` is what they may ask from, None for documents and tables.
     """
 
     name: str | None = None
     scope: Scope = "admin"
     collections: tuple[str, ...] | None = None
+    only: Subject | None = None
+    verifies: bool = False
     requests_per_minute: int | None = None
     tokens_per_day: int | None = None
 
+    @classmethod
+    def of(cls, key: ApiKey) -> Self:
+        """Who may ask from tables alone has no documents to see."""
+        return cls(
+            key.name,
+            key.scope,
+            () if key.only == "tables" else key.collections,
+            key.only,
+            key.verifies,
+            key.requests_per_minute,
+            key.tokens_per_day,
+        )
+
     def may(self, scope: Scope) -> bool:
         return SCOPES.index(self.scope) >= SCOPES.index(scope)
+
+    @property
+    def may_verify(self) -> bool:
+        """Verified queries answer everybody, so it takes more than writing."""
+        return (self.verifies or self.may("admin")) and self.only != "documents"
 
     def sees(self, root: str | None) -> bool:
         return self.collections is None or root in self.collections
@@ -54,10 +75,10 @@ async def _caller(request: Request, given: _Given) -> Caller:
 async def _identified(request: Request, given: HTTPAuthorizationCredentials | None) -> Caller:
     keys = ApiKeys(request.app.state.kb.engine)
     key = await run_in_threadpool(keys.presented, given.credentials) if given else None
+    if key and key.is_expired:
+        raise _key_needed(f"The key has expired, on {key.expires:%Y-%m-%d at %H:%M} UTC.")
     if key:
-        return Caller(
-            key.name, key.scope, key.collections, key.requests_per_minute, key.tokens_per_day
-        )
+        return Caller.of(key)
     if not request.app.state.is_local or await run_in_threadpool(keys.any):
         raise _key_needed("Send `Authorization: Bearer KEY`, with a key that is in use.")
     _require_own_page(request)
@@ -112,6 +133,14 @@ def allowed(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     return caller_allowed
 
 
+async def _caller_verifying(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    if not caller.may_verify:
+        told = "It takes a key that verifies queries: kb key create NAME --verify"
+        raise Problem(403, "The key does not allow this", told)
+    return caller
+
+
 Reading = Annotated[Caller, Depends(allowed("read"))]
 Writing = Annotated[Caller, Depends(allowed("write"))]
 Administering = Annotated[Caller, Depends(allowed("admin"))]
+Verifying = Annotated[Caller, Depends(_caller_verifying)]

@@ -1,17 +1,22 @@
 -- add --
 -- A new key; a name is given once, for what was said under it stays its holder's.
-INSERT INTO kb_api_key (id, name, digest, scope, collections, requests_per_minute, tokens_per_day)
-VALUES (:id, :name, :digest, :scope, :collections, :requests_per_minute, :tokens_per_day)
+INSERT INTO kb_api_key
+  (id, name, digest, scope, collections, only_from, verifies, requests_per_minute, tokens_per_day,
+   expires_at)
+VALUES
+  (:id, :name, :digest, :scope, :collections, :only_from, :verifies, :requests_per_minute,
+   :tokens_per_day, :expires_at)
 
 -- all --
 -- All keys, the revoked ones too.
-SELECT id, name, scope, collections, requests_per_minute, tokens_per_day, created_at, revoked_at
+SELECT id, name, scope, collections, only_from, verifies, requests_per_minute, tokens_per_day,
+  created_at, revoked_at, expires_at, expires_at <= UTC_TIMESTAMP(6) AS is_expired
 FROM kb_api_key ORDER BY created_at, id
 
 -- presented --
 -- The key of an id that was presented, with its digest.
-SELECT id, name, scope, collections, requests_per_minute, tokens_per_day, created_at, revoked_at,
-  digest
+SELECT id, name, scope, collections, only_from, verifies, requests_per_minute, tokens_per_day,
+  created_at, revoked_at, expires_at, expires_at <= UTC_TIMESTAMP(6) AS is_expired, digest
 FROM kb_api_key WHERE id = :id
 
 -- any --

@@ -4,6 +4,8 @@ import json
 import logging
 import socket
 import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -12,7 +14,8 @@ from model_server import FakeModels
 from typer.testing import CliRunner
 
 from kb.cli import app as command_line
-from stores.api_keys import ApiKeys
+from kb.server.access import Caller
+from stores.api_keys import ApiKey, ApiKeys
 from stores.errors import StoreError
 
 
@@ -90,6 +93,28 @@ def test_a_revoked_key_is_refused_from_the_next_request_on(served):
     ApiKeys(served.kb.engine).revoke("reader")
     assert reader.get("/api/status").status_code == 401
     assert served.client.get("/api/status").status_code == 401  # the last key opens no door
+
+
+def test_a_key_is_refused_from_the_second_on_that_it_expires(served):
+    keys = ApiKeys(served.kb.engine)
+    brief = served.with_key("brief", expires=datetime.now(UTC) + timedelta(seconds=2))
+    assert brief.get("/api/status").status_code == 200
+    time.sleep(2)
+    reply = brief.get("/api/status")
+    assert (reply.status_code, reply.json()["detail"][:19]) == (401, "The key has expired")
+    secret = brief.headers["authorization"][:-1] + "."
+    reply = brief.get("/api/status", headers={"Authorization": secret})
+    assert "expired" not in reply.text, "only who holds the key may know"
+    [key] = keys.all()
+    assert key.is_expired
+
+
+def test_it_takes_more_than_writing_to_verify_queries():
+    key = ApiKey("1", "ana", "write")
+    assert not Caller.of(key).may_verify
+    assert Caller.of(replace(key, verifies=True)).may_verify
+    assert Caller.of(replace(key, scope="admin")).may_verify
+    assert not Caller.of(replace(key, scope="admin", only="documents")).may_verify
 
 
 def test_a_scope_allows_what_is_below_it(served):
@@ -286,6 +311,16 @@ def test_the_command_refuses_other_addresses_until_a_key_exists(server, tmp_path
         assert f"Port {port} of 127.0.0.1 cannot be served on" in refused.output
         of_none = ["--config", str(file), "key", "create", "ana", "--collection", "nope"]
         assert "No indexed directory is named nope" in run(command_line, of_none).output
+        for wrong in ("soon", "0d", "2020-01-31", "99999999d"):
+            expires = ["--config", str(file), "key", "create", "ana", "--expires", wrong]
+            assert run(command_line, expires).exit_code == 2
+        both = ["--config", str(file), "key", "create", "ana", "--verify", "--only", "documents"]
+        assert run(command_line, both).exit_code == 2
+        bea = ["--config", str(file), "key", "create", "bea", "--verify", "--only", "tables"]
+        assert run(command_line, [*bea, "--expires", "2999-01-31"]).exit_code == 0
+        listed = run(command_line, ["--config", str(file), "key", "list"])
+        assert "bea · read · verifies · tables only · since " in listed.stdout
+        assert listed.stdout.endswith("· until 2999-01-31 00:00 UTC\n")
         created = run(command_line, ["--config", str(file), "key", "create", "ana", "--json"])
         assert json.loads(created.stdout)["key"].startswith("kb-")
         assert run(command_line, asked).exit_code == 0
