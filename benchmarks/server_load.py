@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import statistics
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from stores.private_server import PrivateServer
 ROOT = Path(__file__).parents[1]
 PORT, MODEL_PORT = 8191, 8192
 BASE = f"http://127.0.0.1:{PORT}"
+TOKEN = secrets.token_urlsafe(32)
 QUESTIONS = (
     "How long can a customer return a machine?",
     "How do I descale the Brume?",
@@ -218,7 +220,7 @@ def served(home: Path, llm: dict[str, Any], processes: int) -> Any:
     config = home / "config.yaml"
     sections = {"documents": {"path": str(ROOT / "data/documents")}, "llm": llm}
     config.write_text(yaml.safe_dump(sections))
-    environment = {**os.environ, "KB_HOME": str(home)}
+    environment = {**os.environ, "KB_HOME": str(home), "KB_SERVE_TOKEN": TOKEN}
     kb = [sys.executable, "-m", "kb", "--config", str(config)]
     subprocess.run([*kb, "index"], env=environment, check=True, stdout=subprocess.DEVNULL)
     arguments = ["serve", "--port", str(PORT)] + (
@@ -240,6 +242,7 @@ def served(home: Path, llm: dict[str, Any], processes: int) -> Any:
 def _client() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         BASE,
+        headers={"Authorization": f"Bearer {TOKEN}"},
         connector=aiohttp.TCPConnector(limit=500),
         timeout=aiohttp.ClientTimeout(total=60),
     )

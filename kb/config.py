@@ -28,6 +28,7 @@ from stores.errors import ConfigError
 EMBEDDED: Final = "embedded"
 DRIVER = "mariadb+mariadbconnector"
 FILE = "config.yaml"
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,}")  # what an address and a header can hold
 
 
 def _database_url(value: Any) -> Any:
@@ -61,6 +62,12 @@ def _secret(value: Any) -> Any:
     return value or None
 
 
+def _token(value: SecretStr | None) -> SecretStr | None:
+    if value and not _TOKEN.fullmatch(value.get_secret_value()):
+        raise ValueError("at least 16 letters, digits, - and _")
+    return value
+
+
 def _word(value: Any) -> Any:
     """YAML reads a bare `off` as false."""
     return "off" if value is False else value
@@ -72,6 +79,7 @@ DatabaseUrl = Annotated[
     PlainSerializer(_without_password),
 ]
 ApiKey = Annotated[SecretStr | None, BeforeValidator(_secret)]
+Token = Annotated[ApiKey, AfterValidator(_token)]
 BaseUrl = Annotated[str, AfterValidator(_web_url)]
 RelativePath = Annotated[Path, AfterValidator(_beside_config)]
 Positive = Annotated[int, Field(gt=0)]
@@ -176,7 +184,8 @@ class ServeConfig(Section):
     """The server: limits are of each key that has none of its own.
 
     `uploads` is the directory that keeps uploaded files. `redis_url` lets several server processes
-    count limits together; without it each counts for itself.
+    count limits together; without it each counts for itself. `token` is what callers send while
+    there is no key; without it a new one is made at each start.
     """
 
     host: str = "127.0.0.1"
@@ -186,6 +195,7 @@ class ServeConfig(Section):
     requests_per_minute: Positive | None = 600
     tokens_per_day: Positive | None = None
     redis_url: ApiKey = None  # may hold a password
+    token: Token = None
 
 
 class Sections(Section):
@@ -261,6 +271,8 @@ def _fill_from(environment: Mapping[str, str], data: dict[str, Any]) -> None:
     """Add what the environment says about keys that the file leaves out or null."""
     for section in ("embedding", "llm"):
         _add(data, section, _model_defaults(environment, data.get(section)))
+    if "KB_SERVE_TOKEN" in environment:
+        _add(data, "serve", {"token": environment["KB_SERVE_TOKEN"]})
     if "DB_HOST" in environment:
         _add(data, "database", {"url": _url_of(environment)})
 

@@ -12,7 +12,13 @@ from pydantic_core import ErrorDetails
 
 from stores.errors import ConfigError
 
-SECRET_KEYS = {"api_key", "base_url", "url"}  # their values never appear in a message
+SECRET_KEYS = {
+    "api_key",
+    "base_url",
+    "url",
+    "redis_url",
+    "token",
+}  # their values never appear in a message
 VARIABLE = re.compile(r"\$\{(\w+)(?::([^}]*))?\}")
 EXPECTED = {
     "bool_parsing": "true or false",

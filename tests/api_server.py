@@ -18,6 +18,7 @@ from model_server import FakeModels
 
 from kb.app import KnowledgeBase
 from kb.config import Config
+from kb.server.access import with_token
 from kb.server.app import make_app
 from stores.api_keys import ApiKeys
 from stores.connection import make_engine
@@ -33,7 +34,7 @@ DOCUMENTS = {
 
 @dataclass(frozen=True)
 class Api:
-    """A running server: its client, and the knowledge base behind it."""
+    """A running server: a client with the token of its start, and the knowledge base behind it."""
 
     client: httpx.Client
     app: FastAPI
@@ -46,6 +47,10 @@ class Api:
         headers = {"Authorization": f"Bearer {secret}"}
         client = httpx.Client(base_url=self.client.base_url, headers=headers, timeout=30)
         return self.closing.enter_context(client)
+
+    @property
+    def token(self) -> str:
+        return self.client.headers["Authorization"].removeprefix("Bearer ")
 
     def forget_keys(self) -> None:
         self.closing.close()
@@ -120,7 +125,8 @@ def configured(
 
 @contextmanager
 def running(config: Config, host: str = "127.0.0.1") -> Iterator[Api]:
-    app = make_app(config, host=host)
+    guarded = with_token(config)
+    app = make_app(guarded, host=host)
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=10)
     )
@@ -130,7 +136,9 @@ def running(config: Config, host: str = "127.0.0.1") -> Iterator[Api]:
         assert thread.is_alive(), "the server did not start"
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+    headers = {"Authorization": f"Bearer {guarded.serve.token.get_secret_value()}"}
+    base_url = f"http://127.0.0.1:{port}"
+    with httpx.Client(base_url=base_url, headers=headers, timeout=30) as client:
         try:
             with ExitStack() as closing:
                 yield Api(client, app, app.state.kb, closing)

@@ -40,6 +40,8 @@ DOCUMENTS = {
     + "".join(f"## {number}\n\n{'These are terms. ' * 30}\n\n" for number in range(60)),
     "été/#1 50%? a&b.md": "# Odd\n\nA document whose name is odd.\n",
 }
+TOKEN = "a-token-of-these-tests"
+AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 MANY = 100  # more documents in the registry alone, so that listing them takes two pages
 REGISTERED = f"""
 INSERT INTO kb_document (id, root, path, status, title, indexed_at, checked_at)
@@ -112,7 +114,8 @@ class HttpServer:
 
 @contextmanager
 def knowledge_base(server: PrivateServer, folder: Path) -> Iterator[Base]:
-    kept = {name: os.environ[name] for name in ("KB_CACHE", "KB_MARIADBD") if name in os.environ}
+    names = ("KB_CACHE", "KB_MARIADBD", "PYTHONPATH")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     home = str(server.status().data_directory.parent)
     with (
         FakeModels() as embeddings,
@@ -139,7 +142,8 @@ def knowledge_base(server: PrivateServer, folder: Path) -> Iterator[Base]:
             assert len(kb.index().failed) == 1
             with kb.engine.begin() as connection:
                 connection.exec_driver_sql(REGISTERED)
-            yield Base(folder, {**kept, "KB_HOME": home}, kb, models)
+            environment = {**kept, "KB_HOME": home, "KB_SERVE_TOKEN": TOKEN}
+            yield Base(folder, environment, kb, models)
 
 
 def _write_documents(folder: Path) -> None:
@@ -206,11 +210,14 @@ def calling(portal: BlockingPortal, server: Any, **options: Any) -> Iterator[Cal
 
 
 @contextmanager
-def with_key(portal: BlockingPortal, url: str, secret: str) -> Iterator[Caller]:
-    sending = httpx2.AsyncClient(headers={"Authorization": f"Bearer {secret}"})
+def with_key(
+    portal: BlockingPortal, url: str, secret: str = TOKEN, **options: Any
+) -> Iterator[Caller]:
+    sending = httpx2.AsyncClient(headers={"Authorization": f"Bearer {secret}"}, timeout=30)
+    transport = streamable_http_client(url, http_client=sending)
     with (
         portal.wrap_async_context_manager(sending),
-        calling(portal, streamable_http_client(url, http_client=sending)) as caller,
+        calling(portal, transport, **options) as caller,
     ):
         yield caller
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kb.cli.options import ConfigPath
-from kb.cli.serving import require_free, require_key_beyond_loopback, web_address
+from kb.cli.serving import new_token, require_free, require_key_beyond_loopback, web_address
 from kb.cli.terminal import say
 from stores.errors import ConfigError
 
@@ -58,9 +58,9 @@ def mcp(
     loaded = load_config(config)
     _log_to_standard_error()
     if http:
-        require_key_beyond_loopback(config, host or _HOST)
+        has_keys = require_key_beyond_loopback(config, host or _HOST)
         require_free(host or _HOST, port or _PORT)
-        _serve_http(loaded, host or _HOST, port or _PORT)
+        _serve_http(loaded, host or _HOST, port or _PORT, has_keys=has_keys)
     else:
         _serve_stdio(loaded)
 
@@ -81,16 +81,20 @@ def _serve_stdio(config: "Config") -> None:
     make_server(Shared(config)).run()
 
 
-def _serve_http(config: "Config", host: str, port: int) -> None:
+def _serve_http(config: "Config", host: str, port: int, *, has_keys: bool) -> None:
     import uvicorn
 
     from kb.mcp_server.http import PATH, make_app
+    from kb.server.access import with_token
     from kb.server.connection import BoundedConnection
 
     _log_requests()
+    guarded = with_token(config)
     say(f"Serving MCP at {web_address(host, port)}{PATH} (streamable HTTP). Ctrl-C stops.")
+    if (token := new_token(config, guarded)) and not has_keys:
+        say(f"Applications send the header `Authorization: Bearer {token}`.")
     uvicorn.run(
-        make_app(config, host=host),
+        make_app(guarded, host=host),
         lifespan="on",
         http=BoundedConnection,
         host=host,

@@ -14,6 +14,7 @@ from kb.cli.terminal import OUT, one_line, say
 from stores.errors import ConfigError
 
 if TYPE_CHECKING:
+    from kb.config import Config
     from stores.api_keys import ApiKey
 
 key = typer.Typer(help="Keys of the server.", no_args_is_help=True)
@@ -48,14 +49,26 @@ def serve(
             "pip install '.[serve]'"
         ) from error
     from kb.config import load_config
+    from kb.server.access import with_token
 
     loaded = load_config(config)
     address, number = host or loaded.serve.host, port or loaded.serve.port
-    require_key_beyond_loopback(config, address)
+    has_keys = require_key_beyond_loopback(config, address)
     require_free(address, number)
-    say(f"Ask at {web_address(address, number)} (the API: /docs). Ctrl-C stops.")
+    guarded = with_token(loaded)
+    where = web_address(address, number)
+    if (token := new_token(loaded, guarded)) and not has_keys:
+        where = f"{where}/?token={token}"
+    say(f"Ask at {where} (the API: /docs). Ctrl-C stops.")
     with suppress(KeyboardInterrupt):  # the way to stop it, once running answers have ended
-        run(loaded, address, number, processes)
+        run(guarded, address, number, processes)
+
+
+def new_token(loaded: "Config", guarded: "Config") -> str | None:
+    """What nobody knows yet; who has set one needs not be told."""
+    if loaded.serve.token or not guarded.serve.token:
+        return None
+    return guarded.serve.token.get_secret_value()
 
 
 def web_address(address: str, port: int) -> str:
@@ -77,16 +90,19 @@ def require_free(address: str, port: int) -> None:
             ) from error
 
 
-def require_key_beyond_loopback(config: Path | None, address: str) -> None:
+def require_key_beyond_loopback(config: Path | None, address: str) -> bool:
+    """Whether there are keys."""
     from kb.server.access import LOOPBACK
     from stores.api_keys import ApiKeys
 
     with opened(config) as knowledge_base:  # also shows what is wrong before anything is served
-        if address not in LOOPBACK and not ApiKeys(knowledge_base.engine).any():
-            raise ConfigError(
-                f"{address} can be reached from other machines, and no key guards the server. "
-                "Create one first: kb key create NAME"
-            )
+        has_keys = ApiKeys(knowledge_base.engine).any()
+    if address not in LOOPBACK and not has_keys:
+        raise ConfigError(
+            f"{address} can be reached from other machines, and no key guards the server. "
+            "Create one first: kb key create NAME"
+        )
+    return has_keys
 
 
 @key.command()

@@ -26,7 +26,10 @@ _CHECKED_BEFORE: Final = TransportSecuritySettings(enable_dns_rebinding_protecti
 
 
 def make_app(config: Config, *, host: str) -> FastAPI:
-    """Without sessions: any number of processes behave as one."""
+    """Without sessions: any number of processes behave as one.
+
+    Without serve.token, which `with_token` makes, it takes keys alone.
+    """
     shared = Shared(config)
     server = make_server(shared)
     server.streamable_http_app(
@@ -44,7 +47,7 @@ def make_app(config: Config, *, host: str) -> FastAPI:
             yield
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
-    app.state.is_local = host in LOOPBACK
+    app.state.is_local, app.state.token = host in LOOPBACK, config.serve.token
     app.add_middleware(Overload, answers=most_answers(config))
     install(app)
     app.add_middleware(SecurityHeaders)

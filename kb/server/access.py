@@ -1,5 +1,7 @@
-"""Who calls: a key and what it allows, or somebody on this machine while there is no key."""
+"""Who calls: a key and what it allows, or who has the token of this start while there is no key."""
 
+import hmac
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Final, Self
@@ -8,8 +10,10 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import SecretStr
 from starlette import types as asgi
 
+from kb.config import Config
 from kb.server.problems import Problem
 from stores.api_keys import ApiKey, ApiKeys, Scope, Subject
 
@@ -18,13 +22,24 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAME_SITE: Final = frozenset({"same-origin", "none"})
 _PROXIED: Final = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
 _GUARDED: Final = ("/api/", "/v1/")
+_HOW: Final = (
+    "Send `Authorization: Bearer KEY`, with a key that is in use; while there is none, with the "
+    "token of the address that the server said at its start."
+)
 _bearer = HTTPBearer(auto_error=False, description="A key that `kb key create` has shown.")
 _Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
+def with_token(config: Config) -> Config:
+    """With the secret that callers need while there is no key: a new one unless one is set."""
+    token = config.serve.token or SecretStr(secrets.token_urlsafe(32))
+    serve = config.serve.model_copy(update={"token": token})
+    return config.model_copy(update={"serve": serve})
+
+
 @dataclass(frozen=True)
 class Caller:
-    """`name` is the key's; without one it is whoever works on this machine, who may do anything.
+    """`name` is the key's; without one it is whoever has started the server, who may do anything.
 
     `collections` are the indexed directories whose documents the caller may see, None for all;
     `only` is what they may ask from, None for documents and tables.
@@ -73,16 +88,26 @@ async def _caller(request: Request, given: _Given) -> Caller:
 
 
 async def _identified(request: Request, given: HTTPAuthorizationCredentials | None) -> Caller:
+    if given is None:
+        raise _key_needed(_HOW)
     keys = ApiKeys(request.app.state.kb.engine)
-    key = await run_in_threadpool(keys.presented, given.credentials) if given else None
+    key = await run_in_threadpool(keys.presented, given.credentials)
     if key and key.is_expired:
         raise _key_needed(f"The key has expired, on {key.expires:%Y-%m-%d at %H:%M} UTC.")
     if key:
         return Caller.of(key)
-    if not request.app.state.is_local or await run_in_threadpool(keys.any):
-        raise _key_needed("Send `Authorization: Bearer KEY`, with a key that is in use.")
+    if not _is_token(request, given.credentials) or await run_in_threadpool(keys.any):
+        raise _key_needed(_HOW)
     _require_own_page(request)
     return Caller()
+
+
+def _is_token(request: Request, text: str) -> bool:
+    """Whether it is the one of this start, which opens nothing from other machines."""
+    token: SecretStr | None = request.app.state.token
+    if token is None or not request.app.state.is_local:
+        return False
+    return hmac.compare_digest(text.encode(), token.get_secret_value().encode())
 
 
 def _key_needed(told: str) -> Problem:
@@ -103,7 +128,7 @@ class KeyBeforeBody:
 
 
 def _require_own_page(request: Request) -> None:
-    """No key guards this server, so nobody else's page or proxy may speak to it, by any name."""
+    """A token may get about; still nobody else's page or proxy may speak with it, by any name."""
     if not _PROXIED.isdisjoint(request.headers):
         raise _key_needed("A proxy lets others call this server: create a key for it.")
     host = request.headers.get("host", "")

@@ -55,7 +55,10 @@ _GROUPS: Final = (
 
 
 def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
-    """The server of a knowledge base that listens on `host`."""
+    """The server of a knowledge base that listens on `host`.
+
+    Without serve.token, which `with_token` makes, it takes keys alone.
+    """
     app = FastAPI(
         title="kb",
         version=__version__,
@@ -66,7 +69,7 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
     )
     app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way
     app.state.limits = Limits(config.serve)
-    app.state.is_local = host in LOOPBACK
+    app.state.is_local, app.state.token = host in LOOPBACK, config.serve.token
     app.state.routes = [route for group in _GROUPS for route in group.router.routes]
     _guard(app, config)
     for group in _GROUPS:

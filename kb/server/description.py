@@ -47,7 +47,7 @@ class ProblemDocument(BaseModel):
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """With the problems that every endpoint may answer; on this machine a key may be needless."""
+    """With the problems that every endpoint may answer."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         schemas = document["components"]["schemas"]
@@ -56,8 +56,6 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for path, operations in document["paths"].items():
             for operation in operations.values():
                 operation["responses"] |= _problems(path)
-                if app.state.is_local and "security" in operation:
-                    operation["security"].append({})
         app.openapi_schema = document
     return app.openapi_schema
 

@@ -33,8 +33,8 @@ def _page(document: Mapping[str, Any]) -> Iterator[str]:
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
         "<meta name=viewport content='width=device-width'><link rel=stylesheet href='docs.css'>"
         f"<h1>{escape(title)}</h1><p>As a document for programs: "
-        "<a href='openapi.json'>openapi.json</a>. A key is sent as "
-        "<code>Authorization: Bearer KEY</code>."
+        "<a href='openapi.json'>openapi.json</a>. A key, or without "
+        "keys the token of the server's start, is sent as <code>Authorization: Bearer KEY</code>."
     )
     section = ""
     for path, operations in document["paths"].items():

@@ -8,15 +8,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import nginx
 import pytest
 from api_server import configured, database_of, events, running
 from model_server import FakeModels
 from typer.testing import CliRunner
 
 from kb.cli import app as command_line
-from kb.server.access import Caller
+from kb.config import Config, load_config
+from kb.server.access import Caller, with_token
 from stores.api_keys import ApiKey, ApiKeys
-from stores.errors import StoreError
+from stores.errors import ConfigError, StoreError
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +36,55 @@ def served(_api):
     _api.forget_keys()
 
 
-def test_without_any_key_this_machine_may_do_everything(served):
+def test_without_any_key_whoever_has_the_token_may_do_everything(served):
     assert served.client.get("/api/status").json()["scope"] == "admin"
-    bearer = {"Authorization": "Bearer whatever the client must send"}
-    assert served.client.get("/v1/models", headers=bearer).status_code == 200
+    assert served.client.get("/v1/models").status_code == 200
+    for path in ("/api/status", "/v1/models", "/api/nowhere"):
+        for given in ("", "Bearer", "Bearer x", f"Bearer {served.token}x", f"Basic {served.token}"):
+            reply = served.client.get(path, headers={"Authorization": given})
+            assert reply.status_code == 401, given
+    in_address = httpx.get(f"{served.client.base_url}/api/status", params={"token": served.token})
+    assert in_address.status_code == 401, "addresses are in logs"
+
+
+@nginx.installed
+def test_who_comes_through_a_proxy_that_hides_it_has_no_token(served, tmp_path):
+    question = {"question": "goods"}
+    chat = {"model": "kb-auto", "messages": [{"role": "user", "content": "goods"}]}
+    with (
+        nginx.before(str(served.client.base_url), tmp_path) as url,
+        httpx.Client(base_url=url) as outsider,
+    ):
+        assert outsider.get("/healthz").status_code == 200
+        for method, path, body in (
+            ("GET", "/api/status", None),
+            ("POST", "/api/ask", question),
+            ("POST", "/api/sql", {"sql": "SELECT 1"}),
+            ("POST", "/api/jobs", {}),
+            ("POST", "/api/markdown", {"texts": ["x"]}),
+            ("DELETE", "/api/documents/documents/returns.md", None),
+            ("GET", "/v1/models", None),
+            ("POST", "/v1/chat/completions", chat),
+        ):
+            assert outsider.request(method, path, json=body).status_code == 401, path
+        token = served.client.headers["Authorization"]
+        assert outsider.get("/api/status", headers={"Authorization": token}).status_code == 200
+
+
+def test_every_start_has_a_token_of_its_own_unless_one_is_set(monkeypatch, tmp_path):
+    made = {with_token(Config()).serve.token.get_secret_value() for _ in range(3)}
+    assert len(made) == 3
+    assert all(len(token) >= 43 for token in made)  # 256 bits
+    monkeypatch.setenv("KB_SERVE_TOKEN", "a-token-of-cronjobs")
+    monkeypatch.chdir(tmp_path)
+    chosen = with_token(load_config())
+    assert chosen.serve.token.get_secret_value() == "a-token-of-cronjobs"
+    assert "cronjobs" not in repr(chosen)
+    for wrong in ("short", "with a space in it", "<script>alert(1)</script>"):
+        monkeypatch.setenv("KB_SERVE_TOKEN", wrong)
+        with pytest.raises(ConfigError, match="at least 16 letters") as refused:
+            load_config()
+        assert wrong not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ AT_ITS_LIMIT = Fault(
 @pytest.fixture
 def client(api):
     base = f"{api.client.base_url}/v1"
-    with openai.OpenAI(base_url=base, api_key="none is needed", max_retries=0) as client:
+    with openai.OpenAI(base_url=base, api_key=api.token, max_retries=0) as client:
         yield client
 
 
@@ -184,7 +184,7 @@ def test_llamaindex_speaks_to_it(api):
     base = f"{api.client.base_url}/v1"
     message = ChatMessage(role="user", content="When do goods go back?")
     with httpx.Client() as http:
-        about = {"api_base": base, "api_key": "x", "http_client": http}
+        about = {"api_base": base, "api_key": api.token, "http_client": http}
         llm = OpenAILike(model="kb-documents", is_chat_model=True, **about)
         assert llm.chat([message]).message.content.startswith("They go back [1].")
         streamed = list(llm.stream_chat([message]))[-1].message.content
@@ -195,7 +195,7 @@ def test_llamaindex_speaks_to_it(api):
 
 async def test_llamaindex_speaks_to_it_without_waiting(api):
     base = f"{api.client.base_url}/v1"
-    options = {"model": "kb-auto", "api_base": base, "api_key": "x", "is_chat_model": True}
+    options = {"model": "kb-auto", "api_base": base, "api_key": api.token, "is_chat_model": True}
     async with httpx.AsyncClient() as http:
         llm = OpenAILike(**options, async_http_client=http)
         reply = await llm.achat([ChatMessage(role="user", content="When do goods go back?")])
@@ -219,9 +219,9 @@ def test_the_requests_of_open_webui_are_answered(api):
         "reasoning_effort": "low",
         "metadata": {"chat_id": "c"},
     }
-    listed = api.client.get("/v1/models", headers={"Authorization": "Bearer x"}).json()
+    listed = api.client.get("/v1/models", headers={"Authorization": f"Bearer {api.token}"}).json()
     assert all({"id", "object", "created", "owned_by"} <= model.keys() for model in listed["data"])
-    headers["Authorization"] = "Bearer x"
+    headers["Authorization"] = f"Bearer {api.token}"
     streamed = api.client.post("/v1/chat/completions", json=body, headers=headers)
     assert streamed.headers["content-type"].startswith("text/event-stream")
     assert streamed.text.rstrip().endswith("data: [DONE]")

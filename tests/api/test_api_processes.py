@@ -1,6 +1,7 @@
 """`kb serve` as processes: stopping it, killing it, and several on one database."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -60,10 +61,16 @@ def serving(kb, *options):
         port = free.getsockname()[1]
     file = kb.config.directory / "config.yaml"
     command = [sys.executable, "-m", "kb", "--config", str(file), "serve", "--port", str(port)]
-    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
+    said = kb.config.directory / "said.txt"
+    with said.open("w") as errors:
+        process = subprocess.Popen(
+            [*command, *options], stdout=subprocess.PIPE, stderr=errors, text=True
+        )
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
         try:
             _await_readiness(client, process)
+            [token] = re.findall(rf" http://127.0.0.1:{port}/\?token=(\S+) ", said.read_text())
+            client.headers["Authorization"] = f"Bearer {token}"
             yield process, client
         finally:
             process.terminate()
@@ -85,11 +92,13 @@ def _await_readiness(client, process):
 def test_several_processes_behave_as_one_and_finish_their_answers_when_stopped(kb, models):
     with serving(kb, "--processes", "2") as (process, client):
         assert _listening(client.base_url.port) == 2, "one process would take all connections"
-        _share_turns(kb, client.base_url)
+        _share_turns(client)
         _share_keys(kb, client.base_url)
         _finish(kb, models, process, client)
         lines = [json.loads(line) for line in process.stdout if line.startswith("{")]
+        token = client.headers["Authorization"].split()[1]
     assert lines[-1]["route"] == "/api/sessions/{session_id}/turns"
+    assert token not in json.dumps(lines)
 
 
 def _listening(port):
@@ -103,11 +112,12 @@ def _listening(port):
     return found
 
 
-def _share_turns(kb, url):
+def _share_turns(client):
     body = {"message": "When do goods go back?", "source": "documents"}
     for number in range(6):  # a connection each, so that both processes are asked
-        path = f"{url}/api/sessions/shared/turns"
-        reply = httpx.post(path, json={**body, "turn_id": str(number)}, timeout=30)
+        path = f"{client.base_url}/api/sessions/shared/turns"
+        asked = {**body, "turn_id": str(number)}
+        reply = httpx.post(path, json=asked, headers=client.headers, timeout=30)
         assert reply.json()["turn"] == number + 1
 
 

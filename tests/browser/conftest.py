@@ -135,7 +135,8 @@ def visit(
         page.on("dialog", lambda dialog: seen.strange.append(f"dialog {dialog.message}"))
         page.on("pageerror", lambda error: seen.strange.append(f"error {error}"))
         page.on("console", seen.message)
-        page.goto(f"{seen.base}/{path}")
+        place, _, fragment = path.partition("#")
+        page.goto(f"{seen.base}/{place}?token={served.token}#{fragment}")
         return page
 
     yield visit

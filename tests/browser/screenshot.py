@@ -2,6 +2,7 @@
 
 import io
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -26,6 +27,7 @@ EARLIER = (
 )
 QUESTION = "Who are our three best customers, and what do they complain about?"
 COLOURS = 128
+TOKEN = secrets.token_urlsafe(32)
 
 
 def main(target: Path) -> None:
@@ -42,7 +44,7 @@ def main(target: Path) -> None:
 def served() -> Iterator[str]:
     """The address of a server of the sample, with a database of its own."""
     with tempfile.TemporaryDirectory(prefix="kb-page-", dir="/tmp") as home:
-        environment = {**os.environ, "KB_HOME": home}
+        environment = {**os.environ, "KB_HOME": home, "KB_SERVE_TOKEN": TOKEN}
         subprocess.run([*KB, "demo"], env=environment, check=True, stdout=subprocess.DEVNULL)
         port = free_port()
         command = [*KB, "serve", "--port", str(port)]
@@ -75,7 +77,7 @@ def wait_for(url: str) -> None:
 
 def photographed(page: Page, url: str) -> bytes:
     for question in (*EARLIER, QUESTION):
-        page.goto(f"{url}/#/documents")
+        page.goto(f"{url}/?token={TOKEN}#/documents")
         page.goto(f"{url}/#/")
         answer(page, question)
     page.locator("button.chip").first.click()

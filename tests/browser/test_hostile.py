@@ -114,6 +114,18 @@ def test_scripts_written_into_the_page_do_not_run(page, seen):
     seen.strange.clear()
 
 
+def test_the_token_of_the_address_leaves_it_and_is_kept_for_the_tab_alone(visit, served):
+    page = visit()
+    expect(page.get_by_text("4 documents · fake")).to_be_visible()
+    everything = "[JSON.stringify([localStorage, history.state]), document.cookie, location.href]"
+    assert not any(served.token in each for each in page.evaluate(everything))
+    page.reload()
+    expect(page.get_by_text("4 documents · fake")).to_be_visible()
+    other = page.context.new_page()
+    other.goto(str(served.client.base_url))
+    expect(other.get_by_role("dialog")).to_contain_text("the token of the address")
+
+
 def test_the_key_is_asked_for_and_kept_for_the_tab_alone(visit, served):
     client = served.with_key("page")
     try:

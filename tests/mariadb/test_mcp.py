@@ -8,15 +8,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import nginx
 import pytest
 import sqlalchemy as sa
 from anyio.from_thread import start_blocking_portal
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_servers import (
+    AUTHORIZED,
     CLIENT,
     DOCUMENTS,
     MANY,
+    TOKEN,
     Base,
     Caller,
     HttpServer,
@@ -102,14 +105,14 @@ def stdio(base, portal, starting):
 
 @pytest.fixture(scope="module")
 def http(url, portal):
-    with calling(portal, url) as caller:
+    with with_key(portal, url) as caller:
         yield caller
 
 
 @pytest.fixture(scope="module")
 def older(url, portal):
     """A client that speaks the protocol as it was before 2026."""
-    with calling(portal, url, mode="legacy") as caller:
+    with with_key(portal, url, mode="legacy") as caller:
         yield caller
 
 
@@ -400,7 +403,7 @@ def test_a_long_answer_keeps_nobody_waiting_nor_another_client(base, stdio, url)
         done.wait(20)
         return "At last [1]."
 
-    with calling(stdio.portal, url) as other, calling(stdio.portal, url) as another:
+    with with_key(stdio.portal, url) as other, with_key(stdio.portal, url) as another:
         clients = (stdio, other)
         base.models.script[:] = [slow, slow]
         answers = [
@@ -480,6 +483,7 @@ def test_a_connection_that_is_closed_frees_its_work(base, served, version):
         "MCP-Protocol-Version": version,
         "Mcp-Method": "tools/call",
         "Mcp-Name": "ask",
+        **AUTHORIZED,
     }
     with httpx.stream("POST", served.url, json=body, headers=headers) as reply:
         assert reply.status_code == 200, reply.read()
@@ -493,10 +497,24 @@ def test_a_connection_that_is_closed_frees_its_work(base, served, version):
     assert (told["route"], told["status"]) == ("/mcp", 200)
 
 
-def test_only_pages_of_this_machine_may_call_without_a_key(url):
-    assert httpx.post(url, json={}, headers={"Host": "evil.example"}).status_code == 421
-    assert httpx.post(url, json={}, headers={"Origin": "https://evil.example"}).status_code == 403
-    assert httpx.post(url, content=b"{" * 2**21).status_code in (400, 413)
+def test_only_pages_of_this_machine_may_call_without_a_key_and_with_the_token(url):
+    assert httpx.post(url, json={}).status_code == 401
+    wrong = {"Authorization": f"Bearer {TOKEN}x"}
+    assert httpx.post(url, json={}, headers=wrong).status_code == 401
+    for headers, status in (
+        ({"Host": "evil.example"}, 421),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"X-Forwarded-For": "203.0.113.7"}, 401),
+    ):
+        assert httpx.post(url, json={}, headers=AUTHORIZED | headers).status_code == status
+    too_large = httpx.post(url, content=b"{" * 2**21, headers=AUTHORIZED)
+    assert too_large.status_code in (400, 413)
+
+
+@nginx.installed
+def test_who_comes_through_a_proxy_that_hides_it_has_no_token(url, tmp_path):
+    with nginx.before(url.removesuffix("/mcp"), tmp_path) as outside:
+        assert httpx.post(f"{outside}/mcp", json={}).status_code == 401
 
 
 def test_once_there_is_a_key_it_is_demanded_and_shows_only_its_collections(base, portal, url):

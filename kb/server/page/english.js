@@ -161,7 +161,8 @@ export const ENGLISH = {
   noDocumentsYet: "Nothing has been indexed yet. Drop files on this page, or run “kb index PATH”.",
   more: "Show more",
   keyTitle: "This server asks for a key",
-  keyNeeded: "Enter one that was made with “kb key create”. It is kept until you close this tab.",
+  keyNeeded:
+    "Enter one that was made with “kb key create”, or the token of the address that “kb serve” has said. It is kept until you close this tab.",
   keyRefused: "The key was refused. Enter another one.",
   key: "Key",
   keyUse: "Use the key",

@@ -162,7 +162,7 @@ export const FRENCH = {
   more: "En montrer plus",
   keyTitle: "Ce serveur demande une clé",
   keyNeeded:
-    "Entrez une clé faite par « kb key create ». Elle est gardée jusqu'à la fermeture de cet onglet.",
+    "Entrez une clé faite par « kb key create », ou le jeton de l'adresse que « kb serve » a donnée. Elle est gardée jusqu'à la fermeture de cet onglet.",
   keyRefused: "La clé a été refusée. Entrez-en une autre.",
   key: "Clé",
   keyUse: "Utiliser la clé",

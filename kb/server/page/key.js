@@ -1,4 +1,5 @@
-// The key of the server, when it wants one: kept until the tab is closed, and nowhere else.
+// The key of the server, or the token that `kb serve` put into its address: kept until the tab is
+// closed, and nowhere else.
 
 import { dialog } from "./dialog.js";
 import { make } from "./dom.js";
@@ -6,6 +7,16 @@ import { t } from "./words.js";
 
 const NAME = "kb-key";
 let asking = null;
+takeToken();
+
+function takeToken() {
+  const query = new URLSearchParams(location.search);
+  if (!query.has("token")) return;
+  sessionStorage.setItem(NAME, query.get("token"));
+  query.delete("token");
+  const rest = query.size ? `?${query}` : "";
+  history.replaceState(null, "", `${location.pathname}${rest}${location.hash}`);
+}
 
 export function authorization() {
   const key = sessionStorage.getItem(NAME);
