@@ -64,6 +64,7 @@ class Backend:
         filters: Sequence[str],
         profile: str | None,
     ) -> results.Passages:
+        caller.require("documents")
         require_profile(self.kb, profile)
         matching = _filters(filters, caller)
         found = self.kb.search(question, top_k, filters=matching, profile=profile)
@@ -87,7 +88,7 @@ class Backend:
     ) -> results.Answer:
         """`on_found` is told the route when the answer is about to be written."""
         require_profile(self.kb, profile)
-        matching = _filters(filters, caller)
+        source, matching = caller.source(source), _filters(filters, caller)
 
         async def begin() -> Answer:
             answer = await asked(
@@ -103,7 +104,7 @@ class Backend:
         self, caller: Caller, question: str, limit: int
     ) -> tuple[results.Rows, dict[str, str]]:
         """The rows that answer a question, and why there are none when it failed."""
-        self._require_tables()
+        self._require_tables(caller)
         make = partial(self.kb.database_engine, synthesize_response=False)
         engine = await asyncio.to_thread(make)
         await self.limits.require_tokens(caller)
@@ -117,8 +118,8 @@ class Backend:
         note = "" if values["rows"] else f"{without_places(str(response))}\n\n{_WRITE_SQL}"
         return as_results.rows(values, limit, note), values["errors"]
 
-    def run(self, sql: str, limit: int) -> results.Rows:
-        self._require_tables()
+    def run(self, caller: Caller, sql: str, limit: int) -> results.Rows:
+        self._require_tables(caller)
         found = self.kb.tables.run(sql)
         values = {
             "sql": sql,
@@ -128,8 +129,8 @@ class Backend:
         }
         return as_results.rows(values, limit)
 
-    def describe(self, names: Sequence[str] | None) -> results.Database:
-        self._require_tables()
+    def describe(self, caller: Caller, names: Sequence[str] | None) -> results.Database:
+        self._require_tables(caller)
         known = self.kb.tables.get_usable_table_names()
         if missing_tables := {*(names or ())}.difference(known):
             there = f"There are {', '.join(sorted(known))}."
@@ -161,6 +162,7 @@ class Backend:
 
     def document(self, caller: Caller, root: str, path: str) -> str:
         """Metadata, then the indexed text."""
+        caller.require("documents")
         if not caller.sees(root):
             raise Problem(404, "There is no such document")
         with missing("document"):
@@ -170,6 +172,7 @@ class Backend:
 
     def passage(self, caller: Caller, chunk_id: str) -> str:
         """Metadata, the neighbours' addresses among them, then the text."""
+        caller.require("documents")
         found = self.library.passage(chunk_id, 1)
         if found is None or not caller.sees(found.chunk.metadata.get("root")):
             raise Problem(
@@ -184,7 +187,8 @@ class Backend:
         told = {"document": document_of(chunk), **neighbours, **chunk.metadata}
         return with_front_matter(told, text_of(chunk))
 
-    def _require_tables(self) -> None:
+    def _require_tables(self, caller: Caller) -> None:
+        caller.require("tables")
         if not self.kb.config.tables.include:
             told = "Whoever runs this server names some in tables.include of its configuration."
             raise Problem(409, "No table can be queried", told)

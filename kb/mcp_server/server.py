@@ -2,14 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 
 from kb import __version__
+from kb.config import Config
 from kb.mcp_server.resources import Resources
 from kb.mcp_server.shared import Shared
 from kb.mcp_server.tools import Tools
+
+if TYPE_CHECKING:
+    from stores.api_keys import Subject
 
 _INSTRUCTIONS: Final = """\
 A knowledge base, which can only be read.
@@ -32,13 +38,32 @@ def make_server(shared: Shared) -> MCPServer[Any]:
         "kb",
         title="Knowledge base",
         version=__version__,
-        instructions=_INSTRUCTIONS.format(
-            documents=config.documents.description or "what list_documents lists",
-            tables=", ".join(config.tables.include) or "none",
-        ),
+        instructions=_instructions(config, None),
         tools=Tools(shared).all(),
         log_level="WARNING",
         lifespan=lifespan,
     )
     Resources(shared).register(server)
+    server.middleware.append(partial(_told_to_caller, config))
     return server
+
+
+async def _told_to_caller(
+    config: Config, ctx: ServerRequestContext[Any, Any], call_next: CallNext
+) -> HandlerResult:
+    """A key that asks from one source is not told of the other."""
+    told = await call_next(ctx)
+    only = ctx.request.state.caller.only if ctx.request else None
+    if only and isinstance(told, dict) and "instructions" in told:
+        return {**told, "instructions": _instructions(config, only)}
+    return told
+
+
+def _instructions(config: Config, only: "Subject | None") -> str:
+    documents = config.documents.description or "what list_documents lists"
+    tables = ", ".join(config.tables.include) or "none"
+    closed = "not for this key"
+    return _INSTRUCTIONS.format(
+        documents=closed if only == "tables" else documents,
+        tables=closed if only == "documents" else tables,
+    )

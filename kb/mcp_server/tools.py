@@ -161,7 +161,7 @@ class Tools:
             raise ToolError("Give question or sql, and not both.")
         async with self._asked(context) as (backend, caller):
             if sql is not None:
-                return as_result(await asyncio.to_thread(backend.run, sql, limit))
+                return as_result(await asyncio.to_thread(backend.run, caller, sql, limit))
             rows, failures = await backend.query(caller, question or "", limit)
         return as_result(rows, is_error=bool(failures))
 
@@ -177,8 +177,8 @@ class Tools:
 
         Where they are many, columns come only for the tables that you name.
         """
-        async with self._asked(context) as (backend, _):
-            return as_result(await asyncio.to_thread(backend.describe, tables))
+        async with self._asked(context) as (backend, caller):
+            return as_result(await asyncio.to_thread(backend.describe, caller, tables))
 
     async def read_document(
         self,

@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
@@ -15,11 +15,13 @@ from starlette import types as asgi
 
 from kb.config import Config
 from kb.server.problems import Problem
+from kb.sources import Source
 from stores.api_keys import ApiKey, ApiKeys, Scope, Subject
 
 SCOPES: Final[tuple[Scope, ...]] = ("read", "write", "admin")
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAME_SITE: Final = frozenset({"same-origin", "none"})
+_SOURCE_OF: Final[Mapping[Subject, Source]] = {"documents": "documents", "tables": "database"}
 _PROXIED: Final = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
 _GUARDED: Final = ("/api/", "/v1/")
 _HOW: Final = (
@@ -68,6 +70,20 @@ class Caller:
 
     def may(self, scope: Scope) -> bool:
         return SCOPES.index(self.scope) >= SCOPES.index(scope)
+
+    def require(self, subject: Subject) -> None:
+        """Raises Problem 403 for what the caller may not ask from."""
+        if self.only not in (None, subject):
+            raise _not_allowed(f"It asks from {self.only} alone.")
+
+    def source(self, asked: Source) -> Source:
+        """Where the caller's question is put: `auto` is what they may ask from. Raises Problem."""
+        if not self.may_use(asked):
+            raise _not_allowed(f"It asks from {self.only} alone.")
+        return _SOURCE_OF[self.only] if self.only else asked
+
+    def may_use(self, source: Source) -> bool:
+        return self.only is None or source in ("auto", _SOURCE_OF[self.only])
 
     @property
     def may_verify(self) -> bool:
@@ -150,18 +166,28 @@ def _hostname(address: str) -> str | None:
 def allowed(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     async def caller_allowed(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
         if not caller.may(scope):
-            raise Problem(
-                403, "The key does not allow this", f"It takes a key of scope {scope} or above."
-            )
+            raise _not_allowed(f"It takes a key of scope {scope} or above.")
         return caller
 
     return caller_allowed
 
 
+def asking_from(subject: Subject) -> Callable[..., Awaitable[None]]:
+    """What all endpoints depend on that tell of documents, or of tables."""
+
+    async def require(caller: Annotated[Caller, Depends(_caller)]) -> None:
+        caller.require(subject)
+
+    return require
+
+
+def _not_allowed(told: str) -> Problem:
+    return Problem(403, "The key does not allow this", told)
+
+
 async def _caller_verifying(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
     if not caller.may_verify:
-        told = "It takes a key that verifies queries: kb key create NAME --verify"
-        raise Problem(403, "The key does not allow this", told)
+        raise _not_allowed("It takes a key that verifies queries: kb key create NAME --verify")
     return caller
 
 

@@ -3,14 +3,15 @@
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from types import ModuleType
 from typing import Final
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from llama_index.core.utils import get_tokenizer
 
 from engines.language import question_language
@@ -31,7 +32,7 @@ from kb.server import (
     tables,
     verified,
 )
-from kb.server.access import LOOPBACK, KeyBeforeBody
+from kb.server.access import LOOPBACK, KeyBeforeBody, asking_from
 from kb.server.access_log import AccessLog
 from kb.server.body_limit import BodyLimit
 from kb.server.description import describe
@@ -43,6 +44,7 @@ from kb.server.parts import Threads
 from kb.server.problems import install
 from kb.server.runner import Runner
 from kb.server.sse import Work
+from stores.api_keys import Subject
 from stores.errors import KBError
 
 _THREADS: Final = 8  # for what blocks, and as many for what answers; the pool has 15 connections
@@ -52,6 +54,11 @@ _GROUPS: Final = (
     *(asking, sessions, tables, verified, documents, jobs, feedback),
     *(state, health, openai, docs, page),
 )
+# What those tell of that tell of one thing alone.
+_SUBJECTS: Final[Mapping[ModuleType, Subject]] = {
+    **dict.fromkeys((tables, verified), "tables"),
+    **dict.fromkeys((documents, jobs), "documents"),
+}
 
 
 def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
@@ -73,7 +80,9 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
     app.state.routes = [route for group in _GROUPS for route in group.router.routes]
     _guard(app, config)
     for group in _GROUPS:
-        app.include_router(group.router)
+        subject = _SUBJECTS.get(group)
+        needed = [Depends(asking_from(subject))] if subject else []
+        app.include_router(group.router, dependencies=needed)
     return app
 
 

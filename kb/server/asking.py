@@ -68,13 +68,13 @@ async def ask(
     Their order is route, retrieval, token…, citations, rows, and done or error.
     """
     require_profile(kb, body.profile)
-    filters = metadata_filters(body.filters, caller)
+    source, filters = caller.source(body.source), metadata_filters(body.filters, caller)
 
     async def begin() -> Answer:
         return await asked(
             kb,
             body.question,
-            body.source,
+            source,
             top_k=body.top_k,
             filters=filters,
             profile=body.profile,
@@ -113,6 +113,7 @@ async def search(
     body: SearchBody, caller: Reading, kb: KB, threads: TheThreads
 ) -> list[dict[str, Any]]:
     """The passages that match best, the best first."""
+    caller.require("documents")
     require_profile(kb, body.profile)
     filters = metadata_filters(body.filters, caller)
 

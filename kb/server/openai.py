@@ -30,15 +30,19 @@ _EXTRA = ("citations", "route", "route_reason", "sql", "columns", "rows", "trunc
 
 
 @router.get("/models")
-async def models(caller: Reading) -> dict[str, Any]:  # noqa: ARG001 - only keys may ask
-    """A model for each source, and one that chooses."""
-    data = [{"id": name, "object": "model", "created": 0, "owned_by": "kb"} for name in MODELS]
+async def models(caller: Reading) -> dict[str, Any]:
+    """A model for each source that the caller may ask, and one that chooses."""
+    data = [
+        {"id": name, "object": "model", "created": 0, "owned_by": "kb"}
+        for name, source in MODELS.items()
+        if caller.may_use(source)
+    ]
     return {"object": "list", "data": data}
 
 
 @router.get("/models/{name}")
-async def model(name: str, caller: Reading) -> dict[str, Any]:  # noqa: ARG001 - only keys may ask
-    if name not in MODELS:
+async def model(name: str, caller: Reading) -> dict[str, Any]:
+    if name not in MODELS or not caller.may_use(MODELS[name]):
         raise Problem(404, "There is no such model")
     return {"id": name, "object": "model", "created": 0, "owned_by": "kb"}
 
@@ -61,7 +65,7 @@ class _Reply:
     def __init__(self, body: Completion, caller: Caller, kb: KnowledgeBase, limits: Limits) -> None:
         require_profile(kb, body.profile)
         self._body = body
-        self._source = body.source
+        self._source = caller.source(body.source)
         self._asked, self._past = body.question()
         self._filters = metadata_filters(body.filters, caller)
         self._caller = caller
@@ -171,6 +175,7 @@ async def embeddings(
     body: Embedding, caller: Reading, kb: KB, limits: TheLimits, threads: TheThreads
 ) -> dict[str, Any]:
     """Vectors of the model that the documents are found by."""
+    caller.require("documents")
     if body.model not in (EMBEDDING, kb.collection.embedding_model):
         raise Problem(404, "There is no such model", f"The embedding model is {EMBEDDING}.")
     if body.dimensions not in (None, kb.collection.dimension):

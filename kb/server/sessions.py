@@ -127,7 +127,7 @@ async def turn(
 ) -> Any:
     """Ask the next question; with `stream`, the events of `ask`, with the turn's id."""
     require_profile(kb, body.profile)
-    filters = metadata_filters(body.filters, caller)
+    source, filters = caller.source(body.source), metadata_filters(body.filters, caller)
 
     async def begin() -> Answer:
         return await turned(
@@ -135,7 +135,7 @@ async def turn(
             session_id,
             body.message,
             body.turn_id,
-            body.source,
+            source,
             filters=filters,
             profile=body.profile,
             user=caller.name,

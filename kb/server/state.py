@@ -24,7 +24,12 @@ def status(caller: Reading, kb: KB) -> dict[str, Any]:
     failed = [each for each in told["failed"] if caller.sees(each["root"])]
     if caller.collections is not None:  # the totals are of all directories
         told |= {"documents": sum(root["documents"] for root in roots), "chunks": None}
-    about_caller = {"key": caller.name, "scope": caller.scope}
+    about_caller = {
+        "key": caller.name,
+        "scope": caller.scope,
+        "only": caller.only,
+        "verifies": caller.may_verify,
+    }
     values: dict[str, Any] = plain({**told, "roots": roots, "failed": failed, **about_caller})
     return values
 

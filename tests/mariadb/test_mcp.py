@@ -541,6 +541,40 @@ def test_once_there_is_a_key_it_is_demanded_and_shows_only_its_collections(base,
             connection.execute(sa.text("DELETE FROM kb_api_key"))
 
 
+def test_a_key_of_one_source_is_told_and_given_nothing_of_the_other(base, portal, url):
+    keys = ApiKeys(base.kb.engine)
+    reading, counting = (keys.create(only, "admin", only=only) for only in ("documents", "tables"))
+    kept = "It asks from {} alone."
+    question = {"question": "goods"}
+    try:
+        with with_key(portal, url, reading) as caller:
+            assert "Tables: not for this key\n" in caller.client.instructions
+            assert "orders" not in caller.client.instructions
+            for tool, given in (
+                ("describe_database", {}),
+                ("query_database", {"sql": "SELECT 1"}),
+                ("query_database", question),
+                ("ask", {**question, "source": "both"}),
+            ):
+                assert kept.format("documents") in caller.refused(tool, **given)
+            assert caller.found("ask", **question)["route"] == "documents"
+        with with_key(portal, url, counting) as caller:
+            assert "Documents: not for this key\n" in caller.client.instructions
+            for tool, given in (
+                ("search_documents", question),
+                ("read_document", {"uri": LONG}),
+                ("ask", {**question, "source": "documents"}),
+            ):
+                assert kept.format("tables") in caller.refused(tool, **given)
+            assert caller.found("list_documents")["total"] == 0
+            assert caller.portal.call(caller.client.list_resources).resources == []
+            base.models.script[:] = ["SELECT city FROM orders", "Lyon."]
+            assert caller.found("ask", **question)["route"] == "database"
+    finally:
+        with base.kb.engine.begin() as connection:
+            connection.execute(sa.text("DELETE FROM kb_api_key"))
+
+
 def test_an_address_that_others_reach_takes_a_key(base):
     options = ("mcp", "--http", "--host", "0.0.0.0", "--config", str(base.folder / "config.yaml"))
     result = CliRunner().invoke(app, options)

@@ -177,7 +177,7 @@ export class Conversation {
 
 async function isEmpty() {
   const [{ documents }, sources] = await Promise.all([learnedState(), learnSources()]);
-  return documents === 0 && sources.length === 1;
+  return documents === 0 && sources.every((each) => each === "documents");
 }
 
 function whatToDo() {
