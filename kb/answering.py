@@ -34,13 +34,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Asking:
-    """How questions are to be answered; `session` is whose searches are logged."""
+    """How questions are to be answered; their searches are logged as of `session` and `user`."""
 
     source: Source = "auto"
     top_k: int | None = None
     filters: MetadataFilters | None = None
     profile: str | None = None
     session: str | None = None
+    user: str | None = None
     streaming: bool = False
 
 
@@ -113,7 +114,7 @@ def _documents(parts: Parts, asking: Asking, retriever: BaseRetriever) -> Docume
         llm=parts.llm,
         embed_model=parts.embed_model,
         streaming=asking.streaming,
-        on_answer=keeping_searches(parts.search_log, parts.config.retrieval.log, asking.session),
+        on_answer=_keeping_searches(parts, asking),
     )
 
 
@@ -205,10 +206,13 @@ class _RoutedAnswers:
             entities=None if self._trouble else parts.entities,
             deadlines=Deadlines(config.retrieval.deadline, config.tables.deadline),
             streaming=self._asking.streaming,
-            on_answer=keeping_searches(
-                parts.search_log, config.retrieval.log, self._asking.session
-            ),
+            on_answer=_keeping_searches(parts, self._asking),
         )
+
+
+def _keeping_searches(parts: Parts, asking: Asking) -> Callable[..., None]:
+    log = parts.config.retrieval.log
+    return keeping_searches(parts.search_log, log, asking.session, asking.user)
 
 
 def _trouble_with_tables(parts: Parts) -> str | None:

@@ -85,18 +85,19 @@ class KnowledgeBase(Parts):
         filters: MetadataFilters | None = None,
         profile: str | None = None,
         session: str | None = None,
+        user: str | None = None,
     ) -> list[NodeWithScore]:
         """The passages that match best, the best first, scored in 0..1.
 
         A profile with neighbours adds those behind the `top_k`. A session keeps to one profile of
-        retrieval.experiment.
+        retrieval.experiment. The search is logged as that of `user`.
         """
         retriever = self.retriever(
             top_k,
             filters=filters,
             profile=profile,
             session=session,
-            on_search=keeping_searches(self.search_log, self.config.retrieval.log, session),
+            on_search=keeping_searches(self.search_log, self.config.retrieval.log, session, user),
         )
         return retriever.retrieve(_asked(question))
 
@@ -108,6 +109,7 @@ class KnowledgeBase(Parts):
         filters: MetadataFilters | None = None,
         profile: str | None = None,
         session: str | None = None,
+        user: str | None = None,
         streaming: bool = False,
     ) -> BaseQueryEngine:
         """An engine that answers from a source, or chooses it; its responses carry their evidence.
@@ -115,7 +117,7 @@ class KnowledgeBase(Parts):
         What chooses and logs passages has no meaning for the source `database`. Raises ConfigError.
         """
         return answering_engine(
-            self, Asking(source, top_k, filters, profile, session, streaming=streaming)
+            self, Asking(source, top_k, filters, profile, session, user, streaming)
         )
 
     def database_engine(
@@ -165,7 +167,7 @@ class KnowledgeBase(Parts):
 
         Raises ConfigError; a session of another user raises StoreError when it is asked.
         """
-        asking = Asking(source, filters=filters, profile=profile, session=session_id)
+        asking = Asking(source, filters=filters, profile=profile, session=session_id, user=user)
         return chat_session(self, asking, user)
 
     def sessions(self, search: str | None = None, *, user: str | None = None) -> list[SessionInfo]:
@@ -194,15 +196,17 @@ class KnowledgeBase(Parts):
         rating: Rating | None = None,
         comment: str = "",
         clicked: int | str | None = None,
+        user: str | None = None,
     ) -> None:
         """Keep what somebody says of a search, or of a turn of a chat session.
 
+        A `user` speaks of their own searches alone.
         The id of an answer's search is in `metadata["search"]`. `clicked` is the number that a
         passage was shown with, or its chunk id. Raises ConfigError, StoreError.
         """
         said = Said(rating, comment, clicked)
         self.search_log.flush()
-        keep_feedback(SearchLog(self.engine), said, search_id, session_id, turn_id)
+        keep_feedback(SearchLog(self.engine), said, search_id, session_id, turn_id, user)
 
     def status(self) -> dict[str, Any]:
         """Server, collection, counts and failures, as `kb status --json` prints them."""

@@ -21,16 +21,20 @@ class Said:
 
 
 def keeping_searches(
-    log: SearchLogWriter, extent: Literal["full", "no-text", "off"], session_id: str | None
+    log: SearchLogWriter,
+    extent: Literal["full", "no-text", "off"],
+    session_id: str | None,
+    user: str | None,
 ) -> Callable[..., None]:
-    """What logs the searches of a session."""
-    return partial(keep_search, log, extent, session_id)
+    """What logs the searches of a session and of a user."""
+    return partial(keep_search, log, extent, session_id, user)
 
 
 def keep_search(
     log: SearchLogWriter,
     extent: Literal["full", "no-text", "off"],
     session_id: str | None,
+    user: str | None,
     search: Search,
     citations: Iterable[Mapping[str, Any]] = (),
 ) -> None:
@@ -53,6 +57,7 @@ def keep_search(
         language=search.query.language,
         kind=search.query.kind,
         session_id=session_id,
+        user=user,
     )
     log.add(logged)
     if session_id is not None:  # who deletes the session now deletes the search with it
@@ -65,6 +70,7 @@ def keep_feedback(
     search_id: str | None,
     session_id: str | None,
     turn_id: str | None,
+    user: str | None,
 ) -> None:
     """Raises ConfigError for what makes no sense, StoreError for what is not in the log."""
     if said.rating not in (1, -1, None):
@@ -72,7 +78,7 @@ def keep_feedback(
     if said == Said():
         raise ConfigError("The feedback says nothing. Give rating, comment or clicked.")
     if search_id is not None and session_id is None and turn_id is None:
-        log.rate(search_id, said.rating, said.comment, said.clicked)
+        log.rate(search_id, said.rating, said.comment, said.clicked, user=user)
     elif search_id is None and session_id and turn_id and said.clicked is None:
         log.rate_turn(session_id, turn_id, said.rating, said.comment)
     else:

@@ -39,6 +39,7 @@ class LoggedSearch:
     language: str = ""
     kind: str = ""
     session_id: str | None = None
+    user: str | None = None
     searched_at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(tzinfo=None))
     id: str = field(default_factory=lambda: secrets.token_hex(6))
 
@@ -92,9 +93,10 @@ class SearchLog:
 
         in_transaction(self.engine, work, attempts=2)
 
-    def find(self, search_id: str) -> KnownSearch:
-        """Raises StoreError when there is none of that id."""
-        row = self._read(lambda c: c.execute(_SQL["search"], {"id": search_id}).one_or_none())
+    def find(self, search_id: str, user: str | None = None) -> KnownSearch:
+        """A search of anybody, or of a user. Raises StoreError when there is none of that id."""
+        values = {"id": search_id, "user": user}
+        row = self._read(lambda c: c.execute(_SQL["search"], values).one_or_none())
         if row is None:
             raise StoreError(
                 f"No search {search_id!r} is in the log. `last` is the last one, --explain shows "
@@ -121,13 +123,16 @@ class SearchLog:
         rating: Rating | None = None,
         comment: str = "",
         clicked: int | str | None = None,
+        *,
+        user: str | None = None,
     ) -> None:
         """Keep what somebody says of a search, or which passage they opened.
 
-        `clicked` is a chunk id, or the number that the passage was shown with: of its citation in
-        an answer that cites, else its rank from 1. Raises StoreError for what is not there.
+        A `user` speaks of their own searches alone. `clicked` is a chunk id, or the number that the
+        passage was shown with: of its citation in an answer that cites, else its rank from 1.
+        Raises StoreError for what is not there.
         """
-        search = self.find(search_id)
+        search = self.find(search_id, user)
         rank, chunk_id = (None, None) if clicked is None else self._clicked(search.id, clicked)
         said = comment or None
         self._add(_Feedback(search.id, None, None, rating, said, rank, chunk_id))

@@ -131,6 +131,11 @@ class SessionStore:
             raise ended
         return ended
 
+    def is_of(self, session_id: str, user: str) -> bool:
+        """Whether there is such a session, and it is the user's."""
+        values = {"session": session_id, "user": user, "everybody": False, "limit": 1}
+        return self._read(lambda c: c.execute(SQL["sessions"], values).first()) is not None
+
     def check_owner(self, session_id: str, user: str | None) -> None:
         """Raises StoreError for a session of another user; one that is not there is anybody's."""
         values = {"session": session_id, "user": None, "everybody": True, "limit": 1}

@@ -67,7 +67,7 @@ class Backend:
         caller.require("documents")
         require_profile(self.kb, profile)
         matching = _filters(filters, caller)
-        found = self.kb.search(question, top_k, filters=matching, profile=profile)
+        found = self.kb.search(question, top_k, filters=matching, profile=profile, user=caller.name)
         return results.Passages(
             passages=[
                 as_results.passage(number, each) for number, each in enumerate(found, start=1)
@@ -92,7 +92,11 @@ class Backend:
 
         async def begin() -> Answer:
             answer = await asked(
-                self.kb, question, source, top_k=top_k, filters=matching, profile=profile
+                *(self.kb, question, source),
+                top_k=top_k,
+                filters=matching,
+                profile=profile,
+                user=caller.name,
             )
             await on_found(f"Answering from {answer.metadata['route'] or 'no source'}")
             return answer

@@ -44,10 +44,11 @@ class Caller:
     """`name` is the key's; without one it is whoever has started the server, who may do anything.
 
     `collections` are the indexed directories whose documents the caller may see, None for all;
-    `only` is what they may ask from, None for documents and tables.
+    `only` is what they may ask from, None for documents and tables. `id` is the key's too.
     """
 
     name: str | None = None
+    id: str | None = None
     scope: Scope = "admin"
     collections: tuple[str, ...] | None = None
     only: Subject | None = None
@@ -60,6 +61,7 @@ class Caller:
         """Who may ask from tables alone has no documents to see."""
         return cls(
             key.name,
+            key.id,
             key.scope,
             () if key.only == "tables" else key.collections,
             key.only,

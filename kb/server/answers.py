@@ -96,12 +96,12 @@ async def asked(
     top_k: int | None = None,
     filters: MetadataFilters | None = None,
     profile: str | None = None,
+    user: str | None = None,
     calls: ModelCalls | None = None,
 ) -> Answer:
     """`calls` are those that were made before. Raises KBError when nothing could be begun."""
-    make = partial(
-        kb.query_engine, source, top_k=top_k, filters=filters, profile=profile, streaming=True
-    )
+    how: dict[str, Any] = {"top_k": top_k, "filters": filters, "profile": profile, "user": user}
+    make = partial(kb.query_engine, source, **how, streaming=True)
     engine = await asyncio.to_thread(make)
     heard = calls or ModelCalls()
     with heard.listening():

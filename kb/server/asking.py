@@ -78,6 +78,7 @@ async def ask(
             top_k=body.top_k,
             filters=filters,
             profile=body.profile,
+            user=caller.name,
         )
 
     await limits.require_tokens(caller)
@@ -118,7 +119,12 @@ async def search(
     filters = metadata_filters(body.filters, caller)
 
     def found() -> list[dict[str, Any]]:
-        passages = kb.search(body.question, body.top_k, filters=filters, profile=body.profile)
+        passages = kb.search(
+            *(body.question, body.top_k),
+            filters=filters,
+            profile=body.profile,
+            user=caller.name,
+        )
         return [passage_values(each) for each in passages]
 
     return await threads.searching.run(found)

@@ -38,7 +38,9 @@ class FeedbackBody(Body):
 
 @router.post("/feedback", status_code=204)
 def feedback(body: FeedbackBody, caller: Reading, kb: KB) -> None:
+    """Of the caller's own: what others have asked is not there for them."""
+    about = body.model_dump()
     if body.session_id is not None:
-        of_caller(kb, body.session_id, caller)
+        about["session_id"] = of_caller(kb, body.session_id, caller).id
     with missing("search or passage"):
-        kb.feedback(**body.model_dump())
+        kb.feedback(**about, user=caller.name)

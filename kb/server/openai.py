@@ -138,6 +138,7 @@ class _Reply:
             top_k=self._body.top_k,
             filters=self._filters,
             profile=self._body.profile,
+            user=self._caller.name,
             calls=self._calls,
         )
 

@@ -1,8 +1,10 @@
 """Chat sessions: their turns, and asking the next one."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
@@ -17,9 +19,10 @@ from kb.server.description import STREAMED
 from kb.server.filters import Filters, metadata_filters
 from kb.server.parts import KB, TheLimits, TheWork
 from kb.server.plain import plain
-from kb.server.problems import Problem, missing
+from kb.server.problems import missing
 from kb.sources import Source
-from kb.transcript import info_values, session_values
+from kb.transcript import info_values, session_values, transcript
+from stores.chat_messages import ID_CHARACTERS
 from stores.search_log import SearchLog
 from stores.sessions import SessionInfo
 
@@ -29,7 +32,7 @@ _ENDINGS = {"markdown": "md", "json": "json"}
 _EXPORTED: dict[int | str, dict[str, Any]] = {
     200: {"content": {media_type: {} for media_type in _MEDIA_TYPES.values()}}
 }
-_NO_SESSION = "There is no such session"
+_MOST_CHARACTERS: Final = ID_CHARACTERS - len("@4f2a90c1d7b3")  # of a key, see _stored_id
 
 
 class TitleBody(Body):
@@ -52,7 +55,8 @@ def sessions(
     caller: Reading, kb: KB, search: Annotated[str | None, Query(max_length=1000)] = None
 ) -> list[dict[str, Any]]:
     """Those of the caller, the last used first; those that hold all words of `search`."""
-    return [info_values(each) for each in kb.sessions(search=search, user=caller.name)]
+    found = kb.sessions(search=search, user=caller.name)
+    return [info_values(_as_named(each, caller)) for each in found]
 
 
 @router.post("", status_code=201)
@@ -65,9 +69,9 @@ def new_session(caller: Reading) -> dict[str, str]:  # noqa: ARG001 - only keys 
 def session(session_id: str, caller: Reading, kb: KB) -> dict[str, Any]:
     """A session with its turns, what their columns hold, and the last rating of each."""
     info = of_caller(kb, session_id, caller)
-    turns = kb.session_store.turns(session_id)
-    ratings = SearchLog(kb.engine).ratings(session_id)
-    values: dict[str, Any] = plain(session_values(info, turns))
+    turns = kb.session_store.turns(info.id)
+    ratings = SearchLog(kb.engine).ratings(info.id)
+    values: dict[str, Any] = plain(session_values(_as_named(info, caller), turns))
     for turn, told in zip(turns, values["turns"], strict=True):
         told["rating"] = ratings.get(turn.id)
         if turn.evidence.get("sql"):
@@ -81,25 +85,22 @@ def _types(evidence: Mapping[str, Any]) -> list[ColumnType]:
 
 @router.patch("/{session_id}")
 def rename(session_id: str, body: TitleBody, caller: Reading, kb: KB) -> dict[str, Any]:
-    of_caller(kb, session_id, caller)
-    kb.rename_session(session_id, body.title)
-    return info_values(of_caller(kb, session_id, caller))
+    kb.rename_session(of_caller(kb, session_id, caller).id, body.title)
+    return info_values(_as_named(of_caller(kb, session_id, caller), caller))
 
 
 @router.delete("/{session_id}", status_code=204)
 def delete(session_id: str, caller: Reading, kb: KB) -> None:
     """Everything of it: words, turns, memory, feedback and logged searches."""
-    of_caller(kb, session_id, caller)
     with missing("session"):
-        kb.delete_session(session_id)
+        kb.delete_session(of_caller(kb, session_id, caller).id)
 
 
 @router.post("/{session_id}/reset", status_code=204)
 def reset(session_id: str, caller: Reading, kb: KB) -> None:
     """Everything of it but itself."""
-    of_caller(kb, session_id, caller)
     with missing("session"):
-        kb.session_store.reset(session_id)
+        kb.session_store.reset(of_caller(kb, session_id, caller).id)
 
 
 @router.get("/{session_id}/export", responses=_EXPORTED)
@@ -109,15 +110,15 @@ def export(
     kb: KB,
     format: Literal["markdown", "json"] = "markdown",  # noqa: A002 - the public interface's name
 ) -> Response:
-    of_caller(kb, session_id, caller)
-    text = kb.export_session(session_id, format)
+    info = of_caller(kb, session_id, caller)
+    text = transcript(_as_named(info, caller), kb.session_store.turns(info.id), format)
     headers = {"Content-Disposition": f'attachment; filename="session.{_ENDINGS[format]}"'}
     return Response(text.encode(), media_type=_MEDIA_TYPES[format], headers=headers)
 
 
 @router.post("/{session_id}/turns", responses=STREAMED)
 async def turn(
-    session_id: Annotated[str, Field(min_length=1, max_length=190)],
+    session_id: Annotated[str, Field(min_length=1, max_length=_MOST_CHARACTERS)],
     body: TurnBody,
     request: Request,
     caller: Reading,
@@ -132,7 +133,7 @@ async def turn(
     async def begin() -> Answer:
         return await turned(
             kb,
-            session_id,
+            await asyncio.to_thread(_stored_id, kb, session_id, caller),
             body.message,
             body.turn_id,
             source,
@@ -148,9 +149,21 @@ async def turn(
 
 
 def of_caller(kb: KnowledgeBase, session_id: str, caller: Caller) -> SessionInfo:
-    """Raises Problem 404 also for a session of somebody else."""
+    """With the id that it is stored under. Raises Problem 404."""
     with missing("session"):
-        info = kb.session_store.one(session_id)
-    if caller.name is not None and info.user != caller.name:
-        raise Problem(404, _NO_SESSION)
-    return info
+        return kb.session_store.one(_stored_id(kb, session_id, caller))
+
+
+def _stored_id(kb: KnowledgeBase, session_id: str, caller: Caller) -> str:
+    """Each key has ids of its own, so that nobody takes, or learns of, those of another one.
+
+    What is stored as the caller's without the id of their key is older, or was not made here.
+    """
+    if caller.name is None or kb.session_store.is_of(session_id, caller.name):
+        return session_id
+    return f"{session_id}@{caller.id}"
+
+
+def _as_named(info: SessionInfo, caller: Caller) -> SessionInfo:
+    """With the id that the caller knows it by."""
+    return replace(info, id=info.id.removesuffix(f"@{caller.id}"))

@@ -2,9 +2,10 @@
 -- A search is over.
 SET STATEMENT lock_wait_timeout = 1, innodb_lock_wait_timeout = 1 FOR
 INSERT INTO kb_search
-  (id, searched_at, session_id, profile, question, language, kind, milliseconds, results)
+  (id, searched_at, session_id, user, profile, question, language, kind, milliseconds, results)
 VALUES
-  (:id, :searched_at, :session_id, :profile, :question, :language, :kind, :milliseconds, :results)
+  (:id, :searched_at, :session_id, :user, :profile, :question, :language, :kind, :milliseconds,
+   :results)
 
 -- add_hit --
 -- One of the chunks that it found.
@@ -13,9 +14,9 @@ INSERT INTO kb_search_hit (search_id, hit_rank, chunk_id, document_id, score, ci
 VALUES (:search_id, :hit_rank, :chunk_id, :document_id, :score, :citation)
 
 -- search --
--- A search by its id, which may be anything that somebody typed.
+-- A search of a user, or of anybody, by its id, which may be anything that somebody typed.
 SELECT id, searched_at, profile, question, results FROM kb_search
-WHERE id = CONVERT(:id USING ascii)
+WHERE id = CONVERT(:id USING ascii) AND (:user IS NULL OR user = :user)
 
 -- last_search --
 -- The search that was logged last.

@@ -11,6 +11,12 @@ def client(api):
     return api.client
 
 
+@pytest.fixture(autouse=True)
+def _no_sessions(api):
+    for session in api.kb.sessions():
+        api.kb.delete_session(session.id)
+
+
 def turn(client, session, message, **body):
     path = f"/api/sessions/{session}/turns"
     return client.post(path, json={"message": message, "source": "documents", **body})
@@ -71,10 +77,67 @@ def test_the_sessions_of_a_key_are_nobody_elses(api):
         body = {"title": "x"} if method == "PATCH" else None
         reply = ben.request(method, f"/api/sessions/of-ana{path}", json=body)
         assert reply.status_code == 404
-    assert turn(ben, "of-ana", "Goods?").status_code == 409
     body = {"session_id": "of-ana", "turn_id": "t", "rating": 1}
     assert ben.post("/api/feedback", json=body).status_code == 404
     assert ana.post("/api/feedback", json=body).status_code == 204
+
+
+def test_keys_may_give_their_sessions_the_same_id_and_learn_nothing_of_it(api):
+    ana, ben = api.with_key("ana"), api.with_key("ben")
+    for client, question in ((ben, "Which kettle?"), (ana, "Goods?")):
+        for number in (1, 2):
+            told = turn(client, "same", question, turn_id=f"t{number}")
+            assert (told.status_code, told.json()["turn"]) == (200, number)
+    for client, question in ((ana, "Goods?"), (ben, "Which kettle?")):
+        [listed] = client.get("/api/sessions").json()
+        assert (listed["id"], listed["turns"]) == ("same", 2)
+        shown = client.get("/api/sessions/same").json()
+        assert shown["id"] == "same"
+        assert {each["question"] for each in shown["turns"]} == {question}
+        exported = client.get("/api/sessions/same/export?format=json").json()
+        assert exported["id"] == "same"
+        assert "Session `same`" in client.get("/api/sessions/same/export").text
+    assert ben.patch("/api/sessions/same", json={"title": "Mine"}).json()["id"] == "same"
+    assert ben.delete("/api/sessions/same").status_code == 204
+    assert len(ana.get("/api/sessions/same").json()["turns"]) == 2
+    [stored] = api.kb.sessions(user="ana")
+    for foreign in (stored.id, f"same@{stored.id.partition('@')[2]}", "same@", "@"):
+        assert ben.get(f"/api/sessions/{foreign}").status_code == 404
+
+
+def test_the_session_of_a_key_from_before_goes_on(api, client):
+    api.kb.chat("older", source="documents", user="ana").chat("Goods?")
+    ana, ben = api.with_key("ana"), api.with_key("ben")
+    assert turn(ana, "older", "And kettles?").json()["turn"] == 2
+    assert turn(ben, "older", "And kettles?").json()["turn"] == 1
+    assert len(ana.get("/api/sessions/older").json()["turns"]) == 2
+    assert [each["id"] for each in ana.get("/api/sessions").json() if each["id"] == "older"]
+
+
+def test_a_key_speaks_of_its_own_searches_alone(api):
+    ana, ben = api.with_key("ana"), api.with_key("ben")
+    asked = {"question": "When do goods go back?"}
+    chat = {"model": "kb-documents", "messages": [{"role": "user", "content": "Goods?"}]}
+    with api.kb.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM kb_search")
+    ana.post("/api/ask", json={**asked, "source": "documents"})
+    ana.post("/api/search", json=asked)
+    ana.post("/v1/chat/completions", json=chat)
+    turn(ana, "s", "Goods?")
+    api.kb.search_log.flush()
+    with api.kb.engine.connect() as connection:
+        searches = connection.exec_driver_sql("SELECT id FROM kb_search").scalars().all()
+    assert len(searches) == 4
+    for search in searches:
+        said = {"search_id": search, "rating": -1, "clicked": 99}
+        foreign, nowhere = (
+            ben.post("/api/feedback", json={**said, "search_id": each})
+            for each in (search, "4f2a90c1d7b3")
+        )
+        assert foreign.status_code == nowhere.status_code == 404
+        assert {**foreign.json(), "id": ""} == {**nowhere.json(), "id": ""}
+        said = {"search_id": search, "rating": 1}
+        assert ana.post("/api/feedback", json=said).status_code == 204
 
 
 @pytest.mark.parametrize("session", ["nobody", "é" * 10, "x" * 300, "a'b\"c", "%2e%2e"])

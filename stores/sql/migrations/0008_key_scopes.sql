@@ -3,3 +3,6 @@ ALTER TABLE kb_api_key
   ADD COLUMN IF NOT EXISTS only_from ENUM('documents', 'tables') NULL AFTER collections,
   ADD COLUMN IF NOT EXISTS verifies BOOLEAN NOT NULL DEFAULT FALSE AFTER only_from,
   ADD COLUMN IF NOT EXISTS expires_at DATETIME(6) NULL AFTER created_at;
+
+-- Whose search it was, by whose key: nobody else says what it was worth.
+ALTER TABLE kb_search ADD COLUMN IF NOT EXISTS user VARCHAR(190) NULL AFTER session_id;
