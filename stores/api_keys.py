@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from stores.sql import statements
 
 _SQL = {name: sa.text(sql) for name, sql in statements("api_keys.sql").items()}
 _PREFIX: Final = "kb"
+_KEY: Final = re.compile(rf"{_PREFIX}-(?P<id>[0-9a-f]{{12}})-(?P<secret>[A-Za-z0-9_-]{{43}})")
 _DUPLICATE = 1062
 _NAME_CHARACTERS = 190
 
@@ -110,15 +112,23 @@ class ApiKeys:
 
         Who presents one that is expired has its secret, and so may be told.
         """
-        prefix, _, rest = text.partition("-")
-        key_id, _, secret = rest.partition("-")
-        if prefix != _PREFIX or not secret or not key_id.isascii():
+        written = _KEY.fullmatch(text)
+        if not written:
             return None
-        values = {"id": key_id}
-        row = next(iter(self._read("presented", values)), None)
+        row = next(iter(self._read("presented", {"id": written["id"]})), None)
         known = bytes(row.digest) if row else bytes(32)
-        matches = hmac.compare_digest(known, _digest(secret))
+        matches = hmac.compare_digest(known, _digest(written["secret"]))
         return _key(row) if row and matches and row.revoked_at is None else None
+
+    def digests(self) -> frozenset[bytes]:
+        """Of all keys that are in use, see `digest`."""
+        return frozenset(bytes(row.digest) for row in self._read("digests", {}))
+
+    @staticmethod
+    def digest(text: str) -> bytes | None:
+        """What is kept of a key; None of what is none."""
+        written = _KEY.fullmatch(text)
+        return _digest(written["secret"]) if written else None
 
     def _read(self, statement: str, values: Mapping[str, Any]) -> Sequence[Any]:
         """Before every request, so on the connections that are ready for it."""

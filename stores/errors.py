@@ -12,6 +12,7 @@ KBError
 │   └── TurnUnderWay            a turn of a chat session that is being answered
 └── EngineError                 the question could not be answered
     ├── ModelUnavailable        the LLM or the embedding model does not answer
+    ├── TooMuchAtOnce           one asker has too much under way already
     ├── UnsafeQuery             a statement that does more than read the allowed tables
     └── QueryFailed             a statement that the business database refused
         └── TookTooLong         one that ran into its time limit
@@ -66,6 +67,10 @@ class EngineError(KBError):
 
 class ModelUnavailable(EngineError):
     """The LLM or the embedding model does not answer as it should."""
+
+
+class TooMuchAtOnce(EngineError):
+    """One asker has more under way than leaves room for others."""
 
 
 class UnsafeQuery(EngineError):

@@ -20,6 +20,7 @@ from kb.app import KnowledgeBase
 from kb.config import Config
 from kb.server.access import with_token
 from kb.server.app import make_app
+from kb.server.limits import Limits
 from stores.api_keys import ApiKeys
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
@@ -53,7 +54,9 @@ class Api:
         return self.client.headers["Authorization"].removeprefix("Bearer ")
 
     def forget_keys(self) -> None:
+        """And what was counted of them."""
         self.closing.close()
+        self.app.state.limits = Limits(self.kb.config.serve)
         with self.kb.engine.begin() as connection:
             connection.exec_driver_sql("DELETE FROM kb_api_key")
 
@@ -128,7 +131,12 @@ def running(config: Config, host: str = "127.0.0.1") -> Iterator[Api]:
     guarded = with_token(config)
     app = make_app(guarded, host=host)
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=10)
+        uvicorn.Config(
+            *(app, "127.0.0.1", 0),
+            log_level="warning",
+            proxy_headers=False,
+            timeout_graceful_shutdown=10,
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn, TypeVar
 import sqlalchemy as sa
 from llama_index.core.utilities.sql_wrapper import SQLDatabase
 
+from engines import shares
 from engines.tables.call_costs import AGGREGATED
 from engines.tables.query_result import QueryResult
 from engines.tables.schema_text import MOST_VALUES, Look, table_text
@@ -108,10 +109,18 @@ class GuardedDatabase(SQLDatabase):
     async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         """What asyncio.to_thread does, in a few threads that only work on these tables has.
 
-        Statements that take long so hold up no question that does not need the tables.
+        Statements that take long so hold up no question that does not need the tables, and those
+        of one asker leave threads to others. Raises TooMuchAtOnce.
         """
+        share = shares.statements.get()
+        if share:
+            await share.take()
         call = functools.partial(contextvars.copy_context().run, work, *arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        running = self._threads.submit(call)
+        if share:  # until it ends: who does not wait for it any more has it still under way
+            give_back, loop = share.give_back, asyncio.get_running_loop()
+            running.add_done_callback(lambda _: loop.call_soon_threadsafe(give_back))
+        return await asyncio.wrap_future(running)
 
     def run_sql(self, command: str) -> tuple[str, dict[str, Any]]:
         """What LlamaIndex's engines call. Raises like `run`."""

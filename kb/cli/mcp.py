@@ -102,6 +102,7 @@ def _serve_http(config: "Config", host: str, port: int, *, has_keys: bool) -> No
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=_GRACE,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
+from anyio.to_thread import run_sync
 from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.chat.model_calls import ModelCalls
@@ -88,6 +89,7 @@ class Backend:
     ) -> results.Answer:
         """`on_found` is told the route when the answer is about to be written."""
         require_profile(self.kb, profile)
+        self.limits.share_statements(caller)
         source, matching = caller.source(source), _filters(filters, caller)
 
         async def begin() -> Answer:
@@ -109,6 +111,7 @@ class Backend:
     ) -> tuple[results.Rows, dict[str, str]]:
         """The rows that answer a question, and why there are none when it failed."""
         self._require_tables(caller)
+        self.limits.share_statements(caller)
         make = partial(self.kb.database_engine, synthesize_response=False)
         engine = await asyncio.to_thread(make)
         await self.limits.require_tokens(caller)
@@ -122,8 +125,13 @@ class Backend:
         note = "" if values["rows"] else f"{without_places(str(response))}\n\n{_WRITE_SQL}"
         return as_results.rows(values, limit, note), values["errors"]
 
-    def run(self, caller: Caller, sql: str, limit: int) -> results.Rows:
+    async def run(self, caller: Caller, sql: str, limit: int) -> results.Rows:
         self._require_tables(caller)
+        self.limits.share_statements(caller)
+        async with self.limits.statement():
+            return await run_sync(self._ran, sql, limit)  # to its end, also when nobody waits
+
+    def _ran(self, sql: str, limit: int) -> results.Rows:
         found = self.kb.tables.run(sql)
         values = {
             "sql": sql,

@@ -161,7 +161,7 @@ class Tools:
             raise ToolError("Give question or sql, and not both.")
         async with self._asked(context) as (backend, caller):
             if sql is not None:
-                return as_result(await asyncio.to_thread(backend.run, caller, sql, limit))
+                return as_result(await backend.run(caller, sql, limit))
             rows, failures = await backend.query(caller, question or "", limit)
         return as_result(rows, is_error=bool(failures))
 

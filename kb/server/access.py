@@ -102,22 +102,31 @@ async def _caller(request: Request, given: _Given) -> Caller:
     if known is None:
         known = request.state.caller = await _identified(request, given)
         await request.app.state.limits.count_request(known)
+        request.app.state.limits.share_statements(known)
     return known
 
 
 async def _identified(request: Request, given: HTTPAuthorizationCredentials | None) -> Caller:
     if given is None:
         raise _key_needed(_HOW)
-    keys = ApiKeys(request.app.state.kb.engine)
-    key = await run_in_threadpool(keys.presented, given.credentials)
-    if key and key.is_expired:
-        raise _key_needed(f"The key has expired, on {key.expires:%Y-%m-%d at %H:%M} UTC.")
-    if key:
-        return Caller.of(key)
-    if not _is_token(request, given.credentials) or await run_in_threadpool(keys.any):
-        raise _key_needed(_HOW)
-    _require_own_page(request)
-    return Caller()
+    keys, text = ApiKeys(request.app.state.kb.engine), given.credentials
+    if _is_token(request, text) and not await run_in_threadpool(keys.any):
+        _require_own_page(request)
+        return Caller()
+    wrong = request.app.state.limits.wrong_keys
+    address = request.client.host if request.client else ""
+    if seconds := await wrong.seconds_to_wait(address, text, keys):
+        headers = {"Retry-After": str(round(seconds))}
+        raise Problem(429, "Too many wrong keys", "They came from this address.", headers)
+    key = await run_in_threadpool(keys.presented, text)
+    if key is None or key.is_expired:
+        await wrong.count(address)
+        raise _key_needed(_ended(key) if key else _HOW)
+    return Caller.of(key)
+
+
+def _ended(key: ApiKey) -> str:
+    return f"The key has expired, on {key.expires:%Y-%m-%d at %H:%M} UTC."
 
 
 def _is_token(request: Request, text: str) -> bool:

@@ -1,21 +1,31 @@
-"""Requests a minute and model tokens a day, of each key."""
+"""What each key may ask for: requests a minute, model tokens a day, work at once."""
 
 import logging
 import time
-from typing import Final
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Final, TypeAlias
+from weakref import WeakValueDictionary
 
 import limits
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 from limits.errors import ConfigurationError, StorageError
 
+from engines import shares
+from engines.shares import Share
 from kb.config import ServeConfig
 from kb.server.access import Caller
 from kb.server.problems import Problem
+from kb.server.wrong_keys import WrongKeys
 from stores.errors import ConfigError
 
 _REQUESTS: Final = "requests"
 _TOKENS: Final = "tokens"
+_RENDERING: Final = "rendering"
+_CHARACTERS: Final = limits.RateLimitItemPerMinute(1_000_000)  # of Markdown: 10 seconds at worst
+_STATEMENTS: Final = 2  # at once; there are threads and connections for five
+_PATIENCE: Final = 3.0  # seconds that a request waits for others of its key
+_Shares: TypeAlias = WeakValueDictionary[str, Share]
 _log = logging.getLogger(__name__)
 
 
@@ -26,7 +36,10 @@ class Limits:
         self._config = config
         storage = _storage(config)
         self._moving = MovingWindowRateLimiter(storage)
-        self._daily = FixedWindowRateLimiter(storage)
+        self._fixed = FixedWindowRateLimiter(storage)
+        self.wrong_keys = WrongKeys(self._moving)
+        self._statements: _Shares = WeakValueDictionary()
+        self._rendering: _Shares = WeakValueDictionary()
 
     async def count_request(self, caller: Caller) -> None:
         """Raises Problem 429 for one too many."""
@@ -41,8 +54,8 @@ class Limits:
     async def require_tokens(self, caller: Caller) -> None:
         """Raises Problem 429 when those of the day are spent."""
         item, name = self._tokens(caller), caller.name or ""
-        if item and not await self._daily.test(item, _TOKENS, name):
-            window = await self._daily.get_window_stats(item, _TOKENS, name)
+        if item and not await self._fixed.test(item, _TOKENS, name):
+            window = await self._fixed.get_window_stats(item, _TOKENS, name)
             told = f"The {item.amount} model tokens that this key has a day are spent."
             raise _too_many(told, window.reset_time)
 
@@ -50,13 +63,47 @@ class Limits:
         """The answer is made, so it is not lost when it cannot be counted; the next one waits."""
         if tokens and (item := self._tokens(caller)):
             try:
-                await self._daily.hit(item, _TOKENS, caller.name or "", cost=tokens)
+                await self._fixed.hit(item, _TOKENS, caller.name or "", cost=tokens)
             except StorageError as error:
                 _log.warning("%d tokens of %s are not counted: %s", tokens, caller.name, error)
+
+    async def count_characters(self, caller: Caller, characters: int) -> None:
+        """Raises Problem 429 when those of the minute are read."""
+        item, name = _CHARACTERS, caller.name
+        if name and not await self._fixed.hit(item, _RENDERING, name, cost=characters):
+            window = await self._fixed.get_window_stats(item, _RENDERING, name)
+            told = f"This key may have {item.amount} characters of Markdown read a minute."
+            raise _too_many(told, window.reset_time)
+
+    def share_statements(self, caller: Caller) -> None:
+        """What is asked of the tables from here on, in answers too, is of the caller's share."""
+        shares.statements.set(self._statements_of(caller))
+
+    def statement(self) -> AbstractAsyncContextManager[None]:
+        """A statement of the caller's own. Raises TooMuchAtOnce."""
+        share = shares.statements.get()
+        return share.taken(_PATIENCE) if share else nullcontext()
+
+    def rendering(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """One at a time of each key. Raises TooMuchAtOnce."""
+        share = _share_of(caller, self._rendering, 1, "texts")
+        return share.taken(_PATIENCE) if share else nullcontext()
+
+    def _statements_of(self, caller: Caller) -> Share | None:
+        return _share_of(caller, self._statements, _STATEMENTS, "statements")
 
     def _tokens(self, caller: Caller) -> limits.RateLimitItem | None:
         most = caller.tokens_per_day or self._config.tokens_per_day
         return limits.RateLimitItemPerDay(most) if caller.name and most else None
+
+
+def _share_of(caller: Caller, known: _Shares, most: int, what: str) -> Share | None:
+    """The one of all requests of a key, as long as there are any."""
+    if caller.name is None:
+        return None
+    share = known.get(caller.name) or Share(most, what)
+    known[caller.name] = share
+    return share
 
 
 def _storage(config: ServeConfig) -> Storage:

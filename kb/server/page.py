@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from kb.server.access import Reading
 from kb.server.asking import Body
 from kb.server.markdown import as_html
-from kb.server.parts import TheThreads
+from kb.server.parts import TheLimits, TheThreads
 
 router = APIRouter(tags=["page"])
 mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which browsers refuse
@@ -46,11 +46,15 @@ async def file(name: str, request: Request) -> Response:
 @router.post("/api/markdown")
 async def markdown(
     body: MarkdownBody,
-    caller: Reading,  # noqa: ARG001 - only keys may ask
+    caller: Reading,
+    limits: TheLimits,
     threads: TheThreads,
 ) -> dict[str, Any]:
     """Texts as HTML without scripts, images and links."""
-    return {"html": await threads.rendering.run(lambda: [as_html(text) for text in body.texts])}
+    await limits.count_characters(caller, sum(map(len, body.texts)))
+    async with limits.rendering(caller):
+        html = await threads.rendering.run(lambda: [as_html(text) for text in body.texts])
+    return {"html": html}
 
 
 async def _file(name: str, request: Request) -> Response:

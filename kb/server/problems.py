@@ -72,6 +72,7 @@ _TOLD: dict[type[Exception], _Told] = {
         "The language or embedding model failed or sent nothing. Try again in a moment.",
         _LATER,
     ),
+    errors.TooMuchAtOnce: _Told(429, "Too much at once", headers={"Retry-After": "2"}),
     StorageError: _Told(
         503, "The limits cannot be counted", "The store of the limits does not answer.", _LATER
     ),

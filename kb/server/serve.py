@@ -55,6 +55,7 @@ def run(config: Config, host: str, port: int, processes: int) -> None:
         log_level=logging.WARNING,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # anybody can send them: an address is that of a connection
         timeout_graceful_shutdown=_GRACE,
         timeout_keep_alive=75,
         timeout_worker_healthcheck=_STARTING,

@@ -71,7 +71,8 @@ async def sql(
 ) -> dict[str, Any]:
     """Run a statement under the guard, or answer a question; with `dry_run` nothing runs."""
     if body.sql is not None:
-        return await threads.querying.run(_ran, kb, body.sql, body)
+        async with limits.statement():
+            return await threads.querying.run(_ran, kb, body.sql, body)
     await limits.require_tokens(caller)
     calls = ModelCalls()
     try:
@@ -119,10 +120,12 @@ async def sql_csv(
     sql: Annotated[Statement, Query()],
     caller: Reading,  # noqa: ARG001 - only keys may read
     kb: KB,
+    limits: TheLimits,
     threads: TheThreads,
 ) -> Response:
     """The rows of a statement as CSV; the header `X-Truncated` says whether there were more."""
-    return await threads.querying.run(_as_csv, kb, sql)
+    async with limits.statement():
+        return await threads.querying.run(_as_csv, kb, sql)
 
 
 @router.post("/sql.csv", responses=_CSV, response_class=Response)
@@ -130,10 +133,12 @@ async def sql_csv_of_body(
     body: CsvBody,
     caller: Reading,  # noqa: ARG001 - only keys may read
     kb: KB,
+    limits: TheLimits,
     threads: TheThreads,
 ) -> Response:
     """The same, for statements that are too long for an address."""
-    return await threads.querying.run(_as_csv, kb, body.sql)
+    async with limits.statement():
+        return await threads.querying.run(_as_csv, kb, body.sql)
 
 
 def _as_csv(kb: KnowledgeBase, sql: str) -> Response:

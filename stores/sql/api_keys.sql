@@ -19,6 +19,11 @@ SELECT id, name, scope, collections, only_from, verifies, requests_per_minute, t
   created_at, revoked_at, expires_at, expires_at <= UTC_TIMESTAMP(6) AS is_expired, digest
 FROM kb_api_key WHERE id = :id
 
+-- digests --
+-- Of all keys that are in use.
+SELECT digest FROM kb_api_key
+WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > UTC_TIMESTAMP(6))
+
 -- any --
 -- Whether there has ever been a key: the last one revoked opens no door.
 SELECT EXISTS (SELECT 1 FROM kb_api_key) AS known

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from kb.cli import app as command_line
 from kb.config import Config, load_config
 from kb.server.access import Caller, with_token
+from kb.server.wrong_keys import _network
 from stores.api_keys import ApiKey, ApiKeys
 from stores.errors import ConfigError, StoreError
 
@@ -132,6 +133,47 @@ def test_a_wrong_key_is_refused(served, key):
     given = key.format(key=secret, id=secret.split("-")[1], upper=secret.upper())
     headers = {b"Authorization": f"Bearer {given}".encode()}
     assert served.client.get("/api/status", headers=headers).status_code == 401
+
+
+def test_wrong_keys_cost_little_and_right_ones_of_the_same_address_are_served(served, monkeypatch):
+    looked_up = []
+    right, gone = served.with_key("right"), served.with_key("gone")
+    ApiKeys(served.kb.engine).revoke("gone")
+    look_up = ApiKeys.presented
+    monkeypatch.setattr(
+        ApiKeys, "presented", lambda self, text: looked_up.append(text) or look_up(self, text)
+    )
+    statuses = []
+    for number in range(60):
+        wrong = {
+            "Authorization": f"Bearer kb-{number:012x}-{'x' * 43}",
+            "X-Forwarded-For": f"203.0.113.{number}",
+        }
+        statuses.append(served.client.get("/api/status", headers=wrong).status_code)
+    assert statuses == [401] * 30 + [429] * 30
+    assert len(looked_up) == 30
+    reply = gone.get("/api/status")
+    assert (reply.status_code, reply.json()["title"]) == (429, "Too many wrong keys")
+    assert 1 <= int(reply.headers["retry-after"]) <= 60
+    assert right.get("/api/status").status_code == 200
+    time.sleep(1)
+    assert served.with_key("new").get("/api/status").status_code == 200
+    ApiKeys(served.kb.engine).revoke("right")
+    assert right.get("/api/status").status_code in (401, 429)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8::7:1", "2001:db8::/64"),
+        ("2001:db8::7:2", "2001:db8::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("", ""),
+    ],
+)
+def test_an_address_counts_with_those_that_its_holder_has_too(address, network):
+    assert _network(address) == network
 
 
 def test_a_revoked_key_is_refused_from_the_next_request_on(served):

@@ -1,0 +1,45 @@
+"""What one asker may have of something at once, so that others have some of it too."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Final
+
+from stores.errors import TooMuchAtOnce
+
+PATIENCE: Final = 15.0  # seconds of an answer; a statement on the tables ends in ten, as configured
+
+
+class Share:
+    """At most so many at once of `what`; of one event loop."""
+
+    def __init__(self, most: int, what: str) -> None:
+        self._most = most
+        self._what = what
+        self._free = asyncio.Semaphore(most)
+
+    async def take(self, seconds: float = PATIENCE) -> None:
+        """Wait for one that is free. Raises TooMuchAtOnce."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise TooMuchAtOnce(
+                f"{self._most} {self._what} of yours are under way. Wait for them to end."
+            ) from error
+
+    def give_back(self) -> None:
+        self._free.release()
+
+    @asynccontextmanager
+    async def taken(self, seconds: float) -> AsyncIterator[None]:
+        await self.take(seconds)
+        try:
+            yield
+        finally:
+            self.give_back()
+
+
+# Of whoever asks in this context, see GuardedDatabase.in_thread; None: as much as there is.
+statements: ContextVar[Share | None] = ContextVar("statements", default=None)

@@ -1,0 +1,98 @@
+"""What one key has under way leaves room for the others."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from api_server import configured, database_of, running
+from model_server import FakeModels
+
+SECONDS = 4  # that a statement may take, and more than a request waits for others of its key
+ENDLESS = f"SELECT COUNT(*) FROM {', '.join(f'orders o{n}' for n in range(40))}"
+QUICK = {"sql": "SELECT city FROM orders WHERE id = 7"}
+
+
+@pytest.fixture(scope="module")
+def models():
+    with FakeModels(default="SELECT city FROM orders") as models:
+        yield models
+
+
+@pytest.fixture(scope="module")
+def served(server, models, tmp_path_factory):
+    with database_of(server) as url:
+        tables = {"url": url, "include": ["orders"], "timeout": SECONDS}
+        config = configured(
+            *(url, tmp_path_factory.mktemp("shares"), models, models),
+            tables={**tables, "allow_powerful_account": True},
+        )
+        with running(config) as api:
+            api.kb.index()
+            yield api
+
+
+@pytest.fixture
+def greedy(served):
+    yield served.with_key("greedy")
+    served.forget_keys()
+
+
+@pytest.fixture
+def modest(served, greedy):
+    return served.with_key("modest")
+
+
+def asked(client, path, body):
+    begin = time.monotonic()
+    return client.post(path, json=body), time.monotonic() - begin
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/sql", {"sql": ENDLESS}),
+        ("/api/sql.csv", {"sql": ENDLESS}),
+        ("/api/sessions/s{}/turns", {"message": "Cities?", "source": "database"}),
+    ],
+    ids=["statement", "csv", "answer"],
+)
+def test_who_asks_for_much_of_the_tables_keeps_nobody_else_waiting(
+    served, models, greedy, modest, path, body
+):
+    models.script = [ENDLESS] * 5 if "message" in body else []
+    with ThreadPoolExecutor(6) as pool:
+        many = [pool.submit(asked, greedy, path.format(number), body) for number in range(5)]
+        time.sleep(0.7)
+        with served.kb.engine.connect() as connection:
+            rows = connection.exec_driver_sql("SHOW PROCESSLIST").all()
+        assert sum(str(row[7] or "").startswith("SELECT COUNT(*) FROM orders") for row in rows) == 2
+        reply, seconds = asked(modest, "/api/sql", QUICK)
+        assert (reply.status_code, reply.json()["rows"]) == (200, [["Lyon"]])
+        assert seconds < 2
+        question = {"question": "When do goods go back?", "source": "documents"}
+        reply, seconds = asked(modest, "/api/ask", question)
+        assert (reply.status_code, reply.json()["route"]) == (200, "documents")
+        assert seconds < 2.5
+        if "sql" in body:
+            statuses = sorted(each.result()[0].status_code for each in many)
+            assert statuses == [422] * 2 + [429] * 3
+            refused = next(each for each in many if each.result()[0].status_code == 429)
+            told = refused.result()[0]
+            assert told.json()["detail"].startswith("2 statements of yours are under way.")
+            assert told.headers["retry-after"] == "2"
+
+
+def test_who_has_much_markdown_read_keeps_nobody_else_waiting(greedy, modest):
+    slow = {"texts": ["*a " * 66_000]}
+    with ThreadPoolExecutor(5) as pool:
+        many = [pool.submit(asked, greedy, "/api/markdown", slow) for _ in range(8)]
+        time.sleep(0.2)
+        reply, seconds = asked(modest, "/api/markdown", {"texts": ["*x*"]})
+        assert (reply.status_code, reply.json()["html"]) == (200, ["<p><em>x</em></p>\n"])
+        assert seconds < 3
+        statuses = [each.result()[0].status_code for each in many]
+    assert set(statuses) <= {200, 429}
+    assert statuses.count(200) <= 5, "a million characters a minute"
+    reply = greedy.post("/api/markdown", json=slow)
+    assert reply.status_code == 429
+    assert 1 <= int(reply.headers["retry-after"]) <= 60
