@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from engines.search.profiles import READY
 from kb.as_json import passage_values
@@ -16,6 +16,7 @@ from kb.server.filters import Filters, metadata_filters
 from kb.server.limits import Limits
 from kb.server.parts import KB, TheLimits, TheThreads, TheWork
 from kb.server.problems import Problem, problem_of
+from kb.server.sent import Sent
 from kb.server.sse import event
 from kb.sources import Source
 
@@ -39,7 +40,7 @@ TopK = Annotated[int, Field(ge=1, le=100)]
 Begin = Callable[[], Awaitable[Answer]]
 
 
-class Body(BaseModel):
+class Body(Sent):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from kb.server.asking import TopK, Words
 from kb.server.filters import Filters
 from kb.server.problems import Problem
+from kb.server.sent import Sent
 from kb.sources import Source
 
 MODELS: Final[Mapping[str, Source]] = {
@@ -19,7 +20,7 @@ EMBEDDING: Final = "kb-embedding"
 _NOTES: Final = "\n\nSources:"  # begins the notes below an answer, which are not of its words
 
 
-class _Sent(BaseModel):
+class _Sent(Sent):
     model_config = ConfigDict(extra="ignore")
 
 

@@ -1,5 +1,6 @@
 """Questions over HTTP: whole and as events, with and without a model, and what goes wrong."""
 
+import json
 import threading
 import time
 
@@ -46,6 +47,34 @@ def test_an_answer_from_tables_streams_its_sql_and_rows(api, models):
     assert told["rows"]["rows"] == [["Lyon"], ["Bern"], [None]]
     assert told["rows"]["truncated"] is False
     assert told["done"]["answer"] == "Lyon and Bern."
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+def test_what_is_no_number_of_json_is_understood_nowhere(api, number):
+    """Every operation with a body: each refuses it, in a field that it has and in one deep down."""
+    document = api.client.get("/openapi.json").json()
+    message = [{"role": "user", "content": "q"}]
+    for path, body in (
+        ("/api/sql", {"sql": "SELECT :a", "parameters": {"a": "?"}}),
+        ("/api/sql", {"sql": "SELECT :a", "parameters": {"a": "?"}, "dry_run": True}),
+        ("/api/verified", {"question": "q", "sql": "SELECT :a", "parameters": {"a": "?"}}),
+        ("/api/ask", {"question": "q", "top_k": "?"}),
+        ("/api/search", {"question": "q", "filters": {"a": ["?"]}}),
+        ("/v1/chat/completions", {"model": "kb-auto", "messages": message, "temperature": "?"}),
+        ("/v1/embeddings", {"model": "kb-embedding", "input": "x", "user": {"a": ["?"]}}),
+        *((path, {"deep": [{"a": ["?"]}]}) for path in document["paths"]),
+    ):
+        for method in ("post", "patch"):
+            contents = document["paths"][path].get(method, {}).get("requestBody", {})
+            if "application/json" not in contents.get("content", {}):
+                continue
+            text = json.dumps(body).replace('"?"', number)
+            reply = api.client.request(
+                method, path, content=text, headers={"content-type": "application/json"}
+            )
+            assert reply.status_code == 422, (path, reply.text)
+            told = json.dumps(reply.json())  # which is JSON, and so holds no such number
+            assert "is no number of JSON" in told, path
 
 
 def test_filters_choose_the_documents(api):
