@@ -36,6 +36,8 @@ def serve(
 ) -> None:
     """Serve the knowledge base over HTTP.
 
+    While there is no key, callers need the token of the address that it says.
+
     \b
     kb serve
     kb serve --port 9000
@@ -171,7 +173,8 @@ def create(
     if as_json:
         from kb.cli.as_json import print_json
 
-        print_json({"name": name, "scope": scope, "key": secret})
+        about = {"name": name, "scope": scope, "only": only, "verifies": verify, "expires": end}
+        print_json({**about, "key": secret})
     else:
         say(f"The key of {name}, scope {scope}. It is shown this once:")
         OUT.print(secret, soft_wrap=True, highlight=False, markup=False)

@@ -88,6 +88,10 @@ class Caller:
         return self.only is None or source in ("auto", _SOURCE_OF[self.only])
 
     @property
+    def may_upload(self) -> bool:
+        return self.may("write") and self.may_use("documents")
+
+    @property
     def may_verify(self) -> bool:
         """Verified queries answer everybody, so it takes more than writing."""
         return (self.verifies or self.may("admin")) and self.only != "documents"

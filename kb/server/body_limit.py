@@ -48,5 +48,6 @@ class BodyLimit:
     def _most(self, scope: Scope) -> tuple[int, int]:
         """Bytes of what is sent, and of the form around it."""
         is_upload = scope["path"] == _UPLOADS and scope["method"] == "POST"
-        may_upload = is_upload and scope["state"]["caller"].may("write")
-        return (self._upload_bytes, _FORM_BYTES) if may_upload else (_BODY_BYTES, 0)
+        if is_upload and scope["state"]["caller"].may_upload:
+            return self._upload_bytes, _FORM_BYTES
+        return _BODY_BYTES, 0

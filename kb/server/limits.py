@@ -37,7 +37,7 @@ class Limits:
         storage = _storage(config)
         self._moving = MovingWindowRateLimiter(storage)
         self._fixed = FixedWindowRateLimiter(storage)
-        self.wrong_keys = WrongKeys(self._moving)
+        self.wrong_keys = WrongKeys()
         self._statements: _Shares = WeakValueDictionary()
         self._rendering: _Shares = WeakValueDictionary()
 

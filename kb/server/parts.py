@@ -1,7 +1,8 @@
 """What an endpoint may ask for; functions that are not async would each wait for a thread."""
 
 import os
-from typing import Annotated, cast
+from collections.abc import AsyncIterator
+from typing import Annotated, Final, cast
 
 from fastapi import Depends, Request
 
@@ -39,10 +40,16 @@ async def _threads(request: Request) -> Threads:
     return cast("Threads", request.app.state.threads)
 
 
+async def _own_statement(request: Request) -> AsyncIterator[None]:
+    async with request.app.state.limits.statement():
+        yield
+
+
 KB = Annotated[KnowledgeBase, Depends(_kb)]
 TheLimits = Annotated[Limits, Depends(_limits)]
 TheThreads = Annotated[Threads, Depends(_threads)]
 TheWork = Annotated[Work, Depends(_work)]
+OneStatement: Final = Depends(_own_statement)  # on the tables, of those that a key has at once
 
 
 async def _library(kb: KB) -> Library:

@@ -18,7 +18,7 @@ from kb.as_json import answer_values
 from kb.server.access import Reading
 from kb.server.asking import Body, Words
 from kb.server.columns import column_types
-from kb.server.parts import KB, TheLimits, TheThreads, TheWork
+from kb.server.parts import KB, OneStatement, TheLimits, TheThreads, TheWork
 from stores.binding import parameter_names
 from stores.verified_queries import Value
 
@@ -115,30 +115,26 @@ def _ran(kb: KnowledgeBase, sql: str, body: SqlBody) -> dict[str, Any]:
     }
 
 
-@router.get("/sql.csv", responses=_CSV, response_class=Response)
+@router.get("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])
 async def sql_csv(
     sql: Annotated[Statement, Query()],
     caller: Reading,  # noqa: ARG001 - only keys may read
     kb: KB,
-    limits: TheLimits,
     threads: TheThreads,
 ) -> Response:
     """The rows of a statement as CSV; the header `X-Truncated` says whether there were more."""
-    async with limits.statement():
-        return await threads.querying.run(_as_csv, kb, sql)
+    return await threads.querying.run(_as_csv, kb, sql)
 
 
-@router.post("/sql.csv", responses=_CSV, response_class=Response)
+@router.post("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])
 async def sql_csv_of_body(
     body: CsvBody,
     caller: Reading,  # noqa: ARG001 - only keys may read
     kb: KB,
-    limits: TheLimits,
     threads: TheThreads,
 ) -> Response:
     """The same, for statements that are too long for an address."""
-    async with limits.statement():
-        return await threads.querying.run(_as_csv, kb, body.sql)
+    return await threads.querying.run(_as_csv, kb, body.sql)
 
 
 def _as_csv(kb: KnowledgeBase, sql: str) -> Response:

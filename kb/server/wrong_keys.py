@@ -8,6 +8,7 @@ from typing import Final
 
 import limits
 from fastapi.concurrency import run_in_threadpool
+from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from stores.api_keys import ApiKeys
@@ -18,10 +19,13 @@ _KNOWN_SECONDS: Final = 1.0  # how long the keys in use are known; all who send 
 
 
 class WrongKeys:
-    """Keys that are right are never kept waiting by the wrong ones of their neighbours."""
+    """Keys that are right are never kept waiting by the wrong ones of their neighbours.
 
-    def __init__(self, limiter: MovingWindowRateLimiter) -> None:
-        self._limiter = limiter
+    Counted here, as what is to be spared is of this process, and so is each look-up.
+    """
+
+    def __init__(self) -> None:
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._alone = asyncio.Lock()
         self._digests: frozenset[bytes] = frozenset()
         self._until = -math.inf

@@ -74,6 +74,13 @@ def test_searches_vectors_and_counts_are_of_documents(client, only):
     assert (status["only"], status["verifies"]) == (only, only == "tables")
 
 
+def test_nothing_is_read_of_what_it_may_not_upload(api):
+    client = api.with_key("tables", "admin", only="tables")
+    small, large = ({"files": ("a.txt", b"x" * size)} for size in (1, 2 * 2**20))
+    assert client.post("/api/documents", files=small).status_code == 403
+    assert client.post("/api/documents", files=large).status_code == 413
+
+
 def test_who_asks_from_tables_alone_sees_no_document_by_any_other_way(only):
     key = ApiKey("1", "ana", "admin", collections=("docs",), only=only)
     assert Caller.of(key).sees("docs") == (only == "documents")

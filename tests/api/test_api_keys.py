@@ -406,7 +406,9 @@ def test_the_command_refuses_other_addresses_until_a_key_exists(server, tmp_path
         both = ["--config", str(file), "key", "create", "ana", "--verify", "--only", "documents"]
         assert run(command_line, both).exit_code == 2
         bea = ["--config", str(file), "key", "create", "bea", "--verify", "--only", "tables"]
-        assert run(command_line, [*bea, "--expires", "2999-01-31"]).exit_code == 0
+        created = run(command_line, [*bea, "--expires", "2999-01-31", "--json"])
+        about = {"name": "bea", "scope": "read", "only": "tables", "verifies": True}
+        assert json.loads(created.stdout).items() >= about.items()
         listed = run(command_line, ["--config", str(file), "key", "list"])
         assert "bea · read · verifies · tables only · since " in listed.stdout
         assert listed.stdout.endswith("· until 2999-01-31 00:00 UTC\n")
