@@ -1,42 +1,103 @@
 """Verified queries of a file, and those that somebody saves: each runs before it is kept."""
 
 import logging
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeAlias
 
 import sqlalchemy as sa
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 
 from engines.language import question_language
 from engines.tables.query_result import QueryResult, Run
+from engines.tables.sql_guard import LONGEST
+from engines.verified.matching import VerifiedMatcher
 from engines.verified.parameters import parameters_of
 from kb.config import Config
-from stores.errors import ConfigError, EngineError, KBError, StoreError
-from stores.verified_queries import Value, VerifiedQueries, VerifiedQuery
+from stores.errors import ConfigError, EngineError, KBError
+from stores.verified_queries import (
+    Editor,
+    Origin,
+    Value,
+    VerifiedQueries,
+    VerifiedQuery,
+    already_answered,
+)
 from stores.words import words
 
 _LOG = logging.getLogger(__name__)
 _NAME_WORDS = 6
-_Text = Annotated[str, Field(min_length=1)]
-_Name = Annotated[str, Field(min_length=1, max_length=190)]
+_NAME_CHARACTERS: Final = 190
+_VALUE_CHARACTERS: Final = 500
+_SPACES = re.compile(r"[ \t\r\n]+")
+# Control and format, which turn the direction of text or are seen by nobody; halves of pairs; what
+# is unknown to this Unicode; breaks of lines.
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_JOINERS: Final = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # of scripts and emoji
+
+
+def _visible(text: str) -> str:
+    """Who reads a query to check it is to see all of it."""
+    for each in text:
+        if unicodedata.category(each) in _HIDDEN and each not in f"\t\r\n{_JOINERS}":
+            raise ValueError(f"It holds U+{ord(each):04X}, which nobody sees: take it out")
+    return text
+
+
+def _on_one_line(text: Any) -> Any:
+    return _SPACES.sub(" ", text).strip() if isinstance(text, str) else text
+
+
+def _short(value: Value) -> Value:
+    if len(_visible(str(value))) > _VALUE_CHARACTERS:
+        raise ValueError(f"It has more than {_VALUE_CHARACTERS} characters")
+    return value
+
+
+_line = BeforeValidator(_on_one_line)
+_visibly = AfterValidator(_visible)
+QuestionText: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=1_000, pattern=r"\S"), _line, _visibly
+]
+QueryName: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=_NAME_CHARACTERS, pattern=r"\S"), _line, _visibly
+]
+Sql: TypeAlias = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=r"\S"), _visibly]
+_Word: TypeAlias = Annotated[str, Field(max_length=_NAME_CHARACTERS), _visibly]
+Parameters: TypeAlias = Annotated[
+    dict[_Word, Annotated[Value, AfterValidator(_short)]], Field(max_length=50)
+]
+_Texts: TypeAlias = Annotated[
+    dict[_Word, Annotated[str, Field(max_length=_VALUE_CHARACTERS), _visibly]],
+    Field(max_length=100),
+]
 
 
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
-    name: _Name
-    question: _Text
-    sql: _Text
-    verified_by: _Name
+    name: QueryName
+    question: QuestionText
+    sql: Sql
+    verified_by: QueryName
     verified_at: date
-    language: str | None = None
-    parameters: dict[str, Value] = {}
-    wordings: tuple[_Text, ...] = ()
-    descriptions: dict[str, str] = {}
-    units: dict[str, str] = {}
+    language: Annotated[str, Field(pattern="^[a-z]{2}$")] | None = None
+    parameters: Parameters = {}
+    wordings: Annotated[tuple[QuestionText, ...], Field(max_length=50)] = ()
+    descriptions: _Texts = {}
+    units: _Texts = {}
 
 
 _ENTRIES = TypeAdapter(list[_Entry])
@@ -54,7 +115,7 @@ def open_verified_queries(config: Config, engine: sa.Engine) -> VerifiedQueries:
             "null."
         )
     for name in queries.load(read_verified_queries(file) if file else []):
-        _LOG.warning("%s holds %r, but one of that name was saved before, and stays.", file, name)
+        _LOG.warning("%s holds %r, which hides one of that name that was saved.", file, name)
     return queries
 
 
@@ -68,7 +129,7 @@ def read_verified_queries(file: Path) -> list[VerifiedQuery]:
         entries = _ENTRIES.validate_python(content or [])
     except ValidationError as error:
         raise ConfigError(f"{file}: {_first_mistake(error, content)}") from error
-    queries = [_query(entry) for entry in entries]
+    queries = [_query(entry, "file") for entry in entries]
     _check(queries, file)
     return queries
 
@@ -82,32 +143,45 @@ def new_query(
     name: str | None = None,
     parameters: Mapping[str, Value] | None = None,
 ) -> VerifiedQuery:
-    """A query to save; its name is that of the question's words unless it is given."""
-    return VerifiedQuery(
-        name=name or "_".join(words(question)[:_NAME_WORDS]) or "query",
-        question=question,
-        sql=sql.strip(),
-        language=question_language(question),
-        verified_by=verified_by,
-        verified_at=today,
-        parameters=parameters or {},
-    )
+    """A query to save; its name is that of the question's words unless it is given.
+
+    Raises ConfigError for one that is too long, or holds what nobody sees.
+    """
+    values = {
+        "name": name or "_".join(words(question)[:_NAME_WORDS])[:_NAME_CHARACTERS] or "query",
+        "question": question,
+        "sql": sql,
+        "verified_by": verified_by,
+        "verified_at": today,
+        "parameters": dict(parameters or {}),
+    }
+    try:
+        entry = _Entry.model_validate(values)
+    except ValidationError as error:
+        [mistake, *_] = error.errors()
+        place = ".".join(map(str, mistake["loc"]))
+        raise ConfigError(f"The query cannot be kept: {place}: {mistake['msg']}.") from error
+    return _query(entry)
 
 
 def save(
-    queries: VerifiedQueries, query: VerifiedQuery, run: Run, *, replace: bool = False
-) -> QueryResult:
+    queries: VerifiedQueries,
+    matcher: VerifiedMatcher,
+    query: VerifiedQuery,
+    run: Run,
+    by: Editor,
+    *,
+    replace: bool = False,
+) -> tuple[VerifiedQuery, QueryResult]:
     """Run it with the defaults of its parameters, and keep it when that works.
 
-    Raises StoreError when there is one of its name, unless it is to be replaced.
+    Raises VerifiedQueryConflict when there is one of its name, unless it is the editor's and to be
+    replaced, and when another one answers the same.
     """
-    if not replace and any(known.name == query.name for known in queries.all()):
-        raise StoreError(
-            f"There is a verified query {query.name!r}. Choose another name, or remove it first."
-        )
+    if rival := matcher.rival(query):
+        raise already_answered(rival)
     result = try_out(query, run)
-    queries.save(query)
-    return result
+    return queries.save(query, by, replace=replace), result
 
 
 def try_out(query: VerifiedQuery, run: Run) -> QueryResult:
@@ -123,17 +197,19 @@ def verify(
     *,
     verified_by: str | None = None,
     today: date,
+    by: Editor,
 ) -> dict[str, str]:
-    """Run those named, or all; why some fail, by their names. The others count as `verified_by`'s.
+    """Run those named, or all; why some fail, by their names.
 
-    Without `verified_by` nothing is written.
+    With `verified_by` the others count as checked by them; not those of the file, which says itself
+    who has checked what.
     """
     tried = [queries.one(name) for name in names] or queries.all()
     failures = failing(tried, run)
     if verified_by:
         for query in tried:
-            if query.name not in failures:
-                queries.confirm(query.name, verified_by, today)
+            if query.origin == "saved" and query.name not in failures:
+                queries.confirm(query.name, verified_by, today, by)
     return failures
 
 
@@ -148,10 +224,10 @@ def failing(queries: Iterable[VerifiedQuery], run: Run) -> dict[str, str]:
     return failures
 
 
-def _query(entry: _Entry) -> VerifiedQuery:
+def _query(entry: _Entry, origin: Origin = "saved") -> VerifiedQuery:
     values = entry.model_dump()
     values["language"] = entry.language or question_language(entry.question)
-    return VerifiedQuery(**values, origin="file")
+    return VerifiedQuery(**values, origin=origin)
 
 
 def _check(queries: Sequence[VerifiedQuery], file: Path) -> None:

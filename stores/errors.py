@@ -9,7 +9,8 @@ KBError
 │   ├── InvalidVector           wrong dimension, NaN, infinity or zero
 │   ├── CollectionMismatch      the collection was built with another embedding model
 │   ├── RootConflict            a root name that another directory holds
-│   └── TurnUnderWay            a turn of a chat session that is being answered
+│   ├── TurnUnderWay            a turn of a chat session that is being answered
+│   └── VerifiedQueryConflict   a verified query that stands in the way of another, or is another's
 └── EngineError                 the question could not be answered
     ├── ModelUnavailable        the LLM or the embedding model does not answer
     ├── TooMuchAtOnce           one asker has too much under way already
@@ -59,6 +60,10 @@ class RootConflict(StoreError):
 
 class TurnUnderWay(StoreError):
     """A turn of a chat session that somebody else is answering."""
+
+
+class VerifiedQueryConflict(StoreError):
+    """A verified query whose name or question another one has, or that belongs to somebody else."""
 
 
 class EngineError(KBError):

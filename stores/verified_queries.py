@@ -1,23 +1,29 @@
 """Verified queries: questions whose SQL a person has checked."""
 
+import dataclasses
 import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 
 from stores.connection import in_snapshot, in_transaction
-from stores.errors import StoreError
+from stores.errors import StoreError, VerifiedQueryConflict
 from stores.sql import statements
+from stores.words import folded
 
 _SQL = {name: sa.text(sql) for name, sql in statements("verified_queries.sql").items()}
 
 Value: TypeAlias = str | int | float | Decimal | date | datetime | None
 Origin: TypeAlias = Literal["file", "saved"]
+Action: TypeAlias = Literal["saved", "confirmed", "removed"]
+MOST_SAVED: Final = 1_000  # by one key, or on this machine
+_VERSIONS_OF_NAME: Final = 100
+_VERSIONS_OF_EDITOR: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,8 @@ class VerifiedQuery:
     """`parameters` holds what a :name of the SQL is bound to when a question leaves it open.
 
     `wordings` ask the same in other words, `descriptions` tell what the parameters mean, `units`
-    what the columns count in: EUR, %, days.
+    what the columns count in: EUR, %, days. `key` is the API key that saved it, None for one of the
+    file and one that somebody on this machine has saved.
     """
 
     name: str
@@ -39,64 +46,248 @@ class VerifiedQuery:
     descriptions: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     origin: Origin = "saved"
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Editor:
+    """Who saves, confirms or removes: a person on this machine, or an API key.
+
+    Without `changes_all` a key changes only what it has saved itself.
+    """
+
+    name: str
+    is_key: bool = False
+    changes_all: bool = True
+
+    @property
+    def key(self) -> str | None:
+        return self.name if self.is_key else None
+
+    def may_change(self, query: VerifiedQuery) -> bool:
+        return self.changes_all or (self.is_key and query.key == self.name)
+
+
+@dataclass(frozen=True)
+class Version:
+    """What was done to a query that was saved, and the query as it was then."""
+
+    number: int
+    action: Action
+    changed_by: str
+    by_key: bool
+    changed_at: datetime
+    query: VerifiedQuery
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was read last, while the table is in this state."""
+
+    state: tuple[int, int | None]
+    queries: Sequence[VerifiedQuery]
 
 
 @dataclass(frozen=True)
 class VerifiedQueries:
-    """The table of them; `load` keeps it like a file, and what was saved besides."""
+    """The table of them; `load` keeps it like a file, and what was saved besides.
+
+    One of the file hides one of its name that was saved. Of those that were saved each change is
+    kept, with who made it: the last hundred of each name, and ten thousand of each editor.
+    """
 
     engine: sa.Engine
+    _last_read: list[_Read] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[VerifiedQuery]:
         """As they are now."""
         return iter(self.all())
 
     def all(self) -> list[VerifiedQuery]:
-        rows = in_snapshot(self.engine, lambda c: c.execute(_SQL["all"]).all())
-        return [_query(row) for row in rows]
+        """Those of the file first, those of keys last."""
+        return list(in_snapshot(self.engine, self._read))
+
+    def _read(self, connection: sa.Connection) -> Sequence[VerifiedQuery]:
+        """Each question asks for them, and they seldom change."""
+        state = connection.execute(_SQL["state"]).one()
+        now = int(state.queries), state.last
+        for read in self._last_read:
+            if read.state == now:
+                return read.queries
+        queries = _counting(map(_query, connection.execute(_SQL["all"]).all()))
+        self._last_read[:] = [_Read(now, queries)]
+        return queries
 
     def one(self, name: str) -> VerifiedQuery:
         """Raises StoreError when there is none of that name."""
-        known = {query.name: query for query in self.all()}
-        if name not in known:
-            raise _unknown(name, list(known))
-        return known[name]
+        return _named(name, self.all())
 
-    def save(self, query: VerifiedQuery) -> None:
-        """Keep one, in the place of one of that name."""
-        in_transaction(self.engine, lambda c: c.execute(_SQL["save"], _row(query)))
+    def save(self, query: VerifiedQuery, by: Editor, *, replace: bool = False) -> VerifiedQuery:
+        """The query as it is kept, which belongs to its editor's key.
 
-    def confirm(self, name: str, verified_by: str, verified_at: date) -> None:
-        """Note that somebody has checked it anew. Raises StoreError when there is none."""
-        values = {"name": name, "verified_by": verified_by, "verified_at": verified_at}
-        self.one(name)
-        in_transaction(self.engine, lambda c: c.execute(_SQL["confirm"], values))
+        Raises VerifiedQueryConflict for a name or a question that another one has, unless it is one
+        to replace; for one too many of an editor.
+        """
+        kept = dataclasses.replace(query, origin="saved", key=by.key)
+        in_transaction(self.engine, lambda c: _save(c, kept, by, may_replace=replace))
+        return kept
 
-    def remove(self, name: str) -> None:
-        """Raises StoreError when there is none of that name."""
-        self.one(name)
-        in_transaction(self.engine, lambda c: c.execute(_SQL["remove"], {"name": name}))
+    def confirm(self, name: str, verified_by: str, verified_at: date, by: Editor) -> None:
+        """Note that somebody has checked it anew.
+
+        Raises StoreError when there is none, VerifiedQueryConflict for another's and the file's.
+        """
+
+        def work(connection: sa.Connection) -> None:
+            known = _changeable(connection, name, by)
+            new = dataclasses.replace(known, verified_by=verified_by, verified_at=verified_at)
+            connection.execute(_SQL["save"], _row(new))
+            _keep_version(connection, new, "confirmed", by)
+
+        in_transaction(self.engine, work)
+
+    def remove(self, name: str, by: Editor) -> None:
+        """Raises StoreError when there is none, VerifiedQueryConflict for another's, the file's."""
+
+        def work(connection: sa.Connection) -> None:
+            known = _changeable(connection, name, by)
+            connection.execute(_SQL["remove"], {"name": name})
+            _keep_version(connection, known, "removed", by)
+
+        in_transaction(self.engine, work)
+
+    def versions(self, name: str) -> list[Version]:
+        """From the first that is left. Raises StoreError when none of that name was ever saved."""
+        return in_snapshot(self.engine, lambda c: _versions(c, name))
 
     def load(self, queries: Sequence[VerifiedQuery]) -> list[str]:
-        """Keep those of a file, and no others of it; names that saved ones hold already."""
-        known = self.all()
+        """Keep those of a file, and no others of it; the names by which they hide saved ones."""
+        rows = in_snapshot(self.engine, lambda c: c.execute(_SQL["all"]).all())
+        known = [_query(row) for row in rows]
         saved = {query.name for query in known if query.origin == "saved"}
-        loaded = [query for query in queries if query.name not in saved]
-        if sorted(loaded, key=_name) != sorted(
+        if sorted(queries, key=_name) != sorted(
             (query for query in known if query.origin == "file"), key=_name
         ):
-            in_transaction(self.engine, lambda c: _replace(c, loaded))
+            in_transaction(self.engine, lambda c: _replace(c, queries))
         return [query.name for query in queries if query.name in saved]
 
 
 def _replace(connection: sa.Connection, queries: Sequence[VerifiedQuery]) -> None:
+    connection.execute(_SQL["all_locked"])
     connection.execute(_SQL["remove_loaded"])
     if queries:
         connection.execute(_SQL["save"], [_row(query) for query in queries])
 
 
+def _save(
+    connection: sa.Connection, query: VerifiedQuery, by: Editor, *, may_replace: bool
+) -> None:
+    known = _locked(connection)
+    for other in known:
+        _require_apart(query, other, by, may_replace=may_replace)
+    others = [other for other in known if other.name != query.name]
+    if sum(other.origin == "saved" and other.key == by.key for other in others) >= MOST_SAVED:
+        raise VerifiedQueryConflict(
+            f"{by.name} has saved {MOST_SAVED:,} verified queries, and each question is compared "
+            "with all. Remove some."
+        )
+    connection.execute(_SQL["save"], _row(query))
+    _keep_version(connection, query, "saved", by)
+
+
+def _require_apart(
+    query: VerifiedQuery, other: VerifiedQuery, by: Editor, *, may_replace: bool
+) -> None:
+    """Two that have one name or answer one question would stand in each other's way."""
+    if other.name != query.name:
+        if not _asked(query).isdisjoint(_asked(other)):
+            raise already_answered(other)
+        return
+    if other.origin == "file" or not by.may_change(other):
+        raise _another_s(other)
+    if not may_replace:
+        raise VerifiedQueryConflict(
+            f"There is a verified query {query.name!r}. Choose another name, or remove it first."
+        )
+
+
+def already_answered(by: VerifiedQuery) -> VerifiedQueryConflict:
+    return VerifiedQueryConflict(
+        f"The verified query {by.name!r} answers this question already. Remove it first, or ask "
+        "for something else."
+    )
+
+
+def _another_s(query: VerifiedQuery) -> VerifiedQueryConflict:
+    if query.origin == "file":
+        return VerifiedQueryConflict(
+            f"The verified query {query.name!r} is of the file of verified queries. Change it, or "
+            "take it out, there."
+        )
+    return VerifiedQueryConflict(
+        f"The verified query {query.name!r} was saved by somebody else, who may change it, as may "
+        "a key of scope admin. Choose another name."
+    )
+
+
+def _asked(query: VerifiedQuery) -> frozenset[str]:
+    """Its questions, however they are spaced, ended and written in capitals."""
+    return frozenset(
+        folded(" ".join(text.split())).rstrip(" .?!") for text in (query.question, *query.wordings)
+    )
+
+
+def _changeable(connection: sa.Connection, name: str, by: Editor) -> VerifiedQuery:
+    known = _named(name, _locked(connection))
+    if known.origin == "file" or not by.may_change(known):
+        raise _another_s(known)
+    return known
+
+
+def _locked(connection: sa.Connection) -> Sequence[VerifiedQuery]:
+    return _counting(map(_query, connection.execute(_SQL["all_locked"]).all()))
+
+
+def _counting(queries: Iterable[VerifiedQuery]) -> Sequence[VerifiedQuery]:
+    """Without those that are hidden: of each name the first, which is the file's if it has one."""
+    by_name: dict[str, VerifiedQuery] = {}
+    for query in queries:
+        by_name.setdefault(query.name, query)
+    return list(by_name.values())
+
+
+def _keep_version(
+    connection: sa.Connection, query: VerifiedQuery, action: Action, by: Editor
+) -> None:
+    editor = {"changed_by": by.name, "by_key": by.is_key}
+    connection.execute(_SQL["keep_version"], {**_row(query), **editor, "action": action})
+    of_name = {"name": query.name, "most": _VERSIONS_OF_NAME}
+    connection.execute(_SQL["forget_versions_of_name"], of_name)
+    of_editor = {**editor, "most": _VERSIONS_OF_EDITOR}
+    connection.execute(_SQL["forget_versions_of_editor"], of_editor)
+
+
+def _versions(connection: sa.Connection, name: str) -> list[Version]:
+    rows = connection.execute(_SQL["versions"], {"name": name}).all()
+    if not rows:
+        raise _unknown(name, connection.execute(_SQL["names_of_versions"]).scalars().all())
+    return [
+        Version(
+            row.number, row.action, row.changed_by, bool(row.by_key), row.changed_at, _query(row)
+        )
+        for row in rows
+    ]
+
+
 def _name(query: VerifiedQuery) -> str:
     return query.name
+
+
+def _named(name: str, known: Sequence[VerifiedQuery]) -> VerifiedQuery:
+    for query in known:
+        if query.name == name:
+            return query
+    raise _unknown(name, [query.name for query in known])
 
 
 def _unknown(name: str, known: Sequence[str]) -> StoreError:
@@ -109,6 +300,7 @@ def _row(query: VerifiedQuery) -> dict[str, Any]:
     return {
         "name": query.name,
         "origin": query.origin,
+        "key_name": query.key,
         "question": query.question,
         "language": query.language,
         "wordings": json.dumps(query.wordings, ensure_ascii=False),
@@ -137,6 +329,7 @@ def _query(row: Any) -> VerifiedQuery:
         descriptions=json.loads(row.descriptions),
         units=json.loads(row.units),
         origin=row.origin,
+        key=row.key_name,
     )
 
 

@@ -135,6 +135,8 @@ def _provenance(match: Match) -> dict[str, Any]:
         "question": match.query.question,
         "verified_by": match.query.verified_by,
         "verified_at": match.query.verified_at,
+        "origin": match.query.origin,
+        "key": match.query.key,
         "parameters": dict(match.values),
         "assumed": sorted(match.values.keys() - match.given),
         "units": dict(match.query.units),

@@ -78,10 +78,13 @@ class VerifiedMatcher:
         self._read()
 
     def match(self, question: str) -> Match | None:
-        """The one query that answers the question; None when none does, or more than one."""
+        """The one query that answers the question; None when none does, or more than one.
+
+        One of the file goes before one that somebody on this machine has saved, and that before one
+        that an API key has: a key cannot stand in their way.
+        """
         words = tokens(question)
-        matches = list(self._matches(question)) if len(words) <= _MOST_WORDS else []
-        return matches[0] if len(matches) == 1 else None
+        return _only(self._matches(question)) if len(words) <= _MOST_WORDS else None
 
     def within(self, question: str) -> str | None:
         """A question that a verified query answers, about things that the question only names.
@@ -93,10 +96,30 @@ class VerifiedMatcher:
         found: list[tuple[int, int, str]] = []
         for length, named in _named(question):
             asked = _WHO_ARE[language].format(named)
-            matches = list(self._matching(asked, language, known))
-            if len(matches) == 1:  # what gives more values says more, the shortest says it best
-                found.append((len(matches[0].given), -length, asked))
+            # What gives more values says more, the shortest says it best.
+            if match := _only(self._matching(asked, language, known)):
+                found.append((len(match.given), -length, asked))
         return max(found)[2] if found else None
+
+    def rival(self, query: VerifiedQuery) -> VerifiedQuery | None:
+        """Another that answers a question of this one, or a question of which this one answers.
+
+        Raises EngineError when the parameters of this one cannot be read.
+        """
+        new = _known(query)
+        others = [each for each in self._read() if each.query.name != query.name]
+        for wording in new.wordings:
+            language = question_language(wording.text)
+            if match := next(self._matching(wording.text, language, others), None):
+                return match.query
+        answered = (each.query for each in others if self._answers_one_of(new, each))
+        return next(answered, None)
+
+    def _answers_one_of(self, known: _Known, other: _Known) -> bool:
+        return any(
+            next(self._matching(wording.text, question_language(wording.text), [known]), None)
+            for wording in other.wordings
+        )
 
     def nearest(self, question: str, count: int) -> list[tuple[VerifiedQuery, float]]:
         """Those whose wordings are most like the question, with the cosine of the likest."""
@@ -153,6 +176,19 @@ class VerifiedMatcher:
         with model_errors("embedding a question"):
             vectors = np.array(self._embed_model.get_text_embedding_batch(texts))
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def _only(matches: Iterable[Match]) -> Match | None:
+    """The one whose query is to be trusted most; none when there are two of them."""
+    ranked = sorted(matches, key=_rank)
+    is_sure = len(ranked) == 1 or (len(ranked) > 1 and _rank(ranked[0]) < _rank(ranked[1]))
+    return ranked[0] if is_sure else None
+
+
+def _rank(match: Match) -> int:
+    if match.query.origin == "file":
+        return 0
+    return 1 if match.query.key is None else 2
 
 
 def _kept_or_new(query: VerifiedQuery, before: _Known | None) -> _Known:

@@ -26,7 +26,7 @@ def sql(
         list[str] | None,
         typer.Argument(
             metavar="QUESTION",
-            help="The question; names of verified queries for --remove and --verify.",
+            help="The question; names of verified queries for --remove, --verify, --history.",
             show_default=False,
         ),
     ] = None,
@@ -67,6 +67,12 @@ def sql(
             "checked today.",
         ),
     ] = False,
+    history: Annotated[
+        bool,
+        typer.Option(
+            "--history", help="Show what was saved by that name, when, by whom, and removed."
+        ),
+    ] = False,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -83,6 +89,7 @@ def sql(
     kb sql --list
     kb sql --verify --by "Inès Duarte"
     kb sql --remove orders_2025
+    kb sql --history orders_2025
     """
     ways = {
         "--dry-run": dry_run,
@@ -90,6 +97,7 @@ def sql(
         "--list": listed,
         "--remove": remove,
         "--verify": verify,
+        "--history": history,
     }
     of_saving = {"--sql": statement, "--parameter": parameters, "--name": name}
     way = _only_one(ways)
@@ -105,11 +113,11 @@ def sql(
                 raise typer.BadParameter("--list lists all: leave the question out")
             verified.show_all(config, as_json=as_json)
         case "--remove":
-            if not words:
-                raise typer.BadParameter("name what to --remove; --list shows the names")
-            verified.remove(words, config, as_json=as_json)
+            verified.remove(_named(words), config, as_json=as_json)
         case "--verify":
             verified.verify(words or [], by, config, as_json=as_json)
+        case "--history":
+            verified.show_versions(_named(words, one=True)[0], config, as_json=as_json)
         case "--save":
             asked = verified.ToSave(_question(words), statement, name, by, parameters or [])
             verified.save(asked, config, as_json=as_json)
@@ -122,6 +130,14 @@ def _only_one(ways: Mapping[str, bool]) -> str | None:
     if len(chosen) > 1:
         raise typer.BadParameter(f"choose one of {' and '.join(chosen)}")
     return chosen[0] if chosen else None
+
+
+def _named(words: list[str] | None, *, one: bool = False) -> list[str]:
+    if not words:
+        raise typer.BadParameter("name the query; --list shows the names")
+    if one and len(words) > 1:
+        raise typer.BadParameter(f"name one query, not {len(words)}")
+    return words
 
 
 def _question(words: list[str] | None) -> str:

@@ -21,7 +21,7 @@ from stores.errors import ConfigError, EngineError, StoreError
 if TYPE_CHECKING:
     from engines.tables.query_result import QueryResult
     from kb.app import KnowledgeBase
-    from stores.verified_queries import Value, VerifiedQuery
+    from stores.verified_queries import Editor, Value, VerifiedQuery
 
 _NONE = "There are no verified queries. `kb sql QUESTION --save` keeps one."
 
@@ -58,8 +58,9 @@ def remove(names: Sequence[str], config: Path | None, *, as_json: bool) -> None:
                 f"{loaded} is of the file {knowledge_base.config.tables.verified_queries}, and "
                 "would come back with it. Take it out of the file."
             )
+        by = _editor()
         for query in removed:
-            queries.remove(query.name)
+            queries.remove(query.name, by)
     gone = [query.name for query in removed]
     if as_json:
         _print_json({"removed": gone})
@@ -73,16 +74,32 @@ def verify(names: Sequence[str], by: str | None, config: Path | None, *, as_json
 
     with opened(config) as knowledge_base, waiting("Running the verified queries"):
         queries, run = knowledge_base.verified_queries, knowledge_base.tables.run
-        failures = run_each(queries, run, names, verified_by=by, today=_today())
-        tried = list(dict.fromkeys(names)) or [query.name for query in queries]
-    working = [name for name in tried if name not in failures]
+        failures = run_each(queries, run, names, verified_by=by, today=_today(), by=_editor())
+        tried = [query for query in queries if not names or query.name in names]
+    working = [query for query in tried if query.name not in failures]
     if as_json:
         failed = [{"name": name, "reason": reason} for name, reason in failures.items()]
-        _print_json({"working": working, "failed": failed, "verified_by": by})
+        works = [query.name for query in working]
+        _print_json({"working": works, "failed": failed, "verified_by": by})
     else:
         _show_tried(working, failures, by)
     if failures:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def show_versions(name: str, config: Path | None, *, as_json: bool) -> None:
+    """What became of one that was saved, also when it is gone."""
+    with opened(config) as knowledge_base:
+        versions = knowledge_base.verified_queries.versions(name)
+    if as_json:
+        _print_json([asdict(version) for version in versions])
+        return
+    for version in versions:
+        what = f"{version.action} by {_known_as(version.changed_by, is_key=version.by_key)}"
+        when = f"{version.changed_at:%Y-%m-%d %H:%M} UTC"
+        heading = (f"{version.number}  {one_line(what)}, {when}", "bold")
+        OUT.print(Text.assemble(heading), soft_wrap=True)
+        _show(OUT, version.query)
 
 
 def save(asked: ToSave, config: Path | None, *, as_json: bool) -> None:
@@ -101,8 +118,9 @@ def save(asked: ToSave, config: Path | None, *, as_json: bool) -> None:
             name=asked.name,
             parameters=dict(map(_parameter, asked.parameters)),
         )
-        result = keep(knowledge_base.verified_queries, query, knowledge_base.tables.run)
-        recognised = knowledge_base.verified_matcher.match(asked.question) is not None
+        matcher, run = knowledge_base.verified_matcher, knowledge_base.tables.run
+        query, result = keep(knowledge_base.verified_queries, matcher, query, run, _editor())
+        recognised = matcher.match(asked.question) is not None
     bound = {"sql": query.sql, "parameters": dict(query.parameters), "model": None}
     metadata = {**bound, **asdict(result)}
     if as_json:
@@ -115,12 +133,11 @@ def save(asked: ToSave, config: Path | None, *, as_json: bool) -> None:
 
 
 def _require_new(knowledge_base: "KnowledgeBase", question: str) -> None:
-    """Two that answer one question might differ some day, so neither would answer."""
+    """Before a model is asked for the SQL."""
+    from stores.verified_queries import already_answered
+
     if match := knowledge_base.verified_matcher.match(question):
-        raise StoreError(
-            f"The verified query {match.query.name!r} answers this question already. Remove it "
-            "first, or ask for something else."
-        )
+        raise already_answered(match.query)
 
 
 def _written(knowledge_base: "KnowledgeBase", question: str) -> str:
@@ -143,6 +160,16 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError) as error:
         raise typer.BadParameter("say --by WHO, as this account has no name") from error
+
+
+def _editor() -> "Editor":
+    """Who runs the command, whatever name they give as theirs."""
+    from stores.verified_queries import Editor
+
+    try:
+        return Editor(getpass.getuser())
+    except (KeyError, OSError):
+        return Editor("local")
 
 
 def _parameter(written: str) -> tuple[str, "Value"]:
@@ -176,7 +203,8 @@ def _print_json(value: Any) -> None:
 
 def _show(console: Console, query: "VerifiedQuery") -> None:
     """Its questions, its SQL, and who has checked it."""
-    where = "the file" if query.origin == "file" else "saved"
+    owner = f"saved by {_known_as(query.key, is_key=True)}" if query.key else "saved"
+    where = "the file" if query.origin == "file" else owner
     about = f"{where}, checked by {query.verified_by} on {query.verified_at}"
     console.print(Text.assemble((one_line(query.name), "bold"), (f"  {one_line(about)}", "dim")))
     for text in (query.question, *query.wordings):
@@ -186,6 +214,10 @@ def _show(console: Console, query: "VerifiedQuery") -> None:
     if query.parameters:
         values = ", ".join(f"{name} = {value}" for name, value in query.parameters.items())
         console.print(Text(f"    with {one_line(values)}", "dim"), soft_wrap=True)
+
+
+def _known_as(name: str, *, is_key: bool) -> str:
+    return f"the key {name}" if is_key else name
 
 
 def _show_saved(
@@ -208,12 +240,22 @@ def _show_saved(
         )
 
 
-def _show_tried(working: Sequence[str], failures: Mapping[str, str], by: str | None) -> None:
-    checked = f", and {'counts' if len(working) == 1 else 'count'} as checked by {by}" if by else ""
-    if working:
-        verb = "works" if len(working) == 1 else "work"
-        OUT.print(Text(one_line(f"{', '.join(working)}: {verb}{checked}.")), soft_wrap=True)
+def _show_tried(
+    working: "Sequence[VerifiedQuery]", failures: Mapping[str, str], by: str | None
+) -> None:
+    """Who has checked a query of the file is written there."""
+    saved = [query.name for query in working if by and query.origin == "saved"]
+    others = [query.name for query in working if query.name not in saved]
+    if others:
+        _say_working(others, "")
+    if saved:
+        _say_working(saved, f", and {'counts' if len(saved) == 1 else 'count'} as checked by {by}")
     for name, reason in failures.items():
         OUT.print(Text.assemble((one_line(name), "bold red"), f": {one_line(reason)}"))
     if not (working or failures):
         OUT.print(_NONE)
+
+
+def _say_working(names: Sequence[str], besides: str) -> None:
+    verb = "works" if len(names) == 1 else "work"
+    OUT.print(Text(one_line(f"{', '.join(names)}: {verb}{besides}.")), soft_wrap=True)

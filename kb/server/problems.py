@@ -63,6 +63,7 @@ _TOLD: dict[type[Exception], _Told] = {
     errors.TurnUnderWay: _Told(
         409, "The turn is being answered", "Wait for its answer, or ask with another turn_id."
     ),
+    errors.VerifiedQueryConflict: _Told(409, "Another verified query is in the way"),
     errors.StoreUnavailable: _Told(
         503, "The database does not answer", "Try again in a moment.", _LATER
     ),

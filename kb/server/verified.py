@@ -2,69 +2,96 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter
 from pydantic import Field
 
-from kb.server.access import Reading, Writing
-from kb.server.asking import Body, Words
+from kb.server.access import Caller, Reading, Verifying
+from kb.server.asking import Body
 from kb.server.parts import KB
 from kb.server.plain import without_places
 from kb.server.problems import Problem, missing
-from kb.server.tables import Statement
-from kb.verified_queries import new_query, save
+from kb.verified_queries import Parameters, QueryName, QuestionText, Sql, new_query, save
 from stores.errors import EngineError
+from stores.verified_queries import Editor
 
 router = APIRouter(prefix="/api/verified", tags=["verified queries"])
-Name = Annotated[str, Field(min_length=1, max_length=190)]
+_ON_THIS_MACHINE = "local"  # who calls without a key and does not say who has checked it
 
 
 class VerifiedBody(Body):
-    question: Words
-    sql: Statement
-    name: Name | None = None
-    parameters: dict[str, str | int | float | None] = Field(default_factory=dict)
-    verified_by: Name | None = None
+    question: QuestionText
+    sql: Sql
+    name: QueryName | None = None
+    parameters: Parameters = Field(default_factory=dict)
+    verified_by: QueryName | None = None
     replace: bool = False
 
 
 @router.get("")
 def verified(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
-    """All of them."""
+    """All that count, with who has checked them; `key` is the API key that one belongs to."""
     return [asdict(each) for each in kb.verified_queries.all()]
 
 
 @router.post("", status_code=201)
-def add(body: VerifiedBody, caller: Writing, kb: KB) -> dict[str, Any]:
+def add(body: VerifiedBody, caller: Verifying, kb: KB) -> dict[str, Any]:
     """Run a statement, and keep it as verified when that works.
 
-    Who calls with a key has verified it, and else `verified_by`.
+    Who calls with a key has verified it, and else `verified_by`. It is refused when another query
+    has its name, unless it is the caller's own (to a key of scope admin, anybody's) and `replace`
+    is set; when another one answers the question; and when it is the file's.
     """
     query = new_query(
         body.question,
         body.sql,
-        caller.name or body.verified_by or "kb",
+        _verifier(body, caller),
         datetime.now(UTC).date(),
         name=body.name,
         parameters=body.parameters,
     )
-    if not body.replace and any(known.name == query.name for known in kb.verified_queries):
-        raise Problem(409, "The name is taken", "Choose another name, or set replace.")
+    queries, matcher, run = kb.verified_queries, kb.verified_matcher, kb.tables.run
     try:
-        save(kb.verified_queries, query, kb.tables.run, replace=body.replace)
+        kept, _ = save(queries, matcher, query, run, _editor(caller), replace=body.replace)
     except EngineError as error:
         if type(error) is not EngineError:
             raise
         raise Problem(422, "The query cannot be kept", without_places(str(error))) from error
-    return asdict(query)
+    return asdict(kept)
 
 
-@router.delete("/{name}", status_code=204)
-def remove(name: str, caller: Writing, kb: KB) -> None:  # noqa: ARG001 - only keys may write
-    """Forget one that was saved; those of a file are removed there."""
+@router.get("/{name:path}/versions")
+def versions(name: str, caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - as above
+    """What was done to a query that was saved, by whom, and how it was then, the first first.
+
+    Also of one that was removed. An older version counts again when it is saved again.
+    """
     with missing("verified query"):
-        query = kb.verified_queries.one(name)
-        if query.origin == "file":
-            raise Problem(409, "The query is of a file", "Remove it from the file of queries.")
-        kb.verified_queries.remove(name)
+        return [asdict(each) for each in kb.verified_queries.versions(name)]
+
+
+@router.delete("/{name:path}", status_code=204)
+def remove(name: str, caller: Verifying, kb: KB) -> None:
+    """Forget one that the caller has saved; to a key of scope admin, one that anybody has.
+
+    Those of a file are removed there.
+    """
+    with missing("verified query"):
+        kb.verified_queries.remove(name, _editor(caller))
+
+
+def _verifier(body: VerifiedBody, caller: Caller) -> str:
+    """Nobody verifies in the name of somebody else."""
+    if caller.name is None:
+        return body.verified_by or _ON_THIS_MACHINE
+    if body.verified_by not in (None, caller.name):
+        told = f"Leave verified_by out: it is {caller.name}, the name of the key."
+        raise Problem(422, "A key verifies in its own name", told)
+    return caller.name
+
+
+def _editor(caller: Caller) -> Editor:
+    if caller.name is None:
+        return Editor(_ON_THIS_MACHINE)
+    return Editor(caller.name, is_key=True, changes_all=caller.may("admin"))

@@ -284,7 +284,7 @@ def test_verifying_ends_with_1_when_a_query_does_not_run_any_more(kb, engine):
         (("What", "did", "we", "earn?"), 'put the question in quotes: "What did we earn?"'),
         ((" ",), "is empty"),
         (("x", "--list"), "leave the question out"),
-        (("--remove",), "name what to --remove"),
+        (("--remove",), "name the query"),
         (("x", "--save", "--dry-run"), "choose one of --dry-run and --save"),
         (("x", "--sql", "SELECT 1"), "--sql goes with --save"),
         (("x", "--by", "Ana"), "--by goes with"),

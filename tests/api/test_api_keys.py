@@ -211,7 +211,7 @@ def test_a_scope_allows_what_is_below_it(served):
     for needed, method, path, body in (
         ("read", "GET", "/api/documents", None),
         ("write", "GET", "/api/jobs", None),
-        ("write", "DELETE", "/api/verified/none", None),
+        ("admin", "DELETE", "/api/verified/none", None),
         ("write", "DELETE", "/api/documents/documents/none.md", None),
         ("admin", "POST", "/api/jobs", {}),
     ):

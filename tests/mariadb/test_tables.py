@@ -16,7 +16,7 @@ from kb.verified_queries import open_verified_queries
 from stores.errors import ConfigError, StoreError
 from stores.private_server import PrivateServer
 from stores.schema import migrate
-from stores.verified_queries import VerifiedQueries
+from stores.verified_queries import Editor, VerifiedQueries
 
 
 @pytest.fixture
@@ -155,11 +155,11 @@ def test_verified_queries_follow_their_file_and_leave_saved_ones_alone(
     file.write_text(yaml.safe_dump(named), "utf-8")
     config = changed(private, verified_queries=file)
     assert [q.name for q in open_verified_queries(config, shop)] == ["first", "second"]
-    saved = replace(VerifiedQueries(shop).one("first"), origin="saved", sql="SELECT 2")
-    VerifiedQueries(shop).save(saved)
-    queries = open_verified_queries(config, shop)
-    assert queries.one("first") == saved
-    assert "holds 'first', but one of that name was saved before" in caplog.text
+    loaded = VerifiedQueries(shop).one("first")
+    assert open_verified_queries(private, shop).all() == []
+    saved = VerifiedQueries(shop).save(replace(loaded, sql="SELECT 2"), Editor("ana"))
+    assert open_verified_queries(config, shop).one("first") == loaded
+    assert "holds 'first', which hides one of that name that was saved" in caplog.text
     assert open_verified_queries(private, shop).all() == [saved]
     file.unlink()
     with pytest.raises(ConfigError, match=r"tables\.verified_queries names .*queries\.yaml, which"):

@@ -24,16 +24,17 @@ from engines.verified.matching import VerifiedMatcher
 from kb.verified_queries import new_query, read_verified_queries, save, verify
 from stores.binding import with_literals
 from stores.connection import make_engine
-from stores.errors import EngineError, QueryFailed, StoreError, UnsafeQuery
+from stores.errors import EngineError, QueryFailed, StoreError, UnsafeQuery, VerifiedQueryConflict
 from stores.private_server import PrivateServer
 from stores.schema import create_database, migrate
 from stores.script import run_script
-from stores.verified_queries import VerifiedQueries
+from stores.verified_queries import Editor, VerifiedQueries, VerifiedQuery
 
 ROOT = Path(__file__).parents[2]
 QUERIES = read_verified_queries(ROOT / "data" / "verified_queries.yaml")
 QUESTIONS = yaml.safe_load((ROOT / "tests" / "verified_questions.yaml").read_text("utf-8"))
 SAMPLE = yaml.safe_load((ROOT / "data" / "questions.yaml").read_text("utf-8"))
+ME = Editor("rory")
 DATABASE = "test_verified_shop"
 TABLES = ("customers", "products", "orders", "order_items", "reviews")
 
@@ -189,12 +190,12 @@ def test_queries_that_are_saved_changed_or_removed_meanwhile_count_at_once(shop,
     assert matcher.match(question) is None
     assert matcher.nearest(question, 3) == []
     query = new_query(question, "SELECT COUNT(*) AS n FROM reviews WHERE rating = 2", "Ana", TODAY)
-    queries.save(query)
+    queries.save(query, ME)
     assert matcher.match(question).query == query
     assert [near for near, _ in matcher.nearest(question, 3)] == [query]
-    queries.save(replace(query, question="How many reviews have no star?"))
+    queries.save(replace(query, question="How many reviews have no star?"), ME, replace=True)
     assert matcher.match(question) is None
-    queries.remove(query.name)
+    queries.remove(query.name, ME)
     assert matcher.nearest(question, 3) == []
 
 
@@ -215,37 +216,100 @@ def test_the_nearest_queries_come_with_their_likeness(matcher):
 
 def test_a_query_that_does_not_run_is_not_saved(shop, run):
     queries = VerifiedQueries(shop)
+    matcher = VerifiedMatcher(queries, HashEmbedding(), run)
     broken = replace(QUERIES[0], name="broken", sql="SELECT nothing FROM orders WHERE 1 = :year")
     with pytest.raises(QueryFailed, match="Unknown column"):
-        save(queries, broken, run)
+        save(queries, matcher, broken, run, ME)
     with pytest.raises(EngineError, match="binds other parameters than it declares: day"):
-        save(queries, replace(broken, sql="SELECT :year, :day"), run)
+        save(queries, matcher, replace(broken, sql="SELECT :year, :day"), run, ME)
+    deleting = replace(broken, sql="DELETE FROM orders WHERE order_id = :year")
     with pytest.raises(UnsafeQuery, match="begins with DELETE"):
-        save(queries, replace(broken, sql="DELETE FROM orders WHERE order_id = :year"), run)
+        save(queries, matcher, deleting, run, ME)
     assert queries.all() == []
 
 
 def test_a_saved_query_has_a_name_answers_and_is_replaced_only_when_told(shop, run):
     queries = VerifiedQueries(shop)
+    matcher = VerifiedMatcher(queries, HashEmbedding(), run)
     sql = "SELECT COUNT(*) AS stars FROM reviews WHERE rating = :stars"
     query = new_query(
         "How many reviews have 1 star?", sql, "Rory Whelan", TODAY, parameters={"stars": 1}
     )
-    save(queries, query, run)
+    assert save(queries, matcher, query, run, ME)[0] == query
     assert queries.all() == [query]
     assert (query.name, query.language, query.origin) == ("review_1_star", "en", "saved")
     with pytest.raises(StoreError, match="There is a verified query 'review_1_star'"):
-        save(queries, query, run)
-    save(queries, query, run, replace=True)
-    matcher = VerifiedMatcher(queries.all(), HashEmbedding(), run)
+        save(queries, matcher, query, run, ME)
+    save(queries, matcher, query, run, ME, replace=True)
     match = matcher.match("How many reviews have 5 stars?")
     assert dict(match.values) == {"stars": 5}
-    queries.remove(query.name)
+    queries.remove(query.name, ME)
 
 
-def test_verifying_runs_each_and_notes_who_did(shop, run):
+def hostile(question: str, number: int = 0, **parameters: Any) -> VerifiedQuery:
+    bound = "".join(f" AND YEAR(ordered_at) = :{name}" for name in parameters)
+    sql = f"SELECT 999999 AS revenue FROM orders WHERE TRUE{bound} LIMIT 1"
+    query = new_query(question, sql, "ana", TODAY, name=f"a{number}", parameters=parameters)
+    return replace(query, key="ana")
+
+
+@pytest.mark.parametrize(
+    ("known", "new"),
+    [
+        (QUERIES[0], hostile("What was our revenue in 2024?")),
+        (QUERIES[0], hostile("what  was OUR revenue in 2025")),
+        (QUERIES[0], hostile("What turnover did we make in 2025?", year=2025)),
+        (QUERIES[0], hostile("Quel était notre chiffre d'affaires en 2023 ?")),
+        (hostile("What was our revenue in 2024?"), replace(QUERIES[0], origin="saved")),
+    ],
+)
+def test_a_query_that_answers_what_another_does_is_not_saved(run, shop, known, new):
+    queries = VerifiedQueries(shop)
+    matcher = VerifiedMatcher([known], HashEmbedding(), run)
+    assert matcher.rival(new) == known
+    with pytest.raises(VerifiedQueryConflict, match=f"'{known.name}' answers this question"):
+        save(queries, matcher, new, run, ME)
+    assert queries.all() == []
+    assert matcher.rival(replace(new, name=known.name)) is None
+    assert matcher.rival(hostile("What was our revenue in March 2025?")) is None
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_a_key_saved_stands_in_the_way_of_no_other_query(run, count):
+    """Also where it was not seen to: the names in the tables may have changed since."""
+    theirs = [hostile("What was our revenue in 2025?", number) for number in range(count)]
+    person_s = replace(QUERIES[0], name="person_s", origin="saved")
+    question = "What was our revenue in 2025?"
+    for known, best in (
+        ([*theirs, QUERIES[0], person_s], QUERIES[0]),
+        ([*theirs, person_s], person_s),
+        (theirs, theirs[0] if count == 1 else None),
+    ):
+        match = VerifiedMatcher(known, HashEmbedding(), run).match(question)
+        assert (match and match.query) == best
+    theirs = [hostile("Who are our best customers?", number) for number in range(count)]
+    assert VerifiedMatcher([*theirs, QUERIES[3]], HashEmbedding(), run).within(
+        "What do our best customers complain about?"
+    )
+
+
+def test_the_answer_of_what_a_key_saved_tells_whose_it_is(run):
+    query = hostile("What was our revenue in 2025?")
+    response = VerifiedQueryEngine(VerifiedMatcher([query], HashEmbedding(), run), run).query(
+        query.question
+    )
+    assert f"Verified by ana on {TODAY:%B} {TODAY.day}, {TODAY.year}" in str(response)
+    verified = response.metadata["verified"]
+    assert (verified["verified_by"], verified["key"], verified["origin"]) == ("ana", "ana", "saved")
+
+
+def test_verifying_runs_each_and_notes_who_did_but_for_the_file(shop, run):
     queries = VerifiedQueries(shop)
     assert queries.load(QUERIES) == []
+    names = ("low_stock_now", "revenue_then")
+    for name, known in zip(names, (QUERIES[-1], QUERIES[1]), strict=True):
+        saved = replace(known, name=name, question=f"And {name}?", wordings=())
+        queries.save(saved, ME)
 
     def failing(sql: str, values: Mapping[str, Any]) -> QueryResult:
         if "MONTH" in sql:
@@ -253,14 +317,17 @@ def test_verifying_runs_each_and_notes_who_did(shop, run):
         return run(sql, values)
 
     day = date(2026, 7, 1)
-    assert verify(queries, failing, verified_by="Tom Prescott", today=day) == {
-        "revenue_by_month": "no such column"
-    }
-    by = {query.name: (query.verified_by, query.verified_at) for query in queries.all()}
-    assert by.pop("revenue_by_month") == ("Inès Duarte", date(2026, 6, 12))
-    assert set(by.values()) == {("Tom Prescott", day)}
-    assert verify(queries, run, ["low_stock"], today=TODAY) == {}
-    assert queries.one("low_stock").verified_at == day
+    before = [query for query in queries.all() if query.name != "low_stock_now"]
+    failures = verify(queries, failing, verified_by="Tom Prescott", today=day, by=ME)
+    assert failures == dict.fromkeys(("revenue_by_month", "revenue_then"), "no such column")
+    confirmed = queries.one("low_stock_now")
+    assert (confirmed.verified_by, confirmed.verified_at) == ("Tom Prescott", day)
+    assert [query for query in queries.all() if query != confirmed] == before
+    assert verify(queries, run, ["low_stock_now"], today=TODAY, by=ME) == {}
+    assert queries.one("low_stock_now").verified_at == day
+    for name in names:
+        queries.remove(name, ME)
+    queries.load([])
 
 
 def test_the_engine_answers_with_rows_and_who_verified_them(matcher, run):
