@@ -154,7 +154,7 @@ class JoinedQueryEngine(BaseQueryEngine):
                 joint.take((yield [_Step("database", joint.naming(self._named(joint)))]))
             case _:
                 joint.take((yield [documents, database]))
-        joint.require_one()
+        joint.note_origins()
 
     def _steered_search(self, joint: JointAnswer, documents: _Step) -> _Plan:
         """For each name of the rows a search of its own; for none of them the plain one."""

@@ -10,11 +10,12 @@ from llama_index.core.base.response.schema import Response
 
 from engines.documents.passage_answer import OnAnswer, PassageAnswer
 from engines.joined.deadline import Outcome
-from engines.language import phrase
+from engines.language import phrase, question_language
 from engines.question import Entity, Question
 from engines.responses import answer_metadata
 from engines.routing.route import Route
 from engines.tables.query_result import QueryResult, as_lines
+from engines.verified.answer import who_verified
 from stores.errors import EngineError
 
 _NUMBER = re.compile(r"\[(\d+)\]$", re.MULTILINE)
@@ -122,16 +123,22 @@ class JointAnswer(PassageAnswer):
         before = len(known)
         known.extend({**each, "number": each["number"] + before} for each in citations)
 
-    def require_one(self) -> None:
-        """Raises EngineError when neither source could be asked."""
+    def note_origins(self) -> None:
+        """What kb says below the answer: who verified the rows, and what failed.
+
+        Raises EngineError when neither source could be asked.
+        """
         errors = self.metadata["errors"]
         if all(source in errors for source in _SOURCES):
             told = " ".join(f"{source.capitalize()}: {errors[source]}" for source in _SOURCES)
             raise EngineError(f"Neither the documents nor the tables could be asked. {told}")
-        self.footnote = "".join(
-            f"\n\n{phrase(f'{source}_failed', self._asked).format(reason=reason)}"
+        notes = [
+            phrase(f"{source}_failed", self._asked).format(reason=reason)
             for source, reason in errors.items()
-        )
+        ]
+        if verified := self.metadata["verified"]:
+            notes.insert(0, who_verified(verified, question_language(self._asked)))
+        self.footnote = "".join(f"\n\n{note}" for note in notes)
 
     @property
     def has_evidence(self) -> bool:

@@ -1,8 +1,9 @@
 """What a verified query says: an answer without a language model, an example for one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from babel import dates
 
@@ -42,7 +43,23 @@ def answer(question: str | Question, match: Match, run: Run) -> VerifiedAnswer:
     language = question_language(question)
     result = run(match.query.sql, match.values)
     rows = as_text(result, language, match.query.units)
-    return VerifiedAnswer(rows, f"{rows}\n\n{_origin(match, language)}", match, result)
+    text = f"{rows}\n\n{who_verified(provenance(match), language)}"
+    return VerifiedAnswer(rows, text, match, result)
+
+
+def provenance(match: Match) -> dict[str, Any]:
+    """Whose query it is, who has checked it and when, and the values that are bound."""
+    return {
+        "name": match.query.name,
+        "question": match.query.question,
+        "verified_by": match.query.verified_by,
+        "verified_at": match.query.verified_at,
+        "origin": match.query.origin,
+        "key": match.query.key,
+        "parameters": dict(match.values),
+        "assumed": sorted(match.values.keys() - match.given),
+        "units": dict(match.query.units),
+    }
 
 
 def examples(queries: Iterable[VerifiedQuery]) -> str:
@@ -53,27 +70,27 @@ def examples(queries: Iterable[VerifiedQuery]) -> str:
     )
 
 
-def _origin(match: Match, language: str) -> str:
-    """Who verified what, and the value of each parameter."""
+def who_verified(verified: Mapping[str, Any], language: str) -> str:
+    """A sentence for a provenance: who verified what, and the value of each parameter."""
     phrases = _PHRASES[language]
-    verified = phrases["verified"].format(
-        name=match.query.verified_by,
-        day=dates.format_date(match.query.verified_at, "long", locale=language),
-        question=match.query.question,
+    said = phrases["verified"].format(
+        name=verified["verified_by"],
+        day=dates.format_date(verified["verified_at"], "long", locale=language),
+        question=verified["question"],
     )
-    given = _listed(match, language, given=True)
-    assumed = _listed(match, language, given=False)
+    given = _listed(verified, language, assumed=False)
+    assumed = _listed(verified, language, assumed=True)
     parts = [
-        verified,
+        said,
         phrases["given"].format(values=given) if given else "",
         phrases["assumed"].format(values=assumed) if assumed else "",
     ]
     return f"{', '.join(filter(None, parts))}."
 
 
-def _listed(match: Match, language: str, *, given: bool) -> str:
+def _listed(verified: Mapping[str, Any], language: str, *, assumed: bool) -> str:
     return ", ".join(
         f"{name} = {formatted(value, language, '#' if not isinstance(value, date) else '')}"
-        for name, value in match.values.items()
-        if (name in match.given) == given
+        for name, value in verified["parameters"].items()
+        if (name in verified["assumed"]) == assumed
     )

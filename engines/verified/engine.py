@@ -16,7 +16,7 @@ from engines.language import question_language
 from engines.question import Question, as_question
 from engines.responses import answer_metadata, as_async_stream, as_stream
 from engines.tables.query_result import Run
-from engines.verified.answer import VerifiedAnswer, answer
+from engines.verified.answer import VerifiedAnswer, answer, provenance
 from engines.verified.matching import Match, VerifiedMatcher
 from stores.errors import QueryFailed, UnsafeQuery
 
@@ -111,7 +111,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
         if match is None:
             return self._refusal(question)
         metadata["sql"] = match.query.sql
-        metadata["verified"] = _provenance(match)
+        metadata["verified"] = provenance(match)
         metadata["parameters"] = dict(match.values)
         if self._sql_only:
             return match.query.sql
@@ -127,20 +127,6 @@ class VerifiedQueryEngine(BaseQueryEngine):
             if likeness >= _LIKE
         ]
         return "\n".join([phrases["none"], *([phrases["near"], *near] if near else [])])
-
-
-def _provenance(match: Match) -> dict[str, Any]:
-    return {
-        "name": match.query.name,
-        "question": match.query.question,
-        "verified_by": match.query.verified_by,
-        "verified_at": match.query.verified_at,
-        "origin": match.query.origin,
-        "key": match.query.key,
-        "parameters": dict(match.values),
-        "assumed": sorted(match.values.keys() - match.given),
-        "units": dict(match.query.units),
-    }
 
 
 def _rows(found: VerifiedAnswer) -> dict[str, Any]:

@@ -227,7 +227,8 @@ def _sql(sql: str | None, parameters: Mapping[str, Any], verified: Mapping[str, 
         return ""
     lines = [f"SQL: {sql}", *(f":{name} = {value}" for name, value in parameters.items())]
     if verified:
-        lines.append(f"Verified by {verified['verified_by']} for “{verified['question']}”.")
+        who, when = verified["verified_by"], verified["verified_at"]
+        lines.append(f"Verified by {who} on {when} for “{verified['question']}”.")
     return "\n".join(lines)
 
 

@@ -23,9 +23,18 @@ from kb.cli import app
 from kb.cli.verified import _parameter
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
+from stores.verified_queries import Editor, VerifiedQueries, VerifiedQuery
 
 SQL = "SELECT id, total, ordered_on FROM orders ORDER BY id"
 QUESTION = "Which orders are there?"
+VALUES: dict[str, Any] = {
+    "name": "of_key",
+    "question": "Which are of a key?",
+    "sql": "SELECT 1",
+    "language": "en",
+    "verified_by": "ana",
+    "verified_at": date(2026, 6, 12),
+}
 
 
 @pytest.fixture
@@ -248,6 +257,45 @@ def test_verified_queries_are_listed_and_removed(kb):
     assert json.loads(kb("sql", "--list", "--json").stdout) == []
 
 
+def test_the_history_of_a_name_tells_what_was_saved_and_removed_and_by_whom(kb, engine):
+    saved(kb)
+    kb("sql", "--verify", "large", "--by", "Tom Prescott")
+    kb("sql", "--remove", "large")
+    me = getpass.getuser()
+    shown = kb("sql", "--history", "large").stdout
+    for words in (f"1  saved by {me}, 2", "Inès Duarte", "total > :total", f"3  removed by {me}, "):
+        assert words in shown
+    first, second, last = json.loads(kb("sql", "--history", "large", "--json").stdout)
+    assert [each["action"] for each in (first, second, last)] == ["saved", "confirmed", "removed"]
+    assert (first["changed_by"], first["by_key"]) == (me, False)
+    assert [each["query"]["verified_by"] for each in (first, second)] == [
+        "Inès Duarte",
+        "Tom Prescott",
+    ]
+    assert "Did you mean large?" in kb("sql", "--history", "larg").stderr
+    key = Editor("ana\x1b[2J", is_key=True)
+    VerifiedQueries(engine).save(VerifiedQuery(**VALUES), key)
+    assert "saved by the key ana\N{REPLACEMENT CHARACTER}[2J" in kb("sql", "--list").stdout
+    assert "1  saved by the key ana" in kb("sql", "--history", "of_key").stdout
+
+
+def test_a_query_that_is_too_long_or_hides_something_is_not_saved(kb):
+    for question, reason in (("x" * 1_001, "at most 1000"), ("Who\u202e?", "It holds U+202E")):
+        result = kb("sql", question, "--save", "--sql", "SELECT 1")
+        assert result.exit_code == 1
+        assert "The query cannot be kept: question: " in result.stderr
+        assert reason in result.stderr
+    assert json.loads(kb("sql", "--list", "--json").stdout) == []
+
+
+def test_a_question_that_a_saved_query_answers_is_not_saved_by_another_name(kb):
+    saved(kb)
+    sql = "SELECT id FROM orders"
+    result = kb("sql", "Which orders are above 9 euros?", "--save", "--sql", sql)
+    assert result.exit_code == 1
+    assert "'large' answers this question already" in result.stderr
+
+
 def test_a_query_of_the_file_is_removed_there(kb, tmp_path, settings):
     file = tmp_path / "queries.yaml"
     entry = {"name": "all", "question": QUESTION, "sql": SQL, "verified_by": "Ana"}
@@ -285,6 +333,8 @@ def test_verifying_ends_with_1_when_a_query_does_not_run_any_more(kb, engine):
         ((" ",), "is empty"),
         (("x", "--list"), "leave the question out"),
         (("--remove",), "name the query"),
+        (("--history",), "name the query"),
+        (("a", "b", "--history"), "name one query, not 2"),
         (("x", "--save", "--dry-run"), "choose one of --dry-run and --save"),
         (("x", "--sql", "SELECT 1"), "--sql goes with --save"),
         (("x", "--by", "Ana"), "--by goes with"),

@@ -28,6 +28,7 @@ VERIFIED = {
     "sql": "SELECT month, revenue FROM sales WHERE revenue > :least ORDER BY month",
     "parameters": {"least": 0},
     "name": "revenue",
+    "verified_by": "Ana",
 }
 
 

@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -26,8 +27,11 @@ from engines.tables.engine import DatabaseQueryEngine
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.query_result import QueryResult
+from engines.verified.answer import provenance
+from engines.verified.matching import Match
 from stores.connection import make_engine
 from stores.errors import EngineError, ModelUnavailable, StoreUnavailable
+from stores.verified_queries import VerifiedQuery
 
 SCHEMA = """
 CREATE TABLE customers (id INT PRIMARY KEY, name VARCHAR(80));
@@ -79,13 +83,15 @@ class Tickets(BaseRetriever):
 class Rows(CustomQueryEngine):
     """Answers with these rows."""
 
-    def __init__(self, result: QueryResult) -> None:
+    def __init__(self, result: QueryResult, verified: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self._result = result
+        self._verified = verified
 
     def custom_query(self, query_str: str) -> Response:
         metadata = answer_metadata("database", "asked for", None)
         metadata |= {"sql": "SELECT 1", "columns": ["name"], "rows": list(self._result.rows)}
+        metadata["verified"] = self._verified
         return Response("Two rows.", [], metadata)
 
 
@@ -249,6 +255,25 @@ async def test_without_a_model_each_name_has_its_own_quotes(guarded):
         cited = [(each["number"], each["document"]) for each in response.metadata["citations"]]
         assert cited == [(1, "ballon"), (2, "crumb")]
         assert [node.node_id for node in response.source_nodes] == ["ballon", "crumb"]
+
+
+@pytest.mark.parametrize("llm", [None, ScriptedLLM(reply=lambda _: "Both say so.")])
+async def test_rows_of_a_verified_query_come_with_who_has_verified_it(guarded, llm):
+    sql = "SELECT name FROM customers WHERE :year = 2025"
+    query = VerifiedQuery("who", "Who?", sql, "en", "ana", date(2026, 6, 12), key="ana")
+    verified = provenance(Match(query, {"year": 2025}, frozenset()))
+    rows = QueryResult(("name",), [("Épicerie Ballon",)])
+    engine = JoinedQueryEngine(
+        DocumentQueryEngine(Tickets(), llm=None, embed_model=HashEmbedding()),
+        lambda: Rows(rows, verified),
+        route=Route(route="both", reason="asked for"),
+        llm=llm,
+    )
+    for response in (engine.query(QUESTION), await engine.aquery(QUESTION)):
+        assert str(response).endswith(
+            "\n\nVerified by ana on June 12, 2026: “Who?”, year = 2025 assumed."
+        )
+        assert response.metadata["verified"]["key"] == "ana"
 
 
 @pytest.mark.parametrize("names", [("Nobody Ltd",), ("Nobody Ltd", "No One")])

@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import httpx
@@ -39,6 +40,7 @@ from kb.mcp_server.server import make_server
 from kb.mcp_server.shared import Shared
 from stores.api_keys import ApiKeys
 from stores.connection import make_engine
+from stores.verified_queries import Editor, VerifiedQueries, VerifiedQuery
 
 READ_ONLY = {"readOnlyHint": True, "destructiveHint": False}
 TOOLS = {
@@ -197,6 +199,23 @@ def test_rows_come_for_a_statement_and_for_a_question(base, caller):
     assert (found["sql"], found["rows"], found["truncated"]) == (sql, rows[:2], True)
     assert said(asked).startswith("id | city\n7 | Lyon\n8 | Bern\n(That is not all: ")
     assert said(asked).endswith(f"LIMIT and OFFSET.)\n\nSQL: {sql}")
+
+
+def test_rows_that_somebody_has_verified_tell_who_and_when(base, stdio):
+    query = VerifiedQuery(
+        *("cities", "Which cities do we serve?", "SELECT city FROM orders", "en"),
+        *("ana", date(2026, 6, 12)),
+    )
+    kept = VerifiedQueries(base.kb.engine).save(query, Editor("ana", is_key=True))
+    asked = stdio.call("query_database", question=kept.question)
+    VerifiedQueries(base.kb.engine).remove(kept.name, Editor("test"))
+    verified = asked.structured_content["verified"]
+    assert (verified["verified_by"], verified["verified_at"], verified["key"]) == (
+        "ana",
+        "2026-06-12",
+        "ana",
+    )
+    assert said(asked).endswith("Verified by ana on 2026-06-12 for “Which cities do we serve?”.")
 
 
 def test_a_question_without_rows_leads_to_sql_of_the_callers_own(base, stdio):

@@ -76,10 +76,8 @@ function tabs(makers, body, begin) {
 }
 
 function verifiedMark({ verified_by: name, verified_at: when, question }) {
-  const told = t("verifiedBy", {
-    name,
-    date: date(when, { dateStyle: "long", timeZone: "UTC" }),
-    question,
-  });
-  return make("span", { class: "verified", title: told }, icon("check"), t("verified"));
+  const day = date(when, { dateStyle: "long", timeZone: "UTC" });
+  const told = make("span", {}, t("verifiedBy", { name, date: day }));
+  const title = t("verifiedFor", { name, date: day, question });
+  return make("span", { class: "verified", title }, icon("check"), told);
 }
