@@ -21,7 +21,8 @@ _SQL = {name: sa.text(sql) for name, sql in statements("verified_queries.sql").i
 Value: TypeAlias = str | int | float | Decimal | date | datetime | None
 Origin: TypeAlias = Literal["file", "saved"]
 Action: TypeAlias = Literal["saved", "confirmed", "removed"]
-MOST_SAVED: Final = 1_000  # by one key, or on this machine
+MOST_SAVED: Final = 1_000  # by one key, or on this machine: each question is compared with all
+MOST_CHARACTERS: Final = 500_000  # of these together: a server parses all before it answers
 _VERSIONS_OF_NAME: Final = 100
 _VERSIONS_OF_EDITOR: Final = 10_000
 
@@ -185,12 +186,7 @@ def _save(
     known = _locked(connection)
     for other in known:
         _require_apart(query, other, by, may_replace=may_replace)
-    others = [other for other in known if other.name != query.name]
-    if sum(other.origin == "saved" and other.key == by.key for other in others) >= MOST_SAVED:
-        raise VerifiedQueryConflict(
-            f"{by.name} has saved {MOST_SAVED:,} verified queries, and each question is compared "
-            "with all. Remove some."
-        )
+    _require_room(query, known, by)
     connection.execute(_SQL["save"], _row(query))
     _keep_version(connection, query, "saved", by)
 
@@ -209,6 +205,28 @@ def _require_apart(
         raise VerifiedQueryConflict(
             f"There is a verified query {query.name!r}. Choose another name, or remove it first."
         )
+
+
+def _require_room(query: VerifiedQuery, known: Sequence[VerifiedQuery], by: Editor) -> None:
+    own = [
+        other
+        for other in known
+        if other.origin == "saved" and other.key == by.key and other.name != query.name
+    ]
+    if len(own) >= MOST_SAVED:
+        raise VerifiedQueryConflict(
+            f"{by.name} has saved {MOST_SAVED:,} verified queries, the most that one may. Remove "
+            "some."
+        )
+    if sum(map(_size, [*own, query])) > MOST_CHARACTERS:
+        raise VerifiedQueryConflict(
+            f"The verified queries of {by.name} would have more than {MOST_CHARACTERS:,} "
+            "characters. Remove some."
+        )
+
+
+def _size(query: VerifiedQuery) -> int:
+    return sum(len(str(value)) for value in _row(query).values())
 
 
 def already_answered(by: VerifiedQuery) -> VerifiedQueryConflict:

@@ -166,11 +166,14 @@ class VerifiedMatcher:
         return self._known
 
     def _wording_vectors(self, known: Iterable[_Known]) -> Mapping[str, NDArray[np.float64]]:
-        """Made when they are first compared, and once for each text."""
+        """Made when they are first compared, once for each text, and kept as long as it is."""
         texts = {wording.text for each in known for wording in each.wordings}
-        if new := sorted(texts - self._vectors.keys()):
-            self._vectors = self._vectors | dict(zip(new, self._embedded(new), strict=True))
-        return self._vectors
+        vectors = self._vectors
+        if new := sorted(texts - vectors.keys()):
+            kept = {text: vector for text, vector in vectors.items() if text in texts}
+            vectors = kept | dict(zip(new, self._embedded(new), strict=True))
+            self._vectors = vectors
+        return vectors
 
     def _embedded(self, texts: list[str]) -> NDArray[np.float64]:
         with model_errors("embedding a question"):

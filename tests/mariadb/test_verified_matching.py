@@ -207,6 +207,15 @@ def test_the_texts_of_queries_are_embedded_once(shop, run):
     assert embed_model.embedded.count(QUERIES[0].question) == 1
 
 
+def test_the_vectors_of_queries_that_are_gone_go_with_the_next_that_come(run):
+    embed_model, queries = HashEmbedding(), [QUERIES[0]]
+    matcher = VerifiedMatcher(queries, embed_model, run)
+    for query in (QUERIES[0], QUERIES[1], QUERIES[0]):
+        queries[:] = [query]
+        matcher.nearest("How are things?", 3)
+    assert embed_model.embedded.count(QUERIES[0].question) == 2
+
+
 def test_the_nearest_queries_come_with_their_likeness(matcher):
     nearest = matcher.nearest("What was our revenue in 2025?", 3)
     assert (nearest[0][0].name, round(nearest[0][1], 6)) == ("revenue_of_year", 1)

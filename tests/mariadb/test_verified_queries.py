@@ -220,6 +220,15 @@ def test_nobody_saves_more_than_so_many(queries, monkeypatch):
     queries.save(asking("One more?", "more"), BEN)
 
 
+def test_nobody_saves_more_than_so_many_characters(queries):
+    long = f"SELECT '{'x' * 300_000}'"
+    queries.save(asking("Is it long?", "long", sql=long), ANA)
+    with pytest.raises(VerifiedQueryConflict, match="of ana would have more than 500,000 char"):
+        queries.save(asking("Is it long too?", "long_too", sql=long), ANA)
+    queries.save(asking("Is it long?", "long", sql=long), ANA, replace=True)
+    queries.save(asking("Is it long too?", "long_too", sql=long), BEN)
+
+
 def test_loading_follows_the_file_and_keeps_what_was_saved(queries):
     first, second = (replace(QUERY, name=name, origin="file") for name in ("first", "second"))
     queries.save(asking("Another?"), INES)
