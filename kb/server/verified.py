@@ -9,7 +9,7 @@ from pydantic import Field
 
 from kb.server.access import Caller, Reading, Verifying
 from kb.server.asking import Body
-from kb.server.parts import KB
+from kb.server.parts import KB, OneStatement
 from kb.server.plain import without_places
 from kb.server.problems import Problem, missing
 from kb.verified_queries import Parameters, QueryName, QuestionText, Sql, new_query, save
@@ -35,7 +35,7 @@ def verified(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 -
     return [asdict(each) for each in kb.verified_queries.all()]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[OneStatement])
 def add(body: VerifiedBody, caller: Verifying, kb: KB) -> dict[str, Any]:
     """Run a statement, and keep it as verified when that works.
 
