@@ -16,7 +16,8 @@ from kb.answering import Asking, answering_engine, database_engine, document_ret
 from kb.chatting import chat_session
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.report import IndexReport, Progress
-from kb.indexing.run import Indexer
+from kb.indexing.run import EVERYTHING, Indexer, Scope
+from kb.indexing.secret_files import OwnFiles
 from kb.parts import Parts
 from kb.sources import Source
 from kb.transcript import transcript
@@ -40,13 +41,15 @@ class KnowledgeBase(Parts):
         *,
         prune: bool = False,
         name: str | None = None,
+        scope: Scope = EVERYTHING,
         on_progress: Callable[[Progress], None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
     ) -> IndexReport:
         """Index a directory, or one file; without a path, the one that config.yaml names.
 
-        `prune` removes documents whose files are gone from the directory. Raises RootConflict,
-        ModelUnavailable, StoreUnavailable; files that cannot be read are in the report.
+        `prune` removes documents whose files are gone from the directory; `scope` says how much of
+        it is looked at. Raises RootConflict, ModelUnavailable, StoreUnavailable; files that cannot
+        be read are in the report, and so are those that hold secrets, which are passed over.
         """
         directory = Path(path) if path else self.config.documents.path
         if directory is None:
@@ -57,8 +60,9 @@ class KnowledgeBase(Parts):
             self.engine, self.collection.embedding_model, self.collection.dimension
         )
         embedder = ChunkEmbedder(self.embed_model, cache)
-        indexer = Indexer(self.registry, embedder, on_progress, say)
-        return indexer.index(directory, name=name, prune=prune)
+        own = OwnFiles.of(self.config)
+        indexer = Indexer(self.registry, embedder, on_progress, say, own)
+        return indexer.index(directory, name=name, prune=prune, scope=scope)
 
     def retriever(
         self,

@@ -1,5 +1,6 @@
 """Answers as the JSON that other programs read; their shapes are promises."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -18,8 +19,15 @@ _ANSWER = (
 
 
 def report_values(report: IndexReport) -> dict[str, Any]:
-    failed = [{"path": path, "reason": reason} for path, reason in report.failed]
-    return {**asdict(report), "failed": failed}
+    return {
+        **asdict(report),
+        "failed": _with_reasons(report.failed),
+        "passed_over": _with_reasons(report.passed_over),
+    }
+
+
+def _with_reasons(files: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"path": path, "reason": reason} for path, reason in files]
 
 
 def passage_values(passage: NodeWithScore) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -19,6 +19,8 @@ SECRET_KEYS = {
     "redis_url",
     "token",
 }  # their values never appear in a message
+SECRET_NAME = re.compile(r"(?:key|password|secret|token)$")
+URL_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 VARIABLE = re.compile(r"\$\{(\w+)(?::([^}]*))?\}")
 EXPECTED = {
     "bool_parsing": "true or false",
@@ -54,6 +56,25 @@ def read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
         for section, keys in data.items()
         if keys is not None
     }
+
+
+def literal_secrets(path: Path) -> list[str]:
+    """The keys of which the file itself holds the secret, and not the environment."""
+    return sorted(_secrets_in(_parse(path, _text(path)), ""))
+
+
+def _secrets_in(value: Any, key: str) -> Iterator[str]:
+    match value:
+        case dict():
+            for name, item in value.items():
+                yield from _secrets_in(item, f"{key}.{name}".lstrip("."))
+        case list():
+            for item in value:
+                yield from _secrets_in(item, key)
+        case str():
+            written = VARIABLE.sub(lambda variable: variable[2] or "", value)
+            if written and (SECRET_NAME.search(key) or URL_PASSWORD.search(written)):
+                yield key
 
 
 def explain(path: Path, error: ValidationError, root: type[BaseModel]) -> str:

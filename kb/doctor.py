@@ -1,6 +1,7 @@
 """Look at everything that kb stands on, and say what to change."""
 
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +12,19 @@ import sqlalchemy as sa
 
 from kb import tables
 from kb.config import Config, LLMConfig, ModelConfig, load_config
+from kb.config_file import literal_secrets
 from kb.database import open_database, private_server
+from kb.indexing.secret_files import OwnFiles
 from kb.models import OLLAMA_URL, OPENAI_URL, embedding_identity, make_embedder
 from kb.sentence_model import files
 from kb.verified_queries import failing, read_verified_queries
 from stores.connection import ServerInfo, server_info
 from stores.errors import ConfigError, KBError, StoreError
-from stores.inspection import CollectionFacts, inspect_collection
+from stores.inspection import CollectionFacts, indexed_files, inspect_collection
 
 MEGABYTE = 2**20
 LITTLE_SPACE = 1024 * MEGABYTE
-MOST_NAMED = 5  # packages
+MOST_NAMED = 5
 SECONDS = 5.0  # for a model server to list its models
 
 
@@ -50,9 +53,18 @@ def examine(path: Path | None = None) -> Iterator[Check]:
 
 
 def _configuration(config: Config) -> Check:
-    if config.file:
-        return Check("Configuration", "ok", str(config.file))
-    return Check("Configuration", "ok", "no config.yaml, so the defaults", "`kb init` writes one.")
+    name = "Configuration"
+    if config.file is None:
+        return Check(name, "ok", "no config.yaml, so the defaults", "`kb init` writes one.")
+    secrets = literal_secrets(config.file)
+    if not secrets or not config.file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        return Check(name, "ok", str(config.file))
+    return Check(
+        name,
+        "warn",
+        f"{config.file} holds {', '.join(secrets)}, and other accounts can read it",
+        f"Run chmod 600 {config.file}, or take them from the environment: ${{NAME}}.",
+    )
 
 
 def _database(config: Config) -> Iterator[Check]:
@@ -122,6 +134,7 @@ def _collection(config: Config, engine: sa.Engine, info: ServerInfo) -> Iterator
         yield Check("Documents", "warn", "nothing is indexed yet", "Run `kb index PATH`.")
         return
     yield _documents(facts)
+    yield _secrets(config, engine)
     yield _vector_cache(config, facts, info)
     yield _buffer_pool(config, facts, info)
     yield _same_model(config, facts)
@@ -134,9 +147,24 @@ def _documents(facts: CollectionFacts) -> Check:
             "Documents",
             "warn",
             f"{seen}; not indexed: {facts.failed}",
-            "`kb status` says why; `kb index` tries them again.",
+            "`kb status` says why; `kb index --retry` reads them again.",
         )
     return Check("Documents", "ok", seen)
+
+
+def _secrets(config: Config, engine: sa.Engine) -> Check:
+    """Whether a file was indexed, perhaps by an earlier version, that is passed over now."""
+    name, own = "Secrets", OwnFiles.of(config)
+    found = [path for path in indexed_files(engine) if own.why_secret(path)]
+    if not found:
+        return Check(name, "ok", "no document holds keys or passwords")
+    named = ", ".join(map(str, found[:MOST_NAMED])) + (", …" if len(found) > MOST_NAMED else "")
+    return Check(
+        name,
+        "warn",
+        f"{len(found)} indexed with keys or passwords: {named}",
+        "Run `kb index` on their directories, which forgets them; replace what others could see.",
+    )
 
 
 def _vector_cache(config: Config, facts: CollectionFacts, info: ServerInfo) -> Check:

@@ -28,7 +28,8 @@ T = TypeVar("T")
 class KnownDocument:
     """What the registry holds of a file; `chunks` is 0 when it was never indexed.
 
-    `stored` counts the chunks that are there.
+    `stored` counts the chunks that are there; `failed_hash` is of the content that could not be
+    read, when reading that again would not help.
     """
 
     id: str
@@ -36,6 +37,7 @@ class KnownDocument:
     status: Literal["indexed", "failed"]
     reason: str | None
     content_hash: str | None
+    failed_hash: str | None
     chunks: int
     stored: int
 
@@ -46,6 +48,10 @@ class KnownDocument:
             and self.content_hash == content_hash
             and self.chunks == self.stored
         )
+
+    def has_failed(self, content_hash: str) -> bool:
+        """Whether this content could not be read, and will not be."""
+        return self.status == "failed" and self.failed_hash == content_hash
 
 
 @dataclass(frozen=True)
@@ -137,19 +143,24 @@ class DocumentRegistry:
 
         self.table.transact(self.engine, work)
 
-    def fail(self, root: str, path: str, reason: str) -> None:
-        """Record why a file could not be indexed; what was last indexed of it stays."""
+    def fail(self, root: str, path: str, reason: str, failed_hash: str | None = None) -> None:
+        """Record why a file could not be indexed; what was last indexed of it stays.
+
+        `failed_hash` is of its content, when that is what cannot be read.
+        """
         values = {
             "id": document_id(root, path),
             "root": root,
             "path": path,
             "reason": reason[:_REASON_CHARACTERS],
+            "failed_hash": failed_hash,
         }
         self._write(lambda c: c.execute(_SQL["fail_document"], values))
 
     def remove(self, document_id: str) -> None:
         def work(connection: sa.Connection) -> None:
             connection.execute(_SQL["remove_document"], {"id": document_id})
+            connection.execute(_SQL["forget_upload"], {"id": document_id})
             self.table.delete_document(connection, document_id)
 
         self.table.transact(self.engine, work)

@@ -1,6 +1,7 @@
 """What a collection needs of its server; nothing is written."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -38,6 +39,13 @@ def inspect_collection(engine: sa.Engine, name: str = "default") -> CollectionFa
     if collection is None:
         return None
     return in_snapshot(engine, lambda connection: _facts(connection, collection))
+
+
+def indexed_files(engine: sa.Engine) -> list[Path]:
+    """The files that documents were made of, where they were when that was done."""
+    statement = sa.text(_SQL["indexed_files"])
+    rows = in_snapshot(engine, lambda connection: connection.execute(statement).all())
+    return [Path(row.directory, row.path) for row in rows]
 
 
 def _facts(connection: sa.Connection, collection: Collection) -> CollectionFacts:

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -19,12 +19,18 @@ DEAD_SECONDS: Final = 60  # without a sign of life, until another process takes 
 
 @dataclass(frozen=True)
 class Job:
-    """`files` of `total` are done; `report` is the end of it, `error` why there is none."""
+    """`files` of `total` are done; `report` is the end of it, `error` why there is none.
+
+    `only_files` of the directory are looked at, None for all; with `retry` also those that could
+    not be read before and have not changed.
+    """
 
     id: str
     path: str
     root: str | None
+    only_files: Sequence[str] | None
     prune: bool
+    retry: bool
     asked_by: str | None
     status: Literal["queued", "running", "done", "failed"]
     files: int
@@ -46,16 +52,25 @@ class Jobs:
         path: str,
         *,
         root: str | None = None,
+        only_files: Sequence[str] | None = None,
         prune: bool = False,
+        retry: bool = False,
         asked_by: str | None = None,
     ) -> Job:
         """A job at the end of the queue, or the one there that does the same."""
-        same = {"path": path, "root": root, "prune": prune}
+        same = {
+            "path": path,
+            "root": root,
+            "only_files": None if only_files is None else json.dumps(sorted(only_files)),
+            "prune": prune,
+            "retry": retry,
+            "asked_by": asked_by,
+        }
 
         def work(connection: sa.Connection) -> str:
             if waiting := connection.scalar(_SQL["waiting"], same):
                 return str(waiting)
-            new = {"id": secrets.token_hex(6), "asked_by": asked_by, **same}
+            new = {"id": secrets.token_hex(6), **same}
             connection.execute(_SQL["forget"])
             connection.execute(_SQL["add"], new)
             return str(new["id"])
@@ -100,6 +115,11 @@ class Jobs:
         values = {"id": job.id, "owner": owner}
         in_transaction(self.engine, lambda c: c.execute(_SQL["give_back"], values))
 
+    def count_unreadable(self, asked_by: str) -> int:
+        """The files of somebody's uploads and retries of a day that could not be read."""
+        values = {"asked_by": asked_by}
+        return int(in_snapshot(self.engine, lambda c: c.scalar(_SQL["unreadable"], values)))
+
     def all(self, limit: int = 100) -> list[Job]:
         """The last ones, the newest first."""
         return self._jobs(None, limit)
@@ -121,5 +141,11 @@ def _job(row: Mapping[Any, Any]) -> Job:
     report = values.pop("report")
     for when in ("created", "started", "ended"):
         values[when] = values.pop(f"{when}_at")
-    prune = bool(values.pop("prune"))
-    return Job(**values, prune=prune, report=json.loads(report) if report else None)
+    for flag in ("prune", "retry"):
+        values[flag] = bool(values[flag])
+    only_files = values.pop("only_files")
+    return Job(
+        **values,
+        only_files=json.loads(only_files) if only_files else None,
+        report=json.loads(report) if report else None,
+    )

@@ -31,13 +31,18 @@ def index(
     prune: Annotated[
         bool, typer.Option("--prune/--no-prune", help="Remove documents whose files are gone.")
     ] = False,
+    retry: Annotated[
+        bool,
+        typer.Option("--retry/--no-retry", help="Read what failed before, though it is unchanged."),
+    ] = False,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
     """Index a directory: what is new or changed, and nothing twice.
 
-    A file that cannot be read never stops the run: it is listed at the end with its reason,
-    tried again next time, and the exit code is 3.
+    A file that cannot be read never stops the run: it is listed at the end with its reason, read
+    again when it has changed, and the exit code is 3. Files that hold keys or passwords, as the
+    configuration does, are passed over.
 
     \b
     kb index ~/handbook
@@ -49,7 +54,7 @@ def index(
     from kb.cli.render import show_report
 
     with opened(config) as knowledge_base:
-        report = indexed(knowledge_base, path, name=name, prune=prune)
+        report = indexed(knowledge_base, path, name=name, prune=prune, retry=retry)
     if as_json:
         print_json(report_values(report))
     else:
@@ -64,14 +69,23 @@ def indexed(
     *,
     name: str | None = None,
     prune: bool = False,
+    retry: bool = False,
 ) -> "IndexReport":
     from kb.cli.progress import index_progress
+    from kb.indexing.run import Scope
 
     if directory := path or knowledge_base.config.documents.path:
         say(f"Indexing {directory}")
     try:
         with index_progress(ERR) as show:
-            return knowledge_base.index(path, name=name, prune=prune, on_progress=show, say=say)
+            return knowledge_base.index(
+                path,
+                name=name,
+                prune=prune,
+                scope=Scope(retry=retry),
+                on_progress=show,
+                say=say,
+            )
     except KeyboardInterrupt:
         say("What was indexed so far is kept; the next run goes on from there.")
         raise

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kb.doctor import Check
     from kb.indexing.report import IndexReport
 
+_MOST_NAMED = 5  # hard links
 _EXCERPT_CHARACTERS = 280
 _AFTER_SPACE = re.compile(r"(?<=\s)")
 _MARKUP = re.compile(r"(?<!\S)#{1,6}\s+|\*\*")
@@ -160,14 +161,26 @@ def show_report(console: Console, report: "IndexReport") -> None:
     if report.missing:
         gone = f"Gone from the directory, but still answering: {report.missing}. --prune removes."
         console.print(Text(gone, "yellow"), soft_wrap=True)
+    if report.hard_linked:
+        named = ", ".join(map(one_line, report.hard_linked[:_MOST_NAMED]))
+        more = ", …" if len(report.hard_linked) > _MOST_NAMED else ""
+        told = f"Files with other names elsewhere (hard links): {len(report.hard_linked)}"
+        console.print(Text(f"{told}: {named}{more}", "yellow"), soft_wrap=True)
+    _show_files(console, Text("Passed over:", "yellow"), report.passed_over)
     show_failures(console, report.failed)
+    if report.unread:
+        again = "Not read again, as they failed before and are unchanged"
+        console.print(Text(f"{again}: {report.unread}. --retry reads them.", "yellow"))
 
 
 def show_failures(console: Console, failures: Sequence[tuple[str, str]]) -> None:
-    if not failures:
-        return
-    console.print(Text("Not indexed:", "red"))
-    for path, reason in failures:
+    _show_files(console, Text("Not indexed:", "red"), failures)
+
+
+def _show_files(console: Console, heading: Text, files: Sequence[tuple[str, str]]) -> None:
+    if files:
+        console.print(heading)
+    for path, reason in files:
         line = Text.assemble((one_line(path), "bold"), f": {one_line(reason)}")
         _show_wrapped(console, line, indent=2)
 

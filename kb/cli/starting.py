@@ -1,5 +1,6 @@
 """`kb init` and `kb setup`."""
 
+import os
 import re
 from importlib import resources
 from pathlib import Path
@@ -43,7 +44,8 @@ def _write_starting_config(file: Path) -> None:
     starting = resources.files("kb").joinpath("starting_config.yaml").read_text("utf-8")
     name = database_name(file.absolute().parent)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("x", encoding="utf-8") as target:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # keys may follow
+    with os.fdopen(descriptor, "w", encoding="utf-8") as target:
         target.write(starting.replace(f"{'name: kb':<30}", f"{f'name: {name}':<29} ", 1))
 
 

@@ -22,6 +22,10 @@ class UnreadableFile(KBError):
     """A file without usable text; the message is the reason that users see."""
 
 
+class UnreadableNow(UnreadableFile):
+    """A file that may be read another time though it stays as it is."""
+
+
 @dataclass(frozen=True)
 class Chunk:
     """Where a chunk lies in its section, and what completes its text."""

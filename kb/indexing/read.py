@@ -22,6 +22,7 @@ from kb.indexing.document import (
     Scalar,
     Section,
     UnreadableFile,
+    UnreadableNow,
 )
 from kb.indexing.language import detect_language, language_code
 from kb.indexing.markdown import first_headings
@@ -92,7 +93,8 @@ def read(path: Path) -> ReadDocument:
     except RecursionError as error:
         raise UnreadableFile("nested too deeply") from error
     except OSError as error:
-        raise UnreadableFile(f"cannot be read: {error.strerror or error}") from error
+        kind = UnreadableNow if error.filename else UnreadableFile  # else of what is in the file
+        raise kind(f"cannot be read: {error.strerror or error}") from error
     except Exception as error:  # a parser raises anything over a broken file
         what = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_TITLE]
         raise UnreadableFile(f"not a valid {suffix} file ({what})") from error
@@ -112,7 +114,7 @@ def _extract(path: Path, reader: str) -> Extract:
     try:
         module = import_module(f"kb.indexing.readers.{reader}")
     except ModuleNotFoundError as error:
-        raise UnreadableFile(
+        raise UnreadableNow(
             f"reading it needs {error.name}: pip install 'mariadb-kb[office]'"
         ) from error
     return cast("Extract", module.read(path))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kb.indexing.charset import clean
-from kb.indexing.document import UnreadableFile
+from kb.indexing.document import UnreadableFile, UnreadableNow
 from kb.indexing.read import read
 from kb.indexing.worker import OUT_OF_MEMORY, READY
 
@@ -38,7 +38,8 @@ def _answer(path: Path) -> bytes:
         document = read(path)
         answer = json.dumps(asdict(document), ensure_ascii=False)
     except UnreadableFile as error:
-        answer = json.dumps({"reason": clean(str(error))}, ensure_ascii=False)
+        refusal = {"reason": clean(str(error)), "lasts": not isinstance(error, UnreadableNow)}
+        answer = json.dumps(refusal, ensure_ascii=False)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     return f"{answer}\n".encode()

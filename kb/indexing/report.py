@@ -9,6 +9,9 @@ class IndexReport:
     """Counts of documents, chunks written, and (path, reason) of each failure.
 
     `missing` documents are gone from the directory but still answer, as nothing was pruned.
+    `unread` of the failures are of files that did not change since, and were not read again.
+    `passed_over` are (path, reason) of files that hold secrets, which are no documents, and
+    `hard_linked` the paths of documents that have other names elsewhere.
     """
 
     added: int = 0
@@ -19,6 +22,9 @@ class IndexReport:
     chunks: int = 0
     seconds: float = 0.0
     missing: int = 0
+    unread: int = 0
+    passed_over: list[tuple[str, str]] = field(default_factory=list)
+    hard_linked: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,10 @@ class Tally:
     missing: int = 0
     embedded: int = 0
     chunks: int = 0
+    unread: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+    passed_over: list[tuple[str, str]] = field(default_factory=list)
+    hard_linked: list[str] = field(default_factory=list)
 
     def begin(self, total: int) -> None:
         self.total = total
@@ -67,8 +76,17 @@ class Tally:
         self.failed.append((path, reason))
         self._tell()
 
+    def leave_unread(self, path: str, reason: str) -> None:
+        self.unread += 1
+        self.fail(path, reason)
+
+    def pass_over(self, path: str, reason: str) -> None:
+        self.passed_over.append((path, reason))
+        self._tell()
+
     def _tell(self) -> None:
-        files = self.added + self.changed + self.unchanged + len(self.failed)
+        told = len(self.failed) + len(self.passed_over)
+        files = self.added + self.changed + self.unchanged + told
         self.on_progress(Progress(min(files, self.total), self.total, self.embedded))
 
     def report(self, seconds: float) -> IndexReport:
@@ -81,4 +99,7 @@ class Tally:
             chunks=self.chunks,
             seconds=round(seconds, 2),
             missing=self.missing,
+            unread=self.unread,
+            passed_over=list(self.passed_over),
+            hard_linked=list(self.hard_linked),
         )

@@ -3,21 +3,23 @@
 import hashlib
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from llama_index.core.schema import TextNode
 
-from kb.indexing.document import ReadDocument, UnreadableFile
+from kb.indexing.document import ReadDocument, UnreadableFile, UnreadableNow
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.report import IndexReport, Progress, Tally
+from kb.indexing.secret_files import HEAD_BYTES, OwnFiles, why_secret, why_secret_file
 from kb.indexing.split import EMBEDDED_KEYS, split
-from kb.indexing.walk import FoundFile, Skipped, storable, walk
+from kb.indexing.walk import Found, FoundFile, PassedOver, Skipped, storable, walk
 from kb.indexing.worker import ReadWorker
 from stores.documents import DocumentRegistry, IndexedDocument, KnownDocument, document_id
 from stores.errors import RootConflict, StoreError, StoreUnavailable
@@ -28,7 +30,25 @@ _CHUNKS_A_GROUP = 64  # a call to the embedding model; written together, so that
 _FILES_AHEAD = 4
 _ROOT_CHARACTERS = 190
 
+_TOO_MANY_FAILURES = "it was not read, as too many of these files cannot be read"
+
 _Read = Callable[[Path], Future[ReadDocument]]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How much of a directory is looked at.
+
+    `only` are names of files in it, None for all. `retry` reads what could not be read before
+    though it did not change. After `most_failures` no more files are read.
+    """
+
+    only: Sequence[str] | None = None
+    retry: bool = False
+    most_failures: int | None = None
+
+
+EVERYTHING: Final = Scope()
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,7 @@ class _Place:
     directory: Path
     named: Path  # the directory as the user calls it, which may be a link
     part: Path | None = None
+    only: Sequence[str] | None = None
 
     @property
     def prefix(self) -> str:
@@ -51,16 +72,27 @@ class _Place:
     def is_one_file(self) -> bool:
         return self.part is not None and not self.part.is_dir()
 
-    def walked(self) -> tuple[list[FoundFile], list[Skipped]]:
-        found = [self._below_root(each) for each in walk(self.part or self.directory)]
-        files = [each for each in found if isinstance(each, FoundFile)]
-        return files, [each for each in found if isinstance(each, Skipped)]
+    def walk(self, own: OwnFiles) -> Iterator[Found]:
+        if self.only is None:
+            yield from map(self._below_root, walk(self.part or self.directory, own))
+        for name in self.only or ():
+            yield from self._walk_one(name, own)
 
-    def _below_root(self, found: FoundFile | Skipped) -> FoundFile | Skipped:
+    def _walk_one(self, name: str, own: OwnFiles) -> Iterator[Found]:
+        file = self.directory / name
+        try:
+            if file.is_symlink():
+                yield Skipped(name, "it is a link")
+            else:
+                yield from walk(file, own)
+        except UnreadableFile as error:  # it is gone again
+            yield Skipped(name, str(error))
+
+    def _below_root(self, found: Found) -> Found:
         if self.is_one_file and self.part:
             relative = storable(self.part.relative_to(self.directory).as_posix())
         else:
-            relative = self.prefix + found.relative
+            relative = (self.prefix + found.relative).rstrip("/")
         return replace(found, relative=relative)
 
 
@@ -72,8 +104,16 @@ class Indexer:
     embedder: ChunkEmbedder
     on_progress: Callable[[Progress], None] = lambda _: None
     say: Callable[[str], None] = lambda _: None
+    own: OwnFiles = field(default_factory=OwnFiles)
 
-    def index(self, path: Path, *, name: str | None = None, prune: bool = False) -> IndexReport:
+    def index(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        prune: bool = False,
+        scope: Scope = EVERYTHING,
+    ) -> IndexReport:
         """Bring the root up to date with the directory (or the one file) at `path`.
 
         Raises RootConflict, ModelUnavailable or StoreUnavailable; what was written until then
@@ -81,11 +121,13 @@ class Indexer:
         """
         started = time.monotonic()
         place = self._place(Path(os.path.abspath(path)), name)  # noqa: PTH100 - drops `..`, keeps links
+        place = replace(place, only=scope.only)
         tally = Tally(self.on_progress)
         with self.registry.indexing(place.root, self._waiting(place.root)) as still_alone:
             self._claim(place)
-            run = _Run(self.registry, self.embedder, place, tally)
-            run.index(prune=prune, still_alone=still_alone)
+            known = self.registry.known(place.root)
+            run = _Run(self.registry, self.embedder, place, scope, known, tally)
+            run.index(self.own, prune=prune, still_alone=still_alone)
         return tally.report(time.monotonic() - started)
 
     def _place(self, path: Path, name: str | None) -> _Place:
@@ -150,46 +192,64 @@ class _Run:
     registry: DocumentRegistry
     embedder: ChunkEmbedder
     place: _Place
+    scope: Scope
+    known: dict[str, KnownDocument]
     tally: Tally
 
     @property
     def root(self) -> str:
         return self.place.root
 
-    def index(self, *, prune: bool, still_alone: Callable[[], bool]) -> None:
-        known = self.registry.known(self.root)
-        files, skipped = self.place.walked()
-        self.tally.begin(len(files) + len(skipped))
-        for each in skipped:
-            self._fail(each.relative, each.reason)
+    def index(self, own: OwnFiles, *, prune: bool, still_alone: Callable[[], bool]) -> None:
+        found = list(self.place.walk(own))
+        files = [each for each in found if isinstance(each, FoundFile)]
+        self.tally.begin(len(found))
+        self.tally.hard_linked += _hard_linked(files)
+        for each in found:
+            if isinstance(each, Skipped):
+                self._fail(each.relative, each.reason)
+            elif isinstance(each, PassedOver):
+                self._pass_over(each.relative, each.reason)
         with _reading() as read:
-            for group in _grouped(self._documents(self._changed(files, known), read)):
+            for group in _grouped(self._documents(self._changed(files), read)):
                 self._write(group)
-        if not self.place.is_one_file:
-            self._forget(known, files, skipped, prune=prune and still_alone())
+        if not self.place.is_one_file and self.place.only is None:
+            self._forget(found, prune=prune and still_alone())
 
-    def _changed(
-        self, files: Iterable[FoundFile], known: dict[str, KnownDocument]
-    ) -> Iterator[_Changed]:
+    def _changed(self, files: Iterable[FoundFile]) -> Iterator[_Changed]:
         for file in files:
-            last = known.get(file.relative)
+            last = self.known.get(file.relative)
             try:
-                content_hash = _content_hash(file.path)
+                content_hash, secret = _look_into(file.path)
             except OSError as error:
                 self._fail(file.relative, f"cannot be read: {error.strerror}")
                 continue
-            if last and last.is_current(content_hash):
+            if secret:
+                self._pass_over(file.relative, secret)
+            elif last and last.is_current(content_hash):
                 self.tally.keep()
+            elif last and last.has_failed(content_hash) and not self.scope.retry:
+                self.tally.leave_unread(file.relative, last.reason or "")
             else:
                 yield _Changed(file, content_hash, is_new=not (last and last.stored))
 
     def _documents(self, changed: Iterator[_Changed], read: _Read) -> Iterator[_Split]:
         """Read a few files ahead, so that parsing and embedding overlap."""
-        for each, reading in _ahead(changed, read):
+        for each, reading in _ahead(self._readable(changed), read):
             try:
                 yield self._split(each, reading.result())
-            except (UnreadableFile, OSError) as error:
+            except (UnreadableNow, OSError) as error:
                 self._fail(each.file.relative, str(error))
+            except UnreadableFile as error:
+                self._fail(each.file.relative, str(error), each.content_hash)
+
+    def _readable(self, changed: Iterator[_Changed]) -> Iterator[_Changed]:
+        most = self.scope.most_failures
+        for each in changed:
+            if most is not None and len(self.tally.failed) >= most:
+                self._fail(each.file.relative, _TOO_MANY_FAILURES)
+            else:
+                yield each
 
     def _split(self, changed: _Changed, read: ReadDocument) -> _Split:
         file = changed.file
@@ -224,30 +284,33 @@ class _Run:
             else:
                 self.tally.write(len(each.chunks), is_new=each.is_new)
 
-    def _forget(
-        self,
-        known: dict[str, KnownDocument],
-        files: list[FoundFile],
-        skipped: list[Skipped],
-        *,
-        prune: bool,
-    ) -> None:
+    def _forget(self, found: list[Found], *, prune: bool) -> None:
         """Remove what is gone; what could not be looked at is not gone."""
-        seen = {file.relative for file in files} | {each.relative for each in skipped}
-        hidden = tuple(f"{each.relative}/" for each in skipped)
-        for path, document in known.items():
+        seen = {each.relative for each in found}
+        hidden = tuple(f"{each.relative}/" for each in found if isinstance(each, Skipped))
+        for path, document in self.known.items():
             if path in seen or f"{path}/".startswith(hidden):
                 continue
             if not path.startswith(self.place.prefix):
                 continue
-            if prune or not document.chunks:
-                self.registry.remove(document.id)
-                self.tally.removed += bool(document.chunks)
+            if prune or not document.chunks or why_secret_file(self.place.directory / path):
+                self._remove(document)
             else:
                 self.tally.missing += 1
 
-    def _fail(self, path: str, reason: str) -> None:
-        self.registry.fail(self.root, path, reason)
+    def _remove(self, document: KnownDocument) -> None:
+        self.registry.remove(document.id)
+        self.tally.removed += bool(document.chunks)
+
+    def _pass_over(self, path: str, reason: str) -> None:
+        """Also forget what was indexed of it, or below it, before it was known for what it is."""
+        below = f"{path}/" if path else ""
+        for each in [each for each in self.known if each == path or each.startswith(below)]:
+            self._remove(self.known.pop(each))
+        self.tally.pass_over(path or self.place.directory.name, reason)
+
+    def _fail(self, path: str, reason: str, failed_hash: str | None = None) -> None:
+        self.registry.fail(self.root, path, reason, failed_hash)
         self.tally.fail(path, reason)
 
 
@@ -262,9 +325,19 @@ def _root_name(name: str) -> str:
     return name
 
 
-def _content_hash(path: Path) -> str:
+def _look_into(path: Path) -> tuple[str, str | None]:
+    """Return the hash of the content, and why it is secret."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.sha256(_PIPELINE)).hexdigest()
+        secret = why_secret(path.name, file.read(HEAD_BYTES))
+        file.seek(0)
+        return hashlib.file_digest(file, lambda: hashlib.sha256(_PIPELINE)).hexdigest(), secret
+
+
+def _hard_linked(files: Iterable[FoundFile]) -> list[str]:
+    """The paths of files that have names elsewhere, where others may change them."""
+    files = list(files)
+    here = Counter(file.identity for file in files)
+    return [file.relative for file in files if file.names > here[file.identity]]
 
 
 @contextmanager

@@ -2,14 +2,16 @@
 
 import mimetypes
 import os
+import stat
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
 from kb.indexing.document import UnreadableFile
+from kb.indexing.secret_files import Identity, OwnFiles, why_secret
 
 IGNORE_FILE = ".kbignore"
 _WITHOUT_TEXT = ("image/", "audio/", "video/", "font/")  # nobody expects these to answer
@@ -22,11 +24,22 @@ class FoundFile:
     relative: str
     """Posix, NFC, always valid Unicode: a stable name of the file below its root."""
     size: int
+    identity: Identity = field(default=(0, 0), compare=False)
+    names: int = field(default=1, compare=False)
+    """Hard links to it, wherever they are."""
 
 
 @dataclass(frozen=True)
 class Skipped:
     """A name that a user would miss; a directory stands for all that is below it."""
+
+    relative: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A file that is no document, or a directory with all that is below it."""
 
     relative: str
     reason: str
@@ -51,31 +64,45 @@ class _Directory:
         return False
 
 
-_Entry = _Directory | FoundFile | Skipped
+Found = FoundFile | Skipped | PassedOver
+_Entry = _Directory | Found
 
 
-def walk(root: Path) -> Iterator[FoundFile | Skipped]:
+def walk(root: Path, own: OwnFiles | None = None) -> Iterator[Found]:
     """Yield the files below `root` in a fixed order; a file as root is found below its parent.
 
-    Links are not followed: what one inside the root names is found in its own place.
-    Raises UnreadableFile when the root itself cannot be read.
+    Links are not followed: what one inside the root names is found in its own place. What is kb's
+    own is passed over, and so are files that by their names hold secrets. Raises UnreadableFile
+    when the root itself cannot be read.
     """
-    root = root.resolve()
+    root, own = root.resolve(), own or OwnFiles()
     if not root.exists():
         raise UnreadableFile(f"{root} does not exist")
-    if root.is_file():
-        yield FoundFile(root, storable(root.name), root.stat().st_size)
+    is_file = root.is_file()
+    name = storable(root.name) if is_file else ""
+    if reason := own.why_refused(root) or (why_secret(name) if is_file else None):
+        yield PassedOver(name, reason)
+        return
+    if is_file:
+        yield _file(root, name, root.stat())
         return
     pending: list[_Entry] = [_Directory(root)]
     while pending:
         entry = pending.pop()
         if isinstance(entry, _Directory):
-            pending.extend(reversed(_entries(entry, root)))
+            pending.extend(reversed(_entries(entry, root, own)))
         else:
             yield entry
 
 
-def _entries(directory: _Directory, root: Path) -> list[_Entry]:
+def _file(path: Path, relative: str, status: os.stat_result) -> FoundFile | Skipped:
+    if not stat.S_ISREG(status.st_mode):
+        return Skipped(relative, "it is not a regular file")
+    identity = (status.st_dev, status.st_ino)
+    return FoundFile(path, relative, status.st_size, identity, status.st_nlink)
+
+
+def _entries(directory: _Directory, root: Path, own: OwnFiles) -> list[_Entry]:
     try:
         directory = _with_own_rules(directory)
         with os.scandir(directory.path) as scan:
@@ -91,13 +118,14 @@ def _entries(directory: _Directory, root: Path) -> list[_Entry]:
         if relative in found:
             collisions.append(Skipped(relative, "another file here has the same name in Unicode"))
         else:
-            found[relative] = _classify(directory, relative, entry, root)
+            found[relative] = _classify(directory, relative, entry, root, own)
     return [entry for entry in found.values() if entry is not None] + collisions
 
 
 def _is_wanted(entry: os.DirEntry[str]) -> bool:
+    """Hidden files are none of ours, but of those that hold secrets it is said."""
     if entry.name.startswith("."):
-        return False
+        return why_secret(entry.name) is not None and not entry.is_dir(follow_symlinks=False)
     return may_have_text(entry.name) or entry.is_dir(follow_symlinks=False)
 
 
@@ -122,20 +150,24 @@ def _with_own_rules(directory: _Directory) -> _Directory:
 
 
 def _classify(
-    directory: _Directory, relative: str, entry: os.DirEntry[str], root: Path
+    directory: _Directory, relative: str, entry: os.DirEntry[str], root: Path, own: OwnFiles
 ) -> _Entry | None:
     """Tell what an entry is; None for what nobody misses."""
     try:
         is_directory = entry.is_dir(follow_symlinks=False)
         if directory.ignores(f"{relative}/" if is_directory else relative):
             return None
-        if entry.is_symlink():
-            return _link(relative, entry, root)
+        status = entry.stat(follow_symlinks=False)
+        reason = own.why_passed_over((status.st_dev, status.st_ino))
+        if not is_directory:
+            reason = reason or why_secret(entry.name)
+        if reason:
+            return PassedOver(relative, reason)
         if is_directory:
             return _Directory(Path(entry.path), relative, directory.rules)
-        if not entry.is_file():
-            return Skipped(relative, "it is not a regular file")
-        return FoundFile(Path(entry.path), relative, entry.stat().st_size)
+        if entry.is_symlink():
+            return _link(relative, entry, root)
+        return _file(Path(entry.path), relative, status)
     except OSError as error:
         return Skipped(relative, f"it is unreadable: {_why(error)}")
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from kb.indexing.document import Chunk, ReadDocument, Section, UnreadableFile
+from kb.indexing.document import Chunk, ReadDocument, Section, UnreadableFile, UnreadableNow
 
 COMMAND = (sys.executable, "-P", "-X", "utf8", "-m", "kb.indexing.reader_process")
 READY = b"ready\n"
 OUT_OF_MEMORY = 77
 """Exit status of a child that ran out of memory."""
+MOST_MEMORY = 512_000_000
+"""Bytes of address space; 3,000 pages of PDF and 20 million characters took 340 million."""
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 """Of the environment; keys and passwords stay here."""
 
@@ -23,7 +25,7 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_L
 class ReadWorker:
     """Reads one file at a time in a child process, and replaces the child that a file broke."""
 
-    def __init__(self, *, seconds: float = 30.0, memory: int = 1_500_000_000) -> None:
+    def __init__(self, *, seconds: float = 30.0, memory: int = MOST_MEMORY) -> None:
         self._seconds = seconds
         self._memory = memory
         self._child: subprocess.Popen[bytes] | None = None
@@ -48,7 +50,7 @@ class ReadWorker:
         """Read a file; raise UnreadableFile for what is broken, too slow or too large."""
         answer = self._ask(path)
         if "reason" in answer:
-            raise UnreadableFile(answer["reason"])
+            raise (UnreadableFile if answer["lasts"] else UnreadableNow)(answer["reason"])
         sections = tuple(map(_section, answer.pop("sections")))
         return ReadDocument(**answer, sections=sections)
 
@@ -66,7 +68,7 @@ class ReadWorker:
             self._child = None
             with suppress(subprocess.TimeoutExpired):
                 child.wait(1)
-            raise UnreadableFile(self._cause(_end(child)))
+            raise self._cause(_end(child))
         return json.loads(line)
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -81,13 +83,15 @@ class ReadWorker:
             raise RuntimeError(f"The reader process ended with {status}: {' '.join(COMMAND)}")
         return child
 
-    def _cause(self, status: int) -> str:
+    def _cause(self, status: int) -> UnreadableFile:
         if status == -signal.SIGALRM:
-            return f"took longer than {self._seconds:g} s"
+            return UnreadableFile(f"took longer than {self._seconds:g} s")
         if status == OUT_OF_MEMORY:
-            return f"needed more than {self._memory / 1e9:g} GB of memory"
+            return UnreadableFile(f"needed more than {self._memory / 1e6:g} MB of memory")
+        if status in (-signal.SIGKILL, -signal.SIGTERM):
+            return UnreadableNow("the parser was ended from outside")
         death = f"signal {-status}" if status < 0 else f"exit status {status}"
-        return f"the parser crashed ({death})"
+        return UnreadableFile(f"the parser crashed ({death})")
 
 
 def _section(answer: dict[str, Any]) -> Section:

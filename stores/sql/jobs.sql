@@ -1,12 +1,14 @@
 -- waiting --
 -- A job that nobody has begun and that does the same.
 SELECT id FROM kb_job
-WHERE status = 'queued' AND path = :path AND root <=> :root AND prune = :prune LIMIT 1
+WHERE status = 'queued' AND path = :path AND root <=> :root AND prune = :prune
+  AND only_files <=> :only_files AND retry = :retry AND asked_by <=> :asked_by
+LIMIT 1
 
 -- add --
 -- A new job.
-INSERT INTO kb_job (id, path, root, prune, asked_by)
-VALUES (:id, :path, :root, :prune, :asked_by)
+INSERT INTO kb_job (id, path, root, only_files, prune, retry, asked_by)
+VALUES (:id, :path, :root, :only_files, :prune, :retry, :asked_by)
 
 -- next --
 -- The oldest job that nobody does, or whose process is dead; others look past the one taken.
@@ -39,10 +41,16 @@ WHERE id = :id AND owner = :owner
 
 -- jobs --
 -- One job, or the last ones, the newest first.
-SELECT id, path, root, prune, asked_by, status, files, total, chunks, report, error, created_at,
-  started_at, ended_at
+SELECT id, path, root, only_files, prune, retry, asked_by, status, files, total, chunks, report,
+  error, created_at, started_at, ended_at
 FROM kb_job WHERE :id IS NULL OR id = :id ORDER BY number DESC LIMIT :limit
 
 -- forget --
 -- Jobs that are long over.
 DELETE FROM kb_job WHERE ended_at < UTC_TIMESTAMP(6) - INTERVAL 30 DAY
+
+-- unreadable --
+-- How many files of somebody's last day could not be read.
+SELECT COALESCE(SUM(JSON_LENGTH(report, '$.failed')), 0) FROM kb_job
+WHERE asked_by = :asked_by AND (only_files IS NOT NULL OR retry)
+  AND ended_at > UTC_TIMESTAMP(6) - INTERVAL 1 DAY

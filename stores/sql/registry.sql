@@ -55,7 +55,7 @@ SELECT root FROM kb_indexing WHERE root = :root FOR UPDATE NOWAIT
 
 -- documents --
 -- What is known of the files of a root, and how many of their chunks are really there.
-SELECT id, path, status, reason, content_hash, chunks,
+SELECT id, path, status, reason, content_hash, failed_hash, chunks,
   (SELECT COUNT(*) FROM {table} AS chunk WHERE chunk.document_id = kb_document.id) AS stored
 FROM kb_document WHERE root = :root
 
@@ -65,20 +65,25 @@ INSERT INTO kb_document (id, root, path, status, reason, content_hash, size, mod
   media_type, title, language, chunks, indexed_at, checked_at)
 VALUES (:id, :root, :path, 'indexed', NULL, :content_hash, :size, :modified_at,
   :media_type, :title, :language, :chunks, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))
-ON DUPLICATE KEY UPDATE status = 'indexed', reason = NULL, content_hash = VALUES(content_hash),
+ON DUPLICATE KEY UPDATE status = 'indexed', reason = NULL, failed_hash = NULL, content_hash = VALUES(content_hash),
   size = VALUES(size), modified_at = VALUES(modified_at), media_type = VALUES(media_type),
   title = VALUES(title), language = VALUES(language), chunks = VALUES(chunks),
   indexed_at = VALUES(indexed_at), checked_at = VALUES(checked_at)
 
 -- fail_document --
 -- A file cannot be read; what was last indexed of it stays.
-INSERT INTO kb_document (id, root, path, status, reason, checked_at)
-VALUES (:id, :root, :path, 'failed', :reason, UTC_TIMESTAMP(6))
-ON DUPLICATE KEY UPDATE status = 'failed', reason = VALUES(reason), checked_at = VALUES(checked_at)
+INSERT INTO kb_document (id, root, path, status, reason, failed_hash, checked_at)
+VALUES (:id, :root, :path, 'failed', :reason, :failed_hash, UTC_TIMESTAMP(6))
+ON DUPLICATE KEY UPDATE status = 'failed', reason = VALUES(reason),
+  failed_hash = VALUES(failed_hash), checked_at = VALUES(checked_at)
 
 -- remove_document --
 -- A file is gone.
 DELETE FROM kb_document WHERE id = :id
+
+-- forget_upload --
+-- Whoever has uploaded it may keep another in its place.
+DELETE FROM kb_upload WHERE id = :id
 
 -- totals --
 -- What is in the knowledge base.

@@ -39,6 +39,7 @@ def settings(database: sa.URL, models: FakeModels) -> dict[str, dict[str, Any]]:
 def write(folder: Path, settings: dict[str, dict[str, Any]]) -> Path:
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(settings), "utf-8")
+    file.chmod(0o600)
     return file
 
 
@@ -80,6 +81,32 @@ def test_failed_documents_are_a_warning(tmp_path, settings):
     assert found.state == "warn"
     assert "not indexed: 1" in found.seen
     assert "kb status" in found.advice
+
+
+def test_a_secret_that_others_can_read_is_a_warning(tmp_path, settings):
+    file = write(tmp_path, settings)
+    file.chmod(0o644)
+    found = next(iter(examine(file)))
+    assert found.state == "warn"
+    assert "holds database.url, llm.api_key, and other accounts" in found.seen
+    assert f"chmod 600 {file}" in found.advice
+    assert "canary" not in str(found)
+    settings["llm"]["api_key"] = "${OPENAI_API_KEY:}"
+    settings["database"]["url"] = "mariadb+mariadbconnector://kb:${PASSWORD:}@localhost/kb"
+    write(tmp_path, settings).chmod(0o644)
+    assert next(iter(examine(file))).state == "ok"
+
+
+def test_secrets_among_the_documents_are_a_warning(tmp_path, settings, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setattr("kb.indexing.run.why_secret", lambda *_: None)
+        index(tmp_path, settings, good="Words.", old="llm:\n  api_key: sk-canary\n")
+    found = checks(tmp_path, settings)["Secrets"]
+    assert found.state == "warn"
+    assert str(tmp_path / "docs" / "old.md") in found.seen
+    with KnowledgeBase.open(tmp_path / "config.yaml") as knowledge_base:
+        assert knowledge_base.index(tmp_path / "docs").removed == 1
+    assert checks(tmp_path, settings)["Secrets"].state == "ok"
 
 
 def test_a_collection_of_another_model_fails(tmp_path, settings):

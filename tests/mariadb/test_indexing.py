@@ -16,9 +16,11 @@ from fake_models import HashEmbedding
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
 
+from kb.indexing.document import ReadDocument, UnreadableNow
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.report import IndexReport, Progress
-from kb.indexing.run import Indexer
+from kb.indexing.run import Indexer, Scope
+from kb.indexing.worker import ReadWorker
 from stores.collection import open_collection
 from stores.documents import DocumentRegistry
 from stores.embedding_cache import EmbeddingCache
@@ -284,6 +286,85 @@ def test_one_bad_file_stops_nothing_and_is_retried(knowledge: Knowledge, handboo
     (handbook / "broken.txt").write_text("Mended in another format.")
     assert counts(knowledge.index(handbook)) == (1, 0, 0, 3, 0)
     assert knowledge.registry.failures() == []
+
+
+def test_a_file_that_failed_is_read_again_only_when_it_changed_or_on_request(
+    knowledge: Knowledge, handbook: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (handbook / "noise.md").write_bytes(bytes(range(256)) * 4)
+    first = knowledge.index(handbook)
+    read: list[str] = []
+    real = ReadWorker.read
+
+    def spy(worker: ReadWorker, path: Path) -> ReadDocument:
+        read.append(path.name)
+        return real(worker, path)
+
+    monkeypatch.setattr(ReadWorker, "read", spy)
+    again = knowledge.index(handbook)
+    assert (again.failed, again.unread, read) == (first.failed, 1, [])
+    on_request = knowledge.index(handbook, scope=Scope(retry=True))
+    assert (on_request.failed, on_request.unread, read) == (first.failed, 0, ["noise.md"])
+    (handbook / "noise.md").write_text("Words by now.")
+    assert counts(knowledge.index(handbook)) == (1, 0, 0, 3, 0)
+    assert counts(knowledge.index(handbook)) == (0, 0, 0, 4, 0)
+
+
+def test_what_may_be_read_another_time_is_tried_again(
+    knowledge: Knowledge, handbook: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_its_library(worker: ReadWorker, path: Path) -> ReadDocument:
+        raise UnreadableNow("reading it needs a library")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ReadWorker, "read", without_its_library)
+        assert len(knowledge.index(handbook).failed) == 3
+    assert counts(knowledge.index(handbook)) == (3, 0, 0, 0, 0)
+
+
+def test_only_some_files_are_looked_at_and_too_many_failures_end_the_reading(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    for number in range(12):
+        (handbook / f"noise{number:02}.md").write_bytes(bytes(range(256)) * (number + 1))
+    one = knowledge.index(handbook, scope=Scope(only=["faq.html", "gone.md"]))
+    assert (one.added, one.missing) == (1, 0)
+    assert [path for path, _ in one.failed] == ["gone.md"]
+    names = [f"noise{number:02}.md" for number in range(12)]
+    few = knowledge.index(handbook, scope=Scope(only=names, most_failures=2))
+    unread = [path for path, reason in few.failed if "was not read" in reason]
+    assert len(few.failed) == 12
+    assert len(unread) >= 5
+    assert knowledge.index(handbook).unread == 12 - len(unread)
+
+
+def test_secrets_are_passed_over_and_forgotten_if_they_were_indexed(
+    knowledge: Knowledge, handbook: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (handbook / "old config.txt").write_text("llm:\n  api_key: sk-canary\n")
+    (handbook / "policies" / "server.pem").write_text("canary of a key")
+    (handbook / "prod.env").write_text("PASSWORD=canary")
+    with monkeypatch.context() as earlier:
+        for module in ("run", "walk"):
+            earlier.setattr(f"kb.indexing.{module}.why_secret", lambda *_: None)
+        assert counts(knowledge.index(handbook)) == (6, 0, 0, 0, 0)
+    assert len(knowledge.found_by_words("canary")) == 3
+    (handbook / ".kbignore").write_text("prod.env")
+    report = knowledge.index(handbook)
+    assert counts(report) == (0, 0, 3, 3, 0)
+    assert [path for path, _ in report.passed_over] == ["policies/server.pem", "old config.txt"]
+    assert knowledge.found_by_words("canary") == []
+    alone = knowledge.index(handbook / "old config.txt")
+    assert (counts(alone), len(alone.passed_over)) == ((0, 0, 0, 0, 0), 1)
+
+
+def test_files_with_other_names_elsewhere_are_told(
+    knowledge: Knowledge, handbook: Path, tmp_path: Path
+) -> None:
+    os.link(handbook / "faq.html", tmp_path / "elsewhere.html")
+    os.link(handbook / "délais.txt", handbook / "deadlines.txt")
+    report = knowledge.index(handbook)
+    assert (report.added, report.hard_linked) == (4, ["faq.html"])
 
 
 def test_a_good_file_that_turns_to_noise_keeps_its_last_good_version(

@@ -153,6 +153,24 @@ def test_a_report_counts_and_names_what_failed_and_what_is_missing(screen):
     assert screen.lines[-1] == "  a/broken.pdf: no text in it"
 
 
+def test_a_report_names_what_was_passed_over_not_read_again_and_hard_linked(screen):
+    report = IndexReport(
+        failed=[("a.pdf", "no text")],
+        unread=1,
+        passed_over=[(".env", "it holds secrets")],
+        hard_linked=[f"{number}.md" for number in range(7)],
+    )
+    render.show_report(screen, report)
+    assert "(hard links): 7: 0.md, 1.md, 2.md, 3.md, 4.md, …" in screen.text
+    assert screen.lines[2:] == [
+        "Passed over:",
+        "  .env: it holds secrets",
+        "Not indexed:",
+        "  a.pdf: no text",
+        "Not read again, as they failed before and are unchanged: 1. --retry reads them.",
+    ]
+
+
 def test_a_report_of_nothing_says_so(screen):
     render.show_report(screen, IndexReport())
     assert screen.text == "Documents: none found. 0 chunks written in 0.0 s.\n"
@@ -236,7 +254,13 @@ def test_a_search_explains_itself(screen):
 
 
 def test_the_shapes_of_json():
-    report = IndexReport(added=1, failed=(("a.pdf", "no text"),), chunks=2, seconds=0.5)
+    report = IndexReport(
+        added=1,
+        failed=[("a.pdf", "no text")],
+        chunks=2,
+        seconds=0.5,
+        passed_over=[(".env", "it holds secrets")],
+    )
     assert report_values(report) == {
         "added": 1,
         "changed": 0,
@@ -246,6 +270,9 @@ def test_the_shapes_of_json():
         "chunks": 2,
         "seconds": 0.5,
         "missing": 0,
+        "unread": 0,
+        "passed_over": [{"path": ".env", "reason": "it holds secrets"}],
+        "hard_linked": [],
     }
     assert passage_values(passage("Text", path="a.md", title="A")) == {
         "id": "p",

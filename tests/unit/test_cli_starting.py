@@ -1,12 +1,13 @@
-"""The database of a knowledge base is named after its directory; what is set up is kb's own."""
+"""The starting configuration and its database; what is set up is kb's own."""
 
+import os
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from kb.cli import app
-from kb.cli.starting import database_name
+from kb.cli.starting import _write_starting_config, database_name
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,12 @@ def test_a_server_of_the_users_own_is_not_upgraded(tmp_path):
     told = CliRunner().invoke(app, ("--config", str(file), "setup", "--upgrade"))
     assert told.exit_code == 1
     assert "a server of your own, which kb does not renew" in told.stderr
+
+
+def test_nobody_else_reads_the_starting_configuration(tmp_path):
+    before = os.umask(0)
+    try:
+        _write_starting_config(tmp_path / "new" / "config.yaml")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new" / "config.yaml").stat().st_mode & 0o777 == 0o600

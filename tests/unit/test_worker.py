@@ -92,7 +92,7 @@ def test_an_unreadable_file_has_its_reason_and_spares_the_child(tmp_path, good):
         (
             "text = str(bytearray(10**9))",
             {"memory": 400_000_000},
-            "needed more than 0.4 GB of memory",
+            "needed more than 400 MB of memory",
         ),
         ("os.kill(os.getpid(), signal.SIGSEGV)", {}, "the parser crashed (signal 11)"),
         ("sys.exit(4)", {}, "the parser crashed (exit status 4)"),

@@ -1,0 +1,51 @@
+"""How much each key has uploaded."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from stores.connection import in_transaction
+from stores.sql import statements
+
+_SQL = {name: sa.text(sql) for name, sql in statements("uploads.sql").items()}
+
+
+@dataclass(frozen=True)
+class Amount:
+    """Of files, or the most that there may be; None for as many as come."""
+
+    files: int | None
+    bytes: int | None
+
+    def holds(self, sizes: Iterable[int]) -> bool:
+        sizes = list(sizes)
+        return (self.files is None or len(sizes) <= self.files) and (
+            self.bytes is None or sum(sizes) <= self.bytes
+        )
+
+
+@dataclass(frozen=True)
+class Uploads:
+    engine: sa.Engine
+
+    def reserve(self, key: str, sizes: Mapping[str, int], most: Amount) -> Amount | None:
+        """Note the files that a key uploads, by the ids of their documents.
+
+        When they would be more than `most`, nothing is noted and what there is already is answered.
+        """
+
+        def work(connection: sa.Connection) -> Amount | None:
+            rows = connection.execute(_SQL["kept"], {"uploaded_by": key}).all()
+            kept = {row.id: int(row.bytes) for row in rows}
+            if not most.holds({**kept, **sizes}.values()):
+                return Amount(len(kept), sum(kept.values()))
+            new = [{"id": each, "uploaded_by": key, "bytes": sizes[each]} for each in sizes]
+            connection.execute(_SQL["keep"], new)
+            return None
+
+        return in_transaction(self.engine, work)
+
+    def release(self, ids: Iterable[str]) -> None:
+        gone = [{"id": each} for each in ids]
+        in_transaction(self.engine, lambda connection: connection.execute(_SQL["forget"], gone))
