@@ -192,6 +192,9 @@ class ServeConfig(Section):
     port: Annotated[int, Field(gt=0, lt=65536)] = 8080
     uploads: RelativePath | None = None
     max_upload_mb: Positive = 50
+    upload_files_per_key: Positive | None = 5000
+    upload_mb_per_key: Positive | None = 2000
+    upload_failures_per_day: Positive | None = 50
     requests_per_minute: Positive | None = 600
     tokens_per_day: Positive | None = None
     redis_url: ApiKey = None  # may hold a password

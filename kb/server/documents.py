@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final, Literal
 
 from fastapi import APIRouter, Form, Query, UploadFile
 from llama_index.core.schema import BaseNode, MetadataMode
 from starlette.responses import FileResponse
 
+from kb.indexing.secret_files import HEAD_BYTES, why_secret
 from kb.indexing.walk import may_have_text
 from kb.library import UPLOADS, upload_name
 from kb.server.access import Caller, Reading, Writing
@@ -16,7 +16,9 @@ from kb.server.jobs import job_values
 from kb.server.parts import TheJobs, TheLibrary
 from kb.server.plain import plain
 from kb.server.problems import Problem, missing
+from kb.server.upload_quota import TheQuota
 from stores.document_list import ListedDocument
+from stores.documents import document_id
 from stores.errors import StoreError
 
 router = APIRouter(prefix="/api", tags=["documents"])
@@ -76,29 +78,49 @@ def upload(
     caller: Writing,
     library: TheLibrary,
     jobs: TheJobs,
+    quota: TheQuota,
     replace: Annotated[bool, Form()] = False,  # noqa: FBT002 - a field of a form
 ) -> dict[str, Any]:
     """Keep files, and have them indexed by the job that is named in the answer.
 
-    Those of kinds without text, as pictures are, are `passed_over`.
+    Those of kinds without text, as pictures are, and those that hold keys or passwords are
+    `passed_over`; `reasons` says by their names why the latter are.
     """
     if not caller.sees(UPLOADS):
         raise Problem(403, "The key does not allow this", f"It has no collection {UPLOADS}.")
     named = {_name(each): each for each in files}
     if len(named) < len(files):
         raise Problem(422, "Files have the same name", f"There are {', '.join(named)}.")
-    readable = [name for name in named if may_have_text(name)]
+    secrets = {name: reason for name, file in named.items() if (reason := _why_secret(file))}
+    readable = {
+        name: file for name, file in named.items() if may_have_text(name) and name not in secrets
+    }
     if not readable:
-        raise Problem(422, "Files of this kind are not read", f"They are {', '.join(named)}.")
+        told = [f"{name} ({secrets[name]})" if name in secrets else name for name in named]
+        raise Problem(422, "Files of this kind are not read", f"They are {', '.join(told)}.")
+    quota.require_failures_left(caller)
     if not replace:
-        _require_new(library, readable)
-    kept = [_keep(library, name, named[name].file, replace=replace) for name in readable]
-    job = jobs.add(str(library.uploads), root=UPLOADS, asked_by=caller.name)
+        _require_new(library, list(readable))
+    sizes = {document_id(UPLOADS, name): file.size or 0 for name, file in readable.items()}
+    with quota.reserving(caller, sizes):
+        for name, file in readable.items():
+            _keep(library, name, file.file, replace=replace)
+    job = jobs.add(
+        str(library.uploads), root=UPLOADS, only_files=list(readable), asked_by=caller.name
+    )
     return {
-        "documents": [{"root": UPLOADS, "path": file.name} for file in kept],
+        "documents": [{"root": UPLOADS, "path": name} for name in readable],
         "passed_over": [name for name in named if name not in readable],
+        "reasons": secrets,
         "job": job_values(job),
     }
+
+
+def _why_secret(file: UploadFile) -> str | None:
+    """Its own name tells more than the one that it would be kept under."""
+    head = file.file.read(HEAD_BYTES)
+    file.file.seek(0)
+    return why_secret(file.filename or "", head)
 
 
 def _name(file: UploadFile) -> str:
@@ -114,11 +136,9 @@ def _require_new(library: TheLibrary, names: list[str]) -> None:
         raise _taken(there)
 
 
-def _keep(library: TheLibrary, name: str, file: BinaryIO, *, replace: bool) -> Path:
-    kept = library.keep_upload(name, _pieces(file), replace=replace)
-    if kept is None:  # somebody else was quicker
-        raise _taken([name])
-    return kept
+def _keep(library: TheLibrary, name: str, file: BinaryIO, *, replace: bool) -> None:
+    if library.keep_upload(name, _pieces(file), replace=replace) is None:
+        raise _taken([name])  # somebody else was quicker
 
 
 def _taken(names: list[str]) -> Problem:
@@ -140,13 +160,14 @@ def remove(root: str, path: str, caller: Writing, library: TheLibrary) -> dict[s
 
 @router.post("/documents/{root}/{path:path}/retry", status_code=202)
 def retry(
-    root: str, path: str, caller: Writing, library: TheLibrary, jobs: TheJobs
+    root: str, path: str, caller: Writing, library: TheLibrary, jobs: TheJobs, quota: TheQuota
 ) -> dict[str, Any]:
     """Read and index a file again, in the job that is answered."""
+    quota.require_failures_left(caller)
     file = library.original(_document(library, caller, root, path))
     if file is None:
         raise Problem(409, "The file is gone", "Index its directory again to forget it.")
-    return job_values(jobs.add(str(file), asked_by=caller.name))
+    return job_values(jobs.add(str(file), retry=True, asked_by=caller.name))
 
 
 @router.get("/documents/{root}/{path:path}/original", responses=_FILE)

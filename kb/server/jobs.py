@@ -23,11 +23,13 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 class JobBody(Body):
     """`path` is inside what was indexed before, or documents.path; without it, that directory.
 
-    `prune` removes documents whose files are gone.
+    `prune` removes documents whose files are gone; `retry` reads again what failed before, though
+    it is unchanged.
     """
 
     path: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
     prune: bool = False
+    retry: bool = False
 
 
 @router.post("", status_code=202)
@@ -45,7 +47,9 @@ def begin(
             "`kb index PATH` on the server's machine adds one.",
         )
     name = UPLOADS if path == library.uploads.resolve() else None
-    return job_values(jobs.add(str(path), root=name, prune=body.prune, asked_by=caller.name))
+    return job_values(
+        jobs.add(str(path), root=name, prune=body.prune, retry=body.retry, asked_by=caller.name)
+    )
 
 
 def _path(kb: KnowledgeBase, asked: str | None) -> Path:

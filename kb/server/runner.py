@@ -11,8 +11,10 @@ from typing import Any, Final
 from kb.app import KnowledgeBase
 from kb.as_json import report_values
 from kb.indexing.report import Progress
+from kb.indexing.run import Scope
 from kb.server.plain import plain
 from kb.server.problems import problem_of
+from kb.server.upload_quota import count_failures_left
 from stores.errors import StoreError
 from stores.jobs import Job, Jobs
 
@@ -58,8 +60,15 @@ class Runner:
         await asyncio.to_thread(self._end, job, work)
 
     def _index(self, job: Job) -> dict[str, Any]:
+        is_of_files = job.retry or job.only_files is not None
+        key = job.asked_by if is_of_files else None
+        left = count_failures_left(self._kb.config.serve, self._jobs, key)
         report = self._kb.index(
-            job.path, prune=job.prune, name=job.root, on_progress=self._take_progress
+            job.path,
+            prune=job.prune,
+            name=job.root,
+            scope=Scope(job.only_files, job.retry, left),
+            on_progress=self._take_progress,
         )
         return report_values(report)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -257,6 +258,94 @@ def test_a_job_tells_no_place_of_this_machine(client, api):
     assert job["path"] == "documents"
     assert str(api.kb.config.documents.path) not in told
     assert client.get("/api/jobs/nowhere").status_code == 404
+
+
+def test_secrets_are_passed_over_and_never_kept(client, api):
+    key = "-----BEGIN PRIVATE KEY-----\n" + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\n"
+    sent = {
+        ".env": "TOKEN=canary",
+        "C:\\app\\.env.local": "TOKEN=canary",
+        "notes.txt": key,
+        "settings.md": "llm:\n  api_key: sk-canary\n",
+        "owl.md": "# Owl",
+    }
+    reply = client.post("/api/documents", files=[("files", each) for each in sent.items()])
+    told = reply.json()
+    assert [each["path"] for each in told["documents"]] == ["owl.md"]
+    assert told["passed_over"] == ["env", "env.local", "notes.txt", "settings.md"]
+    assert told["reasons"]["notes.txt"] == "it holds a private key"
+    assert "configuration of kb" in told["reasons"]["settings.md"]
+    assert api.finished(told["job"])["report"]["added"] == 1
+    assert not {"env", "env.local", "notes.txt", "settings.md"} & set(uploaded(api))
+    alone = upload(client, ".env", "TOKEN=canary")
+    assert alone.status_code == 422
+    assert alone.json()["detail"] == "They are env (files of that name hold keys or passwords)."
+
+
+def test_an_upload_reads_its_own_files_only(client, api):
+    broken = api.finished(upload(client, "unread.pdf", b"%PDF-1.7 nonsense").json()["job"])
+    assert len(broken["report"]["failed"]) == 1
+    other = api.finished(upload(client, "heron.md", "# Heron").json()["job"])
+    assert (other["files"], other["report"]["added"], other["report"]["failed"]) == (1, 1, [])
+    assert other["only_files"] == ["heron.md"]
+    everything = client.post("/api/jobs", json={"path": str(api.kb.config.uploads)}).json()
+    assert api.finished(everything)["report"]["unread"] >= 1
+    again = client.post("/api/documents/uploads/unread.pdf/retry").json()
+    assert api.finished(again)["report"]["unread"] == 0
+    assert len(api.finished(again)["report"]["failed"]) == 1
+
+
+@pytest.fixture
+def limited(api):
+    """The server with small quotas, and two keys that may upload."""
+    kb = api.kb
+    serve = {
+        "upload_files_per_key": 3,
+        "upload_mb_per_key": 1,
+        "upload_failures_per_day": 2,
+    }
+    before = kb.config.serve
+    object.__setattr__(kb.config, "serve", before.model_copy(update=serve))  # it is frozen
+    yield lambda name: api.with_key(name, "admin")
+    object.__setattr__(kb.config, "serve", before)
+    api.forget_keys()
+
+
+def finished(client, job):
+    for _ in range(300):
+        told = client.get(f"/api/jobs/{job['id']}").json()
+        if told["status"] in ("done", "failed"):
+            return told
+        time.sleep(0.05)
+    raise AssertionError(told)
+
+
+def test_a_key_keeps_so_many_files_and_bytes(limited):
+    one, other = limited("one"), limited("other")
+    for name in ("q1.md", "q2.md", "q3.md"):
+        reply = upload(one, name, f"# {name}")
+    finished(one, reply.json()["job"])
+    full = upload(one, "q4.md", "# Too many")
+    assert (full.status_code, full.json()["title"]) == (413, "There is no room for these files")
+    assert "3 files of at most 3 and 0.0 MB of at most 1 MB" in full.json()["detail"]
+    assert upload(one, "q3.md", "# In its place", replace="true").status_code == 202
+    assert one.delete("/api/documents/uploads/q1.md").status_code == 200
+    assert upload(one, "q4.md", "# Room again").status_code == 202
+    for name in ("b1.md", "b2.md"):
+        reply = upload(other, name, b"words " * 100_000)
+    assert "0.6 MB of at most 1 MB" in reply.json()["detail"]
+
+
+def test_a_key_fails_so_often_a_day(limited, api):
+    key = limited("careless")
+    noise = [("files", (f"n{number}.pdf", b"noise %d" % number)) for number in range(3)]
+    job = finished(key, key.post("/api/documents", files=noise).json()["job"])
+    assert len(job["report"]["failed"]) == 3
+    refused = upload(key, "good.md", "# Good")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "3600")
+    assert "2 files of this key failed" in refused.json()["detail"]
+    assert key.post("/api/documents/uploads/n0.pdf/retry").status_code == 429
+    assert upload(limited("careful"), "good.md", "# Good").status_code == 202
 
 
 def test_two_processes_share_the_queue_and_a_dead_one_loses_no_job(api):

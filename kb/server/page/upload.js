@@ -86,12 +86,12 @@ export class Upload {
     );
   }
 
-  async follow({ job, documents, passed_over: passedOver }, bar) {
+  async follow({ job, documents, passed_over: passedOver, reasons }, bar) {
     bar.say(t("queued"));
     await finished(job, ({ files, total }) =>
       bar.set(files, total, t("indexing", { files, total })),
     );
-    const unread = passedOver.map((path) => ({ path, reason: t("notRead") }));
+    const unread = passedOver.map((path) => ({ path, reason: reasons[path] ?? t("notRead") }));
     const failures = [...(await failuresAmong(documents.map((each) => each.path))), ...unread];
     const all = documents.length + unread.length;
     const words = told(all - failures.length, failures.length);
@@ -102,7 +102,7 @@ export class Upload {
   }
 }
 
-// A job reads all that was ever sent, so its report is not only about these files.
+// What the list says of them, as a file may have been indexed or removed by others since.
 async function failuresAmong(paths) {
   const known = new Map();
   for (let offset = 0, total = 1; offset < total; offset += PAGE) {

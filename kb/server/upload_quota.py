@@ -1,0 +1,82 @@
+"""How much each key may upload, and how often in vain: reading takes long where it fails."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends
+
+from kb.config import ServeConfig
+from kb.server.access import Caller
+from kb.server.parts import KB, TheJobs
+from kb.server.problems import Problem
+from stores.jobs import Jobs
+from stores.uploads import Amount, Uploads
+
+_MEGABYTE: Final = 2**20
+_RETRY_AFTER: Final = 3600  # seconds; each hour some failures are a day old
+
+
+def count_failures_left(config: ServeConfig, jobs: Jobs, key: str | None) -> int | None:
+    """How many more files of a key may turn out to be unreadable today; None for any number."""
+    if key is None or config.upload_failures_per_day is None:
+        return None
+    return max(0, config.upload_failures_per_day - jobs.count_unreadable(key))
+
+
+@dataclass(frozen=True)
+class UploadQuota:
+    """Nobody without a key is counted."""
+
+    config: ServeConfig
+    uploads: Uploads
+    jobs: Jobs
+
+    def require_failures_left(self, caller: Caller) -> None:
+        """Raises Problem 429."""
+        if count_failures_left(self.config, self.jobs, caller.name) == 0:
+            raise Problem(
+                429,
+                "Too many files could not be read",
+                f"{self.config.upload_failures_per_day} files of this key failed within a day. "
+                "Wait, and send files that can be read.",
+                {"Retry-After": str(_RETRY_AFTER)},
+            )
+
+    @contextmanager
+    def reserving(self, caller: Caller, sizes: Mapping[str, int]) -> Iterator[None]:
+        """Count files, by the ids of their documents, while they are kept.
+
+        Raises Problem 413.
+        """
+        if caller.name is None:
+            yield
+            return
+        megabytes = self.config.upload_mb_per_key
+        most = Amount(self.config.upload_files_per_key, megabytes and megabytes * _MEGABYTE)
+        if there := self.uploads.reserve(caller.name, sizes, most):
+            raise _no_room(there, most)
+        try:
+            yield
+        except BaseException:
+            self.uploads.release(sizes)
+            raise
+
+
+def _no_room(there: Amount, most: Amount) -> Problem:
+    files = f"{there.files} files" + (f" of at most {most.files}" if most.files else "")
+    size = f"{(there.bytes or 0) / _MEGABYTE:.1f} MB"
+    size += f" of at most {most.bytes // _MEGABYTE} MB" if most.bytes else ""
+    return Problem(
+        413,
+        "There is no room for these files",
+        f"This key keeps {files} and {size}. Remove some of its documents first.",
+    )
+
+
+async def _quota(kb: KB, jobs: TheJobs) -> UploadQuota:
+    return UploadQuota(kb.config.serve, Uploads(kb.engine), jobs)
+
+
+TheQuota = Annotated[UploadQuota, Depends(_quota)]
