@@ -7,6 +7,8 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
+import zipfile
 from collections.abc import Callable
 from datetime import date
 from email.message import EmailMessage
@@ -15,10 +17,14 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook
 from pptx import Presentation
-from sample_files import docx_file, epub_file, pdf_file, zip_file
+from sample_files import OFFICE, RELATIONS, docx_file, epub_file, pdf_file, zip_file
 
 from kb.indexing.read import ReadDocument, UnreadableFile, read
 
+LAUGHS = '<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha">' + "".join(
+    f'<!ENTITY {name} "{f"&{last};" * 10}">'
+    for last, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
 FRENCH = "L'été à Paris, ça coûte 5 €"
 
 
@@ -308,6 +314,76 @@ def test_word_headings_paragraphs_and_tables(tmp_path):
     )
 
 
+def renamed(parts: dict[str, bytes], old: str, new: str) -> dict[str, bytes]:
+    """The parts of an Office file with another name for its main part."""
+    relations = f"{os.path.dirname(old)}/_rels/{os.path.basename(old)}.rels"  # noqa: PTH119,PTH120
+    moved = {old: new, relations: f"{os.path.dirname(new)}/_rels/{os.path.basename(new)}.rels"}  # noqa: PTH119,PTH120
+    return {
+        moved.get(name, name): data.replace(old.encode(), new.encode())
+        if name in ("[Content_Types].xml", "_rels/.rels")
+        else data
+        for name, data in parts.items()
+    }
+
+
+@pytest.fixture
+def office_files(tmp_path: Path) -> dict[str, tuple[Path, str]]:
+    """Each with the name of its main part."""
+    workbook, slides = Workbook(), Presentation()
+    workbook.active.append(["strange", "words"])
+    workbook.save(tmp_path / "a.xlsx")
+    slides.slides.add_slide(slides.slide_layouts[0]).shapes.title.text = "strange words"
+    slides.save(tmp_path / "a.pptx")
+    return {
+        "docx": (
+            docx_file(tmp_path / "a.docx", [("Normal", "strange words")], []),
+            "word/document.xml",
+        ),
+        "xlsx": (tmp_path / "a.xlsx", "xl/workbook.xml"),
+        "pptx": (tmp_path / "a.pptx", "ppt/presentation.xml"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["docx", "xlsx", "pptx"])
+@pytest.mark.parametrize("name", ["strange.bin", "image.svg"])
+def test_the_main_part_of_an_office_file_is_checked_under_any_name(office_files, kind, name):
+    file, main = office_files[kind]
+    with zipfile.ZipFile(file) as archive:
+        parts = renamed(
+            {each: archive.read(each) for each in archive.namelist()},
+            main,
+            new := f"{main.partition('/')[0]}/{name}",
+        )
+    assert "strange" in whole_text(read(zip_file(file, parts)))
+    parts[new] = (LAUGHS + "]>").encode() + parts[new].partition(b"?>")[2]
+    started = time.monotonic()
+    with pytest.raises(UnreadableFile, match=f"its part {new} declares entities"):
+        read(zip_file(file, parts))
+    parts["_rels/.rels"] = parts["_rels/.rels"].replace(
+        b"</Relationships>",
+        f'<Relationship Id="r9" Type="{OFFICE}/image" Target="{new}"/></Relationships>'.encode(),
+    )
+    with pytest.raises(UnreadableFile, match=f"its part {new} declares entities"):
+        read(zip_file(file, parts))
+    assert time.monotonic() - started < 2
+
+
+def test_a_picture_in_an_office_file_may_have_a_document_type(office_files):
+    file, _ = office_files["docx"]
+    with zipfile.ZipFile(file) as archive:
+        parts = {each: archive.read(each) for each in archive.namelist()}
+    parts["word/media/image1.svg"] = b'<!DOCTYPE svg PUBLIC "a" "b"><svg/>'
+    parts["word/printer.bin"] = b"\1\2<!DOCTYPE plist>"
+    parts["word/_rels/document.xml.rels"] = (
+        f'<Relationships xmlns="{RELATIONS}"><Relationship Id="r1" Type="{OFFICE}/image" '
+        'Target="media/image1.svg"/></Relationships>'
+    ).encode()
+    assert "strange" in whole_text(read(zip_file(file, parts)))
+    del parts["word/_rels/document.xml.rels"]
+    with pytest.raises(UnreadableFile, match=r"image1\.svg declares entities"):
+        read(zip_file(file, parts))
+
+
 def test_slides_are_pages_with_their_notes(tmp_path):
     deck = Presentation()
     slide = deck.slides.add_slide(deck.slide_layouts[1])
@@ -437,12 +513,6 @@ def test_a_zip_that_lies_about_its_sizes_is_not_unpacked_further(tmp_path):
         read(bomb)
 
 
-LAUGHS = '<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha">' + "".join(
-    f'<!ENTITY {name} "{f"&{last};" * 10}">'
-    for last, name in zip("abcdefgh", "bcdefghi", strict=True)
-)
-
-
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_a_billion_laughs_are_refused(tmp_path, encoding):
     xml = (LAUGHS + "]><l>&i;</l>").encode(encoding)
@@ -452,13 +522,49 @@ def test_a_billion_laughs_are_refused(tmp_path, encoding):
         read(zip_file(tmp_path / "a.epub", {"META-INF/container.xml": xml}))
 
 
-def test_yaml_laughs_in_front_matter_cost_nothing(read_text):
-    levels = "".join(
-        f"{name}: &{name} [{f'*{last},' * 9}]\n"
+@pytest.mark.parametrize(
+    "level",
+    [
+        "{name}: &{name} [{laughs}]",
+        "{name}: &{name} {{<<: [{laughs}]}}",
+        "{name}: &{name} [*{name}]",
+    ],
+)
+def test_front_matter_that_grows_by_its_aliases_is_text(read_text, level):
+    levels = "\n".join(
+        level.format(name=name, laughs=f"*{last}, " * 9)
         for last, name in zip("abcdefgh", "bcdefghi", strict=True)
     )
-    document = read_text("a.md", f"---\na: &a [ha, ha]\n{levels}---\ntext")
-    assert document.metadata == {"a": ["ha", "ha"]}
+    started = time.monotonic()
+    document = read_text("a.md", f"---\na: &a {{x: ha}}\n{levels}\ntitle: *i\n---\ntext")
+    assert time.monotonic() - started < 5
+    assert document.metadata == {}
+
+
+@pytest.mark.parametrize("content", ["k: " + "[" * 100_000, "- a\n" * 100_000, "a: {b: " * 90])
+def test_front_matter_without_bounds_is_text(read_text, content):
+    started = time.monotonic()
+    assert read_text("a.md", f"---\n{content}\n---\ntext").metadata == {}
+    assert time.monotonic() - started < 10
+
+
+def test_front_matter_may_have_aliases(read_text):
+    front = "common: &common {a: 1, b: 2}\ntags: &tags [x, y]\nlabels: *tags\n<<: *common"
+    assert read_text("a.md", f"---\n{front}\n---\ntext").metadata == {
+        "a": 1,
+        "b": 2,
+        "tags": ["x", "y"],
+        "labels": ["x", "y"],
+    }
+
+
+def test_a_chapter_that_a_book_repeats_is_read_once(tmp_path):
+    book = epub_file(tmp_path / "a.epub", "Book", "en", ["<p>Again and again.</p>"])
+    with zipfile.ZipFile(book) as archive:
+        parts = {each: archive.read(each) for each in archive.namelist()}
+    reference = b'<itemref idref="c0"/>'
+    parts["OEBPS/content.opf"] = parts["OEBPS/content.opf"].replace(reference, reference * 50_000)
+    assert len(read(zip_file(book, parts)).sections) == 1
 
 
 def test_bottomless_nesting_is_refused(refusal):

@@ -1,6 +1,14 @@
 """Zip containers of documents, checked before a parser sees them."""
 
+import codecs
+import posixpath
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
+from urllib.parse import unquote
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from defusedxml import ElementTree
@@ -12,6 +20,13 @@ MAX_MEMBERS = 20_000
 MAX_UNPACKED = 400_000_000
 MAX_XML = 100_000_000
 XML_SUFFIXES = (".xml", ".rels")
+CONTENT_TYPES = "[Content_Types].xml"
+OPAQUE = {"image", "audio", "video", "media", "font", "oleObject", "package", "aFChunk"}
+"""Kinds of relations to parts that no reader parses: an SVG picture may have a document type."""
+DAMAGED = (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)
+MARKS = codecs.BOM_UTF8 + codecs.BOM_UTF16_LE + b" \t\r\n"
+DOCTYPE = b"<!DOCTYPE"
+PIECE = 2**20
 CORE = "docProps/core.xml"
 DECLARED = ("title", "category", "keywords")
 
@@ -33,22 +48,79 @@ def open_archive(path: Path) -> ZipFile:
 
 
 def check_office_file(path: Path) -> None:
-    """Refuse what no Office program writes: huge XML, document types and their entities."""
+    """Refuse what no Office program writes: huge XML, document types and their entities.
+
+    Relations and declared types name the parts that are read, so that a suffix tells nothing.
+    """
     with open_archive(path) as archive:
-        for member in archive.infolist():
-            if member.filename.lower().endswith(XML_SUFFIXES):
+        members = archive.infolist()
+        index = [each for each in members if _is_xml(each.filename)]
+        for member in index:
+            _check_xml(archive, member)
+        opaque = _find_opaque(archive, [each.filename for each in index])
+        for member in members:
+            is_read = member not in index and member.filename.lower() not in opaque
+            if is_read and _begins_as_xml(archive, member):
                 _check_xml(archive, member)
+
+
+def _is_xml(name: str) -> bool:
+    return name.lower().endswith(XML_SUFFIXES)
+
+
+def _find_opaque(archive: ZipFile, names: list[str]) -> set[str]:
+    """The parts that nothing but pictures and the like are, in lower case."""
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        if name.lower().endswith(".rels"):
+            folder = posixpath.dirname(posixpath.dirname(name))
+            for relation in _elements(archive, name):
+                kind = str(relation.get("Type")).rpartition("/")[2]
+                for target in {str(relation.get("Target")), unquote(str(relation.get("Target")))}:
+                    kinds[_normalised(posixpath.join(folder, target))].add(kind)
+    types = _elements(archive, CONTENT_TYPES) if CONTENT_TYPES in names else ()
+    for declared in types:
+        if "xml" in (media_type := str(declared.get("ContentType"))) and "svg" not in media_type:
+            part, suffix = declared.get("PartName"), f".{declared.get('Extension')}".lower()
+            for each in [_normalised(part)] if part else list(kinds):
+                if part or each.endswith(suffix):
+                    kinds[each].add(media_type)
+    return {part for part, found in kinds.items() if found <= OPAQUE}
+
+
+def _elements(archive: ZipFile, name: str) -> Iterator[Any]:
+    return iter(ElementTree.fromstring(archive.read(name)))
+
+
+def _normalised(part: str) -> str:
+    return posixpath.normpath(f"/{part}").lstrip("/").lower()
+
+
+def _begins_as_xml(archive: ZipFile, member: ZipInfo) -> bool:
+    """Else no parser takes it, whatever is in it."""
+    with _unpacking(archive, member) as part:
+        return part.read(PIECE).replace(b"\0", b"").lstrip(MARKS).startswith(b"<")
+
+
+@contextmanager
+def _unpacking(archive: ZipFile, member: ZipInfo) -> Iterator[IO[bytes]]:
+    try:
+        with archive.open(member) as part:
+            yield part
+    except DAMAGED as error:
+        raise UnreadableFile(f"its part {member.filename} is damaged: {error}") from error
 
 
 def _check_xml(archive: ZipFile, member: ZipInfo) -> None:
     if member.file_size > MAX_XML:
         raise UnreadableFile(f"its part {member.filename} would unpack to over {MAX_XML} bytes")
-    try:
-        xml = archive.read(member)
-    except (BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise UnreadableFile(f"its part {member.filename} is damaged: {error}") from error
-    if b"<!DOCTYPE" in xml.replace(b"\0", b"").upper():
-        raise UnreadableFile(f"its part {member.filename} declares entities")
+    end = b""
+    with _unpacking(archive, member) as part:
+        while piece := part.read(PIECE):
+            text = end + piece.replace(b"\0", b"").upper()
+            if DOCTYPE in text:
+                raise UnreadableFile(f"its part {member.filename} declares entities")
+            end = text[1 - len(DOCTYPE) :]
 
 
 def _not_zip(path: Path) -> str:

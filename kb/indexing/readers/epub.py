@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 from defusedxml import ElementTree
 
-from kb.indexing.document import Extract, Section, UnreadableFile
+from kb.indexing.document import MAX_TEXT, TOO_MUCH_TEXT, Extract, Section, UnreadableFile
 from kb.indexing.readers.archive import open_archive
 from kb.indexing.readers.web import decode_page, parse_page
 
@@ -37,10 +37,15 @@ def _package_path(archive: ZipFile) -> str:
 
 
 def _chapters(archive: ZipFile, package: Any, directory: str) -> Iterator[Section]:
+    """Each once: a book has no chapter twice, but a hostile one has it a million times."""
     paths = {item.get("id"): item.get("href") for item in package.iterfind(".//{*}item")}
-    for reference in package.iterfind(".//{*}itemref"):
-        path = unquote(paths[reference.get("idref")])
-        page = parse_page(decode_page(archive.read(posixpath.join(directory, path))))
+    references = package.iterfind(".//{*}itemref")
+    total = 0
+    for path in dict.fromkeys(paths[reference.get("idref")] for reference in references):
+        page = parse_page(decode_page(archive.read(posixpath.join(directory, unquote(path)))))
+        total += len(page.markdown)
+        if total > MAX_TEXT:
+            raise UnreadableFile(TOO_MUCH_TEXT)
         if page.markdown:
             yield Section(page.markdown)
 
