@@ -541,7 +541,7 @@ def test_front_matter_that_grows_by_its_aliases_is_text(read_text, level):
     assert document.metadata == {}
 
 
-@pytest.mark.parametrize("content", ["k: " + "[" * 100_000, "- a\n" * 100_000, "a: {b: " * 90])
+@pytest.mark.parametrize("content", ["k: " + "[" * 100_000, "a: b\n" * 30_000, "a: {b: " * 90])
 def test_front_matter_without_bounds_is_text(read_text, content):
     started = time.monotonic()
     assert read_text("a.md", f"---\n{content}\n---\ntext").metadata == {}

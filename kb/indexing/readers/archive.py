@@ -21,7 +21,9 @@ MAX_UNPACKED = 400_000_000
 MAX_XML = 100_000_000
 XML_SUFFIXES = (".xml", ".rels")
 CONTENT_TYPES = "[Content_Types].xml"
-OPAQUE = {"image", "audio", "video", "media", "font", "oleObject", "package", "aFChunk"}
+OPAQUE = {
+    *("image", "thumbnail", "audio", "video", "media", "font", "oleObject", "package", "aFChunk")
+}
 """Kinds of relations to parts that no reader parses: an SVG picture may have a document type."""
 DAMAGED = (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)
 MARKS = codecs.BOM_UTF8 + codecs.BOM_UTF16_LE + b" \t\r\n"
@@ -53,14 +55,13 @@ def check_office_file(path: Path) -> None:
     Relations and declared types name the parts that are read, so that a suffix tells nothing.
     """
     with open_archive(path) as archive:
-        members = archive.infolist()
-        index = [each for each in members if _is_xml(each.filename)]
-        for member in index:
+        by_name = [each for each in archive.infolist() if _is_xml(each.filename)]
+        others = [each for each in archive.infolist() if not _is_xml(each.filename)]
+        for member in by_name:
             _check_xml(archive, member)
-        opaque = _find_opaque(archive, [each.filename for each in index])
-        for member in members:
-            is_read = member not in index and member.filename.lower() not in opaque
-            if is_read and _begins_as_xml(archive, member):
+        opaque = _find_opaque(archive, [each.filename for each in by_name])
+        for member in others:
+            if member.filename.lower() not in opaque and _begins_as_xml(archive, member):
                 _check_xml(archive, member)
 
 
@@ -72,24 +73,38 @@ def _find_opaque(archive: ZipFile, names: list[str]) -> set[str]:
     """The parts that nothing but pictures and the like are, in lower case."""
     kinds: dict[str, set[str]] = defaultdict(set)
     for name in names:
-        if name.lower().endswith(".rels"):
-            folder = posixpath.dirname(posixpath.dirname(name))
-            for relation in _elements(archive, name):
-                kind = str(relation.get("Type")).rpartition("/")[2]
-                for target in {str(relation.get("Target")), unquote(str(relation.get("Target")))}:
-                    kinds[_normalised(posixpath.join(folder, target))].add(kind)
-    types = _elements(archive, CONTENT_TYPES) if CONTENT_TYPES in names else ()
-    for declared in types:
-        if "xml" in (media_type := str(declared.get("ContentType"))) and "svg" not in media_type:
-            part, suffix = declared.get("PartName"), f".{declared.get('Extension')}".lower()
-            for each in [_normalised(part)] if part else list(kinds):
-                if part or each.endswith(suffix):
-                    kinds[each].add(media_type)
-    return {part for part, found in kinds.items() if found <= OPAQUE}
+        for part, kind in _relations(archive, name):
+            kinds[part].add(kind)
+    parsed = _declared_as_xml(archive) if CONTENT_TYPES in names else set()
+    return {
+        part
+        for part, found in kinds.items()
+        if found <= OPAQUE and not parsed & {part, posixpath.splitext(part)[1]}
+    }
 
 
-def _elements(archive: ZipFile, name: str) -> Iterator[Any]:
-    return iter(ElementTree.fromstring(archive.read(name)))
+def _relations(archive: ZipFile, name: str) -> Iterator[tuple[str, str]]:
+    """Each part that a file of relations names, with the kind of the relation."""
+    folder = posixpath.dirname(posixpath.dirname(name))
+    relations = _root(archive, name) if name.lower().endswith(".rels") else ()
+    for relation in relations:
+        kind = str(relation.get("Type")).rpartition("/")[2]
+        target = posixpath.join(folder, str(relation.get("Target")))
+        yield _normalised(target), kind
+        yield _normalised(unquote(target)), kind
+
+
+def _declared_as_xml(archive: ZipFile) -> set[str]:
+    """Parts and suffixes."""
+    return {
+        _normalised(declared.get("PartName") or f".{declared.get('Extension')}")
+        for declared in _root(archive, CONTENT_TYPES)
+        if "xml" in declared.get("ContentType", "") and "svg" not in declared.get("ContentType")
+    }
+
+
+def _root(archive: ZipFile, name: str) -> Any:
+    return ElementTree.fromstring(archive.read(name))
 
 
 def _normalised(part: str) -> str:
