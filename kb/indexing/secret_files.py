@@ -91,7 +91,10 @@ class OwnFiles:
     @classmethod
     def of(cls, config: Config) -> Self:
         home = Home(config.home)
-        server = (home.data, home.temporary, home.log, home.credentials)
+        server = (
+            *(home.data, home.temporary, home.log, home.credentials),
+            *(home.socket, home.pid_file, home.start_lock, home.life_lock),
+        )
         reasons = dict.fromkeys(server, _OF_KB) | ({config.file: _IN_USE} if config.file else {})
         found = {identify(path): reason for path, reason in reasons.items()}
         return cls({each: found[each] for each in found if each}, identify(config.home))
