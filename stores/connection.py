@@ -73,6 +73,7 @@ def make_engine(
     where the URL is configured, for messages.
     """
     url = _checked_url(url, setting)
+    session = _session_settings(statement_timeout, readonly=readonly)
     engine = _created(
         url,
         pool_pre_ping=True,
@@ -80,7 +81,7 @@ def make_engine(
         pool_size=pool_size,
         max_overflow=10,
         hide_parameters=True,
-        execution_options={"setting": setting},
+        execution_options={"setting": setting, "session": session},
         connect_args={
             "local_infile": False,
             "connect_timeout": 10,
@@ -91,7 +92,7 @@ def make_engine(
         },
     )
     _allow_single_statements_only(engine)
-    _prepare_sessions(engine, _session_settings(statement_timeout, readonly=readonly))
+    _prepare_sessions(engine, session)
     _recognise_dead_connections(engine)
     if before_connect:
         _call_before_connect(engine, before_connect)
@@ -168,10 +169,30 @@ def _allow_single_statements_only(engine: sa.Engine) -> None:
 def _prepare_sessions(engine: sa.Engine, settings: str) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute("SET NAMES utf8mb4")
-        cursor.execute(settings)
-        cursor.close()
+        _prepare_session(connection, settings)
+
+
+def _prepare_session(connection: Any, settings: str) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SET NAMES utf8mb4")
+    cursor.execute(settings)
+    cursor.close()
+
+
+def forget_sessions(engine: sa.Engine) -> None:
+    """Begin each use of an engine of `make_engine` with a session that nobody has used."""
+    settings = engine.get_execution_options()["session"]
+
+    @event.listens_for(engine, "reset")
+    def renew(connection: Any, _record: Any, _state: Any) -> None:
+        if hasattr(connection, "reset"):
+            connection.reset()
+            _prepare_session(connection, settings)
+
+    @event.listens_for(engine, "checkin")
+    def leave(connection: Any, record: Any) -> None:
+        if connection is not None and not hasattr(connection, "reset"):  # PyMySQL
+            record.invalidate()
 
 
 def _recognise_dead_connections(engine: sa.Engine) -> None:

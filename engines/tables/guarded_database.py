@@ -20,7 +20,13 @@ from engines.tables.query_result import QueryResult
 from engines.tables.schema_text import MOST_VALUES, Look, table_text
 from engines.tables.sql_guard import check
 from stores.binding import with_places
-from stores.connection import GONE_ERRORS, driver_message, error_number, errors_of
+from stores.connection import (
+    GONE_ERRORS,
+    driver_message,
+    error_number,
+    errors_of,
+    forget_sessions,
+)
 from stores.errors import ConfigError, QueryFailed, TookTooLong, UnsafeQuery
 from stores.verified_queries import Value
 
@@ -57,8 +63,9 @@ class _Metadata(sa.MetaData):
 class GuardedDatabase(SQLDatabase):
     """The tables that may be asked, by single statements that only read them.
 
-    Give it an engine of its own, best of an account that can only SELECT: each session becomes
-    read-only, and is dropped after its use, so that nothing left in it meets the next caller.
+    Give it an engine of its own that `make_engine` made, best of an account that can only SELECT:
+    each session becomes read-only, and is used once, so that nothing left in it meets the next
+    caller.
     `descriptions` of "table" and "table.column" reach the model, as do the values of short text
     columns unless `show_values` is off. `timeout` is in seconds.
     """
@@ -82,6 +89,7 @@ class GuardedDatabase(SQLDatabase):
         self._texts: dict[str, tuple[float, str]] = {}
         self._threads = ThreadPoolExecutor(_THREADS, "tables")
         sa.event.listen(engine, "engine_disposed", self._renew_threads)
+        forget_sessions(engine)
         with errors_of(engine):
             super().__init__(
                 engine,
@@ -213,8 +221,6 @@ class GuardedDatabase(SQLDatabase):
                 is_late = time.monotonic() - begin >= seconds
                 _, number, message = told or ("Error", _TOO_LONG if is_late else 0, _NO_REASON)
                 raise _failure(message, int(number)) from error
-            finally:
-                connection.invalidate()
 
     def _look(self, table: str) -> Look:
         def choices(column: str) -> list[Any]:
