@@ -23,7 +23,7 @@ from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import QueryBundle
 
 from engines.chat.awaited import awaited
-from engines.documents.citations import CitedText
+from engines.documents.cited_text import CitedText, inert
 from engines.language import question_language
 from engines.model_errors import model_errors
 from engines.prompts import prompt
@@ -159,10 +159,10 @@ class _Answer:
         self._metadata = answer_metadata(None, self._phrases["reason"], self._model)
 
     def listed(self, asked: Sequence[str]) -> Response:
-        return self._response(self._without_model(asked))
+        return self._response(inert(self._without_model(asked)))
 
     def written(self, text: str) -> Response:
-        return self._response("".join(CitedText(0).clean([text])))
+        return self._response(CitedText(0).whole(text))
 
     def stream(self, tokens: Iterator[str]) -> StreamingResponse:
         return StreamingResponse(self._streamed(tokens), [], self._metadata)  # type: ignore[arg-type]  # it is an iterator of text

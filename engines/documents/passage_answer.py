@@ -12,7 +12,9 @@ from llama_index.core.base.response.schema import (
 )
 from llama_index.core.schema import NodeWithScore
 
-from engines.documents.citations import CitedText, addresses, citation, numbered
+from engines.documents.addresses import addresses
+from engines.documents.citations import citation, numbered
+from engines.documents.cited_text import CitedText, cleaned
 from engines.documents.extract import Quote
 from engines.language import phrase
 from engines.model_errors import model_errors
@@ -50,6 +52,11 @@ class PassageAnswer:
         return {"passages": numbered(self.passages), "question": self.question}
 
     @property
+    def evidence(self) -> str:
+        """What the answer is made from, whose addresses it may hold."""
+        return numbered(self.passages)
+
+    @property
     def yielding(self) -> bool:
         """Whether the search let the vectors decide where words say next to nothing."""
         return all(search.fusion.yielding for search in self._searches)
@@ -61,8 +68,8 @@ class PassageAnswer:
             self.metadata["search"] = made[-1].summary()
 
     def written(self, text: str) -> Response:
-        cited = CitedText(len(self.passages), addresses(self.passages))
-        text = "".join(cited.clean([text]))
+        cited = self._cited_text()
+        text = cited.whole(text)
         self._cite_all(cited)
         return self._response(text + self.footnote)
 
@@ -83,11 +90,12 @@ class PassageAnswer:
         numbers = {node_id: number for number, node_id in enumerate(best, start=1)}
         for node_id, quote in best.items():
             self._cite(numbers[node_id], quote.passage, quote.text)
-        lines = [f"- “{quote.text}” [{numbers[quote.passage.node_id]}]" for quote in found]
-        return self._response("\n".join([phrase("extracts", self._asked), *lines]))
+        lines = [f"- “{cleaned(each.text)}” [{numbers[each.passage.node_id]}]" for each in found]
+        text = "\n".join([phrase("extracts", self._asked), *lines])
+        return self._response(CitedText(len(best), addresses(text)).whole(text))
 
     def _streamed(self, tokens: Iterator[str]) -> Generator[str, None, None]:
-        cited = CitedText(len(self.passages), addresses(self.passages))
+        cited = self._cited_text()
         with model_errors(ANSWERING):
             yield from (piece for piece in cited.clean(tokens) if piece)
         self._cite_all(cited)
@@ -96,7 +104,7 @@ class PassageAnswer:
         self._end()
 
     async def _astreamed(self, tokens: AsyncIterator[str]) -> AsyncGenerator[str, None]:
-        cited = CitedText(len(self.passages), addresses(self.passages))
+        cited = self._cited_text()
         with model_errors(ANSWERING):
             async for token in tokens:
                 if piece := cited.feed(token):
@@ -106,6 +114,9 @@ class PassageAnswer:
         if self.footnote:
             yield self.footnote
         await asyncio.to_thread(self._end)
+
+    def _cited_text(self) -> CitedText:
+        return CitedText(len(self.passages), addresses(self.evidence))
 
     def _cite_all(self, cited: CitedText) -> None:
         if cited.is_blank:

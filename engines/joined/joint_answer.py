@@ -8,6 +8,8 @@ from typing import Any
 
 from llama_index.core.base.response.schema import Response
 
+from engines.documents.addresses import addresses
+from engines.documents.cited_text import CitedText, cleaned, inert
 from engines.documents.passage_answer import OnAnswer, PassageAnswer
 from engines.joined.deadline import Outcome
 from engines.language import phrase, question_language
@@ -116,7 +118,7 @@ class JointAnswer(PassageAnswer):
             said = phrase("not_found", self._asked) if nothing else str(response)
             text = _counted_from(said, len(self.metadata["citations"]))
             self._cite_after((response.metadata or {})["citations"])
-            yield f"{name}\n{text}" if name else text
+            yield f"{cleaned(name)}\n{text}" if name else text
 
     def _cite_after(self, citations: Sequence[dict[str, Any]]) -> None:
         known = self.metadata["citations"]
@@ -133,11 +135,11 @@ class JointAnswer(PassageAnswer):
             told = " ".join(f"{source.capitalize()}: {errors[source]}" for source in _SOURCES)
             raise EngineError(f"Neither the documents nor the tables could be asked. {told}")
         notes = [
-            phrase(f"{source}_failed", self._asked).format(reason=reason)
+            phrase(f"{source}_failed", self._asked).format(reason=cleaned(reason))
             for source, reason in errors.items()
         ]
         if verified := self.metadata["verified"]:
-            notes.insert(0, who_verified(verified, question_language(self._asked)))
+            notes.insert(0, inert(who_verified(verified, question_language(self._asked))))
         self.footnote = "".join(f"\n\n{note}" for note in notes)
 
     @property
@@ -148,6 +150,10 @@ class JointAnswer(PassageAnswer):
     def prompt_values(self) -> dict[str, str]:
         passages = super().prompt_values["passages"] or "(none)"
         return {"passages": passages, "rows": self._rows_as_lines(), "question": self.question}
+
+    @property
+    def evidence(self) -> str:
+        return f"{super().evidence}\n\n{self._rows_as_lines()}"
 
     def _rows_as_lines(self) -> str:
         found = self.metadata
@@ -167,7 +173,9 @@ class JointAnswer(PassageAnswer):
             parts.append(self.said_by_documents or phrase("not_found", self._asked))
         if not self.metadata["sql"]:
             parts.reverse()
-        return self._response("\n\n".join(parts) + self.footnote)
+        text = "\n\n".join(parts)
+        cited = CitedText(len(self.metadata["citations"]), addresses(text))
+        return self._response(cited.whole(text) + self.footnote)
 
 
 def _counted_from(text: str, before: int) -> str:

@@ -8,12 +8,13 @@ from typing import Any, TypeAlias
 
 from babel import dates, numbers
 
-from engines.documents.citations import CitedText
+from engines.documents.cited_text import cleaned, inert
 from stores.verified_queries import Value
 
 SHOWN_ROWS = 20
 READ_ROWS = 50  # by a model; all of them are in the metadata
 _CELL_CHARACTERS = 300
+_TEXT_CHARACTERS = 10_000  # of a cell in an answer; all of them are in the metadata
 _PHRASES = {
     "en": {
         "none": "Nothing was found.",
@@ -79,10 +80,10 @@ def as_text(result: QueryResult, language: str, units: Mapping[str, str] | None 
     """
     if all(cell is None for row in result.rows for cell in row):
         return _PHRASES[language]["none"]
-    titles = [cleaned(column.replace("_", " ")) for column in result.columns]
+    titles = [_in_text(column.replace("_", " ")) for column in result.columns]
     cells = [_formatted_row(row, result, language, units or {}) for row in result.rows[:SHOWN_ROWS]]
     text = _one_row(titles, cells[0]) if len(cells) == 1 else _table(titles, cells)
-    return "\n\n".join(filter(None, [text, _rest(result, language)]))
+    return "\n\n".join(filter(None, [inert(text), _rest(result, language)]))
 
 
 def _formatted_row(
@@ -123,7 +124,7 @@ def formatted(cell: Any, language: str, unit: str = "") -> str:
         case None:
             return "-"
         case str():
-            return cleaned(cell)
+            return _in_text(cell)
         case int() | Decimal() | float() if unit != "#":
             return _quantity(cell, language, unit)
         case datetime():
@@ -133,9 +134,8 @@ def formatted(cell: Any, language: str, unit: str = "") -> str:
     return str(_cell_as_json(cell))
 
 
-def cleaned(text: str) -> str:
-    """Without links and images, which nobody should follow, and without citations."""
-    return "".join(CitedText(0).clean([text]))
+def _in_text(cell: str) -> str:
+    return cleaned(cell if len(cell) <= _TEXT_CHARACTERS else f"{cell[:_TEXT_CHARACTERS]} …")
 
 
 def _quantity(number: float | Decimal, language: str, unit: str) -> str:

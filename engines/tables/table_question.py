@@ -11,14 +11,15 @@ from llama_index.core.base.response.schema import (
     StreamingResponse,
 )
 
-from engines.documents.citations import CitedText
+from engines.documents.addresses import addresses
+from engines.documents.cited_text import CitedText, cleaned
 from engines.language import question_language
 from engines.model_errors import model_errors
 from engines.prompts import prompt
 from engines.question import Question
 from engines.responses import answer_metadata
 from engines.tables.placeholders import explained, reason_for_the_model, written_out
-from engines.tables.query_result import QueryResult, as_lines, as_text, cleaned
+from engines.tables.query_result import QueryResult, as_lines, as_text
 from stores.errors import ModelUnavailable, QueryFailed, TookTooLong, UnsafeQuery
 from stores.verified_queries import Value
 
@@ -109,7 +110,7 @@ class TableQuestion:
 
     def end(self, words: str) -> None:
         """The model asks back, or says that the tables do not hold the answer."""
-        clean = cleaned(written_out(words, self.question)).strip()
+        clean = CitedText(0).whole(written_out(words, self.question)).strip()
         self.words = clean or self._phrase("nothing")
 
     def end_with_sql(self, sql: str, values: Mapping[str, Value]) -> None:
@@ -126,13 +127,13 @@ class TableQuestion:
         return Response(self.words, [], self._metadata)
 
     def response(self, text: str) -> Response:
-        text = cleaned(text)
+        text = self._cited_text().whole(text)
         self._finish(text)
         return Response(text, [], self._metadata)
 
     def stream(self, tokens: Iterator[str]) -> StreamingResponse:
         def pieces() -> Generator[str, None, None]:
-            cited, said = CitedText(0), ""
+            cited, said = self._cited_text(), ""
             with model_errors(ANSWERING):
                 for piece in cited.clean(tokens):
                     said += piece
@@ -143,7 +144,7 @@ class TableQuestion:
 
     def astream(self, tokens: AsyncIterator[str]) -> AsyncStreamingResponse:
         async def pieces() -> AsyncGenerator[str, None]:
-            cited, said = CitedText(0), ""
+            cited, said = self._cited_text(), ""
             with model_errors(ANSWERING):
                 async for token in tokens:
                     piece = cited.feed(token)
@@ -153,6 +154,9 @@ class TableQuestion:
             self._finish(said + last)
 
         return AsyncStreamingResponse(pieces(), [], self._metadata)
+
+    def _cited_text(self) -> CitedText:
+        return CitedText(0, addresses(as_lines(self._rows)))
 
     def timed(self, step: str) -> None:
         now = time.perf_counter()

@@ -7,6 +7,7 @@ from typing import Any
 
 from babel import dates
 
+from engines.documents.cited_text import inert
 from engines.language import question_language
 from engines.question import Question
 from engines.tables.query_result import QueryResult, Run, as_text, formatted
@@ -43,7 +44,7 @@ def answer(question: str | Question, match: Match, run: Run) -> VerifiedAnswer:
     language = question_language(question)
     result = run(match.query.sql, match.values)
     rows = as_text(result, language, match.query.units)
-    text = f"{rows}\n\n{who_verified(provenance(match), language)}"
+    text = f"{rows}\n\n{inert(who_verified(provenance(match), language))}"
     return VerifiedAnswer(rows, text, match, result)
 
 

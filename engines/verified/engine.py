@@ -12,6 +12,7 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import QueryBundle
 
+from engines.documents.cited_text import inert
 from engines.language import question_language
 from engines.question import Question, as_question
 from engines.responses import answer_metadata, as_async_stream, as_stream
@@ -122,7 +123,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
     def _refusal(self, question: Question) -> str:
         phrases = _PHRASES[question_language(question)]
         near = [
-            f"- {query.question}"
+            f"- {inert(query.question)}"
             for query, likeness in self._matcher.nearest(question.query_str, _NAMED)
             if likeness >= _LIKE
         ]

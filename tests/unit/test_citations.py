@@ -4,7 +4,8 @@ import pytest
 from llama_index.core.schema import NodeWithScore, TextNode
 from markdown_it import MarkdownIt
 
-from engines.documents.citations import CitedText, citation, numbered
+from engines.documents.citations import citation, numbered
+from engines.documents.cited_text import CitedText
 
 
 def cleaned(text: str, *, passages: int = 3, step: int = 1) -> tuple[str, set[int]]:
@@ -24,12 +25,18 @@ def cleaned(text: str, *, passages: int = 3, step: int = 1) -> tuple[str, set[in
         ("see [the page](http://evil/x) now", "see the page now", set()),
         ("[ref]: http://evil/x\nfine [1](http://evil)", "\nfine [1]", {1}),
         ("code `rows[0]` and [7] or [1].", "code `rows[0]` and or [1].", {1}),
-        ("```sql\nSELECT j[0], [9]\n``` then [2].", "```sql\nSELECT j[0], [9]\n``` then [2].", {2}),
+        (
+            "```sql\nSELECT j[0], [9]\n```\nThen [2].",
+            "```sql\nSELECT j[0], [9]\n```\nThen [2].",
+            {2},
+        ),
+        ("[`kb status`](http://evil/x) tells", "`kb status` tells", set()),
         ("an open [ bracket", "an open [ bracket", set()),
         ("a lone ` tick [1]", "a lone ` tick [1]", {1}),
         ("wow!", "wow!", set()),
         ("a < b and b > 1, I <3 [1]", "a < b and b > 1, I <3 [1]", {1}),
-        ("see https://shop.example/help.", "see https://shop.example/help.", set()),
+        ("see https://shop.example/help.", "see `https://shop.example/help`.", set()),
+        ("see <https://shop.example/help>.", "see `https://shop.example/help`.", set()),
         ("not https://evil.example/?q=1 no", "not  no", set()),
         ("`https://evil.example` as code", "`https://evil.example` as code", set()),
         ("", "", set()),

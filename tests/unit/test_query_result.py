@@ -47,12 +47,26 @@ def test_a_cell_brings_no_link_image_or_html_and_breaks_no_table():
         "a|b\n![x](http://evil.example/p) [y](http://evil.example) <img src=x> http://evil.example"
     )
     text = as_text(QueryResult(("body", "n"), [(cell, 1), ("z", 2)]), "en")
-    assert "evil.example" not in text
+    assert text.count("evil.example") == text.count("`http://evil.example`") == 1
     assert "<" not in text
     header, dashes, first, second = text.splitlines()
     assert header == "| body | n |"
     assert (dashes, second) == ("| --- | --- |", "| z | 2 |")
     assert first.startswith("| a\\|b x y")
+
+
+def test_an_address_is_told_as_code_which_no_reader_makes_a_link():
+    row = ("https://acme.example/a?b=1", "www.acme.example.", "acme.com", "a@acme.com")
+    assert as_text(QueryResult(tuple("abcd"), [row]), "en") == (
+        "a: `https://acme.example/a?b=1`\nb: `www.acme.example`.\nc: acme.com\nd: a@acme.com"
+    )
+
+
+def test_cells_that_are_harmless_alone_are_so_together():
+    row = ("a ` b", "`![x](http://evil.example/p)`")
+    text = as_text(QueryResult(("a", "b"), [row, row]), "en")
+    assert "`![" not in text
+    assert "](" not in text
 
 
 def test_one_row_is_a_list_and_keys_and_years_keep_their_digits_together():

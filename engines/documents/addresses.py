@@ -1,0 +1,68 @@
+"""Addresses in a text: all that some reader of Markdown makes a link of on its own."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Final
+
+from engines.visible import visible
+
+_PART: Final = r"[^\s<>()\[\]|\"]"
+# The ends of hosts by which linkify-it, which many chat clients use, knows them without a scheme.
+_ENDS: Final = (
+    "a[cdefgilmnoqrstuwxz]|b[abdefghijmnorstvwyz]|c[acdfghiklmnoruvwxyz]|d[ejkmoz]|e[cegrstu]|"
+    "f[ijkmor]|g[abdefghilmnpqrstuwy]|h[kmnrtu]|i[delmnoqrst]|j[emop]|k[eghimnprwyz]|"
+    "l[abcikrstuvy]|m[acdeghklmnopqrstuvwxyz]|n[acefgilopruz]|om|p[aefghklmnrstwy]|qa|r[eosuw]|"
+    "s[abcdeghijklmnortuvxyz]|t[cdfghjklmnortvwz]|u[agksyz]|v[aceginu]|w[fs]|y[et]|z[amw]|"
+    "biz|com|edu|gov|net|org|pro|web|xxx|aero|asia|coop|info|museum|name|shop|рф|xn--[a-z0-9-]{1,59}"
+)
+_OF_HOST: Final = r"[^\s!-,/:-@\[-^{-~]"
+_ADDRESS: Final = re.compile(
+    rf"(?P<url>(?<![\w+.-])[\w+.-]+://{_PART}*"
+    rf"|(?<![\w/])//(?=[^\s<>]*[.@]\S){_PART}*"
+    rf"|(?<![a-z0-9])www\.{_PART}+"
+    rf"|(?<![a-z0-9])(?:mailto|xmpp):{_PART}+)"
+    rf"|(?:[\w.+&=$;:,-]{{1,64}}@{_OF_HOST}{{0,253}}?\.\w{_OF_HOST}*"
+    rf"|(?<![\w.:/@-])(?![.-]){_OF_HOST}{{1,253}}?\.(?:{_ENDS})(?![\w-]|\.\w))"
+    rf"(?P<path>(?:[/?#]|:[\d/]){_PART}*)?",
+    re.IGNORECASE,
+)
+_ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_ESCAPED: Final = re.compile(r"\\(?:(?P<plain>[:/.@])(?=\S)|.)", re.DOTALL)
+_OF_ADDRESSES: Final = re.compile(r"[\w:/.@+-]")
+_TAIL: Final = ".,;:!?'*_~`\\"  # of the sentence or the emphasis that an address ends
+
+
+def addresses(text: str) -> set[str]:
+    """All that the text holds, so that an answer from it may say them."""
+    found = {address for _, address, _ in split(unveiled(visible(text)))}
+    return {address for address in found if address and "`" not in address}
+
+
+def unveiled(text: str) -> str:
+    """Without the escapes and entities by which an address would not be seen as one."""
+    text = _ENTITY.sub(_decoded, text)
+    return _ESCAPED.sub(lambda found: found["plain"] or found[0], text)
+
+
+def split(text: str) -> Iterator[tuple[str, str, bool]]:
+    """What stands before each address, the address, and whether it is more than a host or person.
+
+    The end of the text comes with no address.
+    """
+    begin = 0
+    for found in _ADDRESS.finditer(text):
+        address = _plain(found[0])
+        is_link = found["url"] or found["path"] or "www." in address.lower()
+        yield text[begin : found.start()], address, bool(is_link)
+        begin = found.start() + len(address)
+    yield text[begin:], "", False
+
+
+def _plain(address: str) -> str:
+    return address.rstrip(_TAIL)
+
+
+def _decoded(entity: re.Match[str]) -> str:
+    character = unescape(entity[0])
+    return character if _OF_ADDRESSES.fullmatch(character) else entity[0]
