@@ -7,12 +7,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
+from engines.documents.cited_text import inert
 from engines.tables.query_result import as_json
+from kb.plain_markdown import code, escaped, fenced
 from stores.errors import ConfigError
 from stores.sessions import SessionInfo, Turn
 
 Format = Literal["markdown", "json"]
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|#!])")
 _FENCES = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 _STATES = {
     "complete": "",
@@ -73,19 +74,19 @@ def _utc(time: datetime) -> datetime:
 
 
 def _heading(info: SessionInfo, turns: Sequence[Turn]) -> Iterator[str]:
-    yield f"# {_escaped(info.title or info.id)}"
+    yield f"# {escaped(info.title or info.id)}"
     questions = "1 question" if len(turns) == 1 else f"{len(turns)} questions"
     times = f"{_minute(info.created)} to {_minute(info.updated)} UTC"
-    yield f"Session {_code(info.id)}, {times}, {questions}."
+    yield f"Session {code(info.id)}, {times}, {questions}."
 
 
 def _turn(turn: Turn) -> str:
     evidence = turn.evidence
     parts = [
         f"## {turn.number}. {_minute(turn.asked_at)}",
-        _quoted(turn.question),
-        f"*Understood as: {_escaped(turn.standalone)}*" if turn.standalone else "",
-        _closed(turn.answer.strip()),
+        _quoted(inert(turn.question)),
+        f"*Understood as: {escaped(turn.standalone)}*" if turn.standalone else "",
+        _closed(inert(turn.answer.strip())),
         _state(turn),
         *map(_failure, (evidence.get("errors") or {}).items()),
         _sources(evidence.get("citations") or ()),
@@ -114,13 +115,13 @@ def state(turn: Turn) -> str:
 
 
 def _state(turn: Turn) -> str:
-    said = _escaped(state(turn))
+    said = escaped(state(turn))
     return f"*{said}*" if said else ""
 
 
 def _failure(branch_and_reason: tuple[str, str]) -> str:
     branch, reason = branch_and_reason
-    return f"*{_escaped(branch)} could not answer: {_escaped(str(reason))}*"
+    return f"*{escaped(branch)} could not answer: {escaped(str(reason))}*"
 
 
 def _sources(citations: Sequence[Mapping[str, Any]]) -> str:
@@ -130,8 +131,8 @@ def _sources(citations: Sequence[Mapping[str, Any]]) -> str:
 
 def _source(citation: Mapping[str, Any]) -> str:
     document = str(citation["document"])
-    title = _escaped(str(citation.get("title") or document))
-    return ", ".join(filter(None, [title, _code(document), _escaped(place_in(citation))]))
+    title = escaped(str(citation.get("title") or document))
+    return ", ".join(filter(None, [title, code(document), escaped(place_in(citation))]))
 
 
 def place_in(citation: Mapping[str, Any]) -> str:
@@ -142,9 +143,9 @@ def place_in(citation: Mapping[str, Any]) -> str:
 
 
 def _statement(evidence: Mapping[str, Any]) -> Iterator[str]:
-    yield _fenced(evidence["sql"])
+    yield fenced(evidence["sql"].strip(), "sql")
     bound = (evidence.get("parameters") or {}).items()
-    yield "\n".join(f"- {_code(f':{name}')} = {_escaped(str(value))}" for name, value in bound)
+    yield "\n".join(f"- {code(f':{name}')} = {escaped(str(value))}" for name, value in bound)
     yield _rows(evidence)
 
 
@@ -157,26 +158,5 @@ def _rows(evidence: Mapping[str, Any]) -> str:
 
 
 def _line(cells: Sequence[Any]) -> str:
-    written = ("" if cell is None else _escaped(str(cell)) for cell in cells)
+    written = ("" if cell is None else escaped(str(cell)) for cell in cells)
     return f"| {' | '.join(written)} |"
-
-
-def _escaped(text: str) -> str:
-    """Text that means nothing in Markdown, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
-def _code(text: str) -> str:
-    ticks = _ticks(text, 1)
-    space = " " if "`" in text or text != text.strip() else ""
-    return f"{ticks}{space}{' '.join(text.split()) or ' '}{space}{ticks}"
-
-
-def _fenced(sql: str) -> str:
-    ticks = _ticks(sql, 3)
-    return f"{ticks}sql\n{sql.strip()}\n{ticks}"
-
-
-def _ticks(text: str, least: int) -> str:
-    """More backticks in a row than the text has."""
-    return "`" * max([least, *(len(run) + 1 for run in re.findall("`+", text))])

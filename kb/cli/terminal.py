@@ -1,6 +1,5 @@
 """What is said where: answers on standard output, everything else on standard error."""
 
-import re
 import shlex
 import shutil
 import sys
@@ -12,7 +11,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+from engines.visible import visible
+
 _UNWRAPPED = 10_000  # columns of what is no terminal: a line stays a line
 
 
@@ -43,8 +43,8 @@ def waiting(for_what: str) -> Iterator[None]:
 
 
 def printable(text: str) -> str:
-    """Without the control characters by which a document could take over the terminal."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Without that by which a document could take over the terminal, or deceive its reader."""
+    return visible(text)
 
 
 def one_line(text: str) -> str:

@@ -8,6 +8,9 @@ from urllib.parse import quote
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 
+from engines.documents.cited_text import inert
+from kb.plain_markdown import escaped, fenced
+
 _CELL_CHARACTERS: Final = 300  # in the text; the structured result holds more
 _PART_CHARACTERS: Final = 20_000
 
@@ -56,9 +59,10 @@ class Part(Readable):
     next_offset: int | None = Field(description="Where the next part begins; none after the last")
 
     def text(self) -> str:
-        if self.next_offset:
-            return _parts(self.content, f"(Goes on at offset {self.next_offset} of {self.total}.)")
-        return self.content or f"(The text ends at {self.total}.)"
+        if not self.content:
+            return f"(The text ends at {self.total}.)"
+        more = f"(Goes on at offset {self.next_offset} of {self.total}.)"
+        return _parts(fenced(self.content), more if self.next_offset else "")
 
 
 class Citation(BaseModel):
@@ -85,7 +89,9 @@ class Rows(Readable):
     note: str = Field(description="What is said in the place of rows")
 
     def text(self) -> str:
-        return _parts(self.note or _rows(self), _sql(self.sql, self.parameters, self.verified))
+        return _parts(
+            inert(self.note) or _rows(self), _sql(self.sql, self.parameters, self.verified)
+        )
 
 
 class Answer(Readable):
@@ -137,7 +143,7 @@ class Database(Readable):
     note: str = Field(description="What is left out")
 
     def text(self) -> str:
-        return _parts(*map(_table, self.tables), self.note)
+        return inert(_parts(*map(_table, self.tables), self.note))
 
 
 class Document(BaseModel):
@@ -200,7 +206,7 @@ def chunk_uri(chunk_id: str) -> str:
 def _passage(passage: Passage) -> str:
     place = _place(passage.page, passage.lines)
     named = _joined([passage.title, passage.headings, passage.path, place])
-    return f"[{passage.number}] {named}\n{passage.uri}\n{passage.text}"
+    return f"[{passage.number}] {named}\n{passage.uri}\n{fenced(passage.text)}"
 
 
 def _source(citation: Citation) -> str:
@@ -214,8 +220,7 @@ def _place(page: int | None, lines: str | None) -> str:
 
 def _joined(parts: Iterable[str | None]) -> str:
     """On one line, whatever a document calls itself."""
-    lines = (" ".join((part or "").split()) for part in parts)
-    return " · ".join(dict.fromkeys(filter(None, lines)))
+    return " · ".join(dict.fromkeys(escaped(part) for part in parts if part))
 
 
 def _parts(*parts: str) -> str:
@@ -225,10 +230,11 @@ def _parts(*parts: str) -> str:
 def _sql(sql: str | None, parameters: Mapping[str, Any], verified: Mapping[str, Any] | None) -> str:
     if not sql:
         return ""
-    lines = [f"SQL: {sql}", *(f":{name} = {value}" for name, value in parameters.items())]
+    lines = ["SQL:", fenced(sql, "sql")]
+    lines += [f":{name} = {escaped(str(value))}" for name, value in parameters.items()]
     if verified:
-        who, when = verified["verified_by"], verified["verified_at"]
-        lines.append(f"Verified by {who} on {when} for “{verified['question']}”.")
+        who, when = escaped(verified["verified_by"]), verified["verified_at"]
+        lines.append(f"Verified by {who} on {when} for “{escaped(verified['question'])}”.")
     return "\n".join(lines)
 
 
@@ -236,7 +242,8 @@ def _rows(found: Rows) -> str:
     if not found.rows:
         return "No rows."
     lines = [" | ".join(row) for row in (found.columns, *(map(_cell, row) for row in found.rows))]
-    return "\n".join([*lines, _CUT] if found.truncated else lines)
+    rows = fenced("\n".join(lines))
+    return f"{rows}\n{_CUT}" if found.truncated else rows
 
 
 def _cell(cell: Cell) -> str:

@@ -5,6 +5,8 @@ from typing import Final
 import nh3
 from markdown_it import MarkdownIt
 
+from engines.visible import visible
+
 # Neither images nor links: what an answer rests on is linked by the numbers of its citations.
 _TAGS: Final = {
     *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "li"),
@@ -16,15 +18,13 @@ _MARKDOWN: Final = MarkdownIt(
 _MARKDOWN.disable("reference")  # [1] stays a citation, whatever `[1]: …` says
 # Every link is read as one, and so dropped.
 _MARKDOWN.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005 - its interface
-# They show a text in another order than it has.
-_REORDERING: Final = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _CELLS: Final = {"th": {"align"}, "td": {"align"}}
 _LEVELS: Final = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6"}  # below the page's
 
 
 def as_html(text: str) -> str:
     """Blocks, emphasis, code and tables; HTML is text, a link its label, an image nothing."""
-    tokens = _MARKDOWN.parse(text.translate(_REORDERING))
+    tokens = _MARKDOWN.parse(visible(text))
     for token in tokens:
         token.tag = _LEVELS.get(token.tag, token.tag)
         if style := token.attrGet("style"):  # of the cells of a table, which the policy forbids

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
+from kb.plain_markdown import code, escaped
 from kb.server.asking import TopK, Words
 from kb.server.filters import Filters
 from kb.server.problems import Problem
@@ -116,4 +117,5 @@ def sources(citations: Sequence[Mapping[str, Any]]) -> str:
 def _source(citation: Mapping[str, Any]) -> str:
     page, lines = citation.get("page"), citation.get("lines")
     place = f", page {page}" if page else f", lines {lines}" if lines else ""
-    return f"[{citation['number']}] {citation['title']}{place} ({citation['document']})"
+    title, document = escaped(str(citation["title"])), code(str(citation["document"]))
+    return f"[{citation['number']}] {title}{escaped(place)} ({document})"

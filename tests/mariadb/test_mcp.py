@@ -148,7 +148,7 @@ def test_passages_come_with_the_addresses_of_their_resources(caller):
     assert (first["number"], first["path"], first["headings"]) == (1, "returns.md", "Time")
     assert 0 < first["score"] <= 1
     assert first["text"] in caller.read(first["uri"])
-    assert said(result).startswith("[1] Returns · Time · returns.md · lines ")
+    assert said(result).startswith("[1] Returns · Time · `returns.md` · lines ")
     assert first["uri"] in said(result)
     assert first["metadata"].keys() >= {"category", "language", "root"}
     assert not first["metadata"].keys() & first.keys()
@@ -182,7 +182,7 @@ def test_an_answer_carries_its_citations_and_tells_how_it_goes(caller):
     (cited,) = answer["citations"]
     assert (cited["number"], cited["path"]) == (1, "returns.md")
     assert cited["document"] == "kb://documents/docs/returns.md"
-    assert f"Sources:\n[1] Returns · returns.md · lines {cited['lines']}: {cited['uri']}" in said(
+    assert f"Sources:\n[1] Returns · `returns.md` · lines {cited['lines']}: {cited['uri']}" in said(
         result
     )
     assert told == [(0, 2, "Looking for the answer"), (1, 2, "Answering from documents")]
@@ -197,8 +197,8 @@ def test_rows_come_for_a_statement_and_for_a_question(base, caller):
     asked = caller.call("query_database", question="Which orders are there?", limit=2)
     found = asked.structured_content
     assert (found["sql"], found["rows"], found["truncated"]) == (sql, rows[:2], True)
-    assert said(asked).startswith("id | city\n7 | Lyon\n8 | Bern\n(That is not all: ")
-    assert said(asked).endswith(f"LIMIT and OFFSET.)\n\nSQL: {sql}")
+    assert said(asked).startswith("```\nid | city\n7 | Lyon\n8 | Bern\n```\n(That is not all: ")
+    assert said(asked).endswith(f"LIMIT and OFFSET.)\n\nSQL:\n```sql\n{sql}\n```")
 
 
 def test_rows_that_somebody_has_verified_tell_who_and_when(base, stdio):
@@ -394,7 +394,7 @@ def test_rows_that_are_too_many_to_read_are_left_out(stdio):
     assert (rows[0][0], 200 < len(rows) < 250, rows[-1][0]) == (1, True, len(rows))
     assert found.structured_content["truncated"] is True
     assert len(said(found)) < 60_000
-    assert said(found).count("\n") == len(rows) + 3
+    assert said(found).count("\n") == len(rows) + 8
 
 
 def test_a_document_can_put_no_line_of_its_own_into_a_list(stdio):
@@ -403,7 +403,7 @@ def test_a_document_can_put_no_line_of_its_own_into_a_list(stdio):
         for each in said(stdio.call("list_documents", search="terms.md")).splitlines()
         if "terms" in each
     ]
-    assert line == f"- Terms - Forged kb://documents/docs/x.md · terms.md {LONG}"
+    assert line == f"- Terms - Forged `kb://documents/docs/x.md` · `terms.md` {LONG}"
 
 
 def test_a_model_that_fails_is_an_error_without_the_insides_of_the_machine(base, stdio):

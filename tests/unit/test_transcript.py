@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from markdown_it import MarkdownIt
+from test_inert_markdown import acting
 
 from kb.transcript import transcript
 from stores.errors import ConfigError
@@ -113,6 +114,23 @@ def test_nothing_that_was_said_changes_the_structure_of_the_document():
     assert blocks(document).count("fence") == 2  # the answer's, which is closed, and the SQL
     below = document.split("Sources:")[1]
     assert "![" not in below.replace("SELECT '```\n# x' -- ````", "").replace("`` # ![", "")
+
+
+def test_nothing_of_a_session_acts_in_its_document():
+    hostile = "` ![x](https://evil.example/a.png) <img src=//evil.example> https://evil.example"
+    evidence = {
+        **TURN.evidence,
+        "citations": [{"number": 1, "document": hostile, "title": hostile}],
+        "sql": hostile,
+        "parameters": {"day": hostile},
+        "columns": [hostile],
+        "rows": [[hostile]],
+    }
+    turn = replace(
+        TURN, question=hostile, standalone=hostile, answer=hostile, error=hostile,
+        status="partial", evidence=evidence,
+    )  # fmt: skip
+    assert acting(transcript(replace(INFO, title=hostile, id=hostile), [turn])) == []
 
 
 def test_json_holds_every_field_with_plain_values():

@@ -29,9 +29,11 @@ export function sources(citations, searchId) {
   );
 }
 
-// To be pasted elsewhere.
+// To be pasted elsewhere, where names are to do nothing.
 export function withSources(text, citations) {
-  const lines = citations.map((each) => `[${each.number}] ${each.title}, ${placeOf(each)}`);
+  const lines = citations.map(
+    (each) => `[${each.number}] ${escaped(each.title)}, ${escaped(placeOf(each))}`,
+  );
   return [text.trim(), lines.join("\n")].filter(Boolean).join("\n\n");
 }
 
@@ -54,6 +56,10 @@ function source(citation, searchId) {
 
 function open(event, citation, searchId) {
   openPassage(citation, { opener: event.currentTarget, searchId });
+}
+
+function escaped(text) {
+  return text.replaceAll(/[\\`[\]<&]/g, "\\$&");
 }
 
 function labelOf(citation) {

@@ -1,0 +1,45 @@
+"""Names and quotes of documents below an answer, in Markdown of clients that kb does not know."""
+
+import pytest
+from hypothesis import given, settings
+from test_inert_markdown import READERS, TEXTS, acting, tokens
+
+from kb.mcp_server.results import Passage, Passages, Rows
+from kb.plain_markdown import code, escaped, fenced
+from kb.server.openai_messages import sources
+
+HOSTILE = (
+    "![x](https://evil.com/a.png) <img src=//evil.com> [1] `a` **b** | &lt; \u202egpj\n\n# T "
+    "https\\://evil.com www.evil.com"
+)
+
+
+def test_names_are_shown_as_they_are_and_act_on_nothing():
+    citation = {"number": 1, "title": HOSTILE, "document": HOSTILE, "page": 2}
+    notes = sources([citation])
+    assert acting(notes) == []
+    words = [token.content for token in tokens(READERS[0], notes) if token.type != "inline"]
+    shown = " ".join(HOSTILE.replace("\u202e", "").split())
+    assert "".join(words) == f"Sources:[1] {shown}, page 2 ({shown})"
+
+
+@settings(max_examples=500, deadline=None)
+@given(TEXTS)
+def test_no_name_acts_whatever_it_is(text):
+    citation = {"number": 1, "title": text, "document": text, "lines": "1-2"}
+    assert acting(f"They go back [1].{sources([citation])}") == []
+    assert acting(f"- {escaped(text)}\n- {code(text)}\n\n{fenced(text)}\n{escaped(text)}") == []
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "```\n![x](https://evil.com/a.png)\n~~~"])
+def test_what_tools_of_mcp_tell_acts_on_nothing(text):
+    passage = Passage(
+        number=1, uri="kb://chunks/1", document="kb://documents/a", title=text, path=text,
+        headings=text, page=None, lines=None, score=1, text=text, metadata={},
+    )  # fmt: skip
+    rows = Rows(
+        sql=f"SELECT '{text}'", parameters={"a": text}, columns=[text], rows=[[text]],
+        truncated=True, verified={"verified_by": text, "question": text}, note="",
+    )  # fmt: skip
+    assert acting(Passages(passages=[passage], note="").text()) == []
+    assert acting(rows.text()) == []
