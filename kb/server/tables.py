@@ -1,7 +1,5 @@
 """Guarded SQL over the business tables."""
 
-import csv
-import io
 import time
 from functools import partial
 from typing import Annotated, Any
@@ -18,6 +16,7 @@ from kb.as_json import answer_values
 from kb.server.access import Reading
 from kb.server.asking import Body, Words
 from kb.server.columns import column_types
+from kb.server.csv_text import as_csv
 from kb.server.parts import KB, OneStatement, TheLimits, TheThreads, TheWork
 from stores.binding import parameter_names
 from stores.verified_queries import Value
@@ -56,7 +55,10 @@ class SqlBody(Body):
 
 
 class CsvBody(Body):
+    """With `escape_formulas` no spreadsheet computes a cell; here it is off, for programs."""
+
     sql: Statement
+    escape_formulas: bool = False
 
 
 @router.post("/sql")
@@ -121,9 +123,13 @@ async def sql_csv(
     caller: Reading,  # noqa: ARG001 - only keys may read
     kb: KB,
     threads: TheThreads,
+    escape_formulas: Annotated[bool, Query()] = True,  # noqa: FBT002 - by its name in an address
 ) -> Response:
-    """The rows of a statement as CSV; the header `X-Truncated` says whether there were more."""
-    return await threads.querying.run(_as_csv, kb, sql)
+    """The rows of a statement as CSV; the header `X-Truncated` says whether there were more.
+
+    With `escape_formulas` an apostrophe stands before each cell that a spreadsheet would compute.
+    """
+    return await threads.querying.run(_csv_file, kb, sql, escape_formulas)
 
 
 @router.post("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])
@@ -133,21 +139,18 @@ async def sql_csv_of_body(
     kb: KB,
     threads: TheThreads,
 ) -> Response:
-    """The same, for statements that are too long for an address."""
-    return await threads.querying.run(_as_csv, kb, body.sql)
+    """The same, for programs and for statements that are too long for an address."""
+    return await threads.querying.run(_csv_file, kb, body.sql, body.escape_formulas)
 
 
-def _as_csv(kb: KnowledgeBase, sql: str) -> Response:
+def _csv_file(kb: KnowledgeBase, sql: str, escape_formulas: bool) -> Response:  # noqa: FBT001 - as it was asked for
     result = kb.tables.run(sql)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(result.columns)
-    writer.writerows(as_json(result.rows))
+    text = as_csv(result.columns, as_json(result.rows), escape_formulas=escape_formulas)
     headers = {
         "Content-Disposition": 'attachment; filename="rows.csv"',
         "X-Truncated": str(result.truncated).lower(),
     }
-    return Response(text.getvalue().encode(), media_type="text/csv", headers=headers)
+    return Response(text.encode(), media_type="text/csv", headers=headers)
 
 
 @router.get("/tables")

@@ -253,6 +253,16 @@ def test_rows_are_a_csv_file(client):
         assert reply.headers["content-disposition"] == 'attachment; filename="rows.csv"'
 
 
+def test_a_file_for_a_spreadsheet_holds_no_formula_and_one_for_a_program_the_cells(client):
+    sql = "SELECT '=1+1' AS a, '-5' AS b, -5 AS c"
+    escaped, plain = "a,b,c\r\n'=1+1,-5,-5\r\n", "a,b,c\r\n=1+1,-5,-5\r\n"
+    assert client.get("/api/sql.csv", params={"sql": sql}).text == escaped
+    asked = {"sql": sql, "escape_formulas": False}
+    assert client.get("/api/sql.csv", params=asked).text == plain
+    assert client.post("/api/sql.csv", json={"sql": sql}).text == plain
+    assert client.post("/api/sql.csv", json=asked | {"escape_formulas": True}).text == escaped
+
+
 def test_tables_tell_their_columns_and_comments(client):
     [orders] = client.get("/api/tables").json()
     assert orders["name"] == "orders"

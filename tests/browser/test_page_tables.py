@@ -57,6 +57,16 @@ def test_the_rows_are_saved_as_csv(page, rows):
     ]
 
 
+def test_no_spreadsheet_computes_what_is_saved(page, rows):
+    result = rows(
+        "SELECT '=1+1' AS `@a`, '-5' AS b, '\uff1d1' AS c, -5 AS d UNION SELECT 1, 2, 3, 4"
+    )
+    with page.expect_download() as download:
+        result.get_by_role("button", name="Save as CSV").click()
+    text = download.value.path().read_text("utf-8-sig")
+    assert text.splitlines() == ["'@a,b,c,d", "'=1+1,-5,'\uff1d1,-5", "1,2,3,4"]
+
+
 def test_a_result_that_was_cut_says_at_how_many_rows(rows):
     result = rows("SELECT a.id, b.city FROM orders a, orders b")
     expect(result.get_by_text("cut at 3 rows")).to_be_visible()
