@@ -1,13 +1,21 @@
 """Which lines of a Markdown text are in a fenced code block, while the text is being written."""
 
 import re
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
-_BLOCKS: Final = MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"])
 _FENCE: Final = re.compile(r"[ \t>\d.)*+-]*(?:`{3}|~{3})")
+
+
+@cache
+def _blocks() -> "MarkdownIt":
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - most answers have no such code
+
+    return MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"])
 
 
 def may_fence(line: str) -> bool:
@@ -52,7 +60,7 @@ class Fences:
             self._lines.clear()
         self._lines.append(line)
 
-    def _last_fence(self, line: str) -> Token | None:
+    def _last_fence(self, line: str) -> "Token | None":
         """Of the lines with the one that comes next; of the lines stay those it may belong to.
 
         An item of a list, and a block in a quotation, is read as one that begins it.
@@ -65,18 +73,18 @@ class Fences:
         return next((token for token in reversed(tokens) if token.type == "fence"), None)
 
 
-def _parsed(lines: list[str], line: str) -> list[Token]:
-    return _BLOCKS.parse("".join([*lines, line]))
+def _parsed(lines: list[str], line: str) -> "list[Token]":
+    return _blocks().parse("".join([*lines, line]))
 
 
-def _begin(token: Token) -> int:
+def _begin(token: "Token") -> int:
     return token.map[0] if token.map else 0
 
 
-def _end(token: Token) -> int:
+def _end(token: "Token") -> int:
     return token.map[1] if token.map else 0
 
 
-def _is_closed(fence: Token) -> bool:
+def _is_closed(fence: "Token") -> bool:
     """Its lines are more than those of its code and the one that opens it."""
     return _end(fence) - _begin(fence) > fence.content.count("\n") + 1
