@@ -84,7 +84,7 @@ def _turn(turn: Turn) -> str:
     evidence = turn.evidence
     parts = [
         f"## {turn.number}. {_minute(turn.asked_at)}",
-        _quoted(inert(turn.question)),
+        inert(_quoted(turn.question)),
         f"*Understood as: {escaped(turn.standalone)}*" if turn.standalone else "",
         _closed(inert(turn.answer.strip())),
         _state(turn),
