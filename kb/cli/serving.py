@@ -257,6 +257,13 @@ def revoke(name: Annotated[str, typer.Argument(metavar="NAME")], config: ConfigP
     """Refuse a key from now on."""
     with opened(config) as knowledge_base:
         from stores.api_keys import ApiKeys
+        from stores.verified_queries import VerifiedQueries
 
         ApiKeys(knowledge_base.engine).revoke(name)
+        left = [each.name for each in VerifiedQueries(knowledge_base.engine) if each.key == name]
     say(f"The key of {name} is of no use any more.")
+    if left:
+        say(
+            f"Queries that it has verified still answer: {', '.join(left)}. "
+            "`kb sql --remove NAME` removes one."
+        )

@@ -5,7 +5,7 @@ import logging
 import socket
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import httpx
 import nginx
@@ -14,12 +14,15 @@ from api_server import configured, database_of, events, running
 from model_server import FakeModels
 from typer.testing import CliRunner
 
+from kb.app import KnowledgeBase
 from kb.cli import app as command_line
 from kb.config import Config, load_config
 from kb.server.access import Caller, with_token
 from kb.server.wrong_keys import _network
+from kb.verified_queries import new_query
 from stores.api_keys import ApiKey, ApiKeys
 from stores.errors import ConfigError, StoreError
+from stores.verified_queries import Editor, VerifiedQueries
 
 
 @pytest.fixture(scope="module")
@@ -417,7 +420,12 @@ def test_the_command_refuses_other_addresses_until_a_key_exists(server, tmp_path
         assert run(command_line, asked).exit_code == 0
         listed = run(command_line, ["--config", str(file), "key", "list"])
         assert "ana · read · all documents" in listed.stdout
-        assert run(command_line, ["--config", str(file), "key", "revoke", "ana"]).exit_code == 0
+        with KnowledgeBase.open(file) as kb:
+            query = new_query("How many?", "SELECT 1", "ana", date(2026, 1, 2), name="many")
+            VerifiedQueries(kb.engine).save(query, Editor("ana", is_key=True))
+        revoked = run(command_line, ["--config", str(file), "key", "revoke", "ana"])
+        assert revoked.exit_code == 0
+        assert "Queries that it has verified still answer: many." in revoked.stderr
         assert "revoked" in run(command_line, ["--config", str(file), "key", "list"]).stdout
     assert served_on == ["0.0.0.0"]
 
