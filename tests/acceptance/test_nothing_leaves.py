@@ -24,14 +24,15 @@ from stores.private_server import PrivateServer
 ROOT = Path(__file__).parents[2]
 # With a home of its own, whose server starts and ends under the same eyes.
 DRIVER = """\
-import json, signal, subprocess, sys, time, urllib.error, urllib.request
+import json, os, signal, subprocess, sys, time, urllib.error, urllib.request
 
+token = os.environ["KB_SERVE_TOKEN"] = "the-token-of-this-test"
 port, (*kb,) = sys.argv[1], (sys.executable, "-m", "kb")
 question = "How long may customers return a kettle?"
 
 def ask_server():
     body = json.dumps({"question": question}).encode()
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     request = urllib.request.Request(f"http://127.0.0.1:{port}/api/ask", body, headers)
     with urllib.request.urlopen(request) as reply:
         assert "30 days" in reply.read().decode()
