@@ -3,9 +3,11 @@
 import re
 
 import pytest
+import sqlglot
 
-from engines.tables.sql_guard import DEEPEST, LONGEST, check
+from engines.tables.sql_guard import DEEPEST, LONGEST, _find_unread_clause, check
 from stores.errors import UnsafeQuery
+from stores.sql_tokens import tokens_of
 
 TABLES = {"customers", "orders", "order_items"}
 
@@ -263,3 +265,22 @@ def test_a_refused_statement_writes_nothing_on_standard_error(capfd, caplog):
         check("SELECT 1 FROM orders FOR PORTION OF x; VACUUM", TABLES)
     assert capfd.readouterr().err == ""
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ("SELECT a FROM orders", "SELECT a orders"),
+        ("SELECT a, (SELECT b) FROM orders", "SELECT a, (b) FROM orders"),
+        ("SELECT a FROM orders UNION SELECT b FROM orders", "SELECT a FROM orders"),
+        ("SELECT a FROM orders JOIN secrets", "SELECT a FROM orders"),
+        ("SELECT a FROM secrets", "SELECT a FROM orders"),
+        ("SELECT a FROM shop.secrets", "SELECT a FROM shop.orders"),
+        ("SELECT a FROM orders STRAIGHT_JOIN `secrets`", "SELECT a FROM orders, customers"),
+        ("SELECT a FROM (orders JOIN secrets)", "SELECT a FROM (orders, customers)"),
+    ],
+)
+def test_a_clause_that_the_parser_read_otherwise_is_found(text, tree):
+    code = [token for token in tokens_of(text) if token.is_code]
+    assert _find_unread_clause(code, sqlglot.parse_one(tree, read="mysql"))
+    assert not _find_unread_clause(code, sqlglot.parse_one(text, read="mysql"))
