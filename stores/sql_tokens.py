@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 Kind: TypeAlias = Literal[
-    "space", "comment", "text", "bits", "name", "number", "word", "parameter", "operator"
+    "space", "comment", "text", "bits", "name", "number", "word", "parameter", "open", "operator"
 ]
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)
     | (?P<comment>--(?=[\x00-\x20\x7f]|\Z)[^\n]* | \#[^\n]* | /\*.*?\*/)
-    | (?P<bits>[xXbB]'[0-9a-fA-F]*')
+    | (?P<bits>[xX]'[0-9a-fA-F]*' | [bB]'[01]*')
     | (?P<text>(?:[nN]|_utf8mb4)?'(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*")
     | (?P<name>`(?:[^`]|``)+`)
     | (?P<number>(?:0x[0-9a-fA-F]+ | (?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
         (?![\w$.]))
     | (?P<word>[\w$]+)
     | (?P<parameter>(?<!:):[A-Za-z_][A-Za-z0-9_]*(?![\w$:]))
+    | (?P<open>['"`].* | /\*.*)
     | (?P<operator><=> | <= | >= | <> | != | << | >> | && | \|\| | := | :: | .)""",
     re.DOTALL | re.VERBOSE,
 )
@@ -31,7 +32,7 @@ _TOKEN = re.compile(
 class Token:
     """A piece of a statement; `text` is as written, so that all of them make the statement again.
 
-    What ends nowhere, as a text without its second quote, begins with an operator of that sign.
+    What ends nowhere, as a text without its second quote, is the rest of the statement, `open`.
     """
 
     kind: Kind
@@ -44,7 +45,7 @@ class Token:
     @property
     def is_wordlike(self) -> bool:
         """Whether it takes a space, a comment or a sign to tell it from another such token."""
-        return self.kind not in ("space", "comment", "operator")
+        return self.kind not in ("space", "comment", "open", "operator")
 
     @property
     def parameter(self) -> str | None:

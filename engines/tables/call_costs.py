@@ -1,44 +1,52 @@
-"""How long one function call of a statement may take at most.
+"""How long MariaDB may work on one row of a statement at most, and on reading the statement.
 
-MariaDB looks whether a statement is to be stopped between rows, never within a call: a single
+It looks whether a statement is to be stopped between rows, not between the calls for one: a single
 REPLACE of a text of megabytes ignores max_statement_time, KILL and shutdown. So lengths of texts
-are followed through the statement, and a call that could work for more than seconds is refused.
+are followed through the statement, and one that could work for seconds on a row is refused, as is
+one whose columns stand for so many parts that to merge or copy them takes the server's memory.
 What a cell of a table holds is its owner's; it counts as CELL characters.
 
 Measured on MariaDB 11.8 and one core: REPLACE of 60,000 signs takes 0.5 s, LOCATE of 30,000 in
-60,000 0.6 s, JSON_OVERLAPS of two texts of 10,000 1.3 s, `REGEXP 'a*a*a*[bc]'` on 1,000 signs 20 s.
+60,000 0.6 s, LIKE eight times that, JSON_OVERLAPS of two texts of 10,000 1.3 s, to compare texts of
+a million signs a thousand times 5 s, to expand a column to 2**22 parts 9 GB.
 """
 
-import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from sqlglot import exp
+
+from engines.tables.pattern_costs import LONGEST_PATTERN, steps_of_search
 
 CELL: Final = 255  # characters that a cell of a table counts as
 PAD: Final = 255  # characters that RPAD, LPAD and SPACE make, and times that REPEAT does
 MOST_CHARACTERS: Final = 1_000_000  # that one call may make
+MOST_OF_ROW: Final = 10_000_000  # characters of a row of the result
+MOST_PARTS: Final = 20_000  # that a column stands for, those of the columns in it among them
 UNBOUNDED: Final = 2**26  # characters: what may grow on and on does so to the largest packet
-MOST_STEPS: Final = 10**10  # signs that one call may compare or move: a second or two
+MOST_STEPS: Final = 10**10  # signs that are compared or moved for one row: a second or two
 AGGREGATED: Final = 65_536  # bytes: group_concat_max_len of the sessions
 _VALUE = 64  # characters of a number, a date or a truth value
+_PER_SIGN = 40  # steps that any function or comparison may take a sign
+_PER_LIKE = 20  # steps of LIKE, for each that LOCATE takes
+_PER_JSON = 100  # steps of a comparison of JSON texts, for each pair of their signs
 _TYPED = 512  # characters up to which a column of a recursive CTE keeps the length of its first row
 _STAR = "*"  # a column that stands for some whose number is not known
-_ANY = ""  # a column of a source all whose columns are of one length
-_MOST_REPETITIONS = 50  # of a pattern; more of them make no difference
+_ANY = ""  # a source of columns without a name of its own, or a column like all of its source
 
-Columns: TypeAlias = dict[str, int]  # the length of each, by its name in small letters
+
+class Measure(NamedTuple):
+    """Of an expression: its length in characters, and how many parts it is made of, at most."""
+
+    length: int
+    parts: int = 1
+
+
+Columns: TypeAlias = dict[str, Measure]  # by their names in small letters
 Sources: TypeAlias = dict[str, Columns]  # those of a FROM, by their aliases
 
-_OF_PATTERN = re.compile(
-    r"\\.|\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]|(?P<repetition>[*+]|\{\d*,)", re.DOTALL
-)
-_REPETITION = re.compile(r"[*+]|\{\d*,")
-_ODD_PATTERN = re.compile(r"\\Q|\(\?[^:]|\(\*")  # where […] may be no set of signs
-
-
 _ARITHMETIC = exp.Add | exp.Sub | exp.Mul | exp.Div | exp.IntDiv | exp.Mod | exp.Neg
+_CELL = Measure(CELL)
 
 
 class _TooCostly(Exception):
@@ -48,22 +56,25 @@ class _TooCostly(Exception):
 def find_costly_call(query: exp.Query, texts: Mapping[str, str]) -> str | None:
     """Why a call of the statement may take too long; `texts` are those that its literals name."""
     try:
-        _Lengths(texts).of_query(query, {}, [])
+        row = _Measures(texts).of_query(query, {}, []).values()
     except _TooCostly as error:
         return str(error)
+    if (length := sum(each.length for each in row if each.length < UNBOUNDED)) > MOST_OF_ROW:
+        return f"a row of it may have {length:,} characters, and {MOST_OF_ROW:,} are allowed"
     return None
 
 
-class _Lengths:
-    """Bounds of the lengths of texts, in characters, as far as a statement makes them itself."""
+class _Measures:
+    """Bounds of the lengths of texts, as far as a statement makes them itself, and of its work."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._texts = texts
+        self._steps = 0
 
     def of_query(
         self, query: exp.Expr, ctes: Mapping[str, Columns], outer: Sequence[Sources]
     ) -> Columns:
-        """The lengths of its columns. Raises _TooCostly for a call anywhere in it."""
+        """Its columns. Raises _TooCostly for a call anywhere in it."""
         if isinstance(clause := query.args.get("with_"), exp.With):
             ctes = self._with_ctes(clause, ctes, outer)
         if isinstance(query, exp.SetOperation):
@@ -100,20 +111,19 @@ class _Lengths:
         for part in [select.args.get("from_"), *joins]:
             if part is not None:
                 self._add_sources(part.this, sources, ctes, [*outer, sources])
-        scopes = [*outer, sources]
         columns: Columns = {}
+        scopes = [*outer, sources, {_ANY: columns}]  # its own columns, for subqueries in it
         for place, each in enumerate(select.expressions):
             name = (each.alias_or_name or " ").lower()
             if each.is_star:
                 everything = [n for source in sources.values() for n in source.values()]
-                columns[f"{_STAR} {place}"] = max([CELL, *everything])
+                columns[f"{_STAR} {place}"] = _most([_CELL, *everything])
                 for source in sources.values():
-                    columns |= {c: max(n, columns.get(c, 0)) for c, n in source.items()}
+                    columns |= {c: _most([n, columns.get(c, n)]) for c, n in source.items()}
             else:
-                columns[f"{name} {place}" if name in columns else name] = self.of(
-                    each, ctes, scopes
-                )
-        self._check_rest(select, ctes, [*scopes, {_ANY: columns}])
+                key = f"{name} {place}" if name in columns else name
+                columns[key] = self.of(each, ctes, scopes)
+        self._check_rest(select, ctes, scopes)
         return columns
 
     def _check_rest(
@@ -151,25 +161,36 @@ class _Lengths:
         else:  # parentheses around tables
             self._add_sources(part.this, sources, ctes, scopes)
 
-    def of(self, node: exp.Expr, ctes: Mapping[str, Columns], scopes: Sequence[Sources]) -> int:
-        """The length of an expression at most. Raises _TooCostly for a call in it."""
+    def of(self, node: exp.Expr, ctes: Mapping[str, Columns], scopes: Sequence[Sources]) -> Measure:
+        """The measure of an expression. Raises _TooCostly for a call in it."""
         if isinstance(node, exp.Query):
-            return max(self.of_query(node, ctes, scopes).values(), default=_VALUE)
+            columns = self.of_query(node, ctes, scopes).values()
+            length = max((each.length for each in columns), default=_VALUE)
+            return self._checked(node, length, 1 + sum(each.parts for each in columns))
         if isinstance(node, exp.Column):
             return _of_column(node, scopes)
         if isinstance(node, exp.Literal):
-            return self._of_literal(node)
-        lengths = [self.of(part, ctes, scopes) for part in _parts_of(node)]
+            return Measure(self._of_literal(node))
+        parts = [self.of(part, ctes, scopes) for part in _parts_of(node)]
+        lengths = [part.length for part in parts]
         self._check_steps(node, lengths)
         length = self._of_result(node, lengths)
         if UNBOUNDED in lengths:
-            return min(length, UNBOUNDED)
-        if length > MOST_CHARACTERS:
+            length = min(length, UNBOUNDED)
+        elif length > MOST_CHARACTERS:
             raise _TooCostly(
                 f"{_function(node).upper()} may make a text of {length:,} characters, and "
                 f"{MOST_CHARACTERS:,} are allowed"
             )
-        return length
+        return self._checked(node, length, 1 + sum(part.parts for part in parts))
+
+    def _checked(self, node: exp.Expr, length: int, parts: int) -> Measure:
+        if parts > MOST_PARTS:
+            raise _TooCostly(
+                f"{_function(node).upper()} is made of {parts:,} parts, as columns in it are made "
+                f"of columns, and {MOST_PARTS:,} are allowed"
+            )
+        return Measure(length, parts)
 
     def _of_result(self, node: exp.Expr, lengths: Sequence[int]) -> int:
         match _function(node):
@@ -196,11 +217,9 @@ class _Lengths:
         return length
 
     def _of_literal(self, literal: exp.Literal) -> int:
-        """The parser makes texts of some numbers; another text that is not known may be any."""
+        """The parser makes short literals of its own, such as the number of INTERVAL 1 DAY."""
         text = self._text_of(literal)
-        if text is None:
-            return len(literal.name) if literal.name.isdecimal() else MOST_CHARACTERS
-        return len(text)
+        return len(literal.name if text is None else text)
 
     def _text_of(self, node: exp.Expr | None) -> str | None:
         """What an expression says if it is written out, as CONCAT('^', 'a') is."""
@@ -219,42 +238,42 @@ class _Lengths:
         return None
 
     def _check_steps(self, node: exp.Expr, lengths: Sequence[int]) -> None:
+        """Add up what it may take; all of it is done for a row without a look for a stop."""
         name = _function(node)
         longest, second = sorted([1, 1, *lengths])[:-3:-1]
         match name:
-            case "replace":
+            case "replace" | "trim":
                 steps = longest**2
-            case "like" | "str_position" | "substring_index":
+            case "str_position" | "substring_index":
                 steps = longest * second
+            case "like":
+                steps = _PER_LIKE * longest * second
             case "json_overlaps" | "json_contains" | "json_equals" | "json_merge_patch":
-                steps = 100 * longest * second
-            case "regexp_like" | "regexp_replace" | "regexp_substr" | "regexp_instr":
+                steps = _PER_JSON * longest * second
+            case "regexp_replace":
+                steps = longest**2 + self._steps_of_pattern(node, lengths[0])
+            case "regexp_like" | "regexp_substr" | "regexp_instr":
                 steps = self._steps_of_pattern(node, lengths[0])
             case _:
-                return
-        if steps > MOST_STEPS:
+                steps = 0
+        self._steps += steps + _PER_SIGN * sum(lengths)
+        if self._steps > MOST_STEPS:
             raise _TooCostly(
-                f"{name.upper()} may take {min(steps, 10**15):,} steps on texts of {longest:,} and "
-                f"{second:,} characters, and MariaDB could not be stopped meanwhile"
+                f"up to {name.upper()} it may take {min(self._steps, 10**15):,} steps for a row, "
+                f"in which MariaDB could not be stopped, and {MOST_STEPS:,} are allowed; use "
+                "shorter texts, and regular expressions that begin with ^"
             )
 
     def _steps_of_pattern(self, node: exp.Expr, length: int) -> int:
-        """Of a search that goes back as often as it can: each open repetition tries every length.
-
-        Repetitions within repetitions are ended by a limit of the server's.
-        """
         pattern = self._text_of(node.args.get("expression"))
         if pattern is None:
             raise _TooCostly("a regular expression must be written out, or be a bound value")
-        found = (
-            _REPETITION.findall(pattern)
-            if _ODD_PATTERN.search(pattern)
-            else [each for each in _OF_PATTERN.finditer(pattern) if each["repetition"]]
-        )
-        starts = 0 if pattern.startswith("^") and "|" not in pattern else 1
-        order = min(len(found), _MOST_REPETITIONS) + starts
-        ways = int(length**order) // math.factorial(order)
-        return 5 * int(2 ** min(pattern.count("?"), _MOST_REPETITIONS)) * ways
+        if len(pattern) > LONGEST_PATTERN:
+            raise _TooCostly(
+                f"a regular expression has {len(pattern):,} characters, and {LONGEST_PATTERN:,} "
+                "are allowed"
+            )
+        return steps_of_search(pattern, length)
 
     def _of_replaced(self, node: exp.Expr, of: int, old: int, new: int) -> int:
         known = self._text_of(node.args.get("expression"))
@@ -268,6 +287,9 @@ class _Lengths:
 
 
 def _parts_of(node: exp.Expr) -> Iterable[exp.Expr]:
+    if isinstance(node, exp.Connector | exp.Add | exp.Mul):  # a AND b AND c is one, not two
+        yield from node.flatten(unnest=False)
+        return
     for part in node.args.values():
         for each in part if isinstance(part, list) else [part]:
             if isinstance(each, exp.Expr) and not isinstance(each, exp.Identifier | exp.DataType):
@@ -286,23 +308,28 @@ def _declared_length(cast: exp.Expr) -> int:
     return max(numbers, default=0)
 
 
-def _of_column(column: exp.Column, scopes: Sequence[Sources]) -> int:
-    """The longest of those that it may be: aliases hide one another in more ways than we follow."""
+def _most(measures: Iterable[Measure]) -> Measure:
+    lengths, parts = zip(*measures, strict=True)
+    return Measure(max(lengths), max(parts))
+
+
+def _of_column(column: exp.Column, scopes: Sequence[Sources]) -> Measure:
+    """The most of those that it may be: aliases hide one another in more ways than we follow."""
     name, table = column.name.lower(), column.table.lower()
     found = [
-        source.get(name, max(source.values(), default=0))
+        source[name] if name in source else _most(source.values())
         for scope in scopes
         for alias, source in scope.items()
-        if not table or alias == table
+        if source and (not table or alias == table) and (alias != _ANY or name in source)
     ]
-    return max([CELL, *found])
+    return _most([_CELL, *found])
 
 
 def _longest_of_both(left: Columns, right: Columns) -> Columns:
     if _has_star(left) or _has_star(right):
-        return dict.fromkeys(left, max([*left.values(), *right.values()]))
-    lengths = [*right.values(), *[0] * len(left)]
-    return {name: max(n, other) for (name, n), other in zip(left.items(), lengths, strict=False)}
+        return dict.fromkeys(left, _most([*left.values(), *right.values()]))
+    others = [*right.values(), *[_CELL] * len(left)]
+    return {name: _most([n, other]) for (name, n), other in zip(left.items(), others, strict=False)}
 
 
 def _renamed(columns: Columns, names: Sequence[exp.Expr]) -> Columns:
@@ -310,7 +337,7 @@ def _renamed(columns: Columns, names: Sequence[exp.Expr]) -> Columns:
         return columns
     new = [name.name.lower() for name in names]
     if _has_star(columns):
-        return dict.fromkeys(new, max(columns.values()))
+        return dict.fromkeys(new, _most(columns.values()))
     return dict(zip(new, columns.values(), strict=False))
 
 
@@ -327,7 +354,7 @@ def _repeated(first: Columns, body: exp.SetOperation) -> Columns:
     if _has_star(first) or len(typed) != len(first):
         typed = [False] * len(first)
     return {
-        name: n if keeps_type and n <= _TYPED else UNBOUNDED
+        name: n if keeps_type and n.length <= _TYPED else Measure(UNBOUNDED)
         for (name, n), keeps_type in zip(first.items(), typed, strict=True)
     }
 

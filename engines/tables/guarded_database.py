@@ -35,6 +35,8 @@ _MOST_CHARACTERS = 10_000_000  # of a result; a row may hold megabytes
 _LOOKING_SECONDS = 2.0  # for the values of one column, while the schema is described
 _TEXT_SECONDS = 60.0  # how long the description of a table is used
 _THREADS = 5  # as many as an engine keeps connections
+_CELL_CHARACTERS = 50  # that a cell without text counts as
+_LARGEST = 10**65  # beyond the digits of DECIMAL
 _TOO_LONG = 1969
 _INCOMPLETE = {1260, 1931}  # GROUP_CONCAT was cut; rows are missing
 # The guard reads a statement as this sql_mode has it: backslashes escape, "…" is a text.
@@ -186,7 +188,10 @@ class GuardedDatabase(SQLDatabase):
         rows: list[tuple[Any, ...]] = []
         characters = 0
         for row in cursor:
-            characters += sum(len(cell) for cell in row if isinstance(cell, str | bytes))
+            characters += sum(
+                _CELL_CHARACTERS + (len(cell) if isinstance(cell, str | bytes) else 0)
+                for cell in row
+            )
             if len(rows) == self._row_limit or (rows and characters > _MOST_CHARACTERS):
                 _abandon(connection, cursor)
                 return QueryResult(tuple(cursor.keys()), rows, truncated=True)
@@ -273,6 +278,8 @@ def _require_values(values: Mapping[str, Value]) -> None:
     for name, value in values.items():
         if isinstance(value, float | Decimal) and not math.isfinite(value):
             raise QueryFailed(f"The value of :{name} is {value}, which is no number to MariaDB.")
+        if isinstance(value, int) and abs(value) >= _LARGEST:
+            raise QueryFailed(f"The value of :{name} has more digits than MariaDB's numbers have.")
         if isinstance(value, str) and any("\ud800" <= sign <= "\udfff" for sign in value):
             raise QueryFailed(f"The value of :{name} holds half a character, which is no text.")
 

@@ -62,6 +62,8 @@ class ParserCopy:
     def place_of(self, error: sqlglot.ParseError) -> str:
         """Near which word of the statement the parser gave up, as the end of a sentence."""
         word = (error.errors[0].get("highlight") or "").strip("'`") if error.errors else ""
+        if word[:1].isdecimal():  # it may be a value
+            return " near a number"
         return f" near {self.shown.get(word, word)[:50] or 'its end'!r}"
 
 
@@ -95,7 +97,7 @@ def _add_value(copy: ParserCopy, name: str, value: Value) -> None:
     match value:
         case None:
             copy.words.append("NULL")
-        case int() if value >= 0:
+        case int() if 0 <= value < 2**63:
             copy.words.append(str(int(value)))
         case int() | float() | Decimal():
             copy.words.append("0.5")  # no whole number, where a length is asked for

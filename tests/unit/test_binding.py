@@ -59,7 +59,9 @@ def test_the_tokens_are_the_whole_text(sql):
         ("/*M'*/ '?' --\r:x\n:y", ["/*M'*/", "'?'", "--\r:x", ":y"]),
         ("x <=> .5e-3+0x1F", ["x", "<=>", ".5e-3", "+", "0x1F"]),
         ("'it''s' \"a\\\"b\" `c``d`", ["'it''s'", '"a\\"b"', "`c``d`"]),
-        ("'open", ["'", "open"]),
+        ("a 'open", ["a", "'open"]),
+        ("a /* open 'b'", ["a", "/* open 'b'"]),
+        ("b'2'", ["b", "'2'"]),
     ],
 )
 def test_a_statement_is_cut_where_mariadb_cuts_it(sql, cut):

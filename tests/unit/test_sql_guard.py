@@ -1,6 +1,8 @@
 """Guard one lets ordinary statements over the allowed tables pass, and says why no others."""
 
 import re
+import time
+from contextlib import suppress
 
 import pytest
 import sqlglot
@@ -81,6 +83,12 @@ REFUSED = {
         "(WITH secrets AS (SELECT 1) SELECT * FROM secrets) UNION SELECT * FROM secrets",
         "SELECT (WITH secrets AS (SELECT 1 a) SELECT a FROM secrets), s.* FROM secrets s",
         "EXPLAIN SELECT * FROM secrets",
+        "WITH secrets AS (SELECT 1 x) SELECT * FROM (WITH a AS (SELECT * FROM secrets) SELECT 1) z",
+        "WITH secrets AS (SELECT 1 x) SELECT (WITH a AS (SELECT 1 FROM secrets) SELECT 1 FROM a)",
+        (
+            "WITH RECURSIVE secrets AS (SELECT 1 x) SELECT 1 FROM orders WHERE EXISTS"
+            " (WITH RECURSIVE a AS (SELECT * FROM secrets) SELECT 1 FROM a)"
+        ),
         "SELECT 1 # '\n FROM secrets -- '",
         "SELECT '\\\\', secret FROM secrets -- '",
     ],
@@ -165,6 +173,7 @@ REFUSED = {
         "SELECT 'a'FROM orders",
         "SELECT `a`FROM orders",
         "SELECT 1 AS 'a'\"b\"",
+        "SELECT b'2'",
         "SELECT t.1 FROM orders",
         "SELECT DATE'2026-01-01'",
         "SELECT _gbk'a'",
@@ -181,13 +190,33 @@ REFUSED = {
     ],
     "the table dual": ["SELECT * FROM `dual`"],
     "the database other": ["SELECT * FROM other.dual"],
-    "nests": ["SELECT " + "(" * (DEEPEST + 1) + "1" + ")" * (DEEPEST + 1)],
+    "nests": [
+        "SELECT " + "(" * (DEEPEST + 1) + "1" + ")" * (DEEPEST + 1),
+        "SELECT " + "(" * 19_000,
+        "SELECT " + "CHAR(" * 28 + "1" + ")" * 28,
+        "SELECT " + "DATE(" * 28,
+        "SELECT " + "YEAR(DATE(" * 9 + "1" + "))" * 9,
+    ],
+    "need a frame": [
+        "SELECT MIN(total) OVER () FROM orders",
+        "SELECT MAX(total) OVER (PARTITION BY id ORDER BY ordered_at) FROM orders",
+        "SELECT STDDEV(total) OVER w FROM orders WINDOW w AS (ORDER BY id)",
+        "SELECT MIN(id) OVER (ORDER BY id ROWS BETWEEN 101 PRECEDING AND CURRENT ROW) FROM orders",
+        "SELECT MIN(id) OVER (ORDER BY id RANGE BETWEEN 9 PRECEDING AND CURRENT ROW) FROM orders",
+        "SELECT MIN(id) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) FROM orders",
+    ],
     "characters": ["SELECT " + "1," * LONGEST + "1", "SELECT 1\x00"],
     "empty": ["", "  ", ";", "-- nothing", "EXPLAIN "],
 }
 
 ALLOWED = [
     "SELECT 1",
+    "WITH a AS (WITH b AS (SELECT * FROM orders) SELECT * FROM b) SELECT * FROM a",
+    "SELECT * FROM (WITH b AS (SELECT * FROM orders) SELECT * FROM b) c",
+    "SELECT MONTHNAME(ordered_at), TO_DAYS(ordered_at), DATE(DATE_ADD(NOW(), INTERVAL 1 DAY))",
+    "SELECT REPEAT('*', LEAST(ROUND(total / 5), 50)) FROM orders",
+    "SELECT MAX(total) OVER (ORDER BY id ROWS BETWEEN 6 PRECEDING AND CURRENT ROW) FROM orders",
+    "SELECT SUM(total) OVER (ORDER BY id RANGE BETWEEN 900 PRECEDING AND CURRENT ROW) FROM orders",
     "SELECT LPAD(MONTH(NOW()), 2, '0') FROM DUAL",
     "SELECT * FROM orders;",
     "select o.order_id, sum(quantity) from orders o join order_items i using (order_id) group by 1",
@@ -284,3 +313,24 @@ def test_a_clause_that_the_parser_read_otherwise_is_found(text, tree):
     code = [token for token in tokens_of(text) if token.is_code]
     assert _find_unread_clause(code, sqlglot.parse_one(tree, read="mysql"))
     assert not _find_unread_clause(code, sqlglot.parse_one(text, read="mysql"))
+
+
+@pytest.mark.parametrize(
+    ("sql", "value"),
+    [("SELECT TO_CHAR(NOW(), :x)", "canary"), ("SELECT 1 :x", 4711), ("SELECT (1 :x", "canary")],
+)
+def test_no_reason_tells_a_value(sql, value):
+    with pytest.raises(UnsafeQuery) as refused:
+        check(sql, TABLES, values={"x": value})
+    assert str(value) not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "sign", ["(", "'", '"', "`", "/*", "\\'", "x'", ":", "-", "--\n", "[", "a."]
+)
+def test_no_statement_keeps_the_guard_busy(sign):
+    begin = time.process_time()
+    for sql in (sign * (19_000 // len(sign)), f"SELECT '{sign * (19_000 // len(sign))}"):
+        with suppress(UnsafeQuery):
+            check(sql, TABLES)
+    assert time.process_time() - begin < 1
