@@ -71,12 +71,8 @@ def tables(engine: sa.Engine) -> sa.Engine:
 def test_no_mutant_that_passes_reads_writes_or_holds_what_it_may_not(database, tables, driver):
     print(f"\nFUZZ_SEED={SEED} {driver}")
     chance = random.Random(f"{SEED} {driver}")
-    guarded = GuardedDatabase(
-        make_engine(database.set(drivername=f"mariadb+{driver}"), socket_timeout=5),
-        TABLES,
-        timeout=0.5,
-        show_values=False,
-    )
+    asked = make_engine(database.set(drivername=f"mariadb+{driver}"), socket_timeout=5)
+    guarded = GuardedDatabase(asked, TABLES, timeout=0.5, show_values=False)
     seen, before = Counter[str](), checksum(tables)
     end = time.monotonic() + SECONDS / 2
     for sql in mutants(chance):
@@ -90,6 +86,7 @@ def test_no_mutant_that_passes_reads_writes_or_holds_what_it_may_not(database, t
         seen["passed"] += 1
         seen["ran"] += judge(sql, guarded, tables)
         seen["bound"] += judge_binding(sql, guarded, chance)
+    asked.dispose()
     print(dict(seen))
     assert checksum(tables) == before
     assert seen["ran"] > seen["mutants"] / 1000, "too few mutants run for a verdict"
