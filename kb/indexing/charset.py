@@ -1,21 +1,19 @@
 """Bytes to text: which encoding a file is written in, or that it is not text."""
 
-import codecs
 import re
 import unicodedata
 from pathlib import Path
 
 from charset_normalizer import from_bytes
 
-from kb.indexing.document import MAX_TEXT, OLD_OFFICE_REASON, TOO_MUCH_TEXT, UnreadableFile
-
-BOMS = (  # UTF-32 first: its mark begins with that of UTF-16
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+from kb.indexing.document import (
+    BOMS,
+    MAX_TEXT,
+    OLD_OFFICE_REASON,
+    TOO_MUCH_TEXT,
+    UnreadableFile,
 )
+
 WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 WESTERN = ("cp1252", "cp850", "mac-roman")
 SAMPLE = 100_000

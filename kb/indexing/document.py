@@ -1,5 +1,6 @@
 """What reading a file yields."""
 
+import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,6 +15,13 @@ Metadata = dict[str, Scalar | list[Scalar]]
 
 MAX_TEXT = 20_000_000
 """Characters that one document may have."""
+BOMS = (  # UTF-32 first: its mark begins with that of UTF-16
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 TOO_MUCH_TEXT = f"more than {MAX_TEXT // 1_000_000} million characters of text"
 OLD_OFFICE_REASON = "an old or encrypted Office file: save it as .docx, .pptx or .xlsx, unprotected"
 

@@ -1,16 +1,19 @@
 """Files that hold keys and passwords: nobody wants them found, so they are passed over."""
 
 import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from typing import Final, Self
 
 import yaml
 
 from kb.config import Config, Sections
+from kb.indexing.document import BOMS
 from stores.private_server.home import Home
 
 Identity = tuple[int, int]
@@ -27,7 +30,8 @@ _OPTION_FILE: Final = "it holds a password of MariaDB"
 _BY_NAME: Final = "files of that name hold keys or passwords"
 
 _NAMES: Final = (
-    *(".env", ".env.*", "*.env", ".envrc", "secrets.y*ml", "secrets.json", "secrets.toml"),
+    *(".env", ".env.*", ".env[-_ ]*", "*.env", ".envrc"),
+    *("secret.y*ml", "secret.json", "secret.toml", "secrets.y*ml", "secrets.json", "secrets.toml"),
     *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_*_sk", "*.pem", "*.key", "*.ppk"),
     *("*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdb", "*.kdbx"),
     *(".netrc", "_netrc", ".pgpass", "pgpass.conf", ".my.cnf", ".mylogin.cnf", ".htpasswd"),
@@ -36,37 +40,68 @@ _NAMES: Final = (
     *("client_secret*.json", "service[-_]account*.json", ".s3cfg", ".boto", ".vault-token"),
     *("*.tfstate", "*.tfvars"),
 )
-_BACKUP: Final = re.compile(r"(?:~|\.(?:bak|backup|old|orig|save|swp))+$")
+_BACKUP: Final = re.compile(r"(?:~|\.(?:bak|backup|old|orig|save|swp|txt))+$")
+_COPY: Final = re.compile(
+    r"(?: -)? copy(?: \d{1,3})?(?=(?:\.\w{1,9})?$)| ?\(\d{1,3}\)(?=(?:\.\w{1,9})?$)"
+)
+_BLANK: Final = frozenset("\u115f\u1160\u2800")  # which are no spaces, and look like none
 _KEY: Final = re.compile(  # with its body: a text about keys may show where one begins
-    rb"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-    rb"(?:[\s\"'+,]|\\[rn]|[A-Za-z-]+: [^\r\n]{0,200}\r?\n){1,100}[A-Za-z0-9+/]{40}"
-    rb"|\APuTTY-User-Key-File-"
+    r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+    r"(?:[\s\"'+,>|#*;]|\\[rn]|[A-Za-z-]+: [^\n]{0,200}\n){1,100}[A-Za-z0-9+/]{40}"
+    r"|\APuTTY-User-Key-File-"
 )
-_PASSWORD: Final = re.compile(
-    rb"\A(?:[ \t]*(?:[#;!][^\n]*)?\r?\n)*\[(?:client|mysql|mariadb)[^\]\n]*\]"
-    rb"(?s:.*)\n[ \t]*password[ \t]*=[ \t]*\S"
+_BEGINS_WITH_SECTION: Final = re.compile(
+    r"(?:[ \t]*(?:[#;!][^\n]*)?\n)*[ \t]*\[[^\]\n]+\][ \t]*(?:[#;][^\n]*)?\n"
 )
+_CLIENT: Final = re.compile(r"(?m:^)[ \t]*\[(?:client|mysql|mariadb|mariabackup)[^\]\n]*\]")
+_PASSWORD: Final = re.compile(r"(?m:^)[ \t]*(?:loose[-_])?pass\w*[ \t]*=[ \t]*\S")
 _KNOWN: Final[Mapping[str, frozenset[str]]] = {
     name: frozenset(getattr(field.annotation, "model_fields", ()))
     for name, field in Sections.model_fields.items()
 }
-_SECTION: Final = re.compile(rf"\b(?:{'|'.join(_KNOWN)})[\"']?[ \t]*:".encode())
+_SECTION: Final = re.compile(rf"\b(?:{'|'.join(_KNOWN)})[\"']?[ \t]*:")
 _FEWEST_SECTIONS: Final = 2  # that tell a configuration of kb among keys of other programs
 _DEEPEST: Final = 20  # levels of lists and mappings; reading more of them takes ever longer
+_MOST_EVENTS: Final = 5_000  # of YAML: some ten times a whole configuration, read in milliseconds
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def why_secret(name: str, head: bytes = b"") -> str | None:
     """Say why a file is passed over, by its name and its first HEAD_BYTES; None for a document."""
-    last = _BACKUP.sub("", name.replace("\\", "/").rpartition("/")[2].lower())
-    if any(fnmatchcase(last, pattern) for pattern in _NAMES):
+    plain = _plain_name(name)
+    if any(fnmatchcase(plain, pattern) for pattern in _NAMES):
         return _BY_NAME
-    plain = head.replace(b"\0", b"")  # so UTF-16 reads as ASCII does
-    if _KEY.search(plain):
+    text = _text_of(head)
+    if _KEY.search(text):
         return _PRIVATE_KEY
-    if _PASSWORD.match(plain):
+    if _is_option_file_with_password(text):
         return _OPTION_FILE
-    return _CONFIGURATION if _is_configuration(plain) else None
+    return _CONFIGURATION if _is_configuration(text) else None
+
+
+def _plain_name(name: str) -> str:
+    """As somebody would read it, without what tells a backup or a copy."""
+    composed = unicodedata.normalize("NFKC", name).replace("\\", "/").rpartition("/")[2]
+    visible = "".join(
+        each
+        for each in composed
+        if unicodedata.category(each)[0] not in "CM" and each not in _BLANK
+    )
+    return _COPY.sub("", _BACKUP.sub("", visible.lower().strip().rstrip(" .")))
+
+
+def _text_of(head: bytes) -> str:
+    """Without a mark UTF-16 is read as ASCII, which is enough to find keys and passwords."""
+    encoding = next((name for mark, name in BOMS if head.startswith(mark)), "utf-8")
+    text = head.decode(encoding, "replace").replace("\0", "")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _is_option_file_with_password(text: str) -> bool:
+    if not _BEGINS_WITH_SECTION.match(text):
+        return False
+    client = _CLIENT.search(text)
+    return client is not None and _PASSWORD.search(text, client.end()) is not None
 
 
 def why_secret_file(path: Path) -> str | None:
@@ -123,41 +158,74 @@ def identify(path: Path) -> Identity | None:
     return status.st_dev, status.st_ino
 
 
-def _is_configuration(head: bytes) -> bool:
-    if not _SECTION.search(head):
-        return False
-    found = _keys_by_section(head)
-    sections = [name for name, keys in found.items() if keys & _KNOWN.get(name, frozenset())]
-    return len(sections) >= _FEWEST_SECTIONS or (bool(sections) and found.keys() <= _KNOWN.keys())
+@dataclass
+class _Mapping:
+    """Of YAML; `keys` are its own, each with those of the mapping below it."""
+
+    keys: dict[str, set[str]] = field(default_factory=dict)
+    is_outermost: bool = True
+    _nodes: int = 0
+    _last: str = ""
+
+    @property
+    def is_key_next(self) -> bool:
+        """Keys and values take turns."""
+        return self._nodes % 2 == 0
+
+    def add(self, node: str) -> None:
+        if self.is_key_next:
+            self._last = node
+            self.keys.setdefault(node, set())
+        self._nodes += 1
+
+    def add_below(self, key: str) -> None:
+        """Of the mapping that was added last, unless that is a key itself."""
+        if self.is_key_next:
+            self.keys[self._last].add(key)
+
+    @property
+    def is_configuration(self) -> bool:
+        """Inside of something else the sections of kb are told by more, since names are common."""
+        known = {name: keys & _KNOWN.get(name, frozenset()) for name, keys in self.keys.items()}
+        sections = [keys for keys in known.values() if keys]
+        if len(sections) >= _FEWEST_SECTIONS:
+            return True
+        is_whole = bool(sections) and self.keys.keys() <= _KNOWN.keys()
+        return is_whole and (self.is_outermost or "api_key" in sections[0])
 
 
-def _keys_by_section(head: bytes) -> dict[str, set[str]]:
-    """The keys of a YAML mapping, each with those below it, as far as it is YAML at all.
+def _is_configuration(text: str) -> bool:
+    return bool(_SECTION.search(text)) and any(each.is_configuration for each in _mappings(text))
+
+
+def _mappings(text: str) -> list[_Mapping]:
+    """Those of a text, as far as it is YAML at all.
 
     Events are counted and nothing is built, so that neither depth nor aliases cost anything.
     """
-    found: dict[str, set[str]] = {}
-    section = ""
-    nodes: list[int | None] = []  # of each open mapping; None for a list
+    found: list[_Mapping] = []
+    around: list[_Mapping | None] = []  # None for a list
     with suppress(yaml.YAMLError):
-        for event in _events(head):
-            if len(nodes) > _DEEPEST:
+        for event in islice(yaml.parse(text, Loader=_Loader), _MOST_EVENTS):
+            if len(around) > _DEEPEST:
                 break
             if isinstance(event, yaml.CollectionEndEvent):
-                nodes.pop()
+                around.pop()
             elif isinstance(event, yaml.NodeEvent):
-                key = event.value if isinstance(event, yaml.ScalarEvent) else ""
-                if nodes and (count := nodes[-1]) is not None:
-                    nodes[-1] = count + 1
-                    if count % 2 == 0 and len(nodes) == 1:
-                        section = key
-                        found.setdefault(section, set())
-                    elif count % 2 == 0 and len(nodes) == 2:  # noqa: PLR2004 - below a section
-                        found.setdefault(section, set()).add(key)
-                if isinstance(event, yaml.CollectionStartEvent):
-                    nodes.append(0 if isinstance(event, yaml.MappingStartEvent) else None)
+                _add_node(around, event.value if isinstance(event, yaml.ScalarEvent) else "")
+                if isinstance(event, yaml.MappingStartEvent):
+                    found.append(_Mapping(is_outermost=not around))
+                    around.append(found[-1])
+                elif isinstance(event, yaml.CollectionStartEvent):
+                    around.append(None)
     return found
 
 
-def _events(head: bytes) -> Iterable[yaml.Event]:
-    return yaml.parse(head.decode("utf-8", "replace"), Loader=_Loader)
+def _add_node(around: list[_Mapping | None], node: str) -> None:
+    inner = around[-1] if around else None
+    if inner is None:
+        return
+    outer = around[-2] if len(around) > 1 else None
+    if outer and inner.is_key_next:
+        outer.add_below(node)
+    inner.add(node)

@@ -91,7 +91,7 @@ def upload(
     named = {_name(each): each for each in files}
     if len(named) < len(files):
         raise Problem(422, "Files have the same name", f"There are {', '.join(named)}.")
-    secrets = {name: reason for name, file in named.items() if (reason := _why_secret(file))}
+    secrets = {name: reason for name, file in named.items() if (reason := _why_secret(name, file))}
     readable = {
         name: file for name, file in named.items() if may_have_text(name) and name not in secrets
     }
@@ -116,11 +116,11 @@ def upload(
     }
 
 
-def _why_secret(file: UploadFile) -> str | None:
-    """Its own name tells more than the one that it would be kept under."""
+def _why_secret(name: str, file: UploadFile) -> str | None:
+    """By its own name, and by the one that it would be kept under."""
     head = file.file.read(HEAD_BYTES)
     file.file.seek(0)
-    return why_secret(file.filename or "", head)
+    return why_secret(file.filename or "") or why_secret(name, head)
 
 
 def _name(file: UploadFile) -> str:

@@ -267,16 +267,18 @@ def test_secrets_are_passed_over_and_never_kept(client, api):
         "C:\\app\\.env.local": "TOKEN=canary",
         "notes.txt": key,
         "settings.md": "llm:\n  api_key: sk-canary\n",
+        ".secrets.yaml": "password: canary",
         "owl.md": "# Owl",
     }
     reply = client.post("/api/documents", files=[("files", each) for each in sent.items()])
     told = reply.json()
     assert [each["path"] for each in told["documents"]] == ["owl.md"]
-    assert told["passed_over"] == ["env", "env.local", "notes.txt", "settings.md"]
+    secret = ["env", "env.local", "notes.txt", "settings.md", "secrets.yaml"]
+    assert told["passed_over"] == secret
     assert told["reasons"]["notes.txt"] == "it holds a private key"
     assert "configuration of kb" in told["reasons"]["settings.md"]
     assert api.finished(told["job"])["report"]["added"] == 1
-    assert not {"env", "env.local", "notes.txt", "settings.md"} & set(uploaded(api))
+    assert not set(secret) & set(uploaded(api))
     alone = upload(client, ".env", "TOKEN=canary")
     assert alone.status_code == 422
     assert alone.json()["detail"] == "They are env (files of that name hold keys or passwords)."

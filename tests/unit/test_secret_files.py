@@ -24,6 +24,15 @@ PGP = f"-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: 1\n\n{BODY}"
         *(".env", ".env.local", "prod.env", ".env~", ".ENV", "dir/.env", "C:\\app\\.env"),
         *("id_rsa", "id_ed25519", "server.pem", "Server.KEY", "a.p12", "a.pfx", "vault.kdbx"),
         *(".netrc", ".pgpass", ".my.cnf", "credentials", "client_secret_7.json", "id_rsa.bak"),
+        *(".env ", ".env.", ".env\u200b", "\u200b.env", "\uff0eenv", ".e\ufe0fnv", "a\uff0f.env"),
+        *(".env-prod", ".env_old", ".env copy", ".env (1)", "id_rsa(2)", "secrets - copy 2.yaml"),
+        *(
+            "credentials ",
+            "secrets.yaml ",
+            "secret.yaml",
+            "secrets.yaml.txt",
+            "credentials (1).json",
+        ),
     ],
 )
 def test_some_names_are_enough(name):
@@ -32,7 +41,10 @@ def test_some_names_are_enough(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["id_rsa.pub", "environment.md", "credentials.md", "keys.md", "a.envelope", "env.md", "pem"],
+    [
+        *("id_rsa.pub", "environment.md", "credentials.md", "keys.md", "a.envelope", "env.md"),
+        *("pem", "copy.md", "secret.md", "secretary.yaml", "environment (1).md", "keys copy.md"),
+    ],
 )
 def test_names_about_secrets_are_no_secrets(name):
     assert why_secret(name, b"words") is None
@@ -44,7 +56,10 @@ def test_names_about_secrets_are_no_secrets(name):
         *(KEY, LEGACY, PGP, f"cert first\n\n{KEY}", KEY.replace("\n", "\r\n")),
         '{"type": "service_account", "private_key": "' + KEY.replace("\n", "\\n") + '"}',
         "tls:\n  key: |\n    " + KEY.replace("\n", "\n    "),
-        KEY.encode("utf-16"),
+        *(KEY.encode("utf-16"), KEY.encode("utf-32"), KEY.encode("utf-16-le")),
+        *("> " + KEY.replace("\n", "\n> "), "| " + KEY.replace("\n", " |\n| ")),
+        *("# " + KEY.replace("\n", "\n# "), KEY.replace("\n", "\r")),
+        "> " + LEGACY.replace("\n", "\n> "),
     ],
 )
 def test_a_private_key_is_known_in_any_file(content):
@@ -60,9 +75,17 @@ def test_a_text_about_keys_is_a_document():
 
 def test_an_option_file_with_a_password_is_known_by_its_content():
     option_file = b"# ours\n\n[client]\nuser=kb\npassword=secret\n"
-    assert why_secret("client.cnf", option_file) == "it holds a password of MariaDB"
+    for content in (
+        option_file,
+        *(b"\xef\xbb\xbf" + option_file, option_file.decode().encode("utf-16")),
+        *(b"[client]\nloose-password=x\n", b"[client]\rpassword = x\r"),
+        *(b"[mysqldump]\npass=x\n", b"[section]\na=b\n[client-server]\npassword=x\n"),
+    ):
+        assert why_secret("client.cnf", content) == "it holds a password of MariaDB", content
     assert why_secret("client.cnf", b"[client]\nuser=kb\n") is None
     assert why_secret("a.md", b"Write this:\n\n" + option_file) is None
+    assert why_secret("a.md", b"[A link](b.md)\n\n" + option_file) is None
+    assert why_secret("a.ini", b"[section]\npassword=of something else\n") is None
 
 
 STARTING = resources.files("kb").joinpath("starting_config.yaml").read_text("utf-8")
@@ -76,12 +99,17 @@ SHORT = {"llm": {"provider": "openai", "api_key": "sk-canary"}}
         '{"llm": {"api_key": "sk-canary"}}',
         "other: 1\nllm:\n  model: x\n  api_key: sk-canary\ndatabase:\n  url: y\n",
         "llm:\n  api_key: sk-canary\ndatabase:\n\turl: a tab is no YAML\n",
-        "\ufeff" + STARTING,
+        *("\ufeff" + STARTING, STARTING.replace("\n", "\r")),
+        "services:\n  kb:\n    llm:\n      api_key: sk-canary\n",
+        "kb:\n- llm: {model: x}\n  database: {url: y}\n",
+        "---\ntitle: x\n---\nllm: {api_key: sk-canary}\n",
+        *(STARTING.encode("utf-16"), STARTING.encode("utf-32")),
     ],
 )
 def test_a_configuration_of_kb_is_known_whatever_its_name(content):
     why = "it is a configuration of kb, which may hold keys and passwords"
-    assert why_secret("old settings.txt", content.encode()) == why
+    data = content if isinstance(content, bytes) else content.encode()
+    assert why_secret("old settings.txt", data) == why
 
 
 @pytest.mark.parametrize(
@@ -92,6 +120,8 @@ def test_a_configuration_of_kb_is_known_whatever_its_name(content):
         "questions:\n- question: q\n  tables: [t]\n",
         "chat: hello\nserve: dinner\n",
         "openapi: 3.0.0\ndatabase:\n  url: x\n",
+        "app:\n  database:\n    url: x\n",
+        "build:\n  documents:\n    path: x\n",
         "? {llm: 1}\n: {api_key: 2}\n",
     ],
 )
@@ -105,13 +135,16 @@ def test_other_yaml_is_a_document(content):
         *("llm: " + "[" * 200_000, "llm: " + "{a: " * 60_000, "llm:\n a: b\n" * 20_000),
         "llm: {a: &a [x], " + "".join(f"b{i}: &a [*a,*a,*a,*a], " for i in range(50)) + "}",
         "-----BEGIN PRIVATE KEY-----" + "A: b\n" * 50_000,
-        *("\n" * 250_000, "[client]\n" + "password \n" * 20_000),
+        *("\n" * 250_000, "[client]\n" + "password \n" * 20_000, "[client]\n" * 20_000),
+        *("llm: x\nk: {" + "a," * 2**17, "llm: {z: 1}\n" + "a:\n" * 80_000),
+        *("llm:\n" + "--- a\n" * 40_000, " \n" * 130_000, ("[client]" + "\n" + " " * 500) * 520),
+        ("> -----BEGIN RSA PRIVATE KEY-----" + "> |\n" * 100) * 600,
     ],
 )
 def test_looking_into_a_hostile_file_costs_nothing(content):
-    started = time.monotonic()
+    started = time.process_time()
     why_secret("a.yaml", content.encode()[: 2**18])
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 0.1
 
 
 @pytest.fixture
