@@ -3,7 +3,8 @@
 import os
 import tempfile
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -68,31 +69,30 @@ class Library:
     def remove(self, document: ListedDocument) -> bool:
         """Forget a document; whether its file went too, which only what was uploaded does."""
         file = self.original(document) if document.root == UPLOADS else None
-        if file:
-            file.unlink(missing_ok=True)
-        self.registry.remove(document.id)
+        self.registry.remove(document.id, file)
         return file is not None
 
-    def keep_upload(self, name: str, pieces: Iterable[bytes], *, replace: bool) -> Path | None:
-        """Store an uploaded file whole or not at all; None when there is one of its name.
+    @contextmanager
+    def receiving(self, files: Mapping[str, Iterable[bytes]]) -> Iterator["ReceivedFiles"]:
+        """Write uploaded files, whole or not at all; those that are put there stay.
 
-        Raises StoreError for a name of which nothing can be kept, OSError.
+        An exception takes back what was new. Raises StoreError for a name of which nothing can be
+        kept, OSError.
         """
         self.uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = self.uploads / upload_name(name)
-        descriptor, unfinished = tempfile.mkstemp(prefix=".", suffix=".part", dir=self.uploads)
-        try:
-            with os.fdopen(descriptor, "wb") as target:
-                target.writelines(pieces)
-            if replace:
-                Path(unfinished).replace(file)
-            else:
-                os.link(unfinished, file)
-        except FileExistsError:
-            return None
-        finally:
-            Path(unfinished).unlink(missing_ok=True)
-        return file
+        with tempfile.TemporaryDirectory(prefix=".", suffix=".part", dir=self.uploads) as directory:
+            parts = {}
+            for name, pieces in files.items():
+                descriptor, unfinished = tempfile.mkstemp(dir=directory)
+                with os.fdopen(descriptor, "wb") as target:
+                    target.writelines(pieces)
+                parts[self.uploads / upload_name(name)] = Path(unfinished)
+            received = ReceivedFiles(parts)
+            try:
+                yield received
+            except BaseException:
+                received.take_back()
+                raise
 
     def _chunk(self, chunk_id: str) -> BaseNode | None:
         return next(iter(self.vector_store.get_nodes([chunk_id])), None)
@@ -106,6 +106,38 @@ class Library:
                 break
             found.append(chunk := following)
         return found
+
+
+@dataclass(frozen=True)
+class ReceivedFiles:
+    """Uploaded files that are whole; `parts` says where they are, by where they are to be."""
+
+    parts: Mapping[Path, Path]
+
+    def put(self, *, replace: bool) -> None:
+        """Once or again: all of them, or none when there is one of a name.
+
+        Raises FileExistsError, and OSError.
+        """
+        try:
+            for file, part in self.parts.items():
+                if not replace and not _is_same(file, part):
+                    os.link(part, file)
+                elif replace and part.exists():
+                    part.replace(file)
+        except OSError:
+            self.take_back()
+            raise
+
+    def take_back(self) -> None:
+        """What was put where nothing was."""
+        for file, part in self.parts.items():
+            if _is_same(file, part):
+                file.unlink()
+
+
+def _is_same(file: Path, part: Path) -> bool:
+    return file.exists() and part.exists() and file.samefile(part)
 
 
 def upload_name(name: str) -> str:

@@ -1,6 +1,6 @@
 """How much each key has uploaded."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -29,10 +29,14 @@ class Amount:
 class Uploads:
     engine: sa.Engine
 
-    def reserve(self, key: str, sizes: Mapping[str, int], most: Amount) -> Amount | None:
-        """Note the files that a key uploads, by the ids of their documents.
+    def keep(
+        self, key: str, sizes: Mapping[str, int], most: Amount, put: Callable[[], None]
+    ) -> Amount | None:
+        """Note the files that a key uploads, by the ids of their documents, and `put` them there.
 
-        When they would be more than `most`, nothing is noted and what there is already is answered.
+        Whoever uploads or removes one of them waits meanwhile. When they would be more than `most`,
+        nothing is done and what there is already is answered; when `put` raises, or could not be
+        noted, nothing is noted. It is called again after a lost connection.
         """
 
         def work(connection: sa.Connection) -> Amount | None:
@@ -40,12 +44,9 @@ class Uploads:
             kept = {row.id: int(row.bytes) for row in rows}
             if not most.holds({**kept, **sizes}.values()):
                 return Amount(len(kept), sum(kept.values()))
-            new = [{"id": each, "uploaded_by": key, "bytes": sizes[each]} for each in sizes]
+            new = [{"id": each, "uploaded_by": key, "bytes": sizes[each]} for each in sorted(sizes)]
             connection.execute(_SQL["keep"], new)
+            put()
             return None
 
         return in_transaction(self.engine, work)
-
-    def release(self, ids: Iterable[str]) -> None:
-        gone = [{"id": each} for each in ids]
-        in_transaction(self.engine, lambda connection: connection.execute(_SQL["forget"], gone))

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final, Literal
 
 from fastapi import APIRouter, Form, Query, UploadFile
@@ -102,9 +104,12 @@ def upload(
     if not replace:
         _require_new(library, list(readable))
     sizes = {document_id(UPLOADS, name): file.size or 0 for name, file in readable.items()}
-    with quota.reserving(caller, sizes):
-        for name, file in readable.items():
-            _keep(library, name, file.file, replace=replace)
+    pieces = {name: _pieces(file.file) for name, file in readable.items()}
+    with library.receiving(pieces) as received:
+        try:
+            quota.keep(caller, sizes, partial(received.put, replace=replace))
+        except FileExistsError as error:  # somebody else was quicker
+            raise _taken([Path(error.filename2).name]) from error
     job = jobs.add(
         str(library.uploads), root=UPLOADS, only_files=list(readable), asked_by=caller.name
     )
@@ -134,11 +139,6 @@ def _require_new(library: TheLibrary, names: list[str]) -> None:
     """So that all files of a request are kept, or none."""
     if there := [name for name in names if (library.uploads / name).exists()]:
         raise _taken(there)
-
-
-def _keep(library: TheLibrary, name: str, file: BinaryIO, *, replace: bool) -> None:
-    if library.keep_upload(name, _pieces(file), replace=replace) is None:
-        raise _taken([name])  # somebody else was quicker
 
 
 def _taken(names: list[str]) -> Problem:

@@ -1,7 +1,6 @@
 """How much each key may upload, and how often in vain: reading takes long where it fails."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -44,24 +43,18 @@ class UploadQuota:
                 {"Retry-After": str(_RETRY_AFTER)},
             )
 
-    @contextmanager
-    def reserving(self, caller: Caller, sizes: Mapping[str, int]) -> Iterator[None]:
-        """Count files, by the ids of their documents, while they are kept.
+    def keep(self, caller: Caller, sizes: Mapping[str, int], put: Callable[[], None]) -> None:
+        """Count files, by the ids of their documents, as they are put where they stay.
 
-        Raises Problem 413.
+        Raises Problem 413, and what `put` raises.
         """
         if caller.name is None:
-            yield
+            put()
             return
         megabytes = self.config.upload_mb_per_key
         most = Amount(self.config.upload_files_per_key, megabytes and megabytes * _MEGABYTE)
-        if there := self.uploads.reserve(caller.name, sizes, most):
+        if there := self.uploads.keep(caller.name, sizes, most, put):
             raise _no_room(there, most)
-        try:
-            yield
-        except BaseException:
-            self.uploads.release(sizes)
-            raise
 
 
 def _no_room(there: Amount, most: Amount) -> Problem:

@@ -6,7 +6,3 @@ SELECT id, bytes FROM kb_upload WHERE uploaded_by = :uploaded_by FOR UPDATE
 -- A file is the key's, also in the place of another's.
 INSERT INTO kb_upload (id, uploaded_by, bytes) VALUES (:id, :uploaded_by, :bytes)
 ON DUPLICATE KEY UPDATE uploaded_by = VALUES(uploaded_by), bytes = VALUES(bytes)
-
--- forget --
--- A file was not kept after all.
-DELETE FROM kb_upload WHERE id = :id

@@ -12,7 +12,9 @@ from sample_files import pdf_file
 
 from kb.app import KnowledgeBase
 from kb.server.runner import Runner
+from stores.documents import document_id
 from stores.jobs import Jobs
+from stores.uploads import Amount, Uploads
 
 
 @pytest.fixture(scope="module")
@@ -336,6 +338,84 @@ def test_a_key_keeps_so_many_files_and_bytes(limited):
     for name in ("b1.md", "b2.md"):
         reply = upload(other, name, b"words " * 100_000)
     assert "0.6 MB of at most 1 MB" in reply.json()["detail"]
+
+
+def owners(api):
+    """Who keeps each uploaded file."""
+    with api.kb.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT id, uploaded_by FROM kb_upload").all()
+    by_id = {row[0]: row[1] for row in rows}
+    return {name: by_id.get(document_id("uploads", name)) for name in uploaded(api)}
+
+
+def test_who_loses_the_race_for_a_name_takes_nothing_from_who_wins_it(limited, api):
+    keys = [limited(name) for name in ("quick", "quicker", "quickest")]
+    with ThreadPoolExecutor(6) as pool:
+        for number in range(6):
+            name = f"race{number}.md"
+            files = [("files", (each, "# Race")) for each in (f"also {name}", name)]
+            sent = [
+                pool.submit(key.post, "/api/documents", files=files[:: 1 - 2 * (turn % 2)])
+                for turn, key in enumerate(keys * 2)
+            ]
+            won = [keys[n % 3] for n, each in enumerate(sent) if each.result().status_code == 202]
+            assert len(won) == 1
+            kept = owners(api)
+            winner = ("quick", "quicker", "quickest")[keys.index(won[0])]
+            assert (kept[name], kept[f"also {name}"]) == (winner, winner)
+            for each in (name, f"also {name}"):
+                (api.kb.config.uploads / each).unlink()
+            with api.kb.engine.begin() as connection:
+                connection.exec_driver_sql("DELETE FROM kb_upload")
+
+
+def test_who_uploads_or_removes_a_file_waits_for_who_puts_one_in_its_place(limited, api):
+    limited("owner")
+    uploads, most, order = Uploads(api.kb.engine), Amount(None, None), []
+    file_id, begun, going_on = (
+        document_id("uploads", "row.md"),
+        threading.Event(),
+        threading.Event(),
+    )
+
+    def put():
+        begun.set()
+        going_on.wait(10)
+        order.append("put")
+
+    def lose():
+        order.append("lost")
+        raise FileExistsError
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(uploads.keep, "owner", {file_id: 7}, most, put)
+        assert begun.wait(10)
+        second = pool.submit(uploads.keep, "other", {file_id: 9}, most, lose)
+        time.sleep(0.3)
+        assert order == []
+        going_on.set()
+        assert first.result() is None
+        with pytest.raises(FileExistsError):
+            second.result()
+    assert order == ["put", "lost"]
+    with api.kb.engine.begin() as connection:
+        rows = "SELECT uploaded_by, bytes FROM kb_upload WHERE id = %s"
+        assert connection.exec_driver_sql(rows, (file_id,)).all() == [("owner", 7)]
+        connection.exec_driver_sql("DELETE FROM kb_upload")
+
+
+def test_what_is_replaced_while_it_is_removed_is_gone_or_counted(limited, api):
+    for turn in range(5):
+        key = limited(f"both{turn}")
+        reply = upload(key, "again.md", "# Again", replace="true")
+        finished(key, reply.json()["job"])
+        with ThreadPoolExecutor(2) as pool:
+            removed = pool.submit(key.delete, "/api/documents/uploads/again.md")
+            replaced = pool.submit(upload, key, "again.md", "# And again", replace="true")
+            assert removed.result().status_code == 200
+            finished(key, replaced.result().json()["job"])
+        assert owners(api).get("again.md", f"both{turn}") == f"both{turn}"
+    key.delete("/api/documents/uploads/again.md")
 
 
 def test_a_key_fails_so_often_a_day(limited, api):
