@@ -1,6 +1,6 @@
 """Documents: which there are, uploading, removing, retrying; passages and original files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -12,16 +12,17 @@ from starlette.responses import FileResponse
 
 from kb.indexing.secret_files import HEAD_BYTES, why_secret
 from kb.indexing.walk import may_have_text
-from kb.library import UPLOADS, upload_name
+from kb.library import UPLOADS, Library, upload_name
 from kb.server.access import Caller, Reading, Writing
 from kb.server.jobs import job_values
-from kb.server.parts import TheJobs, TheLibrary
+from kb.server.parts import TheJobs, TheLibrary, TheLimits, TheThreads
 from kb.server.plain import plain
 from kb.server.problems import Problem, missing
-from kb.server.upload_quota import TheQuota
+from kb.server.upload_quota import TheQuota, UploadQuota
 from stores.document_list import ListedDocument
 from stores.documents import document_id
 from stores.errors import StoreError
+from stores.jobs import Jobs
 
 router = APIRouter(prefix="/api", tags=["documents"])
 _MOST_CHOICES: Final = 200
@@ -75,12 +76,14 @@ def _values(document: ListedDocument) -> dict[str, Any]:
 
 
 @router.post("/documents", status_code=202)
-def upload(
+async def upload(
     files: list[UploadFile],
     caller: Writing,
     library: TheLibrary,
     jobs: TheJobs,
     quota: TheQuota,
+    limits: TheLimits,
+    threads: TheThreads,
     replace: Annotated[bool, Form()] = False,  # noqa: FBT002 - a field of a form
 ) -> dict[str, Any]:
     """Keep files, and have them indexed by the job that is named in the answer.
@@ -93,14 +96,29 @@ def upload(
     named = {_name(each): each for each in files}
     if len(named) < len(files):
         raise Problem(422, "Files have the same name", f"There are {', '.join(named)}.")
-    secrets = {name: reason for name, file in named.items() if (reason := _why_secret(name, file))}
-    readable = {
-        name: file for name, file in named.items() if may_have_text(name) and name not in secrets
+    async with limits.uploading(caller):
+        keep = partial(_keep, named, caller, library, jobs, quota, replace=replace)
+        return await threads.uploading.run(keep)
+
+
+def _keep(
+    named: Mapping[str, UploadFile],
+    caller: Caller,
+    library: Library,
+    jobs: Jobs,
+    quota: UploadQuota,
+    *,
+    replace: bool,
+) -> dict[str, Any]:
+    quota.require_failures_left(caller)
+    readable = {name: file for name, file in named.items() if may_have_text(name)}
+    secrets = {
+        name: reason for name, file in readable.items() if (reason := _why_secret(name, file))
     }
+    readable = {name: file for name, file in readable.items() if name not in secrets}
     if not readable:
         told = [f"{name} ({secrets[name]})" if name in secrets else name for name in named]
         raise Problem(422, "Files of this kind are not read", f"They are {', '.join(told)}.")
-    quota.require_failures_left(caller)
     if not replace:
         _require_new(library, list(readable))
     sizes = {document_id(UPLOADS, name): file.size or 0 for name, file in readable.items()}

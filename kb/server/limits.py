@@ -40,6 +40,7 @@ class Limits:
         self.wrong_keys = WrongKeys()
         self._statements: _Shares = WeakValueDictionary()
         self._rendering: _Shares = WeakValueDictionary()
+        self._uploading: _Shares = WeakValueDictionary()
 
     async def count_request(self, caller: Caller) -> None:
         """Raises Problem 429 for one too many."""
@@ -87,6 +88,11 @@ class Limits:
     def rendering(self, caller: Caller) -> AbstractAsyncContextManager[None]:
         """One at a time of each key. Raises TooMuchAtOnce."""
         share = _share_of(caller, self._rendering, 1, "texts")
+        return share.taken(_PATIENCE) if share else nullcontext()
+
+    def uploading(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """One at a time of each key. Raises TooMuchAtOnce."""
+        share = _share_of(caller, self._uploading, 1, "uploads")
         return share.taken(_PATIENCE) if share else nullcontext()
 
     def _statements_of(self, caller: Caller) -> Share | None:

@@ -22,6 +22,7 @@ class Threads:
         self.embedding = Lane(2)
         self.querying = Lane(4)
         self.rendering = Lane(1)
+        self.uploading = Lane(2)
 
 
 async def _kb(request: Request) -> KnowledgeBase:

@@ -7,6 +7,8 @@ import pytest
 from api_server import configured, database_of, running
 from model_server import FakeModels
 
+from kb.server import documents
+
 SECONDS = 4  # that a statement may take, and more than a request waits for others of its key
 ENDLESS = f"SELECT COUNT(*) FROM {', '.join(f'orders o{n}' for n in range(40))}"
 QUICK = {"sql": "SELECT city FROM orders WHERE id = 7"}
@@ -80,6 +82,35 @@ def test_who_asks_for_much_of_the_tables_keeps_nobody_else_waiting(
             told = refused.result()[0]
             assert told.json()["detail"].startswith("2 statements of yours are under way.")
             assert told.headers["retry-after"] == "2"
+
+
+def test_who_uploads_much_keeps_nobody_else_waiting(served, modest, monkeypatch):
+    def slowly(name, _head=b""):
+        time.sleep(SECONDS if name.startswith("slow") else 0)
+
+    monkeypatch.setattr(documents, "why_secret", slowly)
+    busy, other = served.with_key("busy", "write"), served.with_key("other", "write")
+    sent = [{"files": (f"slow{number}.md", "# Words")} for number in range(10)]
+    with ThreadPoolExecutor(10) as pool:
+        many = [pool.submit(busy.post, "/api/documents", files=each) for each in sent]
+        time.sleep(0.5)
+        begin = time.monotonic()
+        assert modest.get("/api/documents").status_code == 200
+        assert other.post("/api/documents", files={"files": ("b.md", "#")}).status_code == 202
+        assert time.monotonic() - begin < 2
+        replies = [each.result() for each in many]
+    assert sorted(each.status_code for each in replies) == [202] + [429] * 9
+    [refused, *_] = [each for each in replies if each.status_code == 429]
+    assert refused.json()["detail"].startswith("1 uploads of yours are under way.")
+
+
+def test_pictures_are_not_looked_into(served, greedy, monkeypatch):
+    looked: list[str] = []
+    monkeypatch.setattr(documents, "why_secret", lambda name, _head=b"": looked.append(name))
+    files = [("files", (name, "# Words")) for name in ("a.png", "b.mp4", "c.md")]
+    writer = served.with_key("writer", "write")
+    assert writer.post("/api/documents", files=files).json()["passed_over"] == ["a.png", "b.mp4"]
+    assert set(looked) == {"c.md"}
 
 
 def test_who_has_much_markdown_read_keeps_nobody_else_waiting(greedy, modest):
