@@ -57,7 +57,7 @@ class Jobs:
         retry: bool = False,
         asked_by: str | None = None,
     ) -> Job:
-        """A job at the end of the queue, or the one there that does the same."""
+        """A job at the end of its asker's queue, or the one there that does the same."""
         same = {
             "path": path,
             "root": root,
@@ -81,10 +81,11 @@ class Jobs:
         """The next job, which is the owner's until its end."""
 
         def work(connection: sa.Connection) -> str | None:
-            job_id = connection.scalar(_SQL["next"], {"seconds": DEAD_SECONDS})
-            if job_id is not None:
-                connection.execute(_SQL["take"], {"id": job_id, "owner": owner})
-            return None if job_id is None else str(job_id)
+            dead = {"seconds": DEAD_SECONDS}
+            job_id = connection.scalar(_SQL["next"], dead)
+            ours = {"id": job_id, "owner": owner, **dead}
+            is_taken = job_id and connection.execute(_SQL["take"], ours).rowcount
+            return str(job_id) if is_taken else None
 
         job_id = in_transaction(self.engine, work)
         return None if job_id is None else self.one(job_id)

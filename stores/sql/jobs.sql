@@ -11,17 +11,24 @@ INSERT INTO kb_job (id, path, root, only_files, prune, retry, asked_by)
 VALUES (:id, :path, :root, :only_files, :prune, :retry, :asked_by)
 
 -- next --
--- The oldest job that nobody does, or whose process is dead; others look past the one taken.
-SELECT id FROM kb_job
-WHERE status = 'queued'
-  OR (status = 'running' AND beat_at < UTC_TIMESTAMP(6) - INTERVAL :seconds SECOND)
-ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED
+-- Of the jobs that nobody does, or whose process is dead, the oldest of whoever has waited longest
+-- since their last one began: many jobs of one asker do not hold up the others.
+SELECT job.id FROM (
+  SELECT asked_by, MIN(number) AS number FROM kb_job
+  WHERE status = 'queued'
+    OR (status = 'running' AND beat_at < UTC_TIMESTAMP(6) - INTERVAL :seconds SECOND)
+  GROUP BY asked_by
+) first JOIN kb_job job ON job.number = first.number
+ORDER BY (SELECT MAX(begun.started_at) FROM kb_job begun WHERE begun.asked_by <=> first.asked_by),
+  job.number
+LIMIT 1
 
 -- take --
--- It is ours now.
+-- It is ours now, unless somebody else was quicker.
 UPDATE kb_job SET status = 'running', owner = :owner, started_at = UTC_TIMESTAMP(6),
   beat_at = UTC_TIMESTAMP(6)
-WHERE id = :id
+WHERE id = :id AND (status = 'queued'
+  OR (status = 'running' AND beat_at < UTC_TIMESTAMP(6) - INTERVAL :seconds SECOND))
 
 -- beat --
 -- How far it is; no row changes when somebody else has taken it.

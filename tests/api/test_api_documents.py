@@ -12,8 +12,10 @@ from sample_files import pdf_file
 
 from kb.app import KnowledgeBase
 from kb.server.runner import Runner
+from stores.connection import make_engine
 from stores.documents import document_id
 from stores.jobs import Jobs
+from stores.schema import migrate
 from stores.uploads import Amount, Uploads
 
 
@@ -405,7 +407,7 @@ def test_who_uploads_or_removes_a_file_waits_for_who_puts_one_in_its_place(limit
 
 
 def test_what_is_replaced_while_it_is_removed_is_gone_or_counted(limited, api):
-    for turn in range(5):
+    for turn in range(2):
         key = limited(f"both{turn}")
         reply = upload(key, "again.md", "# Again", replace="true")
         finished(key, reply.json()["job"])
@@ -446,6 +448,40 @@ def test_two_processes_share_the_queue_and_a_dead_one_loses_no_job(api):
     assert ended["status"] == "failed"
     jobs.end(job, "dead", report={"added": 1})
     assert jobs.one(job.id).status == "failed"  # the dead one has no say any more
+
+
+@pytest.fixture
+def empty_queue(server):
+    """That no runner looks at."""
+    with database_of(server) as url:
+        engine = make_engine(url)
+        migrate(engine)
+        yield Jobs(engine)
+        engine.dispose()
+
+
+def test_many_jobs_of_one_key_let_those_of_others_pass(empty_queue):
+    for name in ("m1", "m2", "m3"):
+        empty_queue.add(name, asked_by="many")
+    for name, key in (("n1", None), ("o1", "one"), ("n2", None)):
+        empty_queue.add(name, asked_by=key)
+    taken = []
+    while job := empty_queue.take("me"):
+        taken.append(job.path)
+        empty_queue.end(job, "me", report={})
+    assert taken == ["m1", "n1", "o1", "m2", "n2", "m3"]
+
+
+def test_each_job_is_taken_once_by_many_processes(empty_queue):
+    for number in range(40):
+        empty_queue.add(str(number), asked_by=f"key {number % 3}")
+
+    def take_all(owner):
+        return [job.path for _ in range(200) if (job := empty_queue.take(owner))]
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [path for paths in pool.map(take_all, "abcd") for path in paths]
+    assert sorted(taken) == sorted(map(str, range(40)))
 
 
 def test_a_job_that_the_end_of_its_process_breaks_off_is_queued_again(server, tmp_path):
