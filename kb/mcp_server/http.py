@@ -15,6 +15,7 @@ from kb.mcp_server.server import make_server
 from kb.mcp_server.shared import Shared
 from kb.server.access import LOOPBACK, Reading
 from kb.server.access_log import AccessLog
+from kb.server.body_limit import BodyLimit
 from kb.server.headers import SecurityHeaders
 from kb.server.overload import Overload, most_answers
 from kb.server.problems import install
@@ -50,6 +51,7 @@ def make_app(config: Config, *, host: str) -> FastAPI:
     app.state.is_local, app.state.token = host in LOOPBACK, config.serve.token
     app.add_middleware(Overload, answers=most_answers(config))
     install(app)
+    app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)
 

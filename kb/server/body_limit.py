@@ -9,14 +9,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _BODY_BYTES: Final = 2**20
 _FORM_BYTES: Final = 2**20  # of a form besides its files
 _UPLOADS: Final = "/api/documents"
-_GRACE: Final = 20.0  # seconds for a body, and one more for each so many bytes of it
+_GRACE: Final = 10.0  # seconds that are waited for more of a body; so many bytes earn one again
 _BYTES_A_SECOND: Final = 10_000
 
 
 class BodyLimit:
-    """Breaks off a body that grows too large, whatever its Content-Length says, or trickles."""
+    """Breaks off a body that grows too large, whatever its Content-Length says, or trickles.
 
-    def __init__(self, app: ASGIApp, upload_bytes: int) -> None:
+    What came quickly buys no time for what does not come: the grace is never more than at first.
+    """
+
+    def __init__(self, app: ASGIApp, upload_bytes: int = 0) -> None:
         self._app = app
         self._upload_bytes = upload_bytes
 
@@ -24,19 +27,22 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        received, is_whole = 0, False
-        begin = asyncio.get_running_loop().time()
+        received, is_whole, seconds = 0, False, _GRACE
+        clock = asyncio.get_running_loop().time
 
         async def counted() -> Message:
-            nonlocal received, is_whole
+            nonlocal received, is_whole, seconds
             if is_whole:
                 return await receive()  # whenever the client goes
+            begin = clock()
             try:
-                async with asyncio.timeout_at(begin + _GRACE + received / _BYTES_A_SECOND):
+                async with asyncio.timeout(seconds):
                     message = await receive()
             except TimeoutError as error:
                 raise HTTPException(408) from error
-            received += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            received += size
+            seconds = min(_GRACE, seconds - (clock() - begin) + size / _BYTES_A_SECOND)
             contents, form = self._most(scope)
             if received > contents + form:
                 raise HTTPException(413, f"It takes at most {contents // 2**20} MB.")

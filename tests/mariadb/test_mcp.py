@@ -530,6 +530,16 @@ def test_only_pages_of_this_machine_may_call_without_a_key_and_with_the_token(ur
     assert too_large.status_code in (400, 413)
 
 
+def test_a_body_that_does_not_come_is_not_waited_for(url):
+    def begun():
+        yield b"{"
+        time.sleep(15)
+        yield b"}"
+
+    reply = httpx.post(url, content=begun(), headers=AUTHORIZED, timeout=30)
+    assert (reply.status_code, reply.json()["title"]) == (408, "Request Timeout")
+
+
 @nginx.installed
 def test_who_comes_through_a_proxy_that_hides_it_has_no_token(url, tmp_path):
     with nginx.before(url.removesuffix("/mcp"), tmp_path) as outside:

@@ -96,26 +96,51 @@ async def test_no_more_answers_are_begun_than_can_be_made():
     assert work.under_way == 0
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch):
+@pytest.fixture
+def echoing(monkeypatch):
     monkeypatch.setattr(body_limit, "_GRACE", 0.05)
     app = FastAPI()
     install(app)
-    app.add_middleware(BodyLimit, upload_bytes=0)
+    app.add_middleware(BodyLimit)
 
     @app.post("/echo")
     async def echo(request: Request) -> int:
         return len(await request.body())
 
+    return app
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(echoing):
     async def drops():
         for _ in range(100):
             yield b"x"
             await asyncio.sleep(0.01)
 
-    async with client_of(app) as client:
+    async with client_of(echoing) as client:
         assert (await client.post("/echo", content=b"x" * 1000)).json() == 1000
         reply = await client.post("/echo", content=drops())
     assert reply.status_code == 408
     assert reply.json()["title"] == "Request Timeout"
+
+
+async def test_what_came_quickly_buys_no_time_for_what_does_not_come(echoing):
+    async def stalls():
+        yield b"x" * 500_000
+        await asyncio.sleep(1)
+        yield b"x"
+
+    async with client_of(echoing) as client:
+        assert (await client.post("/echo", content=stalls())).status_code == 408
+
+
+async def test_a_body_may_take_long_as_long_as_it_comes(echoing):
+    async def steadily():
+        for _ in range(30):
+            yield b"x" * 2000
+            await asyncio.sleep(0.01)
+
+    async with client_of(echoing) as client:
+        assert (await client.post("/echo", content=steadily())).json() == 60_000
 
 
 async def test_whether_the_server_is_ready_is_looked_at_once_for_all_who_ask(monkeypatch):
