@@ -1,9 +1,10 @@
 """A server on a port of its own, over a small knowledge base, for tests that speak HTTP."""
 
 import json
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,26 @@ class Api:
                 return told
             time.sleep(0.05)
         raise AssertionError(f"the job does not end: {told}")
+
+
+def unfinished(client: httpx.Client, path: str) -> socket.socket:
+    """A connection on which most of a body is still to come."""
+    url = client.base_url
+    sending = socket.create_connection((url.host, url.port))
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {url.netloc.decode()}\r\nContent-Length: 5000\r\n"
+        f"Authorization: {client.headers['Authorization']}\r\n\r\n{{"
+    )
+    sending.sendall(head.encode())
+    return sending
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    for _ in range(100):
+        if is_so():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it does not come to that")
 
 
 def events(client: httpx.Client, path: str, body: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -13,11 +13,11 @@ from starlette.types import Receive, Scope, Send
 from kb.config import Config
 from kb.mcp_server.server import make_server
 from kb.mcp_server.shared import Shared
-from kb.server.access import LOOPBACK, Reading
+from kb.server.access import LOOPBACK, KeyBeforeBody, Reading
 from kb.server.access_log import AccessLog
 from kb.server.body_limit import BodyLimit
 from kb.server.headers import SecurityHeaders
-from kb.server.overload import Overload, most_answers
+from kb.server.overload import KeyShare, Overload, most_answers
 from kb.server.problems import install
 
 PATH: Final = "/mcp"
@@ -49,7 +49,10 @@ def make_app(config: Config, *, host: str) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.state.is_local, app.state.token = host in LOOPBACK, config.serve.token
-    app.add_middleware(Overload, answers=most_answers(config))
+    answers = most_answers(config)
+    app.add_middleware(KeyShare, answers=answers)
+    app.add_middleware(KeyBeforeBody, guarded=(PATH,))
+    app.add_middleware(Overload, answers=answers)
     install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)

@@ -148,11 +148,12 @@ def _key_needed(told: str) -> Problem:
 class KeyBeforeBody:
     """Refuses who may not call before anything is read of what they send."""
 
-    def __init__(self, app: asgi.ASGIApp) -> None:
+    def __init__(self, app: asgi.ASGIApp, guarded: tuple[str, ...] = _GUARDED) -> None:
         self._app = app
+        self._guarded = guarded
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(_GUARDED):
+        if scope["type"] == "http" and scope["path"].startswith(self._guarded):
             request = Request(scope)
             await _caller(request, await _bearer(request))
         await self._app(scope, receive, send)

@@ -39,7 +39,7 @@ from kb.server.description import describe
 from kb.server.headers import SecurityHeaders
 from kb.server.health import Readiness
 from kb.server.limits import Limits
-from kb.server.overload import Overload, most_answers
+from kb.server.overload import KeyShare, Overload, most_answers
 from kb.server.parts import Threads
 from kb.server.problems import install
 from kb.server.runner import Runner
@@ -88,8 +88,10 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
 
 def _guard(app: FastAPI, config: Config) -> None:
     """From the endpoints outwards, so that the last one sees a request first."""
+    answers = most_answers(config)
+    app.add_middleware(KeyShare, answers=answers)
     app.add_middleware(KeyBeforeBody)
-    app.add_middleware(Overload, answers=most_answers(config))
+    app.add_middleware(Overload, answers=answers)
     install(app)
     app.add_middleware(BodyLimit, upload_bytes=config.serve.max_upload_mb * 2**20)
     app.add_middleware(SecurityHeaders)

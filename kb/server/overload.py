@@ -4,6 +4,7 @@ What is counted here is of one process.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -13,10 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kb.config import Config
 from kb.server.problems import Problem
+from stores.errors import TooMuchAtOnce
 
 _WRITTEN_ANSWERS: Final = 100  # at once: they wait for a model, and so cost little
 _QUOTED_ANSWERS: Final = 32  # which cost nothing but our own time
 _OTHER_REQUESTS: Final = 256  # whose response has not begun
+_KEYS: Final = 4  # that may have all of these places together
 _PATIENCE: Final = 3.0  # seconds that a request waits for a thread
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})  # which somebody asks because of the overload
 
@@ -38,7 +41,7 @@ class Overload:
 
     def __init__(self, app: ASGIApp, answers: int) -> None:
         self._app = app
-        self._most = answers + _OTHER_REQUESTS
+        self._most = _most_waiting(answers)
         self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,22 +51,67 @@ class Overload:
         if self._waiting >= self._most:
             raise busy(f"{self._waiting} requests are waiting for their response.")
         self._waiting += 1
-        is_waiting = True
+        await _answer(self._app, scope, receive, send, self._end_waiting)
 
-        def answered() -> None:
-            nonlocal is_waiting
-            if is_waiting:
-                is_waiting = False
-                self._waiting -= 1
+    def _end_waiting(self) -> None:
+        self._waiting -= 1
 
-        async def noting(message: Message) -> None:
-            answered()
-            await send(message)
 
-        try:
-            await self._app(scope, receive, noting)
-        finally:
-            answered()
+class KeyShare:
+    """Refuses one more of a key that has its share of all that wait. Raises TooMuchAtOnce.
+
+    It knows the caller, so it is inside of what reads the key. Who has none is on this machine.
+    """
+
+    def __init__(self, app: ASGIApp, answers: int) -> None:
+        self._app = app
+        self._most = _most_waiting(answers) // _KEYS
+        self._waiting: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller = scope.get("state", {}).get("caller")
+        key = caller and caller.name
+        if key is None:
+            await self._app(scope, receive, send)
+            return
+        if self._waiting[key] >= self._most:
+            raise TooMuchAtOnce(
+                f"{self._most} requests of yours are waiting for their response. Wait for them to "
+                "end."
+            )
+        self._waiting[key] += 1
+        await _answer(self._app, scope, receive, send, lambda: self._end_waiting(key))
+
+    def _end_waiting(self, key: str) -> None:
+        self._waiting[key] -= 1
+        if not self._waiting[key]:
+            del self._waiting[key]
+
+
+def _most_waiting(answers: int) -> int:
+    return answers + _OTHER_REQUESTS
+
+
+async def _answer(
+    app: ASGIApp, scope: Scope, receive: Receive, send: Send, end_waiting: Callable[[], None]
+) -> None:
+    """Call the application, and `end_waiting` once: when the response begins, or none comes."""
+    is_waiting = True
+
+    def answered() -> None:
+        nonlocal is_waiting
+        if is_waiting:
+            is_waiting = False
+            end_waiting()
+
+    async def noting(message: Message) -> None:
+        answered()
+        await send(message)
+
+    try:
+        await app(scope, receive, noting)
+    finally:
+        answered()
 
 
 class Lane:

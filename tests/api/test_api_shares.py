@@ -2,12 +2,13 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
-from api_server import configured, database_of, running
+from api_server import configured, database_of, running, unfinished, wait_until
 from model_server import FakeModels
 
-from kb.server import documents
+from kb.server import documents, overload
 
 SECONDS = 4  # that a statement may take, and more than a request waits for others of its key
 ENDLESS = f"SELECT COUNT(*) FROM {', '.join(f'orders o{n}' for n in range(40))}"
@@ -111,6 +112,16 @@ def test_pictures_are_not_looked_into(served, greedy, monkeypatch):
     writer = served.with_key("writer", "write")
     assert writer.post("/api/documents", files=files).json()["passed_over"] == ["a.png", "b.mp4"]
     assert set(looked) == {"c.md"}
+
+
+def test_bodies_that_one_key_does_not_end_shut_nobody_else_out(greedy, modest):
+    most = (overload._WRITTEN_ANSWERS + overload._OTHER_REQUESTS) // 4
+    with ExitStack() as stack:
+        for _ in range(most):
+            stack.enter_context(unfinished(greedy, "/api/ask"))
+        wait_until(lambda: greedy.get("/api/profiles").status_code == 429)
+        assert modest.get("/api/profiles").status_code == 200
+    wait_until(lambda: greedy.get("/api/profiles").status_code == 200)
 
 
 def test_who_has_much_markdown_read_keeps_nobody_else_waiting(greedy, modest):

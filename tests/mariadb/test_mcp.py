@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import date
 from typing import Any
 
@@ -13,6 +14,7 @@ import nginx
 import pytest
 import sqlalchemy as sa
 from anyio.from_thread import start_blocking_portal
+from api_server import unfinished, wait_until
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_servers import (
@@ -38,6 +40,7 @@ from kb import load_config
 from kb.cli import app
 from kb.mcp_server.server import make_server
 from kb.mcp_server.shared import Shared
+from kb.server import overload
 from stores.api_keys import ApiKeys
 from stores.connection import make_engine
 from stores.verified_queries import Editor, VerifiedQueries, VerifiedQuery
@@ -538,6 +541,24 @@ def test_a_body_that_does_not_come_is_not_waited_for(url):
 
     reply = httpx.post(url, content=begun(), headers=AUTHORIZED, timeout=30)
     assert (reply.status_code, reply.json()["title"]) == (408, "Request Timeout")
+
+
+def test_bodies_that_one_key_does_not_end_shut_nobody_else_out(base, url):
+    most = (overload._WRITTEN_ANSWERS + overload._OTHER_REQUESTS) // 4
+    keys = ApiKeys(base.kb.engine)
+    greedy, modest = (
+        httpx.Client(base_url=url, headers={"Authorization": f"Bearer {keys.create(name, 'read')}"})
+        for name in ("greedy", "modest")
+    )
+    try:
+        with greedy, modest, ExitStack() as stack:
+            for _ in range(most):
+                stack.enter_context(unfinished(greedy, "/mcp"))
+            wait_until(lambda: greedy.post(url, json={}).status_code == 429)
+            assert modest.post(url, json={}).status_code == 400
+    finally:
+        with base.kb.engine.begin() as connection:
+            connection.execute(sa.text("DELETE FROM kb_api_key"))
 
 
 @nginx.installed

@@ -6,16 +6,21 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 from fastapi import FastAPI, Request
-from starlette.types import ASGIApp
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kb.server import body_limit, overload
+from kb.server.access import Caller
 from kb.server.body_limit import BodyLimit
 from kb.server.health import Readiness
-from kb.server.overload import Lane, Overload
+from kb.server.overload import KeyShare, Lane, Overload
 from kb.server.problems import Problem, install
 from kb.server.sse import Work
 
 LET_IN = 3 + overload._OTHER_REQUESTS
+
+
+OF_A_KEY = LET_IN // 4
 
 
 @dataclass
@@ -25,9 +30,21 @@ class Held:
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     let_in: asyncio.Queue[None] = field(default_factory=asyncio.Queue)
 
-    async def all_let_in(self) -> None:
-        for _ in range(LET_IN):
+    async def all_let_in(self, requests: int = LET_IN) -> None:
+        for _ in range(requests):
             await asyncio.wait_for(self.let_in.get(), 5)
+
+
+class NamedKeys:
+    """A request is of the key that it names."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name = Headers(scope=scope).get("x-key")
+        scope["state"] = {"caller": Caller(name)}
+        await self._app(scope, receive, send)
 
 
 def client_of(app: ASGIApp) -> httpx.AsyncClient:
@@ -36,6 +53,8 @@ def client_of(app: ASGIApp) -> httpx.AsyncClient:
 
 def serving(held: Held) -> FastAPI:
     app = FastAPI()
+    app.add_middleware(KeyShare, answers=3)
+    app.add_middleware(NamedKeys)
     app.add_middleware(Overload, answers=3)
     install(app)
 
@@ -66,6 +85,23 @@ async def test_beyond_a_short_queue_a_request_is_told_when_to_come_back():
         assert {reply.status_code for reply in await asyncio.gather(*waiting)} == {200}
         assert held.let_in.empty()
         assert (await client.get("/slow")).status_code == 200
+
+
+async def test_one_key_leaves_places_to_wait_in_to_the_others():
+    held, greedy = Held(), {"x-key": "greedy"}
+    async with client_of(serving(held)) as client:
+        waiting = [
+            asyncio.create_task(client.get("/slow", headers=greedy)) for _ in range(OF_A_KEY)
+        ]
+        await held.all_let_in(OF_A_KEY)
+        refused = await client.get("/slow", headers=greedy)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "2")
+        assert refused.json()["detail"].startswith(f"{OF_A_KEY} requests of yours are waiting")
+        waiting.append(asyncio.create_task(client.get("/slow", headers={"x-key": "modest"})))
+        await held.all_let_in(1)
+        held.go_on.set()
+        assert {reply.status_code for reply in await asyncio.gather(*waiting)} == {200}
+        assert (await client.get("/slow", headers=greedy)).status_code == 200
 
 
 async def test_who_waits_too_long_for_a_thread_is_told_to_come_back(monkeypatch):
