@@ -84,8 +84,8 @@ async def ask(
 
     await limits.require_tokens(caller)
     if body.stream:
-        return work.stream(events(begin, caller, limits))
-    return await work.while_connected(request, whole(begin, caller, limits))
+        return work.stream(caller, events(begin, caller, limits))
+    return await work.while_connected(request, caller, whole(begin, caller, limits))
 
 
 async def whole(begin: Begin, caller: Caller, limits: Limits) -> dict[str, Any]:

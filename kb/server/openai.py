@@ -55,8 +55,8 @@ async def completions(
     reply = _Reply(body, caller, kb, limits)
     await limits.require_tokens(caller)
     if body.stream:
-        return work.stream(reply.chunks())
-    return await work.while_connected(request, reply.whole())
+        return work.stream(caller, reply.chunks())
+    return await work.while_connected(request, caller, reply.whole())
 
 
 class _Reply:

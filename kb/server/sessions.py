@@ -144,8 +144,8 @@ async def turn(
 
     await limits.require_tokens(caller)
     if body.stream:
-        return work.stream(events(begin, caller, limits))
-    return await work.while_connected(request, whole(begin, caller, limits))
+        return work.stream(caller, events(begin, caller, limits))
+    return await work.while_connected(request, caller, whole(begin, caller, limits))
 
 
 def of_caller(kb: KnowledgeBase, session_id: str, caller: Caller) -> SessionInfo:

@@ -9,8 +9,10 @@ from fastapi import Request
 from pydantic_core import to_json
 from starlette.responses import StreamingResponse
 
+from kb.server.access import Caller
 from kb.server.overload import busy
 from kb.server.problems import Problem
+from stores.errors import TooMuchAtOnce
 
 _PIECES_AHEAD: Final = 64  # of a reader that is slower than the model
 _READER_SECONDS: Final = 60.0  # without reading anything, until their answer is broken off
@@ -38,28 +40,40 @@ class Work:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], str | None] = {}
 
     @property
     def under_way(self) -> int:
         return len(self._tasks)
 
-    def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        if len(self._tasks) >= self._most:
+    def begin(self, caller: Caller, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Raises Problem 503 when all are being made, TooMuchAtOnce when the caller has half."""
+        try:
+            self._require_room(caller.name)
+        except BaseException:
             work.close()
-            raise busy(f"{self._most} answers are being made.")
+            raise
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = caller.name
+        task.add_done_callback(self._tasks.pop)
         return task
+
+    def _require_room(self, key: str | None) -> None:
+        if len(self._tasks) >= self._most:
+            raise busy(f"{self._most} answers are being made.")
+        of_key = sum(name == key for name in self._tasks.values())
+        if key is not None and of_key >= self._most // 2:
+            raise TooMuchAtOnce(f"{of_key} answers of yours are being made. Wait for them to end.")
 
     async def finish(self) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def while_connected(self, request: Request, work: Coroutine[Any, Any, T]) -> T:
+    async def while_connected(
+        self, request: Request, caller: Caller, work: Coroutine[Any, Any, T]
+    ) -> T:
         """What `work` returns; when the client goes, it is broken off."""
-        task = self.begin(work)
+        task = self.begin(caller, work)
         gone = asyncio.create_task(_gone(request))
         try:
             await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -70,9 +84,9 @@ class Work:
             gone.cancel()
             task.cancel()
 
-    def stream(self, pieces: AsyncGenerator[bytes, None]) -> StreamingResponse:
+    def stream(self, caller: Caller, pieces: AsyncGenerator[bytes, None]) -> StreamingResponse:
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(_PIECES_AHEAD)
-        task = self.begin(_fill(queue, pieces))
+        task = self.begin(caller, _fill(queue, pieces))
         return StreamingResponse(
             _emptied(queue, task), media_type="text/event-stream", headers=HEADERS
         )

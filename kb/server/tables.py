@@ -78,7 +78,7 @@ async def sql(
     await limits.require_tokens(caller)
     calls = ModelCalls()
     try:
-        return await work.while_connected(request, _answered(kb, body, calls))
+        return await work.while_connected(request, caller, _answered(kb, body, calls))
     finally:
         await limits.count_tokens(caller, sum(calls.tokens() or (0, 0)))
 

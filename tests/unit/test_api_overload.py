@@ -16,6 +16,7 @@ from kb.server.health import Readiness
 from kb.server.overload import KeyShare, Lane, Overload
 from kb.server.problems import Problem, install
 from kb.server.sse import Work
+from stores.errors import TooMuchAtOnce
 
 LET_IN = 3 + overload._OTHER_REQUESTS
 
@@ -123,9 +124,9 @@ async def test_who_waits_too_long_for_a_thread_is_told_to_come_back(monkeypatch)
 
 async def test_no_more_answers_are_begun_than_can_be_made():
     work, go_on = Work(2), asyncio.Event()
-    tasks = [work.begin(go_on.wait()) for _ in range(2)]
+    tasks = [work.begin(Caller(), go_on.wait()) for _ in range(2)]
     with pytest.raises(Problem, match="busy") as caught:
-        work.begin(go_on.wait())
+        work.begin(Caller(), go_on.wait())
     assert caught.value.headers["Retry-After"]
     go_on.set()
     await asyncio.gather(*tasks)
@@ -144,6 +145,18 @@ def echoing(monkeypatch):
         return len(await request.body())
 
     return app
+
+
+async def test_one_key_leaves_half_of_the_answers_to_the_others():
+    work, go_on = Work(4), asyncio.Event()
+    greedy, modest = Caller("greedy"), Caller("modest")
+    tasks = [work.begin(greedy, go_on.wait()) for _ in range(2)]
+    with pytest.raises(TooMuchAtOnce, match="2 answers of yours"):
+        work.begin(greedy, go_on.wait())
+    tasks.append(work.begin(modest, go_on.wait()))
+    go_on.set()
+    await asyncio.gather(*tasks)
+    assert await work.begin(greedy, go_on.wait())
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(echoing):
