@@ -41,6 +41,7 @@ class Limits:
         self._statements: _Shares = WeakValueDictionary()
         self._rendering: _Shares = WeakValueDictionary()
         self._uploading: _Shares = WeakValueDictionary()
+        self._embedding: _Shares = WeakValueDictionary()
 
     async def count_request(self, caller: Caller) -> None:
         """Raises Problem 429 for one too many."""
@@ -93,6 +94,11 @@ class Limits:
     def uploading(self, caller: Caller) -> AbstractAsyncContextManager[None]:
         """One at a time of each key. Raises TooMuchAtOnce."""
         share = _share_of(caller, self._uploading, 1, "uploads")
+        return share.taken(_PATIENCE) if share else nullcontext()
+
+    def embedding(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """One request at a time of each key. Raises TooMuchAtOnce."""
+        share = _share_of(caller, self._embedding, 1, "requests for embeddings")
         return share.taken(_PATIENCE) if share else nullcontext()
 
     def _statements_of(self, caller: Caller) -> Share | None:

@@ -182,7 +182,8 @@ async def embeddings(
     if body.dimensions not in (None, kb.collection.dimension):
         raise Problem(422, "The dimensions differ", f"There are {kb.collection.dimension}.")
     await limits.require_tokens(caller)
-    told = await threads.embedding.run(_embedded, kb, body)
+    async with limits.embedding(caller):
+        told = await threads.embedding.run(_embedded, kb, body)
     await limits.count_tokens(caller, told["usage"]["total_tokens"])
     return told
 

@@ -114,6 +114,26 @@ def test_pictures_are_not_looked_into(served, greedy, monkeypatch):
     assert set(looked) == {"c.md"}
 
 
+def test_who_has_much_embedded_keeps_nobody_else_waiting(served, greedy, modest, monkeypatch):
+    embed = type(served.kb.embed_model).get_text_embedding_batch
+
+    def embed_slowly(self, texts, **options):
+        if len(texts) > 1:
+            time.sleep(SECONDS)
+        return embed(self, texts, **options)
+
+    monkeypatch.setattr(type(served.kb.embed_model), "get_text_embedding_batch", embed_slowly)
+    slow = {"model": "kb-embedding", "input": ["x"] * 250}
+    with ThreadPoolExecutor(5) as pool:
+        many = [pool.submit(asked, greedy, "/v1/embeddings", slow) for _ in range(5)]
+        time.sleep(0.3)
+        reply, seconds = asked(modest, "/v1/embeddings", {**slow, "input": "x"})
+        assert reply.status_code == 200
+        assert seconds < 2
+        statuses = sorted(each.result()[0].status_code for each in many)
+    assert statuses == [200] + [429] * 4
+
+
 def test_bodies_that_one_key_does_not_end_shut_nobody_else_out(greedy, modest):
     most = (overload._WRITTEN_ANSWERS + overload._OTHER_REQUESTS) // 4
     with ExitStack() as stack:
