@@ -8,7 +8,6 @@ from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 from starlette import types as asgi
@@ -114,7 +113,8 @@ async def _identified(request: Request, given: HTTPAuthorizationCredentials | No
     if given is None:
         raise _key_needed(_HOW)
     keys, text = ApiKeys(request.app.state.kb.engine), given.credentials
-    if _is_token(request, text) and not await run_in_threadpool(keys.any):
+    look_up = request.app.state.limits.looking_up.run
+    if _is_token(request, text) and not await look_up(keys.any):
         _require_own_page(request)
         return Caller()
     wrong = request.app.state.limits.wrong_keys
@@ -122,7 +122,7 @@ async def _identified(request: Request, given: HTTPAuthorizationCredentials | No
     if seconds := await wrong.seconds_to_wait(address, text, keys):
         headers = {"Retry-After": str(round(seconds))}
         raise Problem(429, "Too many wrong keys", "They came from this address.", headers)
-    key = await run_in_threadpool(keys.presented, text)
+    key = await look_up(keys.presented, text)
     if key is None or key.is_expired:
         await wrong.count(address)
         raise _key_needed(_ended(key) if key else _HOW)

@@ -15,10 +15,12 @@ from engines import shares
 from engines.shares import Share
 from kb.config import ServeConfig
 from kb.server.access import Caller
+from kb.server.overload import Lane
 from kb.server.problems import Problem
 from kb.server.wrong_keys import WrongKeys
 from stores.errors import ConfigError
 
+_LOOK_UPS: Final = 4  # of keys, in threads that nothing else can hold
 _REQUESTS: Final = "requests"
 _TOKENS: Final = "tokens"
 _RENDERING: Final = "rendering"
@@ -37,7 +39,8 @@ class Limits:
         storage = _storage(config)
         self._moving = MovingWindowRateLimiter(storage)
         self._fixed = FixedWindowRateLimiter(storage)
-        self.wrong_keys = WrongKeys()
+        self.looking_up = Lane(_LOOK_UPS)
+        self.wrong_keys = WrongKeys(self.looking_up)
         self._statements: _Shares = WeakValueDictionary()
         self._rendering: _Shares = WeakValueDictionary()
         self._uploading: _Shares = WeakValueDictionary()

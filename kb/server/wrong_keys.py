@@ -7,10 +7,10 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 import limits
-from fastapi.concurrency import run_in_threadpool
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
+from kb.server.overload import Lane
 from stores.api_keys import ApiKeys
 
 _MOST: Final = limits.RateLimitItemPerMinute(30)
@@ -24,7 +24,8 @@ class WrongKeys:
     Counted here, as what is to be spared is of this process, and so is each look-up.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, looking_up: Lane) -> None:
+        self._looking_up = looking_up
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._alone = asyncio.Lock()
         self._digests: frozenset[bytes] = frozenset()
@@ -46,7 +47,7 @@ class WrongKeys:
     async def _digests_in_use(self, keys: ApiKeys) -> frozenset[bytes]:
         async with self._alone:
             if time.monotonic() >= self._until:
-                self._digests = await run_in_threadpool(keys.digests)
+                self._digests = await self._looking_up.run(keys.digests)
                 self._until = time.monotonic() + _KNOWN_SECONDS
             return self._digests
 

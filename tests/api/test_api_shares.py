@@ -134,6 +134,17 @@ def test_who_has_much_embedded_keeps_nobody_else_waiting(served, greedy, modest,
     assert statuses == [200] + [429] * 4
 
 
+def test_keys_are_looked_up_while_all_other_threads_are_held(served, greedy, modest, monkeypatch):
+    told = served.kb.status()
+    monkeypatch.setattr(type(served.kb), "status", lambda _: time.sleep(SECONDS) or told)
+    with ThreadPoolExecutor(10) as pool:
+        for _ in range(10):
+            pool.submit(greedy.get, "/api/status")
+        time.sleep(0.3)
+        reply, seconds = asked(modest, "/api/ask", {})
+        assert (reply.status_code, seconds < 1) == (422, True)
+
+
 def test_bodies_that_one_key_does_not_end_shut_nobody_else_out(greedy, modest):
     most = (overload._WRITTEN_ANSWERS + overload._OTHER_REQUESTS) // 4
     with ExitStack() as stack:
