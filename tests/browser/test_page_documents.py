@@ -1,6 +1,7 @@
 """The documents on the page: what became of them, uploading, reading again and forgetting."""
 
 import re
+from urllib.parse import urlencode
 
 import pytest
 
@@ -107,6 +108,24 @@ def test_a_key_that_only_reads_is_offered_nothing_else(visit, served):
         expect(opened.value.get_by_text("Goods go back within 30 days.")).to_be_visible()
     finally:
         served.forget_keys()
+
+
+def test_an_address_brings_no_key_and_replaces_none(page, seen):
+    def kept():
+        return page.evaluate("sessionStorage.getItem('kb-key')")
+
+    own, foreign = (f"kb-{digit * 12}-{digit * 43}" for digit in "12")
+    page.evaluate("sessionStorage.clear()")
+    for given in (foreign, f" {foreign}"):
+        page.goto(f"{seen.base}/?{urlencode({'token': given})}")
+        assert (kept(), page.url) == (None, f"{seen.base}/")
+    page.goto(f"{seen.base}/?token=of-a-start")
+    page.goto(f"{seen.base}/?token=of-another-start")
+    assert kept() == "of-another-start"
+    page.evaluate("key => sessionStorage.setItem('kb-key', key)", own)
+    for given in (foreign, "of-a-start"):
+        page.goto(f"{seen.base}/?token={given}")
+        assert (kept(), page.url) == (own, f"{seen.base}/")
 
 
 def test_a_failed_document_is_read_again(page, served):

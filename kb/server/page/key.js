@@ -6,13 +6,16 @@ import { make } from "./dom.js";
 import { t } from "./words.js";
 
 const NAME = "kb-key";
+const KEY = /kb-[0-9a-f]{12}-[\w-]{43}/;
 let asking = null;
 takeToken();
 
+// Whoever sends somebody a link shall not have them work under a key of the sender's.
 function takeToken() {
   const query = new URLSearchParams(location.search);
   if (!query.has("token")) return;
-  sessionStorage.setItem(NAME, query.get("token"));
+  const [given, kept] = [query.get("token"), sessionStorage.getItem(NAME) ?? ""];
+  if (!KEY.test(given) && !KEY.test(kept)) sessionStorage.setItem(NAME, given);
   query.delete("token");
   const rest = query.size ? `?${query}` : "";
   history.replaceState(null, "", `${location.pathname}${rest}${location.hash}`);
