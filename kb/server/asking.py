@@ -26,6 +26,11 @@ router = APIRouter(prefix="/api", tags=["asking"])
 def _not_blank(text: str) -> str:
     if all(each <= " " or each.isspace() for each in text):
         raise ValueError("It is empty")
+    return without_halves(text)
+
+
+def without_halves(text: str) -> str:
+    """Without halves of characters, which JSON can hold and UTF-8 cannot."""
     return text.encode(errors="replace").decode()
 
 

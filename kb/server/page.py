@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from kb.server.access import Reading
-from kb.server.asking import Body
+from kb.server.asking import Body, without_halves
 from kb.server.markdown import as_html
 from kb.server.parts import TheLimits, TheThreads
 
@@ -30,7 +30,7 @@ class MarkdownBody(Body):
     def _bounded(cls, texts: list[str]) -> list[str]:
         if (given := sum(map(len, texts))) > _MOST_CHARACTERS:
             raise ValueError(f"{given} characters are given; {_MOST_CHARACTERS} are read")
-        return texts
+        return [without_halves(text) for text in texts]
 
 
 @router.get("/", include_in_schema=False)
