@@ -5,12 +5,14 @@ The parser has no such bounds, and takes ever longer for each part of a line wit
 
 import asyncio
 from typing import Final
+from urllib.parse import urlsplit
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _HEAD_BYTES: Final = 2**16  # of a request's line and headers, or of trailers
 _PART_BYTES: Final = 2**12
 _HEAD_SECONDS: Final = 30.0
+_REST_SECONDS: Final = 10.0  # for what is left of a body whose request is answered
 
 
 class BoundedConnection(HttpToolsProtocol):
@@ -38,6 +40,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._gets_further = False
         super().data_received(data)
         self._unfinished = 0 if self._gets_further else self._unfinished + len(data)
+        if self._is_answered and self._deadline is None:  # else such data keeps it for ever
+            self._await_head()
         if self._unfinished > _HEAD_BYTES:
             self.send_400_response("The request's headers are too large.")
 
@@ -48,20 +52,43 @@ class BoundedConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._end_waiting()
         self._gets_further = True
+        self._take_host_of_address()
         super().on_headers_complete()
+
+    def _take_host_of_address(self) -> None:
+        """An address that names a host counts more than the header (RFC 9112, 3.2.2)."""
+        host = urlsplit(self.url.decode("latin-1")).netloc if self.url[:1] != b"/" else ""
+        if host:
+            others = [(name, value) for name, value in self.headers if name != b"host"]
+            self.headers[:] = [*others, (b"host", host.encode("latin-1"))]
 
     def on_body(self, body: bytes) -> None:
         self._gets_further = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._end_waiting()
         self._gets_further = True
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._is_answered and self.cycle.more_body:
+            self._await(_REST_SECONDS)
+
+    @property
+    def _is_answered(self) -> bool:
+        """The last request of which the headers came, if there was any."""
+        return self.cycle is not None and self.cycle.response_complete
+
     def _await_head(self) -> None:
+        self._await(_HEAD_SECONDS)
+
+    def _await(self, seconds: float) -> None:
         self._end_waiting()
-        self._deadline = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
+        self._deadline = self.loop.call_later(seconds, self.transport.close)
 
     def _end_waiting(self) -> None:
         if self._deadline:
             self._deadline.cancel()
+            self._deadline = None

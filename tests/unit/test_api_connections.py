@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 import uvicorn
@@ -15,8 +16,13 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 async def counting(scope, receive, send) -> None:
-    """Answers with the bytes of the body."""
+    """Answers with the bytes of the body, and in /unread with the hosts before it has come."""
     size, more = 0, True
+    if scope["path"] == "/unread":
+        hosts = b" ".join(value for name, value in scope["headers"] if name == b"host")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": hosts})
+        return
     while more:
         message = await receive()
         size, more = size + len(message.get("body", b"")), message.get("more_body", False)
@@ -163,3 +169,61 @@ async def test_who_sends_no_whole_request_is_not_waited_for(port, sent, monkeypa
         answer = await reader.read()
     assert answer.count(b"HTTP/1.1 200") == sent.count(b"7\r\n")
     writer.close()
+
+
+UNREAD = b"POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n1"
+
+
+async def answered(reader: asyncio.StreamReader) -> None:
+    async with asyncio.timeout(5):
+        assert b" 200 " in await reader.readuntil(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("begin", "drops"),
+    [
+        (UNREAD.replace(b": 10", b": 100000000000"), 20),
+        (UNREAD, 0),
+        (UNREAD + b"234567890", 20),
+        (b"GET /unread HTTP/1.1\r\nHost: a\r\n\r\n", 20),
+    ],
+    ids=["a body without end", "half a body", "lines after a body", "lines after headers"],
+)
+async def test_who_is_answered_and_sends_no_other_request_is_not_kept(
+    port, begin, drops, monkeypatch
+):
+    monkeypatch.setattr(connection, "_REST_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "_HEAD_SECONDS", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(begin)
+    await answered(reader)
+    with suppress(ConnectionError):
+        for drop in b"\r\n" * drops:
+            await asyncio.sleep(0.02)
+            writer.write(bytes([drop]))
+        async with asyncio.timeout(3):
+            assert await reader.read() == b""
+    writer.close()
+
+
+async def test_the_rest_of_a_body_may_come_after_the_answer_and_another_request_then(port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(3):
+        writer.write(UNREAD)
+        await answered(reader)
+        writer.write(b"234567890")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "hosts"),
+    [
+        (b"http://evil.example/unread", b"evil.example"),
+        (b"http://evil.example:80/unread", b"evil.example:80"),
+        (b"http://a@127.0.0.1/unread", b"a@127.0.0.1"),
+        (b"/unread", b"127.0.0.1"),
+    ],
+)
+async def test_an_address_with_a_host_counts_more_than_the_header(one_piece, address, hosts):
+    answer = await one_piece(b"GET " + address + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    assert hosts + b"\r\n" in answer.splitlines(keepends=True)
