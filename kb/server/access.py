@@ -1,11 +1,11 @@
 """Who calls: a key and what it allows, or who has the token of this start while there is no key."""
 
 import hmac
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Self
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -21,7 +21,14 @@ SCOPES: Final[tuple[Scope, ...]] = ("read", "write", "admin")
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAME_SITE: Final = frozenset({"same-origin", "none"})
 _SOURCE_OF: Final[Mapping[Subject, Source]] = {"documents": "documents", "tables": "database"}
-_PROXIED: Final = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
+_OWN_HOST: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+_FORWARDED: Final = "x-forwarded-"
+_PROXIED: Final = frozenset(
+    {
+        *("forwarded", "via", "client-ip", "x-real-ip", "x-client-ip", "x-cluster-client-ip"),
+        *("true-client-ip", "cf-connecting-ip", "fastly-client-ip", "fly-client-ip"),
+    }
+)
 _GUARDED: Final = ("/api/", "/v1/")
 _HOW: Final = (
     "Send `Authorization: Bearer KEY`, with a key that is in use; while there is none, with the "
@@ -161,22 +168,14 @@ class KeyBeforeBody:
 
 def _require_own_page(request: Request) -> None:
     """A token may get about; still nobody else's page or proxy may speak with it, by any name."""
-    if not _PROXIED.isdisjoint(request.headers):
+    if any(name in _PROXIED or name.startswith(_FORWARDED) for name in request.headers):
         raise _key_needed("A proxy lets others call this server: create a key for it.")
-    host = request.headers.get("host", "")
-    origin = request.headers.get("origin")
-    if _hostname(f"//{host}") not in LOOPBACK:
+    hosts, origin = request.headers.getlist("host"), request.headers.get("origin")
+    if len(hosts) != 1 or not _OWN_HOST.fullmatch(hosts[0]):
         raise Problem(421, "This is not the host", "Call this server by localhost or 127.0.0.1.")
-    is_foreign = origin is not None and origin.partition("://")[2] != host
+    is_foreign = origin is not None and origin.partition("://")[2] != hosts[0]
     if is_foreign or request.headers.get("sec-fetch-site", "none") not in _SAME_SITE:
         raise Problem(403, "Another site may not call", "Requests of other sites are refused.")
-
-
-def _hostname(address: str) -> str | None:
-    try:
-        return urlsplit(address).hostname
-    except ValueError:  # a bracket too many
-        return None
 
 
 def allowed(scope: Scope) -> Callable[..., Awaitable[Caller]]:

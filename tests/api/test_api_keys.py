@@ -4,8 +4,10 @@ import json
 import logging
 import socket
 import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from http.client import HTTPConnection
 
 import httpx
 import nginx
@@ -111,11 +113,33 @@ def test_every_start_has_a_token_of_its_own_unless_one_is_set(monkeypatch, tmp_p
         ({"X-Forwarded-For": "203.0.113.7"}, 401),
         ({"Forwarded": "for=203.0.113.7"}, 401),
         ({"Via": "1.1 proxy"}, 401),
+        ({"X-Forwarded-Host": "kb.evil.example"}, 401),
+        ({"X-Forwarded-Proto": "https"}, 401),
+        ({"X-Forwarded-Anything": "?"}, 401),
+        ({"CF-Connecting-IP": "203.0.113.7"}, 401),
+        ({"True-Client-IP": "203.0.113.7"}, 401),
+        ({"X-Client-IP": "203.0.113.7"}, 401),
+        ({"Client-IP": "203.0.113.7"}, 401),
+        ({"Host": "evil@127.0.0.1"}, 421),
+        ({"Host": "127.0.0.1/evil"}, 421),
+        ({"Host": "localhost:"}, 421),
+        ({"Host": "LOCALHOST:8080"}, 200),
     ],
     ids=str,
 )
 def test_other_sites_and_proxies_reach_nothing_while_no_key_guards_it(served, headers, status):
     assert served.client.get("/api/status", headers=headers).status_code == status
+
+
+def test_who_names_two_hosts_is_not_believed_either(served):
+    url = served.client.base_url
+    connection = HTTPConnection(url.host, url.port)
+    with closing(connection):
+        connection.putrequest("GET", "/api/status")
+        connection.putheader("Host", "kb.evil.example")
+        connection.putheader("Authorization", f"Bearer {served.token}")
+        connection.endheaders()
+        assert connection.getresponse().status == 421
 
 
 def test_from_the_first_key_on_every_request_needs_one(served):
