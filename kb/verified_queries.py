@@ -27,6 +27,7 @@ from engines.verified.matching import VerifiedMatcher
 from engines.verified.parameters import parameters_of
 from kb.config import Config
 from stores.errors import ConfigError, EngineError, KBError
+from stores.names import find_hidden
 from stores.verified_queries import (
     Editor,
     Origin,
@@ -56,6 +57,13 @@ def _visible(text: str) -> str:
     return text
 
 
+def _told_apart(name: str) -> str:
+    """No two names look alike and are two; joiners, which questions may hold, are not seen."""
+    if hidden := find_hidden(name):
+        raise ValueError(f"It holds U+{ord(hidden):04X}, which nobody sees: take it out")
+    return name
+
+
 def _on_one_line(text: Any) -> Any:
     return _SPACES.sub(" ", text).strip() if isinstance(text, str) else text
 
@@ -72,7 +80,10 @@ QuestionText: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=1_000, pattern=r"\S"), _line, _visibly
 ]
 QueryName: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=_NAME_CHARACTERS, pattern=r"\S"), _line, _visibly
+    str,
+    Field(min_length=1, max_length=_NAME_CHARACTERS, pattern=r"\S"),
+    _line,
+    AfterValidator(_told_apart),
 ]
 Sql: TypeAlias = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=r"\S"), _visibly]
 _Word: TypeAlias = Annotated[str, Field(max_length=_NAME_CHARACTERS), _visibly]
@@ -148,7 +159,7 @@ def new_query(
     Raises ConfigError for one that is too long, or holds what nobody sees.
     """
     values = {
-        "name": name or "_".join(words(question)[:_NAME_WORDS])[:_NAME_CHARACTERS] or "query",
+        "name": name or _name_of(question),
         "question": question,
         "sql": sql,
         "verified_by": verified_by,
@@ -162,6 +173,12 @@ def new_query(
         place = ".".join(map(str, mistake["loc"]))
         raise ConfigError(f"The query cannot be kept: {place}: {mistake['msg']}.") from error
     return _query(entry)
+
+
+def _name_of(question: str) -> str:
+    name = "_".join(words(question)[:_NAME_WORDS])
+    seen = "".join(each for each in name if find_hidden(each) is None)
+    return seen[:_NAME_CHARACTERS] or "query"
 
 
 def save(

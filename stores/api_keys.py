@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from stores.connection import error_number, in_snapshot, in_transaction
 from stores.errors import StoreError
+from stores.names import find_hidden
 from stores.reader import reader_of
 from stores.sql import statements
 
@@ -72,8 +73,12 @@ class ApiKeys:
 
         `expires` has a time zone.
         """
-        if not name.strip() or not name.isprintable() or len(name) > _NAME_CHARACTERS:
-            raise StoreError(f"A key needs a name of 1 to {_NAME_CHARACTERS} visible characters.")
+        is_plain = name == " ".join(name.split()) and find_hidden(name) is None
+        if not name or not is_plain or len(name) > _NAME_CHARACTERS:
+            raise StoreError(
+                f"A key needs a name of 1 to {_NAME_CHARACTERS} visible characters, without spaces "
+                f"at its ends and with one at a time between words; it is {name[:200]!a}."
+            )
         key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         values = {
             "id": key_id,

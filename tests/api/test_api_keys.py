@@ -385,7 +385,8 @@ def test_keys_are_kept_as_digests_and_a_name_is_given_once(served):
     assert secret.split("-", 2)[2] not in row
     assert secret.split("-", 2)[2] not in str(keys.all())
     assert len(secret.split("-", 2)[2]) >= 43  # 256 bits
-    for name in (" ", "a\nb", "\x1b[2J", "a" * 191):
+    looking_alike = ("Ana ", " Ana", "A  na", "A\u00a0na", "Ana\u200b", "An\u200da", "Ana\u3164")
+    for name in ("", " ", "a\nb", "\x1b[2J", "a" * 191, *looking_alike, "Ana\ufe0f", "\u2800"):
         with pytest.raises(StoreError, match="visible characters"):
             keys.create(name, "read")
     keys.revoke("Ana")

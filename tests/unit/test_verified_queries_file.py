@@ -87,6 +87,10 @@ def test_what_is_written_as_usual_is_neither_too_long_nor_hidden(tmp_path):
         ({"question": "What\x1b[2J?"}, r"question: .*It holds U\+001B, which nobody sees"),
         ({"sql": "x" * 20_001}, "sql: .* at most 20000 characters"),
         ({"name": "x" * 191}, "name: .* at most 190 characters"),
+        ({"name": "reve\u200dnue"}, r"name: .*It holds U\+200D, which nobody sees"),
+        ({"name": "reve\u200cnue"}, r"name: .*It holds U\+200C"),
+        ({"name": "revenue\u3164"}, r"name: .*It holds U\+3164"),
+        ({"name": "revenue\u00a0now"}, r"name: .*It holds U\+00A0"),
         ({"verified_by": "\u202eana"}, r"verified_by: .*It holds U\+202E"),
         ({"parameters": {"p": "x" * 501}}, "parameters.p: .*more than 500 characters"),
         ({"parameters": dict.fromkeys(map(str, range(51)))}, "parameters: .* at most 50 items"),
@@ -102,6 +106,11 @@ def test_what_is_too_long_or_hidden_is_not_saved(given, reason):
 def test_the_name_of_a_long_question_is_cut():
     query = new_query("revenue" * 40 + " how", "SELECT 1", "ana", date.min)
     assert query.name == ("revenue" * 40)[:190]
+
+
+def test_the_name_of_a_question_holds_nothing_that_nobody_sees():
+    query = new_query("revenue\u3164 how?", "SELECT 1", "ana", date.min)
+    assert query.name == "revenue"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path):
