@@ -8,10 +8,12 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
+import numpy as np
 from fastapi import APIRouter, Request
 from llama_index.core.utils import get_tokenizer
 
 from engines.chat.model_calls import ModelCalls
+from engines.model_errors import model_errors
 from kb.app import KnowledgeBase
 from kb.past_messages import standalone
 from kb.server.access import Caller, Reading
@@ -24,6 +26,7 @@ from kb.server.openai_messages import EMBEDDING, MODELS, Completion, Embedding, 
 from kb.server.parts import KB, TheLimits, TheThreads, TheWork
 from kb.server.problems import Problem, openai_error, problem_of
 from kb.server.sse import as_line
+from stores.errors import InvalidVector
 
 router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
 _EXTRA = ("citations", "route", "route_reason", "sql", "columns", "rows", "truncated", "errors")
@@ -189,7 +192,10 @@ async def embeddings(
 
 
 def _embedded(kb: KnowledgeBase, body: Embedding) -> dict[str, Any]:
-    vectors = kb.embed_model.get_text_embedding_batch(body.texts)
+    with model_errors("embedding texts"):
+        vectors = kb.embed_model.get_text_embedding_batch(body.texts)
+    if not np.isfinite(vectors).all():
+        raise InvalidVector("The embedding holds NaN or infinity; the embedding model is at fault.")
     data = [
         {"object": "embedding", "index": index, "embedding": _written(vector, body.encoding_format)}
         for index, vector in enumerate(vectors)

@@ -73,6 +73,11 @@ _TOLD: dict[type[Exception], _Told] = {
         "The language or embedding model failed or sent nothing. Try again in a moment.",
         _LATER,
     ),
+    errors.InvalidVector: _Told(
+        502,
+        "The embedding model gave no usable vector",
+        "It is the model's fault; the server's log says what was wrong, under this id.",
+    ),
     errors.TooMuchAtOnce: _Told(429, "Too much at once", headers={"Retry-After": "2"}),
     StorageError: _Told(
         503, "The limits cannot be counted", "The store of the limits does not answer.", _LATER

@@ -12,8 +12,14 @@ def models():
 
 
 @pytest.fixture(scope="module")
-def served(server, models, tmp_path_factory):
-    with FakeModels() as embeddings, database_of(server) as url:
+def embeddings():
+    with FakeModels() as embeddings:
+        yield embeddings
+
+
+@pytest.fixture(scope="module")
+def served(server, models, embeddings, tmp_path_factory):
+    with database_of(server) as url:
         config = configured(url, tmp_path_factory.mktemp("api"), embeddings, models)
         with running(config) as api:
             api.kb.index()

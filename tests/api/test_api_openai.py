@@ -8,7 +8,7 @@ import pytest
 from llama_index.core.llms import ChatMessage
 from llama_index.embeddings.openai import OpenAIEmbedding
 from llama_index.llms.openai_like import OpenAILike
-from model_server import SERVER_ERROR, CutStream, Fault
+from model_server import NAN, SERVER_ERROR, CutStream, Fault
 
 QUESTION = [{"role": "user", "content": "When do goods go back?"}]
 NOTES = "\n\nSources:\n[1] "
@@ -160,6 +160,17 @@ def test_a_wrong_key_is_an_authentication_error(api, client):
     assert caught.value.code == "invalid_api_key"
     with client.with_options(api_key=key) as known:
         assert complete(known).choices
+
+
+def test_a_model_that_gives_no_numbers_is_at_fault(api, embeddings):
+    for path, body in (
+        ("/v1/embeddings", {"model": "kb-embedding", "input": "never asked before"}),
+        ("/api/search", {"question": "Was this never asked before?"}),
+    ):
+        embeddings.script = [NAN]
+        reply = api.client.post(path, json=body)
+        assert reply.status_code == 502
+        assert "embedding model gave no usable vector" in reply.text
 
 
 def test_embeddings_are_those_that_documents_are_found_by(api, client):
