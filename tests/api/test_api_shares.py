@@ -148,7 +148,7 @@ def test_keys_are_looked_up_while_all_other_threads_are_held(served, greedy, mod
 def test_bodies_that_one_key_does_not_end_shut_nobody_else_out(greedy, modest):
     most = (overload._WRITTEN_ANSWERS + overload._OTHER_REQUESTS) // 4
     with ExitStack() as stack:
-        for _ in range(most):
+        for _ in range(most + 30):  # a busy machine refuses some
             stack.enter_context(unfinished(greedy, "/api/ask"))
         wait_until(lambda: greedy.get("/api/profiles").status_code == 429)
         assert modest.get("/api/profiles").status_code == 200

@@ -552,7 +552,7 @@ def test_bodies_that_one_key_does_not_end_shut_nobody_else_out(base, url):
     )
     try:
         with greedy, modest, ExitStack() as stack:
-            for _ in range(most):
+            for _ in range(most + 30):  # a busy machine refuses some
                 stack.enter_context(unfinished(greedy, "/mcp"))
             wait_until(lambda: greedy.post(url, json={}).status_code == 429)
             assert modest.post(url, json={}).status_code == 400
