@@ -23,10 +23,11 @@ def models():
 
 @pytest.fixture(scope="module")
 def served(server, models, tmp_path_factory):
-    with database_of(server) as url:
+    # Each with a server of its own: a question's vector takes no reply from the script.
+    with database_of(server) as url, FakeModels() as embeddings:
         tables = {"url": url, "include": ["orders"], "timeout": SECONDS}
         config = configured(
-            *(url, tmp_path_factory.mktemp("shares"), models, models),
+            *(url, tmp_path_factory.mktemp("shares"), embeddings, models),
             tables={**tables, "allow_powerful_account": True},
         )
         with running(config) as api:

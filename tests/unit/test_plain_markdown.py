@@ -39,7 +39,8 @@ def test_what_tools_of_mcp_tell_acts_on_nothing(text):
     )  # fmt: skip
     rows = Rows(
         sql=f"SELECT '{text}'", parameters={"a": text}, columns=[text], rows=[[text]],
-        truncated=True, verified={"verified_by": text, "question": text}, note="",
+        truncated=True, note="",
+        verified={"verified_by": text, "verified_at": "2026-01-31", "question": text},
     )  # fmt: skip
     assert acting(Passages(passages=[passage], note="").text()) == []
     assert acting(rows.text()) == []
