@@ -26,7 +26,8 @@ class Share:
                 await self._free.acquire()
         except TimeoutError as error:
             raise TooMuchAtOnce(
-                f"{self._most} {self._what} of yours are under way. Wait for them to end."
+                f"No more than {self._most} of your {self._what} may be under way at once. Wait "
+                "for one to end."
             ) from error
 
     def give_back(self) -> None:

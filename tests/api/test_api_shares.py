@@ -82,7 +82,9 @@ def test_who_asks_for_much_of_the_tables_keeps_nobody_else_waiting(
             assert statuses == [422] * 2 + [429] * 3
             refused = next(each for each in many if each.result()[0].status_code == 429)
             told = refused.result()[0]
-            assert told.json()["detail"].startswith("2 statements of yours are under way.")
+            assert told.json()["detail"].startswith(
+                "No more than 2 of your statements may be under way"
+            )
             assert told.headers["retry-after"] == "2"
 
 
@@ -103,7 +105,7 @@ def test_who_uploads_much_keeps_nobody_else_waiting(served, modest, monkeypatch)
         replies = [each.result() for each in many]
     assert sorted(each.status_code for each in replies) == [202] + [429] * 9
     [refused, *_] = [each for each in replies if each.status_code == 429]
-    assert refused.json()["detail"].startswith("1 uploads of yours are under way.")
+    assert refused.json()["detail"].startswith("No more than 1 of your uploads may be under way")
 
 
 def test_pictures_are_not_looked_into(served, greedy, monkeypatch):
