@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -91,7 +91,6 @@ def make_engine(
             **(connect_args or {}),
         },
     )
-    _allow_single_statements_only(engine)
     _prepare_sessions(engine, session)
     _recognise_dead_connections(engine)
     if before_connect:
@@ -150,26 +149,28 @@ class _SingleStatementsOnly:
         return None
 
 
-def _allow_single_statements_only(engine: sa.Engine) -> None:
-    """MariaDB's driver always asks for several at once, and has no way to ask for less."""
-    if engine.driver != "mariadbconnector":
-        return
-
-    @event.listens_for(engine, "connect")
-    def allow(connection: Any, _record: Any) -> None:
-        client = getattr(connection, "_client", None)
-        if client is None:
-            raise StoreError(
-                "The compiled part of MariaDB's driver cannot be kept to one statement at a time. "
-                "Remove it, and its pure Python part takes over: pip uninstall mariadb-binary"
-            )
-        client.execute(_SingleStatementsOnly(), connection._configuration, True)  # noqa: SLF001, FBT003 - the driver has no public way
-
-
 def _prepare_sessions(engine: sa.Engine, settings: str) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
-        _prepare_session(connection, settings)
+        try:
+            if engine.driver == "mariadbconnector":
+                _allow_single_statements_only(connection)
+            _prepare_session(connection, settings)
+        except BaseException:
+            with suppress(Exception):  # the server may just have gone
+                connection.close()
+            raise
+
+
+def _allow_single_statements_only(connection: Any) -> None:
+    """MariaDB's driver always asks for several at once, and has no way to ask for less."""
+    client = getattr(connection, "_client", None)
+    if client is None:
+        raise StoreError(
+            "The compiled part of MariaDB's driver cannot be kept to one statement at a time. "
+            "Remove it, and its pure Python part takes over: pip uninstall mariadb-binary"
+        )
+    client.execute(_SingleStatementsOnly(), connection._configuration, True)  # noqa: SLF001, FBT003 - the driver has no public way
 
 
 def _prepare_session(connection: Any, settings: str) -> None:
