@@ -13,7 +13,7 @@ from pathlib import Path
 from kb.config import load_config
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
-from stores.schema import create_database, migrate
+from stores.registry.schema import create_database, migrate
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from chats import chat_session

@@ -21,11 +21,11 @@ from llama_index.core import Document
 from llama_index.core.node_parser import MarkdownNodeParser, NodeParser, SentenceSplitter
 from llama_index.core.schema import MetadataMode, TextNode
 
+from kb.assembly.models import make_embedder
 from kb.config import load_config
 from kb.indexing import chunks, pieces
 from kb.indexing.read import read
 from kb.indexing.split import split
-from kb.models import make_embedder
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 CONTEXT = 6_000

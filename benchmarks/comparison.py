@@ -27,7 +27,7 @@ from platformdirs import user_cache_dir
 
 from stores import MariaDBVectorStore, make_engine
 from stores.private_server import PrivateServer
-from stores.schema import create_database
+from stores.registry.schema import create_database
 
 DIMENSION, CHUNKS_A_DOCUMENT, BLOCK = 256, 13, 500
 QUERIES, WARM_UP, DELETIONS = 300, 50, 30

@@ -9,7 +9,7 @@ import numpy as np
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from numpy.typing import NDArray
 
-from stores.words import words
+from stores.text.words import words
 
 K1, B = 1.2, 0.75
 BATCH = 512

@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
-from stores.words import folded, stem
+from stores.text.words import folded, stem
 
 LANGUAGES: Final = ("en", "fr")
 _PASSING = "-"

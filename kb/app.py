@@ -10,23 +10,23 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore
 from llama_index.core.vector_stores.types import MetadataFilters
 
-from engines.chat.session import ChatSession
-from engines.search.searching import Search
-from kb.answering import Asking, answering_engine, database_engine, document_retriever
-from kb.chatting import chat_session
+from engines.chat.chat_session import ChatSession
+from engines.search.search_run import Search
+from kb.assembly.answer_sources import Source
+from kb.assembly.answering import Asking, answering_engine, database_engine, document_retriever
+from kb.assembly.chatting import chat_session
+from kb.assembly.components import Parts
+from kb.assembly.search_logging import Said, keep_feedback, keeping_searches
 from kb.indexing.embed import ChunkEmbedder
+from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
 from kb.indexing.report import IndexReport, Progress
-from kb.indexing.run import EVERYTHING, Indexer, Scope
 from kb.indexing.secret_files import OwnFiles
-from kb.parts import Parts
-from kb.sources import Source
 from kb.transcript import transcript
-from kb.usage import Said, keep_feedback, keeping_searches
+from stores.chats.chat_sessions import SessionInfo
 from stores.connection import ServerInfo, server_info
-from stores.embedding_cache import EmbeddingCache
 from stores.errors import ConfigError
-from stores.search_log import Rating, SearchLog
-from stores.sessions import SessionInfo
+from stores.registry.embedding_cache import EmbeddingCache
+from stores.searches.search_log import Rating, SearchLog
 
 
 class KnowledgeBase(Parts):

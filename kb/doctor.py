@@ -10,17 +10,17 @@ from typing import Any, Literal
 import httpx
 import sqlalchemy as sa
 
-from kb import tables
+from kb.assembly.business_tables import advice, guarded, powers, tables_engine
+from kb.assembly.models import OLLAMA_URL, OPENAI_URL, embedding_identity, make_embedder
+from kb.assembly.open_database import open_database, private_server
 from kb.config import Config, LLMConfig, ModelConfig, load_config
 from kb.config_file import literal_secrets
-from kb.database import open_database, private_server
 from kb.indexing.secret_files import OwnFiles
-from kb.models import OLLAMA_URL, OPENAI_URL, embedding_identity, make_embedder
 from kb.sentence_model import files
-from kb.verified_queries import failing, read_verified_queries
+from kb.verified_query_file import failing, read_verified_queries
 from stores.connection import ServerInfo, server_info
 from stores.errors import ConfigError, KBError, StoreError
-from stores.inspection import CollectionFacts, indexed_files, inspect_collection
+from stores.registry.inspection import CollectionFacts, indexed_files, inspect_collection
 
 MEGABYTE = 2**20
 LITTLE_SPACE = 1024 * MEGABYTE
@@ -220,15 +220,15 @@ def _tables(config: Config) -> Iterator[Check]:
     """Whether the account that runs SQL of a model can do nothing but read the tables."""
     name = "Tables"
     try:
-        engine = tables.tables_engine(config)
-        found = tables.powers(config, engine)
+        engine = tables_engine(config)
+        found = powers(config, engine)
     except KBError as error:
         yield Check(name, "fail", str(error))
         return
     account = engine.url.username
     if found:
         state: Literal["warn", "fail"] = "warn" if config.tables.allow_powerful_account else "fail"
-        yield Check(name, state, f"{account} {'; '.join(found)}", tables.advice(config))
+        yield Check(name, state, f"{account} {'; '.join(found)}", advice(config))
     else:
         yield Check(name, "ok", f"{account} only reads {', '.join(config.tables.include)}")
     if file := config.tables.verified_queries:
@@ -241,7 +241,7 @@ def _verified_queries(config: Config, file: Path, engine: sa.Engine) -> Check:
     name = "Verified queries"
     try:
         queries = read_verified_queries(file)
-        failures = failing(queries, tables.guarded(config, engine).run)
+        failures = failing(queries, guarded(config, engine).run)
     except KBError as error:
         return Check(name, "fail", str(error))
     if not failures:

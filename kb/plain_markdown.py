@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from engines.documents.addresses import split
-from engines.visible import visible
+from engines.visible_text import visible
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|#!~]|&(?=[#\w]+;))")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from kb.assembly.open_database import open_private_database
 from kb.config import Config, load_config
-from kb.database import open_private_database
 from stores.errors import ConfigError
-from stores.script import run_script
+from stores.registry.script import run_script
 
 QUESTIONS = (
     "Should I descale the Brume 2 again when it shows CB-121?",  # minutes, e-mail and PDF agree

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 from engines.documents.cited_text import inert
 from engines.tables.query_result import as_json
 from kb.plain_markdown import code, escaped, fenced
+from stores.chats.chat_sessions import SessionInfo, Turn
 from stores.errors import ConfigError
-from stores.sessions import SessionInfo, Turn
 
 Format = Literal["markdown", "json"]
 _FENCES = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)

@@ -16,8 +16,8 @@ from stores.errors import (
 )
 
 if TYPE_CHECKING:
+    from stores.chunks.vector_store import MariaDBVectorStore
     from stores.connection import make_engine
-    from stores.vector_store import MariaDBVectorStore
 
 __all__ = [
     "CollectionMismatch",
@@ -37,7 +37,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """LlamaIndex takes a second to import; the errors and the file readers do without it."""
     if name == "MariaDBVectorStore":
-        from stores.vector_store import MariaDBVectorStore  # noqa: PLC0415 - see above
+        from stores.chunks.vector_store import MariaDBVectorStore  # noqa: PLC0415 - see above
 
         return MariaDBVectorStore
     if name == "make_engine":

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from stores.connection import error_number, in_snapshot, in_transaction
 from stores.errors import StoreError
-from stores.names import find_hidden
+from stores.look_alikes import find_hidden
 from stores.reader import reader_of
 from stores.sql import statements
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from stores.connection import in_snapshot, in_transaction
 from stores.errors import StoreError, VerifiedQueryConflict
 from stores.sql import statements
-from stores.words import folded
+from stores.text.words import folded
 
 _SQL = {name: sa.text(sql) for name, sql in statements("verified_queries.sql").items()}
 

@@ -17,15 +17,15 @@ import uvicorn
 from fastapi import FastAPI
 from model_server import FakeModels
 
+from kb.api.application import make_app
+from kb.api.guards.access import with_token
+from kb.api.guards.limits import Limits
 from kb.app import KnowledgeBase
 from kb.config import Config
-from kb.server.access import with_token
-from kb.server.app import make_app
-from kb.server.limits import Limits
 from stores.api_keys import ApiKeys
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
-from stores.schema import create_database
+from stores.registry.schema import create_database
 
 DOCUMENTS = {
     "returns.md": "---\ncategory: policy\n---\n# Returns\n\nGoods go back within 30 days.\n",

@@ -7,11 +7,11 @@ import pytest
 import sqlalchemy as sa
 from chats import memory_table
 
-from engines.chat import remembering
-from engines.chat.remembering import wait_until_remembered
+from engines.chat import memory_updates as remembering
+from engines.chat.memory_updates import wait_until_remembered
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
-from stores.schema import create_database, migrate
+from stores.registry.schema import create_database, migrate
 
 
 @pytest.fixture(scope="session")

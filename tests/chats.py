@@ -9,13 +9,13 @@ from llama_index.core.llms.llm import LLM
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
+from engines.chat.chat_session import ChatSession
 from engines.chat.memory import FILTER_KEYS, forget, session_memory
-from engines.chat.session import ChatSession
-from engines.documents.engine import DocumentQueryEngine
+from engines.documents.document_engine import DocumentQueryEngine
 from engines.follow_ups.rewriting import Rewritten
 from engines.question import Question
-from stores.sessions import SessionStore
-from stores.vector_store import MariaDBVectorStore
+from stores.chats.chat_sessions import SessionStore
+from stores.chunks.vector_store import MariaDBVectorStore
 
 EMBEDDING = HashEmbedding()
 

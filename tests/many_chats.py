@@ -15,7 +15,7 @@ from chats import chat_session
 from fake_models import ScriptedLLM, pieces
 from llama_index.core.base.llms.types import CompletionResponse, CompletionResponseAsyncGen
 
-from engines.chat.session import ChatSession
+from engines.chat.chat_session import ChatSession
 
 _CANARY = re.compile(r"canary\d+")
 

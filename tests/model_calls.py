@@ -5,8 +5,8 @@ import asyncio
 from model_server import FakeModels
 
 from engines.model_errors import model_errors
+from kb.assembly.models import make_embedder, make_llm
 from kb.config import Config, EmbeddingConfig, LLMConfig
-from kb.models import make_embedder, make_llm
 
 PROMPT = "prompt-canary: what is blue?"
 KEY = "sk-canary"

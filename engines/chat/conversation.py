@@ -22,15 +22,15 @@ from llama_index.core.prompts import ChatPromptTemplate
 from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import QueryBundle
 
+from engines.answer_language import question_language
 from engines.chat.awaited import awaited
 from engines.documents.cited_text import CitedText, inert
-from engines.language import question_language
 from engines.model_errors import model_errors
 from engines.prompts import prompt
 from engines.responses import answer_metadata, as_async_stream, as_stream
+from stores.chats.chat_sessions import Turn
 from stores.errors import ModelUnavailable
-from stores.sessions import Turn
-from stores.words import folded
+from stores.text.words import folded
 
 _ANSWERING: Final = "answering from the conversation"
 _LONGEST: Final = 500  # characters of a question about the conversation

@@ -27,10 +27,10 @@ from pydantic import Field
 
 from engines.model_errors import model_errors
 from engines.prompts import prompt
-from stores.chat_messages import MariaDBChatStore
-from stores.chunk_rows import to_row
-from stores.sessions import SessionStore, Turn
-from stores.vector_store import MariaDBVectorStore
+from stores.chats.chat_messages import MariaDBChatStore
+from stores.chats.chat_sessions import SessionStore, Turn
+from stores.chunks.chunk_rows import to_row
+from stores.chunks.vector_store import MariaDBVectorStore
 
 FILTER_KEYS: Final = ("session_id", "user", "kind")  # of the vector store that it takes
 _FLUSHED = 0.1  # of the budget, at once

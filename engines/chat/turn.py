@@ -16,6 +16,8 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from engines.chat.model_calls import ModelCalls
 from engines.follow_ups.rewriting import Rewritten
 from engines.question import Question
+from stores.chats.chat_sessions import SessionStore, Turn
+from stores.chats.turns import Ended
 from stores.errors import (
     EngineError,
     KBError,
@@ -23,8 +25,6 @@ from stores.errors import (
     StoreError,
     StoreUnavailable,
 )
-from stores.sessions import SessionStore, Turn
-from stores.turns import Ended
 
 _STOPPED = "The answer was stopped before its end."
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import unescape
 from typing import Final
 
-from engines.visible import visible
+from engines.visible_text import visible
 
 _PART: Final = r"[^\s<>()\[\]|\"]"
 # The ends of hosts by which linkify-it, which many chat clients use, knows them without a scheme.

@@ -5,7 +5,7 @@ from typing import Any
 
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
-from engines.visible import visible
+from engines.visible_text import visible
 
 _EXCERPT_CHARACTERS = 300
 

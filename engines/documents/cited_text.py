@@ -8,7 +8,7 @@ from typing import Final
 from engines.documents.addresses import addresses, split, unveiled
 from engines.documents.code_spans import next_code, open_code, runs
 from engines.documents.fences import Fences, may_fence
-from engines.visible import is_right_to_left, visible
+from engines.visible_text import is_right_to_left, visible
 
 _LABEL: Final = r"\[[^\[\]\n]{0,400}\]"
 _TARGET: Final = r"\([^()\n]{0,2000}\)"

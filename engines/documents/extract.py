@@ -11,10 +11,10 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
 from engines.documents.figures import asks_for_figure, figures
-from engines.documents.names import names
+from engines.documents.names_in_questions import names
 from engines.documents.sentences import Sentence, quotable
 from engines.search.query_analysis import query_language
-from stores.words import words
+from stores.text.words import words
 
 _PASSAGES = 6
 _QUOTES = 3

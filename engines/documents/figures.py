@@ -3,7 +3,7 @@
 import re
 from importlib import resources
 
-from stores.words import folded
+from stores.text.words import folded
 
 _ASKING = re.compile(
     r"\bhow (?:many|much|long|old|far|large|big|tall|high|deep|fast|often|late|soon)\b|\bwhen\b"

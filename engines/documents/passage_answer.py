@@ -12,14 +12,14 @@ from llama_index.core.base.response.schema import (
 )
 from llama_index.core.schema import NodeWithScore
 
+from engines.answer_language import phrase
 from engines.documents.addresses import addresses
 from engines.documents.citations import citation, numbered
 from engines.documents.cited_text import CitedText, cleaned
 from engines.documents.extract import Quote
-from engines.language import phrase
 from engines.model_errors import model_errors
 from engines.question import Question
-from engines.search.searching import Search
+from engines.search.search_run import Search
 from stores.errors import ModelUnavailable
 
 ANSWERING: Final = "answering the question"

@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from stores.words import folded
+from stores.text.words import folded
 
 _WORD: Final = re.compile(
     r"(?:\b(?:[cdjlmnst]|qu|lorsqu|puisqu|jusqu)['\u2019](?=\w))"

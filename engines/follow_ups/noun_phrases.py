@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engines.follow_ups.follow_up_words import Word, singles
-from stores.words import FUNCTION_WORDS
+from stores.text.words import FUNCTION_WORDS
 
 PREPOSITIONS: Final = singles("prepositions")
 _COUNTING: Final = {"which", "what", "many", "quel", "quelle", "quels", "quelles", "of", "de", "d'"}

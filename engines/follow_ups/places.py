@@ -7,7 +7,7 @@ from babel import Locale
 
 from engines.concepts import tokens
 from engines.verified.filling import countries
-from stores.words import folded
+from stores.text.words import folded
 
 _MASCULINE: Final = {"mexique", "cambodge", "mozambique", "zimbabwe", "belize", "suriname"}
 _PLURAL: Final = {"pays-bas", "etats-unis", "philippines", "maldives", "seychelles", "comores"}

@@ -7,7 +7,7 @@ from typing import Final
 from engines.follow_ups.dependent_questions import Leaning
 from engines.follow_ups.follow_up_words import Word, behind, singles, words_of
 from engines.follow_ups.noun_phrases import PREPOSITIONS
-from stores.words import folded, stem
+from stores.text.words import folded, stem
 
 _CLITICS: Final = {"s'", "se", "ne", "n'", "y", "en", "lui", "leur", "me", "m'", "l'", "le", "la"}
 _ARTICLES: Final = {"son": "le ", "sa": "la ", "ses": "les "}

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from engines.follow_ups.carry_over import names_in
+from engines.model_replies import without_thoughts
 from engines.search.query_analysis import query_language
-from engines.tables.sql_reply import without_thoughts
-from stores.words import words
+from stores.text.words import words
 
 _MARKS: Final = re.compile(r"^[\s>*#`\-]+|[\s*`]+$")
 _LABEL: Final = re.compile(

@@ -15,19 +15,19 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.llms.llm import LLM
 from llama_index.core.prompts import ChatPromptTemplate
 
+from engines.answer_language import PHRASES
 from engines.follow_ups.carry_over import Carried, carried, items, names_in, with_values
 from engines.follow_ups.dependent_questions import LONGEST, is_dependent
 from engines.follow_ups.follow_up_words import words_of
 from engines.follow_ups.naming import is_another
 from engines.follow_ups.question_reply import read_rewriting
-from engines.language import PHRASES
 from engines.model_errors import model_errors
 from engines.prompts import prompt
 from engines.question import Entity, Question
-from engines.routing.small_talk import small_talk, without_greeting
 from engines.search.query_analysis import query_language
+from engines.small_talk import small_talk, without_greeting
 from engines.tables.entities import EntityIndex
-from stores.sessions import Turn
+from stores.chats.chat_sessions import Turn
 
 _READ: Final = 6  # turns back; what is older is rarely meant
 _ANSWER_CHARACTERS: Final = 2000

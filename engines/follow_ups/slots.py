@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from engines.follow_ups.places import in_the_manner_of
 from engines.verified.filling import countries, months
-from stores.words import folded
+from stores.text.words import folded
 
 Kind = Literal["time", "country", "bound", "limit", "code", "number"]
 

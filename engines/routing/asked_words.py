@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from engines.concepts import Token, phrases, tokens
 from engines.documents.figures import figures
 from engines.tables.schema_words import Named, SchemaWords
-from stores.words import FUNCTION_WORDS
+from stores.text.words import FUNCTION_WORDS
 
 QUESTION_WORDS = (
     r"(?:what|which|who|why|how|when|where|is|are|was|does|do|did|can"

@@ -11,7 +11,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.llms.llm import LLM
 from llama_index.core.prompts import ChatPromptTemplate
 
-from engines.language import question_language
+from engines.answer_language import question_language
 from engines.model_errors import model_errors
 from engines.prompts import prompt
 from engines.question import Question

@@ -13,8 +13,8 @@ from typing import Any
 
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
+from engines.answer_language import question_language
 from engines.follow_ups.dependent_questions import is_dependent
-from engines.language import question_language
 from engines.routing.asked_words import QUESTION_WORDS, has_cue, names_table, read_words
 from engines.routing.reasons import why
 from engines.routing.route import Route, RouteName
@@ -22,7 +22,7 @@ from engines.routing.weighing import Weighed
 from engines.tables.entities import EntityIndex
 from engines.tables.schema_words import SchemaWords
 from engines.verified.matching import VerifiedMatcher
-from stores.words import words
+from stores.text.words import words
 
 _PASSAGES = 3
 _MOST_CHARACTERS = 2000  # of a question; what is asked for is said earlier

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from engines.language import PHRASES
+from engines.answer_language import PHRASES
 from engines.routing.route import RouteName
 from engines.routing.weighing import Weighed
 from engines.tables.schema_words import Named

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from engines.tables.sql_reply import without_thoughts
+from engines.model_replies import without_thoughts
 
 RouteName = Literal["documents", "database", "both"]
 _SYNONYMS = {"document": "documents", "tables": "database"}

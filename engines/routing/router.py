@@ -12,14 +12,14 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import QueryBundle
 
-from engines.language import question_language
+from engines.answer_language import question_language
 from engines.question import Question, as_question
 from engines.responses import answer_metadata, as_async_stream, as_stream
 from engines.routing.choice import Routing
 from engines.routing.reasons import reason
 from engines.routing.route import Route
-from engines.routing.small_talk import without_greeting
 from engines.search.query_analysis import query_language
+from engines.small_talk import without_greeting
 from stores.errors import ConfigError
 
 

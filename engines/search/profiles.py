@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
+from stores.chunks.fusion import Strategy
 from stores.errors import ConfigError
-from stores.fusion import Strategy
 
 DEFAULT: Final = "default"
 

@@ -10,7 +10,7 @@ from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.search.identifiers import identifiers
 from engines.search.query_filters import without_filters
-from stores.words import ELISION, folded
+from stores.text.words import ELISION, folded
 
 Kind = Literal["question", "keywords", "identifier"]
 

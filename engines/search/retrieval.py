@@ -14,9 +14,9 @@ from llama_index.core.vector_stores.types import (
 )
 
 from engines.model_errors import model_errors
-from engines.search.arranging import better_of
+from engines.search.postprocessing import better_of
 from engines.search.profiles import Profile
-from engines.search.searching import Search, Searching, VectorWeight, note_made, searches
+from engines.search.search_run import Search, Searching, VectorWeight, note_made, searches
 from engines.search.translation import Translator
 
 _EMBEDDING = "embedding the question"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 
 from engines.concepts import CONCEPTS, LANGUAGES, phrases, tokens, word_stem
-from stores.words import FUNCTION_WORDS
+from stores.text.words import FUNCTION_WORDS
 
 _LISTS = ("tables/table_words.txt", CONCEPTS)
 _PARTS = re.compile(r"[^\W\d_]+|\d+")

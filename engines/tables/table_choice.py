@@ -8,13 +8,13 @@ from typing import Any
 from llama_index.core.llms.llm import LLM
 from llama_index.core.objects import SQLTableSchema
 
+from engines.answer_language import question_language
 from engines.concepts import tokens
-from engines.language import question_language
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.schema_words import Named, SchemaWords
 from engines.tables.table_joins import Joins, between, table_joins
-from stores.words import FUNCTION_WORDS
+from stores.text.words import FUNCTION_WORDS
 
 _CHARACTERS_PER_TOKEN = 3
 _SHARE = 3  # of what the model can read, one part in so many is for the schema

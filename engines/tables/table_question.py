@@ -11,9 +11,9 @@ from llama_index.core.base.response.schema import (
     StreamingResponse,
 )
 
+from engines.answer_language import question_language
 from engines.documents.addresses import addresses
 from engines.documents.cited_text import CitedText, cleaned
-from engines.language import question_language
 from engines.model_errors import model_errors
 from engines.prompts import prompt
 from engines.question import Question

@@ -7,8 +7,8 @@ from typing import Any
 
 from babel import dates
 
+from engines.answer_language import question_language
 from engines.documents.cited_text import inert
-from engines.language import question_language
 from engines.question import Question
 from engines.tables.query_result import QueryResult, Run, as_text, formatted
 from engines.verified.matching import Match

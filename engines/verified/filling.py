@@ -12,8 +12,8 @@ from babel import Locale
 
 from engines.concepts import LANGUAGES, Token, tokens
 from engines.verified.parameters import Column, Parameter
+from stores.text.words import folded
 from stores.verified_queries import Value
-from stores.words import folded
 
 # Which of the written values a column holds, by their places in the list, as it writes them.
 Lookup: TypeAlias = Callable[[Column, Sequence[str]], Mapping[str, str]]

@@ -14,14 +14,14 @@ import numpy as np
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from numpy.typing import NDArray
 
+from engines.answer_language import question_language
 from engines.concepts import concepts, tokens
-from engines.language import question_language
 from engines.model_errors import model_errors
 from engines.tables.query_result import Run
 from engines.verified.filling import Filling, fill
 from engines.verified.parameters import Column, Parameter, parameters_of
+from stores.text.words import folded
 from stores.verified_queries import Value, VerifiedQuery
-from stores.words import folded
 
 _OPTIONAL = ("limit", "bound")  # a question may leave them open where a wording does not
 _MOST_WORDS = 60  # who writes more asks for more

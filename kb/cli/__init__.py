@@ -8,20 +8,20 @@ from typing import Annotated
 
 import typer
 
-from kb.cli.asking import ask, search
-from kb.cli.chat import chat
-from kb.cli.checking import doctor, status
-from kb.cli.demonstration import demo
-from kb.cli.evaluating import evaluate
-from kb.cli.feedback import feedback
-from kb.cli.indexing import index
-from kb.cli.mcp import mcp
+from kb.cli.commands.asking import ask, search
+from kb.cli.commands.chat import chat
+from kb.cli.commands.checking import doctor, status
+from kb.cli.commands.db import db
+from kb.cli.commands.demonstration import demo
+from kb.cli.commands.evaluating import evaluate
+from kb.cli.commands.feedback import feedback
+from kb.cli.commands.indexing import index
+from kb.cli.commands.mcp import mcp
+from kb.cli.commands.serving import key, serve
+from kb.cli.commands.session import session
+from kb.cli.commands.sql import sql
+from kb.cli.commands.starting import init, setup
 from kb.cli.program import Program
-from kb.cli.server import db
-from kb.cli.serving import key, serve
-from kb.cli.session import session
-from kb.cli.sql import sql
-from kb.cli.starting import init, setup
 
 app = typer.Typer(
     name="kb",

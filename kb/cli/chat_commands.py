@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from rich.text import Text
 
-from kb.cli.conversation import Conversation
-from kb.cli.render import show_sources
-from kb.cli.render_rows import show_rows
-from kb.cli.render_session import show_history
-from kb.cli.session import print_text, write_new
+from kb.assembly.answer_sources import Source
+from kb.cli.chat_terminal import Conversation
+from kb.cli.commands.session import print_text, write_new
+from kb.cli.rendering.answers import show_sources
+from kb.cli.rendering.chat_sessions import show_history
+from kb.cli.rendering.rows import show_rows
 from kb.cli.terminal import OUT, one_line, printable
-from kb.sources import Source
 from stores.errors import ConfigError
 
 if TYPE_CHECKING:
-    from stores.search_log import Rating
+    from stores.searches.search_log import Rating
 
 _LINE = 60  # columns of a narrow terminal
 _COMMAND = re.compile(r"/[^\W\d_]*")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kb.cli.filters import parsed
+from kb.filter_options import parsed
 
 
 def _chosen_config(context: typer.Context, path: Path | None) -> Path | None:

@@ -11,7 +11,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from engines.visible import visible
+from engines.visible_text import visible
 
 _UNWRAPPED = 10_000  # columns of what is no terminal: a line stays a line
 

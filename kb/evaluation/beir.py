@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kb.evaluation.labelled import BadQuestions, CorpusDocument, LabelledSet, Question
-from kb.indexing.language import detect_language
+from stores.text.text_language import detect_language
 
 _QRELS = "qrels/test.tsv"
 _HEADER = "query-id"

@@ -12,10 +12,10 @@ from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from kb.app import KnowledgeBase
 from kb.evaluation.labelled import CorpusDocument, LabelledSet, digest
 from kb.indexing.embed import ChunkEmbedder
-from kb.indexing.language import detect_language
-from stores.embedding_cache import EmbeddingCache
+from stores.chunks.vector_store import MariaDBVectorStore
 from stores.evaluations import Evaluations
-from stores.vector_store import MariaDBVectorStore
+from stores.registry.embedding_cache import EmbeddingCache
+from stores.text.text_language import detect_language
 
 # Part of the name of every table: raise it when a document's chunk is made in another way.
 _LAYOUT = "1"

@@ -8,8 +8,8 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import MetadataMode, TextNode
 
 from engines.model_errors import model_errors
-from stores.embedding_cache import EmbeddingCache
 from stores.errors import InvalidVector, ModelUnavailable
+from stores.registry.embedding_cache import EmbeddingCache
 
 _TEXTS_A_CALL = 64
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from markdown_it.tree import SyntaxTreeNode
 
 from kb.indexing.document import Kind, Outline
-from kb.indexing.markdown import block_tree, heading_level, heading_text, is_table_delimiter
+from kb.indexing.markdown_blocks import block_tree, heading_level, heading_text, is_table_delimiter
 
 TARGET = 1_000
 """Characters of a usual chunk: the best of 500 to 1,400 at an equal context."""

@@ -24,8 +24,8 @@ from kb.indexing.document import (
     UnreadableFile,
     UnreadableNow,
 )
-from kb.indexing.language import detect_language, language_code
-from kb.indexing.markdown import first_headings
+from kb.indexing.markdown_blocks import first_headings
+from stores.text.text_language import detect_language, language_code
 
 __all__ = ["ReadDocument", "Section", "UnreadableFile", "read"]
 
@@ -46,24 +46,24 @@ RESERVED = {
 OFFICE = "application/vnd.openxmlformats-officedocument"
 TEXT = ("text", "text/plain")
 FORMATS = {
-    ".csv": ("table", "text/csv"),
+    ".csv": ("csv_tables", "text/csv"),
     ".docx": ("docx", f"{OFFICE}.wordprocessingml.document"),
-    ".eml": ("mail", "message/rfc822"),
+    ".eml": ("eml", "message/rfc822"),
     ".epub": ("epub", "application/epub+zip"),
-    ".htm": ("web", "text/html"),
-    ".html": ("web", "text/html"),
+    ".htm": ("html", "text/html"),
+    ".html": ("html", "text/html"),
     ".ipynb": ("notebook", "application/x-ipynb+json"),
-    ".json": ("structured", "application/json"),
-    ".jsonl": ("structured", "application/jsonl"),
+    ".json": ("json_yaml", "application/json"),
+    ".jsonl": ("json_yaml", "application/jsonl"),
     ".markdown": ("markdown", "text/markdown"),
-    ".mbox": ("mail", "application/mbox"),
+    ".mbox": ("eml", "application/mbox"),
     ".md": ("markdown", "text/markdown"),
     ".mdx": ("markdown", "text/markdown"),
-    ".ndjson": ("structured", "application/jsonl"),
+    ".ndjson": ("json_yaml", "application/jsonl"),
     ".pdf": ("pdf", "application/pdf"),
     ".pptx": ("pptx", f"{OFFICE}.presentationml.presentation"),
-    ".tsv": ("table", "text/tab-separated-values"),
-    ".xhtml": ("web", "application/xhtml+xml"),
+    ".tsv": ("csv_tables", "text/tab-separated-values"),
+    ".xhtml": ("html", "application/xhtml+xml"),
     ".xlsx": ("xlsx", f"{OFFICE}.spreadsheetml.sheet"),
     ".yaml": ("code", "application/yaml"),
     ".yml": ("code", "application/yaml"),

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from stores.errors import StoreUnavailable
-from stores.private_server.find import ENVIRONMENT, ServerProgram
+from stores.private_server.find_binary import ENVIRONMENT, ServerProgram
 from stores.private_server.home import ACCOUNT, Home
 
 # The account may do everything in every database but the server's own, which the more

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from stores.errors import StoreUnavailable, UnsupportedServer
-from stores.private_server import run
-from stores.private_server.find import ENVIRONMENT, ServerProgram
+from stores.private_server import server_process as run
+from stores.private_server.find_binary import ENVIRONMENT, ServerProgram
 from stores.private_server.home import Home
 
 TOOL = "mariadb-upgrade"

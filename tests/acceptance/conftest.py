@@ -14,11 +14,11 @@ from typer.testing import CliRunner, Result
 from kb import KnowledgeBase, load_config
 from kb.cli import app
 from kb.config import DatabaseConfig
-from kb.sentence_model import fetch
+from kb.sentence_model import fetch_model as fetch
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
-from stores.schema import create_database
-from stores.script import run_script
+from stores.registry.schema import create_database
+from stores.registry.script import run_script
 
 ROOT = Path(__file__).parents[2]
 DATABASE = "test_sample_knowledge"

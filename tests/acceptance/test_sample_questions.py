@@ -13,9 +13,9 @@ from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.verified.matching import VerifiedMatcher
 from kb import KnowledgeBase
-from kb.evaluation.run import Plan, evaluate, read_questions
+from kb.evaluation.search_evaluation import Plan, evaluate, read_questions
 from kb.evaluation.summary import Outcome
-from kb.verified_queries import read_verified_queries
+from kb.verified_query_file import read_verified_queries
 from stores.connection import make_engine
 
 ROOT = Path(__file__).parents[2]

@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 from engines.question import Entity, Question
 from kb import KnowledgeBase
 from kb.cli import app
-from kb.cli.verified import _parameter
+from kb.cli.commands.verified import _parameter
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 from stores.verified_queries import Editor, VerifiedQueries, VerifiedQuery

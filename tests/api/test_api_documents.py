@@ -10,13 +10,13 @@ from api_server import configured, database_of, running
 from model_server import FakeModels
 from sample_files import pdf_file
 
+from kb.api.job_runner import Runner
 from kb.app import KnowledgeBase
-from kb.server.runner import Runner
 from stores.connection import make_engine
-from stores.documents import document_id
 from stores.jobs import Jobs
-from stores.schema import migrate
-from stores.uploads import Amount, Uploads
+from stores.registry.document_registry import document_id
+from stores.registry.schema import migrate
+from stores.registry.uploads import Amount, Uploads
 
 
 @pytest.fixture(scope="module")

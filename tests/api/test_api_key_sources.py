@@ -2,7 +2,7 @@
 
 import pytest
 
-from kb.server.access import Caller
+from kb.api.guards.access import Caller
 from stores.api_keys import ApiKey
 
 QUESTION = {"question": "When do goods go back?"}

@@ -16,12 +16,12 @@ from api_server import configured, database_of, events, running
 from model_server import FakeModels
 from typer.testing import CliRunner
 
+from kb.api.guards.access import Caller, with_token
+from kb.api.guards.wrong_keys import _network
 from kb.app import KnowledgeBase
 from kb.cli import app as command_line
 from kb.config import Config, load_config
-from kb.server.access import Caller, with_token
-from kb.server.wrong_keys import _network
-from kb.verified_queries import new_query
+from kb.verified_query_file import new_query
 from stores.api_keys import ApiKey, ApiKeys
 from stores.errors import ConfigError, StoreError
 from stores.verified_queries import Editor, VerifiedQueries
@@ -409,7 +409,7 @@ def test_another_address_than_this_machines_needs_a_key(server, tmp_path):
 
 def test_the_command_refuses_other_addresses_until_a_key_exists(server, tmp_path, monkeypatch):
     served_on = []
-    monkeypatch.setattr("kb.server.serve.run", lambda config, host, *_: served_on.append(host))
+    monkeypatch.setattr("kb.api.serve.run", lambda config, host, *_: served_on.append(host))
     with FakeModels() as models, database_of(server) as url:
         file = tmp_path / "config.yaml"
         file.write_text(

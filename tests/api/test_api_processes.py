@@ -19,7 +19,7 @@ from model_server import FakeModels
 
 from kb.app import KnowledgeBase
 from stores.api_keys import ApiKeys
-from stores.sessions import SessionStore
+from stores.chats.chat_sessions import SessionStore
 
 
 def held(words_out: threading.Event, go_on: threading.Event):

@@ -8,7 +8,8 @@ import pytest
 from api_server import configured, database_of, running, unfinished, wait_until
 from model_server import FakeModels
 
-from kb.server import documents, overload
+from kb.api.guards import overload
+from kb.api.routes import documents
 
 SECONDS = 4  # that a statement may take, and more than a request waits for others of its key
 ENDLESS = f"SELECT COUNT(*) FROM {', '.join(f'orders o{n}' for n in range(40))}"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from kb.server import page as served_page
+from kb.api.routes import page as served_page
 
-FILES = Path(served_page.__file__).with_name("page")
+FILES = Path(served_page.__file__).parents[2] / "page"
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_the_original_opens_at_the_cited_words(call, excerpt, place):
 
 def test_problems_that_are_told_in_french_are_problems_of_the_server(page):
     french = page.evaluate("async () => (await import('/page/problems.js')).FRENCH_OF_TITLE")
-    server = "\n".join(file.read_text("utf-8") for file in FILES.parent.glob("*.py"))
+    server = "\n".join(file.read_text("utf-8") for file in (FILES.parent / "api").rglob("*.py"))
     assert [title for title in french if f'"{title}"' not in server] == []
 
 

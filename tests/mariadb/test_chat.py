@@ -18,11 +18,11 @@ from llama_index.core.chat_engine.types import AgentChatResponse, BaseChatEngine
 from model_calls import KEY, llm_of
 from model_server import FakeModels
 
-from engines.chat.session import ChatSession
+from engines.chat.chat_session import ChatSession
 from engines.chat.streamed_answer import StreamedAnswer
-from stores.chat_messages import MariaDBChatStore
+from stores.chats.chat_messages import MariaDBChatStore
+from stores.chats.chat_sessions import Turn
 from stores.errors import EngineError, ModelUnavailable, StoreError
-from stores.sessions import Turn
 
 pytest_plugins = ["chat_database"]
 

@@ -26,11 +26,11 @@ from model_server import (
     rate_limited,
 )
 
-from engines.chat.session import ChatSession
+from engines.chat.chat_session import ChatSession
 from stores.connection import make_engine
 from stores.errors import EngineError, ModelUnavailable, StoreUnavailable
 from stores.private_server import PrivateServer
-from stores.schema import migrate
+from stores.registry.schema import migrate
 
 pytest_plugins = ["chat_database"]
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from chats import chat_session, session_store
 from fake_models import ScriptedLLM
 
-from stores.sessions import Turn
+from stores.chats.chat_sessions import Turn
 
 pytest_plugins = ["chat_database"]
 

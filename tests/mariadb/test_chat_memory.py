@@ -13,8 +13,8 @@ from chats import Shop, aas_asked, as_asked, chat_session, memory_table, session
 from fake_models import ScriptedLLM
 from llama_index.core.storage.chat_store.base_db import MessageStatus
 
-from engines.chat.remembering import wait_until_remembered
-from engines.chat.session import ChatSession
+from engines.chat.chat_session import ChatSession
+from engines.chat.memory_updates import wait_until_remembered
 from engines.follow_ups.rewriting import arewritten, rewritten
 from engines.question import as_question
 from stores.errors import ModelUnavailable, StoreError
@@ -174,7 +174,7 @@ def test_a_turn_of_a_short_session_is_found_by_the_user_s_next_session(engine):
 def test_a_model_that_cannot_sum_up_fails_no_turn_and_nothing_is_left_out_later(
     engine, caplog, monkeypatch
 ):
-    monkeypatch.setattr("engines.chat.remembering._PAUSE", 0.0)
+    monkeypatch.setattr("engines.chat.memory_updates._PAUSE", 0.0)
     asleep = True
 
     def summary(prompt: str) -> str:

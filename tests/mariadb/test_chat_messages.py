@@ -8,10 +8,10 @@ from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRol
 from llama_index.core.memory import Memory
 from llama_index.core.storage.chat_store.base_db import MessageStatus
 
-from stores.chat_messages import MariaDBChatStore
+from stores.chats.chat_messages import MariaDBChatStore
+from stores.chats.chat_sessions import SessionStore
 from stores.errors import StoreError
-from stores.schema import migrate
-from stores.sessions import SessionStore
+from stores.registry.schema import migrate
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from kb.app import KnowledgeBase
 from kb.config import Config, TablesConfig
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
-from stores.schema import create_database
+from stores.registry.schema import create_database
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_old_sessions_are_deleted_in_a_process_that_runs_for_days(kb, monkeypatc
     age(kb.engine, "old")
     kb.chat("new", source="documents").chat("How long?")
     assert {each.id for each in kb.sessions()} == {"old", "new"}
-    monkeypatch.setattr("kb.parts.time.monotonic", lambda: 10.0**9)
+    monkeypatch.setattr("kb.assembly.components.time.monotonic", lambda: 10.0**9)
     assert [each.id for each in kb.sessions()] == ["new"]
 
 

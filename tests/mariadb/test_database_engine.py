@@ -14,9 +14,9 @@ from llama_index.core.indices.struct_store.sql_query import NLSQLTableQueryEngin
 
 from engines.question import Entity, Question
 from engines.tables import guarded_database
-from engines.tables.engine import DatabaseQueryEngine
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.placeholders import reason_for_the_model
+from engines.tables.tables_engine import DatabaseQueryEngine
 from stores.connection import make_engine
 from stores.errors import ModelUnavailable, QueryFailed, StoreUnavailable
 

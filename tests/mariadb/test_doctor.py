@@ -11,11 +11,11 @@ from model_server import FakeModels
 
 from kb import KnowledgeBase, load_config
 from kb.doctor import Check, _buffer_pool, _vector_cache, examine
-from stores.collection import Collection
 from stores.connection import ServerInfo, make_engine
 from stores.errors import StoreUnavailable
-from stores.inspection import CollectionFacts, inspect_collection
 from stores.private_server import PrivateServer
+from stores.registry.collection import Collection
+from stores.registry.inspection import CollectionFacts, inspect_collection
 
 GIGABYTE = 2**30
 
@@ -99,7 +99,7 @@ def test_a_secret_that_others_can_read_is_a_warning(tmp_path, settings):
 
 def test_secrets_among_the_documents_are_a_warning(tmp_path, settings, monkeypatch):
     with monkeypatch.context() as earlier:
-        earlier.setattr("kb.indexing.run.why_secret", lambda *_: None)
+        earlier.setattr("kb.indexing.indexing_run.why_secret", lambda *_: None)
         index(tmp_path, settings, good="Words.", old="llm:\n  api_key: sk-canary\n")
     found = checks(tmp_path, settings)["Secrets"]
     assert found.state == "warn"
@@ -161,7 +161,7 @@ def test_a_configuration_that_cannot_be_used_is_the_only_check(tmp_path):
 
 def test_before_the_set_up_the_doctor_sends_there(tmp_path, monkeypatch):
     monkeypatch.setenv("KB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("stores.private_server.server.find", lambda _: None)
+    monkeypatch.setattr("stores.private_server.private_server.find", lambda _: None)
     found = checks(tmp_path, {})
     assert found["Private MariaDB"].state == "fail"
     assert found["Embedding"].state == "fail"

@@ -16,8 +16,8 @@ from programs import in_another_process
 
 from stores import InvalidVector, MariaDBVectorStore, StoreError, make_engine
 from stores.connection import in_transaction
-from stores.documents import DocumentRegistry, IndexedDocument, document_id
-from stores.schema import migrate
+from stores.registry.document_registry import DocumentRegistry, IndexedDocument, document_id
+from stores.registry.schema import migrate
 
 ID = document_id("docs", "a.md")
 MODIFIED = datetime(2026, 11, 1, 12, 30, tzinfo=UTC).replace(tzinfo=None)
@@ -202,8 +202,8 @@ def test_a_dead_holder_lets_go(registry: DocumentRegistry, engine: sa.Engine) ->
     holder = in_another_process(
         engine,
         """
-        from stores.chunk_table import ChunkTable
-        from stores.documents import DocumentRegistry
+        from stores.chunks.chunk_table import ChunkTable
+        from stores.registry.document_registry import DocumentRegistry
         registry = DocumentRegistry(engine, ChunkTable("kb_chunk", 4))
         with registry.indexing("docs", lambda: None):
             print("held", flush=True)

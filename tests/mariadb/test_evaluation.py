@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from fake_models import HashEmbedding
 from typer.testing import CliRunner, Result
 
+import kb.assembly.components
 import kb.evaluation.corpus
-import kb.parts
 from kb import KnowledgeBase
 from kb.cli import app
 from kb.evaluation.labelled import BadQuestions, LabelledSet
-from kb.evaluation.run import Plan, evaluate, read_questions
+from kb.evaluation.search_evaluation import Plan, evaluate, read_questions
 from stores.errors import ConfigError, StoreError
 from stores.evaluations import Evaluations
 
@@ -55,7 +55,7 @@ def write_lines(file: Path, rows: list[dict[str, object]]) -> None:
 @pytest.fixture
 def embed_model(monkeypatch: pytest.MonkeyPatch) -> HashEmbedding:
     model = HashEmbedding(dimensions=256)
-    monkeypatch.setattr(kb.parts, "make_embedder", lambda _: model)
+    monkeypatch.setattr(kb.assembly.components, "make_embedder", lambda _: model)
     return model
 
 

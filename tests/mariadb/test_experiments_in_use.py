@@ -13,14 +13,14 @@ import pytest
 from fake_models import ScriptedLLM
 from model_server import FakeModels
 
-from engines.search.searching import searches
+from engines.search.search_run import searches
 from kb import ConfigError, KnowledgeBase, ModelUnavailable, StoreError
+from kb.assembly.experiments import assigned, live_report
 from kb.config import Config, RetrievalConfig
-from kb.experiments import assigned, live_report
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
-from stores.schema import create_database
-from stores.search_log import Hit, SearchLog
+from stores.registry.schema import create_database
+from stores.searches.search_log import Hit, SearchLog
 
 QUESTION = "How long may members keep it?"
 SPLIT = {"default": 50, "precision": 50}

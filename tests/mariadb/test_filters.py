@@ -16,11 +16,11 @@ from llama_index.core.vector_stores import (
     VectorStoreQuery,
 )
 
-from stores.chunk_table import ChunkTable
+from stores.chunks.chunk_table import ChunkTable
+from stores.chunks.metadata_filters import Where
+from stores.chunks.vector_store import MariaDBVectorStore
 from stores.connection import in_snapshot
 from stores.errors import UnsupportedFilter
-from stores.filters import Where
-from stores.vector_store import MariaDBVectorStore
 
 Op = FilterOperator
 Metadata = Mapping[str, Any]

@@ -18,13 +18,13 @@ from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.verified.answer import answer
 from engines.verified.matching import VerifiedMatcher
-from kb.verified_queries import read_verified_queries
+from kb.verified_query_file import read_verified_queries
+from stores.chats.chat_sessions import Turn
 from stores.connection import make_engine
 from stores.errors import ModelUnavailable
 from stores.private_server import PrivateServer
-from stores.schema import create_database
-from stores.script import run_script
-from stores.sessions import Turn
+from stores.registry.schema import create_database
+from stores.registry.script import run_script
 
 ROOT = Path(__file__).parents[2]
 QUERIES = read_verified_queries(ROOT / "data" / "verified_queries.yaml")

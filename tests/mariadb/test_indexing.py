@@ -18,16 +18,16 @@ from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQu
 
 from kb.indexing.document import ReadDocument, UnreadableNow
 from kb.indexing.embed import ChunkEmbedder
+from kb.indexing.indexing_run import Indexer, Scope
 from kb.indexing.report import IndexReport, Progress
-from kb.indexing.run import Indexer, Scope
 from kb.indexing.worker import ReadWorker
-from stores.collection import open_collection
-from stores.documents import DocumentRegistry
-from stores.embedding_cache import EmbeddingCache
+from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import ModelUnavailable, RootConflict, StoreError
 from stores.private_server import PrivateServer
-from stores.schema import migrate
-from stores.vector_store import MariaDBVectorStore
+from stores.registry.collection import open_collection
+from stores.registry.document_registry import DocumentRegistry
+from stores.registry.embedding_cache import EmbeddingCache
+from stores.registry.schema import migrate
 
 
 @dataclass
@@ -433,7 +433,7 @@ RUN = textwrap.dedent("""
     import sys
     from pathlib import Path
     from kb.indexing.embed import ChunkEmbedder
-    from kb.indexing.run import Indexer
+    from kb.indexing.indexing_run import Indexer
     from stores.connection import make_engine
     from test_indexing import Knowledge
 

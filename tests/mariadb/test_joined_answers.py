@@ -19,14 +19,14 @@ from llama_index.core.query_engine import CustomQueryEngine
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
-from engines.documents.engine import DocumentQueryEngine
-from engines.joined.engine import Deadlines, JoinedQueryEngine
+from engines.both.both_engine import Deadlines, JoinedQueryEngine
+from engines.documents.document_engine import DocumentQueryEngine
 from engines.responses import answer_metadata
 from engines.routing.route import Route
-from engines.tables.engine import DatabaseQueryEngine
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.query_result import QueryResult
+from engines.tables.tables_engine import DatabaseQueryEngine
 from engines.verified.answer import provenance
 from engines.verified.matching import Match
 from stores.connection import make_engine

@@ -37,10 +37,10 @@ from model_server import SERVER_ERROR
 from typer.testing import CliRunner
 
 from kb import load_config
+from kb.api.guards import overload
 from kb.cli import app
-from kb.mcp_server.server import make_server
-from kb.mcp_server.shared import Shared
-from kb.server import overload
+from kb.mcp.mcp_server import make_server
+from kb.mcp.shared_knowledge_base import Shared
 from stores.api_keys import ApiKeys
 from stores.connection import make_engine
 from stores.verified_queries import Editor, VerifiedQueries, VerifiedQuery

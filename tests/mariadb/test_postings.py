@@ -13,7 +13,7 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, Vect
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 
 from stores import MariaDBVectorStore
-from stores.fusion import Fusion
+from stores.chunks.fusion import Fusion
 
 K1, B = 1.2, 0.75
 

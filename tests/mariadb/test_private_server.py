@@ -19,11 +19,12 @@ from fetched import CACHE, MARIADBD
 
 from stores.connection import make_engine
 from stores.errors import StoreUnavailable, UnsupportedServer
-from stores.private_server import PrivateServer, run
-from stores.private_server.find import find
-from stores.private_server.run import launch
+from stores.private_server import PrivateServer
+from stores.private_server import server_process as run
+from stores.private_server.find_binary import find
+from stores.private_server.server_process import launch
 
-fetch = import_module("stores.private_server.fetch")  # the module, not its function
+fetch = import_module("stores.private_server.fetch_packages")  # the module, not its function
 START = """\
 import sys
 from pathlib import Path

@@ -20,15 +20,15 @@ from llama_index.llms.openai_like import OpenAILike
 from model_server import SERVER_ERROR, FakeModels
 from nodes import where
 
-from engines.documents.engine import DocumentQueryEngine
+from engines.documents.document_engine import DocumentQueryEngine
 from engines.search.profiles import READY, Boost, Popularity, Profile, Recency, Rerank
 from engines.search.reranking import make_reranker
 from engines.search.retrieval import DocumentRetriever
-from engines.search.searching import Search, VectorWeight, searches
+from engines.search.search_run import Search, VectorWeight, searches
+from stores.chunks.vector_store import MariaDBVectorStore
 from stores.connection import in_transaction, make_engine
 from stores.errors import ModelUnavailable
 from stores.private_server import PrivateServer
-from stores.vector_store import MariaDBVectorStore
 
 DOCUMENTS: dict[str, Sequence[tuple[str, dict[str, Any]]]] = {
     "cleaning": [

@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from programs import in_another_process
 
 from stores import CollectionMismatch, InvalidVector, StoreError
-from stores.collection import find_collection, open_collection
 from stores.connection import in_transaction
-from stores.embedding_cache import EmbeddingCache
-from stores.schema import migrate
+from stores.registry.collection import find_collection, open_collection
+from stores.registry.embedding_cache import EmbeddingCache
+from stores.registry.schema import migrate
 
 
 def tables(engine: sa.Engine) -> dict[str, str]:
@@ -30,7 +30,7 @@ def test_migrating_again_changes_nothing(engine: sa.Engine) -> None:
 
 
 def test_two_processes_that_migrate_at_once_both_find_the_tables(engine: sa.Engine) -> None:
-    work = "from stores.schema import migrate; migrate(engine)"
+    work = "from stores.registry.schema import migrate; migrate(engine)"
     processes = [in_another_process(engine, work) for _ in range(2)]
     for process in processes:
         process.communicate(timeout=30)

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from stores.errors import StoreError
-from stores.script import run_script
+from stores.registry.script import run_script
 
 SCRIPT = """\
 DROP TABLE IF EXISTS note;

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from stores.connection import in_transaction
 from stores.errors import StoreError
-from stores.schema import migrate
-from stores.search_log import Hit, LoggedSearch, SearchLog
-from stores.search_log_writer import SearchLogWriter
+from stores.registry.schema import migrate
+from stores.searches.search_log import Hit, LoggedSearch, SearchLog
+from stores.searches.search_log_writer import SearchLogWriter
 
 HITS = [Hit("a", "A", 0.9), Hit("b", "B", 0.5), Hit("c", None, 0.1)]
 FORGET = "DELETE FROM kb_search WHERE searched_at < UTC_TIMESTAMP() - INTERVAL 90 DAY"
@@ -199,8 +199,8 @@ def test_a_process_that_ends_writes_what_still_waits(log):
     url = log.engine.url.render_as_string(hide_password=False)
     asks = f"""
 from stores.connection import make_engine
-from stores.search_log import LoggedSearch, SearchLog
-from stores.search_log_writer import SearchLogWriter
+from stores.searches.search_log import LoggedSearch, SearchLog
+from stores.searches.search_log_writer import SearchLogWriter
 writer = SearchLogWriter(SearchLog(make_engine({url!r})))
 for number in range(50):
     writer.add(LoggedSearch("default", 1.0, []))
@@ -255,7 +255,7 @@ def test_a_log_that_cannot_be_written_is_a_warning_and_nobody_waits(
         writer.add(search_of("canary in the mine"))
         writer.flush()
     [warning] = caplog.records
-    assert (warning.levelno, warning.name) == (logging.WARNING, "stores.search_log_writer")
+    assert (warning.levelno, warning.name) == (logging.WARNING, "stores.searches.search_log_writer")
     assert f"MariaDB error {number}" in warning.getMessage()
     assert "canary" not in caplog.text
     assert [row["id"] for row in rows(log, "kb_search")] == [before], "half of it is not kept"

@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from stores.chats.chat_sessions import SessionStore, Turn
 from stores.errors import StoreError
-from stores.schema import migrate
-from stores.search_log import Hit, LoggedSearch, SearchLog
-from stores.sessions import SessionStore, Turn
+from stores.registry.schema import migrate
+from stores.searches.search_log import Hit, LoggedSearch, SearchLog
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ import pytest
 import sqlalchemy as sa
 from programs import in_another_process
 
+from stores.chats.chat_sessions import SessionStore, Turn
+from stores.chats.turns import ABANDONED, new_owner
 from stores.errors import StoreError, TurnUnderWay
-from stores.schema import migrate
-from stores.sessions import SessionStore, Turn
-from stores.turns import ABANDONED, new_owner
+from stores.registry.schema import migrate
 
 PROGRAM = """
-    from stores.sessions import SessionStore
+    from stores.chats.chat_sessions import SessionStore
     sessions = SessionStore(engine)
 """
 HOSTILE = (

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from kb.cli import app
 from stores.evaluations import Evaluations
-from stores.script import run_script
+from stores.registry.script import run_script
 
 DATA = Path(__file__).parents[2] / "data"
 

@@ -14,8 +14,8 @@ from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 from nodes import nearest_to, node, stored_ids, where
 
 from stores import MariaDBVectorStore
-from stores.documents import DocumentRegistry, IndexedDocument, document_id
-from stores.schema import migrate
+from stores.registry.document_registry import DocumentRegistry, IndexedDocument, document_id
+from stores.registry.schema import migrate
 
 DIMENSION = 8
 

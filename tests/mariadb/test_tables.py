@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from kb import tables
+from kb.assembly import business_tables as tables
 from kb.config import Config, DatabaseConfig, TablesConfig
 from kb.doctor import _tables
-from kb.verified_queries import open_verified_queries
+from kb.verified_query_file import open_verified_queries
 from stores.errors import ConfigError, StoreError
 from stores.private_server import PrivateServer
-from stores.schema import migrate
+from stores.registry.schema import migrate
 from stores.verified_queries import Editor, VerifiedQueries
 
 

@@ -11,9 +11,9 @@ from model_server import SERVER_ERROR, FakeModels
 
 from engines.search.profiles import Profile
 from engines.search.retrieval import DocumentRetriever
-from engines.search.searching import VectorWeight, searches
+from engines.search.search_run import VectorWeight, searches
 from engines.search.translation import Translator
-from stores.vector_store import MariaDBVectorStore
+from stores.chunks.vector_store import MariaDBVectorStore
 
 FRENCH = "La bouilloire se détartre deux fois par an avec du vinaigre blanc."
 OTHERS = [

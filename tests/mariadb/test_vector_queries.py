@@ -18,9 +18,10 @@ from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 from nodes import nearest_to, node, where
 from numpy.typing import NDArray
 
-from stores import MariaDBVectorStore, StoreError, make_engine, search
+from stores import MariaDBVectorStore, StoreError, make_engine
+from stores.chunks import ranked_search as search
 from stores.private_server import PrivateServer
-from stores.schema import create_database
+from stores.registry.schema import create_database
 
 FOXES = {
     "aaa": ("The lazy dog sleeps all day", [1.0, 0.0, 0.0], {"animal": "dog"}),

@@ -19,15 +19,15 @@ from engines.question import Entity, Question
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.query_result import QueryResult, Run
 from engines.verified.answer import answer, examples
-from engines.verified.engine import VerifiedQueryEngine
 from engines.verified.matching import VerifiedMatcher
-from kb.verified_queries import new_query, read_verified_queries, save, verify
+from engines.verified.verified_engine import VerifiedQueryEngine
+from kb.verified_query_file import new_query, read_verified_queries, save, verify
 from stores.binding import with_literals
 from stores.connection import make_engine
 from stores.errors import EngineError, QueryFailed, StoreError, UnsafeQuery, VerifiedQueryConflict
 from stores.private_server import PrivateServer
-from stores.schema import create_database, migrate
-from stores.script import run_script
+from stores.registry.schema import create_database, migrate
+from stores.registry.script import run_script
 from stores.verified_queries import Editor, VerifiedQueries, VerifiedQuery
 
 ROOT = Path(__file__).parents[2]

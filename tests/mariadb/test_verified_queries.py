@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from programs import in_another_process
 
 from stores.errors import StoreError, VerifiedQueryConflict
-from stores.schema import migrate
-from stores.script import run_script
+from stores.registry.schema import migrate
+from stores.registry.script import run_script
 from stores.verified_queries import Editor, VerifiedQueries, VerifiedQuery
 
 INES = Editor("ines")

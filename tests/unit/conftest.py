@@ -6,7 +6,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from kb.sentence_model import SentenceModel, fetch
+from kb.sentence_model import SentenceModel
+from kb.sentence_model import fetch_model as fetch
 
 CACHE = Path(os.environ.get("KB_CACHE") or platformdirs.user_cache_dir("kb"))
 

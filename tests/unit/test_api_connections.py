@@ -8,8 +8,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from kb.server import connection
-from kb.server.connection import BoundedConnection
+from kb.api.guards import connection_limits as connection
+from kb.api.guards.connection_limits import BoundedConnection
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

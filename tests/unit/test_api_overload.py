@@ -9,13 +9,13 @@ from fastapi import FastAPI, Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kb.server import body_limit, overload
-from kb.server.access import Caller
-from kb.server.body_limit import BodyLimit
-from kb.server.health import Readiness
-from kb.server.overload import KeyShare, Lane, Overload
-from kb.server.problems import Problem, install
-from kb.server.sse import Work
+from kb.api.guards import body_limit, overload
+from kb.api.guards.access import Caller
+from kb.api.guards.body_limit import BodyLimit
+from kb.api.guards.overload import KeyShare, Lane, Overload
+from kb.api.problems import Problem, install
+from kb.api.routes.health import Readiness
+from kb.api.sse import Work
 from stores.errors import TooMuchAtOnce
 
 LET_IN = 3 + overload._OTHER_REQUESTS
@@ -199,7 +199,7 @@ async def test_whether_the_server_is_ready_is_looked_at_once_for_all_who_ask(mon
         looks.append(kb)
         return "ok"
 
-    monkeypatch.setattr("kb.server.health._LOOKS", {"database": look})
+    monkeypatch.setattr("kb.api.routes.health._LOOKS", {"database": look})
     readiness = Readiness("kb")
     told = await asyncio.gather(*[readiness.states() for _ in range(20)])
     assert told == [{"database": "ok"}] * 20
@@ -215,13 +215,13 @@ async def test_a_look_that_hangs_is_waited_for_and_not_repeated(monkeypatch):
         asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(5)
         return "ok"
 
-    monkeypatch.setattr("kb.server.health._LOOKS", {"database": look})
-    monkeypatch.setattr("kb.server.health._LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("kb.server.health._KNOWN_SECONDS", 0.0)
+    monkeypatch.setattr("kb.api.routes.health._LOOKS", {"database": look})
+    monkeypatch.setattr("kb.api.routes.health._LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("kb.api.routes.health._KNOWN_SECONDS", 0.0)
     readiness = Readiness("kb")
     for _ in range(3):
         assert await readiness.states() == {"database": "does not answer"}
     assert looks == [1]
     go_on.set()
-    monkeypatch.setattr("kb.server.health._LOOK_SECONDS", 5)
+    monkeypatch.setattr("kb.api.routes.health._LOOK_SECONDS", 5)
     assert await readiness.states() == {"database": "ok"}

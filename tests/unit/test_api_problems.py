@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import pytest
 from limits.errors import StorageError
 
+from kb.api.guards.access import Caller
+from kb.api.guards.limits import Limits
+from kb.api.plain_json import plain, without_places
+from kb.api.problems import Problem, openai_error, problem_of
 from kb.config import ServeConfig
-from kb.library import upload_name
-from kb.server.access import Caller
-from kb.server.limits import Limits
-from kb.server.plain import plain, without_places
-from kb.server.problems import Problem, openai_error, problem_of
+from kb.document_files import upload_name
 from stores import errors
 
 SOCKET = "/home/ana/.local/share/kb/mariadb.sock"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
 
-from engines.search.arranging import arranged, beside, diverse, judged_first, with_neighbours
+from engines.search.postprocessing import arranged, beside, diverse, judged_first, with_neighbours
 from engines.search.profiles import Boost, Popularity, Profile, Recency
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

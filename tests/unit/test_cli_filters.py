@@ -3,7 +3,7 @@
 import pytest
 from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilters
 
-from kb.cli.filters import metadata_filters, parsed
+from kb.filter_options import metadata_filters, parsed
 
 
 def conditions(text: str) -> tuple[FilterCondition | None, list[tuple[str, str, object]]]:

@@ -7,8 +7,9 @@ import pytest
 from llama_index.core.schema import NodeWithScore, TextNode
 from rich.console import Console
 
-from kb.as_json import passage_values, report_values
-from kb.cli import progress, render
+from kb.answer_json import passage_values, report_values
+from kb.cli.rendering import answers as render
+from kb.cli.rendering import progress
 from kb.doctor import Check
 from kb.indexing.report import IndexReport, Progress
 

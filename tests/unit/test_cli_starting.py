@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kb.cli import app
-from kb.cli.starting import _write_starting_config, database_name
+from kb.cli.commands.starting import _write_starting_config, database_name
 
 
 @pytest.mark.parametrize(

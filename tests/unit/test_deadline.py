@@ -5,7 +5,7 @@ import contextvars
 import threading
 import time
 
-from engines.joined.deadline import Branch, aat_once, at_once
+from engines.both.deadline import Branch, aat_once, at_once
 from stores.errors import ModelUnavailable
 
 SEEN = contextvars.ContextVar("seen", default="nothing")

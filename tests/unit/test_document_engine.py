@@ -10,7 +10,7 @@ from llama_index.core.base.response.schema import (
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
-from engines.documents.engine import DocumentQueryEngine
+from engines.documents.document_engine import DocumentQueryEngine
 from stores.errors import ModelUnavailable
 
 RETURNS = (

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from kb.cli.live import show_live
-from kb.experiments import assigned, report, wilson_interval
-from stores.search_log import Outcome
+from kb.assembly.experiments import assigned, report, wilson_interval
+from kb.cli.rendering.profiles_in_use import show_live
+from stores.searches.search_log import Outcome
 
 SESSIONS = [f"session {number}" for number in range(4000)]
 

@@ -4,7 +4,7 @@ from llama_index.core.schema import NodeWithScore, TextNode
 
 from engines.documents.extract import quotes
 from engines.documents.figures import asks_for_figure, figures
-from engines.documents.names import names
+from engines.documents.names_in_questions import names
 from engines.documents.sentences import quotable, sentences
 
 

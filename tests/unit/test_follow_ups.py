@@ -12,12 +12,12 @@ from fake_models import ScriptedLLM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engines.answer_language import question_language
 from engines.concepts import tokens
 from engines.follow_ups.dependent_questions import is_dependent
 from engines.follow_ups.rewriting import Rewritten, arewritten, rewritten
-from engines.language import question_language
 from engines.question import Entity
-from stores.sessions import Turn
+from stores.chats.chat_sessions import Turn
 
 TESTS = Path(__file__).parents[1]
 QUESTIONS = yaml.safe_load((TESTS / "follow_up_questions.yaml").read_text("utf-8"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stores.fusion import Fusion, Legs, Ranking, Strategy, fused
+from stores.chunks.fusion import Fusion, Legs, Ranking, Strategy, fused
 
 LEGS = Legs(
     by_vector=["a", "b"],

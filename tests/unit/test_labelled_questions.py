@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kb.evaluation.labelled import BadQuestions
-from kb.evaluation.run import read_questions
+from kb.evaluation.search_evaluation import read_questions
 
 ENGLISH = "Customers have thirty days to return a machine that they do not like."
 FRENCH = "Les clients ont trente jours pour retourner une machine qui ne leur plaît pas."

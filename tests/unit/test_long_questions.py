@@ -9,8 +9,8 @@ from engines.chat.conversation import is_about_conversation
 from engines.follow_ups.dependent_questions import is_dependent
 from engines.follow_ups.rewriting import Rewritten
 from engines.follow_ups.slots import unmarked
-from engines.routing.small_talk import small_talk, without_greeting
 from engines.search.query_analysis import AnalysedQuery, analyse
+from engines.small_talk import small_talk, without_greeting
 
 LENGTH = 20_000
 SECONDS = 0.5

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kb.server.markdown import as_html
+from kb.api.safe_html import as_html
 
 TAG = re.compile(r"<(/?[a-z0-9]+)([^>]*)>")
 HARMLESS = re.compile(

@@ -38,8 +38,8 @@ from model_server import (
 )
 
 from engines.model_errors import model_errors
+from kb.assembly.models import make_llm
 from kb.config import Config, LLMConfig
-from kb.models import make_llm
 from stores.errors import ModelUnavailable, StoreError
 
 

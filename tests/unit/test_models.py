@@ -21,8 +21,8 @@ from model_server import NAN, FakeModels, rate_limited
 from pydantic import BaseModel, ValidationError
 
 from engines.model_errors import model_errors
+from kb.assembly.models import embedding_identity, make_embedder, make_llm, vector_weight
 from kb.config import Config, EmbeddingConfig, LLMConfig
-from kb.models import embedding_identity, make_embedder, make_llm, vector_weight
 from stores.errors import ConfigError
 
 # --- answers --------------------------------------------------------------------------------

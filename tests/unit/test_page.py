@@ -6,9 +6,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from kb.server import page
+from kb.api.routes import page
 
-FILES = Path(page.__file__).with_name("page")
+FILES = Path(page.__file__).parents[2] / "page"
 
 
 @pytest.fixture(scope="module")

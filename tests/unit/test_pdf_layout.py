@@ -3,8 +3,8 @@
 import pytest
 from sample_files import pdf_file
 
+from kb.indexing.layout.pdf_layout import Line, as_markdown, layout_of
 from kb.indexing.read import read
-from kb.indexing.readers.pdf_layout import Line, as_markdown, layout_of
 
 MARGIN = 500.0
 CHARACTER = 5.0  # its width, in points

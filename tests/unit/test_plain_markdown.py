@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from test_inert_markdown import READERS, TEXTS, acting, tokens
 
-from kb.mcp_server.results import Passage, Passages, Rows
+from kb.api.openai_messages import sources
+from kb.mcp.tool_results import Passage, Passages, Rows
 from kb.plain_markdown import code, escaped, fenced
-from kb.server.openai_messages import sources
 
 HOSTILE = (
     "![x](https://evil.com/a.png) <img src=//evil.com> [1] `a` **b** | &lt; \u202egpj\n\n# T "

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stores.errors import KBError, StoreUnavailable, UnsupportedServer
-from stores.private_server.fetch import fetch, fetched, find_updates, renewed
+from stores.private_server.fetch_packages import fetch, fetched, find_updates, renewed
 
 SOURCES = "deb http://mirror.example/debian bookworm main\n"
 APT_GET = """\
@@ -33,7 +33,7 @@ for file in {machine}/*.deb; do echo "'file:$file' ${{file##*/}} 1 MD5Sum:0"; do
 FETCH = """\
 import sys
 from pathlib import Path
-from stores.private_server.fetch import fetch
+from stores.private_server.fetch_packages import fetch
 print(fetch(Path(sys.argv[1]), print, Path(sys.argv[2])).version)
 """
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stores.errors import UnsupportedServer
-from stores.private_server.find import find
+from stores.private_server.find_binary import find
 
 NEW = "mariadbd  Ver 11.8.3-MariaDB-log for debian-linux-gnu on x86_64 (Debian)"
 NEWER = "mariadbd  Ver 12.1.2-MariaDB for osx10.20 on arm64 (Homebrew)"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stores.private_server.sources import debian_archive, parse_deb822, parse_list
+from stores.private_server.package_sources import debian_archive, parse_deb822, parse_list
 
 BOOKWORM = """\
 Types: deb

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from engines.search.profiles import READY, Boost, Profile, Recency, profile_named
 from kb.config import Config, RetrievalConfig, load_config
+from stores.chunks.fusion import Strategy
 from stores.errors import ConfigError
-from stores.fusion import Strategy
 
 NAMES = (
     *("default", "technical-docs", "faq", "ecommerce", "legal", "logs"),

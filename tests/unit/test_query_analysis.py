@@ -19,7 +19,7 @@ def passes(query: AnalysedQuery, **metadata: object) -> bool:
 
 
 def holds(each: MetadataFilter | MetadataFilters, metadata: dict[str, Any]) -> bool:
-    """What stores/filters.py means by these, without a database."""
+    """What stores/chunks/metadata_filters.py means by these, without a database."""
     if isinstance(each, MetadataFilters):
         found = [holds(inner, metadata) for inner in each.filters]
         condition = each.condition

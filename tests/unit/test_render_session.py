@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from kb.cli.render_session import show_references
+from kb.cli.rendering.chat_sessions import show_references
 
 TITLE = "Ticket T-2641: two of seven Brume 2 show CB-121 (order 11939)"
 CITATIONS = [

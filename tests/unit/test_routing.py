@@ -17,7 +17,7 @@ from engines.responses import answer_metadata
 from engines.routing.choice import Routing
 from engines.routing.route import Route
 from engines.routing.router import RoutedQueryEngine
-from engines.routing.small_talk import small_talk
+from engines.small_talk import small_talk
 from stores.errors import ConfigError, ModelUnavailable
 
 EVIDENCE = Route(route="both", reason="words of both")

@@ -1,7 +1,7 @@
 from sample_files import pdf_file
 
+from kb.indexing.layout.running_lines import without_running_lines
 from kb.indexing.read import read
-from kb.indexing.readers.running_lines import without_running_lines
 
 BODIES = ["It starts", "again by itself.", "Wipe the wand.", "The end."]
 

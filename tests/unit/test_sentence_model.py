@@ -7,7 +7,6 @@ import time
 import venv
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,10 @@ from filelock import FileLock
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from kb.sentence_model import SentenceModel, fetch, graph, run
+from kb.sentence_model import SentenceModel, graph
+from kb.sentence_model import fetch_model as fetch
+from kb.sentence_model import fetch_model as fetching
+from kb.sentence_model import sentence_embedding as run
 from kb.sentence_model.files import (
     GRAPH,
     MODEL_NAME,
@@ -29,7 +31,6 @@ from kb.sentence_model.files import (
 )
 from stores.errors import ModelUnavailable
 
-fetching = import_module("kb.sentence_model.fetch")  # the package gives the function that name
 GOLDEN = Path(__file__).with_name("sentence_vectors.npy")  # by bert_reference, from the original
 GOLDEN_TEXTS = [
     "How do I return a broken bicycle?",

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engines.routing.small_talk import Sources, small_talk, without_greeting
+from engines.small_talk import Sources, small_talk, without_greeting
 
 ROOT = Path(__file__).parents[2]
 TALK = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engines.tables.sql_reply import Reply, read_reply
+from engines.model_replies import Reply, read_reply
 
 SQL = "SELECT a\nFROM t"
 

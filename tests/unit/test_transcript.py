@@ -10,8 +10,8 @@ from markdown_it import MarkdownIt
 from test_inert_markdown import acting
 
 from kb.transcript import transcript
+from stores.chats.chat_sessions import SessionInfo, Turn
 from stores.errors import ConfigError
-from stores.sessions import SessionInfo, Turn
 
 ASKED = datetime(2026, 3, 1, 9, 30, 5)  # noqa: DTZ001 - the database's times are UTC
 INFO = SessionInfo("s1", "Returns & more", ASKED, ASKED, 1)

@@ -12,7 +12,7 @@ from sample_shop import TODAY
 
 from engines.tables.query_result import QueryResult
 from engines.verified.matching import VerifiedMatcher
-from kb.verified_queries import read_verified_queries
+from kb.verified_query_file import read_verified_queries
 
 QUERIES = read_verified_queries(Path(__file__).parents[2] / "data" / "verified_queries.yaml")
 LOOKUPS: list[tuple[str, Mapping[str, Any]]] = []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kb.verified_queries import new_query, read_verified_queries
+from kb.verified_query_file import new_query, read_verified_queries
 from stores.errors import ConfigError
 
 ENTRY = """

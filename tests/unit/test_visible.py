@@ -5,8 +5,8 @@ import json
 import pytest
 
 from engines.documents.cited_text import CitedText
-from engines.visible import visible
-from kb.cli.as_json import print_json
+from engines.visible_text import visible
+from kb.cli.print_json import print_json
 from kb.cli.terminal import one_line, printable
 
 SHALOM, MARHABA = "\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627"

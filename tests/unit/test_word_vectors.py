@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kb.assembly.models import make_embedder
 from kb.config import Config, EmbeddingConfig
-from kb.models import make_embedder
 
 
 @pytest.fixture(scope="module")

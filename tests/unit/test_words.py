@@ -4,7 +4,7 @@ from itertools import product
 
 import snowballstemmer
 
-from stores.words import folded, stem, words
+from stores.text.words import folded, stem, words
 
 
 def test_words_are_folded_stemmed_and_free_of_function_words() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import mammoth
 
 from kb.indexing.document import Extract, Section
-from kb.indexing.readers.archive import check_office_file, declared_properties
-from kb.indexing.readers.web import parse_page
+from kb.indexing.layout.archive import check_office_file, declared_properties
+from kb.indexing.readers.html import parse_page
 
 NO_IMAGES = mammoth.images.img_element(lambda _: {"src": ""})
 STYLES = "p[style-name='Title'] => h1:fresh\np.Title => h1:fresh"

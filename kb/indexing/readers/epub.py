@@ -10,8 +10,8 @@ from zipfile import ZipFile
 from defusedxml import ElementTree
 
 from kb.indexing.document import MAX_TEXT, TOO_MUCH_TEXT, Extract, Section, UnreadableFile
-from kb.indexing.readers.archive import open_archive
-from kb.indexing.readers.web import decode_page, parse_page
+from kb.indexing.layout.archive import open_archive
+from kb.indexing.readers.html import decode_page, parse_page
 
 CONTAINER = "META-INF/container.xml"
 

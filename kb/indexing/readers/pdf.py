@@ -8,8 +8,8 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from kb.indexing.document import MAX_TEXT, TOO_MUCH_TEXT, Extract, Outline, Section, UnreadableFile
-from kb.indexing.readers.pdf_layout import Line, as_markdown, layout_of, lines_of
-from kb.indexing.readers.running_lines import without_running_lines
+from kb.indexing.layout.pdf_layout import Line, as_markdown, layout_of, lines_of
+from kb.indexing.layout.running_lines import without_running_lines
 from kb.indexing.readers.text import looks_like_title
 
 LINE_END_HYPHEN = re.compile("[\x02\ufffe]\r?\n?")

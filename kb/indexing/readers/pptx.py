@@ -7,7 +7,7 @@ from typing import Any
 from pptx import Presentation
 
 from kb.indexing.document import Extract, Section
-from kb.indexing.readers.archive import check_office_file, declared_properties
+from kb.indexing.layout.archive import check_office_file, declared_properties
 
 
 def read(path: Path) -> Extract:

@@ -7,8 +7,8 @@ from openpyxl import load_workbook
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from kb.indexing.document import Extract, Section
-from kb.indexing.readers.archive import check_office_file, declared_properties
-from kb.indexing.readers.table import rows
+from kb.indexing.layout.archive import check_office_file, declared_properties
+from kb.indexing.readers.csv_tables import rows
 
 
 def read(path: Path) -> Extract:

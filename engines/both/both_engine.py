@@ -1,0 +1,235 @@
+"""One answer from documents and tables: both are asked, one may steer the other."""
+
+import asyncio
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
+from typing import Any, Final, Literal
+
+from llama_index.core.base.base_query_engine import BaseQueryEngine
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.base.response.schema import RESPONSE_TYPE
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.llms.llm import LLM
+from llama_index.core.prompts import ChatPromptTemplate
+from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
+from llama_index.core.schema import NodeWithScore, QueryBundle
+
+from engines.both.deadline import Branch, Outcome, aat_once, at_once
+from engines.both.joint_answer import JointAnswer
+from engines.documents.document_engine import DocumentQueryEngine
+from engines.documents.passage_answer import ANSWERING, OnAnswer
+from engines.model_errors import model_errors
+from engines.prompts import prompt
+from engines.question import Entity, Question, as_question
+from engines.responses import as_async_stream, as_stream
+from engines.routing.route import Route
+from engines.search.search_run import Search, searches
+from engines.tables.entities import EntityIndex
+
+MOST_NAMES: Final = 5  # that steer a search
+_MOST_PASSAGES = 12  # of all searches that names steer, together
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """Seconds that each source has."""
+
+    documents: float = 30.0
+    database: float = 120.0
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What one source is asked: of the documents passages, or with `whole` answers.
+
+    `narrowed` are questions in the place of the one.
+    """
+
+    source: Literal["documents", "database"]
+    question: Question
+    narrowed: tuple[Question, ...] = ()
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Passages:
+    nodes: Sequence[NodeWithScore]
+    made: Sequence[Search] = ()
+
+
+# Yields the steps to take at once, and is sent their outcomes.
+_Plan = Generator[Sequence[_Step], Mapping[str, Outcome], None]
+
+
+class JoinedQueryEngine(BaseQueryEngine):
+    """Asks documents and tables at once, or one after the other where the `route` says so.
+
+    Each source has its deadline; one that fails leaves the answer of the other, with a note and
+    the error in the metadata. Without an `llm` both answers stand one below the other. `database`
+    opens an engine that returns rows and writes no answer.
+    """
+
+    def __init__(
+        self,
+        documents: DocumentQueryEngine,
+        database: Callable[[], BaseQueryEngine],
+        *,
+        route: Route,
+        llm: LLM | None,
+        entities: EntityIndex | None = None,
+        deadlines: Deadlines = Deadlines(),
+        streaming: bool = False,
+        on_answer: OnAnswer | None = None,
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
+        super().__init__(callback_manager)
+        self._documents = documents
+        self._database = database
+        self._route = route
+        self._llm = llm
+        self._entities = entities
+        self._deadlines = deadlines
+        self._streaming = streaming
+        self._on_answer = on_answer
+        self._prompt = ChatPromptTemplate(
+            [
+                ChatMessage(role=MessageRole.SYSTEM, content=prompt("joined_system")),
+                ChatMessage(role=MessageRole.USER, content=prompt("joined_user")),
+            ]
+        )
+
+    def _get_prompts(self) -> PromptDictType:
+        return {"answer": self._prompt}
+
+    def _update_prompts(self, prompts: PromptDictType) -> None:
+        self._prompt = prompts.get("answer", self._prompt)  # type: ignore[assignment]  # LlamaIndex types it as any prompt
+
+    def _get_prompt_modules(self) -> PromptMixinType:
+        return {"documents": self._documents}
+
+    def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        joint = self._joint(query_bundle)
+        plan = self._plan(joint)
+        steps = next(plan, None)
+        while steps is not None:
+            steps = _sent(plan, at_once(self._branches(steps, self._doing)))
+        if self._llm is None or not joint.has_evidence:
+            told = joint.composed()
+            return as_stream(told) if self._streaming else told
+        with model_errors(ANSWERING):
+            if self._streaming:
+                return joint.stream(self._llm.stream(self._prompt, **joint.prompt_values))
+            return joint.written(self._llm.predict(self._prompt, **joint.prompt_values))
+
+    async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        joint = self._joint(query_bundle)
+        plan = self._plan(joint)
+        steps = await asyncio.to_thread(next, plan, None)
+        while steps is not None:
+            outcomes = await aat_once(self._branches(steps, self._adoing))
+            steps = await asyncio.to_thread(_sent, plan, outcomes)
+        if self._llm is None or not joint.has_evidence:
+            told = joint.composed()
+            return as_async_stream(told) if self._streaming else told
+        with model_errors(ANSWERING):
+            if self._streaming:
+                return joint.astream(await self._llm.astream(self._prompt, **joint.prompt_values))
+            text = await self._llm.apredict(self._prompt, **joint.prompt_values)
+            return await asyncio.to_thread(joint.written, text)
+
+    def _joint(self, asked: QueryBundle) -> JointAnswer:
+        model = self._llm.metadata.model_name if self._llm else None
+        return JointAnswer(as_question(asked), self._route, model, self._on_answer)
+
+    def _plan(self, joint: JointAnswer) -> _Plan:
+        documents = _Step("documents", joint.documents_question, whole=self._llm is None)
+        database = _Step("database", joint.database_question)
+        match self._route.first:
+            case "database":
+                joint.take((yield [database]))
+                yield from self._steered_search(joint, documents)
+            case "documents" if self._llm:
+                joint.take((yield [replace(documents, whole=True)]))
+                joint.take((yield [_Step("database", joint.naming(self._named(joint)))]))
+            case _:
+                joint.take((yield [documents, database]))
+        joint.note_origins()
+
+    def _steered_search(self, joint: JointAnswer, documents: _Step) -> _Plan:
+        """For each name of the rows a search of its own; for none of them the plain one."""
+        names = list(self._names(joint))
+        if names:
+            narrowed = tuple(map(joint.about, names))
+            joint.take((yield [replace(documents, narrowed=narrowed)]), names)
+        if not joint.passages:
+            joint.take((yield [documents]))
+
+    def _names(self, joint: JointAnswer) -> Iterator[str]:
+        """Of each of the first rows, the cell that names something."""
+        for row in joint.rows[:MOST_NAMES]:
+            texts = [cell for cell in row if isinstance(cell, str) and cell.strip()]
+            known = [text for text in texts if self._entities and self._entities.holding(text)]
+            yield from (known or texts)[:1]
+
+    def _named(self, joint: JointAnswer) -> list[Entity]:
+        return self._entities.in_text(joint.said_by_documents) if self._entities else []
+
+    def _branches(
+        self, steps: Sequence[_Step], doing: Callable[[_Step], Callable[[], Any]]
+    ) -> dict[str, Branch]:
+        seconds = asdict(self._deadlines)
+        return {step.source: Branch(doing(step), seconds[step.source]) for step in steps}
+
+    def _doing(self, step: _Step) -> Callable[[], Any]:
+        if step.source == "database":
+            return lambda: self._database().query(step.question)
+        return lambda: self._asked(step)
+
+    def _adoing(self, step: _Step) -> Callable[[], Any]:
+        if step.source == "database":
+            return lambda: self._aasked_tables(step.question)
+        return lambda: self._aasked(step)
+
+    def _asked(self, step: _Step) -> Passages | list[Any]:
+        questions = step.narrowed or (step.question,)
+        if step.whole:
+            return [self._documents.query(question) for question in questions]
+        with searches() as made:
+            found = [self._documents.retrieve(question) for question in questions]
+        return Passages(_united(found), made)
+
+    async def _aasked(self, step: _Step) -> Passages | list[Any]:
+        questions = step.narrowed or (step.question,)
+        if step.whole:
+            return [await self._documents.aquery(question) for question in questions]
+        with searches() as made:
+            found = [await self._documents.aretrieve(question) for question in questions]
+        return Passages(_united(found), made)
+
+    async def _aasked_tables(self, question: Question) -> RESPONSE_TYPE:
+        engine = await asyncio.to_thread(self._database)
+        return await engine.aquery(question)
+
+
+def _sent(plan: _Plan, outcomes: Mapping[str, Outcome]) -> Sequence[_Step] | None:
+    try:
+        return plan.send(outcomes)
+    except StopIteration:
+        return None
+
+
+def _united(found: Sequence[Sequence[NodeWithScore]]) -> list[NodeWithScore]:
+    """In turn the best of each search, each passage once."""
+    if len(found) == 1:
+        return list(found[0])
+    in_turn = (each for turn in zip_longest(*found) for each in turn if each)
+    return list(_once(in_turn))[:_MOST_PASSAGES]
+
+
+def _once(passages: Iterable[NodeWithScore]) -> Iterator[NodeWithScore]:
+    seen: set[str] = set()
+    for passage in passages:
+        if passage.node_id not in seen:
+            seen.add(passage.node_id)
+            yield passage

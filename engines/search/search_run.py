@@ -1,0 +1,289 @@
+"""One search, step by step: what it asks for, and what becomes of what is found. No I/O."""
+
+import secrets
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle
+from llama_index.core.vector_stores.types import (
+    FilterCondition,
+    MetadataFilters,
+    VectorStoreQuery,
+    VectorStoreQueryMode,
+    VectorStoreQueryResult,
+)
+
+from engines.search.postprocessing import arranged, beside, diverse, judged_first, with_neighbours
+from engines.search.profiles import Profile
+from engines.search.query_analysis import AnalysedQuery, analyse
+from engines.search.reranking import as_shares
+from stores.chunks.fusion import Fusion
+from stores.errors import ModelUnavailable
+
+_WEIGHING = ("weighted", "rrf")
+_SPARE = 4  # times the passages wanted: some repeat a better one
+
+
+@dataclass(frozen=True)
+class VectorWeight:
+    """The vector leg's share: where a profile names none, or the model does not know the language.
+
+    `languages` None: it knows all.
+    """
+
+    known: float
+    unknown: float = 0.1
+    languages: Collection[str] | None = None
+
+    def knows(self, language: str) -> bool:
+        return not language or self.languages is None or language in self.languages
+
+    def of(self, language: str, named: float | None) -> float:
+        """`named` is the profile's, which holds for languages that the model knows."""
+        wanted = self.known if named is None else named
+        return wanted if self.knows(language) else min(wanted, self.unknown)
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search as it was done; `candidates` are what the store found.
+
+    `passages` are the hits, best first, and behind them their `neighbours`.
+    """
+
+    question: str
+    profile: str
+    query: AnalysedQuery
+    fusion: Fusion
+    passages: Sequence[NodeWithScore]
+    neighbours: int
+    candidates: int
+    notes: Sequence[str]
+    milliseconds: float
+    id: str = field(default_factory=lambda: secrets.token_hex(6))
+
+    @property
+    def hits(self) -> Sequence[NodeWithScore]:
+        return self.passages[: len(self.passages) - self.neighbours]
+
+    def summary(self) -> dict[str, Any]:
+        """What an answer says of its search."""
+        return {
+            "id": self.id,
+            "profile": self.profile,
+            "language": self.query.language,
+            "kind": self.query.kind,
+            "strategy": self.fusion.strategy,
+            "vector_weight": self.fusion.vector_weight,
+            "candidates": self.candidates,
+            "neighbours": self.neighbours,
+            "notes": list(self.notes),
+        }
+
+
+_made: ContextVar[list[Search] | None] = ContextVar("searches made", default=None)
+
+
+@contextmanager
+def searches() -> Iterator[list[Search]]:
+    """The searches that are made within, by whatever retriever does them."""
+    made: list[Search] = []
+    former = _made.set(made)
+    try:
+        yield made
+    finally:
+        _made.reset(former)
+
+
+def note_made(search: Search) -> None:
+    made = _made.get()
+    if made is not None:
+        made.append(search)
+
+
+class Searching:
+    """A search in the making; its methods are its steps, in the order of their use."""
+
+    def __init__(
+        self,
+        asked: QueryBundle,
+        profile: Profile,
+        top_k: int,
+        weight: VectorWeight,
+        filters: MetadataFilters | None,
+        filter_keys: Collection[str],
+    ) -> None:
+        self._since = time.perf_counter()
+        query = analyse(asked.query_str, filter_keys)
+        self.text = query.text.strip()
+        self.vector = asked.embedding
+        self.to_embed = asked.custom_embedding_strs or [self.text]
+        self.filters = _all_of(filters, query.filters)
+        self.passages: list[NodeWithScore] = []
+        self._question = asked.query_str
+        self._query = query
+        self._profile = profile
+        self._top_k = top_k
+        self._weight = weight
+        self._limit = _wanted(profile, top_k)
+        self._fusion = self._fused_by(weight)
+        self._notes = [*query.notes, *self._notes_on(weight)]
+        self._hits = self._candidates = 0
+
+    def _fused_by(self, weight: VectorWeight) -> Fusion:
+        profile = self._profile
+        return Fusion(
+            strategy=profile.strategy,
+            vector_weight=weight.of(self._query.language, profile.vector_weight),
+            candidates=max(profile.candidates, self._limit),
+            both_boost=profile.both_boost,
+            rrf_k=profile.rrf_k,
+            yielding=weight.knows(self._query.language),
+        )
+
+    def _notes_on(self, weight: VectorWeight) -> Iterator[str]:
+        language, strategy = self._query.language, self._fusion.strategy
+        if weight.knows(language) or strategy == "text":
+            return
+        consequence = (
+            f"vectors weigh {self._fusion.vector_weight:g}"
+            if strategy in _WEIGHING
+            else f"a strategy that weighs vectors serves better than {strategy}"
+        )
+        yield f"The embedding model does not know the language {language!r}; {consequence}."
+
+    @property
+    def lacks_vector(self) -> bool:
+        return bool(self.text) and self.vector is None and self._fusion.strategy != "text"
+
+    def store_query(self) -> VectorStoreQuery:
+        """A question of filters alone lists what they let through."""
+        by_leg = {"vector": VectorStoreQueryMode.DEFAULT, "text": VectorStoreQueryMode.TEXT_SEARCH}
+        mode = by_leg.get(self._fusion.strategy, VectorStoreQueryMode.HYBRID)
+        return VectorStoreQuery(
+            mode=mode if self.text else VectorStoreQueryMode.DEFAULT,
+            query_str=self.text,
+            query_embedding=self.vector if self.text else None,
+            similarity_top_k=self._limit,
+            hybrid_top_k=self._limit,
+            filters=self.filters,
+        )
+
+    def store_options(self) -> dict[str, Any]:
+        return {
+            "fusion": self._fusion,
+            "language": self._query.language,
+            "phrases": self._query.phrases,
+        }
+
+    @property
+    def language(self) -> str:
+        """The one to translate from; "" for names, and for words that must stand as they are."""
+        is_free = self.text and self._query.kind != "identifier" and not self._query.phrases
+        return self._query.language if is_free else ""
+
+    def again(self, text: str) -> "Searching":
+        """The same search for a translation."""
+        self._notes.append(f"Also searched for: {text}")
+        asked = QueryBundle(text)
+        return Searching(asked, self._profile, self._top_k, self._weight, self.filters, ())
+
+    @contextmanager
+    def noted_failure(self) -> Iterator[None]:
+        """A search needs no language model; without an answer of one it goes on as it was asked."""
+        try:
+            yield
+        except ModelUnavailable as error:
+            self._notes.append(f"Not searched in the documents' language: {error}")
+
+    def arrange(self, found: VectorStoreQueryResult) -> None:
+        passages = [
+            NodeWithScore(node=node, score=min(max(score, 0.0), 1.0))  # a cosine may be below 0
+            for node, score in zip(found.nodes or (), found.similarities or (), strict=True)
+        ]
+        self._candidates = len(passages)
+        best_first = arranged(passages, self._profile, datetime.now(UTC))
+        chosen_later = self._profile.rerank or self._profile.diversity
+        self.passages = list(islice(best_first, None if chosen_later else self._top_k))
+
+    @property
+    def can_rerank(self) -> bool:
+        return bool(self.text) and bool(self.passages)
+
+    def to_judge(self) -> list[NodeWithScore]:
+        """Copies, for a reranker may write its scores into them."""
+        leading = self.passages[: _judged(self._profile)]
+        return [NodeWithScore(node=each.node, score=each.score) for each in leading]
+
+    def rerank(self, judged: Sequence[NodeWithScore]) -> None:
+        read = len(self.to_judge())
+        self.passages = judged_first(as_shares(judged), self.passages)
+        self._notes.append(f"{len(judged)} of {read} passages were put in order by a reranker.")
+
+    @property
+    def can_diversify(self) -> bool:
+        return bool(self._profile.diversity) and len(self.passages) > self._top_k
+
+    def ids(self) -> list[str]:
+        return [each.node_id for each in self.passages]
+
+    def diversify(self, nodes: Sequence[BaseNode]) -> None:
+        """By the embeddings of the passages; one that was deleted meanwhile has none."""
+        embeddings = {node.node_id: node.get_embedding() for node in nodes}
+        kept = [each for each in self.passages if each.node_id in embeddings]
+        self.passages = diverse(kept, embeddings, self._top_k, self._profile.diversity or 0.0)
+
+    def cut(self) -> None:
+        self.passages = self.passages[: self._top_k]
+        self._hits = len(self.passages)
+
+    def surroundings(self) -> list[str]:
+        return list(beside(self.passages))
+
+    def surround(self, nodes: Sequence[BaseNode]) -> None:
+        scores = beside(self.passages)
+        self.passages += [NodeWithScore(node=node, score=scores[node.node_id]) for node in nodes]
+
+    def done(self, profile: str) -> Search:
+        hits, neighbours = self.passages[: self._hits], self.passages[self._hits :]
+        return Search(
+            question=self._question,
+            profile=profile,
+            query=self._query,
+            fusion=self._fusion,
+            passages=with_neighbours(hits, neighbours),
+            neighbours=len(neighbours),
+            candidates=self._candidates,
+            notes=tuple(self._notes),
+            milliseconds=(time.perf_counter() - self._since) * 1000,
+        )
+
+
+def _wanted(profile: Profile, top_k: int) -> int:
+    """How many passages the store must find so that `top_k` are left."""
+    reorders = (
+        *(profile.boosts, profile.recency, profile.popularity),
+        *(profile.diversity, profile.per_document),
+    )
+    if any(reorders) or profile.rerank:
+        return max(profile.candidates, _judged(profile), top_k)
+    if profile.deduplicate:
+        return max(min(top_k * _SPARE, profile.candidates), top_k)
+    return top_k
+
+
+def _judged(profile: Profile) -> int:
+    return profile.rerank.candidates if profile.rerank else 0
+
+
+def _all_of(*filters: MetadataFilters | None) -> MetadataFilters | None:
+    given = [each for each in filters if each]
+    if len(given) < len(filters):
+        return given[0] if given else None
+    return MetadataFilters(filters=list(given), condition=FilterCondition.AND)

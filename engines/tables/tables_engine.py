@@ -1,0 +1,139 @@
+"""The database engine: question -> guarded SQL -> rows -> answer, with the SQL as its evidence."""
+
+from collections.abc import Callable
+from typing import Any
+
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.base.response.schema import RESPONSE_TYPE
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.indices.struct_store.sql_query import NLSQLTableQueryEngine
+from llama_index.core.llms.llm import LLM
+from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
+from llama_index.core.schema import QueryBundle
+
+from engines.model_errors import model_errors
+from engines.model_replies import read_reply
+from engines.prompts import prompt
+from engines.question import as_question
+from engines.responses import as_async_stream, as_stream
+from engines.tables.entities import EntityIndex
+from engines.tables.guarded_database import GuardedDatabase
+from engines.tables.placeholders import bound
+from engines.tables.table_choice import table_choice
+from engines.tables.table_question import ANSWERING, TableQuestion
+from stores.errors import QueryFailed, UnsafeQuery
+
+_WRITING = "writing SQL"
+
+
+class DatabaseQueryEngine(NLSQLTableQueryEngine):
+    """Answers from the tables of a guarded database.
+
+    A statement that is refused or fails goes back to the model with the reason, at most twice.
+    `Response.metadata` holds the SQL as it ran, the values that were bound, columns and rows and
+    what was tried before. With `sql_only` the statement passes the guard and is the answer, and
+    nothing runs; without `synthesize_response` the rows are the answer. `examples` gives questions
+    with their SQL that are like a question, as text for the prompt.
+    """
+
+    def __init__(
+        self,
+        database: GuardedDatabase,
+        *,
+        llm: LLM,
+        embed_model: BaseEmbedding,
+        entities: EntityIndex | None = None,
+        examples: Callable[[str], str] | None = None,
+        streaming: bool = False,
+        sql_only: bool = False,
+        synthesize_response: bool = True,
+        route_reason: str = "the database was asked for",
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
+        super().__init__(
+            database,
+            llm=llm,
+            text_to_sql_prompt=ChatPromptTemplate(
+                [
+                    ChatMessage(role=MessageRole.SYSTEM, content=prompt("sql_system")),
+                    ChatMessage(role=MessageRole.USER, content=prompt("sql_user")),
+                ]
+            ),
+            response_synthesis_prompt=PromptTemplate(prompt("rows_answer")),
+            table_retriever=table_choice(database, llm, entities),
+            embed_model=embed_model,
+            sql_only=sql_only,
+            synthesize_response=synthesize_response,
+            callback_manager=callback_manager,
+            streaming=streaming,
+        )
+        self._database = database
+        self._examples = examples
+        self._sql_only = sql_only
+        self._route_reason = route_reason
+
+    def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        run = self._begin(query_bundle)
+        while run.wants_sql:
+            with model_errors(_WRITING):
+                reply = self._llm.predict(self._sql_prompt, **run.sql_values())
+            self._take(run, reply)
+        if run.words is not None:
+            return as_stream(run.own_response()) if self._streaming else run.own_response()
+        with model_errors(ANSWERING):
+            if self._streaming:
+                return run.stream(self._llm.stream(self._answer_prompt, **run.answer_values()))
+            return run.response(self._llm.predict(self._answer_prompt, **run.answer_values()))
+
+    async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        run = await self._database.in_thread(self._begin, query_bundle)
+        while run.wants_sql:
+            with model_errors(_WRITING):
+                reply = await self._llm.apredict(self._sql_prompt, **run.sql_values())
+            await self._database.in_thread(self._take, run, reply)
+        if run.words is not None:
+            return as_async_stream(run.own_response()) if self._streaming else run.own_response()
+        with model_errors(ANSWERING):
+            values = run.answer_values()
+            if self._streaming:
+                return run.astream(await self._llm.astream(self._answer_prompt, **values))
+            return run.response(await self._llm.apredict(self._answer_prompt, **values))
+
+    @property
+    def _sql_prompt(self) -> Any:
+        return self.sql_retriever.get_prompts()["text_to_sql_prompt"]
+
+    @property
+    def _answer_prompt(self) -> Any:
+        return self.get_prompts()["response_synthesis_prompt"]
+
+    def _begin(self, asked: QueryBundle) -> TableQuestion:
+        question = as_question(asked)
+        seen = QueryBundle(question.for_tables)  # the tables, too, are chosen by this alone
+        schema = self.sql_retriever._get_table_context(seen)  # noqa: SLF001 - its one use is here
+        examples = self._examples(question.for_tables) if self._examples else ""
+        model = self._llm.metadata.model_name
+        return TableQuestion(question, schema, examples, self._route_reason, model)
+
+    def _take(self, run: TableQuestion, reply: str) -> None:
+        read = read_reply(reply)
+        run.timed("sql")
+        if read.words is not None:
+            run.end(read.words)
+            return
+        try:
+            self._try(run, read.sql)
+        except (UnsafeQuery, QueryFailed) as error:
+            run.failed(read.sql, error)
+        run.timed("rows")
+
+    def _try(self, run: TableQuestion, sql: str) -> None:
+        values = bound(sql, run.question)
+        if self._sql_only:
+            self._database.check(sql, values)
+            run.end_with_sql(sql, values)
+            return
+        run.found(sql, values, self._database.run(sql, values))
+        if not self._synthesize_response:
+            run.end_with_rows()

@@ -1,0 +1,139 @@
+"""The query engine that answers from verified queries, and leaves the rest to another one."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from llama_index.core.base.base_query_engine import BaseQueryEngine
+from llama_index.core.base.response.schema import RESPONSE_TYPE, Response
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.prompts.mixin import PromptMixinType
+from llama_index.core.schema import QueryBundle
+
+from engines.answer_language import question_language
+from engines.documents.cited_text import inert
+from engines.question import Question, as_question
+from engines.responses import answer_metadata, as_async_stream, as_stream
+from engines.tables.query_result import Run
+from engines.verified.answer import VerifiedAnswer, answer, provenance
+from engines.verified.matching import Match, VerifiedMatcher
+from stores.errors import QueryFailed, UnsafeQuery
+
+_LIKE: Final = 0.5  # cosine; what is further away is not worth naming
+_NAMED: Final = 3
+_log = logging.getLogger(__name__)
+_PHRASES = {
+    "en": {
+        "none": "No verified query answers this, and there is no language model to write one.",
+        "near": "Questions that can be answered:",
+    },
+    "fr": {
+        "none": (
+            "Aucune requête vérifiée ne répond à cette question, et aucun modèle de langage n'est "
+            "configuré pour en écrire une."
+        ),
+        "near": "Questions auxquelles il y a une réponse :",
+    },
+}
+
+
+class VerifiedQueryEngine(BaseQueryEngine):
+    """Answers with the verified query that a question asks for; else `otherwise` answers.
+
+    So does it for one that does not run any more. `Response.metadata["verified"]` tells who
+    verified what, and the values that were bound. With `sql_only` the statement is the answer, and
+    nothing but names is looked up; without `synthesize_response` the rows alone are. `in_thread`
+    runs what waits for the tables when it is asked asynchronously.
+    """
+
+    def __init__(
+        self,
+        matcher: VerifiedMatcher,
+        run: Run,
+        otherwise: BaseQueryEngine | None = None,
+        *,
+        streaming: bool = False,
+        sql_only: bool = False,
+        synthesize_response: bool = True,
+        route_reason: str = "the database was asked for",
+        in_thread: Callable[..., Awaitable[Response | None]] = asyncio.to_thread,
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
+        super().__init__(callback_manager or CallbackManager())
+        self._matcher = matcher
+        self._run = run
+        self._otherwise = otherwise
+        self._streaming = streaming
+        self._sql_only = sql_only
+        self._synthesize_response = synthesize_response
+        self._route_reason = route_reason
+        self._in_thread = in_thread
+
+    def _get_prompt_modules(self) -> PromptMixinType:
+        return {"otherwise": self._otherwise} if self._otherwise else {}
+
+    def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        response = self._verified(as_question(query_bundle))
+        if response is None:
+            assert self._otherwise  # noqa: S101 - without another engine there is an answer
+            return self._otherwise.query(query_bundle)
+        return as_stream(response) if self._streaming else response
+
+    async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        response = await self._in_thread(self._verified, as_question(query_bundle))
+        if response is None:
+            assert self._otherwise  # noqa: S101 - as above
+            return await self._otherwise.aquery(query_bundle)
+        return as_async_stream(response) if self._streaming else response
+
+    def _verified(self, question: Question) -> Response | None:
+        """None when the other engine is to answer."""
+        begin = time.perf_counter()
+        match = self._matcher.match(question.query_str)
+        if match is None and self._otherwise:
+            return None
+        metadata = answer_metadata("database", self._route_reason, None)
+        try:
+            text = self._text(question, match, metadata)
+        except (UnsafeQuery, QueryFailed) as error:
+            assert match  # noqa: S101 - only its statement fails
+            failure = f"The verified query {match.query.name!r} does not run: {error}".rstrip(".")
+            if self._otherwise is None:
+                advice = "Correct it, or remove it; `kb sql --verify` runs all."
+                raise type(error)(f"{failure}. {advice}") from error
+            _log.warning("%s.", failure)
+            return None
+        metadata["timings"]["answer"] = round((time.perf_counter() - begin) * 1000, 1)
+        return Response(text, [], metadata)
+
+    def _text(self, question: Question, match: Match | None, metadata: dict[str, Any]) -> str:
+        if match is None:
+            return self._refusal(question)
+        metadata["sql"] = match.query.sql
+        metadata["verified"] = provenance(match)
+        metadata["parameters"] = dict(match.values)
+        if self._sql_only:
+            return match.query.sql
+        found = answer(question, match, self._run)
+        metadata.update(_rows(found))
+        return found.text if self._synthesize_response else found.rows
+
+    def _refusal(self, question: Question) -> str:
+        phrases = _PHRASES[question_language(question)]
+        near = [
+            f"- {inert(query.question)}"
+            for query, likeness in self._matcher.nearest(question.query_str, _NAMED)
+            if likeness >= _LIKE
+        ]
+        return "\n".join([phrases["none"], *([phrases["near"], *near] if near else [])])
+
+
+def _rows(found: VerifiedAnswer) -> dict[str, Any]:
+    result = found.result
+    return {
+        "columns": list(result.columns),
+        "rows": [list(row) for row in result.rows],
+        "truncated": result.truncated,
+    }

@@ -1,0 +1,137 @@
+"""The application: one knowledge base, its routes and what guards them."""
+
+import asyncio
+import gc
+import sys
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from types import ModuleType
+from typing import Final
+
+import anyio.to_thread
+from fastapi import Depends, FastAPI
+from llama_index.core.utils import get_tokenizer
+
+from engines.answer_language import question_language
+from kb import __version__
+from kb.api.dependencies import Threads
+from kb.api.guards.access import LOOPBACK, KeyBeforeBody, asking_from
+from kb.api.guards.access_log import AccessLog
+from kb.api.guards.body_limit import BodyLimit
+from kb.api.guards.headers import SecurityHeaders
+from kb.api.guards.limits import Limits
+from kb.api.guards.overload import KeyShare, Overload, most_answers
+from kb.api.job_runner import Runner
+from kb.api.openapi_description import describe
+from kb.api.problems import install
+from kb.api.routes import (
+    asking,
+    docs,
+    documents,
+    feedback,
+    health,
+    jobs,
+    openai,
+    page,
+    sessions,
+    state,
+    tables,
+    verified,
+)
+from kb.api.routes.health import Readiness
+from kb.api.sse import Work
+from kb.app import KnowledgeBase
+from kb.config import Config
+from stores.api_keys import Subject
+from stores.errors import KBError
+
+_THREADS: Final = 8  # for what blocks, and as many for what answers; the pool has 15 connections
+_ANYTHING: Final = "Is everything ready for the first question?"
+_SWITCH_SECONDS: Final = 0.001  # so that the loop waits for no thread that computes
+_GROUPS: Final = (
+    *(asking, sessions, tables, verified, documents, jobs, feedback),
+    *(state, health, openai, docs, page),
+)
+# What those tell of that tell of one thing alone.
+_SUBJECTS: Final[Mapping[ModuleType, Subject]] = {
+    **dict.fromkeys((tables, verified), "tables"),
+    **dict.fromkeys((documents, jobs), "documents"),
+}
+
+
+def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
+    """The server of a knowledge base that listens on `host`.
+
+    Without serve.token, which `with_token` makes, it takes keys alone.
+    """
+    app = FastAPI(
+        title="kb",
+        version=__version__,
+        lifespan=partial(_running, config),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way
+    app.state.limits = Limits(config.serve)
+    app.state.is_local, app.state.token = host in LOOPBACK, config.serve.token
+    app.state.routes = [route for group in _GROUPS for route in group.router.routes]
+    _guard(app, config)
+    for group in _GROUPS:
+        subject = _SUBJECTS.get(group)
+        needed = [Depends(asking_from(subject))] if subject else []
+        app.include_router(group.router, dependencies=needed)
+    return app
+
+
+def _guard(app: FastAPI, config: Config) -> None:
+    """From the endpoints outwards, so that the last one sees a request first."""
+    answers = most_answers(config)
+    app.add_middleware(KeyShare, answers=answers)
+    app.add_middleware(KeyBeforeBody)
+    app.add_middleware(Overload, answers=answers)
+    install(app)
+    app.add_middleware(BodyLimit, upload_bytes=config.serve.max_upload_mb * 2**20)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(AccessLog)
+
+
+@asynccontextmanager
+async def _running(config: Config, app: FastAPI) -> AsyncIterator[None]:
+    _bound_threads()
+    kb = await asyncio.to_thread(KnowledgeBase.open, config)
+    app.state.kb, app.state.readiness = kb, Readiness(kb)
+    app.state.work, app.state.threads = Work(most_answers(config)), Threads()
+    await asyncio.to_thread(_warm, kb)
+    gc.collect()
+    gc.freeze()  # what is loaded stays; to look through it each time stopped all for 0.1 seconds
+    runner = Runner(kb)
+    running = asyncio.create_task(runner.run())
+    try:
+        yield
+    finally:
+        runner.stop()
+        await app.state.work.finish()
+        await running
+        await asyncio.to_thread(kb.close)
+
+
+def _warm(kb: KnowledgeBase) -> None:
+    """Open now what the first question would wait for; what cannot be opened shows when asked."""
+    for open_part in (
+        lambda: kb.retriever().retrieve(_ANYTHING),
+        lambda: kb.evidence.route(_ANYTHING, list),
+        lambda: kb.session_store,
+        lambda: question_language(_ANYTHING),
+        lambda: get_tokenizer()(_ANYTHING),
+    ):
+        with suppress(KBError):
+            open_part()
+
+
+def _bound_threads() -> None:
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))

@@ -1,0 +1,212 @@
+"""Who calls: a key and what it allows, or who has the token of this start while there is no key."""
+
+import hmac
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Self
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import SecretStr
+from starlette import types as asgi
+
+from kb.api.problems import Problem
+from kb.assembly.answer_sources import Source
+from kb.config import Config
+from stores.api_keys import ApiKey, ApiKeys, Scope, Subject
+
+SCOPES: Final[tuple[Scope, ...]] = ("read", "write", "admin")
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_SAME_SITE: Final = frozenset({"same-origin", "none"})
+_SOURCE_OF: Final[Mapping[Subject, Source]] = {"documents": "documents", "tables": "database"}
+_OWN_HOST: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+_FORWARDED: Final = "x-forwarded-"
+_PROXIED: Final = frozenset(
+    {
+        *("forwarded", "via", "client-ip", "x-real-ip", "x-client-ip", "x-cluster-client-ip"),
+        *("true-client-ip", "cf-connecting-ip", "fastly-client-ip", "fly-client-ip"),
+    }
+)
+_GUARDED: Final = ("/api/", "/v1/")
+_HOW: Final = (
+    "Send `Authorization: Bearer KEY`, with a key that is in use; while there is none, with the "
+    "token of the address that the server said at its start."
+)
+_bearer = HTTPBearer(auto_error=False, description="A key that `kb key create` has shown.")
+_Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def with_token(config: Config) -> Config:
+    """With the secret that callers need while there is no key: a new one unless one is set."""
+    token = config.serve.token or SecretStr(secrets.token_urlsafe(32))
+    serve = config.serve.model_copy(update={"token": token})
+    return config.model_copy(update={"serve": serve})
+
+
+@dataclass(frozen=True)
+class Caller:
+    """`name` is the key's; without one it is whoever has started the server, who may do anything.
+
+    `collections` are the indexed directories whose documents the caller may see, None for all;
+    `only` is what they may ask from, None for documents and tables. `id` is the key's too.
+    """
+
+    name: str | None = None
+    id: str | None = None
+    scope: Scope = "admin"
+    collections: tuple[str, ...] | None = None
+    only: Subject | None = None
+    verifies: bool = False
+    requests_per_minute: int | None = None
+    tokens_per_day: int | None = None
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Self:
+        """Who may ask from tables alone has no documents to see."""
+        return cls(
+            key.name,
+            key.id,
+            key.scope,
+            () if key.only == "tables" else key.collections,
+            key.only,
+            key.verifies,
+            key.requests_per_minute,
+            key.tokens_per_day,
+        )
+
+    def may(self, scope: Scope) -> bool:
+        return SCOPES.index(self.scope) >= SCOPES.index(scope)
+
+    def require(self, subject: Subject) -> None:
+        """Raises Problem 403 for what the caller may not ask from."""
+        if self.only not in (None, subject):
+            raise _not_allowed(f"It asks from {self.only} alone.")
+
+    def source(self, asked: Source) -> Source:
+        """Where the caller's question is put: `auto` is what they may ask from. Raises Problem."""
+        if not self.may_use(asked):
+            raise _not_allowed(f"It asks from {self.only} alone.")
+        return _SOURCE_OF[self.only] if self.only else asked
+
+    def may_use(self, source: Source) -> bool:
+        return self.only is None or source in ("auto", _SOURCE_OF[self.only])
+
+    @property
+    def may_upload(self) -> bool:
+        return self.may("write") and self.may_use("documents")
+
+    @property
+    def may_verify(self) -> bool:
+        """Verified queries answer everybody, so it takes more than writing."""
+        return (self.verifies or self.may("admin")) and self.only != "documents"
+
+    def sees(self, root: str | None) -> bool:
+        return self.collections is None or root in self.collections
+
+
+async def _caller(request: Request, given: _Given) -> Caller:
+    """Who sends the request, found once for each. Raises Problem 401, 403, 421 or 429."""
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is None:
+        known = request.state.caller = await _identified(request, given)
+        await request.app.state.limits.count_request(known)
+        request.app.state.limits.share_statements(known)
+    return known
+
+
+async def _identified(request: Request, given: HTTPAuthorizationCredentials | None) -> Caller:
+    if given is None:
+        raise _key_needed(_HOW)
+    keys, text = ApiKeys(request.app.state.kb.engine), given.credentials
+    look_up = request.app.state.limits.looking_up.run
+    if _is_token(request, text) and not await look_up(keys.any):
+        _require_own_page(request)
+        return Caller()
+    wrong = request.app.state.limits.wrong_keys
+    address = request.client.host if request.client else ""
+    if seconds := await wrong.seconds_to_wait(address, text, keys):
+        headers = {"Retry-After": str(round(seconds))}
+        raise Problem(429, "Too many wrong keys", "They came from this address.", headers)
+    key = await look_up(keys.presented, text)
+    if key is None or key.is_expired:
+        await wrong.count(address)
+        raise _key_needed(_ended(key) if key else _HOW)
+    return Caller.of(key)
+
+
+def _ended(key: ApiKey) -> str:
+    return f"The key has expired, on {key.expires:%Y-%m-%d at %H:%M} UTC."
+
+
+def _is_token(request: Request, text: str) -> bool:
+    """Whether it is the one of this start, which opens nothing from other machines."""
+    token: SecretStr | None = request.app.state.token
+    if token is None or not request.app.state.is_local:
+        return False
+    return hmac.compare_digest(text.encode(), token.get_secret_value().encode())
+
+
+def _key_needed(told: str) -> Problem:
+    return Problem(401, "A key is needed", told, {"WWW-Authenticate": "Bearer"})
+
+
+class KeyBeforeBody:
+    """Refuses who may not call before anything is read of what they send."""
+
+    def __init__(self, app: asgi.ASGIApp, guarded: tuple[str, ...] = _GUARDED) -> None:
+        self._app = app
+        self._guarded = guarded
+
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(self._guarded):
+            request = Request(scope)
+            await _caller(request, await _bearer(request))
+        await self._app(scope, receive, send)
+
+
+def _require_own_page(request: Request) -> None:
+    """A token may get about; still nobody else's page or proxy may speak with it, by any name."""
+    if any(name in _PROXIED or name.startswith(_FORWARDED) for name in request.headers):
+        raise _key_needed("A proxy lets others call this server: create a key for it.")
+    hosts, origin = request.headers.getlist("host"), request.headers.get("origin")
+    if len(hosts) != 1 or not _OWN_HOST.fullmatch(hosts[0]):
+        raise Problem(421, "This is not the host", "Call this server by localhost or 127.0.0.1.")
+    is_foreign = origin is not None and origin.partition("://")[2] != hosts[0]
+    if is_foreign or request.headers.get("sec-fetch-site", "none") not in _SAME_SITE:
+        raise Problem(403, "Another site may not call", "Requests of other sites are refused.")
+
+
+def allowed(scope: Scope) -> Callable[..., Awaitable[Caller]]:
+    async def caller_allowed(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+        if not caller.may(scope):
+            raise _not_allowed(f"It takes a key of scope {scope} or above.")
+        return caller
+
+    return caller_allowed
+
+
+def asking_from(subject: Subject) -> Callable[..., Awaitable[None]]:
+    """What all endpoints depend on that tell of documents, or of tables."""
+
+    async def require(caller: Annotated[Caller, Depends(_caller)]) -> None:
+        caller.require(subject)
+
+    return require
+
+
+def _not_allowed(told: str) -> Problem:
+    return Problem(403, "The key does not allow this", told)
+
+
+async def _caller_verifying(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    if not caller.may_verify:
+        raise _not_allowed("It takes a key that verifies queries: kb key create NAME --verify")
+    return caller
+
+
+Reading = Annotated[Caller, Depends(allowed("read"))]
+Writing = Annotated[Caller, Depends(allowed("write"))]
+Administering = Annotated[Caller, Depends(allowed("admin"))]
+Verifying = Annotated[Caller, Depends(_caller_verifying)]

@@ -1,0 +1,68 @@
+"""One JSON line for each request: who asked for what, and how long it took; never its contents."""
+
+import json
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kb.api.guards.request_id import new_id
+from kb.api.route_lookup import routes_at
+
+log = logging.getLogger("kb.access")
+
+
+class AccessLog:
+    """Gives each request an id, which its response carries as `X-Request-Id`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id, begin = new_id(), time.perf_counter()
+        told: dict[str, Any] = {"status": None, "first_byte_ms": None}
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                told["status"] = message["status"]
+                told["first_byte_ms"] = _milliseconds(begin)
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            log.info(
+                json.dumps(
+                    {
+                        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                        "request": request_id,
+                        "key": _key(scope),
+                        "method": scope["method"],
+                        "route": _route(scope),
+                        **told,
+                        "ms": _milliseconds(begin),
+                    }
+                )
+            )
+
+
+def _key(scope: Scope) -> str | None:
+    caller = scope.get("state", {}).get("caller")
+    return caller.name if caller else None
+
+
+def _route(scope: Scope) -> str | None:
+    """The pattern, as a path may hold names of documents and sessions; also of what is refused."""
+    route = scope.get("route") or next(routes_at(scope["app"], scope["path"]), None)
+    return getattr(route, "path", None)
+
+
+def _milliseconds(since: float) -> float:
+    return round((time.perf_counter() - since) * 1000, 1)

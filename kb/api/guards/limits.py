@@ -1,0 +1,139 @@
+"""What each key may ask for: requests a minute, model tokens a day, work at once."""
+
+import logging
+import time
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Final, TypeAlias
+from weakref import WeakValueDictionary
+
+import limits
+from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from limits.aio.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
+from limits.errors import ConfigurationError, StorageError
+
+from engines import shares
+from engines.shares import Share
+from kb.api.guards.access import Caller
+from kb.api.guards.overload import Lane
+from kb.api.guards.wrong_keys import WrongKeys
+from kb.api.problems import Problem
+from kb.config import ServeConfig
+from stores.errors import ConfigError
+
+_LOOK_UPS: Final = 4  # of keys, in threads that nothing else can hold
+_REQUESTS: Final = "requests"
+_TOKENS: Final = "tokens"
+_RENDERING: Final = "rendering"
+_CHARACTERS: Final = limits.RateLimitItemPerMinute(1_000_000)  # of Markdown: 10 seconds at worst
+_STATEMENTS: Final = 2  # at once; there are threads and connections for five
+_PATIENCE: Final = 3.0  # seconds that a request waits for others of its key
+_Shares: TypeAlias = WeakValueDictionary[str, Share]
+_log = logging.getLogger(__name__)
+
+
+class Limits:
+    """Counted here, or in Redis for all processes together; nobody without a key is counted."""
+
+    def __init__(self, config: ServeConfig) -> None:
+        self._config = config
+        storage = _storage(config)
+        self._moving = MovingWindowRateLimiter(storage)
+        self._fixed = FixedWindowRateLimiter(storage)
+        self.looking_up = Lane(_LOOK_UPS)
+        self.wrong_keys = WrongKeys(self.looking_up)
+        self._statements: _Shares = WeakValueDictionary()
+        self._rendering: _Shares = WeakValueDictionary()
+        self._uploading: _Shares = WeakValueDictionary()
+        self._embedding: _Shares = WeakValueDictionary()
+
+    async def count_request(self, caller: Caller) -> None:
+        """Raises Problem 429 for one too many."""
+        most = caller.requests_per_minute or self._config.requests_per_minute
+        if caller.name is None or most is None:
+            return
+        item = limits.RateLimitItemPerMinute(most)
+        if not await self._moving.hit(item, _REQUESTS, caller.name):
+            window = await self._moving.get_window_stats(item, _REQUESTS, caller.name)
+            raise _too_many(f"This key may send {most} requests a minute.", window.reset_time)
+
+    async def require_tokens(self, caller: Caller) -> None:
+        """Raises Problem 429 when those of the day are spent."""
+        item, name = self._tokens(caller), caller.name or ""
+        if item and not await self._fixed.test(item, _TOKENS, name):
+            window = await self._fixed.get_window_stats(item, _TOKENS, name)
+            told = f"The {item.amount} model tokens that this key has a day are spent."
+            raise _too_many(told, window.reset_time)
+
+    async def count_tokens(self, caller: Caller, tokens: int) -> None:
+        """The answer is made, so it is not lost when it cannot be counted; the next one waits."""
+        if tokens and (item := self._tokens(caller)):
+            try:
+                await self._fixed.hit(item, _TOKENS, caller.name or "", cost=tokens)
+            except StorageError as error:
+                _log.warning("%d tokens of %s are not counted: %s", tokens, caller.name, error)
+
+    async def count_characters(self, caller: Caller, characters: int) -> None:
+        """Raises Problem 429 when those of the minute are read."""
+        item, name = _CHARACTERS, caller.name
+        if name and not await self._fixed.hit(item, _RENDERING, name, cost=characters):
+            window = await self._fixed.get_window_stats(item, _RENDERING, name)
+            told = f"This key may have {item.amount} characters of Markdown read a minute."
+            raise _too_many(told, window.reset_time)
+
+    def share_statements(self, caller: Caller) -> None:
+        """What is asked of the tables from here on, in answers too, is of the caller's share."""
+        shares.statements.set(self._statements_of(caller))
+
+    def statement(self) -> AbstractAsyncContextManager[None]:
+        """A statement of the caller's own. Raises TooMuchAtOnce."""
+        share = shares.statements.get()
+        return share.taken(_PATIENCE) if share else nullcontext()
+
+    def rendering(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """One at a time of each key. Raises TooMuchAtOnce."""
+        share = _share_of(caller, self._rendering, 1, "texts")
+        return share.taken(_PATIENCE) if share else nullcontext()
+
+    def uploading(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """One at a time of each key. Raises TooMuchAtOnce."""
+        share = _share_of(caller, self._uploading, 1, "uploads")
+        return share.taken(_PATIENCE) if share else nullcontext()
+
+    def embedding(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """One request at a time of each key. Raises TooMuchAtOnce."""
+        share = _share_of(caller, self._embedding, 1, "requests for embeddings")
+        return share.taken(_PATIENCE) if share else nullcontext()
+
+    def _statements_of(self, caller: Caller) -> Share | None:
+        return _share_of(caller, self._statements, _STATEMENTS, "statements")
+
+    def _tokens(self, caller: Caller) -> limits.RateLimitItem | None:
+        most = caller.tokens_per_day or self._config.tokens_per_day
+        return limits.RateLimitItemPerDay(most) if caller.name and most else None
+
+
+def _share_of(caller: Caller, known: _Shares, most: int, what: str) -> Share | None:
+    """The one of all requests of a key, as long as there are any."""
+    if caller.name is None:
+        return None
+    share = known.get(caller.name) or Share(most, what)
+    known[caller.name] = share
+    return share
+
+
+def _storage(config: ServeConfig) -> Storage:
+    if config.redis_url is None:
+        return MemoryStorage()
+    url = f"async+{config.redis_url.get_secret_value()}"
+    try:
+        return RedisStorage(url, implementation="redispy", wrap_exceptions=True)
+    except ConfigurationError as error:
+        raise ConfigError(
+            "serve.redis_url needs the package redis: pip install redis. Without serve.redis_url "
+            "each process counts for itself."
+        ) from error
+
+
+def _too_many(told: str, reset_time: float) -> Problem:
+    seconds = max(1, round(reset_time - time.time()))
+    return Problem(429, "Too much at once", told, {"Retry-After": str(seconds)})

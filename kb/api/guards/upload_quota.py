@@ -1,0 +1,75 @@
+"""How much each key may upload, and how often in vain: reading takes long where it fails."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends
+
+from kb.api.dependencies import KB, TheJobs
+from kb.api.guards.access import Caller
+from kb.api.problems import Problem
+from kb.config import ServeConfig
+from stores.jobs import Jobs
+from stores.registry.uploads import Amount, Uploads
+
+_MEGABYTE: Final = 2**20
+_RETRY_AFTER: Final = 3600  # seconds; each hour some failures are a day old
+
+
+def count_failures_left(config: ServeConfig, jobs: Jobs, key: str | None) -> int | None:
+    """How many more files of a key may turn out to be unreadable today; None for any number."""
+    if key is None or config.upload_failures_per_day is None:
+        return None
+    return max(0, config.upload_failures_per_day - jobs.count_unreadable(key))
+
+
+@dataclass(frozen=True)
+class UploadQuota:
+    """Nobody without a key is counted."""
+
+    config: ServeConfig
+    uploads: Uploads
+    jobs: Jobs
+
+    def require_failures_left(self, caller: Caller) -> None:
+        """Raises Problem 429."""
+        if count_failures_left(self.config, self.jobs, caller.name) == 0:
+            raise Problem(
+                429,
+                "Too many files could not be read",
+                f"{self.config.upload_failures_per_day} files of this key failed within a day. "
+                "Wait, and send files that can be read.",
+                {"Retry-After": str(_RETRY_AFTER)},
+            )
+
+    def keep(self, caller: Caller, sizes: Mapping[str, int], put: Callable[[], None]) -> None:
+        """Count files, by the ids of their documents, as they are put where they stay.
+
+        Raises Problem 413, and what `put` raises.
+        """
+        if caller.name is None:
+            put()
+            return
+        megabytes = self.config.upload_mb_per_key
+        most = Amount(self.config.upload_files_per_key, megabytes and megabytes * _MEGABYTE)
+        if there := self.uploads.keep(caller.name, sizes, most, put):
+            raise _no_room(there, most)
+
+
+def _no_room(there: Amount, most: Amount) -> Problem:
+    files = f"{there.files} files" + (f" of at most {most.files}" if most.files else "")
+    size = f"{(there.bytes or 0) / _MEGABYTE:.1f} MB"
+    size += f" of at most {most.bytes // _MEGABYTE} MB" if most.bytes else ""
+    return Problem(
+        413,
+        "There is no room for these files",
+        f"This key keeps {files} and {size}. Remove some of its documents first.",
+    )
+
+
+async def _quota(kb: KB, jobs: TheJobs) -> UploadQuota:
+    return UploadQuota(kb.config.serve, Uploads(kb.engine), jobs)
+
+
+TheQuota = Annotated[UploadQuota, Depends(_quota)]

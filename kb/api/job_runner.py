@@ -1,0 +1,95 @@
+"""Who does the indexing jobs: each server process, one job at a time."""
+
+import asyncio
+import logging
+import os
+import platform
+import secrets
+import threading
+from typing import Any, Final
+
+from kb.answer_json import report_values
+from kb.api.guards.upload_quota import count_failures_left
+from kb.api.plain_json import plain
+from kb.api.problems import problem_of
+from kb.app import KnowledgeBase
+from kb.indexing.indexing_run import Scope
+from kb.indexing.report import Progress
+from stores.errors import StoreError
+from stores.jobs import Job, Jobs
+
+_BEAT: Final = 1.0  # seconds between two looks at the queue, and two signs of life
+_log = logging.getLogger(__name__)
+
+
+class _Stopped(Exception):
+    pass
+
+
+class Runner:
+    """A job that the end of the process breaks off goes back into the queue, and loses nothing."""
+
+    def __init__(self, kb: KnowledgeBase) -> None:
+        self._kb = kb
+        self._jobs = Jobs(kb.engine)
+        self._owner = f"{platform.node()[:200]}:{os.getpid()}:{secrets.token_hex(6)}"
+        self._stopping = threading.Event()
+        self._progress = Progress(0, 0, 0)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Until `stop`."""
+        while not self._stopping.is_set():
+            try:
+                job = await asyncio.to_thread(self._jobs.take, self._owner)
+                if job:
+                    await self._do(job)
+                    continue
+            except StoreError as error:
+                _log.warning("The queue of jobs cannot be read: %s", error)
+            await asyncio.to_thread(self._stopping.wait, _BEAT)
+
+    async def _do(self, job: Job) -> None:
+        self._progress = Progress(0, 0, 0)
+        work = asyncio.create_task(asyncio.to_thread(self._index, job))
+        while not (await asyncio.wait({work}, timeout=_BEAT))[0]:
+            await asyncio.to_thread(self._beat, job)
+        await asyncio.to_thread(self._beat, job)
+        await asyncio.to_thread(self._end, job, work)
+
+    def _index(self, job: Job) -> dict[str, Any]:
+        is_of_files = job.retry or job.only_files is not None
+        key = job.asked_by if is_of_files else None
+        left = count_failures_left(self._kb.config.serve, self._jobs, key)
+        report = self._kb.index(
+            job.path,
+            prune=job.prune,
+            name=job.root,
+            scope=Scope(job.only_files, job.retry, left),
+            on_progress=self._take_progress,
+        )
+        return report_values(report)
+
+    def _take_progress(self, progress: Progress) -> None:
+        if self._stopping.is_set():
+            raise _Stopped
+        self._progress = progress
+
+    def _beat(self, job: Job) -> None:
+        told = self._progress
+        try:
+            self._jobs.beat(job, self._owner, told.files, told.total, told.chunks)
+        except StoreError as error:
+            _log.warning("The progress of a job is not stored: %s", error)
+
+    def _end(self, job: Job, work: "asyncio.Task[dict[str, Any]]") -> None:
+        error = work.exception()
+        if isinstance(error, _Stopped):
+            self._jobs.give_back(job, self._owner)
+        elif error:
+            problem = problem_of(error)
+            self._jobs.end(job, self._owner, error=f"{problem.words()} (problem {problem.id})")
+        else:
+            self._jobs.end(job, self._owner, report=plain(work.result()))

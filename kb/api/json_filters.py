@@ -1,0 +1,37 @@
+"""Filters as JSON gives them, and the documents that a caller may see, as LlamaIndex's filters."""
+
+from collections.abc import Mapping
+from typing import Annotated, TypeAlias
+
+from llama_index.core.vector_stores.types import (
+    FilterCondition,
+    FilterOperator,
+    MetadataFilter,
+    MetadataFilters,
+)
+from pydantic import Field
+
+from kb.api.guards.access import Caller
+
+Value: TypeAlias = str | int | Annotated[float, Field(allow_inf_nan=False)]
+Values: TypeAlias = Value | Annotated[list[Value], Field(min_length=1, max_length=100)]
+Filters: TypeAlias = Annotated[dict[str, Values], Field(max_length=20)]
+
+
+def metadata_filters(filters: Mapping[str, Values], caller: Caller) -> MetadataFilters | None:
+    """A key's value, or a list that holds it, is one of those given; all keys match."""
+    parts = [_one_of(key, values) for key, values in filters.items()]
+    if caller.collections is not None:
+        roots = list(caller.collections)
+        only = MetadataFilter(key="root", operator=FilterOperator.IN, value=roots)
+        parts.append(MetadataFilters(filters=[only]))
+    return MetadataFilters(filters=list(parts)) if parts else None
+
+
+def _one_of(key: str, values: Values) -> MetadataFilters:
+    tests = [
+        MetadataFilter(key=key, operator=operator, value=value)
+        for value in (values if isinstance(values, list) else [values])
+        for operator in (FilterOperator.EQ, FilterOperator.CONTAINS)
+    ]
+    return MetadataFilters(filters=list(tests), condition=FilterCondition.OR)

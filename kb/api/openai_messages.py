@@ -1,0 +1,121 @@
+"""What clients of OpenAI's API send: only what kb has a use for; the rest is ignored."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import ConfigDict, Field
+
+from kb.api.json_bodies import Sent
+from kb.api.json_filters import Filters
+from kb.api.problems import Problem
+from kb.api.routes.asking import TopK, Words
+from kb.assembly.answer_sources import Source
+from kb.plain_markdown import code, escaped
+
+MODELS: Final[Mapping[str, Source]] = {
+    "kb-auto": "auto",
+    "kb-documents": "documents",
+    "kb-database": "database",
+}
+EMBEDDING: Final = "kb-embedding"
+_NOTES: Final = "\n\nSources:"  # begins the notes below an answer, which are not of its words
+
+
+class _Sent(Sent):
+    model_config = ConfigDict(extra="ignore")
+
+
+class Part(_Sent):
+    type: str
+    text: str = ""
+
+
+class Message(_Sent):
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[Part] | None = None
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, list):
+            return "\n".join(part.text for part in self.content if part.type == "text")
+        return self.content or ""
+
+
+class StreamOptions(_Sent):
+    include_usage: bool = False
+
+
+class ResponseFormat(_Sent):
+    type: Literal["text"]
+
+
+class Completion(_Sent):
+    """The last message of the user is the question, those before it are its context.
+
+    `top_k`, `profile` and `filters` are as in the native API. What would change the answer's form
+    is refused; what only steers a model, and the tools that it may choose, are ignored.
+    """
+
+    model: str
+    messages: Annotated[list[Message], Field(min_length=1, max_length=1000)]
+    stream: bool | None = False
+    stream_options: StreamOptions | None = None
+    n: Literal[1] | None = None
+    response_format: ResponseFormat | None = None
+    tool_choice: Literal["none", "auto"] | None = None
+    top_k: TopK | None = None
+    profile: str | None = None
+    filters: Filters = Field(default_factory=dict)
+
+    @property
+    def source(self) -> Source:
+        """Raises Problem 404 for an unknown model."""
+        if self.model not in MODELS:
+            raise Problem(404, "There is no such model", f"There are {', '.join(MODELS)}.")
+        return MODELS[self.model]
+
+    @property
+    def wants_usage(self) -> bool:
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+    def question(self) -> tuple[str, list[tuple[str, str]]]:
+        """The question, and the questions and answers before it. Raises Problem 422 without one."""
+        said = [each for each in self.messages if each.role in ("user", "assistant")]
+        if not said or said[-1].role != "user" or not said[-1].text.strip():
+            raise Problem(422, "There is no question", "End messages with a text of role user.")
+        asked = said[-1].text.encode(errors="replace").decode()
+        return asked, list(_pairs(said[:-1]))
+
+
+class Embedding(_Sent):
+    model: str
+    input: Words | Annotated[list[Words], Field(min_length=1, max_length=256)]
+    encoding_format: Literal["float", "base64"] | None = "float"
+    dimensions: int | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        return [self.input] if isinstance(self.input, str) else self.input
+
+
+def _pairs(said: Sequence[Message]) -> Iterator[tuple[str, str]]:
+    """Of each question its answer; what nobody asked for or answered is left out."""
+    asked = ""
+    for message in said:
+        if message.role == "user":
+            asked = message.text
+        elif asked:
+            yield asked, message.text.partition(_NOTES)[0]
+            asked = ""
+
+
+def sources(citations: Sequence[Mapping[str, Any]]) -> str:
+    """The numbered notes below an answer."""
+    return "\n".join([_NOTES, *map(_source, citations)]) if citations else ""
+
+
+def _source(citation: Mapping[str, Any]) -> str:
+    page, lines = citation.get("page"), citation.get("lines")
+    place = f", page {page}" if page else f", lines {lines}" if lines else ""
+    title, document = escaped(str(citation["title"])), code(str(citation["document"]))
+    return f"[{citation['number']}] {title}{escaped(place)} ({document})"

@@ -1,0 +1,254 @@
+"""Documents: which there are, uploading, removing, retrying; passages and original files."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Final, Literal
+
+from fastapi import APIRouter, Form, Query, UploadFile
+from llama_index.core.schema import BaseNode, MetadataMode
+from starlette.responses import FileResponse
+
+from kb.api.dependencies import TheJobs, TheLibrary, TheLimits, TheThreads
+from kb.api.guards.access import Caller, Reading, Writing
+from kb.api.guards.upload_quota import TheQuota, UploadQuota
+from kb.api.plain_json import plain
+from kb.api.problems import Problem, missing
+from kb.api.routes.jobs import job_values
+from kb.document_files import UPLOADS, Library, upload_name
+from kb.indexing.secret_files import HEAD_BYTES, why_secret
+from kb.indexing.walk import may_have_text
+from stores.errors import StoreError
+from stores.jobs import Jobs
+from stores.registry.document_list import ListedDocument
+from stores.registry.document_registry import document_id
+
+router = APIRouter(prefix="/api", tags=["documents"])
+_MOST_CHOICES: Final = 200
+_PIECE: Final = 2**20
+_FILE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"*/*": {}}}}
+_SANDBOX: Final = "sandbox; default-src 'none'"
+_PDF: Final = "application/pdf"
+
+
+@router.get("/documents")
+def documents(
+    caller: Reading,
+    library: TheLibrary,
+    status: Literal["indexed", "failed"] | None = None,
+    root: str | None = None,
+    search: Annotated[str | None, Query(max_length=1000)] = None,
+    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """A page of the files that match, with their states and the reasons of failures."""
+    page, total = library.documents.page(
+        status=status, roots=_roots(caller, root), search=search, offset=offset, limit=limit
+    )
+    return {"documents": [_values(each) for each in page], "total": total, "offset": offset}
+
+
+@router.get("/filters")
+def filters(caller: Reading, library: TheLibrary) -> list[dict[str, Any]]:
+    """The keys by which documents are usually told apart, with the values that there are."""
+    keys = dict.fromkeys((*library.vector_store.filter_keys, "language"))
+    found = [{"key": key, "values": _choices(library, caller, key)} for key in keys]
+    return [each for each in found if each["values"]]
+
+
+def _choices(library: TheLibrary, caller: Caller, key: str) -> list[dict[str, Any]]:
+    """The most frequent values, in their order."""
+    counts = library.documents.values(library.registry.table, key, _roots(caller, None))
+    frequent = sorted(counts, key=lambda value: (-counts[value], str(value)))[:_MOST_CHOICES]
+    return [{"value": value, "documents": counts[value]} for value in sorted(frequent, key=str)]
+
+
+def _roots(caller: Caller, root: str | None) -> list[str] | None:
+    if root is not None:
+        return [root] if caller.sees(root) else []
+    return None if caller.collections is None else list(caller.collections)
+
+
+def _values(document: ListedDocument) -> dict[str, Any]:
+    values: dict[str, Any] = plain(asdict(document))
+    return values
+
+
+@router.post("/documents", status_code=202)
+async def upload(
+    files: list[UploadFile],
+    caller: Writing,
+    library: TheLibrary,
+    jobs: TheJobs,
+    quota: TheQuota,
+    limits: TheLimits,
+    threads: TheThreads,
+    replace: Annotated[bool, Form()] = False,  # noqa: FBT002 - a field of a form
+) -> dict[str, Any]:
+    """Keep files, and have them indexed by the job that is named in the answer.
+
+    Those of kinds without text, as pictures are, and those that hold keys or passwords are
+    `passed_over`; `reasons` says by their names why the latter are.
+    """
+    if not caller.sees(UPLOADS):
+        raise Problem(403, "The key does not allow this", f"It has no collection {UPLOADS}.")
+    named = {_name(each): each for each in files}
+    if len(named) < len(files):
+        raise Problem(422, "Files have the same name", f"There are {', '.join(named)}.")
+    async with limits.uploading(caller):
+        keep = partial(_keep, named, caller, library, jobs, quota, replace=replace)
+        return await threads.uploading.run(keep)
+
+
+def _keep(
+    named: Mapping[str, UploadFile],
+    caller: Caller,
+    library: Library,
+    jobs: Jobs,
+    quota: UploadQuota,
+    *,
+    replace: bool,
+) -> dict[str, Any]:
+    quota.require_failures_left(caller)
+    readable = {name: file for name, file in named.items() if may_have_text(name)}
+    secrets = {
+        name: reason for name, file in readable.items() if (reason := _why_secret(name, file))
+    }
+    readable = {name: file for name, file in readable.items() if name not in secrets}
+    if not readable:
+        told = [f"{name} ({secrets[name]})" if name in secrets else name for name in named]
+        raise Problem(422, "Files of this kind are not read", f"They are {', '.join(told)}.")
+    if not replace:
+        _require_new(library, list(readable))
+    sizes = {document_id(UPLOADS, name): file.size or 0 for name, file in readable.items()}
+    pieces = {name: _pieces(file.file) for name, file in readable.items()}
+    with library.receiving(pieces) as received:
+        try:
+            quota.keep(caller, sizes, partial(received.put, replace=replace))
+        except FileExistsError as error:  # somebody else was quicker
+            raise _taken([Path(error.filename2).name]) from error
+    job = jobs.add(
+        str(library.uploads), root=UPLOADS, only_files=list(readable), asked_by=caller.name
+    )
+    return {
+        "documents": [{"root": UPLOADS, "path": name} for name in readable],
+        "passed_over": [name for name in named if name not in readable],
+        "reasons": secrets,
+        "job": job_values(job),
+    }
+
+
+def _why_secret(name: str, file: UploadFile) -> str | None:
+    """By its own name, and by the one that it would be kept under."""
+    head = file.file.read(HEAD_BYTES)
+    file.file.seek(0)
+    return why_secret(file.filename or "") or why_secret(name, head)
+
+
+def _name(file: UploadFile) -> str:
+    try:
+        return upload_name(file.filename or "")
+    except StoreError as error:
+        raise Problem(422, "The file has no name", "Give each file a name.") from error
+
+
+def _require_new(library: TheLibrary, names: list[str]) -> None:
+    """So that all files of a request are kept, or none."""
+    if there := [name for name in names if (library.uploads / name).exists()]:
+        raise _taken(there)
+
+
+def _taken(names: list[str]) -> Problem:
+    told = f"Set replace to put new ones in the place of {', '.join(names)}."
+    return Problem(409, "There are files of these names", told, more={"paths": names})
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    while piece := file.read(_PIECE):
+        yield piece
+
+
+@router.delete("/documents/{root}/{path:path}")
+def remove(root: str, path: str, caller: Writing, library: TheLibrary) -> dict[str, Any]:
+    """Forget a document; the file of an uploaded one is deleted, any other is left where it is."""
+    document = _document(library, caller, root, path)
+    return {"root": root, "path": path, "file_deleted": library.remove(document)}
+
+
+@router.post("/documents/{root}/{path:path}/retry", status_code=202)
+def retry(
+    root: str, path: str, caller: Writing, library: TheLibrary, jobs: TheJobs, quota: TheQuota
+) -> dict[str, Any]:
+    """Read and index a file again, in the job that is answered."""
+    quota.require_failures_left(caller)
+    file = library.original(_document(library, caller, root, path))
+    if file is None:
+        raise Problem(409, "The file is gone", "Index its directory again to forget it.")
+    return job_values(jobs.add(str(file), retry=True, asked_by=caller.name))
+
+
+@router.get("/documents/{root}/{path:path}/original", responses=_FILE)
+def original(root: str, path: str, caller: Reading, library: TheLibrary) -> FileResponse:
+    """The file itself: PDF and text to look at, anything else to save."""
+    document = _document(library, caller, root, path)
+    file = library.original(document)
+    if file is None:
+        raise Problem(404, "The file is gone")
+    media_type, disposition = _shown_as(document.media_type or "")
+    # In a sandbox some browsers show no PDF, which has no scripts of this origin.
+    policy = "frame-ancestors 'none'" if media_type == _PDF else _SANDBOX
+    return FileResponse(
+        file,
+        media_type=media_type,
+        filename=file.name,
+        content_disposition_type=disposition,
+        headers={"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"},
+    )
+
+
+def _shown_as(media_type: str) -> tuple[str, Literal["inline", "attachment"]]:
+    """Nothing that a browser would run is shown."""
+    if media_type == _PDF:
+        return media_type, "inline"
+    if media_type.startswith("text/") and not {"html", "xml", "javascript"} & set(
+        media_type.removeprefix("text/").replace("+", "-").split("-")
+    ):
+        return "text/plain; charset=utf-8", "inline"
+    return "application/octet-stream", "attachment"
+
+
+def _document(library: TheLibrary, caller: Caller, root: str, path: str) -> ListedDocument:
+    if not caller.sees(root):
+        raise Problem(404, "There is no such document")
+    with missing("document"):
+        return library.documents.one(root, path)
+
+
+@router.get("/chunks/{chunk_id:path}")
+def chunk(
+    chunk_id: str,
+    caller: Reading,
+    library: TheLibrary,
+    around: Annotated[int, Query(ge=0, le=5)] = 1,
+) -> dict[str, Any]:
+    """A stored passage with those around it, its title and place in the document."""
+    passage = library.passage(chunk_id, around)
+    if passage is None or not caller.sees(passage.chunk.metadata.get("root")):
+        raise Problem(404, "There is no such passage")
+    return {
+        **_chunk(passage.chunk),
+        "before": [_chunk(each) for each in passage.before],
+        "after": [_chunk(each) for each in passage.after],
+    }
+
+
+def _chunk(node: BaseNode) -> dict[str, Any]:
+    metadata = node.metadata
+    names = ("root", "path", "title", "headings", "page", "lines")
+    return {
+        "id": node.node_id,
+        **{name: metadata.get(name) for name in names},
+        "text": node.get_content(MetadataMode.NONE),
+        "metadata": metadata,
+    }

@@ -1,0 +1,46 @@
+"""What people say of a search, an answer or a turn."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import Field, model_validator
+
+from kb.api.dependencies import KB
+from kb.api.guards.access import Reading
+from kb.api.problems import missing
+from kb.api.routes.asking import Body
+from kb.api.routes.sessions import of_caller
+
+router = APIRouter(prefix="/api", tags=["feedback"])
+Id = Annotated[str, Field(min_length=1, max_length=190)]
+
+
+class FeedbackBody(Body):
+    """Of a search (`search_id`, and which passage was opened), or of a turn of a session."""
+
+    search_id: Annotated[str, Field(pattern="^[!-~]{1,64}$")] | None = None
+    session_id: Id | None = None
+    turn_id: Id | None = None
+    rating: Literal[1, -1] | None = None
+    comment: Annotated[str, Field(max_length=5000)] = ""
+    clicked: int | Annotated[str, Field(max_length=512)] | None = None
+
+    @model_validator(mode="after")
+    def _is_of_one_thing(self) -> "FeedbackBody":
+        named = self.search_id is not None, self.session_id is not None, self.turn_id is not None
+        of_turn = named == (False, True, True) and self.clicked is None
+        if not of_turn and named != (True, False, False):
+            raise ValueError("give search_id, or session_id and turn_id without clicked")
+        if self.rating is None and not self.comment and self.clicked is None:
+            raise ValueError("give rating, comment or clicked")
+        return self
+
+
+@router.post("/feedback", status_code=204)
+def feedback(body: FeedbackBody, caller: Reading, kb: KB) -> None:
+    """Of the caller's own: what others have asked is not there for them."""
+    about = body.model_dump()
+    if body.session_id is not None:
+        about["session_id"] = of_caller(kb, body.session_id, caller).id
+    with missing("search or passage"):
+        kb.feedback(**about, user=caller.name)

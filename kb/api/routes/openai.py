@@ -1,0 +1,211 @@
+"""The API that clients of OpenAI speak."""
+
+import base64
+import secrets
+import struct
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Request
+from llama_index.core.utils import get_tokenizer
+
+from engines.chat.model_calls import ModelCalls
+from engines.model_errors import model_errors
+from kb.api.answer_events import Answer, asked
+from kb.api.dependencies import KB, TheLimits, TheThreads, TheWork
+from kb.api.guards.access import Caller, Reading
+from kb.api.guards.limits import Limits
+from kb.api.json_filters import metadata_filters
+from kb.api.openai_history import standalone
+from kb.api.openai_messages import EMBEDDING, MODELS, Completion, Embedding, sources
+from kb.api.openapi_description import STREAMED
+from kb.api.problems import Problem, openai_error, problem_of
+from kb.api.routes.asking import require_profile
+from kb.api.sse import as_line
+from kb.app import KnowledgeBase
+from stores.errors import InvalidVector
+
+router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
+_EXTRA = ("citations", "route", "route_reason", "sql", "columns", "rows", "truncated", "errors")
+
+
+@router.get("/models")
+async def models(caller: Reading) -> dict[str, Any]:
+    """A model for each source that the caller may ask, and one that chooses."""
+    data = [
+        {"id": name, "object": "model", "created": 0, "owned_by": "kb"}
+        for name, source in MODELS.items()
+        if caller.may_use(source)
+    ]
+    return {"object": "list", "data": data}
+
+
+@router.get("/models/{name}")
+async def model(name: str, caller: Reading) -> dict[str, Any]:
+    if name not in MODELS or not caller.may_use(MODELS[name]):
+        raise Problem(404, "There is no such model")
+    return {"id": name, "object": "model", "created": 0, "owned_by": "kb"}
+
+
+@router.post("/chat/completions", responses=STREAMED)
+async def completions(
+    body: Completion, request: Request, caller: Reading, kb: KB, limits: TheLimits, work: TheWork
+) -> Any:
+    """Answer the last message; the sources are an extra field, and notes below the text."""
+    reply = _Reply(body, caller, kb, limits)
+    await limits.require_tokens(caller)
+    if body.stream:
+        return work.stream(caller, reply.chunks())
+    return await work.while_connected(request, caller, reply.whole())
+
+
+class _Reply:
+    """One completion, whole or in chunks. Raises Problem for what cannot be answered."""
+
+    def __init__(self, body: Completion, caller: Caller, kb: KnowledgeBase, limits: Limits) -> None:
+        require_profile(kb, body.profile)
+        self._body = body
+        self._source = caller.source(body.source)
+        self._asked, self._past = body.question()
+        self._filters = metadata_filters(body.filters, caller)
+        self._caller = caller
+        self._kb = kb
+        self._limits = limits
+        self._calls = ModelCalls()
+        self._about = {
+            "id": f"chatcmpl-{secrets.token_hex(12)}",
+            "created": int(time.time()),
+            "model": body.model,
+        }
+
+    async def whole(self) -> dict[str, Any]:
+        try:
+            answer = await self._answer()
+            values = await answer.whole()
+        finally:
+            await self._count()
+        text = values["answer"] + sources(values["citations"] or [])
+        message = {"role": "assistant", "content": text}
+        choice = {
+            "index": 0,
+            "message": message,
+            "finish_reason": self._finish_reason,
+            "logprobs": None,
+        }
+        return {
+            **self._about,
+            "object": "chat.completion",
+            "choices": [choice],
+            "usage": self._usage,
+            **_extra(values),
+        }
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        try:
+            answer = await self._answer()
+            async with aclosing(self._told(answer)) as told:
+                async for chunk in told:
+                    yield _data(chunk)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
+            yield _data(openai_error(problem_of(error)))
+        finally:
+            await self._count()
+        yield b"data: [DONE]\n\n"
+
+    async def _told(self, answer: Answer) -> AsyncGenerator[dict[str, Any], None]:
+        yield self._chunk({"role": "assistant", "content": ""})
+        async with aclosing(answer.words()) as words:
+            async for word in words:
+                yield self._chunk({"content": word})
+        values = answer.values()
+        if notes := sources(values["citations"] or []):
+            yield self._chunk({"content": notes})
+        yield self._chunk({}, self._finish_reason) | _extra(values)
+        if self._body.wants_usage:
+            yield self._chunk({}) | {"choices": [], "usage": self._usage}
+
+    def _chunk(self, delta: Mapping[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+        return {**self._about, "object": "chat.completion.chunk", "choices": [choice]}
+
+    async def _answer(self) -> Answer:
+        with self._calls.listening():
+            question = await standalone(self._kb, self._asked, self._past)
+        return await asked(
+            self._kb,
+            question,
+            self._source,
+            top_k=self._body.top_k,
+            filters=self._filters,
+            profile=self._body.profile,
+            user=self._caller.name,
+            calls=self._calls,
+        )
+
+    @property
+    def _finish_reason(self) -> str:
+        return "length" if self._calls.limit else "stop"
+
+    @property
+    def _tokens(self) -> tuple[int, int]:
+        return self._calls.tokens() or (0, 0)
+
+    @property
+    def _usage(self) -> dict[str, int]:
+        prompt, completion = self._tokens
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
+
+    async def _count(self) -> None:
+        await self._limits.count_tokens(self._caller, sum(self._tokens))
+
+
+def _extra(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: values[key] for key in _EXTRA}
+
+
+def _data(value: Mapping[str, Any]) -> bytes:
+    return f"data: {as_line(value)}\n\n".encode()
+
+
+@router.post("/embeddings")
+async def embeddings(
+    body: Embedding, caller: Reading, kb: KB, limits: TheLimits, threads: TheThreads
+) -> dict[str, Any]:
+    """Vectors of the model that the documents are found by."""
+    caller.require("documents")
+    if body.model not in (EMBEDDING, kb.collection.embedding_model):
+        raise Problem(404, "There is no such model", f"The embedding model is {EMBEDDING}.")
+    if body.dimensions not in (None, kb.collection.dimension):
+        raise Problem(422, "The dimensions differ", f"There are {kb.collection.dimension}.")
+    await limits.require_tokens(caller)
+    async with limits.embedding(caller):
+        told = await threads.embedding.run(_embedded, kb, body)
+    await limits.count_tokens(caller, told["usage"]["total_tokens"])
+    return told
+
+
+def _embedded(kb: KnowledgeBase, body: Embedding) -> dict[str, Any]:
+    with model_errors("embedding texts"):
+        vectors = kb.embed_model.get_text_embedding_batch(body.texts)
+    if not np.isfinite(vectors).all():
+        raise InvalidVector("The embedding holds NaN or infinity; the embedding model is at fault.")
+    data = [
+        {"object": "embedding", "index": index, "embedding": _written(vector, body.encoding_format)}
+        for index, vector in enumerate(vectors)
+    ]
+    tokens = sum(len(get_tokenizer()(text)) for text in body.texts)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": data, "model": body.model, "usage": usage}
+
+
+def _written(vector: Sequence[float], encoding: str | None) -> Sequence[float] | str:
+    if encoding != "base64":
+        return vector
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()

@@ -1,0 +1,64 @@
+"""The page to ask in: its files, and Markdown as it shows it."""
+
+import mimetypes
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Request
+from pydantic import Field, field_validator
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from kb.api.dependencies import TheLimits, TheThreads
+from kb.api.guards.access import Reading
+from kb.api.routes.asking import Body, without_halves
+from kb.api.safe_html import as_html
+
+router = APIRouter(tags=["page"])
+mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which browsers refuse
+_FILES: Final = StaticFiles(directory=Path(__file__).parents[2] / "page")
+
+
+_MOST_CHARACTERS: Final = 200_000  # of all texts, which take two seconds at the worst
+
+
+class MarkdownBody(Body):
+    texts: Annotated[list[str], Field(max_length=500)]
+
+    @field_validator("texts")
+    @classmethod
+    def _bounded(cls, texts: list[str]) -> list[str]:
+        if (given := sum(map(len, texts))) > _MOST_CHARACTERS:
+            raise ValueError(f"{given} characters are given; {_MOST_CHARACTERS} are read")
+        return [without_halves(text) for text in texts]
+
+
+@router.get("/", include_in_schema=False)
+async def page(request: Request) -> Response:
+    return await _file("index.html", request)
+
+
+@router.get("/page/{name}", include_in_schema=False)
+async def file(name: str, request: Request) -> Response:
+    return await _file(name, request)
+
+
+@router.post("/api/markdown")
+async def markdown(
+    body: MarkdownBody,
+    caller: Reading,
+    limits: TheLimits,
+    threads: TheThreads,
+) -> dict[str, Any]:
+    """Texts as HTML without scripts, images and links."""
+    await limits.count_characters(caller, sum(map(len, body.texts)))
+    async with limits.rendering(caller):
+        html = await threads.rendering.run(lambda: [as_html(text) for text in body.texts])
+    return {"html": html}
+
+
+async def _file(name: str, request: Request) -> Response:
+    """One of the page; the browser keeps it, and asks each time whether it is still the same."""
+    response = await _FILES.get_response(name, request.scope)
+    response.headers["Cache-Control"] = "no-cache"
+    return response

@@ -1,0 +1,175 @@
+"""Guarded SQL over the business tables."""
+
+import time
+from functools import partial
+from typing import Annotated, Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Query, Request
+from pydantic import Field, model_validator
+from starlette.responses import Response
+
+from engines.chat.model_calls import ModelCalls
+from engines.tables.query_result import as_json
+from kb.answer_json import answer_values
+from kb.api.column_kinds import column_types
+from kb.api.csv_text import as_csv
+from kb.api.dependencies import KB, OneStatement, TheLimits, TheThreads, TheWork
+from kb.api.guards.access import Reading
+from kb.api.routes.asking import Body, Words
+from kb.app import KnowledgeBase
+from stores.binding import parameter_names
+from stores.verified_queries import Value
+
+router = APIRouter(prefix="/api", tags=["tables"])
+Statement = Annotated[str, Field(min_length=1, max_length=20_000)]
+Parameters = Annotated[dict[str, Value], Field(max_length=100)]
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+
+
+class SqlBody(Body):
+    """Either a question, for which SQL is found or written, or a statement of the caller.
+
+    `parameters` are the values of the statement's :names, which are bound.
+    """
+
+    question: Words | None = None
+    sql: Statement | None = None
+    parameters: Parameters = Field(default_factory=dict)
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "SqlBody":
+        if (self.question is None) == (self.sql is None):
+            raise ValueError("give question or sql, and not both")
+        if self.question is not None and self.parameters:
+            raise ValueError("give parameters with sql alone")
+        return self
+
+    @model_validator(mode="after")
+    def _all_are_given(self) -> "SqlBody":
+        given, named = self.parameters, parameter_names(self.sql or "")
+        if given and (missing := [each for each in named if each not in given]):
+            raise ValueError(f"parameters lack {', '.join(missing)}")
+        return self
+
+
+class CsvBody(Body):
+    """With `escape_formulas` no spreadsheet computes a cell; here it is off, for programs."""
+
+    sql: Statement
+    escape_formulas: bool = False
+
+
+@router.post("/sql")
+async def sql(
+    body: SqlBody,
+    request: Request,
+    caller: Reading,
+    kb: KB,
+    limits: TheLimits,
+    work: TheWork,
+    threads: TheThreads,
+) -> dict[str, Any]:
+    """Run a statement under the guard, or answer a question; with `dry_run` nothing runs."""
+    if body.sql is not None:
+        async with limits.statement():
+            return await threads.querying.run(_ran, kb, body.sql, body)
+    await limits.require_tokens(caller)
+    calls = ModelCalls()
+    try:
+        return await work.while_connected(request, caller, _answered(kb, body, calls))
+    finally:
+        await limits.count_tokens(caller, sum(calls.tokens() or (0, 0)))
+
+
+async def _answered(kb: KnowledgeBase, body: SqlBody, calls: ModelCalls) -> dict[str, Any]:
+    make = partial(kb.database_engine, sql_only=body.dry_run)
+    engine = await run_sync(make)
+    with calls.listening():
+        response: Any = await engine.aquery(body.question or "")
+    found = response.metadata
+    types = column_types(found.get("columns") or [], found.get("rows") or [])
+    return {**answer_values(response), "types": types}
+
+
+def _ran(kb: KnowledgeBase, sql: str, body: SqlBody) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "answer": None,
+        "route": "database",
+        "sql": sql,
+        "parameters": body.parameters,
+        "verified": None,
+        "errors": {},
+    }
+    if body.dry_run:
+        kb.tables.check(sql, body.parameters)
+        return {**told, "columns": [], "types": [], "rows": [], "truncated": False}
+    begin = time.perf_counter()
+    result = kb.tables.run(sql, body.parameters)
+    return {
+        **told,
+        "columns": list(result.columns),
+        "types": column_types(result.columns, result.rows),
+        "rows": as_json(result.rows),
+        "truncated": result.truncated,
+        "timings": {"rows": round((time.perf_counter() - begin) * 1000, 1)},
+    }
+
+
+@router.get("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])
+async def sql_csv(
+    sql: Annotated[Statement, Query()],
+    caller: Reading,  # noqa: ARG001 - only keys may read
+    kb: KB,
+    threads: TheThreads,
+    escape_formulas: Annotated[bool, Query()] = True,  # noqa: FBT002 - by its name in an address
+) -> Response:
+    """The rows of a statement as CSV; the header `X-Truncated` says whether there were more.
+
+    With `escape_formulas` an apostrophe stands before each cell that a spreadsheet would compute.
+    """
+    return await threads.querying.run(_csv_file, kb, sql, escape_formulas)
+
+
+@router.post("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])
+async def sql_csv_of_body(
+    body: CsvBody,
+    caller: Reading,  # noqa: ARG001 - only keys may read
+    kb: KB,
+    threads: TheThreads,
+) -> Response:
+    """The same, for programs and for statements that are too long for an address."""
+    return await threads.querying.run(_csv_file, kb, body.sql, body.escape_formulas)
+
+
+def _csv_file(kb: KnowledgeBase, sql: str, escape_formulas: bool) -> Response:  # noqa: FBT001 - as it was asked for
+    result = kb.tables.run(sql)
+    text = as_csv(result.columns, as_json(result.rows), escape_formulas=escape_formulas)
+    headers = {
+        "Content-Disposition": 'attachment; filename="rows.csv"',
+        "X-Truncated": str(result.truncated).lower(),
+    }
+    return Response(text.encode(), media_type="text/csv", headers=headers)
+
+
+@router.get("/tables")
+def tables(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
+    """The tables that may be asked, with their columns and comments."""
+    return [_table(kb, name) for name in sorted(kb.tables.get_usable_table_names())]
+
+
+def _table(kb: KnowledgeBase, name: str) -> dict[str, Any]:
+    table, told = (
+        kb.tables.metadata_obj.tables[name],
+        kb.config.tables.descriptions,
+    )
+    columns = [
+        {
+            "name": column.name,
+            "type": str(column.type),
+            "comment": told.get(f"{name}.{column.name}") or column.comment or "",
+        }
+        for column in table.columns
+    ]
+    return {"name": name, "comment": told.get(name) or table.comment or "", "columns": columns}

@@ -1,0 +1,101 @@
+"""Verified queries: questions whose SQL a person has checked."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from kb.api.dependencies import KB, OneStatement
+from kb.api.guards.access import Caller, Reading, Verifying
+from kb.api.plain_json import without_places
+from kb.api.problems import Problem, missing
+from kb.api.routes.asking import Body
+from kb.verified_query_file import Parameters, QueryName, QuestionText, Sql, new_query, save
+from stores.errors import EngineError
+from stores.verified_queries import Editor
+
+router = APIRouter(prefix="/api/verified", tags=["verified queries"])
+_ON_THIS_MACHINE = "local"  # who calls without a key and does not say who has checked it
+
+
+class VerifiedBody(Body):
+    question: QuestionText
+    sql: Sql
+    name: QueryName | None = None
+    parameters: Parameters = Field(default_factory=dict)
+    verified_by: QueryName | None = None
+    replace: bool = False
+
+
+@router.get("")
+def verified(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
+    """All that count, with who has checked them; `key` is the API key that one belongs to."""
+    return [asdict(each) for each in kb.verified_queries.all()]
+
+
+@router.post("", status_code=201, dependencies=[OneStatement])
+def add(body: VerifiedBody, caller: Verifying, kb: KB) -> dict[str, Any]:
+    """Run a statement, and keep it as verified when that works.
+
+    Who calls with a key has verified it, and else `verified_by`. It is refused when another query
+    has its name, unless it is the caller's own (to a key of scope admin, anybody's) and `replace`
+    is set; when another one answers the question; and when it is the file's.
+    """
+    query = new_query(
+        body.question,
+        body.sql,
+        _verifier(body, caller),
+        datetime.now(UTC).date(),
+        name=body.name,
+        parameters=body.parameters,
+    )
+    queries, matcher, run = (
+        kb.verified_queries,
+        kb.verified_matcher,
+        kb.tables.run,
+    )
+    try:
+        kept, _ = save(queries, matcher, query, run, _editor(caller), replace=body.replace)
+    except EngineError as error:
+        if type(error) is not EngineError:
+            raise
+        raise Problem(422, "The query cannot be kept", without_places(str(error))) from error
+    return asdict(kept)
+
+
+@router.get("/{name:path}/versions")
+def versions(name: str, caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - as above
+    """What was done to a query that was saved, by whom, and how it was then, the first first.
+
+    Also of one that was removed. An older version counts again when it is saved again.
+    """
+    with missing("verified query"):
+        return [asdict(each) for each in kb.verified_queries.versions(name)]
+
+
+@router.delete("/{name:path}", status_code=204)
+def remove(name: str, caller: Verifying, kb: KB) -> None:
+    """Forget one that the caller has saved; to a key of scope admin, one that anybody has.
+
+    Those of a file are removed there.
+    """
+    with missing("verified query"):
+        kb.verified_queries.remove(name, _editor(caller))
+
+
+def _verifier(body: VerifiedBody, caller: Caller) -> str:
+    """Nobody verifies in the name of somebody else."""
+    if caller.name is None:
+        return body.verified_by or _ON_THIS_MACHINE
+    if body.verified_by not in (None, caller.name):
+        told = f"Leave verified_by out: it is {caller.name}, the name of the key."
+        raise Problem(422, "A key verifies in its own name", told)
+    return caller.name
+
+
+def _editor(caller: Caller) -> Editor:
+    if caller.name is None:
+        return Editor(_ON_THIS_MACHINE)
+    return Editor(caller.name, is_key=True, changes_all=caller.may("admin"))

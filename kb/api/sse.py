@@ -1,0 +1,124 @@
+"""Server-sent events from work that goes on whether or not its reader is quick."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+from fastapi import Request
+from pydantic_core import to_json
+from starlette.responses import StreamingResponse
+
+from kb.api.guards.access import Caller
+from kb.api.guards.overload import busy
+from kb.api.problems import Problem
+from stores.errors import TooMuchAtOnce
+
+_PIECES_AHEAD: Final = 64  # of a reader that is slower than the model
+_READER_SECONDS: Final = 60.0  # without reading anything, until their answer is broken off
+_SILENCE: Final = 15.0  # seconds, after which a sign of life keeps proxies from closing
+_ALIVE: Final = b": alive\n\n"
+HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+
+T = TypeVar("T")
+
+
+def event(name: str, data: Any) -> bytes:
+    return f"event: {name}\ndata: {as_line(data)}\n\n".encode()
+
+
+def as_line(data: Any) -> str:
+    return to_json(data, inf_nan_mode="null").decode()
+
+
+class Work:
+    """What is being answered, in tasks of its own.
+
+    A cancelled request cancels its task once: what the task then stores is stored, and a server
+    that stops waits for all of them.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._tasks: dict[asyncio.Task[Any], str | None] = {}
+
+    @property
+    def under_way(self) -> int:
+        return len(self._tasks)
+
+    def begin(self, caller: Caller, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Raises Problem 503 when all are being made, TooMuchAtOnce when the caller has half."""
+        try:
+            self._require_room(caller.name)
+        except BaseException:
+            work.close()
+            raise
+        task = asyncio.create_task(work)
+        self._tasks[task] = caller.name
+        task.add_done_callback(self._tasks.pop)
+        return task
+
+    def _require_room(self, key: str | None) -> None:
+        if len(self._tasks) >= self._most:
+            raise busy(f"{self._most} answers are being made.")
+        of_key = sum(name == key for name in self._tasks.values())
+        if key is not None and of_key >= self._most // 2:
+            raise TooMuchAtOnce(f"{of_key} answers of yours are being made. Wait for them to end.")
+
+    async def finish(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def while_connected(
+        self, request: Request, caller: Caller, work: Coroutine[Any, Any, T]
+    ) -> T:
+        """What `work` returns; when the client goes, it is broken off."""
+        task = self.begin(caller, work)
+        gone = asyncio.create_task(_gone(request))
+        try:
+            await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise Problem(499, "The client has gone")
+            return await task
+        finally:
+            gone.cancel()
+            task.cancel()
+
+    def stream(self, caller: Caller, pieces: AsyncGenerator[bytes, None]) -> StreamingResponse:
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(_PIECES_AHEAD)
+        task = self.begin(caller, _fill(queue, pieces))
+        return StreamingResponse(
+            _emptied(queue, task), media_type="text/event-stream", headers=HEADERS
+        )
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _fill(queue: "asyncio.Queue[bytes | None]", pieces: AsyncGenerator[bytes, None]) -> None:
+    try:
+        async for piece in pieces:
+            async with asyncio.timeout(_READER_SECONDS):
+                await queue.put(piece)
+    finally:
+        await pieces.aclose()
+        with suppress(asyncio.QueueFull):
+            queue.put_nowait(None)
+
+
+async def _emptied(
+    queue: "asyncio.Queue[bytes | None]", task: asyncio.Task[None]
+) -> AsyncIterator[bytes]:
+    try:
+        while not (task.done() and queue.empty()):
+            try:
+                piece = await asyncio.wait_for(queue.get(), _SILENCE)
+            except TimeoutError:
+                piece = _ALIVE
+            if piece is None:
+                return
+            yield piece
+    finally:
+        task.cancel()

@@ -1,0 +1,65 @@
+"""A chat session of a knowledge base, put together."""
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import Any
+
+from llama_index.core.base.base_query_engine import BaseQueryEngine
+
+from engines.chat.chat_session import ChatSession
+from engines.chat.memory import session_memory
+from engines.follow_ups.rewriting import Rewritten, arewritten, rewritten
+from engines.tables.entities import EntityIndex
+from kb.assembly.answering import Asking, answering_engine
+from kb.assembly.components import Parts
+from stores.errors import ConfigError, StoreError
+
+_log = logging.getLogger(__name__)
+
+
+def chat_session(parts: Parts, asking: Asking, user: str | None) -> ChatSession:
+    """The session of `asking`, which need not be there yet. Raises ConfigError."""
+    assert asking.session  # noqa: S101 - the caller names it
+    answering_engine(parts, asking)  # what is wrong with it shows before the first question
+
+    def answering(streaming: bool) -> BaseQueryEngine:  # noqa: FBT001 - the engine's interface
+        return answering_engine(parts, replace(asking, streaming=streaming))
+
+    def rewrite(*asked: Any, **more: Any) -> Rewritten:
+        return rewritten(*asked, llm=parts.llm, entities=_entities(parts), **more)
+
+    async def arewrite(*asked: Any, **more: Any) -> Rewritten:
+        names = await asyncio.to_thread(_entities, parts)
+        return await arewritten(*asked, llm=parts.llm, entities=names, **more)
+
+    return ChatSession(
+        parts.session_store,
+        asking.session,
+        answering=answering,
+        memory=session_memory(
+            asking.session,
+            sessions=parts.session_store,
+            vector_store=parts.memory_store,
+            embed_model=parts.embed_model,
+            llm=parts.llm,
+            token_limit=parts.config.chat.token_limit,
+            user=user,
+            user_memory=parts.config.chat.user_memory,
+        ),
+        llm=parts.llm,
+        rewrite=rewrite,
+        arewrite=arewrite,
+        user=user,
+    )
+
+
+def _entities(parts: Parts) -> EntityIndex | None:
+    """For each question anew: tables that are away now may be there for the next one."""
+    try:
+        return parts.entities
+    except ConfigError:  # without tables there are no names of theirs
+        return None
+    except StoreError as error:
+        _log.warning("A question is read without the names of the tables: %s", error)
+        return None

@@ -1,0 +1,258 @@
+"""Config -> the language model and the embedding model. Nothing here opens a connection."""
+
+import ssl
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.llms.llm import LLM
+
+from engines.search.search_run import VectorWeight
+from kb.config import Config, EmbeddingConfig, LLMConfig, ModelConfig
+from stores.errors import ConfigError
+
+OPENAI_URL = "https://api.openai.com/v1"
+OLLAMA_URL = "http://localhost:11434"
+OPENAI_EMBEDDING = "text-embedding-3-small"
+OLLAMA_EMBEDDING = "nomic-embed-text"
+# The vector leg's share in fusion: the best on SciFact, SQuAD and PIAF together, by `kb eval`. Of
+# models that could not be measured, what a better one than `local` would still not lose by.
+_ENGLISH_MODELS = {"local": 0.2, "wordllama": 0.1}
+_OTHER_MODELS = 0.3
+CONTEXT_WINDOW = 8192  # tokens; asking Ollama for a model's maximum can take all memory
+# Kept connections belong to one event loop; a second asyncio.run() would find them closed.
+_NOT_KEPT = httpx.Limits(max_keepalive_connections=0)
+
+
+def make_llm(config: Config) -> LLM | None:
+    """The LLM of config.llm; None for provider `none`. Raises ConfigError."""
+    llm = config.llm
+    match llm.provider:
+        case "none":
+            return None
+        case "openai":
+            return _openai(llm)
+        case "openai-like":
+            return _openai_like(llm, _required_url(llm, "llm"), api_key=_key(llm) or "none")
+        case "ollama":
+            return _ollama(llm)
+
+
+def make_embedder(config: Config) -> BaseEmbedding:
+    """The embedding model of config.embedding. Raises ConfigError."""
+    embedding = config.embedding
+    match embedding.provider:
+        case "local":
+            return _sentence_model(config)
+        case "wordllama":
+            return _word_vectors(embedding)
+        case "openai":
+            key = _required_key(embedding, "embedding")
+            model, url = embedding.model or OPENAI_EMBEDDING, embedding.base_url or OPENAI_URL
+            return _openai_embedding(embedding, model, url, key)
+        case "openai-like":
+            model = _required_model(embedding, "embedding", OLLAMA_EMBEDDING)
+            url = _required_url(embedding, "embedding")
+            return _openai_embedding(embedding, model, url, _key(embedding) or "none")
+        case "ollama":
+            return _ollama_embedding(embedding)
+
+
+def embedding_identity(config: Config, embed_model: BaseEmbedding) -> str:
+    """What a collection remembers: vectors compare only with those of the same identity."""
+    dimensions = config.embedding.dimensions
+    size = f"@{dimensions}" if dimensions else ""
+    return f"{config.embedding.provider}/{embed_model.model_name}{size}"
+
+
+def vector_weight(embedding: EmbeddingConfig) -> VectorWeight:
+    """What its vectors count for; a model of one's own may know any language."""
+    weight = _ENGLISH_MODELS.get(embedding.provider)
+    if weight is None or embedding.model:
+        return VectorWeight(_OTHER_MODELS)
+    return VectorWeight(weight, languages={"en"})
+
+
+def _openai(llm: LLMConfig) -> LLM:
+    from llama_index.llms.openai import OpenAI  # noqa: PLC0415 - takes seconds to import
+
+    model, key = _required_model(llm, "llm", "gpt-4.1-mini"), _required_key(llm, "llm")
+    url = llm.base_url or OPENAI_URL
+    if llm.context_window:
+        return _openai_like(llm, url, api_key=key, is_function_calling_model=True)
+    try:
+        known = OpenAI(model=model, **_client_settings(llm, url, key))
+        known.metadata  # noqa: B018 - raises for an unknown model
+    except ValueError as error:
+        raise ConfigError(
+            f"llm.model is {model!r}, which kb does not know as a chat model of OpenAI. "
+            "Correct it, or set llm.context_window (in tokens) to use it all the same."
+        ) from error
+    return known
+
+
+def _openai_like(llm: LLMConfig, url: str, *, api_key: str, **options: Any) -> LLM:
+    from llama_index.llms.openai_like import OpenAILike  # noqa: PLC0415 - as above
+
+    model: LLM = OpenAILike(
+        model=_required_model(llm, "llm", "qwen3-8b"),
+        context_window=llm.context_window or CONTEXT_WINDOW,
+        is_chat_model=True,
+        should_use_structured_outputs=True,
+        **_client_settings(llm, url, api_key),
+        **options,
+    )
+    return model
+
+
+def _client_settings(llm: LLMConfig, url: str, api_key: str) -> dict[str, Any]:
+    client, async_client = _openai_clients(llm, url, api_key)
+    return {
+        "api_base": url,
+        "api_key": api_key,
+        "timeout": llm.timeout,
+        "max_retries": 0,
+        "openai_client": client,
+        "async_openai_client": async_client,
+    }
+
+
+def _openai_clients(model: ModelConfig, url: str, api_key: str) -> tuple[Any, Any]:
+    """Clients that retry; LlamaIndex would retry around retries, six requests for two."""
+    import openai  # noqa: PLC0415 - takes a second to import
+
+    settings: dict[str, Any] = {
+        "base_url": url,
+        "api_key": api_key,
+        "timeout": model.timeout,
+        "max_retries": model.max_retries,
+    }
+    http = openai.DefaultHttpxClient(verify=_certificates())
+    async_http = openai.DefaultAsyncHttpxClient(verify=_certificates(), limits=_NOT_KEPT)
+    client = openai.OpenAI(**settings, http_client=http)
+    return client, openai.AsyncOpenAI(**settings, http_client=async_http)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read once: it takes 30 ms, and each client would do it."""
+    return httpx.create_ssl_context()
+
+
+def _ollama(llm: LLMConfig) -> LLM:
+    from llama_index.llms.ollama import Ollama  # noqa: PLC0415 - only for its users
+    from ollama import AsyncClient, Client  # noqa: PLC0415 - as above
+
+    url = llm.base_url or OLLAMA_URL
+    model: LLM = Ollama(
+        model=_required_model(llm, "llm", "qwen3:8b"),
+        base_url=url,
+        context_window=llm.context_window or CONTEXT_WINDOW,
+        client=Client(host=url, timeout=llm.timeout, verify=_certificates()),
+        async_client=AsyncClient(
+            host=url, timeout=llm.timeout, verify=_certificates(), limits=_NOT_KEPT
+        ),
+    )
+    return model
+
+
+def _sentence_model(config: Config) -> BaseEmbedding:
+    from kb.sentence_model import files  # noqa: PLC0415 - ONNX Runtime, only for its users
+    from kb.sentence_model import sentence_embedding as run  # noqa: PLC0415 - ONNX Runtime, only for its users
+
+    if config.embedding.dimensions:
+        raise ConfigError("embedding.dimensions cannot be set for the provider local. Remove it.")
+    if config.embedding.model is None:
+        return run.SentenceModel(directory=files.model_directory(config.cache))
+    directory = config.directory / Path(config.embedding.model).expanduser()
+    if missing := files.missing_from(directory):
+        raise ConfigError(
+            f"embedding.model is {config.embedding.model!r}, but {directory} has no {missing}. "
+            "For the provider local it is a directory, or null for the model of `kb setup`."
+        )
+    name = files.name_of(directory)
+    return run.SentenceModel(directory=directory, users_own=True, model_name=name)
+
+
+def _word_vectors(embedding: EmbeddingConfig) -> BaseEmbedding:
+    from kb.sentence_model import word_vectors  # noqa: PLC0415 - an extra
+
+    if embedding.model:
+        raise ConfigError("embedding.model cannot be set for the provider wordllama. Remove it.")
+    word_vectors.files()
+    match embedding.dimensions:
+        case None:
+            return word_vectors.WordVectors()
+        case 64 | 128 | 256 as dimensions:
+            return word_vectors.WordVectors(dimensions=dimensions)
+    raise ConfigError(
+        f"embedding.dimensions is {embedding.dimensions}; wordllama has 64, 128 or 256."
+    )
+
+
+def _openai_embedding(
+    embedding: EmbeddingConfig, model: str, url: str, api_key: str
+) -> BaseEmbedding:
+    from llama_index.embeddings.openai import OpenAIEmbedding  # noqa: PLC0415 - as above
+
+    embedder: Any = OpenAIEmbedding(
+        model_name=model,  # not `model`, which refuses names that it does not know
+        dimensions=embedding.dimensions,
+        api_base=url,
+        api_key=api_key,
+        timeout=embedding.timeout,
+        max_retries=0,
+    )
+    client, async_client = _openai_clients(embedding, url, api_key)
+    embedder._client, embedder._aclient = client, async_client  # noqa: SLF001 - it has no parameter
+    return cast("BaseEmbedding", embedder)
+
+
+def _ollama_embedding(embedding: EmbeddingConfig) -> BaseEmbedding:
+    from llama_index.embeddings.ollama import OllamaEmbedding  # noqa: PLC0415 - as above
+
+    if embedding.dimensions:
+        raise ConfigError("embedding.dimensions cannot be set for the provider ollama. Remove it.")
+    embedder: BaseEmbedding = OllamaEmbedding(
+        model_name=embedding.model or OLLAMA_EMBEDDING,
+        base_url=embedding.base_url or OLLAMA_URL,
+        client_kwargs={
+            "timeout": embedding.timeout,
+            "limits": _NOT_KEPT,
+            "verify": _certificates(),
+        },
+    )
+    return embedder
+
+
+def _key(model: ModelConfig) -> str | None:
+    return model.api_key.get_secret_value() if model.api_key else None
+
+
+def _required_key(model: ModelConfig, section: str) -> str:
+    key = _key(model)
+    if not key:
+        raise ConfigError(
+            f"{section}.provider is openai, but there is no key. Set the environment variable "
+            f"OPENAI_API_KEY, or {section}.api_key in config.yaml."
+        )
+    return key
+
+
+def _required_url(model: ModelConfig, section: str) -> str:
+    if not model.base_url:
+        raise ConfigError(
+            f"{section}.provider is openai-like, but {section}.base_url is not set. Set it in "
+            "config.yaml, for example to http://localhost:1234/v1, or set OPENAI_API_BASE."
+        )
+    return model.base_url
+
+
+def _required_model(model: ModelConfig, section: str, example: str) -> str:
+    if not model.model:
+        raise ConfigError(
+            f"{section}.model is not set in config.yaml. Name one, for example {example}."
+        )
+    return model.model

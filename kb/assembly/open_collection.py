@@ -1,0 +1,38 @@
+"""Config -> the collection of its embedding model, and the vector store that holds it."""
+
+import sqlalchemy as sa
+from llama_index.core.base.embeddings.base import BaseEmbedding
+
+from engines.model_errors import model_errors
+from kb.assembly.models import embedding_identity
+from kb.config import Config
+from stores.chunks.vector_store import MariaDBVectorStore
+from stores.connection import server_info
+from stores.registry.collection import Collection, open_collection
+from stores.registry.schema import migrate
+
+
+def open_store(
+    engine: sa.Engine, config: Config, embed_model: BaseEmbedding
+) -> tuple[MariaDBVectorStore, Collection]:
+    """The store, its tables up to date. Raises UnsupportedServer or CollectionMismatch."""
+    server_info(engine)
+    migrate(engine)
+    collection = open_collection(
+        engine, embedding_identity(config, embed_model), lambda: _dimension(embed_model)
+    )
+    vector_store = MariaDBVectorStore(
+        engine,
+        collection.chunk_table,
+        embed_dim=collection.dimension,
+        m=16,  # finer than the store's default: embedding takes so much longer than indexing
+        ef_search=128,
+        filter_keys=config.documents.filter_keys,
+    )
+    vector_store.set_up()
+    return vector_store, collection
+
+
+def _dimension(embed_model: BaseEmbedding) -> int:
+    with model_errors("measuring the dimension of the embedding model"):
+        return len(embed_model.get_text_embedding("dimension"))

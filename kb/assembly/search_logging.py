@@ -1,0 +1,88 @@
+"""What is kept of searches in use, and of what people say of them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from engines.search.search_run import Search
+from stores.errors import ConfigError
+from stores.searches.search_log import Hit, LoggedSearch, Rating, SearchLog
+from stores.searches.search_log_writer import SearchLogWriter
+
+
+@dataclass(frozen=True)
+class Said:
+    """What somebody says of a search; `clicked` is the passage that they opened."""
+
+    rating: Rating | None = None
+    comment: str = ""
+    clicked: int | str | None = None
+
+
+def keeping_searches(
+    log: SearchLogWriter,
+    extent: Literal["full", "no-text", "off"],
+    session_id: str | None,
+    user: str | None,
+) -> Callable[..., None]:
+    """What logs the searches of a session and of a user."""
+    return partial(keep_search, log, extent, session_id, user)
+
+
+def keep_search(
+    log: SearchLogWriter,
+    extent: Literal["full", "no-text", "off"],
+    session_id: str | None,
+    user: str | None,
+    search: Search,
+    citations: Iterable[Mapping[str, Any]] = (),
+) -> None:
+    """Log a search, with the numbers under which its answer cites what it found.
+
+    It is written behind the answer, but of a session before.
+    """
+    if extent == "off":
+        return
+    numbers = {each["chunk"]: each["number"] for each in citations}
+    logged = LoggedSearch(
+        id=search.id,
+        profile=search.profile,
+        milliseconds=search.milliseconds,
+        hits=[
+            Hit(each.node_id, each.node.ref_doc_id, each.get_score(), numbers.get(each.node_id))
+            for each in search.passages
+        ],
+        question=search.question if extent == "full" else None,
+        language=search.query.language,
+        kind=search.query.kind,
+        session_id=session_id,
+        user=user,
+    )
+    log.add(logged)
+    if session_id is not None:  # who deletes the session now deletes the search with it
+        log.flush()
+
+
+def keep_feedback(
+    log: SearchLog,
+    said: Said,
+    search_id: str | None,
+    session_id: str | None,
+    turn_id: str | None,
+    user: str | None,
+) -> None:
+    """Raises ConfigError for what makes no sense, StoreError for what is not in the log."""
+    if said.rating not in (1, -1, None):
+        raise ConfigError(f"The rating is {said.rating!r}; 1 is thumbs up and -1 thumbs down.")
+    if said == Said():
+        raise ConfigError("The feedback says nothing. Give rating, comment or clicked.")
+    if search_id is not None and session_id is None and turn_id is None:
+        log.rate(search_id, said.rating, said.comment, said.clicked, user=user)
+    elif search_id is None and session_id and turn_id and said.clicked is None:
+        log.rate_turn(session_id, turn_id, said.rating, said.comment)
+    else:
+        raise ConfigError(
+            "Feedback is of a search (search_id, and what was clicked of it) or of a turn of a "
+            "chat session (session_id and turn_id)."
+        )

@@ -1,0 +1,53 @@
+"""Fetch and start what a configuration needs, so that nothing is downloaded later."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from kb.assembly.open_database import open_database, private_server
+from kb.config import Config
+from stores.connection import server_info
+from stores.errors import ConfigError
+
+Say = Callable[[str], None]
+
+
+def set_up(config: Config, say: Say, *, upgrade: bool = False) -> None:
+    """Make the database and the embedding model ready, side by side; safe to repeat.
+
+    `upgrade` renews the private MariaDB that kb fetched. Raises ConfigError, UnsupportedServer,
+    StoreUnavailable or ModelUnavailable.
+    """
+    if upgrade:
+        _upgrade(config, say)
+    with ThreadPoolExecutor() as pool:
+        steps = [pool.submit(step, config, say) for step in (_set_up_database, _set_up_embedding)]
+    for step in steps:
+        step.result()
+
+
+def _upgrade(config: Config, say: Say) -> None:
+    if config.database.url != "embedded":
+        raise ConfigError(
+            f"database.url is {config.database.url!r}: a server of your own, which kb does not "
+            "renew. Run `kb setup` without --upgrade."
+        )
+    private_server(config).upgrade(say)
+
+
+def _set_up_database(config: Config, say: Say) -> None:
+    engine = open_database(config, say)
+    version = server_info(engine).version.split("-")[0]
+    engine.dispose()
+    if config.database.url == "embedded":
+        say(f"MariaDB {version} runs in {private_server(config).status().data_directory.parent}")
+    else:
+        say(f"MariaDB {version} answers at {engine.url.render_as_string()}")
+
+
+def _set_up_embedding(config: Config, say: Say) -> None:
+    if config.embedding.provider != "local" or config.embedding.model:
+        say(f"Embeddings come from {config.embedding.model or config.embedding.provider}")
+        return
+    from kb.sentence_model import fetch  # noqa: PLC0415 - slow to import; the database goes first
+
+    say(f"The embedding model is in {fetch(config.cache, say)}")

@@ -1,0 +1,143 @@
+"""`kb search` and `kb ask`."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from kb.assembly.answer_sources import Source
+from kb.cli.opening import opened
+from kb.cli.options import AsJson, ConfigPath, Explain, Filters, Profile, Question, TopK
+from kb.cli.program import ExitCode
+from kb.cli.terminal import OUT, printable, waiting
+from kb.filter_options import metadata_filters
+
+if TYPE_CHECKING:
+    from llama_index.core.base.base_query_engine import BaseQueryEngine
+
+
+def search(
+    question: Question,
+    top_k: TopK = None,
+    profile: Profile = None,
+    filters: Filters = None,
+    explain: Explain = False,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Show the passages that match best, by meaning and by words.
+
+    \b
+    kb search "espresso too sour"
+    kb search "returns" --top-k 3 --filter category=policy --filter "date>=2026"
+    kb search "error E31" --profile logs --explain
+    """
+    with opened(config, profile=profile) as knowledge_base:
+        from engines.search.search_run import searches
+
+        with searches() as made:
+            passages = knowledge_base.search(
+                question, top_k, filters=metadata_filters(filters or []), profile=profile
+            )
+    found = made[-1].summary()
+    if as_json:
+        from kb.answer_json import passage_values
+        from kb.cli.print_json import print_json
+
+        values = [passage_values(each) for each in passages]
+        print_json({"search": found, "passages": values} if explain else values)
+    else:
+        from kb.cli.rendering.answers import show_passages, show_search
+
+        show_passages(OUT, passages)
+        if explain or not passages:
+            show_search(OUT, found)
+        elif found["id"]:
+            OUT.print(Text(f"Did it help? kb feedback {found['id']} --up, or --down", "dim"))
+
+
+def ask(
+    question: Question,
+    source: Annotated[Source, typer.Option(help="Where the answer is; auto chooses.")] = "auto",
+    top_k: TopK = None,
+    profile: Profile = None,
+    filters: Filters = None,
+    explain: Explain = False,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Answer from documents, tables or both, and show the evidence.
+
+    \b
+    kb ask "How long can a customer return a machine?"
+    kb ask "Quel était le chiffre d'affaires de 2025 ?"
+    kb ask "What do our three best customers complain about?" --source both
+    kb ask "Which warranty does the Galet have?" --filter language=en --json
+    """
+    options: dict[str, Any] = {
+        "top_k": top_k,
+        "filters": metadata_filters(filters or []),
+        "profile": profile,
+    }
+    with opened(config, profile=profile) as knowledge_base:
+        if OUT.is_terminal and knowledge_base.llm and not as_json:
+            engine = knowledge_base.query_engine(source, **options, streaming=True)
+            _end(_stream(engine, question, explain))
+            return
+        with waiting("Looking for the answer"):
+            response = knowledge_base.ask(question, source, **options)
+    if as_json:
+        from kb.answer_json import answer_values
+        from kb.cli.print_json import print_json
+
+        print_json(answer_values(response))
+    else:
+        _show(str(response.response), response.metadata or {}, explain)
+    _end(response.metadata or {})
+
+
+def _end(metadata: Mapping[str, Any]) -> None:
+    """A source that failed leaves a part of the answer if there was another."""
+    if metadata.get("errors"):
+        has_more = metadata["route"] == "both"
+        raise typer.Exit(ExitCode.PARTLY_DONE if has_more else ExitCode.FAILED)
+
+
+def _stream(engine: "BaseQueryEngine", question: str, explain: bool) -> Mapping[str, Any]:
+    """Words as they come; the citations are known after the last one."""
+    from llama_index.core.base.response.schema import StreamingResponse
+
+    from kb.cli.rendering.answers import wrapped
+
+    with waiting("Looking for the answer"):
+        response = engine.query(question)
+    if not isinstance(response, StreamingResponse):  # nothing was found for the model to read
+        _show(str(response), response.metadata or {}, explain)
+        return response.metadata or {}
+    try:
+        for word in wrapped(response.response_gen, OUT.width):
+            OUT.print(Text(printable(word)), end="", soft_wrap=True)
+    finally:
+        OUT.print()
+    _show_evidence(response.metadata or {}, explain)
+    return response.metadata or {}
+
+
+def _show(text: str, metadata: Mapping[str, Any], explain: bool) -> None:
+    from kb.cli.rendering.answers import show_answer
+
+    show_answer(OUT, text)
+    _show_evidence(metadata, explain, besides=text)
+
+
+def _show_evidence(metadata: Mapping[str, Any], explain: bool, besides: str = "") -> None:
+    from kb.cli.rendering.answers import show_footing, show_search, show_sources
+    from kb.cli.rendering.rows import show_rows
+
+    OUT.print()
+    show_rows(OUT, metadata)
+    show_sources(OUT, metadata["citations"], besides)
+    show_footing(OUT, metadata)
+    if explain and "search" in metadata:
+        show_search(OUT, metadata["search"])

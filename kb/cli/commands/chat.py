@@ -1,0 +1,163 @@
+"""`kb chat`."""
+
+import secrets
+import shlex
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kb.assembly.answer_sources import Source
+from kb.cli.commands.session import checked_id
+from kb.cli.opening import opened
+from kb.cli.options import AsJson, ConfigPath, Filters, Profile
+from kb.cli.program import ExitCode
+from kb.cli.terminal import OUT, counted, one_line, say
+from kb.filter_options import metadata_filters
+from stores.errors import ConfigError, KBError
+
+if TYPE_CHECKING:
+    from kb.app import KnowledgeBase
+    from kb.cli.chat_terminal import Conversation
+
+
+def chat(
+    session: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", callback=checked_id, help="Continue this session, or name a new one."
+        ),
+    ] = None,
+    last: Annotated[bool, typer.Option("--last", help="Continue the last used session.")] = False,
+    source: Annotated[Source, typer.Option(help="Where the answers are.")] = "auto",
+    profile: Profile = None,
+    filters: Filters = None,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Ask one question after another; what was said is remembered.
+
+    Commands such as /sources and /sql are listed by /help. Questions may be piped in, a line each;
+    with --json each is answered by a line of JSON, and commands are refused.
+
+    \b
+    kb chat
+    kb chat --last
+    kb chat --session planning --source database
+    """
+    if session is not None and last:
+        raise typer.BadParameter("give --session or --last, not both")
+    with opened(config, profile=profile) as knowledge_base:
+        from kb.cli.chat_terminal import Conversation
+
+        conversation = Conversation(
+            knowledge_base,
+            _newest(knowledge_base) if last else session or secrets.token_hex(4),
+            source,
+            profile,
+            metadata_filters(filters or []),
+        )
+        is_typed = OUT.is_terminal and sys.stdin.isatty() and not as_json
+        ending = _typed(conversation) if is_typed else _piped(conversation, as_json)
+    raise typer.Exit(ending)
+
+
+def _newest(knowledge_base: "KnowledgeBase") -> str:
+    sessions = knowledge_base.session_store.all(everybody=False, limit=1)
+    if not sessions:
+        raise ConfigError("There is no session to continue. `kb chat` begins one.")
+    return sessions[0].id
+
+
+def _typed(conversation: "Conversation") -> ExitCode:
+    """Until Ctrl-D; what goes wrong is said, and the chat goes on."""
+    from engines.search.profiles import READY
+    from kb.cli.chat_commands import choices
+    from kb.cli.chat_input import typed_lines
+
+    _welcome(conversation)
+    profiles = {**READY, **conversation.knowledge_base.config.profiles}
+    for line in filter(str.strip, typed_lines(choices(profiles))):
+        OUT.print()
+        try:
+            if not _goes_on(conversation, line):
+                break
+        except KeyboardInterrupt:
+            say("Stopped.", "yellow")
+        except KBError as error:
+            say(f"Error: {error}", "red")
+        OUT.print()
+    say(f"Continue with: kb chat --session {shlex.quote(conversation.session_id)}", "dim")
+    return ExitCode.DONE
+
+
+def _piped(conversation: "Conversation", as_json: bool) -> ExitCode:
+    """Every line; the exit code says whether all were answered."""
+    from kb.cli.chat_input import piped_lines
+
+    ending = ExitCode.DONE
+    say(_described(conversation))
+    for line in filter(str.strip, piped_lines(sys.stdin)):
+        try:
+            if as_json:
+                _print_answer(conversation, line)
+            elif not _goes_on(conversation, line, after_answer="\n"):
+                break
+        except KBError as error:
+            ending = ExitCode.FAILED
+            if as_json:
+                _print_error(conversation, line, error)
+            else:
+                say(f"Error: {error}", "red")
+    return ending
+
+
+def _goes_on(conversation: "Conversation", line: str, after_answer: str = "") -> bool:
+    from kb.cli.chat_commands import is_command, run_command
+
+    if is_command(line):
+        return run_command(conversation, line)
+    conversation.show_answer(line)
+    OUT.print(end=after_answer)
+    return True
+
+
+def _print_answer(conversation: "Conversation", question: str) -> None:
+    from kb.answer_json import answer_values
+    from kb.cli.chat_commands import is_command
+    from kb.cli.print_json import print_json
+
+    if is_command(question):
+        raise ConfigError("With --json each line is a question; commands are for a terminal.")
+    turn_id = secrets.token_hex(8)
+    response = conversation.engine.chat(question, turn_id=turn_id)
+    turn = {"session": conversation.session_id, "turn": turn_id, "question": question}
+    standalone = (response.metadata or {}).get("standalone")
+    values = {**turn, "standalone": standalone, **answer_values(response)}
+    print_json(values, indent=None)
+
+
+def _print_error(conversation: "Conversation", question: str, error: KBError) -> None:
+    from kb.cli.print_json import print_json
+
+    values = {"session": conversation.session_id, "question": question, "error": str(error)}
+    print_json(values, indent=None)
+
+
+def _welcome(conversation: "Conversation") -> None:
+    """Where an earlier chat stopped."""
+    from kb.cli.rendering.chat_sessions import show_words
+
+    last = next(conversation.newest_first(), None)
+    if last:
+        show_words(OUT, last)
+        OUT.print()
+    say(f"{_described(conversation)} /help lists the commands.", "dim")
+    OUT.print()
+
+
+def _described(conversation: "Conversation") -> str:
+    """Also tells a name that was mistyped from that of a session."""
+    last = next(conversation.newest_first(), None)
+    asked = counted(last.number, "question") if last else "new"
+    return f"Session {one_line(conversation.session_id)}, {asked}."

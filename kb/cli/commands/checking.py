@@ -1,0 +1,44 @@
+"""`kb status` and `kb doctor`."""
+
+from dataclasses import asdict
+
+import typer
+
+from kb.cli.opening import opened
+from kb.cli.options import AsJson, ConfigPath
+from kb.cli.program import ExitCode
+from kb.cli.terminal import OUT, waiting
+
+
+def status(as_json: AsJson = False, config: ConfigPath = None) -> None:
+    """Show what is indexed, and what failed."""
+    from kb.cli.print_json import print_json
+    from kb.cli.rendering.answers import show_status
+
+    with opened(config) as knowledge_base:
+        state = knowledge_base.status()
+    if as_json:
+        print_json(state)
+    else:
+        show_status(OUT, state)
+
+
+def doctor(as_json: AsJson = False, config: ConfigPath = None) -> None:
+    """Check everything, and say what to change.
+
+    Looks at the configuration, the server, the collection and the models. The exit code is 1 when
+    something fails, 0 when there are only warnings.
+    """
+    with waiting("Looking"):
+        from kb.cli.print_json import print_json
+        from kb.cli.rendering.answers import show_check
+        from kb.doctor import examine
+    checks = []
+    for check in examine(config):
+        checks.append(check)
+        if not as_json:
+            show_check(OUT, check)
+    if as_json:
+        print_json({"checks": [asdict(check) for check in checks]})
+    if any(check.state == "fail" for check in checks):
+        raise typer.Exit(ExitCode.FAILED)

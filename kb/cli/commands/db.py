@@ -1,0 +1,121 @@
+"""`kb db start|stop|status|shell`."""
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from kb.cli.options import AsJson, ConfigPath
+from kb.cli.terminal import OUT, say
+from stores.errors import ConfigError, UnsupportedServer
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from kb.config import Config
+    from stores.private_server import PrivateServer
+
+db = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Start, stop and open the database."
+)
+
+
+@db.command()
+def start(config: ConfigPath = None) -> None:
+    """Start the private MariaDB; other commands do so by themselves."""
+    server = _private_server(_loaded(config))
+    server.fetch(say)
+    server.ensure_running()
+    OUT.print("The private MariaDB runs.")
+
+
+@db.command()
+def stop(config: ConfigPath = None) -> None:
+    """Stop the private MariaDB; the next command starts it again.
+
+    One that does not stop within 20 seconds is killed; it loses nothing that was committed.
+    """
+    was_running = _private_server(_loaded(config)).stop(say)
+    OUT.print("Stopped." if was_running else "It was not running.")
+
+
+@db.command()
+def status(as_json: AsJson = False, config: ConfigPath = None) -> None:
+    """Show whether the server runs, where its data are, and its log."""
+    from kb.cli.print_json import print_json
+    from kb.cli.rendering.answers import show_server
+
+    state = _state(_loaded(config))
+    if as_json:
+        print_json(state)
+    else:
+        show_server(OUT, state)
+
+
+@db.command()
+def shell(config: ConfigPath = None) -> None:
+    """Open an SQL shell on the database; statements may be piped in.
+
+    \b
+    kb db shell
+    echo "SELECT COUNT(*) FROM kb_chunk" | kb db shell
+    """
+    loaded = _loaded(config)
+    url = loaded.database.url
+    if url == "embedded":
+        from kb.assembly.open_database import open_private_database
+
+        open_private_database(loaded, loaded.database.name, say).dispose()
+        command = _private_server(loaded).shell_command(loaded.database.name)
+    else:
+        command = _client(url)
+    sys.stdout.flush()
+    os.execvp(command[0], command)  # noqa: S606 - the command is ours
+
+
+def _loaded(config: "ConfigPath") -> "Config":
+    from kb.config import load_config
+
+    return load_config(config)
+
+
+def _private_server(config: "Config") -> "PrivateServer":
+    from kb.assembly.open_database import private_server
+
+    if config.database.url != "embedded":
+        raise ConfigError(
+            f"database.url is {config.database.url!r}: a server of your own, which kb neither "
+            "starts nor stops. `kb db status` and `kb db shell` work with it."
+        )
+    return private_server(config)
+
+
+def _state(config: "Config") -> dict[str, Any]:
+    if config.database.url == "embedded":
+        from dataclasses import asdict
+
+        return asdict(_private_server(config).status())
+    from stores.connection import make_engine, server_info
+
+    engine = make_engine(config.database.url)
+    version = server_info(engine).version
+    engine.dispose()
+    return {"running": True, "version": version, "url": repr(config.database.url)}
+
+
+def _client(url: "sa.URL") -> list[str]:
+    """The client of this machine; the password goes by the environment."""
+    program = shutil.which("mariadb") or shutil.which("mysql")
+    if program is None:
+        raise UnsupportedServer(
+            "There is no `mariadb` program on PATH. Install MariaDB's client; the package is "
+            "usually named mariadb-client."
+        )
+    os.environ["MYSQL_PWD"] = url.password or ""
+    socket = url.query.get("unix_socket")
+    where = (
+        [f"--socket={socket}"] if socket else [f"--host={url.host}", f"--port={url.port or 3306}"]
+    )
+    return [program, "--no-defaults", *where, f"--user={url.username}", str(url.database or "")]

@@ -1,0 +1,66 @@
+"""`kb demo`: the main job on the sample data."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from kb.cli.commands.indexing import indexed
+from kb.cli.opening import opened
+from kb.cli.terminal import ERR, OUT, command, say
+
+if TYPE_CHECKING:
+    from kb.app import KnowledgeBase
+
+
+def demo() -> None:
+    """See it work, on sample data.
+
+    Sets up, indexes the documents of a small online shop and answers four questions. Takes a
+    minute or two the first time, seconds later. Safe to repeat.
+    """
+    from kb.assembly.setup import set_up
+    from kb.cli.rendering.answers import show_report
+    from kb.sample_shop import QUESTIONS, load_shop, sample_config, sample_directory
+
+    config, file = sample_config(), sample_directory() / "config.yaml"
+    say(f"The documents and the database of a small online shop, in {file.parent / 'data'}")
+    set_up(config, say)
+    load_shop(config)
+    say(f"The shop's tables are in the database {config.tables.database}")
+    with opened(file) as knowledge_base:
+        show_report(ERR, indexed(knowledge_base, prune=True))
+        for question in QUESTIONS:
+            _ask(knowledge_base, question)
+    _say_what_next(file)
+
+
+def _ask(knowledge_base: "KnowledgeBase", question: str) -> None:
+    from kb.cli.rendering.answers import show_answer, show_sources
+    from kb.cli.rendering.rows import show_rows
+
+    response = knowledge_base.ask(question)
+    metadata = response.metadata or {}
+    OUT.print()
+    OUT.print(Text.assemble(("Question: ", "dim"), (question, "bold")))
+    OUT.print()
+    show_answer(OUT, str(response.response))
+    OUT.print()
+    show_rows(OUT, metadata)
+    show_sources(OUT, metadata["citations"], besides=str(response.response))
+
+
+def _say_what_next(file: Path) -> None:
+    kb = command(file)
+    OUT.print()
+    OUT.print(Text("Try next", "bold"))
+    for line in (
+        f'  {kb} ask "How long do I have to send something back?"',
+        f'  {kb} search "espresso too sour" --filter language=en',
+        f'  {kb} ask "Who are our three best customers, and what do they complain about?"',
+        f"  {kb} chat",
+        f"  {kb} status",
+        "With your own documents: kb init, then kb index PATH.",
+        "With a language model (llm in config.yaml), answers are written instead of quoted.",
+    ):
+        OUT.print(line, soft_wrap=True)

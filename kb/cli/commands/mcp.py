@@ -1,0 +1,120 @@
+"""`kb mcp`."""
+
+import logging
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kb.cli.commands.serving import (
+    new_token,
+    require_free,
+    require_key_beyond_loopback,
+    web_address,
+)
+from kb.cli.options import ConfigPath
+from kb.cli.terminal import say
+from stores.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kb.config import Config
+
+_HOST = "127.0.0.1"
+_PORT = 8081
+_GRACE = 60  # seconds that running answers have when the server is to stop
+
+
+def mcp(
+    http: Annotated[
+        bool,
+        typer.Option("--http", help="Serve by streamable HTTP; without it by stdio."),
+    ] = False,
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help=f"Where --http listens.  [default: {_HOST}]"),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=65535, help=f"The port of --http.  [default: {_PORT}]"
+        ),
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Serve AI applications by MCP, the Model Context Protocol.
+
+    \b
+    kb mcp                              # the application starts it so
+    kb mcp --http                       # at http://127.0.0.1:8081/mcp
+    kb mcp --http --host 0.0.0.0        # takes a key: kb key create NAME
+    """
+    if not http and (host or port):
+        raise typer.BadParameter("--host and --port are of --http")
+    try:
+        import mcp_types  # noqa: F401 - the extra is there, or its absence is explained
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"kb mcp needs {error.name}, which is not installed. From a checkout: "
+            "pip install '.[mcp]'"
+        ) from error
+    from kb.config import load_config
+
+    loaded = load_config(config)
+    _log_to_standard_error()
+    if http:
+        has_keys = require_key_beyond_loopback(config, host or _HOST)
+        require_free(host or _HOST, port or _PORT)
+        _serve_http(loaded, host or _HOST, port or _PORT, has_keys=has_keys)
+    else:
+        _serve_stdio(loaded)
+
+
+def _log_to_standard_error() -> None:
+    """Standard output carries the protocol."""
+    style = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=style)
+    for name in ("kb.mcp", "kb.api.problems"):
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+def _serve_stdio(config: "Config") -> None:
+    from kb.mcp.mcp_server import make_server
+    from kb.mcp.shared_knowledge_base import Shared
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # or Ctrl-C would wait for the next line to read
+    make_server(Shared(config)).run()
+
+
+def _serve_http(config: "Config", host: str, port: int, *, has_keys: bool) -> None:
+    import uvicorn
+
+    from kb.api.guards.access import with_token
+    from kb.api.guards.connection_limits import BoundedConnection
+    from kb.mcp.mcp_http import PATH, make_app
+
+    _log_requests()
+    guarded = with_token(config)
+    say(f"Serving MCP at {web_address(host, port)}{PATH} (streamable HTTP). Ctrl-C stops.")
+    if (token := new_token(config, guarded)) and not has_keys:
+        say(f"Applications send the header `Authorization: Bearer {token}`.")
+    uvicorn.run(
+        make_app(guarded, host=host),
+        lifespan="on",
+        http=BoundedConnection,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE,
+    )
+
+
+def _log_requests() -> None:
+    """One JSON line each, on standard output, as `kb serve` does."""
+    log = logging.getLogger("kb.access")
+    log.addHandler(logging.StreamHandler(sys.stdout))
+    log.setLevel(logging.INFO)
+    log.propagate = False

@@ -1,0 +1,269 @@
+"""`kb serve` and `kb key …`."""
+
+import socket
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from kb.cli.opening import opened
+from kb.cli.options import AsJson, ConfigPath
+from kb.cli.terminal import OUT, one_line, say
+from stores.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kb.config import Config
+    from stores.api_keys import ApiKey
+
+key = typer.Typer(help="Keys of the server.", no_args_is_help=True)
+
+
+def serve(
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Where to listen.  [default: serve.host]"),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=65535, help="The port.  [default: serve.port]"),
+    ] = None,
+    processes: Annotated[
+        int, typer.Option(metavar="N", min=1, max=64, help="How many processes serve.")
+    ] = 1,
+    config: ConfigPath = None,
+) -> None:
+    """Serve the knowledge base over HTTP.
+
+    While there is no key, callers need the token of the address that it says.
+
+    \b
+    kb serve
+    kb serve --port 9000
+    kb serve --host 0.0.0.0            # takes a key: kb key create NAME
+    """
+    try:
+        from kb.api.serve import run
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"kb serve needs {error.name}, which is not installed. From a checkout: "
+            "pip install '.[serve]'"
+        ) from error
+    from kb.api.guards.access import with_token
+    from kb.config import load_config
+
+    loaded = load_config(config)
+    address, number = host or loaded.serve.host, port or loaded.serve.port
+    has_keys = require_key_beyond_loopback(config, address)
+    require_free(address, number)
+    guarded = with_token(loaded)
+    where = web_address(address, number)
+    if (token := new_token(loaded, guarded)) and not has_keys:
+        where = f"{where}/?token={token}"
+    say(f"Ask at {where} (the API: /docs). Ctrl-C stops.")
+    with suppress(KeyboardInterrupt):  # the way to stop it, once running answers have ended
+        run(guarded, address, number, processes)
+
+
+def new_token(loaded: "Config", guarded: "Config") -> str | None:
+    """What nobody knows yet; who has set one needs not be told."""
+    if loaded.serve.token or not guarded.serve.token:
+        return None
+    return guarded.serve.token.get_secret_value()
+
+
+def web_address(address: str, port: int) -> str:
+    host = f"[{address}]" if ":" in address else address
+    return f"http://{host}:{port}"
+
+
+def require_free(address: str, port: int) -> None:
+    """What the server itself would find too late, and say in a log."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((address, port))
+        except OSError as error:
+            raise ConfigError(
+                f"Port {port} of {address} cannot be served on: {error.strerror}. Stop what uses "
+                "it, or choose another with --port."
+            ) from error
+
+
+def require_key_beyond_loopback(config: Path | None, address: str) -> bool:
+    """Whether there are keys."""
+    from kb.api.guards.access import LOOPBACK
+    from stores.api_keys import ApiKeys
+
+    with opened(config) as knowledge_base:  # also shows what is wrong before anything is served
+        has_keys = ApiKeys(knowledge_base.engine).any()
+    if address not in LOOPBACK and not has_keys:
+        raise ConfigError(
+            f"{address} can be reached from other machines, and no key guards the server. "
+            "Create one first: kb key create NAME"
+        )
+    return has_keys
+
+
+@key.command()
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
+    scope: Annotated[
+        Literal["read", "write", "admin"],
+        typer.Option(help="read asks; write also uploads; admin also indexes and verifies."),
+    ] = "read",
+    collection: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROOT",
+            help="An indexed directory whose documents the key may see, by its name in `kb status`."
+            " May be repeated.  [default: all]",
+        ),
+    ] = None,
+    only: Annotated[
+        Literal["documents", "tables"] | None,
+        typer.Option(help="What the key may ask from.  [default: both]"),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="May keep verified queries, as admin may.")
+    ] = False,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAYSd|DATE",
+            help="When the key ends: after so many days (30d), or at 00:00 UTC of a day "
+            "(2027-01-31).  [default: never]",
+        ),
+    ] = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Requests a minute.  [default: serve.requests_per_minute]"
+        ),
+    ] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Model tokens a day.  [default: serve.tokens_per_day]"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Make a key, and show it once."""
+    end = _end_of(expires) if expires else None
+    if verify and only == "documents":
+        raise typer.BadParameter("verified queries are of tables: leave out --verify or --only")
+    with opened(config) as knowledge_base:
+        from stores.api_keys import ApiKeys
+
+        _require_roots(collection or [], [root["name"] for root in knowledge_base.registry.roots()])
+        secret = ApiKeys(knowledge_base.engine).create(
+            name,
+            scope,
+            collections=collection or None,
+            only=only,
+            verifies=verify,
+            expires=end,
+            requests_per_minute=rate,
+            tokens_per_day=tokens,
+        )
+    if as_json:
+        from kb.cli.print_json import print_json
+
+        about = {"name": name, "scope": scope, "only": only, "verifies": verify, "expires": end}
+        print_json({**about, "key": secret})
+    else:
+        say(f"The key of {name}, scope {scope}. It is shown this once:")
+        OUT.print(secret, soft_wrap=True, highlight=False, markup=False)
+
+
+def _end_of(expires: str) -> datetime:
+    """Raises BadParameter for what is no number of days, no date, or over."""
+    now = datetime.now(UTC)
+    try:
+        if expires.endswith("d"):
+            end = now + timedelta(days=int(expires[:-1]))
+        else:
+            given = datetime.fromisoformat(expires)
+            end = given if given.tzinfo else given.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(f"--expires is {expires}; give 30d or 2027-01-31") from error
+    if end <= now:
+        raise typer.BadParameter(f"--expires is {expires}, which is over")
+    return end
+
+
+def _require_roots(wanted: list[str], known: list[str]) -> None:
+    if missing := sorted({*wanted} - {*known}):
+        raise ConfigError(
+            f"No indexed directory is named {', '.join(missing)}; there are "
+            f"{', '.join(known) or 'none yet'}. Index it first, or correct --collection."
+        )
+
+
+@key.command("list")
+def list_keys(as_json: AsJson = False, config: ConfigPath = None) -> None:
+    """All keys, without their secrets."""
+    with opened(config) as knowledge_base:
+        from stores.api_keys import ApiKeys
+
+        keys = ApiKeys(knowledge_base.engine).all()
+    if as_json:
+        from dataclasses import asdict
+
+        from kb.cli.print_json import print_json
+
+        print_json([asdict(each) for each in keys])
+        return
+    for each in keys:
+        OUT.print(_described(each), soft_wrap=True, highlight=False, markup=False)
+
+
+def _described(key: "ApiKey") -> str:
+    roots = ", ".join(key.collections) if key.collections else "all documents"
+    limits = [
+        f"{limit} {what}"
+        for limit, what in (
+            (key.requests_per_minute, "requests a minute"),
+            (key.tokens_per_day, "tokens a day"),
+        )
+        if limit
+    ]
+    about = [
+        *(key.name, key.scope),
+        *(["verifies"] if key.verifies else []),
+        *([f"{key.only} only"] if key.only else []),
+        *([] if key.only == "tables" else [roots]),
+        *limits,
+        *_states(key),
+    ]
+    return one_line(" · ".join(about))
+
+
+def _states(key: "ApiKey") -> list[str]:
+    states = [f"since {key.created:%Y-%m-%d}"]
+    if key.expires:
+        states.append(
+            f"{'expired' if key.is_expired else 'until'} {key.expires:%Y-%m-%d %H:%M} UTC"
+        )
+    return [f"revoked {key.revoked:%Y-%m-%d}"] if key.revoked else states
+
+
+@key.command()
+def revoke(name: Annotated[str, typer.Argument(metavar="NAME")], config: ConfigPath = None) -> None:
+    """Refuse a key from now on."""
+    with opened(config) as knowledge_base:
+        from stores.api_keys import ApiKeys
+        from stores.verified_queries import VerifiedQueries
+
+        ApiKeys(knowledge_base.engine).revoke(name)
+        left = [each.name for each in VerifiedQueries(knowledge_base.engine) if each.key == name]
+    say(f"The key of {name} is of no use any more.")
+    if left:
+        say(
+            f"Queries that it has verified still answer: {', '.join(left)}. "
+            "`kb sql --remove NAME` removes one."
+        )

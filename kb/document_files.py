@@ -1,0 +1,152 @@
+"""The documents of a knowledge base one by one: where they are, what is around a passage."""
+
+import os
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from llama_index.core.schema import BaseNode
+from llama_index.core.vector_stores.types import VectorStoreQuery
+
+from kb.indexing.walk import storable
+from stores.chunks.vector_store import MariaDBVectorStore
+from stores.errors import StoreError
+from stores.registry.document_list import DocumentList, ListedDocument
+from stores.registry.document_registry import DocumentRegistry
+
+UPLOADS: Final = "uploads"  # the name of the root that holds what was uploaded
+_NAME_BYTES: Final = 200
+_MOST_CHUNKS: Final = 10_000  # of a document that is read whole
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A chunk with those before and after it, in the order of the document."""
+
+    chunk: BaseNode
+    before: list[BaseNode]
+    after: list[BaseNode]
+
+
+@dataclass(frozen=True)
+class Library:
+    """`uploads` is the directory of the root of that name."""
+
+    registry: DocumentRegistry
+    vector_store: MariaDBVectorStore
+    uploads: Path
+
+    @property
+    def documents(self) -> DocumentList:
+        return DocumentList(self.registry.engine)
+
+    def passage(self, chunk_id: str, around: int) -> Passage | None:
+        """None when there is no chunk of that id."""
+        chunk = self._chunk(chunk_id)
+        if chunk is None:
+            return None
+        before = self._from(chunk, around, backwards=True)
+        return Passage(chunk, before[::-1], self._from(chunk, around, backwards=False))
+
+    def chunks(self, document: ListedDocument) -> list[BaseNode]:
+        """All of a document, in its order."""
+        everything = VectorStoreQuery(doc_ids=[document.id], similarity_top_k=_MOST_CHUNKS)
+        return list(self.vector_store.query(everything).nodes or ())
+
+    def original(self, document: ListedDocument) -> Path | None:
+        """The file itself; None when it is gone, or not inside its indexed directory."""
+        directory = self.registry.root_path(document.root)
+        if directory is None:
+            return None
+        root = Path(directory).resolve()
+        file = (root / document.path).resolve()
+        return file if file.is_relative_to(root) and file.is_file() else None
+
+    def remove(self, document: ListedDocument) -> bool:
+        """Forget a document; whether its file went too, which only what was uploaded does."""
+        file = self.original(document) if document.root == UPLOADS else None
+        self.registry.remove(document.id, file)
+        return file is not None
+
+    @contextmanager
+    def receiving(self, files: Mapping[str, Iterable[bytes]]) -> Iterator["ReceivedFiles"]:
+        """Write uploaded files, whole or not at all; those that are put there stay.
+
+        An exception takes back what was new. Raises StoreError for a name of which nothing can be
+        kept, OSError.
+        """
+        self.uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", suffix=".part", dir=self.uploads) as directory:
+            parts = {}
+            for name, pieces in files.items():
+                descriptor, unfinished = tempfile.mkstemp(dir=directory)
+                with os.fdopen(descriptor, "wb") as target:
+                    target.writelines(pieces)
+                parts[self.uploads / upload_name(name)] = Path(unfinished)
+            received = ReceivedFiles(parts)
+            try:
+                yield received
+            except BaseException:
+                received.take_back()
+                raise
+
+    def _chunk(self, chunk_id: str) -> BaseNode | None:
+        return next(iter(self.vector_store.get_nodes([chunk_id])), None)
+
+    def _from(self, chunk: BaseNode, steps: int, *, backwards: bool) -> list[BaseNode]:
+        found: list[BaseNode] = []
+        for _ in range(steps):
+            near = chunk.prev_node if backwards else chunk.next_node
+            following = self._chunk(near.node_id) if near else None
+            if following is None:
+                break
+            found.append(chunk := following)
+        return found
+
+
+@dataclass(frozen=True)
+class ReceivedFiles:
+    """Uploaded files that are whole; `parts` says where they are, by where they are to be."""
+
+    parts: Mapping[Path, Path]
+
+    def put(self, *, replace: bool) -> None:
+        """Once or again: all of them, or none when there is one of a name.
+
+        Raises FileExistsError, and OSError.
+        """
+        try:
+            for file, part in self.parts.items():
+                if not replace and not _is_same(file, part):
+                    os.link(part, file)
+                elif replace and part.exists():
+                    part.replace(file)
+        except OSError:
+            self.take_back()
+            raise
+
+    def take_back(self) -> None:
+        """What was put where nothing was."""
+        for file, part in self.parts.items():
+            if _is_same(file, part):
+                file.unlink()
+
+
+def _is_same(file: Path, part: Path) -> bool:
+    return file.exists() and part.exists() and file.samefile(part)
+
+
+def upload_name(name: str) -> str:
+    """The last part of a name, without what hides a file or cannot be shown."""
+    last = storable(name.replace("\\", "/").rsplit("/", 1)[-1])
+    visible = "".join(each for each in last if unicodedata.category(each)[0] != "C")
+    stem, dot, ending = visible.strip(" .").rpartition(".")
+    stem, ending = (stem, dot + ending) if dot else (ending, "")
+    kept = stem.encode()[: _NAME_BYTES - len(ending.encode())].decode(errors="ignore").rstrip()
+    if not kept or len(ending.encode()) > _NAME_BYTES // 2:
+        raise StoreError(f"{name!r} does not name a file. Give it a name with letters.")
+    return kept + ending

@@ -1,0 +1,209 @@
+"""Questions through the database engine; what its SQL finds, against what the gold SQL finds."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+from llama_index.core.base.base_query_engine import BaseQueryEngine
+from llama_index.core.llms.llm import LLM
+
+from engines.tables.guarded_database import GuardedDatabase
+from engines.tables.query_result import QueryResult
+from engines.tables.tables_engine import DatabaseQueryEngine
+from kb.app import KnowledgeBase
+from kb.evaluation.corpus import OnProgress
+from kb.evaluation.gold_model import GOLD, GoldModel
+from kb.evaluation.labelled import BadQuestions
+from kb.evaluation.sql_questions import SQLQuestion, SQLSet
+from kb.evaluation.sql_results import Expected, Judgement, expected, judge
+from stores.errors import ConfigError, ModelUnavailable, QueryFailed, UnsafeQuery
+from stores.evaluations import EvaluationRun, Evaluations
+
+Verdict = Literal[Judgement, "refused", "failed", "no_answer"]
+VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
+PROFILE: Final = "sql"  # among runs that are named by the profile of their search
+
+
+@dataclass(frozen=True)
+class SQLPlan:
+    """With `gold`, every accepted statement is asked for in the place of a model's."""
+
+    gold: bool = False
+    limit: int | None = None
+    save: bool = True
+
+
+@dataclass(frozen=True)
+class SQLAnswer:
+    """`sql` is what ran or was tried last; `ms` from the question to the rows."""
+
+    id: str
+    question: str
+    verdict: Verdict
+    sql: str | None
+    error: str | None
+    repairs: int
+    ms: float
+
+
+@dataclass(frozen=True)
+class SQLOutcome:
+    """`run` is its number when it was stored."""
+
+    model: str
+    figures: Mapping[str, float]
+    answers: Sequence[SQLAnswer]
+    run: int | None = None
+
+
+def evaluate_sql(
+    knowledge_base: KnowledgeBase,
+    asked: SQLSet,
+    plan: SQLPlan,
+    on_progress: OnProgress = lambda *_: None,
+) -> SQLOutcome:
+    """Each question asked of the tables that are configured, one after the other.
+
+    Raises BadQuestions, ConfigError, ModelUnavailable, StoreError.
+    """
+    questions = asked.sample(plan.limit)
+    model = GOLD if plan.gold else _model(knowledge_base).metadata.model_name
+    accepted = {each.gold: _accepted(knowledge_base.tables, each, plan) for each in questions}
+    answers: list[SQLAnswer] = []
+    cases = list(_cases(knowledge_base, questions, plan))
+    for question, engine in cases:
+        on_progress("Asking the tables", len(answers), len(cases))
+        asking = _Asking(knowledge_base.tables, engine, accepted[question.gold])
+        answers.append(asking.answer(question, must_answer=not answers))
+    outcome = SQLOutcome(model, _figures(answers), answers)
+    return replace(outcome, run=_stored(knowledge_base, asked, outcome)) if plan.save else outcome
+
+
+def _model(knowledge_base: KnowledgeBase) -> LLM:
+    if knowledge_base.llm is None:
+        raise ConfigError(
+            "Scoring a model's SQL takes a language model, and llm.provider is none. Set "
+            "llm.provider and llm.model in config.yaml, or check the rest with --gold."
+        )
+    return knowledge_base.llm
+
+
+def _cases(
+    knowledge_base: KnowledgeBase, questions: Sequence[SQLQuestion], plan: SQLPlan
+) -> Iterator[tuple[SQLQuestion, BaseQueryEngine]]:
+    if not plan.gold:
+        engine = _engine(knowledge_base, _model(knowledge_base))
+        yield from ((question, engine) for question in questions)
+        return
+    for question in questions:
+        for number, statement in enumerate(question.gold, start=1):
+            each = replace(question, id=f"{question.id}/{number}")
+            yield each, _engine(knowledge_base, GoldModel(statement=statement))
+
+
+def _engine(knowledge_base: KnowledgeBase, llm: LLM) -> BaseQueryEngine:
+    """Without verified queries, whose SQL is not the model's, and without a written answer."""
+    return DatabaseQueryEngine(
+        knowledge_base.tables,
+        llm=llm,
+        embed_model=knowledge_base.embed_model,
+        synthesize_response=False,
+    )
+
+
+def _accepted(tables: GuardedDatabase, question: SQLQuestion, plan: SQLPlan) -> list[Expected]:
+    """What the gold statements find; those that do not run are left out."""
+    found, reason = [], ""
+    for sql in question.gold:
+        try:
+            result = tables.run(sql)
+        except (UnsafeQuery, QueryFailed) as error:
+            reason = str(error)
+            continue
+        if result.truncated:
+            raise BadQuestions(
+                f"The gold SQL of {question.id} finds more than {len(result.rows)} rows, which "
+                "cannot be compared. Raise tables.row_limit."
+            )
+        found.append(expected(sql, result))
+    if not found and not plan.gold:
+        raise BadQuestions(f"No gold SQL of {question.id} runs on these tables: {reason}")
+    return found
+
+
+@dataclass(frozen=True)
+class _Asking:
+    tables: GuardedDatabase
+    engine: BaseQueryEngine
+    accepted: Sequence[Expected]
+
+    def answer(self, question: SQLQuestion, *, must_answer: bool) -> SQLAnswer:
+        """A model that fails loses the question, but for one that `must_answer`, which raises."""
+        since = time.perf_counter()
+        try:
+            metadata: Mapping[str, Any] = self.engine.query(question.text).metadata or {}
+        except ModelUnavailable as error:
+            if must_answer:
+                raise
+            metadata = {"sql": None, "attempts": [], "errors": {"model": str(error)}}
+        attempts = metadata["attempts"]
+        return SQLAnswer(
+            id=question.id,
+            question=question.text,
+            verdict=self._verdict(metadata),
+            sql=metadata["sql"] or (attempts[-1]["sql"] if attempts else None),
+            error=next(iter(metadata["errors"].values()), None),
+            repairs=len(attempts) - bool(metadata["errors"] and attempts),
+            ms=round((time.perf_counter() - since) * 1000, 1),
+        )
+
+    def _verdict(self, metadata: Mapping[str, Any]) -> Verdict:
+        if metadata["errors"]:
+            refused = metadata["attempts"] and self._is_refused(metadata["attempts"][-1]["sql"])
+            return "refused" if refused else "failed"
+        if not metadata["sql"]:
+            return "no_answer"
+        rows = [tuple(row) for row in metadata["rows"]]
+        found = QueryResult(tuple(metadata["columns"]), rows, metadata["truncated"])
+        verdicts = [judge(found, each) for each in self.accepted]
+        return min(verdicts, key=VERDICTS.index, default="wrong")
+
+    def _is_refused(self, sql: str) -> bool:
+        try:
+            self.tables.check(sql)
+        except UnsafeQuery:
+            return True
+        return False
+
+
+def _figures(answers: Sequence[SQLAnswer]) -> dict[str, float]:
+    counts = Counter(each.verdict for each in answers)
+    times = [each.ms for each in answers]
+    return {
+        "questions": len(answers),
+        **{verdict: counts[verdict] for verdict in VERDICTS},
+        "share_right": counts["right"] / len(answers),
+        "repairs": sum(each.repairs for each in answers),
+        "p50_ms": float(np.percentile(times, 50)),
+        "p95_ms": float(np.percentile(times, 95)),
+    }
+
+
+def _stored(knowledge_base: KnowledgeBase, asked: SQLSet, outcome: SQLOutcome) -> int:
+    scores = {
+        each.id: {each.verdict: 1.0, "repairs": float(each.repairs), "ms": each.ms}
+        for each in outcome.answers
+    }
+    run = EvaluationRun(
+        set_name=asked.name,
+        set_hash=asked.digest,
+        cutoff=0,
+        profile=PROFILE,
+        settings={"llm": outcome.model, "tables": list(knowledge_base.config.tables.include)},
+        embedding_model=knowledge_base.collection.embedding_model,
+        metrics=outcome.figures,
+    )
+    return Evaluations(knowledge_base.engine).add(run, scores)

@@ -1,0 +1,64 @@
+"""`--filter category=faq` as LlamaIndex's metadata filters."""
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from llama_index.core.vector_stores import MetadataFilters
+
+_FILTER = re.compile(
+    r"\s*(?P<key>[^=!<>~]*[^=!<>~\s])\s*(?P<operator>!=|>=|<=|==?|>|<|~)"
+    r"\s*(?P<value>[^=<>~\s].*?)\s*",
+    re.DOTALL,
+)
+_OPERATORS = {
+    **dict.fromkeys(("=", "==", "!="), ("==", "contains")),  # lists match by what they hold
+    "~": ("text_match_insensitive",),
+}
+
+
+class Comparison(NamedTuple):
+    key: str
+    operator: str
+    value: str
+
+
+def parsed(text: str) -> Comparison | None:
+    found = _FILTER.fullmatch(text)
+    return Comparison(**found.groupdict()) if found else None
+
+
+def metadata_filters(filters: Iterable[str]) -> "MetadataFilters | None":
+    """All of them must match; None when there are none."""
+    from llama_index.core.vector_stores import MetadataFilters  # noqa: PLC0415 - `kb --help` is quick
+
+    conditions = [_condition(each) for each in map(parsed, filters) if each]
+    return MetadataFilters(filters=list(conditions)) if conditions else None
+
+
+def _condition(comparison: Comparison) -> "MetadataFilters":
+    from llama_index.core.vector_stores import FilterCondition, MetadataFilter, MetadataFilters  # noqa: PLC0415 - `kb --help` is quick
+
+    key, operator, text = comparison
+    values = [text] if operator == "~" else _readings(text)
+    tests = [
+        MetadataFilter.from_dict({"key": key, "operator": each, "value": value})
+        for each in _OPERATORS.get(operator, (operator,))
+        for value in values
+    ]
+    condition = FilterCondition.NOT if operator == "!=" else FilterCondition.OR
+    return MetadataFilters(filters=list(tests), condition=condition)
+
+
+def _readings(text: str) -> list[str | float]:
+    """What a value may mean: 2 the text and the number, "2" in quotes only the text."""
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return [text[1:-1]]
+    if text in ("true", "false"):
+        return [text, int(text == "true")]
+    if re.fullmatch(r"-?\d+", text):
+        return [text, int(text)]
+    if re.fullmatch(r"-?\d*\.\d+", text):
+        return [text, float(text)]
+    return [text]

@@ -1,0 +1,391 @@
+"""Index a directory: what changed is read, split, embed and written, one document at a time."""
+
+import hashlib
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from llama_index.core.schema import TextNode
+
+from kb.indexing.document import ReadDocument, UnreadableFile, UnreadableNow
+from kb.indexing.embed import ChunkEmbedder
+from kb.indexing.report import IndexReport, Progress, Tally
+from kb.indexing.secret_files import HEAD_BYTES, OwnFiles, why_secret, why_secret_file
+from kb.indexing.split import EMBEDDED_KEYS, split
+from kb.indexing.walk import Found, FoundFile, PassedOver, Skipped, storable, walk
+from kb.indexing.worker import ReadWorker
+from stores.errors import RootConflict, StoreError, StoreUnavailable
+from stores.registry.document_registry import (
+    DocumentRegistry,
+    IndexedDocument,
+    KnownDocument,
+    document_id,
+)
+
+# Part of every content hash: raise it when reading or splitting changes what a file yields.
+_PIPELINE = b"4"
+_CHUNKS_A_GROUP = 64  # a call to the embedding model; written together, so that progress shows
+_FILES_AHEAD = 4
+_ROOT_CHARACTERS = 190
+
+_TOO_MANY_FAILURES = "it was not read, as too many of these files cannot be read"
+
+_Read = Callable[[Path], Future[ReadDocument]]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How much of a directory is looked at.
+
+    `only` are names of files in it, None for all. `retry` reads what could not be read before
+    though it did not change. After `most_failures` no more files are read.
+    """
+
+    only: Sequence[str] | None = None
+    retry: bool = False
+    most_failures: int | None = None
+
+
+EVERYTHING: Final = Scope()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What is indexed under which name: a directory, or a file or directory below it."""
+
+    root: str
+    directory: Path
+    named: Path  # the directory as the user calls it, which may be a link
+    part: Path | None = None
+    only: Sequence[str] | None = None
+
+    @property
+    def prefix(self) -> str:
+        """What the paths of this part begin with, below the root."""
+        if self.part is None or not self.part.is_dir():
+            return ""
+        return storable(self.part.relative_to(self.directory).as_posix()) + "/"
+
+    @property
+    def is_one_file(self) -> bool:
+        return self.part is not None and not self.part.is_dir()
+
+    def walk(self, own: OwnFiles) -> Iterator[Found]:
+        if self.only is None:
+            yield from map(self._below_root, walk(self.part or self.directory, own))
+        for name in self.only or ():
+            yield from self._walk_one(name, own)
+
+    def _walk_one(self, name: str, own: OwnFiles) -> Iterator[Found]:
+        file = self.directory / name
+        try:
+            if file.is_symlink():
+                yield Skipped(name, "it is a link")
+            else:
+                yield from walk(file, own)
+        except UnreadableFile as error:  # it is gone again
+            yield Skipped(name, str(error))
+
+    def _below_root(self, found: Found) -> Found:
+        if self.is_one_file and self.part:
+            relative = storable(self.part.relative_to(self.directory).as_posix())
+        else:
+            relative = (self.prefix + found.relative).rstrip("/")
+        return replace(found, relative=relative)
+
+
+@dataclass(frozen=True)
+class Indexer:
+    """Indexes directories into one registry with one embedding model."""
+
+    registry: DocumentRegistry
+    embedder: ChunkEmbedder
+    on_progress: Callable[[Progress], None] = lambda _: None
+    say: Callable[[str], None] = lambda _: None
+    own: OwnFiles = field(default_factory=OwnFiles)
+
+    def index(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        prune: bool = False,
+        scope: Scope = EVERYTHING,
+    ) -> IndexReport:
+        """Bring the root up to date with the directory (or the one file) at `path`.
+
+        Raises RootConflict, ModelUnavailable or StoreUnavailable; what was written until then
+        stays, and the next run goes on from there.
+        """
+        started = time.monotonic()
+        place = self._place(Path(os.path.abspath(path)), name)  # noqa: PTH100 - drops `..`, keeps links
+        place = replace(place, only=scope.only)
+        tally = Tally(self.on_progress)
+        with self.registry.indexing(place.root, self._waiting(place.root)) as still_alone:
+            self._claim(place)
+            known = self.registry.known(place.root)
+            run = _Run(self.registry, self.embedder, place, scope, known, tally)
+            run.index(self.own, prune=prune, still_alone=still_alone)
+        return tally.report(time.monotonic() - started)
+
+    def _place(self, path: Path, name: str | None) -> _Place:
+        """What a known root already holds stays a part of it; anything else is its own root."""
+        inside = path.resolve()
+        if not name and (above := self._root_holding(path, inside)):
+            return above
+        if path.is_dir():
+            return _Place(_root_name(name or path.name), inside, path)
+        return _Place(_root_name(name or path.parent.name), inside.parent, path.parent, inside)
+
+    def _root_holding(self, path: Path, inside: Path) -> _Place | None:
+        """The root that has indexed from this folder before; a second copy would answer twice."""
+        roots = {Path(each["path"]): str(each["name"]) for each in self.registry.roots()}
+        folder = inside if inside.is_dir() else inside.parent
+        for named, root in roots.items():
+            directory = named.resolve()
+            if path in roots or directory not in inside.parents:
+                continue
+            below = folder.relative_to(directory).as_posix()
+            prefix = "" if below == "." else storable(below) + "/"
+            if any(known.startswith(prefix) for known in self.registry.known(root)):
+                return _Place(root, directory, named, inside)
+        return None
+
+    def _waiting(self, root: str) -> Callable[[], None]:
+        messages = [f"Another run is indexing {root!r}; waiting until it is done."]
+        return lambda: self.say(messages.pop()) if messages else None
+
+    def _claim(self, place: _Place) -> None:
+        last, here = self.registry.root_path(place.root), storable(str(place.named))
+        if last and last != here and Path(last).is_dir():
+            raise RootConflict(
+                f"{place.root!r} is already the name of {last}. Give {here} another name: "
+                f"kb index {here} --name NAME"
+            )
+        self.registry.set_root(place.root, here)
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """A file whose content is not what the registry holds."""
+
+    file: FoundFile
+    content_hash: str
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class _Split:
+    """A file read and split, waiting for its embeddings."""
+
+    document: IndexedDocument
+    chunks: list[TextNode]
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run over one root."""
+
+    registry: DocumentRegistry
+    embedder: ChunkEmbedder
+    place: _Place
+    scope: Scope
+    known: dict[str, KnownDocument]
+    tally: Tally
+
+    @property
+    def root(self) -> str:
+        return self.place.root
+
+    def index(self, own: OwnFiles, *, prune: bool, still_alone: Callable[[], bool]) -> None:
+        found = list(self.place.walk(own))
+        files = [each for each in found if isinstance(each, FoundFile)]
+        self.tally.begin(len(found))
+        self.tally.hard_linked += _hard_linked(files)
+        for each in found:
+            if isinstance(each, Skipped):
+                self._fail(each.relative, each.reason)
+            elif isinstance(each, PassedOver):
+                self._pass_over(each.relative, each.reason)
+        with _reading() as read:
+            for group in _grouped(self._documents(self._changed(files), read)):
+                self._write(group)
+        if not self.place.is_one_file and self.place.only is None:
+            self._forget(found, prune=prune and still_alone())
+
+    def _changed(self, files: Iterable[FoundFile]) -> Iterator[_Changed]:
+        for file in files:
+            last = self.known.get(file.relative)
+            try:
+                content_hash, secret = _look_into(file.path)
+            except OSError as error:
+                self._fail(file.relative, f"cannot be read: {error.strerror}")
+                continue
+            if secret:
+                self._pass_over(file.relative, secret)
+            elif last and last.is_current(content_hash):
+                self.tally.keep()
+            elif last and last.has_failed(content_hash) and not self.scope.retry:
+                self.tally.leave_unread(file.relative, last.reason or "")
+            else:
+                yield _Changed(file, content_hash, is_new=not (last and last.stored))
+
+    def _documents(self, changed: Iterator[_Changed], read: _Read) -> Iterator[_Split]:
+        """Read a few files ahead, so that parsing and embedding overlap."""
+        for each, reading in _ahead(self._readable(changed), read):
+            try:
+                yield self._split(each, reading.result())
+            except (UnreadableNow, OSError) as error:
+                self._fail(each.file.relative, str(error))
+            except UnreadableFile as error:
+                self._fail(each.file.relative, str(error), each.content_hash)
+
+    def _readable(self, changed: Iterator[_Changed]) -> Iterator[_Changed]:
+        most = self.scope.most_failures
+        for each in changed:
+            if most is not None and len(self.tally.failed) >= most:
+                self._fail(each.file.relative, _TOO_MANY_FAILURES)
+            else:
+                yield each
+
+    def _split(self, changed: _Changed, read: ReadDocument) -> _Split:
+        file = changed.file
+        modified_at = datetime.fromtimestamp(file.path.stat().st_mtime, UTC).replace(tzinfo=None)
+        document = IndexedDocument(
+            id=document_id(self.root, file.relative),
+            root=self.root,
+            path=file.relative,
+            content_hash=changed.content_hash,
+            size=file.size,
+            modified_at=modified_at,
+            media_type=read.media_type,
+            title=read.title,
+            language=read.language,
+        )
+        chunks = split(read, document.id)
+        if not chunks:
+            raise UnreadableFile("it has no text")
+        for chunk in chunks:
+            _add_file_facts(chunk, document)
+        return _Split(document, chunks, changed.is_new)
+
+    def _write(self, group: list[_Split]) -> None:
+        self.embedder.embed((c for each in group for c in each.chunks), self.tally.embed)
+        for each in group:
+            try:
+                self.registry.replace(each.document, each.chunks)
+            except StoreUnavailable:
+                raise
+            except StoreError as error:
+                self._fail(each.document.path, str(error))
+            else:
+                self.tally.write(len(each.chunks), is_new=each.is_new)
+
+    def _forget(self, found: list[Found], *, prune: bool) -> None:
+        """Remove what is gone; what could not be looked at is not gone."""
+        seen = {each.relative for each in found}
+        hidden = tuple(f"{each.relative}/" for each in found if isinstance(each, Skipped))
+        for path, document in self.known.items():
+            if path in seen or f"{path}/".startswith(hidden):
+                continue
+            if not path.startswith(self.place.prefix):
+                continue
+            if prune or not document.chunks or why_secret_file(self.place.directory / path):
+                self._remove(document)
+            else:
+                self.tally.missing += 1
+
+    def _remove(self, document: KnownDocument) -> None:
+        self.registry.remove(document.id)
+        self.tally.removed += bool(document.chunks)
+
+    def _pass_over(self, path: str, reason: str) -> None:
+        """Also forget what was indexed of it, or below it, before it was known for what it is."""
+        below = f"{path}/" if path else ""
+        for each in [each for each in self.known if each == path or each.startswith(below)]:
+            self._remove(self.known.pop(each))
+        self.tally.pass_over(path or self.place.directory.name, reason)
+
+    def _fail(self, path: str, reason: str, failed_hash: str | None = None) -> None:
+        self.registry.fail(self.root, path, reason, failed_hash)
+        self.tally.fail(path, reason)
+
+
+def _root_name(name: str) -> str:
+    """Raises StoreError for a name that is too long to be kept."""
+    name = storable(name) or "root"
+    if len(name) > _ROOT_CHARACTERS:
+        raise StoreError(
+            f"The directory's name has {len(name)} characters, of which {_ROOT_CHARACTERS} are "
+            "kept. Give it a shorter one: kb index PATH --name NAME"
+        )
+    return name
+
+
+def _look_into(path: Path) -> tuple[str, str | None]:
+    """Return the hash of the content, and why it is secret."""
+    with path.open("rb") as file:
+        secret = why_secret(path.name, file.read(HEAD_BYTES))
+        file.seek(0)
+        return hashlib.file_digest(file, lambda: hashlib.sha256(_PIPELINE)).hexdigest(), secret
+
+
+def _hard_linked(files: Iterable[FoundFile]) -> list[str]:
+    """The paths of files that have names elsewhere, where others may change them."""
+    files = list(files)
+    here = Counter(file.identity for file in files)
+    return [file.relative for file in files if file.names > here[file.identity]]
+
+
+@contextmanager
+def _reading() -> Iterator[_Read]:
+    """Reading beside the work of this thread; what waits is dropped when the run breaks off."""
+    with ReadWorker() as worker:
+        thread = ThreadPoolExecutor(1)
+        try:
+            yield lambda path: thread.submit(worker.read, path)
+        finally:
+            thread.shutdown(cancel_futures=True)
+
+
+def _ahead(
+    items: Iterator[_Changed], read: _Read
+) -> Iterator[tuple[_Changed, Future[ReadDocument]]]:
+    waiting: deque[tuple[_Changed, Future[ReadDocument]]] = deque()
+    for item in items:
+        waiting.append((item, read(item.file.path)))
+        if len(waiting) > _FILES_AHEAD:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _grouped(documents: Iterable[_Split]) -> Iterator[list[_Split]]:
+    """Documents together until their chunks are worth a call to the embedding model."""
+    group: list[_Split] = []
+    for document in documents:
+        group.append(document)
+        if sum(len(each.chunks) for each in group) >= _CHUNKS_A_GROUP:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _add_file_facts(chunk: TextNode, document: IndexedDocument) -> None:
+    chunk.metadata |= {
+        "path": document.path,
+        "root": document.root,
+        "size": document.size,
+        "modified": document.modified_at.isoformat(timespec="seconds"),
+    }
+    hidden = [key for key in chunk.metadata if key not in EMBEDDED_KEYS]
+    chunk.excluded_embed_metadata_keys = hidden
+    chunk.excluded_llm_metadata_keys = hidden

@@ -1,0 +1,71 @@
+"""JSON and JSON Lines: every flat object a line of `key: value`."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from kb.indexing.charset import read_text
+from kb.indexing.document import Extract, Section, UnreadableFile
+from kb.indexing.readers.csv_tables import row
+
+MAX_DEPTH = 100
+
+
+def read(path: Path) -> Extract:
+    text = read_text(path)
+    if path.suffix.lower() in (".jsonl", ".ndjson"):
+        return _lines(text)
+    document = _parse(text)
+    title = document.get("title") if isinstance(document, dict) else None
+    section = Section("\n".join(_rows(document)))
+    return Extract(
+        kind="rows",
+        sections=(section,),
+        title=title if isinstance(title, str) else "",
+    )
+
+
+def _lines(text: str) -> Extract:
+    """Keep one line a record, so that line numbers are the file's."""
+    rows = ["; ".join(_rows(_parse(line))) if line.strip() else "" for line in text.split("\n")]
+    return Extract(kind="rows", sections=(Section("\n".join(rows), first_line=1),))
+
+
+def _parse(text: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UnreadableFile(f"not JSON: {error}") from error
+
+
+def _rows(value: object, name: str = "", depth: int = 0) -> Iterator[str]:
+    """Name nested values by their path: `server.port: 3306`."""
+    if depth > MAX_DEPTH:
+        raise UnreadableFile(f"nested more than {MAX_DEPTH} levels deep")
+    if isinstance(value, dict):
+        prefix = f"{name}." if name else ""
+        flat = [(f"{prefix}{key}", _text(item)) for key, item in value.items() if _is_flat(item)]
+        if line := row(flat):
+            yield line
+        for key, item in value.items():
+            if not _is_flat(item):
+                yield from _rows(item, f"{prefix}{key}", depth + 1)
+    elif isinstance(value, list) and not _is_flat(value):
+        for item in value:
+            yield from _rows(item, name, depth + 1)
+    else:
+        yield row([(name or "value", _text(value))])
+
+
+def _is_flat(value: object) -> bool:
+    if isinstance(value, list):
+        return not any(isinstance(item, dict | list) for item in value)
+    return not isinstance(value, dict)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value)
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)

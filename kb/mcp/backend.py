@@ -1,0 +1,219 @@
+"""A knowledge base as the tools and resources of MCP see it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self
+
+from anyio.to_thread import run_sync
+from llama_index.core.vector_stores.types import MetadataFilters
+
+from engines.chat.model_calls import ModelCalls
+from engines.tables.query_result import as_json
+from kb import filter_options as comparisons
+from kb.answer_json import answer_values
+from kb.api.answer_events import Answer, asked
+from kb.api.guards.access import Caller
+from kb.api.guards.limits import Limits
+from kb.api.json_filters import metadata_filters
+from kb.api.plain_json import plain, without_places
+from kb.api.problems import Problem, missing
+from kb.api.routes.asking import require_profile, whole
+from kb.app import KnowledgeBase
+from kb.assembly.answer_sources import Source
+from kb.config import Config
+from kb.document_files import Library
+from kb.mcp import tool_results as results
+from kb.mcp import tool_results_from_answers as as_results
+from kb.mcp.document_text import document_of, text_of, whole_text, with_front_matter
+from kb.mcp.tool_results import chunk_uri
+
+_NOTHING_PASSES = "Nothing that passes the filters was found. Without them there may be passages."
+_WRITE_SQL = "Or write the SELECT yourself, from what describe_database tells, and give it as sql."
+
+_log = logging.getLogger(__name__)
+
+OnFound = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Raises KBError and Problem; what a `Caller` may not see is not there."""
+
+    kb: KnowledgeBase
+    limits: Limits
+
+    @classmethod
+    def open(cls, config: Config) -> Self:
+        return cls(KnowledgeBase.open(config, say=_log.info), Limits(config.serve))
+
+    @staticmethod
+    def caller(request: Any) -> Caller:
+        """Who sent an HTTP request; without one it is whoever has started this process."""
+        return request.state.caller if request else Caller()
+
+    @property
+    def library(self) -> Library:
+        return Library(self.kb.registry, self.kb.vector_store, self.kb.config.uploads)
+
+    def search(
+        self,
+        caller: Caller,
+        question: str,
+        top_k: int | None,
+        filters: Sequence[str],
+        profile: str | None,
+    ) -> results.Passages:
+        caller.require("documents")
+        require_profile(self.kb, profile)
+        matching = _filters(filters, caller)
+        found = self.kb.search(question, top_k, filters=matching, profile=profile, user=caller.name)
+        return results.Passages(
+            passages=[
+                as_results.passage(number, each) for number, each in enumerate(found, start=1)
+            ],
+            note="" if found else _NOTHING_PASSES if filters else "Nothing was found.",
+        )
+
+    async def ask(
+        self,
+        caller: Caller,
+        question: str,
+        source: Source,
+        *,
+        top_k: int | None,
+        filters: Sequence[str],
+        profile: str | None,
+        on_found: OnFound,
+    ) -> results.Answer:
+        """`on_found` is told the route when the answer is about to be written."""
+        require_profile(self.kb, profile)
+        self.limits.share_statements(caller)
+        source, matching = caller.source(source), _filters(filters, caller)
+
+        async def begin() -> Answer:
+            answer = await asked(
+                *(self.kb, question, source),
+                top_k=top_k,
+                filters=matching,
+                profile=profile,
+                user=caller.name,
+            )
+            await on_found(f"Answering from {answer.metadata['route'] or 'no source'}")
+            return answer
+
+        await self.limits.require_tokens(caller)
+        return as_results.answer(await whole(begin, caller, self.limits))
+
+    async def query(
+        self, caller: Caller, question: str, limit: int
+    ) -> tuple[results.Rows, dict[str, str]]:
+        """The rows that answer a question, and why there are none when it failed."""
+        self._require_tables(caller)
+        self.limits.share_statements(caller)
+        make = partial(self.kb.database_engine, synthesize_response=False)
+        engine = await asyncio.to_thread(make)
+        await self.limits.require_tokens(caller)
+        calls = ModelCalls()
+        try:
+            with calls.listening():
+                response: Any = await engine.aquery(question)
+        finally:
+            await self.limits.count_tokens(caller, sum(calls.tokens() or (0, 0)))
+        values: dict[str, Any] = plain(answer_values(response))
+        note = "" if values["rows"] else f"{without_places(str(response))}\n\n{_WRITE_SQL}"
+        return as_results.rows(values, limit, note), values["errors"]
+
+    async def run(self, caller: Caller, sql: str, limit: int) -> results.Rows:
+        self._require_tables(caller)
+        self.limits.share_statements(caller)
+        async with self.limits.statement():
+            return await run_sync(self._ran, sql, limit)  # to its end, also when nobody waits
+
+    def _ran(self, sql: str, limit: int) -> results.Rows:
+        found = self.kb.tables.run(sql)
+        values = {
+            "sql": sql,
+            "columns": found.columns,
+            "rows": as_json(found.rows),
+            "truncated": found.truncated,
+        }
+        return as_results.rows(values, limit)
+
+    def describe(self, caller: Caller, names: Sequence[str] | None) -> results.Database:
+        self._require_tables(caller)
+        known = self.kb.tables.get_usable_table_names()
+        if missing_tables := {*(names or ())}.difference(known):
+            there = f"There are {', '.join(sorted(known))}."
+            raise Problem(404, f"There is no table {', '.join(sorted(missing_tables))}", there)
+        tables = [self.kb.tables.metadata_obj.tables[name] for name in sorted({*(names or known)})]
+        told = self.kb.config.tables.descriptions
+        return as_results.database(tables, told, are_named=bool(names))
+
+    def documents(
+        self,
+        caller: Caller,
+        *,
+        root: str | None = None,
+        search: str | None = None,
+        status: str | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> results.Documents:
+        page, total = self.library.documents.page(
+            status=status, roots=_roots(caller, root), search=search, offset=offset, limit=limit
+        )
+        following = offset + len(page)
+        return results.Documents(
+            documents=list(map(as_results.document, page)),
+            total=total,
+            offset=offset,
+            next_offset=following if page and following < total else None,
+        )
+
+    def document(self, caller: Caller, root: str, path: str) -> str:
+        """Metadata, then the indexed text."""
+        caller.require("documents")
+        if not caller.sees(root):
+            raise Problem(404, "There is no such document")
+        with missing("document"):
+            document = self.library.documents.one(root, path)
+        told = as_results.document(document).model_dump(exclude_none=True)
+        return with_front_matter(told, whole_text(self.library.chunks(document)))
+
+    def passage(self, caller: Caller, chunk_id: str) -> str:
+        """Metadata, the neighbours' addresses among them, then the text."""
+        caller.require("documents")
+        found = self.library.passage(chunk_id, 1)
+        if found is None or not caller.sees(found.chunk.metadata.get("root")):
+            raise Problem(
+                404, "There is no such passage", "If there was, it has changed: search anew."
+            )
+        chunk = found.chunk
+        neighbours = {
+            name: chunk_uri(near.node_id)
+            for name, nodes in (("previous", found.before), ("next", found.after))
+            for near in nodes
+        }
+        told = {"document": document_of(chunk), **neighbours, **chunk.metadata}
+        return with_front_matter(told, text_of(chunk))
+
+    def _require_tables(self, caller: Caller) -> None:
+        caller.require("tables")
+        if not self.kb.config.tables.include:
+            told = "Whoever runs this server names some in tables.include of its configuration."
+            raise Problem(409, "No table can be queried", told)
+
+
+def _filters(filters: Iterable[str], caller: Caller) -> MetadataFilters | None:
+    both = (comparisons.metadata_filters(filters), metadata_filters({}, caller))
+    parts = [each for each in both if each]
+    return MetadataFilters(filters=list(parts)) if parts else None
+
+
+def _roots(caller: Caller, root: str | None) -> list[str] | None:
+    if root is not None:
+        return [root] if caller.sees(root) else []
+    return None if caller.collections is None else list(caller.collections)

@@ -1,0 +1,150 @@
+"""What a knowledge base gives, as the results of tools."""
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any, Final
+
+import sqlalchemy as sa
+from llama_index.core.schema import NodeWithScore
+
+from kb.api.plain_json import without_places
+from kb.mcp import tool_results as results
+from kb.mcp.document_text import document_of, text_of
+from kb.mcp.tool_results import chunk_uri, document_uri
+from stores.registry.document_list import ListedDocument
+
+_CELL_CHARACTERS: Final = 10_000
+_ROWS_CHARACTERS: Final = 50_000  # of a result, which a model is to read
+_TABLES_IN_FULL: Final = 30
+
+
+def passage(number: int, found: NodeWithScore) -> results.Passage:
+    metadata = found.metadata
+    return results.Passage(
+        number=number,
+        uri=chunk_uri(found.node_id),
+        document=document_of(found.node),
+        title=metadata.get("title") or metadata.get("path") or "",
+        path=metadata.get("path"),
+        headings=metadata.get("headings"),
+        page=metadata.get("page"),
+        lines=metadata.get("lines"),
+        score=found.get_score(),
+        text=text_of(found.node),
+        metadata={
+            key: value for key, value in metadata.items() if key not in results.Passage.model_fields
+        },
+    )
+
+
+def answer(values: Mapping[str, Any]) -> results.Answer:
+    cells, is_cut = _cells(values["rows"] or [])
+    told = {
+        key: values[key] for key in ("answer", "route", "route_reason", "sql", "verified", "model")
+    }
+    return results.Answer(
+        **told,
+        citations=list(map(_citation, values["citations"] or [])),
+        parameters=values["parameters"] or {},
+        columns=list(values["columns"] or ()),
+        rows=cells,
+        truncated=bool(values["truncated"]) or is_cut,
+        errors=values["errors"] or {},
+    )
+
+
+def _citation(cited: Mapping[str, Any]) -> results.Citation:
+    return results.Citation(
+        number=cited["number"],
+        uri=chunk_uri(cited["chunk"]),
+        document=document_uri(cited["root"], cited["document"]),
+        title=cited["title"],
+        path=cited["document"],
+        page=cited.get("page"),
+        lines=cited.get("lines"),
+        score=cited["score"],
+        excerpt=cited["excerpt"],
+    )
+
+
+def rows(values: Mapping[str, Any], limit: int, note: str = "") -> results.Rows:
+    all_rows = values["rows"] or []
+    cells, is_cut = _cells(all_rows[:limit])
+    return results.Rows(
+        sql=values["sql"],
+        parameters=values.get("parameters") or {},
+        columns=list(values["columns"] or ()),
+        rows=cells,
+        truncated=bool(values["truncated"]) or is_cut or len(all_rows) > limit,
+        verified=values.get("verified"),
+        note=note,
+    )
+
+
+def _cells(rows: Sequence[Sequence[Any]]) -> tuple[list[list[Any]], bool]:
+    """As much of the rows as a client can be expected to read, and whether that is not all."""
+    cut = [
+        [f"{cell[:_CELL_CHARACTERS]} …" if _is_long(cell) else cell for cell in row] for row in rows
+    ]
+    sizes = accumulate(sum(len(str(cell)) for cell in row) for row in cut)
+    count = max(1, sum(size <= _ROWS_CHARACTERS for size in sizes))
+    return cut[:count], count < len(cut) or any(_is_long(cell) for row in rows for cell in row)
+
+
+def _is_long(cell: object) -> bool:
+    return isinstance(cell, str) and len(cell) > _CELL_CHARACTERS
+
+
+def database(
+    tables: Sequence[sa.Table], told: Mapping[str, str], *, are_named: bool
+) -> results.Database:
+    in_full = are_named or len(tables) <= _TABLES_IN_FULL
+    return results.Database(
+        tables=[_table(each, told, in_full=in_full) for each in tables],
+        note="" if in_full else "Name tables, and their columns come too.",
+    )
+
+
+def _table(found: sa.Table, told: Mapping[str, str], *, in_full: bool) -> results.Table:
+    columns = [
+        results.Column(
+            name=column.name,
+            type=str(column.type),
+            nullable=bool(column.nullable),
+            comment=told.get(f"{found.name}.{column.name}") or column.comment or "",
+        )
+        for column in (found.columns if in_full else ())
+    ]
+    return results.Table(
+        name=found.name,
+        comment=told.get(found.name) or found.comment or "",
+        columns=columns,
+        primary_key=[column.name for column in found.primary_key] if in_full else [],
+        foreign_keys=list(map(_foreign_key, found.foreign_key_constraints)) if in_full else [],
+    )
+
+
+def _foreign_key(key: sa.ForeignKeyConstraint) -> results.ForeignKey:
+    """By the names alone: the table that it leads to may not be one that can be asked."""
+    referred = [element.target_fullname.rsplit(".", 1) for element in key.elements]
+    return results.ForeignKey(
+        columns=list(key.column_keys),
+        table=referred[0][0],
+        referred_columns=[column for _, column in referred],
+    )
+
+
+def document(found: ListedDocument) -> results.Document:
+    return results.Document(
+        uri=document_uri(found.root, found.path),
+        root=found.root,
+        path=found.path,
+        title=found.title,
+        status=found.status,
+        reason=found.reason and without_places(found.reason),
+        media_type=found.media_type,
+        language=found.language,
+        size=found.size,
+        modified_at=found.modified_at and f"{found.modified_at.isoformat()}Z",
+        indexed_at=found.indexed_at and f"{found.indexed_at.isoformat()}Z",
+    )

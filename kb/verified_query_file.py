@@ -1,0 +1,266 @@
+"""Verified queries of a file, and those that somebody saves: each runs before it is kept."""
+
+import logging
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeAlias
+
+import sqlalchemy as sa
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
+
+from engines.answer_language import question_language
+from engines.tables.query_result import QueryResult, Run
+from engines.tables.sql_guard import LONGEST
+from engines.verified.matching import VerifiedMatcher
+from engines.verified.parameters import parameters_of
+from kb.config import Config
+from stores.errors import ConfigError, EngineError, KBError
+from stores.look_alikes import find_hidden
+from stores.text.words import words
+from stores.verified_queries import (
+    Editor,
+    Origin,
+    Value,
+    VerifiedQueries,
+    VerifiedQuery,
+    already_answered,
+)
+
+_LOG = logging.getLogger(__name__)
+_NAME_WORDS = 6
+_NAME_CHARACTERS: Final = 190
+_VALUE_CHARACTERS: Final = 500
+_SPACES = re.compile(r"[ \t\r\n]+")
+# Control and format, which turn the direction of text or are seen by nobody; halves of pairs; what
+# is unknown to this Unicode; breaks of lines.
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_JOINERS: Final = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # of scripts and emoji
+
+
+def _visible(text: str) -> str:
+    """Who reads a query to check it is to see all of it."""
+    for each in text:
+        if unicodedata.category(each) in _HIDDEN and each not in f"\t\r\n{_JOINERS}":
+            raise ValueError(f"It holds U+{ord(each):04X}, which nobody sees: take it out")
+    return text
+
+
+def _told_apart(name: str) -> str:
+    """No two names look alike and are two; joiners, which questions may hold, are not seen."""
+    if hidden := find_hidden(name):
+        raise ValueError(f"It holds U+{ord(hidden):04X}, which nobody sees: take it out")
+    return name
+
+
+def _on_one_line(text: Any) -> Any:
+    return _SPACES.sub(" ", text).strip() if isinstance(text, str) else text
+
+
+def _short(value: Value) -> Value:
+    if len(_visible(str(value))) > _VALUE_CHARACTERS:
+        raise ValueError(f"It has more than {_VALUE_CHARACTERS} characters")
+    return value
+
+
+_line = BeforeValidator(_on_one_line)
+_visibly = AfterValidator(_visible)
+QuestionText: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=1_000, pattern=r"\S"), _line, _visibly
+]
+QueryName: TypeAlias = Annotated[
+    str,
+    Field(min_length=1, max_length=_NAME_CHARACTERS, pattern=r"\S"),
+    _line,
+    AfterValidator(_told_apart),
+]
+Sql: TypeAlias = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=r"\S"), _visibly]
+_Word: TypeAlias = Annotated[str, Field(max_length=_NAME_CHARACTERS), _visibly]
+Parameters: TypeAlias = Annotated[
+    dict[_Word, Annotated[Value, AfterValidator(_short)]], Field(max_length=50)
+]
+_Texts: TypeAlias = Annotated[
+    dict[_Word, Annotated[str, Field(max_length=_VALUE_CHARACTERS), _visibly]],
+    Field(max_length=100),
+]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    name: QueryName
+    question: QuestionText
+    sql: Sql
+    verified_by: QueryName
+    verified_at: date
+    language: Annotated[str, Field(pattern="^[a-z]{2}$")] | None = None
+    parameters: Parameters = {}
+    wordings: Annotated[tuple[QuestionText, ...], Field(max_length=50)] = ()
+    descriptions: _Texts = {}
+    units: _Texts = {}
+
+
+_ENTRIES = TypeAdapter(list[_Entry])
+
+
+def open_verified_queries(config: Config, engine: sa.Engine) -> VerifiedQueries:
+    """Those that were saved, and those of tables.verified_queries as the file is now.
+
+    Raises ConfigError for a file that is missing or wrong.
+    """
+    queries, file = VerifiedQueries(engine), config.tables.verified_queries
+    if file and not file.exists():
+        raise ConfigError(
+            f"tables.verified_queries names {file}, which is not there. Correct it, or set it to "
+            "null."
+        )
+    for name in queries.load(read_verified_queries(file) if file else []):
+        _LOG.warning("%s holds %r, which hides one of that name that was saved.", file, name)
+    return queries
+
+
+def read_verified_queries(file: Path) -> list[VerifiedQuery]:
+    """Raises ConfigError with the entry that is wrong."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"The verified queries in {file} cannot be read: {error}") from error
+    try:
+        entries = _ENTRIES.validate_python(content or [])
+    except ValidationError as error:
+        raise ConfigError(f"{file}: {_first_mistake(error, content)}") from error
+    queries = [_query(entry, "file") for entry in entries]
+    _check(queries, file)
+    return queries
+
+
+def new_query(
+    question: str,
+    sql: str,
+    verified_by: str,
+    today: date,
+    *,
+    name: str | None = None,
+    parameters: Mapping[str, Value] | None = None,
+) -> VerifiedQuery:
+    """A query to save; its name is that of the question's words unless it is given.
+
+    Raises ConfigError for one that is too long, or holds what nobody sees.
+    """
+    values = {
+        "name": name or _name_of(question),
+        "question": question,
+        "sql": sql,
+        "verified_by": verified_by,
+        "verified_at": today,
+        "parameters": dict(parameters or {}),
+    }
+    try:
+        entry = _Entry.model_validate(values)
+    except ValidationError as error:
+        [mistake, *_] = error.errors()
+        place = ".".join(map(str, mistake["loc"]))
+        raise ConfigError(f"The query cannot be kept: {place}: {mistake['msg']}.") from error
+    return _query(entry)
+
+
+def _name_of(question: str) -> str:
+    name = "_".join(words(question)[:_NAME_WORDS])
+    seen = "".join(each for each in name if find_hidden(each) is None)
+    return seen[:_NAME_CHARACTERS] or "query"
+
+
+def save(
+    queries: VerifiedQueries,
+    matcher: VerifiedMatcher,
+    query: VerifiedQuery,
+    run: Run,
+    by: Editor,
+    *,
+    replace: bool = False,
+) -> tuple[VerifiedQuery, QueryResult]:
+    """Run it with the defaults of its parameters, and keep it when that works.
+
+    Raises VerifiedQueryConflict when there is one of its name, unless it is the editor's and to be
+    replaced, and when another one answers the same.
+    """
+    if rival := matcher.rival(query):
+        raise already_answered(rival)
+    result = try_out(query, run)
+    return queries.save(query, by, replace=replace), result
+
+
+def try_out(query: VerifiedQuery, run: Run) -> QueryResult:
+    """Raises EngineError, StoreError when its SQL cannot be read, is refused or fails."""
+    parameters_of(query)
+    return run(query.sql, query.parameters)
+
+
+def verify(
+    queries: VerifiedQueries,
+    run: Run,
+    names: Sequence[str] = (),
+    *,
+    verified_by: str | None = None,
+    today: date,
+    by: Editor,
+) -> dict[str, str]:
+    """Run those named, or all; why some fail, by their names.
+
+    With `verified_by` the others count as checked by them; not those of the file, which says itself
+    who has checked what.
+    """
+    tried = [queries.one(name) for name in names] or queries.all()
+    failures = failing(tried, run)
+    if verified_by:
+        for query in tried:
+            if query.origin == "saved" and query.name not in failures:
+                queries.confirm(query.name, verified_by, today, by)
+    return failures
+
+
+def failing(queries: Iterable[VerifiedQuery], run: Run) -> dict[str, str]:
+    """Why some do not run any more, by their names."""
+    failures: dict[str, str] = {}
+    for query in queries:
+        try:
+            try_out(query, run)
+        except KBError as error:
+            failures[query.name] = str(error)
+    return failures
+
+
+def _query(entry: _Entry, origin: Origin = "saved") -> VerifiedQuery:
+    values = entry.model_dump()
+    values["language"] = entry.language or question_language(entry.question)
+    return VerifiedQuery(**values, origin=origin)
+
+
+def _check(queries: Sequence[VerifiedQuery], file: Path) -> None:
+    names = [query.name for query in queries]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ConfigError(f"{file} holds {', '.join(sorted(twice))} twice. Rename one.")
+    for query in queries:
+        try:
+            parameters_of(query)
+        except EngineError as error:
+            raise ConfigError(f"{file}: {error}") from error
+
+
+def _first_mistake(error: ValidationError, content: Any) -> str:
+    mistake = error.errors()[0]
+    place, *rest = mistake["loc"] or ("",)
+    entry = content[place] if isinstance(content, list) and isinstance(place, int) else {}
+    name = entry.get("name", f"entry {place}") if isinstance(entry, dict) else f"entry {place}"
+    return f"{name}: {'.'.join(map(str, rest))}: {mistake['msg']}."

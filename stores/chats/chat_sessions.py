@@ -1,0 +1,305 @@
+"""Chat sessions: their turns, each with its question, its answer and the evidence of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias, TypeVar, Unpack
+
+import sqlalchemy as sa
+from llama_index.core.base.llms.types import ChatMessage
+
+from stores.chats.chat_messages import (
+    ALL,
+    SQL,
+    check_id,
+    check_owner,
+    check_user,
+    message_of,
+    own_session,
+)
+from stores.chats.session_search import found
+from stores.chats.turns import (
+    AboutAnswer,
+    Ended,
+    Status,
+    Turn,
+    ask,
+    ask_again,
+    end,
+    new_owner,
+    stored_turn,
+    to_turn,
+)
+from stores.connection import in_snapshot, in_transaction
+from stores.errors import StoreError
+from stores.typed_json import dumps, loads, whole
+
+__all__ = ["Ended", "SessionInfo", "SessionStore", "Status", "Turn"]
+
+_TITLE_CHARACTERS = 255
+
+# Deletes, in the transaction that it is given, what others keep of a session.
+Forget: TypeAlias = Callable[[sa.Connection, str], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """A session; `user` is None when there is only one, `excerpt` is what a search found in it."""
+
+    id: str
+    title: str
+    created: datetime
+    updated: datetime
+    turns: int
+    user: str | None = None
+    excerpt: str | None = None
+
+
+def _nothing(_connection: sa.Connection, _session_id: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class SessionStore:
+    """The sessions of a database; `forget` deletes what others keep of one."""
+
+    engine: sa.Engine
+    forget: Forget = field(default=_nothing, repr=False)
+
+    def begin(
+        self,
+        session_id: str,
+        turn_id: str,
+        question: str,
+        *,
+        user: str | None = None,
+        owner: str | None = None,
+    ) -> tuple[Turn, bool]:
+        """Store a question before it is answered: its turn, and whether it is to be answered now.
+
+        The session is made when there is none. A turn that is complete comes back as it is; one
+        that failed, was cut, or that nobody answers any more is to be answered again. `owner` is
+        who answers it, a `new_owner()`, which `finish` may ask for. Raises TurnUnderWay; StoreError
+        for an impossible id, or one of another user or question.
+        """
+        check_id("session", session_id)
+        check_id("turn", turn_id)
+        check_user(user)
+        words, answering = whole(question), owner or new_owner()
+
+        def work(connection: sa.Connection) -> tuple[Turn, bool]:
+            session = own_session(connection, session_id, user)
+            known = stored_turn(connection, session_id, turn_id)
+            if known:
+                is_open = ask_again(connection, known, answering, words)
+            else:
+                ask(connection, session, turn_id, answering, words)
+                is_open = True
+            return to_turn(stored_turn(connection, session_id, turn_id)), is_open
+
+        return in_transaction(self.engine, work)
+
+    def finish(
+        self,
+        session_id: str,
+        turn_id: str,
+        *,
+        answer: str,
+        status: Ended,
+        **about: Unpack[AboutAnswer],
+    ) -> Turn:
+        """Store what came of a turn; once it is stored, another call changes nothing.
+
+        Raises StoreError for a turn that is not there any more, of which nothing stays, and for
+        one that another `owner` answers.
+        """
+
+        def work(connection: sa.Connection) -> Turn | StoreError:
+            if not _lock(connection, session_id):
+                self._forget(connection, session_id)
+                return _unknown(session_id)
+            row = stored_turn(connection, session_id, turn_id)
+            if row is None:
+                connection.execute(SQL["forget_search"], {"search": _search(about)})
+                return _unknown_turn(session_id, turn_id)
+            end(connection, row, answer, status, about)
+            return to_turn(stored_turn(connection, session_id, turn_id))
+
+        ended = in_transaction(self.engine, work)
+        if isinstance(ended, StoreError):
+            raise ended
+        return ended
+
+    def is_of(self, session_id: str, user: str) -> bool:
+        """Whether there is such a session, and it is the user's."""
+        values = {"session": session_id, "user": user, "everybody": False, "limit": 1}
+        return self._read(lambda c: c.execute(SQL["sessions"], values).first()) is not None
+
+    def check_owner(self, session_id: str, user: str | None) -> None:
+        """Raises StoreError for a session of another user; one that is not there is anybody's."""
+        values = {"session": session_id, "user": None, "everybody": True, "limit": 1}
+        row = self._read(lambda c: c.execute(SQL["sessions"], values).one_or_none())
+        if row is not None:
+            check_owner(row, user)
+
+    def history(self, session_id: str) -> list[ChatMessage]:
+        """What was said, the oldest first, but in turns that failed."""
+        rows = self._read(lambda c: c.execute(SQL["history"], {"session": session_id}).all())
+        return [message_of(row) for row in rows]
+
+    def turns(
+        self, session_id: str, *, before: int | None = None, limit: int | None = None
+    ) -> list[Turn]:
+        """The last turns, those before a number, the oldest first; none of an unknown session."""
+        values = {
+            "session": session_id,
+            "turn": None,
+            "before": before,
+            "limit": ALL if limit is None else limit,
+        }
+        rows = self._read(lambda c: c.execute(SQL["turns"], values).all())
+        return [to_turn(row) for row in reversed(rows)]
+
+    def all(
+        self,
+        *,
+        search: str | None = None,
+        user: str | None = None,
+        everybody: bool = True,
+        limit: int = 100,
+    ) -> list[SessionInfo]:
+        """The sessions of everybody, or of a user, the last used first.
+
+        Without `everybody` no `user` means those of nobody. `search` are words that all stand in
+        the title or in one message, whatever their accents and capitals.
+        """
+        of = {"user": user, "everybody": everybody and user is None, "limit": limit}
+        if search and search.strip():
+            rows = self._read(lambda c: found(c, search, of))
+        else:
+            rows = self._read(lambda c: c.execute(SQL["sessions"], {**of, "session": None}).all())
+        return [SessionInfo(*row) for row in rows]
+
+    def one(self, session_id: str) -> SessionInfo:
+        """Raises StoreError when there is none of that id."""
+        values = {"session": session_id, "user": None, "everybody": True, "limit": 1}
+        row = self._read(lambda c: c.execute(SQL["sessions"], values).one_or_none())
+        if row is None:
+            raise _unknown(session_id)
+        return SessionInfo(*row)
+
+    def rename(self, session_id: str, title: str) -> None:
+        """Raises StoreError for an unknown session, and for a title without words or too long."""
+        words = " ".join(whole(title).split())
+        if not words or len(words) > _TITLE_CHARACTERS:
+            raise StoreError(
+                f"The title has {len(words)} characters; it needs 1 to {_TITLE_CHARACTERS}."
+            )
+        values = {"session": session_id, "title": words}
+        self._write(session_id, lambda c: c.execute(SQL["rename"], values))
+
+    def delete(self, session_id: str) -> None:
+        """Everything of a session: words, turns, memory, feedback and logged searches.
+
+        Raises StoreError when there is none of that id.
+        """
+        self._write(session_id, lambda c: self._delete(c, session_id))
+
+    def reset(self, session_id: str) -> None:
+        """Everything of a session but itself. Raises StoreError when there is none of that id."""
+
+        def work(connection: sa.Connection) -> None:
+            self._forget(connection, session_id)
+            for statement in ("delete_turns", "delete_all_messages", "begin_anew"):
+                connection.execute(SQL[statement], {"session": session_id})
+
+        self._write(session_id, work)
+
+    def remove_older_than(self, days: int) -> int:
+        """Delete the sessions that nobody used for so many days; their number."""
+        values = {"days": days}
+        older = self._read(lambda c: list(c.scalars(SQL["older_sessions"], values)))
+        return sum(in_transaction(self.engine, self._removal(each, days)) for each in older)
+
+    def memory(self, session_id: str) -> dict[str, Any]:
+        """What is remembered of a session besides its words; nothing of an unknown one."""
+        written = self._read(lambda c: c.scalar(SQL["memory"], {"session": session_id}))
+        return loads(written) if written else {}
+
+    def remember(
+        self,
+        session_id: str,
+        turn: Turn,
+        change: Callable[[sa.Connection, dict[str, Any]], Mapping[str, Any]],
+    ) -> None:
+        """Change what is remembered of the turns up to one, while nobody else can.
+
+        `change` may write to other tables in the same transaction. Raises StoreError when the
+        session was deleted, reset or asked this turn again since the turn was read.
+        """
+
+        def work(connection: sa.Connection) -> None:
+            row = stored_turn(connection, session_id, turn.id)
+            if row is None or (row.number, row.asked_at) != (turn.number, turn.asked_at):
+                raise _unknown_turn(session_id, turn.id)
+            written = connection.scalar(SQL["memory"], {"session": session_id})
+            memory = dumps(change(connection, loads(written) if written else {}))
+            connection.execute(SQL["set_memory"], {"session": session_id, "memory": memory})
+
+        self._write(session_id, work)
+
+    def _removal(self, session_id: str, days: int) -> Callable[[sa.Connection], bool]:
+        values = {"session": session_id, "days": days}
+
+        def work(connection: sa.Connection) -> bool:
+            """Nobody waits long: one session a transaction, unless it is used meanwhile."""
+            is_older = connection.scalar(SQL["is_older"], values) is not None
+            if is_older:
+                self._delete(connection, session_id)
+            return is_older
+
+        return work
+
+    def _delete(self, connection: sa.Connection, session_id: str) -> None:
+        self._forget(connection, session_id)
+        connection.execute(SQL["delete_session"], {"session": session_id})
+
+    def _forget(self, connection: sa.Connection, session_id: str) -> None:
+        for statement in ("forget_feedback", "forget_searches"):
+            connection.execute(SQL[statement], {"session": session_id})
+        self.forget(connection, session_id)
+
+    def _read(self, work: Callable[[sa.Connection], T]) -> T:
+        return in_snapshot(self.engine, work)
+
+    def _write(self, session_id: str, work: Callable[[sa.Connection], Any]) -> None:
+        def locked(connection: sa.Connection) -> None:
+            if not _lock(connection, session_id):
+                raise _unknown(session_id)
+            work(connection)
+
+        in_transaction(self.engine, locked)
+
+
+def _lock(connection: sa.Connection, session_id: str) -> bool:
+    """Whether it is there; nobody else writes to it then."""
+    values = {"session": session_id}
+    return connection.execute(SQL["lock_session"], values).one_or_none() is not None
+
+
+def _search(about: AboutAnswer) -> str | None:
+    """The id under which an answer's search is logged, if it is."""
+    search = (about.get("evidence") or {}).get("search") or {}
+    return search.get("id") if isinstance(search, Mapping) else None
+
+
+def _unknown(session_id: str) -> StoreError:
+    return StoreError(f"There is no session {session_id!r}. `kb session list` shows all.")
+
+
+def _unknown_turn(session_id: str, turn_id: str) -> StoreError:
+    return StoreError(
+        f"The session {session_id!r} has no turn {turn_id!r}; it may have been deleted or reset "
+        "meanwhile. Ask again."
+    )

@@ -1,0 +1,214 @@
+"""A turn of a chat session: asked, answered, or left behind by a process that ended."""
+
+import os
+import platform
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias, TypedDict
+
+import sqlalchemy as sa
+from llama_index.core.base.llms.types import MessageRole
+
+from stores.chats.chat_messages import SQL, put_message, said, text_of
+from stores.errors import StoreError, TurnUnderWay
+from stores.typed_json import dumps, loads, whole
+
+UNDER_WAY = 600  # seconds after which nobody answers an open turn any more
+ABANDONED = "What answered this question ended before the answer was whole."
+_TITLE_CHARACTERS = 60
+
+Ended: TypeAlias = Literal["complete", "partial", "failed"]
+Status: TypeAlias = Literal["open", "complete", "partial", "failed"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question and what came of it; times in UTC.
+
+    `standalone` is the question as it was put to the sources, None when that is as it was asked;
+    `rewritten_by` is "", "model" or "rule". `evidence` is the answer's metadata with its types.
+    """
+
+    id: str
+    number: int
+    question: str
+    standalone: str | None
+    rewritten_by: str
+    answer: str
+    status: Status
+    error: str | None
+    evidence: Mapping[str, Any]
+    model: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    asked_at: datetime
+    answered_at: datetime | None
+
+
+class AboutAnswer(TypedDict, total=False):
+    """What is stored with an answer; `evidence` may hold what a database's cells are made of.
+
+    `owner` is not stored: it has to be who began the turn, where it is given.
+    """
+
+    error: str | None
+    standalone: str | None
+    rewritten_by: str
+    evidence: Mapping[str, Any] | None
+    model: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    owner: str
+
+
+def new_owner() -> str:
+    """Who begins a turn: the machine, the process and the call; at most 255 characters."""
+    return f"{platform.node()[:200]}:{os.getpid()}:{secrets.token_hex(6)}"
+
+
+def stored_turn(connection: sa.Connection, session_id: str, turn_id: str) -> Any:
+    values = {"session": session_id, "turn": turn_id, "before": None, "limit": 1}
+    return connection.execute(SQL["turns"], values).one_or_none()
+
+
+def to_turn(row: Any) -> Turn:
+    return Turn(
+        row.id,
+        row.number,
+        text_of(row.asked),
+        row.standalone,
+        row.rewritten_by,
+        text_of(row.answered),
+        row.status,
+        row.error,
+        loads(row.evidence) if row.evidence else {},
+        row.model,
+        row.prompt_tokens,
+        row.completion_tokens,
+        row.asked_at,
+        row.answered_at,
+    )
+
+
+def ask(connection: sa.Connection, session: Any, turn_id: str, owner: str, question: str) -> None:
+    """Store a question, and leave the place behind it to its answer."""
+    _abandon_open_turns(connection, session.id)
+    number, position = session.turns + 1, session.messages + 1
+    values = {"session": session.id, "number": number, "turn": turn_id, "owner": owner}
+    connection.execute(SQL["add_turn"], values)
+    message = said(MessageRole.USER, question)
+    put_message(connection, session.id, position, message, turn=number)
+    counted = {
+        "session": session.id,
+        "turns": number,
+        "messages": position + 1,
+        "title": _title(question),
+    }
+    connection.execute(SQL["count_up"], counted)
+
+
+def ask_again(connection: sa.Connection, row: Any, owner: str, question: str) -> bool:
+    """Whether a stored turn is to be answered now. Raises TurnUnderWay, StoreError."""
+    if text_of(row.asked) != question:
+        raise StoreError(
+            f"The turn {row.id!r} of this session asks something else. Give each question a turn "
+            "id of its own."
+        )
+    if row.status == "complete":
+        return False
+    if row.status == "open" and row.owner != owner:
+        if not _is_abandoned(row):
+            raise TurnUnderWay(
+                f"The turn {row.id!r} is being answered, since {row.age} seconds. Ask for it again "
+                "when that is over."
+            )
+        _abandon_open_turns(connection, row.session_id)
+    place = {"session": row.session_id, "number": row.number}
+    connection.execute(SQL["reopen_turn"], {**place, "owner": owner})
+    connection.execute(SQL["reopen_question"], place)
+    return True
+
+
+def end(
+    connection: sa.Connection, row: Any, answer: str, status: Ended, about: AboutAnswer
+) -> None:
+    """Store what came of a turn, if nothing is stored yet. Raises StoreError for a lost turn."""
+    if about.get("owner") not in (None, row.owner):
+        raise StoreError(
+            f"The turn {row.id!r} took so long that somebody else answers it. Ask for it again, "
+            "with the same turn id."
+        )
+    if row.answered_at is None:
+        _keep_answer(connection, row, whole(answer), status, about)
+
+
+def _keep_answer(
+    connection: sa.Connection, row: Any, answer: str, ended: Ended, about: AboutAnswer
+) -> None:
+    """What failed is not in the active window of the conversation."""
+    place = {"session": row.session_id, "number": row.number}
+    question = connection.execute(SQL["question"], place).one()
+    status = "archived" if ended == "failed" else question.status
+    if answer or ended != "failed":
+        message = said(MessageRole.ASSISTANT, answer)
+        position = question.position + 1
+        put_message(connection, row.session_id, position, message, turn=row.number, status=status)
+    if status != question.status:
+        connection.execute(SQL["set_turn_status"], {**place, "status": status})
+    connection.execute(SQL["finish_turn"], {**place, "status": ended, **_values(about)})
+    connection.execute(SQL["touch"], {"session": row.session_id})
+
+
+def _values(about: AboutAnswer) -> dict[str, Any]:
+    evidence = about.get("evidence")
+    return {
+        "error": _whole(about.get("error")),
+        "standalone": _whole(about.get("standalone")),
+        "rewritten_by": about.get("rewritten_by", ""),
+        "evidence": None if evidence is None else dumps(evidence),
+        "model": about.get("model"),
+        "prompt_tokens": about.get("prompt_tokens"),
+        "completion_tokens": about.get("completion_tokens"),
+    }
+
+
+def _whole(text: str | None) -> str | None:
+    return None if text is None else whole(text)
+
+
+def _abandon_open_turns(connection: sa.Connection, session_id: str) -> None:
+    """Say of turns whose process ended that they failed, so that no question stays unanswered."""
+    rows = connection.execute(SQL["open_turns"], {"session": session_id}).all()
+    for row in filter(_is_abandoned, rows):
+        place = {"session": session_id, "number": row.number}
+        connection.execute(SQL["abandon_turn"], {**place, "error": ABANDONED})
+        connection.execute(SQL["set_turn_status"], {**place, "status": "archived"})
+
+
+def _is_abandoned(row: Any) -> bool:
+    machine, process, _ = row.owner.rsplit(":", 2)
+    if machine == platform.node()[:200] and not _lives(int(process)):
+        return True
+    return bool(row.age >= UNDER_WAY)
+
+
+def _lives(process: int) -> bool:
+    if os.name == "nt":  # where a signal 0 ends a process; the age of its turn decides
+        return True
+    with suppress(PermissionError):  # it lives, as somebody else's
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+    return True
+
+
+def _title(question: str) -> str:
+    """The question's beginning, cut between words."""
+    words = " ".join(question.split())
+    if len(words) <= _TITLE_CHARACTERS:
+        return words
+    return words[: _TITLE_CHARACTERS - 1].rsplit(" ", 1)[0].rstrip(" ,;:") + "…"

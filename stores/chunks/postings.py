@@ -1,0 +1,272 @@
+"""An ordinary table of which word stands in which chunk, for BM25."""
+
+import json
+import secrets
+import time
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, reduce
+from itertools import groupby, islice
+from typing import Any, Protocol
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from pydantic_core import from_json
+
+from stores.chunks.bm25 import POSTING, Scores, Statistics, bm25, lengths_in, occurs
+from stores.chunks.metadata_filters import Where
+from stores.sql import statements
+from stores.text.words import (
+    STEMMED_LANGUAGES,
+    index_words,
+    indexed,
+    stem,
+    stemming,
+    written_words,
+)
+
+_SQL = statements("postings.sql")
+_ROWS_A_STATEMENT = 20_000
+_CHUNKS_A_FILL = 500
+_MOST_WORDS = 300  # of a question; a pasted page has said by then what it is about
+_BLOCK_BYTES = 500 * POSTING.itemsize  # a batch of chunks is written at once
+# Statistics of the collection are read again when that took less than a hundredth of the time
+# since; a second-old average length ranks as well as a new one.
+_SHARE_OF_TIME, _YOUNG = 0.01, 1.0  # seconds
+_OWN_BLOCKS = 2**32  # numbers below are those of chunks that are their own block
+
+Row = Mapping[str, Any]
+
+
+class Connection(Protocol):
+    def execute(self, statement: sa.TextClause, values: Mapping[str, Any], /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """The postings of some chunks in the order of their table, `places` among the chunks.
+
+    Arrays, for a container each would have the garbage collector take longer than the server.
+    """
+
+    terms: NDArray[np.uint32]
+    blocks: NDArray[np.uint64]
+    places: NDArray[np.int64]
+    occurs: NDArray[np.uint16]
+
+    def as_json(self, seqs: Sequence[int]) -> Iterator[str]:
+        """Rows of [term, block, hexadecimal], when the keys of the chunks are known."""
+        if not len(self.terms):
+            return
+        postings = np.empty(len(self.terms), POSTING)
+        postings["seq"], postings["occurs"] = np.asarray(seqs)[self.places], self.occurs
+        digits, width = postings.tobytes().hex(), 2 * POSTING.itemsize
+        changes = (np.diff(self.terms) != 0) | (np.diff(self.blocks) != 0)
+        starts = np.flatnonzero(np.append(True, changes))
+        ends = np.append(starts[1:], len(self.terms)) * width
+        columns = self.terms[starts], self.blocks[starts], starts * width, ends
+        for first in range(0, len(starts), _ROWS_A_STATEMENT):
+            part = (column[first : first + _ROWS_A_STATEMENT].tolist() for column in columns)
+            rows = (
+                f'[{t},{b},"{digits[start:end]}"]' for t, b, start, end in zip(*part, strict=True)
+            )
+            yield f"[{','.join(rows)}]"
+
+
+def analysed(rows: Iterable[Row]) -> Analysed:
+    """The terms of some chunks with their blocks."""
+    terms: list[int] = []
+    packed: list[int] = []
+    sizes, blocks = [], []
+    for row in rows:
+        found = _occurrences(row)
+        terms += found
+        packed += found.values()
+        sizes.append(len(found))
+        blocks.append(row["block"])
+    places = np.repeat(np.arange(len(sizes)), sizes)
+    of_chunks = np.array(blocks, dtype=np.uint64)
+    of_terms = np.array(terms, np.uint32)
+    order = np.lexsort((places, of_chunks[places], of_terms))
+    return Analysed(
+        terms=of_terms[order],
+        blocks=of_chunks[places][order],
+        places=places[order],
+        occurs=np.array(packed, np.uint16)[order],
+    )
+
+
+def _occurrences(row: Row) -> dict[int, int]:
+    """For each term how often it stands among how many words, as a posting packs both."""
+    metadata = from_json(row["metadata"])
+    language = stemming(str(metadata.get("language") or "en"))
+    above = (str(metadata.get(key) or "") for key in ("title", "headings"))
+    terms: dict[int, int] = {}
+    for written, count in Counter(written_words("\n".join([*above, row["text"]]))).items():
+        for term in _terms_of(written, language):
+            terms[term] = terms.get(term, 0) + count
+    length = sum(terms.values())
+    terms[_language_term(language)] = 1
+    return {term: occurs(count, length) for term, count in terms.items()}
+
+
+class Postings:
+    """The postings of one chunk table, written in the transactions that write its chunks.
+
+    A word is compared in the language of each chunk: a question's word has one term for every
+    language that the collection holds. Each chunk also has a posting of its language, from which
+    the number of chunks and their average length come.
+    """
+
+    def __init__(self, chunk_table: str) -> None:
+        self.name = f"`{chunk_table}_posting`"
+        self._holes = {
+            "chunks": f"`{chunk_table}`",
+            "postings": f"`{chunk_table}_posting`",
+            "bytes": _BLOCK_BYTES,
+            "characters": 2 * _BLOCK_BYTES,
+        }
+        self._statistics: Statistics | None = None
+        self._fresh_until = 0.0
+
+    def set_up(self, connection: sa.Connection, chunk_columns: Collection[str]) -> None:
+        """Create the table if need be, and fill it from the chunks that are there already."""
+        connection.execute(self._sql("create"))
+        if "block" not in chunk_columns:
+            connection.execute(self._sql("add_block"))
+        if connection.scalar(self._sql("is_empty")):
+            connection.execute(self._sql("forget_blocks"))
+            self._fill(connection)
+
+    def _fill(self, connection: sa.Connection) -> None:
+        after = 0
+        while True:
+            values = {"after": after, "limit": _CHUNKS_A_FILL}
+            rows = connection.execute(self._sql("texts"), values).mappings().all()
+            if not rows:
+                return
+            self._insert(connection, [row["seq"] for row in rows], analysed(map(dict, rows)))
+            after = rows[-1]["seq"]
+
+    def add(self, connection: sa.Connection, chunk_ids: Sequence[str], terms: Analysed) -> None:
+        """Write the postings of chunks that were just written."""
+        rows = connection.execute(self._sql("keys"), {"ids": chunk_ids})
+        keys = {row.chunk_id: row.seq for row in rows}
+        self._insert(connection, [keys[each] for each in chunk_ids], terms)
+
+    def remove(self, connection: sa.Connection, where: Where) -> None:
+        """Remove the postings of chunks that match, before the chunks themselves."""
+        remaining = connection.execute(self._sql("remaining", where=where), where.values)
+        rows = [dict(row) for row in remaining.mappings()]
+        connection.execute(self._sql("remove", where=where), where.values)
+        self._insert(connection, [row["seq"] for row in rows], analysed(rows))
+
+    def clear(self, connection: sa.Connection) -> None:
+        connection.execute(self._sql("clear"))
+
+    def forget_statistics(self) -> None:
+        """Have them read again: this process has just written."""
+        self._statistics = None
+
+    def scores(self, connection: Connection, text: str) -> Scores:
+        """BM25 of every chunk that has a word of the text, divided by the most that any could have.
+
+        So weak evidence scores low, however it compares: a chunk with one of five rare words
+        has at most a fifth, also when it is the best.
+        """
+        statistics = self._current(connection)
+        names = self._names_in(connection, text)
+        asked = islice(dict.fromkeys(index_words(text, unsplit=names)), _MOST_WORDS)
+        words = [_terms(word, statistics.languages) for word in asked]
+        found = self._found(connection, {term for terms in words for term in terms})
+        return bm25(
+            [[found[term] for term in terms if term in found] for terms in words], statistics
+        )
+
+    def _names_in(self, connection: Connection, text: str) -> set[str]:
+        """Names such as `max_size` that chunks have as they are: then their parts are not asked."""
+        names = {_term(word, ""): word for word in index_words(text) if "_" in word}
+        return {names[term] for term in self._found(connection, names)} if names else set()
+
+    def _current(self, connection: Connection) -> Statistics:
+        if self._statistics is None or time.monotonic() > self._fresh_until:
+            began = time.monotonic()
+            statistics = self._measured(connection)
+            now = time.monotonic()
+            self._fresh_until = now + max(_YOUNG, (now - began) / _SHARE_OF_TIME)
+            if not statistics.chunks:
+                return statistics
+            self._statistics = statistics
+        return self._statistics
+
+    def _measured(self, connection: Connection) -> Statistics:
+        markers = {_language_term(language): language for language in {"", *STEMMED_LANGUAGES}}
+        found = self._found(connection, markers)
+        lengths = [lengths_in(postings) for postings in found.values()]
+        chunks = sum(map(len, lengths))
+        return Statistics(
+            chunks=chunks,
+            average_length=sum(int(each.sum()) for each in lengths) / chunks if chunks else 1.0,
+            languages=tuple(sorted(markers[term] for term in found)),
+        )
+
+    def holding(self, connection: Connection, phrase: str) -> list[int] | None:
+        """The keys of chunks that have every word of a phrase; None when it has no word."""
+        words = [word for word in index_words(phrase) if word.isalnum()]
+        if not words:
+            return None
+        languages = self._current(connection).languages
+        terms = [_terms(word, languages) for word in words]
+        found = self._found(connection, {term for each in terms for term in each})
+        nothing = np.empty(0, POSTING)
+        keys = [
+            np.concatenate([nothing, *(found[t] for t in each if t in found)]) for each in terms
+        ]
+        common: Any = reduce(np.intersect1d, (each["seq"] for each in keys))
+        return [int(key) for key in common]
+
+    def _found(self, connection: Connection, terms: Iterable[int]) -> dict[int, NDArray[Any]]:
+        """The postings of each term that has any."""
+        rows = connection.execute(self._sql("postings"), {"terms": json.dumps(list(terms))})
+        return {
+            row.term: np.frombuffer(row.postings, dtype=POSTING) for row in rows if row.postings
+        }
+
+    def _insert(self, connection: sa.Connection, seqs: Sequence[int], terms: Analysed) -> None:
+        for part in terms.as_json(seqs):
+            connection.execute(self._sql("insert"), {"postings": part})
+
+    def _sql(self, statement: str, **holes: object) -> sa.TextClause:
+        text = sa.text(_SQL[statement].format_map({**self._holes, **holes}))
+        return text.bindparams(sa.bindparam("ids", expanding=True)) if statement == "keys" else text
+
+
+def with_blocks(rows: Iterable[Row]) -> list[Row]:
+    """Rows with the number of their block: neighbours of one document share a random one."""
+    groups = groupby(rows, key=lambda row: row["document_id"] or row["chunk_id"])
+    return [
+        {**row, "block": block}
+        for block, group in ((secrets.randbits(63) | _OWN_BLOCKS, group) for _, group in groups)
+        for row in group
+    ]
+
+
+@lru_cache(maxsize=200_000)
+def _terms_of(written: str, language: str) -> tuple[int, ...]:
+    return tuple(_term(word, language) for word in indexed(written))
+
+
+def _terms(word: str, languages: Iterable[str]) -> set[int]:
+    return {_term(word, language) for language in languages}
+
+
+def _term(word: str, language: str) -> int:
+    stemmed = stem(word, language)
+    return zlib.crc32(f"{language}:{stemmed}".encode() if word.isalpha() else stemmed.encode())
+
+
+def _language_term(language: str) -> int:
+    return zlib.crc32(f"{language}:".encode())

@@ -1,0 +1,264 @@
+"""Fetch a server on Debian: packages of its archive in a folder of ours, without root.
+
+Nothing is installed: apt verifies and downloads with the machine's own configuration but
+with private state, and the packages, the C library among them, are unpacked side by side.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from stores.errors import StoreUnavailable, UnsupportedServer
+from stores.private_server.find_binary import WAYS_OUT, ServerProgram, inspect
+from stores.private_server.package_sources import RELEASE, debian_archive, parse_deb822, parse_list
+
+APT = Path("/etc/apt")
+PARSERS = {".list": parse_list, ".sources": parse_deb822}
+PACKAGES = ("mariadb-server-core", "mariadb-client-core")
+INSTALL = ("install", "--yes", "--no-install-recommends")
+RECORD = "packages"  # in the folder of a program: what it was made of
+NOT_NEEDED = ("doc", "gcc", "gdb", "lintian", "man")
+STEP_TIMEOUT = 900
+"""Seconds; a slow line needs minutes for 28 MB."""
+
+# The machine's hooks would touch the machine; its pins are meant for its own release.
+APT_CONF = """\
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+APT::Update::Error-Mode "any";
+APT::Get::AllowUnauthenticated "false";
+APT::Sandbox::User "";
+Acquire::AllowInsecureRepositories "false";
+Acquire::Retries "3";
+Debug::NoLocking "true";
+Dir::Etc::SourceList "/dev/null";
+Dir::Etc::Preferences "/dev/null";
+Dir::Etc::PreferencesParts "/dev/null";
+"""
+
+
+def fetch(cache: Path, say: Callable[[str], None], apt: Path = APT) -> ServerProgram:
+    """The fetched program; of several processes at once, one downloads and the others wait."""
+    program = fetched(cache)
+    if program is not None:
+        return program
+    sources = _sources(apt)
+    with _only_one(cache, say):
+        return fetched(cache) or _fetch(cache, sources, say)
+
+
+def fetched(cache: Path) -> ServerProgram | None:
+    prefix = _prefix(cache)
+    return _program(prefix) if prefix.exists() else None
+
+
+def find_updates(cache: Path, apt: Path = APT) -> list[str]:
+    """The packages that the archive has, and the fetched program was not made of; its own first.
+
+    Asks the archive. Raises StoreUnavailable, UnsupportedServer.
+    """
+    sources = _sources(apt)
+    with tempfile.TemporaryDirectory(prefix="kb-apt-") as folder:
+        offered = _offered(Path(folder), sources)
+    others = offered - _made_of(_prefix(cache))
+    return sorted(map(_in_words, others), key=lambda name: (not name.startswith("mariadb"), name))
+
+
+@contextmanager
+def renewed(cache: Path, say: Callable[[str], None], apt: Path = APT) -> Iterator[ServerProgram]:
+    """The archive's program in the place of the fetched one, which is back if the block fails."""
+    sources = _sources(apt)
+    prefix, former = _prefix(cache), _former(cache)
+    with _only_one(cache, say), _unpacked(cache, sources, say) as new:
+        prefix.rename(former)
+        new.rename(prefix)
+        try:
+            yield _program(prefix)
+        except BaseException:
+            shutil.rmtree(prefix)
+            former.rename(prefix)
+            raise
+        shutil.rmtree(former)
+
+
+@contextmanager
+def _only_one(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
+    try:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock(cache / "mariadb.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            say("Waiting for another process that fetches MariaDB")
+            lock.acquire()
+    except OSError as error:
+        raise StoreUnavailable(f"no writing to {cache}: {error}; set KB_CACHE") from error
+    try:
+        _clear_up(cache)
+        yield
+    finally:
+        lock.release()
+
+
+def _clear_up(cache: Path) -> None:
+    """After a fetch or a renewal that was killed: without a new program, the former one is back."""
+    for left_over in cache.glob("mariadb.new-*"):
+        shutil.rmtree(left_over)
+    if _former(cache).exists():
+        if _prefix(cache).exists():
+            shutil.rmtree(_former(cache))
+        else:
+            _former(cache).rename(_prefix(cache))
+
+
+def _fetch(cache: Path, sources: str, say: Callable[[str], None]) -> ServerProgram:
+    with _unpacked(cache, sources, say) as new:
+        new.rename(_prefix(cache))
+    return _program(_prefix(cache))
+
+
+@contextmanager
+def _unpacked(cache: Path, sources: str, say: Callable[[str], None]) -> Iterator[Path]:
+    """The archive's program in a folder that the caller moves to its place."""
+    work = Path(tempfile.mkdtemp(prefix="mariadb.new-", dir=cache))
+    try:
+        say("Fetching MariaDB 11.8 from the Debian archive (28 MB)")
+        packages = _download(work / "apt", sources)
+        say("Unpacking MariaDB")
+        _unpack(packages, work / "prefix")
+        _program(work / "prefix")
+        yield work / "prefix"
+    finally:
+        shutil.rmtree(work)
+
+
+def _former(cache: Path) -> Path:
+    return cache / "mariadb.former"
+
+
+def _prefix(cache: Path) -> Path:
+    return cache / "mariadb"
+
+
+def _program(prefix: Path) -> ServerProgram:
+    """The program with its own loader, for the machine's C library may be too old for it."""
+    loaders = sorted(prefix.glob("usr/lib/*/ld-linux*.so.*"))
+    if not loaders:
+        raise UnsupportedServer(f"{prefix} is incomplete; remove it, and kb fetches it again")
+    launcher = (str(loaders[0]), "--library-path", str(loaders[0].parent))
+    return inspect(prefix / "usr/sbin/mariadbd", launcher)
+
+
+def _sources(apt: Path) -> str:
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        raise UnsupportedServer(
+            f"no MariaDB 11.8 or later here, and kb can fetch one on Debian only.\n{WAYS_OUT}"
+        )
+    entries = [
+        source
+        for path in sorted([apt / "sources.list", *apt.glob("sources.list.d/*")])
+        if path.suffix in PARSERS and os.access(path, os.R_OK)
+        for source in PARSERS[path.suffix](path.read_text("utf-8", "replace"))
+    ]
+    sources = debian_archive(entries)
+    if not sources:
+        raise UnsupportedServer(
+            "no MariaDB 11.8 or later here, and kb can fetch one from a Debian archive only, "
+            f"which is not among the sources in {apt} (Ubuntu carries MariaDB 11.8 itself from "
+            f"25.10 on).\n{WAYS_OUT}"
+        )
+    return sources
+
+
+def _download(folder: Path, sources: str) -> list[Path]:
+    apt = _updated_apt(folder, sources)
+    _run("apt-get download", *apt, *INSTALL, "--download-only", *PACKAGES)
+    return sorted((folder / "archives").glob("*.deb"))
+
+
+def _offered(folder: Path, sources: str) -> set[str]:
+    """The file names of the packages that would be downloaded now."""
+    apt = _updated_apt(
+        folder, sources, "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10"
+    )
+    listed = _run("apt-get look", *apt, *INSTALL, "--print-uris", *PACKAGES)
+    return set(re.findall(r"^'[^']*' (\S+\.deb) ", listed, re.MULTILINE))
+
+
+def _updated_apt(folder: Path, sources: str, *options: str) -> list[str]:
+    """The command of an apt that has nothing installed and knows what the archive has."""
+    parts, lists, archives = folder / "sources", folder / "lists", folder / "archives"
+    for path in (parts, lists / "partial", archives / "partial"):
+        path.mkdir(parents=True)
+    (parts / "debian.sources").write_text(sources, "utf-8")
+    (folder / "apt.conf").write_text(APT_CONF, "utf-8")
+    # With nothing installed, every library comes along.
+    (folder / "status").touch()
+    directories = {
+        "Dir::Etc::SourceParts": parts,
+        "Dir::State": folder,
+        "Dir::State::Lists": lists,
+        "Dir::State::status": folder / "status",
+        "Dir::Cache": folder,
+        "Dir::Cache::archives": archives,
+        "Dir::Log": folder,
+    }
+    apt = ["apt-get", "-c", str(folder / "apt.conf"), "-q", *options]
+    for name, path in directories.items():
+        apt += ["-o", f"{name}={path}"]
+    _run("apt-get update", *apt, "update")
+    return apt
+
+
+def _made_of(prefix: Path) -> set[str]:
+    """The file names of the packages in it; none of one that an earlier kb fetched."""
+    record = prefix / RECORD
+    return set(record.read_text("utf-8").splitlines()) if record.exists() else set()
+
+
+def _in_words(package: str) -> str:
+    name, version, *_ = f"{package.removesuffix('.deb')}_".split("_")
+    return f"{name} {version.replace('%3a', ':')}".strip()
+
+
+def _unpack(packages: list[Path], prefix: Path) -> None:
+    for package in packages:
+        _run(f"dpkg-deb of {package.name}", "dpkg-deb", "-x", str(package), str(prefix))
+    for name in NOT_NEEDED:
+        shutil.rmtree(prefix / "usr/share" / name, ignore_errors=True)
+    (prefix / RECORD).write_text("".join(f"{package.name}\n" for package in packages), "utf-8")
+
+
+def _run(step: str, *command: str) -> str:
+    """What the step says."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the command is ours
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=STEP_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StoreUnavailable(
+            f"fetching MariaDB from Debian's {RELEASE}: {step} took more than "
+            f"{STEP_TIMEOUT} s.\n{WAYS_OUT}"
+        ) from error
+    if done.returncode:
+        end = "\n".join(done.stdout.splitlines()[-12:])
+        raise StoreUnavailable(
+            f"fetching MariaDB from Debian's {RELEASE}: {step} ended with status "
+            f"{done.returncode}:\n{end}\n{WAYS_OUT}"
+        )
+    return done.stdout

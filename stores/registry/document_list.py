@@ -1,0 +1,118 @@
+"""The indexed files as people look through them."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from stores.chunks.chunk_table import ChunkTable
+from stores.chunks.metadata_filters import INDEXED_CHARACTERS, json_path
+from stores.connection import in_snapshot
+from stores.errors import StoreError
+from stores.sql import statements
+
+_SQL = statements("document_list.sql")
+
+
+@dataclass(frozen=True)
+class ListedDocument:
+    """What the registry holds of a file; the times in UTC."""
+
+    id: str
+    root: str
+    path: str
+    status: Literal["indexed", "failed"]
+    reason: str | None
+    size: int | None
+    modified_at: datetime | None
+    media_type: str | None
+    title: str | None
+    language: str | None
+    chunks: int
+    indexed_at: datetime | None
+    checked_at: datetime
+
+
+@dataclass(frozen=True)
+class DocumentList:
+    engine: sa.Engine
+
+    def page(
+        self,
+        *,
+        status: str | None = None,
+        roots: Sequence[str] | None = None,
+        search: str | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> tuple[list[ListedDocument], int]:
+        """Those of a page, and how many match in all; `roots` None stands for every root."""
+        values: dict[str, Any] = {}
+        if status is not None:
+            values["status"] = status
+        if roots is not None:
+            values["roots"] = list(roots)
+        if search:
+            values["pattern"] = f"%{_escaped(search)}%"
+        conditions = {"status": "by_status", "roots": "by_roots", "pattern": "by_words"}
+        where = [_SQL[conditions[name]] for name in values] or [_SQL["everything"]]
+        return self._page(" AND ".join(where), values, offset, limit)
+
+    def one(self, root: str, path: str) -> ListedDocument:
+        """Raises StoreError when there is none of that name."""
+        found, _ = self._page(_SQL["by_path"], {"root": root, "path": path}, 0, 1)
+        if not found:
+            raise StoreError(f"There is no document {path!r} in {root!r}.")
+        return found[0]
+
+    def values(
+        self, table: ChunkTable, key: str, roots: Sequence[str] | None = None
+    ) -> dict[str | float, int]:
+        """The short values of a metadata key, with the numbers of documents that hold them."""
+        bound: dict[str, Any] = {"key": json_path(key)}
+        if roots is not None:
+            bound["roots"] = list(roots)
+        where = _SQL["everything" if roots is None else "by_roots"]
+        statement = _statement("values", where, bound, table=f"`{table.name}`")
+        counts: Counter[str | float] = Counter()
+        for row in in_snapshot(self.engine, lambda c: c.execute(statement, bound).all()):
+            held = json.loads(row.value)
+            for each in held if isinstance(held, list) else [held]:
+                if _is_short(each):
+                    counts[each] += row.documents
+        return dict(counts)
+
+    def _page(
+        self, where: str, values: dict[str, Any], offset: int, limit: int
+    ) -> tuple[list[ListedDocument], int]:
+        listed, counted = (_statement(name, where, values) for name in ("list", "count"))
+        page = {**values, "offset": offset, "limit": limit}
+
+        def work(connection: sa.Connection) -> tuple[list[ListedDocument], int]:
+            rows = connection.execute(listed, page).all()
+            return [ListedDocument(*row) for row in rows], int(
+                connection.execute(counted, values).scalar_one()
+            )
+
+        return in_snapshot(self.engine, work)
+
+
+def _is_short(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= INDEXED_CHARACTERS
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _statement(name: str, where: str, values: dict[str, Any], **holes: str) -> sa.TextClause:
+    statement = sa.text(_SQL[name].format(where=where, **holes))
+    if "roots" in values:
+        return statement.bindparams(sa.bindparam("roots", expanding=True))
+    return statement
+
+
+def _escaped(words: str) -> str:
+    return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

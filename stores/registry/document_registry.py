@@ -1,0 +1,210 @@
+"""The registry of indexed files: roots, documents, and the one way to replace a document."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import sqlalchemy as sa
+from llama_index.core.schema import BaseNode
+
+from stores.chunks.chunk_rows import to_row
+from stores.chunks.chunk_table import ChunkTable
+from stores.connection import error_number, in_snapshot, in_transaction, translated_errors
+from stores.sql import statements
+
+_SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
+_LOCK_NOT_AVAILABLE = 1205
+_REASON_CHARACTERS = 2000
+_WAIT = 0.5  # seconds between two attempts to hold a root
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class KnownDocument:
+    """What the registry holds of a file; `chunks` is 0 when it was never indexed.
+
+    `stored` counts the chunks that are there; `failed_hash` is of the content that could not be
+    read, when reading that again would not help.
+    """
+
+    id: str
+    path: str
+    status: Literal["indexed", "failed"]
+    reason: str | None
+    content_hash: str | None
+    failed_hash: str | None
+    chunks: int
+    stored: int
+
+    def is_current(self, content_hash: str) -> bool:
+        """Whether this content is indexed, and nobody removed chunks of it behind our back."""
+        return (
+            self.status == "indexed"
+            and self.content_hash == content_hash
+            and self.chunks == self.stored
+        )
+
+    def has_failed(self, content_hash: str) -> bool:
+        """Whether this content could not be read, and will not be."""
+        return self.status == "failed" and self.failed_hash == content_hash
+
+
+@dataclass(frozen=True)
+class IndexedDocument:
+    """A file as it is about to be indexed; `modified_at` in UTC."""
+
+    id: str
+    root: str
+    path: str
+    content_hash: str
+    size: int
+    modified_at: datetime
+    media_type: str
+    title: str
+    language: str
+
+
+@dataclass(frozen=True)
+class FailedDocument:
+    root: str
+    path: str
+    reason: str
+    chunks: int
+
+
+def document_id(root: str, path: str) -> str:
+    """The id of a file: the same wherever its root moves."""
+    return hashlib.sha256(f"{root}\0{path}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class DocumentRegistry:
+    engine: sa.Engine
+    table: ChunkTable
+
+    def root_path(self, root: str) -> str | None:
+        """Where the directory of that name was last indexed."""
+        row = self._read(lambda c: c.execute(_SQL["root_path"], {"name": root}).one_or_none())
+        return str(row.path) if row else None
+
+    def set_root(self, root: str, path: str) -> None:
+        self._write(lambda c: c.execute(_SQL["set_root"], {"name": root, "path": path}))
+
+    def roots(self) -> list[dict[str, Any]]:
+        """Name, path, indexed_at and the number of documents of each root."""
+        rows = self._read(lambda c: c.execute(_SQL["roots"]).mappings().all())
+        return [dict(row) for row in rows]
+
+    @contextmanager
+    def indexing(self, root: str, waiting: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+        """Be the only run that indexes this root; `waiting` is called while another one does.
+
+        Yields a call that says whether that is still so: the lock is a row lock, which the server
+        drops when this process dies, or when it dies itself.
+        """
+        row = {"root": root}
+        if not self._read(lambda c: c.scalar(_SQL["can_be_held"], row)):  # an insert would wait
+            self._write(lambda c: c.execute(_SQL["add_indexing"], row))
+        with translated_errors(self.engine.url):
+            holder = self.engine.connect()
+        try:
+            with translated_errors(self.engine.url):
+                while not _held(holder, root):
+                    waiting()
+                    time.sleep(_WAIT)
+            yield lambda: _answers(holder)
+        finally:
+            holder.invalidate()  # also when it died: what was written does not depend on it
+            holder.close()
+
+    def known(self, root: str) -> dict[str, KnownDocument]:
+        """The files of a root by their paths."""
+        statement = sa.text(_SQL["documents"].text.format(table=f"`{self.table.name}`"))
+        rows = self._read(lambda c: c.execute(statement, {"root": root}).all())
+        return {row.path: KnownDocument(*row) for row in rows}
+
+    def replace(self, document: IndexedDocument, nodes: Sequence[BaseNode]) -> None:
+        """Old chunks out, new chunks in, the registry told: one transaction.
+
+        Raises InvalidVector or StoreError, and then the old version stays.
+        """
+        rows = [to_row(node, self.table.dimension) for node in nodes]
+
+        def work(connection: sa.Connection) -> None:
+            values = {**asdict(document), "chunks": len(rows)}
+            connection.execute(_SQL["put_document"], values)
+            self.table.delete_document(connection, document.id)
+            self.table.put(connection, rows)
+
+        self.table.transact(self.engine, work)
+
+    def fail(self, root: str, path: str, reason: str, failed_hash: str | None = None) -> None:
+        """Record why a file could not be indexed; what was last indexed of it stays.
+
+        `failed_hash` is of its content, when that is what cannot be read.
+        """
+        values = {
+            "id": document_id(root, path),
+            "root": root,
+            "path": path,
+            "reason": reason[:_REASON_CHARACTERS],
+            "failed_hash": failed_hash,
+        }
+        self._write(lambda c: c.execute(_SQL["fail_document"], values))
+
+    def remove(self, document_id: str, file: Path | None = None) -> None:
+        """Forget a document, and delete its file while nobody else can put one in its place."""
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(_SQL["remove_document"], {"id": document_id})
+            connection.execute(_SQL["forget_upload"], {"id": document_id})
+            if file:
+                file.unlink(missing_ok=True)
+            self.table.delete_document(connection, document_id)
+
+        self.table.transact(self.engine, work)
+
+    def totals(self) -> tuple[int, int]:
+        """The numbers of documents and of chunks."""
+        row = self._read(lambda c: c.execute(_SQL["totals"]).one())
+        return int(row.documents), int(row.chunks)
+
+    def language_shares(self) -> dict[str, float]:
+        """The part of the documents in each language; those of unknown ones are left out."""
+        rows = self._read(lambda c: c.execute(_SQL["languages"]).all())
+        return {row.language: float(row.share) for row in rows if row.language}
+
+    def failures(self) -> list[FailedDocument]:
+        rows = self._read(lambda c: c.execute(_SQL["failures"]).all())
+        return [FailedDocument(*row) for row in rows]
+
+    def _read(self, work: Callable[[sa.Connection], T]) -> T:
+        return in_snapshot(self.engine, work)
+
+    def _write(self, work: Callable[[sa.Connection], Any]) -> None:
+        in_transaction(self.engine, work)
+
+
+def _held(connection: sa.Connection, root: str) -> bool:
+    try:
+        connection.execute(_SQL["hold_indexing"], {"root": root})
+    except sa.exc.DBAPIError as error:
+        if error_number(error.orig) != _LOCK_NOT_AVAILABLE:
+            raise
+        connection.rollback()
+        return False
+    return True
+
+
+def _answers(connection: sa.Connection) -> bool:
+    try:
+        connection.execute(sa.text("SELECT 1"))
+    except sa.exc.SQLAlchemyError:
+        return False
+    return True

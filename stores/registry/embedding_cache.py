@@ -1,0 +1,62 @@
+"""Embeddings by (model, dimension, text): an unchanged text is never embedded twice."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from stores.chunks import vectors
+from stores.connection import in_snapshot, in_transaction
+from stores.sql import statements
+
+_SQL = statements("registry.sql")
+_HASHES_A_QUERY = 1000
+
+
+@dataclass(frozen=True)
+class EmbeddingCache:
+    engine: sa.Engine
+    model: str
+    dimension: int
+
+    def known(self, texts: Sequence[str]) -> dict[str, list[float]]:
+        """The vectors of those texts that were embedded before."""
+        by_hash = {_hash(text): text for text in texts}
+        hashes = list(by_hash)
+        return {
+            by_hash[text_hash]: vectors.from_bytes(embedding)
+            for start in range(0, len(hashes), _HASHES_A_QUERY)
+            for text_hash, embedding in self._select(hashes[start : start + _HASHES_A_QUERY])
+        }
+
+    def remember(self, embeddings: Mapping[str, Sequence[float]]) -> None:
+        """Keep vectors by their texts. Raises InvalidVector, and then keeps none."""
+        rows = [
+            {
+                "model": self.model,
+                "dimension": self.dimension,
+                "text_hash": _hash(text),
+                "embedding": vectors.to_bytes(vector, self.dimension),
+            }
+            for text, vector in embeddings.items()
+        ]
+        if rows:
+            in_transaction(
+                self.engine,
+                lambda connection: connection.execute(sa.text(_SQL["remember_embedding"]), rows),
+            )
+
+    def _select(self, hashes: list[bytes]) -> list[tuple[bytes, bytes]]:
+        statement = sa.text(_SQL["known_embeddings"]).bindparams(
+            sa.bindparam("hashes", expanding=True)
+        )
+        values = {"model": self.model, "dimension": self.dimension, "hashes": hashes}
+        return in_snapshot(
+            self.engine,
+            lambda connection: [tuple(row) for row in connection.execute(statement, values)],
+        )
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

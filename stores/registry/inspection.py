@@ -1,0 +1,60 @@
+"""What a collection needs of its server; nothing is written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from stores.connection import in_snapshot
+from stores.registry.collection import Collection, find_collection
+from stores.sql import statements
+
+_SQL = statements("inspection.sql")
+_REGISTRY = statements("registry.sql")
+_GRAPH_BYTES = (
+    400  # of a vector's neighbours at M=16, measured; the vector itself has 2 a dimension
+)
+
+
+@dataclass(frozen=True)
+class CollectionFacts:
+    """A collection with its numbers of chunks and failed documents, and its size in bytes."""
+
+    collection: Collection
+    chunks: int
+    failed: int
+    table_bytes: int
+
+    @property
+    def vector_cache_bytes(self) -> int:
+        """What searches keep in memory: the whole graph of the vector index."""
+        return self.chunks * (2 * self.collection.dimension + _GRAPH_BYTES)
+
+
+def inspect_collection(engine: sa.Engine, name: str = "default") -> CollectionFacts | None:
+    """None when nothing was ever indexed."""
+    if in_snapshot(engine, lambda connection: _table_bytes(connection, "kb_collection")) is None:
+        return None
+    collection = find_collection(engine, name)
+    if collection is None:
+        return None
+    return in_snapshot(engine, lambda connection: _facts(connection, collection))
+
+
+def indexed_files(engine: sa.Engine) -> list[Path]:
+    """The files that documents were made of, where they were when that was done."""
+    statement = sa.text(_SQL["indexed_files"])
+    rows = in_snapshot(engine, lambda connection: connection.execute(statement).all())
+    return [Path(row.directory, row.path) for row in rows]
+
+
+def _facts(connection: sa.Connection, collection: Collection) -> CollectionFacts:
+    totals = connection.execute(sa.text(_REGISTRY["totals"])).one()
+    failures = connection.execute(sa.text(_REGISTRY["failures"])).all()
+    size = _table_bytes(connection, collection.chunk_table) or 0
+    return CollectionFacts(collection, int(totals.chunks), len(failures), size)
+
+
+def _table_bytes(connection: sa.Connection, table: str) -> int | None:
+    size = connection.scalar(sa.text(_SQL["table_bytes"]), {"table": table})
+    return None if size is None else int(size)
