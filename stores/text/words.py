@@ -34,7 +34,10 @@ _stemmers = threading.local()
 STEMMED_LANGUAGES = frozenset(_STEMMERS)
 # Words that say how a sentence is built or that something is asked, not what about.
 FUNCTION_WORDS = frozenset(
-    resources.files("stores.text").joinpath("function_words.txt").read_text(encoding="utf-8").split()
+    resources.files("stores.text")
+    .joinpath("function_words.txt")
+    .read_text(encoding="utf-8")
+    .split()
 )
 
 

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from fetched import CACHE, MARIADBD
 
-from kb.sentence_model import fetch_model as fetch
+from kb.sentence_model import fetch
 from stores.private_server import PrivateServer
 
 ROOT = Path(__file__).parents[2]

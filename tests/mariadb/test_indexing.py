@@ -345,7 +345,7 @@ def test_secrets_are_passed_over_and_forgotten_if_they_were_indexed(
     (handbook / "policies" / "server.pem").write_text("canary of a key")
     (handbook / "prod.env").write_text("PASSWORD=canary")
     with monkeypatch.context() as earlier:
-        for module in ("run", "walk"):
+        for module in ("indexing_run", "walk"):
             earlier.setattr(f"kb.indexing.{module}.why_secret", lambda *_: None)
         assert counts(knowledge.index(handbook)) == (6, 0, 0, 0, 0)
     assert len(knowledge.found_by_words("canary")) == 3

@@ -6,8 +6,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from kb.sentence_model import SentenceModel
-from kb.sentence_model import fetch_model as fetch
+from kb.sentence_model import SentenceModel, fetch
 
 CACHE = Path(os.environ.get("KB_CACHE") or platformdirs.user_cache_dir("kb"))
 

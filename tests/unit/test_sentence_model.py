@@ -16,8 +16,7 @@ from filelock import FileLock
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from kb.sentence_model import SentenceModel, graph
-from kb.sentence_model import fetch_model as fetch
+from kb.sentence_model import SentenceModel, fetch, graph
 from kb.sentence_model import fetch_model as fetching
 from kb.sentence_model import sentence_embedding as run
 from kb.sentence_model.files import (
