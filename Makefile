@@ -3,13 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_OPTIONS)
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
-LOCKED = $(INSTALL) --require-hashes --only-binary :all: --requirement
+PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
+HASHED = --require-hashes --only-binary :all: --requirement
+INSTALL = $(BIN)/python $(PIP_INSTALL)
+LOCKED = $(INSTALL) $(HASHED)
+PAGE_TOOLS = tests/browser/node_modules
+# Node is the machine's own where there is one, else that of the dev tools.
+WITH_NODE = PATH="$$PATH:$(CURDIR)/$(BIN)"
 LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal \
   --python-version 3.11 --generate-hashes --no-annotate $(LOCK_OPTIONS) pyproject.toml
 without = $$(sed -n 's/==.*//; s/^[A-Za-z0-9]/--no-emit-package &/p' $(1))
 
-.PHONY: demo serve test check format fuzz bench screenshot lock clean
+.PHONY: demo serve test check lint page-check wheel-check format fuzz bench screenshot lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/kb demo
@@ -22,12 +27,32 @@ test: $(VENV)/.test
 	$(BIN)/kb setup
 	$(PYTEST)
 
-check: $(VENV)/.dev
+check: lint test
+
+lint: $(VENV)/.dev page-check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/kb setup
-	$(PYTEST)
+
+# Types, lint and format of the page's JavaScript, by what npm gives; the page itself needs none of it.
+page-check: $(PAGE_TOOLS)/.installed
+	$(WITH_NODE) $(PAGE_TOOLS)/.bin/prettier --config tests/browser/.prettierrc.json --check 'kb/page/*.js' 'tests/browser/*.js'
+	$(WITH_NODE) $(PAGE_TOOLS)/.bin/eslint --config tests/browser/eslint.config.js --max-warnings 0 kb/page
+	$(WITH_NODE) $(PAGE_TOOLS)/.bin/tsc --project tests/browser/jsconfig.json
+
+# The acceptance tests against the wheel, installed into an environment of its own, where no
+# checkout is near: what the wheel forgets to take along is missed.
+wheel-check: $(VENV)/.test
+	rm -rf build/wheel
+	mkdir -p build/wheel/away/tests
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
+	$(PYTHON) -m venv build/wheel/env
+	build/wheel/env/bin/python $(PIP_INSTALL) $(HASHED) constraints.txt --requirement constraints-test.txt
+	build/wheel/env/bin/python $(PIP_INSTALL) --no-deps build/wheel/*.whl
+	cp -r tests/*.* tests/acceptance build/wheel/away/tests
+	cp -r data docs README.md config.yaml pyproject.toml build/wheel/away
+	build/wheel/env/bin/kb setup
+	cd build/wheel/away && ../env/bin/python -m pytest --numprocesses 2 --dist loadfile tests/acceptance $(PYTEST_OPTIONS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
@@ -54,7 +79,7 @@ lock:
 	  $(call without,constraints.txt constraints-test.txt) --output-file constraints-dev.txt
 
 clean:
-	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PAGE_TOOLS) build .cache .pytest_cache .mypy_cache .ruff_cache
 
 # What runs, what tests it, what checks it: each of the versions and with the hashes of its file.
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
@@ -69,6 +94,10 @@ $(VENV)/.test: $(VENV)/.run constraints-test.txt
 
 $(VENV)/.dev: $(VENV)/.test constraints-dev.txt
 	@$(LOCKED) constraints-dev.txt
+	@touch $@
+
+$(PAGE_TOOLS)/.installed: tests/browser/package-lock.json | $(VENV)/.dev
+	$(WITH_NODE) npm --prefix tests/browser ci --no-audit --no-fund
 	@touch $@
 
 $(BIN)/python:

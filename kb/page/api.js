@@ -16,6 +16,7 @@ export async function get(path, query = {}) {
   return (await request("GET", withQuery(path, query))).json();
 }
 
+/** @param {string} path @param {unknown} body @param {{ signal?: AbortSignal }} options */
 export async function post(path, body, { signal } = {}) {
   const response = await request("POST", path, body, signal);
   return response.status === 204 ? null : response.json();

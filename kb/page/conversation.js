@@ -24,7 +24,8 @@ export class Conversation {
   constructor(id, { begun, titled }) {
     this.isNew = id === null;
     this.id = id ?? randomId();
-    Object.assign(this, { begun, titled });
+    this.begun = begun;
+    this.titled = titled;
     this.title = "";
     this.abort = null;
     this.turns = make("div", { class: "turns" });
@@ -87,7 +88,7 @@ export class Conversation {
       make("h1", { class: "hidden" }, session.title || this.id),
       ...views.map((view) => view.element),
     );
-    views.forEach((view, at) => view.showStored(session.turns[at], html[at]));
+    for (const [at, view] of views.entries()) view.showStored(session.turns[at], html[at]);
     this.composer.placeholder(t("placeholderMore"));
     this.composer.focus();
     this.turns.lastChild.scrollIntoView({ block: "start" });
@@ -109,7 +110,7 @@ export class Conversation {
     if (this.isBusy || !asked.message.trim()) return;
     this.element.classList.remove("new");
     if (!this.turns.querySelector("h1.hidden")) {
-      this.turns.querySelectorAll(".welcome, .instead").forEach((each) => each.remove());
+      for (const greeting of this.turns.querySelectorAll(".welcome, .instead")) greeting.remove();
       this.turns.prepend(make("h1", { class: "hidden" }, asked.message));
     }
     const turnId = asked.turnId ?? randomId();

@@ -41,7 +41,7 @@ export function feedback(sessionId, turnId, given = null) {
   }
 
   function press() {
-    thumbs.forEach((each, at) => (each.ariaPressed = String(rating === [1, -1][at])));
+    for (const [at, thumb] of thumbs.entries()) thumb.ariaPressed = String(rating === [1, -1][at]);
   }
 
   function close() {

@@ -11,11 +11,12 @@ export function highlight(root, excerpt) {
 
 // Letters and digits are compared, because Markdown and white space differ between the two.
 function rangeOf(root, excerpt) {
+  /** @type {[Text, number, number][]} */
   const places = [];
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   let text = "";
   while (walker.nextNode()) {
-    const node = walker.currentNode;
+    const node = /** @type {Text} */ (walker.currentNode);
     for (const { 0: letter, index } of node.data.matchAll(/[\p{L}\p{N}]/gu)) {
       text += letter;
       for (let unit = 0; unit < letter.length; unit += 1) places.push([node, index, letter.length]);
@@ -26,6 +27,7 @@ function rangeOf(root, excerpt) {
   return at < 0 ? null : between(places[at], places[at + wanted.length - 1]);
 }
 
+/** @param {[Text, number, number]} first @param {[Text, number, number]} last */
 function between([first, begin], [last, end, length]) {
   const range = new Range();
   range.setStart(first, begin);

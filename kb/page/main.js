@@ -75,7 +75,8 @@ function entitle(title) {
 
 applyPreferences();
 translate(document);
-for (const each of document.querySelectorAll("[data-icon]")) each.prepend(icon(each.dataset.icon));
+for (const element of document.querySelectorAll("[data-icon]"))
+  element.prepend(icon(element.getAttribute("data-icon")));
 offerPreferences();
 offerSidebar();
 offerSessionSearch();

@@ -2,6 +2,7 @@
 
 import { button, icon, make } from "./dom.js";
 
+/** @param {{ label: string, picture?: string, words?: string, kind?: string }} look */
 export function menu({ label, picture, words, kind = "plain icon-button" }, actions, head = []) {
   const opener = make(
     "button",
@@ -26,7 +27,9 @@ export function menu({ label, picture, words, kind = "plain icon-button" }, acti
     sheet.hidden = !isOpen;
     opener.ariaExpanded = String(isOpen);
     document[isOpen ? "addEventListener" : "removeEventListener"]("pointerdown", outside);
-    if (isOpen) (place(sheet), items[0]?.focus());
+    if (!isOpen) return;
+    place(sheet);
+    items[0]?.focus();
   }
 
   function outside(event) {

@@ -15,7 +15,9 @@ export function offerOptions() {
   const fields = make("div", { class: "sheet above" });
   const details = make("details", { class: "menu options" }, summary, fields);
   const changed = () => mark(summary);
-  const outside = (event) => details.contains(event.target) || (details.open = false);
+  const outside = (event) => {
+    if (!details.contains(event.target)) details.open = false;
+  };
   details.addEventListener("toggle", async () => {
     document[details.open ? "addEventListener" : "removeEventListener"]("pointerdown", outside);
     if (details.open) fields.replaceChildren(...(await offered(changed)));

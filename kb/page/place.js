@@ -6,7 +6,8 @@ export function placeOf({ document, ...spot }) {
   return [document, ...spotsOf(spot)].join(" · ");
 }
 
-// In its document.
+/** Where in its document.
+ * @param {{ page?: number, lines?: string }} spot */
 export function spotsOf({ page, lines }) {
   const spots = [page && t("page", { n: String(page) }), lines && t("lines", { n: String(lines) })];
   return spots.filter(Boolean);

@@ -19,7 +19,7 @@ export function offerPreferences() {
 }
 
 function offer(name, value, changed) {
-  const select = document.getElementById(name);
+  const select = /** @type {HTMLSelectElement} */ (document.getElementById(name));
   select.value = value;
   select.addEventListener("change", () => {
     localStorage.setItem(`kb-${name}`, select.value);

@@ -74,7 +74,7 @@ export function withCitations(root, chip) {
   const texts = [];
   while (walker.nextNode())
     if (!walker.currentNode.parentElement.closest("code, pre, .chip"))
-      texts.push(walker.currentNode);
+      texts.push(/** @type {Text} */ (walker.currentNode));
   for (const node of texts) {
     const parts = node.data.split(CITED);
     if (parts.length > 1)

@@ -68,7 +68,8 @@ function tabs(makers, body, begin) {
   function choose(name) {
     const isOpen = buttons.find((each) => each.dataset.part === name).ariaExpanded === "true";
     for (const each of buttons) each.ariaExpanded = String(!isOpen && each.dataset.part === name);
-    body.replaceChildren(...(isOpen ? [] : [(made[name] ??= makers[name]())]));
+    made[name] ??= makers[name]();
+    body.replaceChildren(...(isOpen ? [] : [made[name]]));
   }
 
   if (begin) choose(begin);

@@ -9,7 +9,7 @@ import { save } from "./save.js";
 import { ageOf, date, t } from "./words.js";
 
 const list = document.getElementById("session-list");
-const search = document.getElementById("session-search");
+const search = /** @type {HTMLInputElement} */ (document.getElementById("session-search"));
 let current = null;
 let asked = 0;
 let shown = "";

@@ -7,9 +7,9 @@ const opener = document.getElementById("menu-button");
 export function offerSidebar() {
   opener.addEventListener("click", () => (isOpen() ? closeSidebar() : openSidebar()));
   narrow.addEventListener("change", closeSidebar);
-  document.addEventListener("pointerdown", (event) => {
-    if (isOpen() && !sidebar.contains(event.target) && !opener.contains(event.target))
-      closeSidebar();
+  document.addEventListener("pointerdown", ({ target }) => {
+    if (!(target instanceof Node)) return;
+    if (isOpen() && !sidebar.contains(target) && !opener.contains(target)) closeSidebar();
   });
   sidebar.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && isOpen()) {

@@ -8,14 +8,20 @@ let known = ["documents", "database", "both"];
 let learning = null;
 
 export function learnSources() {
-  learning ??= learnedState().then(({ only }) => {
-    if (only) return (known = [only === "tables" ? "database" : only]);
-    return get("api/tables").then(
-      (tables) => (known = tables.length ? known : ["documents"]),
-      (error) => (known = error.status === NOT_SET_UP ? ["documents"] : known),
-    );
+  learning ??= findSources().then((sources) => {
+    known = sources;
   });
   return learning;
+}
+
+async function findSources() {
+  const { only } = await learnedState();
+  if (only) return [only === "tables" ? "database" : only];
+  try {
+    return (await get("api/tables")).length ? known : ["documents"];
+  } catch (error) {
+    return error.status === NOT_SET_UP ? ["documents"] : known;
+  }
 }
 
 export function sourcesBesides(route) {

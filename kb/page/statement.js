@@ -107,11 +107,11 @@ function valuesOf(parameters) {
   );
   return {
     element: fields.length ? make("div", { class: "values" }, fields) : null,
-    read: () => Object.fromEntries(inputs.map((each) => [each.name, valueOf(each)])),
+    read: () => Object.fromEntries(inputs.map((each) => [each.name, inputValue(each)])),
   };
 }
 
-function valueOf({ value, input }) {
+function inputValue({ value, input }) {
   const text = input.value.trim();
   if (value === null && !text) return null;
   const isNumber = typeof value === "number" && text && Number.isFinite(Number(text));

@@ -31,7 +31,7 @@ export function tableOf(columns, rows) {
   function sortBy(at) {
     const isDown = sorted === at;
     sorted = isDown ? null : at;
-    headings.forEach((each) => (each.ariaSort = null));
+    for (const heading of headings) heading.ariaSort = null;
     headings[at].ariaSort = isDown ? "descending" : "ascending";
     ordered = [...rows].sort((one, other) => compared(one[at], other[at], columns[at]));
     if (isDown) ordered.reverse();
@@ -78,7 +78,7 @@ function cut(text) {
 }
 
 function compared(one, other, { type }) {
-  if (one == null || other == null) return (one == null) - (other == null);
+  if (one == null || other == null) return Number(one == null) - Number(other == null);
   if (type === "number") return Number(one) - Number(other);
   return String(one).localeCompare(String(other), spoken(), { numeric: true });
 }

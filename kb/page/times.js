@@ -15,16 +15,20 @@ export function shortTimes({ name, type }, values) {
 }
 
 function monthOfYear(value) {
+  /** @type {Intl.DateTimeFormatOptions} */
   const options = { ...UTC, month: "short" };
   return new Intl.DateTimeFormat(spoken(), options).format(Date.UTC(2000, value - 1));
 }
 
+/** @returns {Intl.DateTimeFormatOptions} */
 function partsOf(values, type) {
   const texts = values.filter((value) => value != null);
+  /** @type {Intl.DateTimeFormatOptions} */
   const year = new Set(texts.map((text) => text.slice(0, 4))).size > 1 ? { year: "numeric" } : {};
   if (texts.every((text) => /^\d{4}-\d{2}(-01)?(T00:00:00)?$/.test(text)))
     return { month: "short", year: "numeric" };
   const isClock = type === "datetime" && texts.some((text) => !text.endsWith("T00:00:00"));
+  /** @type {Intl.DateTimeFormatOptions} */
   const clock = isClock ? { hour: "2-digit", minute: "2-digit" } : {};
   return { ...year, ...clock, month: "short", day: "numeric" };
 }

@@ -17,7 +17,11 @@ const SPOKEN = 600; // characters of an answer that are told to those who listen
 
 export class TurnView {
   constructor({ sessionId, turnId, question, again, retry, edit }) {
-    Object.assign(this, { sessionId, turnId, again, retry, edit });
+    this.sessionId = sessionId;
+    this.turnId = turnId;
+    this.again = again;
+    this.retry = retry;
+    this.edit = edit;
     this.citations = [];
     this.searchId = null;
     this.rows = null;

@@ -108,7 +108,7 @@ async function failuresAmong(paths) {
   for (let offset = 0, total = 1; offset < total; offset += PAGE) {
     const page = await get("api/documents", { root: UPLOADS, offset, limit: PAGE });
     total = page.total;
-    page.documents.forEach((each) => known.set(each.path, each));
+    for (const document of page.documents) known.set(document.path, document);
   }
   return paths
     .map((path) => ({ path, ...(known.get(path) ?? { status: "none", reason: t("notRead") }) }))

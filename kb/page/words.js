@@ -40,6 +40,7 @@ export function number(value, options = {}) {
 }
 
 // The server's times are UTC, with or without saying so.
+/** @param {string} text @param {Intl.DateTimeFormatOptions} options */
 export function date(text, options = { dateStyle: "medium" }) {
   const zoned = /T.*(Z|[+-]\d\d:\d\d)$/.test(text) || !text.includes("T") ? text : `${text}Z`;
   return new Intl.DateTimeFormat(region, options).format(new Date(zoned));
