@@ -29,6 +29,11 @@ _SESSION = (
     "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY', "
     "transaction_isolation = 'REPEATABLE-READ', innodb_lock_wait_timeout = 10"
 )
+_SERVER_SIZES = (
+    "SELECT @@mhnsw_max_cache_size AS vector_cache_bytes, "
+    "@@innodb_buffer_pool_size AS buffer_pool_bytes, "
+    "@@max_allowed_packet AS max_packet_bytes"
+)
 _SETTING = "database.url"
 _GRANT = (
     " In database.url name a database that exists and an account that may do everything in it: "
@@ -339,8 +344,8 @@ def server_info(engine: sa.Engine) -> ServerInfo:
 def _server_info(connection: sa.Connection) -> ServerInfo:
     version = str(connection.scalar(sa.text("SELECT VERSION()")))
     _check_version(version)
-    sizes = "SELECT @@mhnsw_max_cache_size, @@innodb_buffer_pool_size, @@max_allowed_packet"
-    return ServerInfo(version, *map(int, connection.execute(sa.text(sizes)).one()))
+    row = connection.execute(sa.text(_SERVER_SIZES)).one()
+    return ServerInfo(version=version, **row._asdict())
 
 
 def _check_version(version: str) -> None:

@@ -90,12 +90,12 @@ class Evaluations:
 
 def _stored(row: Any, scores: Scores) -> StoredRun:
     run = EvaluationRun(
-        row.set_name,
-        row.set_hash,
-        row.cutoff,
-        row.profile,
-        json.loads(row.settings),
-        row.embedding_model,
-        json.loads(row.metrics),
+        set_name=row.set_name,
+        set_hash=row.set_hash,
+        cutoff=row.cutoff,
+        profile=row.profile,
+        settings=json.loads(row.settings),
+        embedding_model=row.embedding_model,
+        metrics=json.loads(row.metrics),
     )
-    return StoredRun(row.run, row.created_at, run, scores)
+    return StoredRun(number=row.run, created_at=row.created_at, run=run, scores=scores)

@@ -73,7 +73,8 @@ def powers_beyond(engine: sa.Engine, database: str, tables: Collection[str]) -> 
         ),
     )
     allowed = {(database, table) for table in tables}
-    others = sorted(f"{schema}.{table}" for schema, table in set(map(tuple, visible)) - allowed)
+    seen = {(row.database_name, row.table_name) for row in visible}
+    others = sorted(f"{schema}.{table}" for schema, table in seen - allowed)
     return [*_excess(grants, allowed), *_sees(others)]
 
 

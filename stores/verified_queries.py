@@ -291,7 +291,12 @@ def _versions(connection: sa.Connection, name: str) -> list[Version]:
         raise _unknown(name, connection.execute(_SQL["names_of_versions"]).scalars().all())
     return [
         Version(
-            row.number, row.action, row.changed_by, bool(row.by_key), row.changed_at, _query(row)
+            number=row.number,
+            action=row.action,
+            changed_by=row.changed_by,
+            by_key=bool(row.by_key),
+            changed_at=row.changed_at,
+            query=_query(row),
         )
         for row in rows
     ]

@@ -179,7 +179,7 @@ class SessionStore:
             rows = self._read(lambda c: found(c, search, of))
         else:
             rows = self._read(lambda c: c.execute(SQL["sessions"], {**of, "session": None}).all())
-        return [SessionInfo(*row) for row in rows]
+        return [SessionInfo(**row._asdict()) for row in rows]
 
     def one(self, session_id: str) -> SessionInfo:
         """Raises StoreError when there is none of that id."""
@@ -187,7 +187,7 @@ class SessionStore:
         row = self._read(lambda c: c.execute(SQL["sessions"], values).one_or_none())
         if row is None:
             raise _unknown(session_id)
-        return SessionInfo(*row)
+        return SessionInfo(**row._asdict())
 
     def rename(self, session_id: str, title: str) -> None:
         """Raises StoreError for an unknown session, and for a title without words or too long."""

@@ -76,20 +76,20 @@ def stored_turn(connection: sa.Connection, session_id: str, turn_id: str) -> Any
 
 def to_turn(row: Any) -> Turn:
     return Turn(
-        row.id,
-        row.number,
-        text_of(row.asked),
-        row.standalone,
-        row.rewritten_by,
-        text_of(row.answered),
-        row.status,
-        row.error,
-        loads(row.evidence) if row.evidence else {},
-        row.model,
-        row.prompt_tokens,
-        row.completion_tokens,
-        row.asked_at,
-        row.answered_at,
+        id=row.id,
+        number=row.number,
+        question=text_of(row.asked),
+        standalone=row.standalone,
+        rewritten_by=row.rewritten_by,
+        answer=text_of(row.answered),
+        status=row.status,
+        error=row.error,
+        evidence=loads(row.evidence) if row.evidence else {},
+        model=row.model,
+        prompt_tokens=row.prompt_tokens,
+        completion_tokens=row.completion_tokens,
+        asked_at=row.asked_at,
+        answered_at=row.answered_at,
     )
 
 

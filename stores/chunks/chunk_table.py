@@ -92,7 +92,7 @@ class ChunkTable:
 
     def _columns(self, connection: sa.Connection) -> dict[str, str]:
         rows = connection.execute(self.sql("columns"), {"table": self.name})
-        return {name: str(kind) for name, kind in rows}
+        return {row.name: str(row.type) for row in rows}
 
     def _check_shape(self, connection: sa.Connection, columns: Mapping[str, str]) -> None:
         definition = str(connection.execute(self.sql("definition")).one()[1])

@@ -51,7 +51,7 @@ def find_collection(engine: sa.Engine, name: str = "default") -> Collection | No
             sa.text(_SQL["collection"]), {"name": name}
         ).one_or_none(),
     )
-    return Collection(*row) if row else None
+    return Collection(**row._asdict()) if row else None
 
 
 def _add(engine: sa.Engine, collection: Collection) -> None:

@@ -94,9 +94,8 @@ class DocumentList:
 
         def work(connection: sa.Connection) -> tuple[list[ListedDocument], int]:
             rows = connection.execute(listed, page).all()
-            return [ListedDocument(*row) for row in rows], int(
-                connection.execute(counted, values).scalar_one()
-            )
+            total = connection.execute(counted, values).scalar_one()
+            return [ListedDocument(**row._asdict()) for row in rows], int(total)
 
         return in_snapshot(self.engine, work)
 

@@ -127,7 +127,7 @@ class DocumentRegistry:
         """The files of a root by their paths."""
         statement = sa.text(_SQL["documents"].text.format(table=f"`{self.table.name}`"))
         rows = self._read(lambda c: c.execute(statement, {"root": root}).all())
-        return {row.path: KnownDocument(*row) for row in rows}
+        return {row.path: KnownDocument(**row._asdict()) for row in rows}
 
     def replace(self, document: IndexedDocument, nodes: Sequence[BaseNode]) -> None:
         """Old chunks out, new chunks in, the registry told: one transaction.
@@ -182,7 +182,7 @@ class DocumentRegistry:
 
     def failures(self) -> list[FailedDocument]:
         rows = self._read(lambda c: c.execute(_SQL["failures"]).all())
-        return [FailedDocument(*row) for row in rows]
+        return [FailedDocument(**row._asdict()) for row in rows]
 
     def _read(self, work: Callable[[sa.Connection], T]) -> T:
         return in_snapshot(self.engine, work)

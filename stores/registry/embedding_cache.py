@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -25,9 +26,9 @@ class EmbeddingCache:
         by_hash = {_hash(text): text for text in texts}
         hashes = list(by_hash)
         return {
-            by_hash[text_hash]: vectors.from_bytes(embedding)
+            by_hash[row.text_hash]: vectors.from_bytes(row.embedding)
             for start in range(0, len(hashes), _HASHES_A_QUERY)
-            for text_hash, embedding in self._select(hashes[start : start + _HASHES_A_QUERY])
+            for row in self._select(hashes[start : start + _HASHES_A_QUERY])
         }
 
     def remember(self, embeddings: Mapping[str, Sequence[float]]) -> None:
@@ -47,15 +48,12 @@ class EmbeddingCache:
                 lambda connection: connection.execute(sa.text(_SQL["remember_embedding"]), rows),
             )
 
-    def _select(self, hashes: list[bytes]) -> list[tuple[bytes, bytes]]:
+    def _select(self, hashes: list[bytes]) -> Sequence[Any]:
         statement = sa.text(_SQL["known_embeddings"]).bindparams(
             sa.bindparam("hashes", expanding=True)
         )
         values = {"model": self.model, "dimension": self.dimension, "hashes": hashes}
-        return in_snapshot(
-            self.engine,
-            lambda connection: [tuple(row) for row in connection.execute(statement, values)],
-        )
+        return in_snapshot(self.engine, lambda c: c.execute(statement, values).all())
 
 
 def _hash(text: str) -> bytes:

@@ -102,7 +102,7 @@ class SearchLog:
                 f"No search {search_id!r} is in the log. `last` is the last one, --explain shows "
                 "the id of a search, and with retrieval.log `off` none is kept."
             )
-        return KnownSearch(*row)
+        return KnownSearch(**row._asdict())
 
     def last(self) -> KnownSearch:
         """What was logged last, whoever searched. Raises StoreError when nothing was."""
@@ -115,7 +115,7 @@ class SearchLog:
 
     def hits(self, search_id: str) -> list[Hit]:
         rows = self._read(lambda c: c.execute(_SQL["hits"], {"id": search_id}).all())
-        return [Hit(*row) for row in rows]
+        return [Hit(**row._asdict()) for row in rows]
 
     def rate(
         self,
@@ -151,7 +151,7 @@ class SearchLog:
     def outcomes(self, days: int) -> list[Outcome]:
         """What came of the searches of the last days."""
         rows = self._read(lambda c: c.execute(_SQL["outcomes"], {"days": days}).all())
-        return [Outcome(*row) for row in rows]
+        return [Outcome(**row._asdict()) for row in rows]
 
     def _clicked(self, search_id: str, clicked: int | str) -> tuple[int, str]:
         hits = self.hits(search_id)

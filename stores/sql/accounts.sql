@@ -18,7 +18,7 @@ SHOW GRANTS
 
 -- visible_tables --
 -- Whatever the account sees by any grant, to itself, to PUBLIC or to a role.
-SELECT table_schema, table_name FROM information_schema.tables
+SELECT table_schema AS database_name, table_name FROM information_schema.tables
 WHERE table_schema NOT IN ('information_schema', 'performance_schema')
 
 -- tables_of --

@@ -56,7 +56,7 @@ ALTER TABLE {table}
 
 -- columns --
 -- The columns of a table that exists, with their types.
-SELECT column_name, column_type FROM information_schema.columns
+SELECT column_name AS name, column_type AS type FROM information_schema.columns
 WHERE table_schema = DATABASE() AND table_name = :table
 
 -- definition --

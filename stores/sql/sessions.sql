@@ -18,7 +18,7 @@ UPDATE kb_session SET updated_at = UTC_TIMESTAMP(6) WHERE id = :session
 
 -- sessions --
 -- Sessions with the number of their turns, the last used first.
-SELECT id, title, created_at, updated_at,
+SELECT id, title, created_at AS created, updated_at AS updated,
   (SELECT COUNT(*) FROM kb_turn WHERE kb_turn.session_id = kb_session.id) AS turns, user
 FROM kb_session
 WHERE (:session IS NULL OR id = :session) AND (:everybody OR user <=> :user)
@@ -26,7 +26,7 @@ ORDER BY updated_at DESC, id LIMIT :limit
 
 -- search_sessions --
 -- Sessions whose title or a message holds all words, with the place of the last such message.
-SELECT kb_session.id, title, created_at, updated_at,
+SELECT kb_session.id, title, created_at AS created, updated_at AS updated,
   (SELECT COUNT(*) FROM kb_turn WHERE kb_turn.session_id = kb_session.id) AS turns, user,
   SUBSTRING({text}, GREATEST(1, LOCATE(:first, {text} COLLATE utf8mb4_uca1400_ai_ci) - :before),
     :characters) AS excerpt
