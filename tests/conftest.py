@@ -69,20 +69,20 @@ def _remove_left_overs() -> None:
 
 
 @pytest.fixture(scope="session")
-def _administration(server: PrivateServer) -> Iterator[sa.Engine]:
+def administration(server: PrivateServer) -> Iterator[sa.Engine]:
     engine = make_engine(server.url("mysql"), before_connect=server.ensure_running)
     yield engine.execution_options(isolation_level="AUTOCOMMIT")
     engine.dispose()
 
 
 @pytest.fixture
-def database(server: PrivateServer, _administration: sa.Engine) -> Iterator[sa.URL]:
+def database(server: PrivateServer, administration: sa.Engine) -> Iterator[sa.URL]:
     """An empty database of its own for each test."""
     name = f"test_{uuid4().hex[:12]}"
-    with _administration.connect() as connection:
+    with administration.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     yield server.url(name)
-    with _administration.connect() as connection:
+    with administration.connect() as connection:
         # A test that leaves a transaction open shows itself here, after seconds.
         connection.exec_driver_sql(f"SET STATEMENT lock_wait_timeout=5 FOR DROP DATABASE {name}")
 

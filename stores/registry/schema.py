@@ -1,4 +1,15 @@
-"""The tables of kb in a database: numbered migrations, applied once, under a lock."""
+"""The tables of kb in a database: numbered migrations, each applied under a lock.
+
+To write a migration, add `stores/sql/migrations/NNNN_what.sql` with the next number; `;` at the end
+of a line divides its statements, and a file that was released is never edited. Every statement must
+do no harm when it runs again, for DDL commits by itself and a migration that is killed begins anew
+from its first statement: write IF NOT EXISTS, INSERT IGNORE, and an UPDATE whose WHERE leaves out
+the rows that it has changed. Then bring `tests/mariadb/schema.sql` to the new shape: the tests
+build each earlier version, migrate it, and break every migration off after every statement.
+
+Chunk tables are no part of this: there are as many as people name, of any dimension and with any
+filter keys, so each brings itself up to date where it is opened (`ChunkTable.set_up`).
+"""
 
 from importlib import resources
 
@@ -9,38 +20,45 @@ from stores.errors import StoreError
 from stores.registry.script import run_script
 from stores.sql import statements
 
-_SQL = statements("registry.sql")
+_SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
 
 
 def migrate(engine: sa.Engine) -> None:
     """Bring the tables up to date. Raises StoreError when a newer kb was here."""
-    in_transaction(engine, _begin)
-    in_transaction(engine, lambda guard: _migrate(engine, guard))
+
+    def create_version(connection: sa.Connection) -> None:
+        connection.execute(_SQL["create_schema"])
+        connection.execute(_SQL["begin_schema"])
+
+    in_transaction(engine, create_version)
+    scripts = read_migrations()
+    while in_transaction(engine, lambda guard: _apply_next(engine, guard, scripts)):
+        pass
 
 
-def _begin(connection: sa.Connection) -> None:
-    connection.execute(sa.text(_SQL["create_schema"]))
-    connection.execute(sa.text(_SQL["begin_schema"]))
+def read_migrations() -> list[str]:
+    """Read the scripts of all migrations, in their order."""
+    folder = resources.files("stores.sql").joinpath("migrations")
+    files = sorted(folder.iterdir(), key=lambda file: file.name)
+    return [file.read_text(encoding="utf-8") for file in files if file.name.endswith(".sql")]
 
 
-def _migrate(engine: sa.Engine, guard: sa.Connection) -> None:
-    """DDL commits by itself, so it runs beside the connection that holds the lock."""
-    migrations = _migrations()
-    version = int(guard.execute(sa.text(_SQL["lock_schema"])).scalar_one())
-    if version > len(migrations):
+def _apply_next(engine: sa.Engine, guard: sa.Connection, scripts: list[str]) -> bool:
+    """Apply the next migration and note it; False when there is none.
+
+    DDL commits by itself, so the script runs beside the connection that holds the lock.
+    """
+    version = int(guard.execute(_SQL["lock_schema"]).scalar_one())
+    if version > len(scripts):
         raise StoreError(
             f"The database was opened by a newer kb (schema {version}; this one knows "
-            f"{len(migrations)}). Upgrade kb, or use another database."
+            f"{len(scripts)}). Upgrade kb, or use another database."
         )
-    for script in migrations[version:]:
-        run_script(engine, script)
-    guard.execute(sa.text(_SQL["set_schema"]), {"version": len(migrations)})
-
-
-def _migrations() -> list[str]:
-    folder = resources.files("stores.sql").joinpath("migrations")
-    scripts = sorted((each for each in folder.iterdir()), key=lambda each: each.name)
-    return [each.read_text(encoding="utf-8") for each in scripts if each.name.endswith(".sql")]
+    if version == len(scripts):
+        return False
+    run_script(engine, scripts[version])
+    guard.execute(_SQL["set_schema"], {"version": version + 1})
+    return True
 
 
 def create_database(engine: sa.Engine, name: str) -> None:

@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS {postings} (
 
 -- add_block --
 -- The block of each chunk; one that was written without words is a block of its own.
-ALTER TABLE {chunks} ADD COLUMN IF NOT EXISTS block BIGINT UNSIGNED NULL
+ALTER TABLE {chunks} ADD COLUMN IF NOT EXISTS block BIGINT UNSIGNED NULL AFTER embedding
 
 -- is_empty --
 -- Whether nothing was written yet.

@@ -14,7 +14,7 @@ INSERT IGNORE INTO kb_schema (id, version) VALUES (1, 0)
 SELECT version FROM kb_schema WHERE id = 1 FOR UPDATE
 
 -- set_schema --
--- The migrations are done.
+-- Note that the migrations up to this one are done.
 UPDATE kb_schema SET version = :version WHERE id = 1
 
 -- collection --

@@ -71,15 +71,15 @@ def test_columns_are_reversed_for_the_test() -> None:
 
 
 @pytest.fixture(scope="module")
-def filled(server: PrivateServer, _administration: sa.Engine) -> Iterator[sa.Engine]:
+def filled(server: PrivateServer, administration: sa.Engine) -> Iterator[sa.Engine]:
     """One row or more in every table from which objects are read."""
-    with _administration.connect() as connection:
+    with administration.connect() as connection:
         connection.exec_driver_sql("CREATE DATABASE test_rows")
     engine = make_engine(server.url("test_rows"))
     fill(engine)
     yield engine
     engine.dispose()
-    with _administration.connect() as connection:
+    with administration.connect() as connection:
         connection.exec_driver_sql("DROP DATABASE test_rows")
 
 

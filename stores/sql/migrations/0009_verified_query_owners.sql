@@ -10,7 +10,7 @@ ALTER TABLE kb_verified_query
 
 -- What a key saved before was kept in its name.
 UPDATE kb_verified_query SET key_name = verified_by
-WHERE origin = 'saved' AND verified_by IN (SELECT name FROM kb_api_key);
+WHERE origin = 'saved' AND key_name IS NULL AND verified_by IN (SELECT name FROM kb_api_key);
 
 -- What was saved, confirmed and removed, and by whom; what the file held is not.
 CREATE TABLE IF NOT EXISTS kb_verified_query_version (

@@ -1,0 +1,260 @@
+CREATE TABLE `kb_api_key` (
+  `id` char(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `name` varchar(190) NOT NULL,
+  `digest` binary(32) NOT NULL,
+  `scope` enum('read','write','admin') NOT NULL,
+  `collections` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`collections`)),
+  `only_from` enum('documents','tables') DEFAULT NULL,
+  `verifies` tinyint(1) NOT NULL DEFAULT 0,
+  `requests_per_minute` int(10) unsigned DEFAULT NULL,
+  `tokens_per_day` int(10) unsigned DEFAULT NULL,
+  `created_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  `expires_at` datetime(6) DEFAULT NULL,
+  `revoked_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `name` (`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_collection` (
+  `name` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `chunk_table` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `embedding_model` varchar(255) NOT NULL,
+  `dimension` smallint(5) unsigned NOT NULL,
+  `created_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  PRIMARY KEY (`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_document` (
+  `id` char(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `root` varchar(190) NOT NULL,
+  `path` text NOT NULL,
+  `status` enum('indexed','failed') NOT NULL,
+  `reason` text DEFAULT NULL,
+  `content_hash` char(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `failed_hash` char(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `size` bigint(20) unsigned DEFAULT NULL,
+  `modified_at` datetime(6) DEFAULT NULL,
+  `media_type` varchar(190) DEFAULT NULL,
+  `title` text DEFAULT NULL,
+  `language` varchar(16) DEFAULT NULL,
+  `chunks` int(10) unsigned NOT NULL DEFAULT 0,
+  `indexed_at` datetime(6) DEFAULT NULL,
+  `checked_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `root` (`root`,`status`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_embedding` (
+  `model` varchar(255) NOT NULL,
+  `dimension` smallint(5) unsigned NOT NULL,
+  `text_hash` binary(32) NOT NULL,
+  `embedding` blob NOT NULL,
+  PRIMARY KEY (`model`,`dimension`,`text_hash`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_evaluation` (
+  `run` int(10) unsigned NOT NULL AUTO_INCREMENT,
+  `created_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  `set_name` varchar(255) NOT NULL,
+  `set_hash` char(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `cutoff` smallint(5) unsigned NOT NULL,
+  `profile` varchar(190) NOT NULL,
+  `settings` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`settings`)),
+  `embedding_model` varchar(255) NOT NULL,
+  `metrics` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`metrics`)),
+  `scores` longtext NOT NULL,
+  PRIMARY KEY (`run`),
+  KEY `set_name` (`set_name`,`run`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_evaluation_corpus` (
+  `chunk_table` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `set_name` varchar(255) NOT NULL,
+  `embedding_model` varchar(255) NOT NULL,
+  `indexed_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  PRIMARY KEY (`chunk_table`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_feedback` (
+  `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+  `given_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  `search_id` char(12) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `session_id` varchar(190) DEFAULT NULL,
+  `turn_id` varchar(190) DEFAULT NULL,
+  `rating` tinyint(4) DEFAULT NULL,
+  `comment` text DEFAULT NULL,
+  `clicked_rank` smallint(5) unsigned DEFAULT NULL,
+  `clicked_chunk` varchar(512) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  KEY `search` (`search_id`),
+  KEY `turn` (`session_id`,`turn_id`),
+  CONSTRAINT `kb_feedback_search` FOREIGN KEY (`search_id`) REFERENCES `kb_search` (`id`) ON DELETE CASCADE,
+  CONSTRAINT `kb_feedback_rating` CHECK (`rating` in (-1,1)),
+  CONSTRAINT `kb_feedback_subject` CHECK (`search_id` is null = (`session_id` is not null and `turn_id` is not null))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_indexing` (
+  `root` varchar(190) NOT NULL,
+  PRIMARY KEY (`root`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_job` (
+  `id` char(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `number` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+  `path` text NOT NULL,
+  `root` varchar(190) DEFAULT NULL,
+  `only_files` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`only_files`)),
+  `prune` tinyint(1) NOT NULL DEFAULT 0,
+  `retry` tinyint(1) NOT NULL DEFAULT 0,
+  `asked_by` varchar(190) DEFAULT NULL,
+  `status` enum('queued','running','done','failed') NOT NULL DEFAULT 'queued',
+  `owner` varchar(255) DEFAULT NULL,
+  `files` int(10) unsigned NOT NULL DEFAULT 0,
+  `total` int(10) unsigned NOT NULL DEFAULT 0,
+  `chunks` int(10) unsigned NOT NULL DEFAULT 0,
+  `report` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`report`)),
+  `error` text DEFAULT NULL,
+  `created_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  `started_at` datetime(6) DEFAULT NULL,
+  `beat_at` datetime(6) DEFAULT NULL,
+  `ended_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `number` (`number`),
+  KEY `status` (`status`,`number`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_message` (
+  `session_id` varchar(190) NOT NULL,
+  `position` int(10) unsigned NOT NULL,
+  `turn` int(10) unsigned DEFAULT NULL,
+  `role` varchar(16) NOT NULL,
+  `status` enum('active','archived') NOT NULL,
+  `data` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`data`)),
+  PRIMARY KEY (`session_id`,`position`),
+  KEY `turn` (`session_id`,`turn`),
+  CONSTRAINT `kb_message_session` FOREIGN KEY (`session_id`) REFERENCES `kb_session` (`id`) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_root` (
+  `name` varchar(190) NOT NULL,
+  `path` text NOT NULL,
+  `indexed_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  PRIMARY KEY (`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_schema` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `version` int(10) unsigned NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_uca1400_ai_ci;
+
+CREATE TABLE `kb_search` (
+  `id` char(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `searched_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  `session_id` varchar(190) DEFAULT NULL,
+  `user` varchar(190) DEFAULT NULL,
+  `profile` varchar(190) NOT NULL,
+  `question` mediumtext DEFAULT NULL,
+  `language` varchar(16) NOT NULL,
+  `kind` varchar(16) NOT NULL,
+  `milliseconds` float NOT NULL,
+  `results` smallint(5) unsigned NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `searched_at` (`searched_at`),
+  KEY `session` (`session_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_search_hit` (
+  `search_id` char(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `hit_rank` smallint(5) unsigned NOT NULL,
+  `chunk_id` varchar(512) NOT NULL,
+  `document_id` varchar(512) DEFAULT NULL,
+  `score` float NOT NULL,
+  `citation` smallint(5) unsigned DEFAULT NULL,
+  `cited` tinyint(1) GENERATED ALWAYS AS (`citation` is not null) VIRTUAL,
+  PRIMARY KEY (`search_id`,`hit_rank`),
+  CONSTRAINT `kb_search_hit_search` FOREIGN KEY (`search_id`) REFERENCES `kb_search` (`id`) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_session` (
+  `id` varchar(190) NOT NULL,
+  `title` varchar(255) NOT NULL DEFAULT '',
+  `user` varchar(190) DEFAULT NULL,
+  `turns` int(10) unsigned NOT NULL DEFAULT 0,
+  `messages` int(10) unsigned NOT NULL DEFAULT 0,
+  `memory` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`memory`)),
+  `created_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  `updated_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  PRIMARY KEY (`id`),
+  KEY `updated_at` (`updated_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_turn` (
+  `session_id` varchar(190) NOT NULL,
+  `number` int(10) unsigned NOT NULL,
+  `id` varchar(190) NOT NULL,
+  `status` enum('open','complete','partial','failed') NOT NULL DEFAULT 'open',
+  `owner` varchar(255) NOT NULL,
+  `standalone` longtext DEFAULT NULL,
+  `rewritten_by` varchar(16) NOT NULL DEFAULT '',
+  `error` text DEFAULT NULL,
+  `evidence` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`evidence`)),
+  `model` varchar(255) DEFAULT NULL,
+  `prompt_tokens` int(10) unsigned DEFAULT NULL,
+  `completion_tokens` int(10) unsigned DEFAULT NULL,
+  `asked_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  `answered_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`session_id`,`number`),
+  UNIQUE KEY `turn` (`session_id`,`id`),
+  CONSTRAINT `kb_turn_session` FOREIGN KEY (`session_id`) REFERENCES `kb_session` (`id`) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_upload` (
+  `id` char(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `uploaded_by` varchar(190) NOT NULL,
+  `bytes` bigint(20) unsigned NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `uploaded_by` (`uploaded_by`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_verified_query` (
+  `name` varchar(190) NOT NULL,
+  `origin` enum('file','saved') NOT NULL,
+  `key_name` varchar(190) DEFAULT NULL,
+  `question` text NOT NULL,
+  `language` char(2) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `wordings` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`wordings`)),
+  `statement` mediumtext NOT NULL,
+  `parameters` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`parameters`)),
+  `descriptions` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`descriptions`)),
+  `units` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`units`)),
+  `verified_by` varchar(190) NOT NULL,
+  `verified_at` date NOT NULL,
+  `number` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+  PRIMARY KEY (`origin`,`name`),
+  UNIQUE KEY `number` (`number`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_verified_query_version` (
+  `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+  `name` varchar(190) NOT NULL,
+  `number` int(10) unsigned NOT NULL,
+  `action` enum('saved','confirmed','removed') NOT NULL,
+  `changed_by` varchar(190) NOT NULL,
+  `by_key` tinyint(1) NOT NULL,
+  `changed_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  `key_name` varchar(190) DEFAULT NULL,
+  `question` text NOT NULL,
+  `language` char(2) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `wordings` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`wordings`)),
+  `statement` mediumtext NOT NULL,
+  `parameters` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`parameters`)),
+  `descriptions` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`descriptions`)),
+  `units` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`units`)),
+  `verified_by` varchar(190) NOT NULL,
+  `verified_at` date NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `name` (`name`,`number`),
+  KEY `changed_by` (`changed_by`,`by_key`,`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
