@@ -81,8 +81,8 @@ def session_memory(
 def forget(vector_store: MariaDBVectorStore, connection: sa.Connection, session_id: str) -> None:
     """Delete what is found again of a session, in the transaction that deletes the session."""
     vector_store.set_up()
-    where = vector_store.table.where()
-    where.matching(_equal(session_id=session_id))
+    where = vector_store.table.make_where()
+    where.require_filters(_equal(session_id=session_id))
     vector_store.table.delete(connection, where)
 
 

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, assert_never
 
 from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle
 from llama_index.core.vector_stores.types import (
@@ -23,10 +23,9 @@ from engines.search.postprocessing import arranged, beside, diverse, judged_firs
 from engines.search.profiles import Profile
 from engines.search.query_analysis import AnalysedQuery, analyse
 from engines.search.reranking import as_shares
-from stores.chunks.fusion import Fusion
+from stores.chunks.fusion import Fusion, weighs_vectors
 from stores.errors import ModelUnavailable
 
-_WEIGHING = ("weighted", "rrf")
 _SPARE = 4  # times the passages wanted: some repeat a better one
 
 
@@ -153,7 +152,7 @@ class Searching:
             return
         consequence = (
             f"vectors weigh {self._fusion.vector_weight:g}"
-            if strategy in _WEIGHING
+            if weighs_vectors(strategy)
             else f"a strategy that weighs vectors serves better than {strategy}"
         )
         yield f"The embedding model does not know the language {language!r}; {consequence}."
@@ -164,8 +163,15 @@ class Searching:
 
     def store_query(self) -> VectorStoreQuery:
         """A question of filters alone lists what they let through."""
-        by_leg = {"vector": VectorStoreQueryMode.DEFAULT, "text": VectorStoreQueryMode.TEXT_SEARCH}
-        mode = by_leg.get(self._fusion.strategy, VectorStoreQueryMode.HYBRID)
+        match self._fusion.strategy:
+            case "vector":
+                mode = VectorStoreQueryMode.DEFAULT
+            case "text":
+                mode = VectorStoreQueryMode.TEXT_SEARCH
+            case "weighted" | "rrf" | "text-then-vector" | "vector-then-text" | "intersection":
+                mode = VectorStoreQueryMode.HYBRID
+            case _:
+                assert_never(self._fusion.strategy)
         return VectorStoreQuery(
             mode=mode if self.text else VectorStoreQueryMode.DEFAULT,
             query_str=self.text,

@@ -26,16 +26,16 @@ class Scores:
     seqs: Seqs
     values: NDArray[np.float64]
 
-    def best(self, limit: int) -> dict[int, float]:
-        """The highest scores, the highest first; the older chunk first among equals."""
+    def find_best(self, limit: int) -> dict[int, float]:
+        """Find the highest scores, the highest first; the older chunk first among equals."""
         kept = np.arange(len(self.seqs))
         if limit < len(kept):
             kept = np.argpartition(-self.values, limit)[:limit]
         order = kept[np.lexsort((self.seqs[kept], -self.values[kept]))]
         return dict(zip(self.seqs[order].tolist(), self.values[order].tolist(), strict=True))
 
-    def of(self, seqs: Iterable[int]) -> dict[int, float]:
-        """The scores of these chunks; 0 for those without any of the words."""
+    def look_up(self, seqs: Iterable[int]) -> dict[int, float]:
+        """Look up the scores of these chunks; 0 for those without any of the words."""
         wanted = np.fromiter(seqs, dtype=np.int64)
         if not len(self.seqs):
             return dict.fromkeys(wanted.tolist(), 0.0)
@@ -43,51 +43,54 @@ class Scores:
         found = np.where(self.seqs[places] == wanted, self.values[places], 0.0)
         return dict(zip(wanted.tolist(), found.tolist(), strict=True))
 
-    def among(self, seqs: Seqs) -> "Scores":
-        """Only those of these chunks."""
+    def keep_only(self, seqs: Seqs) -> "Scores":
+        """Keep the scores of these chunks alone."""
         kept = np.isin(self.seqs, seqs)
         return Scores(self.seqs[kept], self.values[kept])
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of a collection: its chunks, their average length in terms, and their languages."""
+    """What BM25 needs of a collection: its chunks, their average length in terms, and languages."""
 
     chunks: int
     average_length: float
     languages: tuple[str, ...]
 
 
-def occurs(count: int, length: int) -> int:
-    """How often a term stands among how many, as a posting packs both."""
+def pack_occurrences(count: int, length: int) -> int:
+    """Pack how often a term stands in a chunk, and how many terms that has, into one number."""
     packed: int = min(count, _MOST_OCCURRENCES) << _LENGTH_BITS | min(length, _LONGEST)
     return packed
 
 
-def lengths_in(postings: NDArray[Any]) -> NDArray[np.int64]:
+def unpack_lengths(postings: NDArray[Any]) -> NDArray[np.int64]:
+    """Unpack how many terms the chunk of each posting has."""
     lengths: NDArray[np.int64] = postings["occurs"].astype(np.int64) & _LONGEST
     return lengths
 
 
-def bm25(words: Sequence[Sequence[NDArray[Any]]], statistics: Statistics) -> Scores:
-    """`words` holds, for each word of the question, the postings of its terms."""
-    frequencies = [sum(map(len, postings)) for postings in words]
+def score_words(words: Sequence[Sequence[NDArray[Any]]], statistics: Statistics) -> Scores:
+    """Score chunks by BM25; `words` are those of the question, each the postings of its terms."""
+    frequencies = [sum(map(len, terms)) for terms in words]
     chunks = max([statistics.chunks, *frequencies])  # others may have written since
-    weights = [math.log(1 + (chunks - each + 0.5) / (each + 0.5)) for each in frequencies]
+    weights = [math.log(1 + (chunks - count + 0.5) / (count + 0.5)) for count in frequencies]
     reach = sum(weights) * (_K1 + 1)
     seqs, parts = [], []
-    for weight, postings in zip(weights, words, strict=True):
-        for each in postings:
-            seqs.append(each["seq"].astype(np.int64))
-            parts.append(weight / reach * _saturated(each, statistics.average_length))
+    for weight, terms in zip(weights, words, strict=True):
+        for postings in terms:
+            seqs.append(postings["seq"].astype(np.int64))
+            saturated = _saturate(postings, statistics.average_length)
+            parts.append(weight / reach * saturated)
     if not seqs:
         return Scores(np.empty(0, np.int64), np.empty(0))
     found, places = np.unique(np.concatenate(seqs), return_inverse=True)
     return Scores(found, np.bincount(places, np.concatenate(parts)).astype(np.float64))
 
 
-def _saturated(postings: NDArray[Any], average_length: float) -> NDArray[np.float64]:
+def _saturate(postings: NDArray[Any], average_length: float) -> NDArray[np.float64]:
+    """Count occurrences, each less than the one before, and less in a longer chunk."""
     count = (postings["occurs"] >> _LENGTH_BITS).astype(np.float64)
-    norm = _K1 * (1 - _B + _B * lengths_in(postings) / average_length)
+    norm = _K1 * (1 - _B + _B * unpack_lengths(postings) / average_length)
     saturated: NDArray[np.float64] = count * (_K1 + 1) / (count + norm)
     return saturated

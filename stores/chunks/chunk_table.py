@@ -5,12 +5,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, assert_never, get_args
 
 import sqlalchemy as sa
 
-from stores.chunks.metadata_filters import INDEXED_CHARACTERS, Where, filter_column, json_path
-from stores.chunks.postings import Postings, analysed, with_blocks
+from stores.chunks.metadata_filters import (
+    INDEXED_CHARACTERS,
+    Where,
+    name_filter_column,
+    to_json_path,
+)
+from stores.chunks.postings import Postings, analyse_chunks, assign_blocks
 from stores.connection import in_transaction
 from stores.errors import CollectionMismatch, StoreError
 from stores.sql import statements
@@ -37,7 +42,7 @@ class ChunkTable:
     ef_search: int = 64
     filter_keys: tuple[str, ...] = ()
     words: Words = "bm25"
-    postings: Postings | None = field(init=False, compare=False)
+    postings: Postings | None = field(init=False, compare=False)  # with words="bm25"
 
     def __post_init__(self) -> None:
         if not _IDENTIFIER.fullmatch(self.name):
@@ -50,14 +55,15 @@ class ChunkTable:
                     f"{key!r} cannot be a declared filter key: use up to 50 letters, digits, _ "
                     "and $. Filters work on any other key too, without an index."
                 )
-        if self.distance not in ("cosine", "euclidean"):
-            raise StoreError(f"The distance {self.distance!r} is not one of cosine, euclidean.")
+        if self.distance not in get_args(Distance):
+            names = ", ".join(get_args(Distance))
+            raise StoreError(f"The distance {self.distance!r} is not one of {names}.")
         if self.words not in get_args(Words):
             raise StoreError(f"words is {self.words!r}; it is one of {', '.join(get_args(Words))}.")
         postings = Postings(self.name) if self.words == "bm25" else None
         object.__setattr__(self, "postings", postings)
 
-    def sql(self, statement: str, where: Where | None = None, **holes: object) -> sa.TextClause:
+    def fill(self, statement: str, where: Where | None = None, **holes: object) -> sa.TextClause:
         """A named statement over this table, its holes filled with identifiers and conditions."""
         names = {"table": f"`{self.name}`", "words_lock": f"`{self.name}_fts`"}
         holes = {**names, "where": where, **holes}
@@ -65,37 +71,63 @@ class ChunkTable:
 
     @property
     def distance_function(self) -> str:
-        return f"VEC_DISTANCE_{self.distance.upper()}"
+        match self.distance:
+            case "cosine":
+                return "VEC_DISTANCE_COSINE"
+            case "euclidean":
+                return "VEC_DISTANCE_EUCLIDEAN"
+            case _:
+                assert_never(self.distance)
 
-    def where(self) -> Where:
+    def to_similarity(self, distance: float) -> float:
+        """Turn a distance into a similarity, which is 1 for what is the same."""
+        match self.distance:
+            case "cosine":
+                return 1.0 - distance
+            case "euclidean":
+                return 1.0 / (1.0 + distance)
+            case _:
+                assert_never(self.distance)
+
+    def make_where(self) -> Where:
         return Where(self.filter_keys)
 
     def set_up(self, connection: sa.Connection) -> None:
-        """Create what is missing. Raises CollectionMismatch when the table has another shape."""
-        create = self.sql("create", dimension=self.dimension, m=self.m, distance=self.distance)
+        """Create what is missing. Raises CollectionMismatch when the table has another shape.
+
+        What a later kb added to chunk tables is added here too, by statements that may run again:
+        numbered migrations know neither the names of these tables nor their filter keys.
+        """
+        create = self.fill("create", dimension=self.dimension, m=self.m, distance=self.distance)
         connection.execute(create)
-        columns = self._columns(connection)
+        rows = connection.execute(self.fill("columns"), {"table": self.name})
+        columns = {row.name: str(row.type) for row in rows}
         self._check_shape(connection, columns)
-        if self.words == "fulltext":
-            self._set_up_fulltext(connection, columns)
-        if self.postings:
-            self.postings.set_up(connection, columns)
+        match self.words:
+            case "bm25":
+                Postings(self.name).set_up(connection, columns)
+            case "fulltext":
+                connection.execute(self.fill("create_words_lock"))
+                connection.execute(self.fill("add_words_lock"))
+                if "context" not in columns:
+                    connection.execute(self.fill("add_fulltext"))
+            case "none":
+                pass
+            case _:
+                assert_never(self.words)
         for key in self.filter_keys:
-            if filter_column(key) not in columns:
-                self._add_filter_column(connection, key)
-
-    def _set_up_fulltext(self, connection: sa.Connection, columns: Mapping[str, str]) -> None:
-        connection.execute(self.sql("create_words_lock"))
-        connection.execute(self.sql("add_words_lock"))
-        if "context" not in columns:
-            connection.execute(self.sql("add_fulltext"))
-
-    def _columns(self, connection: sa.Connection) -> dict[str, str]:
-        rows = connection.execute(self.sql("columns"), {"table": self.name})
-        return {row.name: str(row.type) for row in rows}
+            if (column := name_filter_column(key)) not in columns:
+                connection.execute(
+                    self.fill(
+                        "add_filter_column",
+                        column=f"`{column}`",
+                        path=f"'{to_json_path(key)}'",
+                        characters=INDEXED_CHARACTERS,
+                    )
+                )
 
     def _check_shape(self, connection: sa.Connection, columns: Mapping[str, str]) -> None:
-        definition = str(connection.execute(self.sql("definition")).one()[1])
+        definition = str(connection.execute(self.fill("definition")).one()[1])
         found = columns.get("embedding", "no embedding column"), _distance_in(definition)
         wanted = f"vector({self.dimension})", self.distance
         if found != wanted:
@@ -105,19 +137,13 @@ class ChunkTable:
                 "model that this one was built with."
             )
 
-    def _add_filter_column(self, connection: sa.Connection, key: str) -> None:
-        column, path = f"`{filter_column(key)}`", f"'{json_path(key)}'"
-        connection.execute(
-            self.sql("add_filter_column", column=column, path=path, characters=INDEXED_CHARACTERS)
-        )
-
     def transact(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
         """`in_transaction`, for what changes chunks: searches by words see all of it or nothing."""
 
         def whole(connection: sa.Connection) -> T:
             result = work(connection)
             if self.words == "fulltext":
-                connection.execute(self.sql("commit_words"))
+                connection.execute(self.fill("commit_words"))
             return result
 
         result = in_transaction(engine, whole)
@@ -131,40 +157,40 @@ class ChunkTable:
             if self.postings:
                 self._put_with(self.postings, connection, batch)
             else:
-                connection.execute(self.sql("put"), batch)
+                connection.execute(self.fill("put"), batch)
 
     def _put_with(
         self, postings: Postings, connection: sa.Connection, batch: Sequence[Row]
     ) -> None:
-        replaced = self.where()
-        replaced.any_of("chunk_id", [row["chunk_id"] for row in batch])
+        replaced = self.make_where()
+        replaced.require_any("chunk_id", [row["chunk_id"] for row in batch])
         postings.remove(connection, replaced)
-        rows = with_blocks(batch)
+        rows = assign_blocks(batch)
         with ThreadPoolExecutor(1) as meanwhile:  # the server takes longer for the vectors
-            terms = meanwhile.submit(analysed, rows)
-            connection.execute(self.sql("put_with_block"), rows)
+            terms = meanwhile.submit(analyse_chunks, rows)
+            connection.execute(self.fill("put_with_block"), rows)
             postings.add(connection, [row["chunk_id"] for row in rows], terms.result())
 
     def delete(self, connection: sa.Connection, where: Where) -> None:
         if self.postings:
             self.postings.remove(connection, where)
-        connection.execute(self.sql("delete", where), where.values)
+        connection.execute(self.fill("delete", where), where.values)
 
     def clear(self, connection: sa.Connection) -> None:
         """Postings first: a process that dies in between leaves chunks, whose postings return."""
         if not self.postings:
-            connection.execute(self.sql("clear"))
+            connection.execute(self.fill("clear"))
             return
-        connection.execute(self.sql("lock_with_postings", postings=self.postings.name))
+        connection.execute(self.fill("lock_with_postings", postings=self.postings.name))
         try:
             self.postings.clear(connection)
-            connection.execute(self.sql("clear"))
+            connection.execute(self.fill("clear"))
         finally:
-            connection.execute(self.sql("unlock"))
+            connection.execute(self.fill("unlock"))
 
     def delete_document(self, connection: sa.Connection, document_id: str) -> None:
-        where = self.where()
-        where.any_of("document_id", [document_id])
+        where = self.make_where()
+        where.require_any("document_id", [document_id])
         self.delete(connection, where)
 
 

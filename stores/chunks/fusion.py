@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar, assert_never
 
 Id = TypeVar("Id", bound=Hashable)
 Ranking = list[tuple[Id, float]]
@@ -12,8 +12,8 @@ Strategy = Literal[
 ]
 
 _NO_EVIDENCE, _FULL_EVIDENCE = 0.15, 0.2
-# A best similarity below this is none. Three of four questions of those sets have a nearer chunk;
-# it costs none of the sets.
+# A best similarity below this is none. Three of four questions of SciFact and SQuAD have a nearer
+# chunk; the bound costs neither set anything.
 _NEAR = 0.5
 
 
@@ -27,12 +27,12 @@ class Fusion:
     - intersection: what both legs found, by weighted sum: few chunks, seldom wrong.
     - vector, text: one leg alone.
 
-    `yielding`: where words say next to nothing, as in a question that shares none with its answer,
-    their share goes to the vectors.
+    With `yielding`, where words say next to nothing, as in a question that shares none with its
+    answer, their share goes to the vectors.
 
     `candidates` are the chunks that each leg brings, unless `word_candidates` says how many the
-    words bring. `both_boost` is how much more, as a part of
-    its score, a chunk counts that both legs brought.
+    words bring. `both_boost` is how much more, as a part of its score, a chunk counts that both
+    legs brought.
     """
 
     strategy: Strategy = "weighted"
@@ -62,40 +62,61 @@ class Legs(Generic[Id]):
         return list(dict.fromkeys([*self.by_words, *self.by_vector]))
 
 
-def fused(legs: Legs[Id], fusion: Fusion) -> Ranking[Id]:
-    """The candidates of the strategy, best first."""
-    match fusion.strategy:
-        case "rrf":
-            scores = _reciprocal(legs, fusion)
-        case "text-then-vector":
-            scores = {each: max(legs.similarities[each], 0.0) for each in legs.by_words}
-        case "vector-then-text":
-            scores = {each: legs.coverages[each] for each in legs.by_vector}
-        case "intersection":
-            scores = _weighted(legs, fusion, [each for each in legs.either if each in legs.both])
+def weighs_vectors(strategy: Strategy) -> bool:
+    """Whether the vector weight of a fusion changes the ranking of this strategy."""
+    match strategy:
+        case "weighted" | "rrf" | "intersection":
+            return True
+        case "text-then-vector" | "vector-then-text" | "vector" | "text":
+            return False
         case _:
-            scores = _weighted(legs, fusion, legs.either)
+            assert_never(strategy)
+
+
+def fuse_legs(legs: Legs[Id], fusion: Fusion) -> Ranking[Id]:
+    """Make one ranking of the candidates that the strategy takes, best first."""
+    match fusion.strategy:
+        case "weighted":
+            scores = _sum_weighted(legs, fusion, legs.either)
+        case "rrf":
+            scores = _sum_reciprocal_ranks(legs, fusion)
+        case "text-then-vector":
+            scores = {chunk: max(legs.similarities[chunk], 0.0) for chunk in legs.by_words}
+        case "vector-then-text":
+            scores = {chunk: legs.coverages[chunk] for chunk in legs.by_vector}
+        case "intersection":
+            common = [chunk for chunk in legs.either if chunk in legs.both]
+            scores = _sum_weighted(legs, fusion, common)
+        case "vector":
+            scores = {chunk: max(legs.similarities[chunk], 0.0) for chunk in legs.by_vector}
+        case "text":
+            scores = {chunk: legs.coverages[chunk] for chunk in legs.by_words}
+        case _:
+            assert_never(fusion.strategy)
     both = legs.both
     boosted = {
-        each: score * (1 + fusion.both_boost * (each in both)) / (1 + fusion.both_boost)
-        for each, score in scores.items()
+        chunk: score * (1 + fusion.both_boost * (chunk in both)) / (1 + fusion.both_boost)
+        for chunk, score in scores.items()
     }
     return sorted(boosted.items(), key=lambda item: -item[1])
 
 
-def _weighted(legs: Legs[Id], fusion: Fusion, candidates: Collection[Id]) -> dict[Id, float]:
-    """Similarities count by the best one, as a model's cosines have a level of their own."""
+def _sum_weighted(legs: Legs[Id], fusion: Fusion, candidates: Collection[Id]) -> dict[Id, float]:
+    """Add up similarities and scores by words, each with its weight.
+
+    Similarities count by the best one, as a model's cosines have a level of their own.
+    """
     best = max([_NEAR, *legs.similarities.values()])
-    words_share = (1 - fusion.vector_weight) * (_evidence(legs) if fusion.yielding else 1.0)
+    words_share = (1 - fusion.vector_weight) * (_trust_words(legs) if fusion.yielding else 1.0)
     weight = (1 - words_share) / best
     return {
-        each: weight * max(legs.similarities[each], 0.0) + words_share * legs.coverages[each]
-        for each in candidates
+        chunk: weight * max(legs.similarities[chunk], 0.0) + words_share * legs.coverages[chunk]
+        for chunk in candidates
     }
 
 
-def _evidence(legs: Legs[Id]) -> float:
-    """How far the words are to be believed, by what the best chunk has of the question.
+def _trust_words(legs: Legs[Id]) -> float:
+    """Say how far the words are to be believed, by what the best chunk has of the question.
 
     That is above .24 for nine of ten questions of SciFact and SQuAD, and below .16 for three of
     four that share no content word with their answer.
@@ -104,11 +125,14 @@ def _evidence(legs: Legs[Id]) -> float:
     return min(max((best - _NO_EVIDENCE) / (_FULL_EVIDENCE - _NO_EVIDENCE), 0.0), 1.0)
 
 
-def _reciprocal(legs: Legs[Id], fusion: Fusion) -> dict[Id, float]:
-    """Cormack, Clarke and Büttcher (2009), weighted, over its highest value."""
+def _sum_reciprocal_ranks(legs: Legs[Id], fusion: Fusion) -> dict[Id, float]:
+    """Add up weighted reciprocal ranks, over the highest possible sum.
+
+    The method is that of Cormack, Clarke and Büttcher (2009).
+    """
     scores = dict.fromkeys(legs.either, 0.0)
     shares = fusion.vector_weight, 1 - fusion.vector_weight
     for share, ranking in zip(shares, (legs.by_vector, legs.by_words), strict=True):
-        for rank, each in enumerate(ranking, start=1):
-            scores[each] += share * (fusion.rrf_k + 1) / (fusion.rrf_k + rank)
+        for rank, chunk in enumerate(ranking, start=1):
+            scores[chunk] += share * (fusion.rrf_k + 1) / (fusion.rrf_k + rank)
     return scores

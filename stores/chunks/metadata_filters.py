@@ -8,9 +8,9 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
 from llama_index.core.vector_stores import (
     FilterCondition,
@@ -24,21 +24,15 @@ from stores.errors import UnsupportedFilter
 INDEXED_CHARACTERS = 190
 _AS_TEXT = "COLLATE utf8mb4_uca1400_ai_ci"  # the chunk table's own, for words that people read
 _EXACT_DOUBLES = 2**53
-_COMPARISONS = {
-    FilterOperator.GT: ">",
-    FilterOperator.GTE: ">=",
-    FilterOperator.LT: "<",
-    FilterOperator.LTE: "<=",
-}
 Scalar = str | int | float
 
 
-def json_path(key: str) -> str:
+def to_json_path(key: str) -> str:
     """The JSON path of one top-level metadata key, whatever characters it holds."""
     return f"$.{json.dumps(key, ensure_ascii=False)}"
 
 
-def filter_column(key: str) -> str:
+def name_filter_column(key: str) -> str:
     """The generated column that indexes a declared filter key.
 
     Names of columns do not tell upper from lower case, but keys do.
@@ -67,20 +61,20 @@ class Where:
         self.values[name] = value
         return f":{name}"
 
-    def any_of(self, column: str, values: Iterable[str | int]) -> None:
+    def require_any(self, column: str, values: Iterable[str | int]) -> None:
         """Require that a column holds one of these values."""
         self.conditions.append(f"{column} IN ({', '.join(map(self.bind, values))})")
 
     def copy(self) -> "Where":
         return Where(self.filter_keys, [*self.conditions], {**self.values})
 
-    def keys(self, seqs: Iterable[int]) -> None:
+    def require_keys(self, seqs: Iterable[int]) -> None:
         """Require one of these keys of chunks, however many they are."""
         columns = "COLUMNS (listed INT UNSIGNED PATH '$')"
         rows = f"JSON_TABLE({self.bind(json.dumps(list(seqs)))}, '$[*]' {columns}) AS listing"
         self.conditions.append(f"seq IN (SELECT listed FROM {rows})")  # noqa: S608 - names only; the keys are bound
 
-    def containing(self, phrase: str) -> None:
+    def require_phrase(self, phrase: str) -> None:
         """Require these words beside each other, whatever their case and the space between.
 
         They may stand in the text, or in the title or the headings above it.
@@ -90,9 +84,9 @@ class Where:
         tests = (f"IFNULL({place} REGEXP {pattern}, FALSE)" for place in ("text", *above))
         self.conditions.append(f"({' OR '.join(tests)})")
 
-    def matching(self, filters: MetadataFilters | None) -> None:
+    def require_filters(self, filters: MetadataFilters | None) -> None:
         """Require what the filters require. Raises UnsupportedFilter for what has no meaning."""
-        if filters and (condition := _group(filters, self)):
+        if filters and (condition := _write_group(filters, self)):
             self.conditions.append(condition)
 
 
@@ -141,40 +135,80 @@ def _is_coarse(number: float) -> bool:
     return isinstance(number, int) and abs(number) >= _EXACT_DOUBLES
 
 
-def _group(filters: MetadataFilters, where: Where) -> str:
-    parts = [part for part in (_condition(each, where) for each in filters.filters) if part]
+def _write_group(filters: MetadataFilters, where: Where) -> str:
+    parts = [part for part in (_write_condition(part, where) for part in filters.filters) if part]
     if not parts:
         return ""
-    if filters.condition is FilterCondition.NOT:
-        return f"NOT ({' OR '.join(parts)})"
-    word = " OR " if filters.condition is FilterCondition.OR else " AND "
-    return f"({word.join(parts)})"
+    match filters.condition:
+        case FilterCondition.AND | None:
+            return f"({' AND '.join(parts)})"
+        case FilterCondition.OR:
+            return f"({' OR '.join(parts)})"
+        case FilterCondition.NOT:
+            return f"NOT ({' OR '.join(parts)})"
+        case _:
+            assert_never(filters.condition)
 
 
-def _condition(each: MetadataFilter | MetadataFilters, where: Where) -> str:
-    if isinstance(each, MetadataFilters):
-        return _group(each, where)
-    _check_value(each)
-    key = _Key(each.key, where.bind(json_path(each.key)), where)
-    return _TESTS[each.operator](key, each)
+def _write_condition(  # noqa: C901, PLR0911, PLR0912 - one case for each operator
+    wanted: MetadataFilter | MetadataFilters, where: Where
+) -> str:
+    if isinstance(wanted, MetadataFilters):
+        return _write_group(wanted, where)
+    _check_value(wanted)
+    key = _Key(wanted.key, where.bind(to_json_path(wanted.key)), where)
+    match wanted.operator:
+        case FilterOperator.EQ:
+            return _test_equality(key, wanted)
+        case FilterOperator.NE:
+            return f"NOT {_test_equality(key, wanted)}"
+        case FilterOperator.GT:
+            return _compare(key, ">", wanted)
+        case FilterOperator.GTE:
+            return _compare(key, ">=", wanted)
+        case FilterOperator.LT:
+            return _compare(key, "<", wanted)
+        case FilterOperator.LTE:
+            return _compare(key, "<=", wanted)
+        case FilterOperator.IN:
+            return _test_membership(key, wanted)
+        case FilterOperator.NIN:
+            return f"NOT {_test_membership(key, wanted)}"
+        case FilterOperator.CONTAINS:
+            return _test_containing(key, wanted)
+        case FilterOperator.ANY:
+            return _test_overlap(key, _require_list(wanted))
+        case FilterOperator.ALL:
+            overlaps = (_test_overlap(key, [value]) for value in _require_list(wanted))
+            return f"({' AND '.join([_null_to_false(key.is_array), *overlaps])})"
+        case FilterOperator.TEXT_MATCH:
+            return _find_text(key, wanted)
+        case FilterOperator.TEXT_MATCH_INSENSITIVE:
+            return _find_text_in_any_case(key, wanted)
+        case FilterOperator.IS_EMPTY:
+            return _test_emptiness(key)
+        case _:
+            assert_never(wanted.operator)
 
 
-def _known(test: str) -> str:
+def _null_to_false(test: str) -> str:
     """Two-valued: NULL, as of a missing key, is false."""
     return f"IFNULL({test}, FALSE)"
 
 
-def _equal(key: _Key, each: MetadataFilter) -> str:
-    if each.value is None:
+def _test_equality(key: _Key, wanted: MetadataFilter) -> str:
+    if wanted.value is None:
         return "FALSE"
-    if isinstance(each.value, list):
-        return _known(f"{key.is_array} AND JSON_EQUALS({key.json}, {_json(each.value, key)})")
-    return _equals(key, each.value)
+    if isinstance(wanted.value, list):
+        return _null_to_false(
+            f"{key.is_array} AND JSON_EQUALS({key.json}, {_bind_json(wanted.value, key)})"
+        )
+    return _test_value(key, wanted.value)
 
 
-def _equals(key: _Key, value: Scalar) -> str:
+def _test_value(key: _Key, value: Scalar) -> str:
     if key.name not in key.where.filter_keys:
-        return _equals_stored(key, value)
+        return _test_stored_value(key, value)
     if isinstance(value, str):
         tagged, exact = (
             key.where.bind(f"s{value}"[:INDEXED_CHARACTERS]),
@@ -182,118 +216,98 @@ def _equals(key: _Key, value: Scalar) -> str:
         )
     else:
         tagged, exact = f"CONCAT('n', {key.where.bind(value)} + 0e0)", not _is_coarse(value)
-    indexed = f"`{filter_column(key.name)}` <=> {tagged}"
-    return indexed if exact else f"({indexed} AND {_equals_stored(key, value)})"
+    indexed = f"`{name_filter_column(key.name)}` <=> {tagged}"
+    return indexed if exact else f"({indexed} AND {_test_stored_value(key, value)})"
 
 
-def _equals_stored(key: _Key, value: Scalar) -> str:
+def _test_stored_value(key: _Key, value: Scalar) -> str:
     bound = key.where.bind(value)
     if isinstance(value, str):
-        return _known(f"{key.text} = {bound} AND {key.is_string}")
-    return _known(f"{key.is_number} AND {key.number(value)} = {bound}")
+        return _null_to_false(f"{key.text} = {bound} AND {key.is_string}")
+    return _null_to_false(f"{key.is_number} AND {key.number(value)} = {bound}")
 
 
-def _compare(key: _Key, each: MetadataFilter) -> str:
-    sign = _COMPARISONS[each.operator]
-    if isinstance(each.value, str):
-        return _known(f"{key.is_string} AND {key.text} {sign} {key.where.bind(each.value)}")
-    if isinstance(each.value, int | float):
-        number = key.number(each.value)
-        return _known(f"{key.is_number} AND {number} {sign} {key.where.bind(each.value)}")
-    raise _unsupported(each, "a number or a string")
+def _compare(key: _Key, sign: str, wanted: MetadataFilter) -> str:
+    if isinstance(wanted.value, str):
+        return _null_to_false(
+            f"{key.is_string} AND {key.text} {sign} {key.where.bind(wanted.value)}"
+        )
+    if isinstance(wanted.value, int | float):
+        number = key.number(wanted.value)
+        return _null_to_false(f"{key.is_number} AND {number} {sign} {key.where.bind(wanted.value)}")
+    raise _refuse_value(wanted, "a number or a string")
 
 
-def _in(key: _Key, each: MetadataFilter) -> str:
-    values = _list(each)
-    return f"({' OR '.join(_equals(key, value) for value in values)})" if values else "FALSE"
+def _test_membership(key: _Key, wanted: MetadataFilter) -> str:
+    values = _require_list(wanted)
+    return f"({' OR '.join(_test_value(key, value) for value in values)})" if values else "FALSE"
 
 
-def _contains(key: _Key, each: MetadataFilter) -> str:
-    if each.value is None or isinstance(each.value, list):
-        raise _unsupported(each, "one string or number")
-    return _overlaps(key, [each.value])
+def _test_containing(key: _Key, wanted: MetadataFilter) -> str:
+    if wanted.value is None or isinstance(wanted.value, list):
+        raise _refuse_value(wanted, "one string or number")
+    return _test_overlap(key, [wanted.value])
 
 
-def _any(key: _Key, each: MetadataFilter) -> str:
-    return _overlaps(key, _list(each))
-
-
-def _all(key: _Key, each: MetadataFilter) -> str:
-    tests = [_known(key.is_array), *(_overlaps(key, [value]) for value in _list(each))]
-    return f"({' AND '.join(tests)})"
-
-
-def _overlaps(key: _Key, values: list[Scalar]) -> str:
+def _test_overlap(key: _Key, values: list[Scalar]) -> str:
     """JSON_OVERLAPS, because JSON_CONTAINS also looks inside nested arrays."""
-    return _known(f"{key.is_array} AND JSON_OVERLAPS({key.json}, {_json(values, key)})")
+    return _null_to_false(
+        f"{key.is_array} AND JSON_OVERLAPS({key.json}, {_bind_json(values, key)})"
+    )
 
 
-def _text_match(key: _Key, each: MetadataFilter) -> str:
-    if not isinstance(each.value, str):
+def _find_text(key: _Key, wanted: MetadataFilter) -> str:
+    if not isinstance(wanted.value, str):
         return "FALSE"
-    return _known(f"LOCATE({key.where.bind(each.value)}, {key.text}) > 0 AND {key.is_string}")
+    return _null_to_false(
+        f"LOCATE({key.where.bind(wanted.value)}, {key.text}) > 0 AND {key.is_string}"
+    )
 
 
-def _text_match_insensitive(key: _Key, each: MetadataFilter) -> str:
-    if not isinstance(each.value, str):
+def _find_text_in_any_case(key: _Key, wanted: MetadataFilter) -> str:
+    if not isinstance(wanted.value, str):
         return "FALSE"
-    needle = f"LOWER({key.where.bind(each.value)})"
-    return _known(f"LOCATE({needle}, LOWER({key.text})) > 0 AND {key.is_string}")
+    needle = f"LOWER({key.where.bind(wanted.value)})"
+    return _null_to_false(f"LOCATE({needle}, LOWER({key.text})) > 0 AND {key.is_string}")
 
 
-def _is_empty(key: _Key, _each: MetadataFilter) -> str:
-    return _known(
+def _test_emptiness(key: _Key) -> str:
+    return _null_to_false(
         f"({key.json} IS NULL OR {key.type} = 'NULL' OR ({key.is_string} AND {key.text} = '')"
         f" OR ({key.is_array} AND JSON_LENGTH({key.json}) = 0))"
     )
 
 
-def _not(test: Callable[[_Key, MetadataFilter], str]) -> Callable[[_Key, MetadataFilter], str]:
-    return lambda key, each: f"NOT {test(key, each)}"
-
-
-_TESTS: dict[FilterOperator, Callable[[_Key, MetadataFilter], str]] = {
-    FilterOperator.EQ: _equal,
-    FilterOperator.NE: _not(_equal),
-    FilterOperator.IN: _in,
-    FilterOperator.NIN: _not(_in),
-    FilterOperator.CONTAINS: _contains,
-    FilterOperator.ANY: _any,
-    FilterOperator.ALL: _all,
-    FilterOperator.TEXT_MATCH: _text_match,
-    FilterOperator.TEXT_MATCH_INSENSITIVE: _text_match_insensitive,
-    FilterOperator.IS_EMPTY: _is_empty,
-    **dict.fromkeys(_COMPARISONS, _compare),
-}
-
-
-def _check_value(each: MetadataFilter) -> None:
-    for value in (each.key, *(each.value if isinstance(each.value, list) else [each.value])):
+def _check_value(wanted: MetadataFilter) -> None:
+    for value in (
+        wanted.key,
+        *(wanted.value if isinstance(wanted.value, list) else [wanted.value]),
+    ):
         if isinstance(value, float) and not math.isfinite(value):
-            raise _unsupported(each, "finite numbers")
+            raise _refuse_value(wanted, "finite numbers")
         if isinstance(value, str) and not value.isprintable():
-            _check_unicode(value, each)
+            _check_unicode(value, wanted)
 
 
-def _check_unicode(value: str, each: MetadataFilter) -> None:
+def _check_unicode(value: str, wanted: MetadataFilter) -> None:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise _unsupported(each, "text without lone surrogates") from error
+        raise _refuse_value(wanted, "text without lone surrogates") from error
 
 
-def _list(each: MetadataFilter) -> list[Scalar]:
-    if isinstance(each.value, list):
-        return list(each.value)
-    raise _unsupported(each, "a list of strings or numbers")
+def _require_list(wanted: MetadataFilter) -> list[Scalar]:
+    if isinstance(wanted.value, list):
+        return list(wanted.value)
+    raise _refuse_value(wanted, "a list of strings or numbers")
 
 
-def _json(values: list[Any], key: _Key) -> str:
+def _bind_json(values: list[Any], key: _Key) -> str:
     return key.where.bind(json.dumps(values, ensure_ascii=False))
 
 
-def _unsupported(each: MetadataFilter, expected: str) -> UnsupportedFilter:
+def _refuse_value(wanted: MetadataFilter, expected: str) -> UnsupportedFilter:
     return UnsupportedFilter(
-        f"The filter on {each.key!r} with operator {each.operator.value!r} has the value "
-        f"{each.value!r}; it takes {expected}."
+        f"The filter on {wanted.key!r} with operator {wanted.operator.value!r} has the value "
+        f"{wanted.value!r}; it takes {expected}."
     )

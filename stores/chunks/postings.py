@@ -16,7 +16,14 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from pydantic_core import from_json
 
-from stores.chunks.bm25 import POSTING, Scores, Statistics, bm25, lengths_in, occurs
+from stores.chunks.bm25 import (
+    POSTING,
+    Scores,
+    Statistics,
+    pack_occurrences,
+    score_words,
+    unpack_lengths,
+)
 from stores.chunks.metadata_filters import Where
 from stores.sql import statements
 from stores.text.words import (
@@ -57,8 +64,8 @@ class Analysed:
     places: NDArray[np.int64]
     occurs: NDArray[np.uint16]
 
-    def as_json(self, seqs: Sequence[int]) -> Iterator[str]:
-        """Rows of [term, block, hexadecimal], when the keys of the chunks are known."""
+    def to_json(self, seqs: Sequence[int]) -> Iterator[str]:
+        """Write rows of [term, block, hexadecimal], when the keys of the chunks are known."""
         if not len(self.terms):
             return
         postings = np.empty(len(self.terms), POSTING)
@@ -76,13 +83,13 @@ class Analysed:
             yield f"[{','.join(rows)}]"
 
 
-def analysed(rows: Iterable[Row]) -> Analysed:
-    """The terms of some chunks with their blocks."""
+def analyse_chunks(rows: Iterable[Row]) -> Analysed:
+    """Count the terms of some chunks, with the blocks that they are written to."""
     terms: list[int] = []
     packed: list[int] = []
     sizes, blocks = [], []
     for row in rows:
-        found = _occurrences(row)
+        found = _count_terms(row)
         terms += found
         packed += found.values()
         sizes.append(len(found))
@@ -99,18 +106,18 @@ def analysed(rows: Iterable[Row]) -> Analysed:
     )
 
 
-def _occurrences(row: Row) -> dict[int, int]:
-    """For each term how often it stands among how many words, as a posting packs both."""
+def _count_terms(row: Row) -> dict[int, int]:
+    """Count for each term of a chunk how often it stands among how many, packed as in a posting."""
     metadata = from_json(row["metadata"])
     language = stemming(str(metadata.get("language") or "en"))
     above = (str(metadata.get(key) or "") for key in ("title", "headings"))
     terms: dict[int, int] = {}
     for written, count in Counter(written_words("\n".join([*above, row["text"]]))).items():
-        for term in _terms_of(written, language):
+        for term in _hash_written(written, language):
             terms[term] = terms.get(term, 0) + count
     length = sum(terms.values())
-    terms[_language_term(language)] = 1
-    return {term: occurs(count, length) for term, count in terms.items()}
+    terms[_hash_language(language)] = 1
+    return {term: pack_occurrences(count, length) for term, count in terms.items()}
 
 
 class Postings:
@@ -139,62 +146,63 @@ class Postings:
             connection.execute(self._sql("add_block"))
         if connection.scalar(self._sql("is_empty")):
             connection.execute(self._sql("forget_blocks"))
-            self._fill(connection)
+            self._fill_table(connection)
 
-    def _fill(self, connection: sa.Connection) -> None:
+    def _fill_table(self, connection: sa.Connection) -> None:
         after = 0
         while True:
             values = {"after": after, "limit": _CHUNKS_A_FILL}
             rows = connection.execute(self._sql("texts"), values).mappings().all()
             if not rows:
                 return
-            self._insert(connection, [row["seq"] for row in rows], analysed(map(dict, rows)))
+            self._insert(connection, [row["seq"] for row in rows], analyse_chunks(map(dict, rows)))
             after = rows[-1]["seq"]
 
     def add(self, connection: sa.Connection, chunk_ids: Sequence[str], terms: Analysed) -> None:
         """Write the postings of chunks that were just written."""
         rows = connection.execute(self._sql("keys"), {"ids": chunk_ids})
         keys = {row.chunk_id: row.seq for row in rows}
-        self._insert(connection, [keys[each] for each in chunk_ids], terms)
+        self._insert(connection, [keys[chunk_id] for chunk_id in chunk_ids], terms)
 
     def remove(self, connection: sa.Connection, where: Where) -> None:
         """Remove the postings of chunks that match, before the chunks themselves."""
         remaining = connection.execute(self._sql("remaining", where=where), where.values)
         rows = [dict(row) for row in remaining.mappings()]
         connection.execute(self._sql("remove", where=where), where.values)
-        self._insert(connection, [row["seq"] for row in rows], analysed(rows))
+        self._insert(connection, [row["seq"] for row in rows], analyse_chunks(rows))
 
     def clear(self, connection: sa.Connection) -> None:
         connection.execute(self._sql("clear"))
 
     def forget_statistics(self) -> None:
-        """Have them read again: this process has just written."""
+        """Have the statistics read again, as this process has just written."""
         self._statistics = None
 
-    def scores(self, connection: Connection, text: str) -> Scores:
-        """BM25 of every chunk that has a word of the text, divided by the most that any could have.
+    def score_chunks(self, connection: Connection, text: str) -> Scores:
+        """Score every chunk that has a word of the text, by BM25 over the most that any could have.
 
         So weak evidence scores low, however it compares: a chunk with one of five rare words
         has at most a fifth, also when it is the best.
         """
-        statistics = self._current(connection)
-        names = self._names_in(connection, text)
+        statistics = self._read_statistics(connection)
+        names = self._find_names(connection, text)
         asked = islice(dict.fromkeys(index_words(text, unsplit=names)), _MOST_WORDS)
-        words = [_terms(word, statistics.languages) for word in asked]
-        found = self._found(connection, {term for terms in words for term in terms})
-        return bm25(
+        words = [_hash_word(word, statistics.languages) for word in asked]
+        found = self._read_postings(connection, {term for terms in words for term in terms})
+        return score_words(
             [[found[term] for term in terms if term in found] for terms in words], statistics
         )
 
-    def _names_in(self, connection: Connection, text: str) -> set[str]:
-        """Names such as `max_size` that chunks have as they are: then their parts are not asked."""
-        names = {_term(word, ""): word for word in index_words(text) if "_" in word}
-        return {names[term] for term in self._found(connection, names)} if names else set()
+    def _find_names(self, connection: Connection, text: str) -> set[str]:
+        """Find names such as `max_size` that chunks have as they are; their parts are not asked."""
+        names = {_hash_term(word, ""): word for word in index_words(text) if "_" in word}
+        return {names[term] for term in self._read_postings(connection, names)} if names else set()
 
-    def _current(self, connection: Connection) -> Statistics:
+    def _read_statistics(self, connection: Connection) -> Statistics:
+        """Read the statistics of the collection, or take those that were read just before."""
         if self._statistics is None or time.monotonic() > self._fresh_until:
             began = time.monotonic()
-            statistics = self._measured(connection)
+            statistics = self._measure_statistics(connection)
             now = time.monotonic()
             self._fresh_until = now + max(_YOUNG, (now - began) / _SHARE_OF_TIME)
             if not statistics.chunks:
@@ -202,41 +210,46 @@ class Postings:
             self._statistics = statistics
         return self._statistics
 
-    def _measured(self, connection: Connection) -> Statistics:
-        markers = {_language_term(language): language for language in {"", *STEMMED_LANGUAGES}}
-        found = self._found(connection, markers)
-        lengths = [lengths_in(postings) for postings in found.values()]
+    def _measure_statistics(self, connection: Connection) -> Statistics:
+        markers = {_hash_language(language): language for language in {"", *STEMMED_LANGUAGES}}
+        found = self._read_postings(connection, markers)
+        lengths = [unpack_lengths(postings) for postings in found.values()]
         chunks = sum(map(len, lengths))
         return Statistics(
             chunks=chunks,
-            average_length=sum(int(each.sum()) for each in lengths) / chunks if chunks else 1.0,
+            average_length=sum(int(part.sum()) for part in lengths) / chunks if chunks else 1.0,
             languages=tuple(sorted(markers[term] for term in found)),
         )
 
-    def holding(self, connection: Connection, phrase: str) -> list[int] | None:
-        """The keys of chunks that have every word of a phrase; None when it has no word."""
+    def find_keys(self, connection: Connection, phrase: str) -> list[int] | None:
+        """Find the keys of chunks that have every word of a phrase; None when it has no word."""
         words = [word for word in index_words(phrase) if word.isalnum()]
         if not words:
             return None
-        languages = self._current(connection).languages
-        terms = [_terms(word, languages) for word in words]
-        found = self._found(connection, {term for each in terms for term in each})
+        languages = self._read_statistics(connection).languages
+        terms = [_hash_word(word, languages) for word in words]
+        found = self._read_postings(
+            connection, {term for alternatives in terms for term in alternatives}
+        )
         nothing = np.empty(0, POSTING)
         keys = [
-            np.concatenate([nothing, *(found[t] for t in each if t in found)]) for each in terms
+            np.concatenate([nothing, *(found[term] for term in alternatives if term in found)])
+            for alternatives in terms
         ]
-        common: Any = reduce(np.intersect1d, (each["seq"] for each in keys))
+        common: Any = reduce(np.intersect1d, (postings["seq"] for postings in keys))
         return [int(key) for key in common]
 
-    def _found(self, connection: Connection, terms: Iterable[int]) -> dict[int, NDArray[Any]]:
-        """The postings of each term that has any."""
+    def _read_postings(
+        self, connection: Connection, terms: Iterable[int]
+    ) -> dict[int, NDArray[Any]]:
+        """Read the postings of each term that has any."""
         rows = connection.execute(self._sql("postings"), {"terms": json.dumps(list(terms))})
         return {
             row.term: np.frombuffer(row.postings, dtype=POSTING) for row in rows if row.postings
         }
 
     def _insert(self, connection: sa.Connection, seqs: Sequence[int], terms: Analysed) -> None:
-        for part in terms.as_json(seqs):
+        for part in terms.to_json(seqs):
             connection.execute(self._sql("insert"), {"postings": part})
 
     def _sql(self, statement: str, **holes: object) -> sa.TextClause:
@@ -244,8 +257,8 @@ class Postings:
         return text.bindparams(sa.bindparam("ids", expanding=True)) if statement == "keys" else text
 
 
-def with_blocks(rows: Iterable[Row]) -> list[Row]:
-    """Rows with the number of their block: neighbours of one document share a random one."""
+def assign_blocks(rows: Iterable[Row]) -> list[Row]:
+    """Number the block of each row: neighbours of one document share a random one."""
     groups = groupby(rows, key=lambda row: row["document_id"] or row["chunk_id"])
     return [
         {**row, "block": block}
@@ -255,18 +268,18 @@ def with_blocks(rows: Iterable[Row]) -> list[Row]:
 
 
 @lru_cache(maxsize=200_000)
-def _terms_of(written: str, language: str) -> tuple[int, ...]:
-    return tuple(_term(word, language) for word in indexed(written))
+def _hash_written(written: str, language: str) -> tuple[int, ...]:
+    return tuple(_hash_term(word, language) for word in indexed(written))
 
 
-def _terms(word: str, languages: Iterable[str]) -> set[int]:
-    return {_term(word, language) for language in languages}
+def _hash_word(word: str, languages: Iterable[str]) -> set[int]:
+    return {_hash_term(word, language) for language in languages}
 
 
-def _term(word: str, language: str) -> int:
+def _hash_term(word: str, language: str) -> int:
     stemmed = stem(word, language)
     return zlib.crc32(f"{language}:{stemmed}".encode() if word.isalpha() else stemmed.encode())
 
 
-def _language_term(language: str) -> int:
+def _hash_language(language: str) -> int:
     return zlib.crc32(f"{language}:".encode())

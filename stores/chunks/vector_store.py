@@ -188,7 +188,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         **_: Any,
     ) -> None:
         """Remove chunks that are named and match the filters; nothing when neither is given."""
-        where = self._where(filters, node_ids=node_ids)
+        where = self._make_where(filters, node_ids=node_ids)
         if where and node_ids != []:
             self._transact(lambda connection: self._table.delete(connection, where))
 
@@ -203,8 +203,8 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         """Chunks that are named and match, with their embeddings; all when neither is given."""
         if node_ids == []:
             return []
-        where = self._where(filters, node_ids=node_ids)
-        rows = self._search(where, lambda search: search.listed(_ALL))
+        where = self._make_where(filters, node_ids=node_ids)
+        rows = self._read_on_engine(where, lambda search: search.list_chunks(_ALL))
         return [to_node(row, embedding=True) for row in rows]
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
@@ -217,10 +217,12 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         candidates when `hybrid_top_k` is not given. `phrases` are texts that each chunk must hold.
         Raises InvalidVector, UnsupportedFilter, StoreError.
         """
-        where = self._where(query.filters, node_ids=query.node_ids, document_ids=query.doc_ids)
+        where = self._make_where(query.filters, node_ids=query.node_ids, document_ids=query.doc_ids)
         phrases = kwargs.get("phrases") or ()
-        hits = self._read(
-            where, query.mode, lambda search: self._hits(search.holding(phrases), query, kwargs)
+        hits = self._read_quickly(
+            where,
+            query.mode,
+            lambda search: self._find_hits(search.require_phrases(phrases), query, kwargs),
         )
         nodes = [to_node(row) for row, _ in hits]
         return VectorStoreQueryResult(
@@ -229,22 +231,24 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             ids=[node.node_id for node in nodes],
         )
 
-    def _hits(self, search: Search, query: VectorStoreQuery, kwargs: dict[str, Any]) -> list[Hit]:
+    def _find_hits(
+        self, search: Search, query: VectorStoreQuery, kwargs: dict[str, Any]
+    ) -> list[Hit]:
         top_k = query.similarity_top_k
         match query.mode:
             case VectorStoreQueryMode.DEFAULT if query.query_embedding is None:
-                return [(row, 1.0) for row in search.listed(top_k)]
+                return [(row, 1.0) for row in search.list_chunks(top_k)]
             case VectorStoreQueryMode.DEFAULT:
-                return search.nearest(self._vector(query), top_k)
+                return search.find_nearest(self._require_vector(query), top_k)
             case VectorStoreQueryMode.MMR:
-                return _diverse(search, self._vector(query), query, kwargs)
+                return _find_diverse(search, self._require_vector(query), query, kwargs)
             case VectorStoreQueryMode.TEXT_SEARCH | VectorStoreQueryMode.SPARSE:
-                return search.by_words(_words(query), query.sparse_top_k or top_k)
+                return search.find_by_words(_require_words(query), query.sparse_top_k or top_k)
             case VectorStoreQueryMode.HYBRID:
-                return search.fused(
-                    self._vector(query),
-                    _words(query),
-                    kwargs.get("fusion") or _weighted(query),
+                return search.find_by_both(
+                    self._require_vector(query),
+                    _require_words(query),
+                    kwargs.get("fusion") or _read_fusion(query),
                     _ALL if query.hybrid_top_k is None else query.hybrid_top_k,
                 )
         raise StoreError(
@@ -252,38 +256,40 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             "sparse or hybrid."
         )
 
-    def _vector(self, query: VectorStoreQuery) -> bytes:
+    def _require_vector(self, query: VectorStoreQuery) -> bytes:
         if query.query_embedding is None:
             raise StoreError(f"A {query.mode.value} query needs query_embedding.")
         return vectors.to_bytes(query.query_embedding, self.embed_dim)
 
-    def _where(
+    def _make_where(
         self,
         filters: MetadataFilters | None,
         *,
         node_ids: Sequence[str] | None = None,
         document_ids: Sequence[str] | None = None,
     ) -> Where:
-        """Conditions of a call; an empty list of ids is no condition, as retrievers mean it."""
-        where = self._table.where()
+        """Make the conditions of a call; an empty list of ids is none, as retrievers mean it."""
+        where = self._table.make_where()
         if node_ids:
-            where.any_of("chunk_id", node_ids)
+            where.require_any("chunk_id", node_ids)
         if document_ids:
-            where.any_of("document_id", document_ids)
-        where.matching(filters)
+            where.require_any("document_id", document_ids)
+        where.require_filters(filters)
         return where
 
-    def _read(self, where: Where, mode: VectorStoreQueryMode, work: Callable[[Search], T]) -> T:
-        """The quick way; what fails is done again on the engine, which repairs or explains."""
+    def _read_quickly(
+        self, where: Where, mode: VectorStoreQueryMode, work: Callable[[Search], T]
+    ) -> T:
+        """Search on the reader; what fails is done again on the engine, which explains it."""
         if self._set_up:
             with suppress(*self._reader.errors):
                 if mode not in _BY_WORDS:
                     return work(Search(self._reader, self._table, where))
                 with self._reader.snapshot() as snapshot:
                     return work(Search(snapshot, self._table, where))
-        return self._search(where, work)
+        return self._read_on_engine(where, work)
 
-    def _search(self, where: Where, work: Callable[[Search], T]) -> T:
+    def _read_on_engine(self, where: Where, work: Callable[[Search], T]) -> T:
         self.set_up()
         return in_snapshot(
             self._engine, lambda connection: work(Search(connection, self._table, where))
@@ -321,14 +327,14 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         return await asyncio.to_thread(self.query, query, **kwargs)
 
 
-def _words(query: VectorStoreQuery) -> str:
+def _require_words(query: VectorStoreQuery) -> str:
     if not query.query_str:
         raise StoreError(f"A {query.mode.value} query needs query_str.")
     return query.query_str
 
 
-def _weighted(query: VectorStoreQuery) -> Fusion:
-    """What the fields of a LlamaIndex query say of a fusion."""
+def _read_fusion(query: VectorStoreQuery) -> Fusion:
+    """Read the fusion that the fields of a LlamaIndex query describe."""
     alpha = Fusion.vector_weight if query.alpha is None else query.alpha
     if not 0 <= alpha <= 1:
         raise StoreError(f"alpha is {alpha}; it goes from 0 (only words) to 1 (only vectors).")
@@ -340,13 +346,13 @@ def _weighted(query: VectorStoreQuery) -> Fusion:
     )
 
 
-def _diverse(
+def _find_diverse(
     search: Search, vector: bytes, query: VectorStoreQuery, kwargs: dict[str, Any]
 ) -> list[Hit]:
-    """Maximal marginal relevance over the nearest chunks, by LlamaIndex's own function."""
+    """Find chunks by maximal marginal relevance among the nearest, by LlamaIndex's own function."""
     factor = kwargs.get("mmr_prefetch_factor", _MMR_PREFETCH_FACTOR)
     prefetch = kwargs.get("mmr_prefetch_k") or int(query.similarity_top_k * factor)
-    hits = search.nearest(vector, max(prefetch, query.similarity_top_k), embedding=True)
+    hits = search.find_nearest(vector, max(prefetch, query.similarity_top_k), embedding=True)
     threshold = query.mmr_threshold
     if threshold is None:
         threshold = kwargs.get("mmr_threshold", _MMR_THRESHOLD)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from stores.chunks.chunk_table import ChunkTable
-from stores.chunks.metadata_filters import INDEXED_CHARACTERS, json_path
+from stores.chunks.metadata_filters import INDEXED_CHARACTERS, to_json_path
 from stores.connection import in_snapshot
 from stores.errors import StoreError
 from stores.sql import statements
@@ -73,7 +73,7 @@ class DocumentList:
         self, table: ChunkTable, key: str, roots: Sequence[str] | None = None
     ) -> dict[str | float, int]:
         """The short values of a metadata key, with the numbers of documents that hold them."""
-        bound: dict[str, Any] = {"key": json_path(key)}
+        bound: dict[str, Any] = {"key": to_json_path(key)}
         if roots is not None:
             bound["roots"] = list(roots)
         where = _SQL["everything" if roots is None else "by_roots"]

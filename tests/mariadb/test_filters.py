@@ -200,7 +200,7 @@ def select_all(
         where, values = [], {}
         for filters in every[start : start + 40]:
             one = Where(table.filter_keys, [], _Continued(values))
-            one.matching(filters)
+            one.require_filters(filters)
             where.append(str(one))
         columns = ", ".join(f"({condition})" for condition in where)
         statement = sa.text(f"SELECT {columns} FROM {table.name} ORDER BY seq")
@@ -313,15 +313,17 @@ def test_groups_nest_and_empty_groups_are_ignored(products: MariaDBVectorStore) 
 def test_a_value_that_has_no_meaning_for_its_operator_is_refused(value: Any, op: Op) -> None:
     one = MetadataFilter(key="colour", value=value, operator=op)
     with pytest.raises(UnsupportedFilter, match="'colour'"):
-        Where().matching(MetadataFilters(filters=[one]))
+        Where().require_filters(MetadataFilters(filters=[one]))
 
 
 def test_a_declared_key_is_looked_up_in_its_index(engine: sa.Engine) -> None:
     store = MariaDBVectorStore(engine, embed_dim=2, filter_keys=("n",), words="none")
     store.add([node(number, {"n": number}) for number in range(200)])
     where = Where(("n",))
-    where.matching(MetadataFilters(filters=[MetadataFilter(key="n", value=[7, 8], operator=Op.IN)]))
-    explain = sa.text(f"EXPLAIN {store.table.sql('delete', where)}")
+    where.require_filters(
+        MetadataFilters(filters=[MetadataFilter(key="n", value=[7, 8], operator=Op.IN)])
+    )
+    explain = sa.text(f"EXPLAIN {store.table.fill('delete', where)}")
     with engine.connect() as connection:
         plan = connection.execute(explain, where.values).one()
     assert plan.key == "f_n"

@@ -226,7 +226,7 @@ def test_postings_that_were_lost_are_all_written_again(
     again = MariaDBVectorStore(engine, embed_dim=2)
     again.set_up()
     with engine.connect() as connection:
-        scores = again.table.postings.scores(connection, "shared")
+        scores = again.table.postings.score_chunks(connection, "shared")
     assert len(scores.seqs) == 599
 
 

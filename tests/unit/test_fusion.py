@@ -1,8 +1,10 @@
 """Two ranked lists become one."""
 
+from typing import get_args
+
 import pytest
 
-from stores.chunks.fusion import Fusion, Legs, Ranking, Strategy, fused
+from stores.chunks.fusion import Fusion, Legs, Ranking, Strategy, fuse_legs, weighs_vectors
 
 LEGS = Legs(
     by_vector=["a", "b"],
@@ -13,7 +15,7 @@ LEGS = Legs(
 
 
 def ranked(strategy: Strategy, vector_weight: float = 0.5, **options: float) -> Ranking[str]:
-    return fused(LEGS, Fusion(strategy, vector_weight, **options))  # type: ignore[arg-type]  # options of several types
+    return fuse_legs(LEGS, Fusion(strategy, vector_weight, **options))  # type: ignore[arg-type]  # options of several types
 
 
 def test_every_candidate_counts_on_both_legs() -> None:
@@ -29,7 +31,7 @@ def test_weight_0_is_words_alone_and_weight_1_vectors_alone() -> None:
 
 def test_weak_evidence_of_words_does_not_bury_the_nearest() -> None:
     legs = Legs(["right"], ["wrong"], {"right": 0.5, "wrong": 0.1}, {"right": 0.0, "wrong": 0.06})
-    assert fused(legs, Fusion(vector_weight=0.2))[0][0] == "right"
+    assert fuse_legs(legs, Fusion(vector_weight=0.2))[0][0] == "right"
 
 
 @pytest.mark.parametrize(
@@ -37,9 +39,9 @@ def test_weak_evidence_of_words_does_not_bury_the_nearest() -> None:
 )
 def test_words_without_evidence_yield_to_the_vectors(best: float, share: float) -> None:
     legs = Legs(["near"], ["far"], {"near": 0.8, "far": 0.4}, {"near": 0.0, "far": best})
-    scores = dict(fused(legs, Fusion(vector_weight=0.3)))
+    scores = dict(fuse_legs(legs, Fusion(vector_weight=0.3)))
     assert scores == pytest.approx({"near": 1 - share, "far": (1 - share) / 2 + share * best})
-    kept = dict(fused(legs, Fusion(vector_weight=0.3, yielding=False)))
+    kept = dict(fuse_legs(legs, Fusion(vector_weight=0.3, yielding=False)))
     assert kept == pytest.approx({"near": 0.3, "far": 0.15 + 0.7 * best})
 
 
@@ -73,9 +75,19 @@ def test_what_both_legs_brought_can_count_more() -> None:
 def test_scores_stay_within_0_and_1() -> None:
     legs = Legs(["a", "b"], ["a"], {"a": 1.0, "b": -0.5}, {"a": 1.0, "b": 0.0})
     for strategy in ("weighted", "rrf", "text-then-vector", "vector-then-text", "intersection"):
-        for _, score in fused(legs, Fusion(strategy, both_boost=0.5)):  # type: ignore[arg-type]  # a literal of the loop
+        for _, score in fuse_legs(legs, Fusion(strategy, both_boost=0.5)):  # type: ignore[arg-type]  # a literal of the loop
             assert 0 <= score <= 1
 
 
 def test_nothing_becomes_nothing() -> None:
-    assert fused(Legs([], [], {}, {}), Fusion()) == []
+    assert fuse_legs(Legs([], [], {}, {}), Fusion()) == []
+
+
+@pytest.mark.parametrize("strategy", get_args(Strategy))
+def test_a_strategy_weighs_vectors_when_their_weight_changes_its_scores(strategy: Strategy) -> None:
+    assert (ranked(strategy, 0.2) != ranked(strategy, 0.8)) == weighs_vectors(strategy)
+
+
+def test_one_leg_alone_is_ranked_by_its_own_scores() -> None:
+    assert ranked("vector") == [("a", 0.8), ("b", 0.6)]
+    assert ranked("text") == [("c", 0.9), ("b", 0.3)]

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kb.cli.terminal import counted, one_line, printable
+from stores.chunks.fusion import weighs_vectors
 
 if TYPE_CHECKING:
     from llama_index.core.schema import NodeWithScore
@@ -128,7 +129,7 @@ def _show_route(console: Console, metadata: Mapping[str, Any]) -> None:
 
 
 def _strategy(search: Mapping[str, Any]) -> str:
-    if search["strategy"] not in ("weighted", "rrf", "intersection"):
+    if not weighs_vectors(search["strategy"]):
         return str(search["strategy"])
     return f"{search['strategy']}, vectors weigh {search['vector_weight']:g}"
 
