@@ -23,7 +23,7 @@ from kb.indexing.report import IndexReport, Progress
 from kb.indexing.secret_files import OwnFiles
 from kb.transcript import transcript
 from stores.chats.chat_sessions import SessionInfo
-from stores.connection import ServerInfo, server_info
+from stores.connection import ServerInfo, read_server_info
 from stores.errors import ConfigError
 from stores.registry.embedding_cache import EmbeddingCache
 from stores.searches.search_log import Rating, SearchLog
@@ -189,7 +189,7 @@ class KnowledgeBase(Parts):
     def export_session(self, session_id: str, format: str = "markdown") -> str:  # noqa: A002 - a promised name
         """A session as `markdown` or as `json`. Raises ConfigError, StoreError."""
         info = self.session_store.one(session_id)
-        return transcript(info, self.session_store.turns(session_id), format)
+        return transcript(info, self.session_store.list_turns(session_id), format)
 
     def feedback(
         self,
@@ -214,8 +214,8 @@ class KnowledgeBase(Parts):
 
     def status(self) -> dict[str, Any]:
         """Server, collection, counts and failures, as `kb status --json` prints them."""
-        info: ServerInfo = server_info(self.engine)
-        documents, chunks = self.registry.totals()
+        info: ServerInfo = read_server_info(self.engine)
+        documents, chunks = self.registry.count_totals()
         return {
             "server": info.version,
             "collection": self.collection.name,
@@ -224,10 +224,10 @@ class KnowledgeBase(Parts):
             "llm": self.llm.metadata.model_name if self.llm else None,
             "documents": documents,
             "chunks": chunks,
-            "roots": self.registry.roots(),
+            "roots": self.registry.list_roots(),
             "failed": [
                 {"path": each.path, "reason": each.reason, "root": each.root}
-                for each in self.registry.failures()
+                for each in self.registry.list_failures()
             ],
         }
 

@@ -18,9 +18,9 @@ from kb.config_file import literal_secrets
 from kb.indexing.secret_files import OwnFiles
 from kb.sentence_model import files
 from kb.verified_query_file import failing, read_verified_queries
-from stores.connection import ServerInfo, server_info
+from stores.connection import ServerInfo, read_server_info
 from stores.errors import ConfigError, KBError, StoreError
-from stores.registry.inspection import CollectionFacts, indexed_files, inspect_collection
+from stores.registry.inspection import CollectionFacts, inspect_collection, list_indexed_files
 
 MEGABYTE = 2**20
 LITTLE_SPACE = 1024 * MEGABYTE
@@ -77,7 +77,7 @@ def _database(config: Config) -> Iterator[Check]:
         yield from _updates(config)
     try:
         engine = open_database(config)
-        info = server_info(engine)
+        info = read_server_info(engine)
     except KBError as error:
         yield Check("Server", "fail", str(error).removesuffix(" `kb doctor` looks closer."))
         return
@@ -155,7 +155,7 @@ def _documents(facts: CollectionFacts) -> Check:
 def _secrets(config: Config, engine: sa.Engine) -> Check:
     """Whether a file was indexed, perhaps by an earlier version, that is passed over now."""
     name, own = "Secrets", OwnFiles.of(config)
-    found = [path for path in indexed_files(engine) if own.why_secret(path)]
+    found = [path for path in list_indexed_files(engine) if own.why_secret(path)]
     if not found:
         return Check(name, "ok", "no document holds keys or passwords")
     named = ", ".join(map(str, found[:MOST_NAMED])) + (", …" if len(found) > MOST_NAMED else "")

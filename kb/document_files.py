@@ -59,7 +59,7 @@ class Library:
 
     def original(self, document: ListedDocument) -> Path | None:
         """The file itself; None when it is gone, or not inside its indexed directory."""
-        directory = self.registry.root_path(document.root)
+        directory = self.registry.find_root_path(document.root)
         if directory is None:
             return None
         root = Path(directory).resolve()

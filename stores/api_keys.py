@@ -13,10 +13,10 @@ from typing import Any, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 
-from stores.connection import error_number, in_snapshot, in_transaction
+from stores.connection import read_error_number, read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.look_alikes import find_hidden
-from stores.reader import reader_of
+from stores.reader import find_reader
 from stores.sql import statements
 
 _SQL = {name: sa.text(sql) for name, sql in statements("api_keys.sql").items()}
@@ -93,9 +93,9 @@ class ApiKeys:
             "expires_at": expires and expires.astimezone(UTC).replace(tzinfo=None),
         }
         try:
-            in_transaction(self.engine, lambda c: c.execute(_SQL["add"], values))
+            run_transaction(self.engine, lambda c: c.execute(_SQL["add"], values))
         except StoreError as error:
-            if error_number(getattr(error.__cause__, "orig", None)) != _DUPLICATE:
+            if read_error_number(getattr(error.__cause__, "orig", None)) != _DUPLICATE:
                 raise
             raise StoreError(
                 f"There is, or was, a key named {name!r}. Choose another name: sessions belong to "
@@ -104,15 +104,15 @@ class ApiKeys:
         return f"{_PREFIX}-{key_id}-{secret}"
 
     def all(self) -> list[ApiKey]:
-        rows = in_snapshot(self.engine, lambda c: c.execute(_SQL["all"]).all())
+        rows = read_snapshot(self.engine, lambda c: c.execute(_SQL["all"]).all())
         return [_key(row) for row in rows]
 
-    def any(self) -> bool:
+    def has_any(self) -> bool:
         """Whether there has ever been one."""
         [row] = self._read("any", {})
         return bool(row.known)
 
-    def presented(self, text: str) -> ApiKey | None:
+    def find_presented(self, text: str) -> ApiKey | None:
         """The key that somebody presents; None for one that is unknown, wrong or revoked.
 
         Who presents one that is expired has its secret, and so may be told.
@@ -125,27 +125,27 @@ class ApiKeys:
         matches = hmac.compare_digest(known, _digest(written["secret"]))
         return _key(row) if row and matches and row.revoked_at is None else None
 
-    def digests(self) -> frozenset[bytes]:
+    def list_digests(self) -> frozenset[bytes]:
         """Of all keys that are in use, see `digest`."""
         return frozenset(bytes(row.digest) for row in self._read("digests", {}))
 
     @staticmethod
-    def digest(text: str) -> bytes | None:
+    def make_digest(text: str) -> bytes | None:
         """What is kept of a key; None of what is none."""
         written = _KEY.fullmatch(text)
         return _digest(written["secret"]) if written else None
 
     def _read(self, statement: str, values: Mapping[str, Any]) -> Sequence[Any]:
         """Before every request, so on the connections that are ready for it."""
-        reader = reader_of(self.engine)
+        reader = find_reader(self.engine)
         with suppress(*reader.errors):
             return reader.execute(_SQL[statement], values)
-        return in_snapshot(self.engine, lambda c: c.execute(_SQL[statement], values).all())
+        return read_snapshot(self.engine, lambda c: c.execute(_SQL[statement], values).all())
 
     def revoke(self, name: str) -> None:
         """Raises StoreError when no key of that name is in use."""
         values = {"name": name}
-        revoked = in_transaction(self.engine, lambda c: c.execute(_SQL["revoke"], values).rowcount)
+        revoked = run_transaction(self.engine, lambda c: c.execute(_SQL["revoke"], values).rowcount)
         if not revoked:
             raise StoreError(f"No key named {name!r} is in use. `kb key list` shows all.")
 

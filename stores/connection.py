@@ -185,7 +185,7 @@ def _prepare_session(connection: Any, settings: str) -> None:
     cursor.close()
 
 
-def forget_sessions(engine: sa.Engine) -> None:
+def renew_sessions(engine: sa.Engine) -> None:
     """Begin each use of an engine of `make_engine` with a session that nobody has used."""
     settings = engine.get_execution_options()["session"]
 
@@ -209,7 +209,7 @@ def _recognise_dead_connections(engine: sa.Engine) -> None:
         error = context.original_exception
         if context.is_disconnect or not isinstance(error, engine.dialect.dbapi.Error):  # type: ignore[union-attr]  # the dialect is connected
             return
-        number = error_number(error)
+        number = read_error_number(error)
         if number in GONE_ERRORS or (not number and _sounds_dead(error)):
             context.is_disconnect = True
 
@@ -224,7 +224,7 @@ def _sounds_dead(error: BaseException) -> bool:
     return any(words in str(error).lower() for words in _DEAD)
 
 
-def error_number(error: BaseException | None) -> int | None:
+def read_error_number(error: BaseException | None) -> int | None:
     """The server's error number, whichever driver raised."""
     number = getattr(error, "errno", None)
     if number is None and error is not None and error.args and isinstance(error.args[0], int):
@@ -232,7 +232,7 @@ def error_number(error: BaseException | None) -> int | None:
     return number or None
 
 
-def driver_message(error: BaseException | None) -> str:
+def read_driver_message(error: BaseException | None) -> str:
     """The server's words without its number, whichever driver raised."""
     match getattr(error, "args", ()):
         case (int(), str() as words):
@@ -245,7 +245,7 @@ def _may_succeed_again(error: BaseException) -> bool:
         return False
     if "codec can't encode" in str(error.orig):  # the pure-Python driver numbers it as a lost one
         return False
-    number = error_number(error.orig)
+    number = read_error_number(error.orig)
     return (
         error.connection_invalidated
         or number in RETRIED_ERRORS | GONE_ERRORS
@@ -253,7 +253,7 @@ def _may_succeed_again(error: BaseException) -> bool:
     )
 
 
-def in_transaction(
+def run_transaction(
     engine: sa.Engine, work: Callable[[sa.Connection], T], *, attempts: int = 8
 ) -> T:
     """What `work` returns, committed; the whole of it again after a deadlock or a lost connection.
@@ -263,8 +263,8 @@ def in_transaction(
     return _retried(_committed, engine, work, attempts)
 
 
-def in_snapshot(engine: sa.Engine, work: Callable[[sa.Connection], T], *, attempts: int = 8) -> T:
-    """What `work` reads, all of it as of one moment; retried like `in_transaction`."""
+def read_snapshot(engine: sa.Engine, work: Callable[[sa.Connection], T], *, attempts: int = 8) -> T:
+    """What `work` reads, all of it as of one moment; retried like `run_transaction`."""
     return _retried(_rolled_back, engine, work, attempts)
 
 
@@ -280,7 +280,7 @@ def _retried(
         stop=tenacity.stop_after_attempt(attempts),
         reraise=True,
     )
-    with errors_of(engine):
+    with translate_engine_errors(engine):
         return retrying(once, engine, work)
 
 
@@ -294,23 +294,23 @@ def _rolled_back(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
         return work(connection)
 
 
-def errors_of(engine: sa.Engine) -> AbstractContextManager[None]:
-    """`translated_errors` that name the setting of the engine's URL."""
-    return translated_errors(engine.url, engine.get_execution_options().get("setting", _SETTING))
+def translate_engine_errors(engine: sa.Engine) -> AbstractContextManager[None]:
+    """`translate_errors` that name the setting of the engine's URL."""
+    return translate_errors(engine.url, engine.get_execution_options().get("setting", _SETTING))
 
 
 @contextmanager
-def translated_errors(url: sa.URL, setting: str = _SETTING) -> Iterator[None]:
+def translate_errors(url: sa.URL, setting: str = _SETTING) -> Iterator[None]:
     """SQLAlchemy's and the driver's errors as ours, without statement, values or password."""
     try:
         yield
     except sa.exc.DBAPIError as error:
-        reason = " ".join(driver_message(error.orig).split()).rstrip(".")[:500]
-        if _may_succeed_again(error) and error_number(error.orig) not in RETRIED_ERRORS:
+        reason = " ".join(read_driver_message(error.orig).split()).rstrip(".")[:500]
+        if _may_succeed_again(error) and read_error_number(error.orig) not in RETRIED_ERRORS:
             raise StoreUnavailable(
                 f"MariaDB at {_place(url)} does not answer: {reason}. {_way_out(url, setting)}"
             ) from error
-        advice = _advice(error_number(error.orig), setting)
+        advice = _advice(read_error_number(error.orig), setting)
         raise StoreError(f"MariaDB at {_place(url)} refused: {reason}.{advice}") from error
     except sa.exc.TimeoutError as error:
         raise StoreUnavailable(
@@ -336,9 +336,9 @@ def _way_out(url: sa.URL, setting: str) -> str:
     return f"Is it running, and is {setting} right? `kb doctor` looks closer."
 
 
-def server_info(engine: sa.Engine) -> ServerInfo:
+def read_server_info(engine: sa.Engine) -> ServerInfo:
     """Ask the server who it is. Raises UnsupportedServer below MariaDB 11.8."""
-    return in_snapshot(engine, _server_info)
+    return read_snapshot(engine, _server_info)
 
 
 def _server_info(connection: sa.Connection) -> ServerInfo:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from stores.connection import in_snapshot, in_transaction
+from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.sql import statements
 
@@ -55,11 +55,11 @@ class Evaluations:
             "set_name": set_name,
             "embedding_model": embedding_model,
         }
-        in_transaction(self.engine, lambda c: c.execute(_SQL["add_corpus"], values))
+        run_transaction(self.engine, lambda c: c.execute(_SQL["add_corpus"], values))
 
     def forget_corpus(self, chunk_table: str) -> None:
         values = {"chunk_table": chunk_table}
-        in_transaction(self.engine, lambda c: c.execute(_SQL["forget_corpus"], values))
+        run_transaction(self.engine, lambda c: c.execute(_SQL["forget_corpus"], values))
 
     def add(self, run: EvaluationRun, scores: Scores) -> int:
         """Keep a run; its number."""
@@ -69,23 +69,23 @@ class Evaluations:
             "metrics": json.dumps(run.metrics),
             "scores": json.dumps(scores),
         }
-        return in_transaction(self.engine, lambda c: int(c.scalar(_SQL["add"], values) or 0))
+        return run_transaction(self.engine, lambda c: int(c.scalar(_SQL["add"], values) or 0))
 
-    def run(self, number: int) -> StoredRun:
+    def find_run(self, number: int) -> StoredRun:
         """Raises StoreError when there is none of that number."""
         row = self._read(lambda c: c.execute(_SQL["run"], {"run": number}).one_or_none())
         if row is None:
             raise StoreError(f"There is no run {number}. `kb eval --history` lists them.")
         return _stored(row, json.loads(row.scores))
 
-    def runs(self, set_name: str | None = None) -> list[StoredRun]:
+    def list_runs(self, set_name: str | None = None) -> list[StoredRun]:
         """The latest first, all or those of a set, without the scores of their questions."""
         values = {"set_name": set_name}
         rows = self._read(lambda c: c.execute(_SQL["runs"], values).all())
         return [_stored(row, {}) for row in rows]
 
     def _read(self, work: Callable[[sa.Connection], T]) -> T:
-        return in_snapshot(self.engine, work)
+        return read_snapshot(self.engine, work)
 
 
 def _stored(row: Any, scores: Scores) -> StoredRun:

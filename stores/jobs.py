@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
-from stores.connection import in_snapshot, in_transaction
+from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.sql import statements
 
@@ -75,7 +75,7 @@ class Jobs:
             connection.execute(_SQL["add"], new)
             return str(new["id"])
 
-        return self.one(in_transaction(self.engine, work))
+        return self.one(run_transaction(self.engine, work))
 
     def take(self, owner: str) -> Job | None:
         """The next job, which is the owner's until its end."""
@@ -87,13 +87,15 @@ class Jobs:
             is_taken = job_id and connection.execute(_SQL["take"], ours).rowcount
             return str(job_id) if is_taken else None
 
-        job_id = in_transaction(self.engine, work)
+        job_id = run_transaction(self.engine, work)
         return None if job_id is None else self.one(job_id)
 
     def beat(self, job: Job, owner: str, files: int, total: int, chunks: int) -> bool:
         """Note how far it is; False when it is the owner's no more."""
         values = {"id": job.id, "owner": owner, "files": files, "total": total, "chunks": chunks}
-        return bool(in_transaction(self.engine, lambda c: c.execute(_SQL["beat"], values).rowcount))
+        return bool(
+            run_transaction(self.engine, lambda c: c.execute(_SQL["beat"], values).rowcount)
+        )
 
     def end(
         self,
@@ -110,38 +112,36 @@ class Jobs:
             "report": json.dumps(report, ensure_ascii=False) if report else None,
             "error": error,
         }
-        in_transaction(self.engine, lambda c: c.execute(_SQL["end"], values))
+        run_transaction(self.engine, lambda c: c.execute(_SQL["end"], values))
 
     def give_back(self, job: Job, owner: str) -> None:
         values = {"id": job.id, "owner": owner}
-        in_transaction(self.engine, lambda c: c.execute(_SQL["give_back"], values))
+        run_transaction(self.engine, lambda c: c.execute(_SQL["give_back"], values))
 
     def count_unreadable(self, asked_by: str) -> int:
         """The files of somebody's uploads and retries of a day that could not be read."""
         values = {"asked_by": asked_by}
-        return int(in_snapshot(self.engine, lambda c: c.scalar(_SQL["unreadable"], values)))
+        return int(read_snapshot(self.engine, lambda c: c.scalar(_SQL["unreadable"], values)))
 
     def all(self, limit: int = 100) -> list[Job]:
         """The last ones, the newest first."""
-        return self._jobs(None, limit)
+        return self._read_jobs(None, limit)
 
     def one(self, job_id: str) -> Job:
         """Raises StoreError when there is none of that id."""
-        for job in self._jobs(job_id, 1) if job_id.isascii() else ():
+        for job in self._read_jobs(job_id, 1) if job_id.isascii() else ():
             return job
         raise StoreError(f"There is no job {job_id!r}.")
 
-    def _jobs(self, job_id: str | None, limit: int) -> list[Job]:
+    def _read_jobs(self, job_id: str | None, limit: int) -> list[Job]:
         values = {"id": job_id, "limit": limit}
-        rows = in_snapshot(self.engine, lambda c: c.execute(_SQL["jobs"], values).mappings().all())
-        return [_job(row) for row in rows]
+        rows = read_snapshot(self.engine, lambda c: c.execute(_SQL["jobs"], values).all())
+        return [_row_to_job(row) for row in rows]
 
 
-def _job(row: Mapping[Any, Any]) -> Job:
-    values = dict(row)
+def _row_to_job(row: Any) -> Job:
+    values = row._asdict()
     report = values.pop("report")
-    for when in ("created", "started", "ended"):
-        values[when] = values.pop(f"{when}_at")
     for flag in ("prune", "retry"):
         values[flag] = bool(values[flag])
     only_files = values.pop("only_files")

@@ -23,7 +23,7 @@ class _AllBusy(Exception):
     pass
 
 
-def reader_of(engine: sa.Engine) -> "Reader":
+def find_reader(engine: sa.Engine) -> "Reader":
     """The one reader of an engine, however many stores are on it."""
     with _making:
         if engine not in _readers:
@@ -53,7 +53,7 @@ class Reader:
             return self._rows(cursor, statement, values)
 
     @contextmanager
-    def snapshot(self) -> Iterator["Snapshot"]:
+    def open_snapshot(self) -> Iterator["Snapshot"]:
         """Several SELECTs that all see one moment."""
         with self._lent() as cursor:
             cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")

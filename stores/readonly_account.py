@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from stores.connection import in_snapshot, in_transaction
+from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.sql import statements
 
@@ -46,14 +46,14 @@ def create_account(
         _SQL["allow_reading"].format(table=f"{_quoted(database)}.{_quoted(table)}", account=quoted)
         for table in sorted(tables)
     ]
-    in_transaction(admin, lambda c: [c.exec_driver_sql(sql) for sql in (*made, *grants)])
+    run_transaction(admin, lambda c: [c.exec_driver_sql(sql) for sql in (*made, *grants)])
     return account
 
 
 def require_tables(engine: sa.Engine, database: str, tables: Collection[str]) -> None:
     """Raise StoreError when the account sees no such tables in the database."""
     values = {"database": database}
-    rows = in_snapshot(engine, lambda c: c.execute(sa.text(_SQL["tables_of"]), values).scalars())
+    rows = read_snapshot(engine, lambda c: c.execute(sa.text(_SQL["tables_of"]), values).scalars())
     found = set(rows)
     if missing := sorted(set(tables) - found):
         there = ", ".join(sorted(found)) or "none"
@@ -63,9 +63,9 @@ def require_tables(engine: sa.Engine, database: str, tables: Collection[str]) ->
         )
 
 
-def powers_beyond(engine: sa.Engine, database: str, tables: Collection[str]) -> list[str]:
+def find_excess_powers(engine: sa.Engine, database: str, tables: Collection[str]) -> list[str]:
     """What the account of this engine may do besides reading these tables, a phrase each."""
-    grants, visible = in_snapshot(
+    grants, visible = read_snapshot(
         engine,
         lambda c: (
             c.exec_driver_sql(_SQL["grants"]).scalars().all(),
@@ -78,7 +78,7 @@ def powers_beyond(engine: sa.Engine, database: str, tables: Collection[str]) -> 
     return [*_excess(grants, allowed), *_sees(others)]
 
 
-def grants_needed(database: str, tables: Collection[str]) -> str:
+def write_grants(database: str, tables: Collection[str]) -> str:
     """The statements that give an account what it needs, to be run by an administrator."""
     lines = (f"GRANT SELECT ON {_quoted(database)}.{_quoted(t)} TO …;" for t in sorted(tables))
     return " ".join(lines)

@@ -52,7 +52,7 @@ class Token:
         return self.text[1:] if self.kind == "parameter" else None
 
 
-def tokens_of(sql: str) -> Iterator[Token]:
+def tokenize_sql(sql: str) -> Iterator[Token]:
     """All tokens in their order, spaces and comments among them."""
     for found in _TOKEN.finditer(sql):
         yield Token(cast("Kind", found.lastgroup), found[0])

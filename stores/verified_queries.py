@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 
-from stores.connection import in_snapshot, in_transaction
+from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError, VerifiedQueryConflict
 from stores.sql import statements
 from stores.text.words import folded
@@ -106,7 +106,7 @@ class VerifiedQueries:
 
     def all(self) -> list[VerifiedQuery]:
         """Those of the file first, those of keys last."""
-        return list(in_snapshot(self.engine, self._read))
+        return list(read_snapshot(self.engine, self._read))
 
     def _read(self, connection: sa.Connection) -> Sequence[VerifiedQuery]:
         """Each question asks for them, and they seldom change."""
@@ -130,7 +130,7 @@ class VerifiedQueries:
         to replace; for one too many of an editor.
         """
         kept = dataclasses.replace(query, origin="saved", key=by.key)
-        in_transaction(self.engine, lambda c: _save(c, kept, by, may_replace=replace))
+        run_transaction(self.engine, lambda c: _save(c, kept, by, may_replace=replace))
         return kept
 
     def confirm(self, name: str, verified_by: str, verified_at: date, by: Editor) -> None:
@@ -145,7 +145,7 @@ class VerifiedQueries:
             connection.execute(_SQL["save"], _row(new))
             _keep_version(connection, new, "confirmed", by)
 
-        in_transaction(self.engine, work)
+        run_transaction(self.engine, work)
 
     def remove(self, name: str, by: Editor) -> None:
         """Raises StoreError when there is none, VerifiedQueryConflict for another's, the file's."""
@@ -155,21 +155,21 @@ class VerifiedQueries:
             connection.execute(_SQL["remove"], {"name": name})
             _keep_version(connection, known, "removed", by)
 
-        in_transaction(self.engine, work)
+        run_transaction(self.engine, work)
 
-    def versions(self, name: str) -> list[Version]:
+    def list_versions(self, name: str) -> list[Version]:
         """From the first that is left. Raises StoreError when none of that name was ever saved."""
-        return in_snapshot(self.engine, lambda c: _versions(c, name))
+        return read_snapshot(self.engine, lambda c: _versions(c, name))
 
     def load(self, queries: Sequence[VerifiedQuery]) -> list[str]:
         """Keep those of a file, and no others of it; the names by which they hide saved ones."""
-        rows = in_snapshot(self.engine, lambda c: c.execute(_SQL["all"]).all())
+        rows = read_snapshot(self.engine, lambda c: c.execute(_SQL["all"]).all())
         known = [_query(row) for row in rows]
         saved = {query.name for query in known if query.origin == "saved"}
         if sorted(queries, key=_name) != sorted(
             (query for query in known if query.origin == "file"), key=_name
         ):
-            in_transaction(self.engine, lambda c: _replace(c, queries))
+            run_transaction(self.engine, lambda c: _replace(c, queries))
         return [query.name for query in queries if query.name in saved]
 
 

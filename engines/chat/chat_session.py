@@ -22,14 +22,14 @@ from engines.chat.streamed_answer import (
     atokens_of,
     awhole,
     begun,
-    tokens_of,
+    tokenize_sql,
     whole,
 )
 from engines.chat.turn import OpenTurn, cited_passages, store_left_over, unforeseen
 from engines.follow_ups.rewriting import Rewritten
 from stores.chats.chat_messages import check_user
 from stores.chats.chat_sessions import SessionStore, Turn
-from stores.chats.turns import new_owner
+from stores.chats.turns import make_owner
 from stores.errors import EngineError
 
 _EARLIER: Final = 10  # turns that a follow-up may refer to
@@ -76,12 +76,12 @@ class ChatSession(BaseChatEngine):
     def chat_history(self) -> list[ChatMessage]:
         """All that was said, but in turns that failed."""
         self._store.check_owner(self.session_id, self._user)
-        return self._store.history(self.session_id)
+        return self._store.read_history(self.session_id)
 
     @property
     def turns(self) -> list[Turn]:
         self._store.check_owner(self.session_id, self._user)
-        return self._store.turns(self.session_id)
+        return self._store.list_turns(self.session_id)
 
     def reset(self) -> None:
         """Forget everything that was said; the session keeps its id."""
@@ -134,7 +134,7 @@ class ChatSession(BaseChatEngine):
         if turn.is_complete:
             return begun(whole(turn.stored.answer), _passages(turn), turn.metadata)
         response = self._response(turn, streaming=True)
-        pieces = self._pieces(turn, tokens_of(response))
+        pieces = self._pieces(turn, tokenize_sql(response))
         return begun(pieces, response.source_nodes, turn.metadata)
 
     async def astream_chat(
@@ -164,7 +164,7 @@ class ChatSession(BaseChatEngine):
         store_left_over(self._store)
         wait_until_remembered(self._store.engine, _PATIENCE, self.session_id)
         turn_id = secrets.token_hex(8) if turn_id is None else turn_id
-        owner = new_owner()
+        owner = make_owner()
         stored, _ = self._store.begin(
             self.session_id, turn_id, message, user=self._user, owner=owner
         )
@@ -214,7 +214,7 @@ class ChatSession(BaseChatEngine):
         """What answers a question about the conversation; None for any other question."""
         if not is_about_conversation(turn.stored.question):
             return None
-        before = self._store.turns(self.session_id, before=turn.stored.number)
+        before = self._store.list_turns(self.session_id, before=turn.stored.number)
         return ConversationQueryEngine(self._memory, before, llm=self._llm, streaming=streaming)
 
     def _make_standalone(self, turn: OpenTurn) -> None:
@@ -228,7 +228,7 @@ class ChatSession(BaseChatEngine):
         turn.take_rewritten(await self._arewrite(asked, earlier, context=recalled(messages)))
 
     def _earlier(self, turn: OpenTurn) -> list[Turn]:
-        return self._store.turns(self.session_id, before=turn.stored.number, limit=_EARLIER)
+        return self._store.list_turns(self.session_id, before=turn.stored.number, limit=_EARLIER)
 
     def _pieces(
         self, turn: OpenTurn, tokens: Generator[str, None, None]

@@ -29,7 +29,7 @@ from engines.model_errors import model_errors
 from engines.prompts import prompt
 from stores.chats.chat_messages import MariaDBChatStore
 from stores.chats.chat_sessions import SessionStore, Turn
-from stores.chunks.chunk_rows import to_row
+from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.vector_store import MariaDBVectorStore
 
 FILTER_KEYS: Final = ("session_id", "user", "kind")  # of the vector store that it takes
@@ -105,7 +105,7 @@ class LongTermMemory(BaseMemoryBlock[str]):
     user_memory: bool
 
     async def _aget(self, messages: list[ChatMessage] | None = None, **_: Any) -> str:
-        known = await asyncio.to_thread(self.sessions.memory, self.session_id)
+        known = await asyncio.to_thread(self.sessions.read_memory, self.session_id)
         if not messages or not (known or self.user_memory):
             return ""
         question = messages[-1].content or ""
@@ -129,7 +129,7 @@ class LongTermMemory(BaseMemoryBlock[str]):
         window = await self.messages.get_messages(self.session_id)
         asked = sum(message.role is MessageRole.USER for message in window)
         for turns in _portions(await asyncio.to_thread(self._left, asked)):
-            known = await asyncio.to_thread(self.sessions.memory, self.session_id)
+            known = await asyncio.to_thread(self.sessions.read_memory, self.session_id)
             summary, facts = await self._understood(known.get("summary", ""), turns)
             await asyncio.to_thread(self._keep, summary, facts, turns, known)
 
@@ -143,11 +143,11 @@ class LongTermMemory(BaseMemoryBlock[str]):
 
         The window holds the last `asked` turns; those that failed are never in it.
         """
-        last = self.sessions.turns(self.session_id, limit=1)
-        taken = self.sessions.memory(self.session_id).get("taken", 0)
+        last = self.sessions.list_turns(self.session_id, limit=1)
+        taken = self.sessions.read_memory(self.session_id).get("taken", 0)
         if not last or last[0].number <= taken:
             return []
-        turns = self.sessions.turns(self.session_id, limit=last[0].number - taken)
+        turns = self.sessions.list_turns(self.session_id, limit=last[0].number - taken)
         said = [turn for turn in turns if turn.status != "failed"]
         left = said[: max(0, len(said) - asked)]
         return list(takewhile(lambda turn: turn.status != "open", left))
@@ -185,7 +185,7 @@ class LongTermMemory(BaseMemoryBlock[str]):
         for node, embedding in zip(nodes, embeddings, strict=True):
             node.embedding = embedding
         self.vector_store.set_up()
-        rows = {node.node_id: to_row(node, self.vector_store.embed_dim) for node in nodes}
+        rows = {node.node_id: node_to_row(node, self.vector_store.embed_dim) for node in nodes}
 
         def put(connection: sa.Connection, now: dict[str, Any]) -> dict[str, Any]:
             self.vector_store.table.put(connection, [*rows.values()])

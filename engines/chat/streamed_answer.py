@@ -95,7 +95,7 @@ async def awhole(text: str) -> AsyncGenerator[str, None]:
     yield text
 
 
-def tokens_of(response: Response | StreamingResponse) -> Generator[str, None, None]:
+def tokenize_sql(response: Response | StreamingResponse) -> Generator[str, None, None]:
     return (
         response.response_gen if isinstance(response, StreamingResponse) else whole(str(response))
     )

@@ -19,13 +19,13 @@ from engines.tables.call_costs import AGGREGATED
 from engines.tables.query_result import QueryResult
 from engines.tables.schema_text import MOST_VALUES, Look, table_text
 from engines.tables.sql_guard import check
-from stores.binding import with_places
+from stores.binding import replace_parameters
 from stores.connection import (
     GONE_ERRORS,
-    driver_message,
-    error_number,
-    errors_of,
-    forget_sessions,
+    read_driver_message,
+    read_error_number,
+    renew_sessions,
+    translate_engine_errors,
 )
 from stores.errors import ConfigError, QueryFailed, TookTooLong, UnsafeQuery
 from stores.verified_queries import Value
@@ -91,8 +91,8 @@ class GuardedDatabase(SQLDatabase):
         self._texts: dict[str, tuple[float, str]] = {}
         self._threads = ThreadPoolExecutor(_THREADS, "tables")
         sa.event.listen(engine, "engine_disposed", self._renew_threads)
-        forget_sessions(engine)
-        with errors_of(engine):
+        renew_sessions(engine)
+        with translate_engine_errors(engine):
             super().__init__(
                 engine,
                 metadata=_Metadata(),
@@ -107,7 +107,7 @@ class GuardedDatabase(SQLDatabase):
         """
         self.check(sql, values)
         _require_values(values or {})
-        text, bound = with_places(sql, values or {})
+        text, bound = replace_parameters(sql, values or {})
         with self._reading(self._timeout) as connection:
             streaming = connection.execution_options(stream_results=True)
             return self._fetched(connection, _execute_prepared(streaming, text, bound))
@@ -144,7 +144,7 @@ class GuardedDatabase(SQLDatabase):
         since, text = self._texts.get(table_name, (-math.inf, ""))
         if now - since >= _TEXT_SECONDS:
             look = self._look(table_name) if self._show_values else None
-            with errors_of(self._engine):
+            with translate_engine_errors(self._engine):
                 inspector = sa.inspect(self._engine)
                 text = table_text(inspector, table_name, self._descriptions, look)
             self._texts[table_name] = now, text
@@ -206,18 +206,18 @@ class GuardedDatabase(SQLDatabase):
     @contextmanager
     def _reading(self, seconds: float) -> Iterator[sa.Connection]:
         begin = time.monotonic()
-        with errors_of(self._engine), self._engine.connect() as connection:
+        with translate_engine_errors(self._engine), self._engine.connect() as connection:
             try:
                 connection.exec_driver_sql(_SESSION.format(seconds=float(seconds)))
                 connection.exec_driver_sql("START TRANSACTION READ ONLY")
                 yield connection
             except sa.exc.DBAPIError as error:
-                number = error_number(error.orig)
+                number = read_error_number(error.orig)
                 if error.connection_invalidated or number is None or number in GONE_ERRORS:
                     if time.monotonic() - begin >= seconds:  # the server could not stop it
                         raise _failure("", _TOO_LONG) from error
                     raise
-                raise _failure(driver_message(error.orig), number) from error
+                raise _failure(read_driver_message(error.orig), number) from error
             except Exception as error:
                 if type(error) is not Exception:
                     raise

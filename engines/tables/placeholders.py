@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from engines.prompts import prompt
 from engines.question import Question
-from stores.binding import parameter_names
-from stores.connection import error_number
+from stores.binding import list_parameters
+from stores.connection import read_error_number
 from stores.errors import QueryFailed, UnsafeQuery
-from stores.sql_tokens import tokens_of
+from stores.sql_tokens import tokenize_sql
 from stores.verified_queries import Value
 
 _NAME = re.compile(r"'(?:[\w$]+\.)*([\w$]+)'")
@@ -28,14 +28,14 @@ def explained(question: Question) -> str:
 
 def bound(sql: str, question: Question) -> Mapping[str, Value]:
     """The values of the :names in the statement. Raises QueryFailed with what to write instead."""
-    names, known = parameter_names(sql), question.values
+    names, known = list_parameters(sql), question.values
     if unknown := next((name for name in names if name not in known), None):
         stand = f"only {', '.join(f':{name}' for name in known)} do" if known else "no :name does"
         raise QueryFailed(
             f":{unknown} stands for no value of the question; {stand}. "
             "What the question writes out is written out in the statement."
         )
-    rest = " ".join(token.text for token in tokens_of(sql) if token.parameter is None)
+    rest = " ".join(token.text for token in tokenize_sql(sql) if token.parameter is None)
     if quoted := next((name for name in known if re.search(rf":{name}\b", rest)), None):
         raise QueryFailed(
             f":{quoted} stands in quotes or a comment, where it is no value. Write it bare, and "
@@ -56,7 +56,7 @@ def reason_for_the_model(error: UnsafeQuery | QueryFailed, sql: str) -> str:
     A driver may write the latter into the statement, so that a syntax error repeats them.
     """
     message, cause = str(error), error.__cause__  # only the server's errors have one
-    number = error_number(cause.orig) if isinstance(cause, sa.exc.DBAPIError) else None
+    number = read_error_number(cause.orig) if isinstance(cause, sa.exc.DBAPIError) else None
     if cause is None or number in _ABOUT_NAMES:
         return message
     told, _, quoted = message.partition("'")

@@ -22,7 +22,7 @@ from sqlglot.dialects.mysql import MySQL
 from engines.tables.call_costs import PAD, find_costly_call
 from engines.tables.parser_copy import copy_for_parser
 from stores.errors import UnsafeQuery
-from stores.sql_tokens import Token, tokens_of
+from stores.sql_tokens import Token, tokenize_sql
 from stores.verified_queries import Value
 
 LONGEST: Final = 20_000  # characters of a statement, and of a value in it
@@ -118,7 +118,7 @@ def _find_fault(
 ) -> str | None:
     if reason := _find_strange_text(sql, values):
         return reason
-    tokens = list(tokens_of(sql))
+    tokens = list(tokenize_sql(sql))
     if reason := _find_glued_tokens(tokens) or _find_unknown_parameter(tokens, values):
         return reason
     code = _without_end([token for token in tokens if token.is_code])

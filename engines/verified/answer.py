@@ -12,7 +12,7 @@ from engines.documents.cited_text import inert
 from engines.question import Question
 from engines.tables.query_result import QueryResult, Run, as_text, formatted
 from engines.verified.matching import Match
-from stores.binding import with_literals
+from stores.binding import write_literals
 from stores.verified_queries import VerifiedQuery
 
 _PHRASES = {
@@ -66,7 +66,7 @@ def provenance(match: Match) -> dict[str, Any]:
 def examples(queries: Iterable[VerifiedQuery]) -> str:
     """Questions with their SQL, for the prompt of a model that writes SQL itself."""
     return "\n\n".join(
-        f"Question: {query.question}\nSQL:\n{with_literals(query.sql, query.parameters)}"
+        f"Question: {query.question}\nSQL:\n{write_literals(query.sql, query.parameters)}"
         for query in queries
     )
 

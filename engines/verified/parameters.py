@@ -10,7 +10,7 @@ import sqlglot
 from babel import Locale
 from sqlglot import exp
 
-from stores.binding import parameter_names
+from stores.binding import list_parameters
 from stores.errors import EngineError
 from stores.verified_queries import Value, VerifiedQuery
 
@@ -49,7 +49,7 @@ class Parameter:
 
 def parameters_of(query: VerifiedQuery) -> list[Parameter]:
     """Raises EngineError when the SQL cannot be read or binds what has no default."""
-    names = parameter_names(query.sql)
+    names = list_parameters(query.sql)
     if set(names) != set(query.parameters):
         odd = ", ".join(sorted(set(names) ^ set(query.parameters)))
         raise EngineError(

@@ -77,7 +77,9 @@ def document_retriever(
         filters=asking.filters,
         filter_keys=parts.config.documents.filter_keys,
         reranker=make_reranker(rerank, parts.llm, parts.config.directory) if rerank else None,
-        translator=Translator(parts.llm, parts.registry.language_shares) if parts.llm else None,
+        translator=Translator(parts.llm, parts.registry.measure_language_shares)
+        if parts.llm
+        else None,
         on_search=on_search,
     )
 
@@ -163,7 +165,7 @@ class _RoutedAnswers:
 
     def _sources(self) -> Sources:
         parts = self._parts
-        documents, _ = parts.registry.totals()
+        documents, _ = parts.registry.count_totals()
         tables = () if self._trouble else sorted(parts.tables.get_usable_table_names())
         return Sources(documents, tables)
 

@@ -16,14 +16,19 @@ from engines.verified.matching import VerifiedMatcher
 from engines.verified.verified_engine import VerifiedQueryEngine
 from kb.assembly.open_database import private_server
 from kb.config import Config
-from stores.connection import driver_message, error_number, errors_of, make_engine
+from stores.connection import (
+    make_engine,
+    read_driver_message,
+    read_error_number,
+    translate_engine_errors,
+)
 from stores.errors import ConfigError
 from stores.private_server import PrivateServer
 from stores.readonly_account import (
     create_account,
-    grants_needed,
-    powers_beyond,
+    find_excess_powers,
     require_tables,
+    write_grants,
 )
 
 _EXAMPLES = 3  # of verified queries, for a model that writes SQL
@@ -99,7 +104,7 @@ def tables_engine(config: Config) -> sa.Engine:
 
 def powers(config: Config, engine: sa.Engine) -> list[str]:
     """What the account may do besides reading the tables, a phrase each."""
-    return powers_beyond(engine, _database(config), config.tables.include)
+    return find_excess_powers(engine, _database(config), config.tables.include)
 
 
 def _require_weakness(config: Config, engine: sa.Engine) -> None:
@@ -110,7 +115,7 @@ def _require_weakness(config: Config, engine: sa.Engine) -> None:
 def advice(config: Config) -> str:
     return (
         "Give it no more than "
-        f"{grants_needed(_database(config), config.tables.include)} "
+        f"{write_grants(_database(config), config.tables.include)} "
         "Or, if you accept that SQL of a language model runs with these rights, set "
         "tables.allow_powerful_account to true."
     )
@@ -167,13 +172,13 @@ def _socket_timeout(config: Config) -> int:
 
 
 def _require_entry(engine: sa.Engine) -> None:
-    with errors_of(engine):
+    with translate_engine_errors(engine):
         try:
             engine.connect().close()
         except sa.exc.DBAPIError as error:
-            if error_number(error.orig) not in _REFUSED:
+            if read_error_number(error.orig) not in _REFUSED:
                 raise
             raise ConfigError(
-                f"tables.url was refused: {driver_message(error.orig)}. "
+                f"tables.url was refused: {read_driver_message(error.orig)}. "
                 "Correct its user, password and database."
             ) from error

@@ -83,7 +83,7 @@ def _draw(session_id: str, profile: str, weight: float) -> float:
 
 def live_report(engine: sa.Engine, days: int) -> LiveReport:
     """What came of the searches of the last days, by profile."""
-    return report(SearchLog(engine).outcomes(days), days)
+    return report(SearchLog(engine).list_outcomes(days), days)
 
 
 def report(outcomes: Iterable[Outcome], days: int) -> LiveReport:

@@ -7,7 +7,7 @@ from engines.model_errors import model_errors
 from kb.assembly.models import embedding_identity
 from kb.config import Config
 from stores.chunks.vector_store import MariaDBVectorStore
-from stores.connection import server_info
+from stores.connection import read_server_info
 from stores.registry.collection import Collection, open_collection
 from stores.registry.schema import migrate
 
@@ -16,7 +16,7 @@ def open_store(
     engine: sa.Engine, config: Config, embed_model: BaseEmbedding
 ) -> tuple[MariaDBVectorStore, Collection]:
     """The store, its tables up to date. Raises UnsupportedServer or CollectionMismatch."""
-    server_info(engine)
+    read_server_info(engine)
     migrate(engine)
     collection = open_collection(
         engine, embedding_identity(config, embed_model), lambda: _dimension(embed_model)

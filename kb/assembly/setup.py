@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from kb.assembly.open_database import open_database, private_server
 from kb.config import Config
-from stores.connection import server_info
+from stores.connection import read_server_info
 from stores.errors import ConfigError
 
 Say = Callable[[str], None]
@@ -36,7 +36,7 @@ def _upgrade(config: Config, say: Say) -> None:
 
 def _set_up_database(config: Config, say: Say) -> None:
     engine = open_database(config, say)
-    version = server_info(engine).version.split("-")[0]
+    version = read_server_info(engine).version.split("-")[0]
     engine.dispose()
     if config.database.url == "embedded":
         say(f"MariaDB {version} runs in {private_server(config).status().data_directory.parent}")

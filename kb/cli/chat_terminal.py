@@ -49,12 +49,12 @@ class Conversation:
         self.source, self.profile = source, profile
 
     def turns(self) -> "list[Turn]":
-        return self.store.turns(self.session_id)
+        return self.store.list_turns(self.session_id)
 
     def newest_first(self) -> "Iterator[Turn]":
         """The turns, each read when it is wanted: they may be many, and their evidence large."""
         before = None
-        while turns := self.store.turns(self.session_id, before=before, limit=1):
+        while turns := self.store.list_turns(self.session_id, before=before, limit=1):
             yield turns[0]
             before = turns[0].number
 

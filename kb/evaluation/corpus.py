@@ -41,7 +41,7 @@ def with_corpus(
     store.set_up()
     evaluations = Evaluations(knowledge_base.engine)
     waiting = partial(on_progress, "Waiting for a run that indexes the same documents", 0, 1)
-    with knowledge_base.registry.indexing(table, waiting):
+    with knowledge_base.registry.hold_root(table, waiting):
         if fresh or not evaluations.has_corpus(table):
             evaluations.forget_corpus(table)
             _write(knowledge_base, store, labelled.corpus, on_progress)

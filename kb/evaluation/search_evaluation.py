@@ -85,7 +85,7 @@ def _earlier_scores(
 ) -> tuple[str, Scores] | None:
     if plan.against is None:
         return None
-    earlier = evaluations.run(plan.against)
+    earlier = evaluations.find_run(plan.against)
     if (earlier.run.set_hash, earlier.run.cutoff) != (labelled.digest, plan.k):
         raise ConfigError(
             f"Run {plan.against} was over {earlier.run.set_name} to the depth "
@@ -99,7 +99,7 @@ def _check_documents(knowledge_base: KnowledgeBase, labelled: LabelledSet) -> No
     if labelled.corpus is not None:
         return
     registry = knowledge_base.registry
-    indexed = {path for root in registry.roots() for path in registry.known(root["name"])}
+    indexed = {path for root in registry.list_roots() for path in registry.find_known(root["name"])}
     named = {path for question in labelled.questions for path in question.relevant}
     if missing := sorted(named - indexed):
         raise BadQuestions(

@@ -34,7 +34,7 @@ class ChunkEmbedder:
     def _embeddings(
         self, texts: list[str], on_embedded: Callable[[int], None]
     ) -> dict[str, list[float]]:
-        embeddings = self.cache.known(texts)
+        embeddings = self.cache.find_known(texts)
         on_embedded(len(embeddings))
         missing = [text for text in texts if text not in embeddings]
         for start in range(0, len(missing), _TEXTS_A_CALL):

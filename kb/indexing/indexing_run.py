@@ -128,9 +128,9 @@ class Indexer:
         place = self._place(Path(os.path.abspath(path)), name)  # noqa: PTH100 - drops `..`, keeps links
         place = replace(place, only=scope.only)
         tally = Tally(self.on_progress)
-        with self.registry.indexing(place.root, self._waiting(place.root)) as still_alone:
+        with self.registry.hold_root(place.root, self._waiting(place.root)) as still_alone:
             self._claim(place)
-            known = self.registry.known(place.root)
+            known = self.registry.find_known(place.root)
             run = _Run(self.registry, self.embedder, place, scope, known, tally)
             run.index(self.own, prune=prune, still_alone=still_alone)
         return tally.report(time.monotonic() - started)
@@ -146,7 +146,7 @@ class Indexer:
 
     def _root_holding(self, path: Path, inside: Path) -> _Place | None:
         """The root that has indexed from this folder before; a second copy would answer twice."""
-        roots = {Path(each["path"]): str(each["name"]) for each in self.registry.roots()}
+        roots = {Path(each["path"]): str(each["name"]) for each in self.registry.list_roots()}
         folder = inside if inside.is_dir() else inside.parent
         for named, root in roots.items():
             directory = named.resolve()
@@ -154,7 +154,7 @@ class Indexer:
                 continue
             below = folder.relative_to(directory).as_posix()
             prefix = "" if below == "." else storable(below) + "/"
-            if any(known.startswith(prefix) for known in self.registry.known(root)):
+            if any(known.startswith(prefix) for known in self.registry.find_known(root)):
                 return _Place(root, directory, named, inside)
         return None
 
@@ -163,7 +163,7 @@ class Indexer:
         return lambda: self.say(messages.pop()) if messages else None
 
     def _claim(self, place: _Place) -> None:
-        last, here = self.registry.root_path(place.root), storable(str(place.named))
+        last, here = self.registry.find_root_path(place.root), storable(str(place.named))
         if last and last != here and Path(last).is_dir():
             raise RootConflict(
                 f"{place.root!r} is already the name of {last}. Give {here} another name: "

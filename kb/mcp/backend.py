@@ -162,7 +162,7 @@ class Backend:
         offset: int = 0,
         limit: int = 100,
     ) -> results.Documents:
-        page, total = self.library.documents.page(
+        page, total = self.library.documents.list_page(
             status=status, roots=_roots(caller, root), search=search, offset=offset, limit=limit
         )
         following = offset + len(page)

@@ -10,7 +10,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
 from pydantic import ConfigDict, Field
 
-from stores.connection import in_snapshot, in_transaction
+from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.sql import statements
 from stores.typed_json import whole
@@ -120,7 +120,7 @@ class MariaDBChatStore(AsyncDBChatStore):
         return await self._read(lambda c: list(c.scalars(SQL["all_ids"])))
 
     async def _read(self, work: Callable[[sa.Connection], T]) -> T:
-        return await asyncio.to_thread(in_snapshot, self.engine, work)
+        return await asyncio.to_thread(read_snapshot, self.engine, work)
 
     async def _write(self, key: str, work: Callable[[sa.Connection, Any], T]) -> T:
         """One transaction, which is the only one that writes to the session."""
@@ -128,9 +128,9 @@ class MariaDBChatStore(AsyncDBChatStore):
         check_user(self.user)
 
         def locked(connection: sa.Connection) -> T:
-            return work(connection, own_session(connection, key, self.user))
+            return work(connection, lock_own_session(connection, key, self.user))
 
-        return await asyncio.to_thread(in_transaction, self.engine, locked)
+        return await asyncio.to_thread(run_transaction, self.engine, locked)
 
 
 def check_id(what: str, given: str) -> None:
@@ -154,7 +154,7 @@ def check_user(user: str | None) -> None:
         check_id("user", user)
 
 
-def own_session(connection: sa.Connection, session_id: str, user: str | None) -> Any:
+def lock_own_session(connection: sa.Connection, session_id: str, user: str | None) -> Any:
     """The row of a session, which is made if need be, locked. Raises StoreError."""
     connection.execute(SQL["make_session"], {"session": session_id, "user": user})
     session = connection.execute(SQL["lock_session"], {"session": session_id}).one()
@@ -167,7 +167,7 @@ def check_owner(session: Any, user: str | None) -> None:
         raise StoreError(f"The session {session.id!r} belongs to another user.")
 
 
-def put_message(
+def store_message(
     connection: sa.Connection,
     session_id: str,
     position: int,
@@ -220,7 +220,7 @@ def _add(
     position = session.messages
     for message in messages:
         position += 1
-        put_message(connection, session.id, position, message, status=status.value)
+        store_message(connection, session.id, position, message, status=status.value)
     counted = {"session": session.id, "turns": session.turns, "messages": position, "title": ""}
     connection.execute(SQL["count_up"], counted)
 

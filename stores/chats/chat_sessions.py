@@ -14,8 +14,8 @@ from stores.chats.chat_messages import (
     check_id,
     check_owner,
     check_user,
+    lock_own_session,
     message_of,
-    own_session,
 )
 from stores.chats.session_search import found
 from stores.chats.turns import (
@@ -26,11 +26,11 @@ from stores.chats.turns import (
     ask,
     ask_again,
     end,
-    new_owner,
-    stored_turn,
-    to_turn,
+    find_turn,
+    make_owner,
+    row_to_turn,
 )
-from stores.connection import in_snapshot, in_transaction
+from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.typed_json import dumps, loads, whole
 
@@ -80,25 +80,26 @@ class SessionStore:
 
         The session is made when there is none. A turn that is complete comes back as it is; one
         that failed, was cut, or that nobody answers any more is to be answered again. `owner` is
-        who answers it, a `new_owner()`, which `finish` may ask for. Raises TurnUnderWay; StoreError
-        for an impossible id, or one of another user or question.
+        who answers it, a `make_owner()`, which `finish` may ask for.
+
+        Raises TurnUnderWay; StoreError for an impossible id, or one of another user or question.
         """
         check_id("session", session_id)
         check_id("turn", turn_id)
         check_user(user)
-        words, answering = whole(question), owner or new_owner()
+        words, answering = whole(question), owner or make_owner()
 
         def work(connection: sa.Connection) -> tuple[Turn, bool]:
-            session = own_session(connection, session_id, user)
-            known = stored_turn(connection, session_id, turn_id)
+            session = lock_own_session(connection, session_id, user)
+            known = find_turn(connection, session_id, turn_id)
             if known:
                 is_open = ask_again(connection, known, answering, words)
             else:
                 ask(connection, session, turn_id, answering, words)
                 is_open = True
-            return to_turn(stored_turn(connection, session_id, turn_id)), is_open
+            return row_to_turn(find_turn(connection, session_id, turn_id)), is_open
 
-        return in_transaction(self.engine, work)
+        return run_transaction(self.engine, work)
 
     def finish(
         self,
@@ -119,14 +120,14 @@ class SessionStore:
             if not _lock(connection, session_id):
                 self._forget(connection, session_id)
                 return _unknown(session_id)
-            row = stored_turn(connection, session_id, turn_id)
+            row = find_turn(connection, session_id, turn_id)
             if row is None:
                 connection.execute(SQL["forget_search"], {"search": _search(about)})
                 return _unknown_turn(session_id, turn_id)
             end(connection, row, answer, status, about)
-            return to_turn(stored_turn(connection, session_id, turn_id))
+            return row_to_turn(find_turn(connection, session_id, turn_id))
 
-        ended = in_transaction(self.engine, work)
+        ended = run_transaction(self.engine, work)
         if isinstance(ended, StoreError):
             raise ended
         return ended
@@ -143,12 +144,12 @@ class SessionStore:
         if row is not None:
             check_owner(row, user)
 
-    def history(self, session_id: str) -> list[ChatMessage]:
+    def read_history(self, session_id: str) -> list[ChatMessage]:
         """What was said, the oldest first, but in turns that failed."""
         rows = self._read(lambda c: c.execute(SQL["history"], {"session": session_id}).all())
         return [message_of(row) for row in rows]
 
-    def turns(
+    def list_turns(
         self, session_id: str, *, before: int | None = None, limit: int | None = None
     ) -> list[Turn]:
         """The last turns, those before a number, the oldest first; none of an unknown session."""
@@ -159,7 +160,7 @@ class SessionStore:
             "limit": ALL if limit is None else limit,
         }
         rows = self._read(lambda c: c.execute(SQL["turns"], values).all())
-        return [to_turn(row) for row in reversed(rows)]
+        return [row_to_turn(row) for row in reversed(rows)]
 
     def all(
         self,
@@ -220,9 +221,9 @@ class SessionStore:
         """Delete the sessions that nobody used for so many days; their number."""
         values = {"days": days}
         older = self._read(lambda c: list(c.scalars(SQL["older_sessions"], values)))
-        return sum(in_transaction(self.engine, self._removal(each, days)) for each in older)
+        return sum(run_transaction(self.engine, self._removal(each, days)) for each in older)
 
-    def memory(self, session_id: str) -> dict[str, Any]:
+    def read_memory(self, session_id: str) -> dict[str, Any]:
         """What is remembered of a session besides its words; nothing of an unknown one."""
         written = self._read(lambda c: c.scalar(SQL["memory"], {"session": session_id}))
         return loads(written) if written else {}
@@ -240,7 +241,7 @@ class SessionStore:
         """
 
         def work(connection: sa.Connection) -> None:
-            row = stored_turn(connection, session_id, turn.id)
+            row = find_turn(connection, session_id, turn.id)
             if row is None or (row.number, row.asked_at) != (turn.number, turn.asked_at):
                 raise _unknown_turn(session_id, turn.id)
             written = connection.scalar(SQL["memory"], {"session": session_id})
@@ -271,7 +272,7 @@ class SessionStore:
         self.forget(connection, session_id)
 
     def _read(self, work: Callable[[sa.Connection], T]) -> T:
-        return in_snapshot(self.engine, work)
+        return read_snapshot(self.engine, work)
 
     def _write(self, session_id: str, work: Callable[[sa.Connection], Any]) -> None:
         def locked(connection: sa.Connection) -> None:
@@ -279,7 +280,7 @@ class SessionStore:
                 raise _unknown(session_id)
             work(connection)
 
-        in_transaction(self.engine, locked)
+        run_transaction(self.engine, locked)
 
 
 def _lock(connection: sa.Connection, session_id: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 import sqlalchemy as sa
 from llama_index.core.base.llms.types import MessageRole
 
-from stores.chats.chat_messages import SQL, put_message, said, text_of
+from stores.chats.chat_messages import SQL, said, store_message, text_of
 from stores.errors import StoreError, TurnUnderWay
 from stores.typed_json import dumps, loads, whole
 
@@ -64,17 +64,17 @@ class AboutAnswer(TypedDict, total=False):
     owner: str
 
 
-def new_owner() -> str:
+def make_owner() -> str:
     """Who begins a turn: the machine, the process and the call; at most 255 characters."""
     return f"{platform.node()[:200]}:{os.getpid()}:{secrets.token_hex(6)}"
 
 
-def stored_turn(connection: sa.Connection, session_id: str, turn_id: str) -> Any:
+def find_turn(connection: sa.Connection, session_id: str, turn_id: str) -> Any:
     values = {"session": session_id, "turn": turn_id, "before": None, "limit": 1}
     return connection.execute(SQL["turns"], values).one_or_none()
 
 
-def to_turn(row: Any) -> Turn:
+def row_to_turn(row: Any) -> Turn:
     return Turn(
         id=row.id,
         number=row.number,
@@ -100,7 +100,7 @@ def ask(connection: sa.Connection, session: Any, turn_id: str, owner: str, quest
     values = {"session": session.id, "number": number, "turn": turn_id, "owner": owner}
     connection.execute(SQL["add_turn"], values)
     message = said(MessageRole.USER, question)
-    put_message(connection, session.id, position, message, turn=number)
+    store_message(connection, session.id, position, message, turn=number)
     counted = {
         "session": session.id,
         "turns": number,
@@ -155,7 +155,7 @@ def _keep_answer(
     if answer or ended != "failed":
         message = said(MessageRole.ASSISTANT, answer)
         position = question.position + 1
-        put_message(connection, row.session_id, position, message, turn=row.number, status=status)
+        store_message(connection, row.session_id, position, message, turn=row.number, status=status)
     if status != question.status:
         connection.execute(SQL["set_turn_status"], {**place, "status": status})
     connection.execute(SQL["finish_turn"], {**place, "status": ended, **_values(about)})

@@ -24,7 +24,7 @@ _CLASSES: dict[str, type[BaseNode]] = {
 _OWN_COLUMNS = {"text", "metadata", "embedding"}
 
 
-def to_row(node: BaseNode, dimension: int) -> dict[str, Any]:
+def node_to_row(node: BaseNode, dimension: int) -> dict[str, Any]:
     """The row of a node. Raises StoreError or InvalidVector, naming the node."""
     _check_ids(node)
     return {
@@ -37,7 +37,7 @@ def to_row(node: BaseNode, dimension: int) -> dict[str, Any]:
     }
 
 
-def to_node(row: Any, *, embedding: bool = False) -> BaseNode:
+def row_to_node(row: Any, *, embedding: bool = False) -> BaseNode:
     remainder = from_json(row.node)
     node_class = _CLASSES[remainder.pop("class_name")]
     remainder["metadata"] = from_json(row.metadata)

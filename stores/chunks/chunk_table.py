@@ -16,7 +16,7 @@ from stores.chunks.metadata_filters import (
     to_json_path,
 )
 from stores.chunks.postings import Postings, analyse_chunks, assign_blocks
-from stores.connection import in_transaction
+from stores.connection import run_transaction
 from stores.errors import CollectionMismatch, StoreError
 from stores.sql import statements
 
@@ -138,15 +138,15 @@ class ChunkTable:
             )
 
     def transact(self, engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
-        """`in_transaction`, for what changes chunks: searches by words see all of it or nothing."""
+        """Run a transaction that changes chunks, of which searches by words see all or nothing."""
 
-        def whole(connection: sa.Connection) -> T:
+        def work_and_lock(connection: sa.Connection) -> T:
             result = work(connection)
             if self.words == "fulltext":
                 connection.execute(self.fill("commit_words"))
             return result
 
-        result = in_transaction(engine, whole)
+        result = run_transaction(engine, work_and_lock)
         if self.postings:
             self.postings.forget_statistics()
         return result

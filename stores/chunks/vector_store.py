@@ -19,14 +19,14 @@ from llama_index.core.vector_stores.types import (
 )
 
 from stores.chunks import vectors
-from stores.chunks.chunk_rows import to_node, to_row
+from stores.chunks.chunk_rows import node_to_row, row_to_node
 from stores.chunks.chunk_table import ChunkTable, Distance, Words
 from stores.chunks.fusion import Fusion
 from stores.chunks.metadata_filters import Where
 from stores.chunks.ranked_search import Hit, Search
-from stores.connection import in_snapshot, in_transaction, make_engine, server_info
+from stores.connection import make_engine, read_server_info, read_snapshot, run_transaction
 from stores.errors import StoreError
-from stores.reader import Reader, reader_of
+from stores.reader import Reader, find_reader
 
 _ALL = 2**62
 _BY_WORDS = {
@@ -92,7 +92,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             words=words,
             perform_setup=perform_setup,
         )
-        self._engine, self._table, self._reader = engine, table, reader_of(engine)
+        self._engine, self._table, self._reader = engine, table, find_reader(engine)
 
     @classmethod
     def from_params(
@@ -166,13 +166,13 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         with self._setting_up:
             if not self._set_up:
                 if self.perform_setup:
-                    server_info(self._engine)
-                    in_transaction(self._engine, self._table.set_up)
+                    read_server_info(self._engine)
+                    run_transaction(self._engine, self._table.set_up)
                 self._set_up = True
 
     def add(self, nodes: Sequence[BaseNode], **_: Any) -> list[str]:
         """Write nodes with their embeddings in one transaction; the same id replaces."""
-        rows = {node.node_id: to_row(node, self.embed_dim) for node in nodes}
+        rows = {node.node_id: node_to_row(node, self.embed_dim) for node in nodes}
         if rows:
             self._transact(lambda connection: self._table.put(connection, list(rows.values())))
         return [node.node_id for node in nodes]
@@ -205,7 +205,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             return []
         where = self._make_where(filters, node_ids=node_ids)
         rows = self._read_on_engine(where, lambda search: search.list_chunks(_ALL))
-        return [to_node(row, embedding=True) for row in rows]
+        return [row_to_node(row, embedding=True) for row in rows]
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """The best chunks, first the best, with their similarities.
@@ -224,7 +224,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             query.mode,
             lambda search: self._find_hits(search.require_phrases(phrases), query, kwargs),
         )
-        nodes = [to_node(row) for row, _ in hits]
+        nodes = [row_to_node(row) for row, _ in hits]
         return VectorStoreQueryResult(
             nodes=nodes,
             similarities=[similarity for _, similarity in hits],
@@ -285,13 +285,13 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             with suppress(*self._reader.errors):
                 if mode not in _BY_WORDS:
                     return work(Search(self._reader, self._table, where))
-                with self._reader.snapshot() as snapshot:
+                with self._reader.open_snapshot() as snapshot:
                     return work(Search(snapshot, self._table, where))
         return self._read_on_engine(where, work)
 
     def _read_on_engine(self, where: Where, work: Callable[[Search], T]) -> T:
         self.set_up()
-        return in_snapshot(
+        return read_snapshot(
             self._engine, lambda connection: work(Search(connection, self._table, where))
         )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from stores.connection import in_snapshot, in_transaction
+from stores.connection import read_snapshot, run_transaction
 from stores.errors import CollectionMismatch
 from stores.sql import statements
 
@@ -45,7 +45,7 @@ def open_collection(
 
 
 def find_collection(engine: sa.Engine, name: str = "default") -> Collection | None:
-    row = in_snapshot(
+    row = read_snapshot(
         engine,
         lambda connection: connection.execute(
             sa.text(_SQL["collection"]), {"name": name}
@@ -55,7 +55,7 @@ def find_collection(engine: sa.Engine, name: str = "default") -> Collection | No
 
 
 def _add(engine: sa.Engine, collection: Collection) -> None:
-    in_transaction(
+    run_transaction(
         engine,
         lambda connection: connection.execute(sa.text(_SQL["add_collection"]), vars(collection)),
     )

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from stores.chunks.chunk_table import ChunkTable
 from stores.chunks.metadata_filters import INDEXED_CHARACTERS, to_json_path
-from stores.connection import in_snapshot
+from stores.connection import read_snapshot
 from stores.errors import StoreError
 from stores.sql import statements
 
@@ -41,7 +41,7 @@ class ListedDocument:
 class DocumentList:
     engine: sa.Engine
 
-    def page(
+    def list_page(
         self,
         *,
         status: str | None = None,
@@ -60,16 +60,16 @@ class DocumentList:
             values["pattern"] = f"%{_escaped(search)}%"
         conditions = {"status": "by_status", "roots": "by_roots", "pattern": "by_words"}
         where = [_SQL[conditions[name]] for name in values] or [_SQL["everything"]]
-        return self._page(" AND ".join(where), values, offset, limit)
+        return self._read_page(" AND ".join(where), values, offset, limit)
 
     def one(self, root: str, path: str) -> ListedDocument:
         """Raises StoreError when there is none of that name."""
-        found, _ = self._page(_SQL["by_path"], {"root": root, "path": path}, 0, 1)
+        found, _ = self._read_page(_SQL["by_path"], {"root": root, "path": path}, 0, 1)
         if not found:
             raise StoreError(f"There is no document {path!r} in {root!r}.")
         return found[0]
 
-    def values(
+    def count_values(
         self, table: ChunkTable, key: str, roots: Sequence[str] | None = None
     ) -> dict[str | float, int]:
         """The short values of a metadata key, with the numbers of documents that hold them."""
@@ -79,14 +79,14 @@ class DocumentList:
         where = _SQL["everything" if roots is None else "by_roots"]
         statement = _statement("values", where, bound, table=f"`{table.name}`")
         counts: Counter[str | float] = Counter()
-        for row in in_snapshot(self.engine, lambda c: c.execute(statement, bound).all()):
+        for row in read_snapshot(self.engine, lambda c: c.execute(statement, bound).all()):
             held = json.loads(row.value)
             for each in held if isinstance(held, list) else [held]:
                 if _is_short(each):
                     counts[each] += row.documents
         return dict(counts)
 
-    def _page(
+    def _read_page(
         self, where: str, values: dict[str, Any], offset: int, limit: int
     ) -> tuple[list[ListedDocument], int]:
         listed, counted = (_statement(name, where, values) for name in ("list", "count"))
@@ -97,7 +97,7 @@ class DocumentList:
             total = connection.execute(counted, values).scalar_one()
             return [ListedDocument(**row._asdict()) for row in rows], int(total)
 
-        return in_snapshot(self.engine, work)
+        return read_snapshot(self.engine, work)
 
 
 def _is_short(value: object) -> bool:

@@ -12,9 +12,9 @@ from typing import Any, Literal, TypeVar
 import sqlalchemy as sa
 from llama_index.core.schema import BaseNode
 
-from stores.chunks.chunk_rows import to_row
+from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.chunk_table import ChunkTable
-from stores.connection import error_number, in_snapshot, in_transaction, translated_errors
+from stores.connection import read_error_number, read_snapshot, run_transaction, translate_errors
 from stores.sql import statements
 
 _SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
@@ -88,7 +88,7 @@ class DocumentRegistry:
     engine: sa.Engine
     table: ChunkTable
 
-    def root_path(self, root: str) -> str | None:
+    def find_root_path(self, root: str) -> str | None:
         """Where the directory of that name was last indexed."""
         row = self._read(lambda c: c.execute(_SQL["root_path"], {"name": root}).one_or_none())
         return str(row.path) if row else None
@@ -96,13 +96,13 @@ class DocumentRegistry:
     def set_root(self, root: str, path: str) -> None:
         self._write(lambda c: c.execute(_SQL["set_root"], {"name": root, "path": path}))
 
-    def roots(self) -> list[dict[str, Any]]:
+    def list_roots(self) -> list[dict[str, Any]]:
         """Name, path, indexed_at and the number of documents of each root."""
         rows = self._read(lambda c: c.execute(_SQL["roots"]).mappings().all())
         return [dict(row) for row in rows]
 
     @contextmanager
-    def indexing(self, root: str, waiting: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    def hold_root(self, root: str, waiting: Callable[[], None]) -> Iterator[Callable[[], bool]]:
         """Be the only run that indexes this root; `waiting` is called while another one does.
 
         Yields a call that says whether that is still so: the lock is a row lock, which the server
@@ -111,10 +111,10 @@ class DocumentRegistry:
         row = {"root": root}
         if not self._read(lambda c: c.scalar(_SQL["can_be_held"], row)):  # an insert would wait
             self._write(lambda c: c.execute(_SQL["add_indexing"], row))
-        with translated_errors(self.engine.url):
+        with translate_errors(self.engine.url):
             holder = self.engine.connect()
         try:
-            with translated_errors(self.engine.url):
+            with translate_errors(self.engine.url):
                 while not _held(holder, root):
                     waiting()
                     time.sleep(_WAIT)
@@ -123,7 +123,7 @@ class DocumentRegistry:
             holder.invalidate()  # also when it died: what was written does not depend on it
             holder.close()
 
-    def known(self, root: str) -> dict[str, KnownDocument]:
+    def find_known(self, root: str) -> dict[str, KnownDocument]:
         """The files of a root by their paths."""
         statement = sa.text(_SQL["documents"].text.format(table=f"`{self.table.name}`"))
         rows = self._read(lambda c: c.execute(statement, {"root": root}).all())
@@ -134,7 +134,7 @@ class DocumentRegistry:
 
         Raises InvalidVector or StoreError, and then the old version stays.
         """
-        rows = [to_row(node, self.table.dimension) for node in nodes]
+        rows = [node_to_row(node, self.table.dimension) for node in nodes]
 
         def work(connection: sa.Connection) -> None:
             values = {**asdict(document), "chunks": len(rows)}
@@ -170,32 +170,32 @@ class DocumentRegistry:
 
         self.table.transact(self.engine, work)
 
-    def totals(self) -> tuple[int, int]:
+    def count_totals(self) -> tuple[int, int]:
         """The numbers of documents and of chunks."""
         row = self._read(lambda c: c.execute(_SQL["totals"]).one())
         return int(row.documents), int(row.chunks)
 
-    def language_shares(self) -> dict[str, float]:
+    def measure_language_shares(self) -> dict[str, float]:
         """The part of the documents in each language; those of unknown ones are left out."""
         rows = self._read(lambda c: c.execute(_SQL["languages"]).all())
         return {row.language: float(row.share) for row in rows if row.language}
 
-    def failures(self) -> list[FailedDocument]:
+    def list_failures(self) -> list[FailedDocument]:
         rows = self._read(lambda c: c.execute(_SQL["failures"]).all())
         return [FailedDocument(**row._asdict()) for row in rows]
 
     def _read(self, work: Callable[[sa.Connection], T]) -> T:
-        return in_snapshot(self.engine, work)
+        return read_snapshot(self.engine, work)
 
     def _write(self, work: Callable[[sa.Connection], Any]) -> None:
-        in_transaction(self.engine, work)
+        run_transaction(self.engine, work)
 
 
 def _held(connection: sa.Connection, root: str) -> bool:
     try:
         connection.execute(_SQL["hold_indexing"], {"root": root})
     except sa.exc.DBAPIError as error:
-        if error_number(error.orig) != _LOCK_NOT_AVAILABLE:
+        if read_error_number(error.orig) != _LOCK_NOT_AVAILABLE:
             raise
         connection.rollback()
         return False

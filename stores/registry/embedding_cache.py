@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from stores.chunks import vectors
-from stores.connection import in_snapshot, in_transaction
+from stores.connection import read_snapshot, run_transaction
 from stores.sql import statements
 
 _SQL = statements("registry.sql")
@@ -21,7 +21,7 @@ class EmbeddingCache:
     model: str
     dimension: int
 
-    def known(self, texts: Sequence[str]) -> dict[str, list[float]]:
+    def find_known(self, texts: Sequence[str]) -> dict[str, list[float]]:
         """The vectors of those texts that were embedded before."""
         by_hash = {_hash(text): text for text in texts}
         hashes = list(by_hash)
@@ -43,7 +43,7 @@ class EmbeddingCache:
             for text, vector in embeddings.items()
         ]
         if rows:
-            in_transaction(
+            run_transaction(
                 self.engine,
                 lambda connection: connection.execute(sa.text(_SQL["remember_embedding"]), rows),
             )
@@ -53,7 +53,7 @@ class EmbeddingCache:
             sa.bindparam("hashes", expanding=True)
         )
         values = {"model": self.model, "dimension": self.dimension, "hashes": hashes}
-        return in_snapshot(self.engine, lambda c: c.execute(statement, values).all())
+        return read_snapshot(self.engine, lambda c: c.execute(statement, values).all())
 
 
 def _hash(text: str) -> bytes:

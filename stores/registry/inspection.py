@@ -5,7 +5,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from stores.connection import in_snapshot
+from stores.connection import read_snapshot
 from stores.registry.collection import Collection, find_collection
 from stores.sql import statements
 
@@ -33,18 +33,18 @@ class CollectionFacts:
 
 def inspect_collection(engine: sa.Engine, name: str = "default") -> CollectionFacts | None:
     """None when nothing was ever indexed."""
-    if in_snapshot(engine, lambda connection: _table_bytes(connection, "kb_collection")) is None:
+    if read_snapshot(engine, lambda connection: _table_bytes(connection, "kb_collection")) is None:
         return None
     collection = find_collection(engine, name)
     if collection is None:
         return None
-    return in_snapshot(engine, lambda connection: _facts(connection, collection))
+    return read_snapshot(engine, lambda connection: _facts(connection, collection))
 
 
-def indexed_files(engine: sa.Engine) -> list[Path]:
+def list_indexed_files(engine: sa.Engine) -> list[Path]:
     """The files that documents were made of, where they were when that was done."""
-    statement = sa.text(_SQL["indexed_files"])
-    rows = in_snapshot(engine, lambda connection: connection.execute(statement).all())
+    statement = sa.text(_SQL["list_indexed_files"])
+    rows = read_snapshot(engine, lambda connection: connection.execute(statement).all())
     return [Path(row.directory, row.path) for row in rows]
 
 

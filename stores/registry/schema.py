@@ -15,7 +15,7 @@ from importlib import resources
 
 import sqlalchemy as sa
 
-from stores.connection import in_transaction
+from stores.connection import run_transaction
 from stores.errors import StoreError
 from stores.registry.script import run_script
 from stores.sql import statements
@@ -30,9 +30,9 @@ def migrate(engine: sa.Engine) -> None:
         connection.execute(_SQL["create_schema"])
         connection.execute(_SQL["begin_schema"])
 
-    in_transaction(engine, create_version)
+    run_transaction(engine, create_version)
     scripts = read_migrations()
-    while in_transaction(engine, lambda guard: _apply_next(engine, guard, scripts)):
+    while run_transaction(engine, lambda guard: _apply_next(engine, guard, scripts)):
         pass
 
 
@@ -65,4 +65,4 @@ def create_database(engine: sa.Engine, name: str) -> None:
     """Create a database if there is none of that name, which must be a plain identifier."""
     quoted = engine.dialect.identifier_preparer.quote_identifier(name)
     statement = f"CREATE DATABASE IF NOT EXISTS {quoted} CHARACTER SET utf8mb4"
-    in_transaction(engine, lambda connection: connection.execute(sa.text(statement)))
+    run_transaction(engine, lambda connection: connection.execute(sa.text(statement)))

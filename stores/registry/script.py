@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from stores.connection import in_transaction
+from stores.connection import run_transaction
 
 
 def split_script(script: str) -> list[str]:
@@ -17,4 +17,4 @@ def run_script(engine: sa.Engine, script: str) -> None:
         for statement in split_script(script):
             connection.exec_driver_sql(statement)
 
-    in_transaction(engine, work)
+    run_transaction(engine, work)

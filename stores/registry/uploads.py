@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from stores.connection import in_transaction
+from stores.connection import run_transaction
 from stores.sql import statements
 
 _SQL = {name: sa.text(sql) for name, sql in statements("uploads.sql").items()}
@@ -18,7 +18,7 @@ class Amount:
     files: int | None
     bytes: int | None
 
-    def holds(self, sizes: Iterable[int]) -> bool:
+    def allows(self, sizes: Iterable[int]) -> bool:
         sizes = list(sizes)
         return (self.files is None or len(sizes) <= self.files) and (
             self.bytes is None or sum(sizes) <= self.bytes
@@ -42,11 +42,11 @@ class Uploads:
         def work(connection: sa.Connection) -> Amount | None:
             rows = connection.execute(_SQL["kept"], {"uploaded_by": key}).all()
             kept = {row.id: int(row.bytes) for row in rows}
-            if not most.holds({**kept, **sizes}.values()):
+            if not most.allows({**kept, **sizes}.values()):
                 return Amount(len(kept), sum(kept.values()))
             new = [{"id": each, "uploaded_by": key, "bytes": sizes[each]} for each in sorted(sizes)]
             connection.execute(_SQL["keep"], new)
             put()
             return None
 
-        return in_transaction(self.engine, work)
+        return run_transaction(self.engine, work)

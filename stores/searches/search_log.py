@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
 
-from stores.connection import in_snapshot, in_transaction
+from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.sql import statements
 
@@ -91,7 +91,7 @@ class SearchLog:
             if hits:
                 connection.execute(_SQL["add_hit"], hits)
 
-        in_transaction(self.engine, work, attempts=2)
+        run_transaction(self.engine, work, attempts=2)
 
     def find(self, search_id: str, user: str | None = None) -> KnownSearch:
         """A search of anybody, or of a user. Raises StoreError when there is none of that id."""
@@ -104,7 +104,7 @@ class SearchLog:
             )
         return KnownSearch(**row._asdict())
 
-    def last(self) -> KnownSearch:
+    def find_last(self) -> KnownSearch:
         """What was logged last, whoever searched. Raises StoreError when nothing was."""
         search_id = self._read(lambda c: c.scalar(_SQL["last_search"]))
         if search_id is None:
@@ -113,7 +113,7 @@ class SearchLog:
             )
         return self.find(search_id)
 
-    def hits(self, search_id: str) -> list[Hit]:
+    def list_hits(self, search_id: str) -> list[Hit]:
         rows = self._read(lambda c: c.execute(_SQL["hits"], {"id": search_id}).all())
         return [Hit(**row._asdict()) for row in rows]
 
@@ -143,18 +143,18 @@ class SearchLog:
         """Keep what somebody says of a turn of a chat session."""
         self._add(_Feedback(None, session_id, turn_id, rating, comment or None))
 
-    def ratings(self, session_id: str) -> dict[str, Rating]:
+    def list_ratings(self, session_id: str) -> dict[str, Rating]:
         """The last rating of each turn of a session that has one."""
         rows = self._read(lambda c: c.execute(_SQL["ratings"], {"session_id": session_id}).all())
         return {row.turn_id: row.rating for row in rows}
 
-    def outcomes(self, days: int) -> list[Outcome]:
+    def list_outcomes(self, days: int) -> list[Outcome]:
         """What came of the searches of the last days."""
         rows = self._read(lambda c: c.execute(_SQL["outcomes"], {"days": days}).all())
         return [Outcome(**row._asdict()) for row in rows]
 
     def _clicked(self, search_id: str, clicked: int | str) -> tuple[int, str]:
-        hits = self.hits(search_id)
+        hits = self.list_hits(search_id)
         numbers = _shown(hits)
         for rank, (hit, number) in enumerate(zip(hits, numbers, strict=True), start=1):
             if clicked in (hit.chunk_id, number):
@@ -165,10 +165,10 @@ class SearchLog:
         )
 
     def _add(self, feedback: _Feedback) -> None:
-        in_transaction(self.engine, lambda c: c.execute(_SQL["add_feedback"], asdict(feedback)))
+        run_transaction(self.engine, lambda c: c.execute(_SQL["add_feedback"], asdict(feedback)))
 
     def _read(self, work: Callable[[sa.Connection], T]) -> T:
-        return in_snapshot(self.engine, work)
+        return read_snapshot(self.engine, work)
 
 
 def _search_row(search: LoggedSearch) -> dict[str, Any]:

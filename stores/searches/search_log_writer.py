@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Final
 
-from stores.connection import RETRIED_ERRORS, error_number
+from stores.connection import RETRIED_ERRORS, read_error_number
 from stores.errors import StoreUnavailable
 from stores.searches.search_log import LoggedSearch, SearchLog
 
@@ -74,4 +74,4 @@ def _without_values(error: BaseException) -> str:
 
 
 def _number(error: BaseException) -> int | None:
-    return error_number(getattr(error.__cause__, "orig", None))
+    return read_error_number(getattr(error.__cause__, "orig", None))

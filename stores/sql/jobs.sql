@@ -49,7 +49,7 @@ WHERE id = :id AND owner = :owner
 -- jobs --
 -- One job, or the last ones, the newest first.
 SELECT id, path, root, only_files, prune, retry, asked_by, status, files, total, chunks, report,
-  error, created_at, started_at, ended_at
+  error, created_at AS created, started_at AS started, ended_at AS ended
 FROM kb_job WHERE :id IS NULL OR id = :id ORDER BY number DESC LIMIT :limit
 
 -- forget --

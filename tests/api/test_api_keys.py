@@ -166,9 +166,9 @@ def test_wrong_keys_cost_little_and_right_ones_of_the_same_address_are_served(se
     looked_up = []
     right, gone = served.with_key("right"), served.with_key("gone")
     ApiKeys(served.kb.engine).revoke("gone")
-    look_up = ApiKeys.presented
+    look_up = ApiKeys.find_presented
     monkeypatch.setattr(
-        ApiKeys, "presented", lambda self, text: looked_up.append(text) or look_up(self, text)
+        ApiKeys, "find_presented", lambda self, text: looked_up.append(text) or look_up(self, text)
     )
     statuses = []
     for number in range(60):

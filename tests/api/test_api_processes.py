@@ -152,5 +152,5 @@ def _finish(kb, models, process, client):
         httpx.get(f"{client.base_url}/healthz")
     assert told[-1][0] == "done"
     assert told[-1][1]["answer"] == "At last."
-    [turn] = SessionStore(kb.engine).turns("stopped")
+    [turn] = SessionStore(kb.engine).list_turns("stopped")
     assert (turn.status, turn.answer) == ("complete", "At last.")

@@ -18,10 +18,10 @@ from test_sql_guard import ALLOWED, REFUSED
 
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.sql_guard import check
-from stores.binding import with_literals
-from stores.connection import error_number, make_engine
+from stores.binding import write_literals
+from stores.connection import make_engine, read_error_number
 from stores.errors import QueryFailed, TookTooLong, UnsafeQuery
-from stores.sql_tokens import tokens_of
+from stores.sql_tokens import tokenize_sql
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "120"))
 SEED = int(os.environ.get("FUZZ_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
@@ -115,7 +115,7 @@ def judge(sql: str, guarded: GuardedDatabase, powerful: sa.Engine) -> bool:
         return True
     except QueryFailed as error:
         refused = str(error)
-        number = error_number(getattr(error.__cause__, "orig", None))
+        number = read_error_number(getattr(error.__cause__, "orig", None))
     else:
         assert "canary" not in str(found.rows), f"reads secrets: {sql!r}"
         return True
@@ -125,7 +125,7 @@ def judge(sql: str, guarded: GuardedDatabase, powerful: sa.Engine) -> bool:
 
 def judge_binding(sql: str, guarded: GuardedDatabase, chance: random.Random) -> bool:
     """A bound value means what it means as a literal, whatever stands around it."""
-    tokens = list(tokens_of(sql))
+    tokens = list(tokenize_sql(sql))
     kinds = [token.kind for token in tokens if token.kind != "space"]
     texts = [place for place, token in enumerate(tokens) if token.kind == "text"]
     # Texts side by side are one text, and a value beside a text has that for its alias.
@@ -135,7 +135,7 @@ def judge_binding(sql: str, guarded: GuardedDatabase, chance: random.Random) -> 
     named = "".join(":x" if i == place else token.text for i, token in enumerate(tokens))
     value = "".join(chance.choices("ab'\"\\`?%#-/*;:,() \n\0é😀", k=chance.randrange(8)))
     outcomes = []
-    for statement, values in ((named, {"x": value}), (with_literals(named, {"x": value}), {})):
+    for statement, values in ((named, {"x": value}), (write_literals(named, {"x": value}), {})):
         try:
             outcomes.append(guarded.run(statement, values).rows)
         except (UnsafeQuery, QueryFailed):
@@ -158,7 +158,7 @@ def mutants(chance: random.Random) -> Iterator[str]:
 
 
 def mutated(sql: str, chance: random.Random, seeds: list[str]) -> str:
-    parts = [token.text for token in tokens_of(sql)] or [" "]
+    parts = [token.text for token in tokenize_sql(sql)] or [" "]
     place = chance.randrange(len(parts))
     match chance.randrange(9):
         case 0:
@@ -186,7 +186,7 @@ def mutated(sql: str, chance: random.Random, seeds: list[str]) -> str:
                 + text[at + chance.randrange(2) :]
             )
         case _:
-            other_parts = [token.text for token in tokens_of(chance.choice(seeds))]
+            other_parts = [token.text for token in tokenize_sql(chance.choice(seeds))]
             return "".join(parts[:place] + other_parts[chance.randrange(len(other_parts) or 1) :])
     return "".join(parts)
 

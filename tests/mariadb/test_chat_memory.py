@@ -110,7 +110,7 @@ def test_older_turns_leave_the_window_and_are_summed_up_a_few_at_a_time(engine):
     assert "Question 0?" not in summaries[1]
     assert "summary 1" in summaries[1]
     assert f"summary {len(summaries) - 1}" in contexts[-1]
-    taken = session_store(engine).memory("s")["taken"]
+    taken = session_store(engine).read_memory("s")["taken"]
     assert taken == sum(f"Question {n}?" not in window for n in range(12))
 
 
@@ -189,7 +189,7 @@ def test_a_model_that_cannot_sum_up_fails_no_turn_and_nothing_is_left_out_later(
     assert session.turns[-1].status == "complete"
     asleep = False
     talk(session, *(f"Question {number}?" for number in range(9, 14)))
-    taken = session_store(engine).memory("s")["taken"]
+    taken = session_store(engine).read_memory("s")["taken"]
     assert taken >= 4
     found = memory_table(engine).get_nodes()
     assert sorted(node.metadata["number"] for node in found) == list(range(1, taken + 1))
@@ -240,7 +240,7 @@ def test_without_a_model_older_turns_are_cut(engine):
     session, contexts = remembering(engine, None)
     talk(session, *(f"How long are 30 days, {number}? {FILLER}" for number in range(9)))
     assert messages(session, MessageStatus.ARCHIVED)
-    assert "summary" not in {k for k, v in session_store(engine).memory("s").items() if v}
+    assert "summary" not in {k for k, v in session_store(engine).read_memory("s").items() if v}
     assert set(contexts) == {""}
 
 
@@ -271,7 +271,7 @@ def test_deleting_or_resetting_a_session_leaves_nothing_of_its_memory(engine):
     assert kept == {"other"}
     session.reset()
     assert memory_table(engine).get_nodes() == []
-    assert session_store(engine).memory("other") == {}
+    assert session_store(engine).read_memory("other") == {}
 
 
 def test_a_session_that_is_deleted_while_it_is_summed_up_leaves_nothing(engine, caplog):
@@ -302,7 +302,7 @@ def test_a_session_that_is_reset_while_it_is_summed_up_stays_empty(engine):
         if resets:
             break
     assert resets
-    assert session_store(engine).memory("s") == {}
+    assert session_store(engine).read_memory("s") == {}
     assert memory_table(engine).get_nodes() == []
 
 

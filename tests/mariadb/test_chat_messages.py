@@ -88,7 +88,7 @@ async def test_what_failed_is_no_part_of_the_conversation_until_it_is_asked_agai
     assert texts(await memory(store).aget()) == ["Why?"]
     sessions.finish("s", "t1", answer="", status="failed", error="the model is on fire")
     assert await memory(store).aget() == []
-    assert [turn.question for turn in sessions.turns("s")] == ["Why?"]
+    assert [turn.question for turn in sessions.list_turns("s")] == ["Why?"]
     sessions.begin("s", "t1", "Why?")
     sessions.finish("s", "t1", answer="Becau", status="partial")
     sessions.begin("s", "t1", "Why?")
@@ -110,9 +110,9 @@ async def test_forgetting_a_question_forgets_its_turn(store, sessions):
         sessions.begin("s", turn, f"{turn}?")
         sessions.finish("s", turn, answer=f"{turn}.", status="complete")
     assert texts(await store.delete_oldest_messages("s", 2)) == ["t1?", "t1."]
-    assert [turn.id for turn in sessions.turns("s")] == ["t2"]
+    assert [turn.id for turn in sessions.list_turns("s")] == ["t2"]
     await memory(store).areset()
-    assert sessions.turns("s") == []
+    assert sessions.list_turns("s") == []
     assert (await store.get_keys()) == ["s"]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from stores.connection import in_snapshot, in_transaction, make_engine, server_info
+from stores.connection import make_engine, read_server_info, read_snapshot, run_transaction
 from stores.errors import StoreError, StoreUnavailable, UnsupportedServer
 
 CANARY = "c4n4ry-passw0rd"
@@ -38,11 +38,11 @@ def table(engine: sa.Engine) -> str:
 
 
 def run(engine: sa.Engine, sql: str) -> None:
-    in_transaction(engine, lambda connection: connection.exec_driver_sql(sql))
+    run_transaction(engine, lambda connection: connection.exec_driver_sql(sql))
 
 
 def scalar(engine: sa.Engine, sql: str) -> object:
-    return in_snapshot(engine, lambda connection: connection.exec_driver_sql(sql).scalar())
+    return read_snapshot(engine, lambda connection: connection.exec_driver_sql(sql).scalar())
 
 
 def kill(engine: sa.Engine, connection_id: object) -> None:
@@ -66,9 +66,9 @@ def test_hostile_bytes_and_vectors_come_back_as_they_went_in(engine: sa.Engine) 
         for number, data in enumerate(hostile)
     ]
     insert = sa.text("INSERT INTO raw VALUES (:id, :data, :embedding)")
-    in_transaction(engine, lambda connection: connection.execute(insert, rows))
+    run_transaction(engine, lambda connection: connection.execute(insert, rows))
     select = sa.text("SELECT data, embedding FROM raw ORDER BY id")
-    stored = in_snapshot(engine, lambda connection: connection.execute(select).all())
+    stored = read_snapshot(engine, lambda connection: connection.execute(select).all())
     assert [(row.data, row.embedding) for row in stored] == [
         (row["data"], row["embedding"]) for row in rows
     ]
@@ -77,7 +77,7 @@ def test_hostile_bytes_and_vectors_come_back_as_they_went_in(engine: sa.Engine) 
 def test_text_of_every_script_comes_back(engine: sa.Engine) -> None:
     text = "L'été 漢字 🙂 \0 \\ ' \" % :x ? עברית e\u0301"
     select = sa.text("SELECT :text, @@character_set_client, @@character_set_connection")
-    row = in_snapshot(engine, lambda connection: connection.execute(select, {"text": text}).one())
+    row = read_snapshot(engine, lambda connection: connection.execute(select, {"text": text}).one())
     assert tuple(row) == (text, "utf8mb4", "utf8mb4")
 
 
@@ -132,7 +132,7 @@ def test_a_transaction_whose_connection_dies_runs_again_as_a_whole(
             kill(other, seen[0])
         connection.exec_driver_sql(f"INSERT INTO {table} (id) VALUES (4)")
 
-    in_transaction(engine, work)
+    run_transaction(engine, work)
     other.dispose()
     assert len(seen) == 2
     assert seen[0] != seen[1]
@@ -152,7 +152,7 @@ def test_the_loser_of_a_deadlock_runs_again(engine: sa.Engine, table: str) -> No
                 both_hold_one.wait()
             connection.exec_driver_sql(append + str(second))
 
-        in_transaction(engine, work)
+        run_transaction(engine, work)
 
     threads = [
         threading.Thread(target=worker, args=("a", 1, 2)),
@@ -178,7 +178,7 @@ def test_a_table_altered_since_the_snapshot_is_read_again(engine: sa.Engine, tab
                 other.exec_driver_sql(f"ALTER TABLE {table} ADD added INT, ALGORITHM=COPY")
         return connection.exec_driver_sql(f"SELECT COUNT(*) FROM {table}").scalar_one()
 
-    assert in_transaction(engine, work) == 2
+    assert run_transaction(engine, work) == 2
     assert calls == 2
 
 
@@ -198,7 +198,7 @@ def test_a_lock_that_is_held_too_long_is_tried_again(
         connection.exec_driver_sql("SET innodb_lock_wait_timeout = 0")
         connection.exec_driver_sql(f"UPDATE {table} SET note = 'mine' WHERE id = 1")
 
-    in_transaction(engine, work)
+    run_transaction(engine, work)
     holder.close()
     holding.dispose()
     assert calls == 2
@@ -214,7 +214,7 @@ def test_what_the_server_refuses_is_not_tried_again(engine: sa.Engine, table: st
         connection.exec_driver_sql(f"INSERT INTO {table} (id) VALUES (9), (1)")
 
     with pytest.raises(StoreError, match="Duplicate"):
-        in_transaction(engine, work)
+        run_transaction(engine, work)
     assert calls == 1
     assert scalar(engine, f"SELECT COUNT(*) FROM {table}") == 2
 
@@ -248,7 +248,7 @@ def test_every_new_connection_is_announced(url: sa.URL) -> None:
 def test_a_wrong_password_shows_in_no_message(url: sa.URL) -> None:
     engine = make_engine(url.set(password=CANARY))
     with pytest.raises(StoreError) as caught:
-        server_info(engine)
+        read_server_info(engine)
     assert "Access denied" in str(caught.value)
     assert CANARY not in "".join(traceback.format_exception(caught.value))
     assert CANARY not in repr(engine)
@@ -258,7 +258,7 @@ def test_a_server_that_is_not_there_is_unavailable_within_seconds(url: sa.URL) -
     nowhere = unused_port(url).set(password=CANARY)
     start = time.monotonic()
     with pytest.raises(StoreUnavailable, match=f"127.0.0.1:{nowhere.port}") as caught:
-        in_snapshot(make_engine(nowhere), lambda connection: connection, attempts=3)
+        read_snapshot(make_engine(nowhere), lambda connection: connection, attempts=3)
     assert time.monotonic() - start < 2
     assert "is database.url right?" in str(caught.value)
     assert "(2003" not in str(caught.value)
@@ -279,7 +279,7 @@ def test_advice_names_the_setting_that_holds_the_url(url: sa.URL) -> None:
 
 
 def test_the_server_is_asked_who_it_is(engine: sa.Engine) -> None:
-    info = server_info(engine)
+    info = read_server_info(engine)
     assert "MariaDB" in info.version
     assert info.max_packet_bytes >= 2**24
 
@@ -300,7 +300,7 @@ def test_a_server_without_vectors_is_refused_with_its_version(
     version: str, server_saying: Callable[[str], sa.Engine]
 ) -> None:
     with pytest.raises(UnsupportedServer, match=r"11\.8 or later") as caught:
-        server_info(server_saying(version))
+        read_server_info(server_saying(version))
     assert version in str(caught.value)
 
 
@@ -310,7 +310,7 @@ def test_a_server_without_vectors_is_refused_with_its_version(
 def test_a_server_with_vectors_is_accepted(
     version: str, server_saying: Callable[[str], sa.Engine]
 ) -> None:
-    assert server_info(server_saying(version)).version == version
+    assert read_server_info(server_saying(version)).version == version
 
 
 @pytest.fixture

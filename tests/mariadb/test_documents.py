@@ -15,7 +15,7 @@ from nodes import DIMENSION, nearest_to, node
 from programs import in_another_process
 
 from stores import InvalidVector, MariaDBVectorStore, StoreError, make_engine
-from stores.connection import in_transaction
+from stores.connection import run_transaction
 from stores.registry.document_registry import DocumentRegistry, IndexedDocument, document_id
 from stores.registry.schema import migrate
 
@@ -67,14 +67,14 @@ def test_a_document_is_replaced_with_all_its_chunks(
     registry.replace(document(), chunks("former", 3))
     registry.replace(document(content="2", title="B"), chunks("latter", 2))
     assert (found(store, "former"), found(store, "latter")) == ((0, 0), (2, 2))
-    known = registry.known("docs")["a.md"]
+    known = registry.find_known("docs")["a.md"]
     assert (known.id, known.status, known.content_hash, known.chunks) == (
         ID,
         "indexed",
         "2" * 64,
         2,
     )
-    assert registry.totals() == (1, 2)
+    assert registry.count_totals() == (1, 2)
 
 
 def test_an_invalid_vector_leaves_the_former_version(
@@ -85,7 +85,7 @@ def test_an_invalid_vector_leaves_the_former_version(
     with pytest.raises(InvalidVector, match="'odd'"):
         registry.replace(document(content="2"), odd)
     assert (found(store, "former"), found(store, "latter")) == ((3, 3), (0, 0))
-    assert registry.known("docs")["a.md"].content_hash == "1" * 64
+    assert registry.find_known("docs")["a.md"].content_hash == "1" * 64
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM `kb_chunk`", "INSERT INTO `kb_chunk`"])
@@ -112,7 +112,7 @@ def test_a_server_that_stays_away_leaves_the_former_version(
         registry.replace(document(content="2"), chunks("latter", 2))
     assert len(killed) == 8
     assert (found(store, "former"), found(store, "latter")) == ((3, 3), (0, 0))
-    assert registry.known("docs")["a.md"].content_hash == "1" * 64
+    assert registry.find_known("docs")["a.md"].content_hash == "1" * 64
 
 
 def kill_before(engine: sa.Engine, statement: str, times: int) -> list[int]:
@@ -124,7 +124,7 @@ def kill_before(engine: sa.Engine, statement: str, times: int) -> list[int]:
     def kill(connection: sa.Connection, _cursor: Any, sql: str, *_: Any) -> None:
         if sql.startswith(statement) and len(killed) < times:
             killed.append(int(connection.connection.driver_connection.connection_id))
-            in_transaction(other, lambda c: c.exec_driver_sql(f"KILL {killed[-1]}"))
+            run_transaction(other, lambda c: c.exec_driver_sql(f"KILL {killed[-1]}"))
 
     sa.event.listen(engine, "engine_disposed", lambda _: other.dispose())
     return killed
@@ -137,13 +137,13 @@ def test_a_failure_keeps_the_last_good_version(
     registry.fail("docs", "a.md", "It turned to noise.")
     registry.fail("docs", "never.pdf", "x" * 5000)
     assert found(store, "former") == (3, 3)
-    known = registry.known("docs")
+    known = registry.find_known("docs")
     assert (known["a.md"].status, known["a.md"].reason) == ("failed", "It turned to noise.")
     assert (known["a.md"].chunks, known["never.pdf"].chunks) == (3, 0)
-    assert [each.path for each in registry.failures()] == ["a.md", "never.pdf"]
-    assert registry.totals() == (1, 3)
+    assert [each.path for each in registry.list_failures()] == ["a.md", "never.pdf"]
+    assert registry.count_totals() == (1, 3)
     registry.replace(document(), chunks("latter", 1))
-    assert [each.path for each in registry.failures()] == ["never.pdf"]
+    assert [each.path for each in registry.list_failures()] == ["never.pdf"]
 
 
 def test_a_removed_document_takes_its_own_chunks_along(
@@ -155,26 +155,26 @@ def test_a_removed_document_takes_its_own_chunks_along(
     registry.remove(ID)
     registry.remove(ID)
     assert (found(store, "former"), found(store, "other")) == ((0, 0), (2, 2))
-    assert set(registry.known("docs")) == {"b.md"}
+    assert set(registry.find_known("docs")) == {"b.md"}
 
 
 def test_paths_and_roots_differ_by_case_and_accent(registry: DocumentRegistry) -> None:
     paths = ["a.md", "A.md", "á.md", "a.md ", "🙂/漢字.md", "d" * 3000 + ".md"]
     for path in paths:
         registry.replace(document(path), [])
-    assert set(registry.known("docs")) == set(paths)
-    assert registry.known("Docs") == {}
+    assert set(registry.find_known("docs")) == set(paths)
+    assert registry.find_known("Docs") == {}
     assert len({document_id("docs", path) for path in paths}) == len(paths)
 
 
 def test_roots_keep_their_last_path(registry: DocumentRegistry) -> None:
-    assert registry.root_path("docs") is None
+    assert registry.find_root_path("docs") is None
     registry.set_root("docs", "/old")
     registry.set_root("docs", "/new")
     registry.replace(document(), chunks("former", 1))
-    (root,) = registry.roots()
+    (root,) = registry.list_roots()
     assert (root["name"], root["path"], root["documents"]) == ("docs", "/new", 1)
-    assert registry.root_path("docs") == "/new"
+    assert registry.find_root_path("docs") == "/new"
 
 
 # One run at a time --------------------------------------------------------------------------------
@@ -185,14 +185,14 @@ def test_two_runs_hold_a_root_in_turn(registry: DocumentRegistry) -> None:
     order: list[str] = []
 
     def second() -> None:
-        with registry.indexing("docs", waited.set):
+        with registry.hold_root("docs", waited.set):
             order.append("second")
 
     with ThreadPoolExecutor(1) as threads:
-        with registry.indexing("docs", waited.set):
+        with registry.hold_root("docs", waited.set):
             run = threads.submit(second)
             assert waited.wait(10)
-            with registry.indexing("other root", waited.set):
+            with registry.hold_root("other root", waited.set):
                 order.append("first")
         run.result(10)
     assert order == ["first", "second"]
@@ -205,7 +205,7 @@ def test_a_dead_holder_lets_go(registry: DocumentRegistry, engine: sa.Engine) ->
         from stores.chunks.chunk_table import ChunkTable
         from stores.registry.document_registry import DocumentRegistry
         registry = DocumentRegistry(engine, ChunkTable("kb_chunk", 4))
-        with registry.indexing("docs", lambda: None):
+        with registry.hold_root("docs", lambda: None):
             print("held", flush=True)
             sys.stdin.read()
         """,
@@ -218,7 +218,7 @@ def test_a_dead_holder_lets_go(registry: DocumentRegistry, engine: sa.Engine) ->
         waits.append("waited")
         holder.kill()
 
-    with registry.indexing("docs", waiting):
+    with registry.hold_root("docs", waiting):
         assert waits
     assert holder.wait(10) == -9
     holder.communicate()

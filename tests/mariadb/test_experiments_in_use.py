@@ -88,7 +88,7 @@ def logged(kb: KnowledgeBase, columns: str = "*", table: str = "kb_search") -> l
 
 def logged_hits(kb: KnowledgeBase, search_id: str) -> list[Hit]:
     kb.search_log.flush()
-    return SearchLog(kb.engine).hits(search_id)
+    return SearchLog(kb.engine).list_hits(search_id)
 
 
 def everything(kb: KnowledgeBase) -> str:

@@ -19,7 +19,7 @@ from llama_index.core.vector_stores import (
 from stores.chunks.chunk_table import ChunkTable
 from stores.chunks.metadata_filters import Where
 from stores.chunks.vector_store import MariaDBVectorStore
-from stores.connection import in_snapshot
+from stores.connection import read_snapshot
 from stores.errors import UnsupportedFilter
 
 Op = FilterOperator
@@ -204,7 +204,7 @@ def select_all(
             where.append(str(one))
         columns = ", ".join(f"({condition})" for condition in where)
         statement = sa.text(f"SELECT {columns} FROM {table.name} ORDER BY seq")
-        rows = in_snapshot(engine, lambda c, s=statement, v=values: c.execute(s, v).all())
+        rows = read_snapshot(engine, lambda c, s=statement, v=values: c.execute(s, v).all())
         yield from ([row[place] for row in rows] for place in range(len(where)))
 
 

@@ -178,7 +178,7 @@ def test_a_directory_behind_a_link_keeps_the_name_of_the_link(
     current.unlink()
     current.symlink_to(newer)
     assert counts(knowledge.index(current, prune=True)) == (0, 1, 2, 0, 0)
-    assert [root["name"] for root in knowledge.registry.roots()] == ["current"]
+    assert [root["name"] for root in knowledge.registry.list_roots()] == ["current"]
 
 
 def test_a_file_below_an_indexed_directory_is_a_file_of_that_directory(
@@ -204,7 +204,7 @@ def test_a_directory_below_an_indexed_one_is_a_part_of_it(
     paths = {node.metadata["path"] for node in knowledge.store.get_nodes()}
     assert paths == {"policies/new.md", "délais.txt", "faq.html"}
     assert counts(knowledge.index(handbook, prune=True)) == (0, 0, 1, 2, 0)
-    assert [root["name"] for root in knowledge.registry.roots()] == ["handbook"]
+    assert [root["name"] for root in knowledge.registry.list_roots()] == ["handbook"]
 
 
 def test_a_directory_that_no_root_holds_is_a_root_of_its_own(
@@ -213,9 +213,9 @@ def test_a_directory_that_no_root_holds_is_a_root_of_its_own(
     (handbook.parent / "single.md").write_text("A file of its own.")
     knowledge.index(handbook.parent / "single.md")
     assert counts(knowledge.index(handbook)) == (3, 0, 0, 0, 0)
-    roots = {root["name"]: root["documents"] for root in knowledge.registry.roots()}
+    roots = {root["name"]: root["documents"] for root in knowledge.registry.list_roots()}
     assert roots == {handbook.parent.name: 1, "handbook": 3}
-    assert "policies/returns.md" in knowledge.registry.known("handbook")
+    assert "policies/returns.md" in knowledge.registry.find_known("handbook")
 
 
 def test_what_cannot_be_looked_at_is_recorded_until_it_is_mended(
@@ -223,11 +223,11 @@ def test_what_cannot_be_looked_at_is_recorded_until_it_is_mended(
 ) -> None:
     (handbook / "dangling.md").symlink_to("nowhere.md")
     assert counts(knowledge.index(handbook)) == (3, 0, 0, 0, 1)
-    [failure] = knowledge.registry.failures()
+    [failure] = knowledge.registry.list_failures()
     assert (failure.path, failure.reason) == ("dangling.md", "it is a link to nothing")
     (handbook / "dangling.md").unlink()
     assert counts(knowledge.index(handbook)) == (0, 0, 0, 3, 0)
-    assert knowledge.registry.failures() == []
+    assert knowledge.registry.list_failures() == []
 
 
 def test_a_root_whose_name_is_not_unicode_or_too_long_has_a_way(
@@ -280,12 +280,12 @@ def test_one_bad_file_stops_nothing_and_is_retried(knowledge: Knowledge, handboo
     report = knowledge.index(handbook)
     assert counts(report) == (3, 0, 0, 0, 1)
     assert report.failed[0][0] == "broken.pdf"
-    [failure] = knowledge.registry.failures()
+    [failure] = knowledge.registry.list_failures()
     assert (failure.path, failure.reason) == report.failed[0]
     bad.unlink()
     (handbook / "broken.txt").write_text("Mended in another format.")
     assert counts(knowledge.index(handbook)) == (1, 0, 0, 3, 0)
-    assert knowledge.registry.failures() == []
+    assert knowledge.registry.list_failures() == []
 
 
 def test_a_file_that_failed_is_read_again_only_when_it_changed_or_on_request(
@@ -378,7 +378,7 @@ def test_a_good_file_that_turns_to_noise_keeps_its_last_good_version(
     assert knowledge.found_by_words("Liège") == ["délais.txt"]
     (handbook / "délais.txt").write_bytes(good)
     assert counts(knowledge.index(handbook)) == (0, 1, 0, 2, 0)
-    assert knowledge.registry.failures() == []
+    assert knowledge.registry.list_failures() == []
 
 
 def test_a_nan_from_the_model_fails_its_document_and_no_other(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from nodes import DIMENSION, node, stored_ids
 
 from stores import MariaDBVectorStore
-from stores.connection import in_transaction, make_engine
+from stores.connection import make_engine, run_transaction
 from stores.private_server import PrivateServer
 from stores.registry.schema import migrate, read_migrations
 from stores.registry.script import run_script, split_script
@@ -57,7 +57,7 @@ def database_at(server: PrivateServer, admin: sa.Engine, version: int) -> Iterat
 
 def set_version(engine: sa.Engine, version: int) -> None:
     statement = f"UPDATE kb_schema SET version = {version}"
-    in_transaction(engine, lambda connection: connection.exec_driver_sql(statement))
+    run_transaction(engine, lambda connection: connection.exec_driver_sql(statement))
 
 
 def read_version(engine: sa.Engine) -> int:

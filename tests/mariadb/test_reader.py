@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from nodes import DIMENSION, nearest_to, node
 
 from stores import MariaDBVectorStore, make_engine
-from stores.connection import in_transaction
-from stores.reader import Reader, reader_of
+from stores.connection import run_transaction
+from stores.reader import Reader, find_reader
 
 QUERY = nearest_to([1.0, 2.0, 3.0, 4.0], 2)
 MY_ID = sa.text("SELECT CONNECTION_ID() AS id, @@autocommit AS autocommit")
@@ -48,7 +48,7 @@ def test_values_and_columns_come_by_name(engine: sa.Engine) -> None:
 def test_a_killed_connection_costs_no_answer(store: MariaDBVectorStore, engine: sa.Engine) -> None:
     expected = store.query(QUERY).ids
     ((killed, _),) = store._reader.execute(MY_ID, {})
-    in_transaction(engine, lambda c: c.exec_driver_sql(f"KILL {killed}"))
+    run_transaction(engine, lambda c: c.exec_driver_sql(f"KILL {killed}"))
     assert store.query(QUERY).ids == expected
     ((renewed, autocommit),) = store._reader.execute(MY_ID, {})
     assert renewed != killed
@@ -102,4 +102,4 @@ def test_prepared_statements_are_bounded(engine: sa.Engine) -> None:
 
 
 def test_stores_on_one_engine_share_its_reader(engine: sa.Engine) -> None:
-    assert reader_of(engine) is reader_of(engine)
+    assert find_reader(engine) is find_reader(engine)

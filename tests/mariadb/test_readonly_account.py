@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from stores.connection import make_engine
 from stores.errors import StoreError
-from stores.readonly_account import create_account, grants_needed, powers_beyond
+from stores.readonly_account import create_account, find_excess_powers, write_grants
 
 KEY = "a secret"
 FORBIDDEN = {
@@ -70,17 +70,17 @@ def test_it_can_do_nothing_else(opened, sql):
 
 def test_it_has_no_powers_beyond_and_is_opened_twice(database, opened):
     for _ in range(2):
-        assert powers_beyond(opened("orders"), database.database, ["orders"]) == []
+        assert find_excess_powers(opened("orders"), database.database, ["orders"]) == []
 
 
 def test_other_tables_have_another_account(database, opened):
     opened("orders", "secrets")
-    assert powers_beyond(opened("orders"), database.database, ["orders"]) == []
+    assert find_excess_powers(opened("orders"), database.database, ["orders"]) == []
 
 
 def test_a_table_it_should_not_see_is_named(database, opened):
     name = database.database
-    found = powers_beyond(opened("orders", "secrets"), name, ["orders"])
+    found = find_excess_powers(opened("orders", "secrets"), name, ["orders"])
     assert found == [f"may SELECT on `{name}`.`secrets`", f"sees {name}.secrets"]
 
 
@@ -100,7 +100,7 @@ def test_what_else_it_was_granted_is_named(database, tables, opened, grant, phra
         connection.exec_driver_sql(
             f"GRANT {grant.format(database=name)} TO {engine.url.username}@localhost"
         )
-    assert phrase.format(database=name) in powers_beyond(engine, name, ["orders"])
+    assert phrase.format(database=name) in find_excess_powers(engine, name, ["orders"])
 
 
 def test_the_right_to_grant_is_named(database, tables, opened):
@@ -110,7 +110,9 @@ def test_the_right_to_grant_is_named(database, tables, opened):
             f"GRANT SELECT ON {database.database}.orders TO {engine.url.username}@localhost "
             "WITH GRANT OPTION"
         )
-    assert powers_beyond(engine, database.database, ["orders"]) == ["may give its rights to others"]
+    assert find_excess_powers(engine, database.database, ["orders"]) == [
+        "may give its rights to others"
+    ]
 
 
 def test_some_columns_of_a_table_are_enough(database, tables, opened):
@@ -119,7 +121,7 @@ def test_some_columns_of_a_table_are_enough(database, tables, opened):
         user, table = f"{engine.url.username}@localhost", f"{database.database}.orders"
         connection.exec_driver_sql(f"REVOKE SELECT ON {table} FROM {user}")
         connection.exec_driver_sql(f"GRANT SELECT (id) ON {table} TO {user}")
-    assert powers_beyond(engine, database.database, ["orders"]) == []
+    assert find_excess_powers(engine, database.database, ["orders"]) == []
 
 
 def test_a_table_that_is_not_there_is_named_with_those_that_are(database, tables):
@@ -128,7 +130,7 @@ def test_a_table_that_is_not_there_is_named_with_those_that_are(database, tables
 
 
 def test_the_account_that_kb_itself_uses_has_powers_beyond(database, tables):
-    assert powers_beyond(tables, database.database, ["orders"])
+    assert find_excess_powers(tables, database.database, ["orders"])
 
 
 def test_its_password_is_nowhere_to_be_seen(database, tables, opened):
@@ -139,6 +141,6 @@ def test_its_password_is_nowhere_to_be_seen(database, tables, opened):
 
 
 def test_the_grants_an_administrator_needs_are_written_out():
-    assert grants_needed("shop", ["b", "a"]) == (
+    assert write_grants("shop", ["b", "a"]) == (
         "GRANT SELECT ON `shop`.`a` TO …; GRANT SELECT ON `shop`.`b` TO …;"
     )

@@ -26,7 +26,7 @@ from engines.search.reranking import make_reranker
 from engines.search.retrieval import DocumentRetriever
 from engines.search.search_run import Search, VectorWeight, searches
 from stores.chunks.vector_store import MariaDBVectorStore
-from stores.connection import in_transaction, make_engine
+from stores.connection import make_engine, run_transaction
 from stores.errors import ModelUnavailable
 from stores.private_server import PrivateServer
 
@@ -70,10 +70,10 @@ def engine(server: PrivateServer) -> Iterator[sa.Engine]:
     """One database for all tests here: none of them writes."""
     engine = make_engine(server.url("retrieval"), before_connect=server.ensure_running)
     administration = make_engine(server.url("mysql"), before_connect=server.ensure_running)
-    in_transaction(administration, lambda c: c.exec_driver_sql("CREATE DATABASE retrieval"))
+    run_transaction(administration, lambda c: c.exec_driver_sql("CREATE DATABASE retrieval"))
     yield engine
     engine.dispose()
-    in_transaction(administration, lambda c: c.exec_driver_sql("DROP DATABASE retrieval"))
+    run_transaction(administration, lambda c: c.exec_driver_sql("DROP DATABASE retrieval"))
     administration.dispose()
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from stores import MariaDBVectorStore, make_engine
 from stores.api_keys import ApiKeys
 from stores.chats.chat_sessions import SessionStore
-from stores.connection import server_info
+from stores.connection import read_server_info
 from stores.evaluations import EvaluationRun, Evaluations
 from stores.jobs import Jobs
 from stores.private_server import PrivateServer
@@ -23,7 +23,7 @@ from stores.registry.embedding_cache import EmbeddingCache
 from stores.registry.inspection import inspect_collection
 from stores.registry.schema import migrate
 from stores.searches.search_log import Hit, LoggedSearch, SearchLog
-from stores.sql_tokens import tokens_of
+from stores.sql_tokens import tokenize_sql
 from stores.verified_queries import Editor, VerifiedQueries, VerifiedQuery
 
 TABLE = "kb_chunk"
@@ -34,7 +34,7 @@ def with_columns_reversed(sql: str) -> str:
     """The same SELECT with the last of its columns first; other statements as they are."""
     columns: list[str] = [""]
     before, depth = "", 0
-    tokens = list(tokens_of(sql))
+    tokens = list(tokenize_sql(sql))
     for place, token in enumerate(tokens):
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         if depth == 0 and token.text in ("SELECT", "FROM"):
@@ -144,29 +144,29 @@ def fill(engine: sa.Engine) -> None:
 
 
 READERS: dict[str, Callable[[sa.Engine], Any]] = {
-    "server": server_info,
+    "server": read_server_info,
     "collection": find_collection,
     "facts of a collection": inspect_collection,
-    "listed documents": lambda e: DocumentList(e).page(),
-    "known documents": lambda e: _registry(e).known("docs"),
-    "failed documents": lambda e: _registry(e).failures(),
-    "roots": lambda e: _registry(e).roots(),
-    "totals": lambda e: _registry(e).totals(),
-    "languages": lambda e: _registry(e).language_shares(),
-    "embeddings": lambda e: EmbeddingCache(e, "model", 2).known(["text"]),
+    "listed documents": lambda e: DocumentList(e).list_page(),
+    "known documents": lambda e: _registry(e).find_known("docs"),
+    "failed documents": lambda e: _registry(e).list_failures(),
+    "roots": lambda e: _registry(e).list_roots(),
+    "totals": lambda e: _registry(e).count_totals(),
+    "languages": lambda e: _registry(e).measure_language_shares(),
+    "embeddings": lambda e: EmbeddingCache(e, "model", 2).find_known(["text"]),
     "sessions": lambda e: SessionStore(e).all(),
     "one session": lambda e: SessionStore(e).one("session"),
     "found sessions": lambda e: SessionStore(e).all(search="years"),
-    "turns": lambda e: SessionStore(e).turns("session"),
+    "turns": lambda e: SessionStore(e).list_turns("session"),
     "logged search": lambda e: SearchLog(e).find("a" * 12),
-    "hits": lambda e: SearchLog(e).hits("a" * 12),
-    "outcomes": lambda e: SearchLog(e).outcomes(days=1),
+    "hits": lambda e: SearchLog(e).list_hits("a" * 12),
+    "outcomes": lambda e: SearchLog(e).list_outcomes(days=1),
     "keys": lambda e: [vars(key) for key in ApiKeys(e).all()],
     "jobs": lambda e: Jobs(e).all(),
-    "evaluations": lambda e: Evaluations(e).runs(),
-    "one evaluation": lambda e: Evaluations(e).run(1),
+    "evaluations": lambda e: Evaluations(e).list_runs(),
+    "one evaluation": lambda e: Evaluations(e).find_run(1),
     "verified queries": lambda e: VerifiedQueries(e).all(),
-    "versions": lambda e: VerifiedQueries(e).versions("late"),
+    "versions": lambda e: VerifiedQueries(e).list_versions("late"),
     "chunks": lambda e: MariaDBVectorStore(e, TABLE, embed_dim=DIMENSION).get_nodes(),
 }
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from programs import in_another_process
 
 from stores import CollectionMismatch, InvalidVector, StoreError
-from stores.connection import in_transaction
+from stores.connection import run_transaction
 from stores.registry.collection import find_collection, open_collection
 from stores.registry.embedding_cache import EmbeddingCache
 from stores.registry.schema import migrate
@@ -42,7 +42,7 @@ def test_two_processes_that_migrate_at_once_both_find_the_tables(engine: sa.Engi
 
 def test_a_newer_schema_is_refused(engine: sa.Engine) -> None:
     migrate(engine)
-    in_transaction(engine, lambda c: c.exec_driver_sql("UPDATE kb_schema SET version = 99"))
+    run_transaction(engine, lambda c: c.exec_driver_sql("UPDATE kb_schema SET version = 99"))
     with pytest.raises(StoreError, match="newer kb"):
         migrate(engine)
     with engine.connect() as connection:
@@ -73,7 +73,7 @@ def test_remembered_embeddings_come_back_to_the_last_bit(cache: EmbeddingCache) 
     remembered = {text: [0.1 * number, 1.0] for number, text in enumerate(texts)}
     cache.remember(remembered)
     cache.remember({"a": [9.0, 9.0]})
-    known = cache.known([*texts, "unknown"])
+    known = cache.find_known([*texts, "unknown"])
     assert set(known) == set(texts)
     for text, vector in remembered.items():
         assert known[text] == pytest.approx(vector, rel=1e-6)
@@ -83,19 +83,19 @@ def test_embeddings_of_another_model_or_dimension_are_not_known(
     cache: EmbeddingCache, engine: sa.Engine
 ) -> None:
     cache.remember({"a": [1.0, 2.0]})
-    assert EmbeddingCache(engine, "Model", 2).known(["a"]) == {}
-    assert EmbeddingCache(engine, "model", 3).known(["a"]) == {}
-    assert cache.known([]) == {}
+    assert EmbeddingCache(engine, "Model", 2).find_known(["a"]) == {}
+    assert EmbeddingCache(engine, "model", 3).find_known(["a"]) == {}
+    assert cache.find_known([]) == {}
 
 
 def test_one_invalid_vector_keeps_all_of_a_call_out_of_the_cache(cache: EmbeddingCache) -> None:
     with pytest.raises(InvalidVector):
         cache.remember({"fine": [1.0, 2.0], "odd": [float("nan"), 0.0]})
-    assert cache.known(["fine", "odd"]) == {}
+    assert cache.find_known(["fine", "odd"]) == {}
 
 
 def test_the_cache_is_asked_for_thousands_of_texts_at_once(cache: EmbeddingCache) -> None:
     texts = [str(number) for number in range(2500)]
     cache.remember({text: [1.0, float(text)] for text in texts})
-    assert cache.known(texts)["2499"] == [1.0, 2499.0]
-    assert len(cache.known([*texts, "x"])) == 2500
+    assert cache.find_known(texts)["2499"] == [1.0, 2499.0]
+    assert len(cache.find_known([*texts, "x"])) == 2500

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 import sqlalchemy as sa
 
-from stores.connection import in_transaction
+from stores.connection import run_transaction
 from stores.errors import StoreError
 from stores.registry.schema import migrate
 from stores.searches.search_log import Hit, LoggedSearch, SearchLog
@@ -40,7 +40,7 @@ def rows(log: SearchLog, table: str) -> list[dict[str, object]]:
 
 
 def execute(log: SearchLog, statement: str) -> None:
-    in_transaction(log.engine, lambda connection: connection.exec_driver_sql(statement))
+    run_transaction(log.engine, lambda connection: connection.exec_driver_sql(statement))
 
 
 def test_a_search_is_kept_with_its_hits_in_order(log):
@@ -53,22 +53,22 @@ def test_a_search_is_kept_with_its_hits_in_order(log):
     assert (search["session_id"], search["profile"]) == ("s1", "default")
     assert (search["language"], search["kind"]) == ("en", "question")
     assert (search["milliseconds"], search["results"]) == (12.5, 3)
-    assert log.hits(search_id) == [
+    assert log.list_hits(search_id) == [
         Hit("a", "A", pytest.approx(0.9)), Hit("b", "B", 0.5), Hit("c", None, pytest.approx(0.1))
     ]  # fmt: skip
     assert [hit["cited"] for hit in rows(log, "kb_search_hit")] == [0, 0, 0]
 
 
 def test_a_search_without_results_is_logged(log):
-    assert log.hits(logged(log, [])) == []
-    assert log.last().results == 0
+    assert log.list_hits(logged(log, [])) == []
+    assert log.find_last().results == 0
 
 
 def test_the_last_search_is_the_one_that_was_logged_last(log):
     with pytest.raises(StoreError, match="Search first"):
-        log.last()
+        log.find_last()
     ids = [logged(log) for _ in range(3)]
-    assert log.last().id == ids[-1]
+    assert log.find_last().id == ids[-1]
 
 
 def test_a_passage_is_clicked_by_rank_or_by_chunk(log):
@@ -110,7 +110,7 @@ def test_the_last_rating_counts_and_the_best_click(log):
     log.rate(search_id, 1)
     log.rate(search_id, clicked="c")
     log.rate(search_id, clicked="b")
-    by_profile = {outcome.profile: outcome for outcome in log.outcomes(1)}
+    by_profile = {outcome.profile: outcome for outcome in log.list_outcomes(1)}
     rated, other = by_profile["default"], by_profile["other"]
     assert (rated.rating, rated.clicked_rank, rated.cited_rank) == (1, 2, 2)
     assert (other.rating, other.clicked_rank, other.cited_rank) == (None, None, None)
@@ -141,7 +141,7 @@ def test_forgetting_a_search_forgets_its_hits_and_its_feedback(log):
     log.rate(old, 1)
     log.rate(new, -1)
     execute(log, f"UPDATE kb_search SET searched_at = '2020-01-01' WHERE id = '{old}'")
-    assert len(log.outcomes(30)) == 1
+    assert len(log.list_outcomes(30)) == 1
     execute(log, FORGET)
     assert [row["id"] for row in rows(log, "kb_search")] == [new]
     assert {row["search_id"] for row in rows(log, "kb_search_hit")} == {new}
@@ -181,7 +181,7 @@ def test_what_waits_is_written_in_its_order_when_the_server_lets_it(log, writer)
     writer.flush()
     kept = [row["question"] for row in rows(log, "kb_search ORDER BY searched_at")]
     assert kept == [each.question for each in asked]
-    assert log.last().id == asked[-1].id
+    assert log.find_last().id == asked[-1].id
 
 
 def test_a_search_that_is_refused_takes_none_with_it(log, writer, caplog):

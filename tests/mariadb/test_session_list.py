@@ -32,10 +32,10 @@ def answered(sessions: SessionStore, session: str, question: str, answer: str = 
 def test_turns_are_paged_from_the_last(sessions):
     for number in range(5):
         answered(sessions, "s", str(number))
-    assert [turn.number for turn in sessions.turns("s", limit=2)] == [4, 5]
-    assert [turn.number for turn in sessions.turns("s", before=4, limit=2)] == [2, 3]
-    assert sessions.turns("s", before=1) == sessions.turns("nobody's") == []
-    assert sessions.turns("s", limit=0) == []
+    assert [turn.number for turn in sessions.list_turns("s", limit=2)] == [4, 5]
+    assert [turn.number for turn in sessions.list_turns("s", before=4, limit=2)] == [2, 3]
+    assert sessions.list_turns("s", before=1) == sessions.list_turns("nobody's") == []
+    assert sessions.list_turns("s", limit=0) == []
 
 
 def test_the_title_is_the_first_question_cut_between_words_until_it_is_renamed(sessions):
@@ -110,7 +110,7 @@ def test_deleting_a_session_deletes_everything_of_it_and_nothing_else(sessions, 
     for session in ("s", "kept"):
         turn = answered(sessions, session, "Why?")
         log.add([LoggedSearch("default", 1.0, [Hit("a", "A", 0.5)], session_id=session)])
-        log.rate(log.last().id, 1)
+        log.rate(log.find_last().id, 1)
         log.rate_turn(session, turn.id, -1)
     forgotten: list[str] = []
     SessionStore(engine, lambda connection, session: forgotten.append(session)).delete("s")
@@ -134,7 +134,7 @@ def test_a_deletion_that_fails_deletes_nothing(sessions, engine):
 
     with pytest.raises(StoreError, match="stuck"):
         SessionStore(engine, fail).delete("s")
-    assert len(sessions.turns("s")) == 1
+    assert len(sessions.list_turns("s")) == 1
 
 
 def test_an_answer_to_a_session_that_was_deleted_is_refused(sessions):
@@ -151,7 +151,7 @@ def test_a_reset_session_begins_anew(sessions):
     why = answered(sessions, "s", "Why?")
     sessions.remember("s", why, lambda _, memory: {"summary": "they asked why"})
     sessions.reset("s")
-    assert (sessions.turns("s"), sessions.memory("s")) == ([], {})
+    assert (sessions.list_turns("s"), sessions.read_memory("s")) == ([], {})
     assert sessions.one("s").title == ""
     assert answered(sessions, "s", "How?").number == 1
     assert sessions.one("s").title == "How?"
@@ -165,7 +165,7 @@ def test_what_is_remembered_is_changed_by_one_at_a_time(sessions):
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(count, range(24)))
-    assert sessions.memory("s") == {"count": 24}
+    assert sessions.read_memory("s") == {"count": 24}
     with pytest.raises(StoreError, match="no session 'x'"):
         sessions.remember("x", why, lambda _, memory: memory)
 
@@ -176,7 +176,7 @@ def test_nothing_is_remembered_of_a_turn_that_is_no_longer_there(sessions):
     sessions.begin("s", gone.id, "Why?")
     with pytest.raises(StoreError, match="has no turn"):
         sessions.remember("s", gone, lambda *_: {"summary": "they asked why"})
-    assert sessions.memory("s") == {}
+    assert sessions.read_memory("s") == {}
 
 
 @pytest.mark.parametrize("gone", ["reset", "delete"])

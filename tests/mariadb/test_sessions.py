@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from programs import in_another_process
 
 from stores.chats.chat_sessions import SessionStore, Turn
-from stores.chats.turns import ABANDONED, new_owner
+from stores.chats.turns import ABANDONED, make_owner
 from stores.errors import StoreError, TurnUnderWay
 from stores.registry.schema import migrate
 
@@ -49,7 +49,7 @@ def answered(
 
 
 def first(sessions: SessionStore) -> Turn:
-    return sessions.turns("s")[0]
+    return sessions.list_turns("s")[0]
 
 
 def test_a_turn_is_stored_before_it_is_answered_and_then_with_its_evidence(sessions):
@@ -57,14 +57,14 @@ def test_a_turn_is_stored_before_it_is_answered_and_then_with_its_evidence(sessi
     assert is_new
     assert (turn.number, turn.status, turn.answer) == (1, "open", "")
     assert turn.answered_at is None
-    assert sessions.turns("s") == [turn]
+    assert sessions.list_turns("s") == [turn]
 
     evidence = {"route": "documents", "citations": [{"number": 1, "title": "Returns"}]}
     finished = sessions.finish(
         "s", "t1", answer="30 days [1].", status="complete", standalone="How long …?",
         rewritten_by="model", evidence=evidence, model="fake", prompt_tokens=7, completion_tokens=3,
     )  # fmt: skip
-    assert sessions.turns("s") == [finished]
+    assert sessions.list_turns("s") == [finished]
     assert first(sessions) == finished
     assert (finished.question, finished.answer) == ("How long can I return it?", "30 days [1].")
     assert (finished.status, finished.error, finished.evidence) == ("complete", None, evidence)
@@ -78,7 +78,7 @@ def test_the_same_turn_is_stored_once_and_gives_its_answer(sessions):
     first = sessions.finish("s", "t", answer="Because.", status="complete")
     assert sessions.begin("s", "t", "Why?") == (first, False)
     assert sessions.finish("s", "t", answer="Other.", status="failed", error="late") == first
-    assert sessions.turns("s") == [first]
+    assert sessions.list_turns("s") == [first]
     with pytest.raises(StoreError, match="asks something else"):
         sessions.begin("s", "t", "Who?")
 
@@ -97,7 +97,7 @@ def test_a_turn_that_failed_or_was_cut_is_answered_again(sessions, status):
     assert is_new
     assert (again.status, again.error, again.number) == ("open", None, 1)
     sessions.finish("s", "t", answer="Because.", status="complete")
-    [turn] = sessions.turns("s")
+    [turn] = sessions.list_turns("s")
     assert (turn.answer, turn.status, turn.error) == ("Because.", "complete", None)
 
 
@@ -113,10 +113,10 @@ def test_an_open_turn_of_long_ago_is_taken_over_and_a_late_answer_still_counts(s
 
 
 def test_who_lost_a_turn_does_not_end_it(sessions, engine):
-    sessions.begin("s", "t", "Why?", owner=(slow := new_owner()))
+    sessions.begin("s", "t", "Why?", owner=(slow := make_owner()))
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE kb_turn SET asked_at = asked_at - INTERVAL 11 MINUTE")
-    sessions.begin("s", "t", "Why?", owner=(quick := new_owner()))
+    sessions.begin("s", "t", "Why?", owner=(quick := make_owner()))
     for _ in range(2):
         with pytest.raises(StoreError, match="somebody else answers it"):
             sessions.finish("s", "t", answer="Too late", status="partial", owner=slow)
@@ -159,7 +159,7 @@ def test_two_processes_number_the_turns_of_a_session_in_the_order_of_arrival(ses
     numbers = [[int(line) for line in writer.communicate()[0].split()] for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0]
     assert sorted(numbers[0] + numbers[1]) == list(range(1, 41))
-    turns = sessions.turns("s")
+    turns = sessions.list_turns("s")
     assert [turn.number for turn in turns] == list(range(1, 41))
     for name, given in zip("ab", numbers, strict=True):
         assert [turn.id for turn in turns if turn.number in given] == [
@@ -181,7 +181,7 @@ def test_many_threads_write_many_sessions_without_mixing_them(sessions):
         list(threads.map(talk, range(64)))
     assert len(sessions.all()) == 64
     for session in range(64):
-        said = [(turn.question, turn.answer) for turn in sessions.turns(f"s{session}")]
+        said = [(turn.question, turn.answer) for turn in sessions.list_turns(f"s{session}")]
         assert said == [(f"question {session}/{n}", f"answer {session}/{n}") for n in range(1, 6)]
 
 
@@ -198,7 +198,7 @@ def test_many_threads_that_retry_one_turn_store_it_once(sessions):
     with ThreadPoolExecutor(16) as threads:
         outcomes = list(threads.map(ask, range(16)))
     assert (outcomes.count("new"), outcomes.count("under way")) == (1, 15)
-    assert len(sessions.turns("s")) == 1
+    assert len(sessions.list_turns("s")) == 1
 
 
 def test_a_commit_whose_word_got_lost_is_not_taken_for_somebody_elses(sessions, engine):
@@ -217,11 +217,11 @@ def test_a_commit_whose_word_got_lost_is_not_taken_for_somebody_elses(sessions, 
     turn, is_new = sessions.begin("s", "t", "Why?")
     assert lost
     assert is_new
-    assert sessions.turns("s") == [turn]
+    assert sessions.list_turns("s") == [turn]
     lost.clear()
     sessions.finish("s", "t", answer="Because.", status="complete")
     assert lost
-    assert [each.answer for each in sessions.turns("s")] == ["Because."]
+    assert [each.answer for each in sessions.list_turns("s")] == ["Because."]
 
 
 def test_a_connection_that_is_killed_within_a_transaction_loses_nothing(sessions, engine):
@@ -237,7 +237,7 @@ def test_a_connection_that_is_killed_within_a_transaction_loses_nothing(sessions
 
     sessions.begin("s", "t", "Why?")
     assert killed
-    assert [turn.question for turn in sessions.turns("s")] == ["Why?"]
+    assert [turn.question for turn in sessions.list_turns("s")] == ["Why?"]
 
 
 def test_two_that_lock_each_other_out_are_tried_again(sessions, engine):
@@ -262,7 +262,7 @@ def test_two_that_lock_each_other_out_are_tried_again(sessions, engine):
         for each in both:
             each.result()
     assert refused
-    assert sessions.turns("s") == sessions.turns("other") == []
+    assert sessions.list_turns("s") == sessions.list_turns("other") == []
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
@@ -270,10 +270,10 @@ def test_any_text_is_an_id_and_compares_byte_by_byte(sessions, hostile):
     answered(sessions, hostile, "mine?")
     for other in (hostile[:-1] + "y", "S", "s", "ß", "ss"):
         answered(sessions, other, "another's?")
-    assert [turn.question for turn in sessions.turns(hostile)] == ["mine?"]
+    assert [turn.question for turn in sessions.list_turns(hostile)] == ["mine?"]
     assert sessions.one(hostile).id == hostile
     sessions.delete(hostile)
-    assert sessions.turns(hostile) == []
+    assert sessions.list_turns(hostile) == []
     assert len(sessions.all()) == 5
 
 
@@ -296,7 +296,7 @@ def test_any_words_survive(sessions):
     for text in texts:
         turn = answered(sessions, "s", text, text, error=text[:1000], standalone=text)
         assert (turn.question, turn.answer, turn.standalone) == (text, text, text)
-    assert [turn.answer for turn in sessions.turns("s")] == texts
+    assert [turn.answer for turn in sessions.list_turns("s")] == texts
 
 
 def test_halves_of_characters_are_joined_or_replaced_never_lost(sessions):
@@ -328,7 +328,7 @@ def test_evidence_of_before_is_read(sessions, engine):
         connection.exec_driver_sql(
             """UPDATE kb_turn SET evidence = '{"a": {"date": "2025-01-01"}, "mapping": {}}'"""
         )
-    [turn] = sessions.turns("s")
+    [turn] = sessions.list_turns("s")
     assert turn.evidence == {"a": date(2025, 1, 1), "mapping": {}}
 
 

@@ -154,7 +154,7 @@ def test_people_see_counts_and_what_missed(score):
 
 def test_a_run_is_kept_among_the_others(score, engine):
     number = json.loads(score("--json", replies=(LONGEST, NAMES)).stdout)["run"]
-    kept = Evaluations(engine).run(number)
+    kept = Evaluations(engine).find_run(number)
     assert (kept.run.set_name, kept.run.profile) == ("rivers", "sql")
     assert kept.run.settings["llm"] == "fake"
     assert kept.scores["french"]["right"] == 1

@@ -22,7 +22,7 @@ from engines.verified.answer import answer, examples
 from engines.verified.matching import VerifiedMatcher
 from engines.verified.verified_engine import VerifiedQueryEngine
 from kb.verified_query_file import new_query, read_verified_queries, save, verify
-from stores.binding import with_literals
+from stores.binding import write_literals
 from stores.connection import make_engine
 from stores.errors import EngineError, QueryFailed, StoreError, UnsafeQuery, VerifiedQueryConflict
 from stores.private_server import PrivateServer
@@ -443,4 +443,4 @@ def test_examples_for_a_model_hold_values_and_pass_the_guard(run):
     assert ":year" not in text
     assert "c.name = 'Kiln & Crumb Leipzig'" in text
     for query in QUERIES:
-        assert run(with_literals(query.sql, query.parameters), {}).rows
+        assert run(write_literals(query.sql, query.parameters), {}).rows

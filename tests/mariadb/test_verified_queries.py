@@ -89,7 +89,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_known_one(queries):
         lambda: queries.one("late_order"),
         lambda: queries.remove("late_order", INES),
         lambda: queries.confirm("late_order", "Tom Prescott", date(2026, 7, 1), INES),
-        lambda: queries.versions("late_order"),
+        lambda: queries.list_versions("late_order"),
     ):
         with pytest.raises(StoreError, match=r"'late_order'\. Did you mean late_orders\?"):
             call()
@@ -180,7 +180,7 @@ def test_what_was_saved_confirmed_and_removed_is_kept_with_who_did_it(queries):
     queries.save(replace(QUERY, sql="SELECT 2"), ADMIN, replace=True)
     queries.confirm("late_orders", "Inès Duarte", date(2026, 7, 1), INES)
     queries.remove("late_orders", INES)
-    first, second, third, last = queries.versions("late_orders")
+    first, second, third, last = queries.list_versions("late_orders")
     assert first.query == replace(QUERY, key="ana")
     assert [(v.number, v.action, v.changed_by, v.by_key) for v in (first, second, third, last)] == [
         (1, "saved", "ana", True),
@@ -192,7 +192,7 @@ def test_what_was_saved_confirmed_and_removed_is_kept_with_who_did_it(queries):
     assert (third.query.sql, third.query.verified_by) == ("SELECT 2", "Inès Duarte")
     queries.save(first.query, ANA)
     assert queries.one("late_orders") == first.query
-    assert len(queries.versions("late_orders")) == 5
+    assert len(queries.list_versions("late_orders")) == 5
 
 
 def test_versions_are_bounded_for_each_name_and_each_editor(queries, monkeypatch):
@@ -201,13 +201,13 @@ def test_versions_are_bounded_for_each_name_and_each_editor(queries, monkeypatch
     queries.save(asking("Inès?", "of_ines"), INES)
     for number in range(5):
         queries.save(asking(f"{number}?", "often"), ANA, replace=True)
-    assert [version.number for version in queries.versions("often")] == [3, 4, 5]
+    assert [version.number for version in queries.list_versions("often")] == [3, 4, 5]
     for number in range(8):
         queries.save(asking(f"Question {number}", f"name_{number}"), ANA)
     with pytest.raises(StoreError, match="no verified query 'often'"):
-        queries.versions("often")
+        queries.list_versions("often")
     assert queries.one("often").question == "4?"
-    assert len(queries.versions("of_ines")) == 1
+    assert len(queries.list_versions("of_ines")) == 1
 
 
 def test_nobody_saves_more_than_so_many(queries, monkeypatch):
@@ -296,7 +296,7 @@ def test_what_a_key_saved_before_queries_had_owners_is_its_own(engine):
         migrate(engine)
     queries = VerifiedQueries(engine)
     assert {query.name: query.key for query in queries.all()} == {"of_Inès": None, "of_ana": "ana"}
-    [version] = queries.versions("of_ana")
+    [version] = queries.list_versions("of_ana")
     assert (version.changed_by, version.by_key, version.query) == (
         "ana",
         True,

@@ -9,7 +9,7 @@ import sqlglot
 
 from engines.tables.sql_guard import DEEPEST, LONGEST, _find_unread_clause, check
 from stores.errors import UnsafeQuery
-from stores.sql_tokens import tokens_of
+from stores.sql_tokens import tokenize_sql
 
 TABLES = {"customers", "orders", "order_items"}
 
@@ -310,7 +310,7 @@ def test_a_refused_statement_writes_nothing_on_standard_error(capfd, caplog):
     ],
 )
 def test_a_clause_that_the_parser_read_otherwise_is_found(text, tree):
-    code = [token for token in tokens_of(text) if token.is_code]
+    code = [token for token in tokenize_sql(text) if token.is_code]
     assert _find_unread_clause(code, sqlglot.parse_one(tree, read="mysql"))
     assert not _find_unread_clause(code, sqlglot.parse_one(text, read="mysql"))
 

@@ -121,7 +121,7 @@ async def _identified(request: Request, given: HTTPAuthorizationCredentials | No
         raise _key_needed(_HOW)
     keys, text = ApiKeys(request.app.state.kb.engine), given.credentials
     look_up = request.app.state.limits.looking_up.run
-    if _is_token(request, text) and not await look_up(keys.any):
+    if _is_token(request, text) and not await look_up(keys.has_any):
         _require_own_page(request)
         return Caller()
     wrong = request.app.state.limits.wrong_keys
@@ -129,7 +129,7 @@ async def _identified(request: Request, given: HTTPAuthorizationCredentials | No
     if seconds := await wrong.seconds_to_wait(address, text, keys):
         headers = {"Retry-After": str(round(seconds))}
         raise Problem(429, "Too many wrong keys", "They came from this address.", headers)
-    key = await look_up(keys.presented, text)
+    key = await look_up(keys.find_presented, text)
     if key is None or key.is_expired:
         await wrong.count(address)
         raise _key_needed(_ended(key) if key else _HOW)

@@ -36,7 +36,7 @@ class WrongKeys:
         network = _network(address)
         if await self._limiter.test(_MOST, _WRONG, network):
             return 0.0
-        if keys.digest(key) in await self._digests_in_use(keys):
+        if keys.make_digest(key) in await self._digests_in_use(keys):
             return 0.0
         window = await self._limiter.get_window_stats(_MOST, _WRONG, network)
         return max(1.0, window.reset_time - time.time())
@@ -47,7 +47,7 @@ class WrongKeys:
     async def _digests_in_use(self, keys: ApiKeys) -> frozenset[bytes]:
         async with self._alone:
             if time.monotonic() >= self._until:
-                self._digests = await self._looking_up.run(keys.digests)
+                self._digests = await self._looking_up.run(keys.list_digests)
                 self._until = time.monotonic() + _KNOWN_SECONDS
             return self._digests
 

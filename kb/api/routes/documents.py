@@ -43,7 +43,7 @@ def documents(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
     """A page of the files that match, with their states and the reasons of failures."""
-    page, total = library.documents.page(
+    page, total = library.documents.list_page(
         status=status, roots=_roots(caller, root), search=search, offset=offset, limit=limit
     )
     return {"documents": [_values(each) for each in page], "total": total, "offset": offset}
@@ -59,7 +59,7 @@ def filters(caller: Reading, library: TheLibrary) -> list[dict[str, Any]]:
 
 def _choices(library: TheLibrary, caller: Caller, key: str) -> list[dict[str, Any]]:
     """The most frequent values, in their order."""
-    counts = library.documents.values(library.registry.table, key, _roots(caller, None))
+    counts = library.documents.count_values(library.registry.table, key, _roots(caller, None))
     frequent = sorted(counts, key=lambda value: (-counts[value], str(value)))[:_MOST_CHOICES]
     return [{"value": value, "documents": counts[value]} for value in sorted(frequent, key=str)]
 

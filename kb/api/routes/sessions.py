@@ -69,8 +69,8 @@ def new_session(caller: Reading) -> dict[str, str]:  # noqa: ARG001 - only keys 
 def session(session_id: str, caller: Reading, kb: KB) -> dict[str, Any]:
     """A session with its turns, what their columns hold, and the last rating of each."""
     info = of_caller(kb, session_id, caller)
-    turns = kb.session_store.turns(info.id)
-    ratings = SearchLog(kb.engine).ratings(info.id)
+    turns = kb.session_store.list_turns(info.id)
+    ratings = SearchLog(kb.engine).list_ratings(info.id)
     values: dict[str, Any] = plain(session_values(_as_named(info, caller), turns))
     for turn, told in zip(turns, values["turns"], strict=True):
         told["rating"] = ratings.get(turn.id)
@@ -111,7 +111,7 @@ def export(
     format: Literal["markdown", "json"] = "markdown",  # noqa: A002 - the public interface's name
 ) -> Response:
     info = of_caller(kb, session_id, caller)
-    text = transcript(_as_named(info, caller), kb.session_store.turns(info.id), format)
+    text = transcript(_as_named(info, caller), kb.session_store.list_turns(info.id), format)
     headers = {"Content-Disposition": f'attachment; filename="session.{_ENDINGS[format]}"'}
     return Response(text.encode(), media_type=_MEDIA_TYPES[format], headers=headers)
 

@@ -18,7 +18,7 @@ from kb.api.dependencies import KB, OneStatement, TheLimits, TheThreads, TheWork
 from kb.api.guards.access import Reading
 from kb.api.routes.asking import Body, Words
 from kb.app import KnowledgeBase
-from stores.binding import parameter_names
+from stores.binding import list_parameters
 from stores.verified_queries import Value
 
 router = APIRouter(prefix="/api", tags=["tables"])
@@ -48,7 +48,7 @@ class SqlBody(Body):
 
     @model_validator(mode="after")
     def _all_are_given(self) -> "SqlBody":
-        given, named = self.parameters, parameter_names(self.sql or "")
+        given, named = self.parameters, list_parameters(self.sql or "")
         if given and (missing := [each for each in named if each not in given]):
             raise ValueError(f"parameters lack {', '.join(missing)}")
         return self

@@ -72,7 +72,7 @@ def versions(name: str, caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noq
     Also of one that was removed. An older version counts again when it is saved again.
     """
     with missing("verified query"):
-        return [asdict(each) for each in kb.verified_queries.versions(name)]
+        return [asdict(each) for each in kb.verified_queries.list_versions(name)]
 
 
 @router.delete("/{name:path}", status_code=204)

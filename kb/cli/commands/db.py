@@ -97,10 +97,10 @@ def _state(config: "Config") -> dict[str, Any]:
         from dataclasses import asdict
 
         return asdict(_private_server(config).status())
-    from stores.connection import make_engine, server_info
+    from stores.connection import make_engine, read_server_info
 
     engine = make_engine(config.database.url)
-    version = server_info(engine).version
+    version = read_server_info(engine).version
     engine.dispose()
     return {"running": True, "version": version, "url": repr(config.database.url)}
 

@@ -158,7 +158,7 @@ def _show_history(path: Path | None, config: Path | None, *, as_json: bool) -> N
     from stores.evaluations import Evaluations
 
     with opened(config) as knowledge_base:
-        runs = Evaluations(knowledge_base.engine).runs(_set_name(path) if path else None)
+        runs = Evaluations(knowledge_base.engine).list_runs(_set_name(path) if path else None)
     if as_json:
         print_json(history_values(runs))
     else:

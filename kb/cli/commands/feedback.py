@@ -41,7 +41,7 @@ def feedback(
         from stores.searches.search_log import SearchLog
 
         log = SearchLog(knowledge_base.engine)
-        known = log.last() if search == "last" else log.find(search)
+        known = log.find_last() if search == "last" else log.find(search)
         knowledge_base.feedback(known.id, rating=rating, comment=comment, clicked=clicked)
     values = {"search": known.id, "rating": rating, "comment": comment, "clicked": clicked}
     if as_json:

@@ -98,7 +98,7 @@ def require_key_beyond_loopback(config: Path | None, address: str) -> bool:
     from stores.api_keys import ApiKeys
 
     with opened(config) as knowledge_base:  # also shows what is wrong before anything is served
-        has_keys = ApiKeys(knowledge_base.engine).any()
+        has_keys = ApiKeys(knowledge_base.engine).has_any()
     if address not in LOOPBACK and not has_keys:
         raise ConfigError(
             f"{address} can be reached from other machines, and no key guards the server. "
@@ -159,7 +159,9 @@ def create(
     with opened(config) as knowledge_base:
         from stores.api_keys import ApiKeys
 
-        _require_roots(collection or [], [root["name"] for root in knowledge_base.registry.roots()])
+        _require_roots(
+            collection or [], [root["name"] for root in knowledge_base.registry.list_roots()]
+        )
         secret = ApiKeys(knowledge_base.engine).create(
             name,
             scope,

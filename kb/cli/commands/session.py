@@ -91,7 +91,7 @@ def show(session_id: SessionId, as_json: AsJson = False, config: ConfigPath = No
     """Show a session: questions, answers and where they come from."""
     with opened(config) as knowledge_base:
         info = knowledge_base.session_store.one(session_id)
-        turns = knowledge_base.session_store.turns(session_id)
+        turns = knowledge_base.session_store.list_turns(session_id)
     if as_json:
         from kb.cli.print_json import print_json
         from kb.transcript import session_values

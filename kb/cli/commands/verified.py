@@ -90,7 +90,7 @@ def verify(names: Sequence[str], by: str | None, config: Path | None, *, as_json
 def show_versions(name: str, config: Path | None, *, as_json: bool) -> None:
     """What became of one that was saved, also when it is gone."""
     with opened(config) as knowledge_base:
-        versions = knowledge_base.verified_queries.versions(name)
+        versions = knowledge_base.verified_queries.list_versions(name)
     if as_json:
         _print_json([asdict(version) for version in versions])
         return
