@@ -16,7 +16,6 @@ from sqlalchemy import event
 _CONNECTIONS = 10
 _STATEMENTS = 50  # prepared on one connection; the server allows 16,382 in all
 _making = threading.Lock()
-_readers: "WeakKeyDictionary[sa.Engine, Reader]" = WeakKeyDictionary()
 
 
 class _AllBusy(Exception):
@@ -24,11 +23,38 @@ class _AllBusy(Exception):
 
 
 def find_reader(engine: sa.Engine) -> "Reader":
-    """The one reader of an engine, however many stores are on it."""
+    """Find the one reader of an engine, however many stores are on it; the engine holds it."""
     with _making:
-        if engine not in _readers:
-            _readers[engine] = Reader(engine)
-        return _readers[engine]
+        reader = engine.get_execution_options().get("reader")
+        if reader is None:
+            reader = Reader(engine)
+            engine.update_execution_options(reader=reader)
+        return reader
+
+
+@dataclass
+class _Prepared:
+    """A statement as the driver takes it, and how it takes the values."""
+
+    sql: str
+    names: Sequence[str] | None  # in the order of their places; None: the driver finds them by name
+    row: Any = None
+
+    def bind(self, values: Mapping[str, Any]) -> Any:
+        return values if self.names is None else [values[name] for name in self.names]
+
+    def make_row(self, cursor: Any) -> Any:
+        """Make the type of a result's rows once, for to describe them takes a tenth of a search."""
+        if self.row is None:
+            columns = [column[0] for column in cursor.description]
+            self.row = namedtuple("Row", columns)  # type: ignore[misc]  # noqa: PYI024 - the columns are known at run time
+        return self.row
+
+
+@lru_cache(maxsize=256)
+def _prepare_statement(statement: sa.TextClause, dialect: sa.Dialect) -> _Prepared:
+    compiled = statement.compile(dialect=dialect)
+    return _Prepared(str(compiled), compiled.positiontup)
 
 
 class Reader:
@@ -44,31 +70,33 @@ class Reader:
         self._engine = ref(engine)
         self._dialect = engine.dialect
         self._statements: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
-        self._open()
-        event.listen(engine, "engine_disposed", lambda _: self._close())
+        self._renew_connections()
+        event.listen(engine, "engine_disposed", lambda _: self._close_all())
 
     def execute(self, statement: sa.TextClause, values: Mapping[str, Any]) -> list[Any]:
-        """All rows of one SELECT, as named tuples."""
-        with self._lent() as cursor:
-            return self._rows(cursor, statement, values)
+        """Read all rows of one SELECT, as named tuples."""
+        with self._lend_cursor() as cursor:
+            return self.read_rows(cursor, statement, values)
 
     @contextmanager
     def open_snapshot(self) -> Iterator["Snapshot"]:
-        """Several SELECTs that all see one moment."""
-        with self._lent() as cursor:
+        """Open a snapshot, in which several SELECTs see one moment."""
+        with self._lend_cursor() as cursor:
             cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
             yield Snapshot(self, cursor)
             cursor.execute("COMMIT")
 
-    def _rows(self, cursor: Any, statement: sa.TextClause, values: Mapping[str, Any]) -> list[Any]:
-        prepared = _prepared(statement, self._dialect)
+    def read_rows(
+        self, cursor: Any, statement: sa.TextClause, values: Mapping[str, Any]
+    ) -> list[Any]:
+        prepared = _prepare_statement(statement, self._dialect)
         self._statements[cursor].add(prepared.sql)
-        cursor.execute(prepared.sql, prepared.bound(values))
-        return list(map(prepared.row_of(cursor)._make, cursor.fetchall()))
+        cursor.execute(prepared.sql, prepared.bind(values))
+        return list(map(prepared.make_row(cursor)._make, cursor.fetchall()))
 
     @contextmanager
-    def _lent(self) -> Iterator[Any]:
-        free = self._cursors()
+    def _lend_cursor(self) -> Iterator[Any]:
+        free = self._find_free()
         try:
             cursor = free.pop()
         except IndexError:
@@ -78,36 +106,36 @@ class Reader:
             yield cursor
         except BaseException:
             free.appendleft(None)
-            _close(cursor)  # an answer may be left half read
+            _close_cursor(cursor)  # an answer may be left half read
             raise
         self._give_back(cursor, free)
 
     def _give_back(self, cursor: Any, free: deque[Any]) -> None:
-        """The driver never frees what it prepared, so a well-used connection is given up."""
+        """Lend a connection again, or close one with many statements: the driver frees none."""
         if free is not self._free:  # disposed meanwhile
-            _close(cursor)
+            _close_cursor(cursor)
         elif len(self._statements[cursor]) > _STATEMENTS:
             free.appendleft(None)
-            _close(cursor)
+            _close_cursor(cursor)
         else:
             free.append(cursor)
 
-    def _open(self) -> None:
+    def _renew_connections(self) -> None:
         self._process = os.getpid()
         self._free: deque[Any] = deque([None] * _CONNECTIONS)  # None: not yet connected
 
-    def _cursors(self) -> deque[Any]:
+    def _find_free(self) -> deque[Any]:
         if self._process != os.getpid():  # after a fork; the sockets are still the parent's
             self._parents = self._free
-            self._open()
+            self._renew_connections()
         return self._free
 
-    def _close(self) -> None:
+    def _close_all(self) -> None:
         free, process = self._free, self._process
-        self._open()
+        self._renew_connections()
         if process == os.getpid():
             for cursor in free:
-                _close(cursor)
+                _close_cursor(cursor)
 
     def _new_cursor(self) -> Any:
         engine = self._engine()
@@ -131,35 +159,10 @@ class Snapshot:
     cursor: Any
 
     def execute(self, statement: sa.TextClause, values: Mapping[str, Any]) -> list[Any]:
-        return self.reader._rows(self.cursor, statement, values)  # noqa: SLF001 - a part of it
+        return self.reader.read_rows(self.cursor, statement, values)
 
 
-def _close(cursor: Any) -> None:
+def _close_cursor(cursor: Any) -> None:
     if cursor is not None:
         with suppress(Exception):  # it is of no more use, however it ended
             cursor.connection.close()
-
-
-@dataclass
-class _Prepared:
-    """A statement as the driver takes it, and how it takes the values."""
-
-    sql: str
-    names: Sequence[str] | None  # in the order of their places; None: the driver finds them by name
-    row: Any = None
-
-    def bound(self, values: Mapping[str, Any]) -> Any:
-        return values if self.names is None else [values[name] for name in self.names]
-
-    def row_of(self, cursor: Any) -> Any:
-        """Asked of the driver once: to describe a result takes it a tenth of a search."""
-        if self.row is None:
-            columns = [column[0] for column in cursor.description]
-            self.row = namedtuple("Row", columns)  # type: ignore[misc]  # noqa: PYI024 - the columns are known at run time
-        return self.row
-
-
-@lru_cache(maxsize=256)
-def _prepared(statement: sa.TextClause, dialect: sa.Dialect) -> _Prepared:
-    compiled = statement.compile(dialect=dialect)
-    return _Prepared(str(compiled), compiled.positiontup)

@@ -3,12 +3,11 @@
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 from stores.errors import StoreUnavailable
-from stores.private_server.find_binary import ENVIRONMENT, ServerProgram
+from stores.private_server.find_binary import ServerProgram, run_program
 from stores.private_server.home import ACCOUNT, Home
 
 # The account may do everything in every database but the server's own, which the more
@@ -24,30 +23,25 @@ GRANT SELECT ON mysql.* TO {account}@localhost;
 """
 
 
-def bootstrap(program: ServerProgram, home: Home) -> None:
+def make_data(program: ServerProgram, home: Home) -> None:
     """Make the data directory beside its place, then move it there: it is never half made."""
     for left_over in home.path.glob("data.new-*"):
         shutil.rmtree(left_over, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix="data.new-", dir=home.path))
     try:
-        _feed(program, home, folder)
+        _run_bootstrap(program, home, folder)
         folder.rename(home.data)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _feed(program: ServerProgram, home: Home, folder: Path) -> None:
+def _run_bootstrap(program: ServerProgram, home: Home, folder: Path) -> None:
     options = ["--bootstrap", "--skip-grant-tables", "--skip-networking", f"--datadir={folder}"]
-    done = subprocess.run(  # noqa: S603 - the command is ours
-        program.command(*options, f"--tmpdir={home.temporary}", *as_root()),
-        env=ENVIRONMENT,
-        input=_statements(program, home.password()),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
+    done = run_program(
+        program.make_command(*options, f"--tmpdir={home.temporary}", *list_root_options()),
+        stdin=None,
+        input=_write_statements(program, home.read_password()),
         timeout=120,
-        check=False,
     )
     if done.returncode or "ERROR:" in done.stdout:
         raise StoreUnavailable(
@@ -56,18 +50,18 @@ def _feed(program: ServerProgram, home: Home, folder: Path) -> None:
         )
 
 
-def as_root() -> list[str]:
-    """MariaDB refuses to run as root unless told to."""
+def list_root_options() -> list[str]:
+    """List the options without which MariaDB refuses to run as root."""
     return ["--user=root"] if os.geteuid() == 0 else []
 
 
-def _statements(program: ServerProgram, password: str) -> str:
+def _write_statements(program: ServerProgram, password: str) -> str:
     tables = (program.share / "mariadb_system_tables.sql").read_text("utf-8")
-    account = ACCOUNT_SQL.format(account=ACCOUNT, digest=_native_password(password))
+    account = ACCOUNT_SQL.format(account=ACCOUNT, digest=_hash_password(password))
     return f"CREATE DATABASE mysql;\nUSE mysql;\n{tables}\n{account}"
 
 
-def _native_password(password: str) -> str:
-    """The server stores this; the password itself never leaves this process and its file."""
+def _hash_password(password: str) -> str:
+    """Hash a password as the server stores it; itself it never leaves this process and its file."""
     inner = hashlib.sha1(password.encode()).digest()  # noqa: S324 - the server's own format
     return "*" + hashlib.sha1(inner).hexdigest().upper()  # noqa: S324 - the server's own format

@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from stores.errors import StoreUnavailable, UnsupportedServer
-from stores.private_server.find_binary import WAYS_OUT, ServerProgram, inspect
+from stores.private_server.find_binary import WAYS_OUT, ServerProgram, inspect_program, run_program
 from stores.private_server.package_sources import RELEASE, debian_archive, parse_deb822, parse_list
 
 APT = Path("/etc/apt")
@@ -45,43 +45,48 @@ Dir::Etc::PreferencesParts "/dev/null";
 """
 
 
-def fetch(cache: Path, say: Callable[[str], None], apt: Path = APT) -> ServerProgram:
-    """The fetched program; of several processes at once, one downloads and the others wait."""
-    program = fetched(cache)
+def fetch_program(cache: Path, say: Callable[[str], None], apt: Path = APT) -> ServerProgram:
+    """Fetch a program; of several processes at once, one downloads and the others wait."""
+    program = find_fetched(cache)
     if program is not None:
         return program
-    sources = _sources(apt)
-    with _only_one(cache, say):
-        return fetched(cache) or _fetch(cache, sources, say)
+    sources = _read_sources(apt)
+    with _hold_cache(cache, say):
+        return find_fetched(cache) or _fetch_newest(cache, sources, say)
 
 
-def fetched(cache: Path) -> ServerProgram | None:
-    prefix = _prefix(cache)
-    return _program(prefix) if prefix.exists() else None
+def find_fetched(cache: Path) -> ServerProgram | None:
+    """Find the program that was fetched before."""
+    prefix = _prefix_path(cache)
+    return _inspect_fetched(prefix) if prefix.exists() else None
 
 
 def find_updates(cache: Path, apt: Path = APT) -> list[str]:
-    """The packages that the archive has, and the fetched program was not made of; its own first.
+    """Find packages of the archive that the fetched program was not made of; the server's first.
 
-    Asks the archive. Raises StoreUnavailable, UnsupportedServer.
+    Raises StoreUnavailable, UnsupportedServer.
     """
-    sources = _sources(apt)
+    sources = _read_sources(apt)
     with tempfile.TemporaryDirectory(prefix="kb-apt-") as folder:
-        offered = _offered(Path(folder), sources)
-    others = offered - _made_of(_prefix(cache))
-    return sorted(map(_in_words, others), key=lambda name: (not name.startswith("mariadb"), name))
+        offered = _list_offered(Path(folder), sources)
+    others = offered - _read_record(_prefix_path(cache))
+    return sorted(
+        map(_describe_package, others), key=lambda name: (not name.startswith("mariadb"), name)
+    )
 
 
 @contextmanager
-def renewed(cache: Path, say: Callable[[str], None], apt: Path = APT) -> Iterator[ServerProgram]:
-    """The archive's program in the place of the fetched one, which is back if the block fails."""
-    sources = _sources(apt)
-    prefix, former = _prefix(cache), _former(cache)
-    with _only_one(cache, say), _unpacked(cache, sources, say) as new:
+def renew_program(
+    cache: Path, say: Callable[[str], None], apt: Path = APT
+) -> Iterator[ServerProgram]:
+    """Put the archive's program in the fetched one's place; that is back if the block fails."""
+    sources = _read_sources(apt)
+    prefix, former = _prefix_path(cache), _former_path(cache)
+    with _hold_cache(cache, say), _unpack_newest(cache, sources, say) as new:
         prefix.rename(former)
         new.rename(prefix)
         try:
-            yield _program(prefix)
+            yield _inspect_fetched(prefix)
         except BaseException:
             shutil.rmtree(prefix)
             former.rename(prefix)
@@ -90,7 +95,7 @@ def renewed(cache: Path, say: Callable[[str], None], apt: Path = APT) -> Iterato
 
 
 @contextmanager
-def _only_one(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
+def _hold_cache(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
     try:
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(cache / "mariadb.lock")
@@ -112,52 +117,52 @@ def _clear_up(cache: Path) -> None:
     """After a fetch or a renewal that was killed: without a new program, the former one is back."""
     for left_over in cache.glob("mariadb.new-*"):
         shutil.rmtree(left_over)
-    if _former(cache).exists():
-        if _prefix(cache).exists():
-            shutil.rmtree(_former(cache))
+    if _former_path(cache).exists():
+        if _prefix_path(cache).exists():
+            shutil.rmtree(_former_path(cache))
         else:
-            _former(cache).rename(_prefix(cache))
+            _former_path(cache).rename(_prefix_path(cache))
 
 
-def _fetch(cache: Path, sources: str, say: Callable[[str], None]) -> ServerProgram:
-    with _unpacked(cache, sources, say) as new:
-        new.rename(_prefix(cache))
-    return _program(_prefix(cache))
+def _fetch_newest(cache: Path, sources: str, say: Callable[[str], None]) -> ServerProgram:
+    with _unpack_newest(cache, sources, say) as new:
+        new.rename(_prefix_path(cache))
+    return _inspect_fetched(_prefix_path(cache))
 
 
 @contextmanager
-def _unpacked(cache: Path, sources: str, say: Callable[[str], None]) -> Iterator[Path]:
+def _unpack_newest(cache: Path, sources: str, say: Callable[[str], None]) -> Iterator[Path]:
     """The archive's program in a folder that the caller moves to its place."""
     work = Path(tempfile.mkdtemp(prefix="mariadb.new-", dir=cache))
     try:
         say("Fetching MariaDB 11.8 from the Debian archive (28 MB)")
-        packages = _download(work / "apt", sources)
+        packages = _download_packages(work / "apt", sources)
         say("Unpacking MariaDB")
-        _unpack(packages, work / "prefix")
-        _program(work / "prefix")
+        _unpack_packages(packages, work / "prefix")
+        _inspect_fetched(work / "prefix")
         yield work / "prefix"
     finally:
         shutil.rmtree(work)
 
 
-def _former(cache: Path) -> Path:
+def _former_path(cache: Path) -> Path:
     return cache / "mariadb.former"
 
 
-def _prefix(cache: Path) -> Path:
+def _prefix_path(cache: Path) -> Path:
     return cache / "mariadb"
 
 
-def _program(prefix: Path) -> ServerProgram:
+def _inspect_fetched(prefix: Path) -> ServerProgram:
     """The program with its own loader, for the machine's C library may be too old for it."""
     loaders = sorted(prefix.glob("usr/lib/*/ld-linux*.so.*"))
     if not loaders:
         raise UnsupportedServer(f"{prefix} is incomplete; remove it, and kb fetches it again")
     launcher = (str(loaders[0]), "--library-path", str(loaders[0].parent))
-    return inspect(prefix / "usr/sbin/mariadbd", launcher)
+    return inspect_program(prefix / "usr/sbin/mariadbd", launcher)
 
 
-def _sources(apt: Path) -> str:
+def _read_sources(apt: Path) -> str:
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise UnsupportedServer(
             f"no MariaDB 11.8 or later here, and kb can fetch one on Debian only.\n{WAYS_OUT}"
@@ -178,22 +183,22 @@ def _sources(apt: Path) -> str:
     return sources
 
 
-def _download(folder: Path, sources: str) -> list[Path]:
-    apt = _updated_apt(folder, sources)
-    _run("apt-get download", *apt, *INSTALL, "--download-only", *PACKAGES)
+def _download_packages(folder: Path, sources: str) -> list[Path]:
+    apt = _prepare_apt(folder, sources)
+    _run_step("apt-get download", *apt, *INSTALL, "--download-only", *PACKAGES)
     return sorted((folder / "archives").glob("*.deb"))
 
 
-def _offered(folder: Path, sources: str) -> set[str]:
+def _list_offered(folder: Path, sources: str) -> set[str]:
     """The file names of the packages that would be downloaded now."""
-    apt = _updated_apt(
+    apt = _prepare_apt(
         folder, sources, "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10"
     )
-    listed = _run("apt-get look", *apt, *INSTALL, "--print-uris", *PACKAGES)
+    listed = _run_step("apt-get look", *apt, *INSTALL, "--print-uris", *PACKAGES)
     return set(re.findall(r"^'[^']*' (\S+\.deb) ", listed, re.MULTILINE))
 
 
-def _updated_apt(folder: Path, sources: str, *options: str) -> list[str]:
+def _prepare_apt(folder: Path, sources: str, *options: str) -> list[str]:
     """The command of an apt that has nothing installed and knows what the archive has."""
     parts, lists, archives = folder / "sources", folder / "lists", folder / "archives"
     for path in (parts, lists / "partial", archives / "partial"):
@@ -214,42 +219,33 @@ def _updated_apt(folder: Path, sources: str, *options: str) -> list[str]:
     apt = ["apt-get", "-c", str(folder / "apt.conf"), "-q", *options]
     for name, path in directories.items():
         apt += ["-o", f"{name}={path}"]
-    _run("apt-get update", *apt, "update")
+    _run_step("apt-get update", *apt, "update")
     return apt
 
 
-def _made_of(prefix: Path) -> set[str]:
+def _read_record(prefix: Path) -> set[str]:
     """The file names of the packages in it; none of one that an earlier kb fetched."""
     record = prefix / RECORD
     return set(record.read_text("utf-8").splitlines()) if record.exists() else set()
 
 
-def _in_words(package: str) -> str:
+def _describe_package(package: str) -> str:
     name, version, *_ = f"{package.removesuffix('.deb')}_".split("_")
     return f"{name} {version.replace('%3a', ':')}".strip()
 
 
-def _unpack(packages: list[Path], prefix: Path) -> None:
+def _unpack_packages(packages: list[Path], prefix: Path) -> None:
     for package in packages:
-        _run(f"dpkg-deb of {package.name}", "dpkg-deb", "-x", str(package), str(prefix))
+        _run_step(f"dpkg-deb of {package.name}", "dpkg-deb", "-x", str(package), str(prefix))
     for name in NOT_NEEDED:
         shutil.rmtree(prefix / "usr/share" / name, ignore_errors=True)
     (prefix / RECORD).write_text("".join(f"{package.name}\n" for package in packages), "utf-8")
 
 
-def _run(step: str, *command: str) -> str:
-    """What the step says."""
+def _run_step(step: str, *command: str) -> str:
+    """Run a step of fetching. Raises StoreUnavailable when it fails or takes too long."""
     try:
-        done = subprocess.run(  # noqa: S603 - the command is ours
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=STEP_TIMEOUT,
-            check=False,
-        )
+        done = run_program(command, timeout=STEP_TIMEOUT, env=None)
     except subprocess.TimeoutExpired as error:
         raise StoreUnavailable(
             f"fetching MariaDB from Debian's {RELEASE}: {step} took more than "

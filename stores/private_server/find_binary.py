@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
 from stores.errors import UnsupportedServer
 
@@ -46,10 +48,10 @@ class ServerProgram:
 
     @property
     def series(self) -> tuple[int, ...]:
-        """Of its system tables: 11.8 of 11.8.6."""
+        """The series of its system tables: 11.8 of 11.8.6."""
         return tuple(map(int, self.version.split(".")[:2]))
 
-    def command(self, *options: str) -> list[str]:
+    def make_command(self, *options: str) -> list[str]:
         return [
             *self.launcher,
             str(self.path),
@@ -60,62 +62,66 @@ class ServerProgram:
             *options,
         ]
 
-    def client(self, *options: str) -> list[str]:
+    def make_client_command(self, *options: str) -> list[str]:
         program = self.base / "bin" / "mariadb"
         if not program.is_file():
             raise UnsupportedServer(f"no client program at {program}; install mariadb-client")
         return [*self.launcher, str(program), *options]
 
 
-def find(explicit: str | None, places: Sequence[str] = PLACES) -> ServerProgram | None:
-    """The explicit program, or else the first installed one that kb can use."""
+def find_program(explicit: str | None, places: Sequence[str] = PLACES) -> ServerProgram | None:
+    """Find the explicit program, or else the first installed one that kb can use."""
     if explicit is not None:
-        return _explicit(explicit)
-    for path in _candidates(places):
+        return _find_named(explicit)
+    for path in _find_candidates(places):
         with suppress(UnsupportedServer):
-            return inspect(path)
+            return inspect_program(path)
     return None
 
 
-def inspect(path: Path, launcher: tuple[str, ...] = ()) -> ServerProgram:
+def inspect_program(path: Path, launcher: tuple[str, ...] = ()) -> ServerProgram:
     """Ask the program for its version; UnsupportedServer says why kb cannot use it."""
     path = path.resolve()
-    version = _version([*launcher, str(path)])
+    version = _read_version([*launcher, str(path)])
     if version < MINIMUM:
         raise UnsupportedServer(
-            f"{path} is MariaDB {_dotted(version)}; kb needs {_dotted(MINIMUM)} or later, "
-            f"for the VECTOR type.\n{WAYS_OUT}"
+            f"{path} is MariaDB {join_version(version)}; kb needs "
+            f"{join_version(MINIMUM)} or later, for the VECTOR type.\n{WAYS_OUT}"
         )
-    return ServerProgram(path, _dotted(version), _share(path), launcher)
+    return ServerProgram(path, join_version(version), _find_share(path), launcher)
 
 
-def _explicit(name: str) -> ServerProgram:
+def _find_named(name: str) -> ServerProgram:
     path = shutil.which(Path(name).expanduser())
     if path is None:
         raise UnsupportedServer(f"the server program {name} is not there.\n{WAYS_OUT}")
-    return inspect(Path(path))
+    return inspect_program(Path(path))
 
 
-def _candidates(places: Sequence[str]) -> Iterator[Path]:
+def _find_candidates(places: Sequence[str]) -> Iterator[Path]:
     for folder in dict.fromkeys((*os.get_exec_path(), *places)):
         path = shutil.which("mariadbd", path=folder)
         if path is not None:
             yield Path(path)
 
 
-def _version(command: list[str]) -> tuple[int, ...]:
+def run_program(command: Sequence[str], *, timeout: float, **options: Any) -> CompletedProcess[str]:
+    """Run a program to its end, without our variables; what it says comes together, as text."""
+    return subprocess.run(  # noqa: S603 - the command is ours
+        command,
+        **{"env": ENVIRONMENT, "stdin": subprocess.DEVNULL, **options},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=timeout,
+        check=False,
+    )
+
+
+def _read_version(command: list[str]) -> tuple[int, ...]:
     try:
-        done = subprocess.run(  # noqa: S603 - a server program of this machine
-            [*command, "--no-defaults", "--version"],
-            env=ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=30,
-            check=False,
-        )
+        done = run_program([*command, "--no-defaults", "--version"], timeout=30)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnsupportedServer(f"{command[-1]} does not run: {error}.\n{WAYS_OUT}") from error
     match = re.search(r"Ver (\d+)\.(\d+)\.(\d+)-MariaDB", done.stdout)
@@ -126,7 +132,7 @@ def _version(command: list[str]) -> tuple[int, ...]:
     return tuple(int(number) for number in match.groups())
 
 
-def _share(path: Path) -> Path:
+def _find_share(path: Path) -> Path:
     share = path.parent.parent / "share"
     for folder in (share / "mariadb", share / "mysql", share):
         if (folder / "mariadb_system_tables.sql").is_file():
@@ -134,5 +140,6 @@ def _share(path: Path) -> Path:
     raise UnsupportedServer(f"{path} has no system tables below {share}.\n{WAYS_OUT}")
 
 
-def _dotted(version: tuple[int, ...]) -> str:
+def join_version(version: tuple[int, ...]) -> str:
+    """Write a version with dots."""
     return ".".join(map(str, version))

@@ -65,11 +65,11 @@ class Home:
         digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
         return Path("/tmp", f"kb-{os.geteuid()}-{digest}", usual.name)  # noqa: S108 - checked private
 
-    def prepare(self) -> None:
+    def prepare_folders(self) -> None:
         for folder in (self.path, self.temporary, self.socket.parent):
             _make_private(folder)
 
-    def password(self) -> str:
+    def read_password(self) -> str:
         parser = configparser.ConfigParser(interpolation=None)
         parser.read_string(self.credentials.read_text("utf-8"))
         return parser["client"]["password"]

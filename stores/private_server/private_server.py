@@ -11,9 +11,14 @@ from filelock import FileLock, Timeout
 
 from stores.errors import StoreError, StoreUnavailable
 from stores.private_server import server_process as run
-from stores.private_server.bootstrap import bootstrap
-from stores.private_server.fetch_packages import fetch, fetched, find_updates, renewed
-from stores.private_server.find_binary import ServerProgram, find
+from stores.private_server.bootstrap import make_data
+from stores.private_server.fetch_packages import (
+    fetch_program,
+    find_fetched,
+    find_updates,
+    renew_program,
+)
+from stores.private_server.find_binary import ServerProgram, find_program
 from stores.private_server.home import ACCOUNT, Home
 from stores.private_server.tables_upgrade import fit_tables
 
@@ -55,7 +60,7 @@ class PrivateServer:
 
     def fetch(self, say: Callable[[str], None]) -> Path:
         """Make sure that a server program is there: find it or download it."""
-        return self._program(say).path
+        return self._find_or_fetch(say).path
 
     def find_updates(self) -> list[str] | None:
         """The packages that Debian has and the fetched program was not made of.
@@ -63,7 +68,7 @@ class PrivateServer:
         None where the program is not one that kb fetched. Asks the archive. Raises
         StoreUnavailable, UnsupportedServer.
         """
-        if find(self._mariadbd) or not fetched(self._cache):
+        if find_program(self._mariadbd) or not find_fetched(self._cache):
             return None
         return find_updates(self._cache)
 
@@ -80,47 +85,47 @@ class PrivateServer:
             say("The private MariaDB is the newest of Debian's archive.")
         else:
             say(f"Debian has {', '.join(updates)}")
-            self._home.prepare()
-            with self._alone():
+            self._home.prepare_folders()
+            with self._hold_start_lock():
                 self._go_on_with_newest(say)
 
     def _go_on_with_newest(self, say: Callable[[str], None]) -> None:
         try:
-            with renewed(self._cache, say) as program:
+            with renew_program(self._cache, say) as program:
                 if run.is_alive(self._home):
-                    run.terminate(self._home, say)
+                    run.stop_server(self._home, say)
                 if self._home.data.exists():
                     self._start()
         except StoreError:
             say("The former MariaDB goes on.")
-            if self._home.data.exists() and not run.comes_up(self._home):
+            if self._home.data.exists() and not run.wait_until_up(self._home):
                 self._start()
             raise
         say(f"MariaDB {program.version} has taken its place")
 
     def ensure_running(self) -> None:
-        self._home.prepare()
-        if run.answers(self._home):
+        self._home.prepare_folders()
+        if run.is_answering(self._home):
             return
-        with self._alone():
-            if not run.comes_up(self._home):
+        with self._hold_start_lock():
+            if not run.wait_until_up(self._home):
                 self._start()
 
     def stop(self, say: Callable[[str], None] = log.info) -> bool:
         """Stop the server, by force if it must be; False when none was running."""
-        self._home.prepare()
+        self._home.prepare_folders()
         if not run.is_alive(self._home):
             return False
-        with self._alone():
-            run.terminate(self._home, say)
+        with self._hold_start_lock():
+            run.stop_server(self._home, say)
         return True
 
     def status(self) -> ServerStatus:
-        self._home.prepare()
-        program = find(self._mariadbd) or fetched(self._cache)
+        self._home.prepare_folders()
+        program = find_program(self._mariadbd) or find_fetched(self._cache)
         return ServerStatus(
             running=run.is_alive(self._home),
-            pid=run.living_pid(self._home),
+            pid=run.find_living_pid(self._home),
             version=program.version if program else None,
             binary=program.path if program else None,
             socket=self._home.socket,
@@ -129,41 +134,41 @@ class PrivateServer:
         )
 
     def url(self, database: str) -> sa.URL:
-        self._home.prepare()
+        self._home.prepare_folders()
         if not self._home.credentials.exists():
-            with self._alone():
+            with self._hold_start_lock():
                 self._ensure_credentials()
         return sa.URL.create(
             "mariadb+mariadbconnector",
             username=ACCOUNT,
-            password=self._home.password(),
+            password=self._home.read_password(),
             database=database,
             query={"unix_socket": str(self._home.socket)},
         )
 
     def shell_command(self, database: str) -> list[str]:
         """The command of an interactive SQL shell; the password stays in its file."""
-        return self._program(log.info).client(
+        return self._find_or_fetch(log.info).make_client_command(
             f"--defaults-file={self._home.credentials}",
             f"--socket={self._home.socket}",
             "--skip-ssl",
             database,
         )
 
-    def _program(self, say: Callable[[str], None]) -> ServerProgram:
-        return find(self._mariadbd) or fetch(self._cache, say)
+    def _find_or_fetch(self, say: Callable[[str], None]) -> ServerProgram:
+        return find_program(self._mariadbd) or fetch_program(self._cache, say)
 
     def _start(self) -> None:
-        program = self._program(log.info)
+        program = self._find_or_fetch(log.info)
         self._ensure_credentials()
         if not self._home.data.exists():
-            bootstrap(program, self._home)
+            make_data(program, self._home)
         fit_tables(program, self._home, self._options)
-        run.launch(program, self._home, self._options)
-        if not run.comes_up(self._home):
+        run.launch_server(program, self._home, self._options)
+        if not run.wait_until_up(self._home):
             raise StoreUnavailable(
                 f"the private MariaDB {program.version} died while starting. "
-                f"The end of its log {self._home.log}:\n{run.end_of_log(self._home.log)}"
+                f"The end of its log {self._home.log}:\n{run.read_end_of_log(self._home.log)}"
             )
 
     def _ensure_credentials(self) -> None:
@@ -171,8 +176,8 @@ class PrivateServer:
             self._home.write_credentials()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Among all processes, the only one that starts, stops or prepares this server."""
+    def _hold_start_lock(self) -> Iterator[None]:
+        """Be the only one of all processes that starts, stops or prepares this server."""
         lock = FileLock(self._home.start_lock, timeout=3 * run.DEADLINE)
         try:
             lock.acquire()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stores.errors import StoreUnavailable
-from stores.private_server.bootstrap import as_root
+from stores.private_server.bootstrap import list_root_options
 from stores.private_server.find_binary import ENVIRONMENT, ServerProgram
 from stores.private_server.home import Home
 
@@ -21,7 +21,7 @@ GRACE = 20.0
 """Seconds; a server that can stop does so in one to three, and no longer wait makes it safer."""
 
 
-def answers(home: Home) -> bool:
+def is_answering(home: Home) -> bool:
     """Whether the server greets; it opens its socket some time before it is ready."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1)
@@ -44,10 +44,11 @@ def is_alive(home: Home) -> bool:
     return False
 
 
-def launch(program: ServerProgram, home: Home, options: list[str]) -> None:
+def launch_server(program: ServerProgram, home: Home, options: list[str]) -> None:
+    """Start a server that outlives this process."""
     home.pid_file.unlink(missing_ok=True)
     home.socket.unlink(missing_ok=True)
-    command = program.command(*_options(home), *options, *as_root())
+    command = program.make_command(*_list_options(home), *options, *list_root_options())
     with home.life_lock.open("ab") as lock, home.log.open("ab") as log:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # The shell goes at once and leaves the server to init: it outlives us and is no
@@ -65,16 +66,16 @@ def launch(program: ServerProgram, home: Home, options: list[str]) -> None:
         )
 
 
-def comes_up(home: Home) -> bool:
+def wait_until_up(home: Home) -> bool:
     """Wait until a living server answers; False when it is dead."""
-    _wait(lambda: answers(home) or not is_alive(home), home, "answers on its socket")
+    _wait_until(lambda: is_answering(home) or not is_alive(home), home, "answers on its socket")
     return is_alive(home)
 
 
-def terminate(home: Home, say: Callable[[str], None]) -> None:
+def stop_server(home: Home, say: Callable[[str], None]) -> None:
     """Ask the living server to stop, and kill it when it does not; wait until it is gone."""
-    _wait(lambda: home.pid_file.exists() or not is_alive(home), home, "writes its pid")
-    pid = living_pid(home)
+    _wait_until(lambda: home.pid_file.exists() or not is_alive(home), home, "writes its pid")
+    pid = find_living_pid(home)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
         _kill_if_it_stays(home, pid, say)
@@ -83,7 +84,7 @@ def terminate(home: Home, say: Callable[[str], None]) -> None:
             f"the private MariaDB in {home.path} was started where this process cannot reach it, "
             "such as another container; stop it there"
         )
-    _wait(lambda: not is_alive(home), home, "stops")
+    _wait_until(lambda: not is_alive(home), home, "stops")
 
 
 def _kill_if_it_stays(home: Home, pid: int, say: Callable[[str], None]) -> None:
@@ -101,18 +102,18 @@ def _kill_if_it_stays(home: Home, pid: int, say: Callable[[str], None]) -> None:
         time.sleep(0.02)
 
 
-def living_pid(home: Home) -> int | None:
-    """The pid of the living server, if it is a process that we can see."""
+def find_living_pid(home: Home) -> int | None:
+    """Find the pid of the living server, if it is a process that we can see."""
     if not is_alive(home):
         return None
     try:
         pid = home.pid_file.read_text("utf-8").strip()
     except FileNotFoundError:  # it has just begun, or is just ending
         return None
-    return int(pid) if f"--datadir={home.data}" in _command_line(pid) else None
+    return int(pid) if f"--datadir={home.data}" in _read_command_line(pid) else None
 
 
-def _command_line(pid: str) -> str:
+def _read_command_line(pid: str) -> str:
     if Path("/proc/self/cmdline").exists():
         path = Path("/proc", pid, "cmdline")
         return path.read_text("utf-8", "replace") if path.exists() else ""
@@ -120,7 +121,7 @@ def _command_line(pid: str) -> str:
     return subprocess.run(ps, capture_output=True, text=True, check=False).stdout  # noqa: S603 - a pid
 
 
-def end_of_log(log: Path, lines: int = 15) -> str:
+def read_end_of_log(log: Path, lines: int = 15) -> str:
     if not log.exists():
         return "(empty)"
     with log.open("rb") as file:
@@ -129,18 +130,18 @@ def end_of_log(log: Path, lines: int = 15) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def _wait(reached: Callable[[], bool], home: Home, what: str) -> None:
+def _wait_until(reached: Callable[[], bool], home: Home, what: str) -> None:
     end = time.monotonic() + DEADLINE
     while not reached():
         if time.monotonic() > end:
             raise StoreUnavailable(
                 f"after {DEADLINE:.0f} s the private MariaDB in {home.path} neither {what} nor "
-                f"dies. The end of its log {home.log}:\n{end_of_log(home.log)}"
+                f"dies. The end of its log {home.log}:\n{read_end_of_log(home.log)}"
             )
         time.sleep(0.02)
 
 
-def _options(home: Home) -> list[str]:
+def _list_options(home: Home) -> list[str]:
     return [
         f"--datadir={home.data}",
         f"--socket={home.socket}",

@@ -1,13 +1,12 @@
 """The system tables of data that an earlier series of MariaDB made, by MariaDB's own tool."""
 
 import shlex
-import subprocess
 import tempfile
 from pathlib import Path
 
 from stores.errors import StoreUnavailable, UnsupportedServer
 from stores.private_server import server_process as run
-from stores.private_server.find_binary import ENVIRONMENT, ServerProgram
+from stores.private_server.find_binary import ServerProgram, join_version, run_program
 from stores.private_server.home import Home
 
 TOOL = "mariadb-upgrade"
@@ -20,60 +19,43 @@ def fit_tables(program: ServerProgram, home: Home, options: list[str]) -> None:
 
     Raises StoreUnavailable, UnsupportedServer.
     """
-    series = _series(home) or program.series
+    series = _read_series(home) or program.series
     if series > program.series:
         raise UnsupportedServer(
-            f"the data in {home.data} are of MariaDB {_dotted(series)}, and {program.path} is "
+            f"the data in {home.data} are of MariaDB {join_version(series)}, and {program.path} is "
             f"{program.version}, which cannot go back; name a newer server by KB_MARIADBD"
         )
     if series < program.series:
-        _upgrade(program, home, options)
+        _upgrade_tables(program, home, options)
     home.tables_version.write_text(f"{program.version}-MariaDB", "utf-8")
 
 
-def _series(home: Home) -> tuple[int, ...] | None:
-    """None for data that kb made before it kept note."""
+def _read_series(home: Home) -> tuple[int, ...] | None:
+    """Read the series of the data; None for what kb made before it kept note."""
     if not home.tables_version.exists():
         return None
     return tuple(map(int, home.tables_version.read_text("utf-8").split(".")[:2]))
 
 
-def _dotted(series: tuple[int, ...]) -> str:
-    return ".".join(map(str, series))
-
-
-def _upgrade(program: ServerProgram, home: Home, options: list[str]) -> None:
-    """No account may do this, so for its time the server asks for none, on its private socket."""
-    run.launch(program, home, [*options, "--skip-grant-tables"])
-    if not run.comes_up(home):
+def _upgrade_tables(program: ServerProgram, home: Home, options: list[str]) -> None:
+    """Upgrade with a server that asks for no account, on its private socket: none may do this."""
+    run.launch_server(program, home, [*options, "--skip-grant-tables"])
+    if not run.wait_until_up(home):
         raise StoreUnavailable(
             f"MariaDB {program.version} died on data of an earlier series. "
-            f"The end of its log {home.log}:\n{run.end_of_log(home.log)}"
+            f"The end of its log {home.log}:\n{run.read_end_of_log(home.log)}"
         )
     try:
         _run_tool(program, home)
     finally:
-        run.terminate(home, lambda _: None)
+        run.stop_server(home, lambda _: None)
 
 
 def _run_tool(program: ServerProgram, home: Home) -> None:
     with tempfile.TemporaryDirectory(dir=home.temporary) as folder:
-        done = subprocess.run(  # noqa: S603 - the command is ours
-            [
-                *_command(program, Path(folder)),
-                "--no-defaults",
-                f"--socket={home.socket}",
-                "--skip-ssl",
-            ],
-            env=ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=SECONDS,
-            check=False,
-        )
+        command = _make_command(program, Path(folder))
+        options = ["--no-defaults", f"--socket={home.socket}", "--skip-ssl"]
+        done = run_program([*command, *options], timeout=SECONDS)
     if done.returncode:
         raise StoreUnavailable(
             f"{TOOL} of MariaDB {program.version} ended with status {done.returncode} on the data "
@@ -81,7 +63,7 @@ def _run_tool(program: ServerProgram, home: Home) -> None:
         )
 
 
-def _command(program: ServerProgram, folder: Path) -> list[str]:
+def _make_command(program: ServerProgram, folder: Path) -> list[str]:
     """The tool calls others that lie beside it, by the name that it was called by.
 
     Those of a program with its own loader would not run so; scripts beside it start them.

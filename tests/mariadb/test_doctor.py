@@ -161,7 +161,7 @@ def test_a_configuration_that_cannot_be_used_is_the_only_check(tmp_path):
 
 def test_before_the_set_up_the_doctor_sends_there(tmp_path, monkeypatch):
     monkeypatch.setenv("KB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("stores.private_server.private_server.find", lambda _: None)
+    monkeypatch.setattr("stores.private_server.private_server.find_program", lambda _: None)
     found = checks(tmp_path, {})
     assert found["Private MariaDB"].state == "fail"
     assert found["Embedding"].state == "fail"

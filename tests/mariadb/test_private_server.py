@@ -21,8 +21,8 @@ from stores.connection import make_engine
 from stores.errors import StoreUnavailable, UnsupportedServer
 from stores.private_server import PrivateServer
 from stores.private_server import server_process as run
-from stores.private_server.find_binary import find
-from stores.private_server.server_process import launch
+from stores.private_server.find_binary import find_program
+from stores.private_server.server_process import launch_server
 
 fetch = import_module("stores.private_server.fetch_packages")  # the module, not its function
 START = """\
@@ -161,7 +161,7 @@ def test_a_start_that_is_killed_while_it_makes_the_data_directory_is_begun_anew(
 def test_a_server_whose_starter_has_died_is_waited_for_and_not_started_twice(own, home):
     own.ensure_running()
     own.stop()
-    launch(own._program(print), own._home, own._options)
+    launch_server(own._find_or_fetch(print), own._home, own._options)
     assert not own.status().socket.exists()
     private(home).ensure_running()
     assert starts(own) == 2
@@ -301,7 +301,7 @@ def test_a_server_that_a_statement_holds_is_killed_with_all_that_was_committed(o
 @pytest.fixture
 def fetched(home, monkeypatch) -> PrivateServer:
     """A running server with data, of a fetched program of its own, and an archive with others."""
-    if find(MARIADBD):
+    if find_program(MARIADBD):
         pytest.skip("this machine's MariaDB was not fetched by kb")
     shutil.copytree(CACHE / "mariadb", home / "cache" / "mariadb", symlinks=True)
     server = PrivateServer(home, home / "cache", buffer_pool_mb=64)
@@ -310,8 +310,10 @@ def fetched(home, monkeypatch) -> PrivateServer:
         connection.exec_driver_sql("CREATE DATABASE kept")
         connection.exec_driver_sql("CREATE TABLE kept.word AS SELECT 'survivor' AS word")
     engine.dispose()
-    monkeypatch.setattr(fetch, "_sources", lambda apt: "")
-    monkeypatch.setattr(fetch, "_offered", lambda folder, sources: {"server_1%3a11.8.99_all.deb"})
+    monkeypatch.setattr(fetch, "_read_sources", lambda apt: "")
+    monkeypatch.setattr(
+        fetch, "_list_offered", lambda folder, sources: {"server_1%3a11.8.99_all.deb"}
+    )
     return server
 
 
@@ -338,8 +340,8 @@ def kept(server: PrivateServer) -> list:
 
 
 def test_a_newer_program_goes_on_with_the_same_data(fetched, home, monkeypatch):
-    monkeypatch.setattr(fetch, "_download", lambda folder, sources: [])
-    monkeypatch.setattr(fetch, "_unpack", copy_fetched)
+    monkeypatch.setattr(fetch, "_download_packages", lambda folder, sources: [])
+    monkeypatch.setattr(fetch, "_unpack_packages", copy_fetched)
     assert fetched.find_updates() == ["server 1:11.8.99"]
     (home / "cache" / "mariadb" / "of-the-former").touch()
     former, said = fetched.status().pid, []
@@ -355,8 +357,8 @@ def test_a_newer_program_goes_on_with_the_same_data(fetched, home, monkeypatch):
 def test_a_newer_program_that_does_not_start_leaves_the_former_one_at_work(
     fetched, home, monkeypatch
 ):
-    monkeypatch.setattr(fetch, "_download", lambda folder, sources: [])
-    monkeypatch.setattr(fetch, "_unpack", copy_broken)
+    monkeypatch.setattr(fetch, "_download_packages", lambda folder, sources: [])
+    monkeypatch.setattr(fetch, "_unpack_packages", copy_broken)
     version, said = fetched.status().version, []
     with pytest.raises(StoreUnavailable, match=r"11\.8\.99 died while starting"):
         fetched.upgrade(said.append)
@@ -370,7 +372,7 @@ def test_a_newer_program_that_cannot_be_fetched_stops_nothing(fetched, monkeypat
     def fail(folder: Path, sources: str) -> list[Path]:
         raise StoreUnavailable("the mirror is gone")
 
-    monkeypatch.setattr(fetch, "_download", fail)
+    monkeypatch.setattr(fetch, "_download_packages", fail)
     pid = fetched.status().pid
     with pytest.raises(StoreUnavailable, match="the mirror is gone"):
         fetched.upgrade(print)
@@ -445,7 +447,7 @@ def test_a_short_socket_folder_that_is_not_ours_is_refused(home):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_an_ordinary_user_runs_a_server_of_its_own(home):
-    if private(home)._program(print).launcher:
+    if private(home)._find_or_fetch(print).launcher:
         shutil.copytree(CACHE / "mariadb", home / "cache" / "mariadb", symlinks=True)
     home.chmod(0o755)
     theirs = home / "theirs"

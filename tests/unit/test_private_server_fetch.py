@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 from stores.errors import KBError, StoreUnavailable, UnsupportedServer
-from stores.private_server.fetch_packages import fetch, fetched, find_updates, renewed
+from stores.private_server.fetch_packages import (
+    fetch_program,
+    find_fetched,
+    find_updates,
+    renew_program,
+)
 
 SOURCES = "deb http://mirror.example/debian bookworm main\n"
 APT_GET = """\
@@ -33,8 +38,8 @@ for file in {machine}/*.deb; do echo "'file:$file' ${{file##*/}} 1 MD5Sum:0"; do
 FETCH = """\
 import sys
 from pathlib import Path
-from stores.private_server.fetch_packages import fetch
-print(fetch(Path(sys.argv[1]), print, Path(sys.argv[2])).version)
+from stores.private_server.fetch_packages import fetch_program
+print(fetch_program(Path(sys.argv[1]), print, Path(sys.argv[2])).version)
 """
 
 pytestmark = pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="dpkg-deb is of Debian")
@@ -87,7 +92,7 @@ def names(cache: Path) -> list[str]:
 
 def test_a_fetched_server_runs_by_its_own_loader_and_leaves_no_packages(machine, tmp_path):
     said = []
-    program = fetch(tmp_path / "cache", said.append, machine)
+    program = fetch_program(tmp_path / "cache", said.append, machine)
     prefix = tmp_path / "cache" / "mariadb"
     assert program.version == "11.8.6"
     assert program.launcher[0] == str(prefix / "usr/lib/any/ld-linux-any.so.2")
@@ -98,7 +103,7 @@ def test_a_fetched_server_runs_by_its_own_loader_and_leaves_no_packages(machine,
 
 def test_a_second_fetch_uses_the_first(machine, tmp_path):
     for _ in range(2):
-        fetch(tmp_path / "cache", print, machine)
+        fetch_program(tmp_path / "cache", print, machine)
     assert (machine / "steps").read_text().split() == ["update", "install"]
 
 
@@ -106,7 +111,7 @@ def test_a_second_fetch_uses_the_first(machine, tmp_path):
 def test_a_failed_step_is_named_with_its_output_and_the_ways_out(machine, tmp_path, step):
     (machine / f"broken-{step}").touch()
     with pytest.raises(StoreUnavailable) as failure:
-        fetch(tmp_path / "cache", print, machine)
+        fetch_program(tmp_path / "cache", print, machine)
     message = str(failure.value)
     assert f"E: the mirror is out of {step}" in message
     assert "status 100" in message
@@ -118,15 +123,15 @@ def test_a_damaged_package_is_named(machine, tmp_path):
     (package,) = machine.glob("*.deb")
     package.write_text("cut off")
     with pytest.raises(StoreUnavailable, match=r"dpkg-deb of server_1%3a11\.8\.6_all\.deb"):
-        fetch(tmp_path / "cache", print, machine)
-    assert fetched(tmp_path / "cache") is None
+        fetch_program(tmp_path / "cache", print, machine)
+    assert find_fetched(tmp_path / "cache") is None
 
 
 def test_an_archive_whose_server_is_too_old_is_refused(machine, tmp_path):
     build_package(machine, "10.11.6")
     with pytest.raises(UnsupportedServer, match=r"10\.11\.6"):
-        fetch(tmp_path / "cache", print, machine)
-    assert fetched(tmp_path / "cache") is None
+        fetch_program(tmp_path / "cache", print, machine)
+    assert find_fetched(tmp_path / "cache") is None
 
 
 def test_of_two_fetches_at_once_one_downloads_and_the_other_waits_for_it(machine, tmp_path):
@@ -149,10 +154,10 @@ def test_a_fetch_that_is_killed_leaves_nothing_half_and_the_next_one_works(machi
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert fetched(cache) is None
+    assert find_fetched(cache) is None
     assert [name for name in names(cache) if name.startswith("mariadb.new-")]
     (machine / "hold").unlink()
-    assert fetch(cache, print, machine).version == "11.8.6"
+    assert fetch_program(cache, print, machine).version == "11.8.6"
     assert names(cache) == ["mariadb", "mariadb.lock"]
 
 
@@ -166,7 +171,7 @@ def until(reached) -> None:
 def test_without_apt_the_ways_out_are_shown(machine, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UnsupportedServer, match="on Debian only") as refusal:
-        fetch(tmp_path / "cache", print, machine)
+        fetch_program(tmp_path / "cache", print, machine)
     assert "KB_MARIADBD" in str(refusal.value)
     assert not (tmp_path / "cache").exists()
 
@@ -174,13 +179,13 @@ def test_without_apt_the_ways_out_are_shown(machine, tmp_path, monkeypatch):
 def test_without_a_debian_archive_ubuntu_is_told_what_it_carries(machine, tmp_path):
     (machine / "sources.list").write_text("deb http://mirror.example/ubuntu noble main universe\n")
     with pytest.raises(UnsupportedServer, match=r"25\.10"):
-        fetch(tmp_path / "cache", print, machine)
+        fetch_program(tmp_path / "cache", print, machine)
 
 
 def test_a_cache_that_cannot_be_written_is_named(machine, tmp_path):
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(KBError, match="cache"):
-        fetch(tmp_path / "cache", print, machine)
+        fetch_program(tmp_path / "cache", print, machine)
 
 
 # --- a newer one ----------------------------------------------------------------------------
@@ -189,7 +194,7 @@ def test_a_cache_that_cannot_be_written_is_named(machine, tmp_path):
 @pytest.fixture
 def cache(machine, tmp_path) -> Path:
     """What was fetched before Debian had a newer package."""
-    fetch(tmp_path / "cache", print, machine)
+    fetch_program(tmp_path / "cache", print, machine)
     return tmp_path / "cache"
 
 
@@ -200,7 +205,7 @@ def test_what_is_the_newest_has_no_updates(machine, cache):
 def test_a_newer_package_is_named_and_not_fetched(machine, cache):
     build_package(machine, "11.8.8")
     assert find_updates(cache, machine) == ["server 1:11.8.8"]
-    assert fetched(cache).version == "11.8.6"
+    assert find_fetched(cache).version == "11.8.6"
 
 
 def test_what_an_earlier_kb_fetched_has_updates(machine, cache):
@@ -216,32 +221,32 @@ def test_without_an_archive_to_ask_it_is_said(machine, cache):
 
 def test_a_newer_program_takes_the_place_of_the_fetched_one(machine, cache):
     build_package(machine, "11.8.8")
-    with renewed(cache, print, machine) as program:
+    with renew_program(cache, print, machine) as program:
         assert program.version == "11.8.8"
         assert (cache / "mariadb.former").exists()
-    assert fetched(cache).version == "11.8.8"
+    assert find_fetched(cache).version == "11.8.8"
     assert names(cache) == ["mariadb", "mariadb.lock"]
     assert find_updates(cache, machine) == []
 
 
 def test_a_newer_program_that_does_not_work_gives_its_place_back(machine, cache):
     build_package(machine, "11.8.8")
-    with pytest.raises(StoreUnavailable), renewed(cache, print, machine):
+    with pytest.raises(StoreUnavailable), renew_program(cache, print, machine):
         raise StoreUnavailable("it died while starting")
-    assert fetched(cache).version == "11.8.6"
+    assert find_fetched(cache).version == "11.8.6"
     assert names(cache) == ["mariadb", "mariadb.lock"]
 
 
 def test_a_program_that_cannot_be_fetched_leaves_the_former_one(machine, cache):
     (machine / "broken-install").touch()
-    with pytest.raises(StoreUnavailable), renewed(cache, print, machine):
+    with pytest.raises(StoreUnavailable), renew_program(cache, print, machine):
         pytest.fail("it was not fetched")
-    assert fetched(cache).version == "11.8.6"
+    assert find_fetched(cache).version == "11.8.6"
 
 
 def test_a_renewal_that_was_killed_between_both_programs_leaves_the_former_one(machine, cache):
     (cache / "mariadb").rename(cache / "mariadb.former")
     steps = (machine / "steps").read_text()
-    assert fetch(cache, print, machine).version == "11.8.6"
+    assert fetch_program(cache, print, machine).version == "11.8.6"
     assert names(cache) == ["mariadb", "mariadb.lock"]
     assert (machine / "steps").read_text() == steps
