@@ -4,23 +4,23 @@ CREATE USER IF NOT EXISTS {account} IDENTIFIED VIA mysql_native_password USING '
   WITH MAX_STATEMENT_TIME 60
 
 -- heal_account --
--- One that was there has the password and the limits that it was made with, whoever changed them.
+-- Give an account that was there the password and the limits of a new one, whoever changed them.
 ALTER USER {account} IDENTIFIED VIA mysql_native_password USING '{digest}'
   WITH MAX_STATEMENT_TIME 60
 
 -- allow_reading --
--- One table, never a whole database: that would show views and later tables too.
+-- Let the account read one table, never a whole database: that would show views and later tables.
 GRANT SELECT ON {table} TO {account}
 
 -- grants --
--- What the account of this session may do.
+-- Show what the account of this session may do.
 SHOW GRANTS
 
 -- visible_tables --
--- Whatever the account sees by any grant, to itself, to PUBLIC or to a role.
+-- List the tables that the account sees by any grant, to itself, to PUBLIC or to a role.
 SELECT table_schema AS database_name, table_name FROM information_schema.tables
 WHERE table_schema NOT IN ('information_schema', 'performance_schema')
 
 -- tables_of --
--- The tables and views of one database.
+-- List the tables and views of one database.
 SELECT table_name FROM information_schema.tables WHERE table_schema = :database

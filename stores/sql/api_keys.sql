@@ -8,19 +8,19 @@ VALUES
    :tokens_per_day, :expires_at)
 
 -- all --
--- All keys, the revoked ones too.
+-- List all keys, the revoked ones too.
 SELECT id, name, scope, collections, only_from, verifies, requests_per_minute, tokens_per_day,
   created_at, revoked_at, expires_at, expires_at <= UTC_TIMESTAMP(6) AS is_expired
 FROM kb_api_key ORDER BY created_at, id
 
 -- presented --
--- The key of an id that was presented, with its digest.
+-- Find the key of an id that somebody presents, with the digest that its secret must have.
 SELECT id, name, scope, collections, only_from, verifies, requests_per_minute, tokens_per_day,
   created_at, revoked_at, expires_at, expires_at <= UTC_TIMESTAMP(6) AS is_expired, digest
 FROM kb_api_key WHERE id = :id
 
 -- digests --
--- Of all keys that are in use.
+-- List the digests of all keys that are in use.
 SELECT digest FROM kb_api_key
 WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > UTC_TIMESTAMP(6))
 
@@ -29,5 +29,5 @@ WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > UTC_TIMESTAMP(6
 SELECT EXISTS (SELECT 1 FROM kb_api_key) AS known
 
 -- revoke --
--- A key is of no use any more.
+-- Revoke a key; it stays, so that its name is not given again.
 UPDATE kb_api_key SET revoked_at = UTC_TIMESTAMP(6) WHERE name = :name AND revoked_at IS NULL

@@ -29,7 +29,7 @@ ALTER TABLE {table}
 CREATE TABLE IF NOT EXISTS {words_lock} (id TINYINT UNSIGNED NOT NULL PRIMARY KEY) ENGINE=InnoDB
 
 -- add_words_lock --
--- That row.
+-- Write the one row that searches and commits wait for.
 INSERT IGNORE INTO {words_lock} (id) VALUES (1)
 
 -- commit_words --
@@ -63,10 +63,6 @@ WHERE table_schema = DATABASE() AND table_name = :table
 -- How the table was created; the distance of its vector index stands nowhere else.
 SHOW CREATE TABLE {table}
 
--- drop --
--- Forget the table.
-DROP TABLE IF EXISTS {table}
-
 -- put --
 -- Write a chunk; one with the same id is replaced.
 INSERT INTO {table} (chunk_id, document_id, text, metadata, node, embedding)
@@ -75,7 +71,7 @@ ON DUPLICATE KEY UPDATE document_id = VALUES(document_id), text = VALUES(text),
   metadata = VALUES(metadata), node = VALUES(node), embedding = VALUES(embedding)
 
 -- put_with_block --
--- The same, with the block of its postings.
+-- Write a chunk as `put` does, with the block that its postings are written to.
 INSERT INTO {table} (chunk_id, document_id, text, metadata, node, embedding, block)
 VALUES (:chunk_id, :document_id, :text, :metadata, :node, :embedding, :block)
 ON DUPLICATE KEY UPDATE document_id = VALUES(document_id), text = VALUES(text),
@@ -91,7 +87,7 @@ DELETE FROM {table} WHERE {where}
 LOCK TABLES {table} WRITE, {postings} WRITE
 
 -- unlock --
--- Let others write again.
+-- Let others write to chunks and postings again.
 UNLOCK TABLES
 
 -- clear --
@@ -114,26 +110,28 @@ SELECT GROUP_CONCAT(CHAR(seq | 0x80000000 USING binary) SEPARATOR '') AS matchin
 FROM {table} WHERE {where}
 
 -- content --
--- Chunks by their keys.
+-- Read the text and metadata of chunks by their keys.
 SELECT seq, text, metadata, node
 FROM JSON_TABLE(:keys, '$[*]' COLUMNS (seq INT UNSIGNED PATH '$')) AS chosen
 JOIN {table} USING (seq)
 
 -- nearest --
--- The chunks closest to a vector. ORDER BY distance with LIMIT, and nothing else, uses the vector index.
+-- Find the chunks closest to a vector. ORDER BY distance with LIMIT, and nothing else, uses the
+-- vector index.
 SET STATEMENT mhnsw_ef_search = {ef_search} FOR
 SELECT seq, {columns}{distance}(embedding, :vector) AS distance
 FROM {table} WHERE {where} ORDER BY distance LIMIT :limit
 
 -- nearest_exactly --
--- The same without the vector index; text is joined after sorting.
+-- Find the chunks closest to a vector by comparing all that match, without the vector index; the
+-- text is joined after sorting.
 SELECT seq, {columns}distance FROM (
   SELECT seq, {distance}(embedding, :vector) AS distance FROM {table} IGNORE INDEX (nearest)
   WHERE {where} ORDER BY distance LIMIT :limit
 ) AS closest JOIN {table} USING (seq) ORDER BY distance, seq
 
 -- distances --
--- The distances of chunks that another ranking found.
+-- Measure how far the chunks that another ranking found are from a vector.
 SELECT seq, {distance}(embedding, :vector) AS distance
 FROM JSON_TABLE(:keys, '$[*]' COLUMNS (seq INT UNSIGNED PATH '$')) AS chosen
 JOIN {table} USING (seq)

@@ -1,35 +1,35 @@
 -- list --
--- Files by their names, those that match.
+-- List the files that match, by their names.
 SELECT id, root, path, status, reason, size, modified_at, media_type, title, language, chunks,
   indexed_at, checked_at
 FROM kb_document WHERE {where} ORDER BY root, path LIMIT :limit OFFSET :offset
 
 -- count --
--- How many match.
+-- Count the files that match.
 SELECT COUNT(*) FROM kb_document WHERE {where}
 
 -- by_status --
--- The condition on the status.
+-- Require a status.
 status = :status
 
 -- by_roots --
--- The condition on the indexed directory.
+-- Require one of these indexed directories.
 root IN :roots
 
 -- by_words --
--- The condition on a part of the name or the title, whatever its accents and capitals.
+-- Require a part of the name or the title, whatever its accents and capitals.
 CONCAT_WS(' ', path, title) COLLATE utf8mb4_uca1400_ai_ci LIKE :pattern
 
 -- by_path --
--- The condition on one file.
+-- Require one file by its directory and its path.
 root = :root AND path = :path
 
 -- everything --
--- No condition.
+-- Require nothing: the condition where no other is given.
 TRUE
 
 -- values --
--- What documents hold under a key of their metadata, by their first chunks.
+-- Count what documents hold under a key of their metadata; it is read from the first chunk of each.
 SELECT JSON_EXTRACT(chunk.metadata, :key) AS value, COUNT(*) AS documents
 FROM kb_document AS document JOIN {table} AS chunk
   ON chunk.chunk_id = CONVERT(CONCAT(document.id, '\:00000') USING utf8mb4) COLLATE utf8mb4_nopad_bin

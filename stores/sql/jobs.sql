@@ -1,12 +1,12 @@
 -- waiting --
--- A job that nobody has begun and that does the same.
+-- Find a job that nobody has begun and that does the same as a new one would.
 SELECT id FROM kb_job
 WHERE status = 'queued' AND path = :path AND root <=> :root AND prune = :prune
   AND only_files <=> :only_files AND retry = :retry AND asked_by <=> :asked_by
 LIMIT 1
 
 -- add --
--- A new job.
+-- Add a job to the queue.
 INSERT INTO kb_job (id, path, root, only_files, prune, retry, asked_by)
 VALUES (:id, :path, :root, :only_files, :prune, :retry, :asked_by)
 
@@ -24,40 +24,40 @@ ORDER BY (SELECT MAX(begun.started_at) FROM kb_job begun WHERE begun.asked_by <=
 LIMIT 1
 
 -- take --
--- It is ours now, unless somebody else was quicker.
+-- Take a job over, unless somebody else was quicker: then no row changes.
 UPDATE kb_job SET status = 'running', owner = :owner, started_at = UTC_TIMESTAMP(6),
   beat_at = UTC_TIMESTAMP(6)
 WHERE id = :id AND (status = 'queued'
   OR (status = 'running' AND beat_at < UTC_TIMESTAMP(6) - INTERVAL :seconds SECOND))
 
 -- beat --
--- How far it is; no row changes when somebody else has taken it.
+-- Note how far a job is, and that its process lives; no row changes when somebody else has taken it.
 UPDATE kb_job SET files = :files, total = :total, chunks = :chunks, beat_at = UTC_TIMESTAMP(6)
 WHERE id = :id AND owner = :owner AND status = 'running'
 
 -- end --
--- What came of it.
+-- Write what came of a job.
 UPDATE kb_job SET status = :status, report = :report, error = :error, owner = NULL,
   ended_at = UTC_TIMESTAMP(6)
 WHERE id = :id AND owner = :owner
 
 -- give_back --
--- Another process is to do it, or this one when it is back.
+-- Put a job back into the queue, for another process or for this one when it is back.
 UPDATE kb_job SET status = 'queued', owner = NULL, started_at = NULL
 WHERE id = :id AND owner = :owner
 
 -- jobs --
--- One job, or the last ones, the newest first.
+-- Read one job, or the last ones, the newest first.
 SELECT id, path, root, only_files, prune, retry, asked_by, status, files, total, chunks, report,
   error, created_at AS created, started_at AS started, ended_at AS ended
 FROM kb_job WHERE :id IS NULL OR id = :id ORDER BY number DESC LIMIT :limit
 
 -- forget --
--- Jobs that are long over.
+-- Delete jobs that have been over for a month.
 DELETE FROM kb_job WHERE ended_at < UTC_TIMESTAMP(6) - INTERVAL 30 DAY
 
 -- unreadable --
--- How many files of somebody's last day could not be read.
+-- Count the files of somebody's uploads and retries of the last day that could not be read.
 SELECT COALESCE(SUM(JSON_LENGTH(report, '$.failed')), 0) FROM kb_job
 WHERE asked_by = :asked_by AND (only_files IS NOT NULL OR retry)
   AND ended_at > UTC_TIMESTAMP(6) - INTERVAL 1 DAY

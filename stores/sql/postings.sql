@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS {postings} (
 ALTER TABLE {chunks} ADD COLUMN IF NOT EXISTS block BIGINT UNSIGNED NULL AFTER embedding
 
 -- is_empty --
--- Whether nothing was written yet.
+-- Say whether no posting was written yet.
 SELECT NOT EXISTS (SELECT 1 FROM {postings})
 
 -- forget_blocks --
@@ -30,11 +30,11 @@ WHERE seq > :after ORDER BY seq LIMIT :limit
 LOCK IN SHARE MODE
 
 -- keys --
--- The keys of chunks that were just written.
+-- Read the keys of chunks that were just written.
 SELECT chunk_id, seq FROM {chunks} WHERE chunk_id IN :ids FOR UPDATE
 
 -- insert --
--- Postings, each row as [term, block, hexadecimal].
+-- Write postings, each row given as [term, block, hexadecimal].
 INSERT INTO {postings} (term, block, postings)
 SELECT term, block, UNHEX(postings) FROM JSON_TABLE(:postings, '$[*]' COLUMNS (
   term INT UNSIGNED PATH '$[0]', block BIGINT UNSIGNED PATH '$[1]',
@@ -43,8 +43,8 @@ SELECT term, block, UNHEX(postings) FROM JSON_TABLE(:postings, '$[*]' COLUMNS (
 ON DUPLICATE KEY UPDATE postings = VALUES(postings)
 
 -- remaining --
--- Chunks that stay while others of their block, and so of their document, go. A read that locks nothing would date the whole
--- transaction, and any other writer's commit since would undo it.
+-- Read the chunks that stay while others of their block, and so of their document, go. A read that
+-- locks nothing would date the whole transaction, and any other writer's commit since would undo it.
 SELECT seq, block, text, metadata FROM {chunks}
 WHERE (document_id, block) IN (
   SELECT document_id, block FROM {chunks} WHERE {where} FOR UPDATE
@@ -52,7 +52,7 @@ WHERE (document_id, block) IN (
 FOR UPDATE
 
 -- remove --
--- The postings of all blocks of which chunks go.
+-- Delete the postings of all blocks of which chunks go.
 DELETE {postings} FROM {postings} JOIN (
   SELECT DISTINCT COALESCE(block, seq) AS block FROM {chunks} WHERE {where}
 ) AS gone USING (block)

@@ -27,40 +27,40 @@ INSERT IGNORE INTO kb_collection (name, chunk_table, embedding_model, dimension)
 VALUES (:name, :chunk_table, :embedding_model, :dimension)
 
 -- root_path --
--- Where a root was last seen.
+-- Find where a root was last seen.
 SELECT path FROM kb_root WHERE name = :name
 
 -- set_root --
--- A root is here now.
+-- Note where a root was seen just now.
 INSERT INTO kb_root (name, path) VALUES (:name, :path)
 ON DUPLICATE KEY UPDATE path = VALUES(path), indexed_at = UTC_TIMESTAMP(6)
 
 -- roots --
--- All roots, with what is in them.
+-- List all roots with the number of documents in each.
 SELECT kb_root.name, kb_root.path, kb_root.indexed_at, COUNT(kb_document.id) AS documents
 FROM kb_root LEFT JOIN kb_document ON kb_document.root = kb_root.name AND kb_document.chunks > 0
 GROUP BY kb_root.name, kb_root.path, kb_root.indexed_at ORDER BY kb_root.name
 
 -- can_be_held --
--- Whether there is a row to hold while a root is indexed.
+-- Say whether there is a row to lock while a root is indexed.
 SELECT COUNT(*) FROM kb_indexing WHERE root = :root
 
 -- add_indexing --
--- The row to hold while a root is indexed.
+-- Write the row that is locked while a root is indexed.
 INSERT IGNORE INTO kb_indexing (root) VALUES (:root)
 
 -- hold_indexing --
--- Hold it; NOWAIT so that a waiting run can say that it waits.
+-- Lock the row of a root that is indexed; NOWAIT, so that a waiting run can say that it waits.
 SELECT root FROM kb_indexing WHERE root = :root FOR UPDATE NOWAIT
 
 -- documents --
--- What is known of the files of a root, and how many of their chunks are really there.
+-- Read what is known of the files of a root, and count their chunks that are really there.
 SELECT id, path, status, reason, content_hash, failed_hash, chunks,
   (SELECT COUNT(*) FROM {table} AS chunk WHERE chunk.document_id = kb_document.id) AS stored
 FROM kb_document WHERE root = :root
 
 -- put_document --
--- A file is indexed as it is now.
+-- Note that a file is indexed as it is now.
 INSERT INTO kb_document (id, root, path, status, reason, content_hash, size, modified_at,
   media_type, title, language, chunks, indexed_at, checked_at)
 VALUES (:id, :root, :path, 'indexed', NULL, :content_hash, :size, :modified_at,
@@ -71,38 +71,38 @@ ON DUPLICATE KEY UPDATE status = 'indexed', reason = NULL, failed_hash = NULL, c
   indexed_at = VALUES(indexed_at), checked_at = VALUES(checked_at)
 
 -- fail_document --
--- A file cannot be read; what was last indexed of it stays.
+-- Note that a file cannot be read; what was last indexed of it stays.
 INSERT INTO kb_document (id, root, path, status, reason, failed_hash, checked_at)
 VALUES (:id, :root, :path, 'failed', :reason, :failed_hash, UTC_TIMESTAMP(6))
 ON DUPLICATE KEY UPDATE status = 'failed', reason = VALUES(reason),
   failed_hash = VALUES(failed_hash), checked_at = VALUES(checked_at)
 
 -- remove_document --
--- A file is gone.
+-- Delete what is known of a file that is gone.
 DELETE FROM kb_document WHERE id = :id
 
 -- forget_upload --
--- Whoever has uploaded it may keep another in its place.
+-- Delete the note of who uploaded a file: who did may keep another in its place.
 DELETE FROM kb_upload WHERE id = :id
 
 -- totals --
--- What is in the knowledge base.
+-- Count the documents and chunks of the knowledge base.
 SELECT COALESCE(SUM(chunks > 0), 0) AS documents, COALESCE(SUM(chunks), 0) AS chunks
 FROM kb_document
 
 -- languages --
--- The part of the documents that is in each language.
+-- Measure which part of the documents is in each language.
 SELECT language, COUNT(*) / SUM(COUNT(*)) OVER () AS share
 FROM kb_document
 WHERE chunks > 0
 GROUP BY language
 
 -- failures --
--- Files that could not be read, with the reason.
+-- List the files that could not be read, each with its reason.
 SELECT root, path, reason, chunks FROM kb_document WHERE status = 'failed' ORDER BY root, path
 
 -- known_embeddings --
--- Vectors of texts that were embedded before.
+-- Find the vectors of texts that were embedded before.
 SELECT text_hash, embedding FROM kb_embedding
 WHERE model = :model AND dimension = :dimension AND text_hash IN :hashes
 

@@ -1,5 +1,5 @@
 -- add_search --
--- A search is over.
+-- Log a search that is over; no search waits long for its log.
 SET STATEMENT lock_wait_timeout = 1, innodb_lock_wait_timeout = 1 FOR
 INSERT INTO kb_search
   (id, searched_at, session_id, user, profile, question, language, kind, milliseconds, results)
@@ -8,7 +8,7 @@ VALUES
    :results)
 
 -- add_hit --
--- One of the chunks that it found.
+-- Log one of the chunks that a search found.
 SET STATEMENT lock_wait_timeout = 1, innodb_lock_wait_timeout = 1 FOR
 INSERT INTO kb_search_hit (search_id, hit_rank, chunk_id, document_id, score, citation)
 VALUES (:search_id, :hit_rank, :chunk_id, :document_id, :score, :citation)
@@ -28,7 +28,7 @@ SELECT chunk_id, document_id, score, citation FROM kb_search_hit
 WHERE search_id = :id ORDER BY hit_rank
 
 -- add_feedback --
--- Somebody said something of a search or of a turn.
+-- Keep what somebody says of a search or of a turn.
 INSERT INTO kb_feedback (search_id, session_id, turn_id, rating, comment, clicked_rank, clicked_chunk)
 VALUES (:search_id, :session_id, :turn_id, :rating, :comment, :clicked_rank, :clicked_chunk)
 

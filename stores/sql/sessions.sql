@@ -7,13 +7,14 @@ INSERT INTO kb_session (id, user) VALUES (:session, :user) ON DUPLICATE KEY UPDA
 SELECT id, user, turns, messages FROM kb_session WHERE id = :session FOR UPDATE
 
 -- count_up --
--- The numbers that were given, and the time of the last word; a first question is the title.
+-- Write the last numbers that were given, and the time of the last message. The first question
+-- becomes the title.
 UPDATE kb_session SET turns = :turns, messages = :messages, updated_at = UTC_TIMESTAMP(6),
   title = IF(title = '', :title, title)
 WHERE id = :session
 
 -- touch --
--- Something was said.
+-- Note that a session was used just now: something was said in it.
 UPDATE kb_session SET updated_at = UTC_TIMESTAMP(6) WHERE id = :session
 
 -- sessions --
@@ -41,56 +42,57 @@ WHERE (found.position IS NOT NULL OR {in_title}) AND (:everybody OR user <=> :us
 ORDER BY updated_at DESC, kb_session.id LIMIT :limit
 
 -- rename --
--- A title that somebody chose.
+-- Give a session the title that somebody chose.
 UPDATE kb_session SET title = :title WHERE id = :session
 
 -- set_memory --
--- What is remembered of a session besides its messages.
+-- Write what is remembered of a session besides its messages, a JSON object.
 UPDATE kb_session SET memory = :memory WHERE id = :session
 
 -- memory --
--- It.
+-- Read what is remembered of a session besides its messages.
 SELECT memory FROM kb_session WHERE id = :session
 
 -- forget_feedback --
--- What people said of its turns.
+-- Delete what people said of the turns of a session, which no foreign key ties to it.
 DELETE FROM kb_feedback WHERE session_id = :session
 
 -- forget_searches --
--- The searches of it, and with them their hits and their feedback.
+-- Delete the logged searches of a session; their hits and their feedback go with them.
 DELETE FROM kb_search WHERE session_id = :session
 
 -- forget_search --
--- One of them.
+-- Delete one logged search, whose turn is not there any more.
 DELETE FROM kb_search WHERE id = :search
 
 -- delete_session --
--- A session, and with it its turns and messages.
+-- Delete a session; its turns and messages go with it.
 DELETE FROM kb_session WHERE id = :session
 
 -- delete_turns --
--- All turns of a session.
+-- Delete all turns of a session that stays.
 DELETE FROM kb_turn WHERE session_id = :session
 
 -- delete_all_messages --
--- All that was said in a session.
+-- Delete all that was said in a session that stays.
 DELETE FROM kb_message WHERE session_id = :session
 
 -- begin_anew --
--- A session as if nothing had been said.
+-- Leave a session as if nothing had been said in it.
 UPDATE kb_session SET title = '', turns = 0, messages = 0, memory = NULL WHERE id = :session
 
 -- older_sessions --
--- Sessions that nobody used for days.
+-- Find the sessions that nobody has used for so many days, to delete each by itself.
 SELECT id FROM kb_session WHERE updated_at < UTC_TIMESTAMP(6) - INTERVAL :days DAY
 
 -- is_older --
--- Whether that is still so.
+-- Look again, with the session locked, whether nobody has used it for so many days.
 SELECT 1 FROM kb_session
 WHERE id = :session AND updated_at < UTC_TIMESTAMP(6) - INTERVAL :days DAY FOR UPDATE
 
 -- turns --
--- The last turns before a number, with their words, the latest first.
+-- Read one turn or the last ones before a number, with the messages of each, the latest first;
+-- `age` is in seconds.
 SELECT kb_turn.*, asked.data AS asked, answered.data AS answered,
   TIMESTAMPDIFF(SECOND, asked_at, UTC_TIMESTAMP(6)) AS age
 FROM kb_turn
@@ -103,26 +105,27 @@ WHERE kb_turn.session_id = :session AND (:turn IS NULL OR id = :turn)
 ORDER BY number DESC LIMIT :limit
 
 -- open_turns --
--- Turns that are being answered, or were when their process ended.
+-- Find turns that are being answered, or were when their process ended; `age` is in seconds.
 SELECT number, owner, TIMESTAMPDIFF(SECOND, asked_at, UTC_TIMESTAMP(6)) AS age
 FROM kb_turn WHERE session_id = :session AND status = 'open'
 
 -- add_turn --
--- Somebody asked.
+-- Write a turn when its question is asked; the answer follows later.
 INSERT INTO kb_turn (session_id, number, id, owner) VALUES (:session, :number, :turn, :owner)
 
 -- reopen_turn --
--- Somebody asked the same again.
+-- Open a turn again that failed or was cut, as somebody has asked for it again.
 UPDATE kb_turn SET status = 'open', owner = :owner, error = NULL, asked_at = UTC_TIMESTAMP(6),
   answered_at = NULL
 WHERE session_id = :session AND number = :number
 
 -- abandon_turn --
--- Nobody answers it any more; it has no time of an answer, so a late one is still taken.
+-- Say of a turn that nobody answers it any more. It gets no time of an answer, so that a late one is
+-- still taken.
 UPDATE kb_turn SET status = 'failed', error = :error WHERE session_id = :session AND number = :number
 
 -- finish_turn --
--- What came of a turn.
+-- Write what came of a turn, with the time of its end.
 UPDATE kb_turn SET status = :status, error = :error, standalone = :standalone,
   rewritten_by = :rewritten_by, evidence = :evidence, model = :model,
   prompt_tokens = :prompt_tokens, completion_tokens = :completion_tokens,
@@ -130,32 +133,32 @@ UPDATE kb_turn SET status = :status, error = :error, standalone = :standalone,
 WHERE session_id = :session AND number = :number
 
 -- question --
--- Where a turn's question stands; its answer has the next position.
+-- Find where a turn's question stands; its answer has the next position.
 SELECT position, status FROM kb_message
 WHERE session_id = :session AND turn = :number AND role = 'user'
 
 -- reopen_question --
--- It is what the conversation is about again; an answer that was cut is not.
+-- Make a question part of the conversation again; an answer of it that was cut is not.
 UPDATE kb_message SET status = IF(role = 'user', 'active', 'archived')
 WHERE session_id = :session AND turn = :number
 
 -- add_message --
--- Something was said; an answer that was begun before is replaced.
+-- Write a message; an answer that was begun before at its place is replaced.
 REPLACE INTO kb_message (session_id, position, turn, role, status, data)
 VALUES (:session, :position, :turn, :role, :status, :data)
 
 -- set_turn_status --
--- Whether the words of a turn are in the active window of the conversation.
+-- Say whether the messages of a turn are in the active window of the conversation.
 UPDATE kb_message SET status = :status WHERE session_id = :session AND turn = :number
 
 -- messages --
--- What was said, in order.
+-- Read the messages of a session, in the order in which they were said.
 SELECT position, data FROM kb_message
 WHERE session_id = :session AND (:status IS NULL OR status = :status)
 ORDER BY position LIMIT :limit OFFSET :offset
 
 -- history --
--- What was said, but in the turns that failed.
+-- Read the messages of a session but for those of turns that failed, in order.
 SELECT kb_message.data FROM kb_message
 LEFT JOIN kb_turn ON kb_turn.session_id = kb_message.session_id
   AND kb_turn.number = kb_message.turn
@@ -163,29 +166,29 @@ WHERE kb_message.session_id = :session AND (kb_turn.status IS NULL OR kb_turn.st
 ORDER BY position
 
 -- count_messages --
--- How much of it there is.
+-- Count the messages of a session, those of one status or all.
 SELECT COUNT(*) FROM kb_message
 WHERE session_id = :session AND (:status IS NULL OR status = :status)
 
 -- archive_messages --
--- Out of the active window.
+-- Take messages out of the active window of the conversation; they stay in the history.
 UPDATE kb_message SET status = 'archived' WHERE session_id = :session AND position IN :positions
 
 -- message --
--- One message by its position.
+-- Read one message by its position.
 SELECT position, data FROM kb_message WHERE session_id = :session AND position = :position
 
 -- delete_messages --
--- Forget what was said.
+-- Delete messages by their positions.
 DELETE FROM kb_message WHERE session_id = :session AND position IN :positions
 
 -- delete_unasked_turns --
--- A turn whose question is gone is gone.
+-- Delete the turns of a session whose question was deleted: an answer alone means nothing.
 DELETE FROM kb_turn WHERE session_id = :session AND NOT EXISTS (
   SELECT 1 FROM kb_message WHERE kb_message.session_id = kb_turn.session_id
     AND kb_message.turn = kb_turn.number AND kb_message.role = 'user'
 )
 
 -- all_ids --
--- Every session.
+-- List the ids of all sessions, the oldest first.
 SELECT id FROM kb_session ORDER BY created_at, id
