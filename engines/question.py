@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from llama_index.core.schema import QueryBundle
 
+from engines.answer import Timings
 from stores.verified_queries import Value
 
 
@@ -23,12 +24,15 @@ class Question(QueryBundle):
 
     `for_tables` holds the user's words alone. A value that came from a document or a row stands in
     it as the :name of an entity, and is bound when the statement runs.
-    `language` is that to answer in, where it is not that of `query_str`.
+    `language` is that to answer in, where it is not that of `query_str`. `route_reason` says why
+    the source was chosen that is asked, `timings` what took time before it is asked.
     """
 
     for_tables: str = ""
     entities: tuple[Entity, ...] = field(default_factory=tuple)
     language: str = ""
+    route_reason: str = ""
+    timings: Timings = field(default_factory=Timings)
 
     def __post_init__(self) -> None:
         self.for_tables = self.for_tables or self.query_str

@@ -2,20 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
-from llama_index.core.base.response.schema import Response
-from llama_index.core.chat_engine.types import AgentChatResponse
 from llama_index.core.schema import NodeWithScore
 
+from engines.answer import Answer, AnsweredTurn, TableResult, keys_of
 from engines.tables.query_result import as_json
 from kb.indexing.report import IndexReport
 
-_ANSWER = (
-    *("route", "route_reason", "first", "names", "citations"),
-    *("sql", "parameters", "columns", "rows", "truncated", "verified"),
-    *("errors", "timings", "model", "search"),
-)
+# How a model came to its statement is kept with a turn, and told to nobody else.
+_UNTOLD: Final = {"attempts"}
+ROWS: Final = tuple(key for key in keys_of(TableResult) if key not in _UNTOLD)
+TURN: Final = keys_of(AnsweredTurn)
+ANSWER: Final = tuple(key for key in keys_of(Answer) if key not in {*_UNTOLD, *TURN})
 
 
 def report_values(report: IndexReport) -> dict[str, Any]:
@@ -42,9 +41,14 @@ def passage_values(passage: NodeWithScore) -> dict[str, Any]:
     }
 
 
-def answer_values(response: Response | AgentChatResponse) -> dict[str, Any]:
-    metadata = response.metadata or {}
-    values = {"answer": response.response, **{key: metadata.get(key) for key in _ANSWER}}
-    if values["rows"]:
-        values["rows"] = as_json(values["rows"])
-    return values
+def answer_values(answer: Answer) -> dict[str, Any]:
+    """Every field of the answer, null where it knows nothing; not the turn it belongs to."""
+    known = answer.metadata()
+    values = {key: known.get(key) for key in ANSWER}
+    return {"answer": answer.text, **values, "rows": as_json(answer.tables.rows)}
+
+
+def table_values(found: TableResult) -> dict[str, Any]:
+    """The statement and its rows, as they stand among the values of an answer."""
+    values = answer_values(Answer(tables=found))
+    return {key: values[key] for key in ROWS}

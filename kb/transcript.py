@@ -7,8 +7,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
+from engines.answer import Answer, Citation, TableResult
 from engines.documents.cited_text import inert
-from engines.tables.query_result import as_json
+from engines.tables.query_result import as_json, cell_as_json
 from kb.plain_markdown import code, escaped, fenced
 from stores.chats.chat_sessions import SessionInfo, Turn
 from stores.errors import ConfigError
@@ -60,13 +61,8 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _evidence_values(evidence: Mapping[str, Any]) -> Any:
-    text = json.dumps(dict(evidence), ensure_ascii=False, default=_cell)
+    text = json.dumps(dict(evidence), ensure_ascii=False, default=cell_as_json)
     return json.loads(text)
-
-
-def _cell(value: object) -> Any:
-    [[cell]] = as_json([[value]])
-    return cell
 
 
 def _utc(time: datetime) -> datetime:
@@ -81,16 +77,16 @@ def _heading(info: SessionInfo, turns: Sequence[Turn]) -> Iterator[str]:
 
 
 def _turn(turn: Turn) -> str:
-    evidence = turn.evidence
+    answer = Answer.from_metadata(turn.evidence, turn.answer)
     parts = [
         f"## {turn.number}. {_minute(turn.asked_at)}",
         inert(_quoted(turn.question)),
         f"*Understood as: {escaped(turn.standalone)}*" if turn.standalone else "",
-        _closed(inert(turn.answer.strip())),
+        _closed(inert(answer.text.strip())),
         _state(turn),
-        *map(_failure, (evidence.get("errors") or {}).items()),
-        _sources(evidence.get("citations") or ()),
-        *(_statement(evidence) if evidence.get("sql") else ()),
+        *map(_failure, answer.errors.items()),
+        _sources(answer.citations),
+        *(_statement(answer.tables.sql, answer.tables) if answer.tables.sql else ()),
     ]
     return "\n\n".join(filter(None, parts))
 
@@ -124,36 +120,27 @@ def _failure(branch_and_reason: tuple[str, str]) -> str:
     return f"*{escaped(branch)} could not answer: {escaped(str(reason))}*"
 
 
-def _sources(citations: Sequence[Mapping[str, Any]]) -> str:
-    lines = [f"{each['number']}. {_source(each)}" for each in citations]
+def _sources(citations: Sequence[Citation]) -> str:
+    lines = [f"{cited.number}. {_source(cited)}" for cited in citations]
     return "\n".join(["Sources:", "", *lines]) if lines else ""
 
 
-def _source(citation: Mapping[str, Any]) -> str:
-    document = str(citation["document"])
-    title = escaped(str(citation.get("title") or document))
-    return ", ".join(filter(None, [title, code(document), escaped(place_in(citation))]))
+def _source(cited: Citation) -> str:
+    title = escaped(cited.title or cited.document)
+    return ", ".join(filter(None, [title, code(cited.document), escaped(cited.place)]))
 
 
-def place_in(citation: Mapping[str, Any]) -> str:
-    """Where in its document a cited passage stands, as far as that is known."""
-    if citation.get("page") is not None:
-        return f"page {citation['page']}"
-    return f"lines {citation['lines']}" if citation.get("lines") else ""
-
-
-def _statement(evidence: Mapping[str, Any]) -> Iterator[str]:
-    yield fenced(evidence["sql"].strip(), "sql")
-    bound = (evidence.get("parameters") or {}).items()
+def _statement(sql: str, found: TableResult) -> Iterator[str]:
+    yield fenced(sql.strip(), "sql")
+    bound = found.parameters.items()
     yield "\n".join(f"- {code(f':{name}')} = {escaped(str(value))}" for name, value in bound)
-    yield _rows(evidence)
+    yield _rows(found)
 
 
-def _rows(evidence: Mapping[str, Any]) -> str:
-    rows = evidence.get("rows") or []
-    columns = evidence.get("columns") or []
+def _rows(found: TableResult) -> str:
+    rows, columns = found.rows, found.columns
     lines = [_line(columns), f"|{'---|' * len(columns)}", *map(_line, as_json(rows))]
-    cut = f"Cut at {len(rows)} rows; there were more." if evidence.get("truncated") else ""
+    cut = f"Cut at {len(rows)} rows; there were more." if found.truncated else ""
     return "\n\n".join(filter(None, ["\n".join(lines) if rows else "No rows.", cut]))
 
 

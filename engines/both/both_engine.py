@@ -7,22 +7,19 @@ from itertools import zip_longest
 from typing import Any, Final, Literal
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
-from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.base.response.schema import RESPONSE_TYPE
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import LLM
-from llama_index.core.prompts import ChatPromptTemplate
+from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
+from engines.answer_builder import AnswerBuilder, OnAnswer
 from engines.both.deadline import Branch, Outcome, aat_once, at_once
 from engines.both.joint_answer import JointAnswer
 from engines.documents.document_engine import DocumentQueryEngine
-from engines.documents.passage_answer import ANSWERING, OnAnswer
-from engines.model_errors import model_errors
-from engines.prompts import prompt
+from engines.prompts import chat_prompt
 from engines.question import Entity, Question, as_question
-from engines.responses import as_async_stream, as_stream
 from engines.routing.route import Route
 from engines.search.search_run import Search, searches
 from engines.tables.entities import EntityIndex
@@ -92,18 +89,13 @@ class JoinedQueryEngine(BaseQueryEngine):
         self._deadlines = deadlines
         self._streaming = streaming
         self._on_answer = on_answer
-        self._prompt = ChatPromptTemplate(
-            [
-                ChatMessage(role=MessageRole.SYSTEM, content=prompt("joined_system")),
-                ChatMessage(role=MessageRole.USER, content=prompt("joined_user")),
-            ]
-        )
+        self._prompt: BasePromptTemplate = chat_prompt("joined")
 
     def _get_prompts(self) -> PromptDictType:
         return {"answer": self._prompt}
 
     def _update_prompts(self, prompts: PromptDictType) -> None:
-        self._prompt = prompts.get("answer", self._prompt)  # type: ignore[assignment]  # LlamaIndex types it as any prompt
+        self._prompt = prompts.get("answer", self._prompt)
 
     def _get_prompt_modules(self) -> PromptMixinType:
         return {"documents": self._documents}
@@ -115,12 +107,9 @@ class JoinedQueryEngine(BaseQueryEngine):
         while steps is not None:
             steps = _sent(plan, at_once(self._branches(steps, self._doing)))
         if self._llm is None or not joint.has_evidence:
-            told = joint.composed()
-            return as_stream(told) if self._streaming else told
-        with model_errors(ANSWERING):
-            if self._streaming:
-                return joint.stream(self._llm.stream(self._prompt, **joint.prompt_values))
-            return joint.written(self._llm.predict(self._prompt, **joint.prompt_values))
+            return joint.answer.respond(joint.compose())
+        values = joint.prompt_values()
+        return joint.answer.write(self._llm, self._prompt, values, _evidence(values))
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         joint = self._joint(query_bundle)
@@ -130,17 +119,20 @@ class JoinedQueryEngine(BaseQueryEngine):
             outcomes = await aat_once(self._branches(steps, self._adoing))
             steps = await asyncio.to_thread(_sent, plan, outcomes)
         if self._llm is None or not joint.has_evidence:
-            told = joint.composed()
-            return as_async_stream(told) if self._streaming else told
-        with model_errors(ANSWERING):
-            if self._streaming:
-                return joint.astream(await self._llm.astream(self._prompt, **joint.prompt_values))
-            text = await self._llm.apredict(self._prompt, **joint.prompt_values)
-            return await asyncio.to_thread(joint.written, text)
+            return await joint.answer.arespond(joint.compose())
+        values = joint.prompt_values()
+        return await joint.answer.awrite(self._llm, self._prompt, values, _evidence(values))
 
     def _joint(self, asked: QueryBundle) -> JointAnswer:
-        model = self._llm.metadata.model_name if self._llm else None
-        return JointAnswer(as_question(asked), self._route, model, self._on_answer)
+        answer = AnswerBuilder(
+            as_question(asked),
+            "both",
+            self._route.reason,
+            model=self._llm.metadata.model_name if self._llm else None,
+            streaming=self._streaming,
+            on_answer=self._on_answer,
+        )
+        return JointAnswer(answer, self._route)
 
     def _plan(self, joint: JointAnswer) -> _Plan:
         documents = _Step("documents", joint.documents_question, whole=self._llm is None)
@@ -162,12 +154,12 @@ class JoinedQueryEngine(BaseQueryEngine):
         if names:
             narrowed = tuple(map(joint.about, names))
             joint.take((yield [replace(documents, narrowed=narrowed)]), names)
-        if not joint.passages:
+        if not joint.answer.passages:
             joint.take((yield [documents]))
 
     def _names(self, joint: JointAnswer) -> Iterator[str]:
         """Of each of the first rows, the cell that names something."""
-        for row in joint.rows[:MOST_NAMES]:
+        for row in joint.answer.facts.tables.rows[:MOST_NAMES]:
             texts = [cell for cell in row if isinstance(cell, str) and cell.strip()]
             known = [text for text in texts if self._entities and self._entities.holding(text)]
             yield from (known or texts)[:1]
@@ -210,6 +202,11 @@ class JoinedQueryEngine(BaseQueryEngine):
     async def _aasked_tables(self, question: Question) -> RESPONSE_TYPE:
         engine = await asyncio.to_thread(self._database)
         return await engine.aquery(question)
+
+
+def _evidence(values: Mapping[str, str]) -> str:
+    """What the answer is made from, whose addresses it may hold."""
+    return f"{values['passages']}\n\n{values['rows']}"
 
 
 def _sent(plan: _Plan, outcomes: Mapping[str, Outcome]) -> Sequence[_Step] | None:

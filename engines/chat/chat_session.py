@@ -190,7 +190,7 @@ class ChatSession(BaseChatEngine):
                     self._make_standalone(turn)
                     engine = self._answering(streaming)
                 response = engine.query(turn.question)
-                turn.take_evidence(response.metadata)
+                turn.take_response(response)
         except BaseException as error:
             turn.broke_off("", error)
             raise
@@ -204,7 +204,7 @@ class ChatSession(BaseChatEngine):
                     await self._amake_standalone(turn)
                     engine = await asyncio.to_thread(self._answering, streaming)
                 response = await engine.aquery(turn.question)
-                turn.take_evidence(response.metadata)
+                turn.take_response(response)
         except BaseException as error:
             await settled(in_thread(turn.broke_off, "", error))
             raise

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -13,7 +14,9 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 from llama_index.core.schema import NodeWithScore, TextNode
 
+from engines.answer import Answer, AnsweredTurn, Citation, Timings, answer_of
 from engines.chat.model_calls import ModelCalls
+from engines.elapsed import milliseconds_since
 from engines.follow_ups.rewriting import Rewritten
 from engines.question import Question
 from stores.chats.chat_sessions import SessionStore, Turn
@@ -54,41 +57,62 @@ def _tell(end: Callable[[], Turn]) -> None:
 
 
 class OpenTurn:
-    """A stored question; its answer ends it once: complete, partial or failed."""
+    """A stored question; its answer ends it once: complete, partial or failed.
+
+    `metadata` are those of the answer with its turn, as a reader of LlamaIndex's response holds
+    them: they are filled again when the turn ends.
+    """
 
     def __init__(self, store: SessionStore, session_id: str, stored: Turn, owner: str) -> None:
         self.stored = stored
         self.question = Question(stored.question)
         self.calls = ModelCalls()
-        self.metadata: dict[str, Any] = {**stored.evidence, **about_turn(stored)}
+        self.metadata: dict[str, Any] = {}
         self._store = store
         self._session_id = session_id
         self._owner = owner
         self._rewritten_by = ""
-        self._rewriting: dict[str, float] = {}
+        self._response: Any = None
         self._since = time.perf_counter()
         self._end: dict[str, Any] = {}
+        self._publish()
 
     @property
     def is_complete(self) -> bool:
         return self.stored.status == "complete"
 
     def take_rewritten(self, rewritten: Rewritten) -> None:
-        self.question, self._rewritten_by = rewritten.question, rewritten.by
-        milliseconds = (time.perf_counter() - self._since) * 1000
-        self._rewriting = {"rewriting": round(milliseconds, 1)}
+        timings = Timings().add("rewriting", milliseconds_since(self._since))
+        self.question = replace(rewritten.question, timings=timings)
+        self._rewritten_by = rewritten.by
 
-    def take_evidence(self, metadata: dict[str, Any] | None) -> None:
-        """The metadata of the answer: the engine's own object, which a stream fills at its end."""
-        self.metadata = {} if metadata is None else metadata
-        timings = {**self._rewriting, **self.metadata.get("timings", {})}
-        self.metadata |= about_turn(self.stored) | self._standalone() | {"timings": timings}
+    def take_response(self, response: Any) -> None:
+        """Take an engine's response, whose metadata a stream completes at its end."""
+        self._response = response
+        self._publish()
+
+    @property
+    def answer(self) -> Answer | None:
+        """What is known of the answer, if an engine, now or before, has begun one."""
+        if self._response is not None:
+            return answer_of(self._response)
+        return Answer.from_metadata(self.stored.evidence) if self.stored.evidence else None
+
+    @property
+    def _model(self) -> str | None:
+        return self.answer.model if self.answer else None
+
+    def _publish(self) -> None:
+        turn = about_turn(self.stored)
+        if self.stored.status == "open":
+            turn = replace(turn, **self._standalone())
+        self.metadata.update(replace(self.answer or Answer(), chat_turn=turn).metadata())
 
     def require_whole(self) -> None:
         """Raises ModelUnavailable for an answer that its server broke off without an error."""
         if self.calls.is_cut:
             raise ModelUnavailable(
-                f"Answering failed: {self.metadata.get('model')} broke off its answer. "
+                f"Answering failed: {self._model} broke off its answer. "
                 "Ask again; if it happens again, its server's log says why."
             )
 
@@ -99,7 +123,7 @@ class OpenTurn:
         """
         if limit := self.calls.limit:
             cut = EngineError(
-                f"The answer is not whole: {self.metadata.get('model')} {limit}. What it wrote is "
+                f"The answer is not whole: {self._model} {limit}. What it wrote is "
                 "stored with the turn. Ask for less at once, or in other words."
             )
             self.broke_off(answer, cut)
@@ -130,8 +154,8 @@ class OpenTurn:
             "status": status,
             "error": error,
             **self._standalone(),
-            "evidence": {key: self.metadata[key] for key in self.metadata.keys() - _ABOUT},
-            "model": self.metadata.get("model"),
+            "evidence": self.answer.metadata() if self.answer else {},
+            "model": self._model,
             "prompt_tokens": prompt_tokens,
             "completion_tokens": completion_tokens,
             "owner": self._owner,
@@ -144,45 +168,44 @@ class OpenTurn:
         except StoreUnavailable:
             _unstored.setdefault(self._store.engine, deque()).append(end)
             raise
-        self.metadata |= about_turn(self.stored)
+        self._publish()
 
     def _standalone(self) -> dict[str, Any]:
         standalone = self.question.query_str if self._rewritten_by else None
         return {"standalone": standalone, "rewritten_by": self._rewritten_by}
 
 
-def about_turn(turn: Turn) -> dict[str, Any]:
-    """What the metadata of an answer says of its turn."""
-    return {
-        "turn_id": turn.id,
-        "turn": turn.number,
-        "status": turn.status,
-        "standalone": turn.standalone,
-        "rewritten_by": turn.rewritten_by,
-        "prompt_tokens": turn.prompt_tokens,
-        "completion_tokens": turn.completion_tokens,
-    }
-
-
-_ABOUT = {
-    *("turn_id", "turn", "status", "standalone", "rewritten_by"),
-    *("prompt_tokens", "completion_tokens"),
-}
+def about_turn(turn: Turn) -> AnsweredTurn:
+    return AnsweredTurn(
+        turn_id=turn.id,
+        turn=turn.number,
+        status=turn.status,
+        standalone=turn.standalone,
+        rewritten_by=turn.rewritten_by,
+        prompt_tokens=turn.prompt_tokens,
+        completion_tokens=turn.completion_tokens,
+    )
 
 
 def cited_passages(evidence: Mapping[str, Any]) -> list[NodeWithScore]:
     """The passages of a stored answer, as far as its citations hold them."""
-    return [_passage(citation) for citation in evidence.get("citations", ())]
+    return [_passage(cited) for cited in Answer.from_metadata(evidence).citations]
 
 
-def _passage(citation: Mapping[str, Any]) -> NodeWithScore:
-    place = {key: citation[key] for key in ("title", "page", "lines", "root") if citation.get(key)}
+def _passage(cited: Citation) -> NodeWithScore:
+    metadata = {
+        "path": cited.document,
+        "title": cited.title,
+        "page": cited.page,
+        "lines": cited.lines,
+        "root": cited.root,
+    }
     node = TextNode(
-        id_=citation["chunk"],
-        text=citation["excerpt"],
-        metadata={"path": citation["document"], **place},
+        id_=cited.chunk,
+        text=cited.excerpt,
+        metadata={name: value for name, value in metadata.items() if value},
     )
-    return NodeWithScore(node=node, score=citation["score"])
+    return NodeWithScore(node=node, score=cited.score)
 
 
 @contextmanager

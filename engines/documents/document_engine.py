@@ -4,21 +4,23 @@ import asyncio
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.core.base.llms.types import ChatMessage, MessageRole
-from llama_index.core.base.response.schema import RESPONSE_TYPE, Response
+from llama_index.core.base.response.schema import RESPONSE_TYPE
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import LLM
-from llama_index.core.prompts import ChatPromptTemplate
+from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
+from engines.answer_builder import AnswerBuilder, OnAnswer
+from engines.answer_language import phrase
+from engines.documents.addresses import addresses
+from engines.documents.citations import numbered
+from engines.documents.cited_text import CitedText, cleaned
 from engines.documents.extract import quotes
-from engines.documents.passage_answer import ANSWERING, OnAnswer, PassageAnswer
 from engines.model_errors import model_errors
-from engines.prompts import prompt
+from engines.prompts import chat_prompt
 from engines.question import as_question
-from engines.responses import answer_metadata, as_async_stream, as_stream
 from engines.search.search_run import searches
 
 
@@ -48,18 +50,13 @@ class DocumentQueryEngine(BaseQueryEngine):
         self._streaming = streaming
         self._route_reason = route_reason
         self._on_answer = on_answer
-        self._prompt = ChatPromptTemplate(
-            [
-                ChatMessage(role=MessageRole.SYSTEM, content=prompt("answer_system")),
-                ChatMessage(role=MessageRole.USER, content=prompt("answer_user")),
-            ]
-        )
+        self._prompt: BasePromptTemplate = chat_prompt("answer")
 
     def _get_prompts(self) -> PromptDictType:
         return {"answer": self._prompt}
 
     def _update_prompts(self, prompts: PromptDictType) -> None:
-        self._prompt = prompts.get("answer", self._prompt)  # type: ignore[assignment]  # LlamaIndex types it as any prompt
+        self._prompt = prompts.get("answer", self._prompt)
 
     def _get_prompt_modules(self) -> PromptMixinType:
         return {}
@@ -73,41 +70,60 @@ class DocumentQueryEngine(BaseQueryEngine):
             return await self._retriever.aretrieve(query_bundle)
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        answer = self._answer(query_bundle)
+        answer = self._begin(query_bundle)
         with searches() as made:
-            answer.retrieved(self.retrieve(query_bundle), made)
-        answer.timed("retrieval")
+            answer.take_passages(self.retrieve(query_bundle), made)
+        answer.end_step("retrieval")
         if not answer.passages or self._llm is None:
-            quoted = self._without_model(answer)
-            return as_stream(quoted) if self._streaming else quoted
-        with model_errors(ANSWERING):
-            if self._streaming:
-                return answer.stream(self._llm.stream(self._prompt, **answer.prompt_values))
-            return answer.written(self._llm.predict(self._prompt, **answer.prompt_values))
+            return answer.respond(self._quote(answer))
+        values = _prompt_values(answer)
+        return answer.write(self._llm, self._prompt, values, values["passages"])
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        answer = self._answer(query_bundle)
+        answer = self._begin(query_bundle)
         with searches() as made:
-            answer.retrieved(await self.aretrieve(query_bundle), made)
-        answer.timed("retrieval")
+            answer.take_passages(await self.aretrieve(query_bundle), made)
+        answer.end_step("retrieval")
         if not answer.passages or self._llm is None:
-            quoted = await asyncio.to_thread(self._without_model, answer)
-            return as_async_stream(quoted) if self._streaming else quoted
-        with model_errors(ANSWERING):
-            if self._streaming:
-                tokens = await self._llm.astream(self._prompt, **answer.prompt_values)
-                return answer.astream(tokens)
-            text = await self._llm.apredict(self._prompt, **answer.prompt_values)
-            return await asyncio.to_thread(answer.written, text)
+            return await answer.arespond(await asyncio.to_thread(self._quote, answer))
+        values = _prompt_values(answer)
+        return await answer.awrite(self._llm, self._prompt, values, values["passages"])
 
-    def _answer(self, asked: QueryBundle) -> PassageAnswer:
-        model = self._llm.metadata.model_name if self._llm else None
-        metadata = answer_metadata("documents", self._route_reason, model)
-        return PassageAnswer(as_question(asked), metadata, self._on_answer)
+    def _begin(self, asked: QueryBundle) -> AnswerBuilder:
+        return AnswerBuilder(
+            as_question(asked),
+            "documents",
+            self._route_reason,
+            model=self._llm.metadata.model_name if self._llm else None,
+            streaming=self._streaming,
+            on_answer=self._on_answer,
+        )
 
-    def _without_model(self, answer: PassageAnswer) -> Response:
+    def _quote(self, answer: AnswerBuilder) -> str:
+        """Return the sentences that answer best, as a text that cites their passages."""
+        asked = answer.question
+        if not answer.passages:
+            return phrase("nothing_indexed", asked)
         with model_errors("comparing sentences with the question"):
             found = quotes(
-                answer.question, answer.passages, self._embed_model, yielding=answer.yielding
+                asked.query_str,
+                answer.passages,
+                self._embed_model,
+                yielding=answer.lets_vectors_decide,
             )
-        return answer.quoted(found)
+        if not found:
+            return phrase("not_found", asked)
+        numbers: dict[str, int] = {}
+        lines = [phrase("extracts", asked)]
+        for quote in found:
+            chunk = quote.passage.node_id
+            if chunk not in numbers:
+                numbers[chunk] = len(numbers) + 1
+                answer.cite(numbers[chunk], quote.passage, quote.text)
+            lines.append(f"- “{cleaned(quote.text)}” [{numbers[chunk]}]")
+        text = "\n".join(lines)
+        return CitedText(len(numbers), addresses(text)).whole(text)
+
+
+def _prompt_values(answer: AnswerBuilder) -> dict[str, str]:
+    return {"passages": numbered(answer.passages), "question": answer.question.query_str}

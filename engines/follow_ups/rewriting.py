@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
-from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.llms.llm import LLM
-from llama_index.core.prompts import ChatPromptTemplate
 
 from engines.answer_language import PHRASES
 from engines.follow_ups.carry_over import Carried, carried, items, names_in, with_values
@@ -22,7 +20,7 @@ from engines.follow_ups.follow_up_words import words_of
 from engines.follow_ups.naming import is_another
 from engines.follow_ups.question_reply import read_rewriting
 from engines.model_errors import model_errors
-from engines.prompts import prompt
+from engines.prompts import chat_prompt
 from engines.question import Entity, Question
 from engines.search.query_analysis import query_language
 from engines.small_talk import small_talk, without_greeting
@@ -32,12 +30,7 @@ from stores.chats.chat_sessions import Turn
 _READ: Final = 6  # turns back; what is older is rarely meant
 _ANSWER_CHARACTERS: Final = 2000
 _REWRITING: Final = "rewriting the question"
-_PROMPT: Final = ChatPromptTemplate(
-    [
-        ChatMessage(role=MessageRole.SYSTEM, content=prompt("follow_up_system")),
-        ChatMessage(role=MessageRole.USER, content=prompt("follow_up_user")),
-    ]
-)
+_PROMPT: Final = chat_prompt("follow_up")
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
 
-from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.llms.llm import LLM
-from llama_index.core.prompts import ChatPromptTemplate
 
 from engines.answer_language import question_language
 from engines.model_errors import model_errors
-from engines.prompts import prompt
+from engines.prompts import chat_prompt
 from engines.question import Question
 from engines.routing.reasons import reason
 from engines.routing.route import Route
@@ -47,12 +45,7 @@ class Routing:
         self._sure = sure
         self._always = always
         self._sources = {"documents": documents, "tables": tables}
-        self._prompt = ChatPromptTemplate(
-            [
-                ChatMessage(role=MessageRole.SYSTEM, content=prompt("route_system")),
-                ChatMessage(role=MessageRole.USER, content=prompt("route_user")),
-            ]
-        )
+        self._prompt = chat_prompt("route")
 
     def choose(self, question: Question) -> Route:
         """Raises ModelUnavailable for a model that cannot be reached."""

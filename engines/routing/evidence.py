@@ -13,11 +13,12 @@ from typing import Any
 
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
+from engines.answer import RouteName
 from engines.answer_language import question_language
 from engines.follow_ups.dependent_questions import is_dependent
 from engines.routing.asked_words import QUESTION_WORDS, has_cue, names_table, read_words
 from engines.routing.reasons import why
-from engines.routing.route import Route, RouteName
+from engines.routing.route import Route
 from engines.routing.weighing import Weighed
 from engines.tables.entities import EntityIndex
 from engines.tables.schema_words import SchemaWords

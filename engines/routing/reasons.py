@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+from engines.answer import RouteName
 from engines.answer_language import PHRASES
-from engines.routing.route import RouteName
 from engines.routing.weighing import Weighed
 from engines.tables.schema_words import Named
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from engines.answer import RouteName
 from engines.model_replies import without_thoughts
 
-RouteName = Literal["documents", "database", "both"]
 _SYNONYMS = {"document": "documents", "tables": "database"}
 _FENCED = re.compile(r"\s*```\w*\s*(.*?)\s*(?:```\s*)?", re.DOTALL)
 

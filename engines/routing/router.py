@@ -4,17 +4,17 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
-from llama_index.core.base.response.schema import RESPONSE_TYPE, Response
+from llama_index.core.base.response.schema import RESPONSE_TYPE
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import QueryBundle
 
+from engines.answer_builder import AnswerBuilder
 from engines.answer_language import question_language
+from engines.elapsed import milliseconds_since
 from engines.question import Question, as_question
-from engines.responses import answer_metadata, as_async_stream, as_stream
 from engines.routing.choice import Routing
 from engines.routing.reasons import reason
 from engines.routing.route import Route
@@ -26,9 +26,9 @@ from stores.errors import ConfigError
 class RoutedQueryEngine(BaseQueryEngine):
     """Chooses the source of each question, and says which it was and why.
 
-    `answering` makes the engine of a route. `small_talk` gives the reply to what asks for nothing;
-    the route of such an answer is None. What greets in front of a question is left out of it.
-    Raises ConfigError for an empty question.
+    `answering` makes the engine of a route; it gets the reason with the question, for its answer.
+    `small_talk` gives the reply to what asks for nothing; the route of such an answer is None. What
+    greets in front of a question is left out of it. Raises ConfigError for an empty question.
     """
 
     def __init__(
@@ -51,29 +51,25 @@ class RoutedQueryEngine(BaseQueryEngine):
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         question, since = _required(query_bundle), time.perf_counter()
-        if reply := self._reply(question):
-            return as_stream(reply) if self._streaming else reply
+        if reply := self._small_talk(question.query_str):
+            return self._begin_reply(question, reply).respond(reply)
         question = _without_greeting(question)
         route = self._routing.choose(question)
-        taken = _milliseconds(since)
-        return _routed(self._answering(route).query(question), route, taken)
+        return self._answering(route).query(_routed(question, route, since))
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         question, since = _required(query_bundle), time.perf_counter()
-        if reply := self._reply(question):
-            return as_async_stream(reply) if self._streaming else reply
+        if reply := self._small_talk(question.query_str):
+            return await self._begin_reply(question, reply).arespond(reply)
         question = _without_greeting(question)
         route = await self._routing.achoose(question)
-        taken = _milliseconds(since)
+        routed = _routed(question, route, since)
         engine = await asyncio.to_thread(self._answering, route)
-        return _routed(await engine.aquery(question), route, taken)
+        return await engine.aquery(routed)
 
-    def _reply(self, question: Question) -> Response | None:
-        text = self._small_talk(question.query_str)
-        if text is None:
-            return None
-        told = reason("no_search", question_language(f"{question.query_str} {text}"))
-        return Response(text, [], answer_metadata(None, told, None))
+    def _begin_reply(self, question: Question, reply: str) -> AnswerBuilder:
+        told = reason("no_search", question_language(f"{question.query_str} {reply}"))
+        return AnswerBuilder(question, None, told, streaming=self._streaming)
 
 
 def _required(asked: QueryBundle) -> Question:
@@ -96,14 +92,7 @@ def _without_greeting(question: Question) -> Question:
     )
 
 
-def _routed(response: Any, route: Route, milliseconds: float) -> RESPONSE_TYPE:
-    """While a stream runs its metadata are the engine's own, so they are written in place."""
-    metadata = response.metadata
-    metadata.update(route=route.route, route_reason=route.reason)
-    metadata["timings"] = {"route": milliseconds, **metadata["timings"]}
-    routed: RESPONSE_TYPE = response
-    return routed
-
-
-def _milliseconds(since: float) -> float:
-    return round((time.perf_counter() - since) * 1000, 1)
+def _routed(question: Question, route: Route, since: float) -> Question:
+    """The question with what its answer says of the route: why it was chosen, and how fast."""
+    timings = question.timings.add("route", milliseconds_since(since))
+    return replace(question, route_reason=route.reason, timings=timings)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from engines.answer import RouteName
 from engines.routing.asked_words import AskedWords, Cue
-from engines.routing.route import RouteName
 from engines.tables.schema_words import Named
 
 # For the tables: the strongest cue, by its kind times where the tables have what it asks of;

@@ -19,6 +19,7 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryResult,
 )
 
+from engines.elapsed import milliseconds_since
 from engines.search.postprocessing import arranged, beside, diverse, judged_first, with_neighbours
 from engines.search.profiles import Profile
 from engines.search.query_analysis import AnalysedQuery, analyse
@@ -267,7 +268,7 @@ class Searching:
             neighbours=len(neighbours),
             candidates=self._candidates,
             notes=tuple(self._notes),
-            milliseconds=(time.perf_counter() - self._since) * 1000,
+            milliseconds=milliseconds_since(self._since, decimals=3),
         )
 
 

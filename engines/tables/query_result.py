@@ -8,7 +8,9 @@ from typing import Any, TypeAlias
 
 from babel import dates, numbers
 
+from engines.answer import TableResult
 from engines.documents.cited_text import cleaned, inert
+from engines.shortening import cut
 from stores.verified_queries import Value
 
 SHOWN_ROWS = 20
@@ -44,10 +46,11 @@ Run: TypeAlias = Callable[[str, Mapping[str, Value]], QueryResult]
 
 def as_json(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
     """Cells as JSON keeps them without loss: decimals and dates as text, bytes as hexadecimal."""
-    return [[_cell_as_json(cell) for cell in row] for row in rows]
+    return [[cell_as_json(cell) for cell in row] for row in rows]
 
 
-def _cell_as_json(cell: Any) -> Any:
+def cell_as_json(cell: Any) -> Any:
+    """Return a cell as `as_json` does."""
     match cell:
         case None | bool() | int() | float() | str():
             return cell
@@ -58,7 +61,7 @@ def _cell_as_json(cell: Any) -> Any:
     return str(cell)
 
 
-def as_lines(result: QueryResult) -> str:
+def as_lines(result: QueryResult | TableResult) -> str:
     """The first rows as a model reads them, a line each; cells as SQL writes them."""
     lines = [" | ".join(result.columns)]
     lines += [" | ".join(map(_as_sql_writes, row)) for row in result.rows[:READ_ROWS]]
@@ -70,10 +73,12 @@ def as_lines(result: QueryResult) -> str:
 
 def _as_sql_writes(value: object) -> str:
     text = "NULL" if value is None else " ".join(str(value).split())
-    return text if len(text) <= _CELL_CHARACTERS else f"{text[:_CELL_CHARACTERS]} …"
+    return cut(text, _CELL_CHARACTERS)
 
 
-def as_text(result: QueryResult, language: str, units: Mapping[str, str] | None = None) -> str:
+def as_text(
+    result: QueryResult | TableResult, language: str, units: Mapping[str, str] | None = None
+) -> str:
     """Rows in the language: one as a list, more as a Markdown table, of which the first are shown.
 
     `units` are what columns count in: the code of a currency, %, or a word.
@@ -87,7 +92,7 @@ def as_text(result: QueryResult, language: str, units: Mapping[str, str] | None 
 
 
 def _formatted_row(
-    row: Sequence[Any], result: QueryResult, language: str, units: Mapping[str, str]
+    row: Sequence[Any], result: QueryResult | TableResult, language: str, units: Mapping[str, str]
 ) -> list[str]:
     columns = zip(row, result.columns, strict=True)
     return [formatted(cell, language, _unit(column, units)) for cell, column in columns]
@@ -112,7 +117,7 @@ def _in_table(cell: str) -> str:
     return " ".join(cell.replace("|", "\\|").splitlines())
 
 
-def _rest(result: QueryResult, language: str) -> str:
+def _rest(result: QueryResult | TableResult, language: str) -> str:
     shown = min(SHOWN_ROWS, len(result.rows))
     name = "cut" if result.truncated else "more" if shown < len(result.rows) else ""
     return _PHRASES[language][name].format(shown=shown, rows=len(result.rows)) if name else ""
@@ -131,11 +136,11 @@ def formatted(cell: Any, language: str, unit: str = "") -> str:
             return dates.format_datetime(cell, "medium", locale=language)
         case date():
             return dates.format_date(cell, "long", locale=language)
-    return str(_cell_as_json(cell))
+    return str(cell_as_json(cell))
 
 
 def _in_text(cell: str) -> str:
-    return cleaned(cell if len(cell) <= _TEXT_CHARACTERS else f"{cell[:_TEXT_CHARACTERS]} …")
+    return cleaned(cut(cell, _TEXT_CHARACTERS))
 
 
 def _quantity(number: float | Decimal, language: str, unit: str) -> str:

@@ -4,24 +4,23 @@ from collections.abc import Callable
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.base.response.schema import RESPONSE_TYPE
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.indices.struct_store.sql_query import NLSQLTableQueryEngine
 from llama_index.core.llms.llm import LLM
-from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
+from llama_index.core.prompts import PromptTemplate
 from llama_index.core.schema import QueryBundle
 
+from engines.answer_builder import AnswerBuilder
 from engines.model_errors import model_errors
 from engines.model_replies import read_reply
-from engines.prompts import prompt
+from engines.prompts import chat_prompt, prompt
 from engines.question import as_question
-from engines.responses import as_async_stream, as_stream
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.placeholders import bound
 from engines.tables.table_choice import table_choice
-from engines.tables.table_question import ANSWERING, TableQuestion
+from engines.tables.table_question import TableQuestion
 from stores.errors import QueryFailed, UnsafeQuery
 
 _WRITING = "writing SQL"
@@ -54,12 +53,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         super().__init__(
             database,
             llm=llm,
-            text_to_sql_prompt=ChatPromptTemplate(
-                [
-                    ChatMessage(role=MessageRole.SYSTEM, content=prompt("sql_system")),
-                    ChatMessage(role=MessageRole.USER, content=prompt("sql_user")),
-                ]
-            ),
+            text_to_sql_prompt=chat_prompt("sql"),
             response_synthesis_prompt=PromptTemplate(prompt("rows_answer")),
             table_retriever=table_choice(database, llm, entities),
             embed_model=embed_model,
@@ -80,11 +74,9 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
                 reply = self._llm.predict(self._sql_prompt, **run.sql_values())
             self._take(run, reply)
         if run.words is not None:
-            return as_stream(run.own_response()) if self._streaming else run.own_response()
-        with model_errors(ANSWERING):
-            if self._streaming:
-                return run.stream(self._llm.stream(self._answer_prompt, **run.answer_values()))
-            return run.response(self._llm.predict(self._answer_prompt, **run.answer_values()))
+            return run.answer.respond(run.words)
+        values = run.answer_values()
+        return run.answer.write(self._llm, self._answer_prompt, values, values["context_str"])
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         run = await self._database.in_thread(self._begin, query_bundle)
@@ -93,12 +85,11 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
                 reply = await self._llm.apredict(self._sql_prompt, **run.sql_values())
             await self._database.in_thread(self._take, run, reply)
         if run.words is not None:
-            return as_async_stream(run.own_response()) if self._streaming else run.own_response()
-        with model_errors(ANSWERING):
-            values = run.answer_values()
-            if self._streaming:
-                return run.astream(await self._llm.astream(self._answer_prompt, **values))
-            return run.response(await self._llm.apredict(self._answer_prompt, **values))
+            return await run.answer.arespond(run.words)
+        values = run.answer_values()
+        return await run.answer.awrite(
+            self._llm, self._answer_prompt, values, values["context_str"]
+        )
 
     @property
     def _sql_prompt(self) -> Any:
@@ -113,12 +104,19 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         seen = QueryBundle(question.for_tables)  # the tables, too, are chosen by this alone
         schema = self.sql_retriever._get_table_context(seen)  # noqa: SLF001 - its one use is here
         examples = self._examples(question.for_tables) if self._examples else ""
-        model = self._llm.metadata.model_name
-        return TableQuestion(question, schema, examples, self._route_reason, model)
+        answer = AnswerBuilder(
+            question,
+            "database",
+            self._route_reason,
+            model=self._llm.metadata.model_name,
+            doing="answering from rows",
+            streaming=self._streaming,
+        )
+        return TableQuestion(answer, schema, examples)
 
     def _take(self, run: TableQuestion, reply: str) -> None:
         read = read_reply(reply)
-        run.timed("sql")
+        run.answer.end_step("sql")
         if read.words is not None:
             run.end(read.words)
             return
@@ -126,7 +124,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
             self._try(run, read.sql)
         except (UnsafeQuery, QueryFailed) as error:
             run.failed(read.sql, error)
-        run.timed("rows")
+        run.answer.end_step("rows")
 
     def _try(self, run: TableQuestion, sql: str) -> None:
         values = bound(sql, run.question)

@@ -2,23 +2,25 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
-from llama_index.core.base.response.schema import RESPONSE_TYPE, Response
+from llama_index.core.base.response.schema import RESPONSE_TYPE
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import QueryBundle
 
+from engines.answer import TableResult
+from engines.answer_builder import AnswerBuilder
 from engines.answer_language import question_language
 from engines.documents.cited_text import inert
 from engines.question import Question, as_question
-from engines.responses import answer_metadata, as_async_stream, as_stream
 from engines.tables.query_result import Run
-from engines.verified.answer import VerifiedAnswer, answer, provenance
-from engines.verified.matching import Match, VerifiedMatcher
+from engines.verified.answer import answer as verified_answer
+from engines.verified.answer import provenance
+from engines.verified.matching import VerifiedMatcher
 from stores.errors import QueryFailed, UnsafeQuery
 
 _LIKE: Final = 0.5  # cosine; what is further away is not worth naming
@@ -58,7 +60,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
         sql_only: bool = False,
         synthesize_response: bool = True,
         route_reason: str = "the database was asked for",
-        in_thread: Callable[..., Awaitable[Response | None]] = asyncio.to_thread,
+        in_thread: Callable[..., Awaitable[str | None]] = asyncio.to_thread,
         callback_manager: CallbackManager | None = None,
     ) -> None:
         super().__init__(callback_manager or CallbackManager())
@@ -75,49 +77,47 @@ class VerifiedQueryEngine(BaseQueryEngine):
         return {"otherwise": self._otherwise} if self._otherwise else {}
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        response = self._verified(as_question(query_bundle))
-        if response is None:
+        answer = AnswerBuilder(
+            as_question(query_bundle), "database", self._route_reason, streaming=self._streaming
+        )
+        text = self._text(answer)
+        if text is None:
             assert self._otherwise  # noqa: S101 - without another engine there is an answer
             return self._otherwise.query(query_bundle)
-        return as_stream(response) if self._streaming else response
+        return answer.respond(text)
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        response = await self._in_thread(self._verified, as_question(query_bundle))
-        if response is None:
+        answer = AnswerBuilder(
+            as_question(query_bundle), "database", self._route_reason, streaming=self._streaming
+        )
+        text = await self._in_thread(self._text, answer)
+        if text is None:
             assert self._otherwise  # noqa: S101 - as above
             return await self._otherwise.aquery(query_bundle)
-        return as_async_stream(response) if self._streaming else response
+        return await answer.arespond(text)
 
-    def _verified(self, question: Question) -> Response | None:
-        """None when the other engine is to answer."""
-        begin = time.perf_counter()
+    def _text(self, answer: AnswerBuilder) -> str | None:
+        """What the answer says, whose rows are noted; None when the other engine is to answer."""
+        question = answer.question
         match = self._matcher.match(question.query_str)
-        if match is None and self._otherwise:
-            return None
-        metadata = answer_metadata("database", self._route_reason, None)
+        if match is None:
+            return None if self._otherwise else self._refusal(question)
+        tables = TableResult(
+            sql=match.query.sql, parameters=dict(match.values), verified=provenance(match)
+        )
+        if self._sql_only:
+            answer.note(tables=tables)
+            return match.query.sql
         try:
-            text = self._text(question, match, metadata)
+            found = verified_answer(question, match, self._run)
         except (UnsafeQuery, QueryFailed) as error:
-            assert match  # noqa: S101 - only its statement fails
             failure = f"The verified query {match.query.name!r} does not run: {error}".rstrip(".")
             if self._otherwise is None:
                 advice = "Correct it, or remove it; `kb sql --verify` runs all."
                 raise type(error)(f"{failure}. {advice}") from error
             _log.warning("%s.", failure)
             return None
-        metadata["timings"]["answer"] = round((time.perf_counter() - begin) * 1000, 1)
-        return Response(text, [], metadata)
-
-    def _text(self, question: Question, match: Match | None, metadata: dict[str, Any]) -> str:
-        if match is None:
-            return self._refusal(question)
-        metadata["sql"] = match.query.sql
-        metadata["verified"] = provenance(match)
-        metadata["parameters"] = dict(match.values)
-        if self._sql_only:
-            return match.query.sql
-        found = answer(question, match, self._run)
-        metadata.update(_rows(found))
+        answer.note(tables=replace(tables, **vars(found.result)))
         return found.text if self._synthesize_response else found.rows
 
     def _refusal(self, question: Question) -> str:
@@ -128,12 +128,3 @@ class VerifiedQueryEngine(BaseQueryEngine):
             if likeness >= _LIKE
         ]
         return "\n".join([phrases["none"], *([phrases["near"], *near] if near else [])])
-
-
-def _rows(found: VerifiedAnswer) -> dict[str, Any]:
-    result = found.result
-    return {
-        "columns": list(result.columns),
-        "rows": [list(row) for row in result.rows],
-        "truncated": result.truncated,
-    }

@@ -1,10 +1,11 @@
 """What clients of OpenAI's API send: only what kb has a use for; the rest is ignored."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
+from engines.answer import Citation
 from kb.api.json_bodies import Sent
 from kb.api.json_filters import Filters
 from kb.api.problems import Problem
@@ -109,13 +110,11 @@ def _pairs(said: Sequence[Message]) -> Iterator[tuple[str, str]]:
             asked = ""
 
 
-def sources(citations: Sequence[Mapping[str, Any]]) -> str:
+def sources(citations: Sequence[Citation]) -> str:
     """The numbered notes below an answer."""
     return "\n".join([_NOTES, *map(_source, citations)]) if citations else ""
 
 
-def _source(citation: Mapping[str, Any]) -> str:
-    page, lines = citation.get("page"), citation.get("lines")
-    place = f", page {page}" if page else f", lines {lines}" if lines else ""
-    title, document = escaped(str(citation["title"])), code(str(citation["document"]))
-    return f"[{citation['number']}] {title}{escaped(place)} ({document})"
+def _source(citation: Citation) -> str:
+    where = ", ".join(filter(None, [citation.title, citation.place]))
+    return f"[{citation.number}] {escaped(where)} ({code(citation.document)})"

@@ -1,10 +1,11 @@
 """What is kept of searches in use, and of what people say of them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
+from engines.answer import Citation
 from engines.search.search_run import Search
 from stores.errors import ConfigError
 from stores.searches.search_log import Hit, LoggedSearch, Rating, SearchLog
@@ -36,7 +37,7 @@ def keep_search(
     session_id: str | None,
     user: str | None,
     search: Search,
-    citations: Iterable[Mapping[str, Any]] = (),
+    citations: Sequence[Citation] = (),
 ) -> None:
     """Log a search, with the numbers under which its answer cites what it found.
 
@@ -44,7 +45,7 @@ def keep_search(
     """
     if extent == "off":
         return
-    numbers = {each["chunk"]: each["number"] for each in citations}
+    numbers = {cited.chunk: cited.number for cited in citations}
     logged = LoggedSearch(
         id=search.id,
         profile=search.profile,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from rich.text import Text
 
+from engines.answer import Answer
 from kb.assembly.answer_sources import Source
 from kb.cli.chat_terminal import Conversation
 from kb.cli.commands.session import print_text, write_new
@@ -76,17 +77,18 @@ def _help(_: Conversation, __: str) -> None:
 
 
 def _sources(conversation: Conversation, _: str) -> None:
-    citations = conversation.last().evidence.get("citations")
+    citations = Answer.from_metadata(conversation.last().evidence).citations
     if not citations:
         raise ConfigError("The last answer cites no passages.")
     show_sources(OUT, citations)
 
 
 def _sql(conversation: Conversation, _: str) -> None:
-    turn = next((each for each in conversation.newest_first() if each.evidence.get("sql")), None)
-    if turn is None:
+    answers = (Answer.from_metadata(turn.evidence) for turn in conversation.newest_first())
+    found = next((answer.tables for answer in answers if answer.tables.sql), None)
+    if found is None:
         raise ConfigError("No answer of this session came from the tables.")
-    show_rows(OUT, {name: value for name, value in turn.evidence.items() if name != "model"})
+    show_rows(OUT, found, in_words=True)
 
 
 def _source(conversation: Conversation, name: str) -> None:
@@ -135,10 +137,9 @@ def _rewrite(conversation: Conversation, _: str) -> None:
         OUT.print(Text(f"Rewritten by:  the {turn.rewritten_by}", "dim"))
     else:
         OUT.print("The last question was put as it was asked.")
-    if route := turn.evidence.get("route"):
-        OUT.print(
-            Text(f"Route:         {route} ({one_line(turn.evidence['route_reason'])})", "dim")
-        )
+    answer = Answer.from_metadata(turn.evidence)
+    if answer.route:
+        OUT.print(Text(f"Route:         {answer.route} ({one_line(answer.route_reason)})", "dim"))
 
 
 def _rate(rating: "Rating") -> Callable[[Conversation, str], None]:

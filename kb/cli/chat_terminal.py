@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from engines.answer import answer_of
 from kb.assembly.answer_sources import Source
 from kb.cli.terminal import OUT, printable, waiting
 from stores.errors import ConfigError, StoreError
@@ -79,7 +80,7 @@ class Conversation:
             except KeyboardInterrupt:
                 self._end(turn_id, response.unformatted_response if response else "")
                 raise
-        show_references(OUT, response.metadata)
+        show_references(OUT, answer_of(response))
 
     def _end(self, turn_id: str, said: str) -> None:
         """What the engine has stored stays; Ctrl-C may have come when it could not store."""

@@ -9,6 +9,7 @@ from llama_index.core.schema import NodeWithScore
 from llama_index.core.storage.kvstore import SimpleKVStore
 
 from engines.documents.extract import quotes
+from engines.elapsed import milliseconds_since
 from engines.model_errors import model_errors
 from engines.search.search_run import searches
 from kb.app import KnowledgeBase
@@ -50,7 +51,7 @@ class Asking:
         since = time.perf_counter()
         with searches() as made:
             passages = self._search(question, profile)
-        judged = {"ms": round((time.perf_counter() - since) * 1000, 3)}
+        judged = {"ms": milliseconds_since(since, decimals=3)}
         if question.is_answerable:
             judged |= _ranking_scores(_documents(passages), question.relevant, self.k)
         if self.answers:

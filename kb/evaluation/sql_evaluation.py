@@ -4,12 +4,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.llms.llm import LLM
 
+from engines.answer import Answer, Attempt, answer_of
+from engines.elapsed import milliseconds_since
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.query_result import QueryResult
 from engines.tables.tables_engine import DatabaseQueryEngine
@@ -144,31 +146,32 @@ class _Asking:
         """A model that fails loses the question, but for one that `must_answer`, which raises."""
         since = time.perf_counter()
         try:
-            metadata: Mapping[str, Any] = self.engine.query(question.text).metadata or {}
+            found = answer_of(self.engine.query(question.text))
         except ModelUnavailable as error:
             if must_answer:
                 raise
-            metadata = {"sql": None, "attempts": [], "errors": {"model": str(error)}}
-        attempts = metadata["attempts"]
+            found = Answer(errors={"model": str(error)})
+        attempts = found.tables.attempts or ()
         return SQLAnswer(
             id=question.id,
             question=question.text,
-            verdict=self._verdict(metadata),
-            sql=metadata["sql"] or (attempts[-1]["sql"] if attempts else None),
-            error=next(iter(metadata["errors"].values()), None),
-            repairs=len(attempts) - bool(metadata["errors"] and attempts),
-            ms=round((time.perf_counter() - since) * 1000, 1),
+            verdict=self._verdict(found, attempts),
+            sql=found.tables.sql or (attempts[-1].sql if attempts else None),
+            error=next(iter(found.errors.values()), None),
+            repairs=len(attempts) - bool(found.errors and attempts),
+            ms=milliseconds_since(since),
         )
 
-    def _verdict(self, metadata: Mapping[str, Any]) -> Verdict:
-        if metadata["errors"]:
-            refused = metadata["attempts"] and self._is_refused(metadata["attempts"][-1]["sql"])
+    def _verdict(self, found: Answer, attempts: Sequence[Attempt]) -> Verdict:
+        if found.errors:
+            refused = attempts and self._is_refused(attempts[-1].sql)
             return "refused" if refused else "failed"
-        if not metadata["sql"]:
+        tables = found.tables
+        if not tables.sql:
             return "no_answer"
-        rows = [tuple(row) for row in metadata["rows"]]
-        found = QueryResult(tuple(metadata["columns"]), rows, metadata["truncated"])
-        verdicts = [judge(found, each) for each in self.accepted]
+        rows = [tuple(row) for row in tables.rows]
+        result = QueryResult(tuple(tables.columns), rows, tables.truncated)
+        verdicts = [judge(result, accepted) for accepted in self.accepted]
         return min(verdicts, key=VERDICTS.index, default="wrong")
 
     def _is_refused(self, sql: str) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -10,15 +10,14 @@ from typing import Any, Self
 from anyio.to_thread import run_sync
 from llama_index.core.vector_stores.types import MetadataFilters
 
+from engines.answer import TableResult, answer_of
 from engines.chat.model_calls import ModelCalls
-from engines.tables.query_result import as_json
 from kb import filter_options as comparisons
-from kb.answer_json import answer_values
-from kb.api.answer_events import Answer, asked
+from kb.api.answer_events import AnswerUnderWay, asked
 from kb.api.guards.access import Caller
 from kb.api.guards.limits import Limits
 from kb.api.json_filters import metadata_filters
-from kb.api.plain_json import plain, without_places
+from kb.api.plain_json import without_places
 from kb.api.problems import Problem, missing
 from kb.api.routes.asking import require_profile, whole
 from kb.app import KnowledgeBase
@@ -87,29 +86,29 @@ class Backend:
         filters: Sequence[str],
         profile: str | None,
         on_found: OnFound,
-    ) -> results.Answer:
+    ) -> results.AnswerResult:
         """`on_found` is told the route when the answer is about to be written."""
         require_profile(self.kb, profile)
         self.limits.share_statements(caller)
         source, matching = caller.source(source), _filters(filters, caller)
 
-        async def begin() -> Answer:
-            answer = await asked(
+        async def begin() -> AnswerUnderWay:
+            under_way = await asked(
                 *(self.kb, question, source),
                 top_k=top_k,
                 filters=matching,
                 profile=profile,
                 user=caller.name,
             )
-            await on_found(f"Answering from {answer.metadata['route'] or 'no source'}")
-            return answer
+            await on_found(f"Answering from {under_way.answer.route or 'no source'}")
+            return under_way
 
         await self.limits.require_tokens(caller)
         return as_results.answer(await whole(begin, caller, self.limits))
 
     async def query(
         self, caller: Caller, question: str, limit: int
-    ) -> tuple[results.Rows, dict[str, str]]:
+    ) -> tuple[results.Rows, Mapping[str, str]]:
         """The rows that answer a question, and why there are none when it failed."""
         self._require_tables(caller)
         self.limits.share_statements(caller)
@@ -122,9 +121,9 @@ class Backend:
                 response: Any = await engine.aquery(question)
         finally:
             await self.limits.count_tokens(caller, sum(calls.tokens() or (0, 0)))
-        values: dict[str, Any] = plain(answer_values(response))
-        note = "" if values["rows"] else f"{without_places(str(response))}\n\n{_WRITE_SQL}"
-        return as_results.rows(values, limit, note), values["errors"]
+        answer = answer_of(response)
+        note = "" if answer.tables.rows else f"{without_places(answer.text)}\n\n{_WRITE_SQL}"
+        return as_results.rows(answer.tables, limit, note), answer.errors
 
     async def run(self, caller: Caller, sql: str, limit: int) -> results.Rows:
         self._require_tables(caller)
@@ -134,13 +133,7 @@ class Backend:
 
     def _ran(self, sql: str, limit: int) -> results.Rows:
         found = self.kb.tables.run(sql)
-        values = {
-            "sql": sql,
-            "columns": found.columns,
-            "rows": as_json(found.rows),
-            "truncated": found.truncated,
-        }
-        return as_results.rows(values, limit)
+        return as_results.rows(TableResult(sql, **vars(found)), limit)
 
     def describe(self, caller: Caller, names: Sequence[str] | None) -> results.Database:
         self._require_tables(caller)

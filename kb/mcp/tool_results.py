@@ -2,13 +2,17 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote
 
 from mcp_types import CallToolResult, TextContent
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from engines.answer import Answer, Joining, TableResult, keys_of
 from engines.documents.cited_text import inert
+from engines.shortening import cut
+from kb.answer_json import ANSWER
 from kb.plain_markdown import escaped, fenced
 
 _CELL_CHARACTERS: Final = 300  # in the text; the structured result holds more
@@ -94,17 +98,23 @@ class Rows(Readable):
         )
 
 
-class Answer(Readable):
-    answer: str
-    route: Literal["documents", "database", "both"] | None
+# What tells how an answer came about, which no model needs.
+_NOT_FOR_MODELS: Final = {*keys_of(Joining), "timings", "search"}
+
+
+def _fields() -> dict[str, Any]:
+    """The fields of an answer by their names, as pydantic takes them."""
+    known = {field.name: field.type for kind in (Answer, TableResult) for field in fields(kind)}
+    names = ("answer", *(key for key in ANSWER if key not in _NOT_FOR_MODELS))
+    return {name: (known.get(name, str), ...) for name in names}
+
+
+class AnswerResult(create_model("AnswerFields", __base__=Readable, **_fields())):  # type: ignore[misc]  # so that it has every field
+    model_config = ConfigDict(title="Answer")
+
     route_reason: str | None
     citations: list[Citation]
-    sql: str | None
-    parameters: dict[str, Any]
-    columns: list[str]
     rows: list[list[Cell]] = Field(description="Decimals and dates as text")
-    truncated: bool
-    verified: dict[str, Any] | None
     errors: dict[str, str] = Field(description="The sources that failed, and why")
     model: str | None = Field(description="The language model that wrote; none when kb quotes")
 
@@ -247,8 +257,7 @@ def _rows(found: Rows) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = "NULL" if cell is None else " ".join(str(cell).split())
-    return text if len(text) <= _CELL_CHARACTERS else f"{text[:_CELL_CHARACTERS]} …"
+    return cut("NULL" if cell is None else " ".join(str(cell).split()), _CELL_CHARACTERS)
 
 
 def _table(table: Table) -> str:

@@ -7,7 +7,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 from llama_index.core.schema import NodeWithScore
 
-from kb.api.plain_json import without_places
+from engines.answer import Answer, Citation, TableResult
+from engines.shortening import cut
+from kb.answer_json import answer_values, table_values
+from kb.api.plain_json import plain, without_places
 from kb.mcp import tool_results as results
 from kb.mcp.document_text import document_of, text_of
 from kb.mcp.tool_results import chunk_uri, document_uri
@@ -37,58 +40,44 @@ def passage(number: int, found: NodeWithScore) -> results.Passage:
     )
 
 
-def answer(values: Mapping[str, Any]) -> results.Answer:
-    cells, is_cut = _cells(values["rows"] or [])
-    told = {
-        key: values[key] for key in ("answer", "route", "route_reason", "sql", "verified", "model")
-    }
-    return results.Answer(
-        **told,
-        citations=list(map(_citation, values["citations"] or [])),
-        parameters=values["parameters"] or {},
-        columns=list(values["columns"] or ()),
-        rows=cells,
-        truncated=bool(values["truncated"]) or is_cut,
-        errors=values["errors"] or {},
-    )
+def answer(found: Answer) -> results.AnswerResult:
+    values = plain(answer_values(found))
+    values["rows"], is_cut = _cells(values["rows"])
+    values["truncated"] = values["truncated"] or is_cut
+    values["citations"] = list(map(_citation, found.citations))
+    return results.AnswerResult(**values)
 
 
-def _citation(cited: Mapping[str, Any]) -> results.Citation:
+def _citation(cited: Citation) -> results.Citation:
     return results.Citation(
-        number=cited["number"],
-        uri=chunk_uri(cited["chunk"]),
-        document=document_uri(cited["root"], cited["document"]),
-        title=cited["title"],
-        path=cited["document"],
-        page=cited.get("page"),
-        lines=cited.get("lines"),
-        score=cited["score"],
-        excerpt=cited["excerpt"],
+        number=cited.number,
+        uri=chunk_uri(cited.chunk),
+        document=document_uri(cited.root, cited.document),
+        title=cited.title,
+        path=cited.document,
+        page=cited.page,
+        lines=cited.lines,
+        score=cited.score,
+        excerpt=cited.excerpt,
     )
 
 
-def rows(values: Mapping[str, Any], limit: int, note: str = "") -> results.Rows:
-    all_rows = values["rows"] or []
-    cells, is_cut = _cells(all_rows[:limit])
-    return results.Rows(
-        sql=values["sql"],
-        parameters=values.get("parameters") or {},
-        columns=list(values["columns"] or ()),
-        rows=cells,
-        truncated=bool(values["truncated"]) or is_cut or len(all_rows) > limit,
-        verified=values.get("verified"),
-        note=note,
-    )
+def rows(found: TableResult, limit: int, note: str = "") -> results.Rows:
+    values = plain(table_values(found))
+    cells, is_cut = _cells(values["rows"][:limit])
+    is_cut = is_cut or found.truncated or len(found.rows) > limit
+    return results.Rows(**values | {"rows": cells, "truncated": is_cut, "note": note})
 
 
 def _cells(rows: Sequence[Sequence[Any]]) -> tuple[list[list[Any]], bool]:
     """As much of the rows as a client can be expected to read, and whether that is not all."""
-    cut = [
-        [f"{cell[:_CELL_CHARACTERS]} …" if _is_long(cell) else cell for cell in row] for row in rows
+    short = [
+        [cut(cell, _CELL_CHARACTERS) if isinstance(cell, str) else cell for cell in row]
+        for row in rows
     ]
-    sizes = accumulate(sum(len(str(cell)) for cell in row) for row in cut)
+    sizes = accumulate(sum(len(str(cell)) for cell in row) for row in short)
     count = max(1, sum(size <= _ROWS_CHARACTERS for size in sizes))
-    return cut[:count], count < len(cut) or any(_is_long(cell) for row in rows for cell in row)
+    return short[:count], count < len(short) or any(_is_long(cell) for row in rows for cell in row)
 
 
 def _is_long(cell: object) -> bool:

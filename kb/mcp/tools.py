@@ -120,7 +120,7 @@ class Tools:
         top_k: TopK | None = None,
         filters: Filters | None = None,
         profile: Profile | None = None,
-    ) -> Annotated[CallToolResult, results.Answer]:
+    ) -> Annotated[CallToolResult, results.AnswerResult]:
         """Get a finished answer from the documents, the database, or both, with citations.
 
         The numbers in it are those of the citations; from the database the SQL and its rows come

@@ -19,9 +19,9 @@ from llama_index.core.query_engine import CustomQueryEngine
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
+from engines.answer import Answer, TableResult
 from engines.both.both_engine import Deadlines, JoinedQueryEngine
 from engines.documents.document_engine import DocumentQueryEngine
-from engines.responses import answer_metadata
 from engines.routing.route import Route
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
@@ -89,10 +89,8 @@ class Rows(CustomQueryEngine):
         self._verified = verified
 
     def custom_query(self, query_str: str) -> Response:
-        metadata = answer_metadata("database", "asked for", None)
-        metadata |= {"sql": "SELECT 1", "columns": ["name"], "rows": list(self._result.rows)}
-        metadata["verified"] = self._verified
-        return Response("Two rows.", [], metadata)
+        tables = TableResult("SELECT 1", {}, **vars(self._result), verified=self._verified)
+        return Response("Two rows.", [], Answer(route="database", tables=tables).metadata())
 
 
 def words(text: str) -> str:

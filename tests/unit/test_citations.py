@@ -4,6 +4,7 @@ import pytest
 from llama_index.core.schema import NodeWithScore, TextNode
 from markdown_it import MarkdownIt
 
+from engines.answer import Answer
 from engines.documents.citations import citation, numbered
 from engines.documents.cited_text import CitedText
 
@@ -87,7 +88,8 @@ def test_a_citation_names_document_title_place_score_and_excerpt() -> None:
     node = TextNode(
         text="word " * 200, metadata={"path": "a/b.pdf", "title": "B", "page": 3, "root": "docs"}
     )
-    found = citation(2, NodeWithScore(node=node, score=0.51239))
+    cited = Answer(citations=[citation(2, NodeWithScore(node=node, score=0.51239))])
+    [found] = cited.metadata()["citations"]
     assert found["excerpt"].endswith(" …")
     assert len(found["excerpt"]) < 310
     del found["excerpt"]

@@ -1,27 +1,29 @@
 """What people read: wrapped on a terminal, plain lines elsewhere, and safe to print."""
 
 import io
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 from llama_index.core.schema import NodeWithScore, TextNode
 from rich.console import Console
 
+from engines.answer import Answer, Citation, Timings
 from kb.answer_json import passage_values, report_values
 from kb.cli.rendering import answers as render
 from kb.cli.rendering import progress
 from kb.doctor import Check
 from kb.indexing.report import IndexReport, Progress
 
-CITATION = {
-    "number": 1,
-    "document": "manuals/brume-2.pdf",
-    "title": "Brume 2",
-    "page": 3,
-    "score": 0.8712,
-    "excerpt": "Empty the drip tray after each day.",
-}
-METADATA = {"timings": {"retrieval": 40.0, "answer": 1200.0}, "errors": {}, "citations": [CITATION]}
+CITATION = Citation(
+    number=1,
+    document="manuals/brume-2.pdf",
+    title="Brume 2",
+    page=3,
+    score=0.8712,
+    excerpt="Empty the drip tray after each day.",
+)
+ANSWER = Answer(timings=Timings({"retrieval": 40.0, "answer": 1200.0}), citations=[CITATION])
 
 
 class Screen(Console):
@@ -76,7 +78,7 @@ def test_a_document_cannot_send_escape_codes_to_the_terminal():
     evil = "\x1b]0;owned\x07\x1b[2J\x9b31m[bold]all[/bold] yours"
     render.show_passages(screen, [passage(evil, path=f"a{evil}.md", title=evil)])
     render.show_answer(screen, evil)
-    render.show_sources(screen, [CITATION | {"title": evil, "excerpt": evil, "document": evil}])
+    render.show_sources(screen, [replace(CITATION, title=evil, excerpt=evil, document=evil)])
     render.show_failures(screen, [(evil, evil)])
     assert "owned" in screen.text
     assert "[bold]all[/bold]" in screen.text
@@ -141,7 +143,7 @@ def test_an_excerpt_that_the_answer_quotes_is_not_shown_again(screen):
     ],
 )
 def test_the_footing_says_who_wrote_and_what_failed(screen, changes, expected):
-    render.show_footing(screen, METADATA | changes)
+    render.show_footing(screen, replace(ANSWER, **changes))
     assert expected in screen.text
     assert bool(expected) == bool(screen.text)
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from engines.answer import Answer
 from kb.cli.rendering.chat_sessions import show_references
 
 TITLE = "Ticket T-2641: two of seven Brume 2 show CB-121 (order 11939)"
@@ -15,16 +16,18 @@ CITATIONS = [
 ]
 ANSWER = {"route": "both", "model": "fake", "timings": {"documents": 900.0, "database": 350.0}}
 
+TURN = {"turn_id": "t1", "turn": 2, "status": "complete", "standalone": "Which\nones?"}
+
 
 def shown(metadata: dict[str, Any], width: int = 100) -> str:
     console = Console(width=width, markup=False, highlight=False)
     with console.capture() as capture:
-        show_references(console, metadata)
+        show_references(console, Answer.from_metadata(metadata))
     return capture.get()
 
 
 def test_each_source_is_one_line_and_the_commands_that_show_more_are_named():
-    metadata = {**ANSWER, "citations": CITATIONS, "sql": "SELECT 1", "standalone": "Which\nones?"}
+    metadata = {**ANSWER, "citations": CITATIONS, "sql": "SELECT 1", **TURN}
     assert shown(metadata) == (
         "\nUnderstood as: Which ones?\n"
         "[1] Weekly meeting · minutes/2026-06-09.md · lines 3-5\n"

@@ -12,8 +12,8 @@ from llama_index.llms.ollama import Ollama
 from llama_index.llms.openai_like import OpenAILike
 from model_server import NO_CHOICES, SERVER_ERROR, FakeModels, Fault
 
+from engines.answer import Answer
 from engines.question import Question
-from engines.responses import answer_metadata
 from engines.routing.choice import Routing
 from engines.routing.route import Route
 from engines.routing.router import RoutedQueryEngine
@@ -40,7 +40,7 @@ class Asked(BaseQueryEngine):
 
     def _query(self, query_bundle: QueryBundle) -> Response:
         self.asked.append(query_bundle)
-        return Response("Fine.", [], answer_metadata("documents", "asked", None))
+        return Response("Fine.", [], Answer(route="documents").metadata())
 
     async def _aquery(self, query_bundle: QueryBundle) -> Response:
         return self._query(query_bundle)

@@ -9,6 +9,7 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from engines.elapsed import milliseconds_since
 from kb.api.guards.request_id import new_id
 from kb.api.route_lookup import routes_at
 
@@ -31,7 +32,7 @@ class AccessLog:
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start":
                 told["status"] = message["status"]
-                told["first_byte_ms"] = _milliseconds(begin)
+                told["first_byte_ms"] = milliseconds_since(begin)
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
@@ -47,7 +48,7 @@ class AccessLog:
                         "method": scope["method"],
                         "route": _route(scope),
                         **told,
-                        "ms": _milliseconds(begin),
+                        "ms": milliseconds_since(begin),
                     }
                 )
             )
@@ -62,7 +63,3 @@ def _route(scope: Scope) -> str | None:
     """The pattern, as a path may hold names of documents and sessions; also of what is refused."""
     route = scope.get("route") or next(routes_at(scope["app"], scope["path"]), None)
     return getattr(route, "path", None)
-
-
-def _milliseconds(since: float) -> float:
-    return round((time.perf_counter() - since) * 1000, 1)

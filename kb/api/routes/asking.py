@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request
 from pydantic import AfterValidator, ConfigDict, Field
 
+from engines.answer import Answer
 from engines.search.profiles import READY
 from kb.answer_json import passage_values
-from kb.api.answer_events import Answer, asked
+from kb.api.answer_events import AnswerUnderWay, asked, http_values
 from kb.api.dependencies import KB, TheLimits, TheThreads, TheWork
 from kb.api.guards.access import Caller, Reading
 from kb.api.guards.limits import Limits
@@ -42,7 +43,7 @@ Words = Annotated[
 TopK = Annotated[int, Field(ge=1, le=100)]
 
 
-Begin = Callable[[], Awaitable[Answer]]
+Begin = Callable[[], Awaitable[AnswerUnderWay]]
 
 
 class Body(Sent):
@@ -76,7 +77,7 @@ async def ask(
     require_profile(kb, body.profile)
     source, filters = caller.source(body.source), metadata_filters(body.filters, caller)
 
-    async def begin() -> Answer:
+    async def begin() -> AnswerUnderWay:
         return await asked(
             kb,
             body.question,
@@ -90,29 +91,33 @@ async def ask(
     await limits.require_tokens(caller)
     if body.stream:
         return work.stream(caller, events(begin, caller, limits))
-    return await work.while_connected(request, caller, whole(begin, caller, limits))
+    return await work.while_connected(request, caller, whole_values(begin, caller, limits))
 
 
-async def whole(begin: Begin, caller: Caller, limits: Limits) -> dict[str, Any]:
-    answer = await begin()
+async def whole(begin: Begin, caller: Caller, limits: Limits) -> Answer:
+    under_way = await begin()
     try:
-        return await answer.whole()
+        return await under_way.whole()
     finally:
-        await limits.count_tokens(caller, sum(answer.tokens()))
+        await limits.count_tokens(caller, sum(under_way.tokens()))
+
+
+async def whole_values(begin: Begin, caller: Caller, limits: Limits) -> dict[str, Any]:
+    return http_values(await whole(begin, caller, limits))
 
 
 async def events(begin: Begin, caller: Caller, limits: Limits) -> AsyncGenerator[bytes, None]:
     try:
-        answer = await begin()
+        under_way = await begin()
     except Exception as error:  # noqa: BLE001 - whatever it is, the reader is told
         yield event("error", {"problem": problem_of(error).document()})
         return
     try:
-        async with aclosing(answer.events()) as told:
+        async with aclosing(under_way.events()) as told:
             async for each in told:
                 yield each
     finally:
-        await limits.count_tokens(caller, sum(answer.tokens()))
+        await limits.count_tokens(caller, sum(under_way.tokens()))
 
 
 @router.post("/search")

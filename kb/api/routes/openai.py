@@ -6,15 +6,16 @@ import struct
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from fastapi import APIRouter, Request
 from llama_index.core.utils import get_tokenizer
 
+from engines.answer import Answer
 from engines.chat.model_calls import ModelCalls
 from engines.model_errors import model_errors
-from kb.api.answer_events import Answer, asked
+from kb.api.answer_events import AnswerUnderWay, asked, http_values
 from kb.api.dependencies import KB, TheLimits, TheThreads, TheWork
 from kb.api.guards.access import Caller, Reading
 from kb.api.guards.limits import Limits
@@ -29,7 +30,11 @@ from kb.app import KnowledgeBase
 from stores.errors import InvalidVector
 
 router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
-_EXTRA = ("citations", "route", "route_reason", "sql", "columns", "rows", "truncated", "errors")
+# What is no extra field: it stands elsewhere, has another meaning there, or is for programs of kb.
+_NO_EXTRA: Final = (
+    *("answer", "model", "first", "names", "timings", "search"),
+    *("parameters", "types", "verified"),
+)
 
 
 @router.get("/models")
@@ -83,11 +88,11 @@ class _Reply:
 
     async def whole(self) -> dict[str, Any]:
         try:
-            answer = await self._answer()
-            values = await answer.whole()
+            under_way = await self._begin()
+            answer = await under_way.whole()
         finally:
             await self._count()
-        text = values["answer"] + sources(values["citations"] or [])
+        text = answer.text + sources(answer.citations)
         message = {"role": "assistant", "content": text}
         choice = {
             "index": 0,
@@ -100,13 +105,13 @@ class _Reply:
             "object": "chat.completion",
             "choices": [choice],
             "usage": self._usage,
-            **_extra(values),
+            **_extra(answer),
         }
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         try:
-            answer = await self._answer()
-            async with aclosing(self._told(answer)) as told:
+            under_way = await self._begin()
+            async with aclosing(self._told(under_way)) as told:
                 async for chunk in told:
                     yield _data(chunk)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
@@ -115,15 +120,15 @@ class _Reply:
             await self._count()
         yield b"data: [DONE]\n\n"
 
-    async def _told(self, answer: Answer) -> AsyncGenerator[dict[str, Any], None]:
+    async def _told(self, under_way: AnswerUnderWay) -> AsyncGenerator[dict[str, Any], None]:
         yield self._chunk({"role": "assistant", "content": ""})
-        async with aclosing(answer.words()) as words:
+        async with aclosing(under_way.words()) as words:
             async for word in words:
                 yield self._chunk({"content": word})
-        values = answer.values()
-        if notes := sources(values["citations"] or []):
+        answer = under_way.answer
+        if notes := sources(answer.citations):
             yield self._chunk({"content": notes})
-        yield self._chunk({}, self._finish_reason) | _extra(values)
+        yield self._chunk({}, self._finish_reason) | _extra(answer)
         if self._body.wants_usage:
             yield self._chunk({}) | {"choices": [], "usage": self._usage}
 
@@ -131,7 +136,7 @@ class _Reply:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
         return {**self._about, "object": "chat.completion.chunk", "choices": [choice]}
 
-    async def _answer(self) -> Answer:
+    async def _begin(self) -> AnswerUnderWay:
         with self._calls.listening():
             question = await standalone(self._kb, self._asked, self._past)
         return await asked(
@@ -166,8 +171,9 @@ class _Reply:
         await self._limits.count_tokens(self._caller, sum(self._tokens))
 
 
-def _extra(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: values[key] for key in _EXTRA}
+def _extra(answer: Answer) -> dict[str, Any]:
+    values = http_values(answer)
+    return {key: value for key, value in values.items() if key not in _NO_EXTRA}
 
 
 def _data(value: Mapping[str, Any]) -> bytes:

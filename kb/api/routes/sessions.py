@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
@@ -10,15 +9,16 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from kb.api.answer_events import Answer, turned
-from kb.api.column_kinds import ColumnType, column_types
+from engines.answer import Answer
+from kb.api.answer_events import AnswerUnderWay, turned
+from kb.api.column_kinds import column_types
 from kb.api.dependencies import KB, TheLimits, TheWork
 from kb.api.guards.access import Caller, Reading
 from kb.api.json_filters import Filters, metadata_filters
 from kb.api.openapi_description import STREAMED
 from kb.api.plain_json import plain
 from kb.api.problems import missing
-from kb.api.routes.asking import Body, Words, events, require_profile, whole
+from kb.api.routes.asking import Body, Words, events, require_profile, whole_values
 from kb.app import KnowledgeBase
 from kb.assembly.answer_sources import Source
 from kb.transcript import info_values, session_values, transcript
@@ -74,13 +74,10 @@ def session(session_id: str, caller: Reading, kb: KB) -> dict[str, Any]:
     values: dict[str, Any] = plain(session_values(_as_named(info, caller), turns))
     for turn, told in zip(turns, values["turns"], strict=True):
         told["rating"] = ratings.get(turn.id)
-        if turn.evidence.get("sql"):
-            told["evidence"]["types"] = _types(turn.evidence)
+        tables = Answer.from_metadata(turn.evidence).tables
+        if tables.sql:
+            told["evidence"]["types"] = column_types(tables.columns, tables.rows)
     return values
-
-
-def _types(evidence: Mapping[str, Any]) -> list[ColumnType]:
-    return column_types(evidence.get("columns") or [], evidence.get("rows") or [])
 
 
 @router.patch("/{session_id}")
@@ -130,7 +127,7 @@ async def turn(
     require_profile(kb, body.profile)
     source, filters = caller.source(body.source), metadata_filters(body.filters, caller)
 
-    async def begin() -> Answer:
+    async def begin() -> AnswerUnderWay:
         return await turned(
             kb,
             await asyncio.to_thread(_stored_id, kb, session_id, caller),
@@ -145,7 +142,7 @@ async def turn(
     await limits.require_tokens(caller)
     if body.stream:
         return work.stream(caller, events(begin, caller, limits))
-    return await work.while_connected(request, caller, whole(begin, caller, limits))
+    return await work.while_connected(request, caller, whole_values(begin, caller, limits))
 
 
 def of_caller(kb: KnowledgeBase, session_id: str, caller: Caller) -> SessionInfo:

@@ -1,6 +1,7 @@
 """Guarded SQL over the business tables."""
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -9,9 +10,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field, model_validator
 from starlette.responses import Response
 
+from engines.answer import TableResult, answer_of
 from engines.chat.model_calls import ModelCalls
+from engines.elapsed import milliseconds_since
 from engines.tables.query_result import as_json
-from kb.answer_json import answer_values
+from kb.answer_json import answer_values, table_values
 from kb.api.column_kinds import column_types
 from kb.api.csv_text import as_csv
 from kb.api.dependencies import KB, OneStatement, TheLimits, TheThreads, TheWork
@@ -88,33 +91,22 @@ async def _answered(kb: KnowledgeBase, body: SqlBody, calls: ModelCalls) -> dict
     engine = await run_sync(make)
     with calls.listening():
         response: Any = await engine.aquery(body.question or "")
-    found = response.metadata
-    types = column_types(found.get("columns") or [], found.get("rows") or [])
-    return {**answer_values(response), "types": types}
+    answer = answer_of(response)
+    types = column_types(answer.tables.columns, answer.tables.rows)
+    return {**answer_values(answer), "types": types}
 
 
 def _ran(kb: KnowledgeBase, sql: str, body: SqlBody) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "answer": None,
-        "route": "database",
-        "sql": sql,
-        "parameters": body.parameters,
-        "verified": None,
-        "errors": {},
-    }
+    told: dict[str, Any] = {"answer": None, "route": "database", "errors": {}}
+    found = TableResult(sql, body.parameters)
     if body.dry_run:
         kb.tables.check(sql, body.parameters)
-        return {**told, "columns": [], "types": [], "rows": [], "truncated": False}
+        return {**told, **table_values(found), "types": []}
     begin = time.perf_counter()
     result = kb.tables.run(sql, body.parameters)
-    return {
-        **told,
-        "columns": list(result.columns),
-        "types": column_types(result.columns, result.rows),
-        "rows": as_json(result.rows),
-        "truncated": result.truncated,
-        "timings": {"rows": round((time.perf_counter() - begin) * 1000, 1)},
-    }
+    told["timings"] = {"rows": milliseconds_since(begin)}
+    types = column_types(result.columns, result.rows)
+    return {**told, **table_values(replace(found, **vars(result))), "types": types}
 
 
 @router.get("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])

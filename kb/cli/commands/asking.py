@@ -1,11 +1,11 @@
 """`kb search` and `kb ask`."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
+from engines.answer import Answer, answer_of
 from kb.assembly.answer_sources import Source
 from kb.cli.opening import opened
 from kb.cli.options import AsJson, ConfigPath, Explain, Filters, Profile, Question, TopK
@@ -87,24 +87,25 @@ def ask(
             return
         with waiting("Looking for the answer"):
             response = knowledge_base.ask(question, source, **options)
+    answer = answer_of(response)
     if as_json:
         from kb.answer_json import answer_values
         from kb.cli.print_json import print_json
 
-        print_json(answer_values(response))
+        print_json(answer_values(answer))
     else:
-        _show(str(response.response), response.metadata or {}, explain)
-    _end(response.metadata or {})
+        _show(answer, explain)
+    _end(answer)
 
 
-def _end(metadata: Mapping[str, Any]) -> None:
+def _end(answer: Answer) -> None:
     """A source that failed leaves a part of the answer if there was another."""
-    if metadata.get("errors"):
-        has_more = metadata["route"] == "both"
+    if answer.errors:
+        has_more = answer.route == "both"
         raise typer.Exit(ExitCode.PARTLY_DONE if has_more else ExitCode.FAILED)
 
 
-def _stream(engine: "BaseQueryEngine", question: str, explain: bool) -> Mapping[str, Any]:
+def _stream(engine: "BaseQueryEngine", question: str, explain: bool) -> Answer:
     """Words as they come; the citations are known after the last one."""
     from llama_index.core.base.response.schema import StreamingResponse
 
@@ -113,31 +114,31 @@ def _stream(engine: "BaseQueryEngine", question: str, explain: bool) -> Mapping[
     with waiting("Looking for the answer"):
         response = engine.query(question)
     if not isinstance(response, StreamingResponse):  # nothing was found for the model to read
-        _show(str(response), response.metadata or {}, explain)
-        return response.metadata or {}
+        answer = answer_of(response)
+        _show(answer, explain)
+        return answer
     try:
         for word in wrapped(response.response_gen, OUT.width):
             OUT.print(Text(printable(word)), end="", soft_wrap=True)
     finally:
         OUT.print()
-    _show_evidence(response.metadata or {}, explain)
-    return response.metadata or {}
+    answer = answer_of(response)
+    _show_evidence(answer, explain)
+    return answer
 
 
-def _show(text: str, metadata: Mapping[str, Any], explain: bool) -> None:
+def _show(answer: Answer, explain: bool) -> None:
     from kb.cli.rendering.answers import show_answer
 
-    show_answer(OUT, text)
-    _show_evidence(metadata, explain, besides=text)
+    show_answer(OUT, answer.text)
+    _show_evidence(answer, explain)
 
 
-def _show_evidence(metadata: Mapping[str, Any], explain: bool, besides: str = "") -> None:
-    from kb.cli.rendering.answers import show_footing, show_search, show_sources
-    from kb.cli.rendering.rows import show_rows
+def _show_evidence(answer: Answer, explain: bool) -> None:
+    from kb.cli.rendering.answers import show_search
+    from kb.cli.rendering.chat_sessions import show_evidence
 
     OUT.print()
-    show_rows(OUT, metadata)
-    show_sources(OUT, metadata["citations"], besides)
-    show_footing(OUT, metadata)
-    if explain and "search" in metadata:
-        show_search(OUT, metadata["search"])
+    show_evidence(OUT, answer)
+    if explain and answer.search:
+        show_search(OUT, answer.search)

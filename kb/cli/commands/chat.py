@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engines.answer import answer_of
 from kb.assembly.answer_sources import Source
 from kb.cli.commands.session import checked_id
 from kb.cli.opening import opened
@@ -130,10 +131,10 @@ def _print_answer(conversation: "Conversation", question: str) -> None:
     if is_command(question):
         raise ConfigError("With --json each line is a question; commands are for a terminal.")
     turn_id = secrets.token_hex(8)
-    response = conversation.engine.chat(question, turn_id=turn_id)
+    answer = answer_of(conversation.engine.chat(question, turn_id=turn_id))
     turn = {"session": conversation.session_id, "turn": turn_id, "question": question}
-    standalone = (response.metadata or {}).get("standalone")
-    values = {**turn, "standalone": standalone, **answer_values(response)}
+    standalone = answer.chat_turn.standalone if answer.chat_turn else None
+    values = {**turn, "standalone": standalone, **answer_values(answer)}
     print_json(values, indent=None)
 
 

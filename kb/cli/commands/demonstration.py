@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from engines.answer import answer_of
 from kb.cli.commands.indexing import indexed
 from kb.cli.opening import opened
 from kb.cli.terminal import ERR, OUT, command, say
@@ -39,15 +40,14 @@ def _ask(knowledge_base: "KnowledgeBase", question: str) -> None:
     from kb.cli.rendering.answers import show_answer, show_sources
     from kb.cli.rendering.rows import show_rows
 
-    response = knowledge_base.ask(question)
-    metadata = response.metadata or {}
+    answer = answer_of(knowledge_base.ask(question))
     OUT.print()
     OUT.print(Text.assemble(("Question: ", "dim"), (question, "bold")))
     OUT.print()
-    show_answer(OUT, str(response.response))
+    show_answer(OUT, answer.text)
     OUT.print()
-    show_rows(OUT, metadata)
-    show_sources(OUT, metadata["citations"], besides=str(response.response))
+    show_rows(OUT, answer.tables, in_words=bool(answer.model))
+    show_sources(OUT, answer.citations, besides=answer.text)
 
 
 def _say_what_next(file: Path) -> None:

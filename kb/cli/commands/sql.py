@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from engines.answer import answer_of
 from kb.cli.commands import verified
 from kb.cli.opening import opened
 from kb.cli.options import AsJson, ConfigPath
@@ -154,25 +155,24 @@ def _ask(question: str, config: Path | None, *, dry_run: bool, as_json: bool) ->
     with opened(config) as knowledge_base:
         engine = knowledge_base.database_engine(sql_only=dry_run)
         with waiting("Asking the tables"):
-            response: Any = engine.query(question)
-    metadata: Mapping[str, Any] = response.metadata
+            answer = answer_of(engine.query(question))
     if as_json:
         from kb.answer_json import answer_values
         from kb.cli.print_json import print_json
 
-        print_json(answer_values(response))
+        print_json(answer_values(answer))
     else:
         from kb.cli.rendering.answers import show_answer, show_footing
         from kb.cli.rendering.rows import show_rows
 
-        show_answer(OUT, str(response))
+        show_answer(OUT, answer.text)
         if dry_run:
-            _say_who_verified(metadata.get("verified"))
+            _say_who_verified(answer.tables.verified)
         else:
             OUT.print()
-            show_rows(OUT, metadata)
-            show_footing(OUT, metadata)
-    if metadata["errors"]:
+            show_rows(OUT, answer.tables, in_words=bool(answer.model))
+            show_footing(OUT, answer)
+    if answer.errors:
         raise typer.Exit(ExitCode.FAILED)
 
 

@@ -13,13 +13,13 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from engines.answer import TableResult, answer_of
 from kb.cli.opening import opened
 from kb.cli.program import ExitCode
 from kb.cli.terminal import OUT, one_line, printable, say, waiting
 from stores.errors import ConfigError, EngineError, StoreError
 
 if TYPE_CHECKING:
-    from engines.tables.query_result import QueryResult
     from kb.app import KnowledgeBase
     from stores.verified_queries import Editor, Value, VerifiedQuery
 
@@ -121,15 +121,15 @@ def save(asked: ToSave, config: Path | None, *, as_json: bool) -> None:
         matcher, run = knowledge_base.verified_matcher, knowledge_base.tables.run
         query, result = keep(knowledge_base.verified_queries, matcher, query, run, _editor())
         recognised = matcher.match(asked.question) is not None
-    bound = {"sql": query.sql, "parameters": dict(query.parameters), "model": None}
-    metadata = {**bound, **asdict(result)}
+    found = TableResult(query.sql, dict(query.parameters), **vars(result))
     if as_json:
         from engines.tables.query_result import as_json as cells
 
-        rows = cells(result.rows)
-        _print_json({"saved": asdict(query), "recognised": recognised, **metadata, "rows": rows})
+        bound = {"sql": found.sql, "parameters": found.parameters, "model": None}
+        rows = {**asdict(result), "rows": cells(result.rows)}
+        _print_json({"saved": asdict(query), "recognised": recognised, **bound, **rows})
     else:
-        _show_saved(query, result, metadata, recognised=recognised)
+        _show_saved(query, found, recognised=recognised)
 
 
 def _require_new(knowledge_base: "KnowledgeBase", question: str) -> None:
@@ -148,11 +148,10 @@ def _written(knowledge_base: "KnowledgeBase", question: str) -> str:
             "llm.provider and llm.model in config.yaml."
         )
     engine = knowledge_base.database_engine(synthesize_response=False)
-    response: Any = engine.query(question)
-    sql: str | None = response.metadata["sql"]
-    if sql is None:
-        raise EngineError(f"Nothing was saved. {response}")
-    return sql
+    answer = answer_of(engine.query(question))
+    if answer.tables.sql is None:
+        raise EngineError(f"Nothing was saved. {answer.text}")
+    return answer.tables.sql
 
 
 def _user() -> str:
@@ -220,16 +219,14 @@ def _known_as(name: str, *, is_key: bool) -> str:
     return f"the key {name}" if is_key else name
 
 
-def _show_saved(
-    query: "VerifiedQuery", result: "QueryResult", metadata: Mapping[str, Any], *, recognised: bool
-) -> None:
+def _show_saved(query: "VerifiedQuery", found: TableResult, *, recognised: bool) -> None:
     from engines.tables.query_result import as_text
     from kb.cli.rendering.answers import show_answer
     from kb.cli.rendering.rows import show_rows
 
-    show_answer(OUT, as_text(result, query.language))
+    show_answer(OUT, as_text(found, query.language))
     OUT.print()
-    show_rows(OUT, metadata)
+    show_rows(OUT, found, in_words=False)
     OUT.print()
     OUT.print(Text(f"Saved as {one_line(query.name)}, checked by {one_line(query.verified_by)}."))
     if not recognised:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from engines.answer import Answer, Citation
+from engines.shortening import shorten
 from kb.cli.terminal import counted, one_line, printable
 from stores.chunks.fusion import weighs_vectors
 
@@ -32,43 +34,33 @@ def show_passages(console: Console, passages: "Sequence[NodeWithScore]") -> None
         console.print("Nothing found.")
     for rank, passage in enumerate(passages, start=1):
         metadata = passage.metadata
-        place = {"document": metadata.get("path") or passage.node_id, **metadata}
-        _show_source(console, f"{rank}.", place, passage.get_score(), passage.get_content())
+        found = Citation(
+            number=rank,
+            document=metadata.get("path") or passage.node_id,
+            title=metadata.get("title") or "",
+            page=metadata.get("page"),
+            lines=metadata.get("lines"),
+            score=passage.get_score(),
+        )
+        _show_source(console, f"{rank}.", found, passage.get_content())
 
 
-def show_sources(
-    console: Console, citations: Iterable[Mapping[str, Any]], besides: str = ""
-) -> None:
+def show_sources(console: Console, citations: Iterable[Citation], besides: str = "") -> None:
     """Where each statement comes from; an excerpt that the answer quotes is not shown twice."""
-    for each in citations:
-        excerpt = "" if each["excerpt"] in besides else each["excerpt"]
-        _show_source(console, f"[{each['number']}]", each, each["score"], excerpt)
+    for cited in citations:
+        excerpt = "" if cited.excerpt in besides else cited.excerpt
+        _show_source(console, f"[{cited.number}]", cited, excerpt)
 
 
-def _show_source(
-    console: Console, label: str, place: Mapping[str, Any], score: float, excerpt: str
-) -> None:
-    document = one_line(place["document"])
-    title = one_line(place.get("title") or document)
-    heading = Text.assemble((label, "bold cyan"), " ", (title, "bold"))
-    where = [document, _position(place), f"score {score:.2f}"]
+def _show_source(console: Console, label: str, source: Citation, excerpt: str) -> None:
+    document = one_line(source.document)
+    heading = Text.assemble((label, "bold cyan"), " ", (one_line(source.title or document), "bold"))
+    where = [document, source.place, f"score {source.score:.2f}"]
     _show_wrapped(console, heading)
     _show_wrapped(console, Text(" · ".join(filter(None, where)), "dim"), indent=4)
     if excerpt:
-        words = _shortened(one_line(_MARKUP.sub("", excerpt)))
+        words = shorten(one_line(_MARKUP.sub("", excerpt)), _EXCERPT_CHARACTERS)
         _show_wrapped(console, Text(words), indent=4)
-
-
-def _position(place: Mapping[str, Any]) -> str:
-    if place.get("page") is not None:
-        return f"page {place['page']}"
-    return f"lines {place['lines']}" if place.get("lines") else ""
-
-
-def _shortened(text: str) -> str:
-    if len(text) <= _EXCERPT_CHARACTERS:
-        return text
-    return text[:_EXCERPT_CHARACTERS].rsplit(" ", 1)[0] + " …"
 
 
 def show_answer(console: Console, text: str) -> None:
@@ -99,32 +91,32 @@ def _show_wrapped(console: Console, text: Text, *, indent: int = 0, hanging: int
         margin = " " * (indent + hanging)
 
 
-def show_footing(console: Console, metadata: Mapping[str, Any]) -> None:
+def show_footing(console: Console, answer: Answer) -> None:
     """Where the answer is from, who wrote it, and what went wrong on the way."""
-    _show_route(console, metadata)
-    seconds = sum(metadata.get("timings", {}).values()) / 1000
-    if model := metadata.get("model"):
-        console.print(Text(f"Written by {model} in {seconds:.1f} s.", "dim"))
-    elif metadata["citations"]:
+    _show_route(console, answer)
+    seconds = answer.timings.seconds
+    if answer.model:
+        console.print(Text(f"Written by {answer.model} in {seconds:.1f} s.", "dim"))
+    elif answer.citations:
         console.print(
             Text(
                 f"Quoted in {seconds:.1f} s; with an LLM in config.yaml, answers are written.",
                 "dim",
             )
         )
-    for branch, reason in (metadata.get("errors") or {}).items():
+    for branch, reason in answer.errors.items():
         console.print(Text(f"{branch} could not answer: {one_line(str(reason))}", "yellow"))
 
 
-def _show_route(console: Console, metadata: Mapping[str, Any]) -> None:
-    if not metadata.get("route"):
+def _show_route(console: Console, answer: Answer) -> None:
+    if not answer.route:
         return
-    reason = one_line(str(metadata["route_reason"]))
-    _show_wrapped(console, Text(f"Route: {metadata['route']} ({reason})", "dim"))
-    if first := metadata.get("first"):
-        names = ", ".join(map(one_line, metadata.get("names") or ()))
+    reason = one_line(answer.route_reason)
+    _show_wrapped(console, Text(f"Route: {answer.route} ({reason})", "dim"))
+    if answer.joining and answer.joining.first:
+        names = ", ".join(map(one_line, answer.joining.names))
         searched = f", and the documents searched for {names}" if names else ""
-        which = "tables" if first == "database" else "documents"
+        which = "tables" if answer.joining.first == "database" else "documents"
         _show_wrapped(console, Text(f"The {which} were asked first{searched}.", "dim"))
 
 

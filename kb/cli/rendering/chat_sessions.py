@@ -1,18 +1,18 @@
 """Chat sessions as people read them in a terminal."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from engines.responses import answer_metadata
+from engines.answer import Answer, Citation
+from engines.shortening import shorten
 from kb.cli.rendering.answers import show_answer, show_footing, show_sources
 from kb.cli.rendering.rows import show_rows
 from kb.cli.terminal import counted, one_line
-from kb.transcript import place_in, state
+from kb.transcript import state
 from stores.chats.chat_sessions import SessionInfo, Turn
 
 _ANSWER_CHARACTERS = 160
@@ -65,7 +65,7 @@ def show_turn(console: Console, turn: Turn) -> None:
     show_words(console, turn)
     if turn.evidence:
         console.print()
-        show_evidence(console, turn.evidence, besides=turn.answer)
+        show_evidence(console, Answer.from_metadata(turn.evidence, turn.answer))
 
 
 def show_words(console: Console, turn: Turn) -> None:
@@ -93,10 +93,7 @@ def show_history(console: Console, turns: Iterable[Turn]) -> None:
         show_question(console, turn)
         if turn.standalone:
             console.print(Padding(_understood(turn.standalone), (0, 0, 0, 3), expand=False))
-        answer = one_line(turn.answer)
-        if len(answer) > _ANSWER_CHARACTERS:
-            answer = answer[:_ANSWER_CHARACTERS].rsplit(" ", 1)[0] + " …"
-        if answer:
+        if answer := shorten(one_line(turn.answer), _ANSWER_CHARACTERS):
             console.print(Padding(Text(answer, "dim"), (0, 0, 0, 3), expand=False))
         show_state(console, turn)
 
@@ -105,44 +102,43 @@ def _understood(standalone: str) -> Text:
     return Text(f"Understood as: {one_line(standalone)}", "dim italic")
 
 
-def show_evidence(console: Console, metadata: Mapping[str, Any], besides: str) -> None:
+def show_evidence(console: Console, answer: Answer) -> None:
     """The statement with its rows, the sources, and who wrote the answer, as far as it came."""
-    metadata = {**answer_metadata(None, "", None), **metadata}
-    show_rows(console, metadata)
-    show_sources(console, metadata["citations"], besides)
-    show_footing(console, metadata)
+    show_rows(console, answer.tables, in_words=bool(answer.model))
+    show_sources(console, answer.citations, besides=answer.text)
+    show_footing(console, answer)
 
 
-def show_references(console: Console, metadata: Mapping[str, Any]) -> None:
+def show_references(console: Console, answer: Answer) -> None:
     """The evidence as a conversation bears it: a line for each source, and what shows the rest."""
-    known = {**answer_metadata(None, "", None), **metadata}
-    for number, line in enumerate(_references(known, console.width)):
+    for number, line in enumerate(_references(answer, console.width)):
         if number == 0:
             console.print()
         console.print(line)
 
 
-def _references(metadata: Mapping[str, Any], width: int) -> Iterator[Text]:
-    if standalone := metadata.get("standalone"):
-        yield _understood(standalone)
-    for citation in metadata["citations"]:
+def _references(answer: Answer, width: int) -> Iterator[Text]:
+    if answer.chat_turn and answer.chat_turn.standalone:
+        yield _understood(answer.chat_turn.standalone)
+    for citation in answer.citations:
         yield _reference(citation, width)
-    if metadata["truncated"]:
-        yield Text(f"Only the first {counted(len(metadata['rows']), 'row')} were read.", "yellow")
-    for branch, reason in metadata["errors"].items():
+    if answer.tables.truncated:
+        read = counted(len(answer.tables.rows), "row")
+        yield Text(f"Only the first {read} were read.", "yellow")
+    for branch, reason in answer.errors.items():
         yield Text(f"{branch} could not answer: {one_line(str(reason))}", "yellow")
-    if metadata["route"]:
-        yield Text(" · ".join(_origin(metadata)), "dim")
+    if answer.route:
+        yield Text(" · ".join([_ROUTES[answer.route], *_origin(answer)]), "dim")
 
 
-def _reference(citation: Mapping[str, Any], width: int) -> Text:
+def _reference(citation: Citation, width: int) -> Text:
     """On one line, without the name of the file where that does not fit."""
-    document = one_line(citation["document"])
-    title = one_line(citation.get("title") or document)
-    place = one_line(place_in(citation))
+    document = one_line(citation.document)
+    title = one_line(citation.title or document)
+    place = one_line(citation.place)
     whole, short = (
         Text.assemble(
-            (f"[{citation['number']}] ", "cyan"),
+            (f"[{citation.number}] ", "cyan"),
             title,
             (" · ".join(["", *filter(None, where)]), "dim"),
         )
@@ -153,13 +149,12 @@ def _reference(citation: Mapping[str, Any], width: int) -> Text:
     return line
 
 
-def _origin(metadata: Mapping[str, Any]) -> Iterator[str]:
-    """From where, by whom and how fast, and the commands that show more."""
-    yield _ROUTES[metadata["route"]]
-    if metadata["model"]:
-        yield one_line(metadata["model"])
-    yield f"{sum(metadata['timings'].values()) / 1000:.1f} s"
-    if metadata["citations"]:
+def _origin(answer: Answer) -> Iterator[str]:
+    """By whom and how fast, and the commands that show more."""
+    if answer.model:
+        yield one_line(answer.model)
+    yield f"{answer.timings.seconds:.1f} s"
+    if answer.citations:
         yield "/sources"
-    if metadata["sql"]:
+    if answer.tables.sql:
         yield "/sql"

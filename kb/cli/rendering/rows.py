@@ -1,33 +1,35 @@
 """The rows of the business tables, and the SQL that found them, as people read them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from engines.answer import TableResult
 from engines.tables.query_result import as_json
 from kb.cli.terminal import counted, one_line, printable
 
 _SHOWN = 20
 
 
-def show_rows(console: Console, metadata: Mapping[str, Any]) -> None:
+def show_rows(console: Console, found: TableResult, *, in_words: bool) -> None:
     """The statement as it ran, what was bound in it, and its first rows.
 
-    Rows that no model put into words are the answer already. Nothing where no statement ran.
+    Rows that are not `in_words`, of a model, are the answer already. Nothing where no statement
+    ran.
     """
-    if not metadata.get("sql"):
+    if not found.sql:
         return
-    console.print(Text(printable(metadata["sql"]), "dim"), soft_wrap=True)
-    for name, value in metadata.get("parameters", {}).items():
+    console.print(Text(printable(found.sql), "dim"), soft_wrap=True)
+    for name, value in found.parameters.items():
         console.print(Text(f":{name} = {one_line(str(value))}", "dim"), soft_wrap=True)
-    rows = metadata["rows"]
-    if rows and metadata.get("model", "asked for"):
+    rows = found.rows
+    if rows and in_words:
         console.print()
-        console.print(_table(metadata["columns"], rows))
-    if metadata["truncated"]:
+        console.print(_table(found.columns, rows))
+    if found.truncated:
         console.print(Text(f"Only the first {counted(len(rows), 'row')} were read.", "yellow"))
     elif len(rows) > _SHOWN:
         console.print(Text(f"The first {_SHOWN} of {len(rows)} rows; --json shows all.", "dim"))

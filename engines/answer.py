@@ -1,0 +1,200 @@
+"""An answer with its evidence, typed: what every engine gives, and every reader takes.
+
+At LlamaIndex's border it is a dict, `Response.metadata`. `Answer.metadata` alone makes that, and
+`answer_of` alone reads it back. A new field of an answer stands here and where it is filled; the
+JSON of the command line, of HTTP and of MCP follow.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+RouteName = Literal["documents", "database", "both"]
+T = TypeVar("T", bound="DataclassInstance")
+
+# Marks a field that the metadata leave out where it is None; other fields are always there.
+_IF_KNOWN: Final = {"if_known": True}
+
+
+@dataclass(frozen=True)
+class Citation:
+    """What a number in an answer refers to; `chunk` is the id of the passage, `score` 0 to 1."""
+
+    number: int
+    document: str
+    title: str = ""
+    page: int | None = field(default=None, metadata=_IF_KNOWN)
+    lines: str | None = field(default=None, metadata=_IF_KNOWN)
+    score: float = 0.0
+    excerpt: str = ""
+    root: str | None = None
+    chunk: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where in its document the passage stands, in words, as far as that is known."""
+        if self.page is not None:
+            return f"page {self.page}"
+        return f"lines {self.lines}" if self.lines else ""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A statement that did not work, and why."""
+
+    sql: str
+    error: str
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """The statement as it ran, what was bound in it, and its rows as the driver types them.
+
+    `truncated` says that there were more rows, `verified` who has verified the statement.
+    `attempts` are those of a model before it.
+    """
+
+    sql: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[Any]] = ()
+    truncated: bool = False
+    verified: Mapping[str, Any] | None = None
+    attempts: Sequence[Attempt] | None = field(default=None, metadata=_IF_KNOWN)
+
+
+@dataclass(frozen=True)
+class Joining:
+    """How documents and tables were both asked: one first, the documents about these names."""
+
+    first: Literal["documents", "database"] | None = None
+    names: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Timings:
+    """The milliseconds of each step, in the order in which they were taken."""
+
+    steps: Mapping[str, float] = field(default_factory=dict)
+
+    def add(self, step: str, milliseconds: float) -> "Timings":
+        """Return these and one more step; the time of a step that is taken again adds up."""
+        total = self.steps.get(step, 0.0) + milliseconds
+        return Timings({**self.steps, step: round(total, 1)})
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.steps.values()) / 1000
+
+
+@dataclass(frozen=True)
+class AnsweredTurn:
+    """The turn of a chat session that an answer belongs to.
+
+    `standalone` is the question as it was put to the sources, None when that is as it was asked.
+    """
+
+    turn_id: str
+    turn: int
+    status: str
+    standalone: str | None = None
+    rewritten_by: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The words of an answer, where they are from, and how they came about.
+
+    The route is None where no source was asked; `errors` has why a source failed, by its name;
+    `search` says how the documents were searched. While an answer streams, its `text` is not in
+    it yet, and what depends on the text, as the citations, is not known.
+    """
+
+    text: str = ""
+    route: RouteName | None = None
+    route_reason: str = ""
+    joining: Joining | None = None
+    citations: Sequence[Citation] = ()
+    tables: TableResult = field(default_factory=TableResult)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    timings: Timings = field(default_factory=Timings)
+    model: str | None = None
+    search: Mapping[str, Any] | None = field(default=None, metadata=_IF_KNOWN)
+    chat_turn: AnsweredTurn | None = None
+
+    def metadata(self) -> dict[str, Any]:
+        """The answer as `Response.metadata` holds it, whose text is the response's own."""
+        return dict(_values_of(self))
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, Any], text: str = "") -> "Answer":
+        """What `metadata` wrote, today or in an older version, which knew less."""
+        tables = _read(TableResult, metadata)
+        if tried := metadata.get("attempts"):
+            tables = replace(tables, attempts=[_read(Attempt, attempt) for attempt in tried])
+        return replace(
+            _read(Answer, metadata),
+            text=text,
+            joining=_read(Joining, metadata) if "names" in metadata else None,
+            citations=[_read(Citation, cited) for cited in metadata.get("citations") or ()],
+            tables=tables,
+            timings=Timings(metadata.get("timings") or {}),
+            chat_turn=_read(AnsweredTurn, metadata) if "turn_id" in metadata else None,
+        )
+
+
+def answer_of(response: Any) -> Answer:
+    """The answer of a response of LlamaIndex; of a stream, as far as it is read."""
+    text = getattr(response, "response", None)
+    return Answer.from_metadata(response.metadata or {}, text or "")
+
+
+# The fields of these parts stand among those of the answer wherever it is written.
+_PARTS: Final = {"joining": Joining, "tables": TableResult, "chat_turn": AnsweredTurn}
+
+
+def keys_of(kind: "type[DataclassInstance]") -> tuple[str, ...]:
+    """The keys that metadata have for an answer or a part of it, in the order of its fields."""
+    parts = [
+        keys_of(_PARTS[known.name]) if known.name in _PARTS else (known.name,)
+        for known in fields(kind)
+        if known.name != "text"
+    ]
+    return tuple(chain.from_iterable(parts))
+
+
+def _values_of(known: "DataclassInstance") -> Iterator[tuple[str, Any]]:
+    for part in fields(known):
+        value = getattr(known, part.name)
+        is_missing = value is None and part.metadata.get("if_known", part.name in _PARTS)
+        if is_missing or part.name == "text":
+            continue
+        if part.name in _PARTS:
+            yield from _values_of(value)
+        else:
+            yield part.name, _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Timings():
+            return dict(value.steps)
+        case Citation() | Attempt():
+            return dict(_values_of(value))
+        case Mapping():
+            return dict(value)
+        case list() | tuple():
+            return [_plain(part) for part in value]
+    return value
+
+
+def _read(kind: type[T], metadata: Mapping[str, Any]) -> T:
+    """What stands in the metadata under the names of the fields; the rest has its default."""
+    names = (part.name for part in fields(kind))
+    return kind(**{name: metadata[name] for name in names if metadata.get(name) is not None})

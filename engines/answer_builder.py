@@ -1,0 +1,207 @@
+"""An answer in the making: its facts, the time of each step, and its words, whole or streamed."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from llama_index.core.base.response.schema import (
+    RESPONSE_TYPE,
+    AsyncStreamingResponse,
+    Response,
+    StreamingResponse,
+)
+from llama_index.core.llms.llm import LLM
+from llama_index.core.prompts import BasePromptTemplate
+from llama_index.core.schema import NodeWithScore
+
+from engines.answer import Answer, Citation, RouteName
+from engines.documents.addresses import addresses
+from engines.documents.citations import citation
+from engines.documents.cited_text import CitedText
+from engines.elapsed import milliseconds_since
+from engines.model_errors import model_errors
+from engines.question import Question
+from engines.search.search_run import Search
+from stores.errors import ModelUnavailable
+
+OnAnswer = Callable[[Search, Sequence[Citation]], None]
+
+
+class AnswerBuilder:
+    """Collects what an engine learns for one question, and gives the response.
+
+    `facts` is the answer as far as it is known. The metadata of a response are made of it when the
+    response is given, and again when its text has ended, since only then the citations are known.
+    A text that a model writes is cleaned, and may cite the `passages`; `footnote` is what kb adds
+    to it. `doing` says in errors what failed. `on_answer` gets each search with the citations of
+    the answer, when that is complete.
+    """
+
+    def __init__(
+        self,
+        question: Question,
+        route: RouteName | None,
+        reason: str,
+        *,
+        model: str | None = None,
+        doing: str = "answering the question",
+        streaming: bool = False,
+        on_answer: OnAnswer | None = None,
+    ) -> None:
+        self.question = question
+        self.facts = Answer(
+            route=route,
+            route_reason=question.route_reason or reason,
+            timings=question.timings,
+            model=model,
+        )
+        self.passages: Sequence[NodeWithScore] = ()
+        self.footnote = ""
+        self._doing = doing
+        self._streaming = streaming
+        self._on_answer = on_answer
+        self._searches: Sequence[Search] = ()
+        self._sources: list[NodeWithScore] = []
+        self._metadata: dict[str, Any] = {}
+        self._since = time.perf_counter()
+
+    def note(self, **facts: Any) -> None:
+        """Add to the facts, by the names of the fields of an answer."""
+        self.facts = replace(self.facts, **facts)
+
+    def end_step(self, step: str) -> None:
+        """Note how long a step took that ends now and began when the one before it ended."""
+        self.note(timings=self.facts.timings.add(step, milliseconds_since(self._since)))
+        self._since = time.perf_counter()
+
+    def take_passages(self, passages: Sequence[NodeWithScore], made: Sequence[Search]) -> None:
+        """Take what may be cited, and the searches that found it."""
+        self.passages = passages
+        self._searches = tuple(made)
+        if made:
+            self.note(search=made[-1].summary())
+
+    @property
+    def lets_vectors_decide(self) -> bool:
+        """Whether the searches let the vectors decide where words say next to nothing."""
+        return all(search.fusion.yielding for search in self._searches)
+
+    def cite(self, number: int, passage: NodeWithScore, excerpt: str | None = None) -> None:
+        self._sources.append(passage)
+        self.note(citations=[*self.facts.citations, citation(number, passage, excerpt)])
+
+    def add_sources(self, passages: Sequence[NodeWithScore]) -> None:
+        """Give passages with the answer that are cited already."""
+        self._sources.extend(passages)
+
+    def respond(self, text: str) -> RESPONSE_TYPE:
+        """Answer with a text that is ready."""
+        self._end(text)
+        if not self._streaming:
+            return Response(text, self._sources, self._metadata)
+        return StreamingResponse(_once(text), self._sources, self._metadata)
+
+    async def arespond(self, text: str) -> RESPONSE_TYPE:
+        await self._aend(text)
+        if not self._streaming:
+            return Response(text, self._sources, self._metadata)
+        return AsyncStreamingResponse(_aonce(text), self._sources, self._metadata)
+
+    def write(
+        self, llm: LLM, prompt: BasePromptTemplate, values: dict[str, str], evidence: str = ""
+    ) -> RESPONSE_TYPE:
+        """Answer with what the model writes; addresses in it must stand in the evidence."""
+        with model_errors(self._doing):
+            if self._streaming:
+                pieces = self._pieces(llm.stream(prompt, **values), self._cited_text(evidence))
+                self._publish()
+                return StreamingResponse(pieces, self._sources, self._metadata)
+            text = llm.predict(prompt, **values)
+        text = self._whole(text, self._cited_text(evidence))
+        self._end(text)
+        return Response(text, self._sources, self._metadata)
+
+    async def awrite(
+        self, llm: LLM, prompt: BasePromptTemplate, values: dict[str, str], evidence: str = ""
+    ) -> RESPONSE_TYPE:
+        with model_errors(self._doing):
+            if self._streaming:
+                tokens = await llm.astream(prompt, **values)
+                self._publish()
+                apieces = self._apieces(tokens, self._cited_text(evidence))
+                return AsyncStreamingResponse(apieces, self._sources, self._metadata)
+            text = await llm.apredict(prompt, **values)
+        text = self._whole(text, self._cited_text(evidence))
+        await self._aend(text)
+        return Response(text, self._sources, self._metadata)
+
+    def _cited_text(self, evidence: str) -> CitedText:
+        return CitedText(len(self.passages), addresses(evidence))
+
+    def _whole(self, text: str, cited: CitedText) -> str:
+        text = cited.whole(text)
+        self._cite_what_stands_in(cited)
+        return text + self.footnote
+
+    def _pieces(self, tokens: Iterator[str], cited: CitedText) -> Generator[str, None, None]:
+        said = ""
+        with model_errors(self._doing):
+            for piece in filter(None, cited.clean(tokens)):
+                said += piece
+                yield piece
+        self._cite_what_stands_in(cited)
+        if self.footnote:
+            yield self.footnote
+        self._end(said + self.footnote)
+
+    async def _apieces(
+        self, tokens: AsyncIterator[str], cited: CitedText
+    ) -> AsyncGenerator[str, None]:
+        said = ""
+        with model_errors(self._doing):
+            async for token in tokens:
+                if piece := cited.feed(token):
+                    said += piece
+                    yield piece
+        last = cited.end()
+        self._cite_what_stands_in(cited)
+        if last := last + self.footnote:
+            yield last
+        await self._aend(said + last)
+
+    def _cite_what_stands_in(self, cited: CitedText) -> None:
+        if cited.is_blank:
+            raise ModelUnavailable(
+                f"{self._doing.capitalize()} failed: {self.facts.model} sent an empty answer. "
+                "Ask again, or choose another llm.model."
+            )
+        for number in sorted(cited.cited):
+            self.cite(number, self.passages[number - 1])
+
+    def _end(self, text: str) -> None:
+        self.end_step("answer")
+        self.note(text=text)
+        self._publish()
+        if self._on_answer:
+            for search in self._searches:
+                self._on_answer(search, self.facts.citations)
+
+    async def _aend(self, text: str) -> None:
+        if self._on_answer:  # which may write to a database
+            await asyncio.to_thread(self._end, text)
+        else:
+            self._end(text)
+
+    def _publish(self) -> None:
+        """Fill the metadata of the response, which its reader holds already when it streams."""
+        self._metadata.update(self.facts.metadata())
+
+
+def _once(text: str) -> Generator[str, None, None]:
+    yield text
+
+
+async def _aonce(text: str) -> AsyncGenerator[str, None]:
+    yield text

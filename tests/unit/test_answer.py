@@ -1,0 +1,142 @@
+"""One answer type: a dict at LlamaIndex's border alone; what is told derives from its fields."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from llama_index.core.base.response.schema import Response
+
+import engines.answer
+from engines.answer import (
+    Answer,
+    AnsweredTurn,
+    Attempt,
+    Citation,
+    Joining,
+    TableResult,
+    Timings,
+    answer_of,
+)
+
+ALWAYS = {
+    *("route", "route_reason", "citations", "errors", "timings", "model"),
+    *("sql", "parameters", "columns", "rows", "truncated", "verified"),
+}
+TURN = {
+    *("turn_id", "turn", "status", "standalone", "rewritten_by"),
+    *("prompt_tokens", "completion_tokens"),
+}
+WHOLE = Answer(
+    text="59 kettles [1].",
+    route="both",
+    route_reason="asked for",
+    joining=Joining("database", ["Rivage"]),
+    citations=[Citation(1, "a.md", title="A", lines="3-5", score=0.5, excerpt="x", chunk="c")],
+    tables=TableResult(
+        "SELECT :n",
+        {"n": 1},
+        ["total", "day"],
+        [[Decimal("59.0"), date(2026, 1, 2)]],
+        truncated=True,
+        attempts=[Attempt("SELECT", "no")],
+    ),
+    errors={"documents": "late"},
+    timings=Timings({"route": 1.5}),
+    model="scripted",
+    search={"id": "s", "candidates": 3},
+    chat_turn=AnsweredTurn("t1", 2, "complete"),
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "more"),
+    [
+        (Answer(), set()),
+        (Answer(search={"id": "s"}), {"search"}),
+        (Answer(tables=TableResult(attempts=[])), {"attempts"}),
+        (Answer(joining=Joining()), {"first", "names"}),
+        (Answer(chat_turn=AnsweredTurn("t1", 1, "open")), TURN),
+        (WHOLE, {"search", "attempts", "first", "names", *TURN}),
+    ],
+)
+def test_the_metadata_have_the_promised_keys_and_no_other(answer: Answer, more: set[str]) -> None:
+    assert answer.metadata().keys() == ALWAYS | more
+
+
+def test_a_citation_in_the_metadata_has_a_page_or_lines_where_they_are_known() -> None:
+    always = {"number", "document", "title", "score", "excerpt", "root", "chunk"}
+    for place in ({"page": 3}, {"lines": "3-5"}, {}):
+        cited = replace(Citation(1, "a.md"), **place)
+        [found] = Answer(citations=[cited]).metadata()["citations"]
+        assert found.keys() == always | place.keys()
+
+
+def test_the_metadata_are_plain_and_give_the_answer_back() -> None:
+    metadata = WHOLE.metadata()
+    assert metadata["citations"][0]["lines"] == "3-5"
+    assert metadata["attempts"] == [{"sql": "SELECT", "error": "no"}]
+    assert metadata["timings"] == {"route": 1.5}
+    assert metadata["rows"] == [[Decimal("59.0"), date(2026, 1, 2)]]
+    assert answer_of(Response(WHOLE.text, metadata=metadata)) == WHOLE
+
+
+def test_what_an_older_version_has_stored_is_an_answer() -> None:
+    older = {"route": "documents", "citations": [{"number": 1, "document": "a"}], "errors": None}
+    answer = Answer.from_metadata(older | {"gone since": 1})
+    assert answer == Answer(route="documents", citations=[Citation(1, "a")])
+    assert Answer.from_metadata({}) == Answer(citations=[])
+
+
+def test_a_step_that_is_taken_again_took_longer() -> None:
+    timings = Timings().add("sql", 1.0).add("rows", 2.0).add("sql", 0.5)
+    assert list(timings.steps.items()) == [("sql", 1.5), ("rows", 2.0)]
+    assert timings.seconds == pytest.approx(0.0035)
+
+
+_TELLS = """
+import asyncio, json, sys
+import engines
+engines.__path__.insert(0, sys.argv[1])
+from engines.answer import Answer
+from kb.answer_json import answer_values
+from kb.api.answer_events import AnswerUnderWay, http_values
+from kb.mcp.tool_results_from_answers import answer as tool_result
+
+class Response:
+    metadata = Answer().metadata()
+
+async def nothing():
+    return
+    yield ""
+
+async def events():
+    under_way = AnswerUnderWay(Response, nothing(), lambda: (0, 0))
+    return [event.decode() async for event in under_way.events()]
+
+done = asyncio.run(events())[-1]
+print(json.dumps({
+    "command line": answer_values(Answer()).get("mood"),
+    "http": http_values(Answer()).get("mood"),
+    "events": json.loads(done.partition("data: ")[2]).get("mood"),
+    "mcp": tool_result(Answer()).model_dump().get("mood"),
+    "metadata": Answer.from_metadata({"mood": "calm"}).metadata().get("mood"),
+}))
+"""
+
+
+def test_a_field_added_to_the_answer_is_told_by_all_without_another_line(tmp_path: Path) -> None:
+    source = Path(engines.answer.__file__).read_text()
+    line = "    model: str | None = None\n"
+    assert source.count(line) == 1
+    (tmp_path / "answer.py").write_text(source.replace(line, f'{line}    mood: str = "glad"\n'))
+    told = subprocess.run(
+        [sys.executable, "-c", _TELLS, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    values = json.loads(told.stdout)
+    assert values.pop("metadata") == "calm"
+    assert values == dict.fromkeys(["command line", "http", "events", "mcp"], "glad")
