@@ -1,7 +1,13 @@
-"""What a model replied: a statement, wherever it stands in the reply, or words instead of one."""
+"""What a model replied: a statement, wherever it stands in the reply, or words; or a question."""
 
 import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Final
+
+from engines.question import find_names
+from engines.search.query_analysis import query_language
+from stores.text.words import words
 
 _THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
 _END_OF_THOUGHT = re.compile(r".*</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
@@ -21,6 +27,15 @@ _MARKS = "*` \t>-"  # of Markdown
 _WORDS = re.compile(
     rf"^[{_MARKS}]*(?:NO_ANSWER|QUESTION)\b[{_MARKS}]*:?(.*)", re.DOTALL | re.MULTILINE
 )
+
+_LINE_MARKS: Final = re.compile(r"^[\s>*#`\-]+|[\s*`]+$")
+_QUESTION_LABEL: Final = re.compile(
+    r"^(?:(?:the )?(?:rewritten|standalone|new) question|question(?: r\u00e9\u00e9crite)?)\s*:\s*",
+    re.IGNORECASE,
+)
+_QUOTES: Final = ('""', "''", "\u201c\u201d", "\u00ab\u00bb")
+_ROOM: Final = 200  # characters beyond what was asked
+_COMMON: Final = 0.5  # of its words, that the conversation holds too
 
 
 @dataclass(frozen=True)
@@ -60,3 +75,41 @@ def _statement(text: str) -> str:
 
 def _unterminated(sql: str) -> str:
     return sql.strip().removesuffix(";").strip()
+
+
+def read_rewriting(reply: str, asked: str, conversation: str, names: Collection[str]) -> str:
+    """A reply that is empty, too long, about something else or has names of its own is ""."""
+    text = _read_question(reply, asked)
+    if not find_names(text) <= {*names}:
+        return ""
+    return text if _is_about(text, f"{conversation} {asked}") else ""
+
+
+def read_translation(reply: str, asked: str, language: str) -> str:
+    """A reply that is empty, too long, the same or in another language is ""."""
+    text = _read_question(reply, asked)
+    is_other = text.casefold() != asked.casefold()
+    return text if is_other and query_language(text) in ("", language) else ""
+
+
+def _read_question(reply: str, asked: str) -> str:
+    """The last line that asks, or else the first; "" for one too long."""
+    lines = list(_read_lines(without_thoughts(reply)))
+    questions = [line for line in lines if line.endswith("?")]
+    text = questions[-1] if questions else next(iter(lines), "")
+    return text if len(text) <= 2 * len(asked) + _ROOM else ""
+
+
+def _read_lines(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        bare = _LINE_MARKS.sub("", _QUESTION_LABEL.sub("", _LINE_MARKS.sub("", line)))
+        for opening, closing in _QUOTES:
+            if bare.startswith(opening) and bare.endswith(closing) and len(bare) > 1:
+                bare = bare[1:-1].strip()
+        if bare:
+            yield bare
+
+
+def _is_about(text: str, conversation: str) -> bool:
+    said, known = set(words(text)), set(words(conversation))
+    return not said or len(said & known) >= _COMMON * len(said)

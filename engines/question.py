@@ -1,12 +1,16 @@
 """A question on its way to the engines, and the values in it that no model is shown."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from llama_index.core.schema import QueryBundle
 
 from engines.answer import Timings
 from stores.verified_queries import Value
+
+_NAME: Final = re.compile(r"(?<![\w:]):([a-z]\w*)")
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,14 @@ class Entity:
     value: str
 
 
+@dataclass(frozen=True)
+class Refill:
+    """A verified query, by its name, and the values that a conversation gives its parameters."""
+
+    query: str
+    values: Mapping[str, Value]
+
+
 @dataclass
 class Question(QueryBundle):
     """What is searched for is `query_str`; what a model that writes SQL reads is `for_tables`.
@@ -25,7 +37,8 @@ class Question(QueryBundle):
     `for_tables` holds the user's words alone. A value that came from a document or a row stands in
     it as the :name of an entity, and is bound when the statement runs.
     `language` is that to answer in, where it is not that of `query_str`. `route_reason` says why
-    the source was chosen that is asked, `timings` what took time before it is asked.
+    the source was chosen that is asked, `timings` what took time before it is asked. `refill` is
+    the verified query that a follow-up such as "and in 2024?" asks for again.
     """
 
     for_tables: str = ""
@@ -33,6 +46,7 @@ class Question(QueryBundle):
     language: str = ""
     route_reason: str = ""
     timings: Timings = field(default_factory=Timings)
+    refill: Refill | None = None
 
     def __post_init__(self) -> None:
         self.for_tables = self.for_tables or self.query_str
@@ -50,3 +64,13 @@ def as_question(asked: QueryBundle) -> Question:
         custom_embedding_strs=asked.custom_embedding_strs,
         embedding=asked.embedding,
     )
+
+
+def find_names(text: str) -> set[str]:
+    """The names that stand in a text, each as :name."""
+    return set(_NAME.findall(text))
+
+
+def write_values(text: str, values: Mapping[str, str]) -> str:
+    """The text with the values in the place of their :names."""
+    return _NAME.sub(lambda found: values.get(found[1], found[0]), text)

@@ -1,32 +1,38 @@
-"""A question that leans on the ones before it -> one that can be asked alone.
+"""A question of a conversation -> one that can be asked alone.
+
+The model rewrites it, and gives back word for word what can be asked alone already. Without a model
+no word is changed: the question is put as it was asked, or joined to the one before, whichever
+finds more. In either case a follow-up of a verified query that says values alone, such as "and in
+2024?", asks for that query again.
 
 What SQL is written from, `for_tables`, holds the user's words and :names alone. So a model that
 rewrites a question about tables reads earlier questions and no answer; where it may read an answer
-that passages went into, `for_tables` is made by the rule.
+that passages went into, `for_tables` is the question joined to the one before.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Literal
 
 from llama_index.core.llms.llm import LLM
 
 from engines.answer_language import PHRASES
-from engines.follow_ups.carry_over import Carried, carried, items, names_in, with_values
-from engines.follow_ups.dependent_questions import LONGEST, is_dependent
-from engines.follow_ups.follow_up_words import words_of
-from engines.follow_ups.naming import is_another
-from engines.follow_ups.question_reply import read_rewriting
+from engines.follow_ups.row_names import Item, name_rows
 from engines.model_errors import model_errors
+from engines.model_replies import read_rewriting
 from engines.prompts import chat_prompt
-from engines.question import Entity, Question
+from engines.question import Entity, Question, Refill, find_names, write_values
 from engines.search.query_analysis import query_language
-from engines.small_talk import small_talk, without_greeting
+from engines.small_talk import small_talk
 from engines.tables.entities import EntityIndex
+from engines.verified.matching import Match, VerifiedMatcher
 from stores.chats.chat_sessions import Turn
+from stores.text.words import words
 
+LONGEST: Final = 2000  # characters of a question that may be a follow-up, or have one
 _READ: Final = 6  # turns back; what is older is rarely meant
 _ANSWER_CHARACTERS: Final = 2000
 _REWRITING: Final = "rewriting the question"
@@ -41,172 +47,208 @@ class Rewritten:
     by: Literal["", "model", "rule"]
 
 
-def rewritten(
-    asked: str,
-    turns: Sequence[Turn],
-    *,
-    llm: LLM | None,
-    entities: EntityIndex | None,
-    context: str = "",
-) -> Rewritten:
-    """By the model, where there is one, if the question needs it; else by the rule.
+@dataclass(frozen=True)
+class Rewriter:
+    """What questions of conversations are rewritten with.
 
-    `context` is what else is remembered of the conversation. Raises ModelUnavailable,
-    StoreUnavailable.
+    `entities` are the names that the tables hold, `matcher` finds verified queries, and
+    `is_better_joined` says of a joined question and the one as asked whether the first finds more:
+    each is None where there is none of it.
     """
-    follow_up = _FollowUp(asked, turns, entities, context)
-    values = follow_up.prompt_values() if llm else None
-    if llm is None or values is None:
-        return follow_up.by_rule()
-    with model_errors(_REWRITING):
-        reply = llm.predict(_PROMPT, **values)
-    return follow_up.by_model(reply)
 
+    llm: LLM | None = None
+    entities: EntityIndex | None = None
+    matcher: VerifiedMatcher | None = None
+    is_better_joined: Callable[[str, str], bool] | None = None
 
-async def arewritten(
-    asked: str,
-    turns: Sequence[Turn],
-    *,
-    llm: LLM | None,
-    entities: EntityIndex | None,
-    context: str = "",
-) -> Rewritten:
-    """Like `rewritten`, and off the event loop where it looks names up."""
-    follow_up = _FollowUp(asked, turns, entities, context)
-    values = await asyncio.to_thread(follow_up.prompt_values) if llm else None
-    if llm is None or values is None:
-        return await asyncio.to_thread(follow_up.by_rule)
-    with model_errors(_REWRITING):
-        reply = await llm.apredict(_PROMPT, **values)
-    return await asyncio.to_thread(follow_up.by_model, reply)
+    def rewrite(self, asked: str, turns: Sequence[Turn], *, context: str = "") -> Rewritten:
+        """`context` is what else is remembered. Raises ModelUnavailable, StoreError."""
+        follow_up = _FollowUp(self, asked, turns, context)
+        if done := follow_up.put_without_model():
+            return done
+        assert self.llm  # noqa: S101 - without one it is done
+        with model_errors(_REWRITING):
+            reply = self.llm.predict(_PROMPT, **follow_up.prompt_values())
+        return follow_up.read(reply)
+
+    async def arewrite(self, asked: str, turns: Sequence[Turn], *, context: str = "") -> Rewritten:
+        """Like `rewrite`, and off the event loop where it asks a database."""
+        follow_up = _FollowUp(self, asked, turns, context)
+        if done := await asyncio.to_thread(follow_up.put_without_model):
+            return done
+        assert self.llm  # noqa: S101 - as above
+        values = await asyncio.to_thread(follow_up.prompt_values)
+        with model_errors(_REWRITING):
+            reply = await self.llm.apredict(_PROMPT, **values)
+        return await asyncio.to_thread(follow_up.read, reply)
 
 
 class _FollowUp:
     """A question after others; small talk among them is passed over."""
 
-    def __init__(
-        self, asked: str, turns: Sequence[Turn], entities: EntityIndex | None, context: str
-    ) -> None:
-        told = [turn for turn in turns if turn.evidence.get("route", "") is not None]
-        recent = [turn for turn in told[-2 * _READ :] if not small_talk(turn.question)]
+    def __init__(self, rewriter: Rewriter, asked: str, turns: Sequence[Turn], context: str) -> None:
+        answered = [turn for turn in turns if turn.evidence.get("route", "") is not None]
+        recent = [turn for turn in answered[-2 * _READ :] if not small_talk(turn.question)]
+        self._rewriter = rewriter
         self._asked = asked
-        self._said = _without_greeting(asked)
         self._turns = recent[-_READ:]
-        self._entities = entities
         self._context = context
 
-    def by_rule(self) -> Rewritten:
-        if not self._is_one:
-            return Rewritten(Question(self._asked), "")
-        return Rewritten(self._question(self._readable()), "rule")
+    def put_without_model(self) -> Rewritten | None:
+        """None where a model is to rewrite the question."""
+        if not self._turns or len(self._asked) > LONGEST or small_talk(self._asked):
+            return self._as_asked
+        if matcher := self._rewriter.matcher:
+            if matcher.match(self._asked):
+                return self._as_asked
+            before = self._find_verified(matcher, self._turns)
+            again = before and matcher.refill(self._asked, self._turns[-1].question, before)
+            if again:
+                given = {name: again.values[name] for name in again.given}
+                refill = Refill(again.query.name, given)
+                return Rewritten(replace(self._joined, refill=refill), "rule")
+        return None if self._rewriter.llm else self._put_better()
 
-    def by_model(self, reply: str) -> Rewritten:
-        """By the rule after all, when the reply is no such question."""
-        text = read_rewriting(reply, self._asked, self._conversation(), self._known.keys())
+    def prompt_values(self) -> Mapping[str, str]:
+        return {"conversation": self._conversation, "asked": self._asked}
+
+    def read(self, reply: str) -> Rewritten:
+        """What the model wrote; without it, when its reply is no such question."""
+        text = read_rewriting(reply, self._asked, self._conversation, self._known.keys())
         if not text:
-            return self.by_rule()
-        readable = with_values(text, self._known)
-        if not self._is_of_tables or not self._stands_for_entities(text):
-            return Rewritten(self._question(readable), "model")
-        named = tuple(each for each in self._named if each.name in names_in(text))
-        language = self._language(readable)
-        question = Question(readable, for_tables=text, entities=named, language=language)
+            return self._put_better()
+        if text == self._asked:
+            return self._as_asked
+        readable = write_values(text, self._values)
+        language = self._find_language(readable)
+        names = find_names(text)
+        entities = self._find_entities(names)
+        if self._is_of_tables and len(entities) == len(names):
+            question = Question(readable, for_tables=text, entities=entities, language=language)
+        else:
+            question = replace(self._joined, query_str=readable, language=language)
         return Rewritten(question, "model")
 
-    def prompt_values(self) -> dict[str, str] | None:
-        """What the model reads; None where it need not be asked."""
-        if not self._is_one:
-            return None
-        return {"conversation": self._conversation(), "asked": self._asked}
+    def _put_better(self) -> Rewritten:
+        """As asked or joined; what only a model that writes SQL will read may as well be joined."""
+        is_better = self._rewriter.is_better_joined
+        joined = self._joined
+        if is_better and not is_better(joined.query_str, self._asked):
+            return self._as_asked
+        if not is_better and not self._rewriter.llm:
+            return self._as_asked
+        return Rewritten(joined, "rule")
+
+    @property
+    def _as_asked(self) -> Rewritten:
+        return Rewritten(Question(self._asked), "")
 
     @cached_property
-    def _is_one(self) -> bool:
-        return bool(self._turns) and self._leans(self._said, self._carried[-2])
-
-    def _leans(self, question: str, before: Carried) -> bool:
-        if len(question) > LONGEST or small_talk(question):
-            return False
-        return is_dependent(question) or is_another(before.text, question, self._entities)
-
-    def _question(self, readable: str) -> Question:
-        by_rule = self._carried[-1]
+    def _joined(self) -> Question:
+        """Both questions whole; a follow-up before is joined to what it follows as well."""
+        begun = next((turn for turn in reversed(self._turns) if turn.rewritten_by != "rule"), None)
+        last = self._turns[-1]
+        turns = [last] if begun in (last, None) else [begun, last]
+        readable = " ".join([*(_put(turn) for turn in turns), self._asked])
+        for_tables = " ".join([*(self._named[turn.id] for turn in turns), self._asked])
         return Question(
             readable,
-            for_tables=by_rule.for_tables,
-            entities=by_rule.entities,
-            language=self._language(readable),
+            for_tables=for_tables,
+            entities=self._find_entities(find_names(for_tables)),
+            language=self._find_language(readable),
         )
 
-    def _language(self, readable: str) -> str:
-        """That of the follow-up, where it is clear and kb speaks it; "" where the text has it."""
+    def _find_language(self, text: str) -> str:
+        """That of the question, where it is clear and kb speaks it; "" where the text has it."""
         own = query_language(self._asked)
-        return own if own in PHRASES and own != query_language(readable) else ""
+        return own if own in PHRASES and own != query_language(text) else ""
 
-    def _readable(self) -> str:
-        """From the last question as it was put to the sources, when a model had written that."""
-        last = self._turns[-1]
-        if last.rewritten_by != "model" or not last.standalone:
-            return self._carried[-1].readable
-        before = Carried(last.standalone[:LONGEST])
-        return carried(self._said, before, last.evidence, self._entities).readable
-
-    @cached_property
-    def _carried(self) -> list[Carried]:
-        """Each question of the conversation by the rule alone, this one last."""
-        done = [Carried(self._turns[0].question[:LONGEST])]
-        questions = [*(turn.question for turn in self._turns[1:]), self._said]
-        for turn, question in zip(self._turns, questions, strict=True):
-            done.append(
-                carried(question, done[-1], turn.evidence, self._entities)
-                if self._leans(question, done[-1])
-                else Carried(question[:LONGEST])
-            )
-        return done
+    def _find_verified(self, matcher: VerifiedMatcher, turns: Sequence[Turn]) -> Match | None:
+        """The verified query that answered the last of the turns, with its values."""
+        *earlier, last = turns
+        if last.evidence.get("verified", True) is None:
+            return None
+        if match := matcher.match(_put(last) if last.rewritten_by == "model" else last.question):
+            return match
+        before = self._find_verified(matcher, earlier) if earlier else None
+        return before and matcher.refill(last.question, earlier[-1].question, before)
 
     @property
     def _is_of_tables(self) -> bool:
-        return bool(self._turns[-1].evidence.get("route") == "database")
+        return _is_of_tables(self._turns[-1])
 
     @cached_property
-    def _items(self) -> Carried:
-        """What the rows of the last answer are called, if no passage went into it."""
-        taken = max((len(each.known) for each in self._carried[:-1]), default=0)
-        evidence = self._turns[-1].evidence if self._is_of_tables else {}
-        return items(evidence, self._entities, taken)
+    def _items(self) -> Sequence[Sequence[Item]]:
+        """What the rows of each answer from tables alone are called; of each turn."""
+        items: list[Sequence[Item]] = []
+        for turn in self._turns:
+            evidence = turn.evidence if _is_of_tables(turn) else {}
+            items.append(name_rows(evidence, self._rewriter.entities, sum(map(len, items))))
+        return items
 
     @cached_property
-    def _named(self) -> list[Entity]:
-        named = [each for done in self._carried[:-1] for each in done.entities]
-        return list(dict.fromkeys([*named, *self._items.entities]))
+    def _known(self) -> Mapping[str, Item]:
+        return {item.name: item for items in self._items for item in items}
+
+    @property
+    def _values(self) -> Mapping[str, str]:
+        return {name: item.value for name, item in self._known.items()}
+
+    def _find_entities(self, names: set[str]) -> tuple[Entity, ...]:
+        """Those of the names that stand for what a table is known to hold."""
+        known = [item for name, item in self._known.items() if name in names and item.column]
+        return tuple(Entity(item.name, item.column, item.value) for item in known)
 
     @cached_property
-    def _known(self) -> dict[str, str]:
-        known = {name: value for done in self._carried[:-1] for name, value in done.known.items()}
-        return {**known, **self._items.known}
+    def _named(self) -> Mapping[str, str]:
+        """Of each turn, its question in the user's words and :names.
 
-    def _stands_for_entities(self, text: str) -> bool:
-        names = {each.name for each in self._named}
-        return names >= names_in(text)
+        That of a model, if it had seen nothing else and wrote nothing else.
+        """
+        named, values = dict[str, str](), dict[str, str]()
+        said = set[str]()
+        for place, turn in enumerate(self._turns):
+            text = turn.question
+            said.update(words(text))
+            if place and turn.rewritten_by == "model" and _is_of_tables(self._turns[place - 1]):
+                written = _put_names(_put(turn), values)
+                if said.issuperset(
+                    words(write_values(written, dict.fromkeys(values.values(), "")))
+                ):
+                    text = written
+            named[turn.id] = text[:LONGEST]
+            values |= {item.value: item.name for item in self._items[place]}
+        return named
 
+    @cached_property
     def _conversation(self) -> str:
-        return "\n\n".join(filter(None, self._lines()))
+        return "\n\n".join(filter(None, self._describe()))
 
-    def _lines(self) -> Iterator[str]:
+    def _describe(self) -> Iterator[str]:
+        last = self._turns[-1]
         if not self._is_of_tables:
             yield self._context and f"What is remembered:\n{self._context}"
-        for turn, done in zip(self._turns, self._carried, strict=False):
-            yield f"Question {turn.number}: {done.text if done.known else turn.question[:LONGEST]}"
+        for turn in self._turns:
+            yield f"Question {turn.number}: {self._named[turn.id]}"
         if self._is_of_tables:
-            columns = {each.name: each.column for each in self._items.entities}
-            lines = [f"- :{name}, {columns.get(name, 'a value')}" for name in self._items.known]
+            lines = [f"- :{item.name}, {item.column or 'a value'}" for item in self._items[-1]]
             yield "\n".join(["The items of its answer, in their order:", *lines] if lines else [])
         else:
-            yield f"Its answer: {self._turns[-1].answer[:_ANSWER_CHARACTERS]}"
+            yield f"Its answer: {last.answer[:_ANSWER_CHARACTERS]}"
 
 
-def _without_greeting(asked: str) -> str:
-    """Behind "thanks, and": it goes on with what was said by that and."""
-    rest = without_greeting(asked)
-    link = words_of(asked.removesuffix(rest))[-1:]
-    goes_on = link and link[0].folded in ("and", "et", "but", "mais")
-    return f"{link[0].text} {rest}" if goes_on else rest
+def _is_of_tables(turn: Turn) -> bool:
+    return bool(turn.evidence.get("route") == "database")
+
+
+def _put_names(text: str, names: Mapping[str, str]) -> str:
+    """The text with :names in the place of the values that they stand for."""
+    for value in sorted(names, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", f":{names[value]}", text)
+    return text
+
+
+def _put(turn: Turn) -> str:
+    """The question of a turn as a model had written it, else as it was asked."""
+    text = turn.standalone if turn.rewritten_by == "model" else None
+    return (text or turn.question)[:LONGEST]

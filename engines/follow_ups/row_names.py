@@ -1,30 +1,48 @@
 """What a row of an answer is called: by a cell that tells it from the other rows."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from engines.tables.entities import EntityIndex
 
 _NAMING: Final = re.compile(r"name|title|nom|titre|label", re.IGNORECASE)
 _NUMBERING: Final = re.compile(
-    r"(?:(?P<kind>[a-z][a-z0-9_]*)_)?(?:id|number|nr|no|code|ref|reference|numero)"
+    r"(?:[a-z][a-z0-9_]*_)?(?:id|number|nr|no|code|ref|reference|numero)"
 )
+_MOST_ROWS: Final = 10
 _MOST_CHARACTERS: Final = 200  # of a name
 
 
 @dataclass(frozen=True)
 class Item:
-    """`column` is "" for what no table is known to hold; `kind` stands before a mere number."""
+    """A row by its `value`, for which :`name` stands in front of a model.
+
+    `column` is "" for what no table is known to hold.
+    """
 
     value: str
     name: str = "item"
     column: str = ""
-    kind: str = ""
 
 
-def named_by(
+def name_rows(
+    evidence: Mapping[str, Any], entities: EntityIndex | None, taken: int
+) -> Sequence[Item]:
+    """The first rows of an answer, numbered behind the `taken` names; none if one has no name."""
+    rows = evidence.get("rows") or ()
+    places = range(min(len(rows), _MOST_ROWS))
+    found = [_name_row(evidence["columns"], rows, place, entities) for place in places]
+    items = [
+        replace(item, name=f"{item.name}_{number}")
+        for number, item in enumerate(found, start=taken + 1)
+        if item
+    ]
+    return items if len(items) == len(found) else []
+
+
+def _name_row(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], place: int, entities: EntityIndex | None
 ) -> Item | None:
     """A name that a table holds, else what stands in a column of names, else the number it has.
@@ -62,10 +80,8 @@ def _known(cell: str, entities: EntityIndex | None) -> Item | None:
 
 
 def _numbered(column: str, cell: object) -> Item | None:
-    """Order 1002, of the column order_id."""
-    found = _NUMBERING.fullmatch(column.lower())
+    """The order 1002, of the column order_id."""
     is_number = isinstance(cell, int) and not isinstance(cell, bool)
-    if not found or not (is_number or _is_text(cell)):
+    if not _NUMBERING.fullmatch(column.lower()) or not (is_number or _is_text(cell)):
         return None
-    kind = (found["kind"] or column.lower()).replace("_", " ")
-    return Item(str(cell), column.lower(), column, kind)
+    return Item(str(cell), column.lower(), column)

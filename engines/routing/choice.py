@@ -35,7 +35,7 @@ class Routing:
         by_evidence: Callable[[str], Route],
         *,
         llm: LLM | None = None,
-        sure: Callable[[str], Route | None] = lambda _: None,
+        sure: Callable[[Question], Route | None] = lambda _: None,
         always: Callable[[str], Route | None] = lambda _: None,
         documents: str = "",
         tables: str = "",
@@ -67,7 +67,7 @@ class Routing:
         if always := self._always(question.query_str):
             divides = self._llm and always.route == "both"
             return None if divides else always
-        if route := self._sure(question.query_str):
+        if route := self._sure(question):
             return route
         return None if self._llm else self._by_evidence(question.query_str)
 

@@ -15,7 +15,6 @@ from llama_index.core.schema import MetadataMode, NodeWithScore
 
 from engines.answer import RouteName
 from engines.answer_language import question_language
-from engines.follow_ups.dependent_questions import is_dependent
 from engines.routing.asked_words import QUESTION_WORDS, has_cue, names_table, read_words
 from engines.routing.reasons import why
 from engines.routing.route import Route
@@ -33,6 +32,11 @@ _PARTS = re.compile(
     rf"|\s+(?:and|but|et|mais)\s+(?={QUESTION_WORDS})",
     re.IGNORECASE,
 )
+# In the part for the documents they stand for what the tables find.
+_PRONOUNS = {
+    "en": re.compile(r"\b(?:they|them|their|its?|these|those)\b", re.IGNORECASE),
+    "fr": re.compile(r"\b(?:ils|elles|leurs?|eux|ceux-ci|celles-ci)\b", re.IGNORECASE),
+}
 _PROSE = re.compile(
     r"- (?:\w+ (?:(?:TINY|MEDIUM|LONG)?TEXT\b|VARCHAR\((?:25[6-9]|2[6-9]\d|[3-9]\d\d|\d{4,})\))"
     r"|(?:body|comments?|message|commentaires?) (?:VAR)?CHAR)",
@@ -76,11 +80,13 @@ class Evidence:
 
     def _divided(self, parts: Sequence[str], weighed: Sequence[Weighed]) -> dict[str, Any]:
         """What each source is asked; the tables come first where the rest is about their rows."""
+        language = question_language(" ".join(parts))
         routes = [each.route or each.leaning for each in weighed]
         asked = list(zip(parts, routes, strict=True))
         documents = " ".join(part for part, route in asked if route != "database")
         database = " ".join(part for part, route in asked if route != "documents")
-        leans = is_dependent(documents) and not is_dependent(database)
+        pronoun = _PRONOUNS[language]
+        leans = bool(pronoun.search(documents)) and not pronoun.search(database)
         if documents == database:
             named = self._matcher.within(documents) if self._matcher else None
             database, leans = named or "", named is not None

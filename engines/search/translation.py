@@ -7,8 +7,8 @@ from babel import Locale
 from llama_index.core.llms.llm import LLM
 from llama_index.core.prompts import PromptTemplate
 
-from engines.follow_ups.question_reply import read_translation
 from engines.model_errors import model_errors
+from engines.model_replies import read_translation
 from engines.prompts import prompt
 
 _TRANSLATING = "translating the question"

@@ -38,6 +38,19 @@ _RELATIVE_YEARS: Final[Mapping[tuple[str, ...], int]] = {
     ("cette", "annee"): 0,
     ("annee", "en", "cours"): 0,
 }
+# In a follow-up, of the year before.
+_SHIFTED_YEARS: Final[Mapping[tuple[str, ...], int]] = {
+    ("year", "before"): -1,
+    ("previous", "year"): -1,
+    ("preceding", "year"): -1,
+    ("annee", "avant"): -1,
+    ("annee", "precedente"): -1,
+    ("year", "after"): 1,
+    ("following", "year"): 1,
+    ("next", "year"): 1,
+    ("annee", "apres"): 1,
+    ("annee", "suivante"): 1,
+}
 _COMPARISONS: Final[Mapping[str, tuple[str, ...]]] = {
     "<": ("less than", "fewer than", "under", "below", "moins de", "sous", "en dessous de"),
     "<=": ("at most", "no more than", "au plus", "au maximum"),
@@ -56,11 +69,17 @@ _COUNTED = {
 
 @dataclass
 class Filling:
-    """The words of a text; those that gave a value are None in `left`."""
+    """The words of a text; those that gave a value are None in `left`.
+
+    `before` are the values of the question that a follow-up goes on with, and `places` the words
+    that gave each new one.
+    """
 
     words: list[Token]
     text: str
+    before: Mapping[str, Value] = field(default_factory=dict)
     values: dict[str, Value] = field(default_factory=dict)
+    places: dict[str, range] = field(default_factory=dict)
     left: list[str | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -68,13 +87,20 @@ class Filling:
 
     def take(self, name: str, value: Value, places: range) -> None:
         self.values[name] = value
+        self.places[name] = places
         for place in places:
             self.left[place] = None
 
 
-def fill(text: str, parameters: Sequence[Parameter], lookup: Lookup, today: date) -> Filling:
+def fill(
+    text: str,
+    parameters: Sequence[Parameter],
+    lookup: Lookup,
+    today: date,
+    before: Mapping[str, Value] | None = None,
+) -> Filling:
     """Each parameter that one part of the text gives, and one only; the others stay open."""
-    filling = Filling(tokens(text), text)
+    filling = Filling(tokens(text), text, before or {})
     for kinds, find in (
         ({"name"}, _name),
         ({"country"}, _country),
@@ -141,13 +167,17 @@ def _date(filling: Filling, *_: object) -> Found:
             continue
 
 
-def _year(filling: Filling, _: Parameter, __: Lookup, today: date) -> Found:
+def _year(filling: Filling, parameter: Parameter, _: Lookup, today: date) -> Found:
     for place, word in _words(filling):
         before = filling.left[place - 1] if place else None
         if _YEAR.fullmatch(word) and before not in _OPEN_ENDED:
             yield int(word), range(place - (before in _YEAR_WORDS), place + 1)
+    last = filling.before.get(parameter.name)
     for span in _spans(filling):
-        if (words := _folded(filling, span)) in _RELATIVE_YEARS:
+        words = _folded(filling, span)
+        if isinstance(last, int) and words in _SHIFTED_YEARS:
+            yield last + _SHIFTED_YEARS[words], span
+        elif words in _RELATIVE_YEARS:
             yield today.year + _RELATIVE_YEARS[words], span
 
 

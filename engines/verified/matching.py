@@ -15,8 +15,9 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from numpy.typing import NDArray
 
 from engines.answer_language import question_language
-from engines.concepts import concepts, tokens
+from engines.concepts import LANGUAGES, concepts, phrases, tokens
 from engines.model_errors import model_errors
+from engines.question import Question, Refill
 from engines.tables.query_result import Run
 from engines.verified.filling import Filling, fill
 from engines.verified.parameters import Column, Parameter, parameters_of
@@ -25,6 +26,7 @@ from stores.verified_queries import Value, VerifiedQuery
 
 _OPTIONAL = ("limit", "bound")  # a question may leave them open where a wording does not
 _MOST_WORDS = 60  # who writes more asks for more
+_LINKS = "verified/follow_up_links.txt"
 _LONGEST_NAME = 7  # words that name what a verified query finds
 _WHO_ARE = {"en": "Who are {}?", "fr": "Qui sont {} ?"}
 _QUALIFIERS = {"average", "best", "develop", "each", "least", "low", "most", "who", "worst"}
@@ -77,14 +79,49 @@ class VerifiedMatcher:
         self._vectors: dict[str, NDArray[np.float64]] = {}
         self._read()
 
-    def match(self, question: str) -> Match | None:
+    def match(self, asked: str | Question) -> Match | None:
         """The one query that answers the question; None when none does, or more than one.
 
-        One of the file goes before one that somebody on this machine has saved, and that before one
-        that an API key has: a key cannot stand in their way.
+        A follow-up that asks for a query again, with other values, gets that. One of the file goes
+        before one that somebody on this machine has saved, and that before one that an API key has:
+        a key cannot stand in their way.
         """
-        words = tokens(question)
-        return _only(self._matches(question)) if len(words) <= _MOST_WORDS else None
+        if isinstance(asked, Question):
+            return self._match_again(asked.refill) if asked.refill else self.match(asked.query_str)
+        words = tokens(asked)
+        return _only(self._matches(asked)) if len(words) <= _MOST_WORDS else None
+
+    def refill(self, follow_up: str, asked: str, before: Match) -> Match | None:
+        """The query that answered the question `asked`, with the values of its follow-up.
+
+        None where a follow-up says more than values: "and in 2024?" does not, but "how many were
+        returned in 2024?" is a question of its own.
+        """
+        known = next((each for each in self._read() if each.query == before.query), None)
+        if known is None or len(tokens(follow_up)) > _MOST_WORDS:
+            return None
+        filling = fill(follow_up, known.parameters, self._lookup, self._today(), before.values)
+        if not filling.values or not self._says_values_alone(filling, asked, known):
+            return None
+        values = {**before.values, **filling.values}
+        return Match(known.query, values, before.given | filling.values.keys())
+
+    def _says_values_alone(self, filling: Filling, asked: str, known: _Known) -> bool:
+        """Whether the other words only go on, as "and" does, or introduce a value as they did."""
+        left = list(filling.left)
+        former = fill(asked, known.parameters, self._lookup, self._today())
+        for name in filling.places.keys() & former.places.keys():
+            at, before = filling.places[name].start - 1, former.places[name].start - 1
+            if min(at, before) >= 0 and left[at] == former.left[before]:
+                left[at] = None  # and order 10001? and the Hazel ward?
+        said = phrases(left, LANGUAGES, _LINKS)
+        return all(link is not None or words[0] is None for words, link in said)
+
+    def _match_again(self, refill: Refill) -> Match | None:
+        """None when the query was removed meanwhile."""
+        query = next((each.query for each in self._read() if each.query.name == refill.query), None)
+        values = refill.values
+        return Match(query, {**query.parameters, **values}, frozenset(values)) if query else None
 
     def within(self, question: str) -> str | None:
         """A question that a verified query answers, about things that the question only names.

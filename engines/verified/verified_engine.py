@@ -99,7 +99,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
     def _text(self, answer: AnswerBuilder) -> str | None:
         """What the answer says, whose rows are noted; None when the other engine is to answer."""
         question = answer.question
-        match = self._matcher.match(question.query_str)
+        match = self._matcher.match(question)
         if match is None:
             return None if self._otherwise else self._refusal(question)
         tables = TableResult(

@@ -12,6 +12,7 @@ from llama_index.core.vector_stores.types import MetadataFilters
 from engines.answer_language import phrase, question_language
 from engines.both.both_engine import Deadlines, JoinedQueryEngine
 from engines.documents.document_engine import DocumentQueryEngine
+from engines.question import Question
 from engines.routing.choice import Routing
 from engines.routing.reasons import reason
 from engines.routing.route import Route
@@ -180,7 +181,7 @@ class _RoutedAnswers:
             return Route(route="documents", reason=told)
         return None
 
-    def _verified(self, question: str) -> Route | None:
+    def _verified(self, question: Question) -> Route | None:
         """None also when the tables cannot tell: another source may answer."""
         try:
             match = self._parts.verified_matcher.match(question)

@@ -9,9 +9,9 @@ from llama_index.core.base.base_query_engine import BaseQueryEngine
 
 from engines.chat.chat_session import ChatSession
 from engines.chat.memory import session_memory
-from engines.follow_ups.rewriting import Rewritten, arewritten, rewritten
-from engines.tables.entities import EntityIndex
-from kb.assembly.answering import Asking, answering_engine
+from engines.follow_ups.joined_search import CANDIDATES, JoinedSearch
+from engines.follow_ups.rewriting import Rewriter, Rewritten
+from kb.assembly.answering import Asking, answering_engine, document_retriever
 from kb.assembly.components import Parts
 from stores.errors import ConfigError, StoreError
 
@@ -26,12 +26,9 @@ def chat_session(parts: Parts, asking: Asking, user: str | None) -> ChatSession:
     def answering(streaming: bool) -> BaseQueryEngine:  # noqa: FBT001 - the engine's interface
         return answering_engine(parts, replace(asking, streaming=streaming))
 
-    def rewrite(*asked: Any, **more: Any) -> Rewritten:
-        return rewritten(*asked, llm=parts.llm, entities=_entities(parts), **more)
-
     async def arewrite(*asked: Any, **more: Any) -> Rewritten:
-        names = await asyncio.to_thread(_entities, parts)
-        return await arewritten(*asked, llm=parts.llm, entities=names, **more)
+        rewriter = await asyncio.to_thread(make_rewriter, parts, asking)
+        return await rewriter.arewrite(*asked, **more)
 
     return ChatSession(
         parts.session_store,
@@ -48,18 +45,23 @@ def chat_session(parts: Parts, asking: Asking, user: str | None) -> ChatSession:
             user_memory=parts.config.chat.user_memory,
         ),
         llm=parts.llm,
-        rewrite=rewrite,
+        rewrite=lambda *asked, **more: make_rewriter(parts, asking).rewrite(*asked, **more),
         arewrite=arewrite,
         user=user,
     )
 
 
-def _entities(parts: Parts) -> EntityIndex | None:
+def make_rewriter(parts: Parts, asking: Asking) -> Rewriter:
     """For each question anew: tables that are away now may be there for the next one."""
-    try:
-        return parts.entities
-    except ConfigError:  # without tables there are no names of theirs
-        return None
-    except StoreError as error:
-        _log.warning("A question is read without the names of the tables: %s", error)
-        return None
+    entities, matcher, is_better_joined = None, None, None
+    if asking.source != "documents":
+        try:
+            entities, matcher = parts.entities, parts.verified_matcher
+        except ConfigError:  # without tables there are no names of theirs
+            pass
+        except StoreError as error:
+            _log.warning("A question is read without the names of the tables: %s", error)
+    if asking.source != "database":
+        retriever = document_retriever(parts, replace(asking, top_k=CANDIDATES))
+        is_better_joined = JoinedSearch(retriever, parts.embed_model).is_better
+    return Rewriter(parts.llm, entities, matcher, is_better_joined)

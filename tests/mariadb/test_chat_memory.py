@@ -5,7 +5,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +14,7 @@ from llama_index.core.storage.chat_store.base_db import MessageStatus
 
 from engines.chat.chat_session import ChatSession
 from engines.chat.memory_updates import wait_until_remembered
-from engines.follow_ups.rewriting import arewritten, rewritten
+from engines.follow_ups.rewriting import Rewriter
 from engines.question import as_question
 from stores.errors import ModelUnavailable, StoreError
 
@@ -395,8 +394,8 @@ def test_what_is_remembered_may_be_read_in_a_follow_up_and_never_in_the_words_fo
         llm,
         token_limit=LIMIT,
         shop=shop,
-        rewrite=partial(rewritten, llm=llm, entities=None),
-        arewrite=partial(arewritten, llm=llm, entities=None),
+        rewrite=Rewriter(llm).rewrite,
+        arewrite=Rewriter(llm).arewrite,
     )
     talk(session, *(f"How long may customers keep machine {number}?" for number in range(9)))
     assert not rewritings

@@ -1,6 +1,6 @@
 import pytest
 from llama_index.core.memory import Memory
-from test_follow_ups import turn
+from turns import turn
 
 from engines.chat.conversation import ConversationQueryEngine, is_about_conversation
 

@@ -3,12 +3,10 @@
 import time
 
 import pytest
-from test_follow_ups import by_rule, turn
+from turns import turn
 
 from engines.chat.conversation import is_about_conversation
-from engines.follow_ups.dependent_questions import is_dependent
-from engines.follow_ups.rewriting import Rewritten
-from engines.follow_ups.slots import unmarked
+from engines.follow_ups.rewriting import Rewriter, Rewritten
 from engines.search.query_analysis import AnalysedQuery, analyse
 from engines.small_talk import small_talk, without_greeting
 
@@ -46,14 +44,14 @@ def analysed(question: str) -> AnalysedQuery:
 
 
 def followed(question: str) -> Rewritten:
-    return by_rule("and in 2024?", turn("What was it in 2023?"), turn(question))
+    return Rewriter().rewrite("and in 2024?", [turn("What was it in 2023?"), turn(question)])
 
 
 def follows(question: str) -> Rewritten:
-    return by_rule(question, turn("What was our revenue in 2025?"))
+    return Rewriter().rewrite(question, [turn("What was our revenue in 2025?")])
 
 
-ALL = [is_dependent, is_about_conversation, small_talk, without_greeting, analysed, unmarked]
+ALL = [is_about_conversation, small_talk, without_greeting, analysed]
 
 
 @pytest.mark.parametrize("reads", [*ALL, follows, followed])
@@ -66,23 +64,3 @@ def test_no_text_is_slow_to_go_through(reads):
         if (taken := time.process_time() - since) > SECONDS:
             slow[text[:20]] = taken
     assert slow == {}
-
-
-@pytest.mark.parametrize("space", [" ", "\n", "\u00a0"])
-def test_the_marks_that_end_a_question_are_taken_off_at_once(space):
-    inside = f"a{space * LENGTH}x"
-    assert unmarked(f"{inside}{space}?{space}") == inside
-
-
-def test_a_very_long_question_is_no_follow_up():
-    asked = "and in 2024? " + "it " * 1000
-    done = by_rule(asked, turn("What was our revenue in 2025?"))
-    assert (done.by, done.question.query_str) == ("", asked)
-
-
-def test_a_follow_up_of_a_very_long_question_takes_its_beginning():
-    before = turn(f"What was our revenue in 2025? {'Please tell me. ' * 20_000}")
-    done = by_rule("and why?", before)
-    assert done.by == "rule"
-    assert done.question.query_str.startswith("What was our revenue in 2025?")
-    assert len(done.question.query_str) < 2 * LENGTH

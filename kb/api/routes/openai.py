@@ -27,6 +27,7 @@ from kb.api.problems import Problem, openai_error, problem_of
 from kb.api.routes.asking import require_profile
 from kb.api.sse import as_line
 from kb.app import KnowledgeBase
+from kb.assembly.answering import Asking
 from stores.errors import InvalidVector
 
 router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
@@ -138,7 +139,8 @@ class _Reply:
 
     async def _begin(self) -> AnswerUnderWay:
         with self._calls.listening():
-            question = await standalone(self._kb, self._asked, self._past)
+            asking = Asking(source=self._source, filters=self._filters, profile=self._body.profile)
+            question = await standalone(self._kb, self._asked, self._past, asking)
         return await asked(
             self._kb,
             question,

@@ -1,0 +1,65 @@
+"""Which search serves a question of a conversation: as it was asked, or joined to the one before.
+
+No grammar tells a follow-up from a question that stands alone; what the searches find does. The
+words of the question before give the joined search higher scores by themselves, so the best passage
+of each is judged by the other search: what the joined one finds for "And in the Fern ward?" answers
+the question as asked nearly as well as any, or holds its words, and what the other finds is not
+about visits. For a
+question of its own it is the reverse. On a draw nothing is joined.
+"""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.schema import MetadataMode, NodeWithScore
+
+from engines.documents.extract import quotes
+from engines.search.query_analysis import query_language
+from engines.search.search_run import searches
+from stores.text.words import words
+
+CANDIDATES: Final = 24  # passages of a search that can judge one of the other
+_AS_WELL: Final = 0.5  # of its best score, that a search must give to the best of the other
+_CLEARLY: Final = 0.1
+
+
+class JoinedSearch:
+    """Searches for both; `retriever` should give CANDIDATES passages."""
+
+    def __init__(self, retriever: BaseRetriever, embed_model: BaseEmbedding) -> None:
+        self._retriever = retriever
+        self._embed_model = embed_model
+
+    def is_better(self, joined: str, asked: str) -> bool:
+        """Raises ModelUnavailable, StoreUnavailable, UnsupportedFilter."""
+        names = set(words(asked, query_language(asked)))
+        if not names:  # Why? And how much?
+            return True
+        with searches() as made:
+            as_asked = self._retriever.retrieve(asked)
+            as_joined = self._retriever.retrieve(joined)
+        if not as_asked or not as_joined:
+            return bool(as_joined)
+        if as_asked[0].node_id == as_joined[0].node_id:
+            yielding = all(search.fusion.yielding for search in made)
+            return not quotes(asked, as_asked, self._embed_model, yielding=yielding)
+        by_asked = max(_judge(as_asked, as_joined[0]), _find_share(names, as_joined[0]))
+        by_joined = _judge(as_joined, as_asked[0])
+        return by_asked >= max(_AS_WELL, by_joined + _CLEARLY)
+
+
+def _judge(passages: Sequence[NodeWithScore], other: NodeWithScore) -> float:
+    """The score that a search gave to a passage, as a part of its best; 0 if it did not find it."""
+    scores = {each.node_id: each.get_score() for each in passages}
+    return scores.get(other.node_id, 0.0) / (passages[0].get_score() or 1.0)
+
+
+def _find_share(names: AbstractSet[str], passage: NodeWithScore) -> float:
+    """The part of the words that the passage holds: a short question says little by meaning."""
+    above = (str(passage.metadata.get(key) or "") for key in ("title", "headings"))
+    text = " ".join([*above, passage.get_content(MetadataMode.NONE)])
+    language = passage.metadata.get("language") or query_language(text)
+    return len(names & set(words(text, language))) / len(names)
