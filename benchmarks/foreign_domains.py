@@ -219,7 +219,7 @@ def write_config(domain: Domain, directory: Path, llm: Mapping[str, Any]) -> Pat
 
 def fill(kb: KnowledgeBase, domain: Domain) -> None:
     """Load the tables and index the documents of a domain."""
-    with kb.engine.begin() as connection:
+    with kb.components.engine.begin() as connection:
         for statement in domain.tables_sql.split(";\n"):
             if statement.strip():
                 connection.exec_driver_sql(statement)
@@ -231,7 +231,7 @@ def fill(kb: KnowledgeBase, domain: Domain) -> None:
 def find_gold_rows(kb: KnowledgeBase, item: Item) -> list[Sequence[Any]]:
     if "sql" not in item:
         return []
-    with kb.engine.connect() as connection:
+    with kb.components.engine.connect() as connection:
         return [tuple(row) for row in connection.exec_driver_sql(item["sql"])]
 
 

@@ -3,12 +3,16 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from llama_index.core.schema import QueryBundle
 
 from engines.answer import Timings
 from stores.verified_queries import Value
+
+if TYPE_CHECKING:  # everything knows questions
+    from engines.routing.route import Route
+    from engines.search.search_run import Search
 
 _NAME: Final = re.compile(r"(?<![\w:]):([a-z]\w*)")
 
@@ -38,7 +42,8 @@ class Question(QueryBundle):
     it as the :name of an entity, and is bound when the statement runs.
     `language` is that to answer in, where it is not that of `query_str`. `route_reason` says why
     the source was chosen that is asked, `timings` what took time before it is asked. `refill` is
-    the verified query that a follow-up such as "and in 2024?" asks for again.
+    the verified query that a follow-up such as "and in 2024?" asks for again. A router adds the
+    `route` that it chose, and the `search` that it chose by: no engine need do it again.
     """
 
     for_tables: str = ""
@@ -47,6 +52,8 @@ class Question(QueryBundle):
     route_reason: str = ""
     timings: Timings = field(default_factory=Timings)
     refill: Refill | None = None
+    route: "Route | None" = None
+    search: "Search | None" = None
 
     def __post_init__(self) -> None:
         self.for_tables = self.for_tables or self.query_str

@@ -1,8 +1,8 @@
-"""KnowledgeBase: what it can do, one method each. The parts meet here."""
+"""KnowledgeBase: what it can do, one method each."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.response.schema import Response
@@ -13,27 +13,77 @@ from llama_index.core.vector_stores.types import MetadataFilters
 from engines.chat.chat_session import ChatSession
 from engines.search.search_run import Search
 from kb.assembly.answer_sources import Source
-from kb.assembly.answering import Asking, answering_engine, database_engine, document_retriever
-from kb.assembly.chatting import chat_session
-from kb.assembly.components import Parts
-from kb.assembly.search_logging import Said, keep_feedback, keeping_searches
+from kb.assembly.answering import (
+    AnswerOptions,
+    make_answer_engine,
+    make_database_engine,
+    make_retriever,
+)
+from kb.assembly.chatting import make_chat_session
+from kb.assembly.components import Components, open_components
+from kb.assembly.search_logging import Feedback, make_search_logger, store_feedback
+from kb.config import Config, load_config
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
 from kb.indexing.report import IndexReport, Progress
 from kb.indexing.secret_files import OwnFiles
 from kb.transcript import transcript
 from stores.chats.chat_sessions import SessionInfo
-from stores.connection import ServerInfo, read_server_info
+from stores.chunks.vector_store import MariaDBVectorStore
+from stores.connection import read_server_info
 from stores.errors import ConfigError
 from stores.registry.embedding_cache import EmbeddingCache
 from stores.searches.search_log import Rating, SearchLog
 
 
-class KnowledgeBase(Parts):
+class KnowledgeBase:
     """Documents, tables and chat sessions in one MariaDB, and the engines that answer from them.
 
-    Open it with `KnowledgeBase.open`; use it as a context manager, or `close` it.
+    Open it with `KnowledgeBase.open`; use it as a context manager, or `close` it. What it is made
+    of are its `components`.
     """
+
+    def __init__(self, components: Components) -> None:
+        self.components = components
+
+    @classmethod
+    def open(
+        cls,
+        config: Config | str | Path | None = None,
+        *,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> Self:
+        """Connect, starting the private MariaDB if need be, and bring the tables up to date.
+
+        Chat sessions that are older than chat.retention_days are deleted. Raises ConfigError,
+        StoreUnavailable, UnsupportedServer or CollectionMismatch.
+        """
+        config = config if isinstance(config, Config) else load_config(config)
+        knowledge_base = cls(open_components(config, say))
+        try:
+            knowledge_base.remove_old_sessions()
+        except BaseException:
+            knowledge_base.close()
+            raise
+        return knowledge_base
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what is still to be written, and give back every connection."""
+        self.components.close()
+
+    @property
+    def config(self) -> Config:
+        return self.components.config
+
+    @property
+    def vector_store(self) -> MariaDBVectorStore:
+        return self.components.vector_store
 
     def index(
         self,
@@ -56,12 +106,13 @@ class KnowledgeBase(Parts):
             raise ConfigError("Name what to index, or set documents.path in config.yaml.")
         if not directory.exists():
             raise ConfigError(f"There is no {directory} to index. Name a directory or a file.")
+        used = self.components
         cache = EmbeddingCache(
-            self.engine, self.collection.embedding_model, self.collection.dimension
+            used.engine, used.collection.embedding_model, used.collection.dimension
         )
-        embedder = ChunkEmbedder(self.embed_model, cache)
+        embedder = ChunkEmbedder(used.embed_model, cache)
         own = OwnFiles.of(self.config)
-        indexer = Indexer(self.registry, embedder, on_progress, say, own)
+        indexer = Indexer(used.registry, embedder, on_progress, say, own)
         return indexer.index(directory, name=name, prune=prune, scope=scope)
 
     def retriever(
@@ -78,8 +129,8 @@ class KnowledgeBase(Parts):
         Without a profile, the session's by retrieval.experiment, or retrieval.profile. Raises
         ConfigError, ModelUnavailable.
         """
-        asking = Asking(top_k=top_k, filters=filters, profile=profile, session=session)
-        return document_retriever(self, asking, on_search)
+        options = AnswerOptions(top_k=top_k, filters=filters, profile=profile, session=session)
+        return make_retriever(self.components, options, on_search)
 
     def search(
         self,
@@ -101,9 +152,11 @@ class KnowledgeBase(Parts):
             filters=filters,
             profile=profile,
             session=session,
-            on_search=keeping_searches(self.search_log, self.config.retrieval.log, session, user),
+            on_search=make_search_logger(
+                self.components.search_log, self.config.retrieval.log, session, user
+            ),
         )
-        return retriever.retrieve(_asked(question))
+        return retriever.retrieve(_require_question(question))
 
     def query_engine(
         self,
@@ -120,9 +173,8 @@ class KnowledgeBase(Parts):
 
         What chooses and logs passages has no meaning for the source `database`. Raises ConfigError.
         """
-        return answering_engine(
-            self, Asking(source, top_k, filters, profile, session, user, streaming)
-        )
+        options = AnswerOptions(source, top_k, filters, profile, session, user, streaming)
+        return make_answer_engine(self.components, options)
 
     def database_engine(
         self,
@@ -136,8 +188,11 @@ class KnowledgeBase(Parts):
         With `sql_only` it runs no SQL; without `synthesize_response` the rows are the answer.
         Raises ConfigError, StoreError.
         """
-        return database_engine(
-            self, streaming=streaming, sql_only=sql_only, synthesize_response=synthesize_response
+        return make_database_engine(
+            self.components,
+            streaming=streaming,
+            sql_only=sql_only,
+            synthesize_response=synthesize_response,
         )
 
     def ask(
@@ -154,7 +209,7 @@ class KnowledgeBase(Parts):
         engine = self.query_engine(
             source, top_k=top_k, filters=filters, profile=profile, session=session
         )
-        response = engine.query(_asked(question))
+        response = engine.query(_require_question(question))
         assert isinstance(response, Response)  # noqa: S101 - only streaming engines return others
         return response
 
@@ -171,25 +226,35 @@ class KnowledgeBase(Parts):
 
         Raises ConfigError; a session of another user raises StoreError when it is asked.
         """
-        asking = Asking(source, filters=filters, profile=profile, session=session_id, user=user)
-        return chat_session(self, asking, user)
+        options = AnswerOptions(
+            source, filters=filters, profile=profile, session=session_id, user=user
+        )
+        return make_chat_session(self.components, options, user)
 
     def sessions(self, search: str | None = None, *, user: str | None = None) -> list[SessionInfo]:
         """The chat sessions, the last used first; those that hold all words of `search`."""
-        return self.session_store.all(search=search, user=user)
+        return self.components.session_store.all(search=search, user=user)
+
+    def remove_old_sessions(self) -> None:
+        """Delete the sessions that are older than chat.retention_days, if it is set.
+
+        `open` does so, and a server every day. Raises StoreError.
+        """
+        if days := self.config.chat.retention_days:
+            self.components.session_store.remove_older_than(days)
 
     def rename_session(self, session_id: str, title: str) -> None:
         """Raises StoreError."""
-        self.session_store.rename(session_id, title)
+        self.components.session_store.rename(session_id, title)
 
     def delete_session(self, session_id: str) -> None:
         """Delete everything of a session. Raises StoreError."""
-        self.session_store.delete(session_id)
+        self.components.session_store.delete(session_id)
 
     def export_session(self, session_id: str, format: str = "markdown") -> str:  # noqa: A002 - a promised name
         """A session as `markdown` or as `json`. Raises ConfigError, StoreError."""
-        info = self.session_store.one(session_id)
-        return transcript(info, self.session_store.list_turns(session_id), format)
+        info = self.components.session_store.one(session_id)
+        return transcript(info, self.components.session_store.list_turns(session_id), format)
 
     def feedback(
         self,
@@ -208,31 +273,33 @@ class KnowledgeBase(Parts):
         The id of an answer's search is in `metadata["search"]`. `clicked` is the number that a
         passage was shown with, or its chunk id. Raises ConfigError, StoreError.
         """
-        said = Said(rating, comment, clicked)
-        self.search_log.flush()
-        keep_feedback(SearchLog(self.engine), said, search_id, session_id, turn_id, user)
+        feedback = Feedback(rating, comment, clicked)
+        self.components.search_log.flush()
+        log = SearchLog(self.components.engine)
+        store_feedback(log, feedback, search_id, session_id, turn_id, user)
 
     def status(self) -> dict[str, Any]:
         """Server, collection, counts and failures, as `kb status --json` prints them."""
-        info: ServerInfo = read_server_info(self.engine)
-        documents, chunks = self.registry.count_totals()
+        used = self.components
+        documents, chunks = used.registry.count_totals()
         return {
-            "server": info.version,
-            "collection": self.collection.name,
-            "embedding": self.collection.embedding_model,
-            "dimension": self.collection.dimension,
-            "llm": self.llm.metadata.model_name if self.llm else None,
+            "server": read_server_info(used.engine).version,
+            "collection": used.collection.name,
+            "embedding": used.collection.embedding_model,
+            "dimension": used.collection.dimension,
+            "llm": used.llm.metadata.model_name if used.llm else None,
             "documents": documents,
             "chunks": chunks,
-            "roots": self.registry.list_roots(),
+            "roots": used.registry.list_roots(),
             "failed": [
-                {"path": each.path, "reason": each.reason, "root": each.root}
-                for each in self.registry.list_failures()
+                {"path": failure.path, "reason": failure.reason, "root": failure.root}
+                for failure in used.registry.list_failures()
             ],
         }
 
 
-def _asked(question: str) -> str:
+def _require_question(question: str) -> str:
+    """The question, its halves of characters replaced. Raises ConfigError for an empty one."""
     if not question.strip():
         raise ConfigError("The question is empty. Ask something.")
     return question.encode(errors="replace").decode()

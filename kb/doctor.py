@@ -10,7 +10,7 @@ from typing import Any, Literal
 import httpx
 import sqlalchemy as sa
 
-from kb.assembly.business_tables import advice, guarded, powers, tables_engine
+from kb.assembly.business_tables import advice, connect_to_tables, guarded, powers
 from kb.assembly.models import OLLAMA_URL, OPENAI_URL, embedding_identity, make_embedder
 from kb.assembly.open_database import open_database, private_server
 from kb.config import Config, LLMConfig, ModelConfig, load_config
@@ -220,7 +220,7 @@ def _tables(config: Config) -> Iterator[Check]:
     """Whether the account that runs SQL of a model can do nothing but read the tables."""
     name = "Tables"
     try:
-        engine = tables_engine(config)
+        engine = connect_to_tables(config)
         found = powers(config, engine)
     except KBError as error:
         yield Check(name, "fail", str(error))

@@ -45,7 +45,7 @@ class Api:
 
     def with_key(self, name: str, scope: Any = "read", **limits: Any) -> httpx.Client:
         """A client with a new key; from then on every request needs one."""
-        secret = ApiKeys(self.kb.engine).create(name, scope, **limits)
+        secret = ApiKeys(self.kb.components.engine).create(name, scope, **limits)
         headers = {"Authorization": f"Bearer {secret}"}
         client = httpx.Client(base_url=self.client.base_url, headers=headers, timeout=30)
         return self.closing.enter_context(client)
@@ -58,7 +58,7 @@ class Api:
         """And what was counted of them."""
         self.closing.close()
         self.app.state.limits = Limits(self.kb.config.serve)
-        with self.kb.engine.begin() as connection:
+        with self.kb.components.engine.begin() as connection:
             connection.exec_driver_sql("DELETE FROM kb_api_key")
 
     def finished(self, job: dict[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Base:
 
     def contents(self) -> list[Any]:
         tables = "orders, secrets, kb_document, kb_chunk_kb"
-        with self.kb.engine.connect() as connection:
+        with self.kb.components.engine.connect() as connection:
             return [tuple(row) for row in connection.exec_driver_sql(f"CHECKSUM TABLE {tables}")]
 
     def hanging(self, asked: threading.Event) -> Callable[[Any], str]:
@@ -140,7 +140,7 @@ def knowledge_base(server: PrivateServer, folder: Path) -> Iterator[Base]:
         _write_documents(folder / "docs")
         with KnowledgeBase.open(load_config(file)) as kb:
             assert len(kb.index().failed) == 1
-            with kb.engine.begin() as connection:
+            with kb.components.engine.begin() as connection:
                 connection.exec_driver_sql(REGISTERED)
             environment = {**kept, "KB_HOME": home, "KB_SERVE_TOKEN": TOKEN}
             yield Base(folder, environment, kb, models)

@@ -36,6 +36,9 @@ class Deadlines:
     database: float = 120.0
 
 
+_BOTH = Route(route="both", reason="documents and database were asked for")
+
+
 @dataclass(frozen=True)
 class _Step:
     """What one source is asked: of the documents passages, or with `whole` answers.
@@ -60,11 +63,12 @@ _Plan = Generator[Sequence[_Step], Mapping[str, Outcome], None]
 
 
 class JoinedQueryEngine(BaseQueryEngine):
-    """Asks documents and tables at once, or one after the other where the `route` says so.
+    """Asks documents and tables at once, or one after the other where the route says so.
 
     Each source has its deadline; one that fails leaves the answer of the other, with a note and
     the error in the metadata. Without an `llm` both answers stand one below the other. `database`
-    opens an engine that returns rows and writes no answer.
+    opens an engine that returns rows and writes no answer, `entities` the names that the tables
+    hold; None where they cannot be asked. `route` is that of a question that brings none.
     """
 
     def __init__(
@@ -72,9 +76,9 @@ class JoinedQueryEngine(BaseQueryEngine):
         documents: DocumentQueryEngine,
         database: Callable[[], BaseQueryEngine],
         *,
-        route: Route,
         llm: LLM | None,
-        entities: EntityIndex | None = None,
+        entities: Callable[[], EntityIndex | None] = lambda: None,
+        route: Route = _BOTH,
         deadlines: Deadlines = Deadlines(),
         streaming: bool = False,
         on_answer: OnAnswer | None = None,
@@ -124,20 +128,22 @@ class JoinedQueryEngine(BaseQueryEngine):
         return await joint.answer.awrite(self._llm, self._prompt, values, _evidence(values))
 
     def _joint(self, asked: QueryBundle) -> JointAnswer:
+        question = as_question(asked)
+        route = question.route or self._route
         answer = AnswerBuilder(
-            as_question(asked),
+            question,
             "both",
-            self._route.reason,
+            route.reason,
             model=self._llm.metadata.model_name if self._llm else None,
             streaming=self._streaming,
             on_answer=self._on_answer,
         )
-        return JointAnswer(answer, self._route)
+        return JointAnswer(answer, route)
 
     def _plan(self, joint: JointAnswer) -> _Plan:
         documents = _Step("documents", joint.documents_question, whole=self._llm is None)
         database = _Step("database", joint.database_question)
-        match self._route.first:
+        match joint.route.first:
             case "database":
                 joint.take((yield [database]))
                 yield from self._steered_search(joint, documents)
@@ -159,13 +165,16 @@ class JoinedQueryEngine(BaseQueryEngine):
 
     def _names(self, joint: JointAnswer) -> Iterator[str]:
         """Of each of the first rows, the cell that names something."""
-        for row in joint.answer.facts.tables.rows[:MOST_NAMES]:
+        rows = joint.answer.facts.tables.rows[:MOST_NAMES]
+        entities = self._entities() if rows else None
+        for row in rows:
             texts = [cell for cell in row if isinstance(cell, str) and cell.strip()]
-            known = [text for text in texts if self._entities and self._entities.holding(text)]
+            known = [text for text in texts if entities and entities.holding(text)]
             yield from (known or texts)[:1]
 
     def _named(self, joint: JointAnswer) -> list[Entity]:
-        return self._entities.in_text(joint.said_by_documents) if self._entities else []
+        entities = self._entities()
+        return entities.in_text(joint.said_by_documents) if entities else []
 
     def _branches(
         self, steps: Sequence[_Step], doing: Callable[[_Step], Callable[[], Any]]

@@ -32,21 +32,22 @@ class JointAnswer:
         self.answer = answer
         self.said_by_documents = ""
         self._said_by_tables = ""
+        self.route = route
         self._asked = answer.question
-        self._route = route
 
     @property
     def documents_question(self) -> Question:
         asked = self._asked
-        part = self._route.documents_question or asked.query_str
-        return Question(part, language=asked.language)
+        part = self.route.documents_question or asked.query_str
+        search = asked.search if part == asked.query_str else None
+        return Question(part, language=asked.language, search=search)
 
     @property
     def database_question(self) -> Question:
         """A part of the question only where all its words are the user's."""
         asked = self._asked
         is_the_users = asked.for_tables == asked.query_str
-        part = self._route.database_question if is_the_users else ""
+        part = self.route.database_question if is_the_users else ""
         if not part:
             return asked
         return Question(part, language=asked.language)
@@ -74,7 +75,7 @@ class JointAnswer:
         """`names` are those that the documents were searched for."""
         answer, errors = self.answer, dict(self.answer.facts.errors)
         if "documents" in outcomes:
-            answer.note(joining=Joining(self._route.first or None, list(names)))
+            answer.note(joining=Joining(self.route.first or None, list(names)))
             errors.pop("documents", None)
         for source, outcome in outcomes.items():
             if outcome.error:

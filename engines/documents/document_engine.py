@@ -21,7 +21,7 @@ from engines.documents.extract import quotes
 from engines.model_errors import model_errors
 from engines.prompts import chat_prompt
 from engines.question import as_question
-from engines.search.search_run import searches
+from engines.search.search_run import Search, note_made, searches
 
 
 class DocumentQueryEngine(BaseQueryEngine):
@@ -62,10 +62,14 @@ class DocumentQueryEngine(BaseQueryEngine):
         return {}
 
     def retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        if search := _search_of_router(query_bundle):
+            return list(search.passages)
         with model_errors("embedding the question"):
             return self._retriever.retrieve(query_bundle)
 
     async def aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        if search := _search_of_router(query_bundle):
+            return list(search.passages)
         with model_errors("embedding the question"):
             return await self._retriever.aretrieve(query_bundle)
 
@@ -127,3 +131,11 @@ class DocumentQueryEngine(BaseQueryEngine):
 
 def _prompt_values(answer: AnswerBuilder) -> dict[str, str]:
     return {"passages": numbered(answer.passages), "question": answer.question.query_str}
+
+
+def _search_of_router(asked: QueryBundle) -> Search | None:
+    """The search that a question brings along; it counts as made for the answer."""
+    search = as_question(asked).search
+    if search:
+        note_made(search)
+    return search

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -15,6 +16,8 @@ from engines.prompts import chat_prompt
 from engines.question import Question
 from engines.routing.reasons import reason
 from engines.routing.route import Route
+from engines.routing.rules import RoutingRules, RuledQuestion
+from engines.search.search_run import Search
 from stores.errors import ModelUnavailable
 
 TRIES: Final = 2
@@ -23,89 +26,96 @@ _REFUSED: Final = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The route of a question, and the search that it was chosen by, if there was one."""
+
+    route: Route
+    search: Search | None = None
+
+
 class Routing:
     """Asks the `llm`, twice if need be; without one, or without a readable reply, the evidence.
 
-    `sure` names a route that needs no model; `documents` and `tables` say what the sources hold.
-    Where `always` gives the route, a model only divides a question for both.
+    What the rules are sure of needs no model; where they require a route, a model only divides a
+    question for both. `documents` says to the model what they are about.
     """
 
-    def __init__(
-        self,
-        by_evidence: Callable[[str], Route],
-        *,
-        llm: LLM | None = None,
-        sure: Callable[[Question], Route | None] = lambda _: None,
-        always: Callable[[str], Route | None] = lambda _: None,
-        documents: str = "",
-        tables: str = "",
-    ) -> None:
-        self._by_evidence = by_evidence
+    def __init__(self, rules: RoutingRules, *, llm: LLM | None = None, documents: str = "") -> None:
+        self._rules = rules
         self._llm = llm
-        self._sure = sure
-        self._always = always
-        self._sources = {"documents": documents, "tables": tables}
+        self._documents = documents
         self._prompt = chat_prompt("route")
 
-    def choose(self, question: Question) -> Route:
+    def choose(self, question: Question) -> Choice:
         """Raises ModelUnavailable for a model that cannot be reached."""
-        if route := self._without_model(question):
-            return route
-        if self._llm and (route := self._predicted(self._llm, question)):
-            return self._kept(route, question)
-        return self._fallen_back(question)
+        ruled = self._rules.apply_to(question)
+        route = self._without_model(ruled)
+        if route is None and self._llm and (predicted := self._predicted(self._llm, ruled)):
+            route = _kept(predicted, ruled)
+        if route is None:
+            route = _fallen_back(ruled)
+        return Choice(route, ruled.search)
 
-    async def achoose(self, question: Question) -> Route:
+    async def achoose(self, question: Question) -> Choice:
         """Raises ModelUnavailable for a model that cannot be reached."""
-        if route := await asyncio.to_thread(self._without_model, question):
+        ruled = await asyncio.to_thread(self._rules.apply_to, question)
+        route = await asyncio.to_thread(self._without_model, ruled)
+        if route is None and self._llm and (predicted := await self._apredicted(self._llm, ruled)):
+            route = _kept(predicted, ruled)
+        if route is None:
+            route = await asyncio.to_thread(_fallen_back, ruled)
+        return Choice(route, ruled.search)
+
+    def _without_model(self, ruled: RuledQuestion) -> Route | None:
+        if ruled.required:
+            divides = self._llm and ruled.required.route == "both"
+            return None if divides else ruled.required
+        if route := ruled.find_verified_route():
             return route
-        if self._llm and (route := await self._apredicted(self._llm, question)):
-            return self._kept(route, question)
-        return await asyncio.to_thread(self._fallen_back, question)
+        return None if self._llm else ruled.weigh_evidence()
 
-    def _without_model(self, question: Question) -> Route | None:
-        if always := self._always(question.query_str):
-            divides = self._llm and always.route == "both"
-            return None if divides else always
-        if route := self._sure(question):
-            return route
-        return None if self._llm else self._by_evidence(question.query_str)
-
-    def _kept(self, predicted: Route, question: Question) -> Route:
-        always = self._always(question.query_str)
-        if not always:
-            return predicted
-        if predicted.route != always.route:
-            return always
-        return predicted.model_copy(update={"reason": always.reason})
-
-    def _predicted(self, llm: LLM, question: Question) -> Route | None:
+    def _predicted(self, llm: LLM, ruled: RuledQuestion) -> Route | None:
         with _accepted():
             for _ in range(TRIES):
                 with _readable(), model_errors(_CHOOSING):
-                    values = self._values(question)
+                    values = self._values(ruled)
                     predicted: Route = llm.structured_predict(Route, self._prompt, **values)
                     return predicted
         return None
 
-    async def _apredicted(self, llm: LLM, question: Question) -> Route | None:
+    async def _apredicted(self, llm: LLM, ruled: RuledQuestion) -> Route | None:
         with _accepted():
             for _ in range(TRIES):
                 with _readable(), model_errors(_CHOOSING):
-                    values = self._values(question)
+                    values = self._values(ruled)
                     predicted: Route = await llm.astructured_predict(Route, self._prompt, **values)
                     return predicted
         return None
 
-    def _fallen_back(self, question: Question) -> Route:
-        if always := self._always(question.query_str):
-            return always
-        route, language = self._by_evidence(question.query_str), question_language(question)
-        told = reason("unreadable", language, reason=route.reason)
-        return route.model_copy(update={"reason": told})
+    def _values(self, ruled: RuledQuestion) -> dict[str, str]:
+        return {
+            "documents": self._documents,
+            "tables": ruled.describe_tables(),
+            "question": ruled.question.query_str,
+        }
 
-    def _values(self, question: Question) -> dict[str, str]:
-        return {**self._sources, "question": question.query_str}
+
+def _kept(predicted: Route, ruled: RuledQuestion) -> Route:
+    required = ruled.required
+    if required is None:
+        return predicted
+    if predicted.route != required.route:
+        return required
+    return predicted.model_copy(update={"reason": required.reason})
+
+
+def _fallen_back(ruled: RuledQuestion) -> Route:
+    if ruled.required:
+        return ruled.required
+    route, language = ruled.weigh_evidence(), question_language(ruled.question)
+    told = reason("unreadable", language, reason=route.reason)
+    return route.model_copy(update={"reason": told})
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import assert_never
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.response.schema import RESPONSE_TYPE
@@ -15,7 +16,7 @@ from engines.answer_builder import AnswerBuilder
 from engines.answer_language import question_language
 from engines.elapsed import milliseconds_since
 from engines.question import Question, as_question
-from engines.routing.choice import Routing
+from engines.routing.choice import Choice, Routing
 from engines.routing.reasons import reason
 from engines.routing.route import Route
 from engines.search.query_analysis import query_language
@@ -26,7 +27,7 @@ from stores.errors import ConfigError
 class RoutedQueryEngine(BaseQueryEngine):
     """Chooses the source of each question, and says which it was and why.
 
-    `answering` makes the engine of a route; it gets the reason with the question, for its answer.
+    The engines are made once; that of the tables is opened by `database` when a question needs it.
     `small_talk` gives the reply to what asks for nothing; the route of such an answer is None. What
     greets in front of a question is left out of it. Raises ConfigError for an empty question.
     """
@@ -34,15 +35,19 @@ class RoutedQueryEngine(BaseQueryEngine):
     def __init__(
         self,
         routing: Routing,
-        answering: Callable[[Route], BaseQueryEngine],
         *,
+        documents: BaseQueryEngine,
+        database: Callable[[], BaseQueryEngine],
+        both: BaseQueryEngine,
         small_talk: Callable[[str], str | None] = lambda _: None,
         streaming: bool = False,
         callback_manager: CallbackManager | None = None,
     ) -> None:
         super().__init__(callback_manager)
         self._routing = routing
-        self._answering = answering
+        self._documents = documents
+        self._database = database
+        self._both = both
         self._small_talk = small_talk
         self._streaming = streaming
 
@@ -54,18 +59,29 @@ class RoutedQueryEngine(BaseQueryEngine):
         if reply := self._small_talk(question.query_str):
             return self._begin_reply(question, reply).respond(reply)
         question = _without_greeting(question)
-        route = self._routing.choose(question)
-        return self._answering(route).query(_routed(question, route, since))
+        choice = self._routing.choose(question)
+        return self._engine(choice.route).query(_routed(question, choice, since))
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         question, since = _required(query_bundle), time.perf_counter()
         if reply := self._small_talk(question.query_str):
             return await self._begin_reply(question, reply).arespond(reply)
         question = _without_greeting(question)
-        route = await self._routing.achoose(question)
-        routed = _routed(question, route, since)
-        engine = await asyncio.to_thread(self._answering, route)
+        choice = await self._routing.achoose(question)
+        routed = _routed(question, choice, since)
+        engine = await asyncio.to_thread(self._engine, choice.route)
         return await engine.aquery(routed)
+
+    def _engine(self, route: Route) -> BaseQueryEngine:
+        match route.route:
+            case "documents":
+                return self._documents
+            case "database":
+                return self._database()
+            case "both":
+                return self._both
+            case _:
+                assert_never(route.route)
 
     def _begin_reply(self, question: Question, reply: str) -> AnswerBuilder:
         told = reason("no_search", question_language(f"{question.query_str} {reply}"))
@@ -92,7 +108,13 @@ def _without_greeting(question: Question) -> Question:
     )
 
 
-def _routed(question: Question, route: Route, since: float) -> Question:
-    """The question with what its answer says of the route: why it was chosen, and how fast."""
+def _routed(question: Question, choice: Choice, since: float) -> Question:
+    """The question with its route, what it was chosen by, why, and how fast."""
     timings = question.timings.add("route", milliseconds_since(since))
-    return replace(question, route_reason=route.reason, timings=timings)
+    return replace(
+        question,
+        route=choice.route,
+        search=choice.search,
+        route_reason=choice.route.reason,
+        timings=timings,
+    )

@@ -16,7 +16,7 @@ from llama_index.core.vector_stores.types import (
 from engines.model_errors import model_errors
 from engines.search.postprocessing import better_of
 from engines.search.profiles import Profile
-from engines.search.search_run import Search, Searching, VectorWeight, note_made, searches
+from engines.search.search_run import Search, Searching, VectorWeight, note_made
 from engines.search.translation import Translator
 
 _EMBEDDING = "embedding the question"
@@ -132,33 +132,3 @@ class DocumentRetriever(BaseRetriever):
         if self._on_search:
             self._on_search(search)
         return list(search.passages)
-
-
-class SearchAhead(BaseRetriever):
-    """A retriever whose result may be looked at before somebody retrieves it, once."""
-
-    def __init__(self, retriever: BaseRetriever) -> None:
-        super().__init__()
-        self._retriever = retriever
-        self._ahead: dict[str, tuple[list[NodeWithScore], list[Search]]] = {}
-
-    def ahead(self, question: str) -> list[NodeWithScore]:
-        """What `retrieve` will give for the question."""
-        with searches() as made:
-            found = self._retriever.retrieve(question)
-        self._ahead = {question: (found, made)}
-        return found
-
-    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        found = self._found_before(query_bundle)
-        return self._retriever.retrieve(query_bundle) if found is None else found
-
-    async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        found = self._found_before(query_bundle)
-        return await self._retriever.aretrieve(query_bundle) if found is None else found
-
-    def _found_before(self, asked: QueryBundle) -> list[NodeWithScore] | None:
-        found, made = self._ahead.pop(asked.query_str, (None, []))
-        for search in made:
-            note_made(search)
-        return found

@@ -122,8 +122,8 @@ def _warm(kb: KnowledgeBase) -> None:
     """Open now what the first question would wait for; what cannot be opened shows when asked."""
     for open_part in (
         lambda: kb.retriever().retrieve(_ANYTHING),
-        lambda: kb.evidence.route(_ANYTHING, list),
-        lambda: kb.session_store,
+        lambda: kb.components.routing_tables.evidence.route(_ANYTHING, list),
+        lambda: kb.components.session_store,
         lambda: question_language(_ANYTHING),
         lambda: get_tokenizer()(_ANYTHING),
     ):

@@ -54,11 +54,11 @@ OneStatement: Final = Depends(_own_statement)  # on the tables, of those that a 
 
 
 async def _library(kb: KB) -> Library:
-    return Library(kb.registry, kb.vector_store, kb.config.uploads)
+    return Library(kb.components.registry, kb.vector_store, kb.config.uploads)
 
 
 async def _jobs(kb: KB) -> Jobs:
-    return Jobs(kb.engine)
+    return Jobs(kb.components.engine)
 
 
 TheLibrary = Annotated[Library, Depends(_library)]

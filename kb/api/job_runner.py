@@ -1,4 +1,4 @@
-"""Who does the indexing jobs: each server process, one job at a time."""
+"""What each server process does besides answering: indexing jobs, and clearing up."""
 
 import asyncio
 import logging
@@ -6,6 +6,7 @@ import os
 import platform
 import secrets
 import threading
+import time
 from typing import Any, Final
 
 from kb.answer_json import report_values
@@ -18,6 +19,7 @@ from kb.indexing.report import Progress
 from stores.errors import StoreError
 from stores.jobs import Job, Jobs
 
+_DAY: Final = 86_400.0  # seconds
 _BEAT: Final = 1.0  # seconds between two looks at the queue, and two signs of life
 _log = logging.getLogger(__name__)
 
@@ -27,14 +29,19 @@ class _Stopped(Exception):
 
 
 class Runner:
-    """A job that the end of the process breaks off goes back into the queue, and loses nothing."""
+    """Does the jobs of the queue, and once a day deletes sessions past their retention.
 
-    def __init__(self, kb: KnowledgeBase) -> None:
+    A job that the end of the process breaks off goes back into the queue, and loses nothing.
+    """
+
+    def __init__(self, kb: KnowledgeBase, *, seconds_between_removals: float = _DAY) -> None:
         self._kb = kb
-        self._jobs = Jobs(kb.engine)
+        self._jobs = Jobs(kb.components.engine)
         self._owner = f"{platform.node()[:200]}:{os.getpid()}:{secrets.token_hex(6)}"
         self._stopping = threading.Event()
         self._progress = Progress(0, 0, 0)
+        self._seconds_between_removals = seconds_between_removals
+        self._next_removal = time.monotonic() + seconds_between_removals
 
     def stop(self) -> None:
         self._stopping.set()
@@ -42,6 +49,7 @@ class Runner:
     async def run(self) -> None:
         """Until `stop`."""
         while not self._stopping.is_set():
+            await asyncio.to_thread(self._remove_old_sessions)
             try:
                 job = await asyncio.to_thread(self._jobs.take, self._owner)
                 if job:
@@ -50,6 +58,16 @@ class Runner:
             except StoreError as error:
                 _log.warning("The queue of jobs cannot be read: %s", error)
             await asyncio.to_thread(self._stopping.wait, _BEAT)
+
+    def _remove_old_sessions(self) -> None:
+        """The knowledge base did so when it was opened; this is for servers that run for days."""
+        if time.monotonic() < self._next_removal:
+            return
+        self._next_removal = time.monotonic() + self._seconds_between_removals
+        try:
+            self._kb.remove_old_sessions()
+        except StoreError as error:
+            _log.warning("Sessions past their retention are not deleted: %s", error)
 
     async def _do(self, job: Job) -> None:
         self._progress = Progress(0, 0, 0)

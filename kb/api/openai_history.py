@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from engines.question import Question
-from kb.assembly.answering import Asking
+from kb.assembly.answering import AnswerOptions
 from kb.assembly.chatting import make_rewriter
-from kb.assembly.components import Parts
+from kb.assembly.components import Components
 from stores.chats.chat_sessions import Turn
 
 _READ = 4  # earlier questions
 
 
 async def standalone(
-    parts: Parts, asked: str, past: Sequence[tuple[str, str]], asking: Asking
+    components: Components, asked: str, past: Sequence[tuple[str, str]], options: AnswerOptions
 ) -> Question:
     """The question as it can be asked alone; `past` are questions and answers, the oldest first.
 
@@ -22,11 +22,13 @@ async def standalone(
     """
     if not past:
         return Question(asked)
-    rewriter = await asyncio.to_thread(make_rewriter, parts, asking)
+    rewriter = await asyncio.to_thread(make_rewriter, components, options)
     turns: list[Turn] = []
     for question, answer in past[-_READ:]:
         by = ""
-        if not parts.llm:  # a model reads all of them, but a question is joined to what it follows
+        if (
+            not components.llm
+        ):  # a model reads all; without one a question joins what it follows
             by = (await rewriter.arewrite(question, turns)).by
         turns.append(_turn(len(turns) + 1, question, answer, by))
     return (await rewriter.arewrite(asked, turns)).question

@@ -41,7 +41,7 @@ def open_tables(config: Config) -> GuardedDatabase:
     Raises ConfigError when it can do more and the configuration does not allow that, StoreError
     for a table that is not there.
     """
-    engine = tables_engine(config)
+    engine = connect_to_tables(config)
     try:
         if not config.tables.allow_powerful_account:
             _require_weakness(config, engine)
@@ -62,7 +62,7 @@ def guarded(config: Config, engine: sa.Engine) -> GuardedDatabase:
     )
 
 
-def answering_from_tables(
+def make_tables_engine(
     tables: GuardedDatabase,
     matcher: VerifiedMatcher,
     entities: EntityIndex,
@@ -93,7 +93,7 @@ def answering_from_tables(
     return VerifiedQueryEngine(matcher, tables.run, model, in_thread=tables.in_thread, **options)
 
 
-def tables_engine(config: Config) -> sa.Engine:
+def connect_to_tables(config: Config) -> sa.Engine:
     """An engine of the reading account, the tables known to be there."""
     if not config.tables.include:
         raise ConfigError("No table may be asked. Name some in tables.include of config.yaml.")

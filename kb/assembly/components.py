@@ -1,11 +1,9 @@
-"""What a knowledge base is made of; each part is opened when it is first used."""
+"""Config -> what a knowledge base is made of: its stores and its models."""
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from copy import copy
 from functools import cached_property, partial
-from pathlib import Path
-from typing import Self
 
 import sqlalchemy as sa
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -13,7 +11,7 @@ from llama_index.core.llms.llm import LLM
 
 from engines.chat.memory import FILTER_KEYS, forget
 from engines.chat.memory_updates import wait_until_remembered
-from engines.routing.evidence import Evidence
+from engines.routing.rules import RoutingTables
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.verified.matching import VerifiedMatcher
@@ -21,7 +19,7 @@ from kb.assembly.business_tables import open_tables
 from kb.assembly.models import make_embedder, make_llm
 from kb.assembly.open_collection import open_store
 from kb.assembly.open_database import open_database
-from kb.config import Config, load_config
+from kb.config import Config
 from kb.verified_query_file import open_verified_queries
 from stores.chats.chat_sessions import SessionStore
 from stores.chunks.vector_store import MariaDBVectorStore
@@ -31,66 +29,80 @@ from stores.searches.search_log import SearchLog
 from stores.searches.search_log_writer import SearchLogWriter
 from stores.verified_queries import VerifiedQueries
 
-_DAY = 86_400.0  # seconds
 _PATIENCE = 10.0  # seconds for the memory of chats; longer, it is taken in the next time
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The stores and models of a knowledge base; a context manager that closes them."""
+def open_components(config: Config, say: Callable[[str], None] = lambda _: None) -> "Components":
+    """Connect, starting the private MariaDB if need be, and bring the tables up to date.
 
-    config: Config
-    engine: sa.Engine
-    collection: Collection
-    vector_store: MariaDBVectorStore
-    registry: DocumentRegistry
-    search_log: SearchLogWriter
-    embed_model: BaseEmbedding
-    llm: LLM | None
+    Raises ConfigError, StoreUnavailable, UnsupportedServer or CollectionMismatch.
+    """
+    embed_model, llm = make_embedder(config), make_llm(config)
+    engine = open_database(config, say)
+    try:
+        vector_store, collection = open_store(engine, config, embed_model)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Components(config, engine, vector_store, collection, embed_model, llm)
 
-    @classmethod
-    def open(
-        cls,
-        config: Config | str | Path | None = None,
+
+class Components:
+    """The stores and models of one knowledge base, which are closed together.
+
+    What not every use needs is opened when it is first used; what could not be opened is tried
+    again the next time.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        engine: sa.Engine,
+        vector_store: MariaDBVectorStore,
+        collection: Collection,
+        embed_model: BaseEmbedding,
+        llm: LLM | None,
+    ) -> None:
+        self.config = config
+        self.engine = engine
+        self.vector_store = vector_store
+        self.collection = collection
+        self.embed_model = embed_model
+        self.llm = llm
+        self.registry = DocumentRegistry(engine, vector_store.table)
+        self.search_log = SearchLogWriter(SearchLog(engine))
+        self._on_close = ExitStack()  # the last opened is closed first
+        self._on_close.callback(engine.dispose)
+        self._on_close.callback(self.search_log.flush)
+        self._on_close.callback(wait_until_remembered, engine, _PATIENCE)
+
+    def copy_with(
+        self,
         *,
-        say: Callable[[str], None] = lambda _: None,
-    ) -> Self:
-        """Connect, starting the private MariaDB if need be, and bring the tables up to date.
-
-        Raises ConfigError, StoreUnavailable, UnsupportedServer or CollectionMismatch.
-        """
-        config = config if isinstance(config, Config) else load_config(config)
-        embed_model, llm = make_embedder(config), make_llm(config)
-        engine = open_database(config, say)
-        try:
-            vector_store, collection = open_store(engine, config, embed_model)
-        except BaseException:
-            engine.dispose()
-            raise
-        registry = DocumentRegistry(engine, vector_store.table)
-        log = SearchLogWriter(SearchLog(engine))
-        return cls(config, engine, collection, vector_store, registry, log, embed_model, llm)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        config: Config | None = None,
+        vector_store: MariaDBVectorStore | None = None,
+        collection: Collection | None = None,
+    ) -> "Components":
+        """The same with other settings or passages, to measure searches; closed with this one."""
+        other = copy(self)
+        other.config = config or self.config
+        other.vector_store = vector_store or self.vector_store
+        other.collection = collection or self.collection
+        return other
 
     def close(self) -> None:
-        wait_until_remembered(self.engine, _PATIENCE)
-        self.search_log.flush()
-        self.engine.dispose()
-        if "tables" in vars(self):
-            self.tables.engine.dispose()
+        """Write what is still to be written, and give back every connection."""
+        self._on_close.close()
 
     @cached_property
     def tables(self) -> GuardedDatabase:
-        """The business tables of tables.include, opened when they are first asked.
+        """The business tables of tables.include.
 
         Raises ConfigError, also when their account could do more than read them; StoreError.
         """
-        return open_tables(self.config)
+        tables = open_tables(self.config)
+        self._on_close.callback(tables.engine.dispose)
+        return tables
 
     @cached_property
     def verified_queries(self) -> VerifiedQueries:
@@ -102,38 +114,23 @@ class Parts:
 
     @cached_property
     def verified_matcher(self) -> VerifiedMatcher:
+        """What finds the verified query for a question. Raises ConfigError, StoreError."""
         return VerifiedMatcher(self.verified_queries, self.embed_model, self.tables.run)
 
     @cached_property
     def entities(self) -> EntityIndex:
-        """The names that the business tables hold."""
+        """The names that the business tables hold. Raises ConfigError, StoreError."""
         return EntityIndex(self.tables)
 
     @cached_property
-    def evidence(self) -> Evidence:
-        """What chooses a source where no model does."""
-        schema = [
-            self.tables.get_single_table_info(name)
-            for name in sorted(self.tables.get_usable_table_names())
-        ]
-        return Evidence(schema, self.verified_matcher, self.entities)
+    def routing_tables(self) -> RoutingTables:
+        """The business tables as a router looks at them. Raises ConfigError, StoreError."""
+        return RoutingTables(self.tables, self.verified_matcher, self.entities)
 
-    @property
+    @cached_property
     def session_store(self) -> SessionStore:
-        """The chat sessions; those older than chat.retention_days are deleted first, once a day."""
-        days = self.config.chat.retention_days
-        if days and time.monotonic() >= self._next_removal[0]:
-            self._next_removal[0] = time.monotonic() + _DAY
-            self._sessions.remove_older_than(days)
-        return self._sessions
-
-    @cached_property
-    def _sessions(self) -> SessionStore:
+        """The chat sessions; with one its memory is deleted."""
         return SessionStore(self.engine, partial(forget, self.memory_store))
-
-    @cached_property
-    def _next_removal(self) -> list[float]:
-        return [0.0]
 
     @cached_property
     def memory_store(self) -> MariaDBVectorStore:

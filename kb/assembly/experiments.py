@@ -65,7 +65,7 @@ class LiveReport:
     comparisons: Sequence[Comparison]
 
 
-def assigned(session_id: str, weights: Mapping[str, float]) -> str:
+def assign_profile(session_id: str, weights: Mapping[str, float]) -> str:
     """The profile of a session: always the same, and in the long run by weight.
 
     Weighted rendezvous hashing: a weight that changes, or a profile that joins or leaves, moves no

@@ -13,7 +13,7 @@ from stores.searches.search_log_writer import SearchLogWriter
 
 
 @dataclass(frozen=True)
-class Said:
+class Feedback:
     """What somebody says of a search; `clicked` is the passage that they opened."""
 
     rating: Rating | None = None
@@ -21,17 +21,17 @@ class Said:
     clicked: int | str | None = None
 
 
-def keeping_searches(
+def make_search_logger(
     log: SearchLogWriter,
     extent: Literal["full", "no-text", "off"],
     session_id: str | None,
     user: str | None,
 ) -> Callable[..., None]:
-    """What logs the searches of a session and of a user."""
-    return partial(keep_search, log, extent, session_id, user)
+    """A function that logs a search, as of a session and of a user."""
+    return partial(log_search, log, extent, session_id, user)
 
 
-def keep_search(
+def log_search(
     log: SearchLogWriter,
     extent: Literal["full", "no-text", "off"],
     session_id: str | None,
@@ -46,14 +46,20 @@ def keep_search(
     if extent == "off":
         return
     numbers = {cited.chunk: cited.number for cited in citations}
+    hits = [
+        Hit(
+            passage.node_id,
+            passage.node.ref_doc_id,
+            passage.get_score(),
+            numbers.get(passage.node_id),
+        )
+        for passage in search.passages
+    ]
     logged = LoggedSearch(
         id=search.id,
         profile=search.profile,
         milliseconds=search.milliseconds,
-        hits=[
-            Hit(each.node_id, each.node.ref_doc_id, each.get_score(), numbers.get(each.node_id))
-            for each in search.passages
-        ],
+        hits=hits,
         question=search.question if extent == "full" else None,
         language=search.query.language,
         kind=search.query.kind,
@@ -65,23 +71,23 @@ def keep_search(
         log.flush()
 
 
-def keep_feedback(
+def store_feedback(
     log: SearchLog,
-    said: Said,
+    feedback: Feedback,
     search_id: str | None,
     session_id: str | None,
     turn_id: str | None,
     user: str | None,
 ) -> None:
     """Raises ConfigError for what makes no sense, StoreError for what is not in the log."""
-    if said.rating not in (1, -1, None):
-        raise ConfigError(f"The rating is {said.rating!r}; 1 is thumbs up and -1 thumbs down.")
-    if said == Said():
+    if feedback.rating not in (1, -1, None):
+        raise ConfigError(f"The rating is {feedback.rating!r}; 1 is thumbs up and -1 thumbs down.")
+    if feedback == Feedback():
         raise ConfigError("The feedback says nothing. Give rating, comment or clicked.")
     if search_id is not None and session_id is None and turn_id is None:
-        log.rate(search_id, said.rating, said.comment, said.clicked, user=user)
-    elif search_id is None and session_id and turn_id and said.clicked is None:
-        log.rate_turn(session_id, turn_id, said.rating, said.comment)
+        log.rate(search_id, feedback.rating, feedback.comment, feedback.clicked, user=user)
+    elif search_id is None and session_id and turn_id and feedback.clicked is None:
+        log.rate_turn(session_id, turn_id, feedback.rating, feedback.comment)
     else:
         raise ConfigError(
             "Feedback is of a search (search_id, and what was clicked of it) or of a turn of a "

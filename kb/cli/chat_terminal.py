@@ -40,7 +40,7 @@ class Conversation:
 
     @property
     def store(self) -> "SessionStore":
-        return self.knowledge_base.session_store
+        return self.knowledge_base.components.session_store
 
     def put_to(self, source: Source, profile: str | None) -> None:
         """Choose where the next questions go. Raises ConfigError for what is not there."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import NodeWithScore
@@ -82,11 +82,11 @@ def asking(
     knowledge_base: KnowledgeBase, k: int, *, answers: bool, on_progress: OnProgress
 ) -> Asking:
     """What is asked for measuring stays out of the search log."""
-    config = knowledge_base.config
+    components, config = knowledge_base.components, knowledge_base.config
     retrieval = config.retrieval.model_copy(update={"log": "off"})
-    quiet = replace(knowledge_base, config=config.model_copy(update={"retrieval": retrieval}))
+    quiet = components.copy_with(config=config.model_copy(update={"retrieval": retrieval}))
     sentence_model = quiet.embed_model.model_copy(update={"embeddings_cache": SimpleKVStore()})
-    return Asking(quiet, sentence_model, k, answers, on_progress)
+    return Asking(KnowledgeBase(quiet), sentence_model, k, answers, on_progress)
 
 
 def _documents(passages: Sequence[NodeWithScore]) -> list[str]:

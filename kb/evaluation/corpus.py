@@ -35,19 +35,20 @@ def with_corpus(
     if labelled.corpus is None:
         return knowledge_base
     options = _options(knowledge_base.vector_store)
-    model = knowledge_base.collection.embedding_model
+    model = knowledge_base.components.collection.embedding_model
     table = _table_name(model, options, labelled.corpus)
-    store = MariaDBVectorStore(knowledge_base.engine, table, **options)
+    store = MariaDBVectorStore(knowledge_base.components.engine, table, **options)
     store.set_up()
-    evaluations = Evaluations(knowledge_base.engine)
+    evaluations = Evaluations(knowledge_base.components.engine)
     waiting = partial(on_progress, "Waiting for a run that indexes the same documents", 0, 1)
-    with knowledge_base.registry.hold_root(table, waiting):
+    with knowledge_base.components.registry.hold_root(table, waiting):
         if fresh or not evaluations.has_corpus(table):
             evaluations.forget_corpus(table)
             _write(knowledge_base, store, labelled.corpus, on_progress)
             evaluations.add_corpus(table, labelled.name, model)
-    collection = replace(knowledge_base.collection, name=table, chunk_table=table)
-    return replace(knowledge_base, vector_store=store, collection=collection)
+    collection = replace(knowledge_base.components.collection, name=table, chunk_table=table)
+    components = knowledge_base.components.copy_with(vector_store=store, collection=collection)
+    return KnowledgeBase(components)
 
 
 def _options(store: MariaDBVectorStore) -> dict[str, Any]:
@@ -71,9 +72,11 @@ def _write(
     corpus: Sequence[CorpusDocument],
     on_progress: OnProgress,
 ) -> None:
-    collection = knowledge_base.collection
-    cache = EmbeddingCache(knowledge_base.engine, collection.embedding_model, collection.dimension)
-    embedder = ChunkEmbedder(knowledge_base.embed_model, cache)
+    collection = knowledge_base.components.collection
+    cache = EmbeddingCache(
+        knowledge_base.components.engine, collection.embedding_model, collection.dimension
+    )
+    embedder = ChunkEmbedder(knowledge_base.components.embed_model, cache)
     store.clear()
     for start in range(0, len(corpus), _DOCUMENTS_A_BATCH):
         on_progress("Indexing the documents", start, len(corpus))

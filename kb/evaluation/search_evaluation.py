@@ -56,7 +56,7 @@ def evaluate(
     """
     profiles = plan.profiles or (knowledge_base.config.retrieval.profile,)
     settings = {name: _settings(knowledge_base, name) for name in profiles}
-    evaluations = Evaluations(knowledge_base.engine)
+    evaluations = Evaluations(knowledge_base.components.engine)
     baseline = _earlier_scores(evaluations, labelled, plan)
     _check_documents(knowledge_base, labelled)
     over_corpus = with_corpus(knowledge_base, labelled, fresh=plan.fresh, on_progress=on_progress)
@@ -98,7 +98,7 @@ def _earlier_scores(
 def _check_documents(knowledge_base: KnowledgeBase, labelled: LabelledSet) -> None:
     if labelled.corpus is not None:
         return
-    registry = knowledge_base.registry
+    registry = knowledge_base.components.registry
     indexed = {path for root in registry.list_roots() for path in registry.find_known(root["name"])}
     named = {path for question in labelled.questions for path in question.relevant}
     if missing := sorted(named - indexed):
@@ -133,6 +133,6 @@ def _run(
         cutoff=k,
         profile=outcome.profile,
         settings=settings,
-        embedding_model=knowledge_base.collection.embedding_model,
+        embedding_model=knowledge_base.components.collection.embedding_model,
         metrics={**outcome.figures, "by_language": outcome.by_language},
     )

@@ -73,24 +73,26 @@ def evaluate_sql(
     """
     questions = asked.sample(plan.limit)
     model = GOLD if plan.gold else _model(knowledge_base).metadata.model_name
-    accepted = {each.gold: _accepted(knowledge_base.tables, each, plan) for each in questions}
+    accepted = {
+        each.gold: _accepted(knowledge_base.components.tables, each, plan) for each in questions
+    }
     answers: list[SQLAnswer] = []
     cases = list(_cases(knowledge_base, questions, plan))
     for question, engine in cases:
         on_progress("Asking the tables", len(answers), len(cases))
-        asking = _Asking(knowledge_base.tables, engine, accepted[question.gold])
+        asking = _Asking(knowledge_base.components.tables, engine, accepted[question.gold])
         answers.append(asking.answer(question, must_answer=not answers))
     outcome = SQLOutcome(model, _figures(answers), answers)
     return replace(outcome, run=_stored(knowledge_base, asked, outcome)) if plan.save else outcome
 
 
 def _model(knowledge_base: KnowledgeBase) -> LLM:
-    if knowledge_base.llm is None:
+    if knowledge_base.components.llm is None:
         raise ConfigError(
             "Scoring a model's SQL takes a language model, and llm.provider is none. Set "
             "llm.provider and llm.model in config.yaml, or check the rest with --gold."
         )
-    return knowledge_base.llm
+    return knowledge_base.components.llm
 
 
 def _cases(
@@ -109,9 +111,9 @@ def _cases(
 def _engine(knowledge_base: KnowledgeBase, llm: LLM) -> BaseQueryEngine:
     """Without verified queries, whose SQL is not the model's, and without a written answer."""
     return DatabaseQueryEngine(
-        knowledge_base.tables,
+        knowledge_base.components.tables,
         llm=llm,
-        embed_model=knowledge_base.embed_model,
+        embed_model=knowledge_base.components.embed_model,
         synthesize_response=False,
     )
 
@@ -206,7 +208,7 @@ def _stored(knowledge_base: KnowledgeBase, asked: SQLSet, outcome: SQLOutcome) -
         cutoff=0,
         profile=PROFILE,
         settings={"llm": outcome.model, "tables": list(knowledge_base.config.tables.include)},
-        embedding_model=knowledge_base.collection.embedding_model,
+        embedding_model=knowledge_base.components.collection.embedding_model,
         metrics=outcome.figures,
     )
-    return Evaluations(knowledge_base.engine).add(run, scores)
+    return Evaluations(knowledge_base.components.engine).add(run, scores)

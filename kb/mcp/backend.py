@@ -55,7 +55,7 @@ class Backend:
 
     @property
     def library(self) -> Library:
-        return Library(self.kb.registry, self.kb.vector_store, self.kb.config.uploads)
+        return Library(self.kb.components.registry, self.kb.vector_store, self.kb.config.uploads)
 
     def search(
         self,
@@ -132,16 +132,19 @@ class Backend:
             return await run_sync(self._ran, sql, limit)  # to its end, also when nobody waits
 
     def _ran(self, sql: str, limit: int) -> results.Rows:
-        found = self.kb.tables.run(sql)
+        found = self.kb.components.tables.run(sql)
         return as_results.rows(TableResult(sql, **vars(found)), limit)
 
     def describe(self, caller: Caller, names: Sequence[str] | None) -> results.Database:
         self._require_tables(caller)
-        known = self.kb.tables.get_usable_table_names()
+        known = self.kb.components.tables.get_usable_table_names()
         if missing_tables := {*(names or ())}.difference(known):
             there = f"There are {', '.join(sorted(known))}."
             raise Problem(404, f"There is no table {', '.join(sorted(missing_tables))}", there)
-        tables = [self.kb.tables.metadata_obj.tables[name] for name in sorted({*(names or known)})]
+        tables = [
+            self.kb.components.tables.metadata_obj.tables[name]
+            for name in sorted({*(names or known)})
+        ]
         told = self.kb.config.tables.descriptions
         return as_results.database(tables, told, are_named=bool(names))
 

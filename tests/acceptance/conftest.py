@@ -37,7 +37,7 @@ def sample_knowledge(server: PrivateServer) -> Iterator[KnowledgeBase]:
     fetch(sample.cache, print)
     url = server.url(DATABASE)
     with KnowledgeBase.open(sample.model_copy(update={"database": DatabaseConfig(url=url)})) as kb:
-        run_script(kb.engine, (ROOT / "data" / "shop.sql").read_text("utf-8"))
+        run_script(kb.components.engine, (ROOT / "data" / "shop.sql").read_text("utf-8"))
         assert kb.index().failed == []
         yield kb
     with admin.begin() as connection:

@@ -75,7 +75,7 @@ def test_commands_are_told_from_questions_whatever_their_blanks_and_capitals(kb,
 def test_what_a_follow_up_was_understood_as_is_shown(kb, session):
     with KnowledgeBase.open() as knowledge_base:
         for number, standalone in enumerate((None, "And how long in Ireland?"), start=1):
-            store, turn = knowledge_base.session_store, f"t{number}"
+            store, turn = knowledge_base.components.session_store, f"t{number}"
             store.begin(session, turn, f"Question {number}?")
             store.finish(
                 session,

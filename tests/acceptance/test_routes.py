@@ -228,9 +228,9 @@ def test_tables_that_go_away_leave_the_documents(configured, server):
     config = configured(llm={"provider": "none"})
     with KnowledgeBase.open(config) as knowledge:
         knowledge.index()
-        asked = knowledge.query_engine()
+        asked, tables = knowledge.query_engine(), knowledge.components.tables
         drop_readers(server)
-        knowledge.tables.engine.dispose()
+        tables.engine.dispose()
         answer = asked.query("How long can a customer send a kettle back?")
     assert "within 30 days" in str(answer)
     assert answer.metadata["route"] == "both"

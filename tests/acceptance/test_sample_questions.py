@@ -38,10 +38,12 @@ Router = Callable[[str], str]
 
 @pytest.fixture
 def route(sample_knowledge: KnowledgeBase) -> Iterator[Router]:
-    engine = make_engine(sample_knowledge.engine.url)
+    engine = make_engine(sample_knowledge.components.engine.url)
     tables = GuardedDatabase(engine, sample_knowledge.config.tables.include)
     queries = read_verified_queries(ROOT / "data" / "verified_queries.yaml")
-    matcher = VerifiedMatcher(queries, sample_knowledge.embed_model, tables.run, lambda: TODAY)
+    matcher = VerifiedMatcher(
+        queries, sample_knowledge.components.embed_model, tables.run, lambda: TODAY
+    )
     schema = [tables.get_single_table_info(name) for name in tables.get_usable_table_names()]
     evidence = Evidence(schema, matcher, EntityIndex(tables))
     retriever = sample_knowledge.retriever()

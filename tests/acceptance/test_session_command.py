@@ -57,7 +57,10 @@ def test_the_last_session_is_one_of_nobody_else(kb, session):
 
 def test_feedback_of_a_turn_is_kept_and_goes_with_its_session(kb, shop, session):
     def kept() -> list[tuple[object, ...]]:
-        with KnowledgeBase.open() as knowledge_base, knowledge_base.engine.connect() as connection:
+        with (
+            KnowledgeBase.open() as knowledge_base,
+            knowledge_base.components.engine.connect() as connection,
+        ):
             rows = connection.exec_driver_sql(
                 f"SELECT rating, comment FROM kb_feedback WHERE session_id = '{session}'"
             )
@@ -70,7 +73,10 @@ def test_feedback_of_a_turn_is_kept_and_goes_with_its_session(kb, shop, session)
 
 
 def age(session: str, days: int) -> None:
-    with KnowledgeBase.open() as knowledge_base, knowledge_base.engine.begin() as connection:
+    with (
+        KnowledgeBase.open() as knowledge_base,
+        knowledge_base.components.engine.begin() as connection,
+    ):
         connection.exec_driver_sql(
             f"UPDATE kb_session SET updated_at = updated_at - INTERVAL {days} DAY "
             f"WHERE id = '{session}'"

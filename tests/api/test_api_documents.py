@@ -344,7 +344,7 @@ def test_a_key_keeps_so_many_files_and_bytes(limited):
 
 def owners(api):
     """Who keeps each uploaded file."""
-    with api.kb.engine.connect() as connection:
+    with api.kb.components.engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT id, uploaded_by FROM kb_upload").all()
     by_id = {row[0]: row[1] for row in rows}
     return {name: by_id.get(document_id("uploads", name)) for name in uploaded(api)}
@@ -367,13 +367,13 @@ def test_who_loses_the_race_for_a_name_takes_nothing_from_who_wins_it(limited, a
             assert (kept[name], kept[f"also {name}"]) == (winner, winner)
             for each in (name, f"also {name}"):
                 (api.kb.config.uploads / each).unlink()
-            with api.kb.engine.begin() as connection:
+            with api.kb.components.engine.begin() as connection:
                 connection.exec_driver_sql("DELETE FROM kb_upload")
 
 
 def test_who_uploads_or_removes_a_file_waits_for_who_puts_one_in_its_place(limited, api):
     limited("owner")
-    uploads, most, order = Uploads(api.kb.engine), Amount(None, None), []
+    uploads, most, order = Uploads(api.kb.components.engine), Amount(None, None), []
     file_id, begun, going_on = (
         document_id("uploads", "row.md"),
         threading.Event(),
@@ -400,7 +400,7 @@ def test_who_uploads_or_removes_a_file_waits_for_who_puts_one_in_its_place(limit
         with pytest.raises(FileExistsError):
             second.result()
     assert order == ["put", "lost"]
-    with api.kb.engine.begin() as connection:
+    with api.kb.components.engine.begin() as connection:
         rows = "SELECT uploaded_by, bytes FROM kb_upload WHERE id = %s"
         assert connection.exec_driver_sql(rows, (file_id,)).all() == [("owner", 7)]
         connection.exec_driver_sql("DELETE FROM kb_upload")
@@ -433,12 +433,12 @@ def test_a_key_fails_so_often_a_day(limited, api):
 
 
 def test_two_processes_share_the_queue_and_a_dead_one_loses_no_job(api):
-    jobs = Jobs(api.kb.engine)
-    with api.kb.engine.begin() as connection:
+    jobs = Jobs(api.kb.components.engine)
+    with api.kb.components.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM kb_job")
     job = jobs.add("/nowhere")
     assert jobs.add("/nowhere").id == job.id  # the same thing is done once
-    with api.kb.engine.begin() as connection:
+    with api.kb.components.engine.begin() as connection:
         connection.exec_driver_sql(
             "UPDATE kb_job SET status = 'running', owner = 'dead', "
             "beat_at = UTC_TIMESTAMP(6) - INTERVAL 1 HOUR"
@@ -495,14 +495,14 @@ def test_a_job_that_the_end_of_its_process_breaks_off_is_queued_again(server, tm
         config = configured(url, tmp_path, models, None)
         with KnowledgeBase.open(config) as kb:
             models.script = [held]
-            job, runner = Jobs(kb.engine).add(str(config.documents.path)), Runner(kb)
+            job, runner = Jobs(kb.components.engine).add(str(config.documents.path)), Runner(kb)
             with ThreadPoolExecutor(1) as process:
                 until_stopped = process.submit(asyncio.run, runner.run())
                 assert reached.wait(20)
-                assert Jobs(kb.engine).one(job.id).status == "running"
+                assert Jobs(kb.components.engine).one(job.id).status == "running"
                 runner.stop()
                 go_on.set()
                 until_stopped.result()
-            assert Jobs(kb.engine).one(job.id).status == "queued"
+            assert Jobs(kb.components.engine).one(job.id).status == "queued"
         with running(config) as api:
             assert api.finished({"id": job.id})["report"]["added"] == 3

@@ -156,7 +156,7 @@ def test_from_the_first_key_on_every_request_needs_one(served):
     "key", ["?", "kb", "kb-", "kb--", "kb-é-x", "kb-{id}-wrong", "{key}x", "x{key}", "{upper}"]
 )
 def test_a_wrong_key_is_refused(served, key):
-    secret = ApiKeys(served.kb.engine).create("reader", "read")
+    secret = ApiKeys(served.kb.components.engine).create("reader", "read")
     given = key.format(key=secret, id=secret.split("-")[1], upper=secret.upper())
     headers = {b"Authorization": f"Bearer {given}".encode()}
     assert served.client.get("/api/status", headers=headers).status_code == 401
@@ -165,7 +165,7 @@ def test_a_wrong_key_is_refused(served, key):
 def test_wrong_keys_cost_little_and_right_ones_of_the_same_address_are_served(served, monkeypatch):
     looked_up = []
     right, gone = served.with_key("right"), served.with_key("gone")
-    ApiKeys(served.kb.engine).revoke("gone")
+    ApiKeys(served.kb.components.engine).revoke("gone")
     look_up = ApiKeys.find_presented
     monkeypatch.setattr(
         ApiKeys, "find_presented", lambda self, text: looked_up.append(text) or look_up(self, text)
@@ -185,7 +185,7 @@ def test_wrong_keys_cost_little_and_right_ones_of_the_same_address_are_served(se
     assert right.get("/api/status").status_code == 200
     time.sleep(1)
     assert served.with_key("new").get("/api/status").status_code == 200
-    ApiKeys(served.kb.engine).revoke("right")
+    ApiKeys(served.kb.components.engine).revoke("right")
     assert right.get("/api/status").status_code in (401, 429)
 
 
@@ -206,13 +206,13 @@ def test_an_address_counts_with_those_that_its_holder_has_too(address, network):
 def test_a_revoked_key_is_refused_from_the_next_request_on(served):
     reader = served.with_key("reader")
     assert reader.get("/api/status").status_code == 200
-    ApiKeys(served.kb.engine).revoke("reader")
+    ApiKeys(served.kb.components.engine).revoke("reader")
     assert reader.get("/api/status").status_code == 401
     assert served.client.get("/api/status").status_code == 401  # the last key opens no door
 
 
 def test_a_key_is_refused_from_the_second_on_that_it_expires(served):
-    keys = ApiKeys(served.kb.engine)
+    keys = ApiKeys(served.kb.components.engine)
     brief = served.with_key("brief", expires=datetime.now(UTC) + timedelta(seconds=2))
     assert brief.get("/api/status").status_code == 200
     time.sleep(2)
@@ -378,9 +378,9 @@ def test_the_access_log_tells_who_asked_for_what_and_no_contents(served, caplog)
 
 
 def test_keys_are_kept_as_digests_and_a_name_is_given_once(served):
-    keys = ApiKeys(served.kb.engine)
+    keys = ApiKeys(served.kb.components.engine)
     secret = keys.create("Ana", "write", collections=["documents"], requests_per_minute=5)
-    with served.kb.engine.connect() as connection:
+    with served.kb.components.engine.connect() as connection:
         row = str(connection.exec_driver_sql("SELECT * FROM kb_api_key").all())
     assert secret.split("-", 2)[2] not in row
     assert secret.split("-", 2)[2] not in str(keys.all())
@@ -447,7 +447,7 @@ def test_the_command_refuses_other_addresses_until_a_key_exists(server, tmp_path
         assert "ana · read · all documents" in listed.stdout
         with KnowledgeBase.open(file) as kb:
             query = new_query("How many?", "SELECT 1", "ana", date(2026, 1, 2), name="many")
-            VerifiedQueries(kb.engine).save(query, Editor("ana", is_key=True))
+            VerifiedQueries(kb.components.engine).save(query, Editor("ana", is_key=True))
         revoked = run(command_line, ["--config", str(file), "key", "revoke", "ana"])
         assert revoked.exit_code == 0
         assert "Queries that it has verified still answer: many." in revoked.stderr

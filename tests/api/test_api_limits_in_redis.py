@@ -38,7 +38,7 @@ def servers(server, redis, tmp_path) -> Iterator[list[httpx.Client]]:
         }
         config = configured(url, tmp_path, models, None, serve=limited)
         with running(config) as one, running(config) as other:
-            secret = ApiKeys(one.kb.engine).create("ana", "read", requests_per_minute=5)
+            secret = ApiKeys(one.kb.components.engine).create("ana", "read", requests_per_minute=5)
             for each in (one, other):
                 each.client.headers["Authorization"] = f"Bearer {secret}"
             yield [one.client, other.client]

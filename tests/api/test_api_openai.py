@@ -177,7 +177,7 @@ def test_embeddings_are_those_that_documents_are_found_by(api, client):
     texts = ["goods", "kettle"]
     reply = client.embeddings.create(model="kb-embedding", input=texts)  # as base64
     plain = client.embeddings.create(model="kb-embedding", input=texts, encoding_format="float")
-    expected = api.kb.embed_model.get_text_embedding_batch(texts)
+    expected = api.kb.components.embed_model.get_text_embedding_batch(texts)
     for told in (reply, plain):
         for each, vector in zip(told.data, expected, strict=True):
             assert each.embedding == pytest.approx(vector, abs=1e-6)

@@ -122,15 +122,15 @@ def _share_turns(client):
 
 
 def _share_keys(kb, url):
-    secret = ApiKeys(kb.engine).create("shared", "read")
+    secret = ApiKeys(kb.components.engine).create("shared", "read")
     headers = {"Authorization": f"Bearer {secret}"}
     for _ in range(6):
         assert httpx.get(f"{url}/api/status").status_code == 401
         assert httpx.get(f"{url}/api/status", headers=headers).status_code == 200
-    ApiKeys(kb.engine).revoke("shared")
+    ApiKeys(kb.components.engine).revoke("shared")
     for _ in range(6):
         assert httpx.get(f"{url}/api/status", headers=headers).status_code == 401
-    with kb.engine.begin() as connection:
+    with kb.components.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM kb_api_key")
 
 
@@ -152,5 +152,5 @@ def _finish(kb, models, process, client):
         httpx.get(f"{client.base_url}/healthz")
     assert told[-1][0] == "done"
     assert told[-1][1]["answer"] == "At last."
-    [turn] = SessionStore(kb.engine).list_turns("stopped")
+    [turn] = SessionStore(kb.components.engine).list_turns("stopped")
     assert (turn.status, turn.answer) == ("complete", "At last.")

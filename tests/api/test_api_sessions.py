@@ -118,14 +118,14 @@ def test_a_key_speaks_of_its_own_searches_alone(api):
     ana, ben = api.with_key("ana"), api.with_key("ben")
     asked = {"question": "When do goods go back?"}
     chat = {"model": "kb-documents", "messages": [{"role": "user", "content": "Goods?"}]}
-    with api.kb.engine.begin() as connection:
+    with api.kb.components.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM kb_search")
     ana.post("/api/ask", json={**asked, "source": "documents"})
     ana.post("/api/search", json=asked)
     ana.post("/v1/chat/completions", json=chat)
     turn(ana, "s", "Goods?")
-    api.kb.search_log.flush()
-    with api.kb.engine.connect() as connection:
+    api.kb.components.search_log.flush()
+    with api.kb.components.engine.connect() as connection:
         searches = connection.exec_driver_sql("SELECT id FROM kb_search").scalars().all()
     assert len(searches) == 4
     for search in searches:
@@ -151,7 +151,7 @@ def test_feedback_is_of_a_search_or_of_a_turn(client, api):
     search = client.post("/api/ask", json=body).json()["search"]["id"]
     said = {"search_id": search, "rating": -1, "comment": "no", "clicked": 1}
     assert client.post("/api/feedback", json=said).status_code == 204
-    with api.kb.engine.connect() as connection:
+    with api.kb.components.engine.connect() as connection:
         rows = connection.exec_driver_sql(
             "SELECT rating, comment FROM kb_feedback WHERE search_id IS NOT NULL"
         )
@@ -237,7 +237,7 @@ def test_a_statement_that_fails_says_why_and_not_where(client, api):
     reply = client.post("/api/sql", json={"sql": "SELECT nothing FROM orders"})
     assert reply.status_code == 422
     assert "nothing" in reply.json()["detail"]
-    assert str(api.kb.engine.url.username) + "'@" not in reply.text
+    assert str(api.kb.components.engine.url.username) + "'@" not in reply.text
     assert client.post("/api/sql", json={}).status_code == 422
     assert client.post("/api/sql", json={"sql": "x", "question": "y"}).status_code == 422
 

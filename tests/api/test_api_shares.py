@@ -68,7 +68,7 @@ def test_who_asks_for_much_of_the_tables_keeps_nobody_else_waiting(
     with ThreadPoolExecutor(6) as pool:
         many = [pool.submit(asked, greedy, path.format(number), body) for number in range(5)]
         time.sleep(0.7)
-        with served.kb.engine.connect() as connection:
+        with served.kb.components.engine.connect() as connection:
             rows = connection.exec_driver_sql("SHOW PROCESSLIST").all()
         assert sum(str(row[7] or "").startswith("SELECT COUNT(*) FROM orders") for row in rows) == 2
         reply, seconds = asked(modest, "/api/sql", QUICK)
@@ -119,14 +119,16 @@ def test_pictures_are_not_looked_into(served, greedy, monkeypatch):
 
 
 def test_who_has_much_embedded_keeps_nobody_else_waiting(served, greedy, modest, monkeypatch):
-    embed = type(served.kb.embed_model).get_text_embedding_batch
+    embed = type(served.kb.components.embed_model).get_text_embedding_batch
 
     def embed_slowly(self, texts, **options):
         if len(texts) > 1:
             time.sleep(SECONDS)
         return embed(self, texts, **options)
 
-    monkeypatch.setattr(type(served.kb.embed_model), "get_text_embedding_batch", embed_slowly)
+    monkeypatch.setattr(
+        type(served.kb.components.embed_model), "get_text_embedding_batch", embed_slowly
+    )
     slow = {"model": "kb-embedding", "input": ["x"] * 250}
     with ThreadPoolExecutor(5) as pool:
         many = [pool.submit(asked, greedy, "/v1/embeddings", slow) for _ in range(5)]

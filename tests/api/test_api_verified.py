@@ -35,7 +35,7 @@ def served(server, tmp_path_factory):
 def api(served):
     yield served
     served.forget_keys()
-    queries = served.kb.verified_queries
+    queries = served.kb.components.verified_queries
     for query in queries:
         if query.origin == "saved":
             queries.remove(query.name, Editor("test"))

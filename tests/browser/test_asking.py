@@ -211,7 +211,7 @@ def test_thumbs_and_a_comment_are_stored(page, ask, served):
     expect(turn.get_by_role("button", name="Good answer")).to_have_attribute(
         "aria-pressed", "false"
     )
-    with served.kb.engine.connect() as connection:
+    with served.kb.components.engine.connect() as connection:
         said = connection.exec_driver_sql("SELECT rating, comment FROM kb_feedback").all()
     assert (-1, "Say which goods.") in [tuple(each) for each in said]
 

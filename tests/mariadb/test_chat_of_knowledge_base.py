@@ -1,13 +1,14 @@
 """A chat as a knowledge base puts it together: what is away, and what is too old."""
 
+import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 from model_server import FakeModels
 
+from kb.api.job_runner import Runner
 from kb.app import KnowledgeBase
 from kb.config import Config, TablesConfig
 from stores.connection import make_engine
@@ -45,19 +46,37 @@ def age(engine: sa.Engine, session: str) -> None:
         )
 
 
-def test_old_sessions_are_deleted_in_a_process_that_runs_for_days(kb, monkeypatch):
+def converse(kb: KnowledgeBase) -> None:
+    """An old session and a new one; looking at them deletes neither."""
     kb.chat("old", source="documents").chat("How long?")
-    age(kb.engine, "old")
+    age(kb.components.engine, "old")
     kb.chat("new", source="documents").chat("How long?")
-    assert {each.id for each in kb.sessions()} == {"old", "new"}
-    monkeypatch.setattr("kb.assembly.components.time.monotonic", lambda: 10.0**9)
-    assert [each.id for each in kb.sessions()] == ["new"]
+    assert {session.id for session in kb.sessions()} == {"old", "new"}
+
+
+def test_opening_a_knowledge_base_deletes_old_sessions(kb):
+    converse(kb)
+    with KnowledgeBase.open(kb.config) as again:
+        assert [session.id for session in again.sessions()] == ["new"]
+
+
+async def test_a_server_deletes_old_sessions_while_it_runs(kb):
+    converse(kb)
+    runner = Runner(kb, seconds_between_removals=0)
+    running = asyncio.create_task(runner.run())
+    async with asyncio.timeout(30):
+        while len(await asyncio.to_thread(kb.sessions)) > 1:  # noqa: ASYNC110 - the runner says nothing
+            await asyncio.sleep(0.01)
+    runner.stop()
+    await running
+    assert [session.id for session in kb.sessions()] == ["new"]
 
 
 def test_a_chat_over_documents_works_while_the_tables_are_away_and_says_so(kb, caplog):
-    away = "mariadb+mariadbconnector://kb:kb@127.0.0.1:9/shop"
-    tables = TablesConfig(url=away, include=["orders"])
+    nowhere = "mariadb+mariadbconnector://kb:kb@127.0.0.1:9/shop"
+    tables = TablesConfig(url=nowhere, include=["orders"])
     config = kb.config.model_copy(update={"tables": tables})
-    session = replace(kb, config=config).chat("away", source="documents")
+    away = KnowledgeBase(kb.components.copy_with(config=config))
+    session = away.chat("away", source="documents")
     assert session.chat("How long?").metadata["status"] == "complete"
     assert "without the names of the tables" in caplog.text

@@ -164,12 +164,12 @@ def test_own_questions_are_judged_over_the_indexed_documents(knowledge, tmp_path
 
 def test_a_run_is_kept_with_what_is_needed_to_compare_with_it(knowledge, labelled):
     (first,) = evaluate(knowledge, labelled, Plan())
-    (kept,) = Evaluations(knowledge.engine).list_runs("small")
+    (kept,) = Evaluations(knowledge.components.engine).list_runs("small")
     assert (kept.number, kept.run.profile, kept.run.cutoff) == (first.run, "default", 10)
     assert kept.run.embedding_model.endswith("/hash")
     assert kept.run.settings == knowledge.config.profile("default").model_dump(mode="json")
     assert kept.run.metrics["ndcg"] == first.figures["ndcg"]
-    scores = Evaluations(knowledge.engine).find_run(first.run).scores
+    scores = Evaluations(knowledge.components.engine).find_run(first.run).scores
     assert scores.keys() == {"q1", "q2", "q3", "u1"}
     assert scores["q1"]["ndcg"] == 1
 
@@ -182,7 +182,7 @@ def test_a_run_is_kept_with_what_is_needed_to_compare_with_it(knowledge, labelle
 def test_nothing_is_kept_when_it_is_not_wanted(knowledge, labelled):
     (outcome,) = evaluate(knowledge, labelled, Plan(save=False))
     assert outcome.run is None
-    assert Evaluations(knowledge.engine).list_runs() == []
+    assert Evaluations(knowledge.components.engine).list_runs() == []
 
 
 def test_what_is_asked_for_measuring_is_not_in_the_search_log(knowledge, labelled, engine):

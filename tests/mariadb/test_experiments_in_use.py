@@ -5,7 +5,6 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +14,7 @@ from model_server import FakeModels
 
 from engines.search.search_run import searches
 from kb import ConfigError, KnowledgeBase, ModelUnavailable, StoreError
-from kb.assembly.experiments import assigned, live_report
+from kb.assembly.experiments import assign_profile, live_report
 from kb.config import Config, RetrievalConfig
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
@@ -68,32 +67,35 @@ def indexed(
 @pytest.fixture
 def opened(indexed: KnowledgeBase) -> Open:
     """That knowledge base with an empty log; with `llm=True` answers are written, not quoted."""
-    with indexed.engine.begin() as connection:
+    with indexed.components.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM kb_feedback")
         connection.exec_driver_sql("DELETE FROM kb_search")
 
     def opened(*, llm: bool = False, **retrieval: Any) -> KnowledgeBase:
         sections = {"retrieval": RetrievalConfig(**retrieval)}
         config = indexed.config.model_copy(update=sections)
-        return replace(indexed, config=config, llm=indexed.llm if llm else None)
+        components = indexed.components.copy_with(config=config)
+        if not llm:
+            components.llm = None
+        return KnowledgeBase(components)
 
     return opened
 
 
 def logged(kb: KnowledgeBase, columns: str = "*", table: str = "kb_search") -> list[Any]:
-    kb.search_log.flush()
-    with kb.engine.connect() as connection:
+    kb.components.search_log.flush()
+    with kb.components.engine.connect() as connection:
         return list(connection.exec_driver_sql(f"SELECT {columns} FROM {table}"))
 
 
 def logged_hits(kb: KnowledgeBase, search_id: str) -> list[Hit]:
-    kb.search_log.flush()
-    return SearchLog(kb.engine).list_hits(search_id)
+    kb.components.search_log.flush()
+    return SearchLog(kb.components.engine).list_hits(search_id)
 
 
 def everything(kb: KnowledgeBase) -> str:
     """Every value of every table of the database, and every index of words."""
-    with kb.engine.connect() as connection:
+    with kb.components.engine.connect() as connection:
         tables = connection.exec_driver_sql("SHOW TABLES").scalars().all()
         return "\n".join(
             str(tuple(row))
@@ -105,14 +107,14 @@ def everything(kb: KnowledgeBase) -> str:
 def test_a_session_searches_with_its_profile(opened):
     kb = opened(experiment=SPLIT)
     sessions = [f"s{number}" for number in range(6)]
-    assert len({assigned(session, SPLIT) for session in sessions}) == 2
+    assert len({assign_profile(session, SPLIT) for session in sessions}) == 2
     for session in sessions:
         kb.search(QUESTION, session=session)
         kb.ask(QUESTION, session=session)
     kb.search(QUESTION)
     kb.search(QUESTION, session="s0", profile="semantic")
     profiles = {(session, profile) for session, profile in logged(kb, "session_id, profile")}
-    expected = {(session, assigned(session, SPLIT)) for session in sessions}
+    expected = {(session, assign_profile(session, SPLIT)) for session in sessions}
     assert profiles == expected | {(None, "default"), ("s0", "semantic")}
 
 
@@ -168,7 +170,8 @@ def test_a_stream_logs_what_it_cites_when_it_ends(opened):
 
 
 def test_an_answer_that_failed_on_its_way_is_not_logged(opened):
-    kb = replace(opened(), llm=ScriptedLLM(replies=[" "]))
+    kb = opened()
+    kb.components.llm = ScriptedLLM(replies=[" "])
     with pytest.raises(ModelUnavailable, match="empty answer"):
         kb.ask(QUESTION)
     assert logged(kb) == []
@@ -211,7 +214,7 @@ def test_nothing_is_logged_when_the_log_is_off(opened):
 
 @contextmanager
 def held(kb: KnowledgeBase, begin: str, end: str = "UNLOCK TABLES") -> Iterator[None]:
-    with kb.engine.connect() as connection:
+    with kb.components.engine.connect() as connection:
         connection.exec_driver_sql(begin)
         try:
             yield
@@ -222,15 +225,15 @@ def held(kb: KnowledgeBase, begin: str, end: str = "UNLOCK TABLES") -> Iterator[
 def test_a_search_answers_although_its_log_is_locked_or_gone(opened, caplog):
     kb = opened()
     expected = [passage.node_id for passage in kb.search(QUESTION)]
-    kb.search_log.flush()
+    kb.components.search_log.flush()
     with held(kb, "LOCK TABLES kb_search WRITE"):
         assert [passage.node_id for passage in kb.search(QUESTION)] == expected
         assert kb.ask(QUESTION).metadata["citations"]
-        kb.search_log.flush()
+        kb.components.search_log.flush()
     with held(kb, "RENAME TABLE kb_search TO gone", "RENAME TABLE gone TO kb_search"):
         assert [passage.node_id for passage in kb.search(QUESTION)] == expected
         assert kb.ask(QUESTION).metadata["citations"]
-        kb.search_log.flush()
+        kb.components.search_log.flush()
     warnings = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
     assert {warning[-4:] for warning in warnings} == {"1205", "1146"}
     assert len(logged(kb)) == 1
@@ -245,9 +248,9 @@ def test_feedback_joins_its_search_and_reaches_the_report(opened):
     sessions = [f"s{number}" for number in range(4)]
     for session in sessions:
         answer = kb.ask(QUESTION, session=session)
-        up = assigned(session, SPLIT) == "default"
+        up = assign_profile(session, SPLIT) == "default"
         kb.feedback(answer.metadata["search"]["id"], rating=1 if up else -1, clicked=1)
-    report = live_report(kb.engine, 1)
+    report = live_report(kb.components.engine, 1)
     rates = {each.profile: each.thumbs_up.rate for each in report.profiles}
     assert rates == {"default": 1.0, "precision": 0.0}
     assert all(each.clicked.rate == 1.0 and each.p50_ms > 0 for each in report.profiles)

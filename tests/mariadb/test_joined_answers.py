@@ -124,7 +124,7 @@ def joined(guarded: GuardedDatabase) -> Callable[..., Any]:
             options.pop("database", lambda: database),
             route=Route(**route),
             llm=llm,
-            entities=EntityIndex(guarded),
+            entities=lambda: EntityIndex(guarded),
             **options,
         )
         return engine, llm
@@ -240,7 +240,7 @@ async def test_without_a_model_each_name_has_its_own_quotes(guarded):
         lambda: Rows(rows),
         route=Route(route="both", reason="asked for", first="database", **DIVIDED),
         llm=None,
-        entities=EntityIndex(guarded),
+        entities=lambda: EntityIndex(guarded),
     )
     for response in (engine.query(QUESTION), await engine.aquery(QUESTION)):
         assert str(response) == (
@@ -282,7 +282,7 @@ def test_without_a_model_names_that_no_document_holds_leave_the_plain_search(gua
         lambda: Rows(rows),
         route=Route(route="both", reason="asked for", first="database", **DIVIDED),
         llm=None,
-        entities=EntityIndex(guarded),
+        entities=lambda: EntityIndex(guarded),
     )
     response = engine.query(QUESTION)
     assert str(response) == "From the tables:\nTwo rows.\n\nThe documents do not say."

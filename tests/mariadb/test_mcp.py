@@ -209,9 +209,9 @@ def test_rows_that_somebody_has_verified_tell_who_and_when(base, stdio):
         *("cities", "Which cities do we serve?", "SELECT city FROM orders", "en"),
         *("ana", date(2026, 6, 12)),
     )
-    kept = VerifiedQueries(base.kb.engine).save(query, Editor("ana", is_key=True))
+    kept = VerifiedQueries(base.kb.components.engine).save(query, Editor("ana", is_key=True))
     asked = stdio.call("query_database", question=kept.question)
-    VerifiedQueries(base.kb.engine).remove(kept.name, Editor("test"))
+    VerifiedQueries(base.kb.components.engine).remove(kept.name, Editor("test"))
     verified = asked.structured_content["verified"]
     assert (verified["verified_by"], verified["verified_at"], verified["key"]) == (
         "ana",
@@ -545,7 +545,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(url):
 
 def test_bodies_that_one_key_does_not_end_shut_nobody_else_out(base, url):
     most = (overload._WRITTEN_ANSWERS + overload._OTHER_REQUESTS) // 4
-    keys = ApiKeys(base.kb.engine)
+    keys = ApiKeys(base.kb.components.engine)
     greedy, modest = (
         httpx.Client(base_url=url, headers={"Authorization": f"Bearer {keys.create(name, 'read')}"})
         for name in ("greedy", "modest")
@@ -557,7 +557,7 @@ def test_bodies_that_one_key_does_not_end_shut_nobody_else_out(base, url):
             wait_until(lambda: greedy.post(url, json={}).status_code == 429)
             assert modest.post(url, json={}).status_code == 400
     finally:
-        with base.kb.engine.begin() as connection:
+        with base.kb.components.engine.begin() as connection:
             connection.execute(sa.text("DELETE FROM kb_api_key"))
 
 
@@ -568,7 +568,7 @@ def test_who_comes_through_a_proxy_that_hides_it_has_no_token(url, tmp_path):
 
 
 def test_once_there_is_a_key_it_is_demanded_and_shows_only_its_collections(base, portal, url):
-    keys = ApiKeys(base.kb.engine)
+    keys = ApiKeys(base.kb.components.engine)
     seeing, blind = keys.create("a", "read"), keys.create("b", "read", collections=["others"])
     try:
         assert httpx.post(url, json={}).status_code == 401
@@ -587,12 +587,12 @@ def test_once_there_is_a_key_it_is_demanded_and_shows_only_its_collections(base,
         headers = {"Authorization": f"Bearer {seeing}"}
         assert httpx.post(url, json={}, headers=headers).status_code == 401
     finally:
-        with base.kb.engine.begin() as connection:
+        with base.kb.components.engine.begin() as connection:
             connection.execute(sa.text("DELETE FROM kb_api_key"))
 
 
 def test_a_key_of_one_source_is_told_and_given_nothing_of_the_other(base, portal, url):
-    keys = ApiKeys(base.kb.engine)
+    keys = ApiKeys(base.kb.components.engine)
     reading, counting = (keys.create(only, "admin", only=only) for only in ("documents", "tables"))
     kept = "It asks from {} alone."
     question = {"question": "goods"}
@@ -621,7 +621,7 @@ def test_a_key_of_one_source_is_told_and_given_nothing_of_the_other(base, portal
             base.models.script[:] = ["SELECT city FROM orders", "Lyon."]
             assert caller.found("ask", **question)["route"] == "database"
     finally:
-        with base.kb.engine.begin() as connection:
+        with base.kb.components.engine.begin() as connection:
             connection.execute(sa.text("DELETE FROM kb_api_key"))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from kb.assembly.experiments import assigned, report, wilson_interval
+from kb.assembly.experiments import assign_profile, report, wilson_interval
 from kb.cli.rendering.profiles_in_use import show_live
 from stores.searches.search_log import Outcome
 
@@ -42,20 +42,22 @@ def of_sessions(profile: str, sessions: int, rating: int) -> list[Outcome]:
 
 
 def test_sessions_are_split_by_weight():
-    counts = Counter(assigned(session, {"default": 3, "precision": 1}) for session in SESSIONS)
+    counts = Counter(
+        assign_profile(session, {"default": 3, "precision": 1}) for session in SESSIONS
+    )
     assert 2900 < counts["default"] < 3100
     assert counts["precision"] == 4000 - counts["default"]
 
 
 def test_a_session_keeps_its_profile_in_every_process_and_every_order():
-    split = [assigned(f"s{number}", {"a": 50, "b": 50}) for number in range(8)]
-    assert split == [assigned(f"s{number}", {"b": 50, "a": 50}) for number in range(8)]
+    split = [assign_profile(f"s{number}", {"a": 50, "b": 50}) for number in range(8)]
+    assert split == [assign_profile(f"s{number}", {"b": 50, "a": 50}) for number in range(8)]
     assert "".join(split) == "abbaaaba"
 
 
 def test_a_weight_that_grows_moves_sessions_only_to_its_profile():
-    before = {session: assigned(session, {"a": 50, "b": 50}) for session in SESSIONS}
-    after = {session: assigned(session, {"a": 50, "b": 80, "c": 20}) for session in SESSIONS}
+    before = {session: assign_profile(session, {"a": 50, "b": 50}) for session in SESSIONS}
+    after = {session: assign_profile(session, {"a": 50, "b": 80, "c": 20}) for session in SESSIONS}
     moves = Counter((before[session], after[session]) for session in SESSIONS)
     assert moves["a", "b"] > 100
     assert moves["a", "c"] > 100
@@ -64,7 +66,7 @@ def test_a_weight_that_grows_moves_sessions_only_to_its_profile():
 
 @given(st.text(), st.floats(min_value=1e-6, max_value=1e6))
 def test_a_profile_without_weight_gets_no_session(session, weight):
-    assert assigned(session, {"on": weight, "off": 0}) == "on"
+    assert assign_profile(session, {"on": weight, "off": 0}) == "on"
 
 
 # The report ---------------------------------------------------------------------------------------

@@ -49,8 +49,53 @@ class Asked(BaseQueryEngine):
         return {}
 
 
-def routing(llm: Any = None, **options: Any) -> Routing:
-    return Routing(lambda _: EVIDENCE, llm=llm, **options)
+class Rules:
+    """Rules that are the same for each question; remembers the questions weighed."""
+
+    def __init__(
+        self, required: Route | None = None, verified: Route | None = None, tables: str = ""
+    ) -> None:
+        self.required, self.search = required, None
+        self.weighed: list[str] = []
+        self._verified, self._tables = verified, tables
+
+    def apply_to(self, question: Question) -> "Rules":
+        self.question = question
+        return self
+
+    def describe_tables(self) -> str:
+        return self._tables
+
+    def find_verified_route(self) -> Route | None:
+        return self._verified
+
+    def weigh_evidence(self) -> Route:
+        self.weighed.append(self.question.query_str)
+        return EVIDENCE
+
+
+class Chosen(Routing):
+    """Gives the route alone."""
+
+    def choose(self, question: Question) -> Any:
+        return super().choose(question).route
+
+    async def achoose(self, question: Question) -> Any:
+        return (await super().achoose(question)).route
+
+
+def routing(llm: Any = None, *, documents: str = "", **rules: Any) -> Chosen:
+    return Chosen(Rules(**rules), llm=llm, documents=documents)
+
+
+def router(rules: Rules, engine: BaseQueryEngine) -> RoutedQueryEngine:
+    return RoutedQueryEngine(
+        Routing(rules),
+        documents=engine,
+        database=lambda: engine,
+        both=engine,
+        small_talk=small_talk,
+    )
 
 
 def client(protocol: str, fake: FakeModels) -> Any:
@@ -133,7 +178,7 @@ async def test_a_server_without_structured_output_leaves_the_choice_to_the_evide
         assert routing(llm).choose(Question("How many?")).route == "both"
         assert (await routing(llm).achoose(Question("How many?"))).route == "both"
         always = Route(route="both", reason="asked for")
-        assert routing(llm, always=lambda _: always).choose(Question("How many?")) is always
+        assert routing(llm, required=always).choose(Question("How many?")) is always
     assert len(fake.requests) == 3
 
 
@@ -156,25 +201,25 @@ async def test_without_a_model_the_evidence_decides():
 def test_a_sure_route_asks_no_model():
     sure = Route(route="database", reason="verified")
     llm = ScriptedLLM()
-    assert routing(llm, sure=lambda _: sure).choose(Question("How many?")) is sure
+    assert routing(llm, verified=sure).choose(Question("How many?")) is sure
     assert llm.prompts == []
 
 
 async def test_a_question_for_both_is_divided_by_the_model():
     always = Route(route="both", reason="asked for")
     llm = ScriptedLLM(replies=[json.dumps(DIVIDED), json.dumps(DATABASE), "?", "?"])
-    chosen = routing(llm, always=lambda _: always)
+    chosen = routing(llm, required=always)
     divided = chosen.choose(Question("What do our best customers complain about?"))
     assert divided == Route(**{**DIVIDED, "reason": "asked for"})
     assert chosen.choose(Question("How many?")) is always
     assert await chosen.achoose(Question("How many?")) is always
-    assert routing(always=lambda _: always).choose(Question("How many?")) is always
+    assert routing(required=always).choose(Question("How many?")) is always
 
 
 def test_documents_alone_ask_no_model():
     always = Route(route="documents", reason="no tables")
     llm = ScriptedLLM()
-    assert routing(llm, always=lambda _: always).choose(Question("How many?")) is always
+    assert routing(llm, required=always).choose(Question("How many?")) is always
     assert llm.prompts == []
 
 
@@ -196,23 +241,21 @@ def test_a_model_that_fails_is_told_of(fault):
 
 
 async def test_a_question_is_asked_without_its_greeting():
-    engine, seen = Asked(), []
-    router = RoutedQueryEngine(
-        Routing(lambda question: seen.append(question) or EVIDENCE), lambda _: engine
-    )
-    router.query("Hi there! Who are our best customers?")
-    await router.aquery("Bonjour, CB-121")
-    router.query(Question("Merci, et Ada ?", for_tables="Merci, et :name ?", language="fr"))
-    assert seen == ["Who are our best customers?", "CB-121", "Ada ?"]
-    assert [each.query_str for each in engine.asked] == seen
+    engine, rules = Asked(), Rules()
+    routed = router(rules, engine)
+    routed.query("Hi there! Who are our best customers?")
+    await routed.aquery("Bonjour, CB-121")
+    routed.query(Question("Merci, et Ada ?", for_tables="Merci, et :name ?", language="fr"))
+    assert rules.weighed == ["Who are our best customers?", "CB-121", "Ada ?"]
+    assert [each.query_str for each in engine.asked] == rules.weighed
     assert engine.asked[2].for_tables == ":name ?"
     assert [each.language for each in engine.asked] == ["en", "", "fr"]
 
 
 async def test_small_talk_says_in_its_language_that_nothing_was_searched():
-    router = RoutedQueryEngine(routing(), lambda _: Asked(), small_talk=small_talk)
-    assert router.query("hello").metadata["route_reason"] == "nothing had to be looked up"
-    told = await router.aquery("Merci beaucoup")
+    routed = router(Rules(), Asked())
+    assert routed.query("hello").metadata["route_reason"] == "nothing had to be looked up"
+    told = await routed.aquery("Merci beaucoup")
     assert (told.metadata["route"], told.metadata["route_reason"]) == (
         None,
         "il n'y avait rien à chercher",
@@ -221,8 +264,8 @@ async def test_small_talk_says_in_its_language_that_nothing_was_searched():
 
 @pytest.mark.parametrize("question", ["", "   ", "\n"])
 async def test_an_empty_question_is_refused(question):
-    router = RoutedQueryEngine(routing(), lambda _: Asked(), small_talk=small_talk)
+    routed = router(Rules(), Asked())
     with pytest.raises(ConfigError, match="The question is empty"):
-        router.query(question)
+        routed.query(question)
     with pytest.raises(ConfigError, match="The question is empty"):
-        await router.aquery(question)
+        await routed.aquery(question)

@@ -119,7 +119,7 @@ async def _caller(request: Request, given: _Given) -> Caller:
 async def _identified(request: Request, given: HTTPAuthorizationCredentials | None) -> Caller:
     if given is None:
         raise _key_needed(_HOW)
-    keys, text = ApiKeys(request.app.state.kb.engine), given.credentials
+    keys, text = ApiKeys(request.app.state.kb.components.engine), given.credentials
     look_up = request.app.state.limits.looking_up.run
     if _is_token(request, text) and not await look_up(keys.has_any):
         _require_own_page(request)

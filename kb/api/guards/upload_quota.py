@@ -69,7 +69,7 @@ def _no_room(there: Amount, most: Amount) -> Problem:
 
 
 async def _quota(kb: KB, jobs: TheJobs) -> UploadQuota:
-    return UploadQuota(kb.config.serve, Uploads(kb.engine), jobs)
+    return UploadQuota(kb.config.serve, Uploads(kb.components.engine), jobs)
 
 
 TheQuota = Annotated[UploadQuota, Depends(_quota)]

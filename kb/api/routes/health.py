@@ -72,7 +72,7 @@ def _seen(look: Callable[[KnowledgeBase], str], kb: KnowledgeBase) -> str:
 
 
 def _database(kb: KnowledgeBase) -> str:
-    kb.registry.count_totals()
+    kb.components.registry.count_totals()
     return "ok"
 
 
@@ -83,7 +83,7 @@ def _model(kb: KnowledgeBase) -> str:
 
 
 def _index(kb: KnowledgeBase) -> str:
-    documents, _ = kb.registry.count_totals()
+    documents, _ = kb.components.registry.count_totals()
     return "ok" if documents else "empty"
 
 

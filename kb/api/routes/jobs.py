@@ -64,7 +64,10 @@ def _root_of(kb: KnowledgeBase, uploads: Path, path: Path) -> str | None:
     """The indexed directory that a path is in, by its name; None for a path in none."""
     own = kb.config.documents.path
     names = {uploads.resolve(): UPLOADS} | ({own.resolve(): own.name} if own else {})
-    names |= {Path(root["path"]).resolve(): str(root["name"]) for root in kb.registry.list_roots()}
+    names |= {
+        Path(root["path"]).resolve(): str(root["name"])
+        for root in kb.components.registry.list_roots()
+    }
     return next((names[each] for each in (path, *path.parents) if each in names), None)
 
 

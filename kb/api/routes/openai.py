@@ -27,7 +27,7 @@ from kb.api.problems import Problem, openai_error, problem_of
 from kb.api.routes.asking import require_profile
 from kb.api.sse import as_line
 from kb.app import KnowledgeBase
-from kb.assembly.answering import Asking
+from kb.assembly.answering import AnswerOptions
 from stores.errors import InvalidVector
 
 router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
@@ -139,8 +139,10 @@ class _Reply:
 
     async def _begin(self) -> AnswerUnderWay:
         with self._calls.listening():
-            asking = Asking(source=self._source, filters=self._filters, profile=self._body.profile)
-            question = await standalone(self._kb, self._asked, self._past, asking)
+            options = AnswerOptions(
+                source=self._source, filters=self._filters, profile=self._body.profile
+            )
+            question = await standalone(self._kb.components, self._asked, self._past, options)
         return await asked(
             self._kb,
             question,
@@ -188,10 +190,12 @@ async def embeddings(
 ) -> dict[str, Any]:
     """Vectors of the model that the documents are found by."""
     caller.require("documents")
-    if body.model not in (EMBEDDING, kb.collection.embedding_model):
+    if body.model not in (EMBEDDING, kb.components.collection.embedding_model):
         raise Problem(404, "There is no such model", f"The embedding model is {EMBEDDING}.")
-    if body.dimensions not in (None, kb.collection.dimension):
-        raise Problem(422, "The dimensions differ", f"There are {kb.collection.dimension}.")
+    if body.dimensions not in (None, kb.components.collection.dimension):
+        raise Problem(
+            422, "The dimensions differ", f"There are {kb.components.collection.dimension}."
+        )
     await limits.require_tokens(caller)
     async with limits.embedding(caller):
         told = await threads.embedding.run(_embedded, kb, body)
@@ -201,7 +205,7 @@ async def embeddings(
 
 def _embedded(kb: KnowledgeBase, body: Embedding) -> dict[str, Any]:
     with model_errors("embedding texts"):
-        vectors = kb.embed_model.get_text_embedding_batch(body.texts)
+        vectors = kb.components.embed_model.get_text_embedding_batch(body.texts)
     if not np.isfinite(vectors).all():
         raise InvalidVector("The embedding holds NaN or infinity; the embedding model is at fault.")
     data = [

@@ -69,8 +69,8 @@ def new_session(caller: Reading) -> dict[str, str]:  # noqa: ARG001 - only keys 
 def session(session_id: str, caller: Reading, kb: KB) -> dict[str, Any]:
     """A session with its turns, what their columns hold, and the last rating of each."""
     info = of_caller(kb, session_id, caller)
-    turns = kb.session_store.list_turns(info.id)
-    ratings = SearchLog(kb.engine).list_ratings(info.id)
+    turns = kb.components.session_store.list_turns(info.id)
+    ratings = SearchLog(kb.components.engine).list_ratings(info.id)
     values: dict[str, Any] = plain(session_values(_as_named(info, caller), turns))
     for turn, told in zip(turns, values["turns"], strict=True):
         told["rating"] = ratings.get(turn.id)
@@ -97,7 +97,7 @@ def delete(session_id: str, caller: Reading, kb: KB) -> None:
 def reset(session_id: str, caller: Reading, kb: KB) -> None:
     """Everything of it but itself."""
     with missing("session"):
-        kb.session_store.reset(of_caller(kb, session_id, caller).id)
+        kb.components.session_store.reset(of_caller(kb, session_id, caller).id)
 
 
 @router.get("/{session_id}/export", responses=_EXPORTED)
@@ -108,7 +108,9 @@ def export(
     format: Literal["markdown", "json"] = "markdown",  # noqa: A002 - the public interface's name
 ) -> Response:
     info = of_caller(kb, session_id, caller)
-    text = transcript(_as_named(info, caller), kb.session_store.list_turns(info.id), format)
+    text = transcript(
+        _as_named(info, caller), kb.components.session_store.list_turns(info.id), format
+    )
     headers = {"Content-Disposition": f'attachment; filename="session.{_ENDINGS[format]}"'}
     return Response(text.encode(), media_type=_MEDIA_TYPES[format], headers=headers)
 
@@ -148,7 +150,7 @@ async def turn(
 def of_caller(kb: KnowledgeBase, session_id: str, caller: Caller) -> SessionInfo:
     """With the id that it is stored under. Raises Problem 404."""
     with missing("session"):
-        return kb.session_store.one(_stored_id(kb, session_id, caller))
+        return kb.components.session_store.one(_stored_id(kb, session_id, caller))
 
 
 def _stored_id(kb: KnowledgeBase, session_id: str, caller: Caller) -> str:
@@ -156,7 +158,7 @@ def _stored_id(kb: KnowledgeBase, session_id: str, caller: Caller) -> str:
 
     What is stored as the caller's without the id of their key is older, or was not made here.
     """
-    if caller.name is None or kb.session_store.is_of(session_id, caller.name):
+    if caller.name is None or kb.components.session_store.is_of(session_id, caller.name):
         return session_id
     return f"{session_id}@{caller.id}"
 

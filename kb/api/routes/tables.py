@@ -100,10 +100,10 @@ def _ran(kb: KnowledgeBase, sql: str, body: SqlBody) -> dict[str, Any]:
     told: dict[str, Any] = {"answer": None, "route": "database", "errors": {}}
     found = TableResult(sql, body.parameters)
     if body.dry_run:
-        kb.tables.check(sql, body.parameters)
+        kb.components.tables.check(sql, body.parameters)
         return {**told, **table_values(found), "types": []}
     begin = time.perf_counter()
-    result = kb.tables.run(sql, body.parameters)
+    result = kb.components.tables.run(sql, body.parameters)
     told["timings"] = {"rows": milliseconds_since(begin)}
     types = column_types(result.columns, result.rows)
     return {**told, **table_values(replace(found, **vars(result))), "types": types}
@@ -136,7 +136,7 @@ async def sql_csv_of_body(
 
 
 def _csv_file(kb: KnowledgeBase, sql: str, escape_formulas: bool) -> Response:  # noqa: FBT001 - as it was asked for
-    result = kb.tables.run(sql)
+    result = kb.components.tables.run(sql)
     text = as_csv(result.columns, as_json(result.rows), escape_formulas=escape_formulas)
     headers = {
         "Content-Disposition": 'attachment; filename="rows.csv"',
@@ -148,12 +148,12 @@ def _csv_file(kb: KnowledgeBase, sql: str, escape_formulas: bool) -> Response:  
 @router.get("/tables")
 def tables(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
     """The tables that may be asked, with their columns and comments."""
-    return [_table(kb, name) for name in sorted(kb.tables.get_usable_table_names())]
+    return [_table(kb, name) for name in sorted(kb.components.tables.get_usable_table_names())]
 
 
 def _table(kb: KnowledgeBase, name: str) -> dict[str, Any]:
     table, told = (
-        kb.tables.metadata_obj.tables[name],
+        kb.components.tables.metadata_obj.tables[name],
         kb.config.tables.descriptions,
     )
     columns = [

@@ -32,7 +32,7 @@ class VerifiedBody(Body):
 @router.get("")
 def verified(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
     """All that count, with who has checked them; `key` is the API key that one belongs to."""
-    return [asdict(each) for each in kb.verified_queries.all()]
+    return [asdict(each) for each in kb.components.verified_queries.all()]
 
 
 @router.post("", status_code=201, dependencies=[OneStatement])
@@ -52,9 +52,9 @@ def add(body: VerifiedBody, caller: Verifying, kb: KB) -> dict[str, Any]:
         parameters=body.parameters,
     )
     queries, matcher, run = (
-        kb.verified_queries,
-        kb.verified_matcher,
-        kb.tables.run,
+        kb.components.verified_queries,
+        kb.components.verified_matcher,
+        kb.components.tables.run,
     )
     try:
         kept, _ = save(queries, matcher, query, run, _editor(caller), replace=body.replace)
@@ -72,7 +72,7 @@ def versions(name: str, caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noq
     Also of one that was removed. An older version counts again when it is saved again.
     """
     with missing("verified query"):
-        return [asdict(each) for each in kb.verified_queries.list_versions(name)]
+        return [asdict(each) for each in kb.components.verified_queries.list_versions(name)]
 
 
 @router.delete("/{name:path}", status_code=204)
@@ -82,7 +82,7 @@ def remove(name: str, caller: Verifying, kb: KB) -> None:
     Those of a file are removed there.
     """
     with missing("verified query"):
-        kb.verified_queries.remove(name, _editor(caller))
+        kb.components.verified_queries.remove(name, _editor(caller))
 
 
 def _verifier(body: VerifiedBody, caller: Caller) -> str:

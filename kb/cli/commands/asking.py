@@ -81,7 +81,7 @@ def ask(
         "profile": profile,
     }
     with opened(config, profile=profile) as knowledge_base:
-        if OUT.is_terminal and knowledge_base.llm and not as_json:
+        if OUT.is_terminal and knowledge_base.components.llm and not as_json:
             engine = knowledge_base.query_engine(source, **options, streaming=True)
             _end(_stream(engine, question, explain))
             return

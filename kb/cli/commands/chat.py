@@ -64,7 +64,7 @@ def chat(
 
 
 def _newest(knowledge_base: "KnowledgeBase") -> str:
-    sessions = knowledge_base.session_store.all(everybody=False, limit=1)
+    sessions = knowledge_base.components.session_store.all(everybody=False, limit=1)
     if not sessions:
         raise ConfigError("There is no session to continue. `kb chat` begins one.")
     return sessions[0].id

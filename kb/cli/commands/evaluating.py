@@ -129,7 +129,7 @@ def _measure(path: Path, plan: "Plan", config: Path | None, *, as_json: bool) ->
     with opened(config) as knowledge_base, _progress() as show:
         outcomes = evaluate(knowledge_base, labelled, plan, show)
     if as_json:
-        model = knowledge_base.collection.embedding_model
+        model = knowledge_base.components.collection.embedding_model
         print_json(outcome_values(labelled, model, plan.k, outcomes))
     else:
         show_outcomes(OUT, labelled, plan.k, outcomes)
@@ -158,7 +158,9 @@ def _show_history(path: Path | None, config: Path | None, *, as_json: bool) -> N
     from stores.evaluations import Evaluations
 
     with opened(config) as knowledge_base:
-        runs = Evaluations(knowledge_base.engine).list_runs(_set_name(path) if path else None)
+        runs = Evaluations(knowledge_base.components.engine).list_runs(
+            _set_name(path) if path else None
+        )
     if as_json:
         print_json(history_values(runs))
     else:
@@ -173,7 +175,7 @@ def _show_live(days: int, config: Path | None, *, as_json: bool) -> None:
     from kb.cli.rendering.profiles_in_use import show_live
 
     with opened(config) as knowledge_base:
-        report = live_report(knowledge_base.engine, days)
+        report = live_report(knowledge_base.components.engine, days)
     if as_json:
         print_json(asdict(report))
     else:

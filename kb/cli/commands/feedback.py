@@ -40,7 +40,7 @@ def feedback(
     with opened(config) as knowledge_base:
         from stores.searches.search_log import SearchLog
 
-        log = SearchLog(knowledge_base.engine)
+        log = SearchLog(knowledge_base.components.engine)
         known = log.find_last() if search == "last" else log.find(search)
         knowledge_base.feedback(known.id, rating=rating, comment=comment, clicked=clicked)
     values = {"search": known.id, "rating": rating, "comment": comment, "clicked": clicked}

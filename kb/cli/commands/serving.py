@@ -98,7 +98,7 @@ def require_key_beyond_loopback(config: Path | None, address: str) -> bool:
     from stores.api_keys import ApiKeys
 
     with opened(config) as knowledge_base:  # also shows what is wrong before anything is served
-        has_keys = ApiKeys(knowledge_base.engine).has_any()
+        has_keys = ApiKeys(knowledge_base.components.engine).has_any()
     if address not in LOOPBACK and not has_keys:
         raise ConfigError(
             f"{address} can be reached from other machines, and no key guards the server. "
@@ -160,9 +160,10 @@ def create(
         from stores.api_keys import ApiKeys
 
         _require_roots(
-            collection or [], [root["name"] for root in knowledge_base.registry.list_roots()]
+            collection or [],
+            [root["name"] for root in knowledge_base.components.registry.list_roots()],
         )
-        secret = ApiKeys(knowledge_base.engine).create(
+        secret = ApiKeys(knowledge_base.components.engine).create(
             name,
             scope,
             collections=collection or None,
@@ -212,7 +213,7 @@ def list_keys(as_json: AsJson = False, config: ConfigPath = None) -> None:
     with opened(config) as knowledge_base:
         from stores.api_keys import ApiKeys
 
-        keys = ApiKeys(knowledge_base.engine).all()
+        keys = ApiKeys(knowledge_base.components.engine).all()
     if as_json:
         from dataclasses import asdict
 
@@ -261,8 +262,12 @@ def revoke(name: Annotated[str, typer.Argument(metavar="NAME")], config: ConfigP
         from stores.api_keys import ApiKeys
         from stores.verified_queries import VerifiedQueries
 
-        ApiKeys(knowledge_base.engine).revoke(name)
-        left = [each.name for each in VerifiedQueries(knowledge_base.engine) if each.key == name]
+        ApiKeys(knowledge_base.components.engine).revoke(name)
+        left = [
+            each.name
+            for each in VerifiedQueries(knowledge_base.components.engine)
+            if each.key == name
+        ]
     say(f"The key of {name} is of no use any more.")
     if left:
         say(

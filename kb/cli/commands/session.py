@@ -74,7 +74,7 @@ def list_sessions(
     kb session list --search "return days"
     """
     with opened(config) as knowledge_base:
-        sessions = knowledge_base.session_store.all(search=search, limit=limit)
+        sessions = knowledge_base.components.session_store.all(search=search, limit=limit)
     if as_json:
         from kb.cli.print_json import print_json
         from kb.transcript import info_values
@@ -90,8 +90,8 @@ def list_sessions(
 def show(session_id: SessionId, as_json: AsJson = False, config: ConfigPath = None) -> None:
     """Show a session: questions, answers and where they come from."""
     with opened(config) as knowledge_base:
-        info = knowledge_base.session_store.one(session_id)
-        turns = knowledge_base.session_store.list_turns(session_id)
+        info = knowledge_base.components.session_store.one(session_id)
+        turns = knowledge_base.components.session_store.list_turns(session_id)
     if as_json:
         from kb.cli.print_json import print_json
         from kb.transcript import session_values
@@ -113,7 +113,7 @@ def rename(
     """Give a session a title; the first one is its first question."""
     with opened(config) as knowledge_base:
         knowledge_base.rename_session(session_id, title)
-        renamed = knowledge_base.session_store.one(session_id)
+        renamed = knowledge_base.components.session_store.one(session_id)
     if as_json:
         from kb.cli.print_json import print_json
         from kb.transcript import info_values
@@ -132,7 +132,7 @@ def delete(
 ) -> None:
     """Delete everything of a session: words, memory, feedback and logged searches."""
     with opened(config) as knowledge_base:
-        info = knowledge_base.session_store.one(session_id)
+        info = knowledge_base.components.session_store.one(session_id)
         if not yes:
             turns = counted(info.turns, "turn")
             typer.confirm(f"Delete “{one_line(info.title)}” with {turns}?", abort=True, err=True)
@@ -191,7 +191,7 @@ def prune(
         days = days or knowledge_base.config.chat.retention_days
         if days is None:
             raise ConfigError("Name an age with --days, or set chat.retention_days in config.yaml.")
-        removed = knowledge_base.session_store.remove_older_than(days)
+        removed = knowledge_base.components.session_store.remove_older_than(days)
     if as_json:
         from kb.cli.print_json import print_json
 

@@ -39,7 +39,7 @@ class ToSave:
 
 def show_all(config: Path | None, *, as_json: bool) -> None:
     with opened(config) as knowledge_base:
-        queries = knowledge_base.verified_queries.all()
+        queries = knowledge_base.components.verified_queries.all()
     if as_json:
         _print_json([asdict(query) for query in queries])
         return
@@ -51,7 +51,7 @@ def show_all(config: Path | None, *, as_json: bool) -> None:
 
 def remove(names: Sequence[str], config: Path | None, *, as_json: bool) -> None:
     with opened(config) as knowledge_base:
-        queries = knowledge_base.verified_queries
+        queries = knowledge_base.components.verified_queries
         removed = [queries.one(name) for name in dict.fromkeys(names)]
         if loaded := next((query.name for query in removed if query.origin == "file"), None):
             raise StoreError(
@@ -73,7 +73,10 @@ def verify(names: Sequence[str], by: str | None, config: Path | None, *, as_json
     from kb.verified_query_file import verify as run_each
 
     with opened(config) as knowledge_base, waiting("Running the verified queries"):
-        queries, run = knowledge_base.verified_queries, knowledge_base.tables.run
+        queries, run = (
+            knowledge_base.components.verified_queries,
+            knowledge_base.components.tables.run,
+        )
         failures = run_each(queries, run, names, verified_by=by, today=_today(), by=_editor())
         tried = [query for query in queries if not names or query.name in names]
     working = [query for query in tried if query.name not in failures]
@@ -90,7 +93,7 @@ def verify(names: Sequence[str], by: str | None, config: Path | None, *, as_json
 def show_versions(name: str, config: Path | None, *, as_json: bool) -> None:
     """What became of one that was saved, also when it is gone."""
     with opened(config) as knowledge_base:
-        versions = knowledge_base.verified_queries.list_versions(name)
+        versions = knowledge_base.components.verified_queries.list_versions(name)
     if as_json:
         _print_json([asdict(version) for version in versions])
         return
@@ -118,8 +121,13 @@ def save(asked: ToSave, config: Path | None, *, as_json: bool) -> None:
             name=asked.name,
             parameters=dict(map(_parameter, asked.parameters)),
         )
-        matcher, run = knowledge_base.verified_matcher, knowledge_base.tables.run
-        query, result = keep(knowledge_base.verified_queries, matcher, query, run, _editor())
+        matcher, run = (
+            knowledge_base.components.verified_matcher,
+            knowledge_base.components.tables.run,
+        )
+        query, result = keep(
+            knowledge_base.components.verified_queries, matcher, query, run, _editor()
+        )
         recognised = matcher.match(asked.question) is not None
     found = TableResult(query.sql, dict(query.parameters), **vars(result))
     if as_json:
@@ -136,13 +144,13 @@ def _require_new(knowledge_base: "KnowledgeBase", question: str) -> None:
     """Before a model is asked for the SQL."""
     from stores.verified_queries import already_answered
 
-    if match := knowledge_base.verified_matcher.match(question):
+    if match := knowledge_base.components.verified_matcher.match(question):
         raise already_answered(match.query)
 
 
 def _written(knowledge_base: "KnowledgeBase", question: str) -> str:
     """What the model writes, once it runs."""
-    if knowledge_base.llm is None:
+    if knowledge_base.components.llm is None:
         raise ConfigError(
             "llm.provider is none, so no model writes the SQL. Give it by --sql, or set "
             "llm.provider and llm.model in config.yaml."
