@@ -5,15 +5,15 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, assert_never
 
 import httpx
 import sqlalchemy as sa
 
 from kb.assembly.business_tables import advice, connect_to_tables, guarded, powers
-from kb.assembly.models import OLLAMA_URL, OPENAI_URL, embedding_identity, make_embedder
+from kb.assembly.models import ServerProvider, embedding_identity, make_embedder, server_url
 from kb.assembly.open_database import open_database, private_server
-from kb.config import Config, LLMConfig, ModelConfig, load_config
+from kb.config import Config, ModelConfig, load_config
 from kb.config_file import literal_secrets
 from kb.indexing.secret_files import OwnFiles
 from kb.sentence_model import files
@@ -251,11 +251,24 @@ def _verified_queries(config: Config, file: Path, engine: sa.Engine) -> Check:
 
 
 def model_checks(config: Config) -> Iterator[Check]:
-    if config.embedding.provider == "local":
-        yield _local_embedding(config)
-    elif config.embedding.provider != "wordllama":
-        yield _model_server("Embedding", config.embedding.provider, config.embedding)
-    yield _llm(config.llm)
+    """Whether the models of the configuration are there."""
+    embedding, llm = config.embedding, config.llm
+    match embedding.provider:
+        case "local":
+            yield _local_embedding(config)
+        case "wordllama":  # it comes with its package
+            pass
+        case "openai" | "openai-like" | "ollama":
+            yield _model_server("Embedding", embedding.provider, embedding)
+        case _:
+            assert_never(embedding.provider)
+    match llm.provider:
+        case "none":
+            yield Check("LLM", "ok", "none: answers are quoted from the documents")
+        case "openai" | "openai-like" | "ollama":
+            yield _model_server("LLM", llm.provider, llm)
+        case _:
+            assert_never(llm.provider)
 
 
 def _local_embedding(config: Config) -> Check:
@@ -269,21 +282,18 @@ def _local_embedding(config: Config) -> Check:
     return Check(name, "fail", f"{files.MODEL_NAME} {seen}", "Run `kb setup`.")
 
 
-def _llm(llm: LLMConfig) -> Check:
-    if llm.provider == "none":
-        return Check("LLM", "ok", "none: answers are quoted from the documents")
-    return _model_server("LLM", llm.provider, llm)
-
-
-def _model_server(name: str, provider: str, model: ModelConfig) -> Check:
+def _model_server(name: str, provider: ServerProvider, model: ModelConfig) -> Check:
     """Ask for the list of models, which costs nothing."""
-    url = model.base_url or (OLLAMA_URL if provider == "ollama" else OPENAI_URL)
+    section = name.lower()
+    try:
+        url = server_url(provider, model, section)
+    except ConfigError as error:
+        return Check(name, "fail", str(error))
     place = httpx.URL(url).copy_with(username=None, password=None)
     try:
-        known = _listed_models(url, provider, model)
+        known = _list_models(url, provider, model)
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         reason = _without_address(error)
-        section = name.lower()
         return Check(
             name,
             "fail",
@@ -303,17 +313,19 @@ def _without_address(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def _listed_models(url: str, provider: str, model: ModelConfig) -> set[str]:
-    headers = {}
-    if model.api_key and provider != "ollama":
-        headers["Authorization"] = f"Bearer {model.api_key.get_secret_value()}"
-    path = "api/tags" if provider == "ollama" else "models"
+def _list_models(url: str, provider: ServerProvider, model: ModelConfig) -> set[str]:
+    match provider:
+        case "openai" | "openai-like":
+            path, names, name, headers = "models", "data", "id", {}
+            if model.api_key:
+                headers = {"Authorization": f"Bearer {model.api_key.get_secret_value()}"}
+        case "ollama":
+            path, names, name, headers = "api/tags", "models", "model", {}
+        case _:
+            assert_never(provider)
     reply = httpx.get(f"{url}/{path}", headers=headers, timeout=SECONDS)
     reply.raise_for_status()
-    listed: Any = reply.json()
-    if provider == "ollama":
-        return {each["model"] for each in listed["models"]}
-    return {each["id"] for each in listed["data"]}
+    return {listed[name] for listed in reply.json()[names]}
 
 
 def _size(number: int) -> str:

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from llama_index.core.callbacks.token_counting import get_tokens_from_response
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
@@ -81,7 +81,7 @@ class ModelCalls:
             self._begun[call] = place
         elif event.response is not None:
             self._calls[call] = _Call(self._begun.get(call, place), place, event)
-            if limit := _limit(event):
+            if limit := _find_limit(event):
                 self._limits[call] = limit
 
     @property
@@ -128,26 +128,44 @@ def _counted(call: _Chat | _Completion) -> tuple[int, int]:
 
 
 def _is_unfinished(call: _Chat | _Completion) -> bool:
-    raw = _raw(call)
-    if isinstance(raw, Mapping):  # of Ollama
-        return raw.get("done") is False
-    return any(choice.finish_reason is None for choice in _choices(raw))
+    match _reply_of_server(call):
+        case None:
+            return False
+        case Mapping() as reply:
+            return reply.get("done") is False
+        case reply:
+            return any(choice.finish_reason is None for choice in reply.choices or ())
 
 
-def _limit(call: _Chat | _Completion) -> str | None:
-    raw = _raw(call)
-    if isinstance(raw, Mapping):
-        return _LIMITS.get(raw.get("done_reason", ""))
-    return next(filter(None, (_LIMITS.get(each.finish_reason) for each in _choices(raw))), None)
+def _find_limit(call: _Chat | _Completion) -> str | None:
+    match _reply_of_server(call):
+        case None:
+            return None
+        case Mapping() as reply:
+            return _LIMITS.get(reply.get("done_reason", ""))
+        case reply:
+            reasons = (_LIMITS.get(choice.finish_reason) for choice in reply.choices or ())
+            return next(filter(None, reasons), None)
 
 
-def _raw(call: _Chat | _Completion) -> Any:
-    return call.response.raw if call.response else None
+class _OpenAIReply(Protocol):
+    """The last part of a stream may have no choices."""
+
+    choices: Sequence[Any] | None
 
 
-def _choices(raw: Any) -> Sequence[Any]:
-    """Of OpenAI; its last part may have none."""
-    return getattr(raw, "choices", None) or ()
+def _reply_of_server(call: _Chat | _Completion) -> Mapping[str, Any] | _OpenAIReply | None:
+    """The last that a server sent: a mapping of Ollama; None of a model that has no server.
+
+    Raises TypeError for the reply of another protocol, of which nobody knows how it ends.
+    """
+    reply = call.response.raw if call.response else None
+    if reply is None or isinstance(reply, Mapping):
+        return reply
+    if hasattr(reply, "choices"):
+        openai_reply: _OpenAIReply = reply
+        return openai_reply
+    raise TypeError(f"It is not known how a {type(reply).__name__} of a model ends.")
 
 
 def _prompt(call: _Chat | _Completion) -> str:

@@ -3,7 +3,7 @@
 import ssl
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, assert_never, cast
 
 import httpx
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -19,11 +19,12 @@ OPENAI_EMBEDDING = "text-embedding-3-small"
 OLLAMA_EMBEDDING = "nomic-embed-text"
 # The vector leg's share in fusion: the best on SciFact, SQuAD and PIAF together, by `kb eval`. Of
 # models that could not be measured, what a better one than `local` would still not lose by.
-_ENGLISH_MODELS = {"local": 0.2, "wordllama": 0.1}
-_OTHER_MODELS = 0.3
+_LOCAL, _WORDLLAMA, _OTHERS = 0.2, 0.1, 0.3
 CONTEXT_WINDOW = 8192  # tokens; asking Ollama for a model's maximum can take all memory
 # Kept connections belong to one event loop; a second asyncio.run() would find them closed.
 _NOT_KEPT = httpx.Limits(max_keepalive_connections=0)
+
+ServerProvider: TypeAlias = Literal["openai", "openai-like", "ollama"]
 
 
 def make_llm(config: Config) -> LLM | None:
@@ -35,9 +36,12 @@ def make_llm(config: Config) -> LLM | None:
         case "openai":
             return _openai(llm)
         case "openai-like":
-            return _openai_like(llm, _required_url(llm, "llm"), api_key=_key(llm) or "none")
+            url = server_url(llm.provider, llm, "llm")
+            return _openai_like(llm, url, api_key=_key(llm) or "none")
         case "ollama":
             return _ollama(llm)
+        case _:
+            assert_never(llm.provider)
 
 
 def make_embedder(config: Config) -> BaseEmbedding:
@@ -50,14 +54,30 @@ def make_embedder(config: Config) -> BaseEmbedding:
             return _word_vectors(embedding)
         case "openai":
             key = _required_key(embedding, "embedding")
-            model, url = embedding.model or OPENAI_EMBEDDING, embedding.base_url or OPENAI_URL
+            url = server_url(embedding.provider, embedding, "embedding")
+            model = embedding.model or OPENAI_EMBEDDING
             return _openai_embedding(embedding, model, url, key)
         case "openai-like":
             model = _required_model(embedding, "embedding", OLLAMA_EMBEDDING)
-            url = _required_url(embedding, "embedding")
+            url = server_url(embedding.provider, embedding, "embedding")
             return _openai_embedding(embedding, model, url, _key(embedding) or "none")
         case "ollama":
             return _ollama_embedding(embedding)
+        case _:
+            assert_never(embedding.provider)
+
+
+def server_url(provider: ServerProvider, model: ModelConfig, section: str) -> str:
+    """Where the server of a model is; a key goes to no other. Raises ConfigError."""
+    match provider:
+        case "openai":
+            return model.base_url or OPENAI_URL
+        case "openai-like":
+            return _required_url(model, section)
+        case "ollama":
+            return model.base_url or OLLAMA_URL
+        case _:
+            assert_never(provider)
 
 
 def embedding_identity(config: Config, embed_model: BaseEmbedding) -> str:
@@ -69,17 +89,24 @@ def embedding_identity(config: Config, embed_model: BaseEmbedding) -> str:
 
 def vector_weight(embedding: EmbeddingConfig) -> VectorWeight:
     """What its vectors count for; a model of one's own may know any language."""
-    weight = _ENGLISH_MODELS.get(embedding.provider)
-    if weight is None or embedding.model:
-        return VectorWeight(_OTHER_MODELS)
-    return VectorWeight(weight, languages={"en"})
+    if embedding.model:
+        return VectorWeight(_OTHERS)
+    match embedding.provider:
+        case "local":
+            return VectorWeight(_LOCAL, languages={"en"})
+        case "wordllama":
+            return VectorWeight(_WORDLLAMA, languages={"en"})
+        case "openai" | "openai-like" | "ollama":
+            return VectorWeight(_OTHERS)
+        case _:
+            assert_never(embedding.provider)
 
 
 def _openai(llm: LLMConfig) -> LLM:
     from llama_index.llms.openai import OpenAI  # noqa: PLC0415 - takes seconds to import
 
     model, key = _required_model(llm, "llm", "gpt-4.1-mini"), _required_key(llm, "llm")
-    url = llm.base_url or OPENAI_URL
+    url = server_url("openai", llm, "llm")
     if llm.context_window:
         return _openai_like(llm, url, api_key=key, is_function_calling_model=True)
     try:
@@ -145,7 +172,7 @@ def _ollama(llm: LLMConfig) -> LLM:
     from llama_index.llms.ollama import Ollama  # noqa: PLC0415 - only for its users
     from ollama import AsyncClient, Client  # noqa: PLC0415 - as above
 
-    url = llm.base_url or OLLAMA_URL
+    url = server_url("ollama", llm, "llm")
     model: LLM = Ollama(
         model=_required_model(llm, "llm", "qwen3:8b"),
         base_url=url,
@@ -217,7 +244,7 @@ def _ollama_embedding(embedding: EmbeddingConfig) -> BaseEmbedding:
         raise ConfigError("embedding.dimensions cannot be set for the provider ollama. Remove it.")
     embedder: BaseEmbedding = OllamaEmbedding(
         model_name=embedding.model or OLLAMA_EMBEDDING,
-        base_url=embedding.base_url or OLLAMA_URL,
+        base_url=server_url("ollama", embedding, "embedding"),
         client_kwargs={
             "timeout": embedding.timeout,
             "limits": _NOT_KEPT,

@@ -3,6 +3,8 @@ import math
 
 import numpy as np
 import pytest
+from llama_index.core.base.llms.types import CompletionResponse
+from llama_index.core.instrumentation.events.llm import LLMCompletionEndEvent
 from llama_index.core.prompts import PromptTemplate
 from model_calls import (
     EMBEDDERS,
@@ -20,9 +22,11 @@ from model_calls import (
 from model_server import NAN, FakeModels, rate_limited
 from pydantic import BaseModel, ValidationError
 
+from engines.chat.model_calls import ModelCalls
 from engines.model_errors import model_errors
 from kb.assembly.models import embedding_identity, make_embedder, make_llm, vector_weight
 from kb.config import Config, EmbeddingConfig, LLMConfig
+from kb.doctor import model_checks
 from stores.errors import ConfigError
 
 # --- answers --------------------------------------------------------------------------------
@@ -218,3 +222,29 @@ def test_vectors_weigh_by_what_their_model_knows(embedding, english, french):
     ]
     assert weight.of("en", 0.9) == 0.9
     assert weight.of("fr", 0.9) == (0.1 if embedding in ENGLISH else 0.9)
+
+
+# --- no other provider in the place of one --------------------------------------------------
+
+
+def test_a_key_is_sent_nowhere_while_its_server_is_not_named(monkeypatch):
+    asked = []
+    monkeypatch.setattr("kb.doctor.httpx.get", lambda url, **_: asked.append(url))
+    model = {"provider": "openai-like", "model": "fake", "api_key": KEY}
+    config = Config(llm=LLMConfig(**model), embedding=EmbeddingConfig(**model))
+    for section, check in zip(("embedding", "llm"), model_checks(config), strict=True):
+        assert check.state == "fail"
+        assert f"{section}.base_url is not set" in check.seen
+    assert asked == []
+
+
+def test_a_reply_of_an_unknown_protocol_is_not_taken_for_a_whole_one():
+    calls = ModelCalls()
+    response = CompletionResponse(text="The sky", raw={"done": True})
+    calls.hear(LLMCompletionEndEvent(prompt="Why?", response=response, span_id="a"))
+    assert not calls.is_cut
+    response = CompletionResponse(text="The sky", raw=object())
+    with pytest.raises(TypeError, match="not known how a object of a model ends"):
+        calls.hear(LLMCompletionEndEvent(prompt="Why?", response=response, span_id="b"))
+    with pytest.raises(TypeError, match="not known"):
+        _ = calls.is_cut
