@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from stores.errors import EngineError, KBError
 
-THREADS: Final = "kb branch"  # what the names of threads begin with
+_THREADS: Final = "kb branch"  # what the names of threads begin with
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +47,7 @@ def at_once(branches: Mapping[str, Branch]) -> dict[str, Outcome]:
     begin = time.monotonic()
     threads = {
         name: threading.Thread(
-            target=copy_context().run, args=(run, name, branch), name=f"{THREADS} {name}"
+            target=copy_context().run, args=(run, name, branch), name=f"{_THREADS} {name}"
         )
         for name, branch in branches.items()
     }
@@ -73,6 +73,11 @@ async def aat_once(
 
     outcomes = await asyncio.gather(*map(run, branches.values()))
     return dict(zip(branches, outcomes, strict=True))
+
+
+def has_late_branches() -> bool:
+    """Whether a branch that nobody waits for any more is still at work in its thread."""
+    return any(thread.name.startswith(_THREADS) for thread in threading.enumerate())
 
 
 def _late(seconds: float) -> EngineError:

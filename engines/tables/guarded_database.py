@@ -17,7 +17,7 @@ from llama_index.core.utilities.sql_wrapper import SQLDatabase
 from engines import shares
 from engines.tables.call_costs import AGGREGATED
 from engines.tables.query_result import QueryResult
-from engines.tables.schema_text import MOST_VALUES, Look, table_text
+from engines.tables.schema_text import MOST_VALUES, Look, let_reflect_vectors, table_text
 from engines.tables.sql_guard import check
 from stores.binding import replace_parameters
 from stores.connection import (
@@ -92,6 +92,7 @@ class GuardedDatabase(SQLDatabase):
         self._threads = ThreadPoolExecutor(_THREADS, "tables")
         sa.event.listen(engine, "engine_disposed", self._renew_threads)
         renew_sessions(engine)
+        let_reflect_vectors(engine)
         with translate_engine_errors(engine):
             super().__init__(
                 engine,

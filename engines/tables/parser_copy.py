@@ -4,8 +4,11 @@ Comments are left out; a made-up word stands for every text, every bound value a
 is not of plain letters. What the parser finds can differ from what MariaDB reads by grammar alone.
 """
 
+import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -18,6 +21,24 @@ from stores.verified_queries import Value
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDLIKE = re.compile(r"\w[\w.+-]*")
+
+
+@contextmanager
+def silence_parser() -> Iterator[None]:
+    """Log nothing of what the parser warns of in this thread: it is refused anyhow.
+
+    Other threads, and what the host program logs of the parser, are left alone.
+    """
+    logger, own = logging.getLogger("sqlglot"), threading.get_ident()
+
+    def is_of_another(record: logging.LogRecord) -> bool:
+        return record.thread != own
+
+    logger.addFilter(is_of_another)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_of_another)
 
 
 @dataclass
@@ -51,7 +72,9 @@ class ParserCopy:
         cut = sqlglot.tokenize(sql, read="mysql")
         if _wordlike(self.words) != _wordlike(word for token in cut for word in token.text.split()):
             raise UnsafeQuery("MariaDB and the parser would cut the statement differently.")
-        found = [each for each in sqlglot.parse(sql, read="mysql") if each is not None]
+        with silence_parser():
+            parsed = sqlglot.parse(sql, read="mysql")
+        found = [statement for statement in parsed if statement is not None]
         if len(found) != 1 or not isinstance(found[0], exp.Query):
             return None
         for name in found[0].find_all(exp.Identifier):

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.mysql.base import ischema_names
 
 MOST_VALUES = 20  # a column with more of them is no list of choices
 _LONGEST_CHOICE = 40  # characters of a column that may be one
@@ -29,7 +28,10 @@ class VectorType(sa.types.UserDefinedType[bytes]):
         return f"VECTOR({self.dimensions})"
 
 
-ischema_names.setdefault("vector", VectorType)
+def let_reflect_vectors(engine: sa.Engine) -> None:
+    """Teach the dialect of this engine alone the type that it does not know."""
+    dialect: Any = engine.dialect
+    dialect.ischema_names = {"vector": VectorType, **dialect.ischema_names}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ MariaDB cuts them (`parser_copy`), and the words that bring in tables are counte
 the tree: no difference between the two readers can hide a part of the statement.
 """
 
-import logging
 import math
 import re
 from collections import Counter
@@ -95,8 +94,6 @@ _QUICK_IN_WINDOWS = (
     *(exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.NthValue),
     *(exp.Median, exp.WithinGroup),
 )
-
-logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # it would warn of what is refused here
 
 
 def check(

@@ -10,6 +10,7 @@ import sqlglot
 from babel import Locale
 from sqlglot import exp
 
+from engines.tables.parser_copy import silence_parser
 from stores.binding import list_parameters
 from stores.errors import EngineError
 from stores.verified_queries import Value, VerifiedQuery
@@ -62,7 +63,8 @@ def parameters_of(query: VerifiedQuery) -> list[Parameter]:
 
 def _places(query: VerifiedQuery) -> dict[str, list[exp.Placeholder]]:
     try:
-        parsed = sqlglot.parse_one(query.sql, read="mysql")
+        with silence_parser():
+            parsed = sqlglot.parse_one(query.sql, read="mysql")
     except (sqlglot.errors.SqlglotError, RecursionError) as error:
         raise EngineError(
             f"The SQL of the verified query {query.name!r} cannot be read."

@@ -1,5 +1,6 @@
 """Guard one lets ordinary statements over the allowed tables pass, and says why no others."""
 
+import logging
 import re
 import time
 from contextlib import suppress
@@ -7,6 +8,7 @@ from contextlib import suppress
 import pytest
 import sqlglot
 
+from engines.tables.parser_copy import silence_parser
 from engines.tables.sql_guard import DEEPEST, LONGEST, _find_unread_clause, check
 from stores.errors import UnsafeQuery
 from stores.sql_tokens import tokenize_sql
@@ -334,3 +336,11 @@ def test_no_statement_keeps_the_guard_busy(sign):
         with suppress(UnsafeQuery):
             check(sql, TABLES)
     assert time.process_time() - begin < 1
+
+
+def test_the_parser_is_silent_only_while_a_statement_is_read(caplog):
+    logger = logging.getLogger("sqlglot")
+    with silence_parser():
+        logger.warning("of a statement that is refused")
+    logger.warning("of the host program")
+    assert caplog.messages == ["of the host program"]
