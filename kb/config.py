@@ -88,64 +88,86 @@ Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    """The text below a key is its description in the reference of the configuration."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
 
 class DatabaseConfig(Section):
-    """Where kb keeps its own tables.
-
-    A `url` that is not set is made of DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME when
-    DB_HOST is set, else it is the embedded server, on which `name` is the database. The sizes are
-    the embedded server's, from its next start on.
-    """
+    """Where kb keeps its own tables."""
 
     url: DatabaseUrl = EMBEDDED
+    """`embedded` is a private MariaDB that kb starts; any other from 11.8 on is
+    `mariadb+mariadbconnector://user:password@host:3306/name` (`mariadb+pymysql://…` with the extra
+    `pymysql`). Where it is not set and `DB_HOST` is, it is made of `DB_HOST`, `DB_PORT`, `DB_USER`,
+    `DB_PASSWORD` and `DB_NAME`."""
     name: str = "kb"
+    """The database on the embedded server. Each one is a knowledge base of its own."""
     vector_cache_mb: Positive = 256
+    """Memory of the embedded server for the vector index, from its next start on."""
     buffer_pool_mb: Positive = 256
+    """Memory of the embedded server for all other tables, from its next start on."""
 
 
 class DocumentsConfig(Section):
-    """`description` tells the model that chooses between documents and tables what they are."""
+    """What is indexed."""
 
     description: str | None = None
+    """What the documents are about, in a sentence: for the model that chooses between them and the
+    tables, and for AI applications."""
     path: RelativePath | None = None
+    """What `kb index` reads when it is given no path."""
     filter_keys: tuple[str, ...] = ()
+    """Metadata keys that get an indexed column. Filters work on all others too, more slowly."""
 
 
 class ModelConfig(Section):
-    """`max_retries` counts the tries after the first; `timeout` is for each try."""
-
     model: str | None = None
+    """The model's name; `null` for the provider's default."""
     base_url: BaseUrl | None = Field(default=None, repr=False)  # may hold a password
+    """The address of an OpenAI-compatible server or of Ollama."""
     api_key: ApiKey = None
+    """The key of that server, best from the environment: `${OPENAI_API_KEY:}`."""
     timeout: Seconds = 60
+    """Seconds for one reply; each try has as many."""
     max_retries: Annotated[int, Field(ge=0)] = 2
+    """Tries after the first one failed."""
 
 
 class EmbeddingConfig(ModelConfig):
-    """`model` of provider `local` is a directory, or None for the model that `kb setup` fetches."""
+    """What makes vectors of texts. With provider `local`, `model` may be a directory of files."""
 
     provider: Literal["local", "wordllama", "openai", "openai-like", "ollama"] = "local"
+    """Who makes the vectors. Documents leave the machine only to a provider that is elsewhere."""
     dimensions: Positive | None = None
+    """A shorter vector, of models that can give one; `null` for as many as the model gives."""
 
 
 class LLMConfig(ModelConfig):
+    """The language model that writes answers and SQL."""
+
     provider: Literal["none", "openai", "openai-like", "ollama"] = "none"
+    """Who writes answers. With `none` they are quoted from the documents, and the tables answer by
+    verified queries."""
     context_window: Positive | None = None
+    """In tokens, for models that kb does not know."""
 
 
 class RetrievalConfig(Section):
-    """`log` says what is kept of each search; `experiment` shares sessions among profiles.
-
-    `deadline` is in seconds, for the documents' part of an answer from documents and tables.
-    """
+    """How passages are searched for."""
 
     profile: str = DEFAULT
+    """The search profile that is used where none is named."""
     deadline: Seconds = 30
+    """Seconds that the documents have in an answer from documents and tables."""
     top_k: Positive = 6
+    """The passages that an answer may rest on."""
     log: Annotated[Literal["full", "no-text", "off"], BeforeValidator(_word)] = "no-text"
+    """What is kept of each search: `full`, `no-text` (all but the question) or `off`."""
     experiment: dict[str, Weight] | None = None
+    """Profiles that sessions are split between, by weight: `{default: 50, precision: 50}`."""
 
     def profile_names(self) -> dict[str, str]:
         """Each profile that is named here, by the key that names it."""
@@ -154,51 +176,74 @@ class RetrievalConfig(Section):
 
 
 class TablesConfig(Section):
-    """The business tables that may be queried; `database` is theirs on the embedded server.
-
-    `descriptions` are of "table" and "table.column". Whether the model sees the values of short
-    text columns is for `show_values` to say. `timeout` is in seconds, for one statement.
-    """
+    """The business tables that may be asked."""
 
     url: DatabaseUrl = EMBEDDED
+    """The server that holds them, as `database.url`; elsewhere than `embedded` with an account that
+    can only `SELECT`."""
     database: str | None = None
+    """Their database on the embedded server."""
     include: tuple[str, ...] = ()
+    """The tables that may be asked. No other is ever read."""
     descriptions: dict[str, str] = Field(default_factory=dict)
+    """What tables and columns mean, besides their SQL comments:
+    `{orders: "…", orders.total: "…"}`."""
     show_values: bool = True
+    """Whether a model is shown the values of short text columns."""
     row_limit: Positive = 1000
+    """The most rows of an answer."""
     timeout: Seconds = 10
+    """Seconds that one statement may take."""
     deadline: Seconds = 120
+    """Seconds that the tables have in an answer from documents and tables."""
     allow_powerful_account: bool = False
+    """Whether an account that can do more than read these tables is taken all the same."""
     verified_queries: RelativePath | None = None
+    """A file of questions whose SQL a person has checked."""
 
 
 class ChatConfig(Section):
-    """With `user_memory` what a user said in one session is remembered in their others."""
+    """What a chat session remembers, and for how long."""
 
     user_memory: bool = False
+    """Whether facts and earlier turns are found in all sessions of a user, not only in the one
+    where they were said."""
     token_limit: Positive = 8000
+    """Tokens of a conversation that a model is reminded of: 70 % for the last turns, the rest for
+    the summary, facts and earlier turns. Never more than half of the model's window."""
     retention_days: Positive | None = None
+    """Sessions that nobody used for so many days are deleted; `null` keeps them."""
 
 
 class ServeConfig(Section):
-    """The server: limits are of each key that has none of its own.
-
-    `uploads` is the directory that keeps uploaded files. `redis_url` lets several server processes
-    count limits together; without it each counts for itself. `token` is what callers send while
-    there is no key; without it a new one is made at each start.
-    """
+    """The server. Limits are of each key that has none of its own."""
 
     host: str = "127.0.0.1"
+    """The address that `kb serve` listens at."""
     port: Annotated[int, Field(gt=0, lt=65536)] = 8080
+    """The port that it listens at."""
     uploads: RelativePath | None = None
+    """The directory that keeps uploaded files; `null` for one beside kb's data, for each
+    database."""
     max_upload_mb: Positive = 50
+    """The most megabytes of one upload."""
     upload_files_per_key: Positive | None = 5000
+    """The most files that a key keeps (then 413, until it removes some); `null` for any number."""
     upload_mb_per_key: Positive | None = 2000
+    """The most megabytes that a key keeps, likewise."""
     upload_failures_per_day: Positive | None = 50
+    """Files of a key's uploads that may turn out to be unreadable in a day (then 429); `null` for
+    any number."""
     requests_per_minute: Positive | None = 600
+    """Requests of a key in a minute; `null` for any number."""
     tokens_per_day: Positive | None = None
+    """Model tokens of a key in a day; `null` for any number."""
     redis_url: ApiKey = None  # may hold a password
+    """Counts the limits of several processes together, with the extra `redis`; without it each
+    process counts for itself."""
     token: Token = None
+    """What callers send while there is no key, better set as `KB_SERVE_TOKEN`; without it each
+    start makes a new one."""
 
 
 class Sections(Section):

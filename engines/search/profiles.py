@@ -33,7 +33,11 @@ MetadataValue = Annotated[bool | int | float | str, PlainValidator(_metadata_val
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    """The text below a key is its description in the reference of the configuration."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
 
 _AnyPart = TypeVar("_AnyPart", bound=_Part)
@@ -70,27 +74,40 @@ class Rerank(_Part):
 
 
 class Profile(_Part):
-    """What a search does, from the candidates of each leg to the passages it returns.
-
-    `vector_weight` None follows the embedding model and the languages it knows. Scores and
-    `minimum_score` are in 0..1.
-    """
+    """What a search does, from the candidates of each leg to the passages it returns."""
 
     description: str = ""
+    """What the profile is for, in a sentence."""
     strategy: Strategy = "weighted"
+    """How the ranking by words and the ranking by vectors become one."""
     vector_weight: Share | None = None
+    """The vectors' share, 0 to 1; `null` follows the embedding model and the languages it knows."""
     candidates: Positive = 50
+    """Chunks that each ranking brings."""
     both_boost: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How much more a passage counts that both rankings found, as a part of its score."""
     rrf_k: Positive = 60
+    """The constant of the strategy `rrf`; a larger one flattens the first places."""
     minimum_score: Share = 0.0
+    """Passages below it are left out, 0 to 1."""
     boosts: tuple[Boost, ...] = ()
+    """A list of `{key, value, factor}`: passages with that metadata score `factor` times as
+    much."""
     recency: Recency | None = None
+    """`{key, half_life_days, weight}`: newer passages first, by a date in the metadata."""
     popularity: Popularity | None = None
+    """`{key, weight}`: passages with a larger number in the metadata first."""
     diversity: Share | None = None
+    """How much likeness to better passages counts against one (MMR), 0 to 1."""
     per_document: Positive | None = None
+    """The most passages of one document; `null` for any number."""
     deduplicate: bool = True
+    """Leave out passages that repeat a better one."""
     neighbours: Annotated[int, Field(ge=0, le=3)] = 0
+    """How far the chunks before and after a passage come along."""
     rerank: Rerank | None = None
+    """`{by, candidates}`: order again by the LLM (`llm`) or by a cross-encoder in a local
+    directory."""
 
 
 def profile_named(name: str, own: Mapping[str, Profile]) -> Profile:
