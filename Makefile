@@ -14,7 +14,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal 
   --python-version 3.11 --generate-hashes --no-annotate $(LOCK_OPTIONS) pyproject.toml
 without = $$(sed -n 's/==.*//; s/^[A-Za-z0-9]/--no-emit-package &/p' $(1))
 
-.PHONY: demo serve test check lint page-check wheel-check format fuzz bench screenshot lock clean
+.PHONY: demo serve test check lint page-check wheel-check format fuzz bench screenshot docs lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/kb demo
@@ -50,7 +50,7 @@ wheel-check: $(VENV)/.test
 	build/wheel/env/bin/python $(PIP_INSTALL) $(HASHED) constraints.txt --requirement constraints-test.txt
 	build/wheel/env/bin/python $(PIP_INSTALL) --no-deps build/wheel/*.whl
 	cp -r tests/*.* tests/acceptance build/wheel/away/tests
-	cp -r data docs README.md config.yaml pyproject.toml build/wheel/away
+	cp -r data docs README.md CONTRIBUTING.md config.yaml pyproject.toml build/wheel/away
 	build/wheel/env/bin/kb setup
 	cd build/wheel/away && ../env/bin/python -m pytest --numprocesses 2 --dist loadfile tests/acceptance $(PYTEST_OPTIONS)
 
@@ -67,7 +67,12 @@ bench: $(VENV)/.run
 	$(BIN)/python benchmarks/compare_stores.py
 
 screenshot: $(VENV)/.test
-	$(BIN)/python tests/browser/screenshot.py tests/browser/page.png
+	$(BIN)/python tests/browser/screenshot.py docs/images/page.png
+
+# The documentation, in site/: a link that leads nowhere, or to another host's file, is an error.
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	$(BIN)/python docs/generate/check_site.py site
 
 # Asks PyPI for the hashes; versions stay unless LOCK_OPTIONS=--upgrade. Needs uv.
 lock:
