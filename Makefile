@@ -84,7 +84,7 @@ lock:
 	  $(call without,constraints.txt constraints-test.txt) --output-file constraints-dev.txt
 
 clean:
-	rm -rf $(VENV) $(PAGE_TOOLS) build .cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) site $(PAGE_TOOLS) build .cache .pytest_cache .mypy_cache .ruff_cache
 
 # What runs, what tests it, what checks it: each of the versions and with the hashes of its file.
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python

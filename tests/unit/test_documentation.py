@@ -201,7 +201,7 @@ def test_every_target_of_make_is_there(page: str) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     typed_lines = [line for block in blocks(page, PAGES[page]) for line in shell_lines(block)]
     for code in inline_code(PAGES[page]) + typed_lines:
-        if target := re.match(r"make (?!PYTHON)(\w+)", code):
+        if target := re.match(r"make (?!PYTHON)([\w-]+)", code):
             assert re.search(rf"^{target[1]}:", makefile, re.MULTILINE), code
 
 
