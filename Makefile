@@ -14,7 +14,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal 
   --python-version 3.11 --generate-hashes --no-annotate $(LOCK_OPTIONS) pyproject.toml
 without = $$(sed -n 's/==.*//; s/^[A-Za-z0-9]/--no-emit-package &/p' $(1))
 
-.PHONY: demo serve test check lint page-check wheel-check format fuzz bench screenshot docs lock clean
+.PHONY: demo serve test check lint page-check wheel-check format messages fuzz bench screenshot docs lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/kb demo
@@ -57,6 +57,10 @@ wheel-check: $(VENV)/.test
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# After texts for people have changed; stores/text/locale then waits for what is new in French.
+messages: $(VENV)/.run
+	$(BIN)/python tests/messages.py
 
 # A bounded time and a seed: make fuzz FUZZ_SECONDS=600 FUZZ_SEED=1
 fuzz: $(VENV)/.test

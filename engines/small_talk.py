@@ -12,6 +12,7 @@ from typing import Final
 from engines.answer_language import question_language
 from engines.concepts import LANGUAGES, phrases, tokens
 from engines.routing.asked_words import QUESTION_WORDS
+from stores.text.translations import gettext_noop, load_translations
 
 _PHRASES: Final = "small_talk.txt"
 _MOST_CHARACTERS = 200
@@ -21,50 +22,24 @@ _KINDS: Final = (
     "assent",
 )
 _REPLIES: Final = {
-    "en": {
-        "greeting": "Hello. What would you like to know?",
-        "wellbeing": "I am ready. What would you like to know?",
-        "thanks": "You are welcome.",
-        "goodbye": "Goodbye.",
-        "assent": "What would you like to know?",
-        "identity": (
-            "I am kb. I answer questions from documents and business tables, and show where each "
-            "answer comes from."
-        ),
-        "abilities": (
-            "Ask me in your own words: I search the documents, query the tables, or both, and show "
-            "the passages and the SQL of each answer."
-        ),
-        "adding": (
-            "`kb index PATH` adds the documents of a directory, or one file. Run it again after "
-            "changes: nothing is read twice."
-        ),
-        "contents": "`kb status` shows what is indexed.",
-    },
-    "fr": {
-        "greeting": "Bonjour. Que souhaitez-vous savoir ?",
-        "wellbeing": "Je suis prêt. Que souhaitez-vous savoir ?",
-        "thanks": "Je vous en prie.",
-        "goodbye": "Au revoir.",
-        "assent": "Que souhaitez-vous savoir ?",
-        "identity": (
-            "Je suis kb. Je réponds aux questions à partir de documents et de tables, et je montre "
-            "d'où vient chaque réponse."
-        ),
-        "abilities": (
-            "Posez votre question avec vos mots : je cherche dans les documents, j'interroge les "
-            "tables, ou les deux, et je montre les passages et le SQL de chaque réponse."
-        ),
-        "adding": (
-            "`kb index CHEMIN` ajoute les documents d'un dossier, ou un fichier. Relancez la "
-            "commande après des changements : rien n'est lu deux fois."
-        ),
-        "contents": "`kb status` montre ce qui est indexé.",
-    },
-}
-_FACTS: Final = {
-    "en": ("Indexed documents: {documents}.", "Tables: {tables}."),
-    "fr": ("Documents indexés : {documents}.", "Tables : {tables}."),
+    "greeting": gettext_noop("Hello. What would you like to know?"),
+    "wellbeing": gettext_noop("I am ready. What would you like to know?"),
+    "thanks": gettext_noop("You are welcome."),
+    "goodbye": gettext_noop("Goodbye."),
+    "assent": gettext_noop("What would you like to know?"),
+    "identity": gettext_noop(
+        "I am kb. I answer questions from documents and business tables, and show where each "
+        "answer comes from."
+    ),
+    "abilities": gettext_noop(
+        "Ask me in your own words: I search the documents, query the tables, or both, and show the "
+        "passages and the SQL of each answer."
+    ),
+    "adding": gettext_noop(
+        "`kb index PATH` adds the documents of a directory, or one file. Run it again after "
+        "changes: nothing is read twice."
+    ),
+    "contents": gettext_noop("`kb status` shows what is indexed."),
 }
 _IN_PASSING: Final = {"wellbeing", "goodbye", "thanks", "greeting", "assent"}
 _PAUSE = re.compile(
@@ -94,7 +69,7 @@ def small_talk(question: str, sources: Callable[[], Sources] | None = None) -> s
     own = question_language(question)
     for language in sorted(LANGUAGES, key=own.__ne__):
         if kind := _kind(words, language):
-            reply = _REPLIES[language][kind]
+            reply = load_translations(language).gettext(_REPLIES[kind])
             told = _told(sources(), language) if sources and kind in _ABOUT_SOURCES else ()
             return " ".join((reply, *told) if kind == "abilities" else (*told, reply))
     return None
@@ -134,8 +109,8 @@ def _kinds(words: Sequence[str], language: str) -> set[str] | None:
 
 
 def _told(sources: Sources, language: str) -> list[str]:
-    documents, tables = _FACTS[language]
-    told = [documents.format(documents=sources.documents)]
+    texts = load_translations(language)
+    told = [texts.gettext("Indexed documents: {n}.").format(n=sources.documents)]
     if sources.tables:
-        told.append(tables.format(tables=", ".join(sources.tables)))
+        told.append(texts.gettext("Tables: {tables}.").format(tables=", ".join(sources.tables)))
     return told

@@ -9,7 +9,7 @@ from llama_index.core.base.response.schema import Response
 
 from engines.answer import Citation, Joining, answer_of
 from engines.answer_builder import AnswerBuilder
-from engines.answer_language import phrase, question_language
+from engines.answer_language import load_texts, question_language
 from engines.both.deadline import Outcome
 from engines.documents.addresses import addresses
 from engines.documents.citations import numbered
@@ -107,8 +107,9 @@ class JointAnswer:
     def _quoted(self, responses: Sequence[Response], names: Sequence[str]) -> Iterator[str]:
         """Each below the name that it is about; citations are counted through."""
         for response, name in zip_longest(responses, names):
-            nothing = name and not response.source_nodes
-            said = phrase("not_found", self._asked) if nothing else str(response)
+            said = str(response)
+            if name and not response.source_nodes:
+                said = load_texts(self._asked).gettext("The documents do not say.")
             text = _counted_from(said, len(self.answer.facts.citations))
             self._cite_after(answer_of(response).citations)
             yield f"{cleaned(name)}\n{text}" if name else text
@@ -127,9 +128,13 @@ class JointAnswer:
         if all(source in facts.errors for source in _SOURCES):
             told = " ".join(f"{name.capitalize()}: {facts.errors[name]}" for name in _SOURCES)
             raise EngineError(f"Neither the documents nor the tables could be asked. {told}")
+        texts = load_texts(self._asked)
+        failed = {
+            "documents": texts.gettext("(The documents could not be asked: {reason})"),
+            "database": texts.gettext("(The tables could not be asked: {reason})"),
+        }
         notes = [
-            phrase(f"{source}_failed", self._asked).format(reason=cleaned(reason))
-            for source, reason in facts.errors.items()
+            failed[source].format(reason=cleaned(reason)) for source, reason in facts.errors.items()
         ]
         if verified := facts.tables.verified:
             notes.insert(0, inert(who_verified(verified, question_language(self._asked))))
@@ -150,12 +155,15 @@ class JointAnswer:
 
     def compose(self) -> str:
         """Put both answers together, one below the other: rows first, where there are some."""
-        answer, parts = self.answer, []
+        answer, texts = self.answer, load_texts(self._asked)
+        parts = []
         if self._said_by_tables:
-            parts.append(f"{phrase('from_tables', self._asked)}\n{self._said_by_tables}")
+            heading = texts.gettext("From the tables:")
+            parts.append(f"{heading}\n{self._said_by_tables}")
         answer.add_sources(answer.passages)
         if "documents" not in answer.facts.errors:
-            parts.append(self.said_by_documents or phrase("not_found", self._asked))
+            nothing = texts.gettext("The documents do not say.")
+            parts.append(self.said_by_documents or nothing)
         if not answer.facts.tables.sql:
             parts.reverse()
         text = "\n\n".join(parts)

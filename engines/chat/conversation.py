@@ -16,7 +16,7 @@ from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import QueryBundle
 
 from engines.answer_builder import AnswerBuilder
-from engines.answer_language import question_language
+from engines.answer_language import load_texts
 from engines.chat.awaited import awaited
 from engines.documents.cited_text import inert
 from engines.prompts import chat_prompt
@@ -36,24 +36,6 @@ _PLACES: Final = {
     3: r"\b(?:fourth|quatrieme)\b",
     4: r"\b(?:fifth|cinquieme)\b",
     -1: r"\b(?:last|previous|derniere?|precedente?)\b|\b(?:my|ma) question\b",
-}
-_PHRASES = {
-    "en": {
-        "reason": "the conversation answers it",
-        "nothing": "Nothing was asked in this conversation before.",
-        "first": "Your first question was: {question}",
-        "last": "Your last question was: {question}",
-        "numbered": "Your question {number} was: {question}",
-        "listed": "You have asked:",
-    },
-    "fr": {
-        "reason": "la conversation y répond",
-        "nothing": "Rien n'a encore été demandé dans cette conversation.",
-        "first": "Votre première question était : {question}",
-        "last": "Votre dernière question était : {question}",
-        "numbered": "Votre question {number} était : {question}",
-        "listed": "Vous avez demandé :",
-    },
 }
 
 
@@ -115,7 +97,7 @@ class ConversationQueryEngine(BaseQueryEngine):
         return AnswerBuilder(
             as_question(asked),
             None,
-            _PHRASES[question_language(asked.query_str)]["reason"],
+            load_texts(asked.query_str).gettext("the conversation answers it"),
             model=self._llm.metadata.model_name if self._llm else None,
             doing="answering from the conversation",
             streaming=self._streaming,
@@ -141,14 +123,21 @@ def recalled(messages: Sequence[ChatMessage]) -> str:
 
 def _without_model(question: str, asked: Sequence[str]) -> str:
     """Tell the question that is asked for, or all; `asked` are those of the conversation."""
-    phrases = _PHRASES[question_language(question)]
+    texts = load_texts(question)
     if not asked:
-        return inert(phrases["nothing"])
+        return inert(texts.gettext("Nothing was asked in this conversation before."))
     place = _place(question)
     if place is None or place >= len(asked):
-        return inert(f"{phrases['listed']}\n{_numbered(asked)}")
-    name = {0: "first", -1: "last"}.get(place, "numbered")
-    return inert(phrases[name].format(number=place + 1, question=asked[place]))
+        heading = texts.gettext("You have asked:")
+        return inert(f"{heading}\n{_numbered(asked)}")
+    match place:
+        case 0:
+            text = texts.gettext("Your first question was: {question}")
+        case -1:
+            text = texts.gettext("Your last question was: {question}")
+        case _:
+            text = texts.gettext("Your question {number} was: {question}")
+    return inert(text.format(number=place + 1, question=asked[place]))
 
 
 def _place(question: str) -> int | None:

@@ -13,7 +13,7 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from engines.answer_builder import AnswerBuilder, OnAnswer
-from engines.answer_language import phrase
+from engines.answer_language import load_texts
 from engines.documents.addresses import addresses
 from engines.documents.citations import numbered
 from engines.documents.cited_text import CitedText, cleaned
@@ -105,9 +105,12 @@ class DocumentQueryEngine(BaseQueryEngine):
 
     def _quote(self, answer: AnswerBuilder) -> str:
         """Return the sentences that answer best, as a text that cites their passages."""
-        asked = answer.question
+        asked, texts = answer.question, load_texts(answer.question)
         if not answer.passages:
-            return phrase("nothing_indexed", asked)
+            return texts.gettext(
+                "No indexed document could be searched for this. Is there a filter that none "
+                "passes? `kb status` shows what is indexed, `kb index PATH` adds documents."
+            )
         with model_errors("comparing sentences with the question"):
             found = quotes(
                 asked.query_str,
@@ -116,9 +119,9 @@ class DocumentQueryEngine(BaseQueryEngine):
                 yielding=answer.lets_vectors_decide,
             )
         if not found:
-            return phrase("not_found", asked)
+            return texts.gettext("The documents do not say.")
         numbers: dict[str, int] = {}
-        lines = [phrase("extracts", asked)]
+        lines = [texts.gettext("From the documents:")]
         for quote in found:
             chunk = quote.passage.node_id
             if chunk not in numbers:

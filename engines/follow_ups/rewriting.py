@@ -19,7 +19,6 @@ from typing import Final, Literal
 
 from llama_index.core.llms.llm import LLM
 
-from engines.answer_language import PHRASES
 from engines.follow_ups.row_names import Item, name_rows
 from engines.model_errors import model_errors
 from engines.model_replies import read_rewriting
@@ -30,6 +29,7 @@ from engines.small_talk import small_talk
 from engines.tables.entities import EntityIndex
 from engines.verified.matching import Match, VerifiedMatcher
 from stores.chats.chat_sessions import Turn
+from stores.text.translations import LANGUAGES
 from stores.text.words import words
 
 LONGEST: Final = 2000  # characters of a question that may be a follow-up, or have one
@@ -161,7 +161,7 @@ class _FollowUp:
     def _find_language(self, text: str) -> str:
         """That of the question, where it is clear and kb speaks it; "" where the text has it."""
         own = query_language(self._asked)
-        return own if own in PHRASES and own != query_language(text) else ""
+        return own if own in LANGUAGES and own != query_language(text) else ""
 
     def _find_verified(self, matcher: VerifiedMatcher, turns: Sequence[Turn]) -> Match | None:
         """The verified query that answered the last of the turns, with its values."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from engines.answer import RouteName
-from engines.answer_language import PHRASES
 from engines.routing.weighing import Weighed
 from engines.tables.schema_words import Named
+from stores.text.translations import load_translations
 
 _NAMED_WORDS: Final = 3
 _PHRASES: Final = {
@@ -94,7 +94,7 @@ def why(route: RouteName, weighed: Sequence[Weighed], language: str) -> str:
 
 def _why_tables(part: Weighed, language: str) -> str:
     if part.verified:
-        return PHRASES[language]["verified_route"]
+        return load_translations(language).gettext("a verified query answers it")
     does = []
     if named := _named(part):
         does.append(reason("names", language, words=_quoted(named, language)))

@@ -12,7 +12,7 @@ from functools import cached_property
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore
 
-from engines.answer_language import phrase, question_language
+from engines.answer_language import load_texts, question_language
 from engines.question import Question
 from engines.routing.evidence import Evidence
 from engines.routing.reasons import reason
@@ -113,7 +113,8 @@ class RuledQuestion:
             return None
         if match is None:
             return None
-        return Route(route="database", reason=phrase("verified_route", self.question))
+        texts = load_texts(self.question)
+        return Route(route="database", reason=texts.gettext("a verified query answers it"))
 
     def weigh_evidence(self) -> Route:
         """Where no query is verified and no model writes one, the tables alone would say nothing.

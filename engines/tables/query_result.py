@@ -11,24 +11,13 @@ from babel import dates, numbers
 from engines.answer import TableResult
 from engines.documents.cited_text import cleaned, inert
 from engines.shortening import cut
+from stores.text.translations import load_translations
 from stores.verified_queries import Value
 
 SHOWN_ROWS = 20
 READ_ROWS = 50  # by a model; all of them are in the metadata
 _CELL_CHARACTERS = 300
 _TEXT_CHARACTERS = 10_000  # of a cell in an answer; all of them are in the metadata
-_PHRASES = {
-    "en": {
-        "none": "Nothing was found.",
-        "more": "The first {shown} of {rows} rows.",
-        "cut": "The first {shown} rows; there are more.",
-    },
-    "fr": {
-        "none": "Rien n'a été trouvé.",
-        "more": "Les {shown} premières lignes sur {rows}.",
-        "cut": "Les {shown} premières lignes ; il y en a davantage.",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -84,7 +73,7 @@ def as_text(
     `units` are what columns count in: the code of a currency, %, or a word.
     """
     if all(cell is None for row in result.rows for cell in row):
-        return _PHRASES[language]["none"]
+        return load_translations(language).gettext("Nothing was found.")
     titles = [_in_text(column.replace("_", " ")) for column in result.columns]
     cells = [_formatted_row(row, result, language, units or {}) for row in result.rows[:SHOWN_ROWS]]
     text = _one_row(titles, cells[0]) if len(cells) == 1 else _table(titles, cells)
@@ -118,9 +107,17 @@ def _in_table(cell: str) -> str:
 
 
 def _rest(result: QueryResult | TableResult, language: str) -> str:
-    shown = min(SHOWN_ROWS, len(result.rows))
-    name = "cut" if result.truncated else "more" if shown < len(result.rows) else ""
-    return _PHRASES[language][name].format(shown=shown, rows=len(result.rows)) if name else ""
+    texts = load_translations(language)
+    rows = len(result.rows)
+    shown = min(SHOWN_ROWS, rows)
+    if result.truncated:
+        text = texts.ngettext(
+            "The first row; there are more.", "The first {shown} rows; there are more.", shown
+        )
+        return text.format(shown=shown)
+    if shown < rows:
+        return texts.gettext("The first {shown} of {rows} rows.").format(shown=shown, rows=rows)
+    return ""
 
 
 def formatted(cell: Any, language: str, unit: str = "") -> str:

@@ -14,24 +14,10 @@ from engines.question import Question
 from engines.tables.placeholders import explained, reason_for_the_model, written_out
 from engines.tables.query_result import QueryResult, as_lines, as_text
 from stores.errors import QueryFailed, TookTooLong, UnsafeQuery
+from stores.text.translations import load_translations
 from stores.verified_queries import Value
 
 REPAIRS: Final = 2
-_PHRASES = {
-    "en": {
-        "failed": "The tables could not be asked: no statement worked. {reason}",
-        "late": "The tables did not answer in time: the statement took too long, and was stopped.",
-        "nothing": "The tables do not say.",
-    },
-    "fr": {
-        "failed": "Les tables n'ont pas pu être interrogées : aucune requête n'a abouti. {reason}",
-        "late": (
-            "Les tables n'ont pas répondu à temps : la requête a pris trop de temps et a été "
-            "interrompue."
-        ),
-        "nothing": "Les tables ne le disent pas.",
-    },
-}
 
 
 class TableQuestion:
@@ -98,13 +84,18 @@ class TableQuestion:
         is_late = isinstance(error, TookTooLong)  # another attempt would take as long
         if is_late or len(self._failures) > REPAIRS:
             self.answer.note(errors={"database": str(error)})
-            phrase = self._phrase("late" if is_late else "failed")
-            self.words = phrase.format(reason=cleaned(str(error)))
+            texts = load_translations(self._language)
+            late = texts.gettext(
+                "The tables did not answer in time: the statement took too long, and was stopped."
+            )
+            failed = texts.gettext("The tables could not be asked: no statement worked. {reason}")
+            self.words = late if is_late else failed.format(reason=cleaned(str(error)))
 
     def end(self, words: str) -> None:
         """The model asks back, or says that the tables do not hold the answer."""
         clean = CitedText(0).whole(written_out(words, self.question)).strip()
-        self.words = clean or self._phrase("nothing")
+        nothing = load_translations(self._language).gettext("The tables do not say.")
+        self.words = clean or nothing
 
     def end_with_sql(self, sql: str, values: Mapping[str, Value]) -> None:
         self._note(sql=sql, parameters=dict(values))
@@ -112,9 +103,6 @@ class TableQuestion:
 
     def end_with_rows(self) -> None:
         self.words = as_text(self._tables, self._language)
-
-    def _phrase(self, name: str) -> str:
-        return _PHRASES[self._language][name]
 
     @property
     def _tables(self) -> TableResult:

@@ -13,20 +13,8 @@ from engines.question import Question
 from engines.tables.query_result import QueryResult, Run, as_text, formatted
 from engines.verified.matching import Match
 from stores.binding import write_literals
+from stores.text.translations import load_translations
 from stores.verified_queries import VerifiedQuery
-
-_PHRASES = {
-    "en": {
-        "verified": "Verified by {name} on {day}: “{question}”",
-        "given": "with {values}",
-        "assumed": "{values} assumed",
-    },
-    "fr": {
-        "verified": "Vérifié par {name} le {day} : « {question} »",
-        "given": "avec {values}",
-        "assumed": "{values} par défaut",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -73,8 +61,8 @@ def examples(queries: Iterable[VerifiedQuery]) -> str:
 
 def who_verified(verified: Mapping[str, Any], language: str) -> str:
     """A sentence for a provenance: who verified what, and the value of each parameter."""
-    phrases = _PHRASES[language]
-    said = phrases["verified"].format(
+    texts = load_translations(language)
+    said = texts.gettext("Verified by {name} on {day}: “{question}”").format(
         name=verified["verified_by"],
         day=dates.format_date(verified["verified_at"], "long", locale=language),
         question=verified["question"],
@@ -83,8 +71,8 @@ def who_verified(verified: Mapping[str, Any], language: str) -> str:
     assumed = _listed(verified, language, assumed=True)
     parts = [
         said,
-        phrases["given"].format(values=given) if given else "",
-        phrases["assumed"].format(values=assumed) if assumed else "",
+        texts.gettext("with {values}").format(values=given) if given else "",
+        texts.gettext("{values} assumed").format(values=assumed) if assumed else "",
     ]
     return f"{', '.join(filter(None, parts))}."
 

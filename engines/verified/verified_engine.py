@@ -14,7 +14,7 @@ from llama_index.core.schema import QueryBundle
 
 from engines.answer import TableResult
 from engines.answer_builder import AnswerBuilder
-from engines.answer_language import question_language
+from engines.answer_language import load_texts
 from engines.documents.cited_text import inert
 from engines.question import Question, as_question
 from engines.tables.query_result import Run
@@ -26,19 +26,6 @@ from stores.errors import QueryFailed, UnsafeQuery
 _LIKE: Final = 0.5  # cosine; what is further away is not worth naming
 _NAMED: Final = 3
 _log = logging.getLogger(__name__)
-_PHRASES = {
-    "en": {
-        "none": "No verified query answers this, and there is no language model to write one.",
-        "near": "Questions that can be answered:",
-    },
-    "fr": {
-        "none": (
-            "Aucune requête vérifiée ne répond à cette question, et aucun modèle de langage n'est "
-            "configuré pour en écrire une."
-        ),
-        "near": "Questions auxquelles il y a une réponse :",
-    },
-}
 
 
 class VerifiedQueryEngine(BaseQueryEngine):
@@ -121,10 +108,15 @@ class VerifiedQueryEngine(BaseQueryEngine):
         return found.text if self._synthesize_response else found.rows
 
     def _refusal(self, question: Question) -> str:
-        phrases = _PHRASES[question_language(question)]
+        texts = load_texts(question)
+        none = texts.gettext(
+            "No verified query answers this, and there is no language model to write one."
+        )
         near = [
             f"- {inert(query.question)}"
             for query, likeness in self._matcher.nearest(question.query_str, _NAMED)
             if likeness >= _LIKE
         ]
-        return "\n".join([phrases["none"], *([phrases["near"], *near] if near else [])])
+        if not near:
+            return none
+        return "\n".join([none, texts.gettext("Questions that can be answered:"), *near])

@@ -26,9 +26,7 @@ async def standalone(
     turns: list[Turn] = []
     for question, answer in past[-_READ:]:
         by = ""
-        if (
-            not components.llm
-        ):  # a model reads all; without one a question joins what it follows
+        if not components.llm:  # a model reads all; without one a question joins what it follows
             by = (await rewriter.arewrite(question, turns)).by
         turns.append(_turn(len(turns) + 1, question, answer, by))
     return (await rewriter.arewrite(asked, turns)).question
