@@ -12,12 +12,13 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from kb.api.problem_codes import Code
 from stores.text.translations import LANGUAGES, SOURCE_LANGUAGE
 
 ROOT: Final = Path(__file__).parents[1]
 CATALOGUES: Final = ROOT / "stores" / "text" / "locale"
 _PACKAGES: Final = ("stores", "engines", "kb")
-_METHODS: Final = [("**.py", "python")]
+_METHODS: Final = [("**.py", "python"), ("page/texts.js", "javascript")]
 _KEYWORDS: Final = {
     "gettext": None,
     "gettext_noop": None,
@@ -44,11 +45,15 @@ def extract_texts() -> Catalog:
 
 
 def _marked_texts() -> Iterator[tuple[str, str | tuple[str, ...], str | None]]:
+    for code in Code:
+        for text in (code.title, code.detail):
+            if text and text != "{reason}":
+                yield "kb/api/problem_codes.py", text, code.value
     for package in _PACKAGES:
         for file, _, text, _, context in extract_from_dir(
             ROOT / package, method_map=_METHODS, keywords=_KEYWORDS
         ):
-            yield f"{package}/{file}", text, context
+            yield f"{package}/{file}", text, "page" if file == "page/texts.js" else context
 
 
 def read_catalogue(language: str) -> Catalog:

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from engines.answer import Citation
 from kb.api.json_bodies import Sent
 from kb.api.json_filters import Filters
+from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from kb.api.routes.asking import TopK, Words
 from kb.assembly.answer_sources import Source
@@ -72,7 +73,7 @@ class Completion(_Sent):
     def source(self) -> Source:
         """Raises Problem 404 for an unknown model."""
         if self.model not in MODELS:
-            raise Problem(404, "There is no such model", f"There are {', '.join(MODELS)}.")
+            raise Problem(Code.NO_SUCH_CHAT_MODEL, {"known": ", ".join(MODELS)})
         return MODELS[self.model]
 
     @property
@@ -83,7 +84,7 @@ class Completion(_Sent):
         """The question, and the questions and answers before it. Raises Problem 422 without one."""
         said = [each for each in self.messages if each.role in ("user", "assistant")]
         if not said or said[-1].role != "user" or not said[-1].text.strip():
-            raise Problem(422, "There is no question", "End messages with a text of role user.")
+            raise Problem(Code.NO_QUESTION)
         asked = said[-1].text.encode(errors="replace").decode()
         return asked, list(_pairs(said[:-1]))
 

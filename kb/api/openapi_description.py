@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from kb.api.problem_codes import Code
 from kb.api.problems import MEDIA_TYPE
 
 _SCHEMA: Final = "#/components/schemas/{model}"
@@ -36,9 +37,14 @@ class Mistake(BaseModel):
 
 
 class ProblemDocument(BaseModel):
-    """RFC 9457; `id` is `X-Request-Id`, which is in the server's log. `mistakes` come with 422."""
+    """RFC 9457; `id` is `X-Request-Id`, which is in the server's log. `mistakes` come with 422.
+
+    `code` says what went wrong and does not change; `title` and `detail` say it in the language
+    of Accept-Language, English or French.
+    """
 
     type: str
+    code: Code
     title: str
     status: int
     detail: str

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -15,123 +14,131 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kb.api.guards.request_id import current_id
+from kb.api.guards.request_language import current_language, take_language
 from kb.api.plain_json import without_places
+from kb.api.problem_codes import Code
 from kb.api.request_mistakes import mistakes_of
 from kb.api.route_lookup import routes_at
 from stores import errors
+from stores.text.translations import load_translations
 
 MEDIA_TYPE: Final = "application/problem+json"
 _MOST_CHARACTERS: Final = 1000  # of a detail, which may quote a statement
 OPENAI_PATHS: Final = "/v1/"
-_CODES: Final = {401: "invalid_api_key", 429: "rate_limit_exceeded"}  # as clients of OpenAI know
+_OPENAI_CODES: Final = {
+    401: "invalid_api_key",
+    429: "rate_limit_exceeded",
+}  # as clients of OpenAI know
 _log = logging.getLogger(__name__)
 
 
-@dataclass
 class Problem(Exception):
-    """What a client is told; `detail` holds nothing but what they may know."""
+    """What a client is told; `values` fill its texts, and hold nothing but what they may know."""
 
-    status: int
-    title: str
-    detail: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    id: str = field(default_factory=current_id)
-    more: Mapping[str, Any] = field(default_factory=dict)
+    def __init__(
+        self,
+        code: Code,
+        values: Mapping[str, object] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(code.value)
+        self.code = code
+        self.values = values or {}
+        self.headers = headers or {}
+        self.more = more or {}
+        self.id = current_id()
+
+    def __str__(self) -> str:
+        return self.words()
+
+    @property
+    def status(self) -> int:
+        return self.code.status
+
+    @property
+    def title(self) -> str:
+        return self._in_words(self.code.title)
+
+    @property
+    def detail(self) -> str:
+        return self._in_words(self.code.detail)
+
+    def _in_words(self, text: str) -> str:
+        """Return a text of the code in the language of the request."""
+        texts = load_translations(current_language())
+        return texts.pgettext(self.code.value, text).format(**self.values) if text else ""
 
     def document(self) -> dict[str, Any]:
         told = {"title": self.title, "status": self.status, "detail": self.detail, "id": self.id}
-        return {"type": "about:blank", **told, **self.more}
+        return {"type": "about:blank", "code": self.code.value, **told, **self.more}
 
     def words(self) -> str:
         return f"{self.title}. {self.detail}".strip()
 
 
-@dataclass(frozen=True)
-class _Told:
-    status: int
-    title: str
-    detail: str | None = None  # None: the error's own words, which are about the client's
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-_LATER = {"Retry-After": "5"}
+_LATER: Final = {"Retry-After": "5"}
 # By class, the nearest first.
-_TOLD: dict[type[Exception], _Told] = {
-    errors.UnsupportedFilter: _Told(422, "This filter has no meaning"),
-    errors.UnsafeQuery: _Told(422, "The statement is refused"),
-    errors.QueryFailed: _Told(422, "The statement failed"),
-    errors.TurnUnderWay: _Told(
-        409, "The turn is being answered", "Wait for its answer, or ask with another turn_id."
-    ),
-    errors.VerifiedQueryConflict: _Told(409, "Another verified query is in the way"),
-    errors.StoreUnavailable: _Told(
-        503, "The database does not answer", "Try again in a moment.", _LATER
-    ),
-    errors.ModelUnavailable: _Told(
-        503,
-        "The model does not answer",
-        "The language or embedding model failed or sent nothing. Try again in a moment.",
-        _LATER,
-    ),
-    errors.InvalidVector: _Told(
-        502,
-        "The embedding model gave no usable vector",
-        "It is the model's fault; the server's log says what was wrong, under this id.",
-    ),
-    errors.TooMuchAtOnce: _Told(429, "Too much at once", headers={"Retry-After": "2"}),
-    StorageError: _Told(
-        503, "The limits cannot be counted", "The store of the limits does not answer.", _LATER
-    ),
-    errors.ConfigError: _Told(
-        409,
-        "This server is not set up for that",
-        "Its configuration does not allow what was asked; its log says why, under this id.",
-    ),
-    errors.EngineError: _Told(
-        502, "The question could not be answered", "Ask again, or in other words."
-    ),
-    errors.StoreError: _Told(
-        500, "The database refused", "The server's log says why, under this id."
-    ),
+_CODES: Final[Mapping[type[Exception], Code]] = {
+    errors.UnsupportedFilter: Code.UNSUPPORTED_FILTER,
+    errors.UnsafeQuery: Code.STATEMENT_REFUSED,
+    errors.QueryFailed: Code.STATEMENT_FAILED,
+    errors.TurnUnderWay: Code.TURN_UNDER_WAY,
+    errors.VerifiedQueryConflict: Code.QUERY_IN_THE_WAY,
+    errors.StoreUnavailable: Code.DATABASE_UNAVAILABLE,
+    errors.ModelUnavailable: Code.MODEL_UNAVAILABLE,
+    errors.InvalidVector: Code.NO_USABLE_VECTOR,
+    errors.TooMuchAtOnce: Code.TOO_MUCH_AT_ONCE,
+    StorageError: Code.LIMITS_UNCOUNTED,
+    errors.ConfigError: Code.NOT_SET_UP,
+    errors.EngineError: Code.NOT_ANSWERED,
+    errors.StoreError: Code.DATABASE_REFUSED,
 }
-_IMPOSSIBLE = _Told(
-    409,
-    "This is not possible as things are",
-    "What was named has changed, or belongs to something else.",
-)
-_UNFORESEEN = _Told(500, "Something failed", "The server's log says what, under this id.")
+_HEADERS: Final[Mapping[Code, Mapping[str, str]]] = {
+    Code.DATABASE_UNAVAILABLE: _LATER,
+    Code.MODEL_UNAVAILABLE: _LATER,
+    Code.LIMITS_UNCOUNTED: _LATER,
+    Code.TOO_MUCH_AT_ONCE: {"Retry-After": "2"},
+}
+# What the framework refuses by itself.
+_CODE_OF_STATUS: Final[Mapping[int, Code]] = {
+    code.status: code
+    for code in (Code.BODY_UNREADABLE, Code.NO_SUCH_ADDRESS, Code.METHOD_NOT_ALLOWED)
+}
 
 
-def _told(error: BaseException) -> _Told:
+def _code_of(error: BaseException) -> Code:
     if type(error) is errors.StoreError and error.__cause__ is None:  # said by kb, not by MariaDB
-        return _IMPOSSIBLE
-    return next((_TOLD[kind] for kind in type(error).__mro__ if kind in _TOLD), _UNFORESEEN)
+        return Code.NOT_POSSIBLE
+    return next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), Code.UNFORESEEN)
 
 
 def problem_of(error: BaseException) -> Problem:
     """What a client is told of an error; the rest is logged under the id of the problem."""
     if isinstance(error, Problem):
         return error
-    told = _told(error)
-    detail = without_places(str(error))[:_MOST_CHARACTERS] if told.detail is None else told.detail
-    problem = Problem(told.status, told.title, detail, told.headers)
-    if told.detail is not None:  # else the client was told everything
-        is_defect = told is _UNFORESEEN
+    code = _code_of(error)
+    tells_all = code.detail == "{reason}"  # the error's own words are about the client's
+    values = {"reason": without_places(str(error))[:_MOST_CHARACTERS]} if tells_all else {}
+    problem = Problem(code, values, headers=_HEADERS.get(code))
+    if not tells_all:
         words = "".join(each if each.isprintable() else " " for each in str(error))
         what = problem.id, type(error).__name__, words
+        is_defect = code is Code.UNFORESEEN
         _log.warning("Problem %s: %s: %s", *what, exc_info=error if is_defect else None)
     return problem
 
 
 @contextmanager
-def missing(what: str) -> Iterator[None]:
+def missing(code: Code) -> Iterator[None]:
     """What kb itself says is not there is 404; what MariaDB refused stays an error of the store."""
     try:
         yield
     except errors.StoreError as error:
         if type(error) is not errors.StoreError or error.__cause__ is not None:
             raise
-        raise Problem(404, f"There is no such {what}") from error
+        raise Problem(code) from error
 
 
 def install(app: FastAPI) -> None:
@@ -143,7 +150,10 @@ def install(app: FastAPI) -> None:
 
 
 class _Unforeseen:
-    """Tells of a defect as of any problem, and inside the other middleware."""
+    """Tells of a defect as of any problem, and inside the other middleware.
+
+    All problems of a request are told in the language that it asks for.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -157,6 +167,8 @@ class _Unforeseen:
             await send(message)
 
         try:
+            if scope["type"] == "http":
+                take_language(scope)
             await self._app(scope, receive, noting)
         except Exception as error:
             if has_begun or scope["type"] != "http":
@@ -170,12 +182,15 @@ async def _failed(request: Request, error: Exception) -> JSONResponse:
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    if isinstance(error.detail, Problem):
+        return response_of(error.detail, request.url.path)
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(sorted(_methods(request)))
-    title = HTTPStatus(error.status_code).phrase
-    detail = "" if error.detail == title else error.detail
-    return response_of(Problem(error.status_code, title, detail, headers), request.url.path)
+    is_plain = error.detail == HTTPStatus(error.status_code).phrase
+    code = _CODE_OF_STATUS[error.status_code]
+    problem = Problem(code, {"reason": "" if is_plain else error.detail}, headers=headers)
+    return response_of(problem, request.url.path)
 
 
 def _methods(request: Request) -> set[str]:
@@ -188,7 +203,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     mistakes = mistakes_of(error.errors())
     told = "; ".join(f"{each['place']}: {each['reason']}" for each in mistakes[:3])
-    problem = Problem(422, "The request is not understood", told, more={"mistakes": mistakes})
+    problem = Problem(Code.REQUEST_NOT_UNDERSTOOD, {"reason": told}, more={"mistakes": mistakes})
     return response_of(problem, request.url.path)
 
 
@@ -207,6 +222,6 @@ def openai_error(problem: Problem) -> dict[str, Any]:
         "message": problem.words(),
         "type": kind,
         "param": None,
-        "code": _CODES.get(problem.status),
+        "code": _OPENAI_CODES.get(problem.status),
     }
     return {"error": {**told, "id": problem.id}}

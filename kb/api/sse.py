@@ -11,6 +11,7 @@ from starlette.responses import StreamingResponse
 
 from kb.api.guards.access import Caller
 from kb.api.guards.overload import busy
+from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from stores.errors import TooMuchAtOnce
 
@@ -60,7 +61,7 @@ class Work:
 
     def _require_room(self, key: str | None) -> None:
         if len(self._tasks) >= self._most:
-            raise busy(f"{self._most} answers are being made.")
+            raise busy(Code.ANSWERS_UNDER_WAY, {"most": self._most})
         of_key = sum(name == key for name in self._tasks.values())
         if key is not None and of_key >= self._most // 2:
             raise TooMuchAtOnce(f"{of_key} answers of yours are being made. Wait for them to end.")
@@ -78,7 +79,7 @@ class Work:
         try:
             await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
-                raise Problem(499, "The client has gone")
+                raise Problem(Code.CLIENT_GONE)
             return await task
         finally:
             gone.cancel()

@@ -18,6 +18,7 @@ from kb.api.guards.access import Caller
 from kb.api.guards.limits import Limits
 from kb.api.json_filters import metadata_filters
 from kb.api.plain_json import without_places
+from kb.api.problem_codes import Code
 from kb.api.problems import Problem, missing
 from kb.api.routes.asking import require_profile, whole
 from kb.app import KnowledgeBase
@@ -139,8 +140,10 @@ class Backend:
         self._require_tables(caller)
         known = self.kb.components.tables.get_usable_table_names()
         if missing_tables := {*(names or ())}.difference(known):
-            there = f"There are {', '.join(sorted(known))}."
-            raise Problem(404, f"There is no table {', '.join(sorted(missing_tables))}", there)
+            raise Problem(
+                Code.NO_SUCH_TABLE,
+                {"names": ", ".join(sorted(missing_tables)), "known": ", ".join(sorted(known))},
+            )
         tables = [
             self.kb.components.tables.metadata_obj.tables[name]
             for name in sorted({*(names or known)})
@@ -173,8 +176,8 @@ class Backend:
         """Metadata, then the indexed text."""
         caller.require("documents")
         if not caller.sees(root):
-            raise Problem(404, "There is no such document")
-        with missing("document"):
+            raise Problem(Code.NO_SUCH_DOCUMENT)
+        with missing(Code.NO_SUCH_DOCUMENT):
             document = self.library.documents.one(root, path)
         told = as_results.document(document).model_dump(exclude_none=True)
         return with_front_matter(told, whole_text(self.library.chunks(document)))
@@ -184,9 +187,7 @@ class Backend:
         caller.require("documents")
         found = self.library.passage(chunk_id, 1)
         if found is None or not caller.sees(found.chunk.metadata.get("root")):
-            raise Problem(
-                404, "There is no such passage", "If there was, it has changed: search anew."
-            )
+            raise Problem(Code.PASSAGE_CHANGED)
         chunk = found.chunk
         neighbours = {
             name: chunk_uri(near.node_id)
@@ -199,8 +200,7 @@ class Backend:
     def _require_tables(self, caller: Caller) -> None:
         caller.require("tables")
         if not self.kb.config.tables.include:
-            told = "Whoever runs this server names some in tables.include of its configuration."
-            raise Problem(409, "No table can be queried", told)
+            raise Problem(Code.NO_TABLES)
 
 
 def _filters(filters: Iterable[str], caller: Caller) -> MetadataFilters | None:

@@ -1,12 +1,12 @@
 // Requests to the server that this page came from. Paths are relative: a proxy may serve kb anywhere.
 
 import { askForKey, authorization } from "./key.js";
-import { told } from "./problems.js";
-import { t } from "./words.js";
+import { spoken, t } from "./words.js";
 
+// What went wrong, in the words of the server, which speaks the language of the page.
 export class Problem extends Error {
   constructor(document) {
-    super(told(document));
+    super([document.title, document.detail].filter(Boolean).join(". "));
     this.status = document.status;
     this.paths = document.paths;
   }
@@ -44,6 +44,7 @@ async function request(method, path, body, signal) {
     method,
     signal,
     headers: {
+      "Accept-Language": spoken(),
       ...(body === undefined ? {} : { "Content-Type": "application/json" }),
       ...authorization(),
     },

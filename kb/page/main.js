@@ -73,7 +73,7 @@ function entitle(title) {
   document.getElementById("place").textContent = words;
 }
 
-applyPreferences();
+await applyPreferences();
 translate(document);
 for (const element of document.querySelectorAll("[data-icon]"))
   element.prepend(icon(element.getAttribute("data-icon")));

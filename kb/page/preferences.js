@@ -1,16 +1,13 @@
 // Language and theme: as the browser says, until somebody chooses.
 
-import { speak, spoken } from "./words.js";
+import { LANGUAGES, speak, spoken } from "./words.js";
 
 const choice = (name) => localStorage.getItem(`kb-${name}`);
 
-export function applyPreferences() {
-  speak(choice("language") ?? navigator.languages.map((each) => each.slice(0, 2)).find(isSpoken));
+export async function applyPreferences() {
   document.documentElement.dataset.theme = choice("theme") ?? "auto";
-}
-
-function isSpoken(language) {
-  return ["en", "fr"].includes(language);
+  const wished = navigator.languages.map((each) => each.slice(0, 2));
+  await speak(choice("language") ?? wished.find((each) => LANGUAGES.includes(each)));
 }
 
 export function offerPreferences() {

@@ -5,7 +5,7 @@ import { announce } from "./announce.js";
 import { button, icon, make, shown } from "./dom.js";
 import { finished } from "./jobs.js";
 import { askForKey, authorization } from "./key.js";
-import { t } from "./words.js";
+import { spoken, t } from "./words.js";
 
 export const UPLOADS = "uploads"; // the directory of what was sent
 const PAGE = 1000;
@@ -167,8 +167,8 @@ function sentOnce(files, replace, tell) {
   form.append("replace", replace);
   const request = new XMLHttpRequest();
   request.open("POST", "api/documents");
-  for (const [name, value] of Object.entries(authorization()))
-    request.setRequestHeader(name, value);
+  const headers = { "Accept-Language": spoken(), ...authorization() };
+  for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
   request.responseType = "json";
   request.upload.addEventListener("progress", (event) => tell(event.loaded, event.total));
   return new Promise((resolve, reject) => {

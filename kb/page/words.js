@@ -1,19 +1,31 @@
 // What the page says, in the reader's language, and how that language writes numbers and dates.
 
-import { ENGLISH } from "./english.js";
-import { FRENCH } from "./french.js";
+import { TEXTS } from "./texts.js";
 
-export const WORDS = { en: ENGLISH, fr: FRENCH };
+const SOURCE = "en"; // what TEXTS are in
+export const LANGUAGES = [SOURCE, "fr"];
 
 const DAY = 86_400_000; // milliseconds
-let language = "en";
-let region = "en";
+let language = SOURCE;
+let region = SOURCE;
+let translations = {}; // the forms of a text, by the first one in English
 
 // Numbers and dates are written as in the reader's region, when it speaks the language.
-export function speak(chosen) {
-  language = chosen in WORDS ? chosen : "en";
+export async function speak(chosen) {
+  language = LANGUAGES.includes(chosen) ? chosen : SOURCE;
   region = navigator.languages.find((each) => each.startsWith(`${language}-`)) ?? language;
   document.documentElement.lang = language;
+  translations = language === SOURCE ? {} : await translationsInto(language);
+}
+
+// Without them the page speaks English.
+async function translationsInto(chosen) {
+  try {
+    const response = await fetch(`page/texts/${chosen}.json`);
+    return response.ok ? await response.json() : {};
+  } catch {
+    return {};
+  }
 }
 
 export function spoken() {
@@ -22,13 +34,16 @@ export function spoken() {
 
 // `n` chooses the plural form, and is written as the language writes numbers.
 export function t(key, values = {}) {
-  const form = "n" in values && typeof values.n === "number" ? `${key}_${plural(values.n)}` : key;
-  const text = WORDS[language][form] ?? WORDS[language][key] ?? key;
+  const english = TEXTS[key] ?? [key];
+  const forms = translations[english[0]] ?? english;
+  const isCounted = "n" in values && typeof values.n === "number";
+  const text = forms[isCounted ? formOf(values.n, forms) : 0];
   return text.replace(/\{(\w+)\}/g, (_, name) => written(values[name]));
 }
 
-function plural(n) {
-  return new Intl.PluralRules(language).select(n) === "one" ? "one" : "other";
+function formOf(n, forms) {
+  const isOne = new Intl.PluralRules(language).select(n) === "one";
+  return isOne ? 0 : forms.length - 1;
 }
 
 function written(value) {

@@ -8,7 +8,10 @@ from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib import resources
 from io import BytesIO
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from babel.messages.catalog import Catalog
 
 SOURCE_LANGUAGE: Final = "en"
 LANGUAGES: Final = (SOURCE_LANGUAGE, "fr")
@@ -20,14 +23,20 @@ def load_translations(language: str) -> NullTranslations:
     if language == SOURCE_LANGUAGE:
         return NullTranslations()
     from babel.messages.mofile import write_mo  # noqa: PLC0415 - `kb --help` does without
-    from babel.messages.pofile import read_po  # noqa: PLC0415
 
-    file = resources.files("stores.text").joinpath("locale", f"{language}.po")
     compiled = BytesIO()
-    with file.open("rb") as catalogue:
-        write_mo(compiled, read_po(catalogue, language))
+    write_mo(compiled, load_catalogue(language))
     compiled.seek(0)
     return GNUTranslations(compiled)
+
+
+@cache
+def load_catalogue(language: str) -> "Catalog":
+    """Return the entries of a language other than English, as they stand in its file."""
+    from babel.messages.pofile import read_po  # noqa: PLC0415 - as above
+
+    with resources.files("stores.text").joinpath("locale", f"{language}.po").open("rb") as file:
+        return read_po(file, language)
 
 
 def gettext_noop(text: str) -> str:

@@ -165,21 +165,30 @@ def test_the_original_opens_at_the_cited_words(call, excerpt, place):
     assert call("original", "placeOf", excerpt) == place
 
 
-def test_problems_that_are_told_in_french_are_problems_of_the_server(page):
-    french = page.evaluate("async () => (await import('/page/problems.js')).FRENCH_OF_TITLE")
-    server = "\n".join(file.read_text("utf-8") for file in (FILES.parent / "api").rglob("*.py"))
-    assert [title for title in french if f'"{title}"' not in server] == []
-
-
-def test_every_text_is_there_in_both_languages_and_used(page):
-    words = page.evaluate("async () => (await import('/page/words.js')).WORDS")
-    english, french = words["en"], words["fr"]
-    assert english.keys() == french.keys()
-    for key, text in english.items():
-        assert set(re.findall(r"\{(\w+)\}", text)) == set(re.findall(r"\{(\w+)\}", french[key]))
+def test_every_text_is_there_in_both_languages_and_used(page, served):
+    english = page.evaluate("async () => (await import('/page/texts.js')).TEXTS")
+    french = served.client.get("/page/texts/fr.json").json()
+    assert {forms[0] for forms in english.values()} == french.keys()
+    assert all(len(french[forms[0]]) == len(forms) for forms in english.values())
     code = "\n".join(file.read_text("utf-8") for file in FILES.glob("*.*"))
-    for key in english:
-        name = re.sub("_(one|other)$", "", key)
+    for name in english:
         assert len(re.findall(rf'["\']{name}["\']', code)) >= 1, f"{name} is not used"
-    for name in re.findall(r'\bt\("(\w+)"', code):
-        assert name in english or f"{name}_other" in english
+    for name in re.findall(r'\bt\("(\w+)"|data-(?:word|label|placeholder)="(\w+)"', code):
+        assert "".join(name) in english
+
+
+def test_each_language_has_its_plural_forms(page):
+    told = page.evaluate(
+        """async () => {
+            const { speak, t } = await import("/page/words.js");
+            const said = [];
+            for (const language of ["en", "fr"]) {
+                await speak(language);
+                for (const n of [0, 1, 2, 1000000]) said.push(t("rows", { n }));
+            }
+            await speak("en");
+            return said;
+        }"""
+    )
+    assert told[:4] == ["0 rows", "1 row", "2 rows", "1,000,000 rows"]
+    assert [text.split()[-1] for text in told[4:]] == ["ligne", "ligne", "lignes", "lignes"]

@@ -2,14 +2,19 @@
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from limits.errors import StorageError
+from starlette.testclient import TestClient
 
+import kb
 from kb.api.guards.access import Caller
 from kb.api.guards.limits import Limits
 from kb.api.plain_json import plain, without_places
-from kb.api.problems import Problem, openai_error, problem_of
+from kb.api.problem_codes import Code
+from kb.api.problems import Problem, install, openai_error, problem_of
 from kb.config import ServeConfig
 from kb.document_files import upload_name
 from stores import errors
@@ -65,10 +70,60 @@ def test_the_log_gets_the_error_in_one_line_under_the_id_of_the_problem(caplog):
 
 
 def test_clients_of_openai_are_told_in_their_words():
-    told = openai_error(Problem(429, "Too much at once", "Wait."))["error"]
+    told = openai_error(Problem(Code.TOO_MUCH_AT_ONCE, {"reason": "Wait."}))["error"]
     assert told["message"] == "Too much at once. Wait."
     assert told["type"] == "invalid_request_error"
-    assert openai_error(Problem(503, "Gone"))["error"]["type"] == "server_error"
+    assert openai_error(Problem(Code.DATABASE_UNAVAILABLE))["error"]["type"] == "server_error"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "language"),
+    [
+        ("", "en"),
+        ("fr", "fr"),
+        ("fr-CH, en;q=0.8", "fr"),
+        ("en-GB,fr;q=0.9", "en"),
+        ("de, fr;q=0.3", "fr"),
+        ("fr;q=0, *", "en"),
+        ("fr;q=many", "en"),
+        ("en;q=0.2, fr;q=0.7", "fr"),
+        ("de-DE", "en"),
+    ],
+)
+def test_a_client_is_told_in_the_language_that_it_reads(wishes, language):
+    app = FastAPI()
+    install(app)
+
+    @app.get("/session")
+    def session() -> None:
+        raise Problem(Code.NO_SUCH_PROFILE, {"known": "default, {odd}"})
+
+    headers = {"Accept-Language": wishes} if wishes else {}
+    reply = TestClient(app).get("/session", headers=headers)
+    told = reply.json()
+    texts = {
+        "en": ("There is no such profile", "There are default, {odd}."),
+        "fr": ("Ce profil n'existe pas", "Il y a default, {odd}."),
+    }
+    assert (told["title"], told["detail"]) == texts[language]
+    assert (told["code"], told["type"], told["status"]) == ("no_such_profile", "about:blank", 404)
+
+
+def test_a_problem_of_the_framework_has_a_code_too():
+    app = FastAPI()
+    install(app)
+
+    @app.get("/there")
+    def there() -> None: ...
+
+    client = TestClient(app)
+    assert client.get("/nowhere").json()["code"] == "no_such_address"
+    assert client.post("/there").json()["code"] == "method_not_allowed"
+
+
+def test_each_code_is_used():
+    code = "\n".join(path.read_text("utf-8") for path in Path(kb.__file__).parent.rglob("*.py"))
+    assert [member.name for member in Code if f"Code.{member.name}" not in code] == []
 
 
 def test_values_are_told_with_times_in_utc_and_reasons_without_places():

@@ -43,6 +43,16 @@ def test_a_file_that_has_not_changed_is_not_sent_again(client):
     assert (again.status_code, again.content) == (304, b"")
 
 
+def test_the_texts_of_the_page_come_from_the_catalogue(client):
+    french = client.get("/page/texts/fr.json")
+    assert french.json()["{n} row"] == ["{n} ligne", "{n} lignes"]
+    assert french.json()["Skip to the content"] == ["Aller au contenu"]
+    known = {"If-None-Match": french.headers["etag"]}
+    assert client.get("/page/texts/fr.json", headers=known).status_code == 304
+    assert client.get("/page/texts/en.json").json() == {}
+    assert client.get("/page/texts/de.json").status_code == 404
+
+
 @pytest.mark.parametrize(
     "name", ["..%2fapp.py", "%2e%2e%2fapp.py", "../app.py", "nothing.js", "%00"]
 )

@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 from starlette import types as asgi
 
+from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from kb.assembly.answer_sources import Source
 from kb.config import Config
@@ -30,10 +31,6 @@ _PROXIED: Final = frozenset(
     }
 )
 _GUARDED: Final = ("/api/", "/v1/")
-_HOW: Final = (
-    "Send `Authorization: Bearer KEY`, with a key that is in use; while there is none, with the "
-    "token of the address that the server said at its start."
-)
 _bearer = HTTPBearer(auto_error=False, description="A key that `kb key create` has shown.")
 _Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
@@ -82,12 +79,12 @@ class Caller:
     def require(self, subject: Subject) -> None:
         """Raises Problem 403 for what the caller may not ask from."""
         if self.only not in (None, subject):
-            raise _not_allowed(f"It asks from {self.only} alone.")
+            raise Problem(Code.KEY_LACKS_SOURCE, {"only": self.only})
 
     def source(self, asked: Source) -> Source:
         """Where the caller's question is put: `auto` is what they may ask from. Raises Problem."""
         if not self.may_use(asked):
-            raise _not_allowed(f"It asks from {self.only} alone.")
+            raise Problem(Code.KEY_LACKS_SOURCE, {"only": self.only})
         return _SOURCE_OF[self.only] if self.only else asked
 
     def may_use(self, source: Source) -> bool:
@@ -118,7 +115,7 @@ async def _caller(request: Request, given: _Given) -> Caller:
 
 async def _identified(request: Request, given: HTTPAuthorizationCredentials | None) -> Caller:
     if given is None:
-        raise _key_needed(_HOW)
+        raise _key_needed(Code.KEY_NEEDED)
     keys, text = ApiKeys(request.app.state.kb.components.engine), given.credentials
     look_up = request.app.state.limits.looking_up.run
     if _is_token(request, text) and not await look_up(keys.has_any):
@@ -128,16 +125,17 @@ async def _identified(request: Request, given: HTTPAuthorizationCredentials | No
     address = request.client.host if request.client else ""
     if seconds := await wrong.seconds_to_wait(address, text, keys):
         headers = {"Retry-After": str(round(seconds))}
-        raise Problem(429, "Too many wrong keys", "They came from this address.", headers)
+        raise Problem(Code.TOO_MANY_WRONG_KEYS, headers=headers)
     key = await look_up(keys.find_presented, text)
     if key is None or key.is_expired:
         await wrong.count(address)
-        raise _key_needed(_ended(key) if key else _HOW)
+        raise _expired(key) if key else _key_needed(Code.KEY_NEEDED)
     return Caller.of(key)
 
 
-def _ended(key: ApiKey) -> str:
-    return f"The key has expired, on {key.expires:%Y-%m-%d at %H:%M} UTC."
+def _expired(key: ApiKey) -> Problem:
+    day, time = f"{key.expires:%Y-%m-%d}", f"{key.expires:%H:%M}"
+    return _key_needed(Code.KEY_EXPIRED, {"day": day, "time": time})
 
 
 def _is_token(request: Request, text: str) -> bool:
@@ -148,8 +146,8 @@ def _is_token(request: Request, text: str) -> bool:
     return hmac.compare_digest(text.encode(), token.get_secret_value().encode())
 
 
-def _key_needed(told: str) -> Problem:
-    return Problem(401, "A key is needed", told, {"WWW-Authenticate": "Bearer"})
+def _key_needed(code: Code, values: Mapping[str, str] | None = None) -> Problem:
+    return Problem(code, values, headers={"WWW-Authenticate": "Bearer"})
 
 
 class KeyBeforeBody:
@@ -169,19 +167,19 @@ class KeyBeforeBody:
 def _require_own_page(request: Request) -> None:
     """A token may get about; still nobody else's page or proxy may speak with it, by any name."""
     if any(name in _PROXIED or name.startswith(_FORWARDED) for name in request.headers):
-        raise _key_needed("A proxy lets others call this server: create a key for it.")
+        raise _key_needed(Code.KEY_NEEDED_BEHIND_PROXY)
     hosts, origin = request.headers.getlist("host"), request.headers.get("origin")
     if len(hosts) != 1 or not _OWN_HOST.fullmatch(hosts[0]):
-        raise Problem(421, "This is not the host", "Call this server by localhost or 127.0.0.1.")
+        raise Problem(Code.WRONG_HOST)
     is_foreign = origin is not None and origin.partition("://")[2] != hosts[0]
     if is_foreign or request.headers.get("sec-fetch-site", "none") not in _SAME_SITE:
-        raise Problem(403, "Another site may not call", "Requests of other sites are refused.")
+        raise Problem(Code.FOREIGN_SITE)
 
 
 def allowed(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     async def caller_allowed(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
         if not caller.may(scope):
-            raise _not_allowed(f"It takes a key of scope {scope} or above.")
+            raise Problem(Code.KEY_LACKS_SCOPE, {"scope": scope})
         return caller
 
     return caller_allowed
@@ -196,13 +194,9 @@ def asking_from(subject: Subject) -> Callable[..., Awaitable[None]]:
     return require
 
 
-def _not_allowed(told: str) -> Problem:
-    return Problem(403, "The key does not allow this", told)
-
-
 async def _caller_verifying(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
     if not caller.may_verify:
-        raise _not_allowed("It takes a key that verifies queries: kb key create NAME --verify")
+        raise Problem(Code.KEY_LACKS_VERIFYING)
     return caller
 
 

@@ -6,6 +6,9 @@ from typing import Final
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kb.api.problem_codes import Code
+from kb.api.problems import Problem
+
 _BODY_BYTES: Final = 2**20
 _FORM_BYTES: Final = 2**20  # of a form besides its files
 _UPLOADS: Final = "/api/documents"
@@ -39,13 +42,14 @@ class BodyLimit:
                 async with asyncio.timeout(seconds):
                     message = await receive()
             except TimeoutError as error:
-                raise HTTPException(408) from error
+                raise HTTPException(408, Problem(Code.BODY_TOO_SLOW)) from error
             size = len(message.get("body", b""))
             received += size
             seconds = min(_GRACE, seconds - (clock() - begin) + size / _BYTES_A_SECOND)
             contents, form = self._most(scope)
             if received > contents + form:
-                raise HTTPException(413, f"It takes at most {contents // 2**20} MB.")
+                problem = Problem(Code.BODY_TOO_LARGE, {"megabytes": contents // 2**20})
+                raise HTTPException(413, problem)  # reading a body, FastAPI lets no other pass
             is_whole = not message.get("more_body", False)
             return message
 

@@ -16,6 +16,7 @@ from engines.shares import Share
 from kb.api.guards.access import Caller
 from kb.api.guards.overload import Lane
 from kb.api.guards.wrong_keys import WrongKeys
+from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from kb.config import ServeConfig
 from stores.errors import ConfigError
@@ -54,15 +55,14 @@ class Limits:
         item = limits.RateLimitItemPerMinute(most)
         if not await self._moving.hit(item, _REQUESTS, caller.name):
             window = await self._moving.get_window_stats(item, _REQUESTS, caller.name)
-            raise _too_many(f"This key may send {most} requests a minute.", window.reset_time)
+            raise _too_many(Code.REQUESTS_SPENT, most, window.reset_time)
 
     async def require_tokens(self, caller: Caller) -> None:
         """Raises Problem 429 when those of the day are spent."""
         item, name = self._tokens(caller), caller.name or ""
         if item and not await self._fixed.test(item, _TOKENS, name):
             window = await self._fixed.get_window_stats(item, _TOKENS, name)
-            told = f"The {item.amount} model tokens that this key has a day are spent."
-            raise _too_many(told, window.reset_time)
+            raise _too_many(Code.TOKENS_SPENT, item.amount, window.reset_time)
 
     async def count_tokens(self, caller: Caller, tokens: int) -> None:
         """The answer is made, so it is not lost when it cannot be counted; the next one waits."""
@@ -77,8 +77,7 @@ class Limits:
         item, name = _CHARACTERS, caller.name
         if name and not await self._fixed.hit(item, _RENDERING, name, cost=characters):
             window = await self._fixed.get_window_stats(item, _RENDERING, name)
-            told = f"This key may have {item.amount} characters of Markdown read a minute."
-            raise _too_many(told, window.reset_time)
+            raise _too_many(Code.CHARACTERS_SPENT, item.amount, window.reset_time)
 
     def share_statements(self, caller: Caller) -> None:
         """What is asked of the tables from here on, in answers too, is of the caller's share."""
@@ -134,6 +133,6 @@ def _storage(config: ServeConfig) -> Storage:
         ) from error
 
 
-def _too_many(told: str, reset_time: float) -> Problem:
+def _too_many(code: Code, most: int, reset_time: float) -> Problem:
     seconds = max(1, round(reset_time - time.time()))
-    return Problem(429, "Too much at once", told, {"Retry-After": str(seconds)})
+    return Problem(code, {"most": most}, headers={"Retry-After": str(seconds)})

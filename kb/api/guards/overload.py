@@ -5,13 +5,14 @@ What is counted here is of one process.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from kb.config import Config
 from stores.errors import TooMuchAtOnce
@@ -26,10 +27,10 @@ _HEALTH: Final = frozenset({"/healthz", "/readyz"})  # which somebody asks becau
 T = TypeVar("T")
 
 
-def busy(told: str) -> Problem:
+def busy(code: Code, values: Mapping[str, object]) -> Problem:
     """A new connection may lead to another process, which has time."""
     headers = {"Retry-After": "2", "Connection": "close"}
-    return Problem(503, "The server is busy", f"{told} Try again in a moment.", headers)
+    return Problem(code, values, headers=headers)
 
 
 def most_answers(config: Config) -> int:
@@ -49,7 +50,7 @@ class Overload:
             await self._app(scope, receive, send)
             return
         if self._waiting >= self._most:
-            raise busy(f"{self._waiting} requests are waiting for their response.")
+            raise busy(Code.REQUESTS_WAITING, {"waiting": self._waiting})
         self._waiting += 1
         await _answer(self._app, scope, receive, send, self._end_waiting)
 
@@ -127,7 +128,7 @@ class Lane:
             async with asyncio.timeout(_PATIENCE):
                 await self._free.acquire()
         except TimeoutError as error:
-            raise busy(f"Nothing became free within {_PATIENCE:.0f} seconds.") from error
+            raise busy(Code.NO_THREAD_FREE, {"seconds": f"{_PATIENCE:.0f}"}) from error
         try:
             return await run_sync(work, *values, limiter=self._threads)
         finally:

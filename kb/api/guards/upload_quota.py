@@ -8,10 +8,13 @@ from fastapi import Depends
 
 from kb.api.dependencies import KB, TheJobs
 from kb.api.guards.access import Caller
+from kb.api.guards.request_language import current_language
+from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from kb.config import ServeConfig
 from stores.jobs import Jobs
 from stores.registry.uploads import Amount, Uploads
+from stores.text.translations import load_translations
 
 _MEGABYTE: Final = 2**20
 _RETRY_AFTER: Final = 3600  # seconds; each hour some failures are a day old
@@ -36,11 +39,9 @@ class UploadQuota:
         """Raises Problem 429."""
         if count_failures_left(self.config, self.jobs, caller.name) == 0:
             raise Problem(
-                429,
-                "Too many files could not be read",
-                f"{self.config.upload_failures_per_day} files of this key failed within a day. "
-                "Wait, and send files that can be read.",
-                {"Retry-After": str(_RETRY_AFTER)},
+                Code.UPLOADS_FAILED,
+                {"most": self.config.upload_failures_per_day},
+                headers={"Retry-After": str(_RETRY_AFTER)},
             )
 
     def keep(self, caller: Caller, sizes: Mapping[str, int], put: Callable[[], None]) -> None:
@@ -58,14 +59,18 @@ class UploadQuota:
 
 
 def _no_room(there: Amount, most: Amount) -> Problem:
-    files = f"{there.files} files" + (f" of at most {most.files}" if most.files else "")
-    size = f"{(there.bytes or 0) / _MEGABYTE:.1f} MB"
-    size += f" of at most {most.bytes // _MEGABYTE} MB" if most.bytes else ""
-    return Problem(
-        413,
-        "There is no room for these files",
-        f"This key keeps {files} and {size}. Remove some of its documents first.",
-    )
+    megabytes = (there.bytes or 0) / _MEGABYTE
+    texts = load_translations(current_language())
+    files = (
+        texts.gettext("{n} files of at most {most}")
+        if most.files
+        else texts.ngettext("{n} file", "{n} files", there.files or 0)
+    ).format(n=there.files, most=most.files)
+    size = f"{megabytes:.1f} MB"
+    if most.bytes:
+        text = texts.gettext("{size} of at most {most} MB")
+        size = text.format(size=size, most=most.bytes // _MEGABYTE)
+    return Problem(Code.NO_ROOM_FOR_FILES, {"files": files, "size": size})
 
 
 async def _quota(kb: KB, jobs: TheJobs) -> UploadQuota:

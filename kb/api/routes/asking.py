@@ -17,6 +17,7 @@ from kb.api.guards.limits import Limits
 from kb.api.json_bodies import Sent
 from kb.api.json_filters import Filters, metadata_filters
 from kb.api.openapi_description import STREAMED
+from kb.api.problem_codes import Code
 from kb.api.problems import Problem, problem_of
 from kb.api.sse import event
 from kb.assembly.answer_sources import Source
@@ -144,7 +145,7 @@ async def search(
 def require_profile(kb: KB, name: str | None) -> None:
     known = profiles(kb)
     if name is not None and name not in known:
-        raise Problem(404, "There is no such profile", f"There are {', '.join(known)}.")
+        raise Problem(Code.NO_SUCH_PROFILE, {"known": ", ".join(known)})
 
 
 def profiles(kb: KB) -> list[str]:

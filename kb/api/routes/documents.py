@@ -14,6 +14,7 @@ from kb.api.dependencies import TheJobs, TheLibrary, TheLimits, TheThreads
 from kb.api.guards.access import Caller, Reading, Writing
 from kb.api.guards.upload_quota import TheQuota, UploadQuota
 from kb.api.plain_json import plain
+from kb.api.problem_codes import Code
 from kb.api.problems import Problem, missing
 from kb.api.routes.jobs import job_values
 from kb.document_files import UPLOADS, Library, upload_name
@@ -92,10 +93,10 @@ async def upload(
     `passed_over`; `reasons` says by their names why the latter are.
     """
     if not caller.sees(UPLOADS):
-        raise Problem(403, "The key does not allow this", f"It has no collection {UPLOADS}.")
+        raise Problem(Code.KEY_LACKS_COLLECTION, {"collection": UPLOADS})
     named = {_name(each): each for each in files}
     if len(named) < len(files):
-        raise Problem(422, "Files have the same name", f"There are {', '.join(named)}.")
+        raise Problem(Code.SAME_FILE_NAMES, {"names": ", ".join(named)})
     async with limits.uploading(caller):
         keep = partial(_keep, named, caller, library, jobs, quota, replace=replace)
         return await threads.uploading.run(keep)
@@ -118,7 +119,7 @@ def _keep(
     readable = {name: file for name, file in readable.items() if name not in secrets}
     if not readable:
         told = [f"{name} ({secrets[name]})" if name in secrets else name for name in named]
-        raise Problem(422, "Files of this kind are not read", f"They are {', '.join(told)}.")
+        raise Problem(Code.FILES_NOT_READ, {"names": ", ".join(told)})
     if not replace:
         _require_new(library, list(readable))
     sizes = {document_id(UPLOADS, name): file.size or 0 for name, file in readable.items()}
@@ -150,7 +151,7 @@ def _name(file: UploadFile) -> str:
     try:
         return upload_name(file.filename or "")
     except StoreError as error:
-        raise Problem(422, "The file has no name", "Give each file a name.") from error
+        raise Problem(Code.FILE_WITHOUT_NAME) from error
 
 
 def _require_new(library: TheLibrary, names: list[str]) -> None:
@@ -160,8 +161,7 @@ def _require_new(library: TheLibrary, names: list[str]) -> None:
 
 
 def _taken(names: list[str]) -> Problem:
-    told = f"Set replace to put new ones in the place of {', '.join(names)}."
-    return Problem(409, "There are files of these names", told, more={"paths": names})
+    return Problem(Code.FILES_THERE, {"names": ", ".join(names)}, more={"paths": names})
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
@@ -184,7 +184,7 @@ def retry(
     quota.require_failures_left(caller)
     file = library.original(_document(library, caller, root, path))
     if file is None:
-        raise Problem(409, "The file is gone", "Index its directory again to forget it.")
+        raise Problem(Code.FILE_TO_READ_GONE)
     return job_values(jobs.add(str(file), retry=True, asked_by=caller.name))
 
 
@@ -194,7 +194,7 @@ def original(root: str, path: str, caller: Reading, library: TheLibrary) -> File
     document = _document(library, caller, root, path)
     file = library.original(document)
     if file is None:
-        raise Problem(404, "The file is gone")
+        raise Problem(Code.FILE_GONE)
     media_type, disposition = _shown_as(document.media_type or "")
     # In a sandbox some browsers show no PDF, which has no scripts of this origin.
     policy = "frame-ancestors 'none'" if media_type == _PDF else _SANDBOX
@@ -220,8 +220,8 @@ def _shown_as(media_type: str) -> tuple[str, Literal["inline", "attachment"]]:
 
 def _document(library: TheLibrary, caller: Caller, root: str, path: str) -> ListedDocument:
     if not caller.sees(root):
-        raise Problem(404, "There is no such document")
-    with missing("document"):
+        raise Problem(Code.NO_SUCH_DOCUMENT)
+    with missing(Code.NO_SUCH_DOCUMENT):
         return library.documents.one(root, path)
 
 
@@ -235,7 +235,7 @@ def chunk(
     """A stored passage with those around it, its title and place in the document."""
     passage = library.passage(chunk_id, around)
     if passage is None or not caller.sees(passage.chunk.metadata.get("root")):
-        raise Problem(404, "There is no such passage")
+        raise Problem(Code.NO_SUCH_PASSAGE)
     return {
         **_chunk(passage.chunk),
         "before": [_chunk(each) for each in passage.before],

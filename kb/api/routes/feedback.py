@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from kb.api.dependencies import KB
 from kb.api.guards.access import Reading
+from kb.api.problem_codes import Code
 from kb.api.problems import missing
 from kb.api.routes.asking import Body
 from kb.api.routes.sessions import of_caller
@@ -42,5 +43,5 @@ def feedback(body: FeedbackBody, caller: Reading, kb: KB) -> None:
     about = body.model_dump()
     if body.session_id is not None:
         about["session_id"] = of_caller(kb, body.session_id, caller).id
-    with missing("search or passage"):
+    with missing(Code.NO_SUCH_SEARCH):
         kb.feedback(**about, user=caller.name)

@@ -11,6 +11,7 @@ from pydantic import Field
 from kb.api.dependencies import KB, TheJobs, TheLibrary
 from kb.api.guards.access import Administering, Caller, Writing
 from kb.api.plain_json import plain
+from kb.api.problem_codes import Code
 from kb.api.problems import Problem, missing
 from kb.api.routes.asking import Body
 from kb.app import KnowledgeBase
@@ -40,12 +41,7 @@ def begin(
     path = _path(kb, body.path)
     root = _root_of(kb, library.uploads, path)
     if root is None or not caller.sees(root) or not _is_there(path):
-        raise Problem(
-            422,
-            "The path may not be indexed",
-            "It is not inside documents.path or a directory that was indexed before. "
-            "`kb index PATH` on the server's machine adds one.",
-        )
+        raise Problem(Code.PATH_NOT_INDEXED)
     name = UPLOADS if path == library.uploads.resolve() else None
     return job_values(
         jobs.add(str(path), root=name, prune=body.prune, retry=body.retry, asked_by=caller.name)
@@ -55,7 +51,7 @@ def begin(
 def _path(kb: KnowledgeBase, asked: str | None) -> Path:
     own = kb.config.documents.path
     if asked is None and own is None:
-        raise Problem(409, "There is nothing to index", "Name a path, or set documents.path.")
+        raise Problem(Code.NOTHING_TO_INDEX)
     directory = own or kb.config.directory
     return Path(os.path.realpath(directory / (asked or "").replace("\0", "?")))
 
@@ -86,10 +82,10 @@ def jobs(caller: Writing, kb: KB, library: TheLibrary, jobs: TheJobs) -> list[di
 
 @router.get("/{job_id}")
 def job(job_id: str, caller: Writing, kb: KB, library: TheLibrary, jobs: TheJobs) -> dict[str, Any]:
-    with missing("job"):
+    with missing(Code.NO_SUCH_JOB):
         found = jobs.one(job_id)
     if not _is_seen(found, caller, kb, library):
-        raise Problem(404, "There is no such job")
+        raise Problem(Code.NO_SUCH_JOB)
     return job_values(found)
 
 

@@ -23,6 +23,7 @@ from kb.api.json_filters import metadata_filters
 from kb.api.openai_history import standalone
 from kb.api.openai_messages import EMBEDDING, MODELS, Completion, Embedding, sources
 from kb.api.openapi_description import STREAMED
+from kb.api.problem_codes import Code
 from kb.api.problems import Problem, openai_error, problem_of
 from kb.api.routes.asking import require_profile
 from kb.api.sse import as_line
@@ -52,7 +53,7 @@ async def models(caller: Reading) -> dict[str, Any]:
 @router.get("/models/{name}")
 async def model(name: str, caller: Reading) -> dict[str, Any]:
     if name not in MODELS or not caller.may_use(MODELS[name]):
-        raise Problem(404, "There is no such model")
+        raise Problem(Code.NO_SUCH_MODEL)
     return {"id": name, "object": "model", "created": 0, "owned_by": "kb"}
 
 
@@ -191,11 +192,9 @@ async def embeddings(
     """Vectors of the model that the documents are found by."""
     caller.require("documents")
     if body.model not in (EMBEDDING, kb.components.collection.embedding_model):
-        raise Problem(404, "There is no such model", f"The embedding model is {EMBEDDING}.")
+        raise Problem(Code.NO_SUCH_EMBEDDING_MODEL, {"known": EMBEDDING})
     if body.dimensions not in (None, kb.components.collection.dimension):
-        raise Problem(
-            422, "The dimensions differ", f"There are {kb.components.collection.dimension}."
-        )
+        raise Problem(Code.DIMENSIONS_DIFFER, {"known": kb.components.collection.dimension})
     await limits.require_tokens(caller)
     async with limits.embedding(caller):
         told = await threads.embedding.run(_embedded, kb, body)

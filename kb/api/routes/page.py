@@ -1,11 +1,15 @@
 """The page to ask in: its files, and Markdown as it shows it."""
 
+import hashlib
+import json
 import mimetypes
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request
 from pydantic import Field, field_validator
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
@@ -13,9 +17,11 @@ from kb.api.dependencies import TheLimits, TheThreads
 from kb.api.guards.access import Reading
 from kb.api.routes.asking import Body, without_halves
 from kb.api.safe_html import as_html
+from stores.text.translations import LANGUAGES, SOURCE_LANGUAGE, load_catalogue
 
 router = APIRouter(tags=["page"])
 mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which browsers refuse
+_CONTEXT: Final = "page"  # of the texts of kb/page in the catalogues
 _FILES: Final = StaticFiles(directory=Path(__file__).parents[2] / "page")
 
 
@@ -36,6 +42,34 @@ class MarkdownBody(Body):
 @router.get("/", include_in_schema=False)
 async def page(request: Request) -> Response:
     return await _file("index.html", request)
+
+
+@router.get("/page/texts/{language}.json", include_in_schema=False)
+async def translated_texts(language: str, request: Request) -> Response:
+    if language not in LANGUAGES:
+        raise HTTPException(404)
+    content = _texts_of_page(language)
+    headers = {"Cache-Control": "no-cache", "ETag": f'"{hashlib.sha256(content).hexdigest()}"'}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type="application/json")
+
+
+@cache
+def _texts_of_page(language: str) -> bytes:
+    """The forms of each text of the page, by the first of its English ones."""
+    texts = {}
+    if language != SOURCE_LANGUAGE:
+        for message in load_catalogue(language):
+            if message.context == _CONTEXT:
+                english, *_ = _forms_of(message.id)
+                texts[english] = _forms_of(message.string)
+    return json.dumps(texts, ensure_ascii=False).encode()
+
+
+def _forms_of(text: Any) -> list[str]:
+    """Return one for each plural form that there is; Babel gives a text without forms alone."""
+    return [text] if isinstance(text, str) else list(text)
 
 
 @router.get("/page/{name}", include_in_schema=False)

@@ -17,6 +17,7 @@ from kb.api.guards.access import Caller, Reading
 from kb.api.json_filters import Filters, metadata_filters
 from kb.api.openapi_description import STREAMED
 from kb.api.plain_json import plain
+from kb.api.problem_codes import Code
 from kb.api.problems import missing
 from kb.api.routes.asking import Body, Words, events, require_profile, whole_values
 from kb.app import KnowledgeBase
@@ -89,14 +90,14 @@ def rename(session_id: str, body: TitleBody, caller: Reading, kb: KB) -> dict[st
 @router.delete("/{session_id}", status_code=204)
 def delete(session_id: str, caller: Reading, kb: KB) -> None:
     """Everything of it: words, turns, memory, feedback and logged searches."""
-    with missing("session"):
+    with missing(Code.NO_SUCH_SESSION):
         kb.delete_session(of_caller(kb, session_id, caller).id)
 
 
 @router.post("/{session_id}/reset", status_code=204)
 def reset(session_id: str, caller: Reading, kb: KB) -> None:
     """Everything of it but itself."""
-    with missing("session"):
+    with missing(Code.NO_SUCH_SESSION):
         kb.components.session_store.reset(of_caller(kb, session_id, caller).id)
 
 
@@ -149,7 +150,7 @@ async def turn(
 
 def of_caller(kb: KnowledgeBase, session_id: str, caller: Caller) -> SessionInfo:
     """With the id that it is stored under. Raises Problem 404."""
-    with missing("session"):
+    with missing(Code.NO_SUCH_SESSION):
         return kb.components.session_store.one(_stored_id(kb, session_id, caller))
 
 

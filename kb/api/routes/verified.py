@@ -10,6 +10,7 @@ from pydantic import Field
 from kb.api.dependencies import KB, OneStatement
 from kb.api.guards.access import Caller, Reading, Verifying
 from kb.api.plain_json import without_places
+from kb.api.problem_codes import Code
 from kb.api.problems import Problem, missing
 from kb.api.routes.asking import Body
 from kb.verified_query_file import Parameters, QueryName, QuestionText, Sql, new_query, save
@@ -61,7 +62,7 @@ def add(body: VerifiedBody, caller: Verifying, kb: KB) -> dict[str, Any]:
     except EngineError as error:
         if type(error) is not EngineError:
             raise
-        raise Problem(422, "The query cannot be kept", without_places(str(error))) from error
+        raise Problem(Code.QUERY_NOT_KEPT, {"reason": without_places(str(error))}) from error
     return asdict(kept)
 
 
@@ -71,7 +72,7 @@ def versions(name: str, caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noq
 
     Also of one that was removed. An older version counts again when it is saved again.
     """
-    with missing("verified query"):
+    with missing(Code.NO_SUCH_QUERY):
         return [asdict(each) for each in kb.components.verified_queries.list_versions(name)]
 
 
@@ -81,7 +82,7 @@ def remove(name: str, caller: Verifying, kb: KB) -> None:
 
     Those of a file are removed there.
     """
-    with missing("verified query"):
+    with missing(Code.NO_SUCH_QUERY):
         kb.components.verified_queries.remove(name, _editor(caller))
 
 
@@ -90,8 +91,7 @@ def _verifier(body: VerifiedBody, caller: Caller) -> str:
     if caller.name is None:
         return body.verified_by or _ON_THIS_MACHINE
     if body.verified_by not in (None, caller.name):
-        told = f"Leave verified_by out: it is {caller.name}, the name of the key."
-        raise Problem(422, "A key verifies in its own name", told)
+        raise Problem(Code.KEY_VERIFIES_ITSELF, {"name": caller.name})
     return caller.name
 
 

@@ -1,0 +1,315 @@
+"""Every problem that the server tells of, by a code that stays when its words change."""
+
+from enum import Enum, unique
+from typing import Self
+
+_LATER = "Try again in a moment."
+_KEY_REFUSES = "The key does not allow this"
+_TOO_MUCH = "Too much at once"
+_IN_THE_LOG = "The server's log says why, under this id."
+
+
+@unique
+class Code(Enum):
+    """The code, the status, and the English title and detail, whose {places} the values fill.
+
+    {reason} is what the error itself says. The catalogues have both texts by code.
+    """
+
+    status: int
+    title: str
+    detail: str
+
+    def __new__(cls, code: str, status: int, title: str, detail: str = "") -> Self:
+        member = object.__new__(cls)
+        member._value_ = code
+        member.status, member.title, member.detail = status, title, detail
+        return member
+
+    # Who calls
+    KEY_NEEDED = (
+        "key_needed",
+        401,
+        "A key is needed",
+        (
+            "Send `Authorization: Bearer KEY`, with a key that is in use; while there is none, "
+            "with the token of the address that the server said at its start."
+        ),
+    )
+    KEY_EXPIRED = (
+        "key_expired",
+        401,
+        "A key is needed",
+        "The key has expired, on {day} at {time} UTC.",
+    )
+    KEY_NEEDED_BEHIND_PROXY = (
+        "key_needed_behind_proxy",
+        401,
+        "A key is needed",
+        "A proxy lets others call this server: create a key for it.",
+    )
+    TOO_MANY_WRONG_KEYS = (
+        "too_many_wrong_keys",
+        429,
+        "Too many wrong keys",
+        "They came from this address.",
+    )
+    WRONG_HOST = (
+        "wrong_host",
+        421,
+        "This is not the host",
+        "Call this server by localhost or 127.0.0.1.",
+    )
+    FOREIGN_SITE = (
+        "foreign_site",
+        403,
+        "Another site may not call",
+        "Requests of other sites are refused.",
+    )
+    KEY_LACKS_SOURCE = "key_lacks_source", 403, _KEY_REFUSES, "It asks from {only} alone."
+    KEY_LACKS_SCOPE = (
+        "key_lacks_scope",
+        403,
+        _KEY_REFUSES,
+        "It takes a key of scope {scope} or above.",
+    )
+    KEY_LACKS_VERIFYING = (
+        "key_lacks_verifying",
+        403,
+        _KEY_REFUSES,
+        "It takes a key that verifies queries: kb key create NAME --verify",
+    )
+    KEY_LACKS_COLLECTION = (
+        "key_lacks_collection",
+        403,
+        _KEY_REFUSES,
+        "It has no collection {collection}.",
+    )
+    KEY_VERIFIES_ITSELF = (
+        "key_verifies_itself",
+        422,
+        "A key verifies in its own name",
+        "Leave verified_by out: it is {name}, the name of the key.",
+    )
+
+    # How much is asked
+    REQUESTS_SPENT = (
+        "requests_spent",
+        429,
+        _TOO_MUCH,
+        "This key may send {most} requests a minute.",
+    )
+    TOKENS_SPENT = (
+        "tokens_spent",
+        429,
+        _TOO_MUCH,
+        "The {most} model tokens that this key has a day are spent.",
+    )
+    CHARACTERS_SPENT = (
+        "characters_spent",
+        429,
+        _TOO_MUCH,
+        "This key may have {most} characters of Markdown read a minute.",
+    )
+    TOO_MUCH_AT_ONCE = "too_much_at_once", 429, _TOO_MUCH, "{reason}"
+    REQUESTS_WAITING = (
+        "requests_waiting",
+        503,
+        "The server is busy",
+        "{waiting} requests are waiting for their response. Try again in a moment.",
+    )
+    ANSWERS_UNDER_WAY = (
+        "answers_under_way",
+        503,
+        "The server is busy",
+        "{most} answers are being made. Try again in a moment.",
+    )
+    NO_THREAD_FREE = (
+        "no_thread_free",
+        503,
+        "The server is busy",
+        "Nothing became free within {seconds} seconds. Try again in a moment.",
+    )
+    LIMITS_UNCOUNTED = (
+        "limits_uncounted",
+        503,
+        "The limits cannot be counted",
+        "The store of the limits does not answer.",
+    )
+    CLIENT_GONE = "client_gone", 499, "The client has gone"
+
+    # What is named
+    NO_SUCH_SESSION = "no_such_session", 404, "There is no such session"
+    NO_SUCH_DOCUMENT = "no_such_document", 404, "There is no such document"
+    NO_SUCH_PASSAGE = "no_such_passage", 404, "There is no such passage"
+    PASSAGE_CHANGED = (
+        "passage_changed",
+        404,
+        "There is no such passage",
+        "If there was, it has changed: search anew.",
+    )
+    NO_SUCH_JOB = "no_such_job", 404, "There is no such job"
+    NO_SUCH_QUERY = "no_such_query", 404, "There is no such verified query"
+    NO_SUCH_SEARCH = "no_such_search", 404, "There is no such search or passage"
+    NO_SUCH_PROFILE = "no_such_profile", 404, "There is no such profile", "There are {known}."
+    NO_SUCH_MODEL = "no_such_model", 404, "There is no such model"
+    NO_SUCH_CHAT_MODEL = "no_such_chat_model", 404, "There is no such model", "There are {known}."
+    NO_SUCH_EMBEDDING_MODEL = (
+        "no_such_embedding_model",
+        404,
+        "There is no such model",
+        "The embedding model is {known}.",
+    )
+    NO_SUCH_TABLE = "no_such_table", 404, "There is no table {names}", "There are {known}."
+    FILE_GONE = "file_gone", 404, "The file is gone"
+    FILE_TO_READ_GONE = (
+        "file_to_read_gone",
+        409,
+        "The file is gone",
+        "Index its directory again to forget it.",
+    )
+
+    # What is sent
+    REQUEST_NOT_UNDERSTOOD = (
+        "request_not_understood",
+        422,
+        "The request is not understood",
+        "{reason}",
+    )
+    NO_QUESTION = (
+        "no_question",
+        422,
+        "There is no question",
+        "End messages with a text of role user.",
+    )
+    DIMENSIONS_DIFFER = "dimensions_differ", 422, "The dimensions differ", "There are {known}."
+    UNSUPPORTED_FILTER = "unsupported_filter", 422, "This filter has no meaning", "{reason}"
+    STATEMENT_REFUSED = "statement_refused", 422, "The statement is refused", "{reason}"
+    STATEMENT_FAILED = "statement_failed", 422, "The statement failed", "{reason}"
+    QUERY_NOT_KEPT = "query_not_kept", 422, "The query cannot be kept", "{reason}"
+    QUERY_IN_THE_WAY = (
+        "query_in_the_way",
+        409,
+        "Another verified query is in the way",
+        "{reason}",
+    )
+    NO_TABLES = (
+        "no_tables",
+        409,
+        "No table can be queried",
+        "Whoever runs this server names some in tables.include of its configuration.",
+    )
+    SAME_FILE_NAMES = (
+        "same_file_names",
+        422,
+        "Files have the same name",
+        "There are {names}.",
+    )
+    FILES_NOT_READ = (
+        "files_not_read",
+        422,
+        "Files of this kind are not read",
+        "They are {names}.",
+    )
+    FILE_WITHOUT_NAME = (
+        "file_without_name",
+        422,
+        "The file has no name",
+        "Give each file a name.",
+    )
+    FILES_THERE = (
+        "files_there",
+        409,
+        "There are files of these names",
+        "Set replace to put new ones in the place of {names}.",
+    )
+    UPLOADS_FAILED = (
+        "uploads_failed",
+        429,
+        "Too many files could not be read",
+        "{most} files of this key failed within a day. Wait, and send files that can be read.",
+    )
+    NO_ROOM_FOR_FILES = (
+        "no_room_for_files",
+        413,
+        "There is no room for these files",
+        "This key keeps {files} and {size}. Remove some of its documents first.",
+    )
+    PATH_NOT_INDEXED = (
+        "path_not_indexed",
+        422,
+        "The path may not be indexed",
+        (
+            "It is not inside documents.path or a directory that was indexed before. `kb index "
+            "PATH` on the server's machine adds one."
+        ),
+    )
+    NOTHING_TO_INDEX = (
+        "nothing_to_index",
+        409,
+        "There is nothing to index",
+        "Name a path, or set documents.path.",
+    )
+
+    # What fails
+    TURN_UNDER_WAY = (
+        "turn_under_way",
+        409,
+        "The turn is being answered",
+        "Wait for its answer, or ask with another turn_id.",
+    )
+    DATABASE_UNAVAILABLE = (
+        "database_unavailable",
+        503,
+        "The database does not answer",
+        _LATER,
+    )
+    MODEL_UNAVAILABLE = (
+        "model_unavailable",
+        503,
+        "The model does not answer",
+        f"The language or embedding model failed or sent nothing. {_LATER}",
+    )
+    NO_USABLE_VECTOR = (
+        "no_usable_vector",
+        502,
+        "The embedding model gave no usable vector",
+        "It is the model's fault; the server's log says what was wrong, under this id.",
+    )
+    NOT_SET_UP = (
+        "not_set_up",
+        409,
+        "This server is not set up for that",
+        "Its configuration does not allow what was asked; its log says why, under this id.",
+    )
+    NOT_ANSWERED = (
+        "not_answered",
+        502,
+        "The question could not be answered",
+        "Ask again, or in other words.",
+    )
+    DATABASE_REFUSED = "database_refused", 500, "The database refused", _IN_THE_LOG
+    NOT_POSSIBLE = (
+        "not_possible",
+        409,
+        "This is not possible as things are",
+        "What was named has changed, or belongs to something else.",
+    )
+    UNFORESEEN = (
+        "unforeseen",
+        500,
+        "Something failed",
+        "The server's log says what, under this id.",
+    )
+
+    # What HTTP itself refuses
+    BODY_UNREADABLE = "body_unreadable", 400, "Bad Request", "{reason}"
+    NO_SUCH_ADDRESS = "no_such_address", 404, "Not Found", "{reason}"
+    METHOD_NOT_ALLOWED = "method_not_allowed", 405, "Method Not Allowed", "{reason}"
+    BODY_TOO_SLOW = "body_too_slow", 408, "Request Timeout"
+    BODY_TOO_LARGE = (
+        "body_too_large",
+        413,
+        "Request Entity Too Large",
+        "It takes at most {megabytes} MB.",
+    )
