@@ -27,6 +27,7 @@ from pydantic import Field
 
 from engines.model_errors import model_errors
 from engines.prompts import prompt
+from engines.shortening import cut
 from stores.chats.chat_messages import MariaDBChatStore
 from stores.chats.chat_sessions import SessionStore, Turn
 from stores.chunks.chunk_rows import node_to_row
@@ -156,14 +157,14 @@ class LongTermMemory(BaseMemoryBlock[str]):
         if self.llm is None:
             return "", []
         said = "\n\n".join(map(_text, turns))
-        asked = "\n".join(f"- {_cut(turn.question, _TEXT_CHARACTERS)}" for turn in turns)
+        asked = "\n".join(f"- {cut(turn.question, _TEXT_CHARACTERS)}" for turn in turns)
         known = await asyncio.to_thread(self._facts_known)
         with model_errors("summing up the conversation"):
             summed, listed = await asyncio.gather(
                 self.llm.apredict(_template("memory_summary"), summary=summary, turns=said),
                 self.llm.apredict(_template("memory_facts"), known=known, questions=asked),
             )
-        return _cut(summed.strip(), _SUMMARY_CHARACTERS) or summary, _facts(listed)
+        return cut(summed.strip(), _SUMMARY_CHARACTERS) or summary, _facts(listed)
 
     def _keep(
         self, summary: str, facts: Sequence[str], turns: Sequence[Turn], before: dict[str, Any]
@@ -252,7 +253,7 @@ def _told(summary: str, facts: Sequence[str], turns: Sequence[str]) -> str:
 
 
 def _text(turn: Turn) -> str:
-    question, answer = (_cut(text, _TEXT_CHARACTERS) for text in (turn.question, turn.answer))
+    question, answer = (cut(text, _TEXT_CHARACTERS) for text in (turn.question, turn.answer))
     return f"User: {question}\nAssistant: {answer}"
 
 
@@ -273,11 +274,7 @@ def _portions(turns: Sequence[Turn]) -> list[list[Turn]]:
 def _facts(listed: str) -> list[str]:
     lines = (line.strip() for line in listed.splitlines())
     facts = (line[2:].strip() for line in lines if line.startswith(("- ", "* ")))
-    return [_cut(fact, _FACT_CHARACTERS) for fact in facts if fact][:_FACTS_A_TIME]
-
-
-def _cut(text: str, characters: int) -> str:
-    return text if len(text) <= characters else f"{text[:characters]} …"
+    return [cut(fact, _FACT_CHARACTERS) for fact in facts if fact][:_FACTS_A_TIME]
 
 
 def _content(node: BaseNode) -> str:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.core.schema import MetadataMode, NodeWithScore
+from llama_index.core.schema import NodeWithScore
 
 from engines.documents.figures import asks_for_figure, figures
 from engines.documents.names_in_questions import names
 from engines.documents.sentences import Sentence, quotable
+from engines.passage_text import text_below_headings
 from engines.search.query_analysis import query_language
 from stores.text.words import words
 
@@ -136,9 +137,7 @@ class _Question:
         return self._share(self._stems_of(passage))
 
     def _stems_of(self, passage: NodeWithScore) -> set[str]:
-        above = (passage.metadata.get(key) or "" for key in ("title", "headings"))
-        whole = " ".join([*map(str, above), passage.get_content(MetadataMode.NONE)])
-        return self._stems(whole)
+        return self._stems(text_below_headings(passage))
 
     def _score(self, sentence: Sentence, found: set[str]) -> float:
         return (

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from llama_index.core.schema import MetadataMode, NodeWithScore
+from llama_index.core.schema import NodeWithScore
 
 from engines.answer import RouteName
 from engines.answer_language import question_language
+from engines.passage_text import text_below_headings
 from engines.routing.asked_words import QUESTION_WORDS, has_cue, names_table, read_words
 from engines.routing.reasons import why
 from engines.routing.route import Route
@@ -128,11 +129,6 @@ def _held(asked: Sequence[str], passages: Sequence[NodeWithScore], language: str
     stems = {word: set(words(word, language)) for word in asked}
     best: list[str] = []
     for passage in passages[:_PASSAGES]:
-        inside = set(words(_text(passage), language))
+        inside = set(words(text_below_headings(passage), language))
         best = max(best, [word for word in asked if stems[word] & inside], key=len)
     return best
-
-
-def _text(passage: NodeWithScore) -> str:
-    above = (str(passage.metadata.get(key) or "") for key in ("title", "headings"))
-    return " ".join([*above, passage.get_content(MetadataMode.NONE)])

@@ -10,9 +10,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore
+from llama_index.core.schema import BaseNode, NodeWithScore
 from llama_index.core.vector_stores.types import VectorStoreQueryResult
 
+from engines.passage_text import text_below_headings
 from engines.search.profiles import Boost, Popularity, Profile, Recency
 
 _NEARLY_ALL = 0.9  # of the pairs of adjacent words that two texts have
@@ -157,8 +158,7 @@ class _Wording:
     """The words of a passage below its title and headings, which say what it is about."""
 
     def __init__(self, passage: NodeWithScore) -> None:
-        above = (passage.metadata.get(key) or "" for key in ("title", "headings"))
-        self.text = " ".join([*map(str, above), passage.get_content(MetadataMode.NONE)])
+        self.text = text_below_headings(passage)
         self.words = _WORD.findall(self.text.casefold())
         self.vocabulary = set(self.words)
 
