@@ -212,7 +212,7 @@ def test_the_tutorial_leads_from_nothing_to_an_answer(home: Path) -> None:
 
 
 @pytest.fixture
-def administration(server: PrivateServer) -> Iterator[Callable[[str], None]]:
+def as_administrator(server: PrivateServer) -> Iterator[Callable[[str], None]]:
     """Statements of an administrator, whose databases and accounts go after the test."""
     admin = make_engine(server.url("mysql"))
     run_script(admin, "CREATE DATABASE shop;\nCREATE TABLE shop.orders (id INT);\n")
@@ -226,11 +226,11 @@ def administration(server: PrivateServer) -> Iterator[Callable[[str], None]]:
 @pytest.mark.parametrize(
     "block", [block for block in written_blocks("sql") if not block.title], ids=str
 )
-def test_sql_runs(block: Block, engine: sa.Engine, administration: Callable[[str], None]) -> None:
+def test_sql_runs(block: Block, engine: sa.Engine, as_administrator: Callable[[str], None]) -> None:
     text = re.sub(r" *--.*", "", block.text)
     text = re.sub(r"SET GLOBAL (\w+) = \d+", r"SELECT @@GLOBAL.\1", text)  # takes an administrator
     if "DELETE FROM kb_" in text:
         migrate(engine)
         run_script(engine, text)
     else:
-        administration(text)
+        as_administrator(text)
