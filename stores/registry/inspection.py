@@ -43,7 +43,7 @@ def inspect_collection(engine: sa.Engine, name: str = "default") -> CollectionFa
 
 def list_indexed_files(engine: sa.Engine) -> list[Path]:
     """The files that documents were made of, where they were when that was done."""
-    statement = sa.text(_SQL["list_indexed_files"])
+    statement = sa.text(_SQL["indexed_files"])
     rows = read_snapshot(engine, lambda connection: connection.execute(statement).all())
     return [Path(row.directory, row.path) for row in rows]
 
