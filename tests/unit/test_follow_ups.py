@@ -193,7 +193,7 @@ FIRE = "Leave by the stairs."
         ({FERN: 0.7, FIRE: 0.3}, {FIRE: 0.9}, False),
         ({FERN: 0.7, VISITS: 0.6}, {VISITS: 0.6, FERN: 0.58}, False),  # a draw
         ({VISITS: 0.5, FERN: 0.4}, {VISITS: 0.9, FERN: 0.1}, False),  # the same
-        ({TITLE: 0.3}, {TITLE: 0.9}, True),  # of which nothing answers it as asked
+        ({TITLE: 0.3}, {TITLE: 0.9}, False),
         ({}, {VISITS: 0.6}, True),
         ({FERN: 0.6}, {}, False),
         ({}, {}, False),
@@ -204,6 +204,13 @@ def test_the_joined_search_is_better_where_its_best_answers_the_question_as_aske
 ):
     search = JoinedSearch(Found(asked=asked, joined=joined), HashEmbedding())
     assert search.is_better(JOINED, ASKED) == is_better
+
+
+def test_a_question_of_one_word_is_joined_where_nothing_answers_it_as_asked():
+    found = JoinedSearch(Found(asked={TITLE: 0.3}, joined={TITLE: 0.9}), HashEmbedding())
+    assert found.is_better(JOINED, "Who makes them?")
+    found = JoinedSearch(Found(asked={FERN: 0.3}, joined={FERN: 0.9}), HashEmbedding())
+    assert not found.is_better(JOINED, "How many beds?")
 
 
 @pytest.mark.parametrize("asked", ["Why?", "And how?", "Pourquoi ?", "Et comment ?"])
