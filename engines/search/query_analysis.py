@@ -3,13 +3,13 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.search.identifiers import identifiers
 from engines.search.query_filters import without_filters
+from stores.text.text_language import guess_language
 from stores.text.words import ELISION, folded
 
 Kind = Literal["question", "keywords", "identifier"]
@@ -17,8 +17,6 @@ Kind = Literal["question", "keywords", "identifier"]
 _PHRASE = re.compile(r"(?<!\w)\"(?=\S)([^\"]+)(?<=\S)\"(?!\w)|“([^“”]+)”|«([^«»]+)»")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SAMPLE = 2_000  # characters
-_ENOUGH_LETTERS = 20
-_SURE = 0.8
 
 # Words that one of the two languages has and the other has not, for texts too short to classify.
 _HINTS: Final[Mapping[str, frozenset[str]]] = {
@@ -60,11 +58,6 @@ _QUESTION_WORDS = frozenset(
 )
 _FRENCH_LETTERS = re.compile("[éèêëàâçùûîïœ]", re.IGNORECASE)
 _OTHER_LETTERS = re.compile("[áíóúñãõäöüßåøæăşșţțłęąőűěščřžýğ¿¡]", re.IGNORECASE)
-_LANGUAGES = (
-    *("en", "fr", "de", "es", "it", "pt", "nl", "da", "no", "sv", "fi", "pl", "cs", "sk", "hu"),
-    *("ro", "bg", "hr", "el", "ru", "uk", "tr", "ar", "he", "fa", "hi", "vi", "id", "zh", "ja"),
-    "ko",
-)
 
 
 @dataclass(frozen=True)
@@ -100,7 +93,7 @@ def analyse(question: str, filter_keys: Collection[str]) -> AnalysedQuery:
 def query_language(text: str, names: Collection[str] = ()) -> str:
     """The ISO 639-1 code, "" for doubt: a few keywords may be of any language."""
     plain = " ".join(word for word in text[:_SAMPLE].split() if word.strip("?!.,") not in names)
-    return _guess(plain) or _hinted(plain)
+    return guess_language(" ".join(_LETTERS.findall(plain))) or _hinted(plain)
 
 
 def _hinted(text: str) -> str:
@@ -112,14 +105,6 @@ def _hinted(text: str) -> str:
     if votes["en"] == votes["fr"]:
         return ""
     return max(votes, key=votes.__getitem__)
-
-
-def _guess(text: str) -> str:
-    letters = " ".join(_LETTERS.findall(text))
-    if len(letters) < _ENOUGH_LETTERS:
-        return ""
-    language, probability = _identifier().classify(letters)
-    return str(language) if probability >= _SURE else ""
 
 
 def _phrases(text: str) -> list[str]:
@@ -147,15 +132,3 @@ def _kind(text: str, names: Collection[str]) -> Kind:
 def _asks(words: list[str]) -> bool:
     first = folded(re.split(r"['\u2019-]", words[0])[0]) if words else ""
     return len(words) > 1 and first in _QUESTION_WORDS
-
-
-@cache
-def _identifier() -> Any:
-    from py3langid.langid import (  # noqa: PLC0415 - numpy and the model cost most of a start
-        MODEL_FILE,
-        LanguageIdentifier,
-    )
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(_LANGUAGES)
-    return identifier

@@ -16,10 +16,14 @@ SAMPLE = 5_000
 
 def detect_language(text: str) -> str:
     """Return the ISO 639-1 code, or "" for too little text or too much doubt."""
-    sample = re.sub(r"[\d\W_]+", " ", text[:SAMPLE])
-    if len(sample) < ENOUGH_LETTERS:
+    return guess_language(re.sub(r"[\d\W_]+", " ", text[:SAMPLE]))
+
+
+def guess_language(letters: str) -> str:
+    """Return the code for words without figures and marks, or "" as `detect_language` does."""
+    if len(letters) < ENOUGH_LETTERS:
         return ""
-    language, probability = _identifier().classify(sample)
+    language, probability = _identifier().classify(letters)
     return str(language) if probability >= SURE else ""
 
 
