@@ -17,13 +17,14 @@ _ENDS: Final = (
     "biz|com|edu|gov|net|org|pro|web|xxx|aero|asia|coop|info|museum|name|shop|рф|xn--[a-z0-9-]{1,59}"
 )
 _OF_HOST: Final = r"[^\s!-,/:-@\[-^{-~]"
+_LETTER: Final = r"[^\s!-/:-@\[-^`{-~]"  # of a host
 _ADDRESS: Final = re.compile(
     rf"(?P<url>(?<![\w+.-])[\w+.-]+://{_PART}*"
     rf"|(?<![\w/])//(?=[^\s<>]*[.@]\S){_PART}*"
     rf"|(?<![a-z0-9])www\.{_PART}+"
     rf"|(?<![a-z0-9])(?:mailto|xmpp):{_PART}+)"
     rf"|(?:[\w.+&=$;:,-]{{1,64}}@{_OF_HOST}{{0,253}}?\.\w{_OF_HOST}*"
-    rf"|(?<![\w.:/@-])(?![.-]){_OF_HOST}{{1,253}}?\.(?:{_ENDS})(?![\w-]|\.\w))"
+    rf"|(?<![\w.:/@-])(?![.-]){_OF_HOST}{{1,253}}?\.(?:{_ENDS})(?!-|\.?{_LETTER}))"
     rf"(?P<path>(?:[/?#]|:[\d/]){_PART}*)?",
     re.IGNORECASE,
 )

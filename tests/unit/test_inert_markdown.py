@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -93,6 +93,7 @@ def test_what_only_looks_like_code_does_nothing(hostile: str) -> None:
 
 @settings(max_examples=2000, deadline=None)
 @given(TEXTS, st.integers(1, 9))
+@example("evil\\.com\x00.evil\\.com", 1)  # two hosts to who ends a host at any odd character
 def test_nothing_acts_however_a_text_comes_and_is_cut(text: str, step: int) -> None:
     cited = CitedText(1, {KNOWN})
     pieces = [text[start : start + step] for start in range(0, len(text), step)]

@@ -11,7 +11,7 @@ from engines.search.query_analysis import AnalysedQuery, analyse
 from engines.small_talk import small_talk, without_greeting
 
 LENGTH = 20_000
-SECONDS = 0.5
+SECONDS = 2  # what grows with the square takes minutes
 REPEATED = [
     *("resume ", "recap ", "summary of ", "did i a ", "je ai ", "what is my ", "have you "),
     *(" ", "\t \n", "?", " ?", "?!. \n", ". ", "\u2026", "\u00e9", "\ufdfa", "a", "A ", "a.", "a-"),

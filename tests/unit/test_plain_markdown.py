@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from test_inert_markdown import READERS, TEXTS, acting, tokens
 
+from engines.answer import Citation
 from kb.api.openai_messages import sources
 from kb.mcp.tool_results import Passage, Passages, Rows
 from kb.plain_markdown import code, escaped, fenced
@@ -15,7 +16,7 @@ HOSTILE = (
 
 
 def test_names_are_shown_as_they_are_and_act_on_nothing():
-    citation = {"number": 1, "title": HOSTILE, "document": HOSTILE, "page": 2}
+    citation = Citation(1, HOSTILE, HOSTILE, page=2)
     notes = sources([citation])
     assert acting(notes) == []
     words = [token.content for token in tokens(READERS[0], notes) if token.type != "inline"]
@@ -26,7 +27,7 @@ def test_names_are_shown_as_they_are_and_act_on_nothing():
 @settings(max_examples=500, deadline=None)
 @given(TEXTS)
 def test_no_name_acts_whatever_it_is(text):
-    citation = {"number": 1, "title": text, "document": text, "lines": "1-2"}
+    citation = Citation(1, text, text, lines="1-2")
     assert acting(f"They go back [1].{sources([citation])}") == []
     assert acting(f"- {escaped(text)}\n- {code(text)}\n\n{fenced(text)}\n{escaped(text)}") == []
 

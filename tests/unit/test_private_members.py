@@ -31,7 +31,6 @@ USES = {
     ("engines/tables/guarded_database.py", "_result"),
     ("engines/tables/tables_engine.py", "_get_table_context"),
     ("engines/tables/tables_engine.py", "_llm"),
-    ("engines/tables/tables_engine.py", "_streaming"),
     ("engines/tables/tables_engine.py", "_synthesize_response"),
     ("kb/assembly/models.py", "_aclient"),
     ("kb/assembly/models.py", "_client"),
@@ -40,7 +39,7 @@ USES = {
     ("stores/connection.py", "_configuration"),
 }
 # Public, and documented, although their names begin with an underscore.
-DOCUMENTED = {"_asdict", "_make", "_replace", "_fields", "_exit", "_typeshed"}
+DOCUMENTED = {"_value_", "_asdict", "_make", "_replace", "_fields", "_exit", "_typeshed"}
 
 
 def private_uses() -> Iterator[tuple[str, str]]:

@@ -144,7 +144,7 @@ def test_other_yaml_is_a_document(content):
 def test_looking_into_a_hostile_file_costs_nothing(content):
     started = time.process_time()
     why_secret("a.yaml", content.encode()[: 2**18])
-    assert time.process_time() - started < 0.1
+    assert time.process_time() - started < 1  # what grows with the square takes minutes
 
 
 @pytest.fixture
