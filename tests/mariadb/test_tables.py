@@ -72,7 +72,7 @@ def test_a_powerful_account_serves_where_the_configuration_says_so(private, shop
 
 
 def test_an_account_elsewhere_that_only_reads_serves(private, shop):
-    reader = tables.tables_engine(private)
+    reader = tables.connect_to_tables(private)
     config = changed(private, url=reader.url, database=None)
     opened = tables.open_tables(config)
     assert opened.run("SELECT id FROM orders").rows == [(7,)]
