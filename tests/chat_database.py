@@ -5,10 +5,8 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from chats import memory_table
+from chats import forget_shared, memory_table, shared
 
-from engines.chat import memory_updates as remembering
-from engines.chat.memory_updates import wait_until_remembered
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 from stores.registry.schema import create_database, migrate
@@ -30,8 +28,8 @@ def _migrated(server: PrivateServer) -> Iterator[sa.Engine]:
 @pytest.fixture
 def chat_engine(_migrated: sa.Engine) -> Iterator[sa.Engine]:
     yield _migrated
-    wait_until_remembered(_migrated, 30)
-    remembering._sessions.clear()  # the next test's session has the same name
+    shared(_migrated)[0].wait(30)
+    forget_shared(_migrated)  # the next test's session has the same name
     with _migrated.begin() as connection:
         connection.exec_driver_sql("DELETE FROM kb_session")
         connection.exec_driver_sql("DELETE FROM kb_memory")

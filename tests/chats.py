@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from fake_models import HashEmbedding
@@ -11,6 +12,8 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from engines.chat.chat_session import ChatSession
 from engines.chat.memory import FILTER_KEYS, forget, session_memory
+from engines.chat.memory_updates import MemoryUpdates
+from engines.chat.turn import LateEnds
 from engines.documents.document_engine import DocumentQueryEngine
 from engines.follow_ups.rewriting import Rewritten
 from engines.question import Question
@@ -18,6 +21,7 @@ from stores.chats.chat_sessions import SessionStore
 from stores.chunks.vector_store import MariaDBVectorStore
 
 EMBEDDING = HashEmbedding()
+_SHARED: WeakKeyDictionary[sa.Engine, tuple[MemoryUpdates, LateEnds]] = WeakKeyDictionary()
 
 
 class Shop(BaseRetriever):
@@ -43,6 +47,15 @@ def memory_table(engine: sa.Engine) -> MariaDBVectorStore:
     return MariaDBVectorStore(
         engine, "kb_memory", embed_dim=64, filter_keys=FILTER_KEYS, words="none"
     )
+
+
+def shared(engine: sa.Engine) -> tuple[MemoryUpdates, LateEnds]:
+    """What the sessions of a database share, as those of a knowledge base do."""
+    return _SHARED.setdefault(engine, (MemoryUpdates(), LateEnds()))
+
+
+def forget_shared(engine: sa.Engine) -> None:
+    _SHARED.pop(engine, None)
 
 
 def session_store(engine: sa.Engine) -> SessionStore:
@@ -89,6 +102,8 @@ def chat_session(
         session_id,
         answering=answering,
         memory=memory,
+        memory_updates=shared(engine)[0],
+        late_ends=shared(engine)[1],
         llm=llm,
         user=user,
         **({"rewrite": as_asked, "arewrite": aas_asked} | rewriting),

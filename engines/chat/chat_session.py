@@ -15,7 +15,7 @@ from llama_index.core.schema import NodeWithScore
 
 from engines.chat.awaited import awaited, in_thread, settled
 from engines.chat.conversation import ConversationQueryEngine, is_about_conversation, recalled
-from engines.chat.memory_updates import remember, wait_until_remembered
+from engines.chat.memory_updates import MemoryUpdates
 from engines.chat.streamed_answer import (
     StreamedAnswer,
     abegun,
@@ -25,7 +25,7 @@ from engines.chat.streamed_answer import (
     tokenize_sql,
     whole,
 )
-from engines.chat.turn import OpenTurn, cited_passages, store_left_over, unforeseen
+from engines.chat.turn import LateEnds, OpenTurn, cited_passages, unforeseen
 from engines.follow_ups.rewriting import Rewritten
 from stores.chats.chat_messages import check_user
 from stores.chats.chat_sessions import SessionStore, Turn
@@ -40,7 +40,8 @@ class ChatSession(BaseChatEngine):
     """The chat engine of one stored session; several may be open on it, in any process.
 
     `answering` makes the engine that answers, streaming or not; `rewrite` and `arewrite` make a
-    follow-up a question of its own. A turn is stored before it is answered and when its answer
+    follow-up a question of its own. All sessions of a knowledge base share `memory_updates` and
+    `late_ends`. A turn is stored before it is answered and when its answer
     ends: complete, partial when the answer was cut or its reader left, or failed.
     """
 
@@ -51,6 +52,8 @@ class ChatSession(BaseChatEngine):
         *,
         answering: Callable[[bool], BaseQueryEngine],
         memory: Memory,
+        memory_updates: MemoryUpdates,
+        late_ends: LateEnds,
         llm: LLM | None,
         rewrite: Callable[..., Rewritten],
         arewrite: Callable[..., Awaitable[Rewritten]],
@@ -59,6 +62,8 @@ class ChatSession(BaseChatEngine):
         check_user(user)
         self.session_id = session_id
         self._memory = memory
+        self._memory_updates = memory_updates
+        self._late_ends = late_ends
         self._store = store
         self._answering = answering
         self._llm = llm
@@ -161,14 +166,14 @@ class ChatSession(BaseChatEngine):
             )
         if not message.strip():
             raise EngineError("The question is empty. Ask something.")
-        store_left_over(self._store)
-        wait_until_remembered(self._store.engine, _PATIENCE, self.session_id)
+        self._late_ends.store()
+        self._memory_updates.wait(_PATIENCE, self.session_id)
         turn_id = secrets.token_hex(8) if turn_id is None else turn_id
         owner = make_owner()
         stored, _ = self._store.begin(
             self.session_id, turn_id, message, user=self._user, owner=owner
         )
-        return OpenTurn(self._store, self.session_id, stored, owner)
+        return OpenTurn(self._store, self.session_id, stored, owner, self._late_ends)
 
     async def _abegin(
         self, message: str, chat_history: list[ChatMessage] | None, turn_id: str | None
@@ -268,7 +273,7 @@ class ChatSession(BaseChatEngine):
         self._remember(turn)
 
     def _remember(self, turn: OpenTurn) -> None:
-        remember(self._store.engine, self._memory, turn.stored)
+        self._memory_updates.take_in(self._memory, turn.stored)
 
 
 def _answer(turn: OpenTurn, response: Any) -> AgentChatResponse:

@@ -7,9 +7,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
-from weakref import WeakKeyDictionary
 
-import sqlalchemy as sa
 from llama_index.core.memory import Memory
 
 from engines.chat.memory import LongTermMemory
@@ -73,24 +71,26 @@ class _Session:
                 await memory._manage_queue()  # noqa: SLF001 - the store wrote the messages, with the turn
 
 
-_sessions: WeakKeyDictionary[sa.Engine, dict[str, _Session]] = WeakKeyDictionary()
-_finding = threading.Lock()
+class MemoryUpdates:
+    """The turns of one knowledge base that are on their way into the memory of their sessions."""
 
+    def __init__(self) -> None:
+        self._sessions: dict[str, _Session] = {}
+        self._finding = threading.Lock()
 
-def remember(engine: sa.Engine, memory: Memory, turn: Turn) -> None:
-    """Take a turn into memory, in the background."""
-    with _finding:
-        known = _sessions.setdefault(engine, {})
-        for name in [name for name, each in known.items() if each.is_idle]:
-            del known[name]
-        session = known.setdefault(memory.session_id, _Session())
-        session.put(memory, turn)
+    def take_in(self, memory: Memory, turn: Turn) -> None:
+        """Take a turn into memory, in the background."""
+        with self._finding:
+            idle = [name for name, session in self._sessions.items() if session.is_idle]
+            for name in idle:
+                del self._sessions[name]
+            self._sessions.setdefault(memory.session_id, _Session()).put(memory, turn)
 
-
-def wait_until_remembered(engine: sa.Engine, seconds: float, session_id: str | None = None) -> None:
-    """Until all turns of a session, or of all, are taken in; not longer than so many seconds."""
-    with _finding:
-        known = dict(_sessions.get(engine, {}))
-    until = time.monotonic() + seconds
-    for each in known.values() if session_id is None else filter(None, [known.get(session_id)]):
-        each.join(max(0.0, until - time.monotonic()))
+    def wait(self, seconds: float, session_id: str | None = None) -> None:
+        """Until all turns of a session, or of all, are taken in; not longer than that."""
+        until = time.monotonic() + seconds
+        with self._finding:
+            known = dict(self._sessions)
+        for name, session in known.items():
+            if session_id in (None, name):
+                session.join(max(0.0, until - time.monotonic()))

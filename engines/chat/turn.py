@@ -9,9 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
-import sqlalchemy as sa
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from engines.answer import Answer, AnsweredTurn, Citation, Timings, answer_of
@@ -33,27 +31,27 @@ _STOPPED = "The answer was stopped before its end."
 _log = logging.getLogger(__name__)
 
 
-# How turns ended of which the store could not be told, in any session of this process.
-_unstored: WeakKeyDictionary[sa.Engine, deque[Callable[[], Turn]]] = WeakKeyDictionary()
-_telling = threading.Lock()
+class LateEnds:
+    """How turns of one knowledge base ended of which its store could not be told yet."""
 
+    def __init__(self) -> None:
+        self._ends: deque[Callable[[], Turn]] = deque()
+        self._storing = threading.Lock()
 
-def store_left_over(store: SessionStore) -> None:
-    """Tell it now. Raises StoreUnavailable when it still does not answer."""
-    ends = _unstored.get(store.engine)
-    while ends:
-        with _telling, suppress(IndexError):  # another thread told the last one
-            _tell(ends[0])
-            ends.popleft()
+    def add(self, end: Callable[[], Turn]) -> None:
+        self._ends.append(end)
 
-
-def _tell(end: Callable[[], Turn]) -> None:
-    try:
-        end()
-    except StoreUnavailable:
-        raise
-    except StoreError as error:
-        _log.warning("The end of a turn is lost: %s", error)
+    def store(self) -> None:
+        """Store them now. Raises StoreUnavailable when the store still does not answer."""
+        while self._ends:
+            with self._storing, suppress(IndexError):  # another thread stored the last one
+                try:
+                    self._ends[0]()
+                except StoreUnavailable:
+                    raise
+                except StoreError as error:
+                    _log.warning("The end of a turn is lost: %s", error)
+                self._ends.popleft()
 
 
 class OpenTurn:
@@ -63,7 +61,14 @@ class OpenTurn:
     them: they are filled again when the turn ends.
     """
 
-    def __init__(self, store: SessionStore, session_id: str, stored: Turn, owner: str) -> None:
+    def __init__(
+        self,
+        store: SessionStore,
+        session_id: str,
+        stored: Turn,
+        owner: str,
+        late_ends: LateEnds,
+    ) -> None:
         self.stored = stored
         self.question = Question(stored.question)
         self.calls = ModelCalls()
@@ -71,6 +76,7 @@ class OpenTurn:
         self._store = store
         self._session_id = session_id
         self._owner = owner
+        self._late_ends = late_ends
         self._rewritten_by = ""
         self._response: Any = None
         self._since = time.perf_counter()
@@ -166,7 +172,7 @@ class OpenTurn:
         try:
             self.stored = end()
         except StoreUnavailable:
-            _unstored.setdefault(self._store.engine, deque()).append(end)
+            self._late_ends.add(end)
             raise
         self._publish()
 

@@ -50,6 +50,8 @@ def make_chat_session(
             user=user,
             user_memory=components.config.chat.user_memory,
         ),
+        memory_updates=components.memory_updates,
+        late_ends=components.late_ends,
         llm=llm,
         rewrite=lambda *asked, **more: make_rewriter(components, options).rewrite(*asked, **more),
         arewrite=arewrite,

@@ -10,7 +10,8 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.llm import LLM
 
 from engines.chat.memory import FILTER_KEYS, forget
-from engines.chat.memory_updates import wait_until_remembered
+from engines.chat.memory_updates import MemoryUpdates
+from engines.chat.turn import LateEnds
 from engines.routing.rules import RoutingTables
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
@@ -71,10 +72,11 @@ class Components:
         self.llm = llm
         self.registry = DocumentRegistry(engine, vector_store.table)
         self.search_log = SearchLogWriter(SearchLog(engine))
+        self.memory_updates, self.late_ends = MemoryUpdates(), LateEnds()
         self._on_close = ExitStack()  # the last opened is closed first
         self._on_close.callback(engine.dispose)
         self._on_close.callback(self.search_log.flush)
-        self._on_close.callback(wait_until_remembered, engine, _PATIENCE)
+        self._on_close.callback(self.memory_updates.wait, _PATIENCE)
 
     def copy_with(
         self,

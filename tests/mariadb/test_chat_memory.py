@@ -8,12 +8,11 @@ from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
-from chats import Shop, aas_asked, as_asked, chat_session, memory_table, session_store
+from chats import Shop, aas_asked, as_asked, chat_session, memory_table, session_store, shared
 from fake_models import ScriptedLLM
 from llama_index.core.storage.chat_store.base_db import MessageStatus
 
 from engines.chat.chat_session import ChatSession
-from engines.chat.memory_updates import wait_until_remembered
 from engines.follow_ups.rewriting import Rewriter
 from engines.question import as_question
 from stores.errors import ModelUnavailable, StoreError
@@ -78,7 +77,7 @@ def remembering(engine, llm, session_id="s", **options) -> tuple[ChatSession, li
 
 
 def remembered(session: ChatSession) -> None:
-    wait_until_remembered(session.memory.memory_blocks[0].sessions.engine, 30)
+    shared(session.memory.memory_blocks[0].sessions.engine)[0].wait(30)
 
 
 def talk(session: ChatSession, *questions: str) -> None:
