@@ -53,7 +53,7 @@ class AnswerBuilder:
         self.question = question
         self.facts = Answer(
             route=route,
-            route_reason=question.route_reason or reason,
+            route_reason=question.route.reason if question.route else reason,
             timings=question.timings,
             model=model,
         )

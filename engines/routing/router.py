@@ -111,10 +111,4 @@ def _without_greeting(question: Question) -> Question:
 def _routed(question: Question, choice: Choice, since: float) -> Question:
     """The question with its route, what it was chosen by, why, and how fast."""
     timings = question.timings.add("route", milliseconds_since(since))
-    return replace(
-        question,
-        route=choice.route,
-        search=choice.search,
-        route_reason=choice.route.reason,
-        timings=timings,
-    )
+    return replace(question, route=choice.route, search=choice.search, timings=timings)
