@@ -35,6 +35,7 @@ def hermetic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_archive: Path) 
     for name in os.environ:
         if name.startswith(OUTSIDE) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("KB_LANGUAGE", "en")
     monkeypatch.setenv("KB_HOME", str(tmp_path / "kb-home"))
     monkeypatch.setenv("KB_CACHE", str(CACHE))
     if MARIADBD:

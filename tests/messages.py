@@ -4,17 +4,22 @@ A text that is new stands there without a translation until somebody writes one;
 dropped. `tests/unit/test_translations.py` says which are missing.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import typer
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from kb.api.problem_codes import Code
+from kb.cli import app
+from kb.cli.language import help_texts
 from stores.text.translations import LANGUAGES, SOURCE_LANGUAGE
 
+os.environ["KB_LANGUAGE"] = SOURCE_LANGUAGE  # what is extracted is the code's own
 ROOT: Final = Path(__file__).parents[1]
 CATALOGUES: Final = ROOT / "stores" / "text" / "locale"
 _PACKAGES: Final = ("stores", "engines", "kb")
@@ -45,6 +50,8 @@ def extract_texts() -> Catalog:
 
 
 def _marked_texts() -> Iterator[tuple[str, str | tuple[str, ...], str | None]]:
+    for text in help_texts(typer.main.get_command(app)):
+        yield "kb/cli", text, "help"
     for code in Code:
         for text in (code.title, code.detail):
             if text and text != "{reason}":

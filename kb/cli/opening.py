@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from kb.cli.language import gettext
 from kb.cli.terminal import say, waiting
 from stores.errors import ConfigError
 
@@ -22,12 +23,14 @@ def opened(config: Path | None, *, profile: str | None = None) -> Iterator["Know
 
     So is the `profile` that the command was given.
     """
-    with waiting("Opening the knowledge base"):
+    with waiting(gettext("Opening the knowledge base")):
         from kb.config import load_config
 
         loaded = load_config(config)
         if loaded.file is None:
-            say("There is no config.yaml here, so the defaults hold. `kb init` writes one.")
+            say(
+                gettext("There is no config.yaml here, so the defaults hold. `kb init` writes one.")
+            )
         if profile:
             _check_profile(loaded, profile)
         with _uncollected():

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from kb.cli.language import gettext, translate_help
 from stores.errors import KBError
 
 
@@ -21,12 +22,16 @@ class ExitCode(IntEnum):
 class Program(TyperGroup):
     """The commands; an error is a message on standard error, its traceback is for --debug."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        translate_help(self)
+
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer's own context
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()  # a reader that went away shows here, not after the end
         except KeyboardInterrupt:
-            raise _end("Interrupted.", ExitCode.INTERRUPTED) from None
+            raise _end(gettext("Interrupted."), ExitCode.INTERRUPTED) from None
         except typer.BadParameter as error:
             error.message = in_words(error.message)
             raise
@@ -51,11 +56,10 @@ def _is_an_ending(error: Exception) -> bool:
 
 def _message(error: Exception) -> str:
     if isinstance(error, KBError):
-        return f"Error: {error}"
-    return (
-        f"Error: kb has a defect: {type(error).__name__}: {error}\n"
-        "KB_DEBUG=1 shows where; please report it with that."
-    )
+        return gettext("Error: {reason}").format(reason=error)
+    return gettext(
+        "Error: kb has a defect: {reason}\nKB_DEBUG=1 shows where; please report it with that."
+    ).format(reason=f"{type(error).__name__}: {error}")
 
 
 def _end(message: str, code: ExitCode) -> typer.Exit:
