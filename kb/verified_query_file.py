@@ -35,7 +35,7 @@ from stores.verified_queries import (
     Value,
     VerifiedQueries,
     VerifiedQuery,
-    already_answered,
+    refuse_question,
 )
 
 _LOG = logging.getLogger(__name__)
@@ -196,7 +196,7 @@ def save(
     replaced, and when another one answers the same.
     """
     if rival := matcher.rival(query):
-        raise already_answered(rival)
+        raise refuse_question(rival)
     result = try_out(query, run)
     return queries.save(query, by, replace=replace), result
 

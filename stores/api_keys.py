@@ -69,9 +69,9 @@ class ApiKeys:
         tokens_per_day: int | None = None,
         expires: datetime | None = None,
     ) -> str:
-        """The key, which nobody can show again. Raises StoreError for a name that was given.
+        """Create a key and return it, which nobody can show again; `expires` has a time zone.
 
-        `expires` has a time zone.
+        Raises StoreError for a name that was given.
         """
         is_plain = name == " ".join(name.split()) and find_hidden(name) is None
         if not name or not is_plain or len(name) > _NAME_CHARACTERS:
@@ -83,7 +83,7 @@ class ApiKeys:
         values = {
             "id": key_id,
             "name": name,
-            "digest": _digest(secret),
+            "digest": _hash_secret(secret),
             "scope": scope,
             "collections": None if collections is None else json.dumps(list(collections)),
             "only_from": only,
@@ -105,15 +105,15 @@ class ApiKeys:
 
     def all(self) -> list[ApiKey]:
         rows = read_snapshot(self.engine, lambda c: c.execute(_SQL["all"]).all())
-        return [_key(row) for row in rows]
+        return [_row_to_key(row) for row in rows]
 
     def has_any(self) -> bool:
-        """Whether there has ever been one."""
+        """Whether there has ever been a key."""
         [row] = self._read("any", {})
         return bool(row.known)
 
     def find_presented(self, text: str) -> ApiKey | None:
-        """The key that somebody presents; None for one that is unknown, wrong or revoked.
+        """Find the key that somebody presents; None for one that is unknown, wrong or revoked.
 
         Who presents one that is expired has its secret, and so may be told.
         """
@@ -122,40 +122,40 @@ class ApiKeys:
             return None
         row = next(iter(self._read("presented", {"id": written["id"]})), None)
         known = bytes(row.digest) if row else bytes(32)
-        matches = hmac.compare_digest(known, _digest(written["secret"]))
-        return _key(row) if row and matches and row.revoked_at is None else None
+        matches = hmac.compare_digest(known, _hash_secret(written["secret"]))
+        return _row_to_key(row) if row and matches and row.revoked_at is None else None
 
     def list_digests(self) -> frozenset[bytes]:
-        """Of all keys that are in use, see `digest`."""
+        """List the digests of all keys that are in use, see `make_digest`."""
         return frozenset(bytes(row.digest) for row in self._read("digests", {}))
 
     @staticmethod
     def make_digest(text: str) -> bytes | None:
-        """What is kept of a key; None of what is none."""
+        """Make the digest by which a key is kept; None of what is no key."""
         written = _KEY.fullmatch(text)
-        return _digest(written["secret"]) if written else None
+        return _hash_secret(written["secret"]) if written else None
 
     def _read(self, statement: str, values: Mapping[str, Any]) -> Sequence[Any]:
-        """Before every request, so on the connections that are ready for it."""
+        """Read keys on the connections of the reader, as every request needs one."""
         reader = find_reader(self.engine)
         with suppress(*reader.errors):
             return reader.execute(_SQL[statement], values)
         return read_snapshot(self.engine, lambda c: c.execute(_SQL[statement], values).all())
 
     def revoke(self, name: str) -> None:
-        """Raises StoreError when no key of that name is in use."""
+        """Revoke a key. Raises StoreError when none of that name is in use."""
         values = {"name": name}
         revoked = run_transaction(self.engine, lambda c: c.execute(_SQL["revoke"], values).rowcount)
         if not revoked:
             raise StoreError(f"No key named {name!r} is in use. `kb key list` shows all.")
 
 
-def _digest(secret: str) -> bytes:
-    """A random secret of 256 bits needs no slow hash."""
+def _hash_secret(secret: str) -> bytes:
+    """Hash a secret; a random one of 256 bits needs no slow hash."""
     return hashlib.sha256(secret.encode(errors="replace")).digest()
 
 
-def _key(row: Any) -> ApiKey:
+def _row_to_key(row: Any) -> ApiKey:
     return ApiKey(
         id=row.id,
         name=row.name,

@@ -77,9 +77,9 @@ def make_engine(
     after `statement_timeout`; one that sends nothing for `socket_timeout` is given up. `setting` is
     where the URL is configured, for messages.
     """
-    url = _checked_url(url, setting)
-    session = _session_settings(statement_timeout, readonly=readonly)
-    engine = _created(
+    url = _check_url(url, setting)
+    session = _write_settings(statement_timeout, readonly=readonly)
+    engine = _create_engine(
         url,
         pool_pre_ping=True,
         pool_recycle=3600,
@@ -103,7 +103,7 @@ def make_engine(
     return engine
 
 
-def _created(url: sa.URL, **options: Any) -> sa.Engine:
+def _create_engine(url: sa.URL, **options: Any) -> sa.Engine:
     try:
         return sa.create_engine(url, **options)
     except ModuleNotFoundError as error:
@@ -112,7 +112,7 @@ def _created(url: sa.URL, **options: Any) -> sa.Engine:
         ) from error
 
 
-def _checked_url(url: str | sa.URL, setting: str) -> sa.URL:
+def _check_url(url: str | sa.URL, setting: str) -> sa.URL:
     try:
         url = sa.make_url(url)
     except sa.exc.ArgumentError:
@@ -128,7 +128,7 @@ def _checked_url(url: str | sa.URL, setting: str) -> sa.URL:
     return url.update_query_dict({"charset": "utf8mb4"}) if "pymysql" in url.drivername else url
 
 
-def _session_settings(statement_timeout: float | None, *, readonly: bool) -> str:
+def _write_settings(statement_timeout: float | None, *, readonly: bool) -> str:
     settings = _SESSION
     if statement_timeout is not None:
         settings += f", max_statement_time = {float(statement_timeout)}"
@@ -225,7 +225,7 @@ def _sounds_dead(error: BaseException) -> bool:
 
 
 def read_error_number(error: BaseException | None) -> int | None:
-    """The server's error number, whichever driver raised."""
+    """Read the server's error number, whichever driver raised."""
     number = getattr(error, "errno", None)
     if number is None and error is not None and error.args and isinstance(error.args[0], int):
         number = error.args[0]
@@ -233,14 +233,14 @@ def read_error_number(error: BaseException | None) -> int | None:
 
 
 def read_driver_message(error: BaseException | None) -> str:
-    """The server's words without its number, whichever driver raised."""
+    """Read the server's words without its number, whichever driver raised."""
     match getattr(error, "args", ()):
         case (int(), str() as words):
             return words
     return str(error)
 
 
-def _may_succeed_again(error: BaseException) -> bool:
+def _may_succeed_later(error: BaseException) -> bool:
     if not isinstance(error, sa.exc.DBAPIError):
         return False
     if "codec can't encode" in str(error.orig):  # the pure-Python driver numbers it as a lost one
@@ -256,81 +256,77 @@ def _may_succeed_again(error: BaseException) -> bool:
 def run_transaction(
     engine: sa.Engine, work: Callable[[sa.Connection], T], *, attempts: int = 8
 ) -> T:
-    """What `work` returns, committed; the whole of it again after a deadlock or a lost connection.
+    """Run `work` and commit, the whole of it again after a deadlock or a lost connection.
 
     Raises StoreUnavailable when the server stays away, StoreError for what it refuses.
     """
-    return _retried(_committed, engine, work, attempts)
+    return _retry(engine.begin, engine, work, attempts)
 
 
 def read_snapshot(engine: sa.Engine, work: Callable[[sa.Connection], T], *, attempts: int = 8) -> T:
-    """What `work` reads, all of it as of one moment; retried like `run_transaction`."""
-    return _retried(_rolled_back, engine, work, attempts)
+    """Run what only reads, all of it as of one moment; retried like `run_transaction`."""
+    return _retry(engine.connect, engine, work, attempts)
 
 
-def _retried(
-    once: Callable[[sa.Engine, Callable[[sa.Connection], T]], T],
+def _retry(
+    connect: Callable[[], AbstractContextManager[sa.Connection]],
     engine: sa.Engine,
     work: Callable[[sa.Connection], T],
     attempts: int,
 ) -> T:
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_may_succeed_again),
+        retry=tenacity.retry_if_exception(_may_succeed_later),
         wait=tenacity.wait_random_exponential(multiplier=0.05, max=3),
         stop=tenacity.stop_after_attempt(attempts),
         reraise=True,
     )
+
+    def work_once() -> T:
+        with connect() as connection:
+            return work(connection)
+
     with translate_engine_errors(engine):
-        return retrying(once, engine, work)
-
-
-def _committed(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
-    with engine.begin() as connection:
-        return work(connection)
-
-
-def _rolled_back(engine: sa.Engine, work: Callable[[sa.Connection], T]) -> T:
-    with engine.connect() as connection:
-        return work(connection)
+        return retrying(work_once)
 
 
 def translate_engine_errors(engine: sa.Engine) -> AbstractContextManager[None]:
-    """`translate_errors` that name the setting of the engine's URL."""
+    """Translate errors as `translate_errors` does, naming the setting of the engine's URL."""
     return translate_errors(engine.url, engine.get_execution_options().get("setting", _SETTING))
 
 
 @contextmanager
 def translate_errors(url: sa.URL, setting: str = _SETTING) -> Iterator[None]:
-    """SQLAlchemy's and the driver's errors as ours, without statement, values or password."""
+    """Raise SQLAlchemy's and the driver's errors as ours, without statement, values or password."""
     try:
         yield
     except sa.exc.DBAPIError as error:
         reason = " ".join(read_driver_message(error.orig).split()).rstrip(".")[:500]
-        if _may_succeed_again(error) and read_error_number(error.orig) not in RETRIED_ERRORS:
+        if _may_succeed_later(error) and read_error_number(error.orig) not in RETRIED_ERRORS:
             raise StoreUnavailable(
-                f"MariaDB at {_place(url)} does not answer: {reason}. {_way_out(url, setting)}"
+                f"MariaDB at {_describe_place(url)} does not answer: {reason}. "
+                f"{_suggest_look(url, setting)}"
             ) from error
-        advice = _advice(read_error_number(error.orig), setting)
-        raise StoreError(f"MariaDB at {_place(url)} refused: {reason}.{advice}") from error
+        advice = _suggest_correction(read_error_number(error.orig), setting)
+        raise StoreError(f"MariaDB at {_describe_place(url)} refused: {reason}.{advice}") from error
     except sa.exc.TimeoutError as error:
         raise StoreUnavailable(
-            f"No connection to MariaDB at {_place(url)} became free in time. "
+            f"No connection to MariaDB at {_describe_place(url)} became free in time. "
             "Fewer questions at once, or a larger pool, would help."
         ) from error
 
 
-def _advice(number: int | None, setting: str) -> str:
+def _suggest_correction(number: int | None, setting: str) -> str:
     if number not in _ADVICE or setting == _SETTING:
         return _ADVICE.get(number or 0, "")
     return f" Correct {setting}: its user, its password, and a database that this user may read."
 
 
-def _place(url: sa.URL) -> str:
+def _describe_place(url: sa.URL) -> str:
     where = url.query.get("unix_socket") or f"{url.host or '127.0.0.1'}:{url.port or 3306}"
     return f"{where}/{url.database or ''}"
 
 
-def _way_out(url: sa.URL, setting: str) -> str:
+def _suggest_look(url: sa.URL, setting: str) -> str:
     if "unix_socket" in url.query:
         return "`kb db status` shows its state and its log."
     return f"Is it running, and is {setting} right? `kb doctor` looks closer."
@@ -338,10 +334,10 @@ def _way_out(url: sa.URL, setting: str) -> str:
 
 def read_server_info(engine: sa.Engine) -> ServerInfo:
     """Ask the server who it is. Raises UnsupportedServer below MariaDB 11.8."""
-    return read_snapshot(engine, _server_info)
+    return read_snapshot(engine, _read_server)
 
 
-def _server_info(connection: sa.Connection) -> ServerInfo:
+def _read_server(connection: sa.Connection) -> ServerInfo:
     version = str(connection.scalar(sa.text("SELECT VERSION()")))
     _check_version(version)
     row = connection.execute(sa.text(_SERVER_SIZES)).one()

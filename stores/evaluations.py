@@ -76,19 +76,19 @@ class Evaluations:
         row = self._read(lambda c: c.execute(_SQL["run"], {"run": number}).one_or_none())
         if row is None:
             raise StoreError(f"There is no run {number}. `kb eval --history` lists them.")
-        return _stored(row, json.loads(row.scores))
+        return _row_to_run(row, json.loads(row.scores))
 
     def list_runs(self, set_name: str | None = None) -> list[StoredRun]:
         """The latest first, all or those of a set, without the scores of their questions."""
         values = {"set_name": set_name}
         rows = self._read(lambda c: c.execute(_SQL["runs"], values).all())
-        return [_stored(row, {}) for row in rows]
+        return [_row_to_run(row, {}) for row in rows]
 
     def _read(self, work: Callable[[sa.Connection], T]) -> T:
         return read_snapshot(self.engine, work)
 
 
-def _stored(row: Any, scores: Scores) -> StoredRun:
+def _row_to_run(row: Any, scores: Scores) -> StoredRun:
     run = EvaluationRun(
         set_name=row.set_name,
         set_hash=row.set_hash,

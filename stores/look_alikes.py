@@ -12,5 +12,5 @@ _BLANK: Final = re.compile(
 
 
 def find_hidden(name: str) -> str | None:
-    """The first character that nobody sees, or that looks like a space and is none."""
-    return next((each for each in name if not each.isprintable() or _BLANK.match(each)), None)
+    """Find the first character that nobody sees, or that looks like a space and is none."""
+    return next((sign for sign in name if not sign.isprintable() or _BLANK.match(sign)), None)

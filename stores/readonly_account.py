@@ -29,21 +29,23 @@ class ReadOnlyAccount:
 def create_account(
     admin: sa.Engine, database: str, tables: Collection[str], key: str
 ) -> ReadOnlyAccount:
-    """The account that may read these tables and do nothing else, created or healed.
+    """Create the account that may read these tables and do nothing else, or heal it.
 
     Its name follows from the tables and its password from `key`, a secret: whoever has that opens
     it anew, and other tables have another account. Raises StoreError for a table that is not there.
     """
     require_tables(admin, database, tables)
-    account = _account(database, tables, key)
-    quoted = f"{_quoted(account.name)}@localhost"
-    digest = _digest(account.password)
+    account = _derive_account(database, tables, key)
+    quoted = f"{_quote_name(account.name)}@localhost"
+    digest = _hash_password(account.password)
     made = [
         _SQL[name].format(account=quoted, digest=digest)
         for name in ("create_account", "heal_account")
     ]
     grants = [
-        _SQL["allow_reading"].format(table=f"{_quoted(database)}.{_quoted(table)}", account=quoted)
+        _SQL["allow_reading"].format(
+            table=f"{_quote_name(database)}.{_quote_name(table)}", account=quoted
+        )
         for table in sorted(tables)
     ]
     run_transaction(admin, lambda c: [c.exec_driver_sql(sql) for sql in (*made, *grants)])
@@ -64,7 +66,7 @@ def require_tables(engine: sa.Engine, database: str, tables: Collection[str]) ->
 
 
 def find_excess_powers(engine: sa.Engine, database: str, tables: Collection[str]) -> list[str]:
-    """What the account of this engine may do besides reading these tables, a phrase each."""
+    """Find what the account of this engine may do besides reading these tables, a phrase each."""
     grants, visible = read_snapshot(
         engine,
         lambda c: (
@@ -75,17 +77,19 @@ def find_excess_powers(engine: sa.Engine, database: str, tables: Collection[str]
     allowed = {(database, table) for table in tables}
     seen = {(row.database_name, row.table_name) for row in visible}
     others = sorted(f"{schema}.{table}" for schema, table in seen - allowed)
-    return [*_excess(grants, allowed), *_sees(others)]
+    return [*_describe_grants(grants, allowed), *_describe_sight(others)]
 
 
 def write_grants(database: str, tables: Collection[str]) -> str:
-    """The statements that give an account what it needs, to be run by an administrator."""
-    lines = (f"GRANT SELECT ON {_quoted(database)}.{_quoted(t)} TO …;" for t in sorted(tables))
+    """Write the statements that give an account what it needs, for an administrator to run."""
+    lines = (
+        f"GRANT SELECT ON {_quote_name(database)}.{_quote_name(t)} TO …;" for t in sorted(tables)
+    )
     return " ".join(lines)
 
 
-def _excess(grants: Collection[str], allowed: set[tuple[str, str]]) -> Iterator[str]:
-    names = {f"{_quoted(database)}.{_quoted(table)}" for database, table in allowed}
+def _describe_grants(grants: Collection[str], allowed: set[tuple[str, str]]) -> Iterator[str]:
+    names = {f"{_quote_name(database)}.{_quote_name(table)}" for database, table in allowed}
     for grant in grants:
         found = _GRANT.match(grant)
         if found is None:
@@ -98,23 +102,23 @@ def _excess(grants: Collection[str], allowed: set[tuple[str, str]]) -> Iterator[
             yield "may give its rights to others"
 
 
-def _sees(others: list[str]) -> Iterator[str]:
+def _describe_sight(others: list[str]) -> Iterator[str]:
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""  # noqa: PLR2004 - enough to know which
         yield f"sees {', '.join(others[:3])}{more}"
 
 
-def _account(database: str, tables: Collection[str], key: str) -> ReadOnlyAccount:
+def _derive_account(database: str, tables: Collection[str], key: str) -> ReadOnlyAccount:
     facts = "\0".join((database, *sorted(tables)))
     name = f"kb_reader_{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
     return ReadOnlyAccount(name, hmac.new(key.encode(), name.encode(), "sha256").hexdigest())
 
 
-def _digest(password: str) -> str:
-    """What the server keeps of it."""
+def _hash_password(password: str) -> str:
+    """Hash a password as the server keeps it."""
     inner = hashlib.sha1(password.encode()).digest()  # noqa: S324 - the server's own format
     return "*" + hashlib.sha1(inner).hexdigest().upper()  # noqa: S324 - the server's own format
 
 
-def _quoted(name: str) -> str:
+def _quote_name(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"

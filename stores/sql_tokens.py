@@ -53,6 +53,6 @@ class Token:
 
 
 def tokenize_sql(sql: str) -> Iterator[Token]:
-    """All tokens in their order, spaces and comments among them."""
+    """Cut a statement into all its tokens in order, spaces and comments among them."""
     for found in _TOKEN.finditer(sql):
         yield Token(cast("Kind", found.lastgroup), found[0])

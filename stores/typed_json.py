@@ -32,22 +32,22 @@ def _to_json(value: object) -> Any:
         case None | bool() | int():
             return value
         case Mapping():
-            return _mapping({whole(str(key)): _to_json(each) for key, each in value.items()})
+            return _write_mapping({whole(str(key)): _to_json(each) for key, each in value.items()})
         case list() | tuple() | set() | frozenset():
             return [_to_json(each) for each in value]
         case Real() if math.isfinite(value):
             return float(value)
         case _:
-            return _typed(value)
+            return _write_typed(value)
 
 
-def _mapping(written: dict[str, Any]) -> Any:
+def _write_mapping(written: dict[str, Any]) -> Any:
     if len(written) == 1 and (written.keys() & _READ.keys() or _MAPPING in written):
         return {_MAPPING: next(iter(written.items()))}
     return written
 
 
-def _typed(value: object) -> Any:
+def _write_typed(value: object) -> Any:
     for name, kind, written, _ in _TYPES:
         if isinstance(value, kind):
             return {name: written(value)}

@@ -101,27 +101,27 @@ class VerifiedQueries:
     _last_read: list[_Read] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[VerifiedQuery]:
-        """As they are now."""
+        """Go through the queries as they are now."""
         return iter(self.all())
 
     def all(self) -> list[VerifiedQuery]:
-        """Those of the file first, those of keys last."""
+        """List the queries, those of the file first, those of keys last."""
         return list(read_snapshot(self.engine, self._read))
 
     def _read(self, connection: sa.Connection) -> Sequence[VerifiedQuery]:
-        """Each question asks for them, and they seldom change."""
+        """Read the queries unless nothing has changed: each question asks for them."""
         state = connection.execute(_SQL["state"]).one()
         now = int(state.queries), state.last
         for read in self._last_read:
             if read.state == now:
                 return read.queries
-        queries = _counting(map(_query, connection.execute(_SQL["all"]).all()))
+        queries = _drop_hidden(map(_row_to_query, connection.execute(_SQL["all"]).all()))
         self._last_read[:] = [_Read(now, queries)]
         return queries
 
     def one(self, name: str) -> VerifiedQuery:
-        """Raises StoreError when there is none of that name."""
-        return _named(name, self.all())
+        """Find a query by its name. Raises StoreError when there is none."""
+        return _find_named(name, self.all())
 
     def save(self, query: VerifiedQuery, by: Editor, *, replace: bool = False) -> VerifiedQuery:
         """The query as it is kept, which belongs to its editor's key.
@@ -130,77 +130,80 @@ class VerifiedQueries:
         to replace; for one too many of an editor.
         """
         kept = dataclasses.replace(query, origin="saved", key=by.key)
-        run_transaction(self.engine, lambda c: _save(c, kept, by, may_replace=replace))
+        run_transaction(self.engine, lambda c: _save_apart(c, kept, by, may_replace=replace))
         return kept
 
     def confirm(self, name: str, verified_by: str, verified_at: date, by: Editor) -> None:
-        """Note that somebody has checked it anew.
+        """Note that somebody has checked a query anew.
 
         Raises StoreError when there is none, VerifiedQueryConflict for another's and the file's.
         """
 
         def work(connection: sa.Connection) -> None:
-            known = _changeable(connection, name, by)
+            known = _find_changeable(connection, name, by)
             new = dataclasses.replace(known, verified_by=verified_by, verified_at=verified_at)
-            connection.execute(_SQL["save"], _row(new))
+            connection.execute(_SQL["save"], _query_to_row(new))
             _keep_version(connection, new, "confirmed", by)
 
         run_transaction(self.engine, work)
 
     def remove(self, name: str, by: Editor) -> None:
-        """Raises StoreError when there is none, VerifiedQueryConflict for another's, the file's."""
+        """Remove a saved query. Raises StoreError, and VerifiedQueryConflict for another's."""
 
         def work(connection: sa.Connection) -> None:
-            known = _changeable(connection, name, by)
+            known = _find_changeable(connection, name, by)
             connection.execute(_SQL["remove"], {"name": name})
             _keep_version(connection, known, "removed", by)
 
         run_transaction(self.engine, work)
 
     def list_versions(self, name: str) -> list[Version]:
-        """From the first that is left. Raises StoreError when none of that name was ever saved."""
-        return read_snapshot(self.engine, lambda c: _versions(c, name))
+        """List the versions of a name, from the first that is left.
+
+        Raises StoreError when none of that name was ever saved.
+        """
+        return read_snapshot(self.engine, lambda c: _read_versions(c, name))
 
     def load(self, queries: Sequence[VerifiedQuery]) -> list[str]:
-        """Keep those of a file, and no others of it; the names by which they hide saved ones."""
+        """Keep the queries of a file and no others of it; return the names that hide saved ones."""
         rows = read_snapshot(self.engine, lambda c: c.execute(_SQL["all"]).all())
-        known = [_query(row) for row in rows]
+        known = [_row_to_query(row) for row in rows]
         saved = {query.name for query in known if query.origin == "saved"}
         if sorted(queries, key=_name) != sorted(
             (query for query in known if query.origin == "file"), key=_name
         ):
-            run_transaction(self.engine, lambda c: _replace(c, queries))
+            run_transaction(self.engine, lambda c: _replace_loaded(c, queries))
         return [query.name for query in queries if query.name in saved]
 
 
-def _replace(connection: sa.Connection, queries: Sequence[VerifiedQuery]) -> None:
+def _replace_loaded(connection: sa.Connection, queries: Sequence[VerifiedQuery]) -> None:
     connection.execute(_SQL["all_locked"])
     connection.execute(_SQL["remove_loaded"])
     if queries:
-        connection.execute(_SQL["save"], [_row(query) for query in queries])
+        connection.execute(_SQL["save"], [_query_to_row(query) for query in queries])
 
 
-def _save(
+def _save_apart(
     connection: sa.Connection, query: VerifiedQuery, by: Editor, *, may_replace: bool
 ) -> None:
-    known = _locked(connection)
+    known = _lock_all(connection)
     for other in known:
         _require_apart(query, other, by, may_replace=may_replace)
     _require_room(query, known, by)
-    connection.execute(_SQL["save"], _row(query))
+    connection.execute(_SQL["save"], _query_to_row(query))
     _keep_version(connection, query, "saved", by)
 
 
 def _require_apart(
     query: VerifiedQuery, other: VerifiedQuery, by: Editor, *, may_replace: bool
 ) -> None:
-    """Two that have one name or answer one question would stand in each other's way."""
+    """Refuse two that have one name or answer one question: each would hide the other."""
     if other.name != query.name:
-        if not _asked(query).isdisjoint(_asked(other)):
-            raise already_answered(other)
+        if not _fold_questions(query).isdisjoint(_fold_questions(other)):
+            raise refuse_question(other)
         return
     if other.origin == "file" or not by.may_change(other):
-        raise _another_s(other)
+        raise _refuse_change(other)
     if not may_replace:
         raise VerifiedQueryConflict(
             f"There is a verified query {query.name!r}. Choose another name, or remove it first."
@@ -218,25 +221,25 @@ def _require_room(query: VerifiedQuery, known: Sequence[VerifiedQuery], by: Edit
             f"{by.name} has saved {MOST_SAVED:,} verified queries, the most that one may. Remove "
             "some."
         )
-    if sum(map(_size, [*own, query])) > MOST_CHARACTERS:
+    if sum(map(_measure_size, [*own, query])) > MOST_CHARACTERS:
         raise VerifiedQueryConflict(
             f"The verified queries of {by.name} would have more than {MOST_CHARACTERS:,} "
             "characters. Remove some."
         )
 
 
-def _size(query: VerifiedQuery) -> int:
-    return sum(len(str(value)) for value in _row(query).values())
+def _measure_size(query: VerifiedQuery) -> int:
+    return sum(len(str(value)) for value in _query_to_row(query).values())
 
 
-def already_answered(by: VerifiedQuery) -> VerifiedQueryConflict:
+def refuse_question(by: VerifiedQuery) -> VerifiedQueryConflict:
     return VerifiedQueryConflict(
         f"The verified query {by.name!r} answers this question already. Remove it first, or ask "
         "for something else."
     )
 
 
-def _another_s(query: VerifiedQuery) -> VerifiedQueryConflict:
+def _refuse_change(query: VerifiedQuery) -> VerifiedQueryConflict:
     if query.origin == "file":
         return VerifiedQueryConflict(
             f"The verified query {query.name!r} is of the file of verified queries. Change it, or "
@@ -248,26 +251,26 @@ def _another_s(query: VerifiedQuery) -> VerifiedQueryConflict:
     )
 
 
-def _asked(query: VerifiedQuery) -> frozenset[str]:
-    """Its questions, however they are spaced, ended and written in capitals."""
+def _fold_questions(query: VerifiedQuery) -> frozenset[str]:
+    """Fold the questions of a query, however they are spaced, ended and written in capitals."""
     return frozenset(
         folded(" ".join(text.split())).rstrip(" .?!") for text in (query.question, *query.wordings)
     )
 
 
-def _changeable(connection: sa.Connection, name: str, by: Editor) -> VerifiedQuery:
-    known = _named(name, _locked(connection))
+def _find_changeable(connection: sa.Connection, name: str, by: Editor) -> VerifiedQuery:
+    known = _find_named(name, _lock_all(connection))
     if known.origin == "file" or not by.may_change(known):
-        raise _another_s(known)
+        raise _refuse_change(known)
     return known
 
 
-def _locked(connection: sa.Connection) -> Sequence[VerifiedQuery]:
-    return _counting(map(_query, connection.execute(_SQL["all_locked"]).all()))
+def _lock_all(connection: sa.Connection) -> Sequence[VerifiedQuery]:
+    return _drop_hidden(map(_row_to_query, connection.execute(_SQL["all_locked"]).all()))
 
 
-def _counting(queries: Iterable[VerifiedQuery]) -> Sequence[VerifiedQuery]:
-    """Without those that are hidden: of each name the first, which is the file's if it has one."""
+def _drop_hidden(queries: Iterable[VerifiedQuery]) -> Sequence[VerifiedQuery]:
+    """Drop those that are hidden: of each name the first stays, the file's if it has one."""
     by_name: dict[str, VerifiedQuery] = {}
     for query in queries:
         by_name.setdefault(query.name, query)
@@ -278,17 +281,17 @@ def _keep_version(
     connection: sa.Connection, query: VerifiedQuery, action: Action, by: Editor
 ) -> None:
     editor = {"changed_by": by.name, "by_key": by.is_key}
-    connection.execute(_SQL["keep_version"], {**_row(query), **editor, "action": action})
+    connection.execute(_SQL["keep_version"], {**_query_to_row(query), **editor, "action": action})
     of_name = {"name": query.name, "most": _VERSIONS_OF_NAME}
     connection.execute(_SQL["forget_versions_of_name"], of_name)
     of_editor = {**editor, "most": _VERSIONS_OF_EDITOR}
     connection.execute(_SQL["forget_versions_of_editor"], of_editor)
 
 
-def _versions(connection: sa.Connection, name: str) -> list[Version]:
+def _read_versions(connection: sa.Connection, name: str) -> list[Version]:
     rows = connection.execute(_SQL["versions"], {"name": name}).all()
     if not rows:
-        raise _unknown(name, connection.execute(_SQL["names_of_versions"]).scalars().all())
+        raise _refuse_name(name, connection.execute(_SQL["names_of_versions"]).scalars().all())
     return [
         Version(
             number=row.number,
@@ -296,7 +299,7 @@ def _versions(connection: sa.Connection, name: str) -> list[Version]:
             changed_by=row.changed_by,
             by_key=bool(row.by_key),
             changed_at=row.changed_at,
-            query=_query(row),
+            query=_row_to_query(row),
         )
         for row in rows
     ]
@@ -306,20 +309,20 @@ def _name(query: VerifiedQuery) -> str:
     return query.name
 
 
-def _named(name: str, known: Sequence[VerifiedQuery]) -> VerifiedQuery:
+def _find_named(name: str, known: Sequence[VerifiedQuery]) -> VerifiedQuery:
     for query in known:
         if query.name == name:
             return query
-    raise _unknown(name, [query.name for query in known])
+    raise _refuse_name(name, [query.name for query in known])
 
 
-def _unknown(name: str, known: Sequence[str]) -> StoreError:
+def _refuse_name(name: str, known: Sequence[str]) -> StoreError:
     near = difflib.get_close_matches(name, known, n=1)
     meant = f" Did you mean {near[0]}?" if near else ""
     return StoreError(f"There is no verified query {name!r}.{meant}")
 
 
-def _row(query: VerifiedQuery) -> dict[str, Any]:
+def _query_to_row(query: VerifiedQuery) -> dict[str, Any]:
     return {
         "name": query.name,
         "origin": query.origin,
@@ -338,7 +341,7 @@ def _row(query: VerifiedQuery) -> dict[str, Any]:
     }
 
 
-def _query(row: Any) -> VerifiedQuery:
+def _row_to_query(row: Any) -> VerifiedQuery:
     parameters = json.loads(row.parameters).items()
     return VerifiedQuery(
         name=row.name,
@@ -357,7 +360,7 @@ def _query(row: Any) -> VerifiedQuery:
 
 
 def _to_json(value: Value) -> Any:
-    """What JSON has no type for is an object of one key, which is the type."""
+    """Write what JSON has no type for as an object of one key, which is the type."""
     match value:
         case Decimal():
             return {"decimal": str(value)}

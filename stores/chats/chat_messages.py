@@ -59,7 +59,7 @@ class MariaDBChatStore(AsyncDBChatStore):
             "offset": offset or 0,
         }
         rows = await self._read(lambda c: c.execute(SQL["messages"], values).all())
-        return [message_of(row) for row in rows]
+        return [row_to_message(row) for row in rows]
 
     async def count_messages(
         self, key: str, status: MessageStatus | None = MessageStatus.ACTIVE
@@ -78,7 +78,7 @@ class MariaDBChatStore(AsyncDBChatStore):
         messages: list[ChatMessage],
         status: MessageStatus = MessageStatus.ACTIVE,
     ) -> None:
-        await self._write(key, lambda c, session: _add(c, session, messages, status))
+        await self._write(key, lambda c, session: _add_messages(c, session, messages, status))
 
     async def set_messages(
         self,
@@ -87,32 +87,35 @@ class MariaDBChatStore(AsyncDBChatStore):
         status: MessageStatus = MessageStatus.ACTIVE,
     ) -> None:
         def work(connection: sa.Connection, session: Any) -> None:
-            _delete(connection, key, _chosen(connection, key, None))
-            _add(connection, session, messages, status)
+            _delete_messages(connection, key, _read_messages(connection, key, None))
+            _add_messages(connection, session, messages, status)
 
         await self._write(key, work)
 
     async def delete_message(self, key: str, idx: int) -> ChatMessage | None:
         def work(connection: sa.Connection, _: Any) -> list[ChatMessage]:
             rows = connection.execute(SQL["message"], {"session": key, "position": idx}).all()
-            return _delete(connection, key, rows)
+            return _delete_messages(connection, key, rows)
 
         deleted = await self._write(key, work)
         return deleted[0] if deleted else None
 
     async def delete_messages(self, key: str, status: MessageStatus | None = None) -> None:
-        await self._write(key, lambda c, _: _delete(c, key, _chosen(c, key, status)))
+        await self._write(
+            key, lambda c, _: _delete_messages(c, key, _read_messages(c, key, status))
+        )
 
     async def delete_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
         return await self._write(
-            key, lambda c, _: _delete(c, key, _chosen(c, key, MessageStatus.ACTIVE, n))
+            key,
+            lambda c, _: _delete_messages(c, key, _read_messages(c, key, MessageStatus.ACTIVE, n)),
         )
 
     async def archive_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
         def work(connection: sa.Connection, _: Any) -> list[ChatMessage]:
-            rows = _chosen(connection, key, MessageStatus.ACTIVE, n)
-            _at(connection, "archive_messages", key, rows)
-            return [message_of(row) for row in rows]
+            rows = _read_messages(connection, key, MessageStatus.ACTIVE, n)
+            _change_at(connection, "archive_messages", key, rows)
+            return [row_to_message(row) for row in rows]
 
         return await self._write(key, work)
 
@@ -123,14 +126,14 @@ class MariaDBChatStore(AsyncDBChatStore):
         return await asyncio.to_thread(read_snapshot, self.engine, work)
 
     async def _write(self, key: str, work: Callable[[sa.Connection, Any], T]) -> T:
-        """One transaction, which is the only one that writes to the session."""
+        """Run the one transaction that writes to the session."""
         check_id("session", key)
         check_user(self.user)
 
-        def locked(connection: sa.Connection) -> T:
+        def lock_and_work(connection: sa.Connection) -> T:
             return work(connection, lock_own_session(connection, key, self.user))
 
-        return await asyncio.to_thread(run_transaction, self.engine, locked)
+        return await asyncio.to_thread(run_transaction, self.engine, lock_and_work)
 
 
 def check_id(what: str, given: str) -> None:
@@ -194,27 +197,27 @@ def store_message(
     connection.execute(SQL["add_message"], values)
 
 
-def text_of(data: str | None) -> str:
-    """The words of a stored message; none of what is not there."""
+def read_text(data: str | None) -> str:
+    """Read the text of a stored message; none of what is not there."""
     return (ChatMessage.model_validate_json(data).content or "") if data else ""
 
 
-def said(role: MessageRole, text: str) -> ChatMessage:
+def make_message(role: MessageRole, text: str) -> ChatMessage:
     return ChatMessage(role=role, content=whole(text))
 
 
-def message_of(row: Any) -> ChatMessage:
+def row_to_message(row: Any) -> ChatMessage:
     return ChatMessage.model_validate_json(row.data)
 
 
-def _chosen(
+def _read_messages(
     connection: sa.Connection, key: str, status: MessageStatus | None, limit: int = ALL
 ) -> Sequence[Any]:
     values = {"session": key, "status": status and status.value, "limit": limit, "offset": 0}
     return connection.execute(SQL["messages"], values).all()
 
 
-def _add(
+def _add_messages(
     connection: sa.Connection, session: Any, messages: Iterable[ChatMessage], status: MessageStatus
 ) -> None:
     position = session.messages
@@ -225,13 +228,13 @@ def _add(
     connection.execute(SQL["count_up"], counted)
 
 
-def _delete(connection: sa.Connection, key: str, rows: Sequence[Any]) -> list[ChatMessage]:
-    _at(connection, "delete_messages", key, rows)
+def _delete_messages(connection: sa.Connection, key: str, rows: Sequence[Any]) -> list[ChatMessage]:
+    _change_at(connection, "delete_messages", key, rows)
     connection.execute(SQL["delete_unasked_turns"], {"session": key})
-    return [message_of(row) for row in rows]
+    return [row_to_message(row) for row in rows]
 
 
-def _at(connection: sa.Connection, statement: str, key: str, rows: Sequence[Any]) -> None:
+def _change_at(connection: sa.Connection, statement: str, key: str, rows: Sequence[Any]) -> None:
     if rows:
         positions = [row.position for row in rows]
         connection.execute(SQL[statement], {"session": key, "positions": positions})

@@ -15,20 +15,20 @@ from stores.chats.chat_messages import (
     check_owner,
     check_user,
     lock_own_session,
-    message_of,
+    row_to_message,
 )
-from stores.chats.session_search import found
+from stores.chats.session_search import find_sessions
 from stores.chats.turns import (
     AboutAnswer,
     Ended,
     Status,
     Turn,
-    ask,
-    ask_again,
-    end,
     find_turn,
     make_owner,
+    reopen_turn,
     row_to_turn,
+    store_answer,
+    store_question,
 )
 from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
@@ -56,7 +56,7 @@ class SessionInfo:
     excerpt: str | None = None
 
 
-def _nothing(_connection: sa.Connection, _session_id: str) -> None:
+def _forget_nothing(_connection: sa.Connection, _session_id: str) -> None:
     pass
 
 
@@ -65,7 +65,7 @@ class SessionStore:
     """The sessions of a database; `forget` deletes what others keep of one."""
 
     engine: sa.Engine
-    forget: Forget = field(default=_nothing, repr=False)
+    forget: Forget = field(default=_forget_nothing, repr=False)
 
     def begin(
         self,
@@ -93,9 +93,9 @@ class SessionStore:
             session = lock_own_session(connection, session_id, user)
             known = find_turn(connection, session_id, turn_id)
             if known:
-                is_open = ask_again(connection, known, answering, words)
+                is_open = reopen_turn(connection, known, answering, words)
             else:
-                ask(connection, session, turn_id, answering, words)
+                store_question(connection, session, turn_id, answering, words)
                 is_open = True
             return row_to_turn(find_turn(connection, session_id, turn_id)), is_open
 
@@ -117,14 +117,14 @@ class SessionStore:
         """
 
         def work(connection: sa.Connection) -> Turn | StoreError:
-            if not _lock(connection, session_id):
+            if not _lock_session(connection, session_id):
                 self._forget(connection, session_id)
-                return _unknown(session_id)
+                return _refuse_session(session_id)
             row = find_turn(connection, session_id, turn_id)
             if row is None:
-                connection.execute(SQL["forget_search"], {"search": _search(about)})
-                return _unknown_turn(session_id, turn_id)
-            end(connection, row, answer, status, about)
+                connection.execute(SQL["forget_search"], {"search": _find_search(about)})
+                return _refuse_turn(session_id, turn_id)
+            store_answer(connection, row, answer, status, about)
             return row_to_turn(find_turn(connection, session_id, turn_id))
 
         ended = run_transaction(self.engine, work)
@@ -145,14 +145,14 @@ class SessionStore:
             check_owner(row, user)
 
     def read_history(self, session_id: str) -> list[ChatMessage]:
-        """What was said, the oldest first, but in turns that failed."""
+        """Read the messages of a session, the oldest first, but for those of turns that failed."""
         rows = self._read(lambda c: c.execute(SQL["history"], {"session": session_id}).all())
-        return [message_of(row) for row in rows]
+        return [row_to_message(row) for row in rows]
 
     def list_turns(
         self, session_id: str, *, before: int | None = None, limit: int | None = None
     ) -> list[Turn]:
-        """The last turns, those before a number, the oldest first; none of an unknown session."""
+        """List the last turns before a number, the oldest first; none of an unknown session."""
         values = {
             "session": session_id,
             "turn": None,
@@ -170,14 +170,14 @@ class SessionStore:
         everybody: bool = True,
         limit: int = 100,
     ) -> list[SessionInfo]:
-        """The sessions of everybody, or of a user, the last used first.
+        """List the sessions of everybody, or of a user, the last used first.
 
         Without `everybody` no `user` means those of nobody. `search` are words that all stand in
         the title or in one message, whatever their accents and capitals.
         """
         of = {"user": user, "everybody": everybody and user is None, "limit": limit}
         if search and search.strip():
-            rows = self._read(lambda c: found(c, search, of))
+            rows = self._read(lambda c: find_sessions(c, search, of))
         else:
             rows = self._read(lambda c: c.execute(SQL["sessions"], {**of, "session": None}).all())
         return [SessionInfo(**row._asdict()) for row in rows]
@@ -187,7 +187,7 @@ class SessionStore:
         values = {"session": session_id, "user": None, "everybody": True, "limit": 1}
         row = self._read(lambda c: c.execute(SQL["sessions"], values).one_or_none())
         if row is None:
-            raise _unknown(session_id)
+            raise _refuse_session(session_id)
         return SessionInfo(**row._asdict())
 
     def rename(self, session_id: str, title: str) -> None:
@@ -201,14 +201,14 @@ class SessionStore:
         self._write(session_id, lambda c: c.execute(SQL["rename"], values))
 
     def delete(self, session_id: str) -> None:
-        """Everything of a session: words, turns, memory, feedback and logged searches.
+        """Delete a session with its messages, turns, memory, feedback and logged searches.
 
         Raises StoreError when there is none of that id.
         """
         self._write(session_id, lambda c: self._delete(c, session_id))
 
     def reset(self, session_id: str) -> None:
-        """Everything of a session but itself. Raises StoreError when there is none of that id."""
+        """Delete everything of a session but itself. Raises StoreError when there is none."""
 
         def work(connection: sa.Connection) -> None:
             self._forget(connection, session_id)
@@ -221,10 +221,13 @@ class SessionStore:
         """Delete the sessions that nobody used for so many days; their number."""
         values = {"days": days}
         older = self._read(lambda c: list(c.scalars(SQL["older_sessions"], values)))
-        return sum(run_transaction(self.engine, self._removal(each, days)) for each in older)
+        return sum(
+            run_transaction(self.engine, self._make_removal(session_id, days))
+            for session_id in older
+        )
 
     def read_memory(self, session_id: str) -> dict[str, Any]:
-        """What is remembered of a session besides its words; nothing of an unknown one."""
+        """Read what is remembered of a session besides its messages; nothing of an unknown one."""
         written = self._read(lambda c: c.scalar(SQL["memory"], {"session": session_id}))
         return loads(written) if written else {}
 
@@ -243,14 +246,14 @@ class SessionStore:
         def work(connection: sa.Connection) -> None:
             row = find_turn(connection, session_id, turn.id)
             if row is None or (row.number, row.asked_at) != (turn.number, turn.asked_at):
-                raise _unknown_turn(session_id, turn.id)
+                raise _refuse_turn(session_id, turn.id)
             written = connection.scalar(SQL["memory"], {"session": session_id})
             memory = dumps(change(connection, loads(written) if written else {}))
             connection.execute(SQL["set_memory"], {"session": session_id, "memory": memory})
 
         self._write(session_id, work)
 
-    def _removal(self, session_id: str, days: int) -> Callable[[sa.Connection], bool]:
+    def _make_removal(self, session_id: str, days: int) -> Callable[[sa.Connection], bool]:
         values = {"session": session_id, "days": days}
 
         def work(connection: sa.Connection) -> bool:
@@ -275,31 +278,31 @@ class SessionStore:
         return read_snapshot(self.engine, work)
 
     def _write(self, session_id: str, work: Callable[[sa.Connection], Any]) -> None:
-        def locked(connection: sa.Connection) -> None:
-            if not _lock(connection, session_id):
-                raise _unknown(session_id)
+        def lock_and_work(connection: sa.Connection) -> None:
+            if not _lock_session(connection, session_id):
+                raise _refuse_session(session_id)
             work(connection)
 
-        run_transaction(self.engine, locked)
+        run_transaction(self.engine, lock_and_work)
 
 
-def _lock(connection: sa.Connection, session_id: str) -> bool:
-    """Whether it is there; nobody else writes to it then."""
+def _lock_session(connection: sa.Connection, session_id: str) -> bool:
+    """Lock a session, so that nobody else writes to it; False when there is none."""
     values = {"session": session_id}
     return connection.execute(SQL["lock_session"], values).one_or_none() is not None
 
 
-def _search(about: AboutAnswer) -> str | None:
-    """The id under which an answer's search is logged, if it is."""
+def _find_search(about: AboutAnswer) -> str | None:
+    """Find the id under which an answer's search is logged, if it is."""
     search = (about.get("evidence") or {}).get("search") or {}
     return search.get("id") if isinstance(search, Mapping) else None
 
 
-def _unknown(session_id: str) -> StoreError:
+def _refuse_session(session_id: str) -> StoreError:
     return StoreError(f"There is no session {session_id!r}. `kb session list` shows all.")
 
 
-def _unknown_turn(session_id: str, turn_id: str) -> StoreError:
+def _refuse_turn(session_id: str, turn_id: str) -> StoreError:
     return StoreError(
         f"The session {session_id!r} has no turn {turn_id!r}; it may have been deleted or reset "
         "meanwhile. Ask again."

@@ -17,13 +17,13 @@ _BEFORE = 60
 _CHARACTERS = 200
 
 
-def found(connection: sa.Connection, search: str, of: Mapping[str, Any]) -> Sequence[Any]:
-    """Sessions whose title or one of whose messages holds all words, with an excerpt.
+def find_sessions(connection: sa.Connection, search: str, of: Mapping[str, Any]) -> Sequence[Any]:
+    """Find sessions whose title or one of whose messages holds all words, with an excerpt.
 
     `of` says whose, and how many at most.
     """
     words = search.split()[:_WORDS]
-    patterns = {f"word{number}": f"%{_escaped(word)}%" for number, word in enumerate(words)}
+    patterns = {f"word{number}": f"%{_escape_pattern(word)}%" for number, word in enumerate(words)}
     values = {
         **patterns,
         **of,
@@ -31,25 +31,25 @@ def found(connection: sa.Connection, search: str, of: Mapping[str, Any]) -> Sequ
         "before": _BEFORE,
         "characters": _CHARACTERS,
     }
-    return connection.execute(_statement(len(words)), values).all()
+    return connection.execute(_write_statement(len(words)), values).all()
 
 
 @cache
-def _statement(words: int) -> sa.TextClause:
-    """The statement for so many words; it holds names of values alone."""
+def _write_statement(words: int) -> sa.TextClause:
+    """Write the statement for so many words; it holds names of values alone."""
     return sa.text(
         _SQL.format(
             text=_TEXT,
-            in_message=_all_in(_TEXT, words),
-            in_title=_all_in("title", words),
+            in_message=_require_words(_TEXT, words),
+            in_title=_require_words("title", words),
         )
     )
 
 
-def _all_in(text: str, words: int) -> str:
+def _require_words(text: str, words: int) -> str:
     conditions = (f"{text} {_COLLATION} LIKE :word{number}" for number in range(words))
     return f"({' AND '.join(conditions)})"
 
 
-def _escaped(word: str) -> str:
+def _escape_pattern(word: str) -> str:
     return re.sub(r"([\\%_])", r"\\\1", word)

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict, assert_never
 
 import sqlalchemy as sa
 from llama_index.core.base.llms.types import MessageRole
 
-from stores.chats.chat_messages import SQL, said, store_message, text_of
+from stores.chats.chat_messages import SQL, make_message, read_text, store_message
 from stores.errors import StoreError, TurnUnderWay
 from stores.typed_json import dumps, loads, whole
 
@@ -65,7 +65,7 @@ class AboutAnswer(TypedDict, total=False):
 
 
 def make_owner() -> str:
-    """Who begins a turn: the machine, the process and the call; at most 255 characters."""
+    """Name who begins a turn: machine, process and call; at most 255 characters."""
     return f"{platform.node()[:200]}:{os.getpid()}:{secrets.token_hex(6)}"
 
 
@@ -78,10 +78,10 @@ def row_to_turn(row: Any) -> Turn:
     return Turn(
         id=row.id,
         number=row.number,
-        question=text_of(row.asked),
+        question=read_text(row.asked),
         standalone=row.standalone,
         rewritten_by=row.rewritten_by,
-        answer=text_of(row.answered),
+        answer=read_text(row.answered),
         status=row.status,
         error=row.error,
         evidence=loads(row.evidence) if row.evidence else {},
@@ -93,46 +93,54 @@ def row_to_turn(row: Any) -> Turn:
     )
 
 
-def ask(connection: sa.Connection, session: Any, turn_id: str, owner: str, question: str) -> None:
+def store_question(
+    connection: sa.Connection, session: Any, turn_id: str, owner: str, question: str
+) -> None:
     """Store a question, and leave the place behind it to its answer."""
     _abandon_open_turns(connection, session.id)
     number, position = session.turns + 1, session.messages + 1
     values = {"session": session.id, "number": number, "turn": turn_id, "owner": owner}
     connection.execute(SQL["add_turn"], values)
-    message = said(MessageRole.USER, question)
+    message = make_message(MessageRole.USER, question)
     store_message(connection, session.id, position, message, turn=number)
     counted = {
         "session": session.id,
         "turns": number,
         "messages": position + 1,
-        "title": _title(question),
+        "title": _cut_title(question),
     }
     connection.execute(SQL["count_up"], counted)
 
 
-def ask_again(connection: sa.Connection, row: Any, owner: str, question: str) -> bool:
-    """Whether a stored turn is to be answered now. Raises TurnUnderWay, StoreError."""
-    if text_of(row.asked) != question:
+def reopen_turn(connection: sa.Connection, row: Any, owner: str, question: str) -> bool:
+    """Open a stored turn again if it is to be answered now. Raises TurnUnderWay, StoreError."""
+    if read_text(row.asked) != question:
         raise StoreError(
             f"The turn {row.id!r} of this session asks something else. Give each question a turn "
             "id of its own."
         )
-    if row.status == "complete":
-        return False
-    if row.status == "open" and row.owner != owner:
-        if not _is_abandoned(row):
-            raise TurnUnderWay(
-                f"The turn {row.id!r} is being answered, since {row.age} seconds. Ask for it again "
-                "when that is over."
-            )
-        _abandon_open_turns(connection, row.session_id)
+    status: Status = row.status
+    match status:
+        case "complete":
+            return False
+        case "open" if row.owner != owner:
+            if not _is_abandoned(row):
+                raise TurnUnderWay(
+                    f"The turn {row.id!r} is being answered, since {row.age} seconds. Ask for it "
+                    "again when that is over."
+                )
+            _abandon_open_turns(connection, row.session_id)
+        case "open" | "partial" | "failed":
+            pass
+        case _:
+            assert_never(status)
     place = {"session": row.session_id, "number": row.number}
     connection.execute(SQL["reopen_turn"], {**place, "owner": owner})
     connection.execute(SQL["reopen_question"], place)
     return True
 
 
-def end(
+def store_answer(
     connection: sa.Connection, row: Any, answer: str, status: Ended, about: AboutAnswer
 ) -> None:
     """Store what came of a turn, if nothing is stored yet. Raises StoreError for a lost turn."""
@@ -148,25 +156,25 @@ def end(
 def _keep_answer(
     connection: sa.Connection, row: Any, answer: str, ended: Ended, about: AboutAnswer
 ) -> None:
-    """What failed is not in the active window of the conversation."""
+    """Store an answer; what failed leaves the active window of the conversation."""
     place = {"session": row.session_id, "number": row.number}
     question = connection.execute(SQL["question"], place).one()
     status = "archived" if ended == "failed" else question.status
     if answer or ended != "failed":
-        message = said(MessageRole.ASSISTANT, answer)
+        message = make_message(MessageRole.ASSISTANT, answer)
         position = question.position + 1
         store_message(connection, row.session_id, position, message, turn=row.number, status=status)
     if status != question.status:
         connection.execute(SQL["set_turn_status"], {**place, "status": status})
-    connection.execute(SQL["finish_turn"], {**place, "status": ended, **_values(about)})
+    connection.execute(SQL["finish_turn"], {**place, "status": ended, **_describe_answer(about)})
     connection.execute(SQL["touch"], {"session": row.session_id})
 
 
-def _values(about: AboutAnswer) -> dict[str, Any]:
+def _describe_answer(about: AboutAnswer) -> dict[str, Any]:
     evidence = about.get("evidence")
     return {
-        "error": _whole(about.get("error")),
-        "standalone": _whole(about.get("standalone")),
+        "error": _mend(about.get("error")),
+        "standalone": _mend(about.get("standalone")),
         "rewritten_by": about.get("rewritten_by", ""),
         "evidence": None if evidence is None else dumps(evidence),
         "model": about.get("model"),
@@ -175,7 +183,7 @@ def _values(about: AboutAnswer) -> dict[str, Any]:
     }
 
 
-def _whole(text: str | None) -> str | None:
+def _mend(text: str | None) -> str | None:
     return None if text is None else whole(text)
 
 
@@ -190,12 +198,12 @@ def _abandon_open_turns(connection: sa.Connection, session_id: str) -> None:
 
 def _is_abandoned(row: Any) -> bool:
     machine, process, _ = row.owner.rsplit(":", 2)
-    if machine == platform.node()[:200] and not _lives(int(process)):
+    if machine == platform.node()[:200] and not _is_alive(int(process)):
         return True
     return bool(row.age >= UNDER_WAY)
 
 
-def _lives(process: int) -> bool:
+def _is_alive(process: int) -> bool:
     if os.name == "nt":  # where a signal 0 ends a process; the age of its turn decides
         return True
     with suppress(PermissionError):  # it lives, as somebody else's
@@ -206,8 +214,8 @@ def _lives(process: int) -> bool:
     return True
 
 
-def _title(question: str) -> str:
-    """The question's beginning, cut between words."""
+def _cut_title(question: str) -> str:
+    """Cut a title from the beginning of a question, between words."""
     words = " ".join(question.split())
     if len(words) <= _TITLE_CHARACTERS:
         return words

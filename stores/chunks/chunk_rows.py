@@ -19,21 +19,21 @@ from stores.errors import InvalidVector, StoreError
 
 MAXIMUM_ID = 512
 _CLASSES: dict[str, type[BaseNode]] = {
-    each.class_name(): each for each in (TextNode, IndexNode, ImageNode, Node, Document)
+    kind.class_name(): kind for kind in (TextNode, IndexNode, ImageNode, Node, Document)
 }
 _OWN_COLUMNS = {"text", "metadata", "embedding"}
 
 
 def node_to_row(node: BaseNode, dimension: int) -> dict[str, Any]:
-    """The row of a node. Raises StoreError or InvalidVector, naming the node."""
+    """Make the row of a node. Raises StoreError or InvalidVector, naming the node."""
     _check_ids(node)
     return {
         "chunk_id": node.node_id,
         "document_id": node.ref_doc_id,
-        "text": _unicode(node.get_content(metadata_mode=MetadataMode.NONE), node),
-        "metadata": _json(node.metadata, node),
-        "node": _json(_remainder(node), node),
-        "embedding": _embedding(node, dimension),
+        "text": _require_unicode(node.get_content(metadata_mode=MetadataMode.NONE), node),
+        "metadata": _write_json(node.metadata, node),
+        "node": _write_json(_dump_remainder(node), node),
+        "embedding": _require_embedding(node, dimension),
     }
 
 
@@ -61,23 +61,23 @@ def _check_ids(node: BaseNode) -> None:
         )
 
 
-def _remainder(node: BaseNode) -> dict[str, Any]:
-    """What the other columns do not hold, without fields that are as they always are."""
+def _dump_remainder(node: BaseNode) -> dict[str, Any]:
+    """Dump what the other columns do not hold, without fields that are as they always are."""
     fields = node.model_dump(exclude_defaults=True)
     own = {name: value for name, value in fields.items() if name not in _OWN_COLUMNS}
     return {**own, "id_": node.node_id, "class_name": node.class_name()}
 
 
-def _json(value: dict[str, Any], node: BaseNode) -> str:
+def _write_json(value: dict[str, Any], node: BaseNode) -> str:
     try:
-        return _unicode(json.dumps(value, ensure_ascii=False, allow_nan=False), node)
+        return _require_unicode(json.dumps(value, ensure_ascii=False, allow_nan=False), node)
     except (TypeError, ValueError) as error:
         raise StoreError(
             f"The node {node.node_id!r} holds metadata that JSON cannot express: {error}"
         ) from error
 
 
-def _unicode(text: str, node: BaseNode) -> str:
+def _require_unicode(text: str, node: BaseNode) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -87,7 +87,7 @@ def _unicode(text: str, node: BaseNode) -> str:
     return text
 
 
-def _embedding(node: BaseNode, dimension: int) -> bytes:
+def _require_embedding(node: BaseNode, dimension: int) -> bytes:
     if node.embedding is None:
         raise InvalidVector(f"The node {node.node_id!r} has no embedding. Embed it before adding.")
     try:

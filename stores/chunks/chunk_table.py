@@ -64,10 +64,10 @@ class ChunkTable:
         object.__setattr__(self, "postings", postings)
 
     def fill(self, statement: str, where: Where | None = None, **holes: object) -> sa.TextClause:
-        """A named statement over this table, its holes filled with identifiers and conditions."""
+        """Fill the holes of a named statement with identifiers and conditions."""
         names = {"table": f"`{self.name}`", "words_lock": f"`{self.name}_fts`"}
         holes = {**names, "where": where, **holes}
-        return _text(_SQL[statement].format_map(holes))
+        return _make_text(_SQL[statement].format_map(holes))
 
     @property
     def distance_function(self) -> str:
@@ -128,7 +128,7 @@ class ChunkTable:
 
     def _check_shape(self, connection: sa.Connection, columns: Mapping[str, str]) -> None:
         definition = str(connection.execute(self.fill("definition")).one()[1])
-        found = columns.get("embedding", "no embedding column"), _distance_in(definition)
+        found = columns.get("embedding", "no embedding column"), _find_distance(definition)
         wanted = f"vector({self.dimension})", self.distance
         if found != wanted:
             raise CollectionMismatch(
@@ -153,7 +153,7 @@ class ChunkTable:
 
     def put(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Write rows, replacing those of the same chunk id."""
-        for batch in _batches(rows):
+        for batch in _split_batches(rows):
             if self.postings:
                 self._put_with(self.postings, connection, batch)
             else:
@@ -195,21 +195,21 @@ class ChunkTable:
 
 
 @lru_cache(maxsize=256)
-def _text(sql: str) -> sa.TextClause:
+def _make_text(sql: str) -> sa.TextClause:
     return sa.text(sql)
 
 
-def _distance_in(definition: str) -> str:
+def _find_distance(definition: str) -> str:
     found = re.search(r"VECTOR KEY [^\n]*`?DISTANCE`?=(\w+)", definition, re.IGNORECASE)
     return found[1].lower() if found else "no vector index"
 
 
-def _batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """Statements that stay well below the server's packet limit."""
+def _split_batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Split rows into batches whose statements stay well below the server's packet limit."""
     batch: list[Row] = []
     size = 0
     for row in rows:
-        weight = _weight(row)
+        weight = _weigh_row(row)
         if batch and (len(batch) == _BATCH_ROWS or size + weight > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
@@ -219,5 +219,5 @@ def _batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
         yield batch
 
 
-def _weight(row: Row) -> int:
+def _weigh_row(row: Row) -> int:
     return sum(len(value) for value in row.values() if value is not None)

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from stores.errors import StoreUnavailable, UnsupportedServer
 from stores.private_server.find_binary import WAYS_OUT, ServerProgram, inspect_program, run_program
-from stores.private_server.package_sources import RELEASE, debian_archive, parse_deb822, parse_list
+from stores.private_server.package_sources import RELEASE, parse_deb822, parse_list, rewrite_sources
 
 APT = Path("/etc/apt")
 PARSERS = {".list": parse_list, ".sources": parse_deb822}
@@ -173,7 +173,7 @@ def _read_sources(apt: Path) -> str:
         if path.suffix in PARSERS and os.access(path, os.R_OK)
         for source in PARSERS[path.suffix](path.read_text("utf-8", "replace"))
     ]
-    sources = debian_archive(entries)
+    sources = rewrite_sources(entries)
     if not sources:
         raise UnsupportedServer(
             "no MariaDB 11.8 or later here, and kb can fetch one from a Debian archive only, "

@@ -44,9 +44,9 @@ class AptSource:
         return "".join(f"{name}: {value}\n" for name, value in fields.items())
 
 
-def debian_archive(sources: Iterable[AptSource]) -> str:
+def rewrite_sources(sources: Iterable[AptSource]) -> str:
     """The Debian sources among these, rewritten to RELEASE; empty when there is none."""
-    rewritten = [new for source in sources if (new := _in_release(source)) is not None]
+    rewritten = [new for source in sources if (new := _to_release(source)) is not None]
     if not any(RELEASE in source.suites for source in rewritten):
         return ""
     return "\n".join(map(str, rewritten))
@@ -62,7 +62,7 @@ def parse_list(text: str) -> Iterator[AptSource]:
                 (match["uri"],),
                 (match["suite"],),
                 tuple(match["components"].split()),
-                _kept((name, value.replace(",", " ")) for name, _, value in options),
+                _choose_options((name, value.replace(",", " ")) for name, _, value in options),
             )
 
 
@@ -70,23 +70,23 @@ def parse_deb822(text: str) -> Iterator[AptSource]:
     """The format of `.sources` files: stanzas of `Name: value` with continuation lines."""
     lines = (line for line in text.splitlines() if not line.startswith("#"))
     for stanza in re.split(r"\n\s*\n", "\n".join(lines)):
-        fields = dict(_fields(stanza))
+        fields = dict(_split_fields(stanza))
         if "deb" in fields.get("types", "").split() and fields.get("enabled", "yes") != "no":
             yield AptSource(
                 tuple(fields.get("uris", "").split()),
                 tuple(fields.get("suites", "").split()),
                 tuple(fields.get("components", "").split()),
-                _kept(fields.items()),
+                _choose_options(fields.items()),
             )
 
 
-def _fields(stanza: str) -> Iterator[tuple[str, str]]:
+def _split_fields(stanza: str) -> Iterator[tuple[str, str]]:
     for field in re.split(r"\n(?=\S)", stanza.strip("\n")):
         name, _, value = field.partition(":")
         yield name.strip().lower(), value.strip()
 
 
-def _kept(options: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+def _choose_options(options: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple(
         (KEPT_OPTIONS[name.lower()], value)
         for name, value in options
@@ -94,7 +94,7 @@ def _kept(options: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _in_release(source: AptSource) -> AptSource | None:
+def _to_release(source: AptSource) -> AptSource | None:
     """The same source for RELEASE; None when it is not Debian's own.
 
     Others use Debian's suite names too. They are told apart by their component, key or address.

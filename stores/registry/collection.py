@@ -26,13 +26,13 @@ def open_collection(
     measure_dimension: Callable[[], int],
     name: str = "default",
 ) -> Collection:
-    """The collection of that name, created with this model if there is none.
+    """Open the collection of that name, created with this model if there is none.
 
     Raises CollectionMismatch when it was built with another model.
     """
     collection = find_collection(engine, name)
     if collection is None:
-        _add(engine, Collection(name, "kb_chunk", embedding_model, measure_dimension()))
+        _add_collection(engine, Collection(name, "kb_chunk", embedding_model, measure_dimension()))
         collection = find_collection(engine, name)
     if collection is None or collection.embedding_model != embedding_model:
         built_with = collection.embedding_model if collection else "nothing"
@@ -54,7 +54,7 @@ def find_collection(engine: sa.Engine, name: str = "default") -> Collection | No
     return Collection(**row._asdict()) if row else None
 
 
-def _add(engine: sa.Engine, collection: Collection) -> None:
+def _add_collection(engine: sa.Engine, collection: Collection) -> None:
     run_transaction(
         engine,
         lambda connection: connection.execute(sa.text(_SQL["add_collection"]), vars(collection)),

@@ -50,20 +50,20 @@ class DocumentList:
         offset: int = 0,
         limit: int = 100,
     ) -> tuple[list[ListedDocument], int]:
-        """Those of a page, and how many match in all; `roots` None stands for every root."""
+        """List those of a page, and count all that match; `roots` None stands for every root."""
         values: dict[str, Any] = {}
         if status is not None:
             values["status"] = status
         if roots is not None:
             values["roots"] = list(roots)
         if search:
-            values["pattern"] = f"%{_escaped(search)}%"
+            values["pattern"] = f"%{_escape_pattern(search)}%"
         conditions = {"status": "by_status", "roots": "by_roots", "pattern": "by_words"}
         where = [_SQL[conditions[name]] for name in values] or [_SQL["everything"]]
         return self._read_page(" AND ".join(where), values, offset, limit)
 
     def one(self, root: str, path: str) -> ListedDocument:
-        """Raises StoreError when there is none of that name."""
+        """Find one file. Raises StoreError when there is none of that name."""
         found, _ = self._read_page(_SQL["by_path"], {"root": root, "path": path}, 0, 1)
         if not found:
             raise StoreError(f"There is no document {path!r} in {root!r}.")
@@ -72,24 +72,24 @@ class DocumentList:
     def count_values(
         self, table: ChunkTable, key: str, roots: Sequence[str] | None = None
     ) -> dict[str | float, int]:
-        """The short values of a metadata key, with the numbers of documents that hold them."""
+        """Count the documents that hold each short value of a metadata key."""
         bound: dict[str, Any] = {"key": to_json_path(key)}
         if roots is not None:
             bound["roots"] = list(roots)
         where = _SQL["everything" if roots is None else "by_roots"]
-        statement = _statement("values", where, bound, table=f"`{table.name}`")
+        statement = _fill_statement("values", where, bound, table=f"`{table.name}`")
         counts: Counter[str | float] = Counter()
         for row in read_snapshot(self.engine, lambda c: c.execute(statement, bound).all()):
             held = json.loads(row.value)
-            for each in held if isinstance(held, list) else [held]:
-                if _is_short(each):
-                    counts[each] += row.documents
+            for value in held if isinstance(held, list) else [held]:
+                if _is_short(value):
+                    counts[value] += row.documents
         return dict(counts)
 
     def _read_page(
         self, where: str, values: dict[str, Any], offset: int, limit: int
     ) -> tuple[list[ListedDocument], int]:
-        listed, counted = (_statement(name, where, values) for name in ("list", "count"))
+        listed, counted = (_fill_statement(name, where, values) for name in ("list", "count"))
         page = {**values, "offset": offset, "limit": limit}
 
         def work(connection: sa.Connection) -> tuple[list[ListedDocument], int]:
@@ -106,12 +106,12 @@ def _is_short(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _statement(name: str, where: str, values: dict[str, Any], **holes: str) -> sa.TextClause:
+def _fill_statement(name: str, where: str, values: dict[str, Any], **holes: str) -> sa.TextClause:
     statement = sa.text(_SQL[name].format(where=where, **holes))
     if "roots" in values:
         return statement.bindparams(sa.bindparam("roots", expanding=True))
     return statement
 
 
-def _escaped(words: str) -> str:
+def _escape_pattern(words: str) -> str:
     return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -79,7 +79,7 @@ class FailedDocument:
 
 
 def document_id(root: str, path: str) -> str:
-    """The id of a file: the same wherever its root moves."""
+    """Make the id of a file, which is the same wherever its root moves."""
     return hashlib.sha256(f"{root}\0{path}".encode()).hexdigest()[:32]
 
 
@@ -89,7 +89,7 @@ class DocumentRegistry:
     table: ChunkTable
 
     def find_root_path(self, root: str) -> str | None:
-        """Where the directory of that name was last indexed."""
+        """Find where the directory of that name was last indexed."""
         row = self._read(lambda c: c.execute(_SQL["root_path"], {"name": root}).one_or_none())
         return str(row.path) if row else None
 
@@ -97,13 +97,13 @@ class DocumentRegistry:
         self._write(lambda c: c.execute(_SQL["set_root"], {"name": root, "path": path}))
 
     def list_roots(self) -> list[dict[str, Any]]:
-        """Name, path, indexed_at and the number of documents of each root."""
+        """List name, path, indexed_at and the number of documents of each root."""
         rows = self._read(lambda c: c.execute(_SQL["roots"]).mappings().all())
         return [dict(row) for row in rows]
 
     @contextmanager
     def hold_root(self, root: str, waiting: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-        """Be the only run that indexes this root; `waiting` is called while another one does.
+        """Be the only run that indexes a root; `waiting` is called while another one does.
 
         Yields a call that says whether that is still so: the lock is a row lock, which the server
         drops when this process dies, or when it dies itself.
@@ -115,22 +115,22 @@ class DocumentRegistry:
             holder = self.engine.connect()
         try:
             with translate_errors(self.engine.url):
-                while not _held(holder, root):
+                while not _try_to_hold(holder, root):
                     waiting()
                     time.sleep(_WAIT)
-            yield lambda: _answers(holder)
+            yield lambda: _is_answering(holder)
         finally:
             holder.invalidate()  # also when it died: what was written does not depend on it
             holder.close()
 
     def find_known(self, root: str) -> dict[str, KnownDocument]:
-        """The files of a root by their paths."""
+        """Find what is known of the files of a root, by their paths."""
         statement = sa.text(_SQL["documents"].text.format(table=f"`{self.table.name}`"))
         rows = self._read(lambda c: c.execute(statement, {"root": root}).all())
         return {row.path: KnownDocument(**row._asdict()) for row in rows}
 
     def replace(self, document: IndexedDocument, nodes: Sequence[BaseNode]) -> None:
-        """Old chunks out, new chunks in, the registry told: one transaction.
+        """Replace a document in one transaction: old chunks out, new chunks in, the registry told.
 
         Raises InvalidVector or StoreError, and then the old version stays.
         """
@@ -171,12 +171,12 @@ class DocumentRegistry:
         self.table.transact(self.engine, work)
 
     def count_totals(self) -> tuple[int, int]:
-        """The numbers of documents and of chunks."""
+        """Count documents and chunks."""
         row = self._read(lambda c: c.execute(_SQL["totals"]).one())
         return int(row.documents), int(row.chunks)
 
     def measure_language_shares(self) -> dict[str, float]:
-        """The part of the documents in each language; those of unknown ones are left out."""
+        """Measure the part of the documents in each language; unknown ones are left out."""
         rows = self._read(lambda c: c.execute(_SQL["languages"]).all())
         return {row.language: float(row.share) for row in rows if row.language}
 
@@ -191,7 +191,7 @@ class DocumentRegistry:
         run_transaction(self.engine, work)
 
 
-def _held(connection: sa.Connection, root: str) -> bool:
+def _try_to_hold(connection: sa.Connection, root: str) -> bool:
     try:
         connection.execute(_SQL["hold_indexing"], {"root": root})
     except sa.exc.DBAPIError as error:
@@ -202,7 +202,7 @@ def _held(connection: sa.Connection, root: str) -> bool:
     return True
 
 
-def _answers(connection: sa.Connection) -> bool:
+def _is_answering(connection: sa.Connection) -> bool:
     try:
         connection.execute(sa.text("SELECT 1"))
     except sa.exc.SQLAlchemyError:

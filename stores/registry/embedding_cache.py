@@ -22,7 +22,7 @@ class EmbeddingCache:
     dimension: int
 
     def find_known(self, texts: Sequence[str]) -> dict[str, list[float]]:
-        """The vectors of those texts that were embedded before."""
+        """Find the vectors of those texts that were embedded before."""
         by_hash = {_hash(text): text for text in texts}
         hashes = list(by_hash)
         return {

@@ -32,29 +32,32 @@ class CollectionFacts:
 
 
 def inspect_collection(engine: sa.Engine, name: str = "default") -> CollectionFacts | None:
-    """None when nothing was ever indexed."""
-    if read_snapshot(engine, lambda connection: _table_bytes(connection, "kb_collection")) is None:
+    """Look at a collection; None when nothing was ever indexed."""
+    if (
+        read_snapshot(engine, lambda connection: _measure_table(connection, "kb_collection"))
+        is None
+    ):
         return None
     collection = find_collection(engine, name)
     if collection is None:
         return None
-    return read_snapshot(engine, lambda connection: _facts(connection, collection))
+    return read_snapshot(engine, lambda connection: _read_facts(connection, collection))
 
 
 def list_indexed_files(engine: sa.Engine) -> list[Path]:
-    """The files that documents were made of, where they were when that was done."""
+    """List the files that documents were made of, where they were when that was done."""
     statement = sa.text(_SQL["indexed_files"])
     rows = read_snapshot(engine, lambda connection: connection.execute(statement).all())
     return [Path(row.directory, row.path) for row in rows]
 
 
-def _facts(connection: sa.Connection, collection: Collection) -> CollectionFacts:
+def _read_facts(connection: sa.Connection, collection: Collection) -> CollectionFacts:
     totals = connection.execute(sa.text(_REGISTRY["totals"])).one()
     failures = connection.execute(sa.text(_REGISTRY["failures"])).all()
-    size = _table_bytes(connection, collection.chunk_table) or 0
+    size = _measure_table(connection, collection.chunk_table) or 0
     return CollectionFacts(collection, int(totals.chunks), len(failures), size)
 
 
-def _table_bytes(connection: sa.Connection, table: str) -> int | None:
+def _measure_table(connection: sa.Connection, table: str) -> int | None:
     size = connection.scalar(sa.text(_SQL["table_bytes"]), {"table": table})
     return None if size is None else int(size)

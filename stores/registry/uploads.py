@@ -44,7 +44,7 @@ class Uploads:
             kept = {row.id: int(row.bytes) for row in rows}
             if not most.allows({**kept, **sizes}.values()):
                 return Amount(len(kept), sum(kept.values()))
-            new = [{"id": each, "uploaded_by": key, "bytes": sizes[each]} for each in sorted(sizes)]
+            new = [{"id": name, "uploaded_by": key, "bytes": sizes[name]} for name in sorted(sizes)]
             connection.execute(_SQL["keep"], new)
             put()
             return None

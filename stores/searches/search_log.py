@@ -84,17 +84,17 @@ class SearchLog:
 
     def add(self, searches: Sequence[LoggedSearch]) -> None:
         """Log all of them, or none. Raises StoreError, StoreUnavailable."""
-        hits = [row for each in searches for row in _hit_rows(each)]
+        hits = [row for search in searches for row in _hit_rows(search)]
 
         def work(connection: sa.Connection) -> None:
-            connection.execute(_SQL["add_search"], [_search_row(each) for each in searches])
+            connection.execute(_SQL["add_search"], [_search_row(search) for search in searches])
             if hits:
                 connection.execute(_SQL["add_hit"], hits)
 
         run_transaction(self.engine, work, attempts=2)
 
     def find(self, search_id: str, user: str | None = None) -> KnownSearch:
-        """A search of anybody, or of a user. Raises StoreError when there is none of that id."""
+        """Find a search of anybody, or of a user. Raises StoreError when there is none."""
         values = {"id": search_id, "user": user}
         row = self._read(lambda c: c.execute(_SQL["search"], values).one_or_none())
         if row is None:
@@ -105,7 +105,7 @@ class SearchLog:
         return KnownSearch(**row._asdict())
 
     def find_last(self) -> KnownSearch:
-        """What was logged last, whoever searched. Raises StoreError when nothing was."""
+        """Find what was logged last, whoever searched. Raises StoreError when nothing was."""
         search_id = self._read(lambda c: c.scalar(_SQL["last_search"]))
         if search_id is None:
             raise StoreError(
@@ -133,7 +133,7 @@ class SearchLog:
         Raises StoreError for what is not there.
         """
         search = self.find(search_id, user)
-        rank, chunk_id = (None, None) if clicked is None else self._clicked(search.id, clicked)
+        rank, chunk_id = (None, None) if clicked is None else self._find_clicked(search.id, clicked)
         said = comment or None
         self._add(_Feedback(search.id, None, None, rating, said, rank, chunk_id))
 
@@ -144,18 +144,18 @@ class SearchLog:
         self._add(_Feedback(None, session_id, turn_id, rating, comment or None))
 
     def list_ratings(self, session_id: str) -> dict[str, Rating]:
-        """The last rating of each turn of a session that has one."""
+        """List the last rating of each turn of a session that has one."""
         rows = self._read(lambda c: c.execute(_SQL["ratings"], {"session_id": session_id}).all())
         return {row.turn_id: row.rating for row in rows}
 
     def list_outcomes(self, days: int) -> list[Outcome]:
-        """What came of the searches of the last days."""
+        """List what came of the searches of the last days."""
         rows = self._read(lambda c: c.execute(_SQL["outcomes"], {"days": days}).all())
         return [Outcome(**row._asdict()) for row in rows]
 
-    def _clicked(self, search_id: str, clicked: int | str) -> tuple[int, str]:
+    def _find_clicked(self, search_id: str, clicked: int | str) -> tuple[int, str]:
         hits = self.list_hits(search_id)
-        numbers = _shown(hits)
+        numbers = _number_hits(hits)
         for rank, (hit, number) in enumerate(zip(hits, numbers, strict=True), start=1):
             if clicked in (hit.chunk_id, number):
                 return rank, hit.chunk_id
@@ -184,8 +184,8 @@ def _hit_rows(search: LoggedSearch) -> list[dict[str, Any]]:
     ]
 
 
-def _shown(hits: Sequence[Hit]) -> list[int | None]:
-    """The numbers that people saw."""
+def _number_hits(hits: Sequence[Hit]) -> list[int | None]:
+    """Number hits as people saw them: by their citations, or else by their ranks."""
     if any(hit.citation for hit in hits):
         return [hit.citation for hit in hits]
     return list(range(1, len(hits) + 1))

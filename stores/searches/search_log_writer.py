@@ -50,28 +50,28 @@ class SearchLogWriter:
         self._add(searches)
 
     def _add(self, searches: Sequence[LoggedSearch]) -> None:
-        """All in one transaction; each in its own when the server refuses one of them."""
+        """Log all in one transaction; each in its own when the server refuses one of them."""
         try:
             self._searches.add(searches)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answers are worth more
             if len(searches) > 1 and _is_refused(error):
-                for each in searches:
-                    self._add([each])
+                for search in searches:
+                    self._add([search])
             else:
-                told = _without_values(error)
+                told = _describe_error(error)
                 _log.warning("Searches not in the log (kb_search): %d, by %s", len(searches), told)
 
 
 def _is_refused(error: BaseException) -> bool:
-    """Not when it waited for a lock in vain, or found no server: the next would as well."""
-    return not isinstance(error, StoreUnavailable) and _number(error) not in RETRIED_ERRORS
+    """Whether the server refused; not when it was away or locked, as the next would fail too."""
+    return not isinstance(error, StoreUnavailable) and _read_number(error) not in RETRIED_ERRORS
 
 
-def _without_values(error: BaseException) -> str:
-    """A server's message can quote the question."""
-    number = _number(error)
+def _describe_error(error: BaseException) -> str:
+    """Describe an error without the server's message, which can quote the question."""
+    number = _read_number(error)
     return f"MariaDB error {number}" if number else type(error).__name__
 
 
-def _number(error: BaseException) -> int | None:
+def _read_number(error: BaseException) -> int | None:
     return read_error_number(getattr(error.__cause__, "orig", None))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stores.private_server.package_sources import debian_archive, parse_deb822, parse_list
+from stores.private_server.package_sources import parse_deb822, parse_list, rewrite_sources
 
 BOOKWORM = """\
 Types: deb
@@ -78,15 +78,15 @@ def suites(text: str) -> list[str]:
 
 
 def test_the_debian_sources_of_bookworm_become_those_of_trixie():
-    assert debian_archive(parse_deb822(BOOKWORM)) == IN_TRIXIE
+    assert rewrite_sources(parse_deb822(BOOKWORM)) == IN_TRIXIE
 
 
 def test_the_sources_of_trixie_stay_as_they_are():
-    assert debian_archive(parse_deb822(IN_TRIXIE)) == IN_TRIXIE
+    assert rewrite_sources(parse_deb822(IN_TRIXIE)) == IN_TRIXIE
 
 
 def test_the_one_line_format_gives_the_same_archive_without_discs_and_backports():
-    text = debian_archive(parse_list(ONE_LINE))
+    text = rewrite_sources(parse_list(ONE_LINE))
     assert suites(text) == ["trixie", "trixie-security", "trixie-updates"]
     assert "cdrom" not in text
     assert text.count("Components: main\n") == 3
@@ -97,28 +97,28 @@ def test_options_of_the_one_line_format_keep_the_key_and_the_processors():
         "deb [arch=amd64,arm64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg lang=fr] "
         "http://mirror.example/debian bookworm main"
     )
-    text = debian_archive(parse_list(line))
+    text = rewrite_sources(parse_list(line))
     assert "Architectures: amd64 arm64\n" in text
     assert "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n" in text
     assert "lang" not in text.lower()
 
 
 def test_sources_of_others_are_left_out():
-    assert debian_archive(parse_list(OTHERS)) == ""
+    assert rewrite_sources(parse_list(OTHERS)) == ""
     mixed = [*parse_list(OTHERS), *parse_deb822(BOOKWORM), *parse_deb822(INLINE_KEY)]
-    assert debian_archive(mixed) == IN_TRIXIE
+    assert rewrite_sources(mixed) == IN_TRIXIE
 
 
-def test_ubuntu_has_no_debian_archive():
-    assert debian_archive(parse_deb822(UBUNTU)) == ""
+def test_ubuntu_has_no_rewrite_sources():
+    assert rewrite_sources(parse_deb822(UBUNTU)) == ""
 
 
 def test_a_disabled_source_is_left_out():
-    assert debian_archive(parse_deb822("Enabled: no\n" + BOOKWORM.partition("\n\n")[0])) == ""
+    assert rewrite_sources(parse_deb822("Enabled: no\n" + BOOKWORM.partition("\n\n")[0])) == ""
 
 
 def test_security_updates_alone_are_no_archive():
-    assert debian_archive(parse_deb822(BOOKWORM.partition("\n\n")[2])) == ""
+    assert rewrite_sources(parse_deb822(BOOKWORM.partition("\n\n")[2])) == ""
 
 
 @pytest.mark.parametrize(
@@ -138,15 +138,15 @@ def test_each_name_of_a_debian_suite_is_known(suite, expected):
     text = (
         f"Types: deb deb-src\nURIs: http://mirror.example/debian\nSuites: {suite}\nComponents: main"
     )
-    assert suites(debian_archive(parse_deb822(text))) == expected
+    assert suites(rewrite_sources(parse_deb822(text))) == expected
 
 
-def test_a_list_of_mirrors_and_a_caching_proxy_are_debian_archives():
+def test_a_list_of_mirrors_and_a_caching_proxy_are_rewrite_sourcess():
     lines = (
         "deb mirror+file:///etc/apt/mirrors/debian.list bookworm main\n"
         "deb http://cache.example:3142/deb.debian.example/debian bookworm main\n"
     )
-    assert suites(debian_archive(parse_list(lines))) == ["trixie", "trixie"]
+    assert suites(rewrite_sources(parse_list(lines))) == ["trixie", "trixie"]
 
 
 def test_field_names_in_any_case_and_values_over_several_lines_are_read():
@@ -154,4 +154,4 @@ def test_field_names_in_any_case_and_values_over_several_lines_are_read():
         "types: deb\nURIS: http://mirror.example/debian\n"
         "suites:\n bookworm\n bookworm-updates\ncomponents: main contrib\n"
     )
-    assert suites(debian_archive(parse_deb822(text))) == ["trixie trixie-updates"]
+    assert suites(rewrite_sources(parse_deb822(text))) == ["trixie trixie-updates"]

@@ -142,10 +142,10 @@ def save(asked: ToSave, config: Path | None, *, as_json: bool) -> None:
 
 def _require_new(knowledge_base: "KnowledgeBase", question: str) -> None:
     """Before a model is asked for the SQL."""
-    from stores.verified_queries import already_answered
+    from stores.verified_queries import refuse_question
 
     if match := knowledge_base.components.verified_matcher.match(question):
-        raise already_answered(match.query)
+        raise refuse_question(match.query)
 
 
 def _written(knowledge_base: "KnowledgeBase", question: str) -> str:
