@@ -146,6 +146,13 @@ def _line(details: ErrorDetails, root: type[BaseModel]) -> str:
     return f"{name} {_seen(keys, details['input'])}; expected {expected}."
 
 
+def explain_wrong_value(reason: str) -> str:
+    """Turn what pydantic says of a value into words for people."""
+    if reason == "Field required":
+        return "it is missing"
+    return reason.removeprefix("Value error, ").replace("Input should be ", "it should be ", 1)
+
+
 def _seen(keys: list[str], value: Any) -> str:
     if isinstance(value, list | dict):
         return f"is a {_kind(value)}"

@@ -186,21 +186,20 @@ def _ollama(llm: LLMConfig) -> LLM:
 
 
 def _sentence_model(config: Config) -> BaseEmbedding:
-    from kb.sentence_model import files  # noqa: PLC0415 - ONNX Runtime, only for its users
-    from kb.sentence_model import sentence_embedding as run  # noqa: PLC0415 - ONNX Runtime, only for its users
+    from kb.sentence_model import SentenceModel, files  # noqa: PLC0415 - ONNX Runtime, only for its users
 
     if config.embedding.dimensions:
         raise ConfigError("embedding.dimensions cannot be set for the provider local. Remove it.")
     if config.embedding.model is None:
-        return run.SentenceModel(directory=files.model_directory(config.cache))
+        return SentenceModel(directory=files.model_directory(config.cache))
     directory = config.directory / Path(config.embedding.model).expanduser()
-    if missing := files.missing_from(directory):
+    if missing := files.find_missing_file(directory):
         raise ConfigError(
             f"embedding.model is {config.embedding.model!r}, but {directory} has no {missing}. "
             "For the provider local it is a directory, or null for the model of `kb setup`."
         )
-    name = files.name_of(directory)
-    return run.SentenceModel(directory=directory, users_own=True, model_name=name)
+    name = files.name_model(directory)
+    return SentenceModel(directory=directory, users_own=True, model_name=name)
 
 
 def _word_vectors(embedding: EmbeddingConfig) -> BaseEmbedding:
@@ -208,7 +207,7 @@ def _word_vectors(embedding: EmbeddingConfig) -> BaseEmbedding:
 
     if embedding.model:
         raise ConfigError("embedding.model cannot be set for the provider wordllama. Remove it.")
-    word_vectors.files()
+    word_vectors.find_files()
     match embedding.dimensions:
         case None:
             return word_vectors.WordVectors()

@@ -74,15 +74,19 @@ def kb(
 
 
 def main() -> None:
+    """Run the command line, the entry point of the program `kb`."""
     try:
         app(prog_name="kb")
     except SystemExit as end:
-        _leave_late_branches(end)
+        _exit_without_late_branches(end)
         raise
 
 
-def _leave_late_branches(end: SystemExit) -> None:
-    """Nobody waits at a prompt for a source that came too late for the answer."""
+def _exit_without_late_branches(end: SystemExit) -> None:
+    """Exit at once when a source is still being asked that came too late for the answer.
+
+    Nobody then waits for its thread at a prompt.
+    """
     if threading.active_count() == 1:
         return
     from engines.both.deadline import has_late_branches

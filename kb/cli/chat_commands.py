@@ -1,4 +1,4 @@
-"""What may be typed in a chat besides questions."""
+"""The commands that may be typed in a chat besides questions."""
 
 import difflib
 import re
@@ -13,11 +13,11 @@ from rich.text import Text
 from engines.answer import Answer
 from kb.assembly.answer_sources import Source
 from kb.cli.chat_terminal import Conversation
-from kb.cli.commands.session import print_text, write_new
+from kb.cli.document_output import print_document, write_new_file
 from kb.cli.rendering.answers import show_sources
 from kb.cli.rendering.chat_sessions import show_history
 from kb.cli.rendering.rows import show_rows
-from kb.cli.terminal import OUT, one_line, printable
+from kb.cli.terminal import OUT, fit_on_one_line, make_printable
 from stores.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _COMMAND = re.compile(r"/[^\W\d_]*")
 
 @dataclass(frozen=True)
 class Command:
-    """What is typed, what it does, and what it is run with; None ends the chat."""
+    """A command of the chat: how it is typed, its purpose and its function; None ends the chat."""
 
     usage: str
     purpose: str
@@ -41,18 +41,21 @@ class Command:
 
 
 def is_command(line: str) -> bool:
-    """Whether a line is meant for the program: it begins with /word, which is no path."""
+    """Tell whether a line is a command: it begins with /word, which is no path."""
     return bool(_COMMAND.fullmatch(line.split(maxsplit=1)[0]))
 
 
 def run_command(conversation: Conversation, line: str) -> bool:
-    """Whether the chat goes on. Raises ConfigError for what is no command, KBError."""
+    """Run the command of a line, and return whether the chat goes on.
+
+    Raises ConfigError for what is no command, and KBError for one that fails.
+    """
     name, *argument = line.split(maxsplit=1)
-    command = _NAMED.get(name.lower())
+    command = _COMMANDS_BY_NAME.get(name.lower())
     if command is None:
-        near = difflib.get_close_matches(name.lower(), _NAMED, n=1)
+        near = difflib.get_close_matches(name.lower(), _COMMANDS_BY_NAME, n=1)
         meant = f" Did you mean {near[0]}?" if near else ""
-        known = textwrap.fill(", ".join(_NAMED), _LINE)
+        known = textwrap.fill(", ".join(_COMMANDS_BY_NAME), _LINE)
         raise ConfigError(f"There is no command {name}.{meant} There are:\n{known}")
     if command.run is None:
         return False
@@ -60,13 +63,13 @@ def run_command(conversation: Conversation, line: str) -> bool:
     return True
 
 
-def choices(profiles: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The commands, with the values that may follow them."""
+def list_commands_with_values(profiles: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the names of the commands, with the values that may follow them."""
     values = {"/source": get_args(Source), "/profile": tuple(profiles)}
-    return {name: values.get(name, ()) for name in _NAMED}
+    return {name: values.get(name, ()) for name in _COMMANDS_BY_NAME}
 
 
-def _help(_: Conversation, __: str) -> None:
+def _show_help(_: Conversation, __: str) -> None:
     width = max(len(command.usage) for command in COMMANDS) + 2
     for command in COMMANDS:
         OUT.print(
@@ -76,95 +79,99 @@ def _help(_: Conversation, __: str) -> None:
     OUT.print(Text("Ctrl-C stops an answer, Ctrl-D ends the chat.", "dim"))
 
 
-def _sources(conversation: Conversation, _: str) -> None:
-    citations = Answer.from_metadata(conversation.last().evidence).citations
+def _show_last_sources(conversation: Conversation, _: str) -> None:
+    citations = Answer.from_metadata(conversation.require_last_turn().evidence).citations
     if not citations:
         raise ConfigError("The last answer cites no passages.")
     show_sources(OUT, citations)
 
 
-def _sql(conversation: Conversation, _: str) -> None:
-    answers = (Answer.from_metadata(turn.evidence) for turn in conversation.newest_first())
+def _show_last_sql(conversation: Conversation, _: str) -> None:
+    answers = (
+        Answer.from_metadata(turn.evidence) for turn in conversation.read_turns_newest_first()
+    )
     found = next((answer.tables for answer in answers if answer.tables.sql), None)
     if found is None:
         raise ConfigError("No answer of this session came from the tables.")
     show_rows(OUT, found, in_words=True)
 
 
-def _source(conversation: Conversation, name: str) -> None:
+def _choose_source(conversation: Conversation, name: str) -> None:
     known = get_args(Source)
     if name and name not in known:
         raise ConfigError(f"There is no source {name!r}; there are {', '.join(known)}.")
     if name:
-        conversation.put_to(cast("Source", name), conversation.profile)
+        conversation.ask_from(cast("Source", name), conversation.profile)
     OUT.print(f"Questions go to: {conversation.source}.")
 
 
-def _profile(conversation: Conversation, name: str) -> None:
+def _choose_profile(conversation: Conversation, name: str) -> None:
     config = conversation.knowledge_base.config
     if name:
         config.profile(name)
-        conversation.put_to(conversation.source, name)
+        conversation.ask_from(conversation.source, name)
     OUT.print(f"Search profile: {conversation.profile or config.retrieval.profile}.")
 
 
-def _history(conversation: Conversation, _: str) -> None:
-    show_history(OUT, conversation.turns())
-
-
-def _reset(conversation: Conversation, _: str) -> None:
+def _forget_session(conversation: Conversation, _: str) -> None:
     conversation.engine.reset()
     OUT.print("Forgotten. The session begins anew.")
 
 
-def _export(conversation: Conversation, name: str) -> None:
+def _export_session(conversation: Conversation, name: str) -> None:
     file = Path(name)
     format = "json" if file.suffix == ".json" else "markdown"  # noqa: A001 - the interface's name
-    conversation.last()
+    conversation.require_last_turn()
     text = conversation.knowledge_base.export_session(conversation.session_id, format)
     if name:
-        write_new(file, text)
-        OUT.print(Text(f"Written to {printable(name)}."), soft_wrap=True)
+        write_new_file(file, text)
+        OUT.print(Text(f"Written to {make_printable(name)}."), soft_wrap=True)
     else:
-        print_text(text)
+        print_document(text)
 
 
-def _rewrite(conversation: Conversation, _: str) -> None:
-    turn = conversation.last()
+def _show_last_rewriting(conversation: Conversation, _: str) -> None:
+    turn = conversation.require_last_turn()
     if turn.standalone:
-        OUT.print(Text(f"Asked:         {one_line(turn.question)}"), soft_wrap=True)
-        OUT.print(Text(f"Understood as: {one_line(turn.standalone)}"), soft_wrap=True)
+        OUT.print(Text(f"Asked:         {fit_on_one_line(turn.question)}"), soft_wrap=True)
+        OUT.print(Text(f"Understood as: {fit_on_one_line(turn.standalone)}"), soft_wrap=True)
         OUT.print(Text(f"Rewritten by:  the {turn.rewritten_by}", "dim"))
     else:
         OUT.print("The last question was put as it was asked.")
     answer = Answer.from_metadata(turn.evidence)
     if answer.route:
-        OUT.print(Text(f"Route:         {answer.route} ({one_line(answer.route_reason)})", "dim"))
+        OUT.print(
+            Text(f"Route:         {answer.route} ({fit_on_one_line(answer.route_reason)})", "dim")
+        )
 
 
-def _rate(rating: "Rating") -> Callable[[Conversation, str], None]:
-    def run(conversation: Conversation, comment: str) -> None:
-        turn = conversation.last()
+def _make_rating_command(rating: "Rating") -> Callable[[Conversation, str], None]:
+    def rate_last_answer(conversation: Conversation, comment: str) -> None:
+        turn = conversation.require_last_turn()
         conversation.knowledge_base.feedback(
             session_id=conversation.session_id, turn_id=turn.id, rating=rating, comment=comment
         )
         OUT.print(f"Noted for question {turn.number}.")
 
-    return run
+    return rate_last_answer
 
 
 COMMANDS = (
-    Command("/help", "these commands", _help),
-    Command("/sources", "the passages that the last answer cites", _sources),
-    Command("/sql", "the last SQL with its rows", _sql),
-    Command("/source [NAME]", f"ask {', '.join(get_args(Source))}", _source),
-    Command("/profile [NAME]", "search with another profile", _profile),
-    Command("/rewrite", "how the last question was understood", _rewrite),
-    Command("/history", "what was asked in this session", _history),
-    Command("/up [COMMENT]", "the last answer helped", _rate(1)),
-    Command("/down [COMMENT]", "it did not", _rate(-1)),
-    Command("/export [FILE]", "the session as Markdown, or as JSON to FILE.json", _export),
-    Command("/reset", "forget what was said", _reset),
+    Command("/help", "these commands", _show_help),
+    Command("/sources", "the passages that the last answer cites", _show_last_sources),
+    Command("/sql", "the last SQL with its rows", _show_last_sql),
+    Command("/source [NAME]", f"ask {', '.join(get_args(Source))}", _choose_source),
+    Command("/profile [NAME]", "search with another profile", _choose_profile),
+    Command("/rewrite", "how the last question was understood", _show_last_rewriting),
+    Command(
+        "/history",
+        "what was asked in this session",
+        lambda conversation, _: show_history(OUT, conversation.list_turns()),
+    ),
+    Command("/up [COMMENT]", "the last answer helped", _make_rating_command(1)),
+    Command("/down [COMMENT]", "it did not", _make_rating_command(-1)),
+    Command("/export [FILE]", "the session as Markdown, or as JSON to FILE.json", _export_session),
+    Command("/reset", "forget what was said", _forget_session),
     Command("/quit", "end the chat; it can be continued", None),
 )
-_NAMED = {command.name: command for command in COMMANDS}
+_COMMANDS_BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS}

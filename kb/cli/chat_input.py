@@ -1,4 +1,4 @@
-"""The lines of a chat: typed and edited on a terminal, or read from a pipe."""
+"""Reading the lines of a chat: typed and edited on a terminal, or from a pipe."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,14 +12,16 @@ from kb.cli.terminal import say
 Choices = Mapping[str, Iterable[str]]
 
 
-def typed_lines(choices: Choices) -> Iterator[str]:
-    """Lines with editing, completion and the history of earlier chats, until Ctrl-D."""
+def read_typed_lines(choices: Choices) -> Iterator[str]:
+    """Read lines with editing, completion and the history of earlier chats, until Ctrl-D."""
     from prompt_toolkit import PromptSession
 
     from stores.typed_json import whole
 
     session: PromptSession[str] = PromptSession(
-        history=_history(), completer=_completer(choices), complete_while_typing=False
+        history=_open_line_history(),
+        completer=_make_completer(choices),
+        complete_while_typing=False,
     )
     while True:
         try:
@@ -30,8 +32,8 @@ def typed_lines(choices: Choices) -> Iterator[str]:
             return
 
 
-def piped_lines(stream: TextIO) -> Iterator[str]:
-    """Lines as they come; bytes that are no text do not end the chat."""
+def read_piped_lines(stream: TextIO) -> Iterator[str]:
+    """Read lines as they come; bytes that are no text do not end the chat."""
     reconfigure: Callable[..., Any] | None = getattr(stream, "reconfigure", None)
     if reconfigure:
         reconfigure(encoding="utf-8", errors="replace")
@@ -39,37 +41,40 @@ def piped_lines(stream: TextIO) -> Iterator[str]:
         yield line.rstrip("\r\n")
 
 
-def _history() -> Any:
-    """In a file that only its owner reads; without one, that of this chat alone."""
+def _open_line_history() -> Any:
+    """Open the history of typed lines, in a file that only its owner reads.
+
+    Where it cannot be written, the history holds the lines of this chat alone.
+    """
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
     file = platformdirs.user_state_path("kb") / "chat_history"
     try:
-        _make_private(file)
+        _create_private_file(file)
     except OSError as error:
         say(f"{file} cannot be written ({error.strerror}): questions are not kept for arrow-up.")
         return InMemoryHistory()
     return FileHistory(file)
 
 
-def _make_private(file: Path) -> None:
+def _create_private_file(file: Path) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     file.touch(mode=0o600)
     file.chmod(0o600)
 
 
-def _completer(choices: Choices) -> Any:
+def _make_completer(choices: Choices) -> Any:
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
     from prompt_toolkit.document import Document
 
     class Commands(Completer):
         def get_completions(self, document: Document, _: CompleteEvent) -> Iterator[Completion]:
-            command, space, begun = document.text_before_cursor.partition(" ")
-            known = choices.get(command.lower(), ()) if space else choices
-            word = begun if space else command
+            command, space, typed = document.text_before_cursor.partition(" ")
+            completions = choices.get(command.lower(), ()) if space else choices
+            word = typed if space else command
             if command.startswith("/"):
-                for each in known:
-                    if each.startswith(word):
-                        yield Completion(each, start_position=-len(word))
+                for completion in completions:
+                    if completion.startswith(word):
+                        yield Completion(completion, start_position=-len(word))
 
     return Commands()

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from engines.answer import answer_of
 from kb.assembly.answer_sources import Source
-from kb.cli.terminal import OUT, printable, waiting
+from kb.cli.terminal import OUT, make_printable, show_waiting
 from stores.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Conversation:
-    """One stored session, and where its next questions go."""
+    """A stored session in a terminal, and where its next questions go."""
 
     knowledge_base: "KnowledgeBase"
     session_id: str
@@ -36,96 +37,100 @@ class Conversation:
     engine: "ChatSession" = field(init=False)
 
     def __post_init__(self) -> None:
-        self.put_to(self.source, self.profile)
+        self.ask_from(self.source, self.profile)
 
     @property
-    def store(self) -> "SessionStore":
+    def session_store(self) -> "SessionStore":
         return self.knowledge_base.components.session_store
 
-    def put_to(self, source: Source, profile: str | None) -> None:
-        """Choose where the next questions go. Raises ConfigError for what is not there."""
+    def ask_from(self, source: Source, profile: str | None) -> None:
+        """Choose the source and the profile of the next questions.
+
+        Raises ConfigError for what is not there.
+        """
         self.engine = self.knowledge_base.chat(
             self.session_id, source=source, profile=profile, filters=self.filters
         )
         self.source, self.profile = source, profile
 
-    def turns(self) -> "list[Turn]":
-        return self.store.list_turns(self.session_id)
+    def list_turns(self) -> "list[Turn]":
+        return self.session_store.list_turns(self.session_id)
 
-    def newest_first(self) -> "Iterator[Turn]":
-        """The turns, each read when it is wanted: they may be many, and their evidence large."""
+    def read_turns_newest_first(self) -> "Iterator[Turn]":
+        """Read the turns one by one: they may be many, and their evidence large."""
         before = None
-        while turns := self.store.list_turns(self.session_id, before=before, limit=1):
+        while turns := self.session_store.list_turns(self.session_id, before=before, limit=1):
             yield turns[0]
             before = turns[0].number
 
-    def last(self) -> "Turn":
-        """Raises ConfigError before the first question."""
-        turn = next(self.newest_first(), None)
+    def require_last_turn(self) -> "Turn":
+        """Return the last turn. Raises ConfigError before the first question."""
+        turn = next(self.read_turns_newest_first(), None)
         if turn is None:
             raise ConfigError("Nothing was asked yet in this session.")
         return turn
 
     def show_answer(self, question: str) -> None:
-        """Ask, and show the words as they come; Ctrl-C stops the answer. Raises KBError."""
+        """Ask a question, and show the answer as its words come; Ctrl-C stops it.
+
+        Raises KBError when it cannot be answered.
+        """
         from kb.cli.rendering.chat_sessions import show_references
 
         turn_id = secrets.token_hex(8)
         response: StreamedAnswer | None = None
-        with _interrupted_once():
+        with _allow_one_interrupt():
             try:
-                with waiting("Looking for the answer"):
+                with show_waiting("Looking for the answer"):
                     response = self.engine.stream_chat(question, turn_id=turn_id)
-                _show_words(response)
+                _show_streamed_answer(response)
             except KeyboardInterrupt:
-                self._end(turn_id, response.unformatted_response if response else "")
+                self._store_stopped_answer(
+                    turn_id, response.unformatted_response if response else ""
+                )
                 raise
         show_references(OUT, answer_of(response))
 
-    def _end(self, turn_id: str, said: str) -> None:
-        """What the engine has stored stays; Ctrl-C may have come when it could not store."""
+    def _store_stopped_answer(self, turn_id: str, answer: str) -> None:
+        """Store what was shown of an answer, where the engine could not when Ctrl-C came."""
         with suppress(StoreError):
-            self.store.finish(
+            self.session_store.finish(
                 self.session_id,
                 turn_id,
-                answer=said,
+                answer=answer,
                 status="partial",
                 error="Ctrl-C stopped it.",
             )
 
 
-def _show_words(response: "StreamedAnswer") -> None:
-    from kb.cli.rendering.answers import show_answer, wrapped
+def _show_streamed_answer(response: "StreamedAnswer") -> None:
+    from kb.cli.rendering.answers import show_answer
+    from kb.cli.rendering.layout import wrap_pieces
 
     with closing(response.response_gen) as pieces:
         if not OUT.is_terminal:
             show_answer(OUT, "".join(pieces))
             return
-        words = wrapped(pieces, OUT.width)
-        with waiting("Looking for the answer"):
+        words = wrap_pieces(pieces, OUT.width)
+        with show_waiting("Looking for the answer"):
             first = next(words, "")
         try:
-            for word in _from(first, words):
-                OUT.print(Text(printable(word)), end="", soft_wrap=True)
+            for word in chain([first], words):
+                OUT.print(Text(make_printable(word)), end="", soft_wrap=True)
         finally:
             OUT.print()
 
 
-def _from(first: str, words: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from words
-
-
 @contextmanager
-def _interrupted_once() -> Iterator[None]:
-    """The first Ctrl-C stops the answer; others must not keep it from being stored."""
+def _allow_one_interrupt() -> Iterator[None]:
+    """Let the first Ctrl-C stop the answer; others must not keep it from being stored."""
 
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+    def stop_answer(_signal: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    handler_before = signal.signal(signal.SIGINT, stop_answer)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, handler_before)

@@ -1,4 +1,4 @@
-"""A knowledge base for the time of one command."""
+"""Opening the knowledge base for the time of one command."""
 
 import gc
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from kb.cli.language import gettext
-from kb.cli.terminal import say, waiting
+from kb.cli.terminal import say, show_waiting
 from stores.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(config: Path | None, *, profile: str | None = None) -> Iterator["KnowledgeBase"]:
-    """The configuration is checked before LlamaIndex is imported, which takes seconds.
+def open_knowledge_base(
+    config: Path | None, *, profile: str | None = None
+) -> Iterator["KnowledgeBase"]:
+    """Open the knowledge base of a configuration.
 
-    So is the `profile` that the command was given.
+    The configuration and `profile` are checked before LlamaIndex is imported, which takes seconds.
     """
-    with waiting(gettext("Opening the knowledge base")):
+    with show_waiting(gettext("Opening the knowledge base")):
         from kb.config import load_config
 
         loaded = load_config(config)
@@ -33,7 +35,7 @@ def opened(config: Path | None, *, profile: str | None = None) -> Iterator["Know
             )
         if profile:
             _check_profile(loaded, profile)
-        with _uncollected():
+        with _pause_garbage_collection():
             from kb.app import KnowledgeBase
 
         knowledge_base = KnowledgeBase.open(loaded, say=say)
@@ -42,8 +44,8 @@ def opened(config: Path | None, *, profile: str | None = None) -> Iterator["Know
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """Imports leave no garbage, and looking for it takes a fifth of their time."""
+def _pause_garbage_collection() -> Iterator[None]:
+    """Pause the garbage collection: imports leave none, and it takes a fifth of their time."""
     gc.disable()
     try:
         yield

@@ -1,4 +1,4 @@
-"""Options that several commands take."""
+"""The options that several commands take."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,22 +8,21 @@ import typer
 from kb.filter_options import parsed
 
 
-def _chosen_config(context: typer.Context, path: Path | None) -> Path | None:
-    """The file named after the command, or else before it."""
-    before: Path | None = context.find_root().params.get("config")
-    return path or before
+def _choose_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Return the file that --config names after the command, or else before it."""
+    return path or context.find_root().params.get("config")
 
 
-def _checked_filters(filters: list[str] | None) -> list[str]:
-    for each in filters or []:
-        if parsed(each) is None:
+def _check_filters(filters: list[str] | None) -> list[str]:
+    for text in filters or []:
+        if parsed(text) is None:
             raise typer.BadParameter(
-                f"{each!r} is not KEY=VALUE, KEY!=VALUE, KEY>=VALUE or KEY~TEXT"
+                f"{text!r} is not KEY=VALUE, KEY!=VALUE, KEY>=VALUE or KEY~TEXT"
             )
     return filters or []
 
 
-def _not_blank(question: str) -> str:
+def _check_not_blank(question: str) -> str:
     if not question.strip():
         raise typer.BadParameter("it is empty")
     return question
@@ -34,14 +33,14 @@ ConfigPath = Annotated[
     typer.Option(
         "--config",
         metavar="PATH",
-        callback=_chosen_config,
+        callback=_choose_config,
         help="The configuration.  [default: ./config.yaml]",
     ),
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")
 ]
-Question = Annotated[str, typer.Argument(metavar="QUESTION", callback=_not_blank)]
+Question = Annotated[str, typer.Argument(metavar="QUESTION", callback=_check_not_blank)]
 TopK = Annotated[
     int | None,
     typer.Option(
@@ -67,7 +66,7 @@ Filters = Annotated[
     typer.Option(
         "--filter",
         metavar="KEY=VALUE",
-        callback=_checked_filters,
+        callback=_check_filters,
         help="Only passages whose metadata match; also !=, >=, <=, >, < and KEY~TEXT for a part "
         "of a text. May be repeated.",
     ),

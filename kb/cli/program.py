@@ -1,4 +1,4 @@
-"""How a command ends: one calm message, and an exit code that says what happened."""
+"""How a command ends: with one calm message, and an exit code that says what happened."""
 
 import sys
 from enum import IntEnum
@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
 
 
 class Program(TyperGroup):
-    """The commands; an error is a message on standard error, its traceback is for --debug."""
+    """The group of all commands: an error becomes a message, its traceback is for --debug."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -31,30 +31,22 @@ class Program(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()  # a reader that went away shows here, not after the end
         except KeyboardInterrupt:
-            raise _end(gettext("Interrupted."), ExitCode.INTERRUPTED) from None
+            raise _end_with_message(gettext("Interrupted."), ExitCode.INTERRUPTED) from None
         except typer.BadParameter as error:
-            error.message = in_words(error.message)
+            from kb.config_file import explain_wrong_value
+
+            error.message = explain_wrong_value(error.message)
             raise
         except Exception as error:
-            if ctx.params["debug"] or _is_an_ending(error):
+            # Typer's own exits and usage errors carry an exit code; a broken pipe is silent.
+            is_ending = isinstance(error, typer.Abort | BrokenPipeError)
+            if ctx.params["debug"] or is_ending or hasattr(error, "exit_code"):
                 raise
-            raise _end(_message(error), ExitCode.FAILED) from None
+            raise _end_with_message(_describe_error(error), ExitCode.FAILED) from None
         return result
 
 
-def in_words(reason: str) -> str:
-    """What pydantic says of a value, for people."""
-    if reason == "Field required":
-        return "it is missing"
-    return reason.removeprefix("Value error, ").replace("Input should be ", "it should be ", 1)
-
-
-def _is_an_ending(error: Exception) -> bool:
-    """Typer's own exits and usage errors carry an exit code; a broken pipe is silent."""
-    return hasattr(error, "exit_code") or isinstance(error, typer.Abort | BrokenPipeError)
-
-
-def _message(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     if isinstance(error, KBError):
         return gettext("Error: {reason}").format(reason=error)
     return gettext(
@@ -62,7 +54,7 @@ def _message(error: Exception) -> str:
     ).format(reason=f"{type(error).__name__}: {error}")
 
 
-def _end(message: str, code: ExitCode) -> typer.Exit:
+def _end_with_message(message: str, code: ExitCode) -> typer.Exit:
     from kb.cli.terminal import say
 
     say(message, "red" if code is ExitCode.FAILED else "")

@@ -1,4 +1,4 @@
-"""What is said where: answers on standard output, everything else on standard error."""
+"""The terminal: answers go to standard output, everything else to standard error."""
 
 import shlex
 import shutil
@@ -16,7 +16,7 @@ from engines.visible_text import visible
 _UNWRAPPED = 10_000  # columns of what is no terminal: a line stays a line
 
 
-def _console(stream: TextIO, *, stderr: bool) -> Console:
+def _make_console(stream: TextIO, *, stderr: bool) -> Console:
     return Console(
         stderr=stderr,
         width=None if stream.isatty() else _UNWRAPPED,
@@ -26,44 +26,46 @@ def _console(stream: TextIO, *, stderr: bool) -> Console:
     )
 
 
-OUT = _console(sys.stdout, stderr=False)
-ERR = _console(sys.stderr, stderr=True)
+OUT = _make_console(sys.stdout, stderr=False)
+ERR = _make_console(sys.stderr, stderr=True)
 
 
 def say(message: str, style: str = "") -> None:
-    """Tell the user how things go."""
-    ERR.print(Text(printable(message), style), soft_wrap=True)
+    """Tell the user on standard error how things go."""
+    ERR.print(Text(make_printable(message), style), soft_wrap=True)
 
 
 @contextmanager
-def waiting(for_what: str) -> Iterator[None]:
-    """On a terminal, something moves while nothing else does."""
+def show_waiting(for_what: str) -> Iterator[None]:
+    """Show on a terminal that something goes on, while nothing else moves."""
     with ERR.status(Text(for_what, "dim")):
         yield
 
 
-def printable(text: str) -> str:
-    """Without that by which a document could take over the terminal, or deceive its reader."""
+def make_printable(text: str) -> str:
+    """Remove that by which a document could take over the terminal, or deceive its reader."""
     return visible(text)
 
 
-def one_line(text: str) -> str:
-    return printable(" ".join(text.split()))
+def fit_on_one_line(text: str) -> str:
+    """Join the lines of a text to one, and make it printable."""
+    return make_printable(" ".join(text.split()))
 
 
-def command(config: Path) -> str:
-    """How to call kb here, with this configuration."""
+def kb_command(config: Path) -> str:
+    """Return the command by which kb is called here, with this configuration."""
     if config.absolute() == Path("config.yaml").absolute():
-        return _program()
-    return f"{_program()} --config {shlex.quote(str(config))}"
+        return _program_name()
+    return f"{_program_name()} --config {shlex.quote(str(config))}"
 
 
-def counted(number: int, noun: str) -> str:
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it is not one."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _program() -> str:
-    """By its name only when that is on PATH."""
+def _program_name() -> str:
+    """Return how the program is called: by its name only when that is on PATH."""
     called = Path(sys.argv[0])
     if called.name != "kb":
         return f"{sys.executable} -m kb"

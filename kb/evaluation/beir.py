@@ -1,4 +1,4 @@
-"""A directory in the BEIR layout -> labelled questions and their corpus."""
+"""Reading a directory in the BEIR layout: labelled questions and their corpus."""
 
 import json
 from collections import defaultdict
@@ -17,55 +17,56 @@ Qrels = Mapping[str, Mapping[str, int]]
 
 
 def read_beir(directory: Path) -> LabelledSet:
-    """queries.jsonl, corpus.jsonl, qrels/test.tsv and, if it is there, unanswerable.jsonl.
+    """Read queries.jsonl, corpus.jsonl, qrels/test.tsv and, if it is there, unanswerable.jsonl.
 
     Queries without a qrel belong to another split and are left out. Raises BadQuestions.
     """
-    corpus = tuple(_documents(directory / "corpus.jsonl"))
-    queries = {each["_id"]: each for each in objects(directory / "queries.jsonl", ("text",))}
-    qrels = _qrels(directory / _QRELS, queries, {document.id for document in corpus})
-    answerable = _questions((queries[each] for each in qrels), qrels)
+    corpus = tuple(
+        CorpusDocument(row["_id"], str(row.get("title") or ""), row["text"])
+        for row in read_json_lines(directory / "corpus.jsonl", ("text",))
+    )
+    queries = {row["_id"]: row for row in read_json_lines(directory / "queries.jsonl", ("text",))}
+    qrels = _read_qrels(directory / _QRELS, queries, {document.id for document in corpus})
+    answerable = _rows_to_questions((queries[question_id] for question_id in qrels), qrels)
     if not qrels:
         raise BadQuestions(f"{directory / _QRELS} names no question with a right document.")
-    questions = (*_with_languages(answerable, corpus), *_unanswerable(directory, qrels))
+    questions = (*_add_languages(answerable, corpus), *_read_unanswerable(directory, qrels))
     return LabelledSet(directory.resolve().name, questions, corpus)
 
 
-def _documents(file: Path) -> Iterator[CorpusDocument]:
-    for each in objects(file, ("text",)):
-        yield CorpusDocument(each["_id"], str(each.get("title") or ""), each["text"])
-
-
-def _questions(rows: Iterable[Mapping[str, Any]], qrels: Qrels) -> Iterator[Question]:
+def _rows_to_questions(rows: Iterable[Mapping[str, Any]], qrels: Qrels) -> Iterator[Question]:
     for row in rows:
         relevant = qrels.get(row["_id"], {})
         yield Question(row["_id"], row["text"], relevant, tuple(row.get("answers") or ()))
 
 
-def _unanswerable(directory: Path, qrels: Qrels) -> Iterator[Question]:
+def _read_unanswerable(directory: Path, qrels: Qrels) -> Iterator[Question]:
     file = directory / "unanswerable.jsonl"
     if not file.exists():
         return
-    for question in _questions(objects(file, ("text",)), {}):
+    for question in _rows_to_questions(read_json_lines(file, ("text",)), {}):
         if question.id in qrels:
             raise BadQuestions(f"{file} holds {question.id!r}, for which {_QRELS} has an answer.")
         yield question
 
 
-def _with_languages(
+def _add_languages(
     questions: Iterable[Question], corpus: Iterable[CorpusDocument]
 ) -> Iterator[Question]:
-    """A question is in the language of its right document, which is longer and so surer."""
+    """Add to each question the language of its right document, which is longer and so surer."""
     texts = {document.id: document.text for document in corpus}
-    for each in questions:
-        language = detect_language(texts[next(iter(each.relevant))])
-        yield Question(each.id, each.text, each.relevant, each.answers, language)
+    for question in questions:
+        language = detect_language(texts[next(iter(question.relevant))])
+        yield Question(question.id, question.text, question.relevant, question.answers, language)
 
 
-def objects(file: Path, required: Collection[str]) -> Iterator[dict[str, Any]]:
-    """The lines of a JSONL file, each with a new `_id`; raises BadQuestions with the line."""
+def read_json_lines(file: Path, required: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Read the lines of a JSONL file, each with an `_id` of its own.
+
+    Raises BadQuestions with the number of the line.
+    """
     seen: set[str] = set()
-    for number, line in _lines(file):
+    for number, line in _read_numbered_lines(file):
         try:
             row = json.loads(line)
         except ValueError as error:
@@ -82,14 +83,14 @@ def objects(file: Path, required: Collection[str]) -> Iterator[dict[str, Any]]:
 
 def _check_answers(row: Mapping[str, Any], file: Path, number: int) -> None:
     answers = row.get("answers", [])
-    if not isinstance(answers, list) or not all(isinstance(each, str) for each in answers):
+    if not isinstance(answers, list) or not all(isinstance(answer, str) for answer in answers):
         raise BadQuestions(f'{file}, line {number}: "answers" is not a list of strings.')
 
 
-def _qrels(file: Path, queries: Collection[str], documents: Collection[str]) -> Qrels:
-    """Grades above 0 by question and document."""
+def _read_qrels(file: Path, queries: Collection[str], documents: Collection[str]) -> Qrels:
+    """Read the grades above 0 by question and document."""
     qrels: dict[str, dict[str, int]] = defaultdict(dict)
-    for number, line in _lines(file):
+    for number, line in _read_numbered_lines(file):
         cells = line.split("\t")
         if number == 1 and cells[0] == _HEADER:
             continue
@@ -113,8 +114,8 @@ def _check_known(name: str, known: Collection[str], where: str, file: str) -> No
         raise BadQuestions(f"{where} {name!r}, which {file} does not hold.")
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, with their numbers."""
+def _read_numbered_lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Read the lines that are not blank, with their numbers."""
     try:
         with file.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):

@@ -1,7 +1,7 @@
 """The documents of a labelled set in a chunk table of their own, beside the user's."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
 from kb.app import KnowledgeBase
-from kb.evaluation.labelled import CorpusDocument, LabelledSet, digest
+from kb.evaluation.labelled import CorpusDocument, LabelledSet, hash_parts
 from kb.indexing.embed import ChunkEmbedder
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.evaluations import Evaluations
@@ -28,15 +28,17 @@ OnProgress = Callable[[str, int, int], None]
 def with_corpus(
     knowledge_base: KnowledgeBase, labelled: LabelledSet, *, fresh: bool, on_progress: OnProgress
 ) -> KnowledgeBase:
-    """The knowledge base over the set's own documents; itself for a set without any.
+    """Return the knowledge base over the set's own documents; itself for a set without any.
 
     What an earlier call wrote is used again unless `fresh`. Raises ModelUnavailable, StoreError.
     """
     if labelled.corpus is None:
         return knowledge_base
-    options = _options(knowledge_base.vector_store)
+    options = _table_options(knowledge_base.vector_store)
     model = knowledge_base.components.collection.embedding_model
-    table = _table_name(model, options, labelled.corpus)
+    # The name is the same for the same rows and indexes.
+    identity = f"{_LAYOUT}\0{model}\0{sorted(options.items())}\0{hash_parts(labelled.corpus)}"
+    table = f"kb_eval_{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
     store = MariaDBVectorStore(knowledge_base.components.engine, table, **options)
     store.set_up()
     evaluations = Evaluations(knowledge_base.components.engine)
@@ -44,29 +46,21 @@ def with_corpus(
     with knowledge_base.components.registry.hold_root(table, waiting):
         if fresh or not evaluations.has_corpus(table):
             evaluations.forget_corpus(table)
-            _write(knowledge_base, store, labelled.corpus, on_progress)
+            _index_documents(knowledge_base, store, labelled.corpus, on_progress)
             evaluations.add_corpus(table, labelled.name, model)
     collection = replace(knowledge_base.components.collection, name=table, chunk_table=table)
     components = knowledge_base.components.copy_with(vector_store=store, collection=collection)
     return KnowledgeBase(components)
 
 
-def _options(store: MariaDBVectorStore) -> dict[str, Any]:
-    """Those that it was made with, for another table like it."""
+def _table_options(store: MariaDBVectorStore) -> dict[str, Any]:
+    """Return the options that a store was made with, for another table like it."""
     others = {*BasePydanticVectorStore.model_fields, "flat_metadata", "table_name", "perform_setup"}
     own = [name for name in MariaDBVectorStore.model_fields if name not in others]
     return {name: getattr(store, name) for name in own}
 
 
-def _table_name(
-    embedding_model: str, options: Mapping[str, Any], corpus: Sequence[CorpusDocument]
-) -> str:
-    """The same for the same rows and indexes."""
-    identity = f"{_LAYOUT}\0{embedding_model}\0{sorted(options.items())}\0{digest(corpus)}"
-    return f"kb_eval_{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
-
-
-def _write(
+def _index_documents(
     knowledge_base: KnowledgeBase,
     store: MariaDBVectorStore,
     corpus: Sequence[CorpusDocument],
@@ -80,13 +74,15 @@ def _write(
     store.clear()
     for start in range(0, len(corpus), _DOCUMENTS_A_BATCH):
         on_progress("Indexing the documents", start, len(corpus))
-        chunks = [_chunk(each) for each in corpus[start : start + _DOCUMENTS_A_BATCH]]
+        chunks = [
+            _document_to_chunk(document) for document in corpus[start : start + _DOCUMENTS_A_BATCH]
+        ]
         embedder.embed(chunks)
         store.add(chunks)
 
 
-def _chunk(document: CorpusDocument) -> TextNode:
-    """The document as it is given; its title is embedded with it, as a file's is."""
+def _document_to_chunk(document: CorpusDocument) -> TextNode:
+    """Make one chunk of a document as it is; its title is embedded with it, as a file's is."""
     metadata = {"title": document.title, "path": document.id}
     if language := detect_language(document.text):
         metadata["language"] = language

@@ -14,7 +14,7 @@ GOLD: Final = "gold SQL"
 
 
 class GoldModel(CustomLLM):
-    """Writes the statement that it holds, whatever it is asked."""
+    """A language model that writes the statement that it holds, whatever it is asked."""
 
     statement: str
 

@@ -20,7 +20,10 @@ class BadQuestions(KBError):
 
 @dataclass(frozen=True)
 class Question:
-    """`relevant` grades the right documents by their ids; none when there is no answer."""
+    """A labelled question.
+
+    `relevant` grades the right documents by their ids; it is empty when there is no answer.
+    """
 
     id: str
     text: str
@@ -42,7 +45,7 @@ class CorpusDocument:
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """`corpus` is None when the user's own documents are asked."""
+    """Labelled questions; `corpus` is None when the user's own documents are asked."""
 
     name: str
     questions: tuple[Question, ...]
@@ -50,31 +53,31 @@ class LabelledSet:
 
     @property
     def digest(self) -> str:
-        """The same for the same questions, answers and documents."""
-        return digest([*self.questions, *(self.corpus or ())])
+        """The hash of questions, answers and documents."""
+        return hash_parts([*self.questions, *(self.corpus or ())])
 
     @property
     def has_answers(self) -> bool:
-        """Whether extracted answers can be judged."""
-        return any(each.answers or not each.is_answerable for each in self.questions)
+        """Tell whether extracted answers can be judged."""
+        return any(question.answers or not question.is_answerable for question in self.questions)
 
-    def sample(self, limit: int | None) -> tuple[Question, ...]:
-        """At most `limit` questions of either kind, evenly spread over the set."""
-        answerable = [each for each in self.questions if each.is_answerable]
-        others = [each for each in self.questions if not each.is_answerable]
-        return (*spread(answerable, limit), *spread(others, limit))
+    def sample_questions(self, limit: int | None) -> tuple[Question, ...]:
+        """Return at most `limit` questions of either kind, evenly spread over the set."""
+        answerable = [question for question in self.questions if question.is_answerable]
+        others = [question for question in self.questions if not question.is_answerable]
+        return (*pick_evenly(answerable, limit), *pick_evenly(others, limit))
 
 
-def digest(parts: Sequence["DataclassInstance"]) -> str:
-    """SHA-256 of the fields of all parts, in order."""
+def hash_parts(parts: Sequence["DataclassInstance"]) -> str:
+    """Return the SHA-256 of the fields of all parts, in order."""
     hashed = hashlib.sha256()
     for part in parts:
         hashed.update(json.dumps(asdict(part), ensure_ascii=False).encode(errors="replace"))
     return hashed.hexdigest()
 
 
-def spread(items: Sequence[T], limit: int | None) -> Sequence[T]:
-    """At most `limit` of them, evenly spread."""
+def pick_evenly(items: Sequence[T], limit: int | None) -> Sequence[T]:
+    """Return at most `limit` items, evenly spread."""
     if limit is None or len(items) <= limit:
         return items
     return [items[place * len(items) // limit] for place in range(limit)]

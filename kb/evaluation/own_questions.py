@@ -1,4 +1,4 @@
-"""A YAML file of questions about the user's own documents -> labelled questions."""
+"""Reading a YAML file of questions about the user's own documents."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,7 +14,7 @@ def _as_list(value: object) -> object:
 
 
 class Entry(BaseModel):
-    """What a question must say; keys for other tools, such as `rows`, are left to them."""
+    """A question of the file; keys for other tools, such as `rows`, are left to them."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -26,31 +26,31 @@ class Entry(BaseModel):
     sql: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
     language: str = ""
 
-    def as_question(self) -> Question:
+    def to_question(self) -> Question:
         relevant = dict.fromkeys(self.documents, 1)
         return Question(self.id, self.question, relevant, self.answer, self.language)
 
 
 def read_own_questions(file: Path) -> LabelledSet:
-    """The questions of the route `documents` or `both`; `answer: null` has none to be found.
+    """Read the questions of the route `documents` or `both`.
 
-    Raises BadQuestions.
+    A question with `answer: null` has no answer to be found. Raises BadQuestions.
     """
-    asked = [each for each in entries(file) if each.route != "database"]
-    _check(file, asked)
-    return LabelledSet(file.resolve().stem, tuple(each.as_question() for each in asked))
+    asked = [entry for entry in read_entries(file) if entry.route != "database"]
+    _check_documents_are_named(file, asked)
+    return LabelledSet(file.resolve().stem, tuple(entry.to_question() for entry in asked))
 
 
-def entries(file: Path) -> list[Entry]:
-    """Each with an id of its own. Raises BadQuestions."""
-    found = _entries(file)
-    ids = [each.id for each in found]
-    if repeated := next((each for each in ids if ids.count(each) > 1), None):
+def read_entries(file: Path) -> list[Entry]:
+    """Read the questions of a file. Raises BadQuestions, also when two have the same id."""
+    found = _parse_entries(file)
+    ids = [entry.id for entry in found]
+    if repeated := next((name for name in ids if ids.count(name) > 1), None):
         raise BadQuestions(f"{file} holds two questions with the id {repeated!r}.")
     return found
 
 
-def _entries(file: Path) -> list[Entry]:
+def _parse_entries(file: Path) -> list[Entry]:
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
         return TypeAdapter(list[Entry]).validate_python(data)
@@ -67,12 +67,12 @@ def _entries(file: Path) -> list[Entry]:
         raise BadQuestions(f"{file} cannot be read: {error}") from error
 
 
-def _check(file: Path, asked: list[Entry]) -> None:
-    for each in asked:
-        if not each.documents and (each.answer or "answer" not in each.model_fields_set):
+def _check_documents_are_named(file: Path, asked: list[Entry]) -> None:
+    for entry in asked:
+        if not entry.documents and (entry.answer or "answer" not in entry.model_fields_set):
             raise BadQuestions(
-                f"{file}, question {each.id!r}, names no documents. Where there is no answer, "
+                f"{file}, question {entry.id!r}, names no documents. Where there is no answer, "
                 "write `answer: null`."
             )
-    if not any(each.documents for each in asked):
+    if not any(entry.documents for entry in asked):
         raise BadQuestions(f"{file} holds no question about documents.")

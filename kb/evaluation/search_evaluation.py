@@ -1,4 +1,4 @@
-"""A labelled set through every named profile, judged, compared and kept."""
+"""Evaluating search profiles on a labelled set: asked, judged, compared and stored."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,19 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from kb.app import KnowledgeBase
-from kb.evaluation.ask_questions import asking
+from kb.evaluation.ask_questions import make_question_asker
 from kb.evaluation.beir import read_beir
 from kb.evaluation.corpus import OnProgress, with_corpus
 from kb.evaluation.labelled import BadQuestions, LabelledSet, Question
 from kb.evaluation.own_questions import read_own_questions
-from kb.evaluation.summary import Outcome, compared, figures, figures_by_language
+from kb.evaluation.summary import (
+    Outcome,
+    compare_scores,
+    compute_figures,
+    compute_figures_by_language,
+)
 from stores.errors import ConfigError
 from stores.evaluations import EvaluationRun, Evaluations, Scores
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure: rankings to the depth `k`, with the configured profile if none is named.
+    """A plan of what to measure: rankings to the depth `k`, by default of the configured profile.
 
     `against` is the number of an earlier run.
     """
@@ -33,7 +38,7 @@ class Plan:
 
 
 def read_questions(path: Path) -> LabelledSet:
-    """A directory in the BEIR layout, or a YAML file about the user's own documents.
+    """Read a directory in the BEIR layout, or a YAML file about the user's own documents.
 
     Raises BadQuestions.
     """
@@ -44,40 +49,36 @@ def read_questions(path: Path) -> LabelledSet:
     return labelled
 
 
-def evaluate(
+def evaluate_profiles(
     knowledge_base: KnowledgeBase,
     labelled: LabelledSet,
     plan: Plan,
     on_progress: OnProgress = lambda *_: None,
 ) -> list[Outcome]:
-    """One outcome a profile, compared with the earlier run, or else with the first profile.
+    """Measure each profile, and compare it with the earlier run, or else with the first profile.
 
     Raises BadQuestions, ConfigError, ModelUnavailable or StoreError.
     """
     profiles = plan.profiles or (knowledge_base.config.retrieval.profile,)
-    settings = {name: _settings(knowledge_base, name) for name in profiles}
+    config = knowledge_base.config
+    settings = {name: config.profile(name).model_dump(mode="json") for name in profiles}
     evaluations = Evaluations(knowledge_base.components.engine)
     baseline = _earlier_scores(evaluations, labelled, plan)
     _check_documents(knowledge_base, labelled)
     over_corpus = with_corpus(knowledge_base, labelled, fresh=plan.fresh, on_progress=on_progress)
     answers = plan.answers and labelled.has_answers
-    ask = asking(over_corpus, plan.k, answers=answers, on_progress=on_progress)
-    questions = labelled.sample(plan.limit)
+    asker = make_question_asker(over_corpus, plan.k, answers=answers, on_progress=on_progress)
+    questions = labelled.sample_questions(plan.limit)
     outcomes = []
     for profile, profile_settings in settings.items():
-        scores = ask.scores(questions, profile)
-        outcome = _outcome(profile, scores, questions, baseline)
+        scores = asker.score_questions(questions, profile)
+        outcome = _summarise_scores(profile, scores, questions, baseline)
         if plan.save:
-            run = _run(labelled, plan.k, outcome, profile_settings, knowledge_base)
+            run = _outcome_to_run(labelled, plan.k, outcome, profile_settings, knowledge_base)
             outcome = replace(outcome, run=evaluations.add(run, scores))
         outcomes.append(outcome)
         baseline = baseline or (profile, scores)
     return outcomes
-
-
-def _settings(knowledge_base: KnowledgeBase, profile: str) -> dict[str, Any]:
-    """What the profile says today."""
-    return knowledge_base.config.profile(profile).model_dump(mode="json")
 
 
 def _earlier_scores(
@@ -109,18 +110,18 @@ def _check_documents(knowledge_base: KnowledgeBase, labelled: LabelledSet) -> No
         )
 
 
-def _outcome(
+def _summarise_scores(
     profile: str,
     scores: Scores,
     questions: Sequence[Question],
     baseline: tuple[str, Scores] | None,
 ) -> Outcome:
-    comparison = compared(scores, baseline[1], baseline[0]) if baseline else None
-    by_language = figures_by_language(scores, questions)
-    return Outcome(profile, figures(scores), by_language, comparison)
+    comparison = compare_scores(scores, baseline[1], baseline[0]) if baseline else None
+    by_language = compute_figures_by_language(scores, questions)
+    return Outcome(profile, compute_figures(scores), by_language, comparison)
 
 
-def _run(
+def _outcome_to_run(
     labelled: LabelledSet,
     k: int,
     outcome: Outcome,

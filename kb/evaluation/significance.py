@@ -1,4 +1,4 @@
-"""Whether a difference between two systems on the same questions may be chance."""
+"""The test of whether a difference between two systems on the same questions may be chance."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ _CELLS = 4_000_000  # signs drawn at once
 
 
 def paired_p_value(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """The two-sided p-value of the difference of the means, by a paired randomisation test.
+    """Return the two-sided p-value of the difference of means, by a paired randomisation test.
 
     Fisher (1935), as Smucker, Allan and Carterette (2007) recommend for retrieval: how often the
     difference is as large when each question's two scores change places by the toss of a coin.

@@ -1,4 +1,4 @@
-"""Questions through the database engine; what its SQL finds, against what the gold SQL finds."""
+"""Evaluating the SQL for questions: what it finds, against what the gold SQL finds."""
 
 import time
 from collections import Counter
@@ -20,7 +20,7 @@ from kb.evaluation.corpus import OnProgress
 from kb.evaluation.gold_model import GOLD, GoldModel
 from kb.evaluation.labelled import BadQuestions
 from kb.evaluation.sql_questions import SQLQuestion, SQLSet
-from kb.evaluation.sql_results import Expected, Judgement, expected, judge
+from kb.evaluation.sql_results import Expected, Judgement, expect_result, judge_result
 from stores.errors import ConfigError, ModelUnavailable, QueryFailed, UnsafeQuery
 from stores.evaluations import EvaluationRun, Evaluations
 
@@ -31,7 +31,7 @@ PROFILE: Final = "sql"  # among runs that are named by the profile of their sear
 
 @dataclass(frozen=True)
 class SQLPlan:
-    """With `gold`, every accepted statement is asked for in the place of a model's."""
+    """A plan of what to ask; with `gold`, the accepted statements stand in for a model's."""
 
     gold: bool = False
     limit: int | None = None
@@ -40,7 +40,7 @@ class SQLPlan:
 
 @dataclass(frozen=True)
 class SQLAnswer:
-    """`sql` is what ran or was tried last; `ms` from the question to the rows."""
+    """A judged answer; `sql` ran or was tried last, `ms` is from the question to the rows."""
 
     id: str
     question: str
@@ -53,7 +53,7 @@ class SQLAnswer:
 
 @dataclass(frozen=True)
 class SQLOutcome:
-    """`run` is its number when it was stored."""
+    """The result of an evaluation; `run` is its number when it was stored."""
 
     model: str
     figures: Mapping[str, float]
@@ -67,26 +67,29 @@ def evaluate_sql(
     plan: SQLPlan,
     on_progress: OnProgress = lambda *_: None,
 ) -> SQLOutcome:
-    """Each question asked of the tables that are configured, one after the other.
+    """Ask each question of the configured tables, one after the other, and judge the rows.
 
     Raises BadQuestions, ConfigError, ModelUnavailable, StoreError.
     """
-    questions = asked.sample(plan.limit)
-    model = GOLD if plan.gold else _model(knowledge_base).metadata.model_name
+    questions = asked.sample_questions(plan.limit)
+    model = GOLD if plan.gold else _require_model(knowledge_base).metadata.model_name
     accepted = {
-        each.gold: _accepted(knowledge_base.components.tables, each, plan) for each in questions
+        question.gold: _run_gold_statements(knowledge_base.components.tables, question, plan)
+        for question in questions
     }
     answers: list[SQLAnswer] = []
-    cases = list(_cases(knowledge_base, questions, plan))
+    cases = list(_make_cases(knowledge_base, questions, plan))
     for question, engine in cases:
         on_progress("Asking the tables", len(answers), len(cases))
-        asking = _Asking(knowledge_base.components.tables, engine, accepted[question.gold])
-        answers.append(asking.answer(question, must_answer=not answers))
-    outcome = SQLOutcome(model, _figures(answers), answers)
-    return replace(outcome, run=_stored(knowledge_base, asked, outcome)) if plan.save else outcome
+        asker = _SQLAsker(knowledge_base.components.tables, engine, accepted[question.gold])
+        answers.append(asker.ask_question(question, must_answer=not answers))
+    outcome = SQLOutcome(model, _summarise_answers(answers), answers)
+    return (
+        replace(outcome, run=_store_run(knowledge_base, asked, outcome)) if plan.save else outcome
+    )
 
 
-def _model(knowledge_base: KnowledgeBase) -> LLM:
+def _require_model(knowledge_base: KnowledgeBase) -> LLM:
     if knowledge_base.components.llm is None:
         raise ConfigError(
             "Scoring a model's SQL takes a language model, and llm.provider is none. Set "
@@ -95,21 +98,24 @@ def _model(knowledge_base: KnowledgeBase) -> LLM:
     return knowledge_base.components.llm
 
 
-def _cases(
+def _make_cases(
     knowledge_base: KnowledgeBase, questions: Sequence[SQLQuestion], plan: SQLPlan
 ) -> Iterator[tuple[SQLQuestion, BaseQueryEngine]]:
     if not plan.gold:
-        engine = _engine(knowledge_base, _model(knowledge_base))
+        engine = _make_engine(knowledge_base, _require_model(knowledge_base))
         yield from ((question, engine) for question in questions)
         return
     for question in questions:
         for number, statement in enumerate(question.gold, start=1):
-            each = replace(question, id=f"{question.id}/{number}")
-            yield each, _engine(knowledge_base, GoldModel(statement=statement))
+            case = replace(question, id=f"{question.id}/{number}")
+            yield case, _make_engine(knowledge_base, GoldModel(statement=statement))
 
 
-def _engine(knowledge_base: KnowledgeBase, llm: LLM) -> BaseQueryEngine:
-    """Without verified queries, whose SQL is not the model's, and without a written answer."""
+def _make_engine(knowledge_base: KnowledgeBase, llm: LLM) -> BaseQueryEngine:
+    """Make an engine without written answers, and without verified queries.
+
+    Their SQL is not the model's.
+    """
     return DatabaseQueryEngine(
         knowledge_base.components.tables,
         llm=llm,
@@ -118,8 +124,10 @@ def _engine(knowledge_base: KnowledgeBase, llm: LLM) -> BaseQueryEngine:
     )
 
 
-def _accepted(tables: GuardedDatabase, question: SQLQuestion, plan: SQLPlan) -> list[Expected]:
-    """What the gold statements find; those that do not run are left out."""
+def _run_gold_statements(
+    tables: GuardedDatabase, question: SQLQuestion, plan: SQLPlan
+) -> list[Expected]:
+    """Return what the gold statements find; those that do not run are left out."""
     found, reason = [], ""
     for sql in question.gold:
         try:
@@ -132,20 +140,25 @@ def _accepted(tables: GuardedDatabase, question: SQLQuestion, plan: SQLPlan) -> 
                 f"The gold SQL of {question.id} finds more than {len(result.rows)} rows, which "
                 "cannot be compared. Raise tables.row_limit."
             )
-        found.append(expected(sql, result))
+        found.append(expect_result(sql, result))
     if not found and not plan.gold:
         raise BadQuestions(f"No gold SQL of {question.id} runs on these tables: {reason}")
     return found
 
 
 @dataclass(frozen=True)
-class _Asking:
+class _SQLAsker:
+    """What asks a question, and judges the rows by the accepted results."""
+
     tables: GuardedDatabase
     engine: BaseQueryEngine
     accepted: Sequence[Expected]
 
-    def answer(self, question: SQLQuestion, *, must_answer: bool) -> SQLAnswer:
-        """A model that fails loses the question, but for one that `must_answer`, which raises."""
+    def ask_question(self, question: SQLQuestion, *, must_answer: bool) -> SQLAnswer:
+        """Ask a question; a model that fails gets it wrong.
+
+        ModelUnavailable is raised for a question that `must_answer`.
+        """
         since = time.perf_counter()
         try:
             found = answer_of(self.engine.query(question.text))
@@ -157,14 +170,14 @@ class _Asking:
         return SQLAnswer(
             id=question.id,
             question=question.text,
-            verdict=self._verdict(found, attempts),
+            verdict=self._judge_answer(found, attempts),
             sql=found.tables.sql or (attempts[-1].sql if attempts else None),
             error=next(iter(found.errors.values()), None),
             repairs=len(attempts) - bool(found.errors and attempts),
             ms=milliseconds_since(since),
         )
 
-    def _verdict(self, found: Answer, attempts: Sequence[Attempt]) -> Verdict:
+    def _judge_answer(self, found: Answer, attempts: Sequence[Attempt]) -> Verdict:
         if found.errors:
             refused = attempts and self._is_refused(attempts[-1].sql)
             return "refused" if refused else "failed"
@@ -173,7 +186,7 @@ class _Asking:
             return "no_answer"
         rows = [tuple(row) for row in tables.rows]
         result = QueryResult(tuple(tables.columns), rows, tables.truncated)
-        verdicts = [judge(result, accepted) for accepted in self.accepted]
+        verdicts = [judge_result(result, accepted) for accepted in self.accepted]
         return min(verdicts, key=VERDICTS.index, default="wrong")
 
     def _is_refused(self, sql: str) -> bool:
@@ -184,23 +197,23 @@ class _Asking:
         return False
 
 
-def _figures(answers: Sequence[SQLAnswer]) -> dict[str, float]:
-    counts = Counter(each.verdict for each in answers)
-    times = [each.ms for each in answers]
+def _summarise_answers(answers: Sequence[SQLAnswer]) -> dict[str, float]:
+    counts = Counter(answer.verdict for answer in answers)
+    times = [answer.ms for answer in answers]
     return {
         "questions": len(answers),
         **{verdict: counts[verdict] for verdict in VERDICTS},
         "share_right": counts["right"] / len(answers),
-        "repairs": sum(each.repairs for each in answers),
+        "repairs": sum(answer.repairs for answer in answers),
         "p50_ms": float(np.percentile(times, 50)),
         "p95_ms": float(np.percentile(times, 95)),
     }
 
 
-def _stored(knowledge_base: KnowledgeBase, asked: SQLSet, outcome: SQLOutcome) -> int:
+def _store_run(knowledge_base: KnowledgeBase, asked: SQLSet, outcome: SQLOutcome) -> int:
     scores = {
-        each.id: {each.verdict: 1.0, "repairs": float(each.repairs), "ms": each.ms}
-        for each in outcome.answers
+        answer.id: {answer.verdict: 1.0, "repairs": float(answer.repairs), "ms": answer.ms}
+        for answer in outcome.answers
     }
     run = EvaluationRun(
         set_name=asked.name,

@@ -1,4 +1,4 @@
-"""Whether a statement found what the accepted one finds; pure."""
+"""Judging whether a statement found what the accepted one finds."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class Expected:
     order: tuple[int, ...] | None = None
 
 
-def expected(sql: str, result: QueryResult) -> Expected:
-    """The result of an accepted statement, sorted where the statement sorts it as a whole.
+def expect_result(sql: str, result: QueryResult) -> Expected:
+    """Return what an accepted statement finds, sorted where the statement sorts it as a whole.
 
     Rows with the same values to sort by may come in any order. Where the result does not hold
     those values, each row has its place.
@@ -42,17 +42,21 @@ def expected(sql: str, result: QueryResult) -> Expected:
     terms = query.args["order"].expressions if query.args.get("order") else None
     if terms is None:
         return Expected(result)
-    projections = [each.unalias().sql() for each in getattr(query, "selects", [])]
-    places = [place for term in terms for place in _places(term.this, projections, result.columns)]
+    projections = [projection.unalias().sql() for projection in getattr(query, "selects", [])]
+    places = [
+        place
+        for term in terms
+        for place in _find_sort_columns(term.this, projections, result.columns)
+    ]
     known = tuple(place for place in places if place is not None)
     every = tuple(range(len(result.columns)))
     return Expected(result, known if len(known) == len(places) else every)
 
 
-def _places(
+def _find_sort_columns(
     term: exp.Expr, projections: Sequence[str], columns: Sequence[str]
 ) -> Iterator[int | None]:
-    """The columns of the result that a term sorts by, and None for what is not there."""
+    """Find the columns of the result that a term sorts by; None stands for one not there."""
     if isinstance(term, exp.Literal) and term.is_int:
         yield int(term.name) - 1
     elif term.sql() in projections:
@@ -62,66 +66,72 @@ def _places(
         yield from (columns.index(name) if name in columns else None for name in names or [""])
 
 
-def judge(found: QueryResult, accepted: Expected) -> Judgement:
-    """Names and order of columns do not count; duplicates do."""
+def judge_result(found: QueryResult, accepted: Expected) -> Judgement:
+    """Judge the rows found; names and order of columns do not count, duplicates do."""
     gold = accepted.result
     if found.truncated or len(found.rows) != len(gold.rows):
         return "wrong"
-    ours, theirs = _columns(gold), _columns(found)
-    if not _are_among(ours, theirs, _same_rows):
+    ours, theirs = _result_to_columns(gold), _result_to_columns(found)
+    if not _are_columns_among(ours, theirs, _have_same_rows):
         return "wrong"
     if len(theirs) > len(ours):
         return "subset"
     if accepted.order is None:
         return "right"
-    same_runs = _same_runs(gold, accepted.order)
-    return "right" if _are_among(ours, theirs, same_runs) else "order"
+    same_runs = _make_ordered_comparison(gold, accepted.order)
+    return "right" if _are_columns_among(ours, theirs, same_runs) else "order"
 
 
-def _columns(result: QueryResult) -> _Columns:
-    return [[_cell(row[place]) for row in result.rows] for place in range(len(result.columns))]
+def _result_to_columns(result: QueryResult) -> _Columns:
+    return [
+        [_normalise_cell(row[place]) for row in result.rows] for place in range(len(result.columns))
+    ]
 
 
-def _are_among(gold: _Columns, found: _Columns, same: _SameRows) -> bool:
-    """Whether each column of `gold` is another one of `found`, so that the rows are the same."""
+def _are_columns_among(gold: _Columns, found: _Columns, same: _SameRows) -> bool:
+    """Tell whether each column of `gold` is another of `found`, with the same rows."""
 
-    def fits(*chosen: int) -> bool:
+    def can_match(*chosen: int) -> bool:
         if not same(gold[: len(chosen)], [found[place] for place in chosen]):
             return False
         others = (place for place in range(len(found)) if place not in chosen)
-        return len(chosen) == len(gold) or any(fits(*chosen, place) for place in others)
+        return len(chosen) == len(gold) or any(can_match(*chosen, place) for place in others)
 
-    return len(gold) <= len(found) and fits()
+    return len(gold) <= len(found) and can_match()
 
 
-def _same_rows(gold: _Columns, found: _Columns) -> bool:
-    """Whether the rows are the same in any order."""
-    left = sorted(zip(*found, strict=True), key=_sorting)
-    for row in sorted(zip(*gold, strict=True), key=_sorting):
-        place = next((at for at, other in enumerate(left) if _equal_rows(row, other)), None)
-        if place is None:
+def _have_same_rows(gold: _Columns, found: _Columns) -> bool:
+    """Tell whether the rows are the same in any order."""
+    left = sorted(zip(*found, strict=True), key=_row_sort_key)
+    for row in sorted(zip(*gold, strict=True), key=_row_sort_key):
+        for place, other in enumerate(left):
+            if all(map(_are_cells_equal, row, other)):
+                del left[place]
+                break
+        else:
             return False
-        del left[place]
     return True
 
 
-def _same_runs(gold: QueryResult, order: Sequence[int]) -> _SameRows:
-    """Compares rows in order, but for those that the accepted statement sorts alike."""
+def _make_ordered_comparison(gold: QueryResult, order: Sequence[int]) -> _SameRows:
+    """Make a comparison of rows in order, but for those that the accepted SQL sorts alike."""
     lengths = [len(list(run)) for _, run in groupby(gold.rows, key=itemgetter(*order))]
 
-    def same(gold: _Columns, found: _Columns) -> bool:
+    def have_same_ordered_rows(gold: _Columns, found: _Columns) -> bool:
         start = 0
         for length in lengths:
             run = slice(start, start := start + length)
-            if not _same_rows([each[run] for each in gold], [each[run] for each in found]):
+            if not _have_same_rows(
+                [column[run] for column in gold], [column[run] for column in found]
+            ):
                 return False
         return True
 
-    return same
+    return have_same_ordered_rows
 
 
-def _cell(value: Any) -> _Cell:
-    """Times as text, so that a day is the same as a date, a midnight, and written out."""
+def _normalise_cell(value: Any) -> _Cell:
+    """Write times as text: a day is then the same as a date, a midnight, and written out."""
     match value:
         case bool():
             return int(value)
@@ -136,21 +146,17 @@ def _cell(value: Any) -> _Cell:
     return str(value)
 
 
-def _sorting(row: Sequence[_Cell]) -> list[tuple[int, float, str]]:
-    return [_sorting_cell(cell) for cell in row]
+def _row_sort_key(row: Sequence[_Cell]) -> list[tuple[int, float, str]]:
+    return [_cell_sort_key(cell) for cell in row]
 
 
-def _sorting_cell(cell: _Cell) -> tuple[int, float, str]:
+def _cell_sort_key(cell: _Cell) -> tuple[int, float, str]:
     if cell is None:
         return 0, 0.0, ""
     return (2, 0.0, cell) if isinstance(cell, str) else (1, float(cell), "")
 
 
-def _equal_rows(row: Sequence[_Cell], other: Sequence[_Cell]) -> bool:
-    return all(map(_equal, row, other))
-
-
-def _equal(cell: _Cell, other: _Cell) -> bool:
+def _are_cells_equal(cell: _Cell, other: _Cell) -> bool:
     if cell is None or other is None or isinstance(cell, str) or isinstance(other, str):
         return cell == other
     difference = abs(Decimal(str(cell)) - Decimal(str(other)))
@@ -158,7 +164,7 @@ def _equal(cell: _Cell, other: _Cell) -> bool:
 
 
 def _inexactness(number: float | Decimal) -> Decimal:
-    """By how much a number may differ from the one that was meant."""
+    """Return by how much a number may differ from the one that was meant."""
     if isinstance(number, float):
         return abs(Decimal(str(number))) * _RELATIVE
     exponent = number.as_tuple().exponent if isinstance(number, Decimal) else 0

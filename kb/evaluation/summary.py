@@ -1,4 +1,4 @@
-"""Scores of questions -> the figures of a run, and how two runs compare."""
+"""The figures of a run, from the scores of its questions, and how two runs compare."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one profile was worth; `run` is its number when it was stored."""
+    """The result of one profile; `run` is its number when it was stored."""
 
     profile: str
     figures: Figures
@@ -37,39 +37,55 @@ class Outcome:
     run: int | None = None
 
 
-def figures(scores: Scores) -> Figures:
-    """Means over the answerable questions, abstention over the others; None if not measured."""
-    answerable = [each for each in scores.values() if "ndcg" in each]
-    others = [each for each in scores.values() if "ndcg" not in each]
-    means = {name: _mean(each.get(name) for each in answerable) for name in _MEANS}
+def compute_figures(scores: Scores) -> Figures:
+    """Compute means over the answerable questions, and abstention over the others.
+
+    A figure that was not measured is None.
+    """
+    answerable = [
+        question_scores for question_scores in scores.values() if "ndcg" in question_scores
+    ]
+    others = [
+        question_scores for question_scores in scores.values() if "ndcg" not in question_scores
+    ]
+    means = {
+        name: _mean_of_known(question_scores.get(name) for question_scores in answerable)
+        for name in _MEANS
+    }
     return {
         "questions": len(answerable),
         "unanswerable": len(others),
         **means,
-        "abstained": _mean(each.get("refused") for each in others),
-        "refused": _mean(each.get("refused") for each in answerable),
-        "p50_ms": _percentile(scores, 50),
-        "p95_ms": _percentile(scores, 95),
+        "abstained": _mean_of_known(question_scores.get("refused") for question_scores in others),
+        "refused": _mean_of_known(question_scores.get("refused") for question_scores in answerable),
+        "p50_ms": _time_percentile(scores, 50),
+        "p95_ms": _time_percentile(scores, 95),
     }
 
 
-def figures_by_language(scores: Scores, questions: Sequence[Question]) -> dict[str, Figures]:
-    """The figures for each language of the questions, when there are several."""
-    counts = Counter(each.language for each in questions if each.language)
+def compute_figures_by_language(
+    scores: Scores, questions: Sequence[Question]
+) -> dict[str, Figures]:
+    """Compute the figures for each language of the questions, when there are several."""
+    counts = Counter(question.language for question in questions if question.language)
     enough = _SMALLEST_LANGUAGE * len(questions)
     languages = [language for language, count in counts.most_common() if count >= enough]
     if len(languages) < 2:  # noqa: PLR2004 - several
         return {}
     return {
-        language: figures(
-            {each.id: scores[each.id] for each in questions if each.language == language}
+        language: compute_figures(
+            {
+                question.id: scores[question.id]
+                for question in questions
+                if question.language == language
+            }
         )
         for language in languages
     }
 
 
-def compared(scores: Scores, earlier: Scores, against: str) -> Comparison | None:
-    """None when the two have no answerable question in common."""
+def compare_scores(scores: Scores, earlier: Scores, against: str) -> Comparison | None:
+    """Compare two runs; None when they have no answerable question in common."""
     both = [name for name in scores if "ndcg" in scores[name] and "ndcg" in earlier.get(name, {})]
     if not both:
         return None
@@ -79,10 +95,12 @@ def compared(scores: Scores, earlier: Scores, against: str) -> Comparison | None
     return Comparison(against, difference, paired_p_value(ours, theirs), len(both))
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
+def _mean_of_known(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 
 
-def _percentile(scores: Mapping[str, Mapping[str, float]], percent: int) -> float | None:
-    return float(np.percentile([each["ms"] for each in scores.values()], percent))
+def _time_percentile(scores: Mapping[str, Mapping[str, float]], percent: int) -> float | None:
+    return float(
+        np.percentile([question_scores["ms"] for question_scores in scores.values()], percent)
+    )

@@ -1,4 +1,4 @@
-"""A knowledge base as the tools and resources of MCP see it."""
+"""The knowledge base as the tools and resources of MCP ask it."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ from kb.config import Config
 from kb.document_files import Library
 from kb.mcp import tool_results as results
 from kb.mcp import tool_results_from_answers as as_results
-from kb.mcp.document_text import document_of, text_of, whole_text, with_front_matter
+from kb.mcp.document_text import chunk_document_uri, chunk_text, join_chunks, with_front_matter
 from kb.mcp.tool_results import chunk_uri
 
 _NOTHING_PASSES = "Nothing that passes the filters was found. Without them there may be passages."
@@ -40,7 +40,10 @@ OnFound = Callable[[str], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Backend:
-    """Raises KBError and Problem; what a `Caller` may not see is not there."""
+    """What answers the requests of MCP; what a `Caller` may not see is not there.
+
+    Its methods raise KBError and Problem.
+    """
 
     kb: KnowledgeBase
     limits: Limits
@@ -50,15 +53,15 @@ class Backend:
         return cls(KnowledgeBase.open(config, say=_log.info), Limits(config.serve))
 
     @staticmethod
-    def caller(request: Any) -> Caller:
-        """Who sent an HTTP request; without one it is whoever has started this process."""
+    def identify_caller(request: Any) -> Caller:
+        """Return who sent an HTTP request; without one it is whoever has started this process."""
         return request.state.caller if request else Caller()
 
     @property
     def library(self) -> Library:
         return Library(self.kb.components.registry, self.kb.vector_store, self.kb.config.uploads)
 
-    def search(
+    def search_passages(
         self,
         caller: Caller,
         question: str,
@@ -68,16 +71,17 @@ class Backend:
     ) -> results.Passages:
         caller.require("documents")
         require_profile(self.kb, profile)
-        matching = _filters(filters, caller)
+        matching = _filter_for_caller(filters, caller)
         found = self.kb.search(question, top_k, filters=matching, profile=profile, user=caller.name)
         return results.Passages(
             passages=[
-                as_results.passage(number, each) for number, each in enumerate(found, start=1)
+                as_results.passage_to_result(number, passage)
+                for number, passage in enumerate(found, start=1)
             ],
             note="" if found else _NOTHING_PASSES if filters else "Nothing was found.",
         )
 
-    async def ask(
+    async def answer_question(
         self,
         caller: Caller,
         question: str,
@@ -88,12 +92,12 @@ class Backend:
         profile: str | None,
         on_found: OnFound,
     ) -> results.AnswerResult:
-        """`on_found` is told the route when the answer is about to be written."""
+        """Answer a question; `on_found` gets the route before the answer is written."""
         require_profile(self.kb, profile)
         self.limits.share_statements(caller)
-        source, matching = caller.source(source), _filters(filters, caller)
+        source, matching = caller.source(source), _filter_for_caller(filters, caller)
 
-        async def begin() -> AnswerUnderWay:
+        async def begin_answer() -> AnswerUnderWay:
             under_way = await asked(
                 *(self.kb, question, source),
                 top_k=top_k,
@@ -105,12 +109,12 @@ class Backend:
             return under_way
 
         await self.limits.require_tokens(caller)
-        return as_results.answer(await whole(begin, caller, self.limits))
+        return as_results.answer_to_result(await whole(begin_answer, caller, self.limits))
 
-    async def query(
+    async def query_tables(
         self, caller: Caller, question: str, limit: int
     ) -> tuple[results.Rows, Mapping[str, str]]:
-        """The rows that answer a question, and why there are none when it failed."""
+        """Return the rows that answer a question, and why there are none when it failed."""
         self._require_tables(caller)
         self.limits.share_statements(caller)
         make = partial(self.kb.database_engine, synthesize_response=False)
@@ -124,19 +128,19 @@ class Backend:
             await self.limits.count_tokens(caller, sum(calls.tokens() or (0, 0)))
         answer = answer_of(response)
         note = "" if answer.tables.rows else f"{without_places(answer.text)}\n\n{_WRITE_SQL}"
-        return as_results.rows(answer.tables, limit, note), answer.errors
+        return as_results.rows_to_result(answer.tables, limit, note), answer.errors
 
-    async def run(self, caller: Caller, sql: str, limit: int) -> results.Rows:
+    async def run_statement(self, caller: Caller, sql: str, limit: int) -> results.Rows:
         self._require_tables(caller)
         self.limits.share_statements(caller)
         async with self.limits.statement():
-            return await run_sync(self._ran, sql, limit)  # to its end, also when nobody waits
+            return await run_sync(self._read_rows, sql, limit)  # to its end, also when nobody waits
 
-    def _ran(self, sql: str, limit: int) -> results.Rows:
+    def _read_rows(self, sql: str, limit: int) -> results.Rows:
         found = self.kb.components.tables.run(sql)
-        return as_results.rows(TableResult(sql, **vars(found)), limit)
+        return as_results.rows_to_result(TableResult(sql, **vars(found)), limit)
 
-    def describe(self, caller: Caller, names: Sequence[str] | None) -> results.Database:
+    def describe_tables(self, caller: Caller, names: Sequence[str] | None) -> results.Database:
         self._require_tables(caller)
         known = self.kb.components.tables.get_usable_table_names()
         if missing_tables := {*(names or ())}.difference(known):
@@ -149,9 +153,9 @@ class Backend:
             for name in sorted({*(names or known)})
         ]
         told = self.kb.config.tables.descriptions
-        return as_results.database(tables, told, are_named=bool(names))
+        return as_results.tables_to_result(tables, told, are_named=bool(names))
 
-    def documents(
+    def list_documents(
         self,
         caller: Caller,
         *,
@@ -162,28 +166,32 @@ class Backend:
         limit: int = 100,
     ) -> results.Documents:
         page, total = self.library.documents.list_page(
-            status=status, roots=_roots(caller, root), search=search, offset=offset, limit=limit
+            status=status,
+            roots=_visible_roots(caller, root),
+            search=search,
+            offset=offset,
+            limit=limit,
         )
         following = offset + len(page)
         return results.Documents(
-            documents=list(map(as_results.document, page)),
+            documents=list(map(as_results.document_to_result, page)),
             total=total,
             offset=offset,
             next_offset=following if page and following < total else None,
         )
 
-    def document(self, caller: Caller, root: str, path: str) -> str:
-        """Metadata, then the indexed text."""
+    def read_document(self, caller: Caller, root: str, path: str) -> str:
+        """Return the metadata of a document, then its indexed text."""
         caller.require("documents")
         if not caller.sees(root):
             raise Problem(Code.NO_SUCH_DOCUMENT)
         with missing(Code.NO_SUCH_DOCUMENT):
             document = self.library.documents.one(root, path)
-        told = as_results.document(document).model_dump(exclude_none=True)
-        return with_front_matter(told, whole_text(self.library.chunks(document)))
+        metadata = as_results.document_to_result(document).model_dump(exclude_none=True)
+        return with_front_matter(metadata, join_chunks(self.library.chunks(document)))
 
-    def passage(self, caller: Caller, chunk_id: str) -> str:
-        """Metadata, the neighbours' addresses among them, then the text."""
+    def read_passage(self, caller: Caller, chunk_id: str) -> str:
+        """Return the metadata of a passage with its neighbours' addresses, then its text."""
         caller.require("documents")
         found = self.library.passage(chunk_id, 1)
         if found is None or not caller.sees(found.chunk.metadata.get("root")):
@@ -194,8 +202,8 @@ class Backend:
             for name, nodes in (("previous", found.before), ("next", found.after))
             for near in nodes
         }
-        told = {"document": document_of(chunk), **neighbours, **chunk.metadata}
-        return with_front_matter(told, text_of(chunk))
+        metadata = {"document": chunk_document_uri(chunk), **neighbours, **chunk.metadata}
+        return with_front_matter(metadata, chunk_text(chunk))
 
     def _require_tables(self, caller: Caller) -> None:
         caller.require("tables")
@@ -203,13 +211,13 @@ class Backend:
             raise Problem(Code.NO_TABLES)
 
 
-def _filters(filters: Iterable[str], caller: Caller) -> MetadataFilters | None:
+def _filter_for_caller(filters: Iterable[str], caller: Caller) -> MetadataFilters | None:
     both = (comparisons.metadata_filters(filters), metadata_filters({}, caller))
-    parts = [each for each in both if each]
+    parts = [part for part in both if part]
     return MetadataFilters(filters=list(parts)) if parts else None
 
 
-def _roots(caller: Caller, root: str | None) -> list[str] | None:
+def _visible_roots(caller: Caller, root: str | None) -> list[str] | None:
     if root is not None:
         return [root] if caller.sees(root) else []
     return None if caller.collections is None else list(caller.collections)

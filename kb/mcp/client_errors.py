@@ -1,4 +1,4 @@
-"""What a client is told of an error; the rest is in the log, under the error's id."""
+"""Errors as a client may know them; the rest is in the log, under the error's id."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,26 +10,29 @@ from stores.errors import QueryFailed, UnsafeQuery, UnsupportedFilter
 
 
 @contextmanager
-def of_a_tool() -> Iterator[None]:
+def raise_as_tool_error() -> Iterator[None]:
+    """Turn whatever goes wrong in a tool into the SDK's error, in words for a client."""
     try:
         yield
     except (ToolError, ResourceError):
         raise
     except Exception as error:
-        raise ToolError(_told(error)[1]) from error
+        raise ToolError(_describe_for_client(error)[1]) from error
 
 
 @contextmanager
-def of_a_resource() -> Iterator[None]:
+def raise_as_resource_error() -> Iterator[None]:
+    """Turn whatever goes wrong with a resource into the SDK's error, in words for a client."""
     try:
         yield
     except Exception as error:
-        status, words = _told(error)
+        status, words = _describe_for_client(error)
         kind = ResourceNotFoundError if status == HTTPStatus.NOT_FOUND else ResourceError
         raise kind(words) from error
 
 
-def _told(error: Exception) -> tuple[int, str]:
+def _describe_for_client(error: Exception) -> tuple[int, str]:
+    """Return the HTTP status of an error, and its words for a client."""
     from kb.api.problems import Problem, problem_of  # noqa: PLC0415 - FastAPI is not needed without errors
 
     problem = problem_of(error)

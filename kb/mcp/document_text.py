@@ -1,4 +1,4 @@
-"""Documents and passages as text to read."""
+"""Documents and passages as text that a client reads."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -11,20 +11,20 @@ from kb.mcp.tool_results import chunk_uri, document_uri
 _CHARACTERS: Final = 1_000_000  # of a document; the rest is read passage by passage
 
 
-def document_of(chunk: BaseNode) -> str:
+def chunk_document_uri(chunk: BaseNode) -> str:
     return document_uri(chunk.metadata.get("root"), chunk.metadata.get("path"))
 
 
-def text_of(chunk: BaseNode) -> str:
+def chunk_text(chunk: BaseNode) -> str:
     return chunk.get_content(MetadataMode.NONE)
 
 
-def whole_text(chunks: Iterable[BaseNode]) -> str:
-    """The passages one after another, under their headings, which they do not repeat."""
+def join_chunks(chunks: Iterable[BaseNode]) -> str:
+    """Join the chunks of a document under their headings, which are not repeated."""
     parts: list[str] = []
     headings, characters = "", 0
     for chunk in chunks:
-        text, above = text_of(chunk), chunk.metadata.get("headings") or ""
+        text, above = chunk_text(chunk), chunk.metadata.get("headings") or ""
         characters += len(text)
         if characters > _CHARACTERS and parts:
             parts.append(f"(The document goes on at {chunk_uri(chunk.node_id)})")
@@ -36,6 +36,6 @@ def whole_text(chunks: Iterable[BaseNode]) -> str:
     return "\n\n".join(parts)
 
 
-def with_front_matter(told: Mapping[str, Any], text: str) -> str:
-    header = yaml.safe_dump(dict(told), allow_unicode=True, sort_keys=False)
+def with_front_matter(metadata: Mapping[str, Any], text: str) -> str:
+    header = yaml.safe_dump(dict(metadata), allow_unicode=True, sort_keys=False)
     return f"---\n{header}---\n\n{text}\n"

@@ -1,4 +1,4 @@
-"""The server by streamable HTTP, behind the keys and limits of the HTTP API."""
+"""The MCP server by streamable HTTP, behind the keys and limits of the HTTP API."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,7 +27,7 @@ _CHECKED_BEFORE: Final = TransportSecuritySettings(enable_dns_rebinding_protecti
 
 
 def make_app(config: Config, *, host: str) -> FastAPI:
-    """Without sessions: any number of processes behave as one.
+    """Make the application, without sessions: any number of processes behave as one.
 
     Without serve.token, which `with_token` makes, it takes keys alone.
     """
@@ -43,7 +43,7 @@ def make_app(config: Config, *, host: str) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with manager.run():
-            backend = await shared.backend()
+            backend = await shared.open_backend()
             app.state.kb, app.state.limits = backend.kb, backend.limits
             yield
 
@@ -59,7 +59,7 @@ def make_app(config: Config, *, host: str) -> FastAPI:
     app.add_middleware(AccessLog)
 
     @app.post(PATH)
-    async def mcp(caller: Reading) -> Response:  # noqa: ARG001 - only keys may read
+    async def answer_request(caller: Reading) -> Response:  # noqa: ARG001 - only keys may read
         return _ByProtocol(manager)
 
     return app

@@ -1,4 +1,4 @@
-"""The server, put together."""
+"""The MCP server, put together from its tools and resources."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,35 +31,35 @@ def make_server(shared: Shared) -> MCPServer[Any]:
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Any]) -> AsyncIterator[None]:
-        async with shared.running():
+        async with shared.keep_running():
             yield
 
     server: MCPServer[Any] = MCPServer(
         "kb",
         title="Knowledge base",
         version=__version__,
-        instructions=_instructions(config, None),
-        tools=Tools(shared).all(),
+        instructions=_write_instructions(config, None),
+        tools=Tools(shared).list_tools(),
         log_level="WARNING",
         lifespan=lifespan,
     )
-    Resources(shared).register(server)
-    server.middleware.append(partial(_told_to_caller, config))
+    Resources(shared).register_with(server)
+    server.middleware.append(partial(_hide_closed_source, config))
     return server
 
 
-async def _told_to_caller(
+async def _hide_closed_source(
     config: Config, ctx: ServerRequestContext[Any, Any], call_next: CallNext
 ) -> HandlerResult:
-    """A key that asks from one source is not told of the other."""
-    told = await call_next(ctx)
+    """Leave the other source out of the instructions for a key that asks from one source."""
+    result = await call_next(ctx)
     only = ctx.request.state.caller.only if ctx.request else None
-    if only and isinstance(told, dict) and "instructions" in told:
-        return {**told, "instructions": _instructions(config, only)}
-    return told
+    if only and isinstance(result, dict) and "instructions" in result:
+        return {**result, "instructions": _write_instructions(config, only)}
+    return result
 
 
-def _instructions(config: Config, only: "Subject | None") -> str:
+def _write_instructions(config: Config, only: "Subject | None") -> str:
     documents = config.documents.description or "what list_documents lists"
     tables = ", ".join(config.tables.include) or "none"
     closed = "not for this key"

@@ -10,7 +10,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp_types import ToolAnnotations
 from pydantic import ValidationError
 
-from kb.cli.program import in_words
+from kb.config_file import explain_wrong_value
 
 _READ_ONLY: Final = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
@@ -18,11 +18,13 @@ _READ_ONLY: Final = ToolAnnotations(
 
 
 class ReadingTool(Tool):
+    """A tool that only reads, and refuses arguments that it does not know."""
+
     @classmethod
-    def of(cls, work: Callable[..., Any], title: str) -> Self:
-        """Described by the docstring of `work`."""
-        about = inspect.getdoc(work)
-        tool = cls.from_function(work, title=title, description=about, annotations=_READ_ONLY)
+    def from_method(cls, method: Callable[..., Any], title: str) -> Self:
+        """Make a tool of a method, described by its docstring."""
+        about = inspect.getdoc(method)
+        tool = cls.from_function(method, title=title, description=about, annotations=_READ_ONLY)
         assert isinstance(tool, cls)  # noqa: S101 - the SDK declares its own class
         arguments = tool.parameters["properties"]
         arguments.update({name: _without_null(schema) for name, schema in arguments.items()})
@@ -44,19 +46,22 @@ class ReadingTool(Tool):
         except UnexpectedToolError:
             raise
         except ToolError as error:
-            raise ToolError(self._told(error)) from error.__cause__
+            raise ToolError(self._describe_error(error)) from error.__cause__
 
-    def _told(self, error: ToolError) -> str:
+    def _describe_error(self, error: ToolError) -> str:
         if isinstance(error.__cause__, ValidationError):
             return "; ".join(
-                f"{'.'.join(map(str, each['loc']))}: {in_words(each['msg'])}"
-                for each in error.__cause__.errors()
+                f"{'.'.join(map(str, details['loc']))}: {explain_wrong_value(details['msg'])}"
+                for details in error.__cause__.errors()
             )
         return str(error).removeprefix(f"Error executing tool {self.name}: ")
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """An argument that may be left out, by its type: not all clients understand a choice of two."""
+    """Describe an argument that may be left out by its type alone.
+
+    Not all clients understand a choice of two types.
+    """
     if "anyOf" not in schema:
         return schema
     (given, _null) = schema["anyOf"]

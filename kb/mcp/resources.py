@@ -31,32 +31,32 @@ class Resources:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
 
-    def register(self, server: MCPServer[Any]) -> None:
+    def register_with(self, server: MCPServer[Any]) -> None:
         for address, name, read in (
-            ("kb://documents/{root}/{+path}", "document", self.document),
-            ("kb://chunks/{+chunk}", "passage", self.passage),
+            ("kb://documents/{root}/{+path}", "document", self.read_document),
+            ("kb://chunks/{+chunk}", "passage", self.read_passage),
         ):
             server.resource(address, name=name, mime_type=_MARKDOWN, security=_NAMES_ONLY)(read)
-        server.middleware.append(self.listing)
+        server.middleware.append(self.fill_in_documents)
 
-    async def document(self, context: Context, root: str, path: str) -> str:
+    async def read_document(self, context: Context, root: str, path: str) -> str:
         """An indexed document: its metadata, then its text."""
-        async with self._asked(context) as (backend, caller):
-            return await asyncio.to_thread(backend.document, caller, root, path)
+        async with self._open_request(context) as (backend, caller):
+            return await asyncio.to_thread(backend.read_document, caller, root, path)
 
-    async def passage(self, context: Context, chunk: str) -> str:
+    async def read_passage(self, context: Context, chunk: str) -> str:
         """A passage of a document: its metadata and neighbours, then its text."""
-        async with self._asked(context) as (backend, caller):
-            return await asyncio.to_thread(backend.passage, caller, chunk)
+        async with self._open_request(context) as (backend, caller):
+            return await asyncio.to_thread(backend.read_passage, caller, chunk)
 
-    async def listing(
+    async def fill_in_documents(
         self, ctx: ServerRequestContext[Any, Any], call_next: CallNext
     ) -> HandlerResult:
         """Fill in the documents, page by page: the SDK lists only what was registered."""
         listed = await call_next(ctx)
         if ctx.method != "resources/list" or not isinstance(listed, dict):
             return listed
-        page = await self._page(ctx.request, (ctx.params or {}).get("cursor"))
+        page = await self._read_page(ctx.request, (ctx.params or {}).get("cursor"))
         return {
             **listed,
             **page.model_dump(
@@ -64,14 +64,14 @@ class Resources:
             ),
         }
 
-    async def _page(self, request: Any, cursor: str | None) -> ListResourcesResult:
+    async def _read_page(self, request: Any, cursor: str | None) -> ListResourcesResult:
         if cursor is not None and not _CURSOR.fullmatch(cursor):
             raise MCPError(INVALID_PARAMS, "The cursor is not one of this server.")
         try:
-            with errors.of_a_resource():
-                backend, caller = await self._shared.asked(request)
+            with errors.raise_as_resource_error():
+                backend, caller = await self._shared.open_request(request)
                 page = await asyncio.to_thread(
-                    backend.documents,
+                    backend.list_documents,
                     caller,
                     status="indexed",
                     offset=int(cursor or 0),
@@ -81,16 +81,16 @@ class Resources:
             raise MCPError(INTERNAL_ERROR, str(error)) from error
         following = None if page.next_offset is None else str(page.next_offset)
         return ListResourcesResult(
-            resources=list(map(_resource, page.documents)), next_cursor=following
+            resources=list(map(_document_to_resource, page.documents)), next_cursor=following
         )
 
     @asynccontextmanager
-    async def _asked(self, context: Context) -> "AsyncIterator[tuple[Backend, Caller]]":
-        with errors.of_a_resource():
-            yield await self._shared.asked(context.request_context.request)
+    async def _open_request(self, context: Context) -> "AsyncIterator[tuple[Backend, Caller]]":
+        with errors.raise_as_resource_error():
+            yield await self._shared.open_request(context.request_context.request)
 
 
-def _resource(document: results.Document) -> Resource:
+def _document_to_resource(document: results.Document) -> Resource:
     return Resource(
         uri=document.uri,
         name=document.path,

@@ -1,4 +1,4 @@
-"""What all requests of a process share: one knowledge base, opened for the first of them."""
+"""The knowledge base that all requests of a process share, opened for the first of them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,14 +16,16 @@ _THREADS: Final = 12  # of what blocks; the pool of connections has 15
 
 
 class Shared:
+    """A knowledge base that is opened when the first request needs it."""
+
     def __init__(self, config: Config) -> None:
         self.config = config
         self._opening = asyncio.Lock()
         self._backend: Backend | None = None
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """The time in which there are requests."""
+    async def keep_running(self) -> AsyncIterator[None]:
+        """Have threads while there are requests, and close the knowledge base after them."""
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
         try:
             yield
@@ -31,20 +33,23 @@ class Shared:
             if self._backend:
                 await asyncio.to_thread(self._backend.kb.close)
 
-    async def backend(self) -> "Backend":
-        """Raises KBError when it cannot be opened; the next request tries again."""
+    async def open_backend(self) -> "Backend":
+        """Return the opened backend.
+
+        Raises KBError when it cannot be opened; the next request tries again.
+        """
         async with self._opening:
             if self._backend is None:
-                await asyncio.to_thread(self._open)
+                await asyncio.to_thread(self._make_backend)
         assert self._backend  # noqa: S101 - just opened
         return self._backend
 
-    async def asked(self, request: Any) -> "tuple[Backend, Caller]":
-        """What answers, and who asks by an HTTP request, or by none."""
-        backend = await self.backend()
-        return backend, backend.caller(request)
+    async def open_request(self, request: Any) -> "tuple[Backend, Caller]":
+        """Return what answers, and who asks by an HTTP request, or by none."""
+        backend = await self.open_backend()
+        return backend, backend.identify_caller(request)
 
-    def _open(self) -> None:
+    def _make_backend(self) -> None:
         from kb.mcp.backend import Backend  # noqa: PLC0415 - takes seconds, see __init__.py
 
         self._backend = Backend.open(self.config)

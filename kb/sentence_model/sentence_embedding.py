@@ -1,4 +1,4 @@
-"""Texts -> embeddings, by ONNX Runtime."""
+"""The embeddings of texts by a sentence model in ONNX Runtime."""
 
 import asyncio
 import os
@@ -30,9 +30,9 @@ _loading = threading.Lock()
 
 
 class SentenceModel(BaseEmbedding):
-    """Unit vectors of 384 dimensions from a directory that `fetch` made, or that holds weights.
+    """Embeddings of 384 dimensions by a model that `fetch` stored, or by weights of the user.
 
-    Pickles and copies: sessions belong to the process, one for each directory.
+    It can be pickled and copied: sessions belong to the process, one for each directory.
     """
 
     directory: Path
@@ -42,7 +42,7 @@ class SentenceModel(BaseEmbedding):
 
     @property
     def file(self) -> Path:
-        """What is loaded, with the tokenizer beside it."""
+        """The file that is loaded, with the tokenizer beside it."""
         return self.directory / (WEIGHTS if self.users_own else GRAPH)
 
     @classmethod
@@ -50,13 +50,13 @@ class SentenceModel(BaseEmbedding):
         return "SentenceModel"
 
     def _get_query_embedding(self, query: str) -> list[float]:
-        return list(_query_embedding(self.file, query))
+        return list(_embed_query_once(self.file, query))
 
     def _get_text_embedding(self, text: str) -> list[float]:
         return self._get_text_embeddings([text])[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        embeddings: list[list[float]] = _embed(*_loaded(self.file), texts).tolist()
+        embeddings: list[list[float]] = _embed_texts(*_load_model(self.file), texts).tolist()
         return embeddings
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
@@ -70,28 +70,28 @@ class SentenceModel(BaseEmbedding):
 
 
 @lru_cache(maxsize=1000)
-def _query_embedding(file: Path, query: str) -> tuple[float, ...]:
-    """An answer embeds its question several times, and people ask the same."""
-    return tuple(_embed(*_loaded(file), [query])[0].tolist())
+def _embed_query_once(file: Path, query: str) -> tuple[float, ...]:
+    """Embed a question once: an answer needs it several times, and people ask the same."""
+    return tuple(_embed_texts(*_load_model(file), [query])[0].tolist())
 
 
-def _embed(
+def _embed_texts(
     session: ort.InferenceSession, tokenizer: Tokenizer, texts: Sequence[str]
 ) -> NDArray[np.float32]:
-    encodings = tokenizer.encode_batch([_valid_unicode(text) for text in texts])
+    valid_texts = [text.encode(errors="replace").decode() for text in texts]
+    encodings = tokenizer.encode_batch(valid_texts)
     tokens = [encoding.ids for encoding in encodings]
     embeddings = np.empty((len(texts), session.get_outputs()[0].shape[1]), np.float32)
-    for places in _runs([len(ids) for ids in tokens]):
-        embeddings[places] = session.run(None, _padded([tokens[i] for i in places]))[0]
+    for places in _group_by_length([len(ids) for ids in tokens]):
+        embeddings[places] = session.run(None, _pad_tokens([tokens[i] for i in places]))[0]
     return embeddings
 
 
-def _valid_unicode(text: str) -> str:
-    return text.encode(errors="replace").decode()
+def _group_by_length(lengths: list[int]) -> Iterator[list[int]]:
+    """Group the places of texts to run together, shortest first.
 
-
-def _runs(lengths: list[int]) -> Iterator[list[int]]:
-    """Places of texts to run together: shortest first, TOKENS_PER_RUN at most with padding."""
+    A group has at most TOKENS_PER_RUN tokens with its padding.
+    """
     run: list[int] = []
     for place in sorted(range(len(lengths)), key=lengths.__getitem__):
         if run and (len(run) + 1) * lengths[place] > TOKENS_PER_RUN:
@@ -102,7 +102,7 @@ def _runs(lengths: list[int]) -> Iterator[list[int]]:
         yield run
 
 
-def _padded(tokens: list[list[int]]) -> dict[str, NDArray[np.int64]]:
+def _pad_tokens(tokens: list[list[int]]) -> dict[str, NDArray[np.int64]]:
     ids = np.zeros((len(tokens), max(map(len, tokens))), np.int64)
     mask = np.zeros_like(ids)
     for row, row_ids in enumerate(tokens):
@@ -111,13 +111,13 @@ def _padded(tokens: list[list[int]]) -> dict[str, NDArray[np.int64]]:
     return {"ids": ids, "mask": mask}
 
 
-def _loaded(file: Path) -> tuple[ort.InferenceSession, Tokenizer]:
+def _load_model(file: Path) -> tuple[ort.InferenceSession, Tokenizer]:
     with _loading:
-        return _load(file)
+        return _load_unlocked(file)
 
 
 @cache
-def _load(file: Path) -> tuple[ort.InferenceSession, Tokenizer]:
+def _load_unlocked(file: Path) -> tuple[ort.InferenceSession, Tokenizer]:
     tokenizer = file.with_name(TOKENIZER)
     if not file.exists():
         raise ModelUnavailable(
@@ -126,8 +126,8 @@ def _load(file: Path) -> tuple[ort.InferenceSession, Tokenizer]:
     try:
         if file.name == GRAPH:
             _require_originals(file, tokenizer)
-            return _session(str(file)), _tokenizer(tokenizer)
-        return _session(_make_graph(file)), _tokenizer(tokenizer)
+            return _open_session(str(file)), _open_tokenizer(tokenizer)
+        return _open_session(_make_graph(file)), _open_tokenizer(tokenizer)
     except ModelUnavailable:
         raise
     except Exception as error:  # ONNX Runtime and tokenizers raise bare Exceptions
@@ -146,10 +146,10 @@ def _require_originals(*paths: Path) -> None:
             )
 
 
-def _session(graph: str | bytes) -> ort.InferenceSession:
+def _open_session(graph: str | bytes) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors only
-    options.intra_op_num_threads = _cores()
+    options.intra_op_num_threads = _count_cores()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
@@ -160,13 +160,13 @@ def _make_graph(weights: Path) -> bytes:
     return make_graph(weights)
 
 
-def _cores() -> int:
+def _count_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _tokenizer(path: Path) -> Tokenizer:
+def _open_tokenizer(path: Path) -> Tokenizer:
     tokenizer: Tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_TOKENS)

@@ -1,4 +1,4 @@
-"""WordLlama's static word vectors: a hundred times faster than a sentence model, and weaker.
+"""The static word vectors of WordLlama: a hundred times faster than a sentence model, and weaker.
 
 Only the files of its package are used. Its code looks for its tokenizer in a folder that it does
 not have, downloads it then, and makes NaN of an empty text.
@@ -24,7 +24,7 @@ Dimensions = Literal[64, 128, 256]  # what the vectors were trained to be cut to
 
 
 class WordVectors(BaseEmbedding):
-    """The mean of the vectors of a text's word pieces, L2-normalised."""
+    """Embeddings that are the mean of the vectors of a text's word pieces, L2-normalised."""
 
     model_name: str = "l2_supercat"
     embed_batch_size: int = 256
@@ -38,7 +38,7 @@ class WordVectors(BaseEmbedding):
         return self._get_text_embedding(query)
 
     def _get_text_embedding(self, text: str) -> list[float]:
-        tokenizer, vectors = _load()
+        tokenizer, vectors = _load_vectors()
         ids = tokenizer.encode(text.encode(errors="replace").decode(), add_special_tokens=False).ids
         mean = vectors[ids, : self.dimensions].sum(axis=0)
         length = np.linalg.norm(mean)
@@ -54,8 +54,11 @@ class WordVectors(BaseEmbedding):
         return await asyncio.to_thread(self._get_text_embedding, text)
 
 
-def files() -> tuple[Path, Path]:
-    """The tokenizer and the weights; raises ConfigError unless the package is installed."""
+def find_files() -> tuple[Path, Path]:
+    """Return the files of the tokenizer and the weights.
+
+    Raises ConfigError unless the package is installed.
+    """
     package = find_spec("wordllama")
     if package is None or package.origin is None:
         raise ConfigError(
@@ -67,8 +70,8 @@ def files() -> tuple[Path, Path]:
 
 
 @cache
-def _load() -> tuple[Tokenizer, NDArray[np.float32]]:
-    tokenizer_file, weights_file = files()
+def _load_vectors() -> tuple[Tokenizer, NDArray[np.float32]]:
+    tokenizer_file, weights_file = find_files()
     tokenizer: Tokenizer = Tokenizer.from_file(str(tokenizer_file))
     tokenizer.no_padding()
     tokenizer.no_truncation()

@@ -13,7 +13,7 @@ from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.verified.matching import VerifiedMatcher
 from kb import KnowledgeBase
-from kb.evaluation.search_evaluation import Plan, evaluate, read_questions
+from kb.evaluation.search_evaluation import Plan, evaluate_profiles, read_questions
 from kb.evaluation.summary import Outcome
 from kb.verified_query_file import read_verified_queries
 from stores.connection import make_engine
@@ -82,7 +82,7 @@ def _measured(route: Router, questions: list[tuple[str, str]]) -> Counter[str]:
 @pytest.fixture
 def outcome(sample_knowledge: KnowledgeBase) -> Outcome:
     questions = read_questions(QUESTIONS)
-    (outcome,) = evaluate(sample_knowledge, questions, Plan())
+    (outcome,) = evaluate_profiles(sample_knowledge, questions, Plan())
     return outcome
 
 

@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 from engines.question import Entity, Question
 from kb import KnowledgeBase
 from kb.cli import app
-from kb.cli.commands.verified import _parameter
+from kb.cli.commands.verified import parse_parameters
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 from stores.verified_queries import Editor, VerifiedQueries, VerifiedQuery
@@ -350,7 +350,7 @@ def test_what_does_not_go_together_is_wrong_usage(arguments, words):
 
 def test_values_keep_the_types_that_they_are_written_in():
     written = ["a=3", "b=2.50", "c=2026-01-31", 'd="3"', "e=O'Shea, 50%", "f=", "g=NO"]
-    assert dict(map(_parameter, written)) == {
+    assert parse_parameters(written) == {
         "a": 3,
         "b": Decimal("2.50"),
         "c": date(2026, 1, 31),

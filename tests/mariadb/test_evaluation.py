@@ -14,7 +14,7 @@ import kb.evaluation.corpus
 from kb import KnowledgeBase
 from kb.cli import app
 from kb.evaluation.labelled import BadQuestions, LabelledSet
-from kb.evaluation.search_evaluation import Plan, evaluate, read_questions
+from kb.evaluation.search_evaluation import Plan, evaluate_profiles, read_questions
 from stores.errors import ConfigError, StoreError
 from stores.evaluations import Evaluations
 
@@ -86,7 +86,7 @@ def kb_eval(config: Path, embed_model: HashEmbedding) -> Callable[..., Result]:
 
 
 def test_a_set_with_documents_of_its_own_is_judged_over_them_alone(knowledge, labelled):
-    (outcome,) = evaluate(knowledge, labelled, Plan())
+    (outcome,) = evaluate_profiles(knowledge, labelled, Plan())
     figures = outcome.figures
     assert (figures["questions"], figures["unanswerable"]) == (3, 1)
     assert figures["ndcg"] == figures["hit@1"] == figures["recall"] == figures["mrr"] == 1
@@ -99,7 +99,7 @@ def test_a_set_with_documents_of_its_own_is_judged_over_them_alone(knowledge, la
 def test_a_shallow_ranking_is_still_judged_for_a_hit_among_five(knowledge, labelled_directory):
     (labelled_directory / "qrels" / "test.tsv").write_text("q1\tdelivery\t1\n", "utf-8")
     labelled = read_questions(labelled_directory)
-    (outcome,) = evaluate(knowledge, labelled, Plan(k=1, save=False))
+    (outcome,) = evaluate_profiles(knowledge, labelled, Plan(k=1, save=False))
     figures = outcome.figures
     assert (figures["ndcg"], figures["hit@1"], figures["hit@5"]) == (0, 0, 1)
 
@@ -111,7 +111,7 @@ def test_documents_of_a_set_are_embedded_once_and_again_when_they_change_or_on_d
         done: list[str] = []
         plan = Plan(save=False, answers=False, fresh=fresh)
         labelled = read_questions(labelled_directory)
-        evaluate(knowledge, labelled, plan, lambda what, *_: done.append(what))
+        evaluate_profiles(knowledge, labelled, plan, lambda what, *_: done.append(what))
         return "Indexing the documents" in done
 
     fresh = False
@@ -140,11 +140,11 @@ def test_a_killed_indexing_of_a_set_is_done_again(knowledge, labelled, engine, m
 
     monkeypatch.setattr(kb.evaluation.corpus, "_DOCUMENTS_A_BATCH", 1)
     with pytest.raises(Killed):
-        evaluate(knowledge, labelled, Plan(), kill)
+        evaluate_profiles(knowledge, labelled, Plan(), kill)
     with engine.connect() as connection:
         table = connection.scalar(sa.text("SHOW TABLES LIKE 'kb\\_eval\\_%'"))
         assert connection.scalar(sa.text(f"SELECT COUNT(*) FROM {table}")) == 2
-    (outcome,) = evaluate(knowledge, labelled, Plan())
+    (outcome,) = evaluate_profiles(knowledge, labelled, Plan())
     assert outcome.figures["hit@1"] == 1
 
 
@@ -153,17 +153,17 @@ def test_own_questions_are_judged_over_the_indexed_documents(knowledge, tmp_path
     knowledge.index(tmp_path / "guarantee.md")
     file = tmp_path / "own.yaml"
     file.write_text(OWN, "utf-8")
-    (outcome,) = evaluate(knowledge, read_questions(file), Plan())
+    (outcome,) = evaluate_profiles(knowledge, read_questions(file), Plan())
     assert (outcome.figures["hit@1"], outcome.figures["answer@1"]) == (1, 1)
     assert outcome.figures["unanswerable"] == 1
 
     file.write_text(OWN.replace("guarantee.md", "lost.md"), "utf-8")
     with pytest.raises(BadQuestions, match=r"own names lost.md, which is not indexed \(1 of"):
-        evaluate(knowledge, read_questions(file), Plan())
+        evaluate_profiles(knowledge, read_questions(file), Plan())
 
 
 def test_a_run_is_kept_with_what_is_needed_to_compare_with_it(knowledge, labelled):
-    (first,) = evaluate(knowledge, labelled, Plan())
+    (first,) = evaluate_profiles(knowledge, labelled, Plan())
     (kept,) = Evaluations(knowledge.components.engine).list_runs("small")
     assert (kept.number, kept.run.profile, kept.run.cutoff) == (first.run, "default", 10)
     assert kept.run.embedding_model.endswith("/hash")
@@ -173,14 +173,14 @@ def test_a_run_is_kept_with_what_is_needed_to_compare_with_it(knowledge, labelle
     assert scores.keys() == {"q1", "q2", "q3", "u1"}
     assert scores["q1"]["ndcg"] == 1
 
-    (second,) = evaluate(knowledge, labelled, Plan(against=first.run, limit=2))
+    (second,) = evaluate_profiles(knowledge, labelled, Plan(against=first.run, limit=2))
     comparison = second.comparison
     assert (comparison.against, comparison.questions) == (f"run {first.run}", 2)
     assert (comparison.difference, comparison.p_value) == (0, 1)
 
 
 def test_nothing_is_kept_when_it_is_not_wanted(knowledge, labelled):
-    (outcome,) = evaluate(knowledge, labelled, Plan(save=False))
+    (outcome,) = evaluate_profiles(knowledge, labelled, Plan(save=False))
     assert outcome.run is None
     assert Evaluations(knowledge.components.engine).list_runs() == []
 
@@ -191,7 +191,7 @@ def test_what_is_asked_for_measuring_is_not_in_the_search_log(knowledge, labelle
         with engine.connect() as connection:
             return connection.scalar(sa.text("SELECT COUNT(*) FROM kb_search"))
 
-    evaluate(knowledge, labelled, Plan())
+    evaluate_profiles(knowledge, labelled, Plan())
     assert logged() == 0
     knowledge.search("parcels to Ireland")
     assert logged() == 1
@@ -199,19 +199,19 @@ def test_what_is_asked_for_measuring_is_not_in_the_search_log(knowledge, labelle
 
 def test_runs_over_other_questions_do_not_compare(knowledge, labelled):
     with pytest.raises(StoreError, match="There is no run 99"):
-        evaluate(knowledge, labelled, Plan(against=99))
-    (outcome,) = evaluate(knowledge, labelled, Plan())
+        evaluate_profiles(knowledge, labelled, Plan(against=99))
+    (outcome,) = evaluate_profiles(knowledge, labelled, Plan())
     with pytest.raises(ConfigError, match="to the depth 10; this one is over small to 5"):
-        evaluate(knowledge, labelled, Plan(against=outcome.run, k=5))
+        evaluate_profiles(knowledge, labelled, Plan(against=outcome.run, k=5))
 
 
 def test_profiles_stand_side_by_side_compared_with_the_first(knowledge, labelled):
-    first, second = evaluate(knowledge, labelled, Plan(profiles=("default", "semantic")))
+    first, second = evaluate_profiles(knowledge, labelled, Plan(profiles=("default", "semantic")))
     assert first.comparison is None
     assert second.comparison.against == "default"
     assert second.comparison.difference == second.figures["ndcg"] - first.figures["ndcg"]
     with pytest.raises(ConfigError, match="no-such-profile"):
-        evaluate(knowledge, labelled, Plan(profiles=("default", "no-such-profile")))
+        evaluate_profiles(knowledge, labelled, Plan(profiles=("default", "no-such-profile")))
 
 
 def test_the_command_prints_a_table_and_lists_what_it_kept(kb_eval, labelled_directory):

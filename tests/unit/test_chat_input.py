@@ -10,8 +10,8 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, InMemoryHistory
 
-from kb.cli.chat_commands import choices, is_command
-from kb.cli.chat_input import _completer, _history, piped_lines
+from kb.cli.chat_commands import is_command, list_commands_with_values
+from kb.cli.chat_input import _make_completer, _open_line_history, read_piped_lines
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def completions(typed: str) -> list[str]:
-    completer = _completer(choices(["default", "faq"]))
+    completer = _make_completer(list_commands_with_values(["default", "faq"]))
     return [
         typed[: len(typed) + each.start_position] + each.text
         for each in completer.get_completions(Document(typed), CompleteEvent())
@@ -50,19 +50,19 @@ def test_what_only_looks_like_a_command_is_a_question(line):
 def test_the_history_is_read_by_its_owner_alone(state):
     state.mkdir(parents=True)
     (state / "chat_history").touch(mode=0o644)
-    history = _history()
+    history = _open_line_history()
     assert isinstance(history, FileHistory)
     history.append_string("How long?\nReally 🙂?")
     assert stat.S_IMODE((state / "chat_history").stat().st_mode) == 0o600
-    assert list(_history().load_history_strings()) == ["How long?\nReally 🙂?"]
+    assert list(_open_line_history().load_history_strings()) == ["How long?\nReally 🙂?"]
 
 
 def test_without_a_place_for_the_history_it_lasts_as_long_as_the_chat(state, capsys):
     state.parent.mkdir()
     state.write_text("a file where the directory should be")
-    assert isinstance(_history(), InMemoryHistory)
+    assert isinstance(_open_line_history(), InMemoryHistory)
 
 
 def test_piped_bytes_that_are_no_text_do_not_end_the_chat():
     stream = io.TextIOWrapper(io.BytesIO(b"caf\xe9?\r\nnext \x00 \xf0\x9f\x99\x82\n"), "ascii")
-    assert list(piped_lines(stream)) == ["caf�?", "next \0 🙂"]
+    assert list(read_piped_lines(stream)) == ["caf�?", "next \0 🙂"]

@@ -10,8 +10,7 @@ from rich.console import Console
 
 from engines.answer import Answer, Citation, Timings
 from kb.answer_json import passage_values, report_values
-from kb.cli.rendering import answers as render
-from kb.cli.rendering import progress
+from kb.cli.rendering import answers, layout, progress, state
 from kb.doctor import Check
 from kb.indexing.report import IndexReport, Progress
 
@@ -60,7 +59,7 @@ def passage(text: str, **metadata: object) -> NodeWithScore:
 
 def test_a_passage_shows_rank_title_place_score_and_its_beginning(screen):
     text = "# Care\n\n" + "Descale every month. " * 30
-    render.show_passages(screen, [passage(text, path="faq/care.md", title="Care", lines="3-9")])
+    answers.show_passages(screen, [passage(text, path="faq/care.md", title="Care", lines="3-9")])
     assert screen.lines[0] == "1. Care"
     assert screen.lines[1] == "    faq/care.md · lines 3-9 · score 0.50"
     assert screen.lines[2].startswith("    Care Descale every month.")
@@ -69,17 +68,17 @@ def test_a_passage_shows_rank_title_place_score_and_its_beginning(screen):
 
 
 def test_no_passage_is_said(screen):
-    render.show_passages(screen, [])
+    answers.show_passages(screen, [])
     assert screen.text == "Nothing found.\n"
 
 
 def test_a_document_cannot_send_escape_codes_to_the_terminal():
     screen = Screen(terminal=True)
     evil = "\x1b]0;owned\x07\x1b[2J\x9b31m[bold]all[/bold] yours"
-    render.show_passages(screen, [passage(evil, path=f"a{evil}.md", title=evil)])
-    render.show_answer(screen, evil)
-    render.show_sources(screen, [replace(CITATION, title=evil, excerpt=evil, document=evil)])
-    render.show_failures(screen, [(evil, evil)])
+    answers.show_passages(screen, [passage(evil, path=f"a{evil}.md", title=evil)])
+    answers.show_answer(screen, evil)
+    answers.show_sources(screen, [replace(CITATION, title=evil, excerpt=evil, document=evil)])
+    state.show_failures(screen, [(evil, evil)])
     assert "owned" in screen.text
     assert "[bold]all[/bold]" in screen.text
     for code in ("\x1b]", "\x07", "\x1b[2J", "\x9b"):
@@ -87,7 +86,7 @@ def test_a_document_cannot_send_escape_codes_to_the_terminal():
 
 
 def test_an_answer_is_wrapped_between_words_and_its_list_hangs(screen):
-    render.show_answer(screen, "From the documents:\n- " + "seventeen words " * 10)
+    answers.show_answer(screen, "From the documents:\n- " + "seventeen words " * 10)
     assert screen.lines[0] == "From the documents:"
     assert screen.lines[1].startswith("- seventeen words")
     assert screen.lines[2].startswith("  seventeen") or screen.lines[2].startswith("  words")
@@ -97,27 +96,27 @@ def test_an_answer_is_wrapped_between_words_and_its_list_hangs(screen):
 def test_a_stream_is_wrapped_between_words_wherever_its_pieces_end():
     text = "You have thirty days.\n\n- Members have sixty, and a day for luck and more words [1]."
     pieces = [text[start : start + 3] for start in range(0, len(text), 3)]
-    lines = "".join(render.wrapped(iter(pieces), 20)).splitlines()
+    lines = "".join(layout.wrap_pieces(iter(pieces), 20)).splitlines()
     assert lines[:3] == ["You have thirty ", "days.", ""]
     assert " ".join(" ".join(lines).split()) == " ".join(text.split())
     assert max(len(line.rstrip()) for line in lines) < 20
 
 
 def test_a_stream_comes_word_by_word():
-    waiting = render.wrapped(iter(["One ", "tw", "o ", "three"]), 80)
+    waiting = layout.wrap_pieces(iter(["One ", "tw", "o ", "three"]), 80)
     assert next(waiting) == "One "
     assert list(waiting) == ["two ", "three "]
 
 
 def test_away_from_a_terminal_a_line_stays_a_line():
     screen = Screen(width=10_000)
-    render.show_answer(screen, "word " * 500)
+    answers.show_answer(screen, "word " * 500)
     assert len(screen.lines) == 1
     assert not screen.text.endswith(" \n")
 
 
 def test_a_source_shows_number_title_document_page_score_and_excerpt(screen):
-    render.show_sources(screen, [CITATION])
+    answers.show_sources(screen, [CITATION])
     assert screen.lines == [
         "[1] Brume 2",
         "    manuals/brume-2.pdf · page 3 · score 0.87",
@@ -126,7 +125,7 @@ def test_a_source_shows_number_title_document_page_score_and_excerpt(screen):
 
 
 def test_an_excerpt_that_the_answer_quotes_is_not_shown_again(screen):
-    render.show_sources(screen, [CITATION], "- “Empty the drip tray after each day.” [1]")
+    answers.show_sources(screen, [CITATION], "- “Empty the drip tray after each day.” [1]")
     assert len(screen.lines) == 2
 
 
@@ -143,14 +142,14 @@ def test_an_excerpt_that_the_answer_quotes_is_not_shown_again(screen):
     ],
 )
 def test_the_footing_says_who_wrote_and_what_failed(screen, changes, expected):
-    render.show_footing(screen, replace(ANSWER, **changes))
+    answers.show_footing(screen, replace(ANSWER, **changes))
     assert expected in screen.text
     assert bool(expected) == bool(screen.text)
 
 
 def test_a_report_counts_and_names_what_failed_and_what_is_missing(screen):
     failed = (("a/broken.pdf", "no text in it"),)
-    render.show_report(screen, IndexReport(added=3, chunks=12, seconds=2, failed=failed, missing=2))
+    state.show_report(screen, IndexReport(added=3, chunks=12, seconds=2, failed=failed, missing=2))
     assert screen.lines[0] == "Documents: 3 added, 1 failed. 12 chunks written in 2.0 s."
     assert "still answering: 2. --prune removes." in screen.text
     assert screen.lines[-1] == "  a/broken.pdf: no text in it"
@@ -163,7 +162,7 @@ def test_a_report_names_what_was_passed_over_not_read_again_and_hard_linked(scre
         passed_over=[(".env", "it holds secrets")],
         hard_linked=[f"{number}.md" for number in range(7)],
     )
-    render.show_report(screen, report)
+    state.show_report(screen, report)
     assert "(hard links): 7: 0.md, 1.md, 2.md, 3.md, 4.md, …" in screen.text
     assert screen.lines[2:] == [
         "Passed over:",
@@ -175,7 +174,7 @@ def test_a_report_names_what_was_passed_over_not_read_again_and_hard_linked(scre
 
 
 def test_a_report_of_nothing_says_so(screen):
-    render.show_report(screen, IndexReport())
+    state.show_report(screen, IndexReport())
     assert screen.text == "Documents: none found. 0 chunks written in 0.0 s.\n"
 
 
@@ -197,7 +196,7 @@ def test_the_status_lists_roots_and_failures():
         "roots": [root],
         "failed": [{"root": "docs", "path": "x.pdf", "reason": "no text"}],
     }
-    render.show_status(screen, status)
+    state.show_status(screen, status)
     assert "Server     MariaDB 11.8.6\n" in screen.text
     assert "Documents  4 in 19 chunks\n" in screen.text
     assert screen.text.split("Directory")[1].split("\n")[1].split() == [
@@ -211,15 +210,15 @@ def test_the_status_lists_roots_and_failures():
 
 
 def test_a_check_that_is_not_ok_says_what_to_change(screen):
-    render.show_check(screen, Check("Disk", "warn", "3 MB free", "Free some space."))
+    state.show_check(screen, Check("Disk", "warn", "3 MB free", "Free some space."))
     assert screen.lines == ["warn Disk: 3 MB free", "     → Free some space."]
 
 
 def test_progress_away_from_a_terminal_is_a_plain_line_now_and_then(screen, monkeypatch):
-    with progress.index_progress(screen) as show:
+    with progress.show_index_progress(screen) as show:
         show(Progress(1, 100, 3))
         assert screen.text == ""
-        monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+        monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
         show(Progress(1, 100, 3))
         show(Progress(50, 100, 200))
     assert screen.lines[0].startswith("1/100 files, 3 chunks, ")
@@ -230,7 +229,7 @@ def test_progress_away_from_a_terminal_is_a_plain_line_now_and_then(screen, monk
 
 def test_progress_on_a_terminal_is_a_bar_that_vanishes():
     screen = Screen(terminal=True)
-    with progress.index_progress(screen) as show:
+    with progress.show_index_progress(screen) as show:
         show(Progress(50, 100, 200))
     assert "50/100 files, 200 chunks" in screen.text
     assert screen.text.endswith("\x1b[2K")
@@ -247,7 +246,7 @@ def test_a_search_explains_itself(screen):
         "id": "4f2a90c1d7b3",
         "notes": ["Only what has \x1b[2Jcategory policy.", "Words decide. " * 12],
     }
-    render.show_search(screen, search)
+    answers.show_search(screen, search)
     first, second, third, fourth, *_ = screen.lines
     assert first == "Searched by profile legal · rrf, vectors weigh 0.05 · question in no known"
     assert second == "language · 1 candidate · id 4f2a90c1d7b3."

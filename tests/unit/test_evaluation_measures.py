@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kb.evaluation.measures import contains_answer, hit, ndcg, normalised, recall, reciprocal_rank
+from kb.evaluation.measures import (
+    contains_answer,
+    hit,
+    ndcg,
+    normalise_words,
+    recall,
+    reciprocal_rank,
+)
 from kb.evaluation.significance import paired_p_value
-from kb.evaluation.summary import compared, figures
+from kb.evaluation.summary import compare_scores, compute_figures
 
 IDS = st.lists(st.sampled_from("abcdefghij"), unique=True)
 GRADES = st.dictionaries(st.sampled_from("abcdefghij"), st.integers(1, 3), min_size=1)
@@ -89,7 +96,7 @@ def test_an_answer_is_whole_words_in_their_order(text, answer):
 
 @given(st.text())
 def test_normalising_twice_changes_nothing(text):
-    assert normalised(normalised(text)) == normalised(text)
+    assert normalise_words(normalise_words(text)) == normalise_words(text)
 
 
 def test_equal_scores_differ_by_chance_alone():
@@ -127,7 +134,7 @@ def test_figures_are_means_over_the_questions_that_have_an_answer():
         "c": {"ms": 30.0, "refused": 1.0},
         "d": {"ms": 30.0, "refused": 0.0},
     }
-    result = figures(scores)
+    result = compute_figures(scores)
     assert (result["questions"], result["unanswerable"]) == (2, 2)
     assert (result["ndcg"], result["answer@1"], result["answer@3"]) == (0.75, 1.0, None)
     assert (result["abstained"], result["refused"]) == (0.5, 0.5)
@@ -137,7 +144,7 @@ def test_figures_are_means_over_the_questions_that_have_an_answer():
 def test_runs_are_compared_over_the_questions_that_both_answered():
     ours = {"a": scored(1.0), "b": scored(1.0), "only here": scored(0.0), "none": {"ms": 1.0}}
     earlier = {"a": scored(0.5), "b": scored(0.5), "none": {"ms": 1.0}}
-    comparison = compared(ours, earlier, "run 1")
+    comparison = compare_scores(ours, earlier, "run 1")
     assert (comparison.against, comparison.questions) == ("run 1", 2)
     assert comparison.difference == pytest.approx(0.5)
-    assert compared(ours, {"other": scored(1.0)}, "run 2") is None
+    assert compare_scores(ours, {"other": scored(1.0)}, "run 2") is None

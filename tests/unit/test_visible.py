@@ -7,7 +7,7 @@ import pytest
 from engines.documents.cited_text import CitedText
 from engines.visible_text import visible
 from kb.cli.print_json import print_json
-from kb.cli.terminal import one_line, printable
+from kb.cli.terminal import fit_on_one_line, make_printable
 
 SHALOM, MARHABA = "\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627"
 
@@ -26,8 +26,8 @@ SHALOM, MARHABA = "\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627"
     ],
 )  # fmt: skip
 def test_nothing_takes_over_a_terminal_or_turns_letters_round(text, shown):
-    assert visible(text) == printable(text) == shown
-    assert one_line(text) == printable(" ".join(text.split()))
+    assert visible(text) == make_printable(text) == shown
+    assert fit_on_one_line(text) == make_printable(" ".join(text.split()))
 
 
 def test_an_answer_is_shown_so_however_it_comes():

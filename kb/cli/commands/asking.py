@@ -1,4 +1,4 @@
-"""`kb search` and `kb ask`."""
+"""The commands `kb search` and `kb ask`."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,10 +7,10 @@ from rich.text import Text
 
 from engines.answer import Answer, answer_of
 from kb.assembly.answer_sources import Source
-from kb.cli.opening import opened
+from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath, Explain, Filters, Profile, Question, TopK
 from kb.cli.program import ExitCode
-from kb.cli.terminal import OUT, printable, waiting
+from kb.cli.terminal import OUT, make_printable, show_waiting
 from kb.filter_options import metadata_filters
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def search(
     kb search "returns" --top-k 3 --filter category=policy --filter "date>=2026"
     kb search "error E31" --profile logs --explain
     """
-    with opened(config, profile=profile) as knowledge_base:
+    with open_knowledge_base(config, profile=profile) as knowledge_base:
         from engines.search.search_run import searches
 
         with searches() as made:
@@ -45,7 +45,7 @@ def search(
         from kb.answer_json import passage_values
         from kb.cli.print_json import print_json
 
-        values = [passage_values(each) for each in passages]
+        values = [passage_values(passage) for passage in passages]
         print_json({"search": found, "passages": values} if explain else values)
     else:
         from kb.cli.rendering.answers import show_passages, show_search
@@ -80,12 +80,12 @@ def ask(
         "filters": metadata_filters(filters or []),
         "profile": profile,
     }
-    with opened(config, profile=profile) as knowledge_base:
+    with open_knowledge_base(config, profile=profile) as knowledge_base:
         if OUT.is_terminal and knowledge_base.components.llm and not as_json:
             engine = knowledge_base.query_engine(source, **options, streaming=True)
-            _end(_stream(engine, question, explain))
+            _exit_if_source_failed(_show_streamed_answer(engine, question, explain))
             return
-        with waiting("Looking for the answer"):
+        with show_waiting("Looking for the answer"):
             response = knowledge_base.ask(question, source, **options)
     answer = answer_of(response)
     if as_json:
@@ -94,32 +94,32 @@ def ask(
 
         print_json(answer_values(answer))
     else:
-        _show(answer, explain)
-    _end(answer)
+        _show_whole_answer(answer, explain)
+    _exit_if_source_failed(answer)
 
 
-def _end(answer: Answer) -> None:
-    """A source that failed leaves a part of the answer if there was another."""
+def _exit_if_source_failed(answer: Answer) -> None:
+    """End with an exit code when a source failed; another may have answered in part."""
     if answer.errors:
         has_more = answer.route == "both"
         raise typer.Exit(ExitCode.PARTLY_DONE if has_more else ExitCode.FAILED)
 
 
-def _stream(engine: "BaseQueryEngine", question: str, explain: bool) -> Answer:
-    """Words as they come; the citations are known after the last one."""
+def _show_streamed_answer(engine: "BaseQueryEngine", question: str, explain: bool) -> Answer:
+    """Ask, and show the words as they come; the citations are known after the last one."""
     from llama_index.core.base.response.schema import StreamingResponse
 
-    from kb.cli.rendering.answers import wrapped
+    from kb.cli.rendering.layout import wrap_pieces
 
-    with waiting("Looking for the answer"):
+    with show_waiting("Looking for the answer"):
         response = engine.query(question)
     if not isinstance(response, StreamingResponse):  # nothing was found for the model to read
         answer = answer_of(response)
-        _show(answer, explain)
+        _show_whole_answer(answer, explain)
         return answer
     try:
-        for word in wrapped(response.response_gen, OUT.width):
-            OUT.print(Text(printable(word)), end="", soft_wrap=True)
+        for word in wrap_pieces(response.response_gen, OUT.width):
+            OUT.print(Text(make_printable(word)), end="", soft_wrap=True)
     finally:
         OUT.print()
     answer = answer_of(response)
@@ -127,7 +127,7 @@ def _stream(engine: "BaseQueryEngine", question: str, explain: bool) -> Answer:
     return answer
 
 
-def _show(answer: Answer, explain: bool) -> None:
+def _show_whole_answer(answer: Answer, explain: bool) -> None:
     from kb.cli.rendering.answers import show_answer
 
     show_answer(OUT, answer.text)

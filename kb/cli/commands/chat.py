@@ -1,4 +1,4 @@
-"""`kb chat`."""
+"""The command `kb chat`, on a terminal and with piped questions."""
 
 import secrets
 import shlex
@@ -9,11 +9,11 @@ import typer
 
 from engines.answer import answer_of
 from kb.assembly.answer_sources import Source
-from kb.cli.commands.session import checked_id
-from kb.cli.opening import opened
+from kb.cli.commands.session import check_session_id
+from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath, Filters, Profile
 from kb.cli.program import ExitCode
-from kb.cli.terminal import OUT, counted, one_line, say
+from kb.cli.terminal import OUT, count_of, fit_on_one_line, say
 from kb.filter_options import metadata_filters
 from stores.errors import ConfigError, KBError
 
@@ -26,7 +26,9 @@ def chat(
     session: Annotated[
         str | None,
         typer.Option(
-            metavar="ID", callback=checked_id, help="Continue this session, or name a new one."
+            metavar="ID",
+            callback=check_session_id,
+            help="Continue this session, or name a new one.",
         ),
     ] = None,
     last: Annotated[bool, typer.Option("--last", help="Continue the last used session.")] = False,
@@ -48,40 +50,44 @@ def chat(
     """
     if session is not None and last:
         raise typer.BadParameter("give --session or --last, not both")
-    with opened(config, profile=profile) as knowledge_base:
+    with open_knowledge_base(config, profile=profile) as knowledge_base:
         from kb.cli.chat_terminal import Conversation
 
         conversation = Conversation(
             knowledge_base,
-            _newest(knowledge_base) if last else session or secrets.token_hex(4),
+            _find_last_used_session(knowledge_base) if last else session or secrets.token_hex(4),
             source,
             profile,
             metadata_filters(filters or []),
         )
         is_typed = OUT.is_terminal and sys.stdin.isatty() and not as_json
-        ending = _typed(conversation) if is_typed else _piped(conversation, as_json)
+        ending = (
+            _chat_on_terminal(conversation)
+            if is_typed
+            else _answer_piped_lines(conversation, as_json)
+        )
     raise typer.Exit(ending)
 
 
-def _newest(knowledge_base: "KnowledgeBase") -> str:
+def _find_last_used_session(knowledge_base: "KnowledgeBase") -> str:
     sessions = knowledge_base.components.session_store.all(everybody=False, limit=1)
     if not sessions:
         raise ConfigError("There is no session to continue. `kb chat` begins one.")
     return sessions[0].id
 
 
-def _typed(conversation: "Conversation") -> ExitCode:
-    """Until Ctrl-D; what goes wrong is said, and the chat goes on."""
+def _chat_on_terminal(conversation: "Conversation") -> ExitCode:
+    """Answer typed questions until Ctrl-D; what goes wrong is said, and the chat goes on."""
     from engines.search.profiles import READY
-    from kb.cli.chat_commands import choices
-    from kb.cli.chat_input import typed_lines
+    from kb.cli.chat_commands import list_commands_with_values
+    from kb.cli.chat_input import read_typed_lines
 
-    _welcome(conversation)
+    _show_welcome(conversation)
     profiles = {**READY, **conversation.knowledge_base.config.profiles}
-    for line in filter(str.strip, typed_lines(choices(profiles))):
+    for line in filter(str.strip, read_typed_lines(list_commands_with_values(profiles))):
         OUT.print()
         try:
-            if not _goes_on(conversation, line):
+            if not _run_or_ask(conversation, line):
                 break
         except KeyboardInterrupt:
             say("Stopped.", "yellow")
@@ -92,17 +98,17 @@ def _typed(conversation: "Conversation") -> ExitCode:
     return ExitCode.DONE
 
 
-def _piped(conversation: "Conversation", as_json: bool) -> ExitCode:
-    """Every line; the exit code says whether all were answered."""
-    from kb.cli.chat_input import piped_lines
+def _answer_piped_lines(conversation: "Conversation", as_json: bool) -> ExitCode:
+    """Answer every line of standard input; the exit code says whether all were answered."""
+    from kb.cli.chat_input import read_piped_lines
 
     ending = ExitCode.DONE
-    say(_described(conversation))
-    for line in filter(str.strip, piped_lines(sys.stdin)):
+    say(_describe_session(conversation))
+    for line in filter(str.strip, read_piped_lines(sys.stdin)):
         try:
             if as_json:
                 _print_answer(conversation, line)
-            elif not _goes_on(conversation, line, after_answer="\n"):
+            elif not _run_or_ask(conversation, line, after_answer="\n"):
                 break
         except KBError as error:
             ending = ExitCode.FAILED
@@ -113,7 +119,8 @@ def _piped(conversation: "Conversation", as_json: bool) -> ExitCode:
     return ending
 
 
-def _goes_on(conversation: "Conversation", line: str, after_answer: str = "") -> bool:
+def _run_or_ask(conversation: "Conversation", line: str, after_answer: str = "") -> bool:
+    """Run a command or ask a question, and return whether the chat goes on."""
     from kb.cli.chat_commands import is_command, run_command
 
     if is_command(line):
@@ -145,20 +152,20 @@ def _print_error(conversation: "Conversation", question: str, error: KBError) ->
     print_json(values, indent=None)
 
 
-def _welcome(conversation: "Conversation") -> None:
-    """Where an earlier chat stopped."""
-    from kb.cli.rendering.chat_sessions import show_words
+def _show_welcome(conversation: "Conversation") -> None:
+    """Show where an earlier chat stopped, and which session this is."""
+    from kb.cli.rendering.chat_sessions import show_question_and_answer
 
-    last = next(conversation.newest_first(), None)
+    last = next(conversation.read_turns_newest_first(), None)
     if last:
-        show_words(OUT, last)
+        show_question_and_answer(OUT, last)
         OUT.print()
-    say(f"{_described(conversation)} /help lists the commands.", "dim")
+    say(f"{_describe_session(conversation)} /help lists the commands.", "dim")
     OUT.print()
 
 
-def _described(conversation: "Conversation") -> str:
-    """Also tells a name that was mistyped from that of a session."""
-    last = next(conversation.newest_first(), None)
-    asked = counted(last.number, "question") if last else "new"
-    return f"Session {one_line(conversation.session_id)}, {asked}."
+def _describe_session(conversation: "Conversation") -> str:
+    """Describe the session, which shows whether its name was mistyped: then it is new."""
+    last = next(conversation.read_turns_newest_first(), None)
+    asked = count_of(last.number, "question") if last else "new"
+    return f"Session {fit_on_one_line(conversation.session_id)}, {asked}."

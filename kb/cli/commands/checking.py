@@ -1,21 +1,21 @@
-"""`kb status` and `kb doctor`."""
+"""The commands `kb status` and `kb doctor`."""
 
 from dataclasses import asdict
 
 import typer
 
-from kb.cli.opening import opened
+from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.program import ExitCode
-from kb.cli.terminal import OUT, waiting
+from kb.cli.terminal import OUT, show_waiting
 
 
 def status(as_json: AsJson = False, config: ConfigPath = None) -> None:
     """Show what is indexed, and what failed."""
     from kb.cli.print_json import print_json
-    from kb.cli.rendering.answers import show_status
+    from kb.cli.rendering.state import show_status
 
-    with opened(config) as knowledge_base:
+    with open_knowledge_base(config) as knowledge_base:
         state = knowledge_base.status()
     if as_json:
         print_json(state)
@@ -29,9 +29,9 @@ def doctor(as_json: AsJson = False, config: ConfigPath = None) -> None:
     Looks at the configuration, the server, the collection and the models. The exit code is 1 when
     something fails, 0 when there are only warnings.
     """
-    with waiting("Looking"):
+    with show_waiting("Looking"):
         from kb.cli.print_json import print_json
-        from kb.cli.rendering.answers import show_check
+        from kb.cli.rendering.state import show_check
         from kb.doctor import examine
     checks = []
     for check in examine(config):

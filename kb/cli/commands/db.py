@@ -1,4 +1,4 @@
-"""`kb db start|stop|status|shell`."""
+"""The commands `kb db start`, `stop`, `status` and `shell`."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ db = typer.Typer(
 @db.command()
 def start(config: ConfigPath = None) -> None:
     """Start the private MariaDB; other commands do so by themselves."""
-    server = _private_server(_loaded(config))
+    server = _private_server(_load_config(config))
     server.fetch(say)
     server.ensure_running()
     OUT.print("The private MariaDB runs.")
@@ -37,7 +37,7 @@ def stop(config: ConfigPath = None) -> None:
 
     One that does not stop within 20 seconds is killed; it loses nothing that was committed.
     """
-    was_running = _private_server(_loaded(config)).stop(say)
+    was_running = _private_server(_load_config(config)).stop(say)
     OUT.print("Stopped." if was_running else "It was not running.")
 
 
@@ -45,9 +45,9 @@ def stop(config: ConfigPath = None) -> None:
 def status(as_json: AsJson = False, config: ConfigPath = None) -> None:
     """Show whether the server runs, where its data are, and its log."""
     from kb.cli.print_json import print_json
-    from kb.cli.rendering.answers import show_server
+    from kb.cli.rendering.state import show_server
 
-    state = _state(_loaded(config))
+    state = _describe_server(_load_config(config))
     if as_json:
         print_json(state)
     else:
@@ -62,7 +62,7 @@ def shell(config: ConfigPath = None) -> None:
     kb db shell
     echo "SELECT COUNT(*) FROM kb_chunk" | kb db shell
     """
-    loaded = _loaded(config)
+    loaded = _load_config(config)
     url = loaded.database.url
     if url == "embedded":
         from kb.assembly.open_database import open_private_database
@@ -70,12 +70,12 @@ def shell(config: ConfigPath = None) -> None:
         open_private_database(loaded, loaded.database.name, say).dispose()
         command = _private_server(loaded).shell_command(loaded.database.name)
     else:
-        command = _client(url)
+        command = _client_command(url)
     sys.stdout.flush()
     os.execvp(command[0], command)  # noqa: S606 - the command is ours
 
 
-def _loaded(config: "ConfigPath") -> "Config":
+def _load_config(config: "ConfigPath") -> "Config":
     from kb.config import load_config
 
     return load_config(config)
@@ -92,7 +92,7 @@ def _private_server(config: "Config") -> "PrivateServer":
     return private_server(config)
 
 
-def _state(config: "Config") -> dict[str, Any]:
+def _describe_server(config: "Config") -> dict[str, Any]:
     if config.database.url == "embedded":
         from dataclasses import asdict
 
@@ -105,8 +105,8 @@ def _state(config: "Config") -> dict[str, Any]:
     return {"running": True, "version": version, "url": repr(config.database.url)}
 
 
-def _client(url: "sa.URL") -> list[str]:
-    """The client of this machine; the password goes by the environment."""
+def _client_command(url: "sa.URL") -> list[str]:
+    """Return how this machine's client is started; the password goes by the environment."""
     program = shutil.which("mariadb") or shutil.which("mysql")
     if program is None:
         raise UnsupportedServer(

@@ -1,4 +1,4 @@
-"""`kb demo`: the main job on the sample data."""
+"""The command `kb demo`: the main job on the sample data."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from engines.answer import answer_of
-from kb.cli.commands.indexing import indexed
-from kb.cli.opening import opened
-from kb.cli.terminal import ERR, OUT, command, say
+from kb.cli.commands.indexing import index_with_progress
+from kb.cli.opening import open_knowledge_base
+from kb.cli.terminal import ERR, OUT, kb_command, say
 
 if TYPE_CHECKING:
     from kb.app import KnowledgeBase
@@ -21,7 +21,7 @@ def demo() -> None:
     minute or two the first time, seconds later. Safe to repeat.
     """
     from kb.assembly.setup import set_up
-    from kb.cli.rendering.answers import show_report
+    from kb.cli.rendering.state import show_report
     from kb.sample_shop import QUESTIONS, load_shop, sample_config, sample_directory
 
     config, file = sample_config(), sample_directory() / "config.yaml"
@@ -29,14 +29,14 @@ def demo() -> None:
     set_up(config, say)
     load_shop(config)
     say(f"The shop's tables are in the database {config.tables.database}")
-    with opened(file) as knowledge_base:
-        show_report(ERR, indexed(knowledge_base, prune=True))
+    with open_knowledge_base(file) as knowledge_base:
+        show_report(ERR, index_with_progress(knowledge_base, prune=True))
         for question in QUESTIONS:
-            _ask(knowledge_base, question)
+            _ask_and_show(knowledge_base, question)
     _say_what_next(file)
 
 
-def _ask(knowledge_base: "KnowledgeBase", question: str) -> None:
+def _ask_and_show(knowledge_base: "KnowledgeBase", question: str) -> None:
     from kb.cli.rendering.answers import show_answer, show_sources
     from kb.cli.rendering.rows import show_rows
 
@@ -51,7 +51,7 @@ def _ask(knowledge_base: "KnowledgeBase", question: str) -> None:
 
 
 def _say_what_next(file: Path) -> None:
-    kb = command(file)
+    kb = kb_command(file)
     OUT.print()
     OUT.print(Text("Try next", "bold"))
     for line in (

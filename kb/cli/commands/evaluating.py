@@ -1,87 +1,85 @@
-"""`kb eval`."""
+"""The command `kb eval`."""
 
-import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
-from kb.cli.opening import opened
+from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
-from kb.cli.rendering.progress import SECONDS_BETWEEN_LINES
-from kb.cli.terminal import ERR, OUT, say
+from kb.cli.rendering.progress import show_evaluation_progress
+from kb.cli.terminal import OUT
 
 if TYPE_CHECKING:
-    from kb.evaluation.corpus import OnProgress
     from kb.evaluation.search_evaluation import Plan
 
 
+QuestionSet = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="PATH",
+        help="Labelled questions: a directory with queries.jsonl, corpus.jsonl and "
+        "qrels/test.tsv, or a YAML file about the indexed documents; with --sql, a JSONL or "
+        "YAML file of questions about the tables.",
+    ),
+]
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="A search profile; may be repeated.  [default: retrieval.profile of the "
+        "configuration]",
+    ),
+]
+Depth = Annotated[
+    int, typer.Option("--k", metavar="N", min=1, max=1000, help="How deep rankings count.")
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Ask at most N questions, evenly spread."),
+]
+Answers = Annotated[
+    bool, typer.Option("--answers/--no-answers", help="Judge extracted answers as well.")
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Index the documents of the set again.")]
+Save = Annotated[bool, typer.Option("--save/--no-save", help="Keep the results in the database.")]
+Against = Annotated[
+    int | None,
+    typer.Option(metavar="RUN", min=1, help="Compare with an earlier run of the same set."),
+]
+History = Annotated[
+    bool, typer.Option("--history", help="List earlier runs: all, or those of the set PATH.")
+]
+OfSQL = Annotated[
+    bool, typer.Option("--sql", help="Score the SQL that the model writes about tables.include.")
+]
+Gold = Annotated[
+    bool, typer.Option("--gold", help="With --sql: the known SQL in the model's place.")
+]
+Live = Annotated[
+    bool,
+    typer.Option("--live", help="Compare profiles by their use: ratings, clicks, citations."),
+]
+Days = Annotated[
+    int, typer.Option(metavar="N", min=1, max=36_500, help="How far back --live looks.")
+]
+
+
 def evaluate(
-    path: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="PATH",
-            help="Labelled questions: a directory with queries.jsonl, corpus.jsonl and "
-            "qrels/test.tsv, or a YAML file about the indexed documents; with --sql, a JSONL or "
-            "YAML file of questions about the tables.",
-        ),
-    ] = None,
-    profiles: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--profile",
-            metavar="NAME",
-            help="A search profile; may be repeated.  [default: retrieval.profile of the "
-            "configuration]",
-        ),
-    ] = None,
-    k: Annotated[
-        int, typer.Option("--k", metavar="N", min=1, max=1000, help="How deep rankings count.")
-    ] = 10,
-    limit: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Ask at most N questions, evenly spread."),
-    ] = None,
-    answers: Annotated[
-        bool, typer.Option("--answers/--no-answers", help="Judge extracted answers as well.")
-    ] = True,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Index the documents of the set again.")
-    ] = False,
-    save: Annotated[
-        bool, typer.Option("--save/--no-save", help="Keep the results in the database.")
-    ] = True,
-    against: Annotated[
-        int | None,
-        typer.Option(metavar="RUN", min=1, help="Compare with an earlier run of the same set."),
-    ] = None,
-    history: Annotated[
-        bool, typer.Option("--history", help="List earlier runs: all, or those of the set PATH.")
-    ] = False,
-    sql: Annotated[
-        bool,
-        typer.Option("--sql", help="Score the SQL that the model writes about tables.include."),
-    ] = False,
-    gold: Annotated[
-        bool, typer.Option("--gold", help="With --sql: the known SQL in the model's place.")
-    ] = False,
-    live: Annotated[
-        bool,
-        typer.Option("--live", help="Compare profiles by their use: ratings, clicks, citations."),
-    ] = False,
-    days: Annotated[
-        int, typer.Option(metavar="N", min=1, max=36_500, help="How far back --live looks.")
-    ] = 30,
+    path: QuestionSet = None,
+    profiles: Profiles = None,
+    k: Depth = 10,
+    limit: Limit = None,
+    answers: Answers = True,
+    fresh: Fresh = False,
+    save: Save = True,
+    against: Against = None,
+    history: History = False,
+    sql: OfSQL = False,
+    gold: Gold = False,
+    live: Live = False,
+    days: Days = 30,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -95,11 +93,11 @@ def evaluate(
     kb eval --sql questions.yaml            does the model find what is in the tables?
     kb eval --live --days 7                 what users made of their searches
     """
-    if live and (path or history):
-        raise typer.BadParameter(
-            "--live is about the log of searches: leave out PATH and --history"
-        )
     if live:
+        if path or history:
+            raise typer.BadParameter(
+                "--live is about the log of searches: leave out PATH and --history"
+            )
         _show_live(days, config, as_json=as_json)
         return
     if history:
@@ -112,59 +110,60 @@ def evaluate(
     if sql:
         if profiles or against or fresh:
             raise typer.BadParameter("--sql takes neither --profile nor --against nor --fresh")
-        _measure_sql(path, config, gold=gold, limit=limit, save=save, as_json=as_json)
+        _evaluate_sql(path, config, gold=gold, limit=limit, save=save, as_json=as_json)
         return
     from kb.evaluation.search_evaluation import Plan
 
     plan = Plan(tuple(profiles or ()), k, limit, answers, fresh, save, against)
-    _measure(path, plan, config, as_json=as_json)
+    _evaluate_search(path, plan, config, as_json=as_json)
 
 
-def _measure(path: Path, plan: "Plan", config: Path | None, *, as_json: bool) -> None:
+def _evaluate_search(path: Path, plan: "Plan", config: Path | None, *, as_json: bool) -> None:
     from kb.cli.print_json import print_json
-    from kb.cli.rendering.evaluations import outcome_values, show_outcomes
-    from kb.evaluation.search_evaluation import evaluate, read_questions
+    from kb.cli.rendering.evaluations import outcomes_to_json, show_outcomes
+    from kb.evaluation.search_evaluation import evaluate_profiles, read_questions
 
     labelled = read_questions(path)
-    with opened(config) as knowledge_base, _progress() as show:
-        outcomes = evaluate(knowledge_base, labelled, plan, show)
+    with open_knowledge_base(config) as knowledge_base, show_evaluation_progress() as show:
+        outcomes = evaluate_profiles(knowledge_base, labelled, plan, show)
     if as_json:
         model = knowledge_base.components.collection.embedding_model
-        print_json(outcome_values(labelled, model, plan.k, outcomes))
+        print_json(outcomes_to_json(labelled, model, plan.k, outcomes))
     else:
         show_outcomes(OUT, labelled, plan.k, outcomes)
 
 
-def _measure_sql(
+def _evaluate_sql(
     path: Path, config: Path | None, *, gold: bool, limit: int | None, save: bool, as_json: bool
 ) -> None:
     from kb.cli.print_json import print_json
-    from kb.cli.rendering.sql_evaluations import show_sql_outcome, sql_outcome_values
+    from kb.cli.rendering.sql_evaluations import show_sql_outcome, sql_outcome_to_json
     from kb.evaluation.sql_evaluation import SQLPlan, evaluate_sql
     from kb.evaluation.sql_questions import read_sql_questions
 
     asked = read_sql_questions(path)
-    with opened(config) as knowledge_base, _progress() as show:
+    with open_knowledge_base(config) as knowledge_base, show_evaluation_progress() as show:
         outcome = evaluate_sql(knowledge_base, asked, SQLPlan(gold, limit, save), show)
     if as_json:
-        print_json(sql_outcome_values(asked, outcome))
+        print_json(sql_outcome_to_json(asked, outcome))
     else:
         show_sql_outcome(OUT, asked, outcome)
 
 
 def _show_history(path: Path | None, config: Path | None, *, as_json: bool) -> None:
     from kb.cli.print_json import print_json
-    from kb.cli.rendering.evaluations import history_values, show_history
+    from kb.cli.rendering.evaluations import runs_to_json, show_runs
     from stores.evaluations import Evaluations
 
-    with opened(config) as knowledge_base:
-        runs = Evaluations(knowledge_base.components.engine).list_runs(
-            _set_name(path) if path else None
-        )
+    set_name = None
+    if path:
+        set_name = path.stem if path.suffix in {".yaml", ".yml", ".jsonl"} else path.name
+    with open_knowledge_base(config) as knowledge_base:
+        runs = Evaluations(knowledge_base.components.engine).list_runs(set_name)
     if as_json:
-        print_json(history_values(runs))
+        print_json(runs_to_json(runs))
     else:
-        show_history(OUT, runs)
+        show_runs(OUT, runs)
 
 
 def _show_live(days: int, config: Path | None, *, as_json: bool) -> None:
@@ -174,44 +173,9 @@ def _show_live(days: int, config: Path | None, *, as_json: bool) -> None:
     from kb.cli.print_json import print_json
     from kb.cli.rendering.profiles_in_use import show_live
 
-    with opened(config) as knowledge_base:
+    with open_knowledge_base(config) as knowledge_base:
         report = live_report(knowledge_base.components.engine, days)
     if as_json:
         print_json(asdict(report))
     else:
         show_live(OUT, report)
-
-
-def _set_name(path: Path) -> str:
-    return path.stem if path.suffix in {".yaml", ".yml", ".jsonl"} else path.name
-
-
-def _progress() -> AbstractContextManager["OnProgress"]:
-    return _bars() if ERR.is_terminal else nullcontext(_lines())
-
-
-@contextmanager
-def _bars() -> Iterator["OnProgress"]:
-    """One for each thing that is done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=ERR, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done)
-
-        yield show
-
-
-def _lines() -> "OnProgress":
-    last = time.monotonic()
-
-    def show(what: str, done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            say(f"{what}: {done} of {total}")
-
-    return show

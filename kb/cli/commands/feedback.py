@@ -1,12 +1,12 @@
-"""`kb feedback`."""
+"""The command `kb feedback`."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kb.cli.opening import opened
+from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
-from kb.cli.terminal import OUT, one_line
+from kb.cli.terminal import OUT, fit_on_one_line
 
 if TYPE_CHECKING:
     from stores.searches.search_log import KnownSearch, Rating
@@ -37,7 +37,7 @@ def feedback(
     if up is None and not comment and clicked is None:
         raise typer.BadParameter("say --up, --down, --comment or --clicked")
     rating: Rating | None = None if up is None else 1 if up else -1
-    with opened(config) as knowledge_base:
+    with open_knowledge_base(config) as knowledge_base:
         from stores.searches.search_log import SearchLog
 
         log = SearchLog(knowledge_base.components.engine)
@@ -49,10 +49,10 @@ def feedback(
 
         print_json({**values, "profile": known.profile})
     else:
-        OUT.print(_thanks(known), soft_wrap=True)
+        OUT.print(_describe_noted_search(known), soft_wrap=True)
 
 
-def _thanks(search: "KnownSearch") -> str:
-    asked = f", “{one_line(search.question)}”" if search.question else ""
+def _describe_noted_search(search: "KnownSearch") -> str:
+    asked = f", “{fit_on_one_line(search.question)}”" if search.question else ""
     when = search.searched_at.isoformat(" ", "seconds")
     return f"Noted for search {search.id} of {when} UTC{asked}, profile {search.profile}."

@@ -1,11 +1,11 @@
-"""`kb index`."""
+"""The command `kb index`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kb.cli.opening import opened
+from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.program import ExitCode
 from kb.cli.terminal import ERR, OUT, say
@@ -51,10 +51,10 @@ def index(
     """
     from kb.answer_json import report_values
     from kb.cli.print_json import print_json
-    from kb.cli.rendering.answers import show_report
+    from kb.cli.rendering.state import show_report
 
-    with opened(config) as knowledge_base:
-        report = indexed(knowledge_base, path, name=name, prune=prune, retry=retry)
+    with open_knowledge_base(config) as knowledge_base:
+        report = index_with_progress(knowledge_base, path, name=name, prune=prune, retry=retry)
     if as_json:
         print_json(report_values(report))
     else:
@@ -63,7 +63,7 @@ def index(
         raise typer.Exit(ExitCode.PARTLY_DONE)
 
 
-def indexed(
+def index_with_progress(
     knowledge_base: "KnowledgeBase",
     path: Path | None = None,
     *,
@@ -71,13 +71,14 @@ def indexed(
     prune: bool = False,
     retry: bool = False,
 ) -> "IndexReport":
-    from kb.cli.rendering.progress import index_progress
+    """Index a directory, by default that of the configuration, and show how far it is."""
+    from kb.cli.rendering.progress import show_index_progress
     from kb.indexing.indexing_run import Scope
 
     if directory := path or knowledge_base.config.documents.path:
         say(f"Indexing {directory}")
     try:
-        with index_progress(ERR) as show:
+        with show_index_progress(ERR) as show:
             return knowledge_base.index(
                 path,
                 name=name,

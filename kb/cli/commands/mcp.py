@@ -1,4 +1,4 @@
-"""`kb mcp`."""
+"""The command `kb mcp`."""
 
 import logging
 import signal
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kb.cli.commands.serving import (
-    new_token,
-    require_free,
+    find_token_to_announce,
+    require_free_port,
     require_key_beyond_loopback,
     web_address,
 )
@@ -64,14 +64,14 @@ def mcp(
     _log_to_standard_error()
     if http:
         has_keys = require_key_beyond_loopback(config, host or _HOST)
-        require_free(host or _HOST, port or _PORT)
+        require_free_port(host or _HOST, port or _PORT)
         _serve_http(loaded, host or _HOST, port or _PORT, has_keys=has_keys)
     else:
         _serve_stdio(loaded)
 
 
 def _log_to_standard_error() -> None:
-    """Standard output carries the protocol."""
+    """Log to standard error, as standard output carries the protocol."""
     style = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=style)
     for name in ("kb.mcp", "kb.api.problems"):
@@ -96,7 +96,7 @@ def _serve_http(config: "Config", host: str, port: int, *, has_keys: bool) -> No
     _log_requests()
     guarded = with_token(config)
     say(f"Serving MCP at {web_address(host, port)}{PATH} (streamable HTTP). Ctrl-C stops.")
-    if (token := new_token(config, guarded)) and not has_keys:
+    if (token := find_token_to_announce(config, guarded)) and not has_keys:
         say(f"Applications send the header `Authorization: Bearer {token}`.")
     uvicorn.run(
         make_app(guarded, host=host),
@@ -113,7 +113,7 @@ def _serve_http(config: "Config", host: str, port: int, *, has_keys: bool) -> No
 
 
 def _log_requests() -> None:
-    """One JSON line each, on standard output, as `kb serve` does."""
+    """Log each request as a JSON line on standard output, as `kb serve` does."""
     log = logging.getLogger("kb.access")
     log.addHandler(logging.StreamHandler(sys.stdout))
     log.setLevel(logging.INFO)

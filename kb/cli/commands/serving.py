@@ -1,4 +1,4 @@
-"""`kb serve` and `kb key …`."""
+"""The commands `kb serve` and `kb key`."""
 
 import socket
 from contextlib import suppress
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from kb.cli.opening import opened
+from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
-from kb.cli.terminal import OUT, one_line, say
+from kb.cli.terminal import OUT, fit_on_one_line, say
 from stores.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,18 +56,18 @@ def serve(
     loaded = load_config(config)
     address, number = host or loaded.serve.host, port or loaded.serve.port
     has_keys = require_key_beyond_loopback(config, address)
-    require_free(address, number)
+    require_free_port(address, number)
     guarded = with_token(loaded)
     where = web_address(address, number)
-    if (token := new_token(loaded, guarded)) and not has_keys:
+    if (token := find_token_to_announce(loaded, guarded)) and not has_keys:
         where = f"{where}/?token={token}"
     say(f"Ask at {where} (the API: /docs). Ctrl-C stops.")
     with suppress(KeyboardInterrupt):  # the way to stop it, once running answers have ended
         run(guarded, address, number, processes)
 
 
-def new_token(loaded: "Config", guarded: "Config") -> str | None:
-    """What nobody knows yet; who has set one needs not be told."""
+def find_token_to_announce(loaded: "Config", guarded: "Config") -> str | None:
+    """Return the token that nobody knows yet; who has set one needs not be told."""
     if loaded.serve.token or not guarded.serve.token:
         return None
     return guarded.serve.token.get_secret_value()
@@ -78,8 +78,8 @@ def web_address(address: str, port: int) -> str:
     return f"http://{host}:{port}"
 
 
-def require_free(address: str, port: int) -> None:
-    """What the server itself would find too late, and say in a log."""
+def require_free_port(address: str, port: int) -> None:
+    """Raise ConfigError for a port in use: the server itself would say so in a log only."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -93,11 +93,12 @@ def require_free(address: str, port: int) -> None:
 
 
 def require_key_beyond_loopback(config: Path | None, address: str) -> bool:
-    """Whether there are keys."""
+    """Return whether there are keys. Raises ConfigError where other machines need one."""
     from kb.api.guards.access import LOOPBACK
     from stores.api_keys import ApiKeys
 
-    with opened(config) as knowledge_base:  # also shows what is wrong before anything is served
+    # It also shows what is wrong before anything is served.
+    with open_knowledge_base(config) as knowledge_base:
         has_keys = ApiKeys(knowledge_base.components.engine).has_any()
     if address not in LOOPBACK and not has_keys:
         raise ConfigError(
@@ -107,56 +108,64 @@ def require_key_beyond_loopback(config: Path | None, address: str) -> bool:
     return has_keys
 
 
+KeyName = Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")]
+Scope = Annotated[
+    Literal["read", "write", "admin"],
+    typer.Option(help="read asks; write also uploads; admin also indexes and verifies."),
+]
+Collections = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ROOT",
+        help="An indexed directory whose documents the key may see, by its name in `kb status`."
+        " May be repeated.  [default: all]",
+    ),
+]
+Only = Annotated[
+    Literal["documents", "tables"] | None,
+    typer.Option(help="What the key may ask from.  [default: both]"),
+]
+MayVerify = Annotated[
+    bool, typer.Option("--verify", help="May keep verified queries, as admin may.")
+]
+Expiry = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DAYSd|DATE",
+        help="When the key ends: after so many days (30d), or at 00:00 UTC of a day "
+        "(2027-01-31).  [default: never]",
+    ),
+]
+RequestRate = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=1, help="Requests a minute.  [default: serve.requests_per_minute]"
+    ),
+]
+TokensPerDay = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Model tokens a day.  [default: serve.tokens_per_day]"),
+]
+
+
 @key.command()
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
-    scope: Annotated[
-        Literal["read", "write", "admin"],
-        typer.Option(help="read asks; write also uploads; admin also indexes and verifies."),
-    ] = "read",
-    collection: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ROOT",
-            help="An indexed directory whose documents the key may see, by its name in `kb status`."
-            " May be repeated.  [default: all]",
-        ),
-    ] = None,
-    only: Annotated[
-        Literal["documents", "tables"] | None,
-        typer.Option(help="What the key may ask from.  [default: both]"),
-    ] = None,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="May keep verified queries, as admin may.")
-    ] = False,
-    expires: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DAYSd|DATE",
-            help="When the key ends: after so many days (30d), or at 00:00 UTC of a day "
-            "(2027-01-31).  [default: never]",
-        ),
-    ] = None,
-    rate: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, help="Requests a minute.  [default: serve.requests_per_minute]"
-        ),
-    ] = None,
-    tokens: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, help="Model tokens a day.  [default: serve.tokens_per_day]"
-        ),
-    ] = None,
+    name: KeyName,
+    scope: Scope = "read",
+    collection: Collections = None,
+    only: Only = None,
+    verify: MayVerify = False,
+    expires: Expiry = None,
+    rate: RequestRate = None,
+    tokens: TokensPerDay = None,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
     """Make a key, and show it once."""
-    end = _end_of(expires) if expires else None
+    end = _parse_expiry(expires) if expires else None
     if verify and only == "documents":
         raise typer.BadParameter("verified queries are of tables: leave out --verify or --only")
-    with opened(config) as knowledge_base:
+    with open_knowledge_base(config) as knowledge_base:
         from stores.api_keys import ApiKeys
 
         _require_roots(
@@ -183,8 +192,11 @@ def create(
         OUT.print(secret, soft_wrap=True, highlight=False, markup=False)
 
 
-def _end_of(expires: str) -> datetime:
-    """Raises BadParameter for what is no number of days, no date, or over."""
+def _parse_expiry(expires: str) -> datetime:
+    """Parse the end of a key: days from now, or a date.
+
+    Raises BadParameter for what is neither, or is over.
+    """
     now = datetime.now(UTC)
     try:
         if expires.endswith("d"):
@@ -210,7 +222,7 @@ def _require_roots(wanted: list[str], known: list[str]) -> None:
 @key.command("list")
 def list_keys(as_json: AsJson = False, config: ConfigPath = None) -> None:
     """All keys, without their secrets."""
-    with opened(config) as knowledge_base:
+    with open_knowledge_base(config) as knowledge_base:
         from stores.api_keys import ApiKeys
 
         keys = ApiKeys(knowledge_base.components.engine).all()
@@ -219,13 +231,13 @@ def list_keys(as_json: AsJson = False, config: ConfigPath = None) -> None:
 
         from kb.cli.print_json import print_json
 
-        print_json([asdict(each) for each in keys])
+        print_json([asdict(listed_key) for listed_key in keys])
         return
-    for each in keys:
-        OUT.print(_described(each), soft_wrap=True, highlight=False, markup=False)
+    for listed_key in keys:
+        OUT.print(_describe_key(listed_key), soft_wrap=True, highlight=False, markup=False)
 
 
-def _described(key: "ApiKey") -> str:
+def _describe_key(key: "ApiKey") -> str:
     roots = ", ".join(key.collections) if key.collections else "all documents"
     limits = [
         f"{limit} {what}"
@@ -241,12 +253,12 @@ def _described(key: "ApiKey") -> str:
         *([f"{key.only} only"] if key.only else []),
         *([] if key.only == "tables" else [roots]),
         *limits,
-        *_states(key),
+        *_describe_key_states(key),
     ]
-    return one_line(" · ".join(about))
+    return fit_on_one_line(" · ".join(about))
 
 
-def _states(key: "ApiKey") -> list[str]:
+def _describe_key_states(key: "ApiKey") -> list[str]:
     states = [f"since {key.created:%Y-%m-%d}"]
     if key.expires:
         states.append(
@@ -258,15 +270,15 @@ def _states(key: "ApiKey") -> list[str]:
 @key.command()
 def revoke(name: Annotated[str, typer.Argument(metavar="NAME")], config: ConfigPath = None) -> None:
     """Refuse a key from now on."""
-    with opened(config) as knowledge_base:
+    with open_knowledge_base(config) as knowledge_base:
         from stores.api_keys import ApiKeys
         from stores.verified_queries import VerifiedQueries
 
         ApiKeys(knowledge_base.components.engine).revoke(name)
         left = [
-            each.name
-            for each in VerifiedQueries(knowledge_base.components.engine)
-            if each.key == name
+            query.name
+            for query in VerifiedQueries(knowledge_base.components.engine)
+            if query.key == name
         ]
     say(f"The key of {name} is of no use any more.")
     if left:

@@ -1,14 +1,14 @@
-"""`kb session list|show|rename|delete|export|prune`."""
+"""The commands `kb session list`, `show`, `rename`, `delete`, `export` and `prune`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from kb.cli.opening import opened
+from kb.cli.document_output import print_document, write_new_file
+from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
-from kb.cli.terminal import OUT, counted, one_line, printable, say
+from kb.cli.terminal import OUT, count_of, fit_on_one_line, say
 from stores.errors import ConfigError, StoreError
 
 session = typer.Typer(
@@ -18,8 +18,8 @@ _SEARCH_WORDS = 10  # stores.chats.session_search compares no more
 _MOST = 1_000_000
 
 
-def checked_id(session_id: str | None) -> str | None:
-    """The id, or a usage error for what can be none."""
+def check_session_id(session_id: str | None) -> str | None:
+    """Return the id of a session. Raises BadParameter for what can be none."""
     from stores.chats.chat_messages import check_id
 
     if session_id is not None:
@@ -30,7 +30,7 @@ def checked_id(session_id: str | None) -> str | None:
     return session_id
 
 
-def _checked_text(text: str | None) -> str | None:
+def _check_text(text: str | None) -> str | None:
     try:
         (text or "").encode()
     except UnicodeEncodeError as error:
@@ -38,16 +38,16 @@ def _checked_text(text: str | None) -> str | None:
     return text
 
 
-def _checked_search(search: str | None) -> str | None:
+def _check_search_words(search: str | None) -> str | None:
     words = len((search or "").split())
     if words > _SEARCH_WORDS:
         raise typer.BadParameter(f"it has {words} words; at most {_SEARCH_WORDS} are searched for")
-    return _checked_text(search)
+    return _check_text(search)
 
 
 SessionId = Annotated[
     str,
-    typer.Argument(metavar="SESSION", callback=checked_id, help="The id of a chat session."),
+    typer.Argument(metavar="SESSION", callback=check_session_id, help="The id of a chat session."),
 ]
 
 
@@ -57,7 +57,7 @@ def list_sessions(
         str | None,
         typer.Option(
             metavar="WORDS",
-            callback=_checked_search,
+            callback=_check_search_words,
             help="Only those whose title or one of whose messages holds all of these.",
         ),
     ] = None,
@@ -73,13 +73,13 @@ def list_sessions(
     kb session list
     kb session list --search "return days"
     """
-    with opened(config) as knowledge_base:
+    with open_knowledge_base(config) as knowledge_base:
         sessions = knowledge_base.components.session_store.all(search=search, limit=limit)
     if as_json:
         from kb.cli.print_json import print_json
         from kb.transcript import info_values
 
-        print_json([info_values(each) for each in sessions])
+        print_json([info_values(info) for info in sessions])
     else:
         from kb.cli.rendering.chat_sessions import show_sessions
 
@@ -89,7 +89,7 @@ def list_sessions(
 @session.command()
 def show(session_id: SessionId, as_json: AsJson = False, config: ConfigPath = None) -> None:
     """Show a session: questions, answers and where they come from."""
-    with opened(config) as knowledge_base:
+    with open_knowledge_base(config) as knowledge_base:
         info = knowledge_base.components.session_store.one(session_id)
         turns = knowledge_base.components.session_store.list_turns(session_id)
     if as_json:
@@ -106,12 +106,12 @@ def show(session_id: SessionId, as_json: AsJson = False, config: ConfigPath = No
 @session.command()
 def rename(
     session_id: SessionId,
-    title: Annotated[str, typer.Argument(metavar="TITLE", callback=_checked_text)],
+    title: Annotated[str, typer.Argument(metavar="TITLE", callback=_check_text)],
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
     """Give a session a title; the first one is its first question."""
-    with opened(config) as knowledge_base:
+    with open_knowledge_base(config) as knowledge_base:
         knowledge_base.rename_session(session_id, title)
         renamed = knowledge_base.components.session_store.one(session_id)
     if as_json:
@@ -120,7 +120,7 @@ def rename(
 
         print_json(info_values(renamed))
     else:
-        OUT.print(f"The session is named “{one_line(renamed.title)}”.", soft_wrap=True)
+        OUT.print(f"The session is named “{fit_on_one_line(renamed.title)}”.", soft_wrap=True)
 
 
 @session.command()
@@ -131,11 +131,13 @@ def delete(
     config: ConfigPath = None,
 ) -> None:
     """Delete everything of a session: words, memory, feedback and logged searches."""
-    with opened(config) as knowledge_base:
+    with open_knowledge_base(config) as knowledge_base:
         info = knowledge_base.components.session_store.one(session_id)
         if not yes:
-            turns = counted(info.turns, "turn")
-            typer.confirm(f"Delete “{one_line(info.title)}” with {turns}?", abort=True, err=True)
+            turns = count_of(info.turns, "turn")
+            typer.confirm(
+                f"Delete “{fit_on_one_line(info.title)}” with {turns}?", abort=True, err=True
+            )
         knowledge_base.delete_session(session_id)
     if as_json:
         from kb.cli.print_json import print_json
@@ -163,12 +165,12 @@ def export(
     kb session export 4f2a90c1 > chat.md
     kb session export 4f2a90c1 --format json --output chat.json
     """
-    with opened(config) as knowledge_base:
+    with open_knowledge_base(config) as knowledge_base:
         text = knowledge_base.export_session(session_id, format)
     if output is None:
-        print_text(text)
+        print_document(text)
     else:
-        write_new(output, text)
+        write_new_file(output, text)
         say(f"Written to {output}.")
 
 
@@ -187,7 +189,7 @@ def prune(
     config: ConfigPath = None,
 ) -> None:
     """Delete the sessions that nobody used for some days."""
-    with opened(config) as knowledge_base:
+    with open_knowledge_base(config) as knowledge_base:
         days = days or knowledge_base.config.chat.retention_days
         if days is None:
             raise ConfigError("Name an age with --days, or set chat.retention_days in config.yaml.")
@@ -197,23 +199,4 @@ def prune(
 
         print_json({"days": days, "deleted": removed})
     else:
-        OUT.print(f"Deleted: {counted(removed, 'session')}, not used for {counted(days, 'day')}.")
-
-
-def print_text(text: str) -> None:
-    """A document as it is, in UTF-8 whatever the locale; a terminal gets no control characters."""
-    shown = printable(text) if OUT.is_terminal else text
-    sys.stdout.buffer.write(shown.encode())
-    sys.stdout.buffer.flush()
-
-
-def write_new(file: Path, text: str) -> None:
-    """Raises ConfigError when it is there already, or cannot be written."""
-    try:
-        with file.expanduser().open("x", encoding="utf-8", newline="") as written:
-            written.write(text)
-    except FileExistsError as error:
-        raise ConfigError(f"{file} is there already. Name a new file.") from error
-    except (OSError, RuntimeError, ValueError) as error:  # the last two: no path at all
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"{str(file)!r} cannot be written: {reason}.") from error
+        OUT.print(f"Deleted: {count_of(removed, 'session')}, not used for {count_of(days, 'day')}.")

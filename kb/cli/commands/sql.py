@@ -1,4 +1,4 @@
-"""`kb sql`."""
+"""The command `kb sql`: questions to the tables, and the verified queries."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,72 +8,83 @@ import typer
 
 from engines.answer import answer_of
 from kb.cli.commands import verified
-from kb.cli.opening import opened
+from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.program import ExitCode
-from kb.cli.terminal import OUT, say, waiting
+from kb.cli.terminal import OUT, say, show_waiting
 
 
-def _checked_parameters(written: list[str] | None) -> list[str]:
-    for each in written or []:
-        name, equals, _ = each.partition("=")
+def _check_parameters(assignments: list[str] | None) -> list[str]:
+    for assignment in assignments or []:
+        name, equals, _ = assignment.partition("=")
         if not (equals and name.isascii() and name.isidentifier()):
-            raise typer.BadParameter(f"{each!r} is not NAME=VALUE")
-    return written or []
+            raise typer.BadParameter(f"{assignment!r} is not NAME=VALUE")
+    return assignments or []
+
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="QUESTION",
+        help="The question; names of verified queries for --remove, --verify, --history.",
+        show_default=False,
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the SQL that would run, and run nothing.")
+]
+Save = Annotated[
+    bool, typer.Option("--save", help="Keep the question and its SQL as a verified query.")
+]
+Statement = Annotated[
+    str | None,
+    typer.Option("--sql", metavar="SQL", help="The SQL to --save, instead of a model's."),
+]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parameter",
+        metavar="NAME=VALUE",
+        callback=_check_parameters,
+        help="What :NAME of --sql is when a question does not say. May be repeated.",
+    ),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The name to --save it by.  [default: of the question]"),
+]
+By = Annotated[
+    str | None,
+    typer.Option(metavar="WHO", help="Who has checked it.  [default of --save: who you are]"),
+]
+Listed = Annotated[bool, typer.Option("--list", help="List the verified queries.")]
+Remove = Annotated[bool, typer.Option("--remove", help="Forget those named.")]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify",
+        help="Run those named, or all, and say which fail; with --by, the others count as "
+        "checked today.",
+    ),
+]
+History = Annotated[
+    bool,
+    typer.Option("--history", help="Show what was saved by that name, when, by whom, and removed."),
+]
 
 
 def sql(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="QUESTION",
-            help="The question; names of verified queries for --remove, --verify, --history.",
-            show_default=False,
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the SQL that would run, and run nothing.")
-    ] = False,
-    save: Annotated[
-        bool, typer.Option("--save", help="Keep the question and its SQL as a verified query.")
-    ] = False,
-    statement: Annotated[
-        str | None,
-        typer.Option("--sql", metavar="SQL", help="The SQL to --save, instead of a model's."),
-    ] = None,
-    parameters: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--parameter",
-            metavar="NAME=VALUE",
-            callback=_checked_parameters,
-            help="What :NAME of --sql is when a question does not say. May be repeated.",
-        ),
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The name to --save it by.  [default: of the question]"),
-    ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(metavar="WHO", help="Who has checked it.  [default of --save: who you are]"),
-    ] = None,
-    listed: Annotated[bool, typer.Option("--list", help="List the verified queries.")] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Forget those named.")] = False,
-    verify: Annotated[
-        bool,
-        typer.Option(
-            "--verify",
-            help="Run those named, or all, and say which fail; with --by, the others count as "
-            "checked today.",
-        ),
-    ] = False,
-    history: Annotated[
-        bool,
-        typer.Option(
-            "--history", help="Show what was saved by that name, when, by whom, and removed."
-        ),
-    ] = False,
+    words: Words = None,
+    dry_run: DryRun = False,
+    save: Save = False,
+    statement: Statement = None,
+    parameters: Parameters = None,
+    name: Name = None,
+    by: By = None,
+    listed: Listed = False,
+    remove: Remove = False,
+    verify: Verify = False,
+    history: History = False,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -92,7 +103,7 @@ def sql(
     kb sql --remove orders_2025
     kb sql --history orders_2025
     """
-    ways = {
+    actions = {
         "--dry-run": dry_run,
         "--save": save,
         "--list": listed,
@@ -100,48 +111,67 @@ def sql(
         "--verify": verify,
         "--history": history,
     }
-    of_saving = {"--sql": statement, "--parameter": parameters, "--name": name}
-    way = _only_one(ways)
-    if way != "--save" and (odd := next((each for each in of_saving if of_saving[each]), None)):
-        raise typer.BadParameter(f"{odd} goes with --save")
-    if parameters and statement is None:
-        raise typer.BadParameter("--parameter goes with --sql")
-    if by is not None and way not in ("--save", "--verify"):
-        raise typer.BadParameter("--by goes with --save or --verify")
-    match way:
+    action = _find_only_action(actions)
+    _check_options_fit(action, statement=statement, parameters=parameters, name=name, by=by)
+    match action:
         case "--list":
             if words:
                 raise typer.BadParameter("--list lists all: leave the question out")
-            verified.show_all(config, as_json=as_json)
+            verified.list_queries(config, as_json=as_json)
         case "--remove":
-            verified.remove(_named(words), config, as_json=as_json)
+            verified.remove_queries(_require_query_names(words), config, as_json=as_json)
         case "--verify":
-            verified.verify(words or [], by, config, as_json=as_json)
+            verified.verify_queries(words or [], by, config, as_json=as_json)
         case "--history":
-            verified.show_versions(_named(words, one=True)[0], config, as_json=as_json)
+            verified.show_versions(_require_query_name(words), config, as_json=as_json)
         case "--save":
-            asked = verified.ToSave(_question(words), statement, name, by, parameters or [])
-            verified.save(asked, config, as_json=as_json)
+            question = _require_question(words)
+            asked = verified.QueryToSave(question, statement, name, by, parameters or [])
+            verified.save_query(asked, config, as_json=as_json)
         case _:
-            _ask(_question(words), config, dry_run=dry_run, as_json=as_json)
+            _answer_from_tables(_require_question(words), config, dry_run=dry_run, as_json=as_json)
 
 
-def _only_one(ways: Mapping[str, bool]) -> str | None:
-    chosen = [way for way, wanted in ways.items() if wanted]
+def _check_options_fit(
+    action: str | None,
+    *,
+    statement: str | None,
+    parameters: list[str] | None,
+    name: str | None,
+    by: str | None,
+) -> None:
+    """Raise BadParameter for an option that says nothing to the chosen action."""
+    only_for_saving = {"--sql": statement, "--parameter": parameters, "--name": name}
+    given = [option for option, value in only_for_saving.items() if value]
+    if action != "--save" and given:
+        raise typer.BadParameter(f"{given[0]} goes with --save")
+    if parameters and statement is None:
+        raise typer.BadParameter("--parameter goes with --sql")
+    if by is not None and action not in ("--save", "--verify"):
+        raise typer.BadParameter("--by goes with --save or --verify")
+
+
+def _find_only_action(actions: Mapping[str, bool]) -> str | None:
+    chosen = [action for action, is_chosen in actions.items() if is_chosen]
     if len(chosen) > 1:
         raise typer.BadParameter(f"choose one of {' and '.join(chosen)}")
     return chosen[0] if chosen else None
 
 
-def _named(words: list[str] | None, *, one: bool = False) -> list[str]:
+def _require_query_names(words: list[str] | None) -> list[str]:
     if not words:
         raise typer.BadParameter("name the query; --list shows the names")
-    if one and len(words) > 1:
-        raise typer.BadParameter(f"name one query, not {len(words)}")
     return words
 
 
-def _question(words: list[str] | None) -> str:
+def _require_query_name(words: list[str] | None) -> str:
+    names = _require_query_names(words)
+    if len(names) > 1:
+        raise typer.BadParameter(f"name one query, not {len(names)}")
+    return names[0]
+
+
+def _require_question(words: list[str] | None) -> str:
     if not words:
         raise typer.BadParameter("ask a question")
     if len(words) > 1:
@@ -151,10 +181,12 @@ def _question(words: list[str] | None) -> str:
     return words[0]
 
 
-def _ask(question: str, config: Path | None, *, dry_run: bool, as_json: bool) -> None:
-    with opened(config) as knowledge_base:
+def _answer_from_tables(
+    question: str, config: Path | None, *, dry_run: bool, as_json: bool
+) -> None:
+    with open_knowledge_base(config) as knowledge_base:
         engine = knowledge_base.database_engine(sql_only=dry_run)
-        with waiting("Asking the tables"):
+        with show_waiting("Asking the tables"):
             answer = answer_of(engine.query(question))
     if as_json:
         from kb.answer_json import answer_values
@@ -167,7 +199,7 @@ def _ask(question: str, config: Path | None, *, dry_run: bool, as_json: bool) ->
 
         show_answer(OUT, answer.text)
         if dry_run:
-            _say_who_verified(answer.tables.verified)
+            _say_who_verified_query(answer.tables.verified)
         else:
             OUT.print()
             show_rows(OUT, answer.tables, in_words=bool(answer.model))
@@ -176,8 +208,8 @@ def _ask(question: str, config: Path | None, *, dry_run: bool, as_json: bool) ->
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _say_who_verified(query: Mapping[str, Any] | None) -> None:
-    """Not on standard output, where the statement stands alone."""
+def _say_who_verified_query(query: Mapping[str, Any] | None) -> None:
+    """Say who verified a query, not on standard output: the statement stands alone there."""
     if query:
         values = ", ".join(f":{name} = {value}" for name, value in query["parameters"].items())
         where = f", {values}" if values else ""

@@ -1,4 +1,4 @@
-"""`kb init` and `kb setup`."""
+"""The commands `kb init` and `kb setup`."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from unicodedata import normalize
 import typer
 
 from kb.cli.options import ConfigPath
-from kb.cli.terminal import OUT, command, say
+from kb.cli.terminal import OUT, kb_command, say
 
 _NAME_CHARACTERS = 64  # of a database in MariaDB
 
@@ -37,7 +37,7 @@ def init(
         say(f"Wrote {file}.")
         _tell_of_namesake(file)
     setup(config=file)
-    OUT.print(f"Next: {command(file)} index PATH")
+    OUT.print(f"Next: {kb_command(file)} index PATH")
 
 
 def _write_starting_config(file: Path) -> None:
@@ -50,7 +50,7 @@ def _write_starting_config(file: Path) -> None:
 
 
 def database_name(folder: Path) -> str:
-    """After the folder, so that each has a knowledge base of its own on the private server."""
+    """Name the database after a folder: each has one of its own on the private server."""
     plain = normalize("NFKD", folder.name.lower()).encode("ascii", "ignore").decode()
     words = re.findall(r"[a-z0-9]+", plain)
     return "_".join(words if words[:1] == ["kb"] else ["kb", *words])[:_NAME_CHARACTERS]

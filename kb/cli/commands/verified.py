@@ -1,4 +1,4 @@
-"""Verified queries on the command line: kept, listed, removed, and run to see that they work."""
+"""Verified queries on the command line: saved, listed, removed, and run to see that they work."""
 
 import getpass
 import re
@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.text import Text
 
 from engines.answer import TableResult, answer_of
-from kb.cli.opening import opened
+from kb.cli.opening import open_knowledge_base
 from kb.cli.program import ExitCode
-from kb.cli.terminal import OUT, one_line, printable, say, waiting
+from kb.cli.terminal import OUT, fit_on_one_line, make_printable, say, show_waiting
 from stores.errors import ConfigError, EngineError, StoreError
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ _NONE = "There are no verified queries. `kb sql QUESTION --save` keeps one."
 
 
 @dataclass(frozen=True)
-class ToSave:
-    """Without a `statement` the model writes it; without `by` it is who runs the command."""
+class QueryToSave:
+    """A query to save: without `statement` a model writes it, without `by` the user checked it."""
 
     question: str
     statement: str | None
@@ -37,20 +37,20 @@ class ToSave:
     parameters: Sequence[str]
 
 
-def show_all(config: Path | None, *, as_json: bool) -> None:
-    with opened(config) as knowledge_base:
+def list_queries(config: Path | None, *, as_json: bool) -> None:
+    with open_knowledge_base(config) as knowledge_base:
         queries = knowledge_base.components.verified_queries.all()
     if as_json:
         _print_json([asdict(query) for query in queries])
         return
     for query in queries:
-        _show(OUT, query)
+        _show_query(OUT, query)
     if not queries:
         OUT.print(_NONE)
 
 
-def remove(names: Sequence[str], config: Path | None, *, as_json: bool) -> None:
-    with opened(config) as knowledge_base:
+def remove_queries(names: Sequence[str], config: Path | None, *, as_json: bool) -> None:
+    with open_knowledge_base(config) as knowledge_base:
         queries = knowledge_base.components.verified_queries
         removed = [queries.one(name) for name in dict.fromkeys(names)]
         if loaded := next((query.name for query in removed if query.origin == "file"), None):
@@ -58,26 +58,33 @@ def remove(names: Sequence[str], config: Path | None, *, as_json: bool) -> None:
                 f"{loaded} is of the file {knowledge_base.config.tables.verified_queries}, and "
                 "would come back with it. Take it out of the file."
             )
-        by = _editor()
+        by = _current_editor()
         for query in removed:
             queries.remove(query.name, by)
     gone = [query.name for query in removed]
     if as_json:
         _print_json({"removed": gone})
     else:
-        OUT.print(Text(f"Removed {', '.join(map(one_line, gone))}."), soft_wrap=True)
+        OUT.print(Text(f"Removed {', '.join(map(fit_on_one_line, gone))}."), soft_wrap=True)
 
 
-def verify(names: Sequence[str], by: str | None, config: Path | None, *, as_json: bool) -> None:
-    """Ends with 1 when one of them fails."""
-    from kb.verified_query_file import verify as run_each
+def verify_queries(
+    names: Sequence[str], by: str | None, config: Path | None, *, as_json: bool
+) -> None:
+    """Run verified queries to see that they work; the exit code is 1 when one fails."""
+    from kb import verified_query_file
 
-    with opened(config) as knowledge_base, waiting("Running the verified queries"):
+    with (
+        open_knowledge_base(config) as knowledge_base,
+        show_waiting("Running the verified queries"),
+    ):
         queries, run = (
             knowledge_base.components.verified_queries,
             knowledge_base.components.tables.run,
         )
-        failures = run_each(queries, run, names, verified_by=by, today=_today(), by=_editor())
+        failures = verified_query_file.verify(
+            queries, run, names, verified_by=by, today=_today_utc(), by=_current_editor()
+        )
         tried = [query for query in queries if not names or query.name in names]
     working = [query for query in tried if query.name not in failures]
     if as_json:
@@ -85,71 +92,70 @@ def verify(names: Sequence[str], by: str | None, config: Path | None, *, as_json
         works = [query.name for query in working]
         _print_json({"working": works, "failed": failed, "verified_by": by})
     else:
-        _show_tried(working, failures, by)
+        _show_verification(working, failures, by)
     if failures:
         raise typer.Exit(ExitCode.FAILED)
 
 
 def show_versions(name: str, config: Path | None, *, as_json: bool) -> None:
-    """What became of one that was saved, also when it is gone."""
-    with opened(config) as knowledge_base:
+    """Show what became of a saved query, also when it is gone."""
+    with open_knowledge_base(config) as knowledge_base:
         versions = knowledge_base.components.verified_queries.list_versions(name)
     if as_json:
         _print_json([asdict(version) for version in versions])
         return
     for version in versions:
-        what = f"{version.action} by {_known_as(version.changed_by, is_key=version.by_key)}"
+        what = f"{version.action} by {_describe_editor(version.changed_by, is_key=version.by_key)}"
         when = f"{version.changed_at:%Y-%m-%d %H:%M} UTC"
-        heading = (f"{version.number}  {one_line(what)}, {when}", "bold")
+        heading = (f"{version.number}  {fit_on_one_line(what)}, {when}", "bold")
         OUT.print(Text.assemble(heading), soft_wrap=True)
-        _show(OUT, version.query)
+        _show_query(OUT, version.query)
 
 
-def save(asked: ToSave, config: Path | None, *, as_json: bool) -> None:
+def save_query(asked: QueryToSave, config: Path | None, *, as_json: bool) -> None:
     """Run the statement, and keep it with the question when it works."""
-    from kb.verified_query_file import new_query
-    from kb.verified_query_file import save as keep
+    from kb import verified_query_file
 
-    by = asked.by or _user()
-    with opened(config) as knowledge_base, waiting("Asking the tables"):
-        _require_new(knowledge_base, asked.question)
-        query = new_query(
+    by = asked.by or _current_user()
+    with open_knowledge_base(config) as knowledge_base, show_waiting("Asking the tables"):
+        _require_unanswered_question(knowledge_base, asked.question)
+        query = verified_query_file.new_query(
             asked.question,
-            asked.statement or _written(knowledge_base, asked.question),
+            asked.statement or _ask_model_for_sql(knowledge_base, asked.question),
             by,
-            _today(),
+            _today_utc(),
             name=asked.name,
-            parameters=dict(map(_parameter, asked.parameters)),
+            parameters=parse_parameters(asked.parameters),
         )
         matcher, run = (
             knowledge_base.components.verified_matcher,
             knowledge_base.components.tables.run,
         )
-        query, result = keep(
-            knowledge_base.components.verified_queries, matcher, query, run, _editor()
+        query, result = verified_query_file.save(
+            knowledge_base.components.verified_queries, matcher, query, run, _current_editor()
         )
         recognised = matcher.match(asked.question) is not None
     found = TableResult(query.sql, dict(query.parameters), **vars(result))
     if as_json:
-        from engines.tables.query_result import as_json as cells
+        from engines.tables import query_result
 
         bound = {"sql": found.sql, "parameters": found.parameters, "model": None}
-        rows = {**asdict(result), "rows": cells(result.rows)}
+        rows = {**asdict(result), "rows": query_result.as_json(result.rows)}
         _print_json({"saved": asdict(query), "recognised": recognised, **bound, **rows})
     else:
-        _show_saved(query, found, recognised=recognised)
+        _show_saved_query(query, found, recognised=recognised)
 
 
-def _require_new(knowledge_base: "KnowledgeBase", question: str) -> None:
-    """Before a model is asked for the SQL."""
+def _require_unanswered_question(knowledge_base: "KnowledgeBase", question: str) -> None:
+    """Raise an error when a verified query answers already, before a model is asked for SQL."""
     from stores.verified_queries import refuse_question
 
     if match := knowledge_base.components.verified_matcher.match(question):
         raise refuse_question(match.query)
 
 
-def _written(knowledge_base: "KnowledgeBase", question: str) -> str:
-    """What the model writes, once it runs."""
+def _ask_model_for_sql(knowledge_base: "KnowledgeBase", question: str) -> str:
+    """Return the SQL that the model writes for a question, once it runs."""
     if knowledge_base.components.llm is None:
         raise ConfigError(
             "llm.provider is none, so no model writes the SQL. Give it by --sql, or set "
@@ -162,15 +168,15 @@ def _written(knowledge_base: "KnowledgeBase", question: str) -> str:
     return answer.tables.sql
 
 
-def _user() -> str:
+def _current_user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError) as error:
         raise typer.BadParameter("say --by WHO, as this account has no name") from error
 
 
-def _editor() -> "Editor":
-    """Who runs the command, whatever name they give as theirs."""
+def _current_editor() -> "Editor":
+    """Return who runs the command, whatever name they give as theirs."""
     from stores.verified_queries import Editor
 
     try:
@@ -179,13 +185,16 @@ def _editor() -> "Editor":
         return Editor("local")
 
 
-def _parameter(written: str) -> tuple[str, "Value"]:
-    """NAME=VALUE; "2" in quotes is a text."""
-    name, _, text = written.partition("=")
-    return name, _value(text)
+def parse_parameters(assignments: Sequence[str]) -> dict[str, "Value"]:
+    """Parse NAME=VALUE, as --parameter is given."""
+    return {
+        name: _parse_value(value)
+        for name, _, value in (assignment.partition("=") for assignment in assignments)
+    }
 
 
-def _value(text: str) -> "Value":
+def _parse_value(text: str) -> "Value":
+    """Parse the value of a parameter; "2" in quotes is a text."""
     if len(text) > 1 and text[0] == text[-1] == '"':
         return text[1:-1]
     if re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
@@ -198,7 +207,7 @@ def _value(text: str) -> "Value":
         return text
 
 
-def _today() -> date:
+def _today_utc() -> date:
     return datetime.now(UTC).date()
 
 
@@ -208,26 +217,28 @@ def _print_json(value: Any) -> None:
     print_json(value)
 
 
-def _show(console: Console, query: "VerifiedQuery") -> None:
-    """Its questions, its SQL, and who has checked it."""
-    owner = f"saved by {_known_as(query.key, is_key=True)}" if query.key else "saved"
+def _show_query(console: Console, query: "VerifiedQuery") -> None:
+    """Show a query with its questions, its SQL, and who has checked it."""
+    owner = f"saved by {_describe_editor(query.key, is_key=True)}" if query.key else "saved"
     where = "the file" if query.origin == "file" else owner
     about = f"{where}, checked by {query.verified_by} on {query.verified_at}"
-    console.print(Text.assemble((one_line(query.name), "bold"), (f"  {one_line(about)}", "dim")))
+    console.print(
+        Text.assemble((fit_on_one_line(query.name), "bold"), (f"  {fit_on_one_line(about)}", "dim"))
+    )
     for text in (query.question, *query.wordings):
-        console.print(Text(f"  {one_line(text)}"), soft_wrap=True)
-    for line in printable(query.sql).strip().splitlines():
+        console.print(Text(f"  {fit_on_one_line(text)}"), soft_wrap=True)
+    for line in make_printable(query.sql).strip().splitlines():
         console.print(Text(f"    {line}", "dim"), soft_wrap=True)
     if query.parameters:
         values = ", ".join(f"{name} = {value}" for name, value in query.parameters.items())
-        console.print(Text(f"    with {one_line(values)}", "dim"), soft_wrap=True)
+        console.print(Text(f"    with {fit_on_one_line(values)}", "dim"), soft_wrap=True)
 
 
-def _known_as(name: str, *, is_key: bool) -> str:
+def _describe_editor(name: str, *, is_key: bool) -> str:
     return f"the key {name}" if is_key else name
 
 
-def _show_saved(query: "VerifiedQuery", found: TableResult, *, recognised: bool) -> None:
+def _show_saved_query(query: "VerifiedQuery", found: TableResult, *, recognised: bool) -> None:
     from engines.tables.query_result import as_text
     from kb.cli.rendering.answers import show_answer
     from kb.cli.rendering.rows import show_rows
@@ -236,7 +247,8 @@ def _show_saved(query: "VerifiedQuery", found: TableResult, *, recognised: bool)
     OUT.print()
     show_rows(OUT, found, in_words=False)
     OUT.print()
-    OUT.print(Text(f"Saved as {one_line(query.name)}, checked by {one_line(query.verified_by)}."))
+    checked_by = fit_on_one_line(query.verified_by)
+    OUT.print(Text(f"Saved as {fit_on_one_line(query.name)}, checked by {checked_by}."))
     if not recognised:
         say(
             "kb does not know the question by its words, so the query is an example for a model "
@@ -245,22 +257,26 @@ def _show_saved(query: "VerifiedQuery", found: TableResult, *, recognised: bool)
         )
 
 
-def _show_tried(
+def _show_verification(
     working: "Sequence[VerifiedQuery]", failures: Mapping[str, str], by: str | None
 ) -> None:
-    """Who has checked a query of the file is written there."""
+    """Show which queries work; who has checked one of the file is written there."""
     saved = [query.name for query in working if by and query.origin == "saved"]
     others = [query.name for query in working if query.name not in saved]
     if others:
-        _say_working(others, "")
+        _print_working_queries(others, "")
     if saved:
-        _say_working(saved, f", and {'counts' if len(saved) == 1 else 'count'} as checked by {by}")
+        _print_working_queries(
+            saved, f", and {'counts' if len(saved) == 1 else 'count'} as checked by {by}"
+        )
     for name, reason in failures.items():
-        OUT.print(Text.assemble((one_line(name), "bold red"), f": {one_line(reason)}"))
+        OUT.print(
+            Text.assemble((fit_on_one_line(name), "bold red"), f": {fit_on_one_line(reason)}")
+        )
     if not (working or failures):
         OUT.print(_NONE)
 
 
-def _say_working(names: Sequence[str], besides: str) -> None:
+def _print_working_queries(names: Sequence[str], besides: str) -> None:
     verb = "works" if len(names) == 1 else "work"
-    OUT.print(Text(one_line(f"{', '.join(names)}: {verb}{besides}.")), soft_wrap=True)
+    OUT.print(Text(fit_on_one_line(f"{', '.join(names)}: {verb}{besides}.")), soft_wrap=True)

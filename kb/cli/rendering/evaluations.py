@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kb.cli.terminal import one_line
+from kb.cli.rendering.layout import format_p_value, make_table
+from kb.cli.terminal import fit_on_one_line
 from kb.evaluation.labelled import LabelledSet
-from kb.evaluation.summary import Comparison, Figures, Outcome
+from kb.evaluation.summary import Figures, Outcome
 from stores.evaluations import StoredRun
 
-_SIGNIFICANT = 0.05
 _SHARES = {
     "ndcg": "nDCG@{k}",
     "recall": "recall@{k}",
@@ -35,40 +35,49 @@ _TIMES = {"p50_ms": "search p50, ms", "p95_ms": "search p95, ms"}
 def show_outcomes(
     console: Console, labelled: LabelledSet, k: int, outcomes: Sequence[Outcome]
 ) -> None:
-    """The profiles side by side, then each language."""
+    """Show the profiles side by side for all questions, then for each language."""
     asked = outcomes[0].figures
-    heading = f"{one_line(labelled.name)}: {asked['questions']} questions"
+    heading = f"{fit_on_one_line(labelled.name)}: {asked['questions']} questions"
     if asked["unanswerable"]:
         heading += f", {asked['unanswerable']} without an answer"
     console.print(Text(heading, "bold"))
-    table = _side_by_side(k, outcomes, [each.figures for each in outcomes])
+    table = _make_comparison_table(k, outcomes, [outcome.figures for outcome in outcomes])
     _add_comparisons(table, outcomes)
-    _add_row(table, "stored as run", [str(each.run or "") for each in outcomes])
+    _add_row(table, "stored as run", [str(outcome.run or "") for outcome in outcomes])
     console.print(table)
     for language in outcomes[0].by_language:
-        of_language = [each.by_language[language] for each in outcomes]
+        of_language = [outcome.by_language[language] for outcome in outcomes]
         console.print()
         console.print(Text(f"{language}: {of_language[0]['questions']} questions", "bold"))
-        console.print(_side_by_side(k, outcomes, of_language))
+        console.print(_make_comparison_table(k, outcomes, of_language))
 
 
-def _side_by_side(k: int, outcomes: Sequence[Outcome], figures: Sequence[Figures]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+def _make_comparison_table(
+    k: int, outcomes: Sequence[Outcome], figures: Sequence[Figures]
+) -> Table:
+    table = make_table()
     table.add_column("")
-    for each in outcomes:
-        table.add_column(Text(one_line(each.profile)), justify="right")
+    for outcome in outcomes:
+        table.add_column(Text(fit_on_one_line(outcome.profile)), justify="right")
     for names, digits in ((_SHARES, 3), (_TIMES, 1)):
         for name, label in names.items():
-            _add_row(table, label.format(k=k), [_number(each[name], digits) for each in figures])
+            _add_row(
+                table,
+                label.format(k=k),
+                [_format_figure(outcome[name], digits) for outcome in figures],
+            )
     return table
 
 
 def _add_comparisons(table: Table, outcomes: Sequence[Outcome]) -> None:
-    compared = [each.comparison for each in outcomes]
-    against = next((each.against for each in compared if each), "")
-    label = f"nDCG against {against}"
-    _add_row(table, label, [f"{each.difference:+.3f}" if each else "" for each in compared])
-    _add_row(table, "p (paired)", [_p_value(each) if each else "" for each in compared])
+    against = next((outcome.comparison.against for outcome in outcomes if outcome.comparison), "")
+    differences, p_values = [], []
+    for outcome in outcomes:
+        comparison = outcome.comparison
+        differences.append(f"{comparison.difference:+.3f}" if comparison else "")
+        p_values.append(format_p_value(comparison.p_value) if comparison else "")
+    _add_row(table, f"nDCG against {against}", differences)
+    _add_row(table, "p (paired)", p_values)
 
 
 def _add_row(table: Table, label: str, cells: Sequence[str]) -> None:
@@ -76,33 +85,31 @@ def _add_row(table: Table, label: str, cells: Sequence[str]) -> None:
         table.add_row(label, *cells)
 
 
-def _p_value(comparison: Comparison) -> str:
-    mark = "*" if comparison.p_value < _SIGNIFICANT else ""
-    return f"{comparison.p_value:.4f}{mark}"
-
-
-def _number(value: float | None, digits: int) -> str:
+def _format_figure(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
-def show_history(console: Console, runs: Iterable[StoredRun]) -> None:
+def show_runs(console: Console, runs: Iterable[StoredRun]) -> None:
     table = Table(*_HISTORY, box=None, header_style="bold", pad_edge=False)
-    for each in runs:
-        run = each.run
+    for stored in runs:
+        run = stored.run
         table.add_row(
-            str(each.number),
-            each.created_at.isoformat(" ", "minutes"),
-            Text(one_line(run.set_name)),
-            Text(one_line(run.profile)),
-            Text(one_line(run.settings.get("llm") or run.embedding_model)),
+            str(stored.number),
+            stored.created_at.isoformat(" ", "minutes"),
+            Text(fit_on_one_line(run.set_name)),
+            Text(fit_on_one_line(run.profile)),
+            Text(fit_on_one_line(run.settings.get("llm") or run.embedding_model)),
             str(run.cutoff or ""),
             str(run.metrics["questions"]),
-            *(_number(run.metrics.get(name), 3) for name in ("ndcg", "hit@5", "share_right")),
+            *(
+                _format_figure(run.metrics.get(name), 3)
+                for name in ("ndcg", "hit@5", "share_right")
+            ),
         )
     console.print(table)
 
 
-def outcome_values(
+def outcomes_to_json(
     labelled: LabelledSet, embedding_model: str, k: int, outcomes: Iterable[Outcome]
 ) -> dict[str, Any]:
     return {
@@ -110,9 +117,11 @@ def outcome_values(
         "set_hash": labelled.digest,
         "embedding": embedding_model,
         "k": k,
-        "profiles": [asdict(each) for each in outcomes],
+        "profiles": [asdict(outcome) for outcome in outcomes],
     }
 
 
-def history_values(runs: Iterable[StoredRun]) -> list[dict[str, Any]]:
-    return [{"run": each.number, "created": each.created_at, **vars(each.run)} for each in runs]
+def runs_to_json(runs: Iterable[StoredRun]) -> list[dict[str, Any]]:
+    return [
+        {"run": stored.number, "created": stored.created_at, **vars(stored.run)} for stored in runs
+    ]

@@ -1,26 +1,39 @@
-"""How far an indexing run is: a bar on a terminal, now and then a line elsewhere."""
+"""Showing how far a run is: a bar on a terminal, now and then a line elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bar
 
+from kb.cli.terminal import ERR, say
 from kb.indexing.report import Progress
 
-SECONDS_BETWEEN_LINES = 5.0
+if TYPE_CHECKING:
+    from kb.evaluation.corpus import OnProgress
 
-Show = Callable[[Progress], None]
+_SECONDS_BETWEEN_LINES = 5.0
+
+ShowIndexing = Callable[[Progress], None]
 
 
-def index_progress(console: Console) -> AbstractContextManager[Show]:
-    return _bar(console) if console.is_terminal else _lines(console)
+def show_index_progress(console: Console) -> AbstractContextManager[ShowIndexing]:
+    """Show how far an indexing run is."""
+    return _show_indexing_bar(console) if console.is_terminal else _print_indexing_lines(console)
 
 
 @contextmanager
-def _bar(console: Console) -> Iterator[Show]:
+def _show_indexing_bar(console: Console) -> Iterator[ShowIndexing]:
     columns = (
         SpinnerColumn(),
         BarColumn(bar_width=None),
@@ -32,34 +45,68 @@ def _bar(console: Console) -> Iterator[Show]:
         task = bar.add_task("Indexing", total=None, counts="")
 
         def show(progress: Progress) -> None:
-            counts = in_words(progress, time.monotonic() - started)
+            counts = _describe_indexing(progress, time.monotonic() - started)
             bar.update(task, completed=progress.files, total=progress.total, counts=counts)
 
         yield show
 
 
 @contextmanager
-def _lines(console: Console) -> Iterator[Show]:
+def _print_indexing_lines(console: Console) -> Iterator[ShowIndexing]:
     started = last = time.monotonic()
 
     def show(progress: Progress) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= SECONDS_BETWEEN_LINES:
+        if now - last >= _SECONDS_BETWEEN_LINES:
             last = now
-            console.print(in_words(progress, now - started) + _left(progress, now - started))
+            console.print(
+                _describe_indexing(progress, now - started)
+                + _describe_time_left(progress, now - started)
+            )
 
     yield show
 
 
-def in_words(progress: Progress, seconds: float) -> str:
+def _describe_indexing(progress: Progress, seconds: float) -> str:
     rate = progress.chunks / seconds if seconds else 0.0
     return f"{progress.files}/{progress.total} files, {progress.chunks} chunks, {rate:.0f}/s"
 
 
-def _left(progress: Progress, seconds: float) -> str:
-    """Told once a tenth is done; before that it would be a guess."""
+def _describe_time_left(progress: Progress, seconds: float) -> str:
+    """Say how long the rest takes, once a tenth is done; before that it would be a guess."""
     if progress.files * 10 < progress.total:
         return ""
     left = seconds * (progress.total - progress.files) / progress.files
     return f", about {left:.0f} s left"
+
+
+def show_evaluation_progress() -> AbstractContextManager["OnProgress"]:
+    """Show on standard error how far each step of an evaluation is."""
+    return _show_step_bars() if ERR.is_terminal else nullcontext(_make_step_printer())
+
+
+@contextmanager
+def _show_step_bars() -> Iterator["OnProgress"]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bar(*columns, TimeRemainingColumn(), console=ERR, transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done)
+
+        yield show
+
+
+def _make_step_printer() -> "OnProgress":
+    last = time.monotonic()
+
+    def show(step: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            say(f"{step}: {done} of {total}")
+
+    return show

@@ -9,37 +9,38 @@ from rich.text import Text
 
 from engines.answer import TableResult
 from engines.tables.query_result import as_json
-from kb.cli.terminal import counted, one_line, printable
+from kb.cli.rendering.layout import make_table
+from kb.cli.terminal import count_of, fit_on_one_line, make_printable
 
 _SHOWN = 20
 
 
 def show_rows(console: Console, found: TableResult, *, in_words: bool) -> None:
-    """The statement as it ran, what was bound in it, and its first rows.
+    """Show the SQL as it ran, what was bound in it, and its first rows.
 
-    Rows that are not `in_words`, of a model, are the answer already. Nothing where no statement
-    ran.
+    Rows that are not `in_words`, of a model, are the answer already. Nothing is shown
+    where no SQL ran.
     """
     if not found.sql:
         return
-    console.print(Text(printable(found.sql), "dim"), soft_wrap=True)
+    console.print(Text(make_printable(found.sql), "dim"), soft_wrap=True)
     for name, value in found.parameters.items():
-        console.print(Text(f":{name} = {one_line(str(value))}", "dim"), soft_wrap=True)
+        console.print(Text(f":{name} = {fit_on_one_line(str(value))}", "dim"), soft_wrap=True)
     rows = found.rows
     if rows and in_words:
         console.print()
-        console.print(_table(found.columns, rows))
+        console.print(_make_rows_table(found.columns, rows))
     if found.truncated:
-        console.print(Text(f"Only the first {counted(len(rows), 'row')} were read.", "yellow"))
+        console.print(Text(f"Only the first {count_of(len(rows), 'row')} were read.", "yellow"))
     elif len(rows) > _SHOWN:
         console.print(Text(f"The first {_SHOWN} of {len(rows)} rows; --json shows all.", "dim"))
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+def _make_rows_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    table = make_table()
     for column, example in zip(columns, rows[0], strict=True):
         side = "left" if isinstance(example, str) else "right"
-        table.add_column(Text(one_line(column)), justify=side, overflow="fold")  # type: ignore[arg-type]  # rich knows both
+        table.add_column(Text(fit_on_one_line(column)), justify=side, overflow="fold")  # type: ignore[arg-type]  # rich knows both
     for row in as_json(rows[:_SHOWN]):
-        table.add_row(*("" if cell is None else Text(one_line(str(cell))) for cell in row))
+        table.add_row(*("" if cell is None else Text(fit_on_one_line(str(cell))) for cell in row))
     return table

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kb.cli.terminal import one_line
+from kb.cli.terminal import fit_on_one_line
 from kb.evaluation.sql_evaluation import SQLAnswer, SQLOutcome
 from kb.evaluation.sql_questions import SQLSet
 
@@ -25,7 +25,7 @@ _LABELS = {
 
 def show_sql_outcome(console: Console, asked: SQLSet, outcome: SQLOutcome) -> None:
     figures = outcome.figures
-    heading = f"{one_line(asked.name)}: {figures['questions']} questions, {outcome.model}"
+    heading = f"{fit_on_one_line(asked.name)}: {figures['questions']} questions, {outcome.model}"
     console.print(Text(heading, "bold"))
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column()
@@ -39,17 +39,17 @@ def show_sql_outcome(console: Console, asked: SQLSet, outcome: SQLOutcome) -> No
     if outcome.run:
         table.add_row("stored as run", str(outcome.run))
     console.print(table)
-    _show_misses(console, [each for each in outcome.answers if each.verdict != "right"])
+    _show_misses(console, [answer for answer in outcome.answers if answer.verdict != "right"])
 
 
 def _show_misses(console: Console, misses: Sequence[SQLAnswer]) -> None:
-    for each in misses:
+    for miss in misses:
         console.print()
-        console.print(Text(f"{each.id}: {_LABELS[each.verdict]}", "bold"))
-        for line in (each.question, each.sql, each.error):
+        console.print(Text(f"{miss.id}: {_LABELS[miss.verdict]}", "bold"))
+        for line in (miss.question, miss.sql, miss.error):
             if line:
-                console.print(Text(one_line(line)), soft_wrap=True)
+                console.print(Text(fit_on_one_line(line)), soft_wrap=True)
 
 
-def sql_outcome_values(asked: SQLSet, outcome: SQLOutcome) -> dict[str, Any]:
+def sql_outcome_to_json(asked: SQLSet, outcome: SQLOutcome) -> dict[str, Any]:
     return {"set": asked.name, "set_hash": asked.digest, **asdict(outcome)}
