@@ -187,7 +187,7 @@ def test_nothing_is_kept_when_it_is_not_wanted(knowledge, labelled):
 
 def test_what_is_asked_for_measuring_is_not_in_the_search_log(knowledge, labelled, engine):
     def logged() -> int:
-        knowledge.search_log.flush()
+        knowledge.components.search_log.flush()
         with engine.connect() as connection:
             return connection.scalar(sa.text("SELECT COUNT(*) FROM kb_search"))
 
