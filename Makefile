@@ -33,6 +33,7 @@ lint: $(VENV)/.dev page-check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini tests benchmarks
 
 # Types, lint and format of the page's JavaScript, by what npm gives; the page itself needs none of it.
 page-check: $(PAGE_TOOLS)/.installed

@@ -20,7 +20,7 @@ def main() -> None:
     if not READY.exists():
         print(f"Installing kb and the public integration into {ENVIRONMENT} …", file=sys.stderr)
         venv.create(ENVIRONMENT, with_pip=True, clear=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*install, "--editable", f"{ROOT}[pymysql]", *PUBLIC], check=True)
         READY.touch()
     comparison = Path(__file__).with_name("comparison.py")

@@ -107,7 +107,7 @@ def hashed_words(text: str, dimensions: int = 64) -> list[float]:
         vector[digest % dimensions] += 1 if digest & 0x10000 else -1
     length = np.linalg.norm(vector)
     if length == 0:  # signs cancelled each other
-        vector[0] = length = 1
+        vector[0], length = 1, np.float64(1)
     return (vector / length).tolist()
 
 

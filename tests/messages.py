@@ -57,10 +57,10 @@ def _marked_texts() -> Iterator[tuple[str, str | tuple[str, ...], str | None]]:
             if text and text != "{reason}":
                 yield "kb/api/problem_codes.py", text, code.value
     for package in _PACKAGES:
-        for file, _, text, _, context in extract_from_dir(
+        for file, _, message, _, context in extract_from_dir(
             ROOT / package, method_map=_METHODS, keywords=_KEYWORDS
         ):
-            yield f"{package}/{file}", text, "page" if file == "page/texts.js" else context
+            yield f"{package}/{file}", message, "page" if file == "page/texts.js" else context
 
 
 def read_catalogue(language: str) -> Catalog:

@@ -137,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def fake(self) -> FakeModels:
-        return self.server.fake  # type: ignore[attr-defined, no-any-return]  # set by FakeModels
+        return self.server.fake  # type: ignore[attr-defined]  # set by FakeModels
 
     def do_GET(self) -> None:
         self._record({})

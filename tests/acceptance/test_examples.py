@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -96,7 +97,7 @@ def test_the_python_of_a_page_runs(
 ) -> None:
     if page not in INDEX_THEMSELVES:
         assert CliRunner().invoke(app, ["index"]).exit_code == 0
-    names = {"url": database, "embed_model": HashEmbedding(dimensions=384)}
+    names: dict[str, Any] = {"url": database, "embed_model": HashEmbedding(dimensions=384)}
     if page == "docs/guides/serve.md":
         with running(load_config()) as api:
             here = {"http://127.0.0.1:8080": str(api.client.base_url).rstrip("/")}

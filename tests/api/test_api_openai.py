@@ -1,6 +1,7 @@
 """The API of OpenAI, as its official client, LlamaIndex and Open WebUI speak it."""
 
 import json
+from typing import Any
 
 import httpx
 import openai
@@ -139,8 +140,9 @@ def test_what_cannot_be_answered_is_an_error_as_clients_know_it(
     with pytest.raises(openai.APIStatusError) as caught:
         complete(client, messages, model, stream=stream)
     assert caught.value.status_code == status
-    assert caught.value.body["type"] == "invalid_request_error"
-    assert caught.value.body["id"] == caught.value.request_id
+    body: Any = caught.value.body
+    assert body["type"] == "invalid_request_error"
+    assert body["id"] == caught.value.request_id
 
 
 def test_a_model_that_fails_is_an_error_without_its_words(client, models):

@@ -77,8 +77,8 @@ def test_the_sessions_of_a_key_are_nobody_elses(api):
         body = {"title": "x"} if method == "PATCH" else None
         reply = ben.request(method, f"/api/sessions/of-ana{path}", json=body)
         assert reply.status_code == 404
-    body = {"session_id": "of-ana", "turn_id": "t", "rating": 1}
-    assert ben.post("/api/feedback", json=body).status_code == 404
+    rating = {"session_id": "of-ana", "turn_id": "t", "rating": 1}
+    assert ben.post("/api/feedback", json=rating).status_code == 404
     assert ana.post("/api/feedback", json=body).status_code == 204
 
 

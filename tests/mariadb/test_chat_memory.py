@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -77,7 +78,8 @@ def remembering(engine, llm, session_id="s", **options) -> tuple[ChatSession, li
 
 
 def remembered(session: ChatSession) -> None:
-    shared(session.memory.memory_blocks[0].sessions.engine)[0].wait(30)
+    block: Any = session.memory.memory_blocks[0]
+    shared(block.sessions.engine)[0].wait(30)
 
 
 def talk(session: ChatSession, *questions: str) -> None:
@@ -307,7 +309,8 @@ def test_a_session_that_is_reset_while_it_is_summed_up_stays_empty(engine):
 def test_a_turn_of_a_session_that_was_just_deleted_is_not_kept_for_its_user(engine):
     session = chat_session(engine, script(), user="ana", user_memory=True)
     talk(session, "The canary kettle leaks")
-    [block], turn = session.memory.memory_blocks, session.turns[-1]
+    block: Any = session.memory.memory_blocks[0]
+    turn = session.turns[-1]
     session_store(engine).delete("s")
     with pytest.raises(StoreError, match="no session 's'"):
         asyncio.run(block.aput_turn(turn))

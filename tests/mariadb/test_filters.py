@@ -2,7 +2,8 @@
 
 import operator
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -204,8 +205,14 @@ def select_all(
             where.append(str(one))
         columns = ", ".join(f"({condition})" for condition in where)
         statement = sa.text(f"SELECT {columns} FROM {table.name} ORDER BY seq")
-        rows = read_snapshot(engine, lambda c, s=statement, v=values: c.execute(s, v).all())
+        rows = read_snapshot(engine, partial(_read_all, statement, values))
         yield from ([row[place] for row in rows] for place in range(len(where)))
+
+
+def _read_all(
+    statement: sa.TextClause, values: dict[str, Any], connection: sa.Connection
+) -> Sequence[sa.Row[Any]]:
+    return connection.execute(statement, values).all()
 
 
 class _Continued(dict[str, Any]):

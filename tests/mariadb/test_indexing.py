@@ -54,7 +54,7 @@ class Knowledge:
     def state(self) -> list[tuple[str, ...]]:
         """Everything that answers come from, without times and places."""
         return sorted(
-            (node.node_id, node.text, str(node.embedding), str(sorted(node.metadata)))
+            (node.node_id, node.get_content(), str(node.embedding), str(sorted(node.metadata)))
             for node in self.store.get_nodes()
         )
 
@@ -492,7 +492,7 @@ def test_a_killed_run_loses_nothing_and_the_next_one_finishes_the_work(
 def _versions(knowledge: Knowledge) -> dict[str, set[str]]:
     versions: dict[str, set[str]] = {}
     for node in knowledge.store.get_nodes():
-        versions.setdefault(node.metadata["path"], set()).add(node.text.split()[-4])
+        versions.setdefault(node.metadata["path"], set()).add(node.get_content().split()[-4])
     return versions
 
 

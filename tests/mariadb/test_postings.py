@@ -256,7 +256,7 @@ def test_fulltext_can_be_chosen_instead(engine: sa.Engine) -> None:
 
 def test_an_unheard_way_to_search_words_is_refused(engine: sa.Engine) -> None:
     with pytest.raises(Exception, match="bm25, fulltext, none"):
-        MariaDBVectorStore(engine, embed_dim=2, words="bm52")  # type: ignore[arg-type]  # the mistake
+        MariaDBVectorStore(engine, embed_dim=2, words="bm52")
 
 
 def test_words_count_for_what_only_the_vectors_brought(store: MariaDBVectorStore) -> None:
@@ -291,7 +291,7 @@ def test_strategies_choose_by_their_legs(store: MariaDBVectorStore, strategy: st
         "intersection": ["both"],
         "rrf": ["both", "words", "vector"],
     }
-    fusion = Fusion(strategy, vector_weight=0.5, candidates=2)  # type: ignore[arg-type]  # of the list above
+    fusion = Fusion(strategy, vector_weight=0.5, candidates=2)
     assert sorted(store.query(query, fusion=fusion).ids or []) == sorted(expected[strategy])
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -46,8 +47,12 @@ def settings(engine: sa.Engine, models: FakeModels) -> dict:
         for statement in SCHEMA.split(";\n"):
             connection.exec_driver_sql(statement)
     url = engine.url.render_as_string(hide_password=False)
-    model = {"provider": "openai-like", "base_url": models.openai_url, "model": "fake"}
-    model["max_retries"] = 0
+    model: dict[str, Any] = {
+        "provider": "openai-like",
+        "base_url": models.openai_url,
+        "model": "fake",
+        "max_retries": 0,
+    }
     tables = {"url": url, "include": ["rivers"], "allow_powerful_account": True}
     return {"database": {"url": url}, "embedding": model, "llm": model, "tables": tables}
 

@@ -27,7 +27,7 @@ def test_nothing_is_connected_before_the_first_use(database: sa.URL) -> None:
     connected: list[str] = []
     engine = make_engine(database, before_connect=lambda: connected.append("now"))
     store = MariaDBVectorStore(engine, embed_dim=DIMENSION)
-    assert store.client is None
+    assert not store.client
     assert not connected
     assert store.query(nearest_to([1, 2, 3, 4])).ids == []
     assert store.client is engine

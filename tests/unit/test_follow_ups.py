@@ -101,8 +101,8 @@ def test_a_question_after_any_other_is_put_as_it_was_asked_or_joined_whole(befor
     assert (done.by, done.question.query_str, done.question.for_tables) == ("", asked, asked)
     for joined, alone in seen:
         assert (joined, alone) == (f"{before} {asked}", asked)
-    joined = put(asked, turn(before))
-    assert joined.question.query_str == (f"{before} {asked}" if seen else asked)
+    put_joined = put(asked, turn(before))
+    assert put_joined.question.query_str == (f"{before} {asked}" if seen else asked)
 
 
 @pytest.mark.parametrize("asked", QUESTIONS)

@@ -75,7 +75,7 @@ def test_what_both_legs_brought_can_count_more() -> None:
 def test_scores_stay_within_0_and_1() -> None:
     legs = Legs(["a", "b"], ["a"], {"a": 1.0, "b": -0.5}, {"a": 1.0, "b": 0.0})
     for strategy in ("weighted", "rrf", "text-then-vector", "vector-then-text", "intersection"):
-        for _, score in fuse_legs(legs, Fusion(strategy, both_boost=0.5)):  # type: ignore[arg-type]  # a literal of the loop
+        for _, score in fuse_legs(legs, Fusion(strategy, both_boost=0.5)):
             assert 0 <= score <= 1
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ CORPUS = [
     {"_id": "en", "title": "Returns", "text": ENGLISH},
     {"_id": "fr", "title": "", "text": FRENCH},
 ]
-QUERIES = [
+QUERIES: list[dict[str, Any]] = [
     {"_id": "q1", "text": "How long?", "answers": ["thirty days"]},
     {"_id": "q2", "text": "Combien de temps ?"},
     {"_id": "q3", "text": "Of another split?"},

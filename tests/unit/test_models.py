@@ -6,6 +6,8 @@ import pytest
 from llama_index.core.base.llms.types import CompletionResponse
 from llama_index.core.instrumentation.events.llm import LLMCompletionEndEvent
 from llama_index.core.prompts import PromptTemplate
+from llama_index.embeddings.openai import OpenAIEmbedding
+from llama_index.llms.openai import OpenAI
 from model_calls import (
     EMBEDDERS,
     KEY,
@@ -177,6 +179,8 @@ def test_openai_and_its_models_are_made_without_a_request():
     assert llm.metadata.context_window > 100_000
     embedding = EmbeddingConfig(provider="openai", model="text-embedding-3-small", api_key=KEY)
     embedder = make_embedder(Config(embedding=embedding))
+    assert isinstance(llm, OpenAI)
+    assert isinstance(embedder, OpenAIEmbedding)
     assert embedder.api_base == llm.api_base == "https://api.openai.com/v1"
 
 

@@ -81,7 +81,7 @@ def test_a_cross_encoder_scores_the_question_beside_each_passage(tmp_path, monke
     try:
         reranker = make_reranker(Rerank(by=str(tmp_path), candidates=2), None, Path())
         assert reranker is make_reranker(Rerank(by=str(tmp_path), candidates=2), None, Path())
-        assert reranker._model.path == str(tmp_path)
+        assert reranker._model.path == str(tmp_path)  # type: ignore[attr-defined]  # of the double
         passages = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in "abc"]
         found = as_shares(reranker.postprocess_nodes(passages, query_str="b"))
     finally:

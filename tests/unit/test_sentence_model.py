@@ -180,7 +180,7 @@ def save_small_model(directory: Path) -> dict[str, np.ndarray]:
     dense = {"attention.output.dense": (hidden, hidden)}
     dense |= {f"attention.self.{part}": (hidden, hidden) for part in ("query", "key", "value")}
     dense |= {"intermediate.dense": (inner, hidden), "output.dense": (hidden, inner)}
-    shapes = {
+    shapes: dict[str, tuple[int, ...]] = {
         "embeddings.word_embeddings.weight": (len(WORDS), hidden),
         "embeddings.position_embeddings.weight": (512, hidden),
         "embeddings.token_type_embeddings.weight": (2, hidden),

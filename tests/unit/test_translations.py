@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import messages
 import pytest
@@ -56,7 +57,7 @@ def test_each_plural_has_the_forms_of_its_language(catalogue):
 
 
 def strings(message: Message) -> tuple[str, ...]:
-    return message.string if isinstance(message.string, tuple | list) else (message.string,)
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string)
 
 
 def holes(text: str) -> set[str]:
@@ -72,6 +73,7 @@ def test_what_the_extractor_does_not_see_is_marked_nowhere(template):
         for path in sorted((messages.ROOT / package).rglob("*.py")):
             for call in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(call, ast.Call) and called(call) in MARKS:
+                    text: Any
                     *_, text = call.args[: 2 if called(call) in {"ngettext", "pgettext"} else 1]
                     where = f"{path}:{call.lineno}"
                     assert is_marked_elsewhere(call) or text.value in found, where
