@@ -11,7 +11,7 @@ from typing import Final
 
 from engines.answer_language import question_language
 from engines.concepts import LANGUAGES, phrases, tokens
-from engines.routing.asked_words import QUESTION_WORDS
+from stores.text.question_words import QUESTION_WORDS
 from stores.text.translations import gettext_noop, load_translations
 
 _PHRASES: Final = "small_talk.txt"
@@ -42,8 +42,9 @@ _REPLIES: Final = {
     "contents": gettext_noop("`kb status` shows what is indexed."),
 }
 _IN_PASSING: Final = {"wellbeing", "goodbye", "thanks", "greeting", "assent"}
+_ANY_QUESTION_WORD = "(?:" + "|".join(QUESTION_WORDS.values()) + ")"
 _PAUSE = re.compile(
-    rf"(?:[,!?:;\u2026]|\.(?!\s*\d))+\s+|\s+[\u2013\u2014-]+\s+|\s+(?={QUESTION_WORDS})",
+    rf"(?:[,!?:;\u2026]|\.(?!\s*\d))+\s+|\s+[\u2013\u2014-]+\s+|\s+(?={_ANY_QUESTION_WORD})",
     re.IGNORECASE,
 )
 _AND = re.compile(r"\A(?:and|but|so|et|mais)\s+(?=\S)", re.IGNORECASE)

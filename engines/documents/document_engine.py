@@ -1,6 +1,7 @@
 """The document engine: retriever -> answer with citations, with a language model or without."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -10,13 +11,13 @@ from llama_index.core.llms.llm import LLM
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
 from llama_index.core.retrievers import BaseRetriever
-from llama_index.core.schema import NodeWithScore, QueryBundle
+from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 
 from engines.answer_builder import AnswerBuilder, OnAnswer
 from engines.answer_language import load_texts
 from engines.documents.addresses import addresses
 from engines.documents.citations import numbered
-from engines.documents.cited_text import CitedText, cleaned
+from engines.documents.cited_text import CitedText, cleaned, inert
 from engines.documents.extract import quotes
 from engines.model_errors import model_errors
 from engines.prompts import chat_prompt
@@ -29,7 +30,8 @@ class DocumentQueryEngine(BaseQueryEngine):
 
     `Response.source_nodes` are the cited passages; while a stream runs, they and the citations
     in its metadata are still empty. `on_answer` gets each search with the citations of its answer,
-    when that is complete.
+    when that is complete. `suggest` gives questions to ask instead of one that the passages do not
+    answer.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class DocumentQueryEngine(BaseQueryEngine):
         embed_model: BaseEmbedding,
         streaming: bool = False,
         route_reason: str = "documents were asked for",
+        suggest: Callable[[str, Sequence[str]], Sequence[str]] = lambda *_: (),
         on_answer: OnAnswer | None = None,
         callback_manager: CallbackManager | None = None,
     ) -> None:
@@ -49,6 +52,7 @@ class DocumentQueryEngine(BaseQueryEngine):
         self._embed_model = embed_model
         self._streaming = streaming
         self._route_reason = route_reason
+        self._suggest = suggest
         self._on_answer = on_answer
         self._prompt: BasePromptTemplate = chat_prompt("answer")
 
@@ -119,7 +123,12 @@ class DocumentQueryEngine(BaseQueryEngine):
                 yielding=answer.lets_vectors_decide,
             )
         if not found:
-            return texts.gettext("The documents do not say.")
+            said = [texts.gettext("The documents do not say.")]
+            passages = [passage.get_content(MetadataMode.NONE) for passage in answer.passages]
+            if near := self._suggest(asked.query_str, passages):
+                said += ["", texts.gettext("These questions have checked answers:")]
+                said += [f"- {inert(question)}" for question in near]
+            return "\n".join(said)
         numbers: dict[str, int] = {}
         lines = [texts.gettext("From the documents:")]
         for quote in found:

@@ -1,24 +1,25 @@
-"""The choice of a route: by a model that predicts it, or by evidence."""
+"""The choice of a route: as it was asked for, by a verified query, by evidence, or by a model."""
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
 from llama_index.core.llms.llm import LLM
+from llama_index.core.retrievers import BaseRetriever
 
 from engines.answer_language import question_language
 from engines.model_errors import model_errors
 from engines.prompts import chat_prompt
 from engines.question import Question
+from engines.routing.evidence import Evidence
 from engines.routing.reasons import reason
 from engines.routing.route import Route
-from engines.routing.rules import RoutingRules, RuledQuestion
-from engines.search.search_run import Search
-from stores.errors import ModelUnavailable
+from engines.search.search_run import Search, searches
+from stores.errors import KBError, ModelUnavailable
 
 TRIES: Final = 2
 _CHOOSING = "choosing where to look"
@@ -28,98 +29,125 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Choice:
-    """The route of a question, and the search that it was chosen by, if there was one."""
+    """The route of a question, and the search that it was chosen by, if there was one.
+
+    `is_open` leaves it to a model, `is_required` leaves nothing to it but to divide the question.
+    """
 
     route: Route
     search: Search | None = None
+    tables: str = "(none)"
+    is_open: bool = False
+    is_required: bool = False
 
 
 class Routing:
-    """Asks the `llm`, twice if need be; without one, or without a readable reply, the evidence.
+    """Chooses by what is sure: how it was asked, the verified queries, and evidence.
 
-    What the rules are sure of needs no model; where they require a route, a model only divides a
-    question for both. `documents` says to the model what they are about.
+    What they leave open the `llm` decides, asked twice if need be; both sources are asked where its
+    reply cannot be read. Without one the documents answer what no verified query does.
+    `open_evidence` raises KBError while the tables cannot be asked, and is None where no table is
+    configured. With `asks_both` each question goes to both sources, and a model only divides it.
+    `documents` says to the model what they are about.
     """
 
-    def __init__(self, rules: RoutingRules, *, llm: LLM | None = None, documents: str = "") -> None:
-        self._rules = rules
+    def __init__(
+        self,
+        retriever: BaseRetriever,
+        open_evidence: Callable[[], Evidence] | None,
+        *,
+        llm: LLM | None = None,
+        documents: str = "",
+        asks_both: bool = False,
+    ) -> None:
+        self._retriever = retriever
+        self._open_evidence = open_evidence
         self._llm = llm
         self._documents = documents
+        self._asks_both = asks_both
         self._prompt = chat_prompt("route")
 
     def choose(self, question: Question) -> Choice:
         """Raises ModelUnavailable for a model that cannot be reached."""
-        ruled = self._rules.apply_to(question)
-        route = self._without_model(ruled)
-        if route is None and self._llm and (predicted := self._predicted(self._llm, ruled)):
-            route = _kept(predicted, ruled)
-        if route is None:
-            route = _fallen_back(ruled)
-        return Choice(route, ruled.search)
+        choice = self._decide(question)
+        if not (choice.is_open and self._llm):
+            return choice
+        values = self._prompt_values(question, choice)
+        with _accept_refusal():
+            for _ in range(TRIES):
+                with _skip_unreadable(), model_errors(_CHOOSING):
+                    route = self._llm.structured_predict(Route, self._prompt, **values)
+                    return _settle(choice, route)
+        return _settle_unread(choice, question)
 
     async def achoose(self, question: Question) -> Choice:
         """Raises ModelUnavailable for a model that cannot be reached."""
-        ruled = await asyncio.to_thread(self._rules.apply_to, question)
-        route = await asyncio.to_thread(self._without_model, ruled)
-        if route is None and self._llm and (predicted := await self._apredicted(self._llm, ruled)):
-            route = _kept(predicted, ruled)
-        if route is None:
-            route = await asyncio.to_thread(_fallen_back, ruled)
-        return Choice(route, ruled.search)
-
-    def _without_model(self, ruled: RuledQuestion) -> Route | None:
-        if ruled.required:
-            divides = self._llm and ruled.required.route == "both"
-            return None if divides else ruled.required
-        if route := ruled.find_verified_route():
-            return route
-        return None if self._llm else ruled.weigh_evidence()
-
-    def _predicted(self, llm: LLM, ruled: RuledQuestion) -> Route | None:
-        with _accepted():
+        choice = await asyncio.to_thread(self._decide, question)
+        if not (choice.is_open and self._llm):
+            return choice
+        values = self._prompt_values(question, choice)
+        with _accept_refusal():
             for _ in range(TRIES):
-                with _readable(), model_errors(_CHOOSING):
-                    values = self._values(ruled)
-                    predicted: Route = llm.structured_predict(Route, self._prompt, **values)
-                    return predicted
-        return None
+                with _skip_unreadable(), model_errors(_CHOOSING):
+                    route = await self._llm.astructured_predict(Route, self._prompt, **values)
+                    return _settle(choice, route)
+        return _settle_unread(choice, question)
 
-    async def _apredicted(self, llm: LLM, ruled: RuledQuestion) -> Route | None:
-        with _accepted():
-            for _ in range(TRIES):
-                with _readable(), model_errors(_CHOOSING):
-                    values = self._values(ruled)
-                    predicted: Route = await llm.astructured_predict(Route, self._prompt, **values)
-                    return predicted
-        return None
+    def _decide(self, question: Question) -> Choice:
+        """The choice as far as it can be made without a model."""
+        language = question_language(question)
+        evidence, trouble, described = None, None, "(none)"
+        if self._open_evidence:
+            try:
+                evidence = self._open_evidence()
+                described = evidence.outline_tables() if self._llm else described
+            except KBError as error:
+                evidence, trouble = None, error
+        if self._asks_both:
+            route = Route(route="both", reason=reason("both_asked", language))
+            return Choice(route, None, described, is_open=True, is_required=True)
+        if evidence is None:
+            name = "no_tables" if trouble else "only_documents"
+            return Choice(Route(route="documents", reason=reason(name, language, error=trouble)))
+        try:
+            return replace(self._compare(question, evidence), tables=described)
+        except KBError as error:
+            told = reason("tables_failed", language, error=error)
+            return Choice(Route(route="both", reason=told))
 
-    def _values(self, ruled: RuledQuestion) -> dict[str, str]:
+    def _compare(self, question: Question, evidence: Evidence) -> Choice:
+        with searches() as made:
+            route, is_sure = evidence.weigh(
+                question,
+                (lambda: self._retriever.retrieve(question)) if self._llm else None,
+            )
+        return Choice(route, made[-1] if made else None, is_open=not is_sure)
+
+    def _prompt_values(self, question: Question, choice: Choice) -> dict[str, str]:
         return {
             "documents": self._documents,
-            "tables": ruled.describe_tables(),
-            "question": ruled.question.query_str,
+            "tables": choice.tables,
+            "question": question.query_str,
         }
 
 
-def _kept(predicted: Route, ruled: RuledQuestion) -> Route:
-    required = ruled.required
-    if required is None:
-        return predicted
-    if predicted.route != required.route:
-        return required
-    return predicted.model_copy(update={"reason": required.reason})
+def _settle(choice: Choice, predicted: Route) -> Choice:
+    if not choice.is_required:
+        return replace(choice, route=predicted)
+    if predicted.route != choice.route.route:
+        return choice
+    return replace(choice, route=predicted.model_copy(update={"reason": choice.route.reason}))
 
 
-def _fallen_back(ruled: RuledQuestion) -> Route:
-    if ruled.required:
-        return ruled.required
-    route, language = ruled.weigh_evidence(), question_language(ruled.question)
-    told = reason("unreadable", language, reason=route.reason)
-    return route.model_copy(update={"reason": told})
+def _settle_unread(choice: Choice, question: Question) -> Choice:
+    if choice.is_required:
+        return choice
+    told = reason("unreadable", question_language(question), reason=choice.route.reason)
+    return replace(choice, route=choice.route.model_copy(update={"reason": told}))
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def _skip_unreadable() -> Iterator[None]:
     """What is no Route is as good as no reply."""
     try:
         yield
@@ -128,7 +156,7 @@ def _readable() -> Iterator[None]:
 
 
 @contextmanager
-def _accepted() -> Iterator[None]:
+def _accept_refusal() -> Iterator[None]:
     """A server that refuses a request for structured output may still answer others."""
     try:
         yield

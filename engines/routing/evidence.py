@@ -1,134 +1,234 @@
-"""Where a question is answered, by evidence: what its words ask for, and which source holds them.
+"""What speaks for the tables and what for the documents, compared with each other.
 
-Each part of a question ("how many did we sell, and why were they recalled?") is weighed alone. A
-part with little for the tables goes to the documents, one with little for the documents to the
-tables; where much speaks for both, both are asked, as a source too many costs less than one too
-few.
+The tables are asked what they hold: their descriptions, the questions verified for them, and the
+names in their rows. Two things are compared, for each question of a sentence that asks two: how
+near its vector is to the nearest of these texts and to the nearest passage found, and which share
+of its words these texts have and the best passage has. No word has a weight of its own.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Final
 
-from llama_index.core.schema import NodeWithScore
+import numpy as np
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.schema import BaseNode, NodeWithScore
+from numpy.typing import NDArray
 
 from engines.answer import RouteName
 from engines.answer_language import question_language
+from engines.concepts import LANGUAGES, tokens, word_stem
+from engines.model_errors import model_errors
 from engines.passage_text import text_below_headings
-from engines.routing.asked_words import QUESTION_WORDS, has_cue, names_table, read_words
-from engines.routing.reasons import why
+from engines.question import Question
+from engines.routing.reasons import quote, reason
 from engines.routing.route import Route
-from engines.routing.weighing import Weighed
 from engines.tables.entities import EntityIndex
+from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.schema_words import SchemaWords
 from engines.verified.matching import VerifiedMatcher
-from stores.text.words import words
+from stores.text.question_words import QUESTION_WORDS
+from stores.text.words import FUNCTION_WORDS
 
-_PASSAGES = 3
+# By how much one source must be ahead to be asked alone: of .05 to .25 in steps of .05 the least
+# that sent none of the clinic's questions and one in twenty of tests/routing_questions.yaml to a
+# single source that does not answer them. benchmarks/domains/README.md has the figures.
+CLEARLY: Final = 0.2
 _MOST_CHARACTERS = 2000  # of a question; what is asked for is said earlier
-_ASKING = re.compile(QUESTION_WORDS, re.IGNORECASE)
-_PARTS = re.compile(
-    r"[?;!]\s+|,\s+(?:and|but|et|mais)\s+"
-    rf"|\s+(?:and|but|et|mais)\s+(?={QUESTION_WORDS})",
-    re.IGNORECASE,
-)
-# In the part for the documents they stand for what the tables find.
-_PRONOUNS = {
-    "en": re.compile(r"\b(?:they|them|their|its?|these|those)\b", re.IGNORECASE),
+_FEW = 2  # words; fewer say what is asked for together with others
+_BEST = 3  # passages whose words are looked at
+_NEXT_QUESTION = {
+    "en": re.compile(
+        rf"[.?!;]\s+(?={QUESTION_WORDS['en']})|,?\s+(?:and|but|or)\s+"
+        rf"(?:(?:at|by|for|from|in|on|since|to|until)\s+)?(?={QUESTION_WORDS['en']})",
+        re.IGNORECASE,
+    ),
+    "fr": re.compile(
+        rf"[.?!;]\s+(?={QUESTION_WORDS['fr']})|,?\s+(?:et|mais|ou)\s+"
+        rf"(?:(?:à|chez|dans|de|depuis|en|par|pour)\s+)?(?={QUESTION_WORDS['fr']})",
+        re.IGNORECASE,
+    ),
+}
+# In a question for the documents these stand for what the tables find.
+_ROWS = {
+    "en": re.compile(r"\b(?:they|them|their|these|those)\b", re.IGNORECASE),
     "fr": re.compile(r"\b(?:ils|elles|leurs?|eux|ceux-ci|celles-ci)\b", re.IGNORECASE),
 }
-_PROSE = re.compile(
-    r"- (?:\w+ (?:(?:TINY|MEDIUM|LONG)?TEXT\b|VARCHAR\((?:25[6-9]|2[6-9]\d|[3-9]\d\d|\d{4,})\))"
-    r"|(?:body|comments?|message|commentaires?) (?:VAR)?CHAR)",
-    re.IGNORECASE | re.MULTILINE,
-)  # a column whose cells tell something
+
+Vectors = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One question of a sentence, the source that is clearly ahead, and why; None for neither."""
+
+    text: str
+    source: RouteName | None
+    why: str
 
 
 class Evidence:
-    """Chooses a source without a language model; the same question always gets the same route.
+    """Compares what both sources hold; the same question always gets the same route.
 
-    `schema` is what a model would be told of each table; its words are read once.
+    `find_nodes` gives passages by their ids, with their vectors. The tables are described when a
+    description is first needed. Raises KBError while they, or a model, cannot be asked.
     """
 
     def __init__(
         self,
-        schema: Sequence[str],
-        matcher: VerifiedMatcher | None,
-        entities: EntityIndex | None,
+        database: GuardedDatabase,
+        matcher: VerifiedMatcher,
+        entities: EntityIndex,
+        embed_model: BaseEmbedding,
+        find_nodes: Callable[[list[str]], Sequence[BaseNode]],
     ) -> None:
-        self._schema = SchemaWords(schema)
-        self._telling = SchemaWords(filter(_PROSE.search, schema))
+        self._database = database
         self._matcher = matcher
         self._entities = entities
+        self._embed_model = embed_model
+        self._find_nodes = find_nodes
 
-    def route(self, question: str, search: Callable[[], Sequence[NodeWithScore]]) -> Route:
-        """`search` gives the passages for the question, the best first; it is called once.
+    @cached_property
+    def _schema(self) -> Sequence[str]:
+        """What a model would be told of each table, without its sample rows."""
+        names = sorted(self._database.get_usable_table_names())
+        texts = map(self._database.get_single_table_info, names)
+        return [text.partition("\nA row: ")[0] for text in texts]
 
-        Whether a verified query answers the whole question was seen before, its parts are looked at
-        here. Raises what the search and the look-ups in the tables raise.
+    @cached_property
+    def _schema_words(self) -> SchemaWords:
+        return SchemaWords(self._schema)
+
+    @cached_property
+    def _schema_vectors(self) -> Vectors:
+        with model_errors("embedding the descriptions of the tables"):
+            return _normalize(self._embed_model.get_text_embedding_batch(list(self._schema)))
+
+    def outline_tables(self) -> str:
+        """A line for each table, for the prompt of a model."""
+        return self._database.outline()
+
+    def weigh(
+        self, asked: Question, search: Callable[[], Sequence[NodeWithScore]] | None
+    ) -> tuple[Route, bool]:
+        """The route of a question, and whether it leaves no doubt.
+
+        `search` gives the passages for it; without that the documents are asked what no verified
+        query answers. A sentence that asks two questions goes to one source in doubt alone.
         """
-        language, passages = question_language(question), search()
-        parts = _parts(question[:_MOST_CHARACTERS], language)
-        verified = [len(parts) > 1 and self._is_verified(part) for part in parts]
-        weighed = [
-            replace(self._weigh(part, passages, language), verified=is_verified)
-            for part, is_verified in zip(parts, verified, strict=True)
+        question, language = asked.query_str, question_language(asked)
+        verified = reason("verified", language)
+        if self._matcher.match(asked):
+            return Route(route="database", reason=verified), True
+        if named := self._matcher.within(question):
+            divided = {"documents_question": question, "database_question": named}
+            return Route(route="both", reason=verified, first="database", **divided), True
+        texts = divide(question[:_MOST_CHARACTERS], language)
+        parts = [
+            _Part(text, "database", verified)
+            for text in texts
+            if len(texts) > 1 and self._matcher.match(text)
         ]
-        route = decided(weighed)
-        divided = self._divided(parts, weighed) if route == "both" else {}
-        return Route(route=route, reason=why(route, weighed, language), **divided)
-
-    def _divided(self, parts: Sequence[str], weighed: Sequence[Weighed]) -> dict[str, Any]:
-        """What each source is asked; the tables come first where the rest is about their rows."""
-        language = question_language(" ".join(parts))
-        routes = [each.route or each.leaning for each in weighed]
-        asked = list(zip(parts, routes, strict=True))
-        documents = " ".join(part for part, route in asked if route != "database")
-        database = " ".join(part for part, route in asked if route != "documents")
-        pronoun = _PRONOUNS[language]
-        leans = bool(pronoun.search(documents)) and not pronoun.search(database)
-        if documents == database:
-            named = self._matcher.within(documents) if self._matcher else None
-            database, leans = named or "", named is not None
-        if not documents or not database:
-            return {}
-        first = "database" if leans else ""
-        return {"first": first, "documents_question": documents, "database_question": database}
-
-    def _is_verified(self, question: str) -> bool:
-        return self._matcher is not None and self._matcher.match(question) is not None
-
-    def _weigh(self, part: str, passages: Sequence[NodeWithScore], language: str) -> Weighed:
-        names = self._entities.named_in(part) if self._entities else []
-        asked = read_words(part, language, self._schema, names)
-        told_by_rows = names_table(part, language, self._telling)
-        return Weighed(asked, names, _held(asked.others, passages, language), told_by_rows)
-
-
-def decided(weighed: Sequence[Weighed]) -> RouteName:
-    if len(weighed) == 1:
-        return weighed[0].route or "documents"
-    routes = {each.route or each.leaning for each in weighed}
-    return routes.pop() if len(routes) == 1 else "both"
-
-
-def _parts(question: str, language: str) -> list[str]:
-    """What is asked one after the other; what asks nothing belongs to what precedes."""
-    parts: list[str] = []
-    for piece in filter(str.strip, _PARTS.split(question)):
-        if parts and not (_ASKING.match(piece) or has_cue(piece, language)):
-            parts[-1] += f" {piece}"
+        is_sure = bool(parts) or search is None
+        answered = {part.text for part in parts}
+        rest = [text for text in texts if text not in answered]
+        if search is None:
+            told = reason("not_verified", language)
+            parts += [_Part(text, "documents", told) for text in rest]
         else:
-            parts.append(piece)
-    return parts or [question]
+            passages = search()
+            nodes = self._find_nodes([passage.node_id for passage in passages])
+            found = _normalize([node.get_embedding() for node in nodes])
+            weighed = [self._weigh_part(text, language, found, passages) for text in rest]
+            open_to: RouteName | None = (
+                "documents" if is_sure else None
+            )  # beside a part that is verified
+            parts += [replace(part, source=part.source or open_to) for part in weighed]
+        sources = {part.source for part in parts}
+        (source, *others) = sources
+        told = "; ".join(dict.fromkeys(part.why for part in parts))
+        if source and not others and (is_sure or len(parts) == 1):
+            return Route(route=source, reason=told), True
+        if is_sure or {"documents", "database"} <= sources:
+            return _divide_route(parts, told, language), True
+        return Route(route="both", reason=reason("open", language)), False
+
+    def _weigh_part(
+        self, text: str, language: str, found: Vectors, passages: Sequence[NodeWithScore]
+    ) -> _Part:
+        asked = [
+            token
+            for token in tokens(text)
+            if token.folded not in FUNCTION_WORDS and not token.text.isdigit()
+        ]
+        wordings = self._matcher.wording_vectors()
+        known = find_stems(" ".join((*wordings, *self._entities.named_in(text))))
+        places = self._schema_words.places([token.folded for token in asked], language)
+        named = [
+            token.text
+            for token, place in zip(asked, places, strict=True)
+            if place or find_stems(token.text) & known
+        ]
+        held: list[str] = []
+        for passage in passages[:_BEST]:
+            stems = find_stems(text_below_headings(passage))
+            held = max(held, [t.text for t in asked if find_stems(t.text) & stems], key=len)
+        with model_errors("embedding the question"):
+            vector = _normalize([self._embed_model.get_query_embedding(text)])[0]
+        tables = np.vstack([self._schema_vectors, *wordings.values()])
+        balance = _nearest(tables, vector) - _nearest(found, vector)
+        balance += (len(named) - len(held)) / max(len(asked), 1)
+        if len(asked) < _FEW:
+            return _Part(text, None, reason("open", language))
+        if balance > CLEARLY:
+            return _Part(text, "database", _say("tables", named, language))
+        if balance < -CLEARLY and self._speak(language, wordings):
+            return _Part(text, "documents", _say("passages", held, language))
+        return _Part(text, None, reason("open", language))
+
+    def _speak(self, language: str, wordings: Iterable[str]) -> bool:
+        """Whether the tables have a text in the language: else they cannot but look far away."""
+        return any(question_language(text) == language for text in (*wordings, *self._schema))
 
 
-def _held(asked: Sequence[str], passages: Sequence[NodeWithScore], language: str) -> list[str]:
-    """The words that one passage holds, of the passage that holds most."""
-    stems = {word: set(words(word, language)) for word in asked}
-    best: list[str] = []
-    for passage in passages[:_PASSAGES]:
-        inside = set(words(text_below_headings(passage), language))
-        best = max(best, [word for word in asked if stems[word] & inside], key=len)
-    return best
+def divide(question: str, language: str) -> list[str]:
+    """The questions that a sentence asks, one after the other."""
+    parts = [part.strip() for part in _NEXT_QUESTION[language].split(question)]
+    return [part for part in parts if part] or [question]
+
+
+@lru_cache(maxsize=10_000)
+def find_stems(text: str) -> frozenset[str]:
+    """The stems of the words of a text, in each language that kb speaks."""
+    words = [token.folded for token in tokens(text) if token.folded not in FUNCTION_WORDS]
+    return frozenset(word_stem(word, language) for word in words for language in LANGUAGES)
+
+
+def _divide_route(parts: Sequence[_Part], told: str, language: str) -> Route:
+    """Both, and what each is asked: a part that is open is asked of both."""
+    documents = " ".join(part.text for part in parts if part.source != "database")
+    database = " ".join(part.text for part in parts if part.source != "documents")
+    leans = _ROWS[language].search(documents) and not _ROWS[language].search(database)
+    return Route(
+        route="both",
+        reason=told,
+        first="database" if leans else "",
+        documents_question=documents,
+        database_question=database,
+    )
+
+
+def _say(source: str, words: Sequence[str], language: str) -> str:
+    return reason(f"{source}_have" if words else source, language, words=quote(words, language))
+
+
+def _normalize(vectors: Sequence[Sequence[float]]) -> Vectors:
+    array = np.atleast_2d(np.array(vectors, dtype=np.float64))
+    unit: Vectors = array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-12)
+    return unit
+
+
+def _nearest(vectors: Vectors, vector: NDArray[np.float64]) -> float:
+    return float((vectors @ vector).max()) if vectors.size else 0.0

@@ -1,13 +1,12 @@
-"""The words by which business tables can be asked for: of their names, comments and choices."""
+"""The words by which business tables can be asked for: of names, comments and choices."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 
-from engines.concepts import CONCEPTS, LANGUAGES, phrases, tokens, word_stem
+from engines.concepts import LANGUAGES, tokens, word_stem
 from stores.text.words import FUNCTION_WORDS
 
-_LISTS = ("tables/table_words.txt", CONCEPTS)
 _PARTS = re.compile(r"[^\W\d_]+|\d+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _OF_EVERY_TABLE = {"id", "on", "at", "no", "by", "key", "null"}
@@ -29,32 +28,18 @@ class SchemaWords:
         self._places: dict[str, Named] = {}
         for text in table_texts:
             for place, words in _written(text):
-                for key in _keys_of(words):
-                    self._places[key] = max(place, self._places.get(key, Named.NOWHERE))
+                for stem in _stems(words):
+                    self._places[stem] = max(place, self._places.get(stem, Named.NOWHERE))
 
     def places(self, words: Sequence[str], language: str) -> list[Named]:
         """Of each folded word of a text."""
-        best = [Named.NOWHERE] * len(words)
-        for at, key in _keys(words, language):
-            best[at] = max(best[at], self._places.get(key, Named.NOWHERE))
-        return best
+        stems = (word_stem(word, language) for word in words)
+        return [self._places.get(stem, Named.NOWHERE) for stem in stems]
 
 
-def _keys(words: Sequence[str], language: str) -> Iterator[tuple[int, str]]:
-    """What each word stands for: its stem, and what the lists call it or its phrase."""
-    for at, word in enumerate(words):
-        yield at, word_stem(word, language)
-    for file in _LISTS:
-        at = 0
-        for phrase, names in phrases(words, [language], file):
-            for place in range(at, at + len(phrase)):
-                yield from ((place, f"{file}:{name}") for name in names or ())
-            at += len(phrase)
-
-
-def _keys_of(words: Sequence[str]) -> Iterator[str]:
-    for language in LANGUAGES:
-        yield from (key for _, key in _keys(words, language))
+def _stems(words: Iterable[str]) -> Iterator[str]:
+    """Nobody says in which language a schema is written."""
+    return (word_stem(word, language) for word in words for language in LANGUAGES)
 
 
 def _written(text: str) -> Iterator[tuple[Named, list[str]]]:

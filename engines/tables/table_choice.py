@@ -46,8 +46,8 @@ def table_choice(database: GuardedDatabase, llm: LLM, entities: EntityIndex | No
 class TableChoice:
     """Fills `room` characters with the tables whose words and values a question names.
 
-    Tables over which these are joined come with them. English and French questions are understood
-    over a schema of either.
+    Tables over which these are joined come with them. A question in another language than the
+    schema's is understood by the words and names that both have.
     """
 
     sizes: Mapping[str, int]

@@ -172,6 +172,34 @@ class VerifiedMatcher:
         ranked = sorted(known, key=lambda each: -likeness[each.query.name])
         return [(each.query, likeness[each.query.name]) for each in ranked[:count]]
 
+    def wording_vectors(self) -> Mapping[str, NDArray[np.float64]]:
+        """Each wording of a verified query with its vector, of length 1."""
+        known = self._read()
+        vectors = self._wording_vectors(known)
+        return {text: vectors[text] for text in _texts(known)}
+
+    def suggest(self, question: str, passages: Sequence[str], count: int = 3) -> list[str]:
+        """The questions of verified queries that are near to what was asked, the nearest first.
+
+        Near is what is nearer to the question than each of the passages, and than any other
+        verified query is to it: models differ in what cosine they call near.
+        """
+        known = self._read()
+        if not known:
+            return []
+        vectors = self._wording_vectors(known)
+        asked, *others = self._embedded([question, *passages])
+        farthest = max((float(other @ asked) for other in others), default=-1.0)
+        near: dict[str, float] = {}
+        for each in known:
+            strangers = [vectors[text] for text in _texts(known) - _texts([each])]
+            for text in _texts([each]):
+                likeness = float(vectors[text] @ asked)
+                rival = max((float(vectors[text] @ other) for other in strangers), default=-1.0)
+                if likeness > max(farthest, rival, near.get(each.query.question, -1.0)):
+                    near[each.query.question] = likeness
+        return sorted(near, key=lambda text: -near[text])[:count]
+
     def _matches(self, question: str) -> Iterator[Match]:
         yield from self._matching(question, question_language(question), self._read())
 
@@ -204,7 +232,7 @@ class VerifiedMatcher:
 
     def _wording_vectors(self, known: Iterable[_Known]) -> Mapping[str, NDArray[np.float64]]:
         """Made when they are first compared, once for each text, and kept as long as it is."""
-        texts = {wording.text for each in known for wording in each.wordings}
+        texts = _texts(known)
         vectors = self._vectors
         if new := sorted(texts - vectors.keys()):
             kept = {text: vector for text, vector in vectors.items() if text in texts}
@@ -216,6 +244,10 @@ class VerifiedMatcher:
         with model_errors("embedding a question"):
             vectors = np.array(self._embed_model.get_text_embedding_batch(texts))
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def _texts(known: Iterable[_Known]) -> set[str]:
+    return {wording.text for each in known for wording in each.wordings}
 
 
 def _only(matches: Iterable[Match]) -> Match | None:

@@ -15,6 +15,7 @@ from fastapi import Depends, FastAPI
 from llama_index.core.utils import get_tokenizer
 
 from engines.answer_language import question_language
+from engines.question import Question
 from kb import __version__
 from kb.api.dependencies import Threads
 from kb.api.guards.access import LOOPBACK, KeyBeforeBody, asking_from
@@ -122,7 +123,7 @@ def _warm(kb: KnowledgeBase) -> None:
     """Open now what the first question would wait for; what cannot be opened shows when asked."""
     for open_part in (
         lambda: kb.retriever().retrieve(_ANYTHING),
-        lambda: kb.components.routing_tables.evidence.route(_ANYTHING, list),
+        lambda: kb.components.evidence.weigh(Question(_ANYTHING), list),
         lambda: kb.components.session_store,
         lambda: question_language(_ANYTHING),
         lambda: get_tokenizer()(_ANYTHING),

@@ -1,7 +1,7 @@
 """The engines of a knowledge base, put together for one way of asking."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import assert_never
@@ -14,7 +14,6 @@ from engines.both.both_engine import Deadlines, JoinedQueryEngine
 from engines.documents.document_engine import DocumentQueryEngine
 from engines.routing.choice import Routing
 from engines.routing.router import RoutedQueryEngine
-from engines.routing.rules import RoutingRules
 from engines.search.reranking import make_reranker
 from engines.search.retrieval import DocumentRetriever
 from engines.search.search_run import Search
@@ -121,8 +120,18 @@ def make_document_engine(
         llm=components.llm,
         embed_model=components.embed_model,
         streaming=options.streaming,
+        suggest=partial(_suggest, components),
         on_answer=_make_search_logger(components, options),
     )
+
+
+def _suggest(components: Components, question: str, passages: Sequence[str]) -> Sequence[str]:
+    """The verified questions near to one that the documents do not answer, if any."""
+    try:
+        return components.verified_matcher.suggest(question, passages)
+    except KBError as error:
+        _log.info("No verified question is offered: %s", error)
+        return []
 
 
 def find_entities(components: Components) -> EntityIndex | None:
@@ -143,13 +152,13 @@ def _make_routed_engine(components: Components, options: AnswerOptions) -> Route
     """
     config, llm = components.config, components.llm
     retriever = make_retriever(components, options)
-    rules = RoutingRules(
+    routing = Routing(
         retriever,
-        (lambda: components.routing_tables) if config.tables.include else None,
-        writes_sql=llm is not None,
+        (lambda: components.evidence) if config.tables.include else None,
+        llm=llm,
+        documents=config.documents.description or "the user's own documents",
         asks_both=options.source == "both",
     )
-    documents = config.documents.description or "the user's own documents"
     quiet = replace(options, streaming=False)
     both = JoinedQueryEngine(
         make_document_engine(components, quiet, retriever),
@@ -161,7 +170,7 @@ def _make_routed_engine(components: Components, options: AnswerOptions) -> Route
         on_answer=_make_search_logger(components, options),
     )
     return RoutedQueryEngine(
-        Routing(rules, llm=llm, documents=documents),
+        routing,
         documents=make_document_engine(components, options, retriever),
         database=cache(partial(make_database_engine, components, streaming=options.streaming)),
         both=both,

@@ -12,7 +12,7 @@ from llama_index.core.llms.llm import LLM
 from engines.chat.memory import FILTER_KEYS, forget
 from engines.chat.memory_updates import MemoryUpdates
 from engines.chat.turn import LateEnds
-from engines.routing.rules import RoutingTables
+from engines.routing.evidence import Evidence
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.verified.matching import VerifiedMatcher
@@ -125,9 +125,15 @@ class Components:
         return EntityIndex(self.tables)
 
     @cached_property
-    def routing_tables(self) -> RoutingTables:
-        """The business tables as a router looks at them. Raises ConfigError, StoreError."""
-        return RoutingTables(self.tables, self.verified_matcher, self.entities)
+    def evidence(self) -> Evidence:
+        """What compares the business tables with the documents. Raises ConfigError, StoreError."""
+        return Evidence(
+            self.tables,
+            self.verified_matcher,
+            self.entities,
+            self.embed_model,
+            self.vector_store.get_nodes,
+        )
 
     @cached_property
     def session_store(self) -> SessionStore:

@@ -39,7 +39,6 @@ BEST = (
     "ORDER BY total DESC LIMIT 1"
 )
 DATABASE = json.dumps({"route": "database", "reason": "It asks for a sum."})
-PAPERS = json.dumps({"route": "documents", "reason": "It asks for a rule."})
 BOTH = json.dumps({"route": "both", "reason": "It asks for two things."})
 IN_TURN = json.dumps(
     {
@@ -125,18 +124,21 @@ def test_a_model_sends_a_question_to_the_tables(knowledge, models):
 
 
 async def test_it_streams_whatever_the_route(knowledge, models):
-    engine = knowledge.query_engine(streaming=True)
-    for route, replies in ((PAPERS, ["30 days [1]."]), (BOTH, [SUM, "140 [tables], 30 days [1]."])):
-        models.script = [route, *replies]
+    for source, replies in (
+        ("auto", ["30 days [1]."]),
+        ("both", [BOTH, SUM, "140 [tables], 30 days [1]."]),
+    ):
+        engine = knowledge.query_engine(source, streaming=True)
+        models.script = list(replies)
         response = engine.query("How long can a kettle be returned?")
         assert isinstance(response, StreamingResponse)
         assert "".join(response.response_gen) == replies[-1]
         assert response.metadata["citations"][0]["number"] == 1
-        models.script = [route, *replies]
+        models.script = list(replies)
         response = await engine.aquery("How long can a kettle be returned?")
         assert isinstance(response, AsyncStreamingResponse)
         assert "".join([piece async for piece in response.async_response_gen()]) == replies[-1]
-        assert response.metadata["route"] == json.loads(route)["route"]
+        assert response.metadata["route"] == ("documents" if source == "auto" else "both")
 
 
 def test_rows_steer_the_search_of_the_documents(knowledge, models):
@@ -224,17 +226,17 @@ def test_without_a_model_both_answers_stand_below_each_other(configured):
     assert (answer["route"], answer["rows"]) == ("both", [["140.00"]])
 
 
-def test_tables_that_go_away_leave_the_documents(configured, server):
-    config = configured(llm={"provider": "none"})
-    with KnowledgeBase.open(config) as knowledge:
+def test_tables_that_go_away_leave_the_documents(configured, server, models):
+    models.script = ["30 days [1]."]
+    with KnowledgeBase.open(configured()) as knowledge:
         knowledge.index()
-        asked, tables = knowledge.query_engine(), knowledge.components.tables
+        asked = knowledge.query_engine()
         drop_readers(server)
-        tables.engine.dispose()
+        knowledge.components.tables.engine.dispose()
         answer = asked.query("How long can a customer send a kettle back?")
-    assert "within 30 days" in str(answer)
-    assert answer.metadata["route"] == "both"
-    assert "could not be seen from the tables: " in answer.metadata["route_reason"]
+    assert "30 days [1]." in str(answer)
+    assert answer.metadata["route"] == "documents"
+    assert "no tables can be asked: " in answer.metadata["route_reason"]
 
 
 def test_a_missing_file_of_verified_queries_leaves_the_documents(configured, settings, models):
@@ -258,22 +260,26 @@ def test_where_no_tables_are_configured_nothing_is_said_of_them(configured, mode
     assert (told, raconte) == ("there are only documents", "il n'y a que des documents")
 
 
-def test_without_a_model_passages_stand_below_what_no_query_answers(configured):
+def test_without_a_model_the_documents_answer_what_no_query_does(configured):
     config = configured(llm={"provider": "none"})
-    with KnowledgeBase.open(config) as knowledge:
-        knowledge.index()
-        answer = knowledge.ask("How many customers have a kettle?")
-        assert answer.metadata["route"] == "both"
-        assert "no verified query answers it" in answer.metadata["route_reason"]
-        assert "send a kettle back within 30 days" in str(answer)
-        assert "no language model to write one" in str(answer)
+    run(config, "index")
+    run(config, "sql", "What was our revenue?", "--save", "--sql", SUM)
+    told = json.loads(run(config, "ask", "How long can a kettle be sent back?", "--json").stdout)
+    assert (told["route"], told["rows"]) == ("documents", [])
+    assert told["route_reason"].startswith("no verified query answers it")
+    assert "send a kettle back within 30 days" in told["answer"]
+    near = json.loads(run(config, "ask", "Our revenue in April?", "--json").stdout)
+    assert near["answer"] == (
+        "The documents do not say.\n\nThese questions have checked answers:\n"
+        "- What was our revenue?"
+    )
 
 
 def test_a_model_without_structured_output_still_answers(knowledge, models):
     refusal = Fault(400, body='{"error": {"message": "response_format is not supported"}}')
-    models.script = [refusal, "30 days [1]."]
+    models.script = [refusal, SUM, "140 [tables], 30 days [1]."]
     answer = knowledge.ask("How long can a kettle be returned, and why?")
-    assert str(answer) == "30 days [1]."
+    assert str(answer) == "140 [tables], 30 days [1]."
     assert "could not be read" in answer.metadata["route_reason"]
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from sample_shop import TODAY
 
+from engines.question import Question
 from engines.routing.evidence import Evidence
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
@@ -44,14 +45,18 @@ def route(sample_knowledge: KnowledgeBase) -> Iterator[Router]:
     matcher = VerifiedMatcher(
         queries, sample_knowledge.components.embed_model, tables.run, lambda: TODAY
     )
-    schema = [tables.get_single_table_info(name) for name in tables.get_usable_table_names()]
-    evidence = Evidence(schema, matcher, EntityIndex(tables))
+    components = sample_knowledge.components
+    evidence = Evidence(
+        tables,
+        matcher,
+        EntityIndex(tables),
+        components.embed_model,
+        components.vector_store.get_nodes,
+    )
     retriever = sample_knowledge.retriever()
 
     def route(asked: str) -> str:
-        if matcher.match(asked):
-            return "database"
-        return evidence.route(asked, lambda: retriever.retrieve(asked)).route
+        return evidence.weigh(Question(asked), lambda: retriever.retrieve(asked))[0].route
 
     yield route
     engine.dispose()

@@ -57,7 +57,6 @@ def choice(wide: GuardedDatabase) -> TableChoice:
         ("What do our employees earn?", {"employees"}),
         ("Quel est le salaire moyen des employés ?", {"employees"}),
         ("Which customers bought which products?", {"customers", "products", "order_items"}),
-        ("Quels clients ont acheté quels produits ?", {"customers", "products", "order_items"}),
         ("How many customers are there for each product?", {"orders", "order_items"}),
         ("How often was the Lynx R2 ordered?", {"products", "order_items"}),
         ("Combien de fois Kiln & Crumb a-t-il commandé ?", {"customers", "orders"}),

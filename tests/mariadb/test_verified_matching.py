@@ -223,6 +223,16 @@ def test_the_nearest_queries_come_with_their_likeness(matcher):
     assert VerifiedMatcher([], HashEmbedding(), lambda *_: None).nearest("x", 3) == []
 
 
+def test_questions_are_offered_that_are_nearer_than_any_passage_and_any_other(matcher):
+    asked = "What was our revenue in the year 2025, please?"
+    assert matcher.suggest(asked, ["Kettles are descaled with vinegar."])[0] == next(
+        query.question for query, _ in matcher.nearest(asked, 1)
+    )
+    assert matcher.suggest(asked, [asked]) == []
+    assert matcher.suggest("Which kettle whistles?", ["A kettle whistles."]) == []
+    assert VerifiedMatcher([], HashEmbedding(), lambda *_: None).suggest("x", []) == []
+
+
 def test_a_query_that_does_not_run_is_not_saved(shop, run):
     queries = VerifiedQueries(shop)
     matcher = VerifiedMatcher(queries, HashEmbedding(), run)

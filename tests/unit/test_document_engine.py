@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 import pytest
 from fake_models import Broken, HashEmbedding, ScriptedLLM
@@ -39,9 +40,7 @@ SHOP = Fixed(
 )
 
 
-def engine(
-    llm: ScriptedLLM | None, retriever: Fixed = SHOP, **options: bool
-) -> DocumentQueryEngine:
+def engine(llm: ScriptedLLM | None, retriever: Fixed = SHOP, **options: Any) -> DocumentQueryEngine:
     return DocumentQueryEngine(retriever, llm=llm, embed_model=HashEmbedding(), **options)
 
 
@@ -160,3 +159,21 @@ def test_no_passages_are_no_answer_and_no_call_of_the_model(llm: ScriptedLLM | N
     assert str(response).startswith("No indexed document could be searched")
     assert response.metadata
     assert response.metadata["citations"] == []
+
+
+def test_where_the_passages_say_nothing_other_questions_are_offered():
+    asked: list[tuple[str, list[str]]] = []
+
+    def suggest(question: str, passages: list[str]) -> list[str]:
+        asked.append((question, passages))
+        return ["Who has won most?"] if "championship" in question else []
+
+    offering = engine(None, suggest=suggest)
+    said = str(offering.query("Who won the football world championship?"))
+    assert said == (
+        "The documents do not say.\n\nThese questions have checked answers:\n- Who has won most?"
+    )
+    assert [text[:10] for text in asked[0][1]] == [RETURNS[:10], "The kettle"]
+    assert (
+        str(offering.query("Qui a mangé un renard violet ?")) == "Les documents ne le disent pas."
+    )

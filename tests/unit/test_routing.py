@@ -7,7 +7,8 @@ import pytest
 from fake_models import ScriptedLLM
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.response.schema import Response
-from llama_index.core.schema import QueryBundle
+from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.llms.ollama import Ollama
 from llama_index.llms.openai_like import OpenAILike
 from model_server import NO_CHOICES, SERVER_ERROR, FakeModels, Fault
@@ -18,7 +19,7 @@ from engines.routing.choice import Routing
 from engines.routing.route import Route
 from engines.routing.router import RoutedQueryEngine
 from engines.small_talk import small_talk
-from stores.errors import ConfigError, ModelUnavailable
+from stores.errors import ConfigError, ModelUnavailable, StoreUnavailable
 
 EVIDENCE = Route(route="both", reason="words of both")
 DATABASE = {"route": "database", "reason": "It asks for a count."}
@@ -49,29 +50,19 @@ class Asked(BaseQueryEngine):
         return {}
 
 
-class Rules:
-    """Rules that are the same for each question; remembers the questions weighed."""
+class Weighed:
+    """Evidence that is the same for each question, in doubt unless it is `sure`."""
 
-    def __init__(
-        self, required: Route | None = None, verified: Route | None = None, tables: str = ""
-    ) -> None:
-        self.required, self.search = required, None
+    def __init__(self, sure: Route | None = None, tables: str = "") -> None:
         self.weighed: list[str] = []
-        self._verified, self._tables = verified, tables
+        self._sure, self._tables = sure, tables
 
-    def apply_to(self, question: Question) -> "Rules":
-        self.question = question
-        return self
-
-    def describe_tables(self) -> str:
+    def outline_tables(self) -> str:
         return self._tables
 
-    def find_verified_route(self) -> Route | None:
-        return self._verified
-
-    def weigh_evidence(self) -> Route:
-        self.weighed.append(self.question.query_str)
-        return EVIDENCE
+    def weigh(self, question: Question, search: Any) -> tuple[Route, bool]:
+        self.weighed.append(question.query_str)
+        return self._sure or EVIDENCE, bool(self._sure)
 
 
 class Chosen(Routing):
@@ -84,13 +75,32 @@ class Chosen(Routing):
         return (await super().achoose(question)).route
 
 
-def routing(llm: Any = None, *, documents: str = "", **rules: Any) -> Chosen:
-    return Chosen(Rules(**rules), llm=llm, documents=documents)
+def routing(
+    llm: Any = None,
+    *,
+    documents: str = "",
+    asks_both: bool = False,
+    **evidence: Any,
+) -> Chosen:
+    return Chosen(
+        Unasked(),
+        lambda: Weighed(**evidence),
+        llm=llm,
+        documents=documents,
+        asks_both=asks_both,
+    )
 
 
-def router(rules: Rules, engine: BaseQueryEngine) -> RoutedQueryEngine:
+class Unasked(BaseRetriever):
+    """Is handed on to evidence that does not search."""
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        raise NotImplementedError
+
+
+def router(evidence: Weighed, engine: BaseQueryEngine) -> RoutedQueryEngine:
     return RoutedQueryEngine(
-        Routing(rules),
+        Routing(Unasked(), lambda: evidence),
         documents=engine,
         database=lambda: engine,
         both=engine,
@@ -177,8 +187,8 @@ async def test_a_server_without_structured_output_leaves_the_choice_to_the_evide
         llm = client(protocol, fake)
         assert routing(llm).choose(Question("How many?")).route == "both"
         assert (await routing(llm).achoose(Question("How many?"))).route == "both"
-        always = Route(route="both", reason="asked for")
-        assert routing(llm, required=always).choose(Question("How many?")) is always
+        asked_for = routing(llm, asks_both=True).choose(Question("How many?"))
+        assert asked_for.reason == "documents and database were asked for"
     assert len(fake.requests) == 3
 
 
@@ -198,28 +208,39 @@ async def test_without_a_model_the_evidence_decides():
     assert await routing().achoose(Question("How many?")) is EVIDENCE
 
 
-def test_a_sure_route_asks_no_model():
-    sure = Route(route="database", reason="verified")
+@pytest.mark.parametrize("route", ["documents", "database", "both"])
+async def test_a_model_is_not_asked_what_the_evidence_is_sure_of(route):
+    sure = Route(route=route, reason="clear")
     llm = ScriptedLLM()
-    assert routing(llm, verified=sure).choose(Question("How many?")) is sure
+    assert routing(llm, sure=sure).choose(Question("How many?")) is sure
+    assert await routing(llm, sure=sure).achoose(Question("How many?")) is sure
     assert llm.prompts == []
 
 
 async def test_a_question_for_both_is_divided_by_the_model():
-    always = Route(route="both", reason="asked for")
     llm = ScriptedLLM(replies=[json.dumps(DIVIDED), json.dumps(DATABASE), "?", "?"])
-    chosen = routing(llm, required=always)
+    chosen = routing(llm, asks_both=True)
+    told = "documents and database were asked for"
+    undivided = Route(route="both", reason=told)
     divided = chosen.choose(Question("What do our best customers complain about?"))
-    assert divided == Route(**{**DIVIDED, "reason": "asked for"})
-    assert chosen.choose(Question("How many?")) is always
-    assert await chosen.achoose(Question("How many?")) is always
-    assert routing(required=always).choose(Question("How many?")) is always
+    assert divided == Route(**{**DIVIDED, "reason": told})
+    assert chosen.choose(Question("How many?")) == undivided
+    assert await chosen.achoose(Question("How many?")) == undivided
+    assert routing(asks_both=True).choose(Question("How many?")) == undivided
 
 
-def test_documents_alone_ask_no_model():
-    always = Route(route="documents", reason="no tables")
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [("How many?", "no tables can be asked: gone"), ("Combien y en a-t-il ?", "aucune table")],
+)
+def test_tables_in_trouble_leave_the_documents_and_ask_no_model(question, told):
+    def fail() -> Any:
+        raise StoreUnavailable("gone")
+
     llm = ScriptedLLM()
-    assert routing(llm, required=always).choose(Question("How many?")) is always
+    route = Routing(Unasked(), fail, llm=llm).choose(Question(question)).route
+    assert route.route == "documents"
+    assert route.reason.startswith(told)
     assert llm.prompts == []
 
 
@@ -241,19 +262,19 @@ def test_a_model_that_fails_is_told_of(fault):
 
 
 async def test_a_question_is_asked_without_its_greeting():
-    engine, rules = Asked(), Rules()
-    routed = router(rules, engine)
+    engine, evidence = Asked(), Weighed()
+    routed = router(evidence, engine)
     routed.query("Hi there! Who are our best customers?")
     await routed.aquery("Bonjour, CB-121")
     routed.query(Question("Merci, et Ada ?", for_tables="Merci, et :name ?", language="fr"))
-    assert rules.weighed == ["Who are our best customers?", "CB-121", "Ada ?"]
-    assert [each.query_str for each in engine.asked] == rules.weighed
+    assert evidence.weighed == ["Who are our best customers?", "CB-121", "Ada ?"]
+    assert [each.query_str for each in engine.asked] == evidence.weighed
     assert engine.asked[2].for_tables == ":name ?"
     assert [each.language for each in engine.asked] == ["en", "", "fr"]
 
 
 async def test_small_talk_says_in_its_language_that_nothing_was_searched():
-    routed = router(Rules(), Asked())
+    routed = router(Weighed(), Asked())
     assert routed.query("hello").metadata["route_reason"] == "nothing had to be looked up"
     told = await routed.aquery("Merci beaucoup")
     assert (told.metadata["route"], told.metadata["route_reason"]) == (
@@ -264,7 +285,7 @@ async def test_small_talk_says_in_its_language_that_nothing_was_searched():
 
 @pytest.mark.parametrize("question", ["", "   ", "\n"])
 async def test_an_empty_question_is_refused(question):
-    routed = router(Rules(), Asked())
+    routed = router(Weighed(), Asked())
     with pytest.raises(ConfigError, match="The question is empty"):
         routed.query(question)
     with pytest.raises(ConfigError, match="The question is empty"):

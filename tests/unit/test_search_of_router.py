@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fake_models import HashEmbedding
+from fake_models import HashEmbedding, ScriptedLLM
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
@@ -13,7 +13,6 @@ from engines.documents.document_engine import DocumentQueryEngine
 from engines.routing.choice import Routing
 from engines.routing.route import Route
 from engines.routing.router import RoutedQueryEngine
-from engines.routing.rules import RoutingRules
 from engines.search.query_analysis import analyse
 from engines.search.search_run import Search, note_made
 from stores.chunks.fusion import Fusion
@@ -51,16 +50,14 @@ def routed(retriever: BaseRetriever, route: Route) -> RoutedQueryEngine:
     def fail() -> Any:
         raise StoreUnavailable("The tables are away.")
 
-    def choose(_: str, search: Any) -> Route:
+    def weigh(_: Any, search: Any) -> tuple[Route, bool]:
         assert search()
-        return route
+        return route, True
 
-    tables: Any = SimpleNamespace(
-        matcher=SimpleNamespace(match=lambda _: None), evidence=SimpleNamespace(route=choose)
-    )
+    evidence: Any = SimpleNamespace(weigh=weigh, outline_tables=str)
     documents = DocumentQueryEngine(retriever, llm=None, embed_model=HashEmbedding())
     return RoutedQueryEngine(
-        Routing(RoutingRules(retriever, lambda: tables, writes_sql=False)),
+        Routing(retriever, lambda: evidence, llm=ScriptedLLM()),
         documents=documents,
         database=fail,
         both=JoinedQueryEngine(documents, fail, llm=None),
