@@ -244,6 +244,19 @@ def test_tables_in_trouble_leave_the_documents_and_ask_no_model(question, told):
     assert llm.prompts == []
 
 
+async def test_where_the_tables_cannot_tell_both_sources_are_asked_and_no_model():
+    class Away(Weighed):
+        def weigh(self, question: Question, search: Any) -> tuple[Route, bool]:
+            raise StoreUnavailable("gone")
+
+    llm = ScriptedLLM()
+    chosen = Routing(Unasked(), Away, llm=llm)
+    for choice in chosen.choose(Question("How many?")), await chosen.achoose(Question("How many?")):
+        assert choice.route.route == "both"
+        assert choice.route.reason == "where to look could not be seen from the tables: gone"
+    assert llm.prompts == []
+
+
 @pytest.mark.parametrize("protocol", ["openai", "ollama"])
 async def test_real_clients_predict_a_route(protocol):
     with FakeModels(json.dumps(DIVIDED), json.dumps(DATABASE)) as fake:
