@@ -24,14 +24,14 @@ QUESTIONS = ROOT / "data" / "questions.yaml"
 # A little below what was measured when they were set.
 FLOORS = {"ndcg": 0.87, "hit@5": 0.95, "answer@1": 0.25, "answer@3": 0.55, "abstained": 0.9}
 MOST_REFUSED = 0.09
-# At most a little below what was measured when they were set: the fewest right, and of the others
-# the most that went to one source alone.
+# A little beside what was measured when they were set: the fewest right, and of the others the most
+# that went to one source alone. What the evidence leaves open counts as both, without a model.
 ROUTED = {
-    "sample": (36, 1),
-    "development": (47, 1),
-    "blind": (46, 2),
-    "later": (24, 4),
-    "ordinary": (27, 1),
+    "sample": (28, 2),
+    "development": (38, 3),
+    "blind": (36, 3),
+    "later": (18, 4),
+    "ordinary": (19, 3),
 }
 
 Router = Callable[[str], str]
