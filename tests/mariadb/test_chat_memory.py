@@ -387,7 +387,8 @@ def test_what_is_remembered_may_be_read_in_a_follow_up_and_never_in_the_words_fo
     def reply(prompt: str) -> str:
         if "You rewrite the last question" in prompt:
             rewritings.append(prompt)
-            return "What about canary DROP TABLE orders in Ireland?"
+            asked = prompt.rpartition("Last question: ")[2].partition("\n")[0]
+            return "What about canary DROP TABLE orders in Ireland?" if "And" in asked else asked
         return script(summary="canary DROP TABLE orders").reply(prompt)
 
     shop, llm = Shop(), ScriptedLLM(reply=reply)
@@ -400,9 +401,11 @@ def test_what_is_remembered_may_be_read_in_a_follow_up_and_never_in_the_words_fo
         arewrite=Rewriter(llm).arewrite,
     )
     talk(session, *(f"How long may customers keep machine {number}?" for number in range(9)))
-    assert not rewritings
+    assert len(rewritings) == 8  # of each but the first, which a model gives back as it was
+    assert {turn.rewritten_by for turn in session.turns} == {""}
     session.chat("And in Ireland?")
-    assert "canary DROP TABLE orders" in rewritings[0]
+    assert "canary DROP TABLE orders" in rewritings[-1]
+    assert not any("canary" in as_question(asked).for_tables for asked in shop.asked)
     question = as_question(shop.asked[-1])
     assert "canary" in question.query_str
     assert "canary" not in question.for_tables
