@@ -17,8 +17,8 @@ from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.schema import NodeWithScore
 
 from engines.answer import Answer, Citation, RouteName
-from engines.documents.addresses import addresses
-from engines.documents.citations import citation
+from engines.documents.addresses import find_addresses
+from engines.documents.citations import make_citation
 from engines.documents.cited_text import CitedText
 from engines.elapsed import milliseconds_since
 from engines.model_errors import model_errors
@@ -90,7 +90,7 @@ class AnswerBuilder:
 
     def cite(self, number: int, passage: NodeWithScore, excerpt: str | None = None) -> None:
         self._sources.append(passage)
-        self.note(citations=[*self.facts.citations, citation(number, passage, excerpt)])
+        self.note(citations=[*self.facts.citations, make_citation(number, passage, excerpt)])
 
     def add_sources(self, passages: Sequence[NodeWithScore]) -> None:
         """Give passages with the answer that are cited already."""
@@ -138,17 +138,17 @@ class AnswerBuilder:
         return Response(text, self._sources, self._metadata)
 
     def _cited_text(self, evidence: str) -> CitedText:
-        return CitedText(len(self.passages), addresses(evidence))
+        return CitedText(len(self.passages), find_addresses(evidence))
 
     def _whole(self, text: str, cited: CitedText) -> str:
-        text = cited.whole(text)
+        text = cited.clean_whole(text)
         self._cite_what_stands_in(cited)
         return text + self.footnote
 
     def _pieces(self, tokens: Iterator[str], cited: CitedText) -> Generator[str, None, None]:
         said = ""
         with model_errors(self._doing):
-            for piece in filter(None, cited.clean(tokens)):
+            for piece in filter(None, cited.clean_pieces(tokens)):
                 said += piece
                 yield piece
         self._cite_what_stands_in(cited)

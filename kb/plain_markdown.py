@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from engines.documents.addresses import split
+from engines.documents.addresses import split_at_addresses
 from engines.visible_text import visible
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|#!~]|&(?=[#\w]+;))")
@@ -12,7 +12,9 @@ _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|#!~]|&(?=[#\w]+;))")
 def escaped(text: str) -> str:
     """Text that means nothing in Markdown, on one line; addresses are code, and so no links."""
     line = " ".join(visible(text).split())
-    parts = ((_SPECIAL.sub(r"\\\1", before), address) for before, address, _ in split(line))
+    parts = (
+        (_SPECIAL.sub(r"\\\1", before), address) for before, address, _ in split_at_addresses(line)
+    )
     return "".join(f"{before}{code(address) if address else ''}" for before, address in parts)
 
 

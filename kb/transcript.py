@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from engines.answer import Answer, Citation, TableResult
-from engines.documents.cited_text import inert
+from engines.documents.cited_text import make_inert
 from engines.tables.query_result import as_json, cell_as_json
 from kb.plain_markdown import code, escaped, fenced
 from stores.chats.chat_sessions import SessionInfo, Turn
@@ -80,9 +80,9 @@ def _turn(turn: Turn) -> str:
     answer = Answer.from_metadata(turn.evidence, turn.answer)
     parts = [
         f"## {turn.number}. {_minute(turn.asked_at)}",
-        inert(_quoted(turn.question)),
+        make_inert(_quoted(turn.question)),
         f"*Understood as: {escaped(turn.standalone)}*" if turn.standalone else "",
-        _closed(inert(answer.text.strip())),
+        _closed(make_inert(answer.text.strip())),
         _state(turn),
         *map(_failure, answer.errors.items()),
         _sources(answer.citations),

@@ -11,9 +11,9 @@ from engines.answer import Citation, Joining, answer_of
 from engines.answer_builder import AnswerBuilder
 from engines.answer_language import load_texts, question_language
 from engines.both.deadline import Outcome
-from engines.documents.addresses import addresses
-from engines.documents.citations import numbered
-from engines.documents.cited_text import CitedText, cleaned, inert
+from engines.documents.addresses import find_addresses
+from engines.documents.citations import number_passages
+from engines.documents.cited_text import CitedText, clean_quotation, make_inert
 from engines.question import Entity, Question
 from engines.routing.route import Route
 from engines.tables.query_result import as_lines
@@ -112,7 +112,7 @@ class JointAnswer:
                 said = load_texts(self._asked).gettext("The documents do not say.")
             text = _counted_from(said, len(self.answer.facts.citations))
             self._cite_after(answer_of(response).citations)
-            yield f"{cleaned(name)}\n{text}" if name else text
+            yield f"{clean_quotation(name)}\n{text}" if name else text
 
     def _cite_after(self, citations: Sequence[Citation]) -> None:
         known = self.answer.facts.citations
@@ -134,10 +134,11 @@ class JointAnswer:
             "database": texts.gettext("(The tables could not be asked: {reason})"),
         }
         notes = [
-            failed[source].format(reason=cleaned(reason)) for source, reason in facts.errors.items()
+            failed[source].format(reason=clean_quotation(reason))
+            for source, reason in facts.errors.items()
         ]
         if verified := facts.tables.verified:
-            notes.insert(0, inert(who_verified(verified, question_language(self._asked))))
+            notes.insert(0, make_inert(who_verified(verified, question_language(self._asked))))
         self.answer.footnote = "".join(f"\n\n{note}" for note in notes)
 
     @property
@@ -148,7 +149,7 @@ class JointAnswer:
         found = self.answer.facts.tables
         rows = f"(none. {self._said_by_tables})"
         return {
-            "passages": numbered(self.answer.passages) or "(none)",
+            "passages": number_passages(self.answer.passages) or "(none)",
             "rows": f"{found.sql}\n\n{as_lines(found)}" if found.sql else rows,
             "question": self._asked.query_str,
         }
@@ -167,8 +168,8 @@ class JointAnswer:
         if not answer.facts.tables.sql:
             parts.reverse()
         text = "\n\n".join(parts)
-        cited = CitedText(len(answer.facts.citations), addresses(text))
-        return cited.whole(text) + answer.footnote
+        cited = CitedText(len(answer.facts.citations), find_addresses(text))
+        return cited.clean_whole(text) + answer.footnote
 
 
 def _counted_from(text: str, before: int) -> str:

@@ -18,7 +18,7 @@ from llama_index.core.schema import QueryBundle
 from engines.answer_builder import AnswerBuilder
 from engines.answer_language import load_texts
 from engines.chat.awaited import awaited
-from engines.documents.cited_text import inert
+from engines.documents.cited_text import make_inert
 from engines.prompts import chat_prompt
 from engines.question import as_question
 from engines.shortening import cut
@@ -125,11 +125,11 @@ def _without_model(question: str, asked: Sequence[str]) -> str:
     """Tell the question that is asked for, or all; `asked` are those of the conversation."""
     texts = load_texts(question)
     if not asked:
-        return inert(texts.gettext("Nothing was asked in this conversation before."))
+        return make_inert(texts.gettext("Nothing was asked in this conversation before."))
     place = _place(question)
     if place is None or place >= len(asked):
         heading = texts.gettext("You have asked:")
-        return inert(f"{heading}\n{_numbered(asked)}")
+        return make_inert(f"{heading}\n{_numbered(asked)}")
     match place:
         case 0:
             text = texts.gettext("Your first question was: {question}")
@@ -137,7 +137,7 @@ def _without_model(question: str, asked: Sequence[str]) -> str:
             text = texts.gettext("Your last question was: {question}")
         case _:
             text = texts.gettext("Your question {number} was: {question}")
-    return inert(text.format(number=place + 1, question=asked[place]))
+    return make_inert(text.format(number=place + 1, question=asked[place]))
 
 
 def _place(question: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Addresses in a text: all that some reader of Markdown makes a link of on its own."""
+"""Finds addresses in a text: all that some reader of Markdown turns into a link on its own."""
 
 import re
 from collections.abc import Iterator
@@ -34,36 +34,32 @@ _OF_ADDRESSES: Final = re.compile(r"[\w:/.@+-]")
 _TAIL: Final = ".,;:!?'*_~`\\"  # of the sentence or the emphasis that an address ends
 
 
-def addresses(text: str) -> set[str]:
-    """All that the text holds, so that an answer from it may say them."""
-    found = {address for _, address, _ in split(unveiled(visible(text)))}
+def find_addresses(text: str) -> set[str]:
+    """Return all addresses in a text, so that an answer made from it may repeat them."""
+    found = {address for _, address, _ in split_at_addresses(decode_escapes(visible(text)))}
     return {address for address in found if address and "`" not in address}
 
 
-def unveiled(text: str) -> str:
-    """Without the escapes and entities by which an address would not be seen as one."""
-    text = _ENTITY.sub(_decoded, text)
+def decode_escapes(text: str) -> str:
+    """Replace the escapes and entities that would keep an address from being seen as one."""
+    text = _ENTITY.sub(_decode_entity, text)
     return _ESCAPED.sub(lambda found: found["plain"] or found[0], text)
 
 
-def split(text: str) -> Iterator[tuple[str, str, bool]]:
-    """What stands before each address, the address, and whether it is more than a host or person.
+def split_at_addresses(text: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield the text before each address, the address, and whether it is a link for every reader.
 
-    The end of the text comes with no address.
+    A bare host or person is not. The rest of the text comes last, with an empty address.
     """
     begin = 0
     for found in _ADDRESS.finditer(text):
-        address = _plain(found[0])
+        address = found[0].rstrip(_TAIL)
         is_link = found["url"] or found["path"] or "www." in address.lower()
         yield text[begin : found.start()], address, bool(is_link)
         begin = found.start() + len(address)
     yield text[begin:], "", False
 
 
-def _plain(address: str) -> str:
-    return address.rstrip(_TAIL)
-
-
-def _decoded(entity: re.Match[str]) -> str:
+def _decode_entity(entity: re.Match[str]) -> str:
     character = unescape(entity[0])
     return character if _OF_ADDRESSES.fullmatch(character) else entity[0]

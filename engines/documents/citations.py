@@ -1,4 +1,4 @@
-"""Passages as a model reads them, numbered, and as an answer cites them."""
+"""Writes passages with numbers for a model, and cites them in an answer."""
 
 from collections.abc import Sequence
 
@@ -11,16 +11,16 @@ from engines.visible_text import visible
 _EXCERPT_CHARACTERS = 300
 
 
-def numbered(passages: Sequence[NodeWithScore]) -> str:
-    """The passages as a model reads them, counted from 1."""
+def number_passages(passages: Sequence[NodeWithScore]) -> str:
+    """Write the passages for a model, each below its number, counted from 1."""
     return "\n\n".join(
-        f"[{number}] {_heading(passage)}\n{passage.get_content(MetadataMode.NONE)}"
+        f"[{number}] {_join_headings(passage)}\n{passage.get_content(MetadataMode.NONE)}"
         for number, passage in enumerate(passages, start=1)
     )
 
 
-def citation(number: int, passage: NodeWithScore, excerpt: str | None = None) -> Citation:
-    """Where a statement comes from: document, title, page or lines, score and excerpt."""
+def make_citation(number: int, passage: NodeWithScore, excerpt: str | None = None) -> Citation:
+    """Make the citation of a passage; without an excerpt it quotes the beginning of the passage."""
     metadata = passage.metadata
     text = " ".join(passage.get_content(MetadataMode.NONE).split())
     return Citation(
@@ -36,7 +36,8 @@ def citation(number: int, passage: NodeWithScore, excerpt: str | None = None) ->
     )
 
 
-def _heading(passage: NodeWithScore) -> str:
+def _join_headings(passage: NodeWithScore) -> str:
+    """Write title, headings and path of a passage on one line, each text once."""
     metadata = passage.metadata
     parts = (metadata.get("title"), metadata.get("headings"), metadata.get("path"))
     return " · ".join(dict.fromkeys(str(part) for part in parts if part))

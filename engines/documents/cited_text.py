@@ -1,12 +1,12 @@
-"""Text of models and documents as Markdown that can do nothing, piece by piece or whole."""
+"""Makes Markdown of models and documents harmless, piece by piece or as a whole."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator
 from itertools import count
 from typing import Final
 
-from engines.documents.addresses import addresses, split, unveiled
-from engines.documents.code_spans import next_code, open_code, runs
+from engines.documents.addresses import decode_escapes, find_addresses, split_at_addresses
+from engines.documents.code_spans import find_backticks, find_next_code, find_open_code
 from engines.documents.fences import Fences, may_fence
 from engines.visible_text import is_right_to_left, visible
 
@@ -32,14 +32,14 @@ _ENDING: Final = re.compile(r"[.,;:!?)]*(?:\s|$)")  # words are kept apart
 _PATIENCE: Final = 50  # the part by which much that is held grows before it is looked at again
 
 
-def cleaned(text: str) -> str:
-    """Text of a source that kb quotes, without links, images and HTML, and without citations."""
-    return CitedText(0, addresses(text)).whole(text)
+def clean_quotation(text: str) -> str:
+    """Remove links, images, HTML and citations from the text of a source that kb quotes."""
+    return CitedText(0, find_addresses(text)).clean_whole(text)
 
 
-def inert(text: str) -> str:
-    """The same, but numbers in brackets stay."""
-    return CitedText(None, addresses(text)).whole(text)
+def make_inert(text: str) -> str:
+    """Remove links, images and HTML from a text; numbers in brackets stay."""
+    return CitedText(None, find_addresses(text)).clean_whole(text)
 
 
 class CitedText:
@@ -68,94 +68,102 @@ class CitedText:
         self._fences = Fences()
         self._lone: set[int] = set()  # lengths of the runs of backticks that close no code
 
-    def whole(self, text: str) -> str:
-        return "".join(self.clean([text]))
+    def clean_whole(self, text: str) -> str:
+        """Clean a text that is there as a whole."""
+        return "".join(self.clean_pieces([text]))
 
-    def clean(self, pieces: Iterable[str]) -> Iterator[str]:
-        """The pieces cleaned; what may be the begin of a citation is held until it is whole."""
+    def clean_pieces(self, pieces: Iterable[str]) -> Iterator[str]:
+        """Clean the pieces one by one; what may begin a citation is held back until it is whole."""
         for piece in pieces:
             yield self.feed(piece)
         yield self.end()
 
     def feed(self, piece: str) -> str:
-        self._hold(piece)
+        """Take the next piece, and return what can be told by now."""
+        self._hold_back(piece)
         *lines, last = self._held.split("\n")
-        told = [self._ended(f"{line}\n") for line in lines]
+        cleaned = [self._clean_end_of_line(f"{line}\n") for line in lines]
         if lines:
             self._enough = 0
         self._held = last
-        if len(last) >= self._enough and not self._is_of_fence(last):
-            cut = self._finished(last)
-            told.append(self._written(last[:cut]))
+        waits_for_end = self._fences.is_open or may_fence(self._line + last)
+        if len(last) >= self._enough and not waits_for_end:
+            cut = self._find_safe_cut(last)
+            cleaned.append(self._clean_part_of_line(last[:cut]))
             self._held = last[cut:]
             self._enough = len(self._held) + len(self._held) // _PATIENCE
-        return self._told("".join(told))
+        return self._give_out("".join(cleaned))
 
     def end(self) -> str:
+        """Return what is left when no piece comes any more."""
         text, self._held = self._held + visible(self._return), ""
-        return self._told(self._ended(text))
+        return self._give_out(self._clean_end_of_line(text))
 
-    def _hold(self, piece: str) -> None:
-        """Keep it as it can be seen; a carriage return waits for the line feed behind it."""
+    def _hold_back(self, piece: str) -> None:
+        """Keep the visible part of a piece; a carriage return waits for the line feed behind it."""
         text = self._return + piece
         self._return = "\r" if text.endswith("\r") else ""
         self._is_right_to_left = self._is_right_to_left or is_right_to_left(text)
         shown = visible(text.removesuffix("\r"), right_to_left=self._is_right_to_left)
         self._held += shown
 
-    def _is_of_fence(self, begun: str) -> bool:
-        """Whether the line can be told only when it is whole."""
-        return self._fences.is_open or may_fence(self._line + begun)
-
-    def _told(self, text: str) -> str:
+    def _give_out(self, text: str) -> str:
+        """Return the text, and note whether anything is to be seen of it."""
         self.is_blank = self.is_blank and not text.strip()
         return text
 
-    def _ended(self, rest: str) -> str:
-        """The rest of a line, of code or of prose."""
-        if self._fences.holds(rest):
+    def _clean_end_of_line(self, rest: str) -> str:
+        """Clean the rest of a line, which may be code or prose, and begin a new line."""
+        if self._fences.take_code(rest):
             return rest
-        if self._fences.begins(self._line + rest):
+        if self._fences.take_opening(self._line + rest):
             self._line = ""
             self._lone.clear()
             return rest
-        written = self._written(rest)
-        self._fences.take(self._line)
+        written = self._clean_part_of_line(rest)
+        self._fences.take_text(self._line)
         if not self._line.strip():
             self._lone.clear()
         self._line = ""
         return written
 
-    def _written(self, text: str) -> str:
-        """A part of a line, with the code in it as it is."""
+    def _clean_part_of_line(self, text: str) -> str:
+        """Clean a part of a line, and leave the code in it as it is."""
         before, place = len(self._line), 0
         text = _LINKED_CODE.sub(r"\g<label>", text)
-        while code := next_code(text, place, self._lone):
-            self._add(self._prose(text[place : code.begin]))
+        while code := find_next_code(text, place, self._lone):
+            self._append_to_line(self._clean_prose(text[place : code.begin]))
             place = code.begin
             if code.is_sure(self._lone):
-                self._add(text[code.begin : code.end])
+                self._append_to_line(text[code.begin : code.end])
                 place = code.end
-        self._add(self._prose(text[place:]))
+        self._append_to_line(self._clean_prose(text[place:]))
         return self._line[before:]
 
-    def _add(self, part: str) -> None:
+    def _append_to_line(self, part: str) -> None:
+        """Append a part, apart from the line where both together would become markup."""
         if _MEETING.match(self._line[-1:] + part[:1]):
             part = f" {part}"
         self._line += part
 
-    def _prose(self, text: str) -> str:
-        parts = list(split(unveiled(_CONSTRUCT.sub(self._resolved, text))))
-        self._lone |= {len(run[0]) for before, _, _ in parts for run in runs(before)}
-        told = ""
+    def _clean_prose(self, text: str) -> str:
+        """Clean text that is no code, and keep those addresses that may be told."""
+        parts = list(
+            split_at_addresses(decode_escapes(_CONSTRUCT.sub(self._clean_construct, text)))
+        )
+        self._lone |= {len(run[0]) for before, _, _ in parts for run in find_backticks(before)}
+        cleaned = ""
         for before, address, is_link in parts:
-            said = self._addressed(address, is_link=is_link) if address else ""
+            said = self._write_address(address, is_link=is_link) if address else ""
             for part in (_ACTING.sub(r"\g<0> ", before), said):
-                told += f" {part}" if _MEETING.match(told[-1:] + part[:1]) else part
-        return told
+                cleaned += f" {part}" if _MEETING.match(cleaned[-1:] + part[:1]) else part
+        return cleaned
 
-    def _addressed(self, address: str, *, is_link: bool) -> str:
-        """Of a link, what the sources hold; names of hosts and persons are links for some only."""
+    def _write_address(self, address: str, *, is_link: bool) -> str:
+        """Return an address as code; a link that the sources do not hold becomes nothing.
+
+        Names of hosts and persons are links for some readers only.
+        """
         if address in self._addresses and not is_link:
             return address
         if "`" in address or (is_link and address not in self._addresses):
@@ -163,18 +171,22 @@ class CitedText:
         ticks = "`" * next(length for length in count(1) if length not in self._lone)
         return f"{ticks}{address}{ticks}"
 
-    def _resolved(self, found: re.Match[str]) -> str:
+    def _clean_construct(self, found: re.Match[str]) -> str:
+        """Return what stays of an image, a link, a citation or a tag."""
         if found["tag"]:
-            return _autolinked(found["tag"][1:-1])
+            inside = found["tag"][1:-1]
+            before, address, _ = next(split_at_addresses(inside))
+            return inside if address == inside and not before else ""
         label = found["label"][1:-1]
         if self._valid is not None and _NUMBERS.fullmatch(label) and not found["image"]:
-            return self._kept(found)
+            return self._keep_valid_numbers(found)
         if found[0] == found["space"] + found["label"]:
             return found[0]
         is_definition = "]:" in found[0] and not found["image"]
         return "" if is_definition else found["space"] + label
 
-    def _kept(self, found: re.Match[str]) -> str:
+    def _keep_valid_numbers(self, found: re.Match[str]) -> str:
+        """Return those numbers of a citation that passages have, and note them as cited."""
         numbers = map(int, re.findall(r"\d+", found["label"]))
         valid = [number for number in numbers if self._valid and number in self._valid]
         self.cited.update(valid)
@@ -182,31 +194,27 @@ class CitedText:
             return found["space"] + "".join(f"[{number}]" for number in valid)
         return "" if _ENDING.match(found.string, found.end()) else found["space"]
 
-    def _finished(self, text: str) -> int:
-        """Where the part ends that no later piece can change the meaning of."""
+    def _find_safe_cut(self, text: str) -> int:
+        """Return where the part ends whose meaning no later piece can change."""
         wholes = [
-            found.span() for each in (_CONSTRUCT, _LINKED_CODE) for found in each.finditer(text)
+            found.span()
+            for construct in (_CONSTRUCT, _LINKED_CODE)
+            for found in construct.finditer(text)
         ]
         ends, place = {0}, 0
-        while code := next_code(text, place, self._lone):
+        while code := find_next_code(text, place, self._lone):
             place = code.end
             wholes.append((code.begin, place))
             ends.add(place)
         unfinished = _UNFINISHED.search(text)
-        cut = min(unfinished.start() if unfinished else len(text), open_code(text, self._lone))
-        return _between_words(text, cut, wholes, ends)
+        cut = min(unfinished.start() if unfinished else len(text), find_open_code(text, self._lone))
+        return _move_between_words(text, cut, wholes, ends)
 
 
-def _autolinked(inside: str) -> str:
-    """The address in angle brackets; of any other tag nothing."""
-    before, address, _ = next(split(inside))
-    return inside if address == inside and not before else ""
-
-
-def _between_words(
+def _move_between_words(
     text: str, cut: int, wholes: Collection[tuple[int, int]], ends: Collection[int]
 ) -> int:
-    """The nearest place before the cut at which neither a word nor a whole is cut."""
+    """Return the nearest place before the cut that divides neither a word nor a construct."""
     while True:
         place = min([cut, *(begin for begin, end in wholes if begin < cut < end)])
         while place not in ends and not any(map(str.isspace, text[place - 1 : place + 1])):

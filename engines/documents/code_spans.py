@@ -1,4 +1,4 @@
-"""Spans of code in a line of Markdown, as far as nothing else can make them anything else."""
+"""Finds spans of code in a line of Markdown that nothing around them can turn into text."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -18,38 +18,39 @@ class Code:
     inner: str
 
     def is_sure(self, lone: Collection[int]) -> bool:
-        """Whether runs of these lengths, which wait for their ends before it, leave it alone."""
+        """Tell whether the span stays code after open runs of backticks of these lengths."""
         return self.ticks not in lone and not (lone and "`" in self.inner)
 
 
-def runs(text: str, begin: int = 0) -> Iterator[re.Match[str]]:
-    """Of backticks, as far as no backslash takes the meaning from them."""
+def find_backticks(text: str, begin: int = 0) -> Iterator[re.Match[str]]:
+    """Yield the runs of backticks in a text that no backslash escapes."""
     return (run for run in _TICKS.finditer(text, begin) if run[0][0] == "`")
 
 
-def next_code(text: str, begin: int, lone: Collection[int]) -> Code | None:
-    """The next one that is sure."""
+def find_next_code(text: str, begin: int, lone: Collection[int]) -> Code | None:
+    """Return the next span that is code whatever the `lone` runs of backticks before it mean."""
     waiting = set(lone)
-    for run in runs(text, begin):
-        code = _closed(text, run)
+    for run in find_backticks(text, begin):
+        code = _close_code(text, run)
         if code and code.is_sure(waiting):
             return code
         waiting.add(len(run[0]))
     return None
 
 
-def open_code(text: str, lone: Collection[int]) -> int:
-    """Where the code begins that what follows may close; else the end of the text."""
-    run = next(runs(text), None)
+def find_open_code(text: str, lone: Collection[int]) -> int:
+    """Return where a span begins that later text may close; else the end of the text."""
+    run = next(find_backticks(text), None)
     while run:
-        code = _closed(text, run)
+        code = _close_code(text, run)
         if code is None and len(run[0]) not in lone and "|" not in text[run.end() :]:
             return run.start()
-        run = next(runs(text, code.end if code else run.end()), None)
+        run = next(find_backticks(text, code.end if code else run.end()), None)
     return len(text)
 
 
-def _closed(text: str, run: re.Match[str]) -> Code | None:
+def _close_code(text: str, run: re.Match[str]) -> Code | None:
+    """Return the span that a run of backticks opens, None where nothing closes it."""
     ticks = len(run[0])
     end = re.compile(rf"(?<!`)`{{{ticks}}}(?!`)").search(text, run.end())
     if end is None or "|" in (inner := text[run.end() : end.start()]):

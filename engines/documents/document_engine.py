@@ -1,4 +1,4 @@
-"""The document engine: retriever -> answer with citations, with a language model or without."""
+"""Answers from documents with citations, by a language model or, without one, by quotations."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,10 +15,10 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 
 from engines.answer_builder import AnswerBuilder, OnAnswer
 from engines.answer_language import load_texts
-from engines.documents.addresses import addresses
-from engines.documents.citations import numbered
-from engines.documents.cited_text import CitedText, cleaned, inert
-from engines.documents.extract import quotes
+from engines.documents.addresses import find_addresses
+from engines.documents.citations import number_passages
+from engines.documents.cited_text import CitedText, clean_quotation, make_inert
+from engines.documents.extract import find_quotes
 from engines.model_errors import model_errors
 from engines.prompts import chat_prompt
 from engines.question import as_question
@@ -78,26 +78,26 @@ class DocumentQueryEngine(BaseQueryEngine):
             return await self._retriever.aretrieve(query_bundle)
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        answer = self._begin(query_bundle)
+        answer = self._start_answer(query_bundle)
         with searches() as made:
             answer.take_passages(self.retrieve(query_bundle), made)
         answer.end_step("retrieval")
         if not answer.passages or self._llm is None:
-            return answer.respond(self._quote(answer))
+            return answer.respond(self._quote_sentences(answer))
         values = _prompt_values(answer)
         return answer.write(self._llm, self._prompt, values, values["passages"])
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        answer = self._begin(query_bundle)
+        answer = self._start_answer(query_bundle)
         with searches() as made:
             answer.take_passages(await self.aretrieve(query_bundle), made)
         answer.end_step("retrieval")
         if not answer.passages or self._llm is None:
-            return await answer.arespond(await asyncio.to_thread(self._quote, answer))
+            return await answer.arespond(await asyncio.to_thread(self._quote_sentences, answer))
         values = _prompt_values(answer)
         return await answer.awrite(self._llm, self._prompt, values, values["passages"])
 
-    def _begin(self, asked: QueryBundle) -> AnswerBuilder:
+    def _start_answer(self, asked: QueryBundle) -> AnswerBuilder:
         return AnswerBuilder(
             as_question(asked),
             "documents",
@@ -107,8 +107,8 @@ class DocumentQueryEngine(BaseQueryEngine):
             on_answer=self._on_answer,
         )
 
-    def _quote(self, answer: AnswerBuilder) -> str:
-        """Return the sentences that answer best, as a text that cites their passages."""
+    def _quote_sentences(self, answer: AnswerBuilder) -> str:
+        """Write the sentences that answer best as a text that cites their passages."""
         asked, texts = answer.question, load_texts(answer.question)
         if not answer.passages:
             return texts.gettext(
@@ -116,7 +116,7 @@ class DocumentQueryEngine(BaseQueryEngine):
                 "passes? `kb status` shows what is indexed, `kb index PATH` adds documents."
             )
         with model_errors("comparing sentences with the question"):
-            found = quotes(
+            found = find_quotes(
                 asked.query_str,
                 answer.passages,
                 self._embed_model,
@@ -127,7 +127,7 @@ class DocumentQueryEngine(BaseQueryEngine):
             passages = [passage.get_content(MetadataMode.NONE) for passage in answer.passages]
             if near := self._suggest(asked.query_str, passages):
                 said += ["", texts.gettext("These questions have checked answers:")]
-                said += [f"- {inert(question)}" for question in near]
+                said += [f"- {make_inert(question)}" for question in near]
             return "\n".join(said)
         numbers: dict[str, int] = {}
         lines = [texts.gettext("From the documents:")]
@@ -136,17 +136,17 @@ class DocumentQueryEngine(BaseQueryEngine):
             if chunk not in numbers:
                 numbers[chunk] = len(numbers) + 1
                 answer.cite(numbers[chunk], quote.passage, quote.text)
-            lines.append(f"- “{cleaned(quote.text)}” [{numbers[chunk]}]")
+            lines.append(f"- “{clean_quotation(quote.text)}” [{numbers[chunk]}]")
         text = "\n".join(lines)
-        return CitedText(len(numbers), addresses(text)).whole(text)
+        return CitedText(len(numbers), find_addresses(text)).clean_whole(text)
 
 
 def _prompt_values(answer: AnswerBuilder) -> dict[str, str]:
-    return {"passages": numbered(answer.passages), "question": answer.question.query_str}
+    return {"passages": number_passages(answer.passages), "question": answer.question.query_str}
 
 
 def _search_of_router(asked: QueryBundle) -> Search | None:
-    """The search that a question brings along; it counts as made for the answer."""
+    """Return the search that a question brings along; it counts as made for the answer."""
     search = as_question(asked).search
     if search:
         note_made(search)

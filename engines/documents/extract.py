@@ -1,4 +1,4 @@
-"""An answer without a language model: the sentences that say it, quoted."""
+"""Answers without a language model, by quoting the sentences that say it."""
 
 import heapq
 import math
@@ -10,9 +10,9 @@ import numpy as np
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import NodeWithScore
 
-from engines.documents.figures import asks_for_figure, figures
-from engines.documents.names_in_questions import names
-from engines.documents.sentences import Sentence, quotable
+from engines.documents.figures import asks_for_figure, find_figures
+from engines.documents.names_in_questions import find_capitalized_names
+from engines.documents.sentences import Sentence, find_quotable_sentences
 from engines.passage_text import text_below_headings
 from engines.search.query_analysis import query_language
 from stores.text.words import words
@@ -26,7 +26,7 @@ _WORTH_QUOTING = 0.5  # of the best quote's score
 
 @dataclass(frozen=True)
 class _Rule:
-    """How sentences are chosen and judged.
+    """The weights and limits by which sentences are chosen and judged.
 
     Embedding takes most of the time: the `embedded` sentences that words and passages put first
     hold as many answers as all of them. `cosine` is its weight in a sentence's score. Cosine and
@@ -61,38 +61,41 @@ class Quote:
     support: float
 
 
-def quotes(
+def find_quotes(
     text: str,
     passages: Sequence[NodeWithScore],
     embed_model: BaseEmbedding,
     *,
     yielding: bool = True,
 ) -> list[Quote]:
-    """The sentences that best answer, the best first; none when the passages do not support it.
+    """Return the sentences that answer best, the best first; none where no passage supports one.
 
     `yielding`: as in a search, words that say next to nothing yield to the vectors.
     """
     question = _Question(text, passages[:_PASSAGES])
     rule = _BY_MEANING if yielding and question.shares_few_words else _BY_WORDS
-    ranked = _ranked(question, rule, embed_model)
+    ranked = _rank_sentences(question, rule, embed_model)
     if not any(quote.support >= rule.support for quote in ranked):
         return []
     worth = ranked[0].score * _WORTH_QUOTING
     return [quote for quote in ranked if quote.score >= worth]
 
 
-def _ranked(question: "_Question", rule: _Rule, embed_model: BaseEmbedding) -> list[Quote]:
-    found = heapq.nlargest(rule.embedded, question.by_words(), key=lambda scored: scored[0])
+def _rank_sentences(question: "_Question", rule: _Rule, embed_model: BaseEmbedding) -> list[Quote]:
+    """Return the best sentences by words and meaning together, the best first."""
+    found = heapq.nlargest(rule.embedded, question.score_sentences(), key=lambda scored: scored[0])
     if not found:
         return []
     less = rule.missing_name * question.misses_name
-    cosines = _cosines(question.text, [each.under_heading for _, each in found], embed_model)
+    cosines = _compute_cosines(
+        question.text, [sentence.under_heading for _, sentence in found], embed_model
+    )
     scored = [
         Quote(
             sentence.text,
             sentence.passage,
             by_words + rule.cosine * cosine,
-            cosine + rule.coverage * question.coverage(sentence.passage) - less,
+            cosine + rule.coverage * question.measure_coverage(sentence.passage) - less,
         )
         for (by_words, sentence), cosine in zip(found, cosines, strict=True)
     ]
@@ -105,24 +108,26 @@ class _Question:
     def __init__(self, text: str, passages: Sequence[NodeWithScore]) -> None:
         self.text = text
         self._language = query_language(text)
-        self._asked = self._stems(text)
-        self._figures = figures(text)
+        self._asked = self._stem_words(text)
+        self._figures = find_figures(text)
         self._passages = passages
-        self._names = _beginnings(self._stems(" ".join(names(text, self._language))))
+        self._names = _cut_to_beginnings(
+            self._stem_words(" ".join(find_capitalized_names(text, self._language)))
+        )
         self._wants_figure = asks_for_figure(text)
         self._best = max((passage.get_score() for passage in passages), default=0.0) or 1.0
-        self._sentences = quotable(passages)
-        self._found = [self._stems(sentence.under_title) for sentence in self._sentences]
-        self._idf = _idf(self._asked, self._found)
+        self._sentences = find_quotable_sentences(passages)
+        self._found = [self._stem_words(sentence.under_title) for sentence in self._sentences]
+        self._idf = _weigh_rare_words(self._asked, self._found)
 
     @property
     def shares_few_words(self) -> bool:
-        return max(map(self._share, self._found), default=0.0) < _FEW_WORDS
+        return max(map(self._share_of_words, self._found), default=0.0) < _FEW_WORDS
 
-    def by_words(self) -> list[tuple[float, Sentence]]:
-        """Every sentence with what its words, its place and its passage say for it."""
+    def score_sentences(self) -> list[tuple[float, Sentence]]:
+        """Return every sentence with a score from its words, its place and its passage."""
         return [
-            (self._score(sentence, found), sentence)
+            (self._score_by_words(sentence, found), sentence)
             for sentence, found in zip(self._sentences, self._found, strict=True)
         ]
 
@@ -130,45 +135,46 @@ class _Question:
     def misses_name(self) -> bool:
         if not self._names:
             return False
-        held = (_beginnings(self._stems_of(passage)) for passage in self._passages)
+        held = (_cut_to_beginnings(self._stem_passage(passage)) for passage in self._passages)
         return bool(self._names.difference(*held))
 
-    def coverage(self, passage: NodeWithScore) -> float:
-        return self._share(self._stems_of(passage))
+    def measure_coverage(self, passage: NodeWithScore) -> float:
+        """Return the share of the question's words that a passage holds, with its headings."""
+        return self._share_of_words(self._stem_passage(passage))
 
-    def _stems_of(self, passage: NodeWithScore) -> set[str]:
-        return self._stems(text_below_headings(passage))
+    def _stem_passage(self, passage: NodeWithScore) -> set[str]:
+        return self._stem_words(text_below_headings(passage))
 
-    def _score(self, sentence: Sentence, found: set[str]) -> float:
+    def _score_by_words(self, sentence: Sentence, found: set[str]) -> float:
+        brings_figure = self._wants_figure and find_figures(sentence.text) - self._figures
         return (
-            _WORDS * self._share(found)
-            + _WORDS_BEFORE * self._share(found | self._stems(sentence.before))
+            _WORDS * self._share_of_words(found)
+            + _WORDS_BEFORE * self._share_of_words(found | self._stem_words(sentence.before))
             + _PASSAGE * sentence.passage.get_score() / self._best
-            + _FIGURE * self._brings_figure(sentence.text)
+            + _FIGURE * bool(brings_figure)
         )
 
-    def _brings_figure(self, text: str) -> bool:
-        return self._wants_figure and bool(figures(text) - self._figures)
-
-    def _share(self, found: set[str]) -> float:
+    def _share_of_words(self, found: set[str]) -> float:
         total = sum(self._idf.values()) or 1.0
         return sum(idf for word, idf in self._idf.items() if word in found) / total
 
-    def _stems(self, text: str) -> set[str]:
+    def _stem_words(self, text: str) -> set[str]:
         return set(words(text, self._language))
 
 
-def _beginnings(found: set[str]) -> set[str]:
-    """Of misspelt and derived names alike: Mitterand, Japan's and Japanese."""
+def _cut_to_beginnings(found: set[str]) -> set[str]:
+    """Return the first letters, which misspelt and derived names share: Japan's and Japanese."""
     return {word[:_BEGINNING] for word in found}
 
 
-def _idf(asked: set[str], texts: Sequence[set[str]]) -> dict[str, float]:
+def _weigh_rare_words(asked: set[str], texts: Sequence[set[str]]) -> dict[str, float]:
+    """Return the inverse document frequency of each word of a question among the sentences."""
     frequency = Counter(word for text in texts for word in text & asked)
     return {word: math.log(1 + (len(texts) + 0.5) / (frequency[word] + 0.5)) for word in asked}
 
 
-def _cosines(question: str, texts: list[str], embed_model: BaseEmbedding) -> list[float]:
+def _compute_cosines(question: str, texts: list[str], embed_model: BaseEmbedding) -> list[float]:
+    """Return how close each text is in meaning to the question."""
     asked = np.asarray(embed_model.get_query_embedding(question))
     found = np.asarray(embed_model.get_text_embedding_batch(texts))
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(asked)

@@ -1,4 +1,4 @@
-"""Questions whose answer is a number or a date, and sentences that hold one."""
+"""Recognizes questions that ask for a number or a date, and finds such figures in a text."""
 
 import re
 from importlib import resources
@@ -25,11 +25,12 @@ _WRITTEN = frozenset(
 
 
 def asks_for_figure(question: str) -> bool:
+    """Tell whether a question in English or French asks for a number, an amount or a date."""
     return bool(_ASKING.search(folded(question)))
 
 
-def figures(text: str) -> set[str]:
-    """Numbers in digits or words, months, signs of currency and per cent."""
+def find_figures(text: str) -> set[str]:
+    """Return the numbers in digits or words, months, signs of currency and per cent of a text."""
     return {
         token
         for token in _TOKEN.findall(folded(text))

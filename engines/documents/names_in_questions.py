@@ -1,4 +1,4 @@
-"""Names in a question: the words that it writes with a capital in mid-sentence."""
+"""Finds names in a question by the capitals that it writes in mid-sentence."""
 
 import re
 
@@ -6,7 +6,8 @@ _MID_SENTENCE = re.compile(r"(?<=[\w,;][ '\u2019])\w+(?:[-_.]\w+)*")
 _CAPITALS_FOR_EVERY_NOUN = "de"
 
 
-def names(question: str, language: str) -> list[str]:
+def find_capitalized_names(question: str, language: str) -> list[str]:
+    """Return the words with a capital in mid-sentence; none in German, whose nouns all have one."""
     if language == _CAPITALS_FOR_EVERY_NOUN:
         return []
     return [word for word in _MID_SENTENCE.findall(question) if word[0].isupper()]

@@ -1,4 +1,4 @@
-"""Passages -> the sentences that may be quoted, without the marks of Markdown."""
+"""Splits passages into the sentences that may be quoted, without the marks of Markdown."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -38,13 +38,9 @@ _MARKUP = re.compile(
 )
 
 
-def _tokenizer() -> PunktSentenceTokenizer:
-    known = PunktParameters()
-    known.abbrev_types = set(_ABBREVIATIONS)
-    return PunktSentenceTokenizer(known)
-
-
-_punkt = _tokenizer()
+_parameters = PunktParameters()
+_parameters.abbrev_types = set(_ABBREVIATIONS)
+_punkt = PunktSentenceTokenizer(_parameters)
 
 
 @dataclass(frozen=True)
@@ -65,16 +61,17 @@ class Sentence:
         return f"{self.passage.metadata.get('title') or ''} {self.under_heading}".strip()
 
 
-def quotable(passages: Iterable[NodeWithScore]) -> list[Sentence]:
-    """The sentences of passages, each text once, where it stands first."""
+def find_quotable_sentences(passages: Iterable[NodeWithScore]) -> list[Sentence]:
+    """Return the sentences that may be quoted, each text once, from its first passage."""
     found: dict[str, Sentence] = {}
     for passage in passages:
-        for sentence in _sentences_of(passage):
+        for sentence in _split_passage(passage):
             found.setdefault(sentence.text, sentence)
     return list(found.values())
 
 
-def _sentences_of(passage: NodeWithScore) -> Iterator[Sentence]:
+def _split_passage(passage: NodeWithScore) -> Iterator[Sentence]:
+    """Yield the sentences of a passage that may be quoted, with the headings they stand under."""
     heading = str(passage.metadata.get("headings") or "").rpartition(" > ")[2]
     text = _TABLE_HEAD.sub("", _FENCE.sub("", passage.get_content(MetadataMode.NONE)))
     for block in _BLOCKS.split(text):
@@ -82,20 +79,16 @@ def _sentences_of(passage: NodeWithScore) -> Iterator[Sentence]:
             heading = title["words"]
             continue
         before = ""
-        for sentence in sentences(block):
-            if _is_quotable(sentence):
+        for sentence in split_sentences(block):
+            # Labels say too little, and a question quotes badly as an answer.
+            if len(sentence.split()) > _LABEL_WORDS and not sentence.endswith("?"):
                 yield Sentence(sentence[:_LONGEST], before, heading, passage)
             before = sentence
 
 
-def sentences(block: str) -> list[str]:
-    """Sentences of a paragraph, list item or table row; none of a rule or an e-mail's header."""
+def split_sentences(block: str) -> list[str]:
+    """Split a paragraph, list item or table row; a rule or an e-mail's header has no sentences."""
     plain = " ".join(_ESCAPE.sub(r"\1", _MARKUP.sub("", _LINK.sub(r"\1", block))).split())
     if _RULE.fullmatch(plain) or _HEADER.fullmatch(block.strip()):
         return []
     return [str(sentence).lstrip("; ") for sentence in _punkt.tokenize(plain)]
-
-
-def _is_quotable(sentence: str) -> bool:
-    """Labels say too little, and a question quotes badly as an answer."""
-    return len(sentence.split()) > _LABEL_WORDS and not sentence.endswith("?")

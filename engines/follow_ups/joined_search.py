@@ -16,7 +16,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
-from engines.documents.extract import quotes
+from engines.documents.extract import find_quotes
 from engines.search.query_analysis import query_language
 from engines.search.search_run import searches
 from stores.text.words import words
@@ -46,7 +46,9 @@ class JoinedSearch:
         if as_asked[0].node_id == as_joined[0].node_id:
             yielding = all(search.fusion.yielding for search in made)
             is_bare = len(names) == 1  # Who makes them?
-            return is_bare and not quotes(asked, as_asked, self._embed_model, yielding=yielding)
+            return is_bare and not find_quotes(
+                asked, as_asked, self._embed_model, yielding=yielding
+            )
         by_asked = max(_judge(as_asked, as_joined[0]), _find_share(names, as_joined[0]))
         by_joined = _judge(as_joined, as_asked[0])
         return by_asked >= max(_AS_WELL, by_joined + _CLEARLY)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from babel import dates, numbers
 
 from engines.answer import TableResult
-from engines.documents.cited_text import cleaned, inert
+from engines.documents.cited_text import clean_quotation, make_inert
 from engines.shortening import cut
 from stores.text.translations import load_translations
 from stores.verified_queries import Value
@@ -77,7 +77,7 @@ def as_text(
     titles = [_in_text(column.replace("_", " ")) for column in result.columns]
     cells = [_formatted_row(row, result, language, units or {}) for row in result.rows[:SHOWN_ROWS]]
     text = _one_row(titles, cells[0]) if len(cells) == 1 else _table(titles, cells)
-    return "\n\n".join(filter(None, [inert(text), _rest(result, language)]))
+    return "\n\n".join(filter(None, [make_inert(text), _rest(result, language)]))
 
 
 def _formatted_row(
@@ -137,7 +137,7 @@ def formatted(cell: Any, language: str, unit: str = "") -> str:
 
 
 def _in_text(cell: str) -> str:
-    return cleaned(cut(cell, _TEXT_CHARACTERS))
+    return clean_quotation(cut(cell, _TEXT_CHARACTERS))
 
 
 def _quantity(number: float | Decimal, language: str, unit: str) -> str:

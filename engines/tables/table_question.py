@@ -8,7 +8,7 @@ from typing import Any, Final
 from engines.answer import Attempt, TableResult
 from engines.answer_builder import AnswerBuilder
 from engines.answer_language import question_language
-from engines.documents.cited_text import CitedText, cleaned
+from engines.documents.cited_text import CitedText, clean_quotation
 from engines.prompts import prompt
 from engines.question import Question
 from engines.tables.placeholders import explained, reason_for_the_model, written_out
@@ -89,11 +89,11 @@ class TableQuestion:
                 "The tables did not answer in time: the statement took too long, and was stopped."
             )
             failed = texts.gettext("The tables could not be asked: no statement worked. {reason}")
-            self.words = late if is_late else failed.format(reason=cleaned(str(error)))
+            self.words = late if is_late else failed.format(reason=clean_quotation(str(error)))
 
     def end(self, words: str) -> None:
         """The model asks back, or says that the tables do not hold the answer."""
-        clean = CitedText(0).whole(written_out(words, self.question)).strip()
+        clean = CitedText(0).clean_whole(written_out(words, self.question)).strip()
         nothing = load_translations(self._language).gettext("The tables do not say.")
         self.words = clean or nothing
 

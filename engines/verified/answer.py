@@ -8,7 +8,7 @@ from typing import Any
 from babel import dates
 
 from engines.answer_language import question_language
-from engines.documents.cited_text import inert
+from engines.documents.cited_text import make_inert
 from engines.question import Question
 from engines.tables.query_result import QueryResult, Run, as_text, formatted
 from engines.verified.matching import Match
@@ -32,7 +32,7 @@ def answer(question: str | Question, match: Match, run: Run) -> VerifiedAnswer:
     language = question_language(question)
     result = run(match.query.sql, match.values)
     rows = as_text(result, language, match.query.units)
-    text = f"{rows}\n\n{inert(who_verified(provenance(match), language))}"
+    text = f"{rows}\n\n{make_inert(who_verified(provenance(match), language))}"
     return VerifiedAnswer(rows, text, match, result)
 
 

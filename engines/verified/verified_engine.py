@@ -15,7 +15,7 @@ from llama_index.core.schema import QueryBundle
 from engines.answer import TableResult
 from engines.answer_builder import AnswerBuilder
 from engines.answer_language import load_texts
-from engines.documents.cited_text import inert
+from engines.documents.cited_text import make_inert
 from engines.question import Question, as_question
 from engines.tables.query_result import Run
 from engines.verified.answer import answer as verified_answer
@@ -113,7 +113,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
             "No verified query answers this, and there is no language model to write one."
         )
         near = [
-            f"- {inert(query.question)}"
+            f"- {make_inert(query.question)}"
             for query, likeness in self._matcher.nearest(question.query_str, _NAMED)
             if likeness >= _LIKE
         ]

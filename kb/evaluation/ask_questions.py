@@ -8,7 +8,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import NodeWithScore
 from llama_index.core.storage.kvstore import SimpleKVStore
 
-from engines.documents.extract import quotes
+from engines.documents.extract import find_quotes
 from engines.elapsed import milliseconds_since
 from engines.model_errors import model_errors
 from engines.search.search_run import searches
@@ -73,7 +73,7 @@ class QuestionAsker:
         """Score what is quoted from as many passages as an answer is made of."""
         passages = passages[: self.knowledge_base.config.retrieval.top_k]
         with model_errors("comparing sentences with the question"):
-            found = quotes(question.text, passages, self.sentence_model, yielding=yielding)
+            found = find_quotes(question.text, passages, self.sentence_model, yielding=yielding)
         scores = {"refused": float(not found)}
         if question.answers:
             holds = [contains_answer(quote.text, question.answers) for quote in found[:3]]

@@ -10,7 +10,7 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from engines.answer import Answer, Joining, TableResult, keys_of
-from engines.documents.cited_text import inert
+from engines.documents.cited_text import make_inert
 from engines.shortening import cut
 from kb.answer_json import ANSWER
 from kb.plain_markdown import escaped, fenced
@@ -94,7 +94,7 @@ class Rows(Readable):
 
     def to_text(self) -> str:
         return _join_paragraphs(
-            inert(self.note) or _render_rows(self),
+            make_inert(self.note) or _render_rows(self),
             _render_sql(self.sql, self.parameters, self.verified),
         )
 
@@ -154,7 +154,7 @@ class Database(Readable):
     note: str = Field(description="What is left out")
 
     def to_text(self) -> str:
-        return inert(_join_paragraphs(*map(_render_table, self.tables), self.note))
+        return make_inert(_join_paragraphs(*map(_render_table, self.tables), self.note))
 
 
 class Document(BaseModel):

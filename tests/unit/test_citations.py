@@ -5,14 +5,14 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from markdown_it import MarkdownIt
 
 from engines.answer import Answer
-from engines.documents.citations import citation, numbered
+from engines.documents.citations import make_citation, number_passages
 from engines.documents.cited_text import CitedText
 
 
 def cleaned(text: str, *, passages: int = 3, step: int = 1) -> tuple[str, set[int]]:
     cited = CitedText(passages, {"https://shop.example/help"})
     pieces = [text[start : start + step] for start in range(0, len(text), step)]
-    return "".join(cited.clean(pieces)), cited.cited
+    return "".join(cited.clean_pieces(pieces)), cited.cited
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 7, 1000])
@@ -88,7 +88,7 @@ def test_a_citation_names_document_title_place_score_and_excerpt() -> None:
     node = TextNode(
         text="word " * 200, metadata={"path": "a/b.pdf", "title": "B", "page": 3, "root": "docs"}
     )
-    cited = Answer(citations=[citation(2, NodeWithScore(node=node, score=0.51239))])
+    cited = Answer(citations=[make_citation(2, NodeWithScore(node=node, score=0.51239))])
     [found] = cited.metadata()["citations"]
     assert found["excerpt"].endswith(" …")
     assert len(found["excerpt"]) < 310
@@ -106,4 +106,4 @@ def test_a_citation_names_document_title_place_score_and_excerpt() -> None:
 
 def test_passages_are_numbered_under_their_title_and_headings() -> None:
     node = TextNode(text="Thirty days.", metadata={"title": "Returns", "headings": "Time"})
-    assert numbered([NodeWithScore(node=node)]) == "[1] Returns · Time\nThirty days."
+    assert number_passages([NodeWithScore(node=node)]) == "[1] Returns · Time\nThirty days."

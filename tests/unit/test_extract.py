@@ -2,10 +2,10 @@ import pytest
 from fake_models import HashEmbedding
 from llama_index.core.schema import NodeWithScore, TextNode
 
-from engines.documents.extract import quotes
-from engines.documents.figures import asks_for_figure, figures
-from engines.documents.names_in_questions import names
-from engines.documents.sentences import quotable, sentences
+from engines.documents.extract import find_quotes
+from engines.documents.figures import asks_for_figure, find_figures
+from engines.documents.names_in_questions import find_capitalized_names
+from engines.documents.sentences import find_quotable_sentences, split_sentences
 
 
 def passage(text: str, **metadata: str) -> NodeWithScore:
@@ -17,7 +17,7 @@ def quoted(question: str, *texts: str) -> list[str]:
 
 
 def quoted_by(model: HashEmbedding, question: str, *texts: str, yielding: bool = True) -> list[str]:
-    found = quotes(question, [passage(text) for text in texts], model, yielding=yielding)
+    found = find_quotes(question, [passage(text) for text in texts], model, yielding=yielding)
     return [quote.text for quote in found]
 
 
@@ -47,16 +47,18 @@ class Counting(HashEmbedding):
 
 
 def test_sentences_come_without_markup_and_rules() -> None:
-    assert sentences("- **Never** rinse the `burrs`. Why so?") == [
+    assert split_sentences("- **Never** rinse the `burrs`. Why so?") == [
         "Never rinse the burrs.",
         "Why so?",
     ]
-    assert sentences("Set [innodb\\_x](a/b.md#c) to **80%** here.") == ["Set innodb_x to 80% here."]
-    assert sentences("| Ireland | 45 days | free |") == ["Ireland | 45 days | free"]
+    assert split_sentences("Set [innodb\\_x](a/b.md#c) to **80%** here.") == [
+        "Set innodb_x to 80% here."
+    ]
+    assert split_sentences("| Ireland | 45 days | free |") == ["Ireland | 45 days | free"]
     kept = "The formula 2*3*4 of __init__ and a_b_c /* stays */ as it is."
-    assert sentences(kept) == [kept]
-    assert sentences("|---|---|") == []
-    assert sentences("Subject: Two of seven\nFrom: a@b.example\nDate: 2026-06-11") == []
+    assert split_sentences(kept) == [kept]
+    assert split_sentences("|---|---|") == []
+    assert split_sentences("Subject: Two of seven\nFrom: a@b.example\nDate: 2026-06-11") == []
 
 
 @pytest.mark.parametrize(
@@ -68,17 +70,19 @@ def test_sentences_come_without_markup_and_rules() -> None:
     ],
 )
 def test_abbreviations_and_decimals_end_no_sentence(sentence: str) -> None:
-    assert sentences(f"{sentence} Then another.") == [sentence, "Then another."]
+    assert split_sentences(f"{sentence} Then another.") == [sentence, "Then another."]
 
 
 def test_questions_and_labels_are_not_quoted() -> None:
-    found = quotable([passage("How long may it take?\n\nTwo words\n\nIt may take two days.")])
+    found = find_quotable_sentences(
+        [passage("How long may it take?\n\nTwo words\n\nIt may take two days.")]
+    )
     assert [sentence.text for sentence in found] == ["It may take two days."]
 
 
 def test_a_sentence_knows_its_heading_and_the_one_before_it_in_its_paragraph() -> None:
     text = "# Returns\n\nHow long do I have? You have 30 days.\n\nRefunds take a week."
-    first, second = quotable([passage(text)])
+    first, second = find_quotable_sentences([passage(text)])
     assert (first.before, first.under_heading) == (
         "How long do I have?",
         "Returns You have 30 days.",
@@ -90,15 +94,17 @@ def test_a_sentence_of_a_row_is_not_glued_to_the_next_row() -> None:
     rows = (
         "id: 1; said: It rattles at night; done: no\nid: 2; said: It is loud. Very loud; done: no"
     )
-    assert [each.text for each in quotable([passage(rows)])] == [
+    assert [each.text for each in find_quotable_sentences([passage(rows)])] == [
         "id: 1; said: It rattles at night; done: no",
         "id: 2; said: It is loud.",
         "Very loud; done: no",
     ]
-    (*_, last) = quotable([passage("id: 3; a: It is late.; b: It is very late.")])
+    (*_, last) = find_quotable_sentences([passage("id: 3; a: It is late.; b: It is very late.")])
     assert last.text == "b: It is very late."
     prose = "We saw this: one thing; another\nand it goes on."
-    assert [each.text for each in quotable([passage(prose)])] == [prose.replace("\n", " ")]
+    assert [each.text for each in find_quotable_sentences([passage(prose)])] == [
+        prose.replace("\n", " ")
+    ]
 
 
 def test_a_sentence_that_several_passages_hold_is_quoted_once() -> None:
@@ -120,7 +126,7 @@ def test_other_questions_ask_for_no_figure() -> None:
 
 
 def test_figures_are_numbers_in_digits_and_words_months_and_signs() -> None:
-    assert figures("Trois fois, le 5 août, pour 3,50 € ou 20 %") == {
+    assert find_figures("Trois fois, le 5 août, pour 3,50 € ou 20 %") == {
         *("trois", "5", "aout", "3,50", "€", "20", "%")
     }
 
@@ -143,7 +149,7 @@ def test_what_a_pronoun_stands_for_counts() -> None:
 def test_only_the_sentences_that_words_put_first_are_embedded() -> None:
     model = Counting()
     text = " ".join(f"Room {number} of the castle is closed." for number in range(40))
-    assert quotes("Which room of the castle is closed?", [passage(text)], model)
+    assert find_quotes("Which room of the castle is closed?", [passage(text)], model)
     assert 0 < model._embedded < 20
 
 
@@ -163,10 +169,10 @@ def test_passages_that_do_not_hold_a_name_of_the_question_support_it_less() -> N
 
 
 def test_names_are_words_with_a_capital_in_mid_sentence() -> None:
-    assert names("Does the Tempo T1 fit? Which Hub, l'Épicerie asked.", "en") == [
+    assert find_capitalized_names("Does the Tempo T1 fit? Which Hub, l'Épicerie asked.", "en") == [
         *("Tempo", "T1", "Hub", "Épicerie")
     ]
-    assert names("Wie lange bleibt das Paket liegen?", "de") == []
+    assert find_capitalized_names("Wie lange bleibt das Paket liegen?", "de") == []
 
 
 def test_passages_about_something_else_are_not_quoted() -> None:
@@ -178,5 +184,5 @@ def test_the_title_of_a_document_counts_for_what_its_sentences_speak_of() -> Non
     step = passage("## Descaling\n\nTake out the water filter.", title="Brume 2 espresso machine")
     aside = passage("We do not advise descaling at all.", title="Weekly meeting")
     question = "How is descaling done on the Brume 2?"
-    [first, *_] = quotes(question, [aside, step], HashEmbedding())
+    [first, *_] = find_quotes(question, [aside, step], HashEmbedding())
     assert first.text == "Take out the water filter."

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from engines.documents.cited_text import CitedText, cleaned, inert
+from engines.documents.cited_text import CitedText, clean_quotation, make_inert
 
 KNOWN = "https://shop.example/help"
 READERS = [
@@ -87,8 +87,8 @@ def acting(text: str) -> list[str]:
 )
 def test_what_only_looks_like_code_does_nothing(hostile: str) -> None:
     assert acting(hostile)
-    assert acting(CitedText(1).whole(hostile)) == []
-    assert [each for each in acting(inert(hostile)) if "href" not in each] == []
+    assert acting(CitedText(1).clean_whole(hostile)) == []
+    assert [each for each in acting(make_inert(hostile)) if "href" not in each] == []
 
 
 @settings(max_examples=2000, deadline=None)
@@ -97,12 +97,12 @@ def test_what_only_looks_like_code_does_nothing(hostile: str) -> None:
 def test_nothing_acts_however_a_text_comes_and_is_cut(text: str, step: int) -> None:
     cited = CitedText(1, {KNOWN})
     pieces = [text[start : start + step] for start in range(0, len(text), step)]
-    shown = list(dict.fromkeys(accumulate(cited.clean(pieces))))
+    shown = list(dict.fromkeys(accumulate(cited.clean_pieces(pieces))))
     for each in shown:
         assert acting(each) == []
-    once = CitedText(1, {KNOWN}).whole(text)
+    once = CitedText(1, {KNOWN}).clean_whole(text)
     assert acting(once) == []
-    assert acting(CitedText(1, {KNOWN}).whole(once)) == []
+    assert acting(CitedText(1, {KNOWN}).clean_whole(once)) == []
 
 
 @pytest.mark.parametrize(
@@ -116,14 +116,14 @@ def test_nothing_acts_however_a_text_comes_and_is_cut(text: str, step: int) -> N
     ],
 )
 def test_what_is_clean_stays_as_it_is(text: str) -> None:
-    assert CitedText(1, {KNOWN}).whole(text) == text
-    assert "".join(CitedText(1, {KNOWN}).clean(text)) == text
+    assert CitedText(1, {KNOWN}).clean_whole(text) == text
+    assert "".join(CitedText(1, {KNOWN}).clean_pieces(text)) == text
 
 
 @settings(max_examples=1000, deadline=None)
 @given(TEXTS)
 def test_sources_link_to_nothing_but_name_hosts_and_persons(text: str) -> None:
-    for told in (inert(text), cleaned(text)):
+    for told in (make_inert(text), clean_quotation(text)):
         links = [each for each in acting(told) if "href" in each]
         assert all(re.search(r"'(?:https?://|mailto:)[^/?#]*'", each) for each in links)
         assert acting(told) == links

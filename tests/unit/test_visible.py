@@ -35,8 +35,8 @@ def test_an_answer_is_shown_so_however_it_comes():
     shown = f"It is gpj.exe.\n{SHALOM}\u200f \ufffd[2J and \u200f so."
     for step in (1, 2, 1000):
         pieces = [text[start : start + step] for start in range(0, len(text), step)]
-        assert "".join(CitedText(0).clean(pieces)) == shown
-    assert CitedText(0).whole("]\u202e(https://evil.example)") == "] ()"
+        assert "".join(CitedText(0).clean_pieces(pieces)) == shown
+    assert CitedText(0).clean_whole("]\u202e(https://evil.example)") == "] ()"
 
 
 def test_json_on_a_terminal_shows_what_it_holds_without_loss(capsysbinary):
