@@ -15,10 +15,10 @@ from engines.answer import Answer, answer_of
 from engines.chat.model_calls import ModelCalls
 from kb.answer_json import ROWS, TURN, answer_values
 from kb.api.column_kinds import column_types
-from kb.api.plain_json import plain
-from kb.api.problems import problem_of
-from kb.api.sse import event
-from kb.app import KnowledgeBase
+from kb.api.dependencies import KB
+from kb.api.plain_json import to_plain
+from kb.api.problems import error_to_problem
+from kb.api.sse import format_event
 from kb.assembly.answer_sources import Source
 from stores.errors import ModelUnavailable
 
@@ -38,46 +38,50 @@ class AnswerUnderWay:
 
     @property
     def answer(self) -> Answer:
-        """As far as it is known."""
+        """The answer as far as it is known."""
         return replace(answer_of(self.response), text=self.text.strip())
 
-    async def words(self) -> AsyncGenerator[str, None]:
+    async def stream_words(self) -> AsyncGenerator[str, None]:
         async with aclosing(self.pieces) as pieces:
             async for piece in pieces:
                 self.text += piece
                 if piece:
                     yield piece
 
-    async def whole(self) -> Answer:
-        async for _ in self.words():
+    async def read_whole(self) -> Answer:
+        async for _ in self.stream_words():
             pass
         return self.answer
 
-    async def events(self) -> AsyncGenerator[bytes, None]:
-        """Route, retrieval, tokens, citations, rows; then done, or an error."""
+    async def stream_events(self) -> AsyncGenerator[bytes, None]:
+        """Stream route, retrieval, tokens, citations and rows; then done, or an error."""
         try:
             begun = self.answer
             route = {"route": begun.route, "reason": begun.route_reason, **_turn_values(begun)}
-            yield event("route", plain(route))
+            yield format_event("route", to_plain(route))
             if search := begun.search:
-                yield event("retrieval", {"search": search, "passages": search["candidates"]})
-            async for word in self.words():
-                yield event("token", {"text": word})
+                yield format_event(
+                    "retrieval", {"search": search, "passages": search["candidates"]}
+                )
+            async for word in self.stream_words():
+                yield format_event("token", {"text": word})
             values = http_values(self.answer)
-            yield event("citations", values["citations"])
+            yield format_event("citations", values["citations"])
             if values["sql"]:
-                yield event("rows", {key: values[key] for key in ("types", *ROWS)})
-            yield event("done", {key: values[key] for key in values if key not in _TOLD_BEFORE})
+                yield format_event("rows", {key: values[key] for key in ("types", *ROWS)})
+            yield format_event(
+                "done", {key: values[key] for key in values if key not in _TOLD_BEFORE}
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is, the reader is told
-            yield event("error", {"problem": problem_of(error).document()})
+            yield format_event("error", {"problem": error_to_problem(error).to_document()})
 
 
 def http_values(answer: Answer) -> dict[str, Any]:
     """The answer as `kb ask --json` prints it, the types of its columns, and its turn if any."""
     types = column_types(answer.tables.columns, answer.tables.rows)
     values = {**answer_values(answer), "types": types, **_turn_values(answer)}
-    told: dict[str, Any] = plain(values)
-    return told
+    plain_values: dict[str, Any] = to_plain(values)
+    return plain_values
 
 
 def _turn_values(answer: Answer) -> dict[str, Any]:
@@ -85,8 +89,8 @@ def _turn_values(answer: Answer) -> dict[str, Any]:
     return {key: known[key] for key in _TURN if key in known}
 
 
-async def asked(
-    kb: KnowledgeBase,
+async def begin_answer(
+    kb: KB,
     question: str | QueryBundle,
     source: Source,
     *,
@@ -96,19 +100,22 @@ async def asked(
     user: str | None = None,
     calls: ModelCalls | None = None,
 ) -> AnswerUnderWay:
-    """`calls` are those that were made before. Raises KBError when nothing could be begun."""
+    """Begin the answer of a question; `calls` are those that were made before.
+
+    Raises KBError when nothing could be begun.
+    """
     how: dict[str, Any] = {"top_k": top_k, "filters": filters, "profile": profile, "user": user}
     make = partial(kb.query_engine, source, **how, streaming=True)
     engine = await asyncio.to_thread(make)
-    heard = calls or ModelCalls()
-    with heard.listening():
+    calls = calls or ModelCalls()
+    with calls.listening():
         response = await engine.aquery(question)
-    pieces = _pieces(response, heard)
-    return AnswerUnderWay(response, pieces, lambda: heard.tokens() or (0, 0))
+    pieces = _stream_pieces(response, calls)
+    return AnswerUnderWay(response, pieces, lambda: calls.tokens() or (0, 0))
 
 
-async def _pieces(response: Any, calls: ModelCalls) -> AsyncGenerator[str, None]:
-    """Raises ModelUnavailable for a stream that its server broke off without an error."""
+async def _stream_pieces(response: Any, calls: ModelCalls) -> AsyncGenerator[str, None]:
+    """Stream what the engine says. Raises ModelUnavailable for a stream that was broken off."""
     if not isinstance(response, AsyncStreamingResponse):
         yield str(response)
         return
@@ -119,8 +126,8 @@ async def _pieces(response: Any, calls: ModelCalls) -> AsyncGenerator[str, None]
         raise ModelUnavailable("Answering failed: the model broke off its answer. Ask again.")
 
 
-async def turned(
-    kb: KnowledgeBase,
+async def begin_turn(
+    kb: KB,
     session_id: str,
     message: str,
     turn_id: str | None,
@@ -130,13 +137,13 @@ async def turned(
     profile: str | None = None,
     user: str | None = None,
 ) -> AnswerUnderWay:
-    """A turn of a stored session. Raises KBError when nothing could be begun."""
+    """Begin a turn of a stored session. Raises KBError when nothing could be begun."""
     make = partial(kb.chat, session_id, source=source, filters=filters, profile=profile, user=user)
     session = await asyncio.to_thread(make)
     response = await session.astream_chat(message, turn_id=turn_id)
 
-    def tokens() -> tuple[int, int]:
+    def count_tokens() -> tuple[int, int]:
         turn = answer_of(response).chat_turn
         return (turn.prompt_tokens or 0, turn.completion_tokens or 0) if turn else (0, 0)
 
-    return AnswerUnderWay(response, response.async_response_gen(), tokens)
+    return AnswerUnderWay(response, response.async_response_gen(), count_tokens)

@@ -18,7 +18,7 @@ from engines.answer_language import question_language
 from engines.question import Question
 from kb import __version__
 from kb.api.dependencies import Threads
-from kb.api.guards.access import LOOPBACK, KeyBeforeBody, asking_from
+from kb.api.guards.access import LOOPBACK, KeyBeforeBody, require_subject
 from kb.api.guards.access_log import AccessLog
 from kb.api.guards.body_limit import BodyLimit
 from kb.api.guards.headers import SecurityHeaders
@@ -26,7 +26,7 @@ from kb.api.guards.limits import Limits
 from kb.api.guards.overload import KeyShare, Overload, most_answers
 from kb.api.job_runner import Runner
 from kb.api.openapi_description import describe
-from kb.api.problems import install
+from kb.api.problems import install_problems
 from kb.api.routes import (
     asking,
     docs,
@@ -63,14 +63,14 @@ _SUBJECTS: Final[Mapping[ModuleType, Subject]] = {
 
 
 def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
-    """The server of a knowledge base that listens on `host`.
+    """Make the server of a knowledge base that listens on `host`.
 
     Without serve.token, which `with_token` makes, it takes keys alone.
     """
     app = FastAPI(
         title="kb",
         version=__version__,
-        lifespan=partial(_running, config),
+        lifespan=partial(_run_lifespan, config),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -79,33 +79,33 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
     app.state.limits = Limits(config.serve)
     app.state.is_local, app.state.token = host in LOOPBACK, config.serve.token
     app.state.routes = [route for group in _GROUPS for route in group.router.routes]
-    _guard(app, config)
+    _add_guards(app, config)
     for group in _GROUPS:
         subject = _SUBJECTS.get(group)
-        needed = [Depends(asking_from(subject))] if subject else []
+        needed = [Depends(require_subject(subject))] if subject else []
         app.include_router(group.router, dependencies=needed)
     return app
 
 
-def _guard(app: FastAPI, config: Config) -> None:
-    """From the endpoints outwards, so that the last one sees a request first."""
+def _add_guards(app: FastAPI, config: Config) -> None:
+    """Add what guards the endpoints, from these outwards: the last one sees a request first."""
     answers = most_answers(config)
     app.add_middleware(KeyShare, answers=answers)
     app.add_middleware(KeyBeforeBody)
     app.add_middleware(Overload, answers=answers)
-    install(app)
+    install_problems(app)
     app.add_middleware(BodyLimit, upload_bytes=config.serve.max_upload_mb * 2**20)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)
 
 
 @asynccontextmanager
-async def _running(config: Config, app: FastAPI) -> AsyncIterator[None]:
-    _bound_threads()
+async def _run_lifespan(config: Config, app: FastAPI) -> AsyncIterator[None]:
+    _limit_threads()
     kb = await asyncio.to_thread(KnowledgeBase.open, config)
     app.state.kb, app.state.readiness = kb, Readiness(kb)
     app.state.work, app.state.threads = Work(most_answers(config)), Threads()
-    await asyncio.to_thread(_warm, kb)
+    await asyncio.to_thread(_warm_up, kb)
     gc.collect()
     gc.freeze()  # what is loaded stays; to look through it each time stopped all for 0.1 seconds
     runner = Runner(kb)
@@ -114,12 +114,12 @@ async def _running(config: Config, app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         runner.stop()
-        await app.state.work.finish()
+        await app.state.work.wait_for_all()
         await running
         await asyncio.to_thread(kb.close)
 
 
-def _warm(kb: KnowledgeBase) -> None:
+def _warm_up(kb: KnowledgeBase) -> None:
     """Open now what the first question would wait for; what cannot be opened shows when asked."""
     for open_part in (
         lambda: kb.retriever().retrieve(_ANYTHING),
@@ -132,7 +132,7 @@ def _warm(kb: KnowledgeBase) -> None:
             open_part()
 
 
-def _bound_threads() -> None:
+def _limit_threads() -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))

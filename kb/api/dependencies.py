@@ -1,17 +1,22 @@
-"""What an endpoint may ask for; functions that are not async would each wait for a thread."""
+"""What an endpoint may ask for; functions that are not async would each wait for a thread.
+
+Who only names the knowledge base as a type takes it from here, and need not load all of it.
+"""
 
 import os
 from collections.abc import AsyncIterator
-from typing import Annotated, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import Depends, Request
 
 from kb.api.guards.limits import Limits
 from kb.api.guards.overload import Lane
 from kb.api.sse import Work
-from kb.app import KnowledgeBase
 from kb.document_files import Library
 from stores.jobs import Jobs
+
+if TYPE_CHECKING:
+    from kb.app import KnowledgeBase
 
 
 class Threads:
@@ -25,41 +30,41 @@ class Threads:
         self.uploading = Lane(2)
 
 
-async def _kb(request: Request) -> KnowledgeBase:
-    return cast("KnowledgeBase", request.app.state.kb)
+async def _find_kb(request: Request) -> Any:
+    return request.app.state.kb
 
 
-async def _limits(request: Request) -> Limits:
-    return cast("Limits", request.app.state.limits)
+async def _find_limits(request: Request) -> Any:
+    return request.app.state.limits
 
 
-async def _work(request: Request) -> Work:
-    return cast("Work", request.app.state.work)
+async def _find_work(request: Request) -> Any:
+    return request.app.state.work
 
 
-async def _threads(request: Request) -> Threads:
-    return cast("Threads", request.app.state.threads)
+async def _find_threads(request: Request) -> Any:
+    return request.app.state.threads
 
 
-async def _own_statement(request: Request) -> AsyncIterator[None]:
-    async with request.app.state.limits.statement():
+async def _take_statement(request: Request) -> AsyncIterator[None]:
+    async with request.app.state.limits.take_statement():
         yield
 
 
-KB = Annotated[KnowledgeBase, Depends(_kb)]
-TheLimits = Annotated[Limits, Depends(_limits)]
-TheThreads = Annotated[Threads, Depends(_threads)]
-TheWork = Annotated[Work, Depends(_work)]
-OneStatement: Final = Depends(_own_statement)  # on the tables, of those that a key has at once
+KB = Annotated["KnowledgeBase", Depends(_find_kb)]
+TheLimits = Annotated[Limits, Depends(_find_limits)]
+TheThreads = Annotated[Threads, Depends(_find_threads)]
+TheWork = Annotated[Work, Depends(_find_work)]
+OneStatement: Final = Depends(_take_statement)  # on the tables, of those that a key has at once
 
 
-async def _library(kb: KB) -> Library:
+async def _open_library(kb: KB) -> Library:
     return Library(kb.components.registry, kb.vector_store, kb.config.uploads)
 
 
-async def _jobs(kb: KB) -> Jobs:
+async def _open_jobs(kb: KB) -> Jobs:
     return Jobs(kb.components.engine)
 
 
-TheLibrary = Annotated[Library, Depends(_library)]
-TheJobs = Annotated[Jobs, Depends(_jobs)]
+TheLibrary = Annotated[Library, Depends(_open_library)]
+TheJobs = Annotated[Jobs, Depends(_open_jobs)]

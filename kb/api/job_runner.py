@@ -10,10 +10,10 @@ import time
 from typing import Any, Final
 
 from kb.answer_json import report_values
+from kb.api.dependencies import KB
 from kb.api.guards.upload_quota import count_failures_left
-from kb.api.plain_json import plain
-from kb.api.problems import problem_of
-from kb.app import KnowledgeBase
+from kb.api.plain_json import to_plain
+from kb.api.problems import error_to_problem
 from kb.indexing.indexing_run import Scope
 from kb.indexing.report import Progress
 from stores.errors import StoreError
@@ -34,7 +34,7 @@ class Runner:
     A job that the end of the process breaks off goes back into the queue, and loses nothing.
     """
 
-    def __init__(self, kb: KnowledgeBase, *, seconds_between_removals: float = _DAY) -> None:
+    def __init__(self, kb: KB, *, seconds_between_removals: float = _DAY) -> None:
         self._kb = kb
         self._jobs = Jobs(kb.components.engine)
         self._owner = f"{platform.node()[:200]}:{os.getpid()}:{secrets.token_hex(6)}"
@@ -47,13 +47,13 @@ class Runner:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Until `stop`."""
+        """Do the jobs of the queue until `stop`."""
         while not self._stopping.is_set():
             await asyncio.to_thread(self._remove_old_sessions)
             try:
                 job = await asyncio.to_thread(self._jobs.take, self._owner)
                 if job:
-                    await self._do(job)
+                    await self._do_job(job)
                     continue
             except StoreError as error:
                 _log.warning("The queue of jobs cannot be read: %s", error)
@@ -69,15 +69,15 @@ class Runner:
         except StoreError as error:
             _log.warning("Sessions past their retention are not deleted: %s", error)
 
-    async def _do(self, job: Job) -> None:
+    async def _do_job(self, job: Job) -> None:
         self._progress = Progress(0, 0, 0)
-        work = asyncio.create_task(asyncio.to_thread(self._index, job))
+        work = asyncio.create_task(asyncio.to_thread(self._index_job, job))
         while not (await asyncio.wait({work}, timeout=_BEAT))[0]:
-            await asyncio.to_thread(self._beat, job)
-        await asyncio.to_thread(self._beat, job)
-        await asyncio.to_thread(self._end, job, work)
+            await asyncio.to_thread(self._report_progress, job)
+        await asyncio.to_thread(self._report_progress, job)
+        await asyncio.to_thread(self._end_job, job, work)
 
-    def _index(self, job: Job) -> dict[str, Any]:
+    def _index_job(self, job: Job) -> dict[str, Any]:
         is_of_files = job.retry or job.only_files is not None
         key = job.asked_by if is_of_files else None
         left = count_failures_left(self._kb.config.serve, self._jobs, key)
@@ -95,19 +95,19 @@ class Runner:
             raise _Stopped
         self._progress = progress
 
-    def _beat(self, job: Job) -> None:
-        told = self._progress
+    def _report_progress(self, job: Job) -> None:
+        progress = self._progress
         try:
-            self._jobs.beat(job, self._owner, told.files, told.total, told.chunks)
+            self._jobs.beat(job, self._owner, progress.files, progress.total, progress.chunks)
         except StoreError as error:
             _log.warning("The progress of a job is not stored: %s", error)
 
-    def _end(self, job: Job, work: "asyncio.Task[dict[str, Any]]") -> None:
+    def _end_job(self, job: Job, work: "asyncio.Task[dict[str, Any]]") -> None:
         error = work.exception()
         if isinstance(error, _Stopped):
             self._jobs.give_back(job, self._owner)
         elif error:
-            problem = problem_of(error)
-            self._jobs.end(job, self._owner, error=f"{problem.words()} (problem {problem.id})")
+            problem = error_to_problem(error)
+            self._jobs.end(job, self._owner, error=f"{problem.in_words()} (problem {problem.id})")
         else:
-            self._jobs.end(job, self._owner, report=plain(work.result()))
+            self._jobs.end(job, self._owner, report=to_plain(work.result()))

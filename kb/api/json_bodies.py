@@ -1,17 +1,17 @@
-"""What clients send as JSON."""
+"""What clients send as JSON, and the parts that several bodies share."""
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 
-class Sent(BaseModel):
-    """Without NaN, Infinity and 1e999, which are no JSON, and of which Python makes numbers."""
+class JsonBody(BaseModel):
+    """Refuses NaN, Infinity and 1e999, which are no JSON, and of which Python makes numbers."""
 
     @model_validator(mode="before")
     @classmethod
-    def _is_finite(cls, sent: Any) -> Any:
+    def _require_finite(cls, sent: Any) -> Any:
         parts = [sent]
         while parts:
             match parts.pop():
@@ -22,3 +22,26 @@ class Sent(BaseModel):
                 case float() as number if not math.isfinite(number):
                     raise ValueError(f"{number} is no number of JSON; the largest is about 1.8e308")
         return sent
+
+
+class StrictBody(JsonBody):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def replace_halves(text: str) -> str:
+    """Replace halves of characters, which JSON can hold and UTF-8 cannot."""
+    return text.encode(errors="replace").decode()
+
+
+def _require_text(text: str) -> str:
+    if all(character <= " " or character.isspace() for character in text):
+        raise ValueError("It is empty")
+    return replace_halves(text)
+
+
+Words = Annotated[
+    str,
+    Field(max_length=20_000, json_schema_extra={"minLength": 1, "pattern": r"[^\s\x00-\x20]"}),
+    AfterValidator(_require_text),
+]
+TopK = Annotated[int, Field(ge=1, le=100)]

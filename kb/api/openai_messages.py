@@ -6,11 +6,10 @@ from typing import Annotated, Final, Literal
 from pydantic import ConfigDict, Field
 
 from engines.answer import Citation
-from kb.api.json_bodies import Sent
+from kb.api.json_bodies import JsonBody, TopK, Words, replace_halves
 from kb.api.json_filters import Filters
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
-from kb.api.routes.asking import TopK, Words
 from kb.assembly.answer_sources import Source
 from kb.plain_markdown import code, escaped
 
@@ -23,16 +22,16 @@ EMBEDDING: Final = "kb-embedding"
 _NOTES: Final = "\n\nSources:"  # begins the notes below an answer, which are not of its words
 
 
-class _Sent(Sent):
+class _LenientBody(JsonBody):
     model_config = ConfigDict(extra="ignore")
 
 
-class Part(_Sent):
+class Part(_LenientBody):
     type: str
     text: str = ""
 
 
-class Message(_Sent):
+class Message(_LenientBody):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[Part] | None = None
 
@@ -43,15 +42,15 @@ class Message(_Sent):
         return self.content or ""
 
 
-class StreamOptions(_Sent):
+class StreamOptions(_LenientBody):
     include_usage: bool = False
 
 
-class ResponseFormat(_Sent):
+class ResponseFormat(_LenientBody):
     type: Literal["text"]
 
 
-class Completion(_Sent):
+class Completion(_LenientBody):
     """The last message of the user is the question, those before it are its context.
 
     `top_k`, `profile` and `filters` are as in the native API. What would change the answer's form
@@ -80,16 +79,19 @@ class Completion(_Sent):
     def wants_usage(self) -> bool:
         return bool(self.stream_options and self.stream_options.include_usage)
 
-    def question(self) -> tuple[str, list[tuple[str, str]]]:
-        """The question, and the questions and answers before it. Raises Problem 422 without one."""
-        said = [each for each in self.messages if each.role in ("user", "assistant")]
+    def read_question(self) -> tuple[str, list[tuple[str, str]]]:
+        """Return the question, and the questions and answers before it.
+
+        Raises Problem 422 without a question.
+        """
+        said = [message for message in self.messages if message.role in ("user", "assistant")]
         if not said or said[-1].role != "user" or not said[-1].text.strip():
             raise Problem(Code.NO_QUESTION)
-        asked = said[-1].text.encode(errors="replace").decode()
-        return asked, list(_pairs(said[:-1]))
+        asked = replace_halves(said[-1].text)
+        return asked, list(_pair_turns(said[:-1]))
 
 
-class Embedding(_Sent):
+class Embedding(_LenientBody):
     model: str
     input: Words | Annotated[list[Words], Field(min_length=1, max_length=256)]
     encoding_format: Literal["float", "base64"] | None = "float"
@@ -100,8 +102,8 @@ class Embedding(_Sent):
         return [self.input] if isinstance(self.input, str) else self.input
 
 
-def _pairs(said: Sequence[Message]) -> Iterator[tuple[str, str]]:
-    """Of each question its answer; what nobody asked for or answered is left out."""
+def _pair_turns(said: Sequence[Message]) -> Iterator[tuple[str, str]]:
+    """Pair each question with its answer; what nobody asked for or answered is left out."""
     asked = ""
     for message in said:
         if message.role == "user":
@@ -111,11 +113,12 @@ def _pairs(said: Sequence[Message]) -> Iterator[tuple[str, str]]:
             asked = ""
 
 
-def sources(citations: Sequence[Citation]) -> str:
-    """The numbered notes below an answer."""
-    return "\n".join([_NOTES, *map(_source, citations)]) if citations else ""
-
-
-def _source(citation: Citation) -> str:
-    where = ", ".join(filter(None, [citation.title, citation.place]))
-    return f"[{citation.number}] {escaped(where)} ({code(citation.document)})"
+def format_sources(citations: Sequence[Citation]) -> str:
+    """Return the numbered notes below an answer, none for an answer without citations."""
+    if not citations:
+        return ""
+    notes = [_NOTES]
+    for citation in citations:
+        where = ", ".join(filter(None, [citation.title, citation.place]))
+        notes.append(f"[{citation.number}] {escaped(where)} ({code(citation.document)})")
+    return "\n".join(notes)

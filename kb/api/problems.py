@@ -17,8 +17,8 @@ from kb.api.guards.request_id import current_id
 from kb.api.guards.request_language import current_language, take_language
 from kb.api.plain_json import without_places
 from kb.api.problem_codes import Code
-from kb.api.request_mistakes import mistakes_of
-from kb.api.route_lookup import routes_at
+from kb.api.request_mistakes import describe_mistakes
+from kb.api.route_lookup import find_routes
 from stores import errors
 from stores.text.translations import load_translations
 
@@ -51,7 +51,7 @@ class Problem(Exception):
         self.id = current_id()
 
     def __str__(self) -> str:
-        return self.words()
+        return self.in_words()
 
     @property
     def status(self) -> int:
@@ -59,22 +59,22 @@ class Problem(Exception):
 
     @property
     def title(self) -> str:
-        return self._in_words(self.code.title)
+        return self._translate(self.code.title)
 
     @property
     def detail(self) -> str:
-        return self._in_words(self.code.detail)
+        return self._translate(self.code.detail)
 
-    def _in_words(self, text: str) -> str:
+    def _translate(self, text: str) -> str:
         """Return a text of the code in the language of the request."""
         texts = load_translations(current_language())
         return texts.pgettext(self.code.value, text).format(**self.values) if text else ""
 
-    def document(self) -> dict[str, Any]:
+    def to_document(self) -> dict[str, Any]:
         told = {"title": self.title, "status": self.status, "detail": self.detail, "id": self.id}
         return {"type": "about:blank", "code": self.code.value, **told, **self.more}
 
-    def words(self) -> str:
+    def in_words(self) -> str:
         return f"{self.title}. {self.detail}".strip()
 
 
@@ -108,17 +108,17 @@ _CODE_OF_STATUS: Final[Mapping[int, Code]] = {
 }
 
 
-def _code_of(error: BaseException) -> Code:
+def _find_code(error: BaseException) -> Code:
     if type(error) is errors.StoreError and error.__cause__ is None:  # said by kb, not by MariaDB
         return Code.NOT_POSSIBLE
     return next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), Code.UNFORESEEN)
 
 
-def problem_of(error: BaseException) -> Problem:
+def error_to_problem(error: BaseException) -> Problem:
     """What a client is told of an error; the rest is logged under the id of the problem."""
     if isinstance(error, Problem):
         return error
-    code = _code_of(error)
+    code = _find_code(error)
     tells_all = code.detail == "{reason}"  # the error's own words are about the client's
     values = {"reason": without_places(str(error))[:_MOST_CHARACTERS]} if tells_all else {}
     problem = Problem(code, values, headers=_HEADERS.get(code))
@@ -131,7 +131,7 @@ def problem_of(error: BaseException) -> Problem:
 
 
 @contextmanager
-def missing(code: Code) -> Iterator[None]:
+def translate_missing(code: Code) -> Iterator[None]:
     """What kb itself says is not there is 404; what MariaDB refused stays an error of the store."""
     try:
         yield
@@ -141,9 +141,9 @@ def missing(code: Code) -> Iterator[None]:
         raise Problem(code) from error
 
 
-def install(app: FastAPI) -> None:
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _refused)
+def install_problems(app: FastAPI) -> None:
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_refusal)
     for kind in (Problem, errors.KBError, StorageError):
         app.add_exception_handler(kind, _failed)
     app.add_middleware(_Unforeseen)
@@ -161,7 +161,7 @@ class _Unforeseen:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         has_begun = False
 
-        async def noting(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal has_begun
             has_begun = True
             await send(message)
@@ -169,57 +169,57 @@ class _Unforeseen:
         try:
             if scope["type"] == "http":
                 take_language(scope)
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send_and_note)
         except Exception as error:
             if has_begun or scope["type"] != "http":
                 raise
-            await response_of(problem_of(error), scope["path"])(scope, receive, send)
+            await problem_to_response(error_to_problem(error), scope["path"])(scope, receive, send)
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:
-    return response_of(problem_of(error), request.url.path)
+    return problem_to_response(error_to_problem(error), request.url.path)
 
 
-async def _refused(request: Request, error: Exception) -> JSONResponse:
+async def _answer_refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
     if isinstance(error.detail, Problem):
-        return response_of(error.detail, request.url.path)
+        return problem_to_response(error.detail, request.url.path)
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(sorted(_methods(request)))
     is_plain = error.detail == HTTPStatus(error.status_code).phrase
     code = _CODE_OF_STATUS[error.status_code]
     problem = Problem(code, {"reason": "" if is_plain else error.detail}, headers=headers)
-    return response_of(problem, request.url.path)
+    return problem_to_response(problem, request.url.path)
 
 
 def _methods(request: Request) -> set[str]:
     """Of all routes of the address; the framework names those of the first."""
-    routes = routes_at(request.app, request.url.path)
+    routes = find_routes(request.app, request.url.path)
     return {method for route in routes for method in route.methods or ()}
 
 
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
+async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
-    mistakes = mistakes_of(error.errors())
+    mistakes = describe_mistakes(error.errors())
     told = "; ".join(f"{each['place']}: {each['reason']}" for each in mistakes[:3])
     problem = Problem(Code.REQUEST_NOT_UNDERSTOOD, {"reason": told}, more={"mistakes": mistakes})
-    return response_of(problem, request.url.path)
+    return problem_to_response(problem, request.url.path)
 
 
-def response_of(problem: Problem, path: str = "") -> JSONResponse:
+def problem_to_response(problem: Problem, path: str = "") -> JSONResponse:
     """As a problem document, or as clients of OpenAI's API know errors."""
     if path.startswith(OPENAI_PATHS):
-        return JSONResponse(openai_error(problem), problem.status, dict(problem.headers))
+        return JSONResponse(problem_to_openai_error(problem), problem.status, dict(problem.headers))
     return JSONResponse(
-        problem.document(), problem.status, dict(problem.headers), media_type=MEDIA_TYPE
+        problem.to_document(), problem.status, dict(problem.headers), media_type=MEDIA_TYPE
     )
 
 
-def openai_error(problem: Problem) -> dict[str, Any]:
+def problem_to_openai_error(problem: Problem) -> dict[str, Any]:
     kind = "invalid_request_error" if problem.status < 500 else "server_error"  # noqa: PLR2004 - HTTP's
     told = {
-        "message": problem.words(),
+        "message": problem.in_words(),
         "type": kind,
         "param": None,
         "code": _OPENAI_CODES.get(problem.status),

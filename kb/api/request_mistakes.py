@@ -8,7 +8,7 @@ _PLACE_CHARACTERS: Final = 60  # of each part, which may be a key of the client'
 _TYPES: Final = frozenset({"str", "int", "float"})
 
 
-def mistakes_of(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def describe_mistakes(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """The first ones of a validator's, each place once; nothing of what was sent but its keys."""
     reasons: dict[str, list[str]] = {}
     for error in errors[:_MOST]:

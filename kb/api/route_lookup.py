@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 
-def routes_at(app: FastAPI, path: str) -> Iterator[APIRoute]:
+def find_routes(app: FastAPI, path: str) -> Iterator[APIRoute]:
     for route in getattr(app.state, "routes", app.routes):
         if isinstance(route, APIRoute) and route.path_regex.match(path):
             yield route

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from starlette.responses import StreamingResponse
 
 from kb.api.guards.access import Caller
-from kb.api.guards.overload import busy
+from kb.api.guards.overload import busy_problem
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from stores.errors import TooMuchAtOnce
@@ -24,11 +24,11 @@ HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering"
 T = TypeVar("T")
 
 
-def event(name: str, data: Any) -> bytes:
-    return f"event: {name}\ndata: {as_line(data)}\n\n".encode()
+def format_event(name: str, data: Any) -> bytes:
+    return f"event: {name}\ndata: {to_json_line(data)}\n\n".encode()
 
 
-def as_line(data: Any) -> str:
+def to_json_line(data: Any) -> str:
     return to_json(data, inf_nan_mode="null").decode()
 
 
@@ -48,7 +48,11 @@ class Work:
         return len(self._tasks)
 
     def begin(self, caller: Caller, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Raises Problem 503 when all are being made, TooMuchAtOnce when the caller has half."""
+        """Begin work for a caller.
+
+        Raises Problem 503 when as many answers are being made as can be, TooMuchAtOnce when half
+        of them are the caller's.
+        """
         try:
             self._require_room(caller.name)
         except BaseException:
@@ -61,21 +65,21 @@ class Work:
 
     def _require_room(self, key: str | None) -> None:
         if len(self._tasks) >= self._most:
-            raise busy(Code.ANSWERS_UNDER_WAY, {"most": self._most})
+            raise busy_problem(Code.ANSWERS_UNDER_WAY, {"most": self._most})
         of_key = sum(name == key for name in self._tasks.values())
         if key is not None and of_key >= self._most // 2:
             raise TooMuchAtOnce(f"{of_key} answers of yours are being made. Wait for them to end.")
 
-    async def finish(self) -> None:
+    async def wait_for_all(self) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
     async def while_connected(
         self, request: Request, caller: Caller, work: Coroutine[Any, Any, T]
     ) -> T:
-        """What `work` returns; when the client goes, it is broken off."""
+        """Return what `work` returns; when the client goes, break it off."""
         task = self.begin(caller, work)
-        gone = asyncio.create_task(_gone(request))
+        gone = asyncio.create_task(_wait_for_leaving(request))
         try:
             await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
@@ -86,19 +90,22 @@ class Work:
             task.cancel()
 
     def stream(self, caller: Caller, pieces: AsyncGenerator[bytes, None]) -> StreamingResponse:
+        """Respond with pieces as they come, whether or not the reader is quick."""
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(_PIECES_AHEAD)
-        task = self.begin(caller, _fill(queue, pieces))
+        task = self.begin(caller, _fill_queue(queue, pieces))
         return StreamingResponse(
-            _emptied(queue, task), media_type="text/event-stream", headers=HEADERS
+            _empty_queue(queue, task), media_type="text/event-stream", headers=HEADERS
         )
 
 
-async def _gone(request: Request) -> None:
+async def _wait_for_leaving(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-async def _fill(queue: "asyncio.Queue[bytes | None]", pieces: AsyncGenerator[bytes, None]) -> None:
+async def _fill_queue(
+    queue: "asyncio.Queue[bytes | None]", pieces: AsyncGenerator[bytes, None]
+) -> None:
     try:
         async for piece in pieces:
             async with asyncio.timeout(_READER_SECONDS):
@@ -109,7 +116,7 @@ async def _fill(queue: "asyncio.Queue[bytes | None]", pieces: AsyncGenerator[byt
             queue.put_nowait(None)
 
 
-async def _emptied(
+async def _empty_queue(
     queue: "asyncio.Queue[bytes | None]", task: asyncio.Task[None]
 ) -> AsyncIterator[bytes]:
     try:

@@ -13,14 +13,15 @@ from llama_index.core.vector_stores.types import MetadataFilters
 from engines.answer import TableResult, answer_of
 from engines.chat.model_calls import ModelCalls
 from kb import filter_options as comparisons
-from kb.api.answer_events import AnswerUnderWay, asked
+from kb.api.answer_events import AnswerUnderWay, begin_answer
+from kb.api.counted_answers import make_answer
 from kb.api.guards.access import Caller
 from kb.api.guards.limits import Limits
 from kb.api.json_filters import metadata_filters
 from kb.api.plain_json import without_places
 from kb.api.problem_codes import Code
-from kb.api.problems import Problem, missing
-from kb.api.routes.asking import require_profile, whole
+from kb.api.problems import Problem, translate_missing
+from kb.api.search_profiles import require_profile
 from kb.app import KnowledgeBase
 from kb.assembly.answer_sources import Source
 from kb.config import Config
@@ -69,8 +70,8 @@ class Backend:
         filters: Sequence[str],
         profile: str | None,
     ) -> results.Passages:
-        caller.require("documents")
-        require_profile(self.kb, profile)
+        caller.require_subject("documents")
+        require_profile(self.kb.config, profile)
         matching = _filter_for_caller(filters, caller)
         found = self.kb.search(question, top_k, filters=matching, profile=profile, user=caller.name)
         return results.Passages(
@@ -93,12 +94,12 @@ class Backend:
         on_found: OnFound,
     ) -> results.AnswerResult:
         """Answer a question; `on_found` gets the route before the answer is written."""
-        require_profile(self.kb, profile)
+        require_profile(self.kb.config, profile)
         self.limits.share_statements(caller)
-        source, matching = caller.source(source), _filter_for_caller(filters, caller)
+        source, matching = caller.choose_source(source), _filter_for_caller(filters, caller)
 
-        async def begin_answer() -> AnswerUnderWay:
-            under_way = await asked(
+        async def begin() -> AnswerUnderWay:
+            under_way = await begin_answer(
                 *(self.kb, question, source),
                 top_k=top_k,
                 filters=matching,
@@ -109,7 +110,7 @@ class Backend:
             return under_way
 
         await self.limits.require_tokens(caller)
-        return as_results.answer_to_result(await whole(begin_answer, caller, self.limits))
+        return as_results.answer_to_result(await make_answer(begin, caller, self.limits))
 
     async def query_tables(
         self, caller: Caller, question: str, limit: int
@@ -133,7 +134,7 @@ class Backend:
     async def run_statement(self, caller: Caller, sql: str, limit: int) -> results.Rows:
         self._require_tables(caller)
         self.limits.share_statements(caller)
-        async with self.limits.statement():
+        async with self.limits.take_statement():
             return await run_sync(self._read_rows, sql, limit)  # to its end, also when nobody waits
 
     def _read_rows(self, sql: str, limit: int) -> results.Rows:
@@ -182,19 +183,19 @@ class Backend:
 
     def read_document(self, caller: Caller, root: str, path: str) -> str:
         """Return the metadata of a document, then its indexed text."""
-        caller.require("documents")
-        if not caller.sees(root):
+        caller.require_subject("documents")
+        if not caller.may_see(root):
             raise Problem(Code.NO_SUCH_DOCUMENT)
-        with missing(Code.NO_SUCH_DOCUMENT):
+        with translate_missing(Code.NO_SUCH_DOCUMENT):
             document = self.library.documents.one(root, path)
         metadata = as_results.document_to_result(document).model_dump(exclude_none=True)
         return with_front_matter(metadata, join_chunks(self.library.chunks(document)))
 
     def read_passage(self, caller: Caller, chunk_id: str) -> str:
         """Return the metadata of a passage with its neighbours' addresses, then its text."""
-        caller.require("documents")
+        caller.require_subject("documents")
         found = self.library.passage(chunk_id, 1)
-        if found is None or not caller.sees(found.chunk.metadata.get("root")):
+        if found is None or not caller.may_see(found.chunk.metadata.get("root")):
             raise Problem(Code.PASSAGE_CHANGED)
         chunk = found.chunk
         neighbours = {
@@ -206,7 +207,7 @@ class Backend:
         return with_front_matter(metadata, chunk_text(chunk))
 
     def _require_tables(self, caller: Caller) -> None:
-        caller.require("tables")
+        caller.require_subject("tables")
         if not self.kb.config.tables.include:
             raise Problem(Code.NO_TABLES)
 
@@ -219,5 +220,5 @@ def _filter_for_caller(filters: Iterable[str], caller: Caller) -> MetadataFilter
 
 def _visible_roots(caller: Caller, root: str | None) -> list[str] | None:
     if root is not None:
-        return [root] if caller.sees(root) else []
+        return [root] if caller.may_see(root) else []
     return None if caller.collections is None else list(caller.collections)

@@ -33,9 +33,9 @@ def raise_as_resource_error() -> Iterator[None]:
 
 def _describe_for_client(error: Exception) -> tuple[int, str]:
     """Return the HTTP status of an error, and its words for a client."""
-    from kb.api.problems import Problem, problem_of  # noqa: PLC0415 - FastAPI is not needed without errors
+    from kb.api.problems import Problem, error_to_problem  # noqa: PLC0415 - FastAPI is not needed without errors
 
-    problem = problem_of(error)
+    problem = error_to_problem(error)
     if isinstance(error, UnsafeQuery | QueryFailed):
         return problem.status, f"{problem.detail}\ndescribe_database tells what can be read."
     words = f"{problem.title}. {problem.detail}".strip()

@@ -15,7 +15,7 @@ from kb.api.guards.access_log import AccessLog
 from kb.api.guards.body_limit import BodyLimit
 from kb.api.guards.headers import SecurityHeaders
 from kb.api.guards.overload import KeyShare, Overload, most_answers
-from kb.api.problems import install
+from kb.api.problems import install_problems
 from kb.config import Config
 from kb.mcp.mcp_server import make_server
 from kb.mcp.shared_knowledge_base import Shared
@@ -53,7 +53,7 @@ def make_app(config: Config, *, host: str) -> FastAPI:
     app.add_middleware(KeyShare, answers=answers)
     app.add_middleware(KeyBeforeBody, guarded=(PATH,))
     app.add_middleware(Overload, answers=answers)
-    install(app)
+    install_problems(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)

@@ -83,4 +83,4 @@ def test_nothing_is_read_of_what_it_may_not_upload(api):
 
 def test_who_asks_from_tables_alone_sees_no_document_by_any_other_way(only):
     key = ApiKey("1", "ana", "admin", collections=("docs",), only=only)
-    assert Caller.of(key).sees("docs") == (only == "documents")
+    assert Caller.from_key(key).may_see("docs") == (only == "documents")

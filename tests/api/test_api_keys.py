@@ -17,7 +17,7 @@ from model_server import FakeModels
 from typer.testing import CliRunner
 
 from kb.api.guards.access import Caller, with_token
-from kb.api.guards.wrong_keys import _network
+from kb.api.guards.wrong_keys import _find_network
 from kb.app import KnowledgeBase
 from kb.cli import app as command_line
 from kb.config import Config, load_config
@@ -200,7 +200,7 @@ def test_wrong_keys_cost_little_and_right_ones_of_the_same_address_are_served(se
     ],
 )
 def test_an_address_counts_with_those_that_its_holder_has_too(address, network):
-    assert _network(address) == network
+    assert _find_network(address) == network
 
 
 def test_a_revoked_key_is_refused_from_the_next_request_on(served):
@@ -227,10 +227,10 @@ def test_a_key_is_refused_from_the_second_on_that_it_expires(served):
 
 def test_it_takes_more_than_writing_to_verify_queries():
     key = ApiKey("1", "ana", "write")
-    assert not Caller.of(key).may_verify
-    assert Caller.of(replace(key, verifies=True)).may_verify
-    assert Caller.of(replace(key, scope="admin")).may_verify
-    assert not Caller.of(replace(key, scope="admin", only="documents")).may_verify
+    assert not Caller.from_key(key).may_verify
+    assert Caller.from_key(replace(key, verifies=True)).may_verify
+    assert Caller.from_key(replace(key, scope="admin")).may_verify
+    assert not Caller.from_key(replace(key, scope="admin", only="documents")).may_verify
 
 
 def test_a_scope_allows_what_is_below_it(served):

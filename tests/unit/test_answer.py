@@ -116,7 +116,7 @@ async def nothing():
 
 async def events():
     under_way = AnswerUnderWay(Response, nothing(), lambda: (0, 0))
-    return [event.decode() async for event in under_way.events()]
+    return [event.decode() async for event in under_way.stream_events()]
 
 done = asyncio.run(events())[-1]
 print(json.dumps({

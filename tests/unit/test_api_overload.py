@@ -13,7 +13,7 @@ from kb.api.guards import body_limit, overload
 from kb.api.guards.access import Caller
 from kb.api.guards.body_limit import BodyLimit
 from kb.api.guards.overload import KeyShare, Lane, Overload
-from kb.api.problems import Problem, install
+from kb.api.problems import Problem, install_problems
 from kb.api.routes.health import Readiness
 from kb.api.sse import Work
 from stores.errors import TooMuchAtOnce
@@ -57,7 +57,7 @@ def serving(held: Held) -> FastAPI:
     app.add_middleware(KeyShare, answers=3)
     app.add_middleware(NamedKeys)
     app.add_middleware(Overload, answers=3)
-    install(app)
+    install_problems(app)
 
     @app.get("/healthz")
     async def healthz() -> str:
@@ -137,7 +137,7 @@ async def test_no_more_answers_are_begun_than_can_be_made():
 def echoing(monkeypatch):
     monkeypatch.setattr(body_limit, "_GRACE", 0.05)
     app = FastAPI()
-    install(app)
+    install_problems(app)
     app.add_middleware(BodyLimit)
 
     @app.post("/echo")

@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 import kb
 from kb.api.guards.access import Caller
 from kb.api.guards.limits import Limits
-from kb.api.plain_json import plain, without_places
+from kb.api.plain_json import to_plain, without_places
 from kb.api.problem_codes import Code
-from kb.api.problems import Problem, install, openai_error, problem_of
+from kb.api.problems import Problem, error_to_problem, install_problems, problem_to_openai_error
 from kb.config import ServeConfig
 from kb.document_files import upload_name
 from stores import errors
@@ -37,18 +37,21 @@ SOCKET = "/home/ana/.local/share/kb/mariadb.sock"
     ids=lambda each: type(each).__name__,
 )
 def test_an_error_is_told_without_places_statements_and_addresses(error, status):
-    problem = problem_of(error)
+    problem = error_to_problem(error)
     assert problem.status == status
-    told = str(problem.document())
+    told = str(problem.to_document())
     for secret in (SOCKET, "10.0.0.7", "kb_api_key", "kb_chunk", "canary", "SELECT"):
         assert secret not in told
 
 
 def test_what_kb_refuses_by_itself_is_a_conflict_and_what_mariadb_refuses_is_not():
-    assert problem_of(errors.StoreError("The session 'x' belongs to another user.")).status == 409
+    assert (
+        error_to_problem(errors.StoreError("The session 'x' belongs to another user.")).status
+        == 409
+    )
     refused = errors.StoreError("MariaDB at 10.0.0.7:3306/kb refused: x")
     refused.__cause__ = OSError()
-    assert problem_of(refused).status == 500
+    assert error_to_problem(refused).status == 500
 
 
 def test_a_refused_statement_is_explained_without_the_account():
@@ -56,13 +59,13 @@ def test_a_refused_statement_is_explained_without_the_account():
         "MariaDB refused the statement: SELECT command denied to user 'kb_reader'@'localhost' "
         "for table `shop`.`secrets`"
     )
-    detail = problem_of(error).detail
+    detail = error_to_problem(error).detail
     assert "SELECT command denied" in detail
     assert "kb_reader" not in detail
 
 
 def test_the_log_gets_the_error_in_one_line_under_the_id_of_the_problem(caplog):
-    problem = problem_of(errors.StoreUnavailable("gone\nINFO forged line\x1b[31m"))
+    problem = error_to_problem(errors.StoreUnavailable("gone\nINFO forged line\x1b[31m"))
     [record] = caplog.records
     assert problem.id in record.message
     assert "\n" not in record.message
@@ -70,10 +73,13 @@ def test_the_log_gets_the_error_in_one_line_under_the_id_of_the_problem(caplog):
 
 
 def test_clients_of_openai_are_told_in_their_words():
-    told = openai_error(Problem(Code.TOO_MUCH_AT_ONCE, {"reason": "Wait."}))["error"]
+    told = problem_to_openai_error(Problem(Code.TOO_MUCH_AT_ONCE, {"reason": "Wait."}))["error"]
     assert told["message"] == "Too much at once. Wait."
     assert told["type"] == "invalid_request_error"
-    assert openai_error(Problem(Code.DATABASE_UNAVAILABLE))["error"]["type"] == "server_error"
+    assert (
+        problem_to_openai_error(Problem(Code.DATABASE_UNAVAILABLE))["error"]["type"]
+        == "server_error"
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,7 +98,7 @@ def test_clients_of_openai_are_told_in_their_words():
 )
 def test_a_client_is_told_in_the_language_that_it_reads(wishes, language):
     app = FastAPI()
-    install(app)
+    install_problems(app)
 
     @app.get("/session")
     def session() -> None:
@@ -111,7 +117,7 @@ def test_a_client_is_told_in_the_language_that_it_reads(wishes, language):
 
 def test_a_problem_of_the_framework_has_a_code_too():
     app = FastAPI()
-    install(app)
+    install_problems(app)
 
     @app.get("/there")
     def there() -> None: ...
@@ -128,7 +134,7 @@ def test_each_code_is_used():
 
 def test_values_are_told_with_times_in_utc_and_reasons_without_places():
     now = datetime(2026, 11, 21, 9, 0, 0)  # noqa: DTZ001 - as the database gives it
-    told = plain(
+    told = to_plain(
         {
             "at": now,
             "reason": f"cannot be read at {SOCKET}",

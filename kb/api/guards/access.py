@@ -60,7 +60,7 @@ class Caller:
     tokens_per_day: int | None = None
 
     @classmethod
-    def of(cls, key: ApiKey) -> Self:
+    def from_key(cls, key: ApiKey) -> Self:
         """Who may ask from tables alone has no documents to see."""
         return cls(
             key.name,
@@ -73,15 +73,15 @@ class Caller:
             key.tokens_per_day,
         )
 
-    def may(self, scope: Scope) -> bool:
+    def has_scope(self, scope: Scope) -> bool:
         return SCOPES.index(self.scope) >= SCOPES.index(scope)
 
-    def require(self, subject: Subject) -> None:
+    def require_subject(self, subject: Subject) -> None:
         """Raises Problem 403 for what the caller may not ask from."""
         if self.only not in (None, subject):
             raise Problem(Code.KEY_LACKS_SOURCE, {"only": self.only})
 
-    def source(self, asked: Source) -> Source:
+    def choose_source(self, asked: Source) -> Source:
         """Where the caller's question is put: `auto` is what they may ask from. Raises Problem."""
         if not self.may_use(asked):
             raise Problem(Code.KEY_LACKS_SOURCE, {"only": self.only})
@@ -92,28 +92,28 @@ class Caller:
 
     @property
     def may_upload(self) -> bool:
-        return self.may("write") and self.may_use("documents")
+        return self.has_scope("write") and self.may_use("documents")
 
     @property
     def may_verify(self) -> bool:
         """Verified queries answer everybody, so it takes more than writing."""
-        return (self.verifies or self.may("admin")) and self.only != "documents"
+        return (self.verifies or self.has_scope("admin")) and self.only != "documents"
 
-    def sees(self, root: str | None) -> bool:
+    def may_see(self, root: str | None) -> bool:
         return self.collections is None or root in self.collections
 
 
-async def _caller(request: Request, given: _Given) -> Caller:
+async def _find_caller(request: Request, given: _Given) -> Caller:
     """Who sends the request, found once for each. Raises Problem 401, 403, 421 or 429."""
     known: Caller | None = getattr(request.state, "caller", None)
     if known is None:
-        known = request.state.caller = await _identified(request, given)
+        known = request.state.caller = await _identify_caller(request, given)
         await request.app.state.limits.count_request(known)
         request.app.state.limits.share_statements(known)
     return known
 
 
-async def _identified(request: Request, given: HTTPAuthorizationCredentials | None) -> Caller:
+async def _identify_caller(request: Request, given: HTTPAuthorizationCredentials | None) -> Caller:
     if given is None:
         raise _key_needed(Code.KEY_NEEDED)
     keys, text = ApiKeys(request.app.state.kb.components.engine), given.credentials
@@ -128,9 +128,9 @@ async def _identified(request: Request, given: HTTPAuthorizationCredentials | No
         raise Problem(Code.TOO_MANY_WRONG_KEYS, headers=headers)
     key = await look_up(keys.find_presented, text)
     if key is None or key.is_expired:
-        await wrong.count(address)
+        await wrong.count_wrong(address)
         raise _expired(key) if key else _key_needed(Code.KEY_NEEDED)
-    return Caller.of(key)
+    return Caller.from_key(key)
 
 
 def _expired(key: ApiKey) -> Problem:
@@ -160,7 +160,7 @@ class KeyBeforeBody:
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(self._guarded):
             request = Request(scope)
-            await _caller(request, await _bearer(request))
+            await _find_caller(request, await _bearer(request))
         await self._app(scope, receive, send)
 
 
@@ -176,31 +176,31 @@ def _require_own_page(request: Request) -> None:
         raise Problem(Code.FOREIGN_SITE)
 
 
-def allowed(scope: Scope) -> Callable[..., Awaitable[Caller]]:
-    async def caller_allowed(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-        if not caller.may(scope):
+def require_scope(scope: Scope) -> Callable[..., Awaitable[Caller]]:
+    async def require(caller: Annotated[Caller, Depends(_find_caller)]) -> Caller:
+        if not caller.has_scope(scope):
             raise Problem(Code.KEY_LACKS_SCOPE, {"scope": scope})
         return caller
-
-    return caller_allowed
-
-
-def asking_from(subject: Subject) -> Callable[..., Awaitable[None]]:
-    """What all endpoints depend on that tell of documents, or of tables."""
-
-    async def require(caller: Annotated[Caller, Depends(_caller)]) -> None:
-        caller.require(subject)
 
     return require
 
 
-async def _caller_verifying(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+def require_subject(subject: Subject) -> Callable[..., Awaitable[None]]:
+    """What all endpoints depend on that tell of documents, or of tables."""
+
+    async def require(caller: Annotated[Caller, Depends(_find_caller)]) -> None:
+        caller.require_subject(subject)
+
+    return require
+
+
+async def _require_verifying(caller: Annotated[Caller, Depends(_find_caller)]) -> Caller:
     if not caller.may_verify:
         raise Problem(Code.KEY_LACKS_VERIFYING)
     return caller
 
 
-Reading = Annotated[Caller, Depends(allowed("read"))]
-Writing = Annotated[Caller, Depends(allowed("write"))]
-Administering = Annotated[Caller, Depends(allowed("admin"))]
-Verifying = Annotated[Caller, Depends(_caller_verifying)]
+Reading = Annotated[Caller, Depends(require_scope("read"))]
+Writing = Annotated[Caller, Depends(require_scope("write"))]
+Administering = Annotated[Caller, Depends(require_scope("admin"))]
+Verifying = Annotated[Caller, Depends(_require_verifying)]

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engines.elapsed import milliseconds_since
 from kb.api.guards.request_id import new_id
-from kb.api.route_lookup import routes_at
+from kb.api.route_lookup import find_routes
 
 log = logging.getLogger("kb.access")
 
@@ -29,7 +29,7 @@ class AccessLog:
         request_id, begin = new_id(), time.perf_counter()
         told: dict[str, Any] = {"status": None, "first_byte_ms": None}
 
-        async def noting(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             if message["type"] == "http.response.start":
                 told["status"] = message["status"]
                 told["first_byte_ms"] = milliseconds_since(begin)
@@ -37,7 +37,7 @@ class AccessLog:
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send_and_note)
         finally:
             log.info(
                 json.dumps(
@@ -61,5 +61,5 @@ def _key(scope: Scope) -> str | None:
 
 def _route(scope: Scope) -> str | None:
     """The pattern, as a path may hold names of documents and sessions; also of what is refused."""
-    route = scope.get("route") or next(routes_at(scope["app"], scope["path"]), None)
+    route = scope.get("route") or next(find_routes(scope["app"], scope["path"]), None)
     return getattr(route, "path", None)

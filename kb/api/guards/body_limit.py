@@ -33,7 +33,7 @@ class BodyLimit:
         received, is_whole, seconds = 0, False, _GRACE
         clock = asyncio.get_running_loop().time
 
-        async def counted() -> Message:
+        async def receive_counted() -> Message:
             nonlocal received, is_whole, seconds
             if is_whole:
                 return await receive()  # whenever the client goes
@@ -46,16 +46,16 @@ class BodyLimit:
             size = len(message.get("body", b""))
             received += size
             seconds = min(_GRACE, seconds - (clock() - begin) + size / _BYTES_A_SECOND)
-            contents, form = self._most(scope)
+            contents, form = self._most_bytes(scope)
             if received > contents + form:
                 problem = Problem(Code.BODY_TOO_LARGE, {"megabytes": contents // 2**20})
                 raise HTTPException(413, problem)  # reading a body, FastAPI lets no other pass
             is_whole = not message.get("more_body", False)
             return message
 
-        await self._app(scope, counted, send)
+        await self._app(scope, receive_counted, send)
 
-    def _most(self, scope: Scope) -> tuple[int, int]:
+    def _most_bytes(self, scope: Scope) -> tuple[int, int]:
         """Bytes of what is sent, and of the form around it."""
         is_upload = scope["path"] == _UPLOADS and scope["method"] == "POST"
         if is_upload and scope["state"]["caller"].may_upload:

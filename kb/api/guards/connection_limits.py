@@ -34,9 +34,9 @@ class BoundedConnection(HttpToolsProtocol):
         """By parts: within one, the parser looks at no bound, and a socket gives 256 kB at once."""
         for start in range(0, len(data), _PART_BYTES):
             if not self.transport.is_closing():
-                self._take(data[start : start + _PART_BYTES])
+                self._take_part(data[start : start + _PART_BYTES])
 
-    def _take(self, data: bytes) -> None:
+    def _take_part(self, data: bytes) -> None:
         self._gets_further = False
         super().data_received(data)
         self._unfinished = 0 if self._gets_further else self._unfinished + len(data)
@@ -74,7 +74,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._is_answered and self.cycle.more_body:
-            self._await(_REST_SECONDS)
+            self._close_after(_REST_SECONDS)
 
     @property
     def _is_answered(self) -> bool:
@@ -82,9 +82,9 @@ class BoundedConnection(HttpToolsProtocol):
         return self.cycle is not None and self.cycle.response_complete
 
     def _await_head(self) -> None:
-        self._await(_HEAD_SECONDS)
+        self._close_after(_HEAD_SECONDS)
 
-    def _await(self, seconds: float) -> None:
+    def _close_after(self, seconds: float) -> None:
         self._end_waiting()
         self._deadline = self.loop.call_later(seconds, self.transport.close)
 

@@ -37,7 +37,7 @@ class Limits:
 
     def __init__(self, config: ServeConfig) -> None:
         self._config = config
-        storage = _storage(config)
+        storage = _open_storage(config)
         self._moving = MovingWindowRateLimiter(storage)
         self._fixed = FixedWindowRateLimiter(storage)
         self.looking_up = Lane(_LOOK_UPS)
@@ -59,14 +59,14 @@ class Limits:
 
     async def require_tokens(self, caller: Caller) -> None:
         """Raises Problem 429 when those of the day are spent."""
-        item, name = self._tokens(caller), caller.name or ""
+        item, name = self._token_limit(caller), caller.name or ""
         if item and not await self._fixed.test(item, _TOKENS, name):
             window = await self._fixed.get_window_stats(item, _TOKENS, name)
             raise _too_many(Code.TOKENS_SPENT, item.amount, window.reset_time)
 
     async def count_tokens(self, caller: Caller, tokens: int) -> None:
         """The answer is made, so it is not lost when it cannot be counted; the next one waits."""
-        if tokens and (item := self._tokens(caller)):
+        if tokens and (item := self._token_limit(caller)):
             try:
                 await self._fixed.hit(item, _TOKENS, caller.name or "", cost=tokens)
             except StorageError as error:
@@ -83,22 +83,22 @@ class Limits:
         """What is asked of the tables from here on, in answers too, is of the caller's share."""
         shares.statements.set(self._statements_of(caller))
 
-    def statement(self) -> AbstractAsyncContextManager[None]:
+    def take_statement(self) -> AbstractAsyncContextManager[None]:
         """A statement of the caller's own. Raises TooMuchAtOnce."""
         share = shares.statements.get()
         return share.taken(_PATIENCE) if share else nullcontext()
 
-    def rendering(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+    def take_rendering(self, caller: Caller) -> AbstractAsyncContextManager[None]:
         """One at a time of each key. Raises TooMuchAtOnce."""
         share = _share_of(caller, self._rendering, 1, "texts")
         return share.taken(_PATIENCE) if share else nullcontext()
 
-    def uploading(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+    def take_uploading(self, caller: Caller) -> AbstractAsyncContextManager[None]:
         """One at a time of each key. Raises TooMuchAtOnce."""
         share = _share_of(caller, self._uploading, 1, "uploads")
         return share.taken(_PATIENCE) if share else nullcontext()
 
-    def embedding(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+    def take_embedding(self, caller: Caller) -> AbstractAsyncContextManager[None]:
         """One request at a time of each key. Raises TooMuchAtOnce."""
         share = _share_of(caller, self._embedding, 1, "requests for embeddings")
         return share.taken(_PATIENCE) if share else nullcontext()
@@ -106,7 +106,7 @@ class Limits:
     def _statements_of(self, caller: Caller) -> Share | None:
         return _share_of(caller, self._statements, _STATEMENTS, "statements")
 
-    def _tokens(self, caller: Caller) -> limits.RateLimitItem | None:
+    def _token_limit(self, caller: Caller) -> limits.RateLimitItem | None:
         most = caller.tokens_per_day or self._config.tokens_per_day
         return limits.RateLimitItemPerDay(most) if caller.name and most else None
 
@@ -120,7 +120,7 @@ def _share_of(caller: Caller, known: _Shares, most: int, what: str) -> Share | N
     return share
 
 
-def _storage(config: ServeConfig) -> Storage:
+def _open_storage(config: ServeConfig) -> Storage:
     if config.redis_url is None:
         return MemoryStorage()
     url = f"async+{config.redis_url.get_secret_value()}"

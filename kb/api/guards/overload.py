@@ -27,7 +27,7 @@ _HEALTH: Final = frozenset({"/healthz", "/readyz"})  # which somebody asks becau
 T = TypeVar("T")
 
 
-def busy(code: Code, values: Mapping[str, object]) -> Problem:
+def busy_problem(code: Code, values: Mapping[str, object]) -> Problem:
     """A new connection may lead to another process, which has time."""
     headers = {"Retry-After": "2", "Connection": "close"}
     return Problem(code, values, headers=headers)
@@ -50,9 +50,9 @@ class Overload:
             await self._app(scope, receive, send)
             return
         if self._waiting >= self._most:
-            raise busy(Code.REQUESTS_WAITING, {"waiting": self._waiting})
+            raise busy_problem(Code.REQUESTS_WAITING, {"waiting": self._waiting})
         self._waiting += 1
-        await _answer(self._app, scope, receive, send, self._end_waiting)
+        await _run_application(self._app, scope, receive, send, self._end_waiting)
 
     def _end_waiting(self) -> None:
         self._waiting -= 1
@@ -81,7 +81,7 @@ class KeyShare:
                 "end."
             )
         self._waiting[key] += 1
-        await _answer(self._app, scope, receive, send, lambda: self._end_waiting(key))
+        await _run_application(self._app, scope, receive, send, lambda: self._end_waiting(key))
 
     def _end_waiting(self, key: str) -> None:
         self._waiting[key] -= 1
@@ -93,26 +93,26 @@ def _most_waiting(answers: int) -> int:
     return answers + _OTHER_REQUESTS
 
 
-async def _answer(
+async def _run_application(
     app: ASGIApp, scope: Scope, receive: Receive, send: Send, end_waiting: Callable[[], None]
 ) -> None:
     """Call the application, and `end_waiting` once: when the response begins, or none comes."""
     is_waiting = True
 
-    def answered() -> None:
+    def end_once() -> None:
         nonlocal is_waiting
         if is_waiting:
             is_waiting = False
             end_waiting()
 
-    async def noting(message: Message) -> None:
-        answered()
+    async def send_and_end(message: Message) -> None:
+        end_once()
         await send(message)
 
     try:
-        await app(scope, receive, noting)
+        await app(scope, receive, send_and_end)
     finally:
-        answered()
+        end_once()
 
 
 class Lane:
@@ -128,7 +128,7 @@ class Lane:
             async with asyncio.timeout(_PATIENCE):
                 await self._free.acquire()
         except TimeoutError as error:
-            raise busy(Code.NO_THREAD_FREE, {"seconds": f"{_PATIENCE:.0f}"}) from error
+            raise busy_problem(Code.NO_THREAD_FREE, {"seconds": f"{_PATIENCE:.0f}"}) from error
         try:
             return await run_sync(work, *values, limiter=self._threads)
         finally:

@@ -33,7 +33,7 @@ class WrongKeys:
 
     async def seconds_to_wait(self, address: str, key: str, keys: ApiKeys) -> float:
         """0, unless the address has sent too many, and this is no key in use either."""
-        network = _network(address)
+        network = _find_network(address)
         if await self._limiter.test(_MOST, _WRONG, network):
             return 0.0
         if keys.make_digest(key) in await self._digests_in_use(keys):
@@ -41,8 +41,8 @@ class WrongKeys:
         window = await self._limiter.get_window_stats(_MOST, _WRONG, network)
         return max(1.0, window.reset_time - time.time())
 
-    async def count(self, address: str) -> None:
-        await self._limiter.hit(_MOST, _WRONG, _network(address))
+    async def count_wrong(self, address: str) -> None:
+        await self._limiter.hit(_MOST, _WRONG, _find_network(address))
 
     async def _digests_in_use(self, keys: ApiKeys) -> frozenset[bytes]:
         async with self._alone:
@@ -52,7 +52,7 @@ class WrongKeys:
             return self._digests
 
 
-def _network(address: str) -> str:
+def _find_network(address: str) -> str:
     """Who has one address of the newer protocol usually has 2**64 of them."""
     try:
         parsed = ip_address(address)

@@ -13,10 +13,9 @@ from starlette.responses import FileResponse
 from kb.api.dependencies import TheJobs, TheLibrary, TheLimits, TheThreads
 from kb.api.guards.access import Caller, Reading, Writing
 from kb.api.guards.upload_quota import TheQuota, UploadQuota
-from kb.api.plain_json import plain
+from kb.api.plain_json import job_values, to_plain
 from kb.api.problem_codes import Code
-from kb.api.problems import Problem, missing
-from kb.api.routes.jobs import job_values
+from kb.api.problems import Problem, translate_missing
 from kb.document_files import UPLOADS, Library, upload_name
 from kb.indexing.secret_files import HEAD_BYTES, why_secret
 from kb.indexing.walk import may_have_text
@@ -45,34 +44,38 @@ def documents(
 ) -> dict[str, Any]:
     """A page of the files that match, with their states and the reasons of failures."""
     page, total = library.documents.list_page(
-        status=status, roots=_roots(caller, root), search=search, offset=offset, limit=limit
+        status=status, roots=_list_roots(caller, root), search=search, offset=offset, limit=limit
     )
-    return {"documents": [_values(each) for each in page], "total": total, "offset": offset}
+    return {
+        "documents": [_document_values(document) for document in page],
+        "total": total,
+        "offset": offset,
+    }
 
 
 @router.get("/filters")
 def filters(caller: Reading, library: TheLibrary) -> list[dict[str, Any]]:
     """The keys by which documents are usually told apart, with the values that there are."""
     keys = dict.fromkeys((*library.vector_store.filter_keys, "language"))
-    found = [{"key": key, "values": _choices(library, caller, key)} for key in keys]
-    return [each for each in found if each["values"]]
+    found = [{"key": key, "values": _list_choices(library, caller, key)} for key in keys]
+    return [choice for choice in found if choice["values"]]
 
 
-def _choices(library: TheLibrary, caller: Caller, key: str) -> list[dict[str, Any]]:
-    """The most frequent values, in their order."""
-    counts = library.documents.count_values(library.registry.table, key, _roots(caller, None))
+def _list_choices(library: TheLibrary, caller: Caller, key: str) -> list[dict[str, Any]]:
+    """List the most frequent values, in their order."""
+    counts = library.documents.count_values(library.registry.table, key, _list_roots(caller, None))
     frequent = sorted(counts, key=lambda value: (-counts[value], str(value)))[:_MOST_CHOICES]
     return [{"value": value, "documents": counts[value]} for value in sorted(frequent, key=str)]
 
 
-def _roots(caller: Caller, root: str | None) -> list[str] | None:
+def _list_roots(caller: Caller, root: str | None) -> list[str] | None:
     if root is not None:
-        return [root] if caller.sees(root) else []
+        return [root] if caller.may_see(root) else []
     return None if caller.collections is None else list(caller.collections)
 
 
-def _values(document: ListedDocument) -> dict[str, Any]:
-    values: dict[str, Any] = plain(asdict(document))
+def _document_values(document: ListedDocument) -> dict[str, Any]:
+    values: dict[str, Any] = to_plain(asdict(document))
     return values
 
 
@@ -92,17 +95,17 @@ async def upload(
     Those of kinds without text, as pictures are, and those that hold keys or passwords are
     `passed_over`; `reasons` says by their names why the latter are.
     """
-    if not caller.sees(UPLOADS):
+    if not caller.may_see(UPLOADS):
         raise Problem(Code.KEY_LACKS_COLLECTION, {"collection": UPLOADS})
-    named = {_name(each): each for each in files}
+    named = {_name_upload(file): file for file in files}
     if len(named) < len(files):
         raise Problem(Code.SAME_FILE_NAMES, {"names": ", ".join(named)})
-    async with limits.uploading(caller):
-        keep = partial(_keep, named, caller, library, jobs, quota, replace=replace)
+    async with limits.take_uploading(caller):
+        keep = partial(_keep_files, named, caller, library, jobs, quota, replace=replace)
         return await threads.uploading.run(keep)
 
 
-def _keep(
+def _keep_files(
     named: Mapping[str, UploadFile],
     caller: Caller,
     library: Library,
@@ -118,17 +121,18 @@ def _keep(
     }
     readable = {name: file for name, file in readable.items() if name not in secrets}
     if not readable:
-        told = [f"{name} ({secrets[name]})" if name in secrets else name for name in named]
-        raise Problem(Code.FILES_NOT_READ, {"names": ", ".join(told)})
-    if not replace:
-        _require_new(library, list(readable))
+        reasons = [f"{name} ({secrets[name]})" if name in secrets else name for name in named]
+        raise Problem(Code.FILES_NOT_READ, {"names": ", ".join(reasons)})
+    # All files of a request are kept, or none.
+    if not replace and (there := [name for name in readable if (library.uploads / name).exists()]):
+        raise _names_taken(there)
     sizes = {document_id(UPLOADS, name): file.size or 0 for name, file in readable.items()}
-    pieces = {name: _pieces(file.file) for name, file in readable.items()}
+    pieces = {name: _read_pieces(file.file) for name, file in readable.items()}
     with library.receiving(pieces) as received:
         try:
             quota.keep(caller, sizes, partial(received.put, replace=replace))
         except FileExistsError as error:  # somebody else was quicker
-            raise _taken([Path(error.filename2).name]) from error
+            raise _names_taken([Path(error.filename2).name]) from error
     job = jobs.add(
         str(library.uploads), root=UPLOADS, only_files=list(readable), asked_by=caller.name
     )
@@ -141,30 +145,24 @@ def _keep(
 
 
 def _why_secret(name: str, file: UploadFile) -> str | None:
-    """By its own name, and by the one that it would be kept under."""
+    """Find why a file is secret, by its own name and by the one that it would be kept under."""
     head = file.file.read(HEAD_BYTES)
     file.file.seek(0)
     return why_secret(file.filename or "") or why_secret(name, head)
 
 
-def _name(file: UploadFile) -> str:
+def _name_upload(file: UploadFile) -> str:
     try:
         return upload_name(file.filename or "")
     except StoreError as error:
         raise Problem(Code.FILE_WITHOUT_NAME) from error
 
 
-def _require_new(library: TheLibrary, names: list[str]) -> None:
-    """So that all files of a request are kept, or none."""
-    if there := [name for name in names if (library.uploads / name).exists()]:
-        raise _taken(there)
-
-
-def _taken(names: list[str]) -> Problem:
+def _names_taken(names: list[str]) -> Problem:
     return Problem(Code.FILES_THERE, {"names": ", ".join(names)}, more={"paths": names})
 
 
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
+def _read_pieces(file: BinaryIO) -> Iterator[bytes]:
     while piece := file.read(_PIECE):
         yield piece
 
@@ -172,7 +170,7 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 @router.delete("/documents/{root}/{path:path}")
 def remove(root: str, path: str, caller: Writing, library: TheLibrary) -> dict[str, Any]:
     """Forget a document; the file of an uploaded one is deleted, any other is left where it is."""
-    document = _document(library, caller, root, path)
+    document = _find_document(library, caller, root, path)
     return {"root": root, "path": path, "file_deleted": library.remove(document)}
 
 
@@ -182,7 +180,7 @@ def retry(
 ) -> dict[str, Any]:
     """Read and index a file again, in the job that is answered."""
     quota.require_failures_left(caller)
-    file = library.original(_document(library, caller, root, path))
+    file = library.original(_find_document(library, caller, root, path))
     if file is None:
         raise Problem(Code.FILE_TO_READ_GONE)
     return job_values(jobs.add(str(file), retry=True, asked_by=caller.name))
@@ -191,11 +189,11 @@ def retry(
 @router.get("/documents/{root}/{path:path}/original", responses=_FILE)
 def original(root: str, path: str, caller: Reading, library: TheLibrary) -> FileResponse:
     """The file itself: PDF and text to look at, anything else to save."""
-    document = _document(library, caller, root, path)
+    document = _find_document(library, caller, root, path)
     file = library.original(document)
     if file is None:
         raise Problem(Code.FILE_GONE)
-    media_type, disposition = _shown_as(document.media_type or "")
+    media_type, disposition = _choose_disposition(document.media_type or "")
     # In a sandbox some browsers show no PDF, which has no scripts of this origin.
     policy = "frame-ancestors 'none'" if media_type == _PDF else _SANDBOX
     return FileResponse(
@@ -207,8 +205,8 @@ def original(root: str, path: str, caller: Reading, library: TheLibrary) -> File
     )
 
 
-def _shown_as(media_type: str) -> tuple[str, Literal["inline", "attachment"]]:
-    """Nothing that a browser would run is shown."""
+def _choose_disposition(media_type: str) -> tuple[str, Literal["inline", "attachment"]]:
+    """Return the type and disposition of a file: nothing that a browser would run is shown."""
     if media_type == _PDF:
         return media_type, "inline"
     if media_type.startswith("text/") and not {"html", "xml", "javascript"} & set(
@@ -218,10 +216,10 @@ def _shown_as(media_type: str) -> tuple[str, Literal["inline", "attachment"]]:
     return "application/octet-stream", "attachment"
 
 
-def _document(library: TheLibrary, caller: Caller, root: str, path: str) -> ListedDocument:
-    if not caller.sees(root):
+def _find_document(library: TheLibrary, caller: Caller, root: str, path: str) -> ListedDocument:
+    if not caller.may_see(root):
         raise Problem(Code.NO_SUCH_DOCUMENT)
-    with missing(Code.NO_SUCH_DOCUMENT):
+    with translate_missing(Code.NO_SUCH_DOCUMENT):
         return library.documents.one(root, path)
 
 
@@ -234,16 +232,16 @@ def chunk(
 ) -> dict[str, Any]:
     """A stored passage with those around it, its title and place in the document."""
     passage = library.passage(chunk_id, around)
-    if passage is None or not caller.sees(passage.chunk.metadata.get("root")):
+    if passage is None or not caller.may_see(passage.chunk.metadata.get("root")):
         raise Problem(Code.NO_SUCH_PASSAGE)
     return {
-        **_chunk(passage.chunk),
-        "before": [_chunk(each) for each in passage.before],
-        "after": [_chunk(each) for each in passage.after],
+        **_chunk_values(passage.chunk),
+        "before": [_chunk_values(node) for node in passage.before],
+        "after": [_chunk_values(node) for node in passage.after],
     }
 
 
-def _chunk(node: BaseNode) -> dict[str, Any]:
+def _chunk_values(node: BaseNode) -> dict[str, Any]:
     metadata = node.metadata
     names = ("root", "path", "title", "headings", "page", "lines")
     return {

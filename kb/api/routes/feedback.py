@@ -5,18 +5,18 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from pydantic import Field, model_validator
 
+from kb.api.caller_sessions import find_session
 from kb.api.dependencies import KB
 from kb.api.guards.access import Reading
+from kb.api.json_bodies import StrictBody
 from kb.api.problem_codes import Code
-from kb.api.problems import missing
-from kb.api.routes.asking import Body
-from kb.api.routes.sessions import of_caller
+from kb.api.problems import translate_missing
 
 router = APIRouter(prefix="/api", tags=["feedback"])
 Id = Annotated[str, Field(min_length=1, max_length=190)]
 
 
-class FeedbackBody(Body):
+class FeedbackBody(StrictBody):
     """Of a search (`search_id`, and which passage was opened), or of a turn of a session."""
 
     search_id: Annotated[str, Field(pattern="^[!-~]{1,64}$")] | None = None
@@ -42,6 +42,6 @@ def feedback(body: FeedbackBody, caller: Reading, kb: KB) -> None:
     """Of the caller's own: what others have asked is not there for them."""
     about = body.model_dump()
     if body.session_id is not None:
-        about["session_id"] = of_caller(kb, body.session_id, caller).id
-    with missing(Code.NO_SUCH_SEARCH):
+        about["session_id"] = find_session(kb, body.session_id, caller).id
+    with translate_missing(Code.NO_SUCH_SEARCH):
         kb.feedback(**about, user=caller.name)

@@ -9,8 +9,8 @@ from typing import Final
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
-from kb.api.problems import problem_of
-from kb.app import KnowledgeBase
+from kb.api.dependencies import KB
+from kb.api.problems import error_to_problem
 from kb.doctor import model_checks
 
 router = APIRouter(tags=["state"])
@@ -22,24 +22,26 @@ _NO_ANSWER: Final = "does not answer"
 class Readiness:
     """One look for everybody who asks meanwhile; one that hangs is waited for, and not repeated."""
 
-    def __init__(self, kb: KnowledgeBase) -> None:
+    def __init__(self, kb: KB) -> None:
         self._kb = kb
         self._alone = asyncio.Lock()
         self._looks: dict[str, asyncio.Task[str]] = {}
         self._states: dict[str, str] = {}
         self._until = -math.inf
 
-    async def states(self) -> dict[str, str]:
+    async def find_states(self) -> dict[str, str]:
         async with self._alone:
             if time.monotonic() >= self._until:
-                self._states = await self._looked()
+                self._states = await self._look_at_all()
                 self._until = time.monotonic() + _KNOWN_SECONDS
             return self._states
 
-    async def _looked(self) -> dict[str, str]:
+    async def _look_at_all(self) -> dict[str, str]:
         for name, look in _LOOKS.items():
             if name not in self._looks or self._looks[name].done():
-                self._looks[name] = asyncio.create_task(asyncio.to_thread(_seen, look, self._kb))
+                self._looks[name] = asyncio.create_task(
+                    asyncio.to_thread(_look_safely, look, self._kb)
+                )
         await asyncio.wait(self._looks.values(), timeout=_LOOK_SECONDS)
         return {
             name: look.result() if look.done() else _NO_ANSWER for name, look in self._looks.items()
@@ -57,34 +59,34 @@ async def healthz() -> dict[str, str]:
 @router.get("/readyz")
 async def readyz(request: Request) -> JSONResponse:
     """Database, models and index are there to answer; 503 while one of them is not."""
-    states = await request.app.state.readiness.states()
+    states = await request.app.state.readiness.find_states()
     is_ready = all(state == "ok" for state in states.values())
     told = {"status": "ok" if is_ready else "not ready", **states}
     return JSONResponse(told, 200 if is_ready else 503)
 
 
-def _seen(look: Callable[[KnowledgeBase], str], kb: KnowledgeBase) -> str:
+def _look_safely(look: Callable[[KB], str], kb: KB) -> str:
     try:
         return look(kb)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
-        problem_of(error)  # is in the log
+        error_to_problem(error)  # is in the log
         return _NO_ANSWER
 
 
-def _database(kb: KnowledgeBase) -> str:
+def _look_at_database(kb: KB) -> str:
     kb.components.registry.count_totals()
     return "ok"
 
 
-def _model(kb: KnowledgeBase) -> str:
+def _look_at_model(kb: KB) -> str:
     """Listing models costs nothing, and so anybody may ask."""
     fails = any(check.state == "fail" for check in model_checks(kb.config))
     return _NO_ANSWER if fails else "ok"
 
 
-def _index(kb: KnowledgeBase) -> str:
+def _look_at_index(kb: KB) -> str:
     documents, _ = kb.components.registry.count_totals()
     return "ok" if documents else "empty"
 
 
-_LOOKS: Final = {"database": _database, "model": _model, "index": _index}
+_LOOKS: Final = {"database": _look_at_database, "model": _look_at_model, "index": _look_at_index}

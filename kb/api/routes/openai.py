@@ -15,19 +15,18 @@ from llama_index.core.utils import get_tokenizer
 from engines.answer import Answer
 from engines.chat.model_calls import ModelCalls
 from engines.model_errors import model_errors
-from kb.api.answer_events import AnswerUnderWay, asked, http_values
+from kb.api.answer_events import AnswerUnderWay, begin_answer, http_values
 from kb.api.dependencies import KB, TheLimits, TheThreads, TheWork
 from kb.api.guards.access import Caller, Reading
 from kb.api.guards.limits import Limits
 from kb.api.json_filters import metadata_filters
 from kb.api.openai_history import standalone
-from kb.api.openai_messages import EMBEDDING, MODELS, Completion, Embedding, sources
+from kb.api.openai_messages import EMBEDDING, MODELS, Completion, Embedding, format_sources
 from kb.api.openapi_description import STREAMED
 from kb.api.problem_codes import Code
-from kb.api.problems import Problem, openai_error, problem_of
-from kb.api.routes.asking import require_profile
-from kb.api.sse import as_line
-from kb.app import KnowledgeBase
+from kb.api.problems import Problem, error_to_problem, problem_to_openai_error
+from kb.api.search_profiles import require_profile
+from kb.api.sse import to_json_line
 from kb.assembly.answering import AnswerOptions
 from stores.errors import InvalidVector
 
@@ -65,18 +64,18 @@ async def completions(
     reply = _Reply(body, caller, kb, limits)
     await limits.require_tokens(caller)
     if body.stream:
-        return work.stream(caller, reply.chunks())
-    return await work.while_connected(request, caller, reply.whole())
+        return work.stream(caller, reply.stream_chunks())
+    return await work.while_connected(request, caller, reply.make_whole())
 
 
 class _Reply:
     """One completion, whole or in chunks. Raises Problem for what cannot be answered."""
 
-    def __init__(self, body: Completion, caller: Caller, kb: KnowledgeBase, limits: Limits) -> None:
-        require_profile(kb, body.profile)
+    def __init__(self, body: Completion, caller: Caller, kb: KB, limits: Limits) -> None:
+        require_profile(kb.config, body.profile)
         self._body = body
-        self._source = caller.source(body.source)
-        self._asked, self._past = body.question()
+        self._source = caller.choose_source(body.source)
+        self._question, self._past = body.read_question()
         self._filters = metadata_filters(body.filters, caller)
         self._caller = caller
         self._kb = kb
@@ -88,13 +87,13 @@ class _Reply:
             "model": body.model,
         }
 
-    async def whole(self) -> dict[str, Any]:
+    async def make_whole(self) -> dict[str, Any]:
         try:
-            under_way = await self._begin()
-            answer = await under_way.whole()
+            under_way = await self._begin_answer()
+            answer = await under_way.read_whole()
         finally:
-            await self._count()
-        text = answer.text + sources(answer.citations)
+            await self._count_tokens()
+        text = answer.text + format_sources(answer.citations)
         message = {"role": "assistant", "content": text}
         choice = {
             "index": 0,
@@ -107,44 +106,46 @@ class _Reply:
             "object": "chat.completion",
             "choices": [choice],
             "usage": self._usage,
-            **_extra(answer),
+            **_extra_fields(answer),
         }
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
+    async def stream_chunks(self) -> AsyncGenerator[bytes, None]:
         try:
-            under_way = await self._begin()
-            async with aclosing(self._told(under_way)) as told:
-                async for chunk in told:
-                    yield _data(chunk)
+            under_way = await self._begin_answer()
+            async with aclosing(self._make_chunks(under_way)) as chunks:
+                async for chunk in chunks:
+                    yield _format_data(chunk)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
-            yield _data(openai_error(problem_of(error)))
+            yield _format_data(problem_to_openai_error(error_to_problem(error)))
         finally:
-            await self._count()
+            await self._count_tokens()
         yield b"data: [DONE]\n\n"
 
-    async def _told(self, under_way: AnswerUnderWay) -> AsyncGenerator[dict[str, Any], None]:
-        yield self._chunk({"role": "assistant", "content": ""})
-        async with aclosing(under_way.words()) as words:
+    async def _make_chunks(self, under_way: AnswerUnderWay) -> AsyncGenerator[dict[str, Any], None]:
+        yield self._make_chunk({"role": "assistant", "content": ""})
+        async with aclosing(under_way.stream_words()) as words:
             async for word in words:
-                yield self._chunk({"content": word})
+                yield self._make_chunk({"content": word})
         answer = under_way.answer
-        if notes := sources(answer.citations):
-            yield self._chunk({"content": notes})
-        yield self._chunk({}, self._finish_reason) | _extra(answer)
+        if notes := format_sources(answer.citations):
+            yield self._make_chunk({"content": notes})
+        yield self._make_chunk({}, self._finish_reason) | _extra_fields(answer)
         if self._body.wants_usage:
-            yield self._chunk({}) | {"choices": [], "usage": self._usage}
+            yield self._make_chunk({}) | {"choices": [], "usage": self._usage}
 
-    def _chunk(self, delta: Mapping[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+    def _make_chunk(
+        self, delta: Mapping[str, Any], finish_reason: str | None = None
+    ) -> dict[str, Any]:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
         return {**self._about, "object": "chat.completion.chunk", "choices": [choice]}
 
-    async def _begin(self) -> AnswerUnderWay:
+    async def _begin_answer(self) -> AnswerUnderWay:
         with self._calls.listening():
             options = AnswerOptions(
                 source=self._source, filters=self._filters, profile=self._body.profile
             )
-            question = await standalone(self._kb.components, self._asked, self._past, options)
-        return await asked(
+            question = await standalone(self._kb.components, self._question, self._past, options)
+        return await begin_answer(
             self._kb,
             question,
             self._source,
@@ -172,17 +173,17 @@ class _Reply:
             "total_tokens": prompt + completion,
         }
 
-    async def _count(self) -> None:
+    async def _count_tokens(self) -> None:
         await self._limits.count_tokens(self._caller, sum(self._tokens))
 
 
-def _extra(answer: Answer) -> dict[str, Any]:
+def _extra_fields(answer: Answer) -> dict[str, Any]:
     values = http_values(answer)
     return {key: value for key, value in values.items() if key not in _NO_EXTRA}
 
 
-def _data(value: Mapping[str, Any]) -> bytes:
-    return f"data: {as_line(value)}\n\n".encode()
+def _format_data(value: Mapping[str, Any]) -> bytes:
+    return f"data: {to_json_line(value)}\n\n".encode()
 
 
 @router.post("/embeddings")
@@ -190,25 +191,29 @@ async def embeddings(
     body: Embedding, caller: Reading, kb: KB, limits: TheLimits, threads: TheThreads
 ) -> dict[str, Any]:
     """Vectors of the model that the documents are found by."""
-    caller.require("documents")
+    caller.require_subject("documents")
     if body.model not in (EMBEDDING, kb.components.collection.embedding_model):
         raise Problem(Code.NO_SUCH_EMBEDDING_MODEL, {"known": EMBEDDING})
     if body.dimensions not in (None, kb.components.collection.dimension):
         raise Problem(Code.DIMENSIONS_DIFFER, {"known": kb.components.collection.dimension})
     await limits.require_tokens(caller)
-    async with limits.embedding(caller):
-        told = await threads.embedding.run(_embedded, kb, body)
-    await limits.count_tokens(caller, told["usage"]["total_tokens"])
-    return told
+    async with limits.take_embedding(caller):
+        reply = await threads.embedding.run(_embed_texts, kb, body)
+    await limits.count_tokens(caller, reply["usage"]["total_tokens"])
+    return reply
 
 
-def _embedded(kb: KnowledgeBase, body: Embedding) -> dict[str, Any]:
+def _embed_texts(kb: KB, body: Embedding) -> dict[str, Any]:
     with model_errors("embedding texts"):
         vectors = kb.components.embed_model.get_text_embedding_batch(body.texts)
     if not np.isfinite(vectors).all():
         raise InvalidVector("The embedding holds NaN or infinity; the embedding model is at fault.")
     data = [
-        {"object": "embedding", "index": index, "embedding": _written(vector, body.encoding_format)}
+        {
+            "object": "embedding",
+            "index": index,
+            "embedding": _encode_vector(vector, body.encoding_format),
+        }
         for index, vector in enumerate(vectors)
     ]
     tokens = sum(len(get_tokenizer()(text)) for text in body.texts)
@@ -216,7 +221,7 @@ def _embedded(kb: KnowledgeBase, body: Embedding) -> dict[str, Any]:
     return {"object": "list", "data": data, "model": body.model, "usage": usage}
 
 
-def _written(vector: Sequence[float], encoding: str | None) -> Sequence[float] | str:
+def _encode_vector(vector: Sequence[float], encoding: str | None) -> Sequence[float] | str:
     if encoding != "base64":
         return vector
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()

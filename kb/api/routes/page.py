@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from kb.api.dependencies import TheLimits, TheThreads
 from kb.api.guards.access import Reading
-from kb.api.routes.asking import Body, without_halves
+from kb.api.json_bodies import StrictBody, replace_halves
 from kb.api.safe_html import as_html
 from stores.text.translations import LANGUAGES, SOURCE_LANGUAGE, load_catalogue
 
@@ -28,27 +28,27 @@ _FILES: Final = StaticFiles(directory=Path(__file__).parents[2] / "page")
 _MOST_CHARACTERS: Final = 200_000  # of all texts, which take two seconds at the worst
 
 
-class MarkdownBody(Body):
+class MarkdownBody(StrictBody):
     texts: Annotated[list[str], Field(max_length=500)]
 
     @field_validator("texts")
     @classmethod
-    def _bounded(cls, texts: list[str]) -> list[str]:
+    def _require_few(cls, texts: list[str]) -> list[str]:
         if (given := sum(map(len, texts))) > _MOST_CHARACTERS:
             raise ValueError(f"{given} characters are given; {_MOST_CHARACTERS} are read")
-        return [without_halves(text) for text in texts]
+        return [replace_halves(text) for text in texts]
 
 
 @router.get("/", include_in_schema=False)
 async def page(request: Request) -> Response:
-    return await _file("index.html", request)
+    return await _send_file("index.html", request)
 
 
 @router.get("/page/texts/{language}.json", include_in_schema=False)
 async def translated_texts(language: str, request: Request) -> Response:
     if language not in LANGUAGES:
         raise HTTPException(404)
-    content = _texts_of_page(language)
+    content = _list_page_texts(language)
     headers = {"Cache-Control": "no-cache", "ETag": f'"{hashlib.sha256(content).hexdigest()}"'}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
@@ -56,25 +56,25 @@ async def translated_texts(language: str, request: Request) -> Response:
 
 
 @cache
-def _texts_of_page(language: str) -> bytes:
-    """The forms of each text of the page, by the first of its English ones."""
+def _list_page_texts(language: str) -> bytes:
+    """List the forms of each text of the page, by the first of its English ones."""
     texts = {}
     if language != SOURCE_LANGUAGE:
         for message in load_catalogue(language):
             if message.context == _CONTEXT:
-                english, *_ = _forms_of(message.id)
-                texts[english] = _forms_of(message.string)
+                english, *_ = _list_forms(message.id)
+                texts[english] = _list_forms(message.string)
     return json.dumps(texts, ensure_ascii=False).encode()
 
 
-def _forms_of(text: Any) -> list[str]:
-    """Return one for each plural form that there is; Babel gives a text without forms alone."""
+def _list_forms(text: Any) -> list[str]:
+    """List the plural forms of a text; Babel gives one without forms alone."""
     return [text] if isinstance(text, str) else list(text)
 
 
 @router.get("/page/{name}", include_in_schema=False)
 async def file(name: str, request: Request) -> Response:
-    return await _file(name, request)
+    return await _send_file(name, request)
 
 
 @router.post("/api/markdown")
@@ -86,13 +86,13 @@ async def markdown(
 ) -> dict[str, Any]:
     """Texts as HTML without scripts, images and links."""
     await limits.count_characters(caller, sum(map(len, body.texts)))
-    async with limits.rendering(caller):
+    async with limits.take_rendering(caller):
         html = await threads.rendering.run(lambda: [as_html(text) for text in body.texts])
     return {"html": html}
 
 
-async def _file(name: str, request: Request) -> Response:
-    """One of the page; the browser keeps it, and asks each time whether it is still the same."""
+async def _send_file(name: str, request: Request) -> Response:
+    """Respond with a file of the page, which the browser keeps, and asks each time for changes."""
     response = await _FILES.get_response(name, request.scope)
     response.headers["Cache-Control"] = "no-cache"
     return response

@@ -2,29 +2,28 @@
 
 import asyncio
 import secrets
-from dataclasses import replace
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
 from engines.answer import Answer
-from kb.api.answer_events import AnswerUnderWay, turned
+from kb.api.answer_events import AnswerUnderWay, begin_turn
+from kb.api.caller_sessions import MOST_ID_CHARACTERS, find_session, find_stored_id, restore_id
 from kb.api.column_kinds import column_types
+from kb.api.counted_answers import make_answer_values, stream_answer
 from kb.api.dependencies import KB, TheLimits, TheWork
-from kb.api.guards.access import Caller, Reading
+from kb.api.guards.access import Reading
+from kb.api.json_bodies import StrictBody, Words
 from kb.api.json_filters import Filters, metadata_filters
 from kb.api.openapi_description import STREAMED
-from kb.api.plain_json import plain
+from kb.api.plain_json import to_plain
 from kb.api.problem_codes import Code
-from kb.api.problems import missing
-from kb.api.routes.asking import Body, Words, events, require_profile, whole_values
-from kb.app import KnowledgeBase
+from kb.api.problems import translate_missing
+from kb.api.search_profiles import require_profile
 from kb.assembly.answer_sources import Source
 from kb.transcript import info_values, session_values, transcript
-from stores.chats.chat_messages import ID_CHARACTERS
-from stores.chats.chat_sessions import SessionInfo
 from stores.searches.search_log import SearchLog
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
@@ -33,14 +32,13 @@ _ENDINGS = {"markdown": "md", "json": "json"}
 _EXPORTED: dict[int | str, dict[str, Any]] = {
     200: {"content": {media_type: {} for media_type in _MEDIA_TYPES.values()}}
 }
-_MOST_CHARACTERS: Final = ID_CHARACTERS - len("@4f2a90c1d7b3")  # of a key, see _stored_id
 
 
-class TitleBody(Body):
+class TitleBody(StrictBody):
     title: Annotated[Words, Field(max_length=255)]
 
 
-class TurnBody(Body):
+class TurnBody(StrictBody):
     """The same `turn_id` twice stores one turn, and gives its answer again."""
 
     message: Words
@@ -57,7 +55,7 @@ def sessions(
 ) -> list[dict[str, Any]]:
     """Those of the caller, the last used first; those that hold all words of `search`."""
     found = kb.sessions(search=search, user=caller.name)
-    return [info_values(_as_named(each, caller)) for each in found]
+    return [info_values(restore_id(info, caller)) for info in found]
 
 
 @router.post("", status_code=201)
@@ -69,10 +67,10 @@ def new_session(caller: Reading) -> dict[str, str]:  # noqa: ARG001 - only keys 
 @router.get("/{session_id}")
 def session(session_id: str, caller: Reading, kb: KB) -> dict[str, Any]:
     """A session with its turns, what their columns hold, and the last rating of each."""
-    info = of_caller(kb, session_id, caller)
+    info = find_session(kb, session_id, caller)
     turns = kb.components.session_store.list_turns(info.id)
     ratings = SearchLog(kb.components.engine).list_ratings(info.id)
-    values: dict[str, Any] = plain(session_values(_as_named(info, caller), turns))
+    values: dict[str, Any] = to_plain(session_values(restore_id(info, caller), turns))
     for turn, told in zip(turns, values["turns"], strict=True):
         told["rating"] = ratings.get(turn.id)
         tables = Answer.from_metadata(turn.evidence).tables
@@ -83,22 +81,22 @@ def session(session_id: str, caller: Reading, kb: KB) -> dict[str, Any]:
 
 @router.patch("/{session_id}")
 def rename(session_id: str, body: TitleBody, caller: Reading, kb: KB) -> dict[str, Any]:
-    kb.rename_session(of_caller(kb, session_id, caller).id, body.title)
-    return info_values(_as_named(of_caller(kb, session_id, caller), caller))
+    kb.rename_session(find_session(kb, session_id, caller).id, body.title)
+    return info_values(restore_id(find_session(kb, session_id, caller), caller))
 
 
 @router.delete("/{session_id}", status_code=204)
 def delete(session_id: str, caller: Reading, kb: KB) -> None:
     """Everything of it: words, turns, memory, feedback and logged searches."""
-    with missing(Code.NO_SUCH_SESSION):
-        kb.delete_session(of_caller(kb, session_id, caller).id)
+    with translate_missing(Code.NO_SUCH_SESSION):
+        kb.delete_session(find_session(kb, session_id, caller).id)
 
 
 @router.post("/{session_id}/reset", status_code=204)
 def reset(session_id: str, caller: Reading, kb: KB) -> None:
     """Everything of it but itself."""
-    with missing(Code.NO_SUCH_SESSION):
-        kb.components.session_store.reset(of_caller(kb, session_id, caller).id)
+    with translate_missing(Code.NO_SUCH_SESSION):
+        kb.components.session_store.reset(find_session(kb, session_id, caller).id)
 
 
 @router.get("/{session_id}/export", responses=_EXPORTED)
@@ -108,9 +106,9 @@ def export(
     kb: KB,
     format: Literal["markdown", "json"] = "markdown",  # noqa: A002 - the public interface's name
 ) -> Response:
-    info = of_caller(kb, session_id, caller)
+    info = find_session(kb, session_id, caller)
     text = transcript(
-        _as_named(info, caller), kb.components.session_store.list_turns(info.id), format
+        restore_id(info, caller), kb.components.session_store.list_turns(info.id), format
     )
     headers = {"Content-Disposition": f'attachment; filename="session.{_ENDINGS[format]}"'}
     return Response(text.encode(), media_type=_MEDIA_TYPES[format], headers=headers)
@@ -118,7 +116,7 @@ def export(
 
 @router.post("/{session_id}/turns", responses=STREAMED)
 async def turn(
-    session_id: Annotated[str, Field(min_length=1, max_length=_MOST_CHARACTERS)],
+    session_id: Annotated[str, Field(min_length=1, max_length=MOST_ID_CHARACTERS)],
     body: TurnBody,
     request: Request,
     caller: Reading,
@@ -127,13 +125,13 @@ async def turn(
     work: TheWork,
 ) -> Any:
     """Ask the next question; with `stream`, the events of `ask`, with the turn's id."""
-    require_profile(kb, body.profile)
-    source, filters = caller.source(body.source), metadata_filters(body.filters, caller)
+    require_profile(kb.config, body.profile)
+    source, filters = caller.choose_source(body.source), metadata_filters(body.filters, caller)
 
     async def begin() -> AnswerUnderWay:
-        return await turned(
+        return await begin_turn(
             kb,
-            await asyncio.to_thread(_stored_id, kb, session_id, caller),
+            await asyncio.to_thread(find_stored_id, kb, session_id, caller),
             body.message,
             body.turn_id,
             source,
@@ -144,26 +142,5 @@ async def turn(
 
     await limits.require_tokens(caller)
     if body.stream:
-        return work.stream(caller, events(begin, caller, limits))
-    return await work.while_connected(request, caller, whole_values(begin, caller, limits))
-
-
-def of_caller(kb: KnowledgeBase, session_id: str, caller: Caller) -> SessionInfo:
-    """With the id that it is stored under. Raises Problem 404."""
-    with missing(Code.NO_SUCH_SESSION):
-        return kb.components.session_store.one(_stored_id(kb, session_id, caller))
-
-
-def _stored_id(kb: KnowledgeBase, session_id: str, caller: Caller) -> str:
-    """Each key has ids of its own, so that nobody takes, or learns of, those of another one.
-
-    What is stored as the caller's without the id of their key is older, or was not made here.
-    """
-    if caller.name is None or kb.components.session_store.is_of(session_id, caller.name):
-        return session_id
-    return f"{session_id}@{caller.id}"
-
-
-def _as_named(info: SessionInfo, caller: Caller) -> SessionInfo:
-    """With the id that the caller knows it by."""
-    return replace(info, id=info.id.removesuffix(f"@{caller.id}"))
+        return work.stream(caller, stream_answer(begin, caller, limits))
+    return await work.while_connected(request, caller, make_answer_values(begin, caller, limits))

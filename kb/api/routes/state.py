@@ -4,10 +4,10 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from engines.search.profiles import READY
 from kb.api.dependencies import KB
 from kb.api.guards.access import Reading
-from kb.api.plain_json import plain
+from kb.api.plain_json import to_plain
+from kb.api.search_profiles import list_profiles
 
 router = APIRouter(prefix="/api", tags=["state"])
 
@@ -15,34 +15,33 @@ router = APIRouter(prefix="/api", tags=["state"])
 @router.get("/status")
 def status(caller: Reading, kb: KB) -> dict[str, Any]:
     """Counts, models and failures; of directories the names, not where they are."""
-    told = kb.status()
+    state = kb.status()
     roots = [
         {key: root[key] for key in ("name", "documents", "indexed_at")}
-        for root in told["roots"]
-        if caller.sees(root["name"])
+        for root in state["roots"]
+        if caller.may_see(root["name"])
     ]
-    failed = [each for each in told["failed"] if caller.sees(each["root"])]
+    failed = [failure for failure in state["failed"] if caller.may_see(failure["root"])]
     if caller.collections is not None:  # the totals are of all directories
-        told |= {"documents": sum(root["documents"] for root in roots), "chunks": None}
+        state |= {"documents": sum(root["documents"] for root in roots), "chunks": None}
     about_caller = {
         "key": caller.name,
         "scope": caller.scope,
         "only": caller.only,
         "verifies": caller.may_verify,
     }
-    values: dict[str, Any] = plain({**told, "roots": roots, "failed": failed, **about_caller})
+    values: dict[str, Any] = to_plain({**state, "roots": roots, "failed": failed, **about_caller})
     return values
 
 
 @router.get("/profiles")
 def profiles(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
     """The search profiles, and which one searches when none is named."""
-    names = dict.fromkeys((*READY, *kb.config.profiles))
     return [
         {
             "name": name,
             "description": kb.config.profile(name).description,
             "default": name == kb.config.retrieval.profile,
         }
-        for name in names
+        for name in list_profiles(kb.config)
     ]

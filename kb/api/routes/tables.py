@@ -19,8 +19,7 @@ from kb.api.column_kinds import column_types
 from kb.api.csv_text import as_csv
 from kb.api.dependencies import KB, OneStatement, TheLimits, TheThreads, TheWork
 from kb.api.guards.access import Reading
-from kb.api.routes.asking import Body, Words
-from kb.app import KnowledgeBase
+from kb.api.json_bodies import StrictBody, Words
 from stores.binding import list_parameters
 from stores.verified_queries import Value
 
@@ -30,7 +29,7 @@ Parameters = Annotated[dict[str, Value], Field(max_length=100)]
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 
 
-class SqlBody(Body):
+class SqlBody(StrictBody):
     """Either a question, for which SQL is found or written, or a statement of the caller.
 
     `parameters` are the values of the statement's :names, which are bound.
@@ -42,7 +41,7 @@ class SqlBody(Body):
     dry_run: bool = False
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> "SqlBody":
+    def _require_one(self) -> "SqlBody":
         if (self.question is None) == (self.sql is None):
             raise ValueError("give question or sql, and not both")
         if self.question is not None and self.parameters:
@@ -50,14 +49,14 @@ class SqlBody(Body):
         return self
 
     @model_validator(mode="after")
-    def _all_are_given(self) -> "SqlBody":
+    def _require_parameters(self) -> "SqlBody":
         given, named = self.parameters, list_parameters(self.sql or "")
-        if given and (missing := [each for each in named if each not in given]):
+        if given and (missing := [name for name in named if name not in given]):
             raise ValueError(f"parameters lack {', '.join(missing)}")
         return self
 
 
-class CsvBody(Body):
+class CsvBody(StrictBody):
     """With `escape_formulas` no spreadsheet computes a cell; here it is off, for programs."""
 
     sql: Statement
@@ -76,17 +75,17 @@ async def sql(
 ) -> dict[str, Any]:
     """Run a statement under the guard, or answer a question; with `dry_run` nothing runs."""
     if body.sql is not None:
-        async with limits.statement():
-            return await threads.querying.run(_ran, kb, body.sql, body)
+        async with limits.take_statement():
+            return await threads.querying.run(_run_statement, kb, body.sql, body)
     await limits.require_tokens(caller)
     calls = ModelCalls()
     try:
-        return await work.while_connected(request, caller, _answered(kb, body, calls))
+        return await work.while_connected(request, caller, _answer_question(kb, body, calls))
     finally:
         await limits.count_tokens(caller, sum(calls.tokens() or (0, 0)))
 
 
-async def _answered(kb: KnowledgeBase, body: SqlBody, calls: ModelCalls) -> dict[str, Any]:
+async def _answer_question(kb: KB, body: SqlBody, calls: ModelCalls) -> dict[str, Any]:
     make = partial(kb.database_engine, sql_only=body.dry_run)
     engine = await run_sync(make)
     with calls.listening():
@@ -96,17 +95,17 @@ async def _answered(kb: KnowledgeBase, body: SqlBody, calls: ModelCalls) -> dict
     return {**answer_values(answer), "types": types}
 
 
-def _ran(kb: KnowledgeBase, sql: str, body: SqlBody) -> dict[str, Any]:
-    told: dict[str, Any] = {"answer": None, "route": "database", "errors": {}}
+def _run_statement(kb: KB, sql: str, body: SqlBody) -> dict[str, Any]:
+    values: dict[str, Any] = {"answer": None, "route": "database", "errors": {}}
     found = TableResult(sql, body.parameters)
     if body.dry_run:
         kb.components.tables.check(sql, body.parameters)
-        return {**told, **table_values(found), "types": []}
+        return {**values, **table_values(found), "types": []}
     begin = time.perf_counter()
     result = kb.components.tables.run(sql, body.parameters)
-    told["timings"] = {"rows": milliseconds_since(begin)}
+    values["timings"] = {"rows": milliseconds_since(begin)}
     types = column_types(result.columns, result.rows)
-    return {**told, **table_values(replace(found, **vars(result))), "types": types}
+    return {**values, **table_values(replace(found, **vars(result))), "types": types}
 
 
 @router.get("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])
@@ -121,7 +120,7 @@ async def sql_csv(
 
     With `escape_formulas` an apostrophe stands before each cell that a spreadsheet would compute.
     """
-    return await threads.querying.run(_csv_file, kb, sql, escape_formulas)
+    return await threads.querying.run(_make_csv, kb, sql, escape_formulas)
 
 
 @router.post("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])
@@ -132,10 +131,10 @@ async def sql_csv_of_body(
     threads: TheThreads,
 ) -> Response:
     """The same, for programs and for statements that are too long for an address."""
-    return await threads.querying.run(_csv_file, kb, body.sql, body.escape_formulas)
+    return await threads.querying.run(_make_csv, kb, body.sql, body.escape_formulas)
 
 
-def _csv_file(kb: KnowledgeBase, sql: str, escape_formulas: bool) -> Response:  # noqa: FBT001 - as it was asked for
+def _make_csv(kb: KB, sql: str, escape_formulas: bool) -> Response:  # noqa: FBT001 - as it was asked for
     result = kb.components.tables.run(sql)
     text = as_csv(result.columns, as_json(result.rows), escape_formulas=escape_formulas)
     headers = {
@@ -148,11 +147,13 @@ def _csv_file(kb: KnowledgeBase, sql: str, escape_formulas: bool) -> Response:  
 @router.get("/tables")
 def tables(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
     """The tables that may be asked, with their columns and comments."""
-    return [_table(kb, name) for name in sorted(kb.components.tables.get_usable_table_names())]
+    return [
+        _describe_table(kb, name) for name in sorted(kb.components.tables.get_usable_table_names())
+    ]
 
 
-def _table(kb: KnowledgeBase, name: str) -> dict[str, Any]:
-    table, told = (
+def _describe_table(kb: KB, name: str) -> dict[str, Any]:
+    table, descriptions = (
         kb.components.tables.metadata_obj.tables[name],
         kb.config.tables.descriptions,
     )
@@ -160,8 +161,12 @@ def _table(kb: KnowledgeBase, name: str) -> dict[str, Any]:
         {
             "name": column.name,
             "type": str(column.type),
-            "comment": told.get(f"{name}.{column.name}") or column.comment or "",
+            "comment": descriptions.get(f"{name}.{column.name}") or column.comment or "",
         }
         for column in table.columns
     ]
-    return {"name": name, "comment": told.get(name) or table.comment or "", "columns": columns}
+    return {
+        "name": name,
+        "comment": descriptions.get(name) or table.comment or "",
+        "columns": columns,
+    }

@@ -9,10 +9,10 @@ from pydantic import Field
 
 from kb.api.dependencies import KB, OneStatement
 from kb.api.guards.access import Caller, Reading, Verifying
+from kb.api.json_bodies import StrictBody
 from kb.api.plain_json import without_places
 from kb.api.problem_codes import Code
-from kb.api.problems import Problem, missing
-from kb.api.routes.asking import Body
+from kb.api.problems import Problem, translate_missing
 from kb.verified_query_file import Parameters, QueryName, QuestionText, Sql, new_query, save
 from stores.errors import EngineError
 from stores.verified_queries import Editor
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/verified", tags=["verified queries"])
 _ON_THIS_MACHINE = "local"  # who calls without a key and does not say who has checked it
 
 
-class VerifiedBody(Body):
+class VerifiedBody(StrictBody):
     question: QuestionText
     sql: Sql
     name: QueryName | None = None
@@ -33,7 +33,7 @@ class VerifiedBody(Body):
 @router.get("")
 def verified(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
     """All that count, with who has checked them; `key` is the API key that one belongs to."""
-    return [asdict(each) for each in kb.components.verified_queries.all()]
+    return [asdict(query) for query in kb.components.verified_queries.all()]
 
 
 @router.post("", status_code=201, dependencies=[OneStatement])
@@ -47,7 +47,7 @@ def add(body: VerifiedBody, caller: Verifying, kb: KB) -> dict[str, Any]:
     query = new_query(
         body.question,
         body.sql,
-        _verifier(body, caller),
+        _name_verifier(body, caller),
         datetime.now(UTC).date(),
         name=body.name,
         parameters=body.parameters,
@@ -58,7 +58,7 @@ def add(body: VerifiedBody, caller: Verifying, kb: KB) -> dict[str, Any]:
         kb.components.tables.run,
     )
     try:
-        kept, _ = save(queries, matcher, query, run, _editor(caller), replace=body.replace)
+        kept, _ = save(queries, matcher, query, run, _make_editor(caller), replace=body.replace)
     except EngineError as error:
         if type(error) is not EngineError:
             raise
@@ -72,8 +72,8 @@ def versions(name: str, caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noq
 
     Also of one that was removed. An older version counts again when it is saved again.
     """
-    with missing(Code.NO_SUCH_QUERY):
-        return [asdict(each) for each in kb.components.verified_queries.list_versions(name)]
+    with translate_missing(Code.NO_SUCH_QUERY):
+        return [asdict(version) for version in kb.components.verified_queries.list_versions(name)]
 
 
 @router.delete("/{name:path}", status_code=204)
@@ -82,12 +82,12 @@ def remove(name: str, caller: Verifying, kb: KB) -> None:
 
     Those of a file are removed there.
     """
-    with missing(Code.NO_SUCH_QUERY):
-        kb.components.verified_queries.remove(name, _editor(caller))
+    with translate_missing(Code.NO_SUCH_QUERY):
+        kb.components.verified_queries.remove(name, _make_editor(caller))
 
 
-def _verifier(body: VerifiedBody, caller: Caller) -> str:
-    """Nobody verifies in the name of somebody else."""
+def _name_verifier(body: VerifiedBody, caller: Caller) -> str:
+    """Return who has verified a query: nobody does so in the name of somebody else."""
     if caller.name is None:
         return body.verified_by or _ON_THIS_MACHINE
     if body.verified_by not in (None, caller.name):
@@ -95,7 +95,7 @@ def _verifier(body: VerifiedBody, caller: Caller) -> str:
     return caller.name
 
 
-def _editor(caller: Caller) -> Editor:
+def _make_editor(caller: Caller) -> Editor:
     if caller.name is None:
         return Editor(_ON_THIS_MACHINE)
-    return Editor(caller.name, is_key=True, changes_all=caller.may("admin"))
+    return Editor(caller.name, is_key=True, changes_all=caller.has_scope("admin"))

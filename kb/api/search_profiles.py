@@ -1,0 +1,18 @@
+"""The search profiles that a request may name."""
+
+from engines.search.profiles import READY
+from kb.api.problem_codes import Code
+from kb.api.problems import Problem
+from kb.config import Config
+
+
+def list_profiles(config: Config) -> list[str]:
+    """Return the names of the ready profiles, then of those of the configuration."""
+    return list(dict.fromkeys((*READY, *config.profiles)))
+
+
+def require_profile(config: Config, name: str | None) -> None:
+    """Raises Problem 404 for a name that no profile has."""
+    known = list_profiles(config)
+    if name is not None and name not in known:
+        raise Problem(Code.NO_SUCH_PROFILE, {"known": ", ".join(known)})
