@@ -14,7 +14,7 @@ from llama_index.llms.openai_like import OpenAILike
 from model_server import NO_CHOICES, SERVER_ERROR, FakeModels, Fault
 
 from engines.answer import Answer
-from engines.question import Question
+from engines.question import Question, as_question
 from engines.routing.choice import Routing
 from engines.routing.route import Route
 from engines.routing.router import RoutedQueryEngine
@@ -37,10 +37,10 @@ class Asked(BaseQueryEngine):
 
     def __init__(self) -> None:
         super().__init__(None)
-        self.asked: list[QueryBundle] = []
+        self.asked: list[Question] = []
 
     def _query(self, query_bundle: QueryBundle) -> Response:
-        self.asked.append(query_bundle)
+        self.asked.append(as_question(query_bundle))
         return Response("Fine.", [], Answer(route="documents").metadata())
 
     async def _aquery(self, query_bundle: QueryBundle) -> Response:
