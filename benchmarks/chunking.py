@@ -24,8 +24,8 @@ from llama_index.core.schema import MetadataMode, TextNode
 from kb.assembly.models import make_embedder
 from kb.config import load_config
 from kb.indexing import chunks, pieces
-from kb.indexing.read import read
-from kb.indexing.split import split
+from kb.indexing.read import read_document
+from kb.indexing.split import split_document
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 CONTEXT = 6_000
@@ -116,7 +116,7 @@ def of_kb(source: Source) -> list[TextNode]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "page.md")
         path.write_text(source.text, encoding="utf-8")
-        return split(read(path), source.title)
+        return split_document(read_document(path), source.title)
 
 
 def of_kb_at(size: int, source: Source) -> list[TextNode]:

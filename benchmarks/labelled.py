@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from kb.indexing.charset import clean
+from kb.indexing.charset import clean_text
 
 LANGUAGES = {"squad-en": "en", "piaf-fr": "fr", "mariadb-docs": "en"}
 PAGES = "mariadb-docs"
@@ -56,7 +56,7 @@ def articles(folder: Path, limit: int | None) -> tuple[dict[str, Source], list[Q
     for title, paragraphs in islice(by_title.items(), limit):
         text = f"# {title}"
         for row in paragraphs:
-            paragraph = clean(row["text"]).strip()
+            paragraph = clean_text(row["text"]).strip()
             places[row["_id"]] = (title, len(text) + 2, paragraph)
             text += f"\n\n{paragraph}"
         sources[title] = Source(title, text)

@@ -111,7 +111,7 @@ class KnowledgeBase:
             used.engine, used.collection.embedding_model, used.collection.dimension
         )
         embedder = ChunkEmbedder(used.embed_model, cache)
-        own = OwnFiles.of(self.config)
+        own = OwnFiles.from_config(self.config)
         indexer = Indexer(used.registry, embedder, on_progress, say, own)
         return indexer.index(directory, name=name, prune=prune, scope=scope)
 

@@ -154,7 +154,7 @@ def _documents(facts: CollectionFacts) -> Check:
 
 def _secrets(config: Config, engine: sa.Engine) -> Check:
     """Whether a file was indexed, perhaps by an earlier version, that is passed over now."""
-    name, own = "Secrets", OwnFiles.of(config)
+    name, own = "Secrets", OwnFiles.from_config(config)
     found = [path for path in list_indexed_files(engine) if own.why_secret(path)]
     if not found:
         return Check(name, "ok", "no document holds keys or passwords")

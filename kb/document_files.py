@@ -12,7 +12,7 @@ from typing import Final
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.types import VectorStoreQuery
 
-from kb.indexing.walk import storable
+from kb.indexing.walk import make_storable
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import StoreError
 from stores.registry.document_list import DocumentList, ListedDocument
@@ -142,7 +142,7 @@ def _is_same(file: Path, part: Path) -> bool:
 
 def upload_name(name: str) -> str:
     """The last part of a name, without what hides a file or cannot be shown."""
-    last = storable(name.replace("\\", "/").rsplit("/", 1)[-1])
+    last = make_storable(name.replace("\\", "/").rsplit("/", 1)[-1])
     visible = "".join(each for each in last if unicodedata.category(each)[0] != "C")
     stem, dot, ending = visible.strip(" .").rpartition(".")
     stem, ending = (stem, dot + ending) if dot else (ending, "")

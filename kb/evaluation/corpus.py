@@ -77,7 +77,7 @@ def _index_documents(
         chunks = [
             _document_to_chunk(document) for document in corpus[start : start + _DOCUMENTS_A_BATCH]
         ]
-        embedder.embed(chunks)
+        embedder.embed_chunks(chunks)
         store.add(chunks)
 
 

@@ -31,13 +31,13 @@ MISREAD = re.compile(  # signs of a Western text read by the wrong table
 )
 
 
-def read_text(path: Path) -> str:
+def read_text_file(path: Path) -> str:
     if path.stat().st_size > 4 * MAX_TEXT:
         raise UnreadableFile(TOO_MUCH_TEXT)
-    return decode(path.read_bytes())
+    return decode_text(path.read_bytes())
 
 
-def decode(data: bytes, declared: str | None = None) -> str:
+def decode_text(data: bytes, declared: str | None = None) -> str:
     r"""Return the text, its lines ended by `\n`; raise UnreadableFile for what is not text.
 
     A declared encoding counts when the bytes are not plainly UTF-8 or marked.
@@ -46,37 +46,41 @@ def decode(data: bytes, declared: str | None = None) -> str:
         raise UnreadableFile("the file is empty")
     if data.startswith(OLD_OFFICE):
         raise UnreadableFile(OLD_OFFICE_REASON)
-    text = _decode(data, declared)
+    text = _try_encodings(data, declared)
     if text is None or _is_noise(text[:SAMPLE]):
         raise UnreadableFile("not a text file")
-    return clean(text)
+    return clean_text(text)
 
 
-def clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Make a string storable: NFC, without control characters and lone surrogates."""
     text = ESCAPE_SEQUENCE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     text = NOISE.sub("", re.sub(r"[\x0b\x0c\x85]", " ", text))
     return unicodedata.normalize("NFC", text)
 
 
-def _decode(data: bytes, declared: str | None) -> str | None:
+def _try_encodings(data: bytes, declared: str | None) -> str | None:
     for mark, encoding in BOMS:
         if data.startswith(mark):
             return data.decode(encoding, "replace")
-    text = _strictly(data, "utf-8") or _strictly(data, declared) or _damaged_utf8(data)
+    text = (
+        _decode_strictly(data, "utf-8")
+        or _decode_strictly(data, declared)
+        or _decode_damaged_utf8(data)
+    )
     if b"\0" in data[:SAMPLE] and (text is None or _is_noise(text[:SAMPLE])):
-        return _wide(data)
-    return text or _western(data) or _guessed(data)
+        return _decode_wide(data)
+    return text or _decode_western(data) or _guessed(data)
 
 
-def _strictly(data: bytes, encoding: str | None) -> str | None:
+def _decode_strictly(data: bytes, encoding: str | None) -> str | None:
     try:
         return data.decode(encoding) if encoding else None
     except (UnicodeError, LookupError):  # LookupError: no such encoding
         return None
 
 
-def _damaged_utf8(data: bytes) -> str | None:
+def _decode_damaged_utf8(data: bytes) -> str | None:
     """UTF-8 with a few broken characters: text in another encoding hardly ever has valid ones."""
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
@@ -84,7 +88,7 @@ def _damaged_utf8(data: bytes) -> str | None:
     return text if valid > 3 * broken else None
 
 
-def _wide(data: bytes) -> str | None:
+def _decode_wide(data: bytes) -> str | None:
     """UTF-16 or UTF-32 without a mark: the reading with the most everyday characters."""
     readings = {encoding: data[:SAMPLE].decode(encoding, "replace") for encoding in WIDE}
     scores = {
@@ -96,7 +100,7 @@ def _wide(data: bytes) -> str | None:
     return data.decode(best, "replace") if best else None
 
 
-def _western(data: bytes) -> str | None:
+def _decode_western(data: bytes) -> str | None:
     """Short French or German is where statistics fail: ask whether it reads well."""
     for encoding in WESTERN:
         if _reads_well(data[:SAMPLE].decode(encoding, "replace")):

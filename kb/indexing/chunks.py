@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from os.path import commonprefix
 
 from kb.indexing.document import Chunk, Kind, Section
-from kb.indexing.pieces import CAP, TARGET, Piece, line_offsets, pieces_of
+from kb.indexing.pieces import CAP, TARGET, Piece, find_line_offsets, split_text_into_pieces
 
 TINY = 200
 """Characters below which a section, or the rest of one, prefers company."""
@@ -14,15 +14,17 @@ _Group = list[Piece]
 _Path = tuple[str, ...]
 
 
-def chunks_of(section: Section, kind: Kind) -> Iterator[Chunk]:
+def split_section_into_chunks(section: Section, kind: Kind) -> Iterator[Chunk]:
     """Yield the chunks of a section in order."""
-    offsets = line_offsets(section.text)
-    for group in _with_tiny_ones_joined(_by_heading(pieces_of(section.text, kind, section.above))):
-        for packed in _packed(group):
-            yield _chunk(section, packed, offsets)
+    offsets = find_line_offsets(section.text)
+    for group in _join_tiny_groups(
+        _group_by_heading(split_text_into_pieces(section.text, kind, section.above))
+    ):
+        for packed in _pack_chunks(group):
+            yield _group_to_chunk(section, packed, offsets)
 
 
-def _by_heading(pieces: Iterable[Piece]) -> Iterator[_Group]:
+def _group_by_heading(pieces: Iterable[Piece]) -> Iterator[_Group]:
     """Group what stands under one heading; a heading without text goes with the next below it."""
     group: _Group = []
     for piece in pieces:
@@ -35,14 +37,14 @@ def _by_heading(pieces: Iterable[Piece]) -> Iterator[_Group]:
 
 
 def _introduces(upper: Piece, lower: Piece) -> bool:
-    return upper.is_heading and upper.path != lower.path and _begins(lower.path, upper.path)
+    return upper.is_heading and upper.path != lower.path and _begins_with(lower.path, upper.path)
 
 
-def _begins(path: _Path, beginning: _Path) -> bool:
+def _begins_with(path: _Path, beginning: _Path) -> bool:
     return path[: len(beginning)] == beginning
 
 
-def _with_tiny_ones_joined(groups: Iterable[_Group]) -> Iterator[_Group]:
+def _join_tiny_groups(groups: Iterable[_Group]) -> Iterator[_Group]:
     joined: _Group = []
     for group in groups:
         if joined and _belong_together(joined, group):
@@ -57,14 +59,18 @@ def _with_tiny_ones_joined(groups: Iterable[_Group]) -> Iterator[_Group]:
 
 def _belong_together(left: _Group, right: _Group) -> bool:
     """Join tiny neighbours under one top heading, and a tiny one with what it begins or ends."""
-    left_path, right_path = _common_path(left), _common_path(right)
-    if not left_path or left_path[:1] != right_path[:1] or _size([left[0], right[-1]]) > TARGET:
+    left_path, right_path = _find_common_path(left), _find_common_path(right)
+    if (
+        not left_path
+        or left_path[:1] != right_path[:1]
+        or _measure_group([left[0], right[-1]]) > TARGET
+    ):
         return False
-    tiny = {_size(left) < TINY, _size(right) < TINY}
-    return tiny == {True} or (True in tiny and _begins(right_path, left_path))
+    tiny = {_measure_group(left) < TINY, _measure_group(right) < TINY}
+    return tiny == {True} or (True in tiny and _begins_with(right_path, left_path))
 
 
-def _packed(group: _Group) -> Iterator[_Group]:
+def _pack_chunks(group: _Group) -> Iterator[_Group]:
     """Fill chunks up to TARGET; the leading headings do not count, for they leave the text."""
     leading = next((at for at, piece in enumerate(group) if not piece.is_heading), len(group))
     headings, body = group[:leading], group[leading:]
@@ -76,8 +82,8 @@ def _packed(group: _Group) -> Iterator[_Group]:
             packed.append([piece])
     if (
         len(packed) > 1
-        and _size(packed[-1]) < TINY
-        and _size([packed[-2][0], packed[-1][-1]]) <= CAP
+        and _measure_group(packed[-1]) < TINY
+        and _measure_group([packed[-2][0], packed[-1][-1]]) <= CAP
     ):
         rest = packed.pop()
         packed[-1] += rest
@@ -88,55 +94,55 @@ def _packed(group: _Group) -> Iterator[_Group]:
 
 
 def _fits(packed: _Group, piece: Piece) -> bool:
-    size = _size([packed[0], piece])
-    return size <= TARGET or (_size(packed) < TINY and size <= CAP)
+    size = _measure_group([packed[0], piece])
+    return size <= TARGET or (_measure_group(packed) < TINY and size <= CAP)
 
 
-def _size(group: _Group) -> int:
+def _measure_group(group: _Group) -> int:
     first, last = group[0], group[-1]
     return len(first.opener) + last.end - first.start + len(last.closer)
 
 
-def _common_path(group: _Group) -> _Path:
+def _find_common_path(group: _Group) -> _Path:
     """Return the headings over all of a group, not counting those that only lead to others."""
     paths = [
         piece.path
         for piece, following in zip(group, [*group[1:], None], strict=True)
-        if not (piece.is_heading and following and _begins(following.path, piece.path))
+        if not (piece.is_heading and following and _begins_with(following.path, piece.path))
     ]
     return tuple(commonprefix(paths))  # noqa: RUF071 - of tuples it compares the elements
 
 
-def _chunk(section: Section, group: _Group, offsets: list[int]) -> Chunk:
+def _group_to_chunk(section: Section, group: _Group, offsets: list[int]) -> Chunk:
     """Take the text without the leading headings that its path names."""
-    path = _common_path(group)
+    path = _find_common_path(group)
     body = next(
         (
             at
             for at, piece in enumerate(group)
-            if not (piece.is_heading and _begins(path, piece.path))
+            if not (piece.is_heading and _begins_with(path, piece.path))
         ),
         len(group) - 1,
     )
-    top, bottom = _trimmed(section.text, group[0].start, group[-1].end)
-    start, _ = _trimmed(section.text, group[body].start, bottom)
+    top, bottom = _trim_span(section.text, group[0].start, group[-1].end)
+    start, _ = _trim_span(section.text, group[body].start, bottom)
     return Chunk(
         start=start,
         end=bottom,
         headings=path,
-        lines=_lines(section, offsets, top, bottom),
+        lines=_find_file_lines(section, offsets, top, bottom),
         opener=group[body].opener,
         closer=group[-1].closer,
     )
 
 
-def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+def _trim_span(text: str, start: int, end: int) -> tuple[int, int]:
     """Leave out empty lines before, blanks after."""
     end = start + len(text[start:end].rstrip())
     return end - len(text[start:end].lstrip("\n")), end
 
 
-def _lines(section: Section, offsets: list[int], start: int, end: int) -> str | None:
+def _find_file_lines(section: Section, offsets: list[int], start: int, end: int) -> str | None:
     if section.first_line is None:
         return None
     first, last = (section.first_line + bisect_right(offsets, at) - 1 for at in (start, end - 1))

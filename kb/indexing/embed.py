@@ -19,33 +19,33 @@ class ChunkEmbedder:
     embed_model: BaseEmbedding
     cache: EmbeddingCache
 
-    def embed(
+    def embed_chunks(
         self, chunks: Iterable[TextNode], on_embedded: Callable[[int], None] = lambda _: None
     ) -> None:
         """Give each chunk its embedding. Raises ModelUnavailable; what was made is kept."""
         by_text: dict[str, list[TextNode]] = {}
         for chunk in chunks:
             by_text.setdefault(chunk.get_content(MetadataMode.EMBED), []).append(chunk)
-        embeddings = self._embeddings(list(by_text), on_embedded)
+        embeddings = self._embed_texts(list(by_text), on_embedded)
         for text, same in by_text.items():
             for chunk in same:
                 chunk.embedding = embeddings[text]
 
-    def _embeddings(
+    def _embed_texts(
         self, texts: list[str], on_embedded: Callable[[int], None]
     ) -> dict[str, list[float]]:
         embeddings = self.cache.find_known(texts)
         on_embedded(len(embeddings))
         missing = [text for text in texts if text not in embeddings]
         for start in range(0, len(missing), _TEXTS_A_CALL):
-            made = self._made(missing[start : start + _TEXTS_A_CALL])
+            made = self._call_model(missing[start : start + _TEXTS_A_CALL])
             embeddings |= made
             with suppress(InvalidVector):  # documents with such a vector fail when they are written
                 self.cache.remember(made)
             on_embedded(len(made))
         return embeddings
 
-    def _made(self, texts: list[str]) -> dict[str, list[float]]:
+    def _call_model(self, texts: list[str]) -> dict[str, list[float]]:
         with model_errors("embedding documents"):
             vectors = self.embed_model.get_text_embedding_batch(texts)
         if len(vectors) != len(texts):

@@ -18,8 +18,8 @@ from kb.indexing.document import ReadDocument, UnreadableFile, UnreadableNow
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.report import IndexReport, Progress, Tally
 from kb.indexing.secret_files import HEAD_BYTES, OwnFiles, why_secret, why_secret_file
-from kb.indexing.split import EMBEDDED_KEYS, split
-from kb.indexing.walk import Found, FoundFile, PassedOver, Skipped, storable, walk
+from kb.indexing.split import EMBEDDED_KEYS, split_document
+from kb.indexing.walk import Found, FoundFile, PassedOver, Skipped, make_storable, walk_files
 from kb.indexing.worker import ReadWorker
 from stores.errors import RootConflict, StoreError, StoreUnavailable
 from stores.registry.document_registry import (
@@ -57,7 +57,7 @@ EVERYTHING: Final = Scope()
 
 
 @dataclass(frozen=True)
-class _Place:
+class _IndexedPlace:
     """What is indexed under which name: a directory, or a file or directory below it."""
 
     root: str
@@ -71,7 +71,7 @@ class _Place:
         """What the paths of this part begin with, below the root."""
         if self.part is None or not self.part.is_dir():
             return ""
-        return storable(self.part.relative_to(self.directory).as_posix()) + "/"
+        return make_storable(self.part.relative_to(self.directory).as_posix()) + "/"
 
     @property
     def is_one_file(self) -> bool:
@@ -79,7 +79,7 @@ class _Place:
 
     def walk(self, own: OwnFiles) -> Iterator[Found]:
         if self.only is None:
-            yield from map(self._below_root, walk(self.part or self.directory, own))
+            yield from map(self._rename_below_root, walk_files(self.part or self.directory, own))
         for name in self.only or ():
             yield from self._walk_one(name, own)
 
@@ -89,13 +89,13 @@ class _Place:
             if file.is_symlink():
                 yield Skipped(name, "it is a link")
             else:
-                yield from walk(file, own)
+                yield from walk_files(file, own)
         except UnreadableFile as error:  # it is gone again
             yield Skipped(name, str(error))
 
-    def _below_root(self, found: Found) -> Found:
+    def _rename_below_root(self, found: Found) -> Found:
         if self.is_one_file and self.part:
-            relative = storable(self.part.relative_to(self.directory).as_posix())
+            relative = make_storable(self.part.relative_to(self.directory).as_posix())
         else:
             relative = (self.prefix + found.relative).rstrip("/")
         return replace(found, relative=relative)
@@ -125,45 +125,49 @@ class Indexer:
         stays, and the next run goes on from there.
         """
         started = time.monotonic()
-        place = self._place(Path(os.path.abspath(path)), name)  # noqa: PTH100 - drops `..`, keeps links
-        place = replace(place, only=scope.only)
+        absolute = Path(os.path.abspath(path))  # noqa: PTH100 - drops `..`, keeps links
+        place = replace(self._find_place(absolute, name), only=scope.only)
         tally = Tally(self.on_progress)
         with self.registry.hold_root(place.root, self._waiting(place.root)) as still_alone:
-            self._claim(place)
+            self._claim_root(place)
             known = self.registry.find_known(place.root)
             run = _Run(self.registry, self.embedder, place, scope, known, tally)
             run.index(self.own, prune=prune, still_alone=still_alone)
-        return tally.report(time.monotonic() - started)
+        return tally.make_report(time.monotonic() - started)
 
-    def _place(self, path: Path, name: str | None) -> _Place:
+    def _find_place(self, path: Path, name: str | None) -> _IndexedPlace:
         """What a known root already holds stays a part of it; anything else is its own root."""
         inside = path.resolve()
-        if not name and (above := self._root_holding(path, inside)):
+        if not name and (above := self._find_root_that_holds(path, inside)):
             return above
         if path.is_dir():
-            return _Place(_root_name(name or path.name), inside, path)
-        return _Place(_root_name(name or path.parent.name), inside.parent, path.parent, inside)
+            return _IndexedPlace(_require_root_name(name or path.name), inside, path)
+        return _IndexedPlace(
+            _require_root_name(name or path.parent.name), inside.parent, path.parent, inside
+        )
 
-    def _root_holding(self, path: Path, inside: Path) -> _Place | None:
+    def _find_root_that_holds(self, path: Path, inside: Path) -> _IndexedPlace | None:
         """The root that has indexed from this folder before; a second copy would answer twice."""
-        roots = {Path(each["path"]): str(each["name"]) for each in self.registry.list_roots()}
+        roots = {
+            Path(root_row["path"]): str(root_row["name"]) for root_row in self.registry.list_roots()
+        }
         folder = inside if inside.is_dir() else inside.parent
         for named, root in roots.items():
             directory = named.resolve()
             if path in roots or directory not in inside.parents:
                 continue
             below = folder.relative_to(directory).as_posix()
-            prefix = "" if below == "." else storable(below) + "/"
+            prefix = "" if below == "." else make_storable(below) + "/"
             if any(known.startswith(prefix) for known in self.registry.find_known(root)):
-                return _Place(root, directory, named, inside)
+                return _IndexedPlace(root, directory, named, inside)
         return None
 
     def _waiting(self, root: str) -> Callable[[], None]:
         messages = [f"Another run is indexing {root!r}; waiting until it is done."]
         return lambda: self.say(messages.pop()) if messages else None
 
-    def _claim(self, place: _Place) -> None:
-        last, here = self.registry.find_root_path(place.root), storable(str(place.named))
+    def _claim_root(self, place: _IndexedPlace) -> None:
+        last, here = self.registry.find_root_path(place.root), make_storable(str(place.named))
         if last and last != here and Path(last).is_dir():
             raise RootConflict(
                 f"{place.root!r} is already the name of {last}. Give {here} another name: "
@@ -173,7 +177,7 @@ class Indexer:
 
 
 @dataclass(frozen=True)
-class _Changed:
+class _ChangedFile:
     """A file whose content is not what the registry holds."""
 
     file: FoundFile
@@ -182,7 +186,7 @@ class _Changed:
 
 
 @dataclass(frozen=True)
-class _Split:
+class _SplitDocument:
     """A file read and split, waiting for its embeddings."""
 
     document: IndexedDocument
@@ -196,7 +200,7 @@ class _Run:
 
     registry: DocumentRegistry
     embedder: ChunkEmbedder
-    place: _Place
+    place: _IndexedPlace
     scope: Scope
     known: dict[str, KnownDocument]
     tally: Tally
@@ -207,56 +211,62 @@ class _Run:
 
     def index(self, own: OwnFiles, *, prune: bool, still_alone: Callable[[], bool]) -> None:
         found = list(self.place.walk(own))
-        files = [each for each in found if isinstance(each, FoundFile)]
-        self.tally.begin(len(found))
-        self.tally.hard_linked += _hard_linked(files)
-        for each in found:
-            if isinstance(each, Skipped):
-                self._fail(each.relative, each.reason)
-            elif isinstance(each, PassedOver):
-                self._pass_over(each.relative, each.reason)
-        with _reading() as read:
-            for group in _grouped(self._documents(self._changed(files), read)):
-                self._write(group)
+        files = [entry for entry in found if isinstance(entry, FoundFile)]
+        self.tally.begin_run(len(found))
+        self.tally.hard_linked += _find_hard_linked(files)
+        for entry in found:
+            if isinstance(entry, Skipped):
+                self._record_failure(entry.relative, entry.reason)
+            elif isinstance(entry, PassedOver):
+                self._pass_over(entry.relative, entry.reason)
+        with _read_in_worker() as read:
+            for group in _group_documents(
+                self._read_documents(self._find_changed_files(files), read)
+            ):
+                self._write_group(group)
         if not self.place.is_one_file and self.place.only is None:
-            self._forget(found, prune=prune and still_alone())
+            self._forget_what_is_gone(found, prune=prune and still_alone())
 
-    def _changed(self, files: Iterable[FoundFile]) -> Iterator[_Changed]:
+    def _find_changed_files(self, files: Iterable[FoundFile]) -> Iterator[_ChangedFile]:
         for file in files:
             last = self.known.get(file.relative)
             try:
                 content_hash, secret = _look_into(file.path)
             except OSError as error:
-                self._fail(file.relative, f"cannot be read: {error.strerror}")
+                self._record_failure(file.relative, f"cannot be read: {error.strerror}")
                 continue
             if secret:
                 self._pass_over(file.relative, secret)
             elif last and last.is_current(content_hash):
-                self.tally.keep()
+                self.tally.count_unchanged()
             elif last and last.has_failed(content_hash) and not self.scope.retry:
                 self.tally.leave_unread(file.relative, last.reason or "")
             else:
-                yield _Changed(file, content_hash, is_new=not (last and last.stored))
+                yield _ChangedFile(file, content_hash, is_new=not (last and last.stored))
 
-    def _documents(self, changed: Iterator[_Changed], read: _Read) -> Iterator[_Split]:
+    def _read_documents(
+        self, changed: Iterator[_ChangedFile], read: _Read
+    ) -> Iterator[_SplitDocument]:
         """Read a few files ahead, so that parsing and embedding overlap."""
-        for each, reading in _ahead(self._readable(changed), read):
+        for changed_file, reading in _read_ahead(self._stop_after_failures(changed), read):
             try:
-                yield self._split(each, reading.result())
+                yield self._split_document(changed_file, reading.result())
             except (UnreadableNow, OSError) as error:
-                self._fail(each.file.relative, str(error))
+                self._record_failure(changed_file.file.relative, str(error))
             except UnreadableFile as error:
-                self._fail(each.file.relative, str(error), each.content_hash)
+                self._record_failure(
+                    changed_file.file.relative, str(error), changed_file.content_hash
+                )
 
-    def _readable(self, changed: Iterator[_Changed]) -> Iterator[_Changed]:
+    def _stop_after_failures(self, changed: Iterator[_ChangedFile]) -> Iterator[_ChangedFile]:
         most = self.scope.most_failures
-        for each in changed:
+        for changed_file in changed:
             if most is not None and len(self.tally.failed) >= most:
-                self._fail(each.file.relative, _TOO_MANY_FAILURES)
+                self._record_failure(changed_file.file.relative, _TOO_MANY_FAILURES)
             else:
-                yield each
+                yield changed_file
 
-    def _split(self, changed: _Changed, read: ReadDocument) -> _Split:
+    def _split_document(self, changed: _ChangedFile, read: ReadDocument) -> _SplitDocument:
         file = changed.file
         modified_at = datetime.fromtimestamp(file.path.stat().st_mtime, UTC).replace(tzinfo=None)
         document = IndexedDocument(
@@ -270,58 +280,64 @@ class _Run:
             title=read.title,
             language=read.language,
         )
-        chunks = split(read, document.id)
+        chunks = split_document(read, document.id)
         if not chunks:
             raise UnreadableFile("it has no text")
         for chunk in chunks:
             _add_file_facts(chunk, document)
-        return _Split(document, chunks, changed.is_new)
+        return _SplitDocument(document, chunks, changed.is_new)
 
-    def _write(self, group: list[_Split]) -> None:
-        self.embedder.embed((c for each in group for c in each.chunks), self.tally.embed)
-        for each in group:
+    def _write_group(self, group: list[_SplitDocument]) -> None:
+        self.embedder.embed_chunks(
+            (c for document in group for c in document.chunks), self.tally.count_embedded
+        )
+        for document in group:
             try:
-                self.registry.replace(each.document, each.chunks)
+                self.registry.replace(document.document, document.chunks)
             except StoreUnavailable:
                 raise
             except StoreError as error:
-                self._fail(each.document.path, str(error))
+                self._record_failure(document.document.path, str(error))
             else:
-                self.tally.write(len(each.chunks), is_new=each.is_new)
+                self.tally.write(len(document.chunks), is_new=document.is_new)
 
-    def _forget(self, found: list[Found], *, prune: bool) -> None:
+    def _forget_what_is_gone(self, found: list[Found], *, prune: bool) -> None:
         """Remove what is gone; what could not be looked at is not gone."""
-        seen = {each.relative for each in found}
-        hidden = tuple(f"{each.relative}/" for each in found if isinstance(each, Skipped))
+        seen = {entry.relative for entry in found}
+        hidden = tuple(f"{entry.relative}/" for entry in found if isinstance(entry, Skipped))
         for path, document in self.known.items():
             if path in seen or f"{path}/".startswith(hidden):
                 continue
             if not path.startswith(self.place.prefix):
                 continue
             if prune or not document.chunks or why_secret_file(self.place.directory / path):
-                self._remove(document)
+                self._remove_document(document)
             else:
                 self.tally.missing += 1
 
-    def _remove(self, document: KnownDocument) -> None:
+    def _remove_document(self, document: KnownDocument) -> None:
         self.registry.remove(document.id)
         self.tally.removed += bool(document.chunks)
 
     def _pass_over(self, path: str, reason: str) -> None:
         """Also forget what was indexed of it, or below it, before it was known for what it is."""
         below = f"{path}/" if path else ""
-        for each in [each for each in self.known if each == path or each.startswith(below)]:
-            self._remove(self.known.pop(each))
+        for known_path in [
+            known_path
+            for known_path in self.known
+            if known_path == path or known_path.startswith(below)
+        ]:
+            self._remove_document(self.known.pop(known_path))
         self.tally.pass_over(path or self.place.directory.name, reason)
 
-    def _fail(self, path: str, reason: str, failed_hash: str | None = None) -> None:
+    def _record_failure(self, path: str, reason: str, failed_hash: str | None = None) -> None:
         self.registry.fail(self.root, path, reason, failed_hash)
         self.tally.fail(path, reason)
 
 
-def _root_name(name: str) -> str:
+def _require_root_name(name: str) -> str:
     """Raises StoreError for a name that is too long to be kept."""
-    name = storable(name) or "root"
+    name = make_storable(name) or "root"
     if len(name) > _ROOT_CHARACTERS:
         raise StoreError(
             f"The directory's name has {len(name)} characters, of which {_ROOT_CHARACTERS} are "
@@ -338,7 +354,7 @@ def _look_into(path: Path) -> tuple[str, str | None]:
         return hashlib.file_digest(file, lambda: hashlib.sha256(_PIPELINE)).hexdigest(), secret
 
 
-def _hard_linked(files: Iterable[FoundFile]) -> list[str]:
+def _find_hard_linked(files: Iterable[FoundFile]) -> list[str]:
     """The paths of files that have names elsewhere, where others may change them."""
     files = list(files)
     here = Counter(file.identity for file in files)
@@ -346,7 +362,7 @@ def _hard_linked(files: Iterable[FoundFile]) -> list[str]:
 
 
 @contextmanager
-def _reading() -> Iterator[_Read]:
+def _read_in_worker() -> Iterator[_Read]:
     """Reading beside the work of this thread; what waits is dropped when the run breaks off."""
     with ReadWorker() as worker:
         thread = ThreadPoolExecutor(1)
@@ -356,10 +372,10 @@ def _reading() -> Iterator[_Read]:
             thread.shutdown(cancel_futures=True)
 
 
-def _ahead(
-    items: Iterator[_Changed], read: _Read
-) -> Iterator[tuple[_Changed, Future[ReadDocument]]]:
-    waiting: deque[tuple[_Changed, Future[ReadDocument]]] = deque()
+def _read_ahead(
+    items: Iterator[_ChangedFile], read: _Read
+) -> Iterator[tuple[_ChangedFile, Future[ReadDocument]]]:
+    waiting: deque[tuple[_ChangedFile, Future[ReadDocument]]] = deque()
     for item in items:
         waiting.append((item, read(item.file.path)))
         if len(waiting) > _FILES_AHEAD:
@@ -367,12 +383,12 @@ def _ahead(
     yield from waiting
 
 
-def _grouped(documents: Iterable[_Split]) -> Iterator[list[_Split]]:
+def _group_documents(documents: Iterable[_SplitDocument]) -> Iterator[list[_SplitDocument]]:
     """Documents together until their chunks are worth a call to the embedding model."""
-    group: list[_Split] = []
+    group: list[_SplitDocument] = []
     for document in documents:
         group.append(document)
-        if sum(len(each.chunks) for each in group) >= _CHUNKS_A_GROUP:
+        if sum(len(member.chunks) for member in group) >= _CHUNKS_A_GROUP:
             yield group
             group = []
     if group:

@@ -16,29 +16,29 @@ MAX_HEADING = 200
 """Characters; a longer "heading" is a paragraph that begins with #."""
 
 
-def block_tree(text: str) -> list[SyntaxTreeNode]:
+def parse_blocks(text: str) -> list[SyntaxTreeNode]:
     """Return the top-level blocks, each with its lines (0-based, half open) in `map`."""
     return SyntaxTreeNode(_BLOCKS.parse(text)).children
 
 
-def heading_text(node: SyntaxTreeNode) -> str:
+def find_heading_text(node: SyntaxTreeNode) -> str:
     """Return the words of a heading; "" when the block serves as no heading."""
     if node.type != "heading":
         return ""
-    words = _plain(_INLINE.parseInline(node.children[0].content[: MAX_HEADING * 5]))
+    words = _plain_words(_INLINE.parseInline(node.children[0].content[: MAX_HEADING * 5]))
     return words if len(words) <= MAX_HEADING else ""
 
 
-def heading_level(node: SyntaxTreeNode) -> int:
+def find_heading_level(node: SyntaxTreeNode) -> int:
     return int(node.tag[1])
 
 
-def first_headings(text: str) -> dict[int, str]:
+def find_first_headings(text: str) -> dict[int, str]:
     """Return the first heading of each level, near the beginning."""
     found: dict[int, str] = {}
-    for node in block_tree(text[:BEGINNING]):
-        if words := heading_text(node):
-            found.setdefault(heading_level(node), words)
+    for node in parse_blocks(text[:BEGINNING]):
+        if words := find_heading_text(node):
+            found.setdefault(find_heading_level(node), words)
     return found
 
 
@@ -47,11 +47,11 @@ def is_table_delimiter(line: str) -> bool:
     return "|" in line and "-" in line and set(line) <= set("|-: \t\n>")
 
 
-def _plain(tokens: Sequence[Token]) -> str:
+def _plain_words(tokens: Sequence[Token]) -> str:
     words = []
     for token in tokens:
         if token.children:
-            words.append(_plain(token.children))
+            words.append(_plain_words(token.children))
         elif token.type in ("text", "code_inline", "text_special"):
             words.append(token.content)
         elif token.type in ("softbreak", "hardbreak"):

@@ -8,7 +8,12 @@ from itertools import pairwise
 from markdown_it.tree import SyntaxTreeNode
 
 from kb.indexing.document import Kind, Outline
-from kb.indexing.markdown_blocks import block_tree, heading_level, heading_text, is_table_delimiter
+from kb.indexing.markdown_blocks import (
+    find_heading_level,
+    find_heading_text,
+    is_table_delimiter,
+    parse_blocks,
+)
 
 TARGET = 1_000
 """Characters of a usual chunk: the best of 500 to 1,400 at an equal context."""
@@ -39,41 +44,43 @@ class Piece:
     closer: str = ""
 
 
-def pieces_of(text: str, kind: Kind, above: Outline = ()) -> Iterator[Piece]:
+def split_text_into_pieces(text: str, kind: Kind, above: Outline = ()) -> Iterator[Piece]:
     """Yield pieces of at most CAP characters, in order; only blanks lie between them.
 
     `above` are the headings over the beginning of markdown.
     """
     if kind == "markdown":
-        return _Markdown(text, above).pieces()
+        return _Markdown(text, above).split_blocks()
     if kind == "rows":
-        return _rows(text)
-    return _code(text) if kind == "code" else _prose(text, (0, len(text)))
+        return _split_rows(text)
+    return _split_code(text) if kind == "code" else _split_prose(text, (0, len(text)))
 
 
-def line_offsets(text: str) -> list[int]:
+def find_line_offsets(text: str) -> list[int]:
     """Return where each line begins, then where the text ends."""
     return [0, *(match.end() for match in _LINE.finditer(text)), len(text)]
 
 
-def _cut(text: str, span: _Span, limit: int, bounds: Sequence[re.Pattern[str]]) -> Iterator[_Span]:
+def _cut_span(
+    text: str, span: _Span, limit: int, bounds: Sequence[re.Pattern[str]]
+) -> Iterator[_Span]:
     """Cut what is longer than `limit` at the first of `bounds`, then at the next, then anywhere."""
     start, end = span
     if end - start <= limit:
         yield span
     elif not bounds:
-        yield from _windows(text, span, limit)
+        yield from _cut_anywhere(text, span, limit)
     else:
-        for part in _parts(text, span, bounds[0]):
-            yield from _cut(text, part, limit, bounds[1:])
+        for part in _split_at_bound(text, span, bounds[0]):
+            yield from _cut_span(text, part, limit, bounds[1:])
 
 
-def _parts(text: str, span: _Span, bound: re.Pattern[str]) -> Iterator[_Span]:
+def _split_at_bound(text: str, span: _Span, bound: re.Pattern[str]) -> Iterator[_Span]:
     start, end = span
     return pairwise([start, *(match.end() for match in bound.finditer(text, start, end)), end])
 
 
-def _windows(text: str, span: _Span, limit: int) -> Iterator[_Span]:
+def _cut_anywhere(text: str, span: _Span, limit: int) -> Iterator[_Span]:
     start, end = span
     while end - start > limit:
         after_space = text.rfind(" ", start + limit // 2, start + limit) + 1
@@ -83,7 +90,7 @@ def _windows(text: str, span: _Span, limit: int) -> Iterator[_Span]:
     yield start, end
 
 
-def _pieces(
+def _spans_to_pieces(
     text: str, spans: Iterator[_Span], path: _Path = (), opener: str = "", closer: str = ""
 ) -> Iterator[Piece]:
     """Give every piece but the first the opener, every piece but the last the closer."""
@@ -98,30 +105,32 @@ def _pieces(
         )
 
 
-def _prose(text: str, span: _Span, path: _Path = ()) -> Iterator[Piece]:
-    return _pieces(text, _cut(text, span, TARGET, (_PARAGRAPH, _SENTENCE, _LINE)), path)
+def _split_prose(text: str, span: _Span, path: _Path = ()) -> Iterator[Piece]:
+    return _spans_to_pieces(
+        text, _cut_span(text, span, TARGET, (_PARAGRAPH, _SENTENCE, _LINE)), path
+    )
 
 
-def _code(text: str) -> Iterator[Piece]:
+def _split_code(text: str) -> Iterator[Piece]:
     """Keep a function whole as long as it fits into a chunk."""
-    for block in _parts(text, (0, len(text)), _TOP_LEVEL):
-        yield from _pieces(text, _cut(text, block, CAP, (_PARAGRAPH, _LINE)))
+    for block in _split_at_bound(text, (0, len(text)), _TOP_LEVEL):
+        yield from _spans_to_pieces(text, _cut_span(text, block, CAP, (_PARAGRAPH, _LINE)))
 
 
-def _rows(text: str) -> Iterator[Piece]:
+def _split_rows(text: str) -> Iterator[Piece]:
     """Keep a row whole; of one that is too long every part begins with its first field."""
     path: _Path = ()
-    for start, end in pairwise(line_offsets(text)):
+    for start, end in pairwise(find_line_offsets(text)):
         line = text[start:end]
         if line.startswith("# "):
             path = (line[2:].strip(),)
             yield Piece(start, end, path, is_heading=True)
         elif len(line) <= CAP:
-            yield from _pieces(text, iter([(start, end)]), path)
+            yield from _spans_to_pieces(text, iter([(start, end)]), path)
         else:
             key = line.find("; ", 0, MAX_REPEATED) + 1 or line.find(": ", 0, MAX_REPEATED) + 1
-            parts = _cut(text, (start, end), TARGET, (_SENTENCE,))
-            yield from _pieces(text, parts, path, opener=f"{line[:key]} … " if key else "")
+            parts = _cut_span(text, (start, end), TARGET, (_SENTENCE,))
+            yield from _spans_to_pieces(text, parts, path, opener=f"{line[:key]} … " if key else "")
 
 
 class _Markdown:
@@ -129,82 +138,88 @@ class _Markdown:
 
     def __init__(self, text: str, above: Outline) -> None:
         self._text = text
-        self._lines = line_offsets(text)
+        self._lines = find_line_offsets(text)
         self._headings = list(above)
 
-    def pieces(self) -> Iterator[Piece]:
-        yield from self._between(block_tree(self._text), (0, len(self._text)))
+    def split_blocks(self) -> Iterator[Piece]:
+        yield from self._split_between(parse_blocks(self._text), (0, len(self._text)))
 
     @property
-    def _path(self) -> _Path:
+    def _current_path(self) -> _Path:
         return tuple(words for _, words in self._headings)
 
-    def _between(self, nodes: Sequence[SyntaxTreeNode], span: _Span) -> Iterator[Piece]:
+    def _split_between(self, nodes: Sequence[SyntaxTreeNode], span: _Span) -> Iterator[Piece]:
         """Yield the blocks of `span` and what the parser keeps to itself: link definitions."""
         position, stop = span
         for node in nodes:
-            start, end = self._span(node)
-            yield from self._prose((position, start))
-            yield from self._block(node)
+            start, end = self._find_span(node)
+            yield from self._split_prose_here((position, start))
+            yield from self._split_block(node)
             position = end
-        yield from self._prose((position, stop))
+        yield from self._split_prose_here((position, stop))
 
-    def _span(self, node: SyntaxTreeNode) -> _Span:
+    def _find_span(self, node: SyntaxTreeNode) -> _Span:
         first, last = node.map or (0, 0)
         return self._lines[first], self._lines[last]
 
-    def _prose(self, span: _Span) -> Iterator[Piece]:
-        return _prose(self._text, span, self._path)
+    def _split_prose_here(self, span: _Span) -> Iterator[Piece]:
+        return _split_prose(self._text, span, self._current_path)
 
-    def _block(self, node: SyntaxTreeNode) -> Iterator[Piece]:
-        start, end = span = self._span(node)
-        if node.level == 0 and (words := heading_text(node)):
-            yield self._heading(heading_level(node), words, span)
+    def _split_block(self, node: SyntaxTreeNode) -> Iterator[Piece]:
+        start, end = span = self._find_span(node)
+        if node.level == 0 and (words := find_heading_text(node)):
+            yield self._enter_heading(find_heading_level(node), words, span)
         elif node.type in ("fence", "code_block"):
-            yield from self._fence(node)
+            yield from self._split_fence(node)
         elif node.type == "paragraph":
-            yield from self._paragraph(node)
+            yield from self._split_paragraph(node)
         elif node.type == "html_block":
             bounds = (_HTML_ROW, _LINE, _SENTENCE)
-            yield from _pieces(self._text, _cut(self._text, span, CAP, bounds), self._path)
+            yield from _spans_to_pieces(
+                self._text, _cut_span(self._text, span, CAP, bounds), self._current_path
+            )
         elif end - start <= TARGET:
-            yield Piece(start, end, self._path)
+            yield Piece(start, end, self._current_path)
         else:
-            yield from self._between([child for child in node.children if child.map], span)
+            yield from self._split_between([child for child in node.children if child.map], span)
 
-    def _heading(self, level: int, words: str, span: _Span) -> Piece:
+    def _enter_heading(self, level: int, words: str, span: _Span) -> Piece:
         while self._headings and self._headings[-1][0] >= level:
             self._headings.pop()
         self._headings.append((level, words))
-        return Piece(*span, self._path, is_heading=True)
+        return Piece(*span, self._current_path, is_heading=True)
 
-    def _fence(self, node: SyntaxTreeNode) -> Iterator[Piece]:
-        start, end = span = self._span(node)
+    def _split_fence(self, node: SyntaxTreeNode) -> Iterator[Piece]:
+        start, end = span = self._find_span(node)
         if end - start <= CAP or not node.markup or len(node.markup) > MAX_REPEATED:
-            return self._lines_of(span, CAP)
+            return self._split_lines(span, CAP)
         first_line = self._text[start : self._text.index("\n", start) + 1]
         opener = first_line if len(first_line) <= MAX_REPEATED else f"{node.markup}\n"
-        *spans, before_last, last = _cut(self._text, span, TARGET, (_LINE,))
+        *spans, before_last, last = _cut_span(self._text, span, TARGET, (_LINE,))
         spans.append((before_last[0], last[1]))  # the closing line alone would be a poor piece
-        return _pieces(self._text, iter(spans), self._path, opener, closer=f"\n{node.markup}")
+        return _spans_to_pieces(
+            self._text, iter(spans), self._current_path, opener, closer=f"\n{node.markup}"
+        )
 
-    def _paragraph(self, node: SyntaxTreeNode) -> Iterator[Piece]:
+    def _split_paragraph(self, node: SyntaxTreeNode) -> Iterator[Piece]:
         """Find the table in a paragraph: it reaches to the end."""
-        start, end = self._span(node)
+        start, end = self._find_span(node)
         first, last = node.map or (0, 0)
         for line in range(first + 1, last):
             if is_table_delimiter(self._text[self._lines[line] : self._lines[line + 1]]):
                 header = self._lines[line - 1]
-                yield from self._prose((start, header))
-                yield from self._table((header, end), body=self._lines[line + 1])
+                yield from self._split_prose_here((start, header))
+                yield from self._split_table((header, end), body=self._lines[line + 1])
                 return
-        yield from self._prose((start, end))
+        yield from self._split_prose_here((start, end))
 
-    def _table(self, span: _Span, body: int) -> Iterator[Piece]:
+    def _split_table(self, span: _Span, body: int) -> Iterator[Piece]:
         start, end = span
         if end - start <= CAP or body - start > MAX_REPEATED:
-            return self._lines_of(span, CAP)
-        return self._lines_of(span, TARGET, opener=self._text[start:body])
+            return self._split_lines(span, CAP)
+        return self._split_lines(span, TARGET, opener=self._text[start:body])
 
-    def _lines_of(self, span: _Span, limit: int, opener: str = "") -> Iterator[Piece]:
-        return _pieces(self._text, _cut(self._text, span, limit, (_LINE,)), self._path, opener)
+    def _split_lines(self, span: _Span, limit: int, opener: str = "") -> Iterator[Piece]:
+        return _spans_to_pieces(
+            self._text, _cut_span(self._text, span, limit, (_LINE,)), self._current_path, opener
+        )

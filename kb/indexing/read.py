@@ -10,8 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from kb.indexing.charset import clean
-from kb.indexing.chunks import chunks_of
+from kb.indexing.charset import clean_text
+from kb.indexing.chunks import split_section_into_chunks
 from kb.indexing.document import (
     MAX_TEXT,
     TOO_MUCH_TEXT,
@@ -24,10 +24,10 @@ from kb.indexing.document import (
     UnreadableFile,
     UnreadableNow,
 )
-from kb.indexing.markdown_blocks import first_headings
+from kb.indexing.markdown_blocks import find_first_headings
 from stores.text.text_language import detect_language, language_code
 
-__all__ = ["ReadDocument", "Section", "UnreadableFile", "read"]
+__all__ = ["ReadDocument", "Section", "UnreadableFile", "read_document"]
 
 MAX_FILE = 200_000_000
 """Bytes."""
@@ -81,13 +81,13 @@ FORMATS = {
 """Suffix -> module of kb.indexing.readers, media type; others are tried as text."""
 
 
-def read(path: Path) -> ReadDocument:
+def read_document(path: Path) -> ReadDocument:
     """Read in this process, without a bound on time or memory; raise UnreadableFile."""
     suffix = path.suffix.lower()
     reader, media_type = FORMATS.get(suffix, TEXT)
     try:
         _check_file(path)
-        return _document(path, media_type, _extract(path, reader))
+        return _extract_to_document(path, media_type, _extract_text(path, reader))
     except (UnreadableFile, MemoryError):
         raise
     except RecursionError as error:
@@ -110,7 +110,7 @@ def _check_file(path: Path) -> None:
         raise UnreadableFile(f"larger than {MAX_FILE // 1_000_000} MB")
 
 
-def _extract(path: Path, reader: str) -> Extract:
+def _extract_text(path: Path, reader: str) -> Extract:
     try:
         module = import_module(f"kb.indexing.readers.{reader}")
     except ModuleNotFoundError as error:
@@ -120,36 +120,36 @@ def _extract(path: Path, reader: str) -> Extract:
     return cast("Extract", module.read(path))
 
 
-def _document(path: Path, media_type: str, extract: Extract) -> ReadDocument:
+def _extract_to_document(path: Path, media_type: str, extract: Extract) -> ReadDocument:
     if sum(len(section.text) for section in extract.sections) > MAX_TEXT:
         raise UnreadableFile(TOO_MUCH_TEXT)
     sections = tuple(_clean_sections(extract.sections))
     if not sections:
         raise UnreadableFile("the file is empty")
     return ReadDocument(
-        title=_title(path, extract, sections),
-        language=language_code(extract.language) or _language(extract, sections),
+        title=_choose_title(path, extract, sections),
+        language=language_code(extract.language) or _detect_document_language(extract, sections),
         media_type=media_type,
         kind=extract.kind,
         sections=tuple(_chunked(section, extract.kind) for section in sections),
-        metadata=_metadata(extract.metadata),
+        metadata=_clean_metadata(extract.metadata),
     )
 
 
 def _clean_sections(sections: tuple[Section, ...]) -> Iterator[Section]:
     for section in sections:
-        text = clean(section.text)
+        text = clean_text(section.text)
         if text.strip():
             yield replace(section, text=text)
 
 
 def _chunked(section: Section, kind: Kind) -> Section:
-    return replace(section, chunks=tuple(chunks_of(section, kind)))
+    return replace(section, chunks=tuple(split_section_into_chunks(section, kind)))
 
 
-def _title(path: Path, extract: Extract, sections: tuple[Section, ...]) -> str:
+def _choose_title(path: Path, extract: Extract, sections: tuple[Section, ...]) -> str:
     """Prefer what the author says to the first heading, that to properties, all to the name."""
-    headings = first_headings(sections[0].text) if extract.kind == "markdown" else {}
+    headings = find_first_headings(sections[0].text) if extract.kind == "markdown" else {}
     candidates = (
         extract.title,
         headings.get(1, ""),
@@ -158,20 +158,22 @@ def _title(path: Path, extract: Extract, sections: tuple[Section, ...]) -> str:
         re.sub(r"[\s_-]+", " ", path.stem),
         path.name,
     )
-    titles = (" ".join(clean(candidate).split()) for candidate in candidates)
+    titles = (" ".join(clean_text(candidate).split()) for candidate in candidates)
     return next(title for title in titles if title)[:MAX_TITLE]
 
 
-def _language(extract: Extract, sections: tuple[Section, ...]) -> str:
+def _detect_document_language(extract: Extract, sections: tuple[Section, ...]) -> str:
     if extract.kind == "code":
         return ""
     return detect_language("\n".join(section.text for section in sections[:20]))
 
 
-def _metadata(declared: Mapping[str, object]) -> Metadata:
+def _clean_metadata(declared: Mapping[str, object]) -> Metadata:
     """Keep scalars and lists of scalars, of a size that every chunk can carry."""
     values = {
-        clean(str(key)): _list(value) if isinstance(value, list) else _scalar(value)
+        clean_text(str(key)): _clean_list(value)
+        if isinstance(value, list)
+        else _clean_scalar(value)
         for key, value in list(declared.items())[:MAX_VALUES]
     }
     return {
@@ -181,16 +183,16 @@ def _metadata(declared: Mapping[str, object]) -> Metadata:
     }
 
 
-def _list(values: list[object]) -> list[Scalar] | None:
-    scalars = [_scalar(value) for value in values[:MAX_VALUES]]
+def _clean_list(values: list[object]) -> list[Scalar] | None:
+    scalars = [_clean_scalar(value) for value in values[:MAX_VALUES]]
     return [scalar for scalar in scalars if scalar is not None] or None
 
 
-def _scalar(value: object) -> Scalar | None:
+def _clean_scalar(value: object) -> Scalar | None:
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, str):
-        return clean(value) if len(value) <= MAX_VALUE else None
+        return clean_text(value) if len(value) <= MAX_VALUE else None
     if isinstance(value, float) and not math.isfinite(value):
         return None  # JSON knows none of these
     if isinstance(value, int) and abs(value) >= 2**63:

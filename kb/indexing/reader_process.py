@@ -12,54 +12,54 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
-from kb.indexing.charset import clean
+from kb.indexing.charset import clean_text
 from kb.indexing.document import UnreadableFile, UnreadableNow
-from kb.indexing.read import read
+from kb.indexing.read import read_document
 from kb.indexing.worker import OUT_OF_MEMORY, READY
 
 
 def main(seconds: float, memory: int) -> None:
-    questions, answers = _private_pipes()
-    _limit(memory)
+    questions, answers = _take_pipes()
+    _set_limits(memory)
     answers.write(READY)
     answers.flush()
-    _silence(sys.stderr.fileno())
+    _silence_descriptor(sys.stderr.fileno())
     for line in questions:
         # The clock runs here and not in the parent, so that no orphan parses for ever.
         signal.setitimer(signal.ITIMER_REAL, seconds)
-        answer = _answer(Path(json.loads(line)))
+        answer = _answer_question(Path(json.loads(line)))
         signal.setitimer(signal.ITIMER_REAL, 0)
         answers.write(answer)
         answers.flush()
 
 
-def _answer(path: Path) -> bytes:
+def _answer_question(path: Path) -> bytes:
     try:
-        document = read(path)
+        document = read_document(path)
         answer = json.dumps(asdict(document), ensure_ascii=False)
     except UnreadableFile as error:
-        refusal = {"reason": clean(str(error)), "lasts": not isinstance(error, UnreadableNow)}
+        refusal = {"reason": clean_text(str(error)), "lasts": not isinstance(error, UnreadableNow)}
         answer = json.dumps(refusal, ensure_ascii=False)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     return f"{answer}\n".encode()
 
 
-def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
+def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
     """Take the pipes away from whatever a library may print or read."""
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    _silence(0)
-    _silence(1)
+    _silence_descriptor(0)
+    _silence_descriptor(1)
     return questions, answers
 
 
-def _silence(descriptor: int) -> None:
+def _silence_descriptor(descriptor: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, descriptor)
     os.close(nothing)
 
 
-def _limit(memory: int) -> None:
+def _set_limits(memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})

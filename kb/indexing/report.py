@@ -54,27 +54,27 @@ class Tally:
     passed_over: list[tuple[str, str]] = field(default_factory=list)
     hard_linked: list[str] = field(default_factory=list)
 
-    def begin(self, total: int) -> None:
+    def begin_run(self, total: int) -> None:
         self.total = total
-        self._tell()
+        self._tell_progress()
 
-    def embed(self, chunks: int) -> None:
+    def count_embedded(self, chunks: int) -> None:
         self.embedded += chunks
-        self._tell()
+        self._tell_progress()
 
-    def keep(self) -> None:
+    def count_unchanged(self) -> None:
         self.unchanged += 1
-        self._tell()
+        self._tell_progress()
 
     def write(self, chunks: int, *, is_new: bool) -> None:
         self.chunks += chunks
         self.added += is_new
         self.changed += not is_new
-        self._tell()
+        self._tell_progress()
 
     def fail(self, path: str, reason: str) -> None:
         self.failed.append((path, reason))
-        self._tell()
+        self._tell_progress()
 
     def leave_unread(self, path: str, reason: str) -> None:
         self.unread += 1
@@ -82,14 +82,14 @@ class Tally:
 
     def pass_over(self, path: str, reason: str) -> None:
         self.passed_over.append((path, reason))
-        self._tell()
+        self._tell_progress()
 
-    def _tell(self) -> None:
+    def _tell_progress(self) -> None:
         told = len(self.failed) + len(self.passed_over)
         files = self.added + self.changed + self.unchanged + told
         self.on_progress(Progress(min(files, self.total), self.total, self.embedded))
 
-    def report(self, seconds: float) -> IndexReport:
+    def make_report(self, seconds: float) -> IndexReport:
         return IndexReport(
             added=self.added,
             changed=self.changed,

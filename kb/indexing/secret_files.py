@@ -71,7 +71,7 @@ def why_secret(name: str, head: bytes = b"") -> str | None:
     plain = _plain_name(name)
     if any(fnmatchcase(plain, pattern) for pattern in _NAMES):
         return _BY_NAME
-    text = _text_of(head)
+    text = _decode_head(head)
     if _KEY.search(text):
         return _PRIVATE_KEY
     if _is_option_file_with_password(text):
@@ -83,14 +83,14 @@ def _plain_name(name: str) -> str:
     """As somebody would read it, without what tells a backup or a copy."""
     composed = unicodedata.normalize("NFKC", name).replace("\\", "/").rpartition("/")[2]
     visible = "".join(
-        each
-        for each in composed
-        if unicodedata.category(each)[0] not in "CM" and each not in _BLANK
+        character
+        for character in composed
+        if unicodedata.category(character)[0] not in "CM" and character not in _BLANK
     )
     return _COPY.sub("", _BACKUP.sub("", visible.lower().strip().rstrip(" .")))
 
 
-def _text_of(head: bytes) -> str:
+def _decode_head(head: bytes) -> str:
     """Without a mark UTF-16 is read as ASCII, which is enough to find keys and passwords."""
     encoding = next((name for mark, name in BOMS if head.startswith(mark)), "utf-8")
     text = head.decode(encoding, "replace").replace("\0", "")
@@ -124,15 +124,18 @@ class OwnFiles:
     home: Identity | None = None
 
     @classmethod
-    def of(cls, config: Config) -> Self:
+    def from_config(cls, config: Config) -> Self:
         home = Home(config.home)
         server = (
             *(home.data, home.temporary, home.log, home.credentials),
             *(home.socket, home.pid_file, home.start_lock, home.life_lock),
         )
         reasons = dict.fromkeys(server, _OF_KB) | ({config.file: _IN_USE} if config.file else {})
-        found = {identify(path): reason for path, reason in reasons.items()}
-        return cls({each: found[each] for each in found if each}, identify(config.home))
+        found = {identify_file(path): reason for path, reason in reasons.items()}
+        return cls(
+            {identity: found[identity] for identity in found if identity},
+            identify_file(config.home),
+        )
 
     def why_passed_over(self, identity: Identity) -> str | None:
         """Of what is met below an indexed directory."""
@@ -140,16 +143,16 @@ class OwnFiles:
 
     def why_secret(self, path: Path) -> str | None:
         """Of a file, wherever it is."""
-        identity = identify(path)
+        identity = identify_file(path)
         return (self.parts.get(identity) if identity else None) or why_secret_file(path)
 
     def why_refused(self, path: Path) -> str | None:
         """Of a directory or file that is to be indexed, by what it lies in."""
-        places = filter(None, map(identify, (path, *path.parents)))
-        return next((self.parts[each] for each in places if each in self.parts), None)
+        around = filter(None, map(identify_file, (path, *path.parents)))
+        return next((self.parts[identity] for identity in around if identity in self.parts), None)
 
 
-def identify(path: Path) -> Identity | None:
+def identify_file(path: Path) -> Identity | None:
     """None when there is nothing."""
     try:
         status = path.stat()
@@ -172,13 +175,13 @@ class _Mapping:
         """Keys and values take turns."""
         return self._nodes % 2 == 0
 
-    def add(self, node: str) -> None:
+    def add_node(self, node: str) -> None:
         if self.is_key_next:
             self._last = node
             self.keys.setdefault(node, set())
         self._nodes += 1
 
-    def add_below(self, key: str) -> None:
+    def add_key_below(self, key: str) -> None:
         """Of the mapping that was added last, unless that is a key itself."""
         if self.is_key_next:
             self.keys[self._last].add(key)
@@ -195,10 +198,12 @@ class _Mapping:
 
 
 def _is_configuration(text: str) -> bool:
-    return bool(_SECTION.search(text)) and any(each.is_configuration for each in _mappings(text))
+    return bool(_SECTION.search(text)) and any(
+        mapping.is_configuration for mapping in _find_mappings(text)
+    )
 
 
-def _mappings(text: str) -> list[_Mapping]:
+def _find_mappings(text: str) -> list[_Mapping]:
     """Those of a text, as far as it is YAML at all.
 
     Events are counted and nothing is built, so that neither depth nor aliases cost anything.
@@ -227,5 +232,5 @@ def _add_node(around: list[_Mapping | None], node: str) -> None:
         return
     outer = around[-2] if len(around) > 1 else None
     if outer and inner.is_key_next:
-        outer.add_below(node)
-    inner.add(node)
+        outer.add_key_below(node)
+    inner.add_node(node)

@@ -10,19 +10,19 @@ EMBEDDED_KEYS = ("title", "headings")
 """Metadata that precedes the text for the embedding model and the LLM."""
 
 
-def split(document: ReadDocument, document_id: str) -> list[TextNode]:
+def split_document(document: ReadDocument, document_id: str) -> list[TextNode]:
     """Return the chunks of a document in order; `path` is left to the caller."""
     nodes: list[TextNode] = []
     for section in document.sections:
         for chunk in section.chunks:
             text = chunk.opener + section.text[chunk.start : chunk.end] + chunk.closer
-            metadata = _metadata(document, section, chunk)
-            nodes.append(_node(f"{document_id}:{len(nodes):05d}", text, metadata))
-    _link(nodes, document_id)
+            metadata = _make_chunk_metadata(document, section, chunk)
+            nodes.append(_make_node(f"{document_id}:{len(nodes):05d}", text, metadata))
+    _link_nodes(nodes, document_id)
     return nodes
 
 
-def _metadata(document: ReadDocument, section: Section, chunk: Chunk) -> Metadata:
+def _make_chunk_metadata(document: ReadDocument, section: Section, chunk: Chunk) -> Metadata:
     metadata: Metadata = {"title": document.title}
     repeats_title = chunk.headings[:1] == (document.title,)
     if headings := chunk.headings[repeats_title:]:
@@ -36,7 +36,7 @@ def _metadata(document: ReadDocument, section: Section, chunk: Chunk) -> Metadat
     return metadata | {"media_type": document.media_type} | document.metadata
 
 
-def _node(chunk_id: str, text: str, metadata: Metadata) -> TextNode:
+def _make_node(chunk_id: str, text: str, metadata: Metadata) -> TextNode:
     hidden = ["path", *(key for key in metadata if key not in EMBEDDED_KEYS)]
     return TextNode(
         id_=chunk_id,
@@ -48,7 +48,7 @@ def _node(chunk_id: str, text: str, metadata: Metadata) -> TextNode:
     )
 
 
-def _link(nodes: list[TextNode], document_id: str) -> None:
+def _link_nodes(nodes: list[TextNode], document_id: str) -> None:
     for node in nodes:
         node.relationships[NodeRelationship.SOURCE] = RelatedNodeInfo(node_id=document_id)
     for left, right in pairwise(nodes):

@@ -68,7 +68,7 @@ Found = FoundFile | Skipped | PassedOver
 _Entry = _Directory | Found
 
 
-def walk(root: Path, own: OwnFiles | None = None) -> Iterator[Found]:
+def walk_files(root: Path, own: OwnFiles | None = None) -> Iterator[Found]:
     """Yield the files below `root` in a fixed order; a file as root is found below its parent.
 
     Links are not followed: what one inside the root names is found in its own place. What is kb's
@@ -79,46 +79,48 @@ def walk(root: Path, own: OwnFiles | None = None) -> Iterator[Found]:
     if not root.exists():
         raise UnreadableFile(f"{root} does not exist")
     is_file = root.is_file()
-    name = storable(root.name) if is_file else ""
+    name = make_storable(root.name) if is_file else ""
     if reason := own.why_refused(root) or (why_secret(name) if is_file else None):
         yield PassedOver(name, reason)
         return
     if is_file:
-        yield _file(root, name, root.stat())
+        yield _describe_file(root, name, root.stat())
         return
     pending: list[_Entry] = [_Directory(root)]
     while pending:
         entry = pending.pop()
         if isinstance(entry, _Directory):
-            pending.extend(reversed(_entries(entry, root, own)))
+            pending.extend(reversed(_list_entries(entry, root, own)))
         else:
             yield entry
 
 
-def _file(path: Path, relative: str, status: os.stat_result) -> FoundFile | Skipped:
+def _describe_file(path: Path, relative: str, status: os.stat_result) -> FoundFile | Skipped:
     if not stat.S_ISREG(status.st_mode):
         return Skipped(relative, "it is not a regular file")
     identity = (status.st_dev, status.st_ino)
     return FoundFile(path, relative, status.st_size, identity, status.st_nlink)
 
 
-def _entries(directory: _Directory, root: Path, own: OwnFiles) -> list[_Entry]:
+def _list_entries(directory: _Directory, root: Path, own: OwnFiles) -> list[_Entry]:
     try:
-        directory = _with_own_rules(directory)
+        directory = _add_own_rules(directory)
         with os.scandir(directory.path) as scan:
             visible = [entry for entry in scan if _is_wanted(entry)]
     except OSError as error:
-        return [_unreadable(directory, f"the directory is unreadable: {_why(error)}")]
+        return [
+            _skip_directory(directory, f"the directory is unreadable: {_explain_os_error(error)}")
+        ]
     except ValueError as error:
-        return [_unreadable(directory, f"its {IGNORE_FILE} is invalid: {error}")]
+        return [_skip_directory(directory, f"its {IGNORE_FILE} is invalid: {error}")]
     found: dict[str, _Entry | None] = {}
     collisions: list[_Entry] = []
-    for entry in sorted(visible, key=lambda entry: (storable(entry.name), entry.name)):
-        relative = directory.prefix + storable(entry.name)
+    for entry in sorted(visible, key=lambda entry: (make_storable(entry.name), entry.name)):
+        relative = directory.prefix + make_storable(entry.name)
         if relative in found:
             collisions.append(Skipped(relative, "another file here has the same name in Unicode"))
         else:
-            found[relative] = _classify(directory, relative, entry, root, own)
+            found[relative] = _classify_entry(directory, relative, entry, root, own)
     return [entry for entry in found.values() if entry is not None] + collisions
 
 
@@ -134,22 +136,22 @@ def may_have_text(name: str) -> bool:
     return not (media_type and media_type.startswith(_WITHOUT_TEXT))
 
 
-def _unreadable(directory: _Directory, reason: str) -> Skipped:
+def _skip_directory(directory: _Directory, reason: str) -> Skipped:
     if not directory.relative:
         raise UnreadableFile(f"{directory.path}: {reason}")
     return Skipped(directory.relative, reason)
 
 
-def _with_own_rules(directory: _Directory) -> _Directory:
+def _add_own_rules(directory: _Directory) -> _Directory:
     source = directory.path / IGNORE_FILE
     if source.is_symlink() or not source.is_file():
         return directory
     lines = source.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
-    rules = (directory.prefix, GitIgnoreSpec.from_lines(map(storable, lines)))
+    rules = (directory.prefix, GitIgnoreSpec.from_lines(map(make_storable, lines)))
     return replace(directory, rules=(*directory.rules, rules))
 
 
-def _classify(
+def _classify_entry(
     directory: _Directory, relative: str, entry: os.DirEntry[str], root: Path, own: OwnFiles
 ) -> _Entry | None:
     """Tell what an entry is; None for what nobody misses."""
@@ -166,13 +168,13 @@ def _classify(
         if is_directory:
             return _Directory(Path(entry.path), relative, directory.rules)
         if entry.is_symlink():
-            return _link(relative, entry, root)
-        return _file(Path(entry.path), relative, status)
+            return _judge_link(relative, entry, root)
+        return _describe_file(Path(entry.path), relative, status)
     except OSError as error:
-        return Skipped(relative, f"it is unreadable: {_why(error)}")
+        return Skipped(relative, f"it is unreadable: {_explain_os_error(error)}")
 
 
-def _link(relative: str, entry: os.DirEntry[str], root: Path) -> Skipped | None:
+def _judge_link(relative: str, entry: os.DirEntry[str], root: Path) -> Skipped | None:
     try:
         target = Path(entry.path).resolve(strict=True)
     except FileNotFoundError:
@@ -184,11 +186,11 @@ def _link(relative: str, entry: os.DirEntry[str], root: Path) -> Skipped | None:
     return Skipped(relative, "it is a link that leads out of the indexed directory")
 
 
-def storable(name: str) -> str:
+def make_storable(name: str) -> str:
     """NFC, with the bytes that are not UTF-8 spelled out."""
     valid = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return unicodedata.normalize("NFC", valid)
 
 
-def _why(error: OSError) -> str:
+def _explain_os_error(error: OSError) -> str:
     return error.strerror or str(error)

@@ -43,24 +43,24 @@ class ReadWorker:
 
     def close(self) -> None:
         if self._child is not None:
-            _end(self._child)
+            _end_child(self._child)
             self._child = None
 
     def read(self, path: Path) -> ReadDocument:
         """Read a file; raise UnreadableFile for what is broken, too slow or too large."""
-        answer = self._ask(path)
+        answer = self._ask_child(path)
         if "reason" in answer:
             raise (UnreadableFile if answer["lasts"] else UnreadableNow)(answer["reason"])
-        sections = tuple(map(_section, answer.pop("sections")))
+        sections = tuple(map(_json_to_section, answer.pop("sections")))
         return ReadDocument(**answer, sections=sections)
 
-    def _ask(self, path: Path) -> Any:
+    def _ask_child(self, path: Path) -> Any:
         if self._child is None or self._child.poll() is not None:
             self.close()
-            self._child = self._start()
+            self._child = self._start_child()
         child = self._child
         try:
-            line = _exchange(child, json.dumps(str(path)))
+            line = _exchange_lines(child, json.dumps(str(path)))
         except BaseException:  # an answer that nobody read would be taken for the next one
             self.close()
             raise
@@ -68,22 +68,22 @@ class ReadWorker:
             self._child = None
             with suppress(subprocess.TimeoutExpired):
                 child.wait(1)
-            raise self._cause(_end(child))
+            raise self._explain_death(_end_child(child))
         return json.loads(line)
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start_child(self) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(  # noqa: S603 - the command is ours
             [*COMMAND, str(self._seconds), str(self._memory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_environment(),
+            env=_build_child_environment(),
         )
         if READY not in iter(child.stdout or ()):  # what start-up hooks print comes before
-            status = _end(child)
+            status = _end_child(child)
             raise RuntimeError(f"The reader process ended with {status}: {' '.join(COMMAND)}")
         return child
 
-    def _cause(self, status: int) -> UnreadableFile:
+    def _explain_death(self, status: int) -> UnreadableFile:
         if status == -signal.SIGALRM:
             return UnreadableFile(f"took longer than {self._seconds:g} s")
         if status == OUT_OF_MEMORY:
@@ -94,7 +94,7 @@ class ReadWorker:
         return UnreadableFile(f"the parser crashed ({death})")
 
 
-def _section(answer: dict[str, Any]) -> Section:
+def _json_to_section(answer: dict[str, Any]) -> Section:
     chunks = (
         Chunk(**{**chunk, "headings": tuple(chunk["headings"])}) for chunk in answer.pop("chunks")
     )
@@ -102,7 +102,7 @@ def _section(answer: dict[str, Any]) -> Section:
     return Section(**answer, above=above, chunks=tuple(chunks))
 
 
-def _exchange(child: subprocess.Popen[bytes], question: str) -> bytes:
+def _exchange_lines(child: subprocess.Popen[bytes], question: str) -> bytes:
     """Return the line of the answer; it is cut short when the child died."""
     if child.stdin is None or child.stdout is None:
         return b""
@@ -112,14 +112,14 @@ def _exchange(child: subprocess.Popen[bytes], question: str) -> bytes:
     return child.stdout.readline()
 
 
-def _end(child: subprocess.Popen[bytes]) -> int:
+def _end_child(child: subprocess.Popen[bytes]) -> int:
     """Return the status with which the child died, of itself or of this."""
     with suppress(BrokenPipeError), child:
         child.kill()
     return child.returncode
 
 
-def _environment() -> dict[str, str]:
+def _build_child_environment() -> dict[str, str]:
     """Return what Python needs to import the same modules as here, from the same places."""
     places = [*filter(None, sys.path), str(Path(__file__).parents[2])]
     return {name: os.environ[name] for name in INHERITED if name in os.environ} | {

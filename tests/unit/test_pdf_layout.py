@@ -3,8 +3,8 @@
 import pytest
 from sample_files import pdf_file
 
-from kb.indexing.layout.pdf_layout import Line, as_markdown, layout_of
-from kb.indexing.read import read
+from kb.indexing.layout.pdf_layout import Line, measure_layout, page_to_markdown
+from kb.indexing.read import read_document
 
 MARGIN = 500.0
 CHARACTER = 5.0  # its width, in points
@@ -27,7 +27,7 @@ def full(begin: str) -> str:
 
 
 def read_as(lines: list[Line]) -> list[str]:
-    return as_markdown(lines, layout_of([lines])).split("\n\n")
+    return page_to_markdown(lines, measure_layout([lines])).split("\n\n")
 
 
 def test_a_line_that_leaves_room_for_the_next_word_ends_its_paragraph():
@@ -76,15 +76,15 @@ def test_larger_lines_are_headings_by_their_size_and_go_over_several_lines():
 
 
 def test_a_page_in_one_size_has_no_headings_and_an_empty_one_no_text():
-    assert layout_of([page("All", "alike")]).levels == {}
-    assert as_markdown([], layout_of([[]])) == ""
+    assert measure_layout([page("All", "alike")]).levels == {}
+    assert page_to_markdown([], measure_layout([[]])) == ""
 
 
 def test_headings_of_a_pdf_stand_over_what_follows_them_on_later_pages(tmp_path):
     first = "Cleaning\nWipe it with a cloth."
     second = "Rinse it after that.\n\nRepair\nCall us."
     path = pdf_file(tmp_path / "a.pdf", [first, second], large=["Cleaning", "Repair"])
-    document = read(path)
+    document = read_document(path)
     found = [
         (section.page, chunk.headings, section.text[chunk.start : chunk.end])
         for section in document.sections

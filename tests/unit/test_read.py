@@ -19,7 +19,7 @@ from openpyxl import Workbook
 from pptx import Presentation
 from sample_files import OFFICE, RELATIONS, docx_file, epub_file, pdf_file, zip_file
 
-from kb.indexing.read import ReadDocument, UnreadableFile, read
+from kb.indexing.read import ReadDocument, UnreadableFile, read_document
 
 LAUGHS = '<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha">' + "".join(
     f'<!ENTITY {name} "{f"&{last};" * 10}">'
@@ -35,7 +35,7 @@ def read_text(tmp_path: Path) -> Callable[..., ReadDocument]:
     def write_and_read(name: str, content: str | bytes) -> ReadDocument:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read(path)
+        return read_document(path)
 
     return write_and_read
 
@@ -211,8 +211,8 @@ def test_html_and_office_files_declare_metadata(read_text, tmp_path):
     book.properties.category = "tarif"
     book.properties.title = "Prix"
     book.save(tmp_path / "a.xlsx")
-    assert read(tmp_path / "a.xlsx").metadata == {"category": "tarif"}
-    assert read(tmp_path / "a.xlsx").title == "Prix"
+    assert read_document(tmp_path / "a.xlsx").metadata == {"category": "tarif"}
+    assert read_document(tmp_path / "a.xlsx").title == "Prix"
 
 
 def test_html_may_declare_its_encoding(read_text):
@@ -295,7 +295,7 @@ def test_a_workbook_is_read_sheet_by_sheet(tmp_path):
     book.create_sheet("vide")
     sheet["XFD900000"] = "far away"
     book.save(tmp_path / "a.xlsx")
-    document = read(tmp_path / "a.xlsx")
+    document = read_document(tmp_path / "a.xlsx")
     assert whole_text(document) == (
         "# Prix\nproduit: Thé; prix: 3; depuis: 2026-03-01\nproduit: Café\ncolumn 16384: far away"
     )
@@ -306,7 +306,9 @@ def test_a_workbook_is_read_sheet_by_sheet(tmp_path):
 
 def test_word_headings_paragraphs_and_tables(tmp_path):
     paragraphs = [("Title", "Retours & échanges"), ("Heading2", "Délais"), ("Normal", FRENCH)]
-    document = read(docx_file(tmp_path / "a.docx", paragraphs, [["Pays", "Jours"], ["FR", "3"]]))
+    document = read_document(
+        docx_file(tmp_path / "a.docx", paragraphs, [["Pays", "Jours"], ["FR", "3"]])
+    )
     assert document.title == "Retours & échanges"
     assert document.sections[0].text == (
         f"# Retours & échanges\n\n## Délais\n\n{FRENCH}\n\n"
@@ -354,17 +356,17 @@ def test_the_main_part_of_an_office_file_is_checked_under_any_name(office_files,
             main,
             new := f"{main.partition('/')[0]}/{name}",
         )
-    assert "strange" in whole_text(read(zip_file(file, parts)))
+    assert "strange" in whole_text(read_document(zip_file(file, parts)))
     parts[new] = (LAUGHS + "]>").encode() + parts[new].partition(b"?>")[2]
     started = time.monotonic()
     with pytest.raises(UnreadableFile, match=f"its part {new} declares entities"):
-        read(zip_file(file, parts))
+        read_document(zip_file(file, parts))
     parts["_rels/.rels"] = parts["_rels/.rels"].replace(
         b"</Relationships>",
         f'<Relationship Id="r9" Type="{OFFICE}/image" Target="{new}"/></Relationships>'.encode(),
     )
     with pytest.raises(UnreadableFile, match=f"its part {new} declares entities"):
-        read(zip_file(file, parts))
+        read_document(zip_file(file, parts))
     assert time.monotonic() - started < 2
 
 
@@ -378,10 +380,10 @@ def test_a_picture_in_an_office_file_may_have_a_document_type(office_files):
         f'<Relationships xmlns="{RELATIONS}"><Relationship Id="r1" Type="{OFFICE}/image" '
         'Target="media/image1.svg"/></Relationships>'
     ).encode()
-    assert "strange" in whole_text(read(zip_file(file, parts)))
+    assert "strange" in whole_text(read_document(zip_file(file, parts)))
     del parts["word/_rels/document.xml.rels"]
     with pytest.raises(UnreadableFile, match=r"image1\.svg declares entities"):
-        read(zip_file(file, parts))
+        read_document(zip_file(file, parts))
 
 
 def test_slides_are_pages_with_their_notes(tmp_path):
@@ -393,7 +395,7 @@ def test_slides_are_pages_with_their_notes(tmp_path):
     slide = deck.slides.add_slide(deck.slide_layouts[6])
     slide.shapes.add_table(1, 2, 0, 0, 99, 99).table.cell(0, 1).text = "B"
     deck.save(tmp_path / "a.pptx")
-    document = read(tmp_path / "a.pptx")
+    document = read_document(tmp_path / "a.pptx")
     assert document.title == "Livraison"
     assert [(section.page, section.text) for section in document.sections] == [
         (1, "# Livraison\n\n- Trois jours\n- Cinq euros\n\nNotes: Sourire"),
@@ -403,18 +405,18 @@ def test_slides_are_pages_with_their_notes(tmp_path):
 
 def test_a_pdf_is_read_page_by_page(tmp_path):
     pages = ["Manuel Moka\nLe café (prêt) coûte 12 €.", "Page deux."]
-    document = read(pdf_file(tmp_path / "a.pdf", pages, title="Untitled"))
+    document = read_document(pdf_file(tmp_path / "a.pdf", pages, title="Untitled"))
     assert document.title == "Manuel Moka"
     assert [(section.page, section.text) for section in document.sections] == [
         (1, pages[0].replace("\n", "\n\n")),
         (2, pages[1]),
     ]
-    assert read(pdf_file(tmp_path / "b.pdf", pages, title="Moka 3")).title == "Moka 3"
+    assert read_document(pdf_file(tmp_path / "b.pdf", pages, title="Moka 3")).title == "Moka 3"
 
 
 def test_a_book_is_read_in_the_order_of_its_spine(tmp_path):
     chapters = ["<h1>Deux</h1><p>Fin.</p>", "<h1>Un</h1><p>D&eacute;but.</p>"]
-    document = read(epub_file(tmp_path / "a.epub", "Le livre", "fr-FR", chapters))
+    document = read_document(epub_file(tmp_path / "a.epub", "Le livre", "fr-FR", chapters))
     assert (document.title, document.language) == ("Le livre", "fr")
     assert [section.text for section in document.sections] == ["# Un\n\nDébut.", "# Deux\n\nFin."]
 
@@ -438,7 +440,7 @@ def test_a_message_prefers_its_plain_body_and_names_attachments(tmp_path):
     message.add_alternative("<p>html</p>", subtype="html")
     message.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="facture.pdf")
     (tmp_path / "a.eml").write_bytes(bytes(message))
-    document = read(tmp_path / "a.eml")
+    document = read_document(tmp_path / "a.eml")
     assert document.title == "Réclamation"
     assert document.metadata["date"] == "2026-03-03T10:00:00+01:00"
     assert document.sections[0].text.strip() == (
@@ -478,14 +480,14 @@ def test_a_truncated_file_is_refused(tmp_path, refusal, keep):
 def test_a_pdf_that_lost_only_its_index_is_read(tmp_path):
     pdf = pdf_file(tmp_path / "a.pdf", ["some text"] * 3)
     pdf.write_bytes(pdf.read_bytes().replace(b"xref\n0", b"yref\n0"))
-    assert whole_text(read(pdf)) == "\n".join(["some text"] * 3)
+    assert whole_text(read_document(pdf)) == "\n".join(["some text"] * 3)
 
 
 def test_a_pdf_without_text_or_with_a_password_says_so(tmp_path):
     with pytest.raises(UnreadableFile, match="no text: is it a scan"):
-        read(pdf_file(tmp_path / "scan.pdf", ["", ""]))
+        read_document(pdf_file(tmp_path / "scan.pdf", ["", ""]))
     with pytest.raises(UnreadableFile, match="encrypted"):
-        read(pdf_file(tmp_path / "locked.pdf", ["secret"], encrypted=True))
+        read_document(pdf_file(tmp_path / "locked.pdf", ["secret"], encrypted=True))
 
 
 def test_an_old_or_encrypted_office_file_is_named(refusal):
@@ -499,9 +501,9 @@ def test_a_zip_bomb_is_refused_before_it_unpacks(tmp_path):
     for name in ("a.docx", "a.xlsx", "a.pptx"):
         shutil.copy(bomb, tmp_path / name)
         with pytest.raises(UnreadableFile, match="would unpack"):
-            read(tmp_path / name)
+            read_document(tmp_path / name)
     with pytest.raises(UnreadableFile, match="would unpack"):
-        read(zip_file(tmp_path / "a.epub", {str(part): b"" for part in range(20_001)}))
+        read_document(zip_file(tmp_path / "a.epub", {str(part): b"" for part in range(20_001)}))
 
 
 def test_a_zip_that_lies_about_its_sizes_is_not_unpacked_further(tmp_path):
@@ -510,16 +512,16 @@ def test_a_zip_that_lies_about_its_sizes_is_not_unpacked_further(tmp_path):
     assert bomb.read_bytes().count(honest) == 2
     bomb.write_bytes(bomb.read_bytes().replace(honest, lie))
     with pytest.raises(UnreadableFile, match="damaged"):
-        read(bomb)
+        read_document(bomb)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_a_billion_laughs_are_refused(tmp_path, encoding):
     xml = (LAUGHS + "]><l>&i;</l>").encode(encoding)
     with pytest.raises(UnreadableFile, match="declares entities"):
-        read(zip_file(tmp_path / "a.docx", {"word/document.xml": xml}))
+        read_document(zip_file(tmp_path / "a.docx", {"word/document.xml": xml}))
     with pytest.raises(UnreadableFile, match="EntitiesForbidden"):
-        read(zip_file(tmp_path / "a.epub", {"META-INF/container.xml": xml}))
+        read_document(zip_file(tmp_path / "a.epub", {"META-INF/container.xml": xml}))
 
 
 @pytest.mark.parametrize(
@@ -564,7 +566,7 @@ def test_a_chapter_that_a_book_repeats_is_read_once(tmp_path):
         parts = {each: archive.read(each) for each in archive.namelist()}
     reference = b'<itemref idref="c0"/>'
     parts["OEBPS/content.opf"] = parts["OEBPS/content.opf"].replace(reference, reference * 50_000)
-    assert len(read(zip_file(book, parts)).sections) == 1
+    assert len(read_document(zip_file(book, parts)).sections) == 1
 
 
 def test_bottomless_nesting_is_refused(refusal):
@@ -579,11 +581,11 @@ def test_more_text_than_a_document_may_have_is_refused(tmp_path, refusal):
     with sparse.open("wb") as file:
         file.truncate(200_000_000)
     with pytest.raises(UnreadableFile, match="20 million characters"):
-        read(sparse)
+        read_document(sparse)
     with sparse.open("wb") as file:
         file.truncate(200_000_001)
     with pytest.raises(UnreadableFile, match="larger than 200 MB"):
-        read(sparse)
+        read_document(sparse)
 
 
 def test_what_is_no_file_is_refused_without_waiting(tmp_path):
@@ -594,15 +596,15 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path):
         (".", "not a"),
     ]:
         with pytest.raises(UnreadableFile, match=reason):
-            read(tmp_path / name)
+            read_document(tmp_path / name)
 
 
 def test_a_missing_extra_is_named(tmp_path):
     docx_file(tmp_path / "a.docx", [("Normal", "text")], [["a"]])
     program = (
         "import sys; sys.modules['mammoth'] = None\n"
-        "from pathlib import Path\nfrom kb.indexing.read import UnreadableFile, read\n"
-        "try: read(Path(sys.argv[1]))\nexcept UnreadableFile as error: print(error)"
+        "from pathlib import Path\nfrom kb.indexing.read import UnreadableFile, read_document\n"
+        "try: read_document(Path(sys.argv[1]))\nexcept UnreadableFile as error: print(error)"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "a.docx")]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout

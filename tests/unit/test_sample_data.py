@@ -9,7 +9,7 @@ import pytest
 import yaml
 from sample_shop import TODAY, shop_sql
 
-from kb.indexing.read import ReadDocument, read
+from kb.indexing.read import ReadDocument, read_document
 
 DATA = Path(__file__).parents[2] / "data"
 DOCUMENTS = DATA / "documents"
@@ -22,7 +22,7 @@ FIELDS = {"id", "question", "language", "route", "answer"}
 
 @pytest.fixture(scope="module")
 def documents() -> dict[str, ReadDocument]:
-    return {path.relative_to(DOCUMENTS).as_posix(): read(path) for path in FILES}
+    return {path.relative_to(DOCUMENTS).as_posix(): read_document(path) for path in FILES}
 
 
 def text_of(document: ReadDocument) -> str:

@@ -10,7 +10,7 @@ import yaml
 
 from kb.config import Config
 from kb.indexing.secret_files import OwnFiles, why_secret
-from kb.indexing.walk import FoundFile, PassedOver, walk
+from kb.indexing.walk import FoundFile, PassedOver, walk_files
 
 BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n" * 3
 KEY = f"-----BEGIN PRIVATE KEY-----\n{BODY}-----END PRIVATE KEY-----\n"
@@ -162,7 +162,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def told(root: Path, config: Config) -> tuple[list[str], dict[str, str]]:
-    entries = list(walk(root, OwnFiles.of(config)))
+    entries = list(walk_files(root, OwnFiles.from_config(config)))
     passed = {each.relative: each.reason for each in entries if isinstance(each, PassedOver)}
     return [each.relative for each in entries if isinstance(each, FoundFile)], passed
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llama_index.core.schema import MetadataMode, NodeRelationship, TextNode
 
-from kb.indexing.chunks import chunks_of
+from kb.indexing.chunks import split_section_into_chunks
 from kb.indexing.document import Kind, ReadDocument, Section
 from kb.indexing.pieces import CAP, TARGET
-from kb.indexing.split import split
+from kb.indexing.split import split_document
 
 SENTENCE = "Parcels are delivered within three working days. "
 KINDS: list[Kind] = ["markdown", "text", "code", "rows"]
@@ -24,13 +24,15 @@ def document(*texts: str, kind: Kind = "markdown", title: str = "Guide", **facts
         language=facts.get("language", "en"),
         media_type="text/markdown",
         kind=kind,
-        sections=tuple(replace(each, chunks=tuple(chunks_of(each, kind))) for each in sections),
+        sections=tuple(
+            replace(each, chunks=tuple(split_section_into_chunks(each, kind))) for each in sections
+        ),
         metadata=facts.get("metadata", {}),
     )
 
 
 def nodes(*texts: str, **facts) -> list[TextNode]:
-    return split(document(*texts, **facts), "doc")
+    return split_document(document(*texts, **facts), "doc")
 
 
 def texts(*sources: str, **facts) -> list[str]:
@@ -83,12 +85,12 @@ def test_a_heading_that_is_the_title_is_not_repeated():
 def test_pages_are_never_mixed():
     pages = document("one", "two", kind="text")
     sections = [replace(each, page=at) for at, each in enumerate(pages.sections, start=1)]
-    found = split(replace(pages, sections=tuple(sections)), "doc")
+    found = split_document(replace(pages, sections=tuple(sections)), "doc")
     assert [(node.metadata["page"], node.text) for node in found] == [(1, "one"), (2, "two")]
 
 
 def test_what_is_unknown_is_absent():
-    found = split(
+    found = split_document(
         replace(document("text", language=""), sections=(replace(document("text").sections[0]),)),
         "doc",
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kb.indexing.document import UnreadableFile
-from kb.indexing.walk import FoundFile, Skipped, walk
+from kb.indexing.walk import FoundFile, Skipped, walk_files
 
 
 def plant(root: Path, *names: str) -> None:
@@ -19,11 +19,13 @@ def plant(root: Path, *names: str) -> None:
 
 
 def found(root: Path) -> list[str]:
-    return [entry.relative for entry in walk(root) if isinstance(entry, FoundFile)]
+    return [entry.relative for entry in walk_files(root) if isinstance(entry, FoundFile)]
 
 
 def skipped(root: Path) -> dict[str, str]:
-    return {entry.relative: entry.reason for entry in walk(root) if isinstance(entry, Skipped)}
+    return {
+        entry.relative: entry.reason for entry in walk_files(root) if isinstance(entry, Skipped)
+    }
 
 
 def test_files_come_in_a_fixed_order_and_hidden_ones_do_not(tmp_path):
@@ -37,27 +39,27 @@ def test_pictures_and_sounds_are_no_documents(tmp_path):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "album.png").mkdir()
     (tmp_path / "album.png" / "caption.txt").write_text("x")
-    found = [entry.relative for entry in walk(tmp_path)]
+    found = [entry.relative for entry in walk_files(tmp_path)]
     assert found == ["album.png/caption.txt", "notes.md", "odd.bin"]
 
 
 def test_a_found_file_has_its_place_name_and_size(tmp_path):
     plant(tmp_path, "a/b.md")
-    assert list(walk(tmp_path)) == [FoundFile(tmp_path / "a/b.md", "a/b.md", 4)]
+    assert list(walk_files(tmp_path)) == [FoundFile(tmp_path / "a/b.md", "a/b.md", 4)]
 
 
 def test_a_file_as_root_is_found_below_its_parent(tmp_path):
     plant(tmp_path, ".a.md", "b.md")
     (tmp_path / ".kbignore").write_text("*")
-    assert list(walk(tmp_path / ".a.md")) == [FoundFile(tmp_path / ".a.md", ".a.md", 4)]
+    assert list(walk_files(tmp_path / ".a.md")) == [FoundFile(tmp_path / ".a.md", ".a.md", 4)]
 
 
 def test_a_root_that_cannot_be_read_is_an_error(tmp_path):
     with pytest.raises(UnreadableFile, match="does not exist"):
-        list(walk(tmp_path / "nothing"))
+        list(walk_files(tmp_path / "nothing"))
     (tmp_path / ".kbignore").write_text("!")
     with pytest.raises(UnreadableFile, match="kbignore is invalid"):
-        list(walk(tmp_path))
+        list(walk_files(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,7 @@ def test_links_never_lead_out_and_never_double(tmp_path):
 def test_a_root_behind_a_link_is_walked(tmp_path):
     plant(tmp_path, "real/a.md")
     (tmp_path / "link").symlink_to("real")
-    assert list(walk(tmp_path / "link")) == [FoundFile(tmp_path / "real/a.md", "a.md", 4)]
+    assert list(walk_files(tmp_path / "link")) == [FoundFile(tmp_path / "real/a.md", "a.md", 4)]
 
 
 def test_pipes_and_sockets_are_reported_and_not_opened(tmp_path, monkeypatch):
@@ -147,7 +149,7 @@ def test_odd_names_are_found_under_names_that_can_be_stored(tmp_path):
     raw = os.path.join(os.fsencode(tmp_path), b"caf\xe9.md")  # noqa: PTH118 - bytes
     with open(raw, "w") as file:  # noqa: PTH123 - bytes
         file.write("text")
-    entries = [entry for entry in walk(tmp_path) if isinstance(entry, FoundFile)]
+    entries = [entry for entry in walk_files(tmp_path) if isinstance(entry, FoundFile)]
     assert [entry.relative for entry in entries] == [
         *("caf\\xe9.md", "new\nline.md", "\xe9t\xe9.md", "🦭 seal.md")
     ]
@@ -191,7 +193,7 @@ def test_an_unreadable_directory_is_reported(tmp_path):
 
 def test_a_directory_that_vanishes_meanwhile_is_reported(tmp_path):
     plant(tmp_path, "a.md", "later/b.md")
-    entries = walk(tmp_path)
+    entries = walk_files(tmp_path)
     assert next(entries).relative == "a.md"
     (tmp_path / "later/b.md").unlink()
     (tmp_path / "later").rmdir()

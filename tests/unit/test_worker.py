@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sample_files import docx_file, pdf_file
 
-from kb.indexing.read import UnreadableFile, read
+from kb.indexing.read import UnreadableFile, read_document
 from kb.indexing.worker import ReadWorker
 
 PARSER = """
@@ -60,7 +60,7 @@ def test_the_child_reads_what_this_process_reads(tmp_path, good):
         pdf_file(tmp_path / "a.pdf", ["Care\nWipe it.", "Rinse it."], large=["Care"]),
     ]
     with ReadWorker() as worker:
-        assert [worker.read(file) for file in files] == [read(file) for file in files]
+        assert [worker.read(file) for file in files] == [read_document(file) for file in files]
 
 
 def test_one_child_reads_many_files_and_ends_with_the_worker(good):
@@ -172,7 +172,7 @@ def test_an_orphan_does_not_parse_for_ever(worker_with_parser, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "import sys\nfrom pathlib import Path\nfrom kb.indexing.worker import ReadWorker\n"
-        "worker = ReadWorker(seconds=0.5)\nworker._child = worker._start()\n"
+        "worker = ReadWorker(seconds=0.5)\nworker._child = worker._start_child()\n"
         "print(worker._child.pid, flush=True)\nworker.read(Path(sys.argv[1]))\n"
     )
     command = [sys.executable, str(script), str(file)]

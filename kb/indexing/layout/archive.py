@@ -38,7 +38,7 @@ def open_archive(path: Path) -> ZipFile:
     try:
         archive = ZipFile(path)
     except BadZipFile as error:
-        raise UnreadableFile(_not_zip(path)) from error
+        raise UnreadableFile(_explain_not_zip(path)) from error
     members = archive.infolist()
     unpacked = sum(member.file_size for member in members)
     if len(members) > MAX_MEMBERS or unpacked > MAX_UNPACKED:
@@ -55,11 +55,11 @@ def check_office_file(path: Path) -> None:
     Relations and declared types name the parts that are read, so that a suffix tells nothing.
     """
     with open_archive(path) as archive:
-        by_name = [each for each in archive.infolist() if _is_xml(each.filename)]
-        others = [each for each in archive.infolist() if not _is_xml(each.filename)]
+        by_name = [member for member in archive.infolist() if _is_xml(member.filename)]
+        others = [member for member in archive.infolist() if not _is_xml(member.filename)]
         for member in by_name:
             _check_xml(archive, member)
-        opaque = _find_opaque(archive, [each.filename for each in by_name])
+        opaque = _find_opaque(archive, [member.filename for member in by_name])
         for member in others:
             if member.filename.lower() not in opaque and _begins_as_xml(archive, member):
                 _check_xml(archive, member)
@@ -73,9 +73,9 @@ def _find_opaque(archive: ZipFile, names: list[str]) -> set[str]:
     """The parts that nothing but pictures and the like are, in lower case."""
     kinds: dict[str, set[str]] = defaultdict(set)
     for name in names:
-        for part, kind in _relations(archive, name):
+        for part, kind in _read_relations(archive, name):
             kinds[part].add(kind)
-    parsed = _declared_as_xml(archive) if CONTENT_TYPES in names else set()
+    parsed = _find_declared_xml(archive) if CONTENT_TYPES in names else set()
     return {
         part
         for part, found in kinds.items()
@@ -83,42 +83,42 @@ def _find_opaque(archive: ZipFile, names: list[str]) -> set[str]:
     }
 
 
-def _relations(archive: ZipFile, name: str) -> Iterator[tuple[str, str]]:
+def _read_relations(archive: ZipFile, name: str) -> Iterator[tuple[str, str]]:
     """Each part that a file of relations names, with the kind of the relation."""
     folder = posixpath.dirname(posixpath.dirname(name))
-    relations = _root(archive, name) if name.lower().endswith(".rels") else ()
+    relations = _parse_xml(archive, name) if name.lower().endswith(".rels") else ()
     for relation in relations:
         kind = str(relation.get("Type")).rpartition("/")[2]
         target = posixpath.join(folder, str(relation.get("Target")))
-        yield _normalised(target), kind
-        yield _normalised(unquote(target)), kind
+        yield _normalise_part_name(target), kind
+        yield _normalise_part_name(unquote(target)), kind
 
 
-def _declared_as_xml(archive: ZipFile) -> set[str]:
+def _find_declared_xml(archive: ZipFile) -> set[str]:
     """Parts and suffixes."""
     return {
-        _normalised(declared.get("PartName") or f".{declared.get('Extension')}")
-        for declared in _root(archive, CONTENT_TYPES)
+        _normalise_part_name(declared.get("PartName") or f".{declared.get('Extension')}")
+        for declared in _parse_xml(archive, CONTENT_TYPES)
         if "xml" in declared.get("ContentType", "") and "svg" not in declared.get("ContentType")
     }
 
 
-def _root(archive: ZipFile, name: str) -> Any:
+def _parse_xml(archive: ZipFile, name: str) -> Any:
     return ElementTree.fromstring(archive.read(name))
 
 
-def _normalised(part: str) -> str:
+def _normalise_part_name(part: str) -> str:
     return posixpath.normpath(f"/{part}").lstrip("/").lower()
 
 
 def _begins_as_xml(archive: ZipFile, member: ZipInfo) -> bool:
     """Else no parser takes it, whatever is in it."""
-    with _unpacking(archive, member) as part:
+    with _unpack_member(archive, member) as part:
         return part.read(PIECE).replace(b"\0", b"").lstrip(MARKS).startswith(b"<")
 
 
 @contextmanager
-def _unpacking(archive: ZipFile, member: ZipInfo) -> Iterator[IO[bytes]]:
+def _unpack_member(archive: ZipFile, member: ZipInfo) -> Iterator[IO[bytes]]:
     try:
         with archive.open(member) as part:
             yield part
@@ -130,7 +130,7 @@ def _check_xml(archive: ZipFile, member: ZipInfo) -> None:
     if member.file_size > MAX_XML:
         raise UnreadableFile(f"its part {member.filename} would unpack to over {MAX_XML} bytes")
     end = b""
-    with _unpacking(archive, member) as part:
+    with _unpack_member(archive, member) as part:
         while piece := part.read(PIECE):
             text = end + piece.replace(b"\0", b"").upper()
             if DOCTYPE in text:
@@ -138,14 +138,14 @@ def _check_xml(archive: ZipFile, member: ZipInfo) -> None:
             end = text[1 - len(DOCTYPE) :]
 
 
-def _not_zip(path: Path) -> str:
+def _explain_not_zip(path: Path) -> str:
     with path.open("rb") as file:
         if file.read(8).startswith(OLD_OFFICE):
             return OLD_OFFICE_REASON
     return f"not a {path.suffix[1:].upper()} file, or a damaged one"
 
 
-def declared_properties(path: Path) -> dict[str, str]:
+def read_office_properties(path: Path) -> dict[str, str]:
     """Return title, category and keywords of an Office file, those that are filled."""
     with open_archive(path) as archive:
         if CORE not in archive.namelist():

@@ -38,48 +38,49 @@ class Layout(NamedTuple):
     levels: Mapping[float, int]  # of headings, by the size of their font
 
 
-def lines_of(page: pdfium.PdfTextPage) -> list[Line]:
-    return list(_lines(page, page.get_text_range()))
+def read_page_lines(page: pdfium.PdfTextPage) -> list[Line]:
+    return list(_find_lines(page, page.get_text_range()))
 
 
-def layout_of(pages: Sequence[Sequence[Line]]) -> Layout:
-    return Layout(_usual_leading(pages), _heading_levels(chain.from_iterable(pages)))
+def measure_layout(pages: Sequence[Sequence[Line]]) -> Layout:
+    return Layout(_measure_usual_leading(pages), _find_heading_levels(chain.from_iterable(pages)))
 
 
-def as_markdown(lines: Sequence[Line], layout: Layout) -> str:
+def page_to_markdown(lines: Sequence[Line], layout: Layout) -> str:
     """The text of a page with an empty line between its paragraphs, and its headings marked."""
     margin = _margin(lines)
     parts: list[str] = []
     for at, line in enumerate(lines):
-        level = _level(line, layout)
+        level = _find_line_level(line, layout)
         above = lines[at - 1] if at else None
-        goes_on = above is not None and level == _level(above, layout)
-        if goes_on and not _ends(lines, at - 1, layout.leading, margin):
+        goes_on = above is not None and level == _find_line_level(above, layout)
+        if goes_on and not _ends_paragraph(lines, at - 1, layout.leading, margin):
             parts += [" " if level else "\n", line.text]
         else:
             parts += ["\n\n" if above else "", f"{'#' * level} " if level else "", line.text]
     return "".join(parts)
 
 
-def _lines(page: pdfium.PdfTextPage, text: str) -> Iterator[Line]:
+def _find_lines(page: pdfium.PdfTextPage, text: str) -> Iterator[Line]:
     start = 0
     for line in text.split("\r\n"):
         if words := line.strip():
-            first = start + _units(line[: line.index(words)])
-            last = first + _units(words) - 1
+            first = start + _count_utf16_units(line[: line.index(words)])
+            last = first + _count_utf16_units(words) - 1
             first_word = words.split(maxsplit=1)[0]
             yield Line(
                 words,
-                end=_right(page, last),
-                first_word=_right(page, first + _units(first_word) - 1) - _left(page, first),
+                end=_find_right_edge(page, last),
+                first_word=_find_right_edge(page, first + _count_utf16_units(first_word) - 1)
+                - _left(page, first),
                 size=round(pdfium_c.FPDFText_GetFontSize(page, first), 1) or 1.0,
-                top=_baseline(page, first),
-                bottom=_baseline(page, last),
+                top=_find_baseline(page, first),
+                bottom=_find_baseline(page, last),
             )
-        start += _units(line) + len("\r\n")
+        start += _count_utf16_units(line) + len("\r\n")
 
 
-def _units(text: str) -> int:
+def _count_utf16_units(text: str) -> int:
     """Of UTF-16, by which a page numbers its characters."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
@@ -88,28 +89,28 @@ def _left(page: pdfium.PdfTextPage, at: int) -> float:
     return float(page.get_charbox(at, loose=True)[0])
 
 
-def _right(page: pdfium.PdfTextPage, at: int) -> float:
+def _find_right_edge(page: pdfium.PdfTextPage, at: int) -> float:
     return float(page.get_charbox(at, loose=True)[2])
 
 
-def _baseline(page: pdfium.PdfTextPage, at: int) -> float:
+def _find_baseline(page: pdfium.PdfTextPage, at: int) -> float:
     x, y = ctypes.c_double(), ctypes.c_double()
     pdfium_c.FPDFText_GetCharOrigin(page, at, x, y)
     return y.value
 
 
-def _usual_leading(pages: Sequence[Sequence[Line]]) -> float:
+def _measure_usual_leading(pages: Sequence[Sequence[Line]]) -> float:
     """The most frequent; of several the smallest, as gaps only add to it."""
     found = Counter(
-        round(_leading(*pair), 1)
+        round(_measure_leading(*pair), 1)
         for lines in pages
         for pair in pairwise(lines)
         if pair[0].bottom > pair[1].top
     )
-    return max(found, key=lambda each: (found[each], -each), default=float("inf"))
+    return max(found, key=lambda leading: (found[leading], -leading), default=float("inf"))
 
 
-def _heading_levels(lines: Iterable[Line]) -> dict[float, int]:
+def _find_heading_levels(lines: Iterable[Line]) -> dict[float, int]:
     """Of the sizes beyond that of most text."""
     sizes: Counter[float] = Counter()
     for line in lines:
@@ -119,13 +120,13 @@ def _heading_levels(lines: Iterable[Line]) -> dict[float, int]:
     return {size: min(level, _DEEPEST) for level, size in enumerate(large, start=1)}
 
 
-def _level(line: Line, layout: Layout) -> int:
+def _find_line_level(line: Line, layout: Layout) -> int:
     """0 for what is no heading."""
     is_heading = len(line.text) <= _LONGEST_HEADING and any(map(str.isalpha, line.text))
     return layout.levels.get(line.size, 0) if is_heading else 0
 
 
-def _leading(line: Line, following: Line) -> float:
+def _measure_leading(line: Line, following: Line) -> float:
     return (line.bottom - following.top) / max(line.size, following.size)
 
 
@@ -135,13 +136,13 @@ def _margin(lines: Sequence[Line]) -> float:
     return ends[len(ends) * 95 // 100] if ends else 0.0
 
 
-def _ends(lines: Sequence[Line], at: int, usual: float, margin: float) -> bool:
+def _ends_paragraph(lines: Sequence[Line], at: int, usual: float, margin: float) -> bool:
     """Whether a paragraph ends with a line: by the gap below it, or as the next word had room.
 
     The cells of a table's row stay together.
     """
     line, following = lines[at], lines[at + 1]
-    gap = _leading(line, following)
+    gap = _measure_leading(line, following)
     if gap > _TOO_WIDE * usual:
         return True
     if (

@@ -33,7 +33,7 @@ class _Habit(NamedTuple):
         return times >= _FEWEST and is_furniture
 
 
-def without_running_lines(pages: Sequence[str]) -> list[str]:
+def remove_running_lines(pages: Sequence[str]) -> list[str]:
     """Lines that count the pages go; others that repeat stay on the first page that has them.
 
     A page that holds nothing else stays as it is.
@@ -43,24 +43,27 @@ def without_running_lines(pages: Sequence[str]) -> list[str]:
     )
     filled = sum(bool(page.strip()) for page in pages)
     running = {habit for habit, times in seen.items() if habit.is_running(times, filled)}
-    told: set[_Habit] = set()
-    return [_without(page, number, running, told) for number, page in enumerate(pages, start=1)]
+    kept_once: set[_Habit] = set()
+    return [
+        _remove_from_page(page, number, running, kept_once)
+        for number, page in enumerate(pages, start=1)
+    ]
 
 
 def _habits(page: str, number: int) -> set[_Habit]:
-    return {habit for edge in _edges(page, number) for _, habits in edge for habit in habits}
+    return {habit for edge in _find_edges(page, number) for _, habits in edge for habit in habits}
 
 
-def _edges(page: str, number: int) -> Iterator[list[tuple[int, set[_Habit]]]]:
+def _find_edges(page: str, number: int) -> Iterator[list[tuple[int, set[_Habit]]]]:
     """The lines of the top and those of the bottom by their places, from the edge inwards."""
     lines = page.split("\n")
     filled = [at for at, line in enumerate(lines) if line.strip()]
     outermost: dict[_Edge, list[int]] = {"top": filled[:_DEPTH], "bottom": filled[::-1][:_DEPTH]}
     for edge, places in outermost.items():
-        yield [(at, set(_habits_of(lines[at], number, edge))) for at in places]
+        yield [(at, set(_find_line_habits(lines[at], number, edge))) for at in places]
 
 
-def _habits_of(line: str, page: int, edge: _Edge) -> Iterator[_Habit]:
+def _find_line_habits(line: str, page: int, edge: _Edge) -> Iterator[_Habit]:
     words = " ".join(line.split())
     numbers = list(_NUMBER.finditer(words))
     if len(words) > _LONGEST or len(numbers) > _NUMBERS:
@@ -71,14 +74,14 @@ def _habits_of(line: str, page: int, edge: _Edge) -> Iterator[_Habit]:
         yield _Habit(edge, " ".join(rest.split()), int(number[0]) - page)
 
 
-def _without(page: str, number: int, running: set[_Habit], told: set[_Habit]) -> str:
+def _remove_from_page(page: str, number: int, running: set[_Habit], kept_once: set[_Habit]) -> str:
     gone: set[int] = set()
-    for edge in _edges(page, number):
+    for edge in _find_edges(page, number):
         for at, habits in takewhile(lambda line: line[1] & running, edge):
             found = habits & running
-            if found <= told or any(habit.ahead is not None for habit in found):
+            if found <= kept_once or any(habit.ahead is not None for habit in found):
                 gone.add(at)
-            told |= found
+            kept_once |= found
     text = "\n".join(line for at, line in enumerate(page.split("\n")) if at not in gone)
     return text.strip("\n") if gone and text.strip() else page
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from kb.indexing.charset import read_text
+from kb.indexing.charset import read_text_file
 from kb.indexing.document import Extract, Section
 
 
 def read(path: Path) -> Extract:
-    section = Section(read_text(path), first_line=1)
+    section = Section(read_text_file(path), first_line=1)
     return Extract(kind="code", sections=(section,), title=path.name)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from kb.indexing.charset import read_text
+from kb.indexing.charset import read_text_file
 from kb.indexing.document import MAX_TEXT, Extract, Section
 
 DELIMITERS = ",;\t|"
@@ -17,27 +17,27 @@ NUMBER = re.compile(r"[-+]?[\d\s.,:/%€$£-]+")
 
 
 def read(path: Path) -> Extract:
-    text = read_text(path)
+    text = read_text_file(path)
     csv.field_size_limit(MAX_TEXT)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     records = list(reader)
     one_line_each = reader.line_num == len(records)
-    section = Section("\n".join(rows(records)), first_line=1 if one_line_each else None)
+    section = Section("\n".join(records_to_lines(records)), first_line=1 if one_line_each else None)
     return Extract(kind="rows", sections=(section,))
 
 
-def rows(records: Sequence[Sequence[str]]) -> list[str]:
+def records_to_lines(records: Sequence[Sequence[str]]) -> list[str]:
     """Return a line for every record: titles as they are, the column names empty."""
     start = _table_start(records)
-    titles = [" ".join(_filled(record)) for record in records[:start]]
-    if not _names_columns(records[start:]):
-        return titles + [row(enumerate_columns(record)) for record in records[start:]]
+    titles = [" ".join(_list_filled_cells(record)) for record in records[:start]]
+    if not _are_column_names(records[start:]):
+        return titles + [cells_to_line(enumerate_columns(record)) for record in records[start:]]
     names = [_column(name, number) for number, name in enumerate(records[start], start=1)]
     data = records[start + 1 :]
-    return [*titles, "", *(row(_named(names, record)) for record in data)]
+    return [*titles, "", *(cells_to_line(_named(names, record)) for record in data)]
 
 
-def row(cells: Iterable[tuple[str, str]]) -> str:
+def cells_to_line(cells: Iterable[tuple[str, str]]) -> str:
     """Return one line for the cells that are filled."""
     flat = ((name, " ".join(value.split())) for name, value in cells)
     return "; ".join(f"{name}: {value}" for name, value in flat if value)
@@ -56,18 +56,18 @@ def _column(name: str, number: int) -> str:
     return " ".join(name.split()).lstrip("# ") or f"column {number}"
 
 
-def _filled(record: Sequence[str]) -> list[str]:
+def _list_filled_cells(record: Sequence[str]) -> list[str]:
     return [cell.strip() for cell in record if cell.strip()]
 
 
 def _table_start(records: Sequence[Sequence[str]]) -> int:
     """Skip the titles that exports put above a table."""
-    widths = [len(_filled(record)) for record in records[:SAMPLE]]
+    widths = [len(_list_filled_cells(record)) for record in records[:SAMPLE]]
     return next((at for at, width in enumerate(widths) if width > 1), 0)
 
 
-def _names_columns(records: Sequence[Sequence[str]]) -> bool:
-    names = _filled(records[0]) if len(records) > 1 else []
+def _are_column_names(records: Sequence[Sequence[str]]) -> bool:
+    names = _list_filled_cells(records[0]) if len(records) > 1 else []
     return (
         len(names) > 0
         and len(set(names)) == len(names)
@@ -77,10 +77,10 @@ def _names_columns(records: Sequence[Sequence[str]]) -> bool:
 
 def _delimiter(text: str) -> str:
     """Choose what cuts the first records into the same number of cells, the more the better."""
-    return max(DELIMITERS, key=lambda delimiter: _evenness(text, delimiter))
+    return max(DELIMITERS, key=lambda delimiter: _measure_evenness(text, delimiter))
 
 
-def _evenness(text: str, delimiter: str) -> tuple[float, int]:
+def _measure_evenness(text: str, delimiter: str) -> tuple[float, int]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     widths = Counter(len(record) for record in islice(reader, SAMPLE) if record)
     width, count = widths.most_common(1)[0]

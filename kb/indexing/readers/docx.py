@@ -5,7 +5,7 @@ from pathlib import Path
 import mammoth
 
 from kb.indexing.document import Extract, Section
-from kb.indexing.layout.archive import check_office_file, declared_properties
+from kb.indexing.layout.archive import check_office_file, read_office_properties
 from kb.indexing.readers.html import parse_page
 
 NO_IMAGES = mammoth.images.img_element(lambda _: {"src": ""})
@@ -16,7 +16,7 @@ def read(path: Path) -> Extract:
     check_office_file(path)
     with path.open("rb") as file:
         html = mammoth.convert_to_html(file, convert_image=NO_IMAGES, style_map=STYLES).value
-    properties = declared_properties(path)
+    properties = read_office_properties(path)
     return Extract(
         kind="markdown",
         sections=(Section(parse_page(html).markdown),),

@@ -18,25 +18,25 @@ CONTAINER = "META-INF/container.xml"
 
 def read(path: Path) -> Extract:
     with open_archive(path) as archive:
-        package_path = _package_path(archive)
+        package_path = _find_package_path(archive)
         package = ElementTree.fromstring(archive.read(package_path))
-        sections = tuple(_chapters(archive, package, posixpath.dirname(package_path)))
+        sections = tuple(_read_chapters(archive, package, posixpath.dirname(package_path)))
     return Extract(
         kind="markdown",
         sections=sections,
-        title=_metadata(package, "title"),
-        language=_metadata(package, "language"),
+        title=_find_metadata(package, "title"),
+        language=_find_metadata(package, "language"),
     )
 
 
-def _package_path(archive: ZipFile) -> str:
+def _find_package_path(archive: ZipFile) -> str:
     if CONTAINER not in archive.namelist():
         raise UnreadableFile(f"not an EPUB: {CONTAINER} is missing")
     container = ElementTree.fromstring(archive.read(CONTAINER))
     return next(str(file.get("full-path")) for file in container.iterfind(".//{*}rootfile"))
 
 
-def _chapters(archive: ZipFile, package: Any, directory: str) -> Iterator[Section]:
+def _read_chapters(archive: ZipFile, package: Any, directory: str) -> Iterator[Section]:
     """Each once: a book has no chapter twice, but a hostile one has it a million times."""
     paths = {item.get("id"): item.get("href") for item in package.iterfind(".//{*}item")}
     references = package.iterfind(".//{*}itemref")
@@ -50,5 +50,5 @@ def _chapters(archive: ZipFile, package: Any, directory: str) -> Iterator[Sectio
             yield Section(page.markdown)
 
 
-def _metadata(package: Any, name: str) -> str:
+def _find_metadata(package: Any, name: str) -> str:
     return str(package.findtext(f".//{{http://purl.org/dc/elements/1.1/}}{name}") or "").strip()

@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup, Tag, XMLParsedAsHTMLWarning
 from bs4.dammit import EncodingDetector
 from markdownify import MarkdownConverter
 
-from kb.indexing.charset import decode
+from kb.indexing.charset import decode_text
 from kb.indexing.document import Extract, Section
 
 CLUTTER = (
@@ -40,7 +40,7 @@ def read(path: Path) -> Extract:
 
 
 def decode_page(data: bytes) -> str:
-    return decode(data, EncodingDetector.find_declared_encoding(data, is_html=True))
+    return decode_text(data, EncodingDetector.find_declared_encoding(data, is_html=True))
 
 
 def parse_page(html: str) -> Page:
@@ -52,12 +52,12 @@ def parse_page(html: str) -> Page:
     return Page(
         title=title.get_text(" ", strip=True) if title else "",
         language=str(root.get("lang") or root.get("xml:lang") or "") if root else "",
-        metadata=_metadata(soup),
-        markdown=_markdown(soup),
+        metadata=_find_page_metadata(soup),
+        markdown=_soup_to_markdown(soup),
     )
 
 
-def _metadata(soup: BeautifulSoup) -> dict[str, str]:
+def _find_page_metadata(soup: BeautifulSoup) -> dict[str, str]:
     """Return what the author declares about the page, not what is said to browsers and robots."""
     declared = {
         str(meta.get("name")).lower(): str(meta.get("content") or "").strip()
@@ -70,7 +70,7 @@ def _metadata(soup: BeautifulSoup) -> dict[str, str]:
     }
 
 
-def _markdown(soup: BeautifulSoup) -> str:
+def _soup_to_markdown(soup: BeautifulSoup) -> str:
     for element in soup.select(CLUTTER):
         element.decompose()
     for image in soup.find_all("img"):
@@ -83,7 +83,7 @@ def _markdown(soup: BeautifulSoup) -> str:
     return re.sub(r"\n\s*\n\s*\n", "\n\n", str(CONVERTER.convert_soup(content))).strip()
 
 
-def _code_language(pre: Tag) -> str:
+def _find_code_language(pre: Tag) -> str:
     element = pre.find("code") or pre
     names = [str(name) for name in element.get_attribute_list("class")]
     return next((name[9:] for name in names if name.startswith("language-")), "")
@@ -95,5 +95,5 @@ CONVERTER = MarkdownConverter(
     escape_asterisks=False,
     escape_underscores=False,
     table_infer_header=True,
-    code_language_callback=_code_language,
+    code_language_callback=_find_code_language,
 )

@@ -4,20 +4,20 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from kb.indexing.charset import read_text
+from kb.indexing.charset import read_text_file
 from kb.indexing.document import Extract, Section, UnreadableFile
-from kb.indexing.readers.csv_tables import row
+from kb.indexing.readers.csv_tables import cells_to_line
 
 MAX_DEPTH = 100
 
 
 def read(path: Path) -> Extract:
-    text = read_text(path)
+    text = read_text_file(path)
     if path.suffix.lower() in (".jsonl", ".ndjson"):
-        return _lines(text)
-    document = _parse(text)
+        return _read_json_lines(text)
+    document = _parse_json(text)
     title = document.get("title") if isinstance(document, dict) else None
-    section = Section("\n".join(_rows(document)))
+    section = Section("\n".join(_value_to_lines(document)))
     return Extract(
         kind="rows",
         sections=(section,),
@@ -25,36 +25,43 @@ def read(path: Path) -> Extract:
     )
 
 
-def _lines(text: str) -> Extract:
+def _read_json_lines(text: str) -> Extract:
     """Keep one line a record, so that line numbers are the file's."""
-    rows = ["; ".join(_rows(_parse(line))) if line.strip() else "" for line in text.split("\n")]
+    rows = [
+        "; ".join(_value_to_lines(_parse_json(line))) if line.strip() else ""
+        for line in text.split("\n")
+    ]
     return Extract(kind="rows", sections=(Section("\n".join(rows), first_line=1),))
 
 
-def _parse(text: str) -> object:
+def _parse_json(text: str) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise UnreadableFile(f"not JSON: {error}") from error
 
 
-def _rows(value: object, name: str = "", depth: int = 0) -> Iterator[str]:
+def _value_to_lines(value: object, name: str = "", depth: int = 0) -> Iterator[str]:
     """Name nested values by their path: `server.port: 3306`."""
     if depth > MAX_DEPTH:
         raise UnreadableFile(f"nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, dict):
         prefix = f"{name}." if name else ""
-        flat = [(f"{prefix}{key}", _text(item)) for key, item in value.items() if _is_flat(item)]
-        if line := row(flat):
+        flat = [
+            (f"{prefix}{key}", _value_to_text(item))
+            for key, item in value.items()
+            if _is_flat(item)
+        ]
+        if line := cells_to_line(flat):
             yield line
         for key, item in value.items():
             if not _is_flat(item):
-                yield from _rows(item, f"{prefix}{key}", depth + 1)
+                yield from _value_to_lines(item, f"{prefix}{key}", depth + 1)
     elif isinstance(value, list) and not _is_flat(value):
         for item in value:
-            yield from _rows(item, name, depth + 1)
+            yield from _value_to_lines(item, name, depth + 1)
     else:
-        yield row([(name or "value", _text(value))])
+        yield cells_to_line([(name or "value", _value_to_text(value))])
 
 
 def _is_flat(value: object) -> bool:
@@ -63,9 +70,9 @@ def _is_flat(value: object) -> bool:
     return not isinstance(value, dict)
 
 
-def _text(value: object) -> str:
+def _value_to_text(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(_text(item) for item in value)
+        return ", ".join(_value_to_text(item) for item in value)
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)

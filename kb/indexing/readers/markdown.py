@@ -8,7 +8,7 @@ import frontmatter
 import yaml
 from frontmatter.default_handlers import YAMLHandler
 
-from kb.indexing.charset import read_text
+from kb.indexing.charset import read_text_file
 from kb.indexing.document import Extract, Section
 
 MAX_NODES = 10_000
@@ -24,9 +24,11 @@ class _BoundedHandler(YAMLHandler):
 
 
 def read(path: Path) -> Extract:
-    text = read_text(path)
-    metadata, body_start = _front_matter(text)
-    section = Section(_plainer(text[body_start:]), first_line=1 + text.count("\n", 0, body_start))
+    text = read_text_file(path)
+    metadata, body_start = _split_front_matter(text)
+    section = Section(
+        _simplify_markdown(text[body_start:]), first_line=1 + text.count("\n", 0, body_start)
+    )
     return Extract(
         kind="markdown",
         sections=(section,),
@@ -36,7 +38,7 @@ def read(path: Path) -> Extract:
     )
 
 
-def _plainer(text: str) -> str:
+def _simplify_markdown(text: str) -> str:
     r"""Drop, line by line, what aligns the columns of tables and escapes the names: `max\_size`.
 
     The former would fill the chunks, the latter hide words from the search.
@@ -75,7 +77,7 @@ def _check_nodes(text: str) -> None:
             raise yaml.YAMLError(f"more than {MAX_NODES} nodes or {MAX_DEPTH} levels")
 
 
-def _front_matter(text: str) -> tuple[dict[str, object], int]:
+def _split_front_matter(text: str) -> tuple[dict[str, object], int]:
     """Return the metadata and where the body begins; a text between rules is no metadata."""
     try:
         metadata, body = frontmatter.parse(text, handler=_BoundedHandler())

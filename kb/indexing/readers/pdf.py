@@ -8,8 +8,8 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from kb.indexing.document import MAX_TEXT, TOO_MUCH_TEXT, Extract, Outline, Section, UnreadableFile
-from kb.indexing.layout.pdf_layout import Line, as_markdown, layout_of, lines_of
-from kb.indexing.layout.running_lines import without_running_lines
+from kb.indexing.layout.pdf_layout import Line, measure_layout, page_to_markdown, read_page_lines
+from kb.indexing.layout.running_lines import remove_running_lines
 from kb.indexing.readers.text import looks_like_title
 
 LINE_END_HYPHEN = re.compile("[\x02\ufffe]\r?\n?")
@@ -23,30 +23,30 @@ def read(path: Path) -> Extract:
     try:
         pdf = pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
-        raise UnreadableFile(_why(error)) from error
+        raise UnreadableFile(_explain_pdf_error(error)) from error
     try:
-        laid_out = list(_pages(pdf))
+        laid_out = list(_read_pages(pdf))
         title = pdf.get_metadata_value("Title").removeprefix("Microsoft Word - ").strip()
     finally:
         pdf.close()
-    layout = layout_of(laid_out)
-    texts = [LINE_END_HYPHEN.sub("", as_markdown(lines, layout)) for lines in laid_out]
-    pages = without_running_lines(texts)
+    layout = measure_layout(laid_out)
+    texts = [LINE_END_HYPHEN.sub("", page_to_markdown(lines, layout)) for lines in laid_out]
+    pages = remove_running_lines(texts)
     if not any(page.strip() for page in pages):
         raise UnreadableFile("no text: is it a scan?")
     return Extract(
         kind="markdown",
-        sections=tuple(_sections(pages)),
+        sections=tuple(_pages_to_sections(pages)),
         title="" if POOR_TITLE.fullmatch(title) else title,
         property_title=_first_title(pages),
     )
 
 
-def _pages(pdf: pdfium.PdfDocument) -> Iterator[list[Line]]:
+def _read_pages(pdf: pdfium.PdfDocument) -> Iterator[list[Line]]:
     total = 0
     for page in pdf:
         text_page = page.get_textpage()
-        lines = lines_of(text_page)
+        lines = read_page_lines(text_page)
         text_page.close()
         page.close()
         total += sum(len(line.text) for line in lines)
@@ -55,13 +55,16 @@ def _pages(pdf: pdfium.PdfDocument) -> Iterator[list[Line]]:
         yield lines
 
 
-def _sections(pages: Sequence[str]) -> Iterator[Section]:
+def _pages_to_sections(pages: Sequence[str]) -> Iterator[Section]:
     above: Outline = ()
     for number, page in enumerate(pages, start=1):
         yield Section(page, page=number, above=above)
         for heading in HEADING.finditer(page):
             level = len(heading["marks"])
-            above = (*(each for each in above if each[0] < level), (level, heading["words"]))
+            above = (
+                *(heading_above for heading_above in above if heading_above[0] < level),
+                (level, heading["words"]),
+            )
 
 
 def _first_title(pages: list[str]) -> str:
@@ -69,7 +72,7 @@ def _first_title(pages: list[str]) -> str:
     return next((line for line in lines if looks_like_title(line)), "")
 
 
-def _why(error: pdfium.PdfiumError) -> str:
+def _explain_pdf_error(error: pdfium.PdfiumError) -> str:
     if error.err_code == pdfium_c.FPDF_ERR_PASSWORD:
         return "encrypted: it opens only with a password"
     return f"not a PDF, or a damaged one ({error})"

@@ -7,17 +7,17 @@ from typing import Any
 from pptx import Presentation
 
 from kb.indexing.document import Extract, Section
-from kb.indexing.layout.archive import check_office_file, declared_properties
+from kb.indexing.layout.archive import check_office_file, read_office_properties
 
 
 def read(path: Path) -> Extract:
     check_office_file(path)
     presentation = Presentation(str(path))
     sections = tuple(
-        Section("\n\n".join(_blocks(slide)), page=number)
+        Section("\n\n".join(_read_slide_blocks(slide)), page=number)
         for number, slide in enumerate(presentation.slides, start=1)
     )
-    properties = declared_properties(path)
+    properties = read_office_properties(path)
     return Extract(
         kind="markdown",
         sections=sections,
@@ -26,27 +26,27 @@ def read(path: Path) -> Extract:
     )
 
 
-def _blocks(slide: Any) -> Iterator[str]:
+def _read_slide_blocks(slide: Any) -> Iterator[str]:
     title = slide.shapes.title
     if title is not None and title.text_frame.text.strip():
         yield "# " + " ".join(title.text_frame.text.split())
-    for shape in _leaves(slide.shapes):
+    for shape in _iterate_leaves(slide.shapes):
         if title is None or shape.shape_id != title.shape_id:
-            yield from _shape_blocks(shape)
+            yield from _read_shape_blocks(shape)
     notes = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
     if notes is not None and notes.text.strip():
         yield f"Notes: {notes.text.strip()}"
 
 
-def _leaves(shapes: Iterable[Any]) -> Iterator[Any]:
+def _iterate_leaves(shapes: Iterable[Any]) -> Iterator[Any]:
     for shape in shapes:
         if hasattr(shape, "shapes"):
-            yield from _leaves(shape.shapes)
+            yield from _iterate_leaves(shape.shapes)
         else:
             yield shape
 
 
-def _shape_blocks(shape: Any) -> Iterator[str]:
+def _read_shape_blocks(shape: Any) -> Iterator[str]:
     if shape.has_text_frame:
         lines = [line for p in shape.text_frame.paragraphs if (line := " ".join(p.text.split()))]
         yield "\n".join(f"- {line}" for line in lines) if len(lines) > 1 else "".join(lines)

@@ -3,18 +3,18 @@
 import re
 from pathlib import Path
 
-from kb.indexing.charset import read_text
+from kb.indexing.charset import read_text_file
 from kb.indexing.document import Extract, Section
 
 MAX_TITLE = 100
 
 
 def read(path: Path) -> Extract:
-    text = read_text(path)
+    text = read_text_file(path)
     return Extract(
         kind="text",
         sections=(Section(text, first_line=1),),
-        property_title=_title(text),
+        property_title=_find_title(text),
     )
 
 
@@ -27,7 +27,7 @@ def looks_like_title(line: str) -> bool:
     )
 
 
-def _title(text: str) -> str:
+def _find_title(text: str) -> str:
     """Return the first line when it stands alone or is underlined."""
     first, _, rest = text.lstrip().partition("\n")
     alone = re.match(r"[ \t]*(\n|[-=~*_]{3,}[ \t]*\n)", rest)

@@ -7,18 +7,18 @@ from openpyxl import load_workbook
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from kb.indexing.document import Extract, Section
-from kb.indexing.layout.archive import check_office_file, declared_properties
-from kb.indexing.readers.csv_tables import rows
+from kb.indexing.layout.archive import check_office_file, read_office_properties
+from kb.indexing.readers.csv_tables import records_to_lines
 
 
 def read(path: Path) -> Extract:
     check_office_file(path)
     workbook = load_workbook(path, read_only=True, data_only=True)
     try:
-        sections = tuple(_section(sheet) for sheet in workbook.worksheets)
+        sections = tuple(_sheet_to_section(sheet) for sheet in workbook.worksheets)
     finally:
         workbook.close()
-    properties = declared_properties(path)
+    properties = read_office_properties(path)
     return Extract(
         kind="rows",
         sections=tuple(section for section in sections if section.text),
@@ -27,14 +27,14 @@ def read(path: Path) -> Extract:
     )
 
 
-def _section(sheet: ReadOnlyWorksheet) -> Section:
+def _sheet_to_section(sheet: ReadOnlyWorksheet) -> Section:
     sheet.reset_dimensions()  # what the file declares may be a million empty columns
-    records = [[_text(value) for value in cells] for cells in sheet.values if any(cells)]
-    lines = [line for line in rows(records) if line]
+    records = [[_cell_to_text(value) for value in cells] for cells in sheet.values if any(cells)]
+    lines = [line for line in records_to_lines(records) if line]
     return Section("\n".join([f"# {sheet.title}", *lines]) if lines else "")
 
 
-def _text(value: object) -> str:
+def _cell_to_text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
