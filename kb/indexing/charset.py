@@ -70,7 +70,11 @@ def _try_encodings(data: bytes, declared: str | None) -> str | None:
     )
     if b"\0" in data[:SAMPLE] and (text is None or _is_noise(text[:SAMPLE])):
         return _decode_wide(data)
-    return text or _decode_western(data) or _guessed(data)
+    text = text or _decode_western(data)
+    if text:
+        return text
+    guess = from_bytes(data[:SAMPLE]).best()
+    return data.decode(guess.encoding, "replace") if guess else None
 
 
 def _decode_strictly(data: bytes, encoding: str | None) -> str | None:
@@ -119,11 +123,6 @@ def _reads_well(text: str) -> bool:
         and len(MISREAD.findall(text)) * 5 < len(special)
         and not _is_noise(text)
     )
-
-
-def _guessed(data: bytes) -> str | None:
-    guess = from_bytes(data[:SAMPLE]).best()
-    return data.decode(guess.encoding, "replace") if guess else None
 
 
 def _is_noise(text: str) -> bool:

@@ -76,7 +76,7 @@ def _pack_chunks(group: _Group) -> Iterator[_Group]:
     headings, body = group[:leading], group[leading:]
     packed: list[_Group] = []
     for piece in body:
-        if packed and _fits(packed[-1], piece):
+        if packed and _has_room(packed[-1], piece):
             packed[-1].append(piece)
         else:
             packed.append([piece])
@@ -93,7 +93,7 @@ def _pack_chunks(group: _Group) -> Iterator[_Group]:
     return iter(packed)
 
 
-def _fits(packed: _Group, piece: Piece) -> bool:
+def _has_room(packed: _Group, piece: Piece) -> bool:
     size = _measure_group([packed[0], piece])
     return size <= TARGET or (_measure_group(packed) < TINY and size <= CAP)
 

@@ -128,7 +128,10 @@ class Indexer:
         absolute = Path(os.path.abspath(path))  # noqa: PTH100 - drops `..`, keeps links
         place = replace(self._find_place(absolute, name), only=scope.only)
         tally = Tally(self.on_progress)
-        with self.registry.hold_root(place.root, self._waiting(place.root)) as still_alone:
+        notices = [f"Another run is indexing {place.root!r}; waiting until it is done."]
+        with self.registry.hold_root(
+            place.root, lambda: self.say(notices.pop()) if notices else None
+        ) as still_alone:
             self._claim_root(place)
             known = self.registry.find_known(place.root)
             run = _Run(self.registry, self.embedder, place, scope, known, tally)
@@ -161,10 +164,6 @@ class Indexer:
             if any(known.startswith(prefix) for known in self.registry.find_known(root)):
                 return _IndexedPlace(root, directory, named, inside)
         return None
-
-    def _waiting(self, root: str) -> Callable[[], None]:
-        messages = [f"Another run is indexing {root!r}; waiting until it is done."]
-        return lambda: self.say(messages.pop()) if messages else None
 
     def _claim_root(self, place: _IndexedPlace) -> None:
         last, here = self.registry.find_root_path(place.root), make_storable(str(place.named))

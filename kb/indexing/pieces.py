@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import assert_never
 
 from markdown_it.tree import SyntaxTreeNode
 
@@ -49,11 +50,19 @@ def split_text_into_pieces(text: str, kind: Kind, above: Outline = ()) -> Iterat
 
     `above` are the headings over the beginning of markdown.
     """
-    if kind == "markdown":
-        return _Markdown(text, above).split_blocks()
-    if kind == "rows":
-        return _split_rows(text)
-    return _split_code(text) if kind == "code" else _split_prose(text, (0, len(text)))
+    whole = (0, len(text))
+    match kind:
+        case "markdown":
+            yield from _Markdown(text, above).split_blocks()
+        case "rows":
+            yield from _split_rows(text)
+        case "code":  # a function stays whole as long as it fits into a chunk
+            for block in _split_at_bound(text, whole, _TOP_LEVEL):
+                yield from _spans_to_pieces(text, _cut_span(text, block, CAP, (_PARAGRAPH, _LINE)))
+        case "text":
+            yield from _split_prose(text, whole)
+        case _:
+            assert_never(kind)
 
 
 def find_line_offsets(text: str) -> list[int]:
@@ -109,12 +118,6 @@ def _split_prose(text: str, span: _Span, path: _Path = ()) -> Iterator[Piece]:
     return _spans_to_pieces(
         text, _cut_span(text, span, TARGET, (_PARAGRAPH, _SENTENCE, _LINE)), path
     )
-
-
-def _split_code(text: str) -> Iterator[Piece]:
-    """Keep a function whole as long as it fits into a chunk."""
-    for block in _split_at_bound(text, (0, len(text)), _TOP_LEVEL):
-        yield from _spans_to_pieces(text, _cut_span(text, block, CAP, (_PARAGRAPH, _LINE)))
 
 
 def _split_rows(text: str) -> Iterator[Piece]:

@@ -16,7 +16,6 @@ from kb.indexing.document import (
     MAX_TEXT,
     TOO_MUCH_TEXT,
     Extract,
-    Kind,
     Metadata,
     ReadDocument,
     Scalar,
@@ -131,7 +130,10 @@ def _extract_to_document(path: Path, media_type: str, extract: Extract) -> ReadD
         language=language_code(extract.language) or _detect_document_language(extract, sections),
         media_type=media_type,
         kind=extract.kind,
-        sections=tuple(_chunked(section, extract.kind) for section in sections),
+        sections=tuple(
+            replace(section, chunks=tuple(split_section_into_chunks(section, extract.kind)))
+            for section in sections
+        ),
         metadata=_clean_metadata(extract.metadata),
     )
 
@@ -141,10 +143,6 @@ def _clean_sections(sections: tuple[Section, ...]) -> Iterator[Section]:
         text = clean_text(section.text)
         if text.strip():
             yield replace(section, text=text)
-
-
-def _chunked(section: Section, kind: Kind) -> Section:
-    return replace(section, chunks=tuple(split_section_into_chunks(section, kind)))
 
 
 def _choose_title(path: Path, extract: Extract, sections: tuple[Section, ...]) -> str:
@@ -170,22 +168,18 @@ def _detect_document_language(extract: Extract, sections: tuple[Section, ...]) -
 
 def _clean_metadata(declared: Mapping[str, object]) -> Metadata:
     """Keep scalars and lists of scalars, of a size that every chunk can carry."""
-    values = {
-        clean_text(str(key)): _clean_list(value)
-        if isinstance(value, list)
-        else _clean_scalar(value)
-        for key, value in list(declared.items())[:MAX_VALUES]
-    }
+    values: dict[str, Scalar | list[Scalar] | None] = {}
+    for key, value in list(declared.items())[:MAX_VALUES]:
+        if isinstance(value, list):
+            scalars = [_clean_scalar(item) for item in value[:MAX_VALUES]]
+            values[clean_text(str(key))] = [item for item in scalars if item is not None] or None
+        else:
+            values[clean_text(str(key))] = _clean_scalar(value)
     return {
         key: value
         for key, value in values.items()
         if value is not None and key.lower() not in RESERVED and len(key) <= MAX_KEY
     }
-
-
-def _clean_list(values: list[object]) -> list[Scalar] | None:
-    scalars = [_clean_scalar(value) for value in values[:MAX_VALUES]]
-    return [scalar for scalar in scalars if scalar is not None] or None
 
 
 def _clean_scalar(value: object) -> Scalar | None:

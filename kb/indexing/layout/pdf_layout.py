@@ -48,7 +48,8 @@ def measure_layout(pages: Sequence[Sequence[Line]]) -> Layout:
 
 def page_to_markdown(lines: Sequence[Line], layout: Layout) -> str:
     """The text of a page with an empty line between its paragraphs, and its headings marked."""
-    margin = _margin(lines)
+    ends = sorted(line.end for line in lines)
+    margin = ends[len(ends) * 95 // 100] if ends else 0.0  # a few lines may stand out
     parts: list[str] = []
     for at, line in enumerate(lines):
         level = _find_line_level(line, layout)
@@ -68,11 +69,12 @@ def _find_lines(page: pdfium.PdfTextPage, text: str) -> Iterator[Line]:
             first = start + _count_utf16_units(line[: line.index(words)])
             last = first + _count_utf16_units(words) - 1
             first_word = words.split(maxsplit=1)[0]
+            left = float(page.get_charbox(first, loose=True)[0])
+            right = _find_right_edge(page, first + _count_utf16_units(first_word) - 1)
             yield Line(
                 words,
                 end=_find_right_edge(page, last),
-                first_word=_find_right_edge(page, first + _count_utf16_units(first_word) - 1)
-                - _left(page, first),
+                first_word=right - left,
                 size=round(pdfium_c.FPDFText_GetFontSize(page, first), 1) or 1.0,
                 top=_find_baseline(page, first),
                 bottom=_find_baseline(page, last),
@@ -83,10 +85,6 @@ def _find_lines(page: pdfium.PdfTextPage, text: str) -> Iterator[Line]:
 def _count_utf16_units(text: str) -> int:
     """Of UTF-16, by which a page numbers its characters."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _left(page: pdfium.PdfTextPage, at: int) -> float:
-    return float(page.get_charbox(at, loose=True)[0])
 
 
 def _find_right_edge(page: pdfium.PdfTextPage, at: int) -> float:
@@ -128,12 +126,6 @@ def _find_line_level(line: Line, layout: Layout) -> int:
 
 def _measure_leading(line: Line, following: Line) -> float:
     return (line.bottom - following.top) / max(line.size, following.size)
-
-
-def _margin(lines: Sequence[Line]) -> float:
-    """Where the lines of the page end; a few may stand out."""
-    ends = sorted(line.end for line in lines)
-    return ends[len(ends) * 95 // 100] if ends else 0.0
 
 
 def _ends_paragraph(lines: Sequence[Line], at: int, usual: float, margin: float) -> bool:

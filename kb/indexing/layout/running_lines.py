@@ -29,7 +29,8 @@ class _Habit(NamedTuple):
             return False
         if self.ahead is not None and _SAYS_PAGE.search(self.words):
             return times > 1
-        is_furniture = self.ahead is None or self.edge == "bottom" or not _has_letters(self.words)
+        has_letters = any(map(str.isalpha, self.words))
+        is_furniture = self.ahead is None or self.edge == "bottom" or not has_letters
         return times >= _FEWEST and is_furniture
 
 
@@ -38,9 +39,10 @@ def remove_running_lines(pages: Sequence[str]) -> list[str]:
 
     A page that holds nothing else stays as it is.
     """
-    seen = Counter(
-        chain.from_iterable(_habits(page, number) for number, page in enumerate(pages, start=1))
-    )
+    seen: Counter[_Habit] = Counter()
+    for number, page in enumerate(pages, start=1):
+        lines = chain.from_iterable(_find_edges(page, number))
+        seen.update({habit for _, habits in lines for habit in habits})
     filled = sum(bool(page.strip()) for page in pages)
     running = {habit for habit, times in seen.items() if habit.is_running(times, filled)}
     kept_once: set[_Habit] = set()
@@ -48,10 +50,6 @@ def remove_running_lines(pages: Sequence[str]) -> list[str]:
         _remove_from_page(page, number, running, kept_once)
         for number, page in enumerate(pages, start=1)
     ]
-
-
-def _habits(page: str, number: int) -> set[_Habit]:
-    return {habit for edge in _find_edges(page, number) for _, habits in edge for habit in habits}
 
 
 def _find_edges(page: str, number: int) -> Iterator[list[tuple[int, set[_Habit]]]]:
@@ -84,7 +82,3 @@ def _remove_from_page(page: str, number: int, running: set[_Habit], kept_once: s
             kept_once |= found
     text = "\n".join(line for at, line in enumerate(page.split("\n")) if at not in gone)
     return text.strip("\n") if gone and text.strip() else page
-
-
-def _has_letters(text: str) -> bool:
-    return any(map(str.isalpha, text))

@@ -19,7 +19,8 @@ NUMBER = re.compile(r"[-+]?[\d\s.,:/%€$£-]+")
 def read(path: Path) -> Extract:
     text = read_text_file(path)
     csv.field_size_limit(MAX_TEXT)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    best = max(DELIMITERS, key=lambda delimiter: _measure_evenness(text, delimiter))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=best)
     records = list(reader)
     one_line_each = reader.line_num == len(records)
     section = Section("\n".join(records_to_lines(records)), first_line=1 if one_line_each else None)
@@ -28,13 +29,20 @@ def read(path: Path) -> Extract:
 
 def records_to_lines(records: Sequence[Sequence[str]]) -> list[str]:
     """Return a line for every record: titles as they are, the column names empty."""
-    start = _table_start(records)
+    widths = [len(_list_filled_cells(record)) for record in records[:SAMPLE]]
+    start = next((at for at, width in enumerate(widths) if width > 1), 0)  # below the titles
     titles = [" ".join(_list_filled_cells(record)) for record in records[:start]]
-    if not _are_column_names(records[start:]):
+    if not _begins_with_column_names(records[start:]):
         return titles + [cells_to_line(enumerate_columns(record)) for record in records[start:]]
-    names = [_column(name, number) for number, name in enumerate(records[start], start=1)]
-    data = records[start + 1 :]
-    return [*titles, "", *(cells_to_line(_named(names, record)) for record in data)]
+    names = [  # a `#` in front would make the line a heading
+        " ".join(name.split()).lstrip("# ") or f"column {number}"
+        for number, name in enumerate(records[start], start=1)
+    ]
+    lines = [*titles, ""]
+    for record in records[start + 1 :]:
+        beyond = enumerate_columns(record)[len(names) :]
+        lines.append(cells_to_line([*zip(names, record, strict=False), *beyond]))
+    return lines
 
 
 def cells_to_line(cells: Iterable[tuple[str, str]]) -> str:
@@ -47,37 +55,17 @@ def enumerate_columns(record: Sequence[str]) -> list[tuple[str, str]]:
     return [(f"column {number}", value) for number, value in enumerate(record, start=1)]
 
 
-def _named(names: Sequence[str], record: Sequence[str]) -> list[tuple[str, str]]:
-    return [*zip(names, record, strict=False), *enumerate_columns(record)[len(names) :]]
-
-
-def _column(name: str, number: int) -> str:
-    """A `#` in front would make the row a heading."""
-    return " ".join(name.split()).lstrip("# ") or f"column {number}"
-
-
 def _list_filled_cells(record: Sequence[str]) -> list[str]:
     return [cell.strip() for cell in record if cell.strip()]
 
 
-def _table_start(records: Sequence[Sequence[str]]) -> int:
-    """Skip the titles that exports put above a table."""
-    widths = [len(_list_filled_cells(record)) for record in records[:SAMPLE]]
-    return next((at for at, width in enumerate(widths) if width > 1), 0)
-
-
-def _are_column_names(records: Sequence[Sequence[str]]) -> bool:
+def _begins_with_column_names(records: Sequence[Sequence[str]]) -> bool:
     names = _list_filled_cells(records[0]) if len(records) > 1 else []
     return (
         len(names) > 0
         and len(set(names)) == len(names)
         and not any(NUMBER.fullmatch(name) for name in names)
     )
-
-
-def _delimiter(text: str) -> str:
-    """Choose what cuts the first records into the same number of cells, the more the better."""
-    return max(DELIMITERS, key=lambda delimiter: _measure_evenness(text, delimiter))
 
 
 def _measure_evenness(text: str, delimiter: str) -> tuple[float, int]:

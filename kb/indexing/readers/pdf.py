@@ -34,11 +34,12 @@ def read(path: Path) -> Extract:
     pages = remove_running_lines(texts)
     if not any(page.strip() for page in pages):
         raise UnreadableFile("no text: is it a scan?")
+    firsts = (line.lstrip("# ").strip() for page in pages for line in re.split(r"\n+", page)[:5])
     return Extract(
         kind="markdown",
         sections=tuple(_pages_to_sections(pages)),
         title="" if POOR_TITLE.fullmatch(title) else title,
-        property_title=_first_title(pages),
+        property_title=next((line for line in firsts if looks_like_title(line)), ""),
     )
 
 
@@ -65,11 +66,6 @@ def _pages_to_sections(pages: Sequence[str]) -> Iterator[Section]:
                 *(heading_above for heading_above in above if heading_above[0] < level),
                 (level, heading["words"]),
             )
-
-
-def _first_title(pages: list[str]) -> str:
-    lines = (line.lstrip("# ").strip() for page in pages for line in re.split(r"\n+", page)[:5])
-    return next((line for line in lines if looks_like_title(line)), "")
 
 
 def _explain_pdf_error(error: pdfium.PdfiumError) -> str:

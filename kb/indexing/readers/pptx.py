@@ -51,9 +51,6 @@ def _read_shape_blocks(shape: Any) -> Iterator[str]:
         lines = [line for p in shape.text_frame.paragraphs if (line := " ".join(p.text.split()))]
         yield "\n".join(f"- {line}" for line in lines) if len(lines) > 1 else "".join(lines)
     elif getattr(shape, "has_table", False):
-        yield _table([[cell.text for cell in row.cells] for row in shape.table.rows])
-
-
-def _table(rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(" ".join(cell.split()) for cell in row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
+        rows = [[" ".join(cell.text.split()) for cell in row.cells] for row in shape.table.rows]
+        header, *others = [f"| {' | '.join(row)} |" for row in rows]
+        yield "\n".join([header, "|" + " --- |" * len(rows[0]), *others])
