@@ -1,4 +1,4 @@
-"""Bytes to text: which encoding a file is written in, or that it is not text."""
+"""Find out in which encoding a file is written, or that it is not text, and decode it."""
 
 import re
 import unicodedata
@@ -32,13 +32,14 @@ MISREAD = re.compile(  # signs of a Western text read by the wrong table
 
 
 def read_text_file(path: Path) -> str:
+    """Return the text of a file in whatever encoding it is; raise UnreadableFile if it has none."""
     if path.stat().st_size > 4 * MAX_TEXT:
         raise UnreadableFile(TOO_MUCH_TEXT)
     return decode_text(path.read_bytes())
 
 
 def decode_text(data: bytes, declared: str | None = None) -> str:
-    r"""Return the text, its lines ended by `\n`; raise UnreadableFile for what is not text.
+    r"""Return the text of the bytes, with lines that end in `\n`; raise UnreadableFile for none.
 
     A declared encoding counts when the bytes are not plainly UTF-8 or marked.
     """
@@ -53,13 +54,14 @@ def decode_text(data: bytes, declared: str | None = None) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Make a string storable: NFC, without control characters and lone surrogates."""
+    """Make a text storable: in NFC, without control characters and lone surrogates."""
     text = ESCAPE_SEQUENCE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     text = NOISE.sub("", re.sub(r"[\x0b\x0c\x85]", " ", text))
     return unicodedata.normalize("NFC", text)
 
 
 def _try_encodings(data: bytes, declared: str | None) -> str | None:
+    """Decode by a mark, as UTF-8, as declared, or as what reads best; return None for no text."""
     for mark, encoding in BOMS:
         if data.startswith(mark):
             return data.decode(encoding, "replace")
@@ -78,6 +80,7 @@ def _try_encodings(data: bytes, declared: str | None) -> str | None:
 
 
 def _decode_strictly(data: bytes, encoding: str | None) -> str | None:
+    """Return the text, None when the encoding is not given, unknown or wrong."""
     try:
         return data.decode(encoding) if encoding else None
     except (UnicodeError, LookupError):  # LookupError: no such encoding
@@ -85,7 +88,10 @@ def _decode_strictly(data: bytes, encoding: str | None) -> str | None:
 
 
 def _decode_damaged_utf8(data: bytes) -> str | None:
-    """UTF-8 with a few broken characters: text in another encoding hardly ever has valid ones."""
+    """Decode UTF-8 with a few broken characters.
+
+    Text in another encoding hardly ever has characters that are valid in UTF-8.
+    """
     text = data.decode("utf-8", "replace")
     broken = text.count("\ufffd")
     valid = len(text) - len(text.encode("ascii", "ignore")) - broken
@@ -93,7 +99,7 @@ def _decode_damaged_utf8(data: bytes) -> str | None:
 
 
 def _decode_wide(data: bytes) -> str | None:
-    """UTF-16 or UTF-32 without a mark: the reading with the most everyday characters."""
+    """Decode UTF-16 or UTF-32 without a mark by the reading with the most everyday characters."""
     readings = {encoding: data[:SAMPLE].decode(encoding, "replace") for encoding in WIDE}
     scores = {
         encoding: len(EVERYDAY.findall(sample))
@@ -105,7 +111,10 @@ def _decode_wide(data: bytes) -> str | None:
 
 
 def _decode_western(data: bytes) -> str | None:
-    """Short French or German is where statistics fail: ask whether it reads well."""
+    """Decode by the first Western encoding in which the text reads well.
+
+    Statistics fail for short French or German, so the letters are looked at.
+    """
     for encoding in WESTERN:
         if _reads_well(data[:SAMPLE].decode(encoding, "replace")):
             return data.decode(encoding, "replace")
@@ -113,6 +122,7 @@ def _decode_western(data: bytes) -> str | None:
 
 
 def _reads_well(text: str) -> bool:
+    """Tell whether the letters beyond ASCII are where a Western language has them."""
     special = [character for character in text if character > "\x7f"]
     accented = [character.lower() for character in special if character.isalpha()]
     plain = sum(character.isascii() and character.isalpha() for character in text)
@@ -126,6 +136,7 @@ def _reads_well(text: str) -> bool:
 
 
 def _is_noise(text: str) -> bool:
+    """Tell whether control, unknown and unassigned characters are too many for a text."""
     controls = len(NOISE.findall(ESCAPE_SEQUENCE.sub("", text)))
     unassigned = sum(unicodedata.category(character) in ("Cn", "Co") for character in text[:2000])
     return (

@@ -1,4 +1,4 @@
-"""Pieces packed into chunks that make sense alone."""
+"""Pack the pieces of a section into chunks that make sense alone."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -37,6 +37,7 @@ def _group_by_heading(pieces: Iterable[Piece]) -> Iterator[_Group]:
 
 
 def _introduces(upper: Piece, lower: Piece) -> bool:
+    """Tell whether a heading without text stands over the heading after it."""
     return upper.is_heading and upper.path != lower.path and _begins_with(lower.path, upper.path)
 
 
@@ -45,6 +46,7 @@ def _begins_with(path: _Path, beginning: _Path) -> bool:
 
 
 def _join_tiny_groups(groups: Iterable[_Group]) -> Iterator[_Group]:
+    """Join neighbours that belong together, so that tiny groups do not stand alone."""
     joined: _Group = []
     for group in groups:
         if joined and _belong_together(joined, group):
@@ -58,7 +60,7 @@ def _join_tiny_groups(groups: Iterable[_Group]) -> Iterator[_Group]:
 
 
 def _belong_together(left: _Group, right: _Group) -> bool:
-    """Join tiny neighbours under one top heading, and a tiny one with what it begins or ends."""
+    """Tell whether to join two tiny neighbours, or a tiny one with what it begins or ends."""
     left_path, right_path = _find_common_path(left), _find_common_path(right)
     if (
         not left_path
@@ -94,11 +96,13 @@ def _pack_chunks(group: _Group) -> Iterator[_Group]:
 
 
 def _has_room(packed: _Group, piece: Piece) -> bool:
+    """Tell whether a chunk stays small enough with another piece; a tiny one grows up to CAP."""
     size = _measure_group([packed[0], piece])
     return size <= TARGET or (_measure_group(packed) < TINY and size <= CAP)
 
 
 def _measure_group(group: _Group) -> int:
+    """Return how many characters a chunk of these pieces has."""
     first, last = group[0], group[-1]
     return len(first.opener) + last.end - first.start + len(last.closer)
 
@@ -114,7 +118,7 @@ def _find_common_path(group: _Group) -> _Path:
 
 
 def _group_to_chunk(section: Section, group: _Group, offsets: list[int]) -> Chunk:
-    """Take the text without the leading headings that its path names."""
+    """Make a chunk of a group, without the leading headings that the chunk's path names."""
     path = _find_common_path(group)
     body = next(
         (
@@ -137,12 +141,13 @@ def _group_to_chunk(section: Section, group: _Group, offsets: list[int]) -> Chun
 
 
 def _trim_span(text: str, start: int, end: int) -> tuple[int, int]:
-    """Leave out empty lines before, blanks after."""
+    """Move the bounds of a span past empty lines at its beginning and blanks at its end."""
     end = start + len(text[start:end].rstrip())
     return end - len(text[start:end].lstrip("\n")), end
 
 
 def _find_file_lines(section: Section, offsets: list[int], start: int, end: int) -> str | None:
+    """Return the lines of the file that a span covers, as `12-30`; None when unknown."""
     if section.first_line is None:
         return None
     first, last = (section.first_line + bisect_right(offsets, at) - 1 for at in (start, end - 1))

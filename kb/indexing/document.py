@@ -1,4 +1,4 @@
-"""What reading a file yields."""
+"""The types that reading a file yields: extract, section, chunk and document."""
 
 import codecs
 from collections.abc import Mapping

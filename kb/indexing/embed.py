@@ -1,4 +1,4 @@
-"""Chunks -> vectors: known texts from the cache, the others in batches across documents."""
+"""Embed chunks: known texts from the cache, the others in batches across documents."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -16,13 +16,18 @@ _TEXTS_A_CALL = 64
 
 @dataclass(frozen=True)
 class ChunkEmbedder:
+    """Embeds chunks with one model and keeps each embedding in the cache."""
+
     embed_model: BaseEmbedding
     cache: EmbeddingCache
 
     def embed_chunks(
         self, chunks: Iterable[TextNode], on_embedded: Callable[[int], None] = lambda _: None
     ) -> None:
-        """Give each chunk its embedding. Raises ModelUnavailable; what was made is kept."""
+        """Give every chunk its embedding.
+
+        Raises ModelUnavailable; what the model returned until then stays in the cache.
+        """
         by_text: dict[str, list[TextNode]] = {}
         for chunk in chunks:
             by_text.setdefault(chunk.get_content(MetadataMode.EMBED), []).append(chunk)
@@ -34,6 +39,7 @@ class ChunkEmbedder:
     def _embed_texts(
         self, texts: list[str], on_embedded: Callable[[int], None]
     ) -> dict[str, list[float]]:
+        """Return the embedding of every text; only those not in the cache cost a call."""
         embeddings = self.cache.find_known(texts)
         on_embedded(len(embeddings))
         missing = [text for text in texts if text not in embeddings]
@@ -46,6 +52,7 @@ class ChunkEmbedder:
         return embeddings
 
     def _call_model(self, texts: list[str]) -> dict[str, list[float]]:
+        """Return the model's embeddings of a batch; raise ModelUnavailable if some lack."""
         with model_errors("embedding documents"):
             vectors = self.embed_model.get_text_embedding_batch(texts)
         if len(vectors) != len(texts):

@@ -42,7 +42,7 @@ _Read = Callable[[Path], Future[ReadDocument]]
 
 @dataclass(frozen=True)
 class Scope:
-    """How much of a directory is looked at.
+    """Which files of a directory a run looks at.
 
     `only` are names of files in it, None for all. `retry` reads what could not be read before
     though it did not change. After `most_failures` no more files are read.
@@ -58,7 +58,7 @@ EVERYTHING: Final = Scope()
 
 @dataclass(frozen=True)
 class _IndexedPlace:
-    """What is indexed under which name: a directory, or a file or directory below it."""
+    """A directory, or a file or directory below it, with the name under which it is indexed."""
 
     root: str
     directory: Path
@@ -68,7 +68,7 @@ class _IndexedPlace:
 
     @property
     def prefix(self) -> str:
-        """What the paths of this part begin with, below the root."""
+        """Return what the paths of this part begin with, below the root."""
         if self.part is None or not self.part.is_dir():
             return ""
         return make_storable(self.part.relative_to(self.directory).as_posix()) + "/"
@@ -77,13 +77,15 @@ class _IndexedPlace:
     def is_one_file(self) -> bool:
         return self.part is not None and not self.part.is_dir()
 
-    def walk(self, own: OwnFiles) -> Iterator[Found]:
+    def walk_place(self, own: OwnFiles) -> Iterator[Found]:
+        """Yield what is found here, with paths below the root."""
         if self.only is None:
             yield from map(self._rename_below_root, walk_files(self.part or self.directory, own))
         for name in self.only or ():
             yield from self._walk_one(name, own)
 
     def _walk_one(self, name: str, own: OwnFiles) -> Iterator[Found]:
+        """Yield what one named file of the directory is; a link is not followed."""
         file = self.directory / name
         try:
             if file.is_symlink():
@@ -139,7 +141,7 @@ class Indexer:
         return tally.make_report(time.monotonic() - started)
 
     def _find_place(self, path: Path, name: str | None) -> _IndexedPlace:
-        """What a known root already holds stays a part of it; anything else is its own root."""
+        """Return where `path` belongs: to the root that holds it, or to a root of its own."""
         inside = path.resolve()
         if not name and (above := self._find_root_that_holds(path, inside)):
             return above
@@ -150,7 +152,10 @@ class Indexer:
         )
 
     def _find_root_that_holds(self, path: Path, inside: Path) -> _IndexedPlace | None:
-        """The root that has indexed from this folder before; a second copy would answer twice."""
+        """Return `path` as a part of the root that has indexed from its folder before.
+
+        A second copy under another root would answer twice.
+        """
         roots = {
             Path(root_row["path"]): str(root_row["name"]) for root_row in self.registry.list_roots()
         }
@@ -166,6 +171,7 @@ class Indexer:
         return None
 
     def _claim_root(self, place: _IndexedPlace) -> None:
+        """Set the directory of the root; raise RootConflict if another one has its name."""
         last, here = self.registry.find_root_path(place.root), make_storable(str(place.named))
         if last and last != here and Path(last).is_dir():
             raise RootConflict(
@@ -195,7 +201,7 @@ class _SplitDocument:
 
 @dataclass(frozen=True)
 class _Run:
-    """One run over one root."""
+    """One run over one root: its steps share the registry, what is known, and the tally."""
 
     registry: DocumentRegistry
     embedder: ChunkEmbedder
@@ -209,7 +215,8 @@ class _Run:
         return self.place.root
 
     def index(self, own: OwnFiles, *, prune: bool, still_alone: Callable[[], bool]) -> None:
-        found = list(self.place.walk(own))
+        """Index what has changed, write it group by group, and forget what is gone."""
+        found = list(self.place.walk_place(own))
         files = [entry for entry in found if isinstance(entry, FoundFile)]
         self.tally.begin_run(len(found))
         self.tally.hard_linked += _find_hard_linked(files)
@@ -227,10 +234,11 @@ class _Run:
             self._forget_what_is_gone(found, prune=prune and still_alone())
 
     def _find_changed_files(self, files: Iterable[FoundFile]) -> Iterator[_ChangedFile]:
+        """Yield the files that must be read, and count the others."""
         for file in files:
             last = self.known.get(file.relative)
             try:
-                content_hash, secret = _look_into(file.path)
+                content_hash, secret = _inspect_file(file.path)
             except OSError as error:
                 self._record_failure(file.relative, f"cannot be read: {error.strerror}")
                 continue
@@ -246,7 +254,7 @@ class _Run:
     def _read_documents(
         self, changed: Iterator[_ChangedFile], read: _Read
     ) -> Iterator[_SplitDocument]:
-        """Read a few files ahead, so that parsing and embedding overlap."""
+        """Read some files ahead of the one being split, so that parsing and embedding overlap."""
         for changed_file, reading in _read_ahead(self._stop_after_failures(changed), read):
             try:
                 yield self._split_document(changed_file, reading.result())
@@ -258,6 +266,7 @@ class _Run:
                 )
 
     def _stop_after_failures(self, changed: Iterator[_ChangedFile]) -> Iterator[_ChangedFile]:
+        """Yield files until the most failures of the scope are reached; the others fail unread."""
         most = self.scope.most_failures
         for changed_file in changed:
             if most is not None and len(self.tally.failed) >= most:
@@ -266,6 +275,7 @@ class _Run:
                 yield changed_file
 
     def _split_document(self, changed: _ChangedFile, read: ReadDocument) -> _SplitDocument:
+        """Split what was read into chunks; raise UnreadableFile if there are none."""
         file = changed.file
         modified_at = datetime.fromtimestamp(file.path.stat().st_mtime, UTC).replace(tzinfo=None)
         document = IndexedDocument(
@@ -287,6 +297,7 @@ class _Run:
         return _SplitDocument(document, chunks, changed.is_new)
 
     def _write_group(self, group: list[_SplitDocument]) -> None:
+        """Embed the chunks of the documents in one go, then write document by document."""
         self.embedder.embed_chunks(
             (c for document in group for c in document.chunks), self.tally.count_embedded
         )
@@ -301,7 +312,7 @@ class _Run:
                 self.tally.write(len(document.chunks), is_new=document.is_new)
 
     def _forget_what_is_gone(self, found: list[Found], *, prune: bool) -> None:
-        """Remove what is gone; what could not be looked at is not gone."""
+        """Remove documents whose files are gone; a file that could not be looked at is not gone."""
         seen = {entry.relative for entry in found}
         hidden = tuple(f"{entry.relative}/" for entry in found if isinstance(entry, Skipped))
         for path, document in self.known.items():
@@ -319,7 +330,7 @@ class _Run:
         self.tally.removed += bool(document.chunks)
 
     def _pass_over(self, path: str, reason: str) -> None:
-        """Also forget what was indexed of it, or below it, before it was known for what it is."""
+        """Note that a path is no document, and remove what was indexed of it or below it before."""
         below = f"{path}/" if path else ""
         for known_path in [
             known_path
@@ -330,12 +341,13 @@ class _Run:
         self.tally.pass_over(path or self.place.directory.name, reason)
 
     def _record_failure(self, path: str, reason: str, failed_hash: str | None = None) -> None:
+        """Note in the registry and in the tally why a file was not read."""
         self.registry.fail(self.root, path, reason, failed_hash)
         self.tally.fail(path, reason)
 
 
 def _require_root_name(name: str) -> str:
-    """Raises StoreError for a name that is too long to be kept."""
+    """Return the name as it is stored; raise StoreError if it is too long."""
     name = make_storable(name) or "root"
     if len(name) > _ROOT_CHARACTERS:
         raise StoreError(
@@ -345,8 +357,8 @@ def _require_root_name(name: str) -> str:
     return name
 
 
-def _look_into(path: Path) -> tuple[str, str | None]:
-    """Return the hash of the content, and why it is secret."""
+def _inspect_file(path: Path) -> tuple[str, str | None]:
+    """Return the hash of the content, and why the file is secret, None if it is not."""
     with path.open("rb") as file:
         secret = why_secret(path.name, file.read(HEAD_BYTES))
         file.seek(0)
@@ -354,7 +366,7 @@ def _look_into(path: Path) -> tuple[str, str | None]:
 
 
 def _find_hard_linked(files: Iterable[FoundFile]) -> list[str]:
-    """The paths of files that have names elsewhere, where others may change them."""
+    """Return the paths of files that have names elsewhere, where others may change them."""
     files = list(files)
     here = Counter(file.identity for file in files)
     return [file.relative for file in files if file.names > here[file.identity]]
@@ -362,7 +374,10 @@ def _find_hard_linked(files: Iterable[FoundFile]) -> list[str]:
 
 @contextmanager
 def _read_in_worker() -> Iterator[_Read]:
-    """Reading beside the work of this thread; what waits is dropped when the run breaks off."""
+    """Offer a function that reads files beside this thread, in the worker.
+
+    Files that wait to be read are dropped when the run breaks off.
+    """
     with ReadWorker() as worker:
         thread = ThreadPoolExecutor(1)
         try:
@@ -374,6 +389,7 @@ def _read_in_worker() -> Iterator[_Read]:
 def _read_ahead(
     items: Iterator[_ChangedFile], read: _Read
 ) -> Iterator[tuple[_ChangedFile, Future[ReadDocument]]]:
+    """Yield files with their readings in order, while up to _FILES_AHEAD more are being read."""
     waiting: deque[tuple[_ChangedFile, Future[ReadDocument]]] = deque()
     for item in items:
         waiting.append((item, read(item.file.path)))
@@ -383,7 +399,7 @@ def _read_ahead(
 
 
 def _group_documents(documents: Iterable[_SplitDocument]) -> Iterator[list[_SplitDocument]]:
-    """Documents together until their chunks are worth a call to the embedding model."""
+    """Yield documents together when their chunks are worth a call to the embedding model."""
     group: list[_SplitDocument] = []
     for document in documents:
         group.append(document)
@@ -395,6 +411,7 @@ def _group_documents(documents: Iterable[_SplitDocument]) -> Iterator[list[_Spli
 
 
 def _add_file_facts(chunk: TextNode, document: IndexedDocument) -> None:
+    """Add path, root, size and time to the metadata of a chunk, hidden from the models."""
     chunk.metadata |= {
         "path": document.path,
         "root": document.root,

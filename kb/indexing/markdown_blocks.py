@@ -1,4 +1,4 @@
-"""The block structure of Markdown."""
+"""Parse the block structure of Markdown."""
 
 from collections.abc import Sequence
 
@@ -17,12 +17,12 @@ MAX_HEADING = 200
 
 
 def parse_blocks(text: str) -> list[SyntaxTreeNode]:
-    """Return the top-level blocks, each with its lines (0-based, half open) in `map`."""
+    """Return the top-level blocks; the `map` of a block is its lines (0-based, half open)."""
     return SyntaxTreeNode(_BLOCKS.parse(text)).children
 
 
 def find_heading_text(node: SyntaxTreeNode) -> str:
-    """Return the words of a heading; "" when the block serves as no heading."""
+    """Return the words of a heading, "" when the block serves as no heading."""
     if node.type != "heading":
         return ""
     words = _plain_words(_INLINE.parseInline(node.children[0].content[: MAX_HEADING * 5]))
@@ -34,7 +34,7 @@ def find_heading_level(node: SyntaxTreeNode) -> int:
 
 
 def find_first_headings(text: str) -> dict[int, str]:
-    """Return the first heading of each level, near the beginning."""
+    """Return for every level the first heading near the beginning of the text."""
     found: dict[int, str] = {}
     for node in parse_blocks(text[:BEGINNING]):
         if words := find_heading_text(node):
@@ -43,11 +43,12 @@ def find_first_headings(text: str) -> dict[int, str]:
 
 
 def is_table_delimiter(line: str) -> bool:
-    """Tell the line between the header and the rows of a table: `|---|:--:|`."""
+    """Tell whether a line stands between the header and the rows of a table: `|---|:--:|`."""
     return "|" in line and "-" in line and set(line) <= set("|-: \t\n>")
 
 
 def _plain_words(tokens: Sequence[Token]) -> str:
+    """Return the words of inline Markdown without its marks."""
     words = []
     for token in tokens:
         if token.children:

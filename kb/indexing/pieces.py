@@ -1,4 +1,4 @@
-"""Text cut into pieces that a chunk may begin and end with."""
+"""Cut text into pieces that a chunk may begin and end with."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -48,7 +48,7 @@ class Piece:
 def split_text_into_pieces(text: str, kind: Kind, above: Outline = ()) -> Iterator[Piece]:
     """Yield pieces of at most CAP characters, in order; only blanks lie between them.
 
-    `above` are the headings over the beginning of markdown.
+    `above` are the headings over the beginning of a Markdown text.
     """
     whole = (0, len(text))
     match kind:
@@ -66,7 +66,7 @@ def split_text_into_pieces(text: str, kind: Kind, above: Outline = ()) -> Iterat
 
 
 def find_line_offsets(text: str) -> list[int]:
-    """Return where each line begins, then where the text ends."""
+    """Return the offset at which every line begins, then that of the end of the text."""
     return [0, *(match.end() for match in _LINE.finditer(text)), len(text)]
 
 
@@ -85,11 +85,13 @@ def _cut_span(
 
 
 def _split_at_bound(text: str, span: _Span, bound: re.Pattern[str]) -> Iterator[_Span]:
+    """Yield the parts of a span that end where the pattern matches."""
     start, end = span
     return pairwise([start, *(match.end() for match in bound.finditer(text, start, end)), end])
 
 
 def _cut_anywhere(text: str, span: _Span, limit: int) -> Iterator[_Span]:
+    """Cut a span without bounds to the limit, after a space if there is one in the second half."""
     start, end = span
     while end - start > limit:
         after_space = text.rfind(" ", start + limit // 2, start + limit) + 1
@@ -102,7 +104,10 @@ def _cut_anywhere(text: str, span: _Span, limit: int) -> Iterator[_Span]:
 def _spans_to_pieces(
     text: str, spans: Iterator[_Span], path: _Path = (), opener: str = "", closer: str = ""
 ) -> Iterator[Piece]:
-    """Give every piece but the first the opener, every piece but the last the closer."""
+    """Make pieces of the spans with text; where one text was cut, opener and closer complete them.
+
+    All but the first piece get the opener, all but the last the closer.
+    """
     filled = [span for span in spans if text[slice(*span)].strip()]
     for number, (start, end) in enumerate(filled, start=1):
         yield Piece(
@@ -115,13 +120,14 @@ def _spans_to_pieces(
 
 
 def _split_prose(text: str, span: _Span, path: _Path = ()) -> Iterator[Piece]:
+    """Split a span into parts of at most TARGET: paragraphs, else sentences, else lines."""
     return _spans_to_pieces(
         text, _cut_span(text, span, TARGET, (_PARAGRAPH, _SENTENCE, _LINE)), path
     )
 
 
 def _split_rows(text: str) -> Iterator[Piece]:
-    """Keep a row whole; of one that is too long every part begins with its first field."""
+    """Split records into lines; the parts of one that is too long begin with its first field."""
     path: _Path = ()
     for start, end in pairwise(find_line_offsets(text)):
         line = text[start:end]
@@ -145,10 +151,12 @@ class _Markdown:
         self._headings = list(above)
 
     def split_blocks(self) -> Iterator[Piece]:
+        """Yield the pieces of the whole text."""
         yield from self._split_between(parse_blocks(self._text), (0, len(self._text)))
 
     @property
     def _current_path(self) -> _Path:
+        """Return the headings over the block at which the pass is."""
         return tuple(words for _, words in self._headings)
 
     def _split_between(self, nodes: Sequence[SyntaxTreeNode], span: _Span) -> Iterator[Piece]:
@@ -187,12 +195,14 @@ class _Markdown:
             yield from self._split_between([child for child in node.children if child.map], span)
 
     def _enter_heading(self, level: int, words: str, span: _Span) -> Piece:
+        """Leave the sections that a heading ends, and return the piece of the heading."""
         while self._headings and self._headings[-1][0] >= level:
             self._headings.pop()
         self._headings.append((level, words))
         return Piece(*span, self._current_path, is_heading=True)
 
     def _split_fence(self, node: SyntaxTreeNode) -> Iterator[Piece]:
+        """Split code at its lines; each part is completed to a fence of its own."""
         start, end = span = self._find_span(node)
         if end - start <= CAP or not node.markup or len(node.markup) > MAX_REPEATED:
             return self._split_lines(span, CAP)
@@ -205,7 +215,7 @@ class _Markdown:
         )
 
     def _split_paragraph(self, node: SyntaxTreeNode) -> Iterator[Piece]:
-        """Find the table in a paragraph: it reaches to the end."""
+        """Split a paragraph; a table in it begins at its header and reaches to the end."""
         start, end = self._find_span(node)
         first, last = node.map or (0, 0)
         for line in range(first + 1, last):
@@ -217,6 +227,7 @@ class _Markdown:
         yield from self._split_prose_here((start, end))
 
     def _split_table(self, span: _Span, body: int) -> Iterator[Piece]:
+        """Split a table at its rows; if its header is short, every part repeats it."""
         start, end = span
         if end - start <= CAP or body - start > MAX_REPEATED:
             return self._split_lines(span, CAP)

@@ -1,4 +1,4 @@
-"""One file, whatever its format, as a document."""
+"""Read one file, whatever its format, as a document."""
 
 import math
 import re
@@ -81,7 +81,7 @@ FORMATS = {
 
 
 def read_document(path: Path) -> ReadDocument:
-    """Read in this process, without a bound on time or memory; raise UnreadableFile."""
+    """Read a file in this process, unbounded in time and memory; raise UnreadableFile."""
     suffix = path.suffix.lower()
     reader, media_type = FORMATS.get(suffix, TEXT)
     try:
@@ -100,6 +100,7 @@ def read_document(path: Path) -> ReadDocument:
 
 
 def _check_file(path: Path) -> None:
+    """Raise UnreadableFile for what is no regular file, is empty or is too large."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableFile("not a regular file")
@@ -110,6 +111,7 @@ def _check_file(path: Path) -> None:
 
 
 def _extract_text(path: Path, reader: str) -> Extract:
+    """Let the format's reader extract the text; raise UnreadableNow if it is not installed."""
     try:
         module = import_module(f"kb.indexing.readers.{reader}")
     except ModuleNotFoundError as error:
@@ -120,6 +122,7 @@ def _extract_text(path: Path, reader: str) -> Extract:
 
 
 def _extract_to_document(path: Path, media_type: str, extract: Extract) -> ReadDocument:
+    """Clean and split an extract, and decide what its reader has left open."""
     if sum(len(section.text) for section in extract.sections) > MAX_TEXT:
         raise UnreadableFile(TOO_MUCH_TEXT)
     sections = tuple(_clean_sections(extract.sections))
@@ -146,7 +149,7 @@ def _clean_sections(sections: tuple[Section, ...]) -> Iterator[Section]:
 
 
 def _choose_title(path: Path, extract: Extract, sections: tuple[Section, ...]) -> str:
-    """Prefer what the author says to the first heading, that to properties, all to the name."""
+    """Prefer the author's title to the first heading, that to a property, and all to the name."""
     headings = find_first_headings(sections[0].text) if extract.kind == "markdown" else {}
     candidates = (
         extract.title,
@@ -183,6 +186,7 @@ def _clean_metadata(declared: Mapping[str, object]) -> Metadata:
 
 
 def _clean_scalar(value: object) -> Scalar | None:
+    """Return a value that JSON and the database can hold, None for any other."""
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, str):

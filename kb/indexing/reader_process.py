@@ -1,6 +1,7 @@
-"""The child of ReadWorker: a path a line comes in, a document or a reason a line goes out.
+"""Read in the child of ReadWorker: a line brings a path, a line takes a document or a reason.
 
-Its death is an answer too: SIGALRM says too slow, OUT_OF_MEMORY says what it is called.
+The death of the child is an answer too: SIGALRM says that reading took too long, the status
+OUT_OF_MEMORY that it needed too much memory.
 """
 
 import json
@@ -19,6 +20,7 @@ from kb.indexing.worker import OUT_OF_MEMORY, READY
 
 
 def main(seconds: float, memory: int) -> None:
+    """Answer one question a line until there are no more, within the bounds of time and memory."""
     questions, answers = _take_pipes()
     _set_limits(memory)
     answers.write(READY)
@@ -34,6 +36,7 @@ def main(seconds: float, memory: int) -> None:
 
 
 def _answer_question(path: Path) -> bytes:
+    """Return the document at a path, or the reason why there is none, as a line of JSON."""
     try:
         document = read_document(path)
         answer = json.dumps(asdict(document), ensure_ascii=False)
@@ -46,7 +49,7 @@ def _answer_question(path: Path) -> bytes:
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Take the pipes away from whatever a library may print or read."""
+    """Take standard input and output away from whatever a library may read or print."""
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     _silence_descriptor(0)
     _silence_descriptor(1)
@@ -60,6 +63,7 @@ def _silence_descriptor(descriptor: int) -> None:
 
 
 def _set_limits(memory: int) -> None:
+    """Limit memory, let the clock end the process, and leave Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})

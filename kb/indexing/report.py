@@ -1,4 +1,4 @@
-"""What a run did, and where it is."""
+"""Count what a run did, and show how far it is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class IndexReport:
-    """Counts of documents, chunks written, and (path, reason) of each failure.
+    """What a run did: counts of documents and chunks, and (path, reason) of every failure.
 
     `missing` documents are gone from the directory but still answer, as nothing was pruned.
     `unread` of the failures are of files that did not change since, and were not read again.
@@ -29,7 +29,7 @@ class IndexReport:
 
 @dataclass(frozen=True)
 class Progress:
-    """Files that are done, of how many, and chunks embedded so far."""
+    """How many files are done, of how many, and how many chunks are embedded so far."""
 
     files: int
     total: int
@@ -38,7 +38,7 @@ class Progress:
 
 @dataclass
 class Tally:
-    """The counts of a run in progress."""
+    """The counts of a run in progress, shown after every step."""
 
     on_progress: Callable[[Progress], None]
     total: int = 0
@@ -56,25 +56,25 @@ class Tally:
 
     def begin_run(self, total: int) -> None:
         self.total = total
-        self._tell_progress()
+        self._report_progress()
 
     def count_embedded(self, chunks: int) -> None:
         self.embedded += chunks
-        self._tell_progress()
+        self._report_progress()
 
     def count_unchanged(self) -> None:
         self.unchanged += 1
-        self._tell_progress()
+        self._report_progress()
 
     def write(self, chunks: int, *, is_new: bool) -> None:
         self.chunks += chunks
         self.added += is_new
         self.changed += not is_new
-        self._tell_progress()
+        self._report_progress()
 
     def fail(self, path: str, reason: str) -> None:
         self.failed.append((path, reason))
-        self._tell_progress()
+        self._report_progress()
 
     def leave_unread(self, path: str, reason: str) -> None:
         self.unread += 1
@@ -82,11 +82,11 @@ class Tally:
 
     def pass_over(self, path: str, reason: str) -> None:
         self.passed_over.append((path, reason))
-        self._tell_progress()
+        self._report_progress()
 
-    def _tell_progress(self) -> None:
-        told = len(self.failed) + len(self.passed_over)
-        files = self.added + self.changed + self.unchanged + told
+    def _report_progress(self) -> None:
+        not_indexed = len(self.failed) + len(self.passed_over)
+        files = self.added + self.changed + self.unchanged + not_indexed
         self.on_progress(Progress(min(files, self.total), self.total, self.embedded))
 
     def make_report(self, seconds: float) -> IndexReport:

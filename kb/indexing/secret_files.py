@@ -1,4 +1,4 @@
-"""Files that hold keys and passwords: nobody wants them found, so they are passed over."""
+"""Recognise files that hold keys and passwords, which nobody wants found: they are passed over."""
 
 import re
 import unicodedata
@@ -68,7 +68,7 @@ _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def why_secret(name: str, head: bytes = b"") -> str | None:
     """Say why a file is passed over, by its name and its first HEAD_BYTES; None for a document."""
-    plain = _plain_name(name)
+    plain = _simplify_name(name)
     if any(fnmatchcase(plain, pattern) for pattern in _NAMES):
         return _BY_NAME
     text = _decode_head(head)
@@ -79,8 +79,8 @@ def why_secret(name: str, head: bytes = b"") -> str | None:
     return _CONFIGURATION if _is_configuration(text) else None
 
 
-def _plain_name(name: str) -> str:
-    """As somebody would read it, without what tells a backup or a copy."""
+def _simplify_name(name: str) -> str:
+    """Return the name as somebody would read it, without what tells a backup or a copy."""
     composed = unicodedata.normalize("NFKC", name).replace("\\", "/").rpartition("/")[2]
     visible = "".join(
         character
@@ -91,13 +91,17 @@ def _plain_name(name: str) -> str:
 
 
 def _decode_head(head: bytes) -> str:
-    """Without a mark UTF-16 is read as ASCII, which is enough to find keys and passwords."""
+    """Decode the first bytes of a file.
+
+    Without a mark UTF-16 is read as ASCII, which is enough to find keys and passwords.
+    """
     encoding = next((name for mark, name in BOMS if head.startswith(mark)), "utf-8")
     text = head.decode(encoding, "replace").replace("\0", "")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _is_option_file_with_password(text: str) -> bool:
+    """Tell whether a text is an option file of MariaDB that sets a client's password."""
     if not _BEGINS_WITH_SECTION.match(text):
         return False
     client = _CLIENT.search(text)
@@ -105,7 +109,7 @@ def _is_option_file_with_password(text: str) -> bool:
 
 
 def why_secret_file(path: Path) -> str | None:
-    """The same of a file on disk; what cannot be read is told by its name alone."""
+    """Say why a file on disk is passed over; an unreadable one is judged by its name alone."""
     if reason := why_secret(path.name):
         return reason
     with suppress(OSError), path.open("rb") as file:
@@ -115,7 +119,7 @@ def why_secret_file(path: Path) -> str | None:
 
 @dataclass(frozen=True)
 class OwnFiles:
-    """What kb itself needs, whatever it is called and wherever it lies.
+    """The files that kb itself needs, whatever they are called and wherever they lie.
 
     `parts` are never read. Documents may lie in `home`, but only when they are asked for.
     """
@@ -125,6 +129,7 @@ class OwnFiles:
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
+        """Identify the parts of the home and the configuration in use, as far as they exist."""
         home = Home(config.home)
         server = (
             *(home.data, home.temporary, home.log, home.credentials),
@@ -138,22 +143,22 @@ class OwnFiles:
         )
 
     def why_passed_over(self, identity: Identity) -> str | None:
-        """Of what is met below an indexed directory."""
+        """Say why something met below an indexed directory is passed over; None if it is not."""
         return _OF_KB if identity == self.home else self.parts.get(identity)
 
     def why_secret(self, path: Path) -> str | None:
-        """Of a file, wherever it is."""
+        """Say why a file must not be read, wherever it is; None if it may be."""
         identity = identify_file(path)
         return (self.parts.get(identity) if identity else None) or why_secret_file(path)
 
     def why_refused(self, path: Path) -> str | None:
-        """Of a directory or file that is to be indexed, by what it lies in."""
+        """Say why a path must not be indexed, by what it lies in; None if it may be."""
         around = filter(None, map(identify_file, (path, *path.parents)))
         return next((self.parts[identity] for identity in around if identity in self.parts), None)
 
 
 def identify_file(path: Path) -> Identity | None:
-    """None when there is nothing."""
+    """Return device and inode of what a path leads to, None when there is nothing."""
     try:
         status = path.stat()
     except OSError:
@@ -163,7 +168,7 @@ def identify_file(path: Path) -> Identity | None:
 
 @dataclass
 class _Mapping:
-    """Of YAML; `keys` are its own, each with those of the mapping below it."""
+    """A mapping of YAML; `keys` has for each of its keys those of the mapping below it."""
 
     keys: dict[str, set[str]] = field(default_factory=dict)
     is_outermost: bool = True
@@ -172,23 +177,30 @@ class _Mapping:
 
     @property
     def is_key_next(self) -> bool:
-        """Keys and values take turns."""
+        """Tell whether the next node is a key: keys and values take turns."""
         return self._nodes % 2 == 0
 
     def add_node(self, node: str) -> None:
+        """Count a node, and keep it if it is a key."""
         if self.is_key_next:
             self._last = node
             self.keys.setdefault(node, set())
         self._nodes += 1
 
     def add_key_below(self, key: str) -> None:
-        """Of the mapping that was added last, unless that is a key itself."""
+        """Add a key of the mapping that is the value of the last key.
+
+        A mapping that is a key itself is left out.
+        """
         if self.is_key_next:
             self.keys[self._last].add(key)
 
     @property
     def is_configuration(self) -> bool:
-        """Inside of something else the sections of kb are told by more, since names are common."""
+        """Tell whether the keys are those of a configuration of kb.
+
+        Inside of something else it takes more sections of kb, since names are common.
+        """
         known = {name: keys & _KNOWN.get(name, frozenset()) for name, keys in self.keys.items()}
         sections = [keys for keys in known.values() if keys]
         if len(sections) >= _FEWEST_SECTIONS:
@@ -198,13 +210,14 @@ class _Mapping:
 
 
 def _is_configuration(text: str) -> bool:
+    """Tell whether a text holds a configuration of kb, alone or among keys of other programs."""
     return bool(_SECTION.search(text)) and any(
         mapping.is_configuration for mapping in _find_mappings(text)
     )
 
 
 def _find_mappings(text: str) -> list[_Mapping]:
-    """Those of a text, as far as it is YAML at all.
+    """Return the mappings of a text, as far as it is YAML at all.
 
     Events are counted and nothing is built, so that neither depth nor aliases cost anything.
     """
@@ -217,7 +230,9 @@ def _find_mappings(text: str) -> list[_Mapping]:
             if isinstance(event, yaml.CollectionEndEvent):
                 around.pop()
             elif isinstance(event, yaml.NodeEvent):
-                _add_node(around, event.value if isinstance(event, yaml.ScalarEvent) else "")
+                _add_to_innermost(
+                    around, event.value if isinstance(event, yaml.ScalarEvent) else ""
+                )
                 if isinstance(event, yaml.MappingStartEvent):
                     found.append(_Mapping(is_outermost=not around))
                     around.append(found[-1])
@@ -226,7 +241,8 @@ def _find_mappings(text: str) -> list[_Mapping]:
     return found
 
 
-def _add_node(around: list[_Mapping | None], node: str) -> None:
+def _add_to_innermost(around: list[_Mapping | None], node: str) -> None:
+    """Add a node to the mapping around it, and a key also to the mapping around that one."""
     inner = around[-1] if around else None
     if inner is None:
         return

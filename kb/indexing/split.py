@@ -1,4 +1,4 @@
-"""The chunks of a document as LlamaIndex nodes."""
+"""Make LlamaIndex nodes of the chunks of a document."""
 
 from itertools import pairwise
 
@@ -23,6 +23,7 @@ def split_document(document: ReadDocument, document_id: str) -> list[TextNode]:
 
 
 def _make_chunk_metadata(document: ReadDocument, section: Section, chunk: Chunk) -> Metadata:
+    """Return what is known of a chunk, as it is stored; a heading that is the title is left out."""
     metadata: Metadata = {"title": document.title}
     repeats_title = chunk.headings[:1] == (document.title,)
     if headings := chunk.headings[repeats_title:]:
@@ -37,6 +38,7 @@ def _make_chunk_metadata(document: ReadDocument, section: Section, chunk: Chunk)
 
 
 def _make_node(chunk_id: str, text: str, metadata: Metadata) -> TextNode:
+    """Make a node whose text the models see with no metadata but title and headings."""
     hidden = ["path", *(key for key in metadata if key not in EMBEDDED_KEYS)]
     return TextNode(
         id_=chunk_id,
@@ -49,6 +51,7 @@ def _make_node(chunk_id: str, text: str, metadata: Metadata) -> TextNode:
 
 
 def _link_nodes(nodes: list[TextNode], document_id: str) -> None:
+    """Relate every node to its document and to its neighbours."""
     for node in nodes:
         node.relationships[NodeRelationship.SOURCE] = RelatedNodeInfo(node_id=document_id)
     for left, right in pairwise(nodes):

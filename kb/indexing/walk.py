@@ -1,4 +1,4 @@
-"""The files below a directory that are to be indexed."""
+"""Find the files below a directory that are to be indexed."""
 
 import mimetypes
 import os
@@ -19,6 +19,8 @@ _WITHOUT_TEXT = ("image/", "audio/", "video/", "font/")  # nobody expects these 
 
 @dataclass(frozen=True)
 class FoundFile:
+    """A file that is to be indexed."""
+
     path: Path
     """Absolute."""
     relative: str
@@ -47,6 +49,8 @@ class PassedOver:
 
 @dataclass(frozen=True)
 class _Directory:
+    """A directory still to be listed, with the ignore rules that apply in it."""
+
     path: Path
     relative: str = ""
     rules: tuple[tuple[str, GitIgnoreSpec], ...] = ()
@@ -57,6 +61,7 @@ class _Directory:
         return f"{self.relative}/" if self.relative else ""
 
     def ignores(self, relative: str) -> bool:
+        """Tell whether the rules ignore a path; those of the deepest directory decide first."""
         for prefix, spec in reversed(self.rules):
             ignored = spec.check_file(relative.removeprefix(prefix)).include
             if ignored is not None:
@@ -96,6 +101,7 @@ def walk_files(root: Path, own: OwnFiles | None = None) -> Iterator[Found]:
 
 
 def _describe_file(path: Path, relative: str, status: os.stat_result) -> FoundFile | Skipped:
+    """Return a regular file as found, and any other as skipped."""
     if not stat.S_ISREG(status.st_mode):
         return Skipped(relative, "it is not a regular file")
     identity = (status.st_dev, status.st_ino)
@@ -103,6 +109,7 @@ def _describe_file(path: Path, relative: str, status: os.stat_result) -> FoundFi
 
 
 def _list_entries(directory: _Directory, root: Path, own: OwnFiles) -> list[_Entry]:
+    """Return what is in a directory, sorted by storable names."""
     try:
         directory = _add_own_rules(directory)
         with os.scandir(directory.path) as scan:
@@ -125,24 +132,27 @@ def _list_entries(directory: _Directory, root: Path, own: OwnFiles) -> list[_Ent
 
 
 def _is_wanted(entry: os.DirEntry[str]) -> bool:
-    """Hidden files are none of ours, but of those that hold secrets it is said."""
+    """Tell whether an entry is looked at; of hidden files only those that hold secrets are."""
     if entry.name.startswith("."):
         return why_secret(entry.name) is not None and not entry.is_dir(follow_symlinks=False)
     return may_have_text(entry.name) or entry.is_dir(follow_symlinks=False)
 
 
 def may_have_text(name: str) -> bool:
+    """Tell whether a file's name promises text rather than pictures, sound or fonts."""
     media_type, _ = mimetypes.guess_type(name)
     return not (media_type and media_type.startswith(_WITHOUT_TEXT))
 
 
 def _skip_directory(directory: _Directory, reason: str) -> Skipped:
+    """Return an unreadable directory as skipped; raise UnreadableFile if it is the root."""
     if not directory.relative:
         raise UnreadableFile(f"{directory.path}: {reason}")
     return Skipped(directory.relative, reason)
 
 
 def _add_own_rules(directory: _Directory) -> _Directory:
+    """Add the rules of the directory's own ignore file, if it has one."""
     source = directory.path / IGNORE_FILE
     if source.is_symlink() or not source.is_file():
         return directory
@@ -154,7 +164,7 @@ def _add_own_rules(directory: _Directory) -> _Directory:
 def _classify_entry(
     directory: _Directory, relative: str, entry: os.DirEntry[str], root: Path, own: OwnFiles
 ) -> _Entry | None:
-    """Tell what an entry is; None for what nobody misses."""
+    """Return what an entry is, None for what nobody misses."""
     try:
         is_directory = entry.is_dir(follow_symlinks=False)
         if directory.ignores(f"{relative}/" if is_directory else relative):
@@ -175,6 +185,7 @@ def _classify_entry(
 
 
 def _judge_link(relative: str, entry: os.DirEntry[str], root: Path) -> Skipped | None:
+    """Say why a link is skipped; None for one whose target is found in its own place."""
     try:
         target = Path(entry.path).resolve(strict=True)
     except FileNotFoundError:
@@ -187,7 +198,7 @@ def _judge_link(relative: str, entry: os.DirEntry[str], root: Path) -> Skipped |
 
 
 def make_storable(name: str) -> str:
-    """NFC, with the bytes that are not UTF-8 spelled out."""
+    """Return a name in NFC, with the bytes that are not UTF-8 spelled out."""
     valid = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return unicodedata.normalize("NFC", valid)
 

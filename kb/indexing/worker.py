@@ -1,4 +1,4 @@
-"""Reading in a child process: a hostile file costs bounded time and memory, never the run."""
+"""Read in a child process: a hostile file costs bounded time and memory, never the run."""
 
 import json
 import os
@@ -47,7 +47,7 @@ class ReadWorker:
             self._child = None
 
     def read(self, path: Path) -> ReadDocument:
-        """Read a file; raise UnreadableFile for what is broken, too slow or too large."""
+        """Return the document; raise UnreadableFile for what is broken, too slow or too large."""
         answer = self._ask_child(path)
         if "reason" in answer:
             raise (UnreadableFile if answer["lasts"] else UnreadableNow)(answer["reason"])
@@ -55,12 +55,13 @@ class ReadWorker:
         return ReadDocument(**answer, sections=sections)
 
     def _ask_child(self, path: Path) -> Any:
+        """Return the child's answer, and start a child first if there is none."""
         if self._child is None or self._child.poll() is not None:
             self.close()
             self._child = self._start_child()
         child = self._child
         try:
-            line = _exchange_lines(child, json.dumps(str(path)))
+            line = _exchange_line(child, json.dumps(str(path)))
         except BaseException:  # an answer that nobody read would be taken for the next one
             self.close()
             raise
@@ -72,6 +73,7 @@ class ReadWorker:
         return json.loads(line)
 
     def _start_child(self) -> subprocess.Popen[bytes]:
+        """Start a child and wait until it is ready; raise RuntimeError if it ends before."""
         child = subprocess.Popen(  # noqa: S603 - the command is ours
             [*COMMAND, str(self._seconds), str(self._memory)],
             stdin=subprocess.PIPE,
@@ -84,6 +86,7 @@ class ReadWorker:
         return child
 
     def _explain_death(self, status: int) -> UnreadableFile:
+        """Return the error that tells people why the child died over a file."""
         if status == -signal.SIGALRM:
             return UnreadableFile(f"took longer than {self._seconds:g} s")
         if status == OUT_OF_MEMORY:
@@ -102,8 +105,8 @@ def _json_to_section(answer: dict[str, Any]) -> Section:
     return Section(**answer, above=above, chunks=tuple(chunks))
 
 
-def _exchange_lines(child: subprocess.Popen[bytes], question: str) -> bytes:
-    """Return the line of the answer; it is cut short when the child died."""
+def _exchange_line(child: subprocess.Popen[bytes], question: str) -> bytes:
+    """Send the question and return the line of the answer, cut short when the child died."""
     if child.stdin is None or child.stdout is None:
         return b""
     with suppress(BrokenPipeError):
@@ -113,7 +116,7 @@ def _exchange_lines(child: subprocess.Popen[bytes], question: str) -> bytes:
 
 
 def _end_child(child: subprocess.Popen[bytes]) -> int:
-    """Return the status with which the child died, of itself or of this."""
+    """End the child and return the status with which it died, of itself or of this."""
     with suppress(BrokenPipeError), child:
         child.kill()
     return child.returncode

@@ -1,4 +1,4 @@
-"""Zip containers of documents, checked before a parser sees them."""
+"""Check the zip containers of documents before a parser sees them."""
 
 import codecs
 import posixpath
@@ -70,7 +70,7 @@ def _is_xml(name: str) -> bool:
 
 
 def _find_opaque(archive: ZipFile, names: list[str]) -> set[str]:
-    """The parts that nothing but pictures and the like are, in lower case."""
+    """Return the parts that are only named as pictures and the like, in lower case."""
     kinds: dict[str, set[str]] = defaultdict(set)
     for name in names:
         for part, kind in _read_relations(archive, name):
@@ -84,7 +84,7 @@ def _find_opaque(archive: ZipFile, names: list[str]) -> set[str]:
 
 
 def _read_relations(archive: ZipFile, name: str) -> Iterator[tuple[str, str]]:
-    """Each part that a file of relations names, with the kind of the relation."""
+    """Yield every part that a file of relations names, with the kind of the relation."""
     folder = posixpath.dirname(posixpath.dirname(name))
     relations = _parse_xml(archive, name) if name.lower().endswith(".rels") else ()
     for relation in relations:
@@ -95,7 +95,7 @@ def _read_relations(archive: ZipFile, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _find_declared_xml(archive: ZipFile) -> set[str]:
-    """Parts and suffixes."""
+    """Return the parts and the suffixes that the archive declares to be XML, without pictures."""
     return {
         _normalise_part_name(declared.get("PartName") or f".{declared.get('Extension')}")
         for declared in _parse_xml(archive, CONTENT_TYPES)
@@ -108,17 +108,19 @@ def _parse_xml(archive: ZipFile, name: str) -> Any:
 
 
 def _normalise_part_name(part: str) -> str:
+    """Return the name of a part as all spellings of it have in common."""
     return posixpath.normpath(f"/{part}").lstrip("/").lower()
 
 
 def _begins_as_xml(archive: ZipFile, member: ZipInfo) -> bool:
-    """Else no parser takes it, whatever is in it."""
+    """Tell whether a part begins like XML; no parser takes any other, whatever is in it."""
     with _unpack_member(archive, member) as part:
         return part.read(PIECE).replace(b"\0", b"").lstrip(MARKS).startswith(b"<")
 
 
 @contextmanager
 def _unpack_member(archive: ZipFile, member: ZipInfo) -> Iterator[IO[bytes]]:
+    """Open a part for reading; raise UnreadableFile if it turns out to be damaged."""
     try:
         with archive.open(member) as part:
             yield part
@@ -127,6 +129,7 @@ def _unpack_member(archive: ZipFile, member: ZipInfo) -> Iterator[IO[bytes]]:
 
 
 def _check_xml(archive: ZipFile, member: ZipInfo) -> None:
+    """Raise UnreadableFile for XML that is huge or declares a document type."""
     if member.file_size > MAX_XML:
         raise UnreadableFile(f"its part {member.filename} would unpack to over {MAX_XML} bytes")
     end = b""
@@ -139,6 +142,7 @@ def _check_xml(archive: ZipFile, member: ZipInfo) -> None:
 
 
 def _explain_not_zip(path: Path) -> str:
+    """Return for people why the file does not open: an old format, or none."""
     with path.open("rb") as file:
         if file.read(8).startswith(OLD_OFFICE):
             return OLD_OFFICE_REASON
@@ -146,7 +150,7 @@ def _explain_not_zip(path: Path) -> str:
 
 
 def read_office_properties(path: Path) -> dict[str, str]:
-    """Return title, category and keywords of an Office file, those that are filled."""
+    """Return the title, category and keywords of an Office file, as far as they are filled."""
     with open_archive(path) as archive:
         if CORE not in archive.namelist():
             return {}

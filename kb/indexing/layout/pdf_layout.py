@@ -1,4 +1,4 @@
-"""The paragraphs and headings of a PDF, told by nothing but the places and sizes of its lines."""
+"""Find the paragraphs and headings of a PDF by the places and sizes of its lines alone."""
 
 import ctypes
 from collections import Counter
@@ -21,7 +21,7 @@ _DEEPEST: Final = 6
 
 
 class Line(NamedTuple):
-    """A line of a page; lengths in points."""
+    """A line of a page; its lengths are in points."""
 
     text: str
     end: float  # the right edge
@@ -39,15 +39,17 @@ class Layout(NamedTuple):
 
 
 def read_page_lines(page: pdfium.PdfTextPage) -> list[Line]:
+    """Return the lines of a page that have text, with their places and sizes."""
     return list(_find_lines(page, page.get_text_range()))
 
 
 def measure_layout(pages: Sequence[Sequence[Line]]) -> Layout:
+    """Measure the usual leading and the sizes of headings over all pages of a file."""
     return Layout(_measure_usual_leading(pages), _find_heading_levels(chain.from_iterable(pages)))
 
 
 def page_to_markdown(lines: Sequence[Line], layout: Layout) -> str:
-    """The text of a page with an empty line between its paragraphs, and its headings marked."""
+    """Return the text of a page with an empty line between paragraphs and its headings marked."""
     ends = sorted(line.end for line in lines)
     margin = ends[len(ends) * 95 // 100] if ends else 0.0  # a few lines may stand out
     parts: list[str] = []
@@ -83,7 +85,7 @@ def _find_lines(page: pdfium.PdfTextPage, text: str) -> Iterator[Line]:
 
 
 def _count_utf16_units(text: str) -> int:
-    """Of UTF-16, by which a page numbers its characters."""
+    """Count the units of UTF-16, by which a page numbers its characters."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
@@ -98,7 +100,7 @@ def _find_baseline(page: pdfium.PdfTextPage, at: int) -> float:
 
 
 def _measure_usual_leading(pages: Sequence[Sequence[Line]]) -> float:
-    """The most frequent; of several the smallest, as gaps only add to it."""
+    """Return the most frequent leading; of several the smallest, as gaps only add to it."""
     found = Counter(
         round(_measure_leading(*pair), 1)
         for lines in pages
@@ -109,7 +111,7 @@ def _measure_usual_leading(pages: Sequence[Sequence[Line]]) -> float:
 
 
 def _find_heading_levels(lines: Iterable[Line]) -> dict[float, int]:
-    """Of the sizes beyond that of most text."""
+    """Return a level for each size of font that is larger than that of most text."""
     sizes: Counter[float] = Counter()
     for line in lines:
         sizes[line.size] += len(line.text)
@@ -119,17 +121,18 @@ def _find_heading_levels(lines: Iterable[Line]) -> dict[float, int]:
 
 
 def _find_line_level(line: Line, layout: Layout) -> int:
-    """0 for what is no heading."""
+    """Return the level of a line as a heading, 0 if it is none."""
     is_heading = len(line.text) <= _LONGEST_HEADING and any(map(str.isalpha, line.text))
     return layout.levels.get(line.size, 0) if is_heading else 0
 
 
 def _measure_leading(line: Line, following: Line) -> float:
+    """Return the distance from a line to the following one in font sizes."""
     return (line.bottom - following.top) / max(line.size, following.size)
 
 
 def _ends_paragraph(lines: Sequence[Line], at: int, usual: float, margin: float) -> bool:
-    """Whether a paragraph ends with a line: by the gap below it, or as the next word had room.
+    """Tell whether a paragraph ends with a line: by the gap below, or as the next word had room.
 
     The cells of a table's row stay together.
     """

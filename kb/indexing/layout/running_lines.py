@@ -1,4 +1,4 @@
-"""Headers, footers and page numbers, which pages repeat and which cut their sentences in two."""
+"""Remove headers, footers and page numbers, which repeat and cut the sentences of pages in two."""
 
 import re
 from collections import Counter
@@ -24,7 +24,7 @@ class _Habit(NamedTuple):
     ahead: int | None  # how far a number in it is ahead of the page; None when it stays the same
 
     def is_running(self, times: int, pages: int) -> bool:
-        """Whether most pages have it, and it is nothing that a text may begin or end with."""
+        """Tell whether most pages have this, and a text could not begin or end with it."""
         if times * 2 <= pages:
             return False
         if self.ahead is not None and _SAYS_PAGE.search(self.words):
@@ -35,7 +35,7 @@ class _Habit(NamedTuple):
 
 
 def remove_running_lines(pages: Sequence[str]) -> list[str]:
-    """Lines that count the pages go; others that repeat stay on the first page that has them.
+    """Remove lines that count the pages; others that repeat stay on the first page that has them.
 
     A page that holds nothing else stays as it is.
     """
@@ -45,15 +45,15 @@ def remove_running_lines(pages: Sequence[str]) -> list[str]:
         seen.update({habit for _, habits in lines for habit in habits})
     filled = sum(bool(page.strip()) for page in pages)
     running = {habit for habit, times in seen.items() if habit.is_running(times, filled)}
-    kept_once: set[_Habit] = set()
+    met_before: set[_Habit] = set()
     return [
-        _remove_from_page(page, number, running, kept_once)
+        _remove_from_page(page, number, running, met_before)
         for number, page in enumerate(pages, start=1)
     ]
 
 
 def _find_edges(page: str, number: int) -> Iterator[list[tuple[int, set[_Habit]]]]:
-    """The lines of the top and those of the bottom by their places, from the edge inwards."""
+    """Yield the lines of the top, then those of the bottom, by their places from the edge in."""
     lines = page.split("\n")
     filled = [at for at, line in enumerate(lines) if line.strip()]
     outermost: dict[_Edge, list[int]] = {"top": filled[:_DEPTH], "bottom": filled[::-1][:_DEPTH]}
@@ -62,6 +62,7 @@ def _find_edges(page: str, number: int) -> Iterator[list[tuple[int, set[_Habit]]
 
 
 def _find_line_habits(line: str, page: int, edge: _Edge) -> Iterator[_Habit]:
+    """Yield what other pages may have in common with a line: its words, or all but one number."""
     words = " ".join(line.split())
     numbers = list(_NUMBER.finditer(words))
     if len(words) > _LONGEST or len(numbers) > _NUMBERS:
@@ -72,13 +73,14 @@ def _find_line_habits(line: str, page: int, edge: _Edge) -> Iterator[_Habit]:
         yield _Habit(edge, " ".join(rest.split()), int(number[0]) - page)
 
 
-def _remove_from_page(page: str, number: int, running: set[_Habit], kept_once: set[_Habit]) -> str:
+def _remove_from_page(page: str, number: int, running: set[_Habit], met_before: set[_Habit]) -> str:
+    """Remove running lines; those that count no pages stay on the page that has them first."""
     gone: set[int] = set()
     for edge in _find_edges(page, number):
         for at, habits in takewhile(lambda line: line[1] & running, edge):
             found = habits & running
-            if found <= kept_once or any(habit.ahead is not None for habit in found):
+            if found <= met_before or any(habit.ahead is not None for habit in found):
                 gone.add(at)
-            kept_once |= found
+            met_before |= found
     text = "\n".join(line for at, line in enumerate(page.split("\n")) if at not in gone)
     return text.strip("\n") if gone and text.strip() else page

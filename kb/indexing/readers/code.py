@@ -1,4 +1,4 @@
-"""Source code and configuration, as they stand."""
+"""Read source code and configuration as they stand."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""CSV and TSV: every record a line of `column: value`."""
+"""Read CSV and TSV: every record becomes a line of `column: value`."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ def read(path: Path) -> Extract:
 
 
 def records_to_lines(records: Sequence[Sequence[str]]) -> list[str]:
-    """Return a line for every record: titles as they are, the column names empty."""
+    """Return a line for every record: titles as they are, the column names as an empty one."""
     widths = [len(_list_filled_cells(record)) for record in records[:SAMPLE]]
     start = next((at for at, width in enumerate(widths) if width > 1), 0)  # below the titles
     titles = [" ".join(_list_filled_cells(record)) for record in records[:start]]
@@ -46,12 +46,13 @@ def records_to_lines(records: Sequence[Sequence[str]]) -> list[str]:
 
 
 def cells_to_line(cells: Iterable[tuple[str, str]]) -> str:
-    """Return one line for the cells that are filled."""
+    """Return one line of `name: value` for the cells that are filled."""
     flat = ((name, " ".join(value.split())) for name, value in cells)
     return "; ".join(f"{name}: {value}" for name, value in flat if value)
 
 
 def enumerate_columns(record: Sequence[str]) -> list[tuple[str, str]]:
+    """Name the cells of a record that has no column names: `column 1`, `column 2`."""
     return [(f"column {number}", value) for number, value in enumerate(record, start=1)]
 
 
@@ -60,6 +61,7 @@ def _list_filled_cells(record: Sequence[str]) -> list[str]:
 
 
 def _begins_with_column_names(records: Sequence[Sequence[str]]) -> bool:
+    """Tell whether the first of several records holds distinct names and no numbers."""
     names = _list_filled_cells(records[0]) if len(records) > 1 else []
     return (
         len(names) > 0
@@ -69,6 +71,7 @@ def _begins_with_column_names(records: Sequence[Sequence[str]]) -> bool:
 
 
 def _measure_evenness(text: str, delimiter: str) -> tuple[float, int]:
+    """Return how large a share of the first records has the usual number of cells, and this."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     widths = Counter(len(record) for record in islice(reader, SAMPLE) if record)
     width, count = widths.most_common(1)[0]

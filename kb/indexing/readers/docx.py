@@ -1,4 +1,4 @@
-"""Word documents."""
+"""Read Word documents."""
 
 from pathlib import Path
 

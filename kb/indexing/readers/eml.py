@@ -1,4 +1,4 @@
-"""E-mail: single messages and mailboxes."""
+"""Read e-mail: single messages and mailboxes."""
 
 import mailbox
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def _read_message(path: Path) -> Extract:
 
 
 def _read_mailbox(path: Path) -> Extract:
-    """Give every message a section of its own."""
+    """Read a mailbox; every message is a section of its own."""
     messages = mailbox.mbox(path, create=False)
     try:
         sections = tuple(_read_mailbox_messages(messages))
@@ -67,6 +67,7 @@ def _date_to_iso(date: str) -> str:
 
 
 def _message_to_text(message: EmailMessage, headers: dict[str, str], body: str) -> str:
+    """Return headers, names of attachments and body as one text."""
     lines = [f"{name}: {headers[name.lower()]}" for name in HEADERS if name.lower() in headers]
     attachments = [part.get_filename() or "without name" for part in message.iter_attachments()]
     if attachments:

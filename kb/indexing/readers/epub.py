@@ -1,4 +1,4 @@
-"""E-books: the chapters in reading order."""
+"""Read e-books: the chapters in reading order."""
 
 import posixpath
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def _find_package_path(archive: ZipFile) -> str:
 
 
 def _read_chapters(archive: ZipFile, package: Any, directory: str) -> Iterator[Section]:
-    """Each once: a book has no chapter twice, but a hostile one has it a million times."""
+    """Yield every chapter once: a hostile book may name the same one a million times."""
     paths = {item.get("id"): item.get("href") for item in package.iterfind(".//{*}item")}
     references = package.iterfind(".//{*}itemref")
     total = 0

@@ -1,4 +1,4 @@
-"""HTML, made Markdown without scripts, navigation and pictures."""
+"""Read HTML as Markdown without scripts, navigation and pictures."""
 
 import re
 import warnings
@@ -22,6 +22,8 @@ TECHNICAL = {"viewport", "robots", "googlebot", "generator", "referrer"}
 
 @dataclass(frozen=True)
 class Page:
+    """What an HTML page says and declares."""
+
     title: str
     language: str
     markdown: str
@@ -44,6 +46,7 @@ def decode_page(data: bytes) -> str:
 
 
 def parse_page(html: str) -> Page:
+    """Parse HTML and return its main content as Markdown, with what the page declares."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)  # XHTML reads well as HTML
         soup = BeautifulSoup(re.sub(r"\A\s*<\?xml[^>]*>", "", html), "lxml")

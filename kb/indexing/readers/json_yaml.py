@@ -1,4 +1,4 @@
-"""JSON and JSON Lines: every flat object a line of `key: value`."""
+"""Read JSON and JSON Lines: every flat object becomes a line of `key: value`."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def read(path: Path) -> Extract:
 
 
 def _read_json_lines(text: str) -> Extract:
-    """Keep one line a record, so that line numbers are the file's."""
+    """Read a record a line, so that line numbers are those of the file."""
     rows = [
         "; ".join(_value_to_lines(_parse_json(line))) if line.strip() else ""
         for line in text.split("\n")
@@ -42,7 +42,7 @@ def _parse_json(text: str) -> object:
 
 
 def _value_to_lines(value: object, name: str = "", depth: int = 0) -> Iterator[str]:
-    """Name nested values by their path: `server.port: 3306`."""
+    """Yield lines in which nested values are named by their path: `server.port: 3306`."""
     if depth > MAX_DEPTH:
         raise UnreadableFile(f"nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, dict):
@@ -65,6 +65,7 @@ def _value_to_lines(value: object, name: str = "", depth: int = 0) -> Iterator[s
 
 
 def _is_flat(value: object) -> bool:
+    """Tell whether a value fits in one cell of a line."""
     if isinstance(value, list):
         return not any(isinstance(item, dict | list) for item in value)
     return not isinstance(value, dict)

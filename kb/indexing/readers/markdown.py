@@ -1,4 +1,4 @@
-"""Markdown with front matter."""
+"""Read Markdown with front matter."""
 
 import re
 from pathlib import Path
@@ -18,6 +18,8 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _BoundedHandler(YAMLHandler):
+    """Loads front matter only after its nodes are counted."""
+
     def load(self, fm: str, **kwargs: object) -> Any:
         _check_nodes(fm)
         return super().load(fm, **kwargs)
@@ -56,7 +58,7 @@ def _simplify_markdown(text: str) -> str:
 
 
 def _check_nodes(text: str) -> None:
-    """Count before anything is built. Raises YAMLError."""
+    """Count the nodes of YAML before anything is built; raise YAMLError if they are too many."""
     total, sizes = 0, dict[str, int]()
     begun: list[tuple[str | None, int]] = []  # anchors of open collections, and what was before
     for event in yaml.parse(text, Loader=_LOADER):

@@ -1,4 +1,4 @@
-"""Jupyter notebooks: text cells, code cells as fences, short text outputs."""
+"""Read Jupyter notebooks: text cells, code cells as fences, short text outputs."""
 
 import json
 import re
@@ -24,6 +24,7 @@ def read(path: Path) -> Extract:
 
 
 def _cell_to_markdown(cell: dict[str, Any], language: str) -> Iterator[str]:
+    """Yield the source of a cell, and of code also the beginning of its text outputs."""
     source = _join_source(cell.get("source") or cell.get("input") or "")
     if cell["cell_type"] != "code":
         yield source
@@ -42,6 +43,7 @@ def _join_source(source: str | list[str]) -> str:
 
 
 def _fence_text(text: str, language: str) -> str:
+    """Put a text between fences that are longer than any in it."""
     longest = max(map(len, re.findall(r"`{3,}", text)), default=2)
     marks = "`" * (longest + 1)
     return f"{marks}{language}\n{text.strip()}\n{marks}"

@@ -1,4 +1,4 @@
-"""PDF, page by page."""
+"""Read PDF, page by page."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -44,6 +44,7 @@ def read(path: Path) -> Extract:
 
 
 def _read_pages(pdf: pdfium.PdfDocument) -> Iterator[list[Line]]:
+    """Yield the lines of every page; raise UnreadableFile when they are too many."""
     total = 0
     for page in pdf:
         text_page = page.get_textpage()
@@ -57,6 +58,7 @@ def _read_pages(pdf: pdfium.PdfDocument) -> Iterator[list[Line]]:
 
 
 def _pages_to_sections(pages: Sequence[str]) -> Iterator[Section]:
+    """Make every page a section that knows which headings the pages before have left open."""
     above: Outline = ()
     for number, page in enumerate(pages, start=1):
         yield Section(page, page=number, above=above)

@@ -1,4 +1,4 @@
-"""PowerPoint presentations: a slide is a page."""
+"""Read PowerPoint presentations: a slide is a page."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,6 +27,7 @@ def read(path: Path) -> Extract:
 
 
 def _read_slide_blocks(slide: Any) -> Iterator[str]:
+    """Yield the title of a slide, its shapes and its notes as blocks of Markdown."""
     title = slide.shapes.title
     if title is not None and title.text_frame.text.strip():
         yield "# " + " ".join(title.text_frame.text.split())
@@ -39,6 +40,7 @@ def _read_slide_blocks(slide: Any) -> Iterator[str]:
 
 
 def _iterate_leaves(shapes: Iterable[Any]) -> Iterator[Any]:
+    """Yield the shapes that are no groups, also those inside of groups."""
     for shape in shapes:
         if hasattr(shape, "shapes"):
             yield from _iterate_leaves(shape.shapes)
@@ -47,6 +49,7 @@ def _iterate_leaves(shapes: Iterable[Any]) -> Iterator[Any]:
 
 
 def _read_shape_blocks(shape: Any) -> Iterator[str]:
+    """Yield the text of a shape as a list, or its table."""
     if shape.has_text_frame:
         lines = [line for p in shape.text_frame.paragraphs if (line := " ".join(p.text.split()))]
         yield "\n".join(f"- {line}" for line in lines) if len(lines) > 1 else "".join(lines)

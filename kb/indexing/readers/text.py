@@ -1,4 +1,4 @@
-"""Plain text."""
+"""Read plain text."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def read(path: Path) -> Extract:
 
 
 def looks_like_title(line: str) -> bool:
-    """Tell a title from a sentence, a number and a rule."""
+    """Tell whether a line may be a title: no sentence, no number and no rule."""
     return (
         len(line) <= MAX_TITLE
         and re.search(r"[^\W\d_]{2}", line) is not None

@@ -1,4 +1,4 @@
-"""Excel workbooks: a sheet is a table with its name above, formulas are their last values."""
+"""Read Excel workbooks: a sheet is a table with its name above, a formula is its last value."""
 
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ def read(path: Path) -> Extract:
 
 
 def _sheet_to_section(sheet: ReadOnlyWorksheet) -> Section:
+    """Return the rows of a sheet as lines below its name; an empty sheet has no text."""
     sheet.reset_dimensions()  # what the file declares may be a million empty columns
     records = [[_cell_to_text(value) for value in cells] for cells in sheet.values if any(cells)]
     lines = [line for line in records_to_lines(records) if line]
