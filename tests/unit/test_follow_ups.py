@@ -136,6 +136,34 @@ def test_no_question_of_a_set_is_rewritten_after_another(file):
     ]
 
 
+def read_questions(file: str) -> list[str]:
+    if file == "own":
+        return QUESTIONS
+    if not (FOREIGN / file).is_file():
+        pytest.skip(f"{FOREIGN / file} is not there")
+    lines = (FOREIGN / file).read_text("utf-8").splitlines()
+    return [json.loads(line)["text"] for line in lines]
+
+
+@pytest.mark.parametrize("file", ["own", "squad-en/queries.jsonl", "piaf-fr/queries.jsonl"])
+def test_no_question_of_a_set_is_rewritten_after_another(file):
+    """By turns the search as asked and the joined one is the better."""
+    seen: list[tuple[str, str]] = []
+
+    def note(joined: str, alone: str) -> bool:
+        seen.append((joined, alone))
+        return len(seen) % 2 == 0
+
+    rewriter = Rewriter(entities=Names(), is_better_joined=note)
+    pairs = list(pairwise(read_questions(file)))
+    done = [rewriter.rewrite(asked, [turn(before)]).question for before, asked in pairs]
+    assert seen == [(f"{before} {asked}", asked) for before, asked in pairs]
+    whole = [both if place % 2 else asked for place, (both, asked) in enumerate(seen)]
+    assert [(question.query_str, question.for_tables) for question in done] == [
+        (text, text) for text in whole
+    ]
+
+
 @pytest.mark.parametrize("asked", QUESTIONS)
 def test_a_model_that_repeats_a_question_leaves_it_word_for_word(asked):
     done, _ = by_model(asked, turn("What was our revenue in 2025?"), reply=f'"{asked}"')
