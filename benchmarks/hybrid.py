@@ -9,7 +9,7 @@ import numpy as np
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from numpy.typing import NDArray
 
-from stores.text.words import words
+from stores.text.words import stem_words
 
 K1, B = 1.2, 0.75
 BATCH = 512
@@ -22,7 +22,7 @@ class BM25:
 
     def __init__(self, texts: Sequence[str], language: str) -> None:
         self._language = language
-        counts = [Counter(words(text, language)) for text in texts]
+        counts = [Counter(stem_words(text, language)) for text in texts]
         lengths = np.array([count.total() for count in counts], np.float32)
         self._norm = K1 * (1 - B + B * lengths / max(lengths.mean(), 1))
         postings: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -33,7 +33,7 @@ class BM25:
 
     def scores(self, query: str) -> Scores:
         total, reach = np.zeros(len(self._norm), np.float32), 0.0
-        for word in set(words(query, self._language)):
+        for word in set(stem_words(query, self._language)):
             chunks, frequencies = self._postings.get(word, np.empty((2, 0), int))
             idf = np.log(1 + (len(total) - len(chunks) + 0.5) / (len(chunks) + 0.5))
             total[chunks] += idf * frequencies * (K1 + 1) / (frequencies + self._norm[chunks])

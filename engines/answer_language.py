@@ -3,7 +3,7 @@
 from gettext import NullTranslations
 
 from engines.question import Question
-from engines.search.query_analysis import query_language
+from stores.text.text_language import detect_question_language
 from stores.text.translations import LANGUAGES, SOURCE_LANGUAGE, load_translations
 
 
@@ -15,5 +15,5 @@ def load_texts(question: str | Question) -> NullTranslations:
 def question_language(question: str | Question) -> str:
     """One of the languages that kb speaks itself, English for a question in any other."""
     asked = question if isinstance(question, Question) else Question(question)
-    language = asked.language or query_language(asked.query_str)
+    language = asked.language or detect_question_language(asked.query_str)
     return language if language in LANGUAGES else SOURCE_LANGUAGE

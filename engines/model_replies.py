@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from engines.question import find_names
-from engines.search.query_analysis import query_language
-from stores.text.words import words
+from stores.text.text_language import detect_question_language
+from stores.text.words import stem_words
 
 _THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
 _END_OF_THOUGHT = re.compile(r".*</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
@@ -89,7 +89,7 @@ def read_translation(reply: str, asked: str, language: str) -> str:
     """A reply that is empty, too long, the same or in another language is ""."""
     text = _read_question(reply, asked)
     is_other = text.casefold() != asked.casefold()
-    return text if is_other and query_language(text) in ("", language) else ""
+    return text if is_other and detect_question_language(text) in ("", language) else ""
 
 
 def _read_question(reply: str, asked: str) -> str:
@@ -111,5 +111,5 @@ def _read_lines(text: str) -> Iterator[str]:
 
 
 def _is_about(text: str, conversation: str) -> bool:
-    said, known = set(words(text)), set(words(conversation))
+    said, known = set(stem_words(text)), set(stem_words(conversation))
     return not said or len(said & known) >= _COMMON * len(said)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from engines.answer_language import question_language
-from engines.concepts import LANGUAGES, phrases, tokens
+from stores.text.phrases import split_phrases
 from stores.text.question_words import QUESTION_WORDS
-from stores.text.translations import gettext_noop, load_translations
+from stores.text.tokens import tokenize
+from stores.text.translations import LANGUAGES, gettext_noop, load_translations
 
-_PHRASES: Final = "small_talk.txt"
+_PHRASES: Final = "engines/small_talk.txt"
 _MOST_CHARACTERS = 200
 # Of what is said together, the first of these gets the reply.
 _KINDS: Final = (
@@ -66,7 +67,7 @@ def small_talk(question: str, sources: Callable[[], Sources] | None = None) -> s
     """
     if len(question) > _MOST_CHARACTERS:
         return None
-    words = [token.folded for token in tokens(question)]
+    words = [token.folded for token in tokenize(question)]
     own = question_language(question)
     for language in sorted(LANGUAGES, key=own.__ne__):
         if kind := _kind(words, language):
@@ -87,7 +88,7 @@ def without_greeting(question: str) -> str:
 
 
 def _is_said_in_passing(text: str) -> bool:
-    words = [token.folded for token in tokens(text)]
+    words = [token.folded for token in tokenize(text)]
     found = (_kinds(words, language) or set() for language in LANGUAGES)
     return any(kinds and kinds <= _IN_PASSING for kinds in found)
 
@@ -102,7 +103,7 @@ def _kind(words: Sequence[str], language: str) -> str | None:
 def _kinds(words: Sequence[str], language: str) -> set[str] | None:
     """None when a word belongs to no phrase."""
     found: set[str] = set()
-    for _, kinds in phrases(words, [language], _PHRASES):
+    for _, kinds in split_phrases(words, [language], _PHRASES):
         if kinds is None:
             return None
         found.update(kinds)

@@ -28,7 +28,7 @@ from engines.verified.parameters import parameters_of
 from kb.config import Config
 from stores.errors import ConfigError, EngineError, KBError
 from stores.look_alikes import find_hidden
-from stores.text.words import words
+from stores.text.words import stem_words
 from stores.verified_queries import (
     Editor,
     Origin,
@@ -176,7 +176,7 @@ def new_query(
 
 
 def _name_of(question: str) -> str:
-    name = "_".join(words(question)[:_NAME_WORDS])
+    name = "_".join(stem_words(question)[:_NAME_WORDS])
     seen = "".join(each for each in name if find_hidden(each) is None)
     return seen[:_NAME_CHARACTERS] or "query"
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError, VerifiedQueryConflict
 from stores.sql import statements
-from stores.text.words import folded
+from stores.text.tokens import fold
 
 _SQL = {name: sa.text(sql) for name, sql in statements("verified_queries.sql").items()}
 
@@ -254,7 +254,7 @@ def _refuse_change(query: VerifiedQuery) -> VerifiedQueryConflict:
 def _fold_questions(query: VerifiedQuery) -> frozenset[str]:
     """Fold the questions of a query, however they are spaced, ended and written in capitals."""
     return frozenset(
-        folded(" ".join(text.split())).rstrip(" .?!") for text in (query.question, *query.wordings)
+        fold(" ".join(text.split())).rstrip(" .?!") for text in (query.question, *query.wordings)
     )
 
 

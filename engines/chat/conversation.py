@@ -23,7 +23,7 @@ from engines.prompts import chat_prompt
 from engines.question import as_question
 from engines.shortening import cut
 from stores.chats.chat_sessions import Turn
-from stores.text.words import folded
+from stores.text.tokens import fold
 
 _LONGEST: Final = 500  # characters of a question about the conversation
 _QUESTIONS = 40  # told to a model, or listed
@@ -147,7 +147,7 @@ def _place(question: str) -> int | None:
 
 
 def _plain(question: str) -> str:
-    return " ".join(folded(question).replace("\u2019", "'").split())
+    return " ".join(fold(question).replace("\u2019", "'").split())
 
 
 def _is_system(message: ChatMessage) -> bool:

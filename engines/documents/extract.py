@@ -14,8 +14,8 @@ from engines.documents.figures import asks_for_figure, find_figures
 from engines.documents.names_in_questions import find_capitalized_names
 from engines.documents.sentences import Sentence, find_quotable_sentences
 from engines.passage_text import text_below_headings
-from engines.search.query_analysis import query_language
-from stores.text.words import words
+from stores.text.text_language import detect_question_language
+from stores.text.words import stem_words
 
 _PASSAGES = 6
 _QUOTES = 3
@@ -107,7 +107,7 @@ class _Question:
 
     def __init__(self, text: str, passages: Sequence[NodeWithScore]) -> None:
         self.text = text
-        self._language = query_language(text)
+        self._language = detect_question_language(text)
         self._asked = self._stem_words(text)
         self._figures = find_figures(text)
         self._passages = passages
@@ -159,7 +159,7 @@ class _Question:
         return sum(idf for word, idf in self._idf.items() if word in found) / total
 
     def _stem_words(self, text: str) -> set[str]:
-        return set(words(text, self._language))
+        return set(stem_words(text, self._language))
 
 
 def _cut_to_beginnings(found: set[str]) -> set[str]:

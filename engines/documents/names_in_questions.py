@@ -2,7 +2,9 @@
 
 import re
 
-_MID_SENTENCE = re.compile(r"(?<=[\w,;][ '\u2019])\w+(?:[-_.]\w+)*")
+from stores.text.tokens import WORD
+
+_MID_SENTENCE = re.compile(rf"(?<=[\w,;][ '\u2019]){WORD.pattern}")
 _CAPITALS_FOR_EVERY_NOUN = "de"
 
 

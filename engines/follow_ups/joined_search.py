@@ -17,9 +17,9 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
 from engines.documents.extract import find_quotes
-from engines.search.query_analysis import query_language
 from engines.search.search_run import searches
-from stores.text.words import words
+from stores.text.text_language import detect_question_language
+from stores.text.words import stem_words
 
 CANDIDATES: Final = 24  # passages of a search that can judge one of the other
 _AS_WELL: Final = 0.5  # of its best score, that a search must give to the best of the other
@@ -35,7 +35,7 @@ class JoinedSearch:
 
     def is_better(self, joined: str, asked: str) -> bool:
         """Raises ModelUnavailable, StoreUnavailable, UnsupportedFilter."""
-        names = set(words(asked, query_language(asked)))
+        names = set(stem_words(asked, detect_question_language(asked)))
         if not names:  # Why? And how much?
             return True
         with searches() as made:
@@ -64,5 +64,5 @@ def _find_share(names: AbstractSet[str], passage: NodeWithScore) -> float:
     """The part of the words that the passage holds: a short question says little by meaning."""
     above = (str(passage.metadata.get(key) or "") for key in ("title", "headings"))
     text = " ".join([*above, passage.get_content(MetadataMode.NONE)])
-    language = passage.metadata.get("language") or query_language(text)
-    return len(names & set(words(text, language))) / len(names)
+    language = passage.metadata.get("language") or detect_question_language(text)
+    return len(names & set(stem_words(text, language))) / len(names)

@@ -24,13 +24,13 @@ from engines.model_errors import model_errors
 from engines.model_replies import read_rewriting
 from engines.prompts import chat_prompt
 from engines.question import Entity, Question, Refill, find_names, write_values
-from engines.search.query_analysis import query_language
 from engines.small_talk import small_talk
 from engines.tables.entities import EntityIndex
 from engines.verified.matching import Match, VerifiedMatcher
 from stores.chats.chat_sessions import Turn
+from stores.text.text_language import detect_question_language
 from stores.text.translations import LANGUAGES
-from stores.text.words import words
+from stores.text.words import stem_words
 
 LONGEST: Final = 2000  # characters of a question that may be a follow-up, or have one
 _READ: Final = 6  # turns back; what is older is rarely meant
@@ -160,8 +160,8 @@ class _FollowUp:
 
     def _find_language(self, text: str) -> str:
         """That of the question, where it is clear and kb speaks it; "" where the text has it."""
-        own = query_language(self._asked)
-        return own if own in LANGUAGES and own != query_language(text) else ""
+        own = detect_question_language(self._asked)
+        return own if own in LANGUAGES and own != detect_question_language(text) else ""
 
     def _find_verified(self, matcher: VerifiedMatcher, turns: Sequence[Turn]) -> Match | None:
         """The verified query that answered the last of the turns, with its values."""
@@ -209,11 +209,11 @@ class _FollowUp:
         said = set[str]()
         for place, turn in enumerate(self._turns):
             text = turn.question
-            said.update(words(text))
+            said.update(stem_words(text))
             if place and turn.rewritten_by == "model" and _is_of_tables(self._turns[place - 1]):
                 written = _put_names(_put(turn), values)
                 if said.issuperset(
-                    words(write_values(written, dict.fromkeys(values.values(), "")))
+                    stem_words(write_values(written, dict.fromkeys(values.values(), "")))
                 ):
                     text = written
             named[turn.id] = text[:LONGEST]

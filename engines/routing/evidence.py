@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from engines.answer import RouteName
 from engines.answer_language import question_language
-from engines.concepts import LANGUAGES, tokens, word_stem
 from engines.model_errors import model_errors
 from engines.passage_text import text_below_headings
 from engines.question import Question
@@ -29,7 +28,10 @@ from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.schema_words import SchemaWords
 from engines.verified.matching import VerifiedMatcher
+from stores.text.phrases import stem_folded
 from stores.text.question_words import QUESTION_WORDS
+from stores.text.tokens import tokenize
+from stores.text.translations import LANGUAGES
 from stores.text.words import FUNCTION_WORDS
 
 # By how much one source must be ahead to be asked alone: of .05 to .25 in steps of .05 the least
@@ -160,7 +162,7 @@ class Evidence:
     ) -> _Part:
         asked = [
             token
-            for token in tokens(text)
+            for token in tokenize(text)
             if token.folded not in FUNCTION_WORDS and not token.text.isdigit()
         ]
         wordings = self._matcher.wording_vectors()
@@ -202,8 +204,8 @@ def divide(question: str, language: str) -> list[str]:
 @lru_cache(maxsize=10_000)
 def find_stems(text: str) -> frozenset[str]:
     """The stems of the words of a text, in each language that kb speaks."""
-    words = [token.folded for token in tokens(text) if token.folded not in FUNCTION_WORDS]
-    return frozenset(word_stem(word, language) for word in words for language in LANGUAGES)
+    words = [token.folded for token in tokenize(text) if token.folded not in FUNCTION_WORDS]
+    return frozenset(stem_folded(word, language) for word in words for language in LANGUAGES)
 
 
 def _divide_route(parts: Sequence[_Part], told: str, language: str) -> Route:

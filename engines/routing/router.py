@@ -19,9 +19,9 @@ from engines.question import Question, as_question
 from engines.routing.choice import Choice, Routing
 from engines.routing.reasons import reason
 from engines.routing.route import Route
-from engines.search.query_analysis import query_language
 from engines.small_talk import without_greeting
 from stores.errors import ConfigError
+from stores.text.text_language import detect_question_language
 
 
 class RoutedQueryEngine(BaseQueryEngine):
@@ -104,7 +104,7 @@ def _without_greeting(question: Question) -> Question:
         question,
         query_str=asked,
         for_tables=without_greeting(question.for_tables),
-        language=question.language or query_language(question.query_str),
+        language=question.language or detect_question_language(question.query_str),
     )
 
 

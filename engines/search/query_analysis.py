@@ -1,63 +1,21 @@
 """What a question says about how to search for it, found without a model."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.search.identifiers import identifiers
 from engines.search.query_filters import without_filters
-from stores.text.text_language import guess_language
-from stores.text.words import ELISION, folded
+from stores.text.question_words import load_first_words
+from stores.text.text_language import detect_question_language
+from stores.text.tokens import fold
 
 Kind = Literal["question", "keywords", "identifier"]
 
 _PHRASE = re.compile(r"(?<!\w)\"(?=\S)([^\"]+)(?<=\S)\"(?!\w)|“([^“”]+)”|«([^«»]+)»")
-_LETTERS = re.compile(r"[^\W\d_]+")
-_SAMPLE = 2_000  # characters
-
-# Words that one of the two languages has and the other has not, for texts too short to classify.
-_HINTS: Final[Mapping[str, frozenset[str]]] = {
-    "en": frozenset(
-        (
-            *("the", "of", "and", "is", "are", "was", "were", "do", "does", "did", "has", "have"),
-            *("what", "which", "who", "why", "how", "when", "where", "with", "without", "from"),
-            *(
-                "by",
-                "for",
-                "this",
-                "my",
-                "your",
-                "our",
-                "can",
-                "should",
-                "will",
-                "must",
-                "to",
-                "it",
-            ),
-        )
-    ),
-    "fr": frozenset(
-        (
-            *("le", "la", "les", "des", "du", "un", "une", "est", "sont", "dans", "avec", "sans"),
-            *("sur", "pour", "par", "que", "qui", "quoi", "quel", "quelle", "pourquoi", "comment"),
-            *("combien", "quand", "ce", "cette", "mon", "ma", "mes", "votre", "peut", "au", "aux"),
-        )
-    ),
-}
-_QUESTION_WORDS = frozenset(
-    (
-        *("what", "which", "who", "whom", "whose", "why", "how", "when", "where", "is", "are"),
-        *("was", "were", "do", "does", "did", "can", "could", "should", "would", "will", "must"),
-        *("que", "quel", "quelle", "quels", "quelles", "qui", "quoi", "pourquoi", "comment"),
-        *("combien", "quand", "ou", "est", "lequel", "laquelle", "peut", "puis", "dois", "faut"),
-    )
-)
-_FRENCH_LETTERS = re.compile("[éèêëàâçùûîïœ]", re.IGNORECASE)
-_OTHER_LETTERS = re.compile("[áíóúñãõäöüßåøæăşșţțłęąőűěščřžýğ¿¡]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -81,30 +39,13 @@ def analyse(question: str, filter_keys: Collection[str]) -> AnalysedQuery:
     names = identifiers(text)
     return AnalysedQuery(
         text=text,
-        language=query_language(text, names) or filtered.language,
+        language=detect_question_language(text, names) or filtered.language,
         kind=_kind(text, names),
         identifiers=names,
         phrases=phrases,
         filters=filtered.filters,
         notes=(*filtered.notes, *(_note(phrase) for phrase in phrases)),
     )
-
-
-def query_language(text: str, names: Collection[str] = ()) -> str:
-    """The ISO 639-1 code, "" for doubt: a few keywords may be of any language."""
-    plain = " ".join(word for word in text[:_SAMPLE].split() if word.strip("?!.,") not in names)
-    return guess_language(" ".join(_LETTERS.findall(plain))) or _hinted(plain)
-
-
-def _hinted(text: str) -> str:
-    if _OTHER_LETTERS.search(text):
-        return ""
-    words = _LETTERS.findall(folded(text))
-    votes = {name: sum(word in hints for word in words) for name, hints in _HINTS.items()}
-    votes["fr"] += bool(_FRENCH_LETTERS.search(text)) + len(ELISION.findall(text))
-    if votes["en"] == votes["fr"]:
-        return ""
-    return max(votes, key=votes.__getitem__)
 
 
 def _phrases(text: str) -> list[str]:
@@ -130,5 +71,5 @@ def _kind(text: str, names: Collection[str]) -> Kind:
 
 
 def _asks(words: list[str]) -> bool:
-    first = folded(re.split(r"['\u2019-]", words[0])[0]) if words else ""
-    return len(words) > 1 and first in _QUESTION_WORDS
+    first = fold(re.split(r"['\u2019-]", words[0])[0]) if words else ""
+    return len(words) > 1 and first in load_first_words()

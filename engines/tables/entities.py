@@ -7,9 +7,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from engines.concepts import Token, tokens
 from engines.question import Entity
 from engines.tables.guarded_database import GuardedDatabase
+from stores.text.tokens import Token, tokenize
 
 MOST_VALUES: Final = 5000  # of one column; a larger one is no list of names
 _FEWEST_VALUES = 20  # a column with fewer holds choices, unless each row has its own
@@ -64,7 +64,7 @@ class EntityIndex:
 
     def holding(self, value: str) -> Entity | None:
         """A whole cell as the value of the column that holds it."""
-        name = self._known().by_words.get(_key(tokens(value)))
+        name = self._known().by_words.get(_key(tokenize(value)))
         return _entity(name, 1) if name else None
 
     def _known(self) -> _Names:
@@ -75,7 +75,7 @@ class EntityIndex:
 
 
 def _standing(text: str, known: Container[_Words]) -> Iterator[Sequence[Token]]:
-    words = tokens(text)
+    words = tokenize(text)
     at = 0
     while at < len(words):
         found = _longest(words[at : at + _LONGEST], known)
@@ -118,7 +118,7 @@ def _by_all_words(names: Iterable[_Name]) -> dict[_Words, _Name]:
     """Of names with the same words the first."""
     found: dict[_Words, _Name] = {}
     for name in names:
-        if _is_long(words := _key(tokens(name.value))):
+        if _is_long(words := _key(tokenize(name.value))):
             found.setdefault(words, name)
     return found
 
@@ -126,7 +126,7 @@ def _by_all_words(names: Iterable[_Name]) -> dict[_Words, _Name]:
 def _by_first_words(names: Iterable[_Name]) -> Mapping[_Words, Sequence[_Name]]:
     found: dict[_Words, list[_Name]] = {}
     for name in dict.fromkeys(names):
-        words = _key(tokens(name.value))
+        words = _key(tokenize(name.value))
         for length in range(1, len(words)):
             if _is_long(words[:length]):
                 found.setdefault(words[:length], []).append(name)

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 
-from engines.concepts import LANGUAGES, tokens, word_stem
+from stores.text.phrases import stem_folded
+from stores.text.tokens import tokenize
+from stores.text.translations import LANGUAGES
 from stores.text.words import FUNCTION_WORDS
 
 _PARTS = re.compile(r"[^\W\d_]+|\d+")
@@ -33,13 +35,13 @@ class SchemaWords:
 
     def places(self, words: Sequence[str], language: str) -> list[Named]:
         """Of each folded word of a text."""
-        stems = (word_stem(word, language) for word in words)
+        stems = (stem_folded(word, language) for word in words)
         return [self._places.get(stem, Named.NOWHERE) for stem in stems]
 
 
 def _stems(words: Iterable[str]) -> Iterator[str]:
     """Nobody says in which language a schema is written."""
-    return (word_stem(word, language) for word in words for language in LANGUAGES)
+    return (stem_folded(word, language) for word in words for language in LANGUAGES)
 
 
 def _written(text: str) -> Iterator[tuple[Named, list[str]]]:
@@ -56,6 +58,6 @@ def _written(text: str) -> Iterator[tuple[Named, list[str]]]:
 
 def _words(text: str) -> Iterator[str]:
     apart = _CAMEL.sub(" ", text.replace("_", " "))
-    for token in tokens(apart):
+    for token in tokenize(apart):
         if token.folded not in FUNCTION_WORDS and token.folded not in _OF_EVERY_TABLE:
             yield token.folded

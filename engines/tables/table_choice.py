@@ -9,11 +9,11 @@ from llama_index.core.llms.llm import LLM
 from llama_index.core.objects import SQLTableSchema
 
 from engines.answer_language import question_language
-from engines.concepts import tokens
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.schema_words import Named, SchemaWords
 from engines.tables.table_joins import Joins, between, table_joins
+from stores.text.tokens import tokenize
 from stores.text.words import FUNCTION_WORDS
 
 _CHARACTERS_PER_TOKEN = 3
@@ -64,7 +64,7 @@ class TableChoice:
 
     def _named(self, question: str) -> dict[str, float]:
         """How much of the question is about each table; a word of few tables says more."""
-        words = [each.folded for each in tokens(question) if each.folded not in FUNCTION_WORDS]
+        words = [each.folded for each in tokenize(question) if each.folded not in FUNCTION_WORDS]
         language = question_language(question)
         places = {name: each.places(words, language) for name, each in self.words.items()}
         scores = dict.fromkeys(places, 0.0)

@@ -10,9 +10,11 @@ from typing import Final, TypeAlias
 
 from babel import Locale
 
-from engines.concepts import LANGUAGES, Token, tokens
 from engines.verified.parameters import Column, Parameter
-from stores.text.words import folded
+from stores.text.calendar_words import load_months, load_relative_years
+from stores.text.number_words import load_comparisons, load_number_words
+from stores.text.tokens import Token, fold, tokenize
+from stores.text.translations import LANGUAGES
 from stores.verified_queries import Value
 
 # Which of the written values a column holds, by their places in the list, as it writes them.
@@ -27,44 +29,7 @@ _OPEN_ENDED = {"from", "to", "a"}  # from 2024, à 2025: a begin or an end
 _YEAR_WORDS = {"year", "annee", "an"}
 _NUMBER_WORDS = {"no", "n", "nr", "number", "numero"}
 _BEFORE_LIMITS = {"top"}
-_RELATIVE_YEARS: Final[Mapping[tuple[str, ...], int]] = {
-    ("last", "year"): -1,
-    ("previous", "year"): -1,
-    ("annee", "derniere"): -1,
-    ("an", "dernier"): -1,
-    ("annee", "passee"): -1,
-    ("this", "year"): 0,
-    ("current", "year"): 0,
-    ("cette", "annee"): 0,
-    ("annee", "en", "cours"): 0,
-}
-# In a follow-up, of the year before.
-_SHIFTED_YEARS: Final[Mapping[tuple[str, ...], int]] = {
-    ("year", "before"): -1,
-    ("previous", "year"): -1,
-    ("preceding", "year"): -1,
-    ("annee", "avant"): -1,
-    ("annee", "precedente"): -1,
-    ("year", "after"): 1,
-    ("following", "year"): 1,
-    ("next", "year"): 1,
-    ("annee", "apres"): 1,
-    ("annee", "suivante"): 1,
-}
-_COMPARISONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "<": ("less than", "fewer than", "under", "below", "moins de", "sous", "en dessous de"),
-    "<=": ("at most", "no more than", "au plus", "au maximum"),
-    ">": ("more than", "over", "above", "plus de", "au dessus de"),
-    ">=": ("at least", "no less than", "no fewer than", "au moins", "au minimum"),
-}
-_COUNTED = {
-    word: number
-    for words in (
-        "two three four five six seven eight nine ten eleven twelve",
-        "deux trois quatre cinq six sept huit neuf dix onze douze",
-    )
-    for number, word in enumerate(words.split(), start=2)
-} | {"fifteen": 15, "quinze": 15, "twenty": 20, "vingt": 20}
+_LARGEST_COUNT: Final = 20  # in words; "a hundred customers" are no list
 
 
 @dataclass
@@ -100,7 +65,7 @@ def fill(
     before: Mapping[str, Value] | None = None,
 ) -> Filling:
     """Each parameter that one part of the text gives, and one only; the others stay open."""
-    filling = Filling(tokens(text), text, before or {})
+    filling = Filling(tokenize(text), text, before or {})
     for kinds, find in (
         ({"name"}, _name),
         ({"country"}, _country),
@@ -173,18 +138,19 @@ def _year(filling: Filling, parameter: Parameter, _: Lookup, today: date) -> Fou
         if _YEAR.fullmatch(word) and before not in _OPEN_ENDED:
             yield int(word), range(place - (before in _YEAR_WORDS), place + 1)
     last = filling.before.get(parameter.name)
+    of_last, of_today = load_relative_years("before"), load_relative_years("today")
     for span in _spans(filling):
         words = _folded(filling, span)
-        if isinstance(last, int) and words in _SHIFTED_YEARS:
-            yield last + _SHIFTED_YEARS[words], span
-        elif words in _RELATIVE_YEARS:
-            yield today.year + _RELATIVE_YEARS[words], span
+        if isinstance(last, int) and words in of_last:
+            yield last + of_last[words], span
+        elif words in of_today:
+            yield today.year + of_today[words], span
 
 
 def _month(filling: Filling, *_: object) -> Found:
     for place, word in _words(filling):
-        if word in months():
-            yield months()[word], range(place, place + 1)
+        if word in load_months():
+            yield load_months()[word], range(place, place + 1)
 
 
 def _bound(filling: Filling, parameter: Parameter, *_: object) -> Found:
@@ -192,7 +158,7 @@ def _bound(filling: Filling, parameter: Parameter, *_: object) -> Found:
         number = _parsed(word)
         comparison, begin = _comparison(filling, place)
         if number is not None and comparison == parameter.comparison:
-            counted = filling.left[place + 1 : place + 2] == [folded(parameter.name)]
+            counted = filling.left[place + 1 : place + 2] == [fold(parameter.name)]
             yield number, range(begin, place + 1 + counted)
 
 
@@ -206,7 +172,7 @@ def _number(filling: Filling, *_: object) -> Found:
 def _limit(filling: Filling, *_: object) -> Found:
     """A number before what is counted: three customers, 5 best products, top 10."""
     for place, word in _words(filling):
-        limit = int(word) if _INTEGER.fullmatch(word) else _COUNTED.get(word, 0)
+        limit = int(word) if _INTEGER.fullmatch(word) else (_count(word) or 0)
         follows = filling.left[place + 1] if place + 1 < len(filling.left) else None
         before = filling.left[place - 1] if place else None
         counts = before in _BEFORE_LIMITS or (follows is not None and follows.isalpha())
@@ -244,9 +210,9 @@ def _comparison(filling: Filling, place: int) -> tuple[str, int]:
     for length in range(3, 0, -1):
         begin = place - length
         words = filling.left[begin:place] if begin >= 0 else []
-        for comparison, phrases in _COMPARISONS.items():
-            if words and None not in words and " ".join(filter(None, words)) in phrases:
-                return comparison, begin
+        phrase = tuple(filter(None, words))
+        if len(phrase) == length and phrase in load_comparisons():
+            return load_comparisons()[phrase], begin
     return "", place
 
 
@@ -255,22 +221,18 @@ def _parsed(word: str) -> int | Decimal | None:
         return int(word)
     if _DECIMAL.fullmatch(word):
         return Decimal(word)
-    return _COUNTED.get(word)
+    return _count(word)
 
 
-@cache
-def months() -> Mapping[str, int]:
-    return {
-        folded(name): number
-        for language in LANGUAGES
-        for number, name in Locale(language).months["format"]["wide"].items()
-    }
+def _count(word: str) -> int | None:
+    number = load_number_words().get(word, 0)
+    return number if 1 < number <= _LARGEST_COUNT else None
 
 
 @cache
 def countries() -> Mapping[tuple[str, ...], str]:
     names = {
-        tuple(word.folded for word in tokens(name)): code
+        tuple(word.folded for word in tokenize(name)): code
         for language in LANGUAGES
         for code, name in Locale(language).territories.items()
         if len(code) == 2 and code.isalpha()  # noqa: PLR2004 - ISO 3166; other codes are regions

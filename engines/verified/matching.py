@@ -15,18 +15,20 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from numpy.typing import NDArray
 
 from engines.answer_language import question_language
-from engines.concepts import LANGUAGES, concepts, phrases, tokens
+from engines.concepts import find_concepts
 from engines.model_errors import model_errors
 from engines.question import Question, Refill
 from engines.tables.query_result import Run
 from engines.verified.filling import Filling, fill
 from engines.verified.parameters import Column, Parameter, parameters_of
-from stores.text.words import folded
+from stores.text.phrases import split_phrases
+from stores.text.tokens import fold, tokenize
+from stores.text.translations import LANGUAGES
 from stores.verified_queries import Value, VerifiedQuery
 
 _OPTIONAL = ("limit", "bound")  # a question may leave them open where a wording does not
 _MOST_WORDS = 60  # who writes more asks for more
-_LINKS = "verified/follow_up_links.txt"
+_LINKS = "engines/verified/follow_up_links.txt"
 _LONGEST_NAME = 7  # words that name what a verified query finds
 _WHO_ARE = {"en": "Who are {}?", "fr": "Qui sont {} ?"}
 _QUALIFIERS = {"average", "best", "develop", "each", "least", "low", "most", "who", "worst"}
@@ -88,7 +90,7 @@ class VerifiedMatcher:
         """
         if isinstance(asked, Question):
             return self._match_again(asked.refill) if asked.refill else self.match(asked.query_str)
-        words = tokens(asked)
+        words = tokenize(asked)
         return _only(self._matches(asked)) if len(words) <= _MOST_WORDS else None
 
     def refill(self, follow_up: str, asked: str, before: Match) -> Match | None:
@@ -98,7 +100,7 @@ class VerifiedMatcher:
         returned in 2024?" is a question of its own.
         """
         known = next((each for each in self._read() if each.query == before.query), None)
-        if known is None or len(tokens(follow_up)) > _MOST_WORDS:
+        if known is None or len(tokenize(follow_up)) > _MOST_WORDS:
             return None
         filling = fill(follow_up, known.parameters, self._lookup, self._today(), before.values)
         if not filling.values or not self._says_values_alone(filling, asked, known):
@@ -114,7 +116,7 @@ class VerifiedMatcher:
             at, before = filling.places[name].start - 1, former.places[name].start - 1
             if min(at, before) >= 0 and left[at] == former.left[before]:
                 left[at] = None  # and order 10001? and the Hazel ward?
-        said = phrases(left, LANGUAGES, _LINKS)
+        said = split_phrases(left, LANGUAGES, _LINKS)
         return all(link is not None or words[0] is None for words, link in said)
 
     def _match_again(self, refill: Refill) -> Match | None:
@@ -204,12 +206,12 @@ class VerifiedMatcher:
         yield from self._matching(question, question_language(question), self._read())
 
     def _matching(self, question: str, language: str, among: Iterable[_Known]) -> Iterator[Match]:
-        asks = frozenset(concepts([word.folded for word in tokens(question)], language))
+        asks = frozenset(find_concepts([word.folded for word in tokenize(question)], language))
         for known in among:
             if not _may_agree(asks, known):  # names are looked up in the database
                 continue
             filling = fill(question, known.parameters, self._lookup, self._today())
-            if _agrees(tuple(concepts(filling.left, language)), filling, known):
+            if _agrees(tuple(find_concepts(filling.left, language)), filling, known):
                 values = {**known.query.parameters, **filling.values}
                 yield Match(known.query, values, frozenset(filling.values))
 
@@ -220,8 +222,8 @@ class VerifiedMatcher:
         places = ", ".join(f":{name}" for name in values)
         name, table = _quoted(column.name), _quoted(column.table)
         sql = f"SELECT DISTINCT {name} FROM {table} WHERE {name} IN ({places})"  # noqa: S608 - names are quoted
-        known = {folded(str(value)): str(value) for (value,) in self._run(sql, values).rows}
-        return {text: known[folded(text)] for text in written if folded(text) in known}
+        known = {fold(str(value)): str(value) for (value,) in self._run(sql, values).rows}
+        return {text: known[fold(text)] for text in written if fold(text) in known}
 
     def _read(self) -> Sequence[_Known]:
         queries = list(self._queries)
@@ -278,17 +280,17 @@ def _wording(text: str, parameters: Sequence[Parameter]) -> _Wording:
 
     def lookup(column: Column, written: Sequence[str]) -> Mapping[str, str]:
         default = defaults[column]
-        return {each: default for each in written if folded(each) == folded(default)}
+        return {each: default for each in written if fold(each) == fold(default)}
 
     filling = fill(text, parameters, lookup, date.min)
-    asks = tuple(concepts(filling.left, question_language(text)))
+    asks = tuple(find_concepts(filling.left, question_language(text)))
     optional = {each.name for each in parameters if each.kind in _OPTIONAL}
     return _Wording(text, asks, frozenset(filling.values) - optional)
 
 
 def _named(question: str) -> Iterator[tuple[int, str]]:
     """Each few words in a row, with their number."""
-    words = tokens(question)[:_MOST_WORDS]
+    words = tokenize(question)[:_MOST_WORDS]
     for length in range(2, min(_LONGEST_NAME, len(words)) + 1):
         for begin in range(len(words) - length + 1):
             yield length, question[words[begin].start : words[begin + length - 1].end]

@@ -28,11 +28,11 @@ from stores.chunks.metadata_filters import Where
 from stores.sql import statements
 from stores.text.words import (
     STEMMED_LANGUAGES,
-    index_words,
-    indexed,
-    stem,
-    stemming,
-    written_words,
+    choose_stemmer,
+    find_written_words,
+    list_index_words,
+    split_index_word,
+    stem_word,
 )
 
 _SQL = statements("postings.sql")
@@ -109,10 +109,10 @@ def analyse_chunks(rows: Iterable[Row]) -> Analysed:
 def _count_terms(row: Row) -> dict[int, int]:
     """Count for each term of a chunk how often it stands among how many, packed as in a posting."""
     metadata = from_json(row["metadata"])
-    language = stemming(str(metadata.get("language") or "en"))
+    language = choose_stemmer(str(metadata.get("language") or "en"))
     above = (str(metadata.get(key) or "") for key in ("title", "headings"))
     terms: dict[int, int] = {}
-    for written, count in Counter(written_words("\n".join([*above, row["text"]]))).items():
+    for written, count in Counter(find_written_words("\n".join([*above, row["text"]]))).items():
         for term in _hash_written(written, language):
             terms[term] = terms.get(term, 0) + count
     length = sum(terms.values())
@@ -186,7 +186,7 @@ class Postings:
         """
         statistics = self._read_statistics(connection)
         names = self._find_names(connection, text)
-        asked = islice(dict.fromkeys(index_words(text, unsplit=names)), _MOST_WORDS)
+        asked = islice(dict.fromkeys(list_index_words(text, unsplit=names)), _MOST_WORDS)
         words = [_hash_word(word, statistics.languages) for word in asked]
         found = self._read_postings(connection, {term for terms in words for term in terms})
         return score_words(
@@ -195,7 +195,7 @@ class Postings:
 
     def _find_names(self, connection: Connection, text: str) -> set[str]:
         """Find names such as `max_size` that chunks have as they are; their parts are not asked."""
-        names = {_hash_term(word, ""): word for word in index_words(text) if "_" in word}
+        names = {_hash_term(word, ""): word for word in list_index_words(text) if "_" in word}
         return {names[term] for term in self._read_postings(connection, names)} if names else set()
 
     def _read_statistics(self, connection: Connection) -> Statistics:
@@ -223,7 +223,7 @@ class Postings:
 
     def find_keys(self, connection: Connection, phrase: str) -> list[int] | None:
         """Find the keys of chunks that have every word of a phrase; None when it has no word."""
-        words = [word for word in index_words(phrase) if word.isalnum()]
+        words = [word for word in list_index_words(phrase) if word.isalnum()]
         if not words:
             return None
         languages = self._read_statistics(connection).languages
@@ -269,7 +269,7 @@ def assign_blocks(rows: Iterable[Row]) -> list[Row]:
 
 @lru_cache(maxsize=200_000)
 def _hash_written(written: str, language: str) -> tuple[int, ...]:
-    return tuple(_hash_term(word, language) for word in indexed(written))
+    return tuple(_hash_term(word, language) for word in split_index_word(written))
 
 
 def _hash_word(word: str, languages: Iterable[str]) -> set[int]:
@@ -277,7 +277,7 @@ def _hash_word(word: str, languages: Iterable[str]) -> set[int]:
 
 
 def _hash_term(word: str, language: str) -> int:
-    stemmed = stem(word, language)
+    stemmed = stem_word(word, language)
     return zlib.crc32(f"{language}:{stemmed}".encode() if word.isalpha() else stemmed.encode())
 
 

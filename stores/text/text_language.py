@@ -1,8 +1,12 @@
 """The language that a text is written in."""
 
 import re
+from collections.abc import Collection
 from functools import cache
-from typing import Any
+from typing import Any, Final
+
+from stores.text.tokens import ELISION, fold
+from stores.text.word_lists import load_words
 
 LANGUAGES = (
     *("en", "fr", "de", "es", "it", "pt", "nl", "da", "no", "sv", "fi", "pl", "cs", "sk", "hu"),
@@ -12,11 +16,27 @@ LANGUAGES = (
 SURE = 0.8
 ENOUGH_LETTERS = 20
 SAMPLE = 5_000
+_QUESTION_SAMPLE: Final = 2_000
+_HINTS: Final = "stores/text/language_hints.txt"
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
+_FRENCH_LETTERS: Final = re.compile("[éèêëàâçùûîïœ]", re.IGNORECASE)
+_OTHER_LETTERS: Final = re.compile("[áíóúñãõäöüßåøæăşșţțłęąőűěščřžýğ¿¡]", re.IGNORECASE)
 
 
 def detect_language(text: str) -> str:
     """Return the ISO 639-1 code, or "" for too little text or too much doubt."""
     return guess_language(re.sub(r"[\d\W_]+", " ", text[:SAMPLE]))
+
+
+def detect_question_language(text: str, names: Collection[str] = ()) -> str:
+    """Return the ISO 639-1 code, "" for doubt: a few keywords may be of any language.
+
+    The `names` in it say nothing of its language.
+    """
+    plain = " ".join(
+        word for word in text[:_QUESTION_SAMPLE].split() if word.strip("?!.,") not in names
+    )
+    return guess_language(" ".join(_LETTERS.findall(plain))) or _guess_by_hints(plain)
 
 
 def guess_language(letters: str) -> str:
@@ -25,6 +45,21 @@ def guess_language(letters: str) -> str:
         return ""
     language, probability = _identifier().classify(letters)
     return str(language) if probability >= SURE else ""
+
+
+def _guess_by_hints(text: str) -> str:
+    """Return English or French, where words or letters of one of them outnumber the other's."""
+    if _OTHER_LETTERS.search(text):
+        return ""
+    words = _LETTERS.findall(fold(text))
+    votes = {
+        language: sum(word in hints for word in words)
+        for language, hints in load_words(_HINTS).items()
+    }
+    votes["fr"] += bool(_FRENCH_LETTERS.search(text)) + len(ELISION.findall(text))
+    if votes["en"] == votes["fr"]:
+        return ""
+    return max(votes, key=votes.__getitem__)
 
 
 def language_code(declared: str) -> str:

@@ -1,19 +1,19 @@
-"""Text -> the words that searches compare: folded, without elisions, stemmed by language."""
+"""The words of a text that searches compare: folded, without elisions, stemmed by language."""
 
 import re
 import threading
-import unicodedata
 from collections.abc import Collection, Iterator
 from functools import lru_cache
-from importlib import resources
+from typing import Final
 
 import snowballstemmer
 
-_WORD = re.compile(r"\w+(?:[-_.]\w+)*")
-_LONGEST = 64
-_JOINT = re.compile(r"[-_.]+")
-ELISION = re.compile(r"\b(?:[cdjlmnst]|qu|lorsqu|puisqu|jusqu)['\u2019](?=\w)", re.IGNORECASE)
-_STEMMERS = {
+from stores.text.tokens import ELISION, WORD, fold
+from stores.text.word_lists import load_words
+
+_LONGEST: Final = 64
+_JOINT: Final = re.compile(r"[-_.]+")
+_STEMMERS: Final = {
     "da": "danish",
     "de": "german",
     "en": "english",
@@ -31,80 +31,68 @@ _STEMMERS = {
     "tr": "turkish",
 }
 _stemmers = threading.local()
-STEMMED_LANGUAGES = frozenset(_STEMMERS)
-# Words that say how a sentence is built or that something is asked, not what about.
-FUNCTION_WORDS = frozenset(
-    resources.files("stores.text")
-    .joinpath("function_words.txt")
-    .read_text(encoding="utf-8")
-    .split()
+STEMMED_LANGUAGES: Final = frozenset(_STEMMERS)
+# Words that say how a sentence is built or that something is asked, not what about. An index holds
+# texts of all languages and is asked in any: it leaves out those of each.
+FUNCTION_WORDS: Final = frozenset[str]().union(
+    *load_words("stores/text/function_words.txt").values()
 )
 
 
-def words(text: str, language: str = "en") -> list[str]:
-    """Stems of the words that carry meaning, in their order."""
-    found = (folded(word) for word in _WORD.findall(_without_elisions(text)))
-    return [stem(word, stemming(language)) for word in found if word not in FUNCTION_WORDS]
+def stem_words(text: str, language: str = "en") -> list[str]:
+    """Return the stems of the words that carry meaning, in their order."""
+    folded = (fold(word) for word in WORD.findall(_remove_elisions(text)))
+    stemmer = choose_stemmer(language)
+    return [stem_word(word, stemmer) for word in folded if word not in FUNCTION_WORDS]
 
 
-def index_words(text: str, unsplit: Collection[str] = ()) -> Iterator[str]:
-    """What an index holds of a text; of the names in `unsplit` the whole without the parts."""
-    for written in written_words(text):
-        if unsplit and folded(written) in unsplit:
-            yield folded(written)
+def list_index_words(text: str, unsplit: Collection[str] = ()) -> Iterator[str]:
+    """Yield what an index holds of a text; the names in `unsplit` are not split."""
+    for written in find_written_words(text):
+        if unsplit and fold(written) in unsplit:
+            yield fold(written)
         else:
-            yield from indexed(written)
+            yield from split_index_word(written)
 
 
-def written_words(text: str) -> list[str]:
-    """As they are written; of a longer one, as of encoded data, the first 64 characters."""
-    return [word[:_LONGEST] for word in _WORD.findall(_without_elisions(text))]
+def find_written_words(text: str) -> list[str]:
+    """Return words as they are written; of a long one, as of encoded data, the beginning."""
+    return [word[:_LONGEST] for word in WORD.findall(_remove_elisions(text))]
 
 
-def indexed(written: str) -> tuple[str, ...]:
-    """A folded word, or none if it carries no meaning; of `max_size` the whole and its parts.
+def split_index_word(written: str) -> tuple[str, ...]:
+    """Return what an index holds of a word: nothing, it, or for max_size also its two parts.
 
-    A name in capitals is kept when it looks like a function word: IT, US, WHO.
+    A word that carries no meaning is left out, but a name in capitals is kept when it looks like
+    one: IT, US, WHO.
     """
+    word = fold(written)
+    parts = [word] if word.isalnum() else [word, *filter(None, _JOINT.split(word))]
     keep_all = len(written) > 1 and written.isupper()
-    parts = _with_parts(folded(written))
-    return tuple(word for word in parts if keep_all or word not in FUNCTION_WORDS)
+    return tuple(part for part in parts if keep_all or part not in FUNCTION_WORDS)
 
 
-def stemming(language: str) -> str:
-    """The language whose stems are taken for texts in `language`; "" when none are known."""
+def choose_stemmer(language: str) -> str:
+    """Return the language whose stems are taken for texts in `language`; "" for no stems."""
     return language if language in _STEMMERS else ""
 
 
-def stem(word: str, language: str) -> str:
-    """Identifiers and numbers stay as they are, as do words of a language without stems."""
-    return _stem(word, language) if language and word.isalpha() else word
+def stem_word(word: str, language: str) -> str:
+    """Return the stem of a folded word.
+
+    Identifiers and numbers stay as they are, as do words of a language without stems.
+    """
+    return _compute_stem(word, language) if language and word.isalpha() else word
 
 
-def folded(text: str) -> str:
-    """Lower case, without accents."""
-    if text.isascii():
-        return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-
-
-def _without_elisions(text: str) -> str:
+def _remove_elisions(text: str) -> str:
     return ELISION.sub("", text) if "'" in text or "\u2019" in text else text
 
 
-def _with_parts(word: str) -> list[str]:
-    return [word] if word.isalnum() else [word, *filter(None, _JOINT.split(word))]
-
-
 @lru_cache(maxsize=200_000)
-def _stem(word: str, language: str) -> str:
-    return str(_stemmer(language).stemWord(word))
-
-
-def _stemmer(language: str) -> snowballstemmer.stemmer:
-    """One of this thread: it holds the word that it works on."""
+def _compute_stem(word: str, language: str) -> str:
+    """Stem with a stemmer of this thread: it holds the word that it works on."""
     known = vars(_stemmers)
     if language not in known:
         known[language] = snowballstemmer.stemmer(_STEMMERS[language])
-    return known[language]
+    return str(known[language].stemWord(word))

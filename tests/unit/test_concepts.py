@@ -2,11 +2,12 @@
 
 import pytest
 
-from engines.concepts import concepts, tokens
+from engines.concepts import find_concepts
+from stores.text.tokens import tokenize
 
 
 def asks(text: str, language: str) -> list[str]:
-    return list(concepts([token.folded for token in tokens(text)], language))
+    return list(find_concepts([token.folded for token in tokenize(text)], language))
 
 
 @pytest.mark.parametrize(
@@ -37,12 +38,12 @@ def test_an_unknown_word_stands_for_itself_by_its_stem():
 
 
 def test_a_gap_divides_a_phrase():
-    assert list(concepts(["how", "many"], "en")) == ["count"]
-    assert list(concepts(["how", None, "many"], "en")) == ["mani"]
+    assert list(find_concepts(["how", "many"], "en")) == ["count"]
+    assert list(find_concepts(["how", None, "many"], "en")) == ["mani"]
 
 
 def test_tokens_know_where_they_stand():
     text = "L'Épicerie d'Anaïs a-t-elle passé SKU-10 ?"
-    assert [(token.text, text[token.start : token.end]) for token in tokens(text)] == [
+    assert [(token.text, text[token.start : token.end]) for token in tokenize(text)] == [
         (word, word) for word in ("Épicerie", "Anaïs", "a", "passé", "SKU-10")
     ]

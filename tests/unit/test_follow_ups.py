@@ -16,11 +16,11 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from turns import turn
 
 from engines.answer_language import question_language
-from engines.concepts import tokens
 from engines.follow_ups.joined_search import JoinedSearch
 from engines.follow_ups.rewriting import LONGEST, Rewriter, Rewritten
 from engines.question import Entity
 from stores.chats.chat_sessions import Turn
+from stores.text.tokens import tokenize
 
 TESTS = Path(__file__).parents[1]
 STAND_ALONE = yaml.safe_load((TESTS / "stand_alone_questions.yaml").read_text("utf-8"))
@@ -61,7 +61,7 @@ class Names:
         return self._entity(value, 1) if value in self.known else None
 
     def _plain(self, text: str) -> str:
-        return " ".join(word.folded for word in tokens(text))
+        return " ".join(word.folded for word in tokenize(text))
 
     def _entity(self, name: str, number: int) -> Entity:
         column = self.known[name]
@@ -106,34 +106,6 @@ def test_a_question_after_any_other_is_put_as_it_was_asked_or_joined_whole(befor
         assert (joined, alone) == (f"{before} {asked}", asked)
     put_joined = put(asked, turn(before))
     assert put_joined.question.query_str == (f"{before} {asked}" if seen else asked)
-
-
-def read_questions(file: str) -> list[str]:
-    if file == "own":
-        return QUESTIONS
-    if not (FOREIGN / file).is_file():
-        pytest.skip(f"{FOREIGN / file} is not there")
-    lines = (FOREIGN / file).read_text("utf-8").splitlines()
-    return [json.loads(line)["text"] for line in lines]
-
-
-@pytest.mark.parametrize("file", ["own", "squad-en/queries.jsonl", "piaf-fr/queries.jsonl"])
-def test_no_question_of_a_set_is_rewritten_after_another(file):
-    """By turns the search as asked and the joined one is the better."""
-    seen: list[tuple[str, str]] = []
-
-    def note(joined: str, alone: str) -> bool:
-        seen.append((joined, alone))
-        return len(seen) % 2 == 0
-
-    rewriter = Rewriter(entities=Names(), is_better_joined=note)
-    pairs = list(pairwise(read_questions(file)))
-    done = [rewriter.rewrite(asked, [turn(before)]).question for before, asked in pairs]
-    assert seen == [(f"{before} {asked}", asked) for before, asked in pairs]
-    whole = [both if place % 2 else asked for place, (both, asked) in enumerate(seen)]
-    assert [(question.query_str, question.for_tables) for question in done] == [
-        (text, text) for text in whole
-    ]
 
 
 def read_questions(file: str) -> list[str]:
