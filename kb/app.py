@@ -13,15 +13,11 @@ from llama_index.core.vector_stores.types import MetadataFilters
 from engines.chat.chat_session import ChatSession
 from engines.search.search_run import Search
 from kb.assembly.answer_sources import Source
-from kb.assembly.answering import (
-    AnswerOptions,
-    make_answer_engine,
-    make_database_engine,
-    make_retriever,
-)
+from kb.assembly.answering import make_answer_engine, make_database_engine
 from kb.assembly.chatting import make_chat_session
 from kb.assembly.components import Components, open_components
 from kb.assembly.search_logging import Feedback, make_search_logger, store_feedback
+from kb.assembly.searching import AnswerOptions, make_retriever
 from kb.config import Config, load_config
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope

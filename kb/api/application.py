@@ -25,7 +25,7 @@ from kb.api.guards.headers import SecurityHeaders
 from kb.api.guards.limits import Limits
 from kb.api.guards.overload import KeyShare, Overload, most_answers
 from kb.api.job_runner import Runner
-from kb.api.openapi_description import describe
+from kb.api.openapi_description import describe_api
 from kb.api.problems import install_problems
 from kb.api.routes import (
     asking,
@@ -75,7 +75,7 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.openapi = partial(describe, app)  # type: ignore[method-assign]  # FastAPI's own way
+    app.openapi = partial(describe_api, app)  # type: ignore[method-assign]  # FastAPI's own way
     app.state.limits = Limits(config.serve)
     app.state.is_local, app.state.token = host in LOOPBACK, config.serve.token
     app.state.routes = [route for group in _GROUPS for route in group.router.routes]

@@ -9,16 +9,15 @@ ColumnType: TypeAlias = Literal["number", "date", "datetime", "text"]
 
 
 def column_types(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[ColumnType]:
-    """Of each column, by its cells as the driver types them; text where they differ or are none."""
-    return [_type_of([row[at] for row in rows]) for at in range(len(columns))]
+    """Return the type of each column by its cells; text where they differ or are none."""
+    types: list[ColumnType] = []
+    for at in range(len(columns)):
+        kinds = {_find_type(row[at]) for row in rows if row[at] is not None}
+        types.append(kinds.pop() if len(kinds) == 1 else "text")
+    return types
 
 
-def _type_of(cells: Sequence[Any]) -> ColumnType:
-    kinds = {_kind(cell) for cell in cells if cell is not None}
-    return kinds.pop() if len(kinds) == 1 else "text"
-
-
-def _kind(cell: object) -> ColumnType:
+def _find_type(cell: object) -> ColumnType:
     match cell:
         case bool():
             return "text"

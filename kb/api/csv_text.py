@@ -12,14 +12,14 @@ _NUMBER: Final = re.compile(r"[+-]?(?:\d[\d.,]*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, escape_formulas: bool) -> str:
-    """With `escape_formulas` an apostrophe stands before what a spreadsheet would compute."""
+    """Write rows as CSV; `escape_formulas` puts an apostrophe before what would be computed."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     for row in (columns, *rows):
-        writer.writerow([_as_text(cell) if escape_formulas else cell for cell in row])
+        writer.writerow([_escape_formula(cell) if escape_formulas else cell for cell in row])
     return text.getvalue()
 
 
-def _as_text(cell: Any) -> Any:
+def _escape_formula(cell: Any) -> Any:
     is_formula = isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
     return f"'{cell}" if is_formula else cell

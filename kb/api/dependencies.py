@@ -30,41 +30,34 @@ class Threads:
         self.uploading = Lane(2)
 
 
-async def _find_kb(request: Request) -> Any:
-    return request.app.state.kb
+def _from_state(name: str) -> Any:
+    """Make what takes a part of the application, which is there since its start."""
+
+    async def take_part(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(take_part)
 
 
-async def _find_limits(request: Request) -> Any:
-    return request.app.state.limits
-
-
-async def _find_work(request: Request) -> Any:
-    return request.app.state.work
-
-
-async def _find_threads(request: Request) -> Any:
-    return request.app.state.threads
-
-
-async def _take_statement(request: Request) -> AsyncIterator[None]:
+async def take_statement(request: Request) -> AsyncIterator[None]:
     async with request.app.state.limits.take_statement():
         yield
 
 
-KB = Annotated["KnowledgeBase", Depends(_find_kb)]
-TheLimits = Annotated[Limits, Depends(_find_limits)]
-TheThreads = Annotated[Threads, Depends(_find_threads)]
-TheWork = Annotated[Work, Depends(_find_work)]
-OneStatement: Final = Depends(_take_statement)  # on the tables, of those that a key has at once
+KB = Annotated["KnowledgeBase", _from_state("kb")]
+TheLimits = Annotated[Limits, _from_state("limits")]
+TheThreads = Annotated[Threads, _from_state("threads")]
+TheWork = Annotated[Work, _from_state("work")]
+OneStatement: Final = Depends(take_statement)  # on the tables, of those that a key has at once
 
 
-async def _open_library(kb: KB) -> Library:
+async def open_library(kb: KB) -> Library:
     return Library(kb.components.registry, kb.vector_store, kb.config.uploads)
 
 
-async def _open_jobs(kb: KB) -> Jobs:
+async def open_jobs(kb: KB) -> Jobs:
     return Jobs(kb.components.engine)
 
 
-TheLibrary = Annotated[Library, Depends(_open_library)]
-TheJobs = Annotated[Jobs, Depends(_open_jobs)]
+TheLibrary = Annotated[Library, Depends(open_library)]
+TheJobs = Annotated[Jobs, Depends(open_jobs)]

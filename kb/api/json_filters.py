@@ -19,8 +19,8 @@ Filters: TypeAlias = Annotated[dict[str, Values], Field(max_length=20)]
 
 
 def metadata_filters(filters: Mapping[str, Values], caller: Caller) -> MetadataFilters | None:
-    """A key's value, or a list that holds it, is one of those given; all keys match."""
-    parts = [_one_of(key, values) for key, values in filters.items()]
+    """Make filters that ask each key to hold one of its values, of documents the caller may see."""
+    parts = [_match_any(key, values) for key, values in filters.items()]
     if caller.collections is not None:
         roots = list(caller.collections)
         only = MetadataFilter(key="root", operator=FilterOperator.IN, value=roots)
@@ -28,7 +28,7 @@ def metadata_filters(filters: Mapping[str, Values], caller: Caller) -> MetadataF
     return MetadataFilters(filters=list(parts)) if parts else None
 
 
-def _one_of(key: str, values: Values) -> MetadataFilters:
+def _match_any(key: str, values: Values) -> MetadataFilters:
     tests = [
         MetadataFilter(key=key, operator=operator, value=value)
         for value in (values if isinstance(values, list) else [values])

@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from engines.question import Question
-from kb.assembly.answering import AnswerOptions
-from kb.assembly.chatting import make_rewriter
 from kb.assembly.components import Components
+from kb.assembly.searching import AnswerOptions, make_rewriter
 from stores.chats.chat_sessions import Turn
 
 _READ = 4  # earlier questions
 
 
-async def standalone(
+async def read_standalone(
     components: Components, asked: str, past: Sequence[tuple[str, str]], options: AnswerOptions
 ) -> Question:
-    """The question as it can be asked alone; `past` are questions and answers, the oldest first.
+    """Read a question as it can be asked alone.
+
+    `past` are the questions and answers before it, the oldest first.
 
     Raises ModelUnavailable, StoreUnavailable.
     """
@@ -28,11 +29,11 @@ async def standalone(
         by = ""
         if not components.llm:  # a model reads all; without one a question joins what it follows
             by = (await rewriter.arewrite(question, turns)).by
-        turns.append(_turn(len(turns) + 1, question, answer, by))
+        turns.append(_make_turn(len(turns) + 1, question, answer, by))
     return (await rewriter.arewrite(asked, turns)).question
 
 
-def _turn(number: int, question: str, answer: str, rewritten_by: str) -> Turn:
+def _make_turn(number: int, question: str, answer: str, rewritten_by: str) -> Turn:
     now = datetime.now(UTC).replace(tzinfo=None)
     return Turn(
         id=str(number),

@@ -52,8 +52,8 @@ class ProblemDocument(BaseModel):
     mistakes: list[Mistake] | None = None
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
-    """With the problems that every endpoint may answer."""
+def describe_api(app: FastAPI) -> dict[str, Any]:
+    """Make the OpenAPI document, with the problems that every endpoint may answer."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         schemas = document["components"]["schemas"]
@@ -61,15 +61,15 @@ def describe(app: FastAPI) -> dict[str, Any]:
         schemas |= schemas["Problem"].pop("$defs")
         for path, operations in document["paths"].items():
             for operation in operations.values():
-                operation["responses"] |= _problems(path)
+                operation["responses"] |= _describe_problems(path)
         app.openapi_schema = document
     return app.openapi_schema
 
 
-def _problems(path: str) -> dict[str, Mapping[str, Any]]:
+def _describe_problems(path: str) -> dict[str, Mapping[str, Any]]:
     media_type = "application/json" if path.startswith("/v1/") else MEDIA_TYPE
     schema = {} if path.startswith("/v1/") else {"$ref": _SCHEMA.format(model="Problem")}
     return {
-        str(status): {"description": told, "content": {media_type: {"schema": schema}}}
-        for status, told in _STATUSES.items()
+        str(status): {"description": meaning, "content": {media_type: {"schema": schema}}}
+        for status, meaning in _STATUSES.items()
     }

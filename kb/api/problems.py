@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kb.api.guards.request_id import current_id
+from kb.api.guards.request_id import current_request_id
 from kb.api.guards.request_language import current_language, take_language
 from kb.api.plain_json import without_places
 from kb.api.problem_codes import Code
@@ -48,7 +48,7 @@ class Problem(Exception):
         self.values = values or {}
         self.headers = headers or {}
         self.more = more or {}
-        self.id = current_id()
+        self.id = current_request_id()
 
     def __str__(self) -> str:
         return self.in_words()
@@ -71,8 +71,15 @@ class Problem(Exception):
         return texts.pgettext(self.code.value, text).format(**self.values) if text else ""
 
     def to_document(self) -> dict[str, Any]:
-        told = {"title": self.title, "status": self.status, "detail": self.detail, "id": self.id}
-        return {"type": "about:blank", "code": self.code.value, **told, **self.more}
+        return {
+            "type": "about:blank",
+            "code": self.code.value,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "id": self.id,
+            **self.more,
+        }
 
     def in_words(self) -> str:
         return f"{self.title}. {self.detail}".strip()
@@ -115,7 +122,7 @@ def _find_code(error: BaseException) -> Code:
 
 
 def error_to_problem(error: BaseException) -> Problem:
-    """What a client is told of an error; the rest is logged under the id of the problem."""
+    """Return what a client is told of an error; the rest is logged under the problem's id."""
     if isinstance(error, Problem):
         return error
     code = _find_code(error)
@@ -123,7 +130,7 @@ def error_to_problem(error: BaseException) -> Problem:
     values = {"reason": without_places(str(error))[:_MOST_CHARACTERS]} if tells_all else {}
     problem = Problem(code, values, headers=_HEADERS.get(code))
     if not tells_all:
-        words = "".join(each if each.isprintable() else " " for each in str(error))
+        words = "".join(letter if letter.isprintable() else " " for letter in str(error))
         what = problem.id, type(error).__name__, words
         is_defect = code is Code.UNFORESEEN
         _log.warning("Problem %s: %s: %s", *what, exc_info=error if is_defect else None)
@@ -132,7 +139,10 @@ def error_to_problem(error: BaseException) -> Problem:
 
 @contextmanager
 def translate_missing(code: Code) -> Iterator[None]:
-    """What kb itself says is not there is 404; what MariaDB refused stays an error of the store."""
+    """Raise Problem where kb itself says that something is not there.
+
+    What MariaDB refused stays an error of the store.
+    """
     try:
         yield
     except errors.StoreError as error:
@@ -142,10 +152,11 @@ def translate_missing(code: Code) -> Iterator[None]:
 
 
 def install_problems(app: FastAPI) -> None:
+    """Have an application answer every error as a problem."""
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_refusal)
     for kind in (Problem, errors.KBError, StorageError):
-        app.add_exception_handler(kind, _failed)
+        app.add_exception_handler(kind, _answer_failure)
     app.add_middleware(_Unforeseen)
 
 
@@ -176,7 +187,7 @@ class _Unforeseen:
             await problem_to_response(error_to_problem(error), scope["path"])(scope, receive, send)
 
 
-async def _failed(request: Request, error: Exception) -> JSONResponse:
+async def _answer_failure(request: Request, error: Exception) -> JSONResponse:
     return problem_to_response(error_to_problem(error), request.url.path)
 
 
@@ -186,29 +197,26 @@ async def _answer_refusal(request: Request, error: Exception) -> JSONResponse:
         return problem_to_response(error.detail, request.url.path)
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(sorted(_methods(request)))
+        # Those of all routes of the address; the framework names those of the first.
+        routes = find_routes(request.app, request.url.path)
+        methods = {method for route in routes for method in route.methods or ()}
+        headers["Allow"] = ", ".join(sorted(methods))
     is_plain = error.detail == HTTPStatus(error.status_code).phrase
     code = _CODE_OF_STATUS[error.status_code]
     problem = Problem(code, {"reason": "" if is_plain else error.detail}, headers=headers)
     return problem_to_response(problem, request.url.path)
 
 
-def _methods(request: Request) -> set[str]:
-    """Of all routes of the address; the framework names those of the first."""
-    routes = find_routes(request.app, request.url.path)
-    return {method for route in routes for method in route.methods or ()}
-
-
 async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     mistakes = describe_mistakes(error.errors())
-    told = "; ".join(f"{each['place']}: {each['reason']}" for each in mistakes[:3])
-    problem = Problem(Code.REQUEST_NOT_UNDERSTOOD, {"reason": told}, more={"mistakes": mistakes})
+    reason = "; ".join(f"{mistake['place']}: {mistake['reason']}" for mistake in mistakes[:3])
+    problem = Problem(Code.REQUEST_NOT_UNDERSTOOD, {"reason": reason}, more={"mistakes": mistakes})
     return problem_to_response(problem, request.url.path)
 
 
 def problem_to_response(problem: Problem, path: str = "") -> JSONResponse:
-    """As a problem document, or as clients of OpenAI's API know errors."""
+    """Respond with a problem document, or as clients of OpenAI's API know errors."""
     if path.startswith(OPENAI_PATHS):
         return JSONResponse(problem_to_openai_error(problem), problem.status, dict(problem.headers))
     return JSONResponse(
@@ -218,10 +226,12 @@ def problem_to_response(problem: Problem, path: str = "") -> JSONResponse:
 
 def problem_to_openai_error(problem: Problem) -> dict[str, Any]:
     kind = "invalid_request_error" if problem.status < 500 else "server_error"  # noqa: PLR2004 - HTTP's
-    told = {
-        "message": problem.in_words(),
-        "type": kind,
-        "param": None,
-        "code": _OPENAI_CODES.get(problem.status),
+    return {
+        "error": {
+            "message": problem.in_words(),
+            "type": kind,
+            "param": None,
+            "code": _OPENAI_CODES.get(problem.status),
+            "id": problem.id,
+        }
     }
-    return {"error": {**told, "id": problem.id}}

@@ -9,21 +9,24 @@ _TYPES: Final = frozenset({"str", "int", "float"})
 
 
 def describe_mistakes(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The first ones of a validator's, each place once; nothing of what was sent but its keys."""
+    """Describe the first mistakes that a validator found, each place once.
+
+    Nothing of what was sent is told but its keys.
+    """
     reasons: dict[str, list[str]] = {}
     for error in errors[:_MOST]:
-        reasons.setdefault(_place(error["loc"]), []).append(_reason(error))
-    return [{"place": place, "reason": _either(told)} for place, told in reasons.items()]
+        reasons.setdefault(_name_place(error["loc"]), []).append(_describe_reason(error))
+    return [{"place": place, "reason": _join_reasons(found)} for place, found in reasons.items()]
 
 
-def _place(parts: Sequence[Any]) -> str:
-    """Without the validator's names for the types that it has tried there."""
+def _name_place(parts: Sequence[Any]) -> str:
+    """Name a place without the validator's names for the types that it has tried there."""
     names = (str(part)[:_PLACE_CHARACTERS] for part in parts)
     return ".".join(name for name in names if "[" not in name and name not in _TYPES)
 
 
-def _reason(error: Mapping[str, Any]) -> str:
-    """The validator's words; where these are about programs, ours."""
+def _describe_reason(error: Mapping[str, Any]) -> str:
+    """Describe what is wrong in the validator's words; where these are about programs, in ours."""
     match error["type"]:
         case "model_attributes_type":
             return "Send a JSON object, as Content-Type: application/json"
@@ -34,7 +37,7 @@ def _reason(error: Mapping[str, Any]) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
 
 
-def _either(reasons: Sequence[str]) -> str:
-    """Of one place, which takes values of several types."""
+def _join_reasons(reasons: Sequence[str]) -> str:
+    """Join the reasons of one place, which takes values of several types."""
     first, *others = dict.fromkeys(reasons)
-    return ", or ".join([first, *(each.removeprefix("Input should be ") for each in others)])
+    return ", or ".join([first, *(reason.removeprefix("Input should be ") for reason in others)])

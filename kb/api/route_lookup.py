@@ -7,6 +7,7 @@ from fastapi.routing import APIRoute
 
 
 def find_routes(app: FastAPI, path: str) -> Iterator[APIRoute]:
+    """Find the routes that an address has, for any method."""
     for route in getattr(app.state, "routes", app.routes):
         if isinstance(route, APIRoute) and route.path_regex.match(path):
             yield route

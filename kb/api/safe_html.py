@@ -23,7 +23,7 @@ _LEVELS: Final = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6"}  #
 
 
 def as_html(text: str) -> str:
-    """Blocks, emphasis, code and tables; HTML is text, a link its label, an image nothing."""
+    """Return Markdown as HTML; HTML in it is text, a link its label, an image nothing."""
     tokens = _MARKDOWN.parse(visible(text))
     for token in tokens:
         token.tag = _LEVELS.get(token.tag, token.tag)

@@ -63,7 +63,7 @@ def run(config: Config, host: str, port: int, processes: int) -> None:
     if processes == 1:
         uvicorn.Server(settings).run()
     elif sys.platform == "linux":
-        with _bound(host, port):  # nobody else takes the port while processes come and go
+        with _bind_shared(host, port):  # nobody else takes the port while processes come and go
             Multiprocess(settings, sockets=[_OwnSocket(host, port)]).run()  # type: ignore[list-item]  # is one where it arrives
     else:
         Multiprocess(settings, sockets=[settings.bind_socket()]).run()
@@ -81,10 +81,11 @@ class _OwnSocket:
     port: int
 
     def __reduce__(self) -> tuple[Callable[[str, int], socket.socket], tuple[str, int]]:
-        return _bound, (self.host, self.port)
+        return _bind_shared, (self.host, self.port)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind_shared(host: str, port: int) -> socket.socket:
+    """Bind a port that other sockets of this program may have too."""
     own = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

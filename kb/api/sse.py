@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from starlette.responses import StreamingResponse
 
 from kb.api.guards.access import Caller
-from kb.api.guards.overload import busy_problem
+from kb.api.guards.overload import make_busy_problem
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from stores.errors import TooMuchAtOnce
@@ -65,7 +65,7 @@ class Work:
 
     def _require_room(self, key: str | None) -> None:
         if len(self._tasks) >= self._most:
-            raise busy_problem(Code.ANSWERS_UNDER_WAY, {"most": self._most})
+            raise make_busy_problem(Code.ANSWERS_UNDER_WAY, {"most": self._most})
         of_key = sum(name == key for name in self._tasks.values())
         if key is not None and of_key >= self._most // 2:
             raise TooMuchAtOnce(f"{of_key} answers of yours are being made. Wait for them to end.")

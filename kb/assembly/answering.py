@@ -2,46 +2,27 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from typing import assert_never
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.retrievers import BaseRetriever
-from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.both.both_engine import Deadlines, JoinedQueryEngine
 from engines.documents.document_engine import DocumentQueryEngine
 from engines.routing.choice import Routing
 from engines.routing.router import RoutedQueryEngine
-from engines.search.reranking import make_reranker
-from engines.search.retrieval import DocumentRetriever
-from engines.search.search_run import Search
-from engines.search.translation import Translator
 from engines.small_talk import Sources, small_talk
 from engines.tables.entities import EntityIndex
-from kb.assembly.answer_sources import Source, require_source
+from kb.assembly.answer_sources import require_source
 from kb.assembly.business_tables import make_tables_engine
 from kb.assembly.components import Components
-from kb.assembly.experiments import assign_profile
-from kb.assembly.models import vector_weight
 from kb.assembly.search_logging import make_search_logger
+from kb.assembly.searching import AnswerOptions, make_retriever
 from stores.errors import ConfigError, KBError, StoreError
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class AnswerOptions:
-    """How questions are to be answered; their searches are logged as of `session` and `user`."""
-
-    source: Source = "auto"
-    top_k: int | None = None
-    filters: MetadataFilters | None = None
-    profile: str | None = None
-    session: str | None = None
-    user: str | None = None
-    streaming: bool = False
 
 
 def make_answer_engine(components: Components, options: AnswerOptions) -> BaseQueryEngine:
@@ -59,36 +40,6 @@ def make_answer_engine(components: Components, options: AnswerOptions) -> BaseQu
             return _make_routed_engine(components, options)
         case _:
             assert_never(options.source)
-
-
-def make_retriever(
-    components: Components,
-    options: AnswerOptions,
-    on_search: Callable[[Search], None] | None = None,
-) -> BaseRetriever:
-    """What runs the search profile of the options, else its session's, else retrieval.profile."""
-    config, llm = components.config, components.llm
-    top_k = config.retrieval.top_k if options.top_k is None else options.top_k
-    if top_k < 1:
-        raise ConfigError(f"top_k is {top_k}; at least 1 passage is needed.")
-    name = options.profile or config.retrieval.profile
-    if options.profile is None and options.session is not None and config.retrieval.experiment:
-        name = assign_profile(options.session, config.retrieval.experiment)
-    profile = config.profile(name)
-    rerank = profile.rerank
-    return DocumentRetriever(
-        components.vector_store,
-        components.embed_model,
-        profile,
-        name=name,
-        top_k=top_k,
-        vector_weight=vector_weight(config.embedding),
-        filters=options.filters,
-        filter_keys=config.documents.filter_keys,
-        reranker=make_reranker(rerank, llm, config.directory) if rerank else None,
-        translator=Translator(llm, components.registry.measure_language_shares) if llm else None,
-        on_search=on_search,
-    )
 
 
 def make_database_engine(

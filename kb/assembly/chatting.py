@@ -1,7 +1,6 @@
 """A chat session of a knowledge base, put together."""
 
 import asyncio
-import logging
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -10,13 +9,10 @@ from llama_index.core.base.base_query_engine import BaseQueryEngine
 
 from engines.chat.chat_session import ChatSession
 from engines.chat.memory import session_memory
-from engines.follow_ups.joined_search import CANDIDATES, JoinedSearch
-from engines.follow_ups.rewriting import Rewriter, Rewritten
-from kb.assembly.answering import AnswerOptions, make_answer_engine, make_retriever
+from engines.follow_ups.rewriting import Rewritten
+from kb.assembly.answering import make_answer_engine
 from kb.assembly.components import Components
-from stores.errors import ConfigError, StoreError
-
-_log = logging.getLogger(__name__)
+from kb.assembly.searching import AnswerOptions, make_rewriter
 
 
 def make_chat_session(
@@ -57,19 +53,3 @@ def make_chat_session(
         arewrite=arewrite,
         user=user,
     )
-
-
-def make_rewriter(components: Components, options: AnswerOptions) -> Rewriter:
-    """For each question anew: tables that are away now may be there for the next one."""
-    entities, matcher, is_better_joined = None, None, None
-    if options.source != "documents":
-        try:
-            entities, matcher = components.entities, components.verified_matcher
-        except ConfigError:  # without tables there are no names of theirs
-            pass
-        except StoreError as error:
-            _log.warning("A question is read without the names of the tables: %s", error)
-    if options.source != "database":
-        retriever = make_retriever(components, replace(options, top_k=CANDIDATES))
-        is_better_joined = JoinedSearch(retriever, components.embed_model).is_better
-    return Rewriter(components.llm, entities, matcher, is_better_joined)

@@ -105,7 +105,7 @@ engines.__path__.insert(0, sys.argv[1])
 from engines.answer import Answer
 from kb.answer_json import answer_values
 from kb.api.answer_events import AnswerUnderWay, http_values
-from kb.mcp.tool_results_from_answers import answer as tool_result
+from kb.mcp.tool_results_from_answers import answer_to_result as tool_result
 
 class Response:
     metadata = Answer().metadata()

@@ -201,7 +201,7 @@ async def test_whether_the_server_is_ready_is_looked_at_once_for_all_who_ask(mon
 
     monkeypatch.setattr("kb.api.routes.health._LOOKS", {"database": look})
     readiness = Readiness("kb")
-    told = await asyncio.gather(*[readiness.states() for _ in range(20)])
+    told = await asyncio.gather(*[readiness.find_states() for _ in range(20)])
     assert told == [{"database": "ok"}] * 20
     assert looks == ["kb"]
 
@@ -220,8 +220,8 @@ async def test_a_look_that_hangs_is_waited_for_and_not_repeated(monkeypatch):
     monkeypatch.setattr("kb.api.routes.health._KNOWN_SECONDS", 0.0)
     readiness = Readiness("kb")
     for _ in range(3):
-        assert await readiness.states() == {"database": "does not answer"}
+        assert await readiness.find_states() == {"database": "does not answer"}
     assert looks == [1]
     go_on.set()
     monkeypatch.setattr("kb.api.routes.health._LOOK_SECONDS", 5)
-    assert await readiness.states() == {"database": "ok"}
+    assert await readiness.find_states() == {"database": "ok"}

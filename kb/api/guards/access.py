@@ -36,7 +36,10 @@ _Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def with_token(config: Config) -> Config:
-    """With the secret that callers need while there is no key: a new one unless one is set."""
+    """Return a configuration with the secret that callers need while there is no key.
+
+    It is a new one unless one is set.
+    """
     token = config.serve.token or SecretStr(secrets.token_urlsafe(32))
     serve = config.serve.model_copy(update={"token": token})
     return config.model_copy(update={"serve": serve})
@@ -61,7 +64,7 @@ class Caller:
 
     @classmethod
     def from_key(cls, key: ApiKey) -> Self:
-        """Who may ask from tables alone has no documents to see."""
+        """Make the caller of a key; who may ask from tables alone has no documents to see."""
         return cls(
             key.name,
             key.id,
@@ -82,7 +85,10 @@ class Caller:
             raise Problem(Code.KEY_LACKS_SOURCE, {"only": self.only})
 
     def choose_source(self, asked: Source) -> Source:
-        """Where the caller's question is put: `auto` is what they may ask from. Raises Problem."""
+        """Return where the caller's question is put: `auto` is what they may ask from.
+
+        Raises Problem 403.
+        """
         if not self.may_use(asked):
             raise Problem(Code.KEY_LACKS_SOURCE, {"only": self.only})
         return _SOURCE_OF[self.only] if self.only else asked
@@ -104,7 +110,7 @@ class Caller:
 
 
 async def _find_caller(request: Request, given: _Given) -> Caller:
-    """Who sends the request, found once for each. Raises Problem 401, 403, 421 or 429."""
+    """Find who sends a request, once for each. Raises Problem 401, 403, 421 or 429."""
     known: Caller | None = getattr(request.state, "caller", None)
     if known is None:
         known = request.state.caller = await _identify_caller(request, given)
@@ -129,17 +135,15 @@ async def _identify_caller(request: Request, given: HTTPAuthorizationCredentials
     key = await look_up(keys.find_presented, text)
     if key is None or key.is_expired:
         await wrong.count_wrong(address)
-        raise _expired(key) if key else _key_needed(Code.KEY_NEEDED)
+        if key is None:
+            raise _key_needed(Code.KEY_NEEDED)
+        day, time = f"{key.expires:%Y-%m-%d}", f"{key.expires:%H:%M}"
+        raise _key_needed(Code.KEY_EXPIRED, {"day": day, "time": time})
     return Caller.from_key(key)
 
 
-def _expired(key: ApiKey) -> Problem:
-    day, time = f"{key.expires:%Y-%m-%d}", f"{key.expires:%H:%M}"
-    return _key_needed(Code.KEY_EXPIRED, {"day": day, "time": time})
-
-
 def _is_token(request: Request, text: str) -> bool:
-    """Whether it is the one of this start, which opens nothing from other machines."""
+    """Whether a text is the token of this start, which opens nothing from other machines."""
     token: SecretStr | None = request.app.state.token
     if token is None or not request.app.state.is_local:
         return False
@@ -165,7 +169,7 @@ class KeyBeforeBody:
 
 
 def _require_own_page(request: Request) -> None:
-    """A token may get about; still nobody else's page or proxy may speak with it, by any name."""
+    """Raise Problem for the token from another page or a proxy: a token may get about."""
     if any(name in _PROXIED or name.startswith(_FORWARDED) for name in request.headers):
         raise _key_needed(Code.KEY_NEEDED_BEHIND_PROXY)
     hosts, origin = request.headers.getlist("host"), request.headers.get("origin")
@@ -177,6 +181,8 @@ def _require_own_page(request: Request) -> None:
 
 
 def require_scope(scope: Scope) -> Callable[..., Awaitable[Caller]]:
+    """Make what endpoints depend on that take a key of a scope or above."""
+
     async def require(caller: Annotated[Caller, Depends(_find_caller)]) -> Caller:
         if not caller.has_scope(scope):
             raise Problem(Code.KEY_LACKS_SCOPE, {"scope": scope})
@@ -186,7 +192,7 @@ def require_scope(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 
 
 def require_subject(subject: Subject) -> Callable[..., Awaitable[None]]:
-    """What all endpoints depend on that tell of documents, or of tables."""
+    """Make what all endpoints depend on that tell of documents, or of tables."""
 
     async def require(caller: Annotated[Caller, Depends(_find_caller)]) -> None:
         caller.require_subject(subject)

@@ -10,7 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engines.elapsed import milliseconds_since
-from kb.api.guards.request_id import new_id
+from kb.api.guards.request_id import make_request_id
 from kb.api.route_lookup import find_routes
 
 log = logging.getLogger("kb.access")
@@ -26,40 +26,36 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id, begin = new_id(), time.perf_counter()
-        told: dict[str, Any] = {"status": None, "first_byte_ms": None}
+        request_id, begin = make_request_id(), time.perf_counter()
+        response: dict[str, Any] = {"status": None, "first_byte_ms": None}
 
         async def send_and_note(message: Message) -> None:
             if message["type"] == "http.response.start":
-                told["status"] = message["status"]
-                told["first_byte_ms"] = milliseconds_since(begin)
+                response["status"] = message["status"]
+                response["first_byte_ms"] = milliseconds_since(begin)
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
         try:
             await self._app(scope, receive, send_and_note)
         finally:
+            caller = scope.get("state", {}).get("caller")
             log.info(
                 json.dumps(
                     {
                         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
                         "request": request_id,
-                        "key": _key(scope),
+                        "key": caller.name if caller else None,
                         "method": scope["method"],
-                        "route": _route(scope),
-                        **told,
+                        "route": _find_route(scope),
+                        **response,
                         "ms": milliseconds_since(begin),
                     }
                 )
             )
 
 
-def _key(scope: Scope) -> str | None:
-    caller = scope.get("state", {}).get("caller")
-    return caller.name if caller else None
-
-
-def _route(scope: Scope) -> str | None:
-    """The pattern, as a path may hold names of documents and sessions; also of what is refused."""
+def _find_route(scope: Scope) -> str | None:
+    """Find the pattern of a path, which may itself hold names; also of what is refused."""
     route = scope.get("route") or next(find_routes(scope["app"], scope["path"]), None)
     return getattr(route, "path", None)

@@ -56,7 +56,7 @@ class BodyLimit:
         await self._app(scope, receive_counted, send)
 
     def _most_bytes(self, scope: Scope) -> tuple[int, int]:
-        """Bytes of what is sent, and of the form around it."""
+        """Return how many bytes of what is sent are read, and of the form around it."""
         is_upload = scope["path"] == _UPLOADS and scope["method"] == "POST"
         if is_upload and scope["state"]["caller"].may_upload:
             return self._upload_bytes, _FORM_BYTES

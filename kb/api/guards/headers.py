@@ -23,7 +23,7 @@ _HEADERS: Final = {
 
 
 class SecurityHeaders:
-    """Adds them where an endpoint has not set its own."""
+    """Adds the headers that an endpoint has not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

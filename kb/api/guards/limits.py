@@ -48,7 +48,7 @@ class Limits:
         self._embedding: _Shares = WeakValueDictionary()
 
     async def count_request(self, caller: Caller) -> None:
-        """Raises Problem 429 for one too many."""
+        """Count a request of a caller. Raises Problem 429 for one too many."""
         most = caller.requests_per_minute or self._config.requests_per_minute
         if caller.name is None or most is None:
             return
@@ -58,14 +58,14 @@ class Limits:
             raise _too_many(Code.REQUESTS_SPENT, most, window.reset_time)
 
     async def require_tokens(self, caller: Caller) -> None:
-        """Raises Problem 429 when those of the day are spent."""
+        """Raises Problem 429 when the tokens that the caller has a day are spent."""
         item, name = self._token_limit(caller), caller.name or ""
         if item and not await self._fixed.test(item, _TOKENS, name):
             window = await self._fixed.get_window_stats(item, _TOKENS, name)
             raise _too_many(Code.TOKENS_SPENT, item.amount, window.reset_time)
 
     async def count_tokens(self, caller: Caller, tokens: int) -> None:
-        """The answer is made, so it is not lost when it cannot be counted; the next one waits."""
+        """Count the tokens of an answer, which is not lost when they cannot be counted."""
         if tokens and (item := self._token_limit(caller)):
             try:
                 await self._fixed.hit(item, _TOKENS, caller.name or "", cost=tokens)
@@ -73,46 +73,44 @@ class Limits:
                 _log.warning("%d tokens of %s are not counted: %s", tokens, caller.name, error)
 
     async def count_characters(self, caller: Caller, characters: int) -> None:
-        """Raises Problem 429 when those of the minute are read."""
+        """Count characters to render. Raises Problem 429 when those of the minute are read."""
         item, name = _CHARACTERS, caller.name
         if name and not await self._fixed.hit(item, _RENDERING, name, cost=characters):
             window = await self._fixed.get_window_stats(item, _RENDERING, name)
             raise _too_many(Code.CHARACTERS_SPENT, item.amount, window.reset_time)
 
     def share_statements(self, caller: Caller) -> None:
-        """What is asked of the tables from here on, in answers too, is of the caller's share."""
-        shares.statements.set(self._statements_of(caller))
+        """Count what is asked of the tables from here on, in answers too, to the caller's share."""
+        share = _find_share(caller, self._statements, _STATEMENTS, "statements")
+        shares.statements.set(share)
 
     def take_statement(self) -> AbstractAsyncContextManager[None]:
-        """A statement of the caller's own. Raises TooMuchAtOnce."""
+        """Take the place of one statement of the caller. Raises TooMuchAtOnce."""
         share = shares.statements.get()
         return share.taken(_PATIENCE) if share else nullcontext()
 
     def take_rendering(self, caller: Caller) -> AbstractAsyncContextManager[None]:
-        """One at a time of each key. Raises TooMuchAtOnce."""
-        share = _share_of(caller, self._rendering, 1, "texts")
+        """Take the one place that each key has. Raises TooMuchAtOnce."""
+        share = _find_share(caller, self._rendering, 1, "texts")
         return share.taken(_PATIENCE) if share else nullcontext()
 
     def take_uploading(self, caller: Caller) -> AbstractAsyncContextManager[None]:
-        """One at a time of each key. Raises TooMuchAtOnce."""
-        share = _share_of(caller, self._uploading, 1, "uploads")
+        """Take the one place that each key has. Raises TooMuchAtOnce."""
+        share = _find_share(caller, self._uploading, 1, "uploads")
         return share.taken(_PATIENCE) if share else nullcontext()
 
     def take_embedding(self, caller: Caller) -> AbstractAsyncContextManager[None]:
-        """One request at a time of each key. Raises TooMuchAtOnce."""
-        share = _share_of(caller, self._embedding, 1, "requests for embeddings")
+        """Take the one place that each key has. Raises TooMuchAtOnce."""
+        share = _find_share(caller, self._embedding, 1, "requests for embeddings")
         return share.taken(_PATIENCE) if share else nullcontext()
-
-    def _statements_of(self, caller: Caller) -> Share | None:
-        return _share_of(caller, self._statements, _STATEMENTS, "statements")
 
     def _token_limit(self, caller: Caller) -> limits.RateLimitItem | None:
         most = caller.tokens_per_day or self._config.tokens_per_day
         return limits.RateLimitItemPerDay(most) if caller.name and most else None
 
 
-def _share_of(caller: Caller, known: _Shares, most: int, what: str) -> Share | None:
-    """The one of all requests of a key, as long as there are any."""
+def _find_share(caller: Caller, known: _Shares, most: int, what: str) -> Share | None:
+    """Find the share that all requests of a key have, as long as there are any."""
     if caller.name is None:
         return None
     share = known.get(caller.name) or Share(most, what)

@@ -27,13 +27,14 @@ _HEALTH: Final = frozenset({"/healthz", "/readyz"})  # which somebody asks becau
 T = TypeVar("T")
 
 
-def busy_problem(code: Code, values: Mapping[str, object]) -> Problem:
-    """A new connection may lead to another process, which has time."""
+def make_busy_problem(code: Code, values: Mapping[str, object]) -> Problem:
+    """Make the problem of a busy server: a new connection may lead to a process that has time."""
     headers = {"Retry-After": "2", "Connection": "close"}
     return Problem(code, values, headers=headers)
 
 
 def most_answers(config: Config) -> int:
+    """Return how many answers are made at once."""
     return _QUOTED_ANSWERS if config.llm.provider == "none" else _WRITTEN_ANSWERS
 
 
@@ -50,7 +51,7 @@ class Overload:
             await self._app(scope, receive, send)
             return
         if self._waiting >= self._most:
-            raise busy_problem(Code.REQUESTS_WAITING, {"waiting": self._waiting})
+            raise make_busy_problem(Code.REQUESTS_WAITING, {"waiting": self._waiting})
         self._waiting += 1
         await _run_application(self._app, scope, receive, send, self._end_waiting)
 
@@ -123,12 +124,15 @@ class Lane:
         self._threads = CapacityLimiter(threads)
 
     async def run(self, work: Callable[..., T], *values: Any) -> T:
-        """What `work` returns. Raises Problem 503 when no thread becomes free in time."""
+        """Return what `work` returns, called in a thread.
+
+        Raises Problem 503 when no thread becomes free in time.
+        """
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._free.acquire()
         except TimeoutError as error:
-            raise busy_problem(Code.NO_THREAD_FREE, {"seconds": f"{_PATIENCE:.0f}"}) from error
+            raise make_busy_problem(Code.NO_THREAD_FREE, {"seconds": f"{_PATIENCE:.0f}"}) from error
         try:
             return await run_sync(work, *values, limiter=self._threads)
         finally:

@@ -21,7 +21,7 @@ _RETRY_AFTER: Final = 3600  # seconds; each hour some failures are a day old
 
 
 def count_failures_left(config: ServeConfig, jobs: Jobs, key: str | None) -> int | None:
-    """How many more files of a key may turn out to be unreadable today; None for any number."""
+    """Return how many more files of a key may be unreadable today, None for any number."""
     if key is None or config.upload_failures_per_day is None:
         return None
     return max(0, config.upload_failures_per_day - jobs.count_unreadable(key))
@@ -29,14 +29,14 @@ def count_failures_left(config: ServeConfig, jobs: Jobs, key: str | None) -> int
 
 @dataclass(frozen=True)
 class UploadQuota:
-    """Nobody without a key is counted."""
+    """What a key may upload; nobody without a key is counted."""
 
     config: ServeConfig
     uploads: Uploads
     jobs: Jobs
 
     def require_failures_left(self, caller: Caller) -> None:
-        """Raises Problem 429."""
+        """Raises Problem 429 when too many files of the caller failed today."""
         if count_failures_left(self.config, self.jobs, caller.name) == 0:
             raise Problem(
                 Code.UPLOADS_FAILED,
@@ -44,7 +44,7 @@ class UploadQuota:
                 headers={"Retry-After": str(_RETRY_AFTER)},
             )
 
-    def keep(self, caller: Caller, sizes: Mapping[str, int], put: Callable[[], None]) -> None:
+    def keep_files(self, caller: Caller, sizes: Mapping[str, int], put: Callable[[], None]) -> None:
         """Count files, by the ids of their documents, as they are put where they stay.
 
         Raises Problem 413, and what `put` raises.
@@ -55,10 +55,10 @@ class UploadQuota:
         megabytes = self.config.upload_mb_per_key
         most = Amount(self.config.upload_files_per_key, megabytes and megabytes * _MEGABYTE)
         if there := self.uploads.keep(caller.name, sizes, most, put):
-            raise _no_room(there, most)
+            raise _make_no_room(there, most)
 
 
-def _no_room(there: Amount, most: Amount) -> Problem:
+def _make_no_room(there: Amount, most: Amount) -> Problem:
     megabytes = (there.bytes or 0) / _MEGABYTE
     texts = load_translations(current_language())
     files = (
@@ -73,8 +73,8 @@ def _no_room(there: Amount, most: Amount) -> Problem:
     return Problem(Code.NO_ROOM_FOR_FILES, {"files": files, "size": size})
 
 
-async def _quota(kb: KB, jobs: TheJobs) -> UploadQuota:
+async def open_quota(kb: KB, jobs: TheJobs) -> UploadQuota:
     return UploadQuota(kb.config.serve, Uploads(kb.components.engine), jobs)
 
 
-TheQuota = Annotated[UploadQuota, Depends(_quota)]
+TheQuota = Annotated[UploadQuota, Depends(open_quota)]

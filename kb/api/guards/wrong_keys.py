@@ -32,7 +32,7 @@ class WrongKeys:
         self._until = -math.inf
 
     async def seconds_to_wait(self, address: str, key: str, keys: ApiKeys) -> float:
-        """0, unless the address has sent too many, and this is no key in use either."""
+        """Return 0, unless the address has sent too many wrong keys and this is none in use."""
         network = _find_network(address)
         if await self._limiter.test(_MOST, _WRONG, network):
             return 0.0
@@ -53,7 +53,7 @@ class WrongKeys:
 
 
 def _find_network(address: str) -> str:
-    """Who has one address of the newer protocol usually has 2**64 of them."""
+    """Find whose address it is: who has one of IPv6 usually has 2**64 of them."""
     try:
         parsed = ip_address(address)
     except ValueError:  # of a socket that has none

@@ -19,7 +19,7 @@ text-align: left; vertical-align: top; } :root { color-scheme: light dark; }
 
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
-    return HTMLResponse("".join(_page(request.app.openapi())))
+    return HTMLResponse("".join(_render_page(request.app.openapi())))
 
 
 @router.get("/docs.css")
@@ -27,7 +27,7 @@ async def style() -> Response:
     return Response(_STYLE, media_type="text/css")
 
 
-def _page(document: Mapping[str, Any]) -> Iterator[str]:
+def _render_page(document: Mapping[str, Any]) -> Iterator[str]:
     title = f"{document['info']['title']} {document['info']['version']}"
     yield (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
@@ -42,50 +42,46 @@ def _page(document: Mapping[str, Any]) -> Iterator[str]:
             if (tag := operation["tags"][0]) != section:
                 yield f"<h2>{escape(tag)}</h2>"
                 section = tag
-            yield from _operation(method, path, operation, document["components"]["schemas"])
+            yield from _render_operation(method, path, operation, document["components"]["schemas"])
 
 
-def _operation(
+def _render_operation(
     method: str, path: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]
 ) -> Iterator[str]:
     yield f"<h3><code>{method.upper()} {escape(path)}</code></h3>"
     yield f"<p>{escape(operation.get('description', ''))}"
     fields = [
-        (each["name"], each["in"], each["schema"], each.get("required", False))
-        for each in operation.get("parameters", ())
+        (parameter["name"], parameter["in"], parameter["schema"], parameter.get("required", False))
+        for parameter in operation.get("parameters", ())
     ]
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        schema = _resolved(content["schema"], schemas)
+        schema = content["schema"]
+        schema = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
         if "description" in schema:
             yield f"<p>{escape(schema['description'])}"
         needed = schema.get("required", ())
         fields += [
-            (name, "body", each, name in needed)
-            for name, each in schema.get("properties", {}).items()
+            (name, "body", field, name in needed)
+            for name, field in schema.get("properties", {}).items()
         ]
     if fields:
-        rows = (_row(*field) for field in fields)
+        rows = (_render_row(*field) for field in fields)
         yield f"<table><tr><th>name<th>in<th>type<th>default{''.join(rows)}</table>"
 
 
-def _row(name: str, place: str, schema: Mapping[str, Any], required: bool) -> str:  # noqa: FBT001 - a field of the document
+def _render_row(name: str, place: str, schema: Mapping[str, Any], required: bool) -> str:  # noqa: FBT001 - a field of the document
     default = "required" if required else str(schema.get("default", ""))
-    cells = (f"<code>{escape(name)}</code>", place, escape(_type(schema)), escape(default))
+    cells = (f"<code>{escape(name)}</code>", place, escape(_describe_type(schema)), escape(default))
     return "<tr>" + "".join(f"<td>{cell}" for cell in cells)
 
 
-def _type(schema: Mapping[str, Any]) -> str:
+def _describe_type(schema: Mapping[str, Any]) -> str:
     if options := schema.get("anyOf"):
-        return " or ".join(dict.fromkeys(map(_type, options)))
+        return " or ".join(dict.fromkeys(map(_describe_type, options)))
     if values := schema.get("enum"):
         return ", ".join(map(str, values))
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if schema.get("type") == "array":
-        return f"list of {_type(schema['items'])}"
+        return f"list of {_describe_type(schema['items'])}"
     return str(schema.get("const", schema.get("type", "any")))
-
-
-def _resolved(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:
-    resolved: Mapping[str, Any] = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
-    return resolved

@@ -125,14 +125,14 @@ def _keep_files(
         raise Problem(Code.FILES_NOT_READ, {"names": ", ".join(reasons)})
     # All files of a request are kept, or none.
     if not replace and (there := [name for name in readable if (library.uploads / name).exists()]):
-        raise _names_taken(there)
+        raise _make_names_taken(there)
     sizes = {document_id(UPLOADS, name): file.size or 0 for name, file in readable.items()}
     pieces = {name: _read_pieces(file.file) for name, file in readable.items()}
     with library.receiving(pieces) as received:
         try:
-            quota.keep(caller, sizes, partial(received.put, replace=replace))
+            quota.keep_files(caller, sizes, partial(received.put, replace=replace))
         except FileExistsError as error:  # somebody else was quicker
-            raise _names_taken([Path(error.filename2).name]) from error
+            raise _make_names_taken([Path(error.filename2).name]) from error
     job = jobs.add(
         str(library.uploads), root=UPLOADS, only_files=list(readable), asked_by=caller.name
     )
@@ -158,7 +158,7 @@ def _name_upload(file: UploadFile) -> str:
         raise Problem(Code.FILE_WITHOUT_NAME) from error
 
 
-def _names_taken(names: list[str]) -> Problem:
+def _make_names_taken(names: list[str]) -> Problem:
     return Problem(Code.FILES_THERE, {"names": ", ".join(names)}, more={"paths": names})
 
 

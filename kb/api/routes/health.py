@@ -61,8 +61,8 @@ async def readyz(request: Request) -> JSONResponse:
     """Database, models and index are there to answer; 503 while one of them is not."""
     states = await request.app.state.readiness.find_states()
     is_ready = all(state == "ok" for state in states.values())
-    told = {"status": "ok" if is_ready else "not ready", **states}
-    return JSONResponse(told, 200 if is_ready else 503)
+    values = {"status": "ok" if is_ready else "not ready", **states}
+    return JSONResponse(values, 200 if is_ready else 503)
 
 
 def _look_safely(look: Callable[[KB], str], kb: KB) -> str:
@@ -79,7 +79,7 @@ def _look_at_database(kb: KB) -> str:
 
 
 def _look_at_model(kb: KB) -> str:
-    """Listing models costs nothing, and so anybody may ask."""
+    """Look whether the models are there; listing them costs nothing, and so anybody may ask."""
     fails = any(check.state == "fail" for check in model_checks(kb.config))
     return _NO_ANSWER if fails else "ok"
 

@@ -20,14 +20,14 @@ from kb.api.dependencies import KB, TheLimits, TheThreads, TheWork
 from kb.api.guards.access import Caller, Reading
 from kb.api.guards.limits import Limits
 from kb.api.json_filters import metadata_filters
-from kb.api.openai_history import standalone
+from kb.api.openai_history import read_standalone
 from kb.api.openai_messages import EMBEDDING, MODELS, Completion, Embedding, format_sources
 from kb.api.openapi_description import STREAMED
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, error_to_problem, problem_to_openai_error
 from kb.api.search_profiles import require_profile
 from kb.api.sse import to_json_line
-from kb.assembly.answering import AnswerOptions
+from kb.assembly.searching import AnswerOptions
 from stores.errors import InvalidVector
 
 router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
@@ -114,9 +114,9 @@ class _Reply:
             under_way = await self._begin_answer()
             async with aclosing(self._make_chunks(under_way)) as chunks:
                 async for chunk in chunks:
-                    yield _format_data(chunk)
+                    yield _format_event(chunk)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
-            yield _format_data(problem_to_openai_error(error_to_problem(error)))
+            yield _format_event(problem_to_openai_error(error_to_problem(error)))
         finally:
             await self._count_tokens()
         yield b"data: [DONE]\n\n"
@@ -144,7 +144,9 @@ class _Reply:
             options = AnswerOptions(
                 source=self._source, filters=self._filters, profile=self._body.profile
             )
-            question = await standalone(self._kb.components, self._question, self._past, options)
+            question = await read_standalone(
+                self._kb.components, self._question, self._past, options
+            )
         return await begin_answer(
             self._kb,
             question,
@@ -182,7 +184,7 @@ def _extra_fields(answer: Answer) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in _NO_EXTRA}
 
 
-def _format_data(value: Mapping[str, Any]) -> bytes:
+def _format_event(value: Mapping[str, Any]) -> bytes:
     return f"data: {to_json_line(value)}\n\n".encode()
 
 

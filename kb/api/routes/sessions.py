@@ -71,11 +71,11 @@ def session(session_id: str, caller: Reading, kb: KB) -> dict[str, Any]:
     turns = kb.components.session_store.list_turns(info.id)
     ratings = SearchLog(kb.components.engine).list_ratings(info.id)
     values: dict[str, Any] = to_plain(session_values(restore_id(info, caller), turns))
-    for turn, told in zip(turns, values["turns"], strict=True):
-        told["rating"] = ratings.get(turn.id)
+    for turn, turn_values in zip(turns, values["turns"], strict=True):
+        turn_values["rating"] = ratings.get(turn.id)
         tables = Answer.from_metadata(turn.evidence).tables
         if tables.sql:
-            told["evidence"]["types"] = column_types(tables.columns, tables.rows)
+            turn_values["evidence"]["types"] = column_types(tables.columns, tables.rows)
     return values
 
 

@@ -1,0 +1,84 @@
+"""What finds passages for a question, and reads a question with those before it, put together."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.vector_stores.types import MetadataFilters
+
+from engines.follow_ups.joined_search import CANDIDATES, JoinedSearch
+from engines.follow_ups.rewriting import Rewriter
+from engines.search.reranking import make_reranker
+from engines.search.retrieval import DocumentRetriever
+from engines.search.search_run import Search
+from engines.search.translation import Translator
+from kb.assembly.answer_sources import Source
+from kb.assembly.experiments import assign_profile
+from kb.assembly.models import vector_weight
+from stores.errors import ConfigError, StoreError
+
+if TYPE_CHECKING:
+    from kb.assembly.components import Components
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AnswerOptions:
+    """How questions are to be answered; their searches are logged as of `session` and `user`."""
+
+    source: Source = "auto"
+    top_k: int | None = None
+    filters: MetadataFilters | None = None
+    profile: str | None = None
+    session: str | None = None
+    user: str | None = None
+    streaming: bool = False
+
+
+def make_retriever(
+    components: "Components",
+    options: AnswerOptions,
+    on_search: Callable[[Search], None] | None = None,
+) -> BaseRetriever:
+    """Make what runs the search profile of the options, their session's or retrieval.profile."""
+    config, llm = components.config, components.llm
+    top_k = config.retrieval.top_k if options.top_k is None else options.top_k
+    if top_k < 1:
+        raise ConfigError(f"top_k is {top_k}; at least 1 passage is needed.")
+    name = options.profile or config.retrieval.profile
+    if options.profile is None and options.session is not None and config.retrieval.experiment:
+        name = assign_profile(options.session, config.retrieval.experiment)
+    profile = config.profile(name)
+    rerank = profile.rerank
+    return DocumentRetriever(
+        components.vector_store,
+        components.embed_model,
+        profile,
+        name=name,
+        top_k=top_k,
+        vector_weight=vector_weight(config.embedding),
+        filters=options.filters,
+        filter_keys=config.documents.filter_keys,
+        reranker=make_reranker(rerank, llm, config.directory) if rerank else None,
+        translator=Translator(llm, components.registry.measure_language_shares) if llm else None,
+        on_search=on_search,
+    )
+
+
+def make_rewriter(components: "Components", options: AnswerOptions) -> Rewriter:
+    """Make what reads a question; for each anew, as tables that are away may be there then."""
+    entities, matcher, is_better_joined = None, None, None
+    if options.source != "documents":
+        try:
+            entities, matcher = components.entities, components.verified_matcher
+        except ConfigError:  # without tables there are no names of theirs
+            pass
+        except StoreError as error:
+            _log.warning("A question is read without the names of the tables: %s", error)
+    if options.source != "database":
+        retriever = make_retriever(components, replace(options, top_k=CANDIDATES))
+        is_better_joined = JoinedSearch(retriever, components.embed_model).is_better
+    return Rewriter(components.llm, entities, matcher, is_better_joined)
