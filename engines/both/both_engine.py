@@ -1,7 +1,7 @@
-"""One answer from documents and tables: both are asked, one may steer the other."""
+"""Answers from documents and tables together: both are asked, and one may steer the other."""
 
 import asyncio
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from typing import Any, Final, Literal
@@ -15,11 +15,11 @@ from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from engines.answer_builder import AnswerBuilder, OnAnswer
-from engines.both.deadline import Branch, Outcome, aat_once, at_once
+from engines.both.deadline import Branch, Outcome, run_branches, run_branches_async
 from engines.both.joint_answer import JointAnswer
 from engines.documents.document_engine import DocumentQueryEngine
 from engines.prompts import chat_prompt
-from engines.question import Entity, Question, as_question
+from engines.question import Question, as_question
 from engines.routing.route import Route
 from engines.search.search_run import Search, searches
 from engines.tables.entities import EntityIndex
@@ -41,9 +41,9 @@ _BOTH = Route(route="both", reason="documents and database were asked for")
 
 @dataclass(frozen=True)
 class _Step:
-    """What one source is asked: of the documents passages, or with `whole` answers.
+    """What one source is asked: the documents for passages or, with `whole`, for an answer.
 
-    `narrowed` are questions in the place of the one.
+    `narrowed` are questions that are asked in the place of `question`.
     """
 
     source: Literal["documents", "database"]
@@ -54,6 +54,8 @@ class _Step:
 
 @dataclass(frozen=True)
 class Passages:
+    """Passages of the documents, and the searches that found them."""
+
     nodes: Sequence[NodeWithScore]
     made: Sequence[Search] = ()
 
@@ -105,29 +107,29 @@ class JoinedQueryEngine(BaseQueryEngine):
         return {"documents": self._documents}
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        joint = self._joint(query_bundle)
-        plan = self._plan(joint)
+        joint = self._start_joint_answer(query_bundle)
+        plan = self._plan_steps(joint)
         steps = next(plan, None)
         while steps is not None:
-            steps = _sent(plan, at_once(self._branches(steps, self._doing)))
+            steps = _send_outcomes(plan, run_branches(self._make_branches(steps, self._bind_step)))
         if self._llm is None or not joint.has_evidence:
-            return joint.answer.respond(joint.compose())
+            return joint.answer.respond(joint.compose_text())
         values = joint.prompt_values()
-        return joint.answer.write(self._llm, self._prompt, values, _evidence(values))
+        return joint.answer.write(self._llm, self._prompt, values, _join_evidence(values))
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        joint = self._joint(query_bundle)
-        plan = self._plan(joint)
+        joint = self._start_joint_answer(query_bundle)
+        plan = self._plan_steps(joint)
         steps = await asyncio.to_thread(next, plan, None)
         while steps is not None:
-            outcomes = await aat_once(self._branches(steps, self._adoing))
-            steps = await asyncio.to_thread(_sent, plan, outcomes)
+            outcomes = await run_branches_async(self._make_branches(steps, self._bind_step_async))
+            steps = await asyncio.to_thread(_send_outcomes, plan, outcomes)
         if self._llm is None or not joint.has_evidence:
-            return await joint.answer.arespond(joint.compose())
+            return await joint.answer.arespond(joint.compose_text())
         values = joint.prompt_values()
-        return await joint.answer.awrite(self._llm, self._prompt, values, _evidence(values))
+        return await joint.answer.awrite(self._llm, self._prompt, values, _join_evidence(values))
 
-    def _joint(self, asked: QueryBundle) -> JointAnswer:
+    def _start_joint_answer(self, asked: QueryBundle) -> JointAnswer:
         question = as_question(asked)
         route = question.route or self._route
         answer = AnswerBuilder(
@@ -140,31 +142,34 @@ class JoinedQueryEngine(BaseQueryEngine):
         )
         return JointAnswer(answer, route)
 
-    def _plan(self, joint: JointAnswer) -> _Plan:
+    def _plan_steps(self, joint: JointAnswer) -> _Plan:
+        """Yield the steps that the route asks for, and take their outcomes into the answer."""
         documents = _Step("documents", joint.documents_question, whole=self._llm is None)
         database = _Step("database", joint.database_question)
         match joint.route.first:
             case "database":
-                joint.take((yield [database]))
-                yield from self._steered_search(joint, documents)
+                joint.take_outcomes((yield [database]))
+                yield from self._search_for_names(joint, documents)
             case "documents" if self._llm:
-                joint.take((yield [replace(documents, whole=True)]))
-                joint.take((yield [_Step("database", joint.naming(self._named(joint)))]))
+                joint.take_outcomes((yield [replace(documents, whole=True)]))
+                entities = self._entities()
+                found = entities.in_text(joint.said_by_documents) if entities else []
+                joint.take_outcomes((yield [_Step("database", joint.make_tables_question(found))]))
             case _:
-                joint.take((yield [documents, database]))
+                joint.take_outcomes((yield [documents, database]))
         joint.note_origins()
 
-    def _steered_search(self, joint: JointAnswer, documents: _Step) -> _Plan:
-        """For each name of the rows a search of its own; for none of them the plain one."""
-        names = list(self._names(joint))
+    def _search_for_names(self, joint: JointAnswer, documents: _Step) -> _Plan:
+        """Search the documents for each name of the rows; without any, for the question alone."""
+        names = list(self._find_names_in_rows(joint))
         if names:
-            narrowed = tuple(map(joint.about, names))
-            joint.take((yield [replace(documents, narrowed=narrowed)]), names)
+            narrowed = tuple(map(joint.make_question_about, names))
+            joint.take_outcomes((yield [replace(documents, narrowed=narrowed)]), names)
         if not joint.answer.passages:
-            joint.take((yield [documents]))
+            joint.take_outcomes((yield [documents]))
 
-    def _names(self, joint: JointAnswer) -> Iterator[str]:
-        """Of each of the first rows, the cell that names something."""
+    def _find_names_in_rows(self, joint: JointAnswer) -> Iterator[str]:
+        """Yield from each of the first rows the cell that names something."""
         rows = joint.answer.facts.tables.rows[:MOST_NAMES]
         entities = self._entities() if rows else None
         for row in rows:
@@ -172,70 +177,62 @@ class JoinedQueryEngine(BaseQueryEngine):
             known = [text for text in texts if entities and entities.holding(text)]
             yield from (known or texts)[:1]
 
-    def _named(self, joint: JointAnswer) -> list[Entity]:
-        entities = self._entities()
-        return entities.in_text(joint.said_by_documents) if entities else []
-
-    def _branches(
-        self, steps: Sequence[_Step], doing: Callable[[_Step], Callable[[], Any]]
+    def _make_branches(
+        self, steps: Sequence[_Step], bind_step: Callable[[_Step], Callable[[], Any]]
     ) -> dict[str, Branch]:
         seconds = asdict(self._deadlines)
-        return {step.source: Branch(doing(step), seconds[step.source]) for step in steps}
+        return {step.source: Branch(bind_step(step), seconds[step.source]) for step in steps}
 
-    def _doing(self, step: _Step) -> Callable[[], Any]:
+    def _bind_step(self, step: _Step) -> Callable[[], Any]:
         if step.source == "database":
             return lambda: self._database().query(step.question)
-        return lambda: self._asked(step)
+        return lambda: self._ask_documents(step)
 
-    def _adoing(self, step: _Step) -> Callable[[], Any]:
+    def _bind_step_async(self, step: _Step) -> Callable[[], Any]:
+        async def ask_tables() -> RESPONSE_TYPE:
+            engine = await asyncio.to_thread(self._database)
+            return await engine.aquery(step.question)
+
         if step.source == "database":
-            return lambda: self._aasked_tables(step.question)
-        return lambda: self._aasked(step)
+            return ask_tables
+        return lambda: self._ask_documents_async(step)
 
-    def _asked(self, step: _Step) -> Passages | list[Any]:
+    def _ask_documents(self, step: _Step) -> Passages | list[Any]:
         questions = step.narrowed or (step.question,)
         if step.whole:
             return [self._documents.query(question) for question in questions]
         with searches() as made:
             found = [self._documents.retrieve(question) for question in questions]
-        return Passages(_united(found), made)
+        return Passages(_merge_passages(found), made)
 
-    async def _aasked(self, step: _Step) -> Passages | list[Any]:
+    async def _ask_documents_async(self, step: _Step) -> Passages | list[Any]:
         questions = step.narrowed or (step.question,)
         if step.whole:
             return [await self._documents.aquery(question) for question in questions]
         with searches() as made:
             found = [await self._documents.aretrieve(question) for question in questions]
-        return Passages(_united(found), made)
-
-    async def _aasked_tables(self, question: Question) -> RESPONSE_TYPE:
-        engine = await asyncio.to_thread(self._database)
-        return await engine.aquery(question)
+        return Passages(_merge_passages(found), made)
 
 
-def _evidence(values: Mapping[str, str]) -> str:
-    """What the answer is made from, whose addresses it may hold."""
+def _join_evidence(values: Mapping[str, str]) -> str:
+    """Return what a model answers from, whose addresses the answer may repeat."""
     return f"{values['passages']}\n\n{values['rows']}"
 
 
-def _sent(plan: _Plan, outcomes: Mapping[str, Outcome]) -> Sequence[_Step] | None:
+def _send_outcomes(plan: _Plan, outcomes: Mapping[str, Outcome]) -> Sequence[_Step] | None:
+    """Send outcomes to a plan, and return its next steps; None at its end."""
     try:
         return plan.send(outcomes)
     except StopIteration:
         return None
 
 
-def _united(found: Sequence[Sequence[NodeWithScore]]) -> list[NodeWithScore]:
-    """In turn the best of each search, each passage once."""
+def _merge_passages(found: Sequence[Sequence[NodeWithScore]]) -> list[NodeWithScore]:
+    """Take the best passage of each search in turn, each passage once."""
     if len(found) == 1:
         return list(found[0])
-    in_turn = (each for turn in zip_longest(*found) for each in turn if each)
-    return list(_once(in_turn))[:_MOST_PASSAGES]
-
-
-def _once(passages: Iterable[NodeWithScore]) -> Iterator[NodeWithScore]:
-    seen: set[str] = set()
-    for passage in passages:
-        if passage.node_id not in seen:
-            seen.add(passage.node_id)
-            yield passage
+    merged: dict[str, NodeWithScore] = {}
+    for turn in zip_longest(*found):
+        for passage in filter(None, turn):
+            merged.setdefault(passage.node_id, passage)
+    return list(merged.values())[:_MOST_PASSAGES]

@@ -1,4 +1,4 @@
-"""Branches that run at once, each until its deadline; one that fails leaves the others."""
+"""Runs branches of an answer at once, each until its deadline; a failed one leaves the others."""
 
 import asyncio
 import logging
@@ -29,25 +29,25 @@ class Outcome:
     error: KBError | None = None
 
 
-def at_once(branches: Mapping[str, Branch]) -> dict[str, Outcome]:
-    """The outcome of each branch by its name; none of them is raised.
+def run_branches(branches: Mapping[str, Branch]) -> dict[str, Outcome]:
+    """Run each branch in a thread, and return the outcomes by name; no error is raised.
 
     A late branch goes on in its thread, which the interpreter waits for at its end: native code
     does not survive being left there.
     """
     outcomes: dict[str, Outcome] = {}
 
-    def run(name: str, branch: Branch) -> None:
+    def run_branch(name: str, branch: Branch) -> None:
         try:
             outcome = Outcome(value=branch.run())
         except Exception as error:  # noqa: BLE001 - the other branch's answer is worth having
-            outcome = Outcome(error=_told(error))
+            outcome = Outcome(error=_to_kb_error(error))
         outcomes.setdefault(name, outcome)
 
     begin = time.monotonic()
     threads = {
         name: threading.Thread(
-            target=copy_context().run, args=(run, name, branch), name=f"{_THREADS} {name}"
+            target=copy_context().run, args=(run_branch, name, branch), name=f"{_THREADS} {name}"
         )
         for name, branch in branches.items()
     }
@@ -56,35 +56,38 @@ def at_once(branches: Mapping[str, Branch]) -> dict[str, Outcome]:
     for name, thread in threads.items():
         seconds = branches[name].seconds
         thread.join(max(0.0, begin + seconds - time.monotonic()))
-        outcomes.setdefault(name, Outcome(error=_late(seconds)))
+        outcomes.setdefault(name, Outcome(error=_make_late_error(seconds)))
     return outcomes
 
 
-async def aat_once(
-    branches: Mapping[str, Branch],
-) -> dict[str, Outcome]:
-    async def run(branch: Branch) -> Outcome:
+async def run_branches_async(branches: Mapping[str, Branch]) -> dict[str, Outcome]:
+    """Await all branches at once; a late one is cancelled, and no error is raised."""
+
+    async def run_branch(branch: Branch) -> Outcome:
         limit = asyncio.timeout(branch.seconds)
         try:
             async with limit:
                 return Outcome(value=await branch.run())
         except Exception as error:  # noqa: BLE001 - as above
-            return Outcome(error=_late(branch.seconds) if limit.expired() else _told(error))
+            return Outcome(
+                error=_make_late_error(branch.seconds) if limit.expired() else _to_kb_error(error)
+            )
 
-    outcomes = await asyncio.gather(*map(run, branches.values()))
+    outcomes = await asyncio.gather(*map(run_branch, branches.values()))
     return dict(zip(branches, outcomes, strict=True))
 
 
 def has_late_branches() -> bool:
-    """Whether a branch that nobody waits for any more is still at work in its thread."""
+    """Tell whether a branch that nobody waits for any more is still at work in its thread."""
     return any(thread.name.startswith(_THREADS) for thread in threading.enumerate())
 
 
-def _late(seconds: float) -> EngineError:
+def _make_late_error(seconds: float) -> EngineError:
     return EngineError(f"No answer within {seconds:g} s.")
 
 
-def _told(error: Exception) -> KBError:
+def _to_kb_error(error: Exception) -> KBError:
+    """Return an error that may be shown; one that kb did not foresee goes to the log."""
     if isinstance(error, KBError):
         return error
     _log.exception("A branch of an answer failed", exc_info=error)

@@ -1,4 +1,4 @@
-"""An answer from documents and tables in the making: what each of them gave, and the joining."""
+"""Collects what documents and tables give for one question, and joins it into one answer."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from llama_index.core.base.response.schema import Response
 
-from engines.answer import Citation, Joining, answer_of
+from engines.answer import Joining, answer_of
 from engines.answer_builder import AnswerBuilder
 from engines.answer_language import load_texts, question_language
 from engines.both.deadline import Outcome
@@ -25,7 +25,7 @@ _SOURCES = ("database", "documents")
 
 
 class JointAnswer:
-    """Takes the outcomes of both sources; knows what either is to be asked."""
+    """A joint answer in the making: it words the questions for both sources, and takes outcomes."""
 
     def __init__(self, answer: AnswerBuilder, route: Route) -> None:
         answer.note(joining=Joining(first=route.first or None))
@@ -37,6 +37,7 @@ class JointAnswer:
 
     @property
     def documents_question(self) -> Question:
+        """The question for the documents: their part where the route divides the question."""
         asked = self._asked
         part = self.route.documents_question or asked.query_str
         search = asked.search if part == asked.query_str else None
@@ -44,7 +45,7 @@ class JointAnswer:
 
     @property
     def database_question(self) -> Question:
-        """A part of the question only where all its words are the user's."""
+        """The question for the tables; their part of it only where all its words are the user's."""
         asked = self._asked
         is_the_users = asked.for_tables == asked.query_str
         part = self.route.database_question if is_the_users else ""
@@ -52,13 +53,13 @@ class JointAnswer:
             return asked
         return Question(part, language=asked.language)
 
-    def about(self, name: str) -> Question:
-        """The documents' question, of passages alone that hold the name as it is written."""
+    def make_question_about(self, name: str) -> Question:
+        """Ask the documents the question, of passages alone that hold the name as it is written."""
         plain = " ".join(name.replace('"', " ").split())
         return Question(f'{self.documents_question.query_str} "{plain}"')
 
-    def naming(self, entities: Sequence[Entity]) -> Question:
-        """The tables' question, and the names that documents gave, which no model is shown."""
+    def make_tables_question(self, entities: Sequence[Entity]) -> Question:
+        """Return the tables' question with the names that the documents gave, shown to no model."""
         question = self.database_question
         if not entities:
             return question
@@ -71,8 +72,8 @@ class JointAnswer:
             language=question.language,
         )
 
-    def take(self, outcomes: Mapping[str, Outcome], names: Sequence[str] = ()) -> None:
-        """`names` are those that the documents were searched for."""
+    def take_outcomes(self, outcomes: Mapping[str, Outcome], names: Sequence[str] = ()) -> None:
+        """Take the outcome of each source; the documents were searched for these names."""
         answer, errors = self.answer, dict(self.answer.facts.errors)
         if "documents" in outcomes:
             answer.note(joining=Joining(self.route.first or None, list(names)))
@@ -93,7 +94,7 @@ class JointAnswer:
         answer.end_step(" and ".join(sorted(outcomes)))
 
     def _take_answers(self, responses: Sequence[Response], names: Sequence[str]) -> None:
-        """Of the documents: one, or one for each name."""
+        """Take the answers of the documents: one, or one for each name."""
         passages = [node for response in responses for node in response.source_nodes]
         self.answer.take_passages(passages, ())
         for response in responses:
@@ -102,32 +103,32 @@ class JointAnswer:
         if self.answer.facts.model:  # which reads their passages again, and cites for itself
             self.said_by_documents = "\n\n".join(map(str, responses))
         else:
-            self.said_by_documents = "\n\n".join(self._quoted(responses, names))
+            self.said_by_documents = "\n\n".join(self._quote_answers(responses, names))
 
-    def _quoted(self, responses: Sequence[Response], names: Sequence[str]) -> Iterator[str]:
-        """Each below the name that it is about; citations are counted through."""
+    def _quote_answers(self, responses: Sequence[Response], names: Sequence[str]) -> Iterator[str]:
+        """Yield each answer below the name that it is about; citations are counted through."""
         for response, name in zip_longest(responses, names):
             said = str(response)
             if name and not response.source_nodes:
                 said = load_texts(self._asked).gettext("The documents do not say.")
-            text = _counted_from(said, len(self.answer.facts.citations))
-            self._cite_after(answer_of(response).citations)
+            known = self.answer.facts.citations
+            text = _add_to_numbers(len(known), said)
+            more = [
+                replace(citation, number=citation.number + len(known))
+                for citation in answer_of(response).citations
+            ]
+            self.answer.note(citations=[*known, *more])
             yield f"{clean_quotation(name)}\n{text}" if name else text
 
-    def _cite_after(self, citations: Sequence[Citation]) -> None:
-        known = self.answer.facts.citations
-        more = [replace(cited, number=cited.number + len(known)) for cited in citations]
-        self.answer.note(citations=[*known, *more])
-
     def note_origins(self) -> None:
-        """What kb says below the answer: who verified the rows, and what failed.
+        """Write below the answer who verified the rows, and what failed.
 
         Raises EngineError when neither source could be asked.
         """
         facts = self.answer.facts
         if all(source in facts.errors for source in _SOURCES):
-            told = " ".join(f"{name.capitalize()}: {facts.errors[name]}" for name in _SOURCES)
-            raise EngineError(f"Neither the documents nor the tables could be asked. {told}")
+            reasons = " ".join(f"{name.capitalize()}: {facts.errors[name]}" for name in _SOURCES)
+            raise EngineError(f"Neither the documents nor the tables could be asked. {reasons}")
         texts = load_texts(self._asked)
         failed = {
             "documents": texts.gettext("(The documents could not be asked: {reason})"),
@@ -143,9 +144,11 @@ class JointAnswer:
 
     @property
     def has_evidence(self) -> bool:
+        """Whether passages or rows are there that a model could answer from."""
         return bool(self.answer.passages or self.answer.facts.tables.sql)
 
     def prompt_values(self) -> dict[str, str]:
+        """Return what the prompt of the joint answer is filled with."""
         found = self.answer.facts.tables
         rows = f"(none. {self._said_by_tables})"
         return {
@@ -154,7 +157,7 @@ class JointAnswer:
             "question": self._asked.query_str,
         }
 
-    def compose(self) -> str:
+    def compose_text(self) -> str:
         """Put both answers together, one below the other: rows first, where there are some."""
         answer, texts = self.answer, load_texts(self._asked)
         parts = []
@@ -172,6 +175,6 @@ class JointAnswer:
         return cited.clean_whole(text) + answer.footnote
 
 
-def _counted_from(text: str, before: int) -> str:
-    """The numbers at the ends of lines, which are citations of quotes, so much higher."""
-    return _NUMBER.sub(lambda found: f"[{int(found[1]) + before}]", text)
+def _add_to_numbers(addend: int, text: str) -> str:
+    """Raise the numbers at the ends of lines, which are citations of quotes."""
+    return _NUMBER.sub(lambda found: f"[{int(found[1]) + addend}]", text)
