@@ -11,7 +11,7 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from engines.chat.chat_session import ChatSession
-from engines.chat.memory import FILTER_KEYS, forget, session_memory
+from engines.chat.memory import FILTER_KEYS, forget_session, make_session_memory
 from engines.chat.memory_updates import MemoryUpdates
 from engines.chat.turn import LateEnds
 from engines.documents.document_engine import DocumentQueryEngine
@@ -59,7 +59,7 @@ def forget_shared(engine: sa.Engine) -> None:
 
 
 def session_store(engine: sa.Engine) -> SessionStore:
-    return SessionStore(engine, forget=partial(forget, memory_table(engine)))
+    return SessionStore(engine, forget=partial(forget_session, memory_table(engine)))
 
 
 def as_asked(asked: str, *_: object, **__: object) -> Rewritten:
@@ -87,7 +87,7 @@ def chat_session(
     def answering(streaming: bool) -> DocumentQueryEngine:
         return DocumentQueryEngine(shop, llm=llm, embed_model=EMBEDDING, streaming=streaming)
 
-    memory = session_memory(
+    memory = make_session_memory(
         session_id,
         sessions=sessions,
         vector_store=memory_table(engine),

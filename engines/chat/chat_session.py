@@ -1,4 +1,4 @@
-"""A stored session as a LlamaIndex chat engine, over the engines that answer questions."""
+"""Makes a stored session a LlamaIndex chat engine, over the engines that answer questions."""
 
 import asyncio
 import secrets
@@ -11,21 +11,24 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.chat_engine.types import AgentChatResponse, BaseChatEngine
 from llama_index.core.llms.llm import LLM
 from llama_index.core.memory import Memory
-from llama_index.core.schema import NodeWithScore
 
-from engines.chat.awaited import awaited, in_thread, settled
-from engines.chat.conversation import ConversationQueryEngine, is_about_conversation, recalled
+from engines.chat.async_bridge import run_coroutine, run_in_thread, wait_until_done
+from engines.chat.conversation import (
+    ConversationQueryEngine,
+    is_about_conversation,
+    join_system_messages,
+)
 from engines.chat.memory_updates import MemoryUpdates
 from engines.chat.streamed_answer import (
     StreamedAnswer,
-    abegun,
-    atokens_of,
-    awhole,
-    begun,
-    tokenize_sql,
-    whole,
+    read_tokens,
+    read_tokens_async,
+    start_answer,
+    start_answer_async,
+    yield_whole,
+    yield_whole_async,
 )
-from engines.chat.turn import LateEnds, OpenTurn, cited_passages, unforeseen
+from engines.chat.turn import LateEnds, OpenTurn, hide_unforeseen_errors, read_cited_passages
 from engines.follow_ups.rewriting import Rewritten
 from stores.chats.chat_messages import check_user
 from stores.chats.chat_sessions import SessionStore, Turn
@@ -73,18 +76,19 @@ class ChatSession(BaseChatEngine):
 
     @property
     def memory(self) -> Memory:
-        """As all that is told of a session, it raises StoreError for one of another user."""
+        """The memory of the session. Raises StoreError for the session of another user."""
         self._store.check_owner(self.session_id, self._user)
         return self._memory
 
     @property
     def chat_history(self) -> list[ChatMessage]:
-        """All that was said, but in turns that failed."""
+        """The messages of all turns but those that failed. Raises StoreError as `memory` does."""
         self._store.check_owner(self.session_id, self._user)
         return self._store.read_history(self.session_id)
 
     @property
     def turns(self) -> list[Turn]:
+        """All turns, failed ones too. Raises StoreError as `memory` does."""
         self._store.check_owner(self.session_id, self._user)
         return self._store.list_turns(self.session_id)
 
@@ -104,13 +108,13 @@ class ChatSession(BaseChatEngine):
 
         Raises EngineError, StoreError; the session can go on after any of them.
         """
-        turn = self._begin(message, chat_history, turn_id)
+        turn = self._open_turn(message, chat_history, turn_id)
         if turn.is_complete:
-            return _again(turn)
-        response = self._response(turn, streaming=False)
-        turn.completed(str(response))
-        self._remember(turn)
-        return _answer(turn, response)
+            return _repeat_response(turn)
+        response = self._ask_engine(turn, streaming=False)
+        turn.complete(str(response))
+        self._take_into_memory(turn)
+        return _make_response(turn, response)
 
     async def achat(
         self,
@@ -119,13 +123,13 @@ class ChatSession(BaseChatEngine):
         *,
         turn_id: str | None = None,
     ) -> AgentChatResponse:
-        turn = await self._abegin(message, chat_history, turn_id)
+        turn = await self._open_turn_async(message, chat_history, turn_id)
         if turn.is_complete:
-            return _again(turn)
-        response = await self._aresponse(turn, streaming=False)
-        await asyncio.to_thread(turn.completed, str(response))
-        self._remember(turn)
-        return _answer(turn, response)
+            return _repeat_response(turn)
+        response = await self._ask_engine_async(turn, streaming=False)
+        await asyncio.to_thread(turn.complete, str(response))
+        self._take_into_memory(turn)
+        return _make_response(turn, response)
 
     def stream_chat(
         self,
@@ -134,13 +138,17 @@ class ChatSession(BaseChatEngine):
         *,
         turn_id: str | None = None,
     ) -> StreamedAnswer:
-        """As `chat`; the answer is stored with its last word, its sources are known by then."""
-        turn = self._begin(message, chat_history, turn_id)
+        """Answer as `chat` does, piece by piece; with the last one the answer is stored."""
+        turn = self._open_turn(message, chat_history, turn_id)
         if turn.is_complete:
-            return begun(whole(turn.stored.answer), _passages(turn), turn.metadata)
-        response = self._response(turn, streaming=True)
-        pieces = self._pieces(turn, tokenize_sql(response))
-        return begun(pieces, response.source_nodes, turn.metadata)
+            return start_answer(
+                yield_whole(turn.stored.answer),
+                read_cited_passages(turn.stored.evidence),
+                turn.metadata,
+            )
+        response = self._ask_engine(turn, streaming=True)
+        pieces = self._stream_pieces(turn, read_tokens(response))
+        return start_answer(pieces, response.source_nodes, turn.metadata)
 
     async def astream_chat(
         self,
@@ -149,14 +157,18 @@ class ChatSession(BaseChatEngine):
         *,
         turn_id: str | None = None,
     ) -> StreamedAnswer:
-        turn = await self._abegin(message, chat_history, turn_id)
+        turn = await self._open_turn_async(message, chat_history, turn_id)
         if turn.is_complete:
-            return await abegun(awhole(turn.stored.answer), _passages(turn), turn.metadata)
-        response = await self._aresponse(turn, streaming=True)
-        pieces = self._apieces(turn, atokens_of(response))
-        return await abegun(pieces, response.source_nodes, turn.metadata)
+            return await start_answer_async(
+                yield_whole_async(turn.stored.answer),
+                read_cited_passages(turn.stored.evidence),
+                turn.metadata,
+            )
+        response = await self._ask_engine_async(turn, streaming=True)
+        pieces = self._stream_pieces_async(turn, read_tokens_async(response))
+        return await start_answer_async(pieces, response.source_nodes, turn.metadata)
 
-    def _begin(
+    def _open_turn(
         self, message: str, chat_history: list[ChatMessage] | None, turn_id: str | None
     ) -> OpenTurn:
         if chat_history:
@@ -166,7 +178,7 @@ class ChatSession(BaseChatEngine):
             )
         if not message.strip():
             raise EngineError("The question is empty. Ask something.")
-        self._late_ends.store()
+        self._late_ends.store_all()
         self._memory_updates.wait(_PATIENCE, self.session_id)
         turn_id = secrets.token_hex(8) if turn_id is None else turn_id
         owner = make_owner()
@@ -175,115 +187,120 @@ class ChatSession(BaseChatEngine):
         )
         return OpenTurn(self._store, self.session_id, stored, owner, self._late_ends)
 
-    async def _abegin(
+    async def _open_turn_async(
         self, message: str, chat_history: list[ChatMessage] | None, turn_id: str | None
     ) -> OpenTurn:
-        """A question that is stored when its task was cancelled already ends, too."""
-        begun = in_thread(self._begin, message, chat_history, turn_id)
+        """Open a turn in a thread; one that is stored when its task was cancelled ends at once."""
+        opening = run_in_thread(self._open_turn, message, chat_history, turn_id)
         try:
-            return await settled(begun)
+            return await wait_until_done(opening)
         except asyncio.CancelledError as error:
-            if begun.exception() is None and not (turn := begun.result()).is_complete:
-                await settled(in_thread(turn.broke_off, "", error))
+            if opening.exception() is None and not (turn := opening.result()).is_complete:
+                await wait_until_done(run_in_thread(turn.break_off, "", error))
             raise
 
-    def _response(self, turn: OpenTurn, *, streaming: bool) -> Any:
+    def _ask_engine(self, turn: OpenTurn, *, streaming: bool) -> Any:
+        """Ask the engine that the question is for, and break the turn off if it fails."""
         try:
-            with unforeseen(), turn.calls.listening():
-                engine = self._conversation(turn, streaming=streaming)
+            with hide_unforeseen_errors(), turn.calls.listen():
+                engine = self._make_conversation_engine(turn, streaming=streaming)
                 if engine is None:
                     self._make_standalone(turn)
                     engine = self._answering(streaming)
                 response = engine.query(turn.question)
                 turn.take_response(response)
         except BaseException as error:
-            turn.broke_off("", error)
+            turn.break_off("", error)
             raise
         return response
 
-    async def _aresponse(self, turn: OpenTurn, *, streaming: bool) -> Any:
+    async def _ask_engine_async(self, turn: OpenTurn, *, streaming: bool) -> Any:
         try:
-            with unforeseen(), turn.calls.listening():
-                engine = await asyncio.to_thread(self._conversation, turn, streaming=streaming)
+            with hide_unforeseen_errors(), turn.calls.listen():
+                engine = await asyncio.to_thread(
+                    self._make_conversation_engine, turn, streaming=streaming
+                )
                 if engine is None:
-                    await self._amake_standalone(turn)
+                    await self._make_standalone_async(turn)
                     engine = await asyncio.to_thread(self._answering, streaming)
                 response = await engine.aquery(turn.question)
                 turn.take_response(response)
         except BaseException as error:
-            await settled(in_thread(turn.broke_off, "", error))
+            await wait_until_done(run_in_thread(turn.break_off, "", error))
             raise
         return response
 
-    def _conversation(self, turn: OpenTurn, *, streaming: bool) -> BaseQueryEngine | None:
-        """What answers a question about the conversation; None for any other question."""
+    def _make_conversation_engine(
+        self, turn: OpenTurn, *, streaming: bool
+    ) -> BaseQueryEngine | None:
+        """Make the engine for a question about the conversation; None for any other question."""
         if not is_about_conversation(turn.stored.question):
             return None
         before = self._store.list_turns(self.session_id, before=turn.stored.number)
         return ConversationQueryEngine(self._memory, before, llm=self._llm, streaming=streaming)
 
     def _make_standalone(self, turn: OpenTurn) -> None:
-        asked, earlier = turn.stored.question, self._earlier(turn)
-        messages = awaited(self._memory.aget(asked)) if earlier and self._llm else []
-        turn.take_rewritten(self._rewrite(asked, earlier, context=recalled(messages)))
+        asked, earlier = turn.stored.question, self._list_earlier_turns(turn)
+        messages = run_coroutine(self._memory.aget(asked)) if earlier and self._llm else []
+        turn.take_rewritten(self._rewrite(asked, earlier, context=join_system_messages(messages)))
 
-    async def _amake_standalone(self, turn: OpenTurn) -> None:
-        asked, earlier = turn.stored.question, await asyncio.to_thread(self._earlier, turn)
+    async def _make_standalone_async(self, turn: OpenTurn) -> None:
+        asked = turn.stored.question
+        earlier = await asyncio.to_thread(self._list_earlier_turns, turn)
         messages = await self._memory.aget(asked) if earlier and self._llm else []
-        turn.take_rewritten(await self._arewrite(asked, earlier, context=recalled(messages)))
+        context = join_system_messages(messages)
+        turn.take_rewritten(await self._arewrite(asked, earlier, context=context))
 
-    def _earlier(self, turn: OpenTurn) -> list[Turn]:
+    def _list_earlier_turns(self, turn: OpenTurn) -> list[Turn]:
         return self._store.list_turns(self.session_id, before=turn.stored.number, limit=_EARLIER)
 
-    def _pieces(
+    def _stream_pieces(
         self, turn: OpenTurn, tokens: Generator[str, None, None]
     ) -> Generator[str, None, None]:
         said = ""
         try:
-            with closing(tokens), unforeseen():
+            with closing(tokens), hide_unforeseen_errors():
                 yield ""
-                while (piece := turn.calls.next(tokens)) is not None:
+                while (piece := turn.calls.next_piece(tokens)) is not None:
                     said += piece
                     yield piece
                 turn.require_whole()
         except BaseException as error:
-            turn.broke_off(said, error)
+            turn.break_off(said, error)
             raise
-        turn.completed(said)
-        self._remember(turn)
+        turn.complete(said)
+        self._take_into_memory(turn)
 
-    async def _apieces(
+    async def _stream_pieces_async(
         self, turn: OpenTurn, tokens: AsyncGenerator[str, None]
     ) -> AsyncGenerator[str, None]:
         said = ""
         try:
-            with unforeseen():
+            with hide_unforeseen_errors():
                 yield ""
-                while (piece := await turn.calls.anext(tokens)) is not None:
+                while (piece := await turn.calls.anext_piece(tokens)) is not None:
                     said += piece
                     yield piece
                 turn.require_whole()
         except BaseException as error:
-            await settled(in_thread(turn.broke_off, said, error))
+            await wait_until_done(run_in_thread(turn.break_off, said, error))
             raise
         finally:
             with suppress(RuntimeError):  # a loop that ends may be closing it at this moment
                 await tokens.aclose()
-        await asyncio.to_thread(turn.completed, said)
-        self._remember(turn)
+        await asyncio.to_thread(turn.complete, said)
+        self._take_into_memory(turn)
 
-    def _remember(self, turn: OpenTurn) -> None:
+    def _take_into_memory(self, turn: OpenTurn) -> None:
         self._memory_updates.take_in(self._memory, turn.stored)
 
 
-def _answer(turn: OpenTurn, response: Any) -> AgentChatResponse:
+def _make_response(turn: OpenTurn, response: Any) -> AgentChatResponse:
     return AgentChatResponse(turn.stored.answer, [], response.source_nodes, metadata=turn.metadata)
 
 
-def _again(turn: OpenTurn) -> AgentChatResponse:
-    """A stored answer, without asking anybody."""
-    return AgentChatResponse(turn.stored.answer, [], _passages(turn), metadata=turn.metadata)
-
-
-def _passages(turn: OpenTurn) -> list[NodeWithScore]:
-    return cited_passages(turn.stored.evidence)
+def _repeat_response(turn: OpenTurn) -> AgentChatResponse:
+    """Return a stored answer again, without asking anybody."""
+    return AgentChatResponse(
+        turn.stored.answer, [], read_cited_passages(turn.stored.evidence), metadata=turn.metadata
+    )

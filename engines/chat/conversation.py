@@ -1,4 +1,4 @@
-"""Questions about the conversation itself, which memory answers and no source."""
+"""Answers questions about the conversation itself, from memory and from no source."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from llama_index.core.schema import QueryBundle
 
 from engines.answer_builder import AnswerBuilder
 from engines.answer_language import load_texts
-from engines.chat.awaited import awaited
+from engines.chat.async_bridge import run_coroutine
 from engines.documents.cited_text import make_inert
 from engines.prompts import chat_prompt
 from engines.question import as_question
@@ -40,7 +40,7 @@ _PLACES: Final = {
 
 
 @cache
-def _about_it() -> re.Pattern[str]:
+def _load_question_pattern() -> re.Pattern[str]:
     lines = (
         resources.files("engines.chat").joinpath("conversation_questions.txt").read_text("utf-8")
     )
@@ -48,14 +48,16 @@ def _about_it() -> re.Pattern[str]:
 
 
 def is_about_conversation(question: str) -> bool:
-    """Whether it asks what was said here: a rule of words, in English and French."""
-    return len(question) <= _LONGEST and bool(_about_it().search(_plain(question)))
+    """Tell by its words, in English and French, whether a question asks what was said here."""
+    if len(question) > _LONGEST:
+        return False
+    return bool(_load_question_pattern().search(_normalize_question(question)))
 
 
 class ConversationQueryEngine(BaseQueryEngine):
     """Answers from the memory of a session; without an `llm`, by the questions asked before.
 
-    Then one of the questions is told when the question says which, else all are listed.
+    Without it, one question is repeated where it is said which; else all of them are listed.
     """
 
     def __init__(
@@ -78,22 +80,22 @@ class ConversationQueryEngine(BaseQueryEngine):
         return {}
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        answer = self._begin(query_bundle)
+        answer = self._start_answer(query_bundle)
         question = query_bundle.query_str
         if self._llm is None:
-            return answer.respond(_without_model(question, self._asked))
-        values = self._values(question, awaited(self._memory.aget(question)))
+            return answer.respond(_answer_without_model(question, self._asked))
+        values = self._make_prompt_values(question, run_coroutine(self._memory.aget(question)))
         return answer.write(self._llm, self._prompt, values)
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        answer = self._begin(query_bundle)
+        answer = self._start_answer(query_bundle)
         question = query_bundle.query_str
         if self._llm is None:
-            return await answer.arespond(_without_model(question, self._asked))
-        values = self._values(question, await self._memory.aget(question))
+            return await answer.arespond(_answer_without_model(question, self._asked))
+        values = self._make_prompt_values(question, await self._memory.aget(question))
         return await answer.awrite(self._llm, self._prompt, values)
 
-    def _begin(self, asked: QueryBundle) -> AnswerBuilder:
+    def _start_answer(self, asked: QueryBundle) -> AnswerBuilder:
         return AnswerBuilder(
             as_question(asked),
             None,
@@ -103,33 +105,35 @@ class ConversationQueryEngine(BaseQueryEngine):
             streaming=self._streaming,
         )
 
-    def _values(self, question: str, messages: Sequence[ChatMessage]) -> dict[str, str]:
-        remembered = "\n".join(_content(each) for each in messages if _is_system(each))
-        said = [each for each in messages if not _is_system(each)]
+    def _make_prompt_values(self, question: str, messages: Sequence[ChatMessage]) -> dict[str, str]:
+        remembered = "\n".join(_cut_content(message) for message in messages if _is_system(message))
+        said = [message for message in messages if not _is_system(message)]
         if said and said[-1].role is MessageRole.USER and said[-1].content == question:
             said.pop()
+        lines = [f"{message.role.value}: {_cut_content(message)}" for message in said]
         return {
             "memory": remembered or "(nothing)",
-            "questions": _numbered(self._asked) or "(none)",
-            "conversation": "\n".join(f"{m.role.value}: {_content(m)}" for m in said) or "(none)",
+            "questions": _number_questions(self._asked) or "(none)",
+            "conversation": "\n".join(lines) or "(none)",
             "question": question,
         }
 
 
-def recalled(messages: Sequence[ChatMessage]) -> str:
-    """What memory adds to the window of a conversation."""
+def join_system_messages(messages: Sequence[ChatMessage]) -> str:
+    """Return what memory adds to the window of a conversation."""
     return "\n".join(message.content or "" for message in messages if _is_system(message))
 
 
-def _without_model(question: str, asked: Sequence[str]) -> str:
-    """Tell the question that is asked for, or all; `asked` are those of the conversation."""
+def _answer_without_model(question: str, asked: Sequence[str]) -> str:
+    """Repeat the question of the conversation that is asked for, or list all of them."""
     texts = load_texts(question)
     if not asked:
         return make_inert(texts.gettext("Nothing was asked in this conversation before."))
-    place = _place(question)
+    plain = _normalize_question(question)
+    place = next((place for place, said in _PLACES.items() if re.search(said, plain)), None)
     if place is None or place >= len(asked):
         heading = texts.gettext("You have asked:")
-        return make_inert(f"{heading}\n{_numbered(asked)}")
+        return make_inert(f"{heading}\n{_number_questions(asked)}")
     match place:
         case 0:
             text = texts.gettext("Your first question was: {question}")
@@ -140,13 +144,8 @@ def _without_model(question: str, asked: Sequence[str]) -> str:
     return make_inert(text.format(number=place + 1, question=asked[place]))
 
 
-def _place(question: str) -> int | None:
-    """Which of the questions is meant, where the question says so."""
-    plain = _plain(question)
-    return next((place for place, said in _PLACES.items() if re.search(said, plain)), None)
-
-
-def _plain(question: str) -> str:
+def _normalize_question(question: str) -> str:
+    """Return a question without accents and capitals, with plain spaces and apostrophes."""
     return " ".join(fold(question).replace("\u2019", "'").split())
 
 
@@ -154,11 +153,11 @@ def _is_system(message: ChatMessage) -> bool:
     return message.role is MessageRole.SYSTEM
 
 
-def _content(message: ChatMessage) -> str:
+def _cut_content(message: ChatMessage) -> str:
     return (message.content or "")[:_MESSAGE_CHARACTERS]
 
 
-def _numbered(asked: Sequence[str]) -> str:
-    """The first of them and the last ones, with their numbers."""
+def _number_questions(asked: Sequence[str]) -> str:
+    """List questions with their numbers; of many, the first one and the last ones."""
     lines = [f"{number}. {question}" for number, question in enumerate(asked, start=1)]
     return "\n".join(lines if len(lines) <= _QUESTIONS else [lines[0], "…", *lines[-_QUESTIONS:]])

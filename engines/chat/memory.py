@@ -1,4 +1,4 @@
-"""What a chat session remembers: its last turns, a summary, facts, and earlier turns found again.
+"""Makes the memory of a chat session: its last turns, a summary, facts, and earlier turns.
 
 LlamaIndex's Memory keeps the last turns within a budget of tokens. What it lets go is summed up and
 searched for facts about the user, with a language model, and can be found again by its meaning.
@@ -17,7 +17,6 @@ from llama_index.core.llms.llm import LLM
 from llama_index.core.memory import BaseMemoryBlock, Memory
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.schema import BaseNode, MetadataMode, TextNode
-from llama_index.core.utils import get_tokenizer
 from llama_index.core.vector_stores.types import (
     MetadataFilter,
     MetadataFilters,
@@ -25,6 +24,7 @@ from llama_index.core.vector_stores.types import (
 )
 from pydantic import Field
 
+from engines.chat.model_calls import count_text_tokens
 from engines.model_errors import model_errors
 from engines.prompts import prompt
 from engines.shortening import cut
@@ -45,7 +45,7 @@ _FACT_CHARACTERS = 300
 _READ_CHARACTERS = 8_000  # by a model at once
 
 
-def session_memory(
+def make_session_memory(
     session_id: str,
     *,
     sessions: SessionStore,
@@ -56,7 +56,7 @@ def session_memory(
     user: str | None = None,
     user_memory: bool = False,
 ) -> Memory:
-    """The memory of one session; with `user_memory` it also finds what its user said in others."""
+    """Make the memory of a session; with `user_memory` it also finds turns of the user's others."""
     if llm:
         token_limit = min(token_limit, int(llm.metadata.context_window * _OF_THE_WINDOW))
     messages = MariaDBChatStore(engine=sessions.engine, user=user)
@@ -79,16 +79,18 @@ def session_memory(
     )
 
 
-def forget(vector_store: MariaDBVectorStore, connection: sa.Connection, session_id: str) -> None:
-    """Delete what is found again of a session, in the transaction that deletes the session."""
+def forget_session(
+    vector_store: MariaDBVectorStore, connection: sa.Connection, session_id: str
+) -> None:
+    """Delete what memory could find again of a session, in the transaction that deletes it."""
     vector_store.set_up()
     where = vector_store.table.make_where()
-    where.require_filters(_equal(session_id=session_id))
+    where.require_filters(_make_equality_filters(session_id=session_id))
     vector_store.table.delete(connection, where)
 
 
 class LongTermMemory(BaseMemoryBlock[str]):
-    """What one session remembers of turns that left its window.
+    """The part of memory that holds the turns which left the window of one session.
 
     It reads them from the session, after the last one that it took in: what a killed process or a
     silent model left out is taken in the next time.
@@ -110,18 +112,18 @@ class LongTermMemory(BaseMemoryBlock[str]):
         if not messages or not (known or self.user_memory):
             return ""
         question = messages[-1].content or ""
-        facts, turns = await asyncio.to_thread(self._found, question, known.get("taken", 0))
-        return _told(known.get("summary", ""), facts, turns)
+        facts, turns = await asyncio.to_thread(self._find_related, question, known.get("taken", 0))
+        return _compose_memory(known.get("summary", ""), facts, turns)
 
     async def atruncate(self, content: str, tokens_to_truncate: int) -> str | None:
-        """The end goes first: earlier turns, then facts, then the summary.
+        """Shorten what was found from its end: earlier turns, then facts, then the summary.
 
         Never too little of it: Memory would then leave all of it out. Nothing comes as a list.
         """
         if not content:
             return None
-        kept = _tokens(content) - tokens_to_truncate
-        while content and (tokens := _tokens(content)) > kept:
+        kept = count_text_tokens(content) - tokens_to_truncate
+        while content and (tokens := count_text_tokens(content)) > kept:
             content = content[: max(0, len(content) * kept // tokens - 1)]
         return content or None
 
@@ -129,18 +131,20 @@ class LongTermMemory(BaseMemoryBlock[str]):
         """Take in what left the window since the last time, and not only these messages."""
         window = await self.messages.get_messages(self.session_id)
         asked = sum(message.role is MessageRole.USER for message in window)
-        for turns in _portions(await asyncio.to_thread(self._left, asked)):
+        left = await asyncio.to_thread(self._list_turns_to_take_in, asked)
+        for turns in _split_into_portions(left):
             known = await asyncio.to_thread(self.sessions.read_memory, self.session_id)
-            summary, facts = await self._understood(known.get("summary", ""), turns)
-            await asyncio.to_thread(self._keep, summary, facts, turns, known)
+            summary, facts = await self._sum_up(known.get("summary", ""), turns)
+            await asyncio.to_thread(self._store_taken_in, summary, facts, turns, known)
 
     async def aput_turn(self, turn: Turn) -> None:
         """Let the user's other sessions find a turn before it leaves the window of this one."""
         if self.user_memory and turn.answer:
-            await asyncio.to_thread(self._put, [self._turn_node(turn)], turn, lambda now: now)
+            nodes = [self._turn_to_node(turn)]
+            await asyncio.to_thread(self._store_nodes, nodes, turn, lambda now: now)
 
-    def _left(self, asked: int) -> list[Turn]:
-        """Turns that left the window and were not taken in; none behind one still being answered.
+    def _list_turns_to_take_in(self, asked: int) -> list[Turn]:
+        """List turns that left the window and were not taken in, up to one still being answered.
 
         The window holds the last `asked` turns; those that failed are never in it.
         """
@@ -153,34 +157,39 @@ class LongTermMemory(BaseMemoryBlock[str]):
         left = said[: max(0, len(said) - asked)]
         return list(takewhile(lambda turn: turn.status != "open", left))
 
-    async def _understood(self, summary: str, turns: Sequence[Turn]) -> tuple[str, list[str]]:
+    async def _sum_up(self, summary: str, turns: Sequence[Turn]) -> tuple[str, list[str]]:
+        """Return a new summary and the facts that the user told, both by the language model."""
         if self.llm is None:
             return "", []
-        said = "\n\n".join(map(_text, turns))
+        said = "\n\n".join(map(_turn_to_text, turns))
         asked = "\n".join(f"- {cut(turn.question, _TEXT_CHARACTERS)}" for turn in turns)
-        known = await asyncio.to_thread(self._facts_known)
+        nodes = await asyncio.to_thread(self._find_nearest_nodes, None, "fact", _FACTS_KNOWN)
+        known = "\n".join(f"- {_node_text(node)}" for node in nodes) or "- (none)"
         with model_errors("summing up the conversation"):
             summed, listed = await asyncio.gather(
-                self.llm.apredict(_template("memory_summary"), summary=summary, turns=said),
-                self.llm.apredict(_template("memory_facts"), known=known, questions=asked),
+                self.llm.apredict(_load_template("memory_summary"), summary=summary, turns=said),
+                self.llm.apredict(_load_template("memory_facts"), known=known, questions=asked),
             )
-        return cut(summed.strip(), _SUMMARY_CHARACTERS) or summary, _facts(listed)
+        return cut(summed.strip(), _SUMMARY_CHARACTERS) or summary, _read_facts(listed)
 
-    def _keep(
+    def _store_taken_in(
         self, summary: str, facts: Sequence[str], turns: Sequence[Turn], before: dict[str, Any]
     ) -> None:
-        """All of it or, when another process was quicker, what it has not."""
-        nodes = [*map(self._turn_node, turns), *map(self._fact_node, facts)]
+        """Store nodes, and the new summary unless another process has stored one meanwhile."""
+        nodes = [self._turn_to_node(turn) for turn in turns]
+        for fact in facts:
+            key = hashlib.sha256(fact.casefold().encode()).hexdigest()[:32]
+            nodes.append(self._make_node("fact", key, fact))
         after = {"summary": summary, "taken": turns[-1].number}
-        self._put(nodes, turns[-1], lambda now: after if now == before else now)
+        self._store_nodes(nodes, turns[-1], lambda now: after if now == before else now)
 
-    def _put(
+    def _store_nodes(
         self,
         nodes: Sequence[TextNode],
         turn: Turn,
         change: Callable[[dict[str, Any]], dict[str, Any]],
     ) -> None:
-        """With the change of the memory, if the turn is still there: it goes with its session."""
+        """Store nodes and change the memory, unless the turn was deleted with its session."""
         with model_errors("embedding what was said"):
             embeddings = self.embed_model.get_text_embedding_batch([node.text for node in nodes])
         for node, embedding in zip(nodes, embeddings, strict=True):
@@ -188,62 +197,54 @@ class LongTermMemory(BaseMemoryBlock[str]):
         self.vector_store.set_up()
         rows = {node.node_id: node_to_row(node, self.vector_store.embed_dim) for node in nodes}
 
-        def put(connection: sa.Connection, now: dict[str, Any]) -> dict[str, Any]:
+        def put_rows(connection: sa.Connection, now: dict[str, Any]) -> dict[str, Any]:
             self.vector_store.table.put(connection, [*rows.values()])
             return change(now)
 
-        self.sessions.remember(self.session_id, turn, put)
+        self.sessions.remember(self.session_id, turn, put_rows)
 
-    def _turn_node(self, turn: Turn) -> TextNode:
-        return self._node("turn", str(turn.number), _text(turn), number=turn.number)
+    def _turn_to_node(self, turn: Turn) -> TextNode:
+        return self._make_node("turn", str(turn.number), _turn_to_text(turn), number=turn.number)
 
-    def _fact_node(self, fact: str) -> TextNode:
-        return self._node("fact", hashlib.sha256(fact.casefold().encode()).hexdigest()[:32], fact)
-
-    def _node(self, kind: str, key: str, text: str, **more: Any) -> TextNode:
+    def _make_node(self, kind: str, key: str, text: str, **more: Any) -> TextNode:
         about = {"session_id": self.session_id, "user": self.user, "kind": kind}
         return TextNode(id_=f"{kind}:{key}:{self.session_id}", text=text, metadata=about | more)
 
-    def _found(self, question: str, taken: int) -> tuple[list[str], list[str]]:
-        """Facts, and turns that are no longer in the window, close to a question."""
+    def _find_related(self, question: str, taken: int) -> tuple[list[str], list[str]]:
+        """Find facts, and turns that are no longer in the window, close to a question."""
         with model_errors("embedding the question"):
             embedding = self.embed_model.get_query_embedding(question)
-        facts = self._nearest(embedding, "fact", _FACTS_FOUND)
+        facts = self._find_nearest_nodes(embedding, "fact", _FACTS_FOUND)
         turns = [
             node
-            for node in self._nearest(embedding, "turn", _TURNS_FOUND)
+            for node in self._find_nearest_nodes(embedding, "turn", _TURNS_FOUND)
             if node.metadata["session_id"] != self.session_id or node.metadata["number"] <= taken
         ]
-        return [*map(_content, facts)], [*map(_content, turns)]
+        return [*map(_node_text, facts)], [*map(_node_text, turns)]
 
-    def _nearest(self, embedding: list[float] | None, kind: str, top_k: int) -> Sequence[BaseNode]:
+    def _find_nearest_nodes(
+        self, embedding: list[float] | None, kind: str, top_k: int
+    ) -> Sequence[BaseNode]:
         query = VectorStoreQuery(
-            query_embedding=embedding, similarity_top_k=top_k, filters=self._own(kind)
+            query_embedding=embedding, similarity_top_k=top_k, filters=self._make_own_filters(kind)
         )
         return self.vector_store.query(query).nodes or ()
 
-    def _facts_known(self) -> str:
-        known = self._nearest(None, "fact", _FACTS_KNOWN)
-        return "\n".join(f"- {_content(node)}" for node in known) or "- (none)"
-
-    def _own(self, kind: str) -> MetadataFilters:
-        """Made anew for each search: what one session is given never reaches another."""
+    def _make_own_filters(self, kind: str) -> MetadataFilters:
+        """Make the filters of one search anew, so that no session gets those of another."""
         if self.user_memory:
-            return _equal(user=self.user, kind=kind)
-        return _equal(session_id=self.session_id, kind=kind)
+            return _make_equality_filters(user=self.user, kind=kind)
+        return _make_equality_filters(session_id=self.session_id, kind=kind)
 
 
-def _tokens(text: str) -> int:
-    return len(get_tokenizer()(text))
-
-
-def _equal(**values: str) -> MetadataFilters:
+def _make_equality_filters(**values: str) -> MetadataFilters:
     return MetadataFilters(
         filters=[MetadataFilter(key=key, value=value) for key, value in values.items()]
     )
 
 
-def _told(summary: str, facts: Sequence[str], turns: Sequence[str]) -> str:
+def _compose_memory(summary: str, facts: Sequence[str], turns: Sequence[str]) -> str:
+    """Write what memory holds for a model, each part below a heading."""
     parts = {
         "Summary of what was said before": summary,
         "What the user has told": "\n".join(f"- {fact}" for fact in facts),
@@ -252,17 +253,17 @@ def _told(summary: str, facts: Sequence[str], turns: Sequence[str]) -> str:
     return "\n\n".join(f"{heading}:\n{text}" for heading, text in parts.items() if text)
 
 
-def _text(turn: Turn) -> str:
+def _turn_to_text(turn: Turn) -> str:
     question, answer = (cut(text, _TEXT_CHARACTERS) for text in (turn.question, turn.answer))
     return f"User: {question}\nAssistant: {answer}"
 
 
-def _portions(turns: Sequence[Turn]) -> list[list[Turn]]:
-    """As much as a model reads at once."""
+def _split_into_portions(turns: Sequence[Turn]) -> list[list[Turn]]:
+    """Split turns into portions that a model reads at once."""
     portions: list[list[Turn]] = []
     size = _READ_CHARACTERS
     for turn in turns:
-        length = len(_text(turn))
+        length = len(_turn_to_text(turn))
         if size + length > _READ_CHARACTERS:
             portions.append([])
             size = 0
@@ -271,15 +272,16 @@ def _portions(turns: Sequence[Turn]) -> list[list[Turn]]:
     return portions
 
 
-def _facts(listed: str) -> list[str]:
+def _read_facts(listed: str) -> list[str]:
+    """Return the facts that a model listed, one a line behind a dash or a star."""
     lines = (line.strip() for line in listed.splitlines())
     facts = (line[2:].strip() for line in lines if line.startswith(("- ", "* ")))
     return [cut(fact, _FACT_CHARACTERS) for fact in facts if fact][:_FACTS_A_TIME]
 
 
-def _content(node: BaseNode) -> str:
+def _node_text(node: BaseNode) -> str:
     return node.get_content(MetadataMode.NONE)
 
 
-def _template(name: str) -> PromptTemplate:
+def _load_template(name: str) -> PromptTemplate:
     return PromptTemplate(prompt(name))

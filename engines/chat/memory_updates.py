@@ -1,4 +1,4 @@
-"""Taking turns into the memory of their session, after their answers are handed over."""
+"""Takes turns into the memory of their session, after their answers are handed over."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ _turns_of_sessions = threading.BoundedSemaphore(_AT_ONCE)
 
 @dataclass
 class _Session:
-    """What is to be taken in, and who does it; no thread is one that is not needed."""
+    """The turns of a session to take into memory, and the thread that does it meanwhile."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     waiting: deque[tuple[Memory, Turn]] = field(default_factory=deque)
@@ -32,37 +32,40 @@ class _Session:
 
     @property
     def is_idle(self) -> bool:
+        """Whether no thread is at work, nor a pause after a failure is kept."""
         return self.thread is None and time.monotonic() >= self.not_before
 
-    def put(self, memory: Memory, turn: Turn) -> None:
+    def add_turn(self, memory: Memory, turn: Turn) -> None:
+        """Add a turn, and start a thread unless one is at work."""
         with self.lock:
             self.waiting.append((memory, turn))
             if self.thread is None:
-                self.thread = threading.Thread(target=self._work, daemon=True)
+                self.thread = threading.Thread(target=self._take_in_waiting_turns, daemon=True)
                 self.thread.start()
 
-    def join(self, seconds: float) -> None:
+    def wait_for_thread(self, seconds: float) -> None:
+        """Wait for the thread that is at work, if any, but no longer than that."""
         if thread := self.thread:
             thread.join(seconds)
 
-    def _work(self) -> None:
-        while taken := self._next():
+    def _take_in_waiting_turns(self) -> None:
+        while taken := self._take_next_turn():
             with _turns_of_sessions:
                 try:
-                    asyncio.run(self._take(*taken))
+                    asyncio.run(self._take_in_turn(*taken))
                 except Exception as error:  # noqa: BLE001 - the answer is stored and stays right
                     self.not_before = time.monotonic() + _PAUSE
                     reason = error if isinstance(error, KBError) else type(error).__name__
                     _log.warning("A session could not take a turn into its memory: %s", reason)
 
-    def _next(self) -> tuple[Memory, Turn] | None:
+    def _take_next_turn(self) -> tuple[Memory, Turn] | None:
         with self.lock:
             if not self.waiting:
                 self.thread = None
                 return None
             return self.waiting.popleft()
 
-    async def _take(self, memory: Memory, turn: Turn) -> None:
+    async def _take_in_turn(self, memory: Memory, turn: Turn) -> None:
         for block in memory.memory_blocks:
             if isinstance(block, LongTermMemory):
                 await block.aput_turn(turn)
@@ -72,7 +75,7 @@ class _Session:
 
 
 class MemoryUpdates:
-    """The turns of one knowledge base that are on their way into the memory of their sessions."""
+    """Takes the turns of one knowledge base into memory, each session's in a thread of its own."""
 
     def __init__(self) -> None:
         self._sessions: dict[str, _Session] = {}
@@ -84,13 +87,13 @@ class MemoryUpdates:
             idle = [name for name, session in self._sessions.items() if session.is_idle]
             for name in idle:
                 del self._sessions[name]
-            self._sessions.setdefault(memory.session_id, _Session()).put(memory, turn)
+            self._sessions.setdefault(memory.session_id, _Session()).add_turn(memory, turn)
 
     def wait(self, seconds: float, session_id: str | None = None) -> None:
-        """Until all turns of a session, or of all, are taken in; not longer than that."""
+        """Wait, no longer than that, until all turns of a session, or of all, are taken in."""
         until = time.monotonic() + seconds
         with self._finding:
             known = dict(self._sessions)
         for name, session in known.items():
             if session_id in (None, name):
-                session.join(max(0.0, until - time.monotonic()))
+                session.wait_for_thread(max(0.0, until - time.monotonic()))

@@ -1,4 +1,4 @@
-"""The model calls of one turn: their tokens, and whether a stream of theirs was cut."""
+"""Listens to the model calls of one turn: counts their tokens, and notices a cut stream."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,46 +36,53 @@ _LIMITS: Final = {
 
 @dataclass(frozen=True)
 class _Call:
-    """A call from its first event to the last one that was heard."""
+    """A call of a model, from its first event to the last one that was heard."""
 
     begin: int
     end: int
     heard: _Chat | _Completion
 
     def is_of(self, other: "_Call") -> bool:
-        """Whether it is how a model does another call: one that only completes chats by it."""
+        """Tell whether this is how a model makes another call: it may complete a text to chat."""
         enclosed = other.begin < self.begin and self.end < other.end
-        return enclosed and _text(self.heard) == _text(other.heard)
+        return enclosed and _text_of_answer(self.heard) == _text_of_answer(other.heard)
 
 
 class ModelCalls:
-    """What was heard of the calls of one turn, those of its threads and tasks included."""
+    """The calls that one turn makes to models, those of its threads and tasks included."""
 
     def __init__(self) -> None:
         self._events = count()
         self._begun: dict[str | None, int] = {}
         self._calls: dict[str | None, _Call] = {}
         self._limits: dict[str | None, str] = {}
-        _listen()
+        _register_listener()
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Not around a `yield`: between two pieces of a stream the context is its reader's."""
+    def listen(self) -> Iterator[None]:
+        """Listen to the calls that are made meanwhile.
+
+        It must not stand around a `yield`: between two pieces of a stream the context is its
+        reader's.
+        """
         before = _calls.set(self)
         try:
             yield
         finally:
             _calls.reset(before)
 
-    def next(self, pieces: Iterator[str]) -> str | None:
-        with self.listening():
+    def next_piece(self, pieces: Iterator[str]) -> str | None:
+        """Take the next piece of a stream while listening; None at its end."""
+        with self.listen():
             return next(pieces, None)
 
-    async def anext(self, pieces: AsyncIterator[str]) -> str | None:
-        with self.listening():
+    async def anext_piece(self, pieces: AsyncIterator[str]) -> str | None:
+        """Take the next piece of a stream while listening; None at its end."""
+        with self.listen():
             return await anext(pieces, None)
 
-    def hear(self, event: _Begun | _Chat | _Completion) -> None:
+    def hear_event(self, event: _Begun | _Chat | _Completion) -> None:
+        """Note when a call began or ended, what it gave, and a limit that cut it."""
         place, call = next(self._events), event.span_id
         if isinstance(event, _Begun):
             self._begun[call] = place
@@ -95,36 +102,41 @@ class ModelCalls:
         last = max(self._calls, key=lambda call: self._calls[call].end, default=None)
         return self._limits.get(last)
 
-    def tokens(self) -> tuple[int, int] | None:
-        """Of the prompts and of the answers, also of one that was cut; None without any call.
+    def count_tokens(self) -> tuple[int, int] | None:
+        """Add up the tokens of the prompts and of the answers, cut ones too; None without a call.
 
-        As the servers report them, else counted.
+        They are those that the servers report, else counted here.
         """
         calls = list(self._calls.values())
         own = [call for call in calls if not any(call.is_of(other) for other in calls)]
-        counted = [_counted(call.heard) for call in own]
-        return (sum(p for p, _ in counted), sum(a for _, a in counted)) if counted else None
+        counts = [_count_tokens_of_call(call.heard) for call in own]
+        if not counts:
+            return None
+        return sum(prompt for prompt, _ in counts), sum(answer for _, answer in counts)
 
 
 _calls: ContextVar[ModelCalls | None] = ContextVar("kb_model_calls", default=None)
 
 
 class _Listener(BaseEventHandler):
+    """Hands the events of models to the turn in whose context they arise."""
+
     def handle(self, event: BaseEvent, **_: Any) -> None:
         calls = _calls.get()
         if calls and isinstance(event, _Begun | _Chat | _Completion):
-            calls.hear(event)
+            calls.hear_event(event)
 
 
 @cache
-def _listen() -> None:
-    """One listener for the process; it tells turns apart by their context."""
+def _register_listener() -> None:
+    """Register one listener for the process; it tells turns apart by their context."""
     get_dispatcher().add_event_handler(_Listener())
 
 
-def _counted(call: _Chat | _Completion) -> tuple[int, int]:
+def _count_tokens_of_call(call: _Chat | _Completion) -> tuple[int, int]:
     prompt, answer = get_tokens_from_response(call.response)  # type: ignore[arg-type]  # heard only with one
-    return prompt or _tokens(_prompt(call)), answer or _tokens(_text(call))
+    said = "\n".join(map(str, call.messages)) if isinstance(call, _Chat) else call.prompt
+    return prompt or count_text_tokens(said), answer or count_text_tokens(_text_of_answer(call))
 
 
 def _is_unfinished(call: _Chat | _Completion) -> bool:
@@ -149,13 +161,13 @@ def _find_limit(call: _Chat | _Completion) -> str | None:
 
 
 class _OpenAIReply(Protocol):
-    """The last part of a stream may have no choices."""
+    """A reply of the OpenAI protocol; the last part of a stream may have no choices."""
 
     choices: Sequence[Any] | None
 
 
 def _reply_of_server(call: _Chat | _Completion) -> Mapping[str, Any] | _OpenAIReply | None:
-    """The last that a server sent: a mapping of Ollama; None of a model that has no server.
+    """Return the last that a server sent, of Ollama a mapping; None of a model without a server.
 
     Raises TypeError for the reply of another protocol, of which nobody knows how it ends.
     """
@@ -168,16 +180,12 @@ def _reply_of_server(call: _Chat | _Completion) -> Mapping[str, Any] | _OpenAIRe
     raise TypeError(f"It is not known how a {type(reply).__name__} of a model ends.")
 
 
-def _prompt(call: _Chat | _Completion) -> str:
-    return "\n".join(map(str, call.messages)) if isinstance(call, _Chat) else call.prompt
-
-
-def _text(call: _Chat | _Completion) -> str:
+def _text_of_answer(call: _Chat | _Completion) -> str:
     if isinstance(call, _Chat):
         return (call.response.message.content if call.response else None) or ""
     return call.response.text
 
 
-def _tokens(text: str) -> int:
-    """By the tokenizer that LlamaIndex brings along; other models count a little differently."""
+def count_text_tokens(text: str) -> int:
+    """Count by the tokenizer that LlamaIndex brings along; other models differ a little."""
     return len(get_tokenizer()(text))

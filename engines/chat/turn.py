@@ -1,4 +1,4 @@
-"""A turn of a chat session, from its question to what is stored of its answer."""
+"""Follows a turn of a chat session from its question to what is stored of its answer."""
 
 import logging
 import threading
@@ -32,17 +32,18 @@ _log = logging.getLogger(__name__)
 
 
 class LateEnds:
-    """How turns of one knowledge base ended of which its store could not be told yet."""
+    """The ends of turns that the store of a knowledge base could not take yet."""
 
     def __init__(self) -> None:
         self._ends: deque[Callable[[], Turn]] = deque()
         self._storing = threading.Lock()
 
     def add(self, end: Callable[[], Turn]) -> None:
+        """Keep an end, as the call that stores it."""
         self._ends.append(end)
 
-    def store(self) -> None:
-        """Store them now. Raises StoreUnavailable when the store still does not answer."""
+    def store_all(self) -> None:
+        """Store all ends now. Raises StoreUnavailable when the store still does not answer."""
         while self._ends:
             with self._storing, suppress(IndexError):  # another thread stored the last one
                 try:
@@ -81,13 +82,14 @@ class OpenTurn:
         self._response: Any = None
         self._since = time.perf_counter()
         self._end: dict[str, Any] = {}
-        self._publish()
+        self._publish_metadata()
 
     @property
     def is_complete(self) -> bool:
         return self.stored.status == "complete"
 
     def take_rewritten(self, rewritten: Rewritten) -> None:
+        """Take the question in the words in which the sources are to be asked."""
         timings = Timings().add("rewriting", milliseconds_since(self._since))
         self.question = replace(rewritten.question, timings=timings)
         self._rewritten_by = rewritten.by
@@ -95,93 +97,100 @@ class OpenTurn:
     def take_response(self, response: Any) -> None:
         """Take an engine's response, whose metadata a stream completes at its end."""
         self._response = response
-        self._publish()
+        self._publish_metadata()
 
     @property
     def answer(self) -> Answer | None:
-        """What is known of the answer, if an engine, now or before, has begun one."""
+        """The answer as far as it is known; None where no engine, now or before, has begun one."""
         if self._response is not None:
             return answer_of(self._response)
         return Answer.from_metadata(self.stored.evidence) if self.stored.evidence else None
 
     @property
-    def _model(self) -> str | None:
+    def _model_name(self) -> str | None:
         return self.answer.model if self.answer else None
 
-    def _publish(self) -> None:
-        turn = about_turn(self.stored)
+    def _publish_metadata(self) -> None:
+        turn = describe_turn(self.stored)
         if self.stored.status == "open":
-            turn = replace(turn, **self._standalone())
+            turn = replace(turn, **self._describe_rewriting())
         self.metadata.update(replace(self.answer or Answer(), chat_turn=turn).metadata())
 
     def require_whole(self) -> None:
-        """Raises ModelUnavailable for an answer that its server broke off without an error."""
+        """Require that no server broke off the answer without an error. Raises ModelUnavailable."""
         if self.calls.is_cut:
             raise ModelUnavailable(
-                f"Answering failed: {self._model} broke off its answer. "
+                f"Answering failed: {self._model_name} broke off its answer. "
                 "Ask again; if it happens again, its server's log says why."
             )
 
-    def completed(self, answer: str) -> None:
-        """Raises EngineError for an answer that its model cut, which is stored as partial.
+    def complete(self, answer: str) -> None:
+        """Store the turn with its whole answer.
 
+        Raises EngineError for an answer that its model cut, which is stored as partial.
         Raises StoreUnavailable, StoreError; nobody has the answer then, and the turn is open.
         """
         if limit := self.calls.limit:
             cut = EngineError(
-                f"The answer is not whole: {self._model} {limit}. What it wrote is "
+                f"The answer is not whole: {self._model_name} {limit}. What it wrote is "
                 "stored with the turn. Ask for less at once, or in other words."
             )
-            self.broke_off(answer, cut)
+            self.break_off(answer, cut)
             raise cut
-        self._ends("complete", answer)
+        self._note_end("complete", answer)
         try:
-            self._finish()
+            self._store_end()
         except StoreUnavailable as error:
             raise StoreUnavailable(
                 f"The answer could not be stored: {error} Ask again, with the same turn id."
             ) from error
 
-    def broke_off(self, said: str, error: BaseException) -> None:
-        """Store what there is; a store that fails too is told with the error, not in its place."""
+    def break_off(self, said: str, error: BaseException) -> None:
+        """Store the turn with what was said before an error.
+
+        That the store fails too is told with that error, and not in its place.
+        """
         failed = isinstance(error, Exception) and not said
-        told = str(error) if isinstance(error, KBError) else _STOPPED
-        self._ends("failed" if failed else "partial", said, told)
+        reason = str(error) if isinstance(error, KBError) else _STOPPED
+        self._note_end("failed" if failed else "partial", said, reason)
         try:
-            self._finish()
+            self._store_end()
         except StoreError as store_error:
             _log.warning("The end of a turn could not be stored: %s", store_error)
             error.add_note(f"Its turn could not be stored either: {store_error}")
 
-    def _ends(self, status: Ended, answer: str, error: str | None = None) -> None:
-        prompt_tokens, completion_tokens = self.calls.tokens() or (None, None)
+    def _note_end(self, status: Ended, answer: str, error: str | None = None) -> None:
+        prompt_tokens, completion_tokens = self.calls.count_tokens() or (None, None)
         self._end = {
             "answer": answer,
             "status": status,
             "error": error,
-            **self._standalone(),
+            **self._describe_rewriting(),
             "evidence": self.answer.metadata() if self.answer else {},
-            "model": self._model,
+            "model": self._model_name,
             "prompt_tokens": prompt_tokens,
             "completion_tokens": completion_tokens,
             "owner": self._owner,
         }
 
-    def _finish(self) -> None:
+    def _store_end(self) -> None:
+        """Store how the turn ended, or keep it for later where the store is away."""
         end = partial(self._store.finish, self._session_id, self.stored.id, **self._end)
         try:
             self.stored = end()
         except StoreUnavailable:
             self._late_ends.add(end)
             raise
-        self._publish()
+        self._publish_metadata()
 
-    def _standalone(self) -> dict[str, Any]:
+    def _describe_rewriting(self) -> dict[str, Any]:
+        """Return the question as it was asked of the sources, and by what it was rewritten."""
         standalone = self.question.query_str if self._rewritten_by else None
         return {"standalone": standalone, "rewritten_by": self._rewritten_by}
 
 
-def about_turn(turn: Turn) -> AnsweredTurn:
+def describe_turn(turn: Turn) -> AnsweredTurn:
+    """Return what an answer says about the stored turn that it belongs to."""
     return AnsweredTurn(
         turn_id=turn.id,
         turn=turn.number,
@@ -193,12 +202,12 @@ def about_turn(turn: Turn) -> AnsweredTurn:
     )
 
 
-def cited_passages(evidence: Mapping[str, Any]) -> list[NodeWithScore]:
-    """The passages of a stored answer, as far as its citations hold them."""
-    return [_passage(cited) for cited in Answer.from_metadata(evidence).citations]
+def read_cited_passages(evidence: Mapping[str, Any]) -> list[NodeWithScore]:
+    """Return the passages of a stored answer, as far as its citations hold them."""
+    return [_citation_to_passage(cited) for cited in Answer.from_metadata(evidence).citations]
 
 
-def _passage(cited: Citation) -> NodeWithScore:
+def _citation_to_passage(cited: Citation) -> NodeWithScore:
     metadata = {
         "path": cited.document,
         "title": cited.title,
@@ -215,7 +224,7 @@ def _passage(cited: Citation) -> NodeWithScore:
 
 
 @contextmanager
-def unforeseen() -> Iterator[None]:
+def hide_unforeseen_errors() -> Iterator[None]:
     """Raise what no part of kb has foreseen as an EngineError, without its words."""
     try:
         yield

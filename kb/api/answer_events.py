@@ -108,10 +108,10 @@ async def begin_answer(
     make = partial(kb.query_engine, source, **how, streaming=True)
     engine = await asyncio.to_thread(make)
     calls = calls or ModelCalls()
-    with calls.listening():
+    with calls.listen():
         response = await engine.aquery(question)
     pieces = _stream_pieces(response, calls)
-    return AnswerUnderWay(response, pieces, lambda: calls.tokens() or (0, 0))
+    return AnswerUnderWay(response, pieces, lambda: calls.count_tokens() or (0, 0))
 
 
 async def _stream_pieces(response: Any, calls: ModelCalls) -> AsyncGenerator[str, None]:
@@ -120,7 +120,7 @@ async def _stream_pieces(response: Any, calls: ModelCalls) -> AsyncGenerator[str
         yield str(response)
         return
     async with aclosing(response.response_gen) as tokens:
-        while (piece := await calls.anext(tokens)) is not None:
+        while (piece := await calls.anext_piece(tokens)) is not None:
             yield piece
     if calls.is_cut:
         raise ModelUnavailable("Answering failed: the model broke off its answer. Ask again.")

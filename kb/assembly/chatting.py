@@ -8,7 +8,7 @@ from typing import Any
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 
 from engines.chat.chat_session import ChatSession
-from engines.chat.memory import session_memory
+from engines.chat.memory import make_session_memory
 from engines.follow_ups.rewriting import Rewritten
 from kb.assembly.answering import make_answer_engine
 from kb.assembly.components import Components
@@ -36,7 +36,7 @@ def make_chat_session(
         sessions,
         options.session,
         answering=make_engine,
-        memory=session_memory(
+        memory=make_session_memory(
             options.session,
             sessions=sessions,
             vector_store=components.memory_store,

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.llm import LLM
 
-from engines.chat.memory import FILTER_KEYS, forget
+from engines.chat.memory import FILTER_KEYS, forget_session
 from engines.chat.memory_updates import MemoryUpdates
 from engines.chat.turn import LateEnds
 from engines.routing.evidence import Evidence
@@ -138,7 +138,7 @@ class Components:
     @cached_property
     def session_store(self) -> SessionStore:
         """The chat sessions; with one its memory is deleted."""
-        return SessionStore(self.engine, partial(forget, self.memory_store))
+        return SessionStore(self.engine, partial(forget_session, self.memory_store))
 
     @cached_property
     def memory_store(self) -> MariaDBVectorStore:

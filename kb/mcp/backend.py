@@ -123,10 +123,10 @@ class Backend:
         await self.limits.require_tokens(caller)
         calls = ModelCalls()
         try:
-            with calls.listening():
+            with calls.listen():
                 response: Any = await engine.aquery(question)
         finally:
-            await self.limits.count_tokens(caller, sum(calls.tokens() or (0, 0)))
+            await self.limits.count_tokens(caller, sum(calls.count_tokens() or (0, 0)))
         answer = answer_of(response)
         note = "" if answer.tables.rows else f"{without_places(answer.text)}\n\n{_WRITE_SQL}"
         return as_results.rows_to_result(answer.tables, limit, note), answer.errors

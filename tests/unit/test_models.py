@@ -245,10 +245,10 @@ def test_a_key_is_sent_nowhere_while_its_server_is_not_named(monkeypatch):
 def test_a_reply_of_an_unknown_protocol_is_not_taken_for_a_whole_one():
     calls = ModelCalls()
     response = CompletionResponse(text="The sky", raw={"done": True})
-    calls.hear(LLMCompletionEndEvent(prompt="Why?", response=response, span_id="a"))
+    calls.hear_event(LLMCompletionEndEvent(prompt="Why?", response=response, span_id="a"))
     assert not calls.is_cut
     response = CompletionResponse(text="The sky", raw=object())
     with pytest.raises(TypeError, match="not known how a object of a model ends"):
-        calls.hear(LLMCompletionEndEvent(prompt="Why?", response=response, span_id="b"))
+        calls.hear_event(LLMCompletionEndEvent(prompt="Why?", response=response, span_id="b"))
     with pytest.raises(TypeError, match="not known"):
         _ = calls.is_cut

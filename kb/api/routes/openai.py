@@ -140,7 +140,7 @@ class _Reply:
         return {**self._about, "object": "chat.completion.chunk", "choices": [choice]}
 
     async def _begin_answer(self) -> AnswerUnderWay:
-        with self._calls.listening():
+        with self._calls.listen():
             options = AnswerOptions(
                 source=self._source, filters=self._filters, profile=self._body.profile
             )
@@ -164,7 +164,7 @@ class _Reply:
 
     @property
     def _tokens(self) -> tuple[int, int]:
-        return self._calls.tokens() or (0, 0)
+        return self._calls.count_tokens() or (0, 0)
 
     @property
     def _usage(self) -> dict[str, int]:

@@ -82,13 +82,13 @@ async def sql(
     try:
         return await work.while_connected(request, caller, _answer_question(kb, body, calls))
     finally:
-        await limits.count_tokens(caller, sum(calls.tokens() or (0, 0)))
+        await limits.count_tokens(caller, sum(calls.count_tokens() or (0, 0)))
 
 
 async def _answer_question(kb: KB, body: SqlBody, calls: ModelCalls) -> dict[str, Any]:
     make = partial(kb.database_engine, sql_only=body.dry_run)
     engine = await run_sync(make)
-    with calls.listening():
+    with calls.listen():
         response: Any = await engine.aquery(body.question or "")
     answer = answer_of(response)
     types = column_types(answer.tables.columns, answer.tables.rows)

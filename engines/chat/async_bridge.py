@@ -1,4 +1,4 @@
-"""Coroutines for those who cannot await them, and threads for those who can."""
+"""Runs coroutines for callers that cannot await, and threads for those that can."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -9,8 +9,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def awaited(coroutine: Coroutine[Any, Any, T]) -> T:
-    """In a loop of its own, also where one runs; LlamaIndex's `asyncio_run` leaves loops open."""
+def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a loop of its own, which is closed then, also where another loop runs.
+
+    LlamaIndex's `asyncio_run` leaves loops open.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -19,14 +22,14 @@ def awaited(coroutine: Coroutine[Any, Any, T]) -> T:
         return thread.submit(copy_context().run, asyncio.run, coroutine).result()
 
 
-def in_thread(work: Callable[..., T], *given: Any) -> asyncio.Future[T]:
-    """Unlike a task's, its end does not depend on a loop that ends."""
+def run_in_thread(work: Callable[..., T], *given: Any) -> asyncio.Future[T]:
+    """Start work in a thread; unlike a task, it goes on to its end when the loop ends."""
     context = copy_context()
     return asyncio.get_running_loop().run_in_executor(None, lambda: context.run(work, *given))
 
 
-async def settled(future: asyncio.Future[T]) -> T:
-    """What it brings; who is cancelled meanwhile, however often, is so when it is there."""
+async def wait_until_done(future: asyncio.Future[T]) -> T:
+    """Return the result of a future; a cancellation meanwhile is raised only when it is done."""
     cancelled: asyncio.CancelledError | None = None
     while not future.done():
         try:
