@@ -105,7 +105,7 @@ engines.__path__.insert(0, sys.argv[1])
 from engines.answer import Answer
 from kb.answer_json import answer_values
 from kb.api.answer_events import AnswerUnderWay, http_values
-from kb.mcp.tool_results_from_answers import answer_to_result as tool_result
+from kb.mcp.tool_results_from_answers import answer_to_result
 
 class Response:
     metadata = Answer().metadata()
@@ -123,7 +123,7 @@ print(json.dumps({
     "command line": answer_values(Answer()).get("mood"),
     "http": http_values(Answer()).get("mood"),
     "events": json.loads(done.partition("data: ")[2]).get("mood"),
-    "mcp": tool_result(Answer()).model_dump().get("mood"),
+    "mcp": answer_to_result(Answer()).model_dump().get("mood"),
     "metadata": Answer.from_metadata({"mood": "calm"}).metadata().get("mood"),
 }))
 """
