@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+from stores.text.translations import Message
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -38,8 +40,8 @@ class Citation:
     def place(self) -> str:
         """Where in its document the passage stands, in words, as far as that is known."""
         if self.page is not None:
-            return f"page {self.page}"
-        return f"lines {self.lines}" if self.lines else ""
+            return Message("page {n}", n=self.page)
+        return Message("lines {n}", n=self.lines) if self.lines else ""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from kb.verified_query_file import failing, read_verified_queries
 from stores.connection import ServerInfo, read_server_info
 from stores.errors import ConfigError, KBError, StoreError
 from stores.registry.inspection import CollectionFacts, inspect_collection, list_indexed_files
+from stores.text.translations import Message
 
 MEGABYTE = 2**20
 LITTLE_SPACE = 1024 * MEGABYTE
@@ -43,7 +44,7 @@ def examine(path: Path | None = None) -> Iterator[Check]:
     try:
         config = load_config(path)
     except ConfigError as error:
-        yield Check("Configuration", "fail", str(error))
+        yield Check(Message("Configuration"), "fail", str(error))
         return
     yield _configuration(config)
     yield from _database(config)
@@ -53,17 +54,29 @@ def examine(path: Path | None = None) -> Iterator[Check]:
 
 
 def _configuration(config: Config) -> Check:
-    name = "Configuration"
+    name = Message("Configuration")
     if config.file is None:
-        return Check(name, "ok", "no config.yaml, so the defaults", "`kb init` writes one.")
+        return Check(
+            name,
+            "ok",
+            Message("no config.yaml, so the defaults"),
+            Message("`kb init` writes one."),
+        )
     secrets = literal_secrets(config.file)
     if not secrets or not config.file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         return Check(name, "ok", str(config.file))
     return Check(
         name,
         "warn",
-        f"{config.file} holds {', '.join(secrets)}, and other accounts can read it",
-        f"Run chmod 600 {config.file}, or take them from the environment: ${{NAME}}.",
+        Message(
+            "{file} holds {secrets}, and other accounts can read it",
+            file=config.file,
+            secrets=", ".join(secrets),
+        ),
+        Message(
+            "Run chmod 600 {file}, or take them from the environment: ${{NAME}}.",
+            file=config.file,
+        ),
     )
 
 
@@ -79,59 +92,75 @@ def _database(config: Config) -> Iterator[Check]:
         engine = open_database(config)
         info = read_server_info(engine)
     except KBError as error:
-        yield Check("Server", "fail", str(error).removesuffix(" `kb doctor` looks closer."))
+        yield Check(
+            Message("Server"), "fail", str(error).removesuffix(" `kb doctor` looks closer.")
+        )
         return
-    yield Check("Server", "ok", f"MariaDB {info.version.split('-')[0]} answers and has vectors")
+    version = info.version.split("-")[0]
+    seen = Message("MariaDB {version} answers and has vectors", version=version)
+    yield Check(Message("Server"), "ok", seen)
     yield from _collection(config, engine, info)
     engine.dispose()
 
 
 def _installation(config: Config) -> Check:
-    name = "Private MariaDB"
+    name = Message("Private MariaDB")
     try:
         status = private_server(config).status()
     except KBError as error:
         return Check(name, "fail", str(error))
     if status.binary is None:
-        return Check(name, "fail", "no MariaDB 11.8 or later on this machine", "Run `kb setup`.")
+        missing = Message("no MariaDB 11.8 or later on this machine")
+        return Check(name, "fail", missing, Message("Run `kb setup`."))
     if not status.data_directory.exists():
-        return Check(name, "fail", "it was never started", "Run `kb setup`.")
-    return Check(name, "ok", f"{status.binary}, data in {status.data_directory}")
+        return Check(name, "fail", Message("it was never started"), Message("Run `kb setup`."))
+    seen = Message(
+        "{program}, data in {directory}", program=status.binary, directory=status.data_directory
+    )
+    return Check(name, "ok", seen)
 
 
 def _updates(config: Config) -> Iterator[Check]:
     """Of a server that kb fetched, which no package manager renews; asks the machine's archive."""
-    name = "MariaDB updates"
+    name = Message("MariaDB updates")
     try:
         updates = private_server(config).find_updates()
     except StoreError as error:
         reason = str(error).splitlines()[0].removesuffix(":")
-        yield Check(name, "warn", f"could not look: {reason}", "Look again with a network.")
+        seen = Message("could not look: {reason}", reason=reason)
+        yield Check(name, "warn", seen, Message("Look again with a network."))
         return
     if updates:
-        seen = f"Debian has {', '.join(updates[:MOST_NAMED])}"
-        seen += f" and {len(updates) - MOST_NAMED} more" if len(updates) > MOST_NAMED else ""
-        yield Check(name, "warn", seen, "Run `kb setup --upgrade`.")
+        named, more = ", ".join(updates[:MOST_NAMED]), len(updates) - MOST_NAMED
+        if more > 0:
+            seen = Message("Debian has {packages} and {n} more", packages=named, n=more)
+        else:
+            seen = Message("Debian has {packages}", packages=named)
+        yield Check(name, "warn", seen, Message("Run `kb setup --upgrade`."))
     elif updates is not None:
-        yield Check(name, "ok", "the fetched packages are the newest of Debian's archive")
+        newest = Message("the fetched packages are the newest of Debian's archive")
+        yield Check(name, "ok", newest)
 
 
 def _disk_space(config: Config) -> Check:
     free = shutil.disk_usage(config.home).free
-    seen = f"{_size(free)} free at {config.home}"
+    name = Message("Disk")
+    seen = Message("{size} free at {directory}", size=_size(free), directory=config.home)
     if free < LITTLE_SPACE:
-        return Check("Disk", "warn", seen, "Free some space, or move KB_HOME to another disk.")
-    return Check("Disk", "ok", seen)
+        advice = Message("Free some space, or move KB_HOME to another disk.")
+        return Check(name, "warn", seen, advice)
+    return Check(name, "ok", seen)
 
 
 def _collection(config: Config, engine: sa.Engine, info: ServerInfo) -> Iterator[Check]:
     try:
         facts = inspect_collection(engine)
     except KBError as error:
-        yield Check("Documents", "fail", str(error))
+        yield Check(Message("Documents"), "fail", str(error))
         return
     if facts is None:
-        yield Check("Documents", "warn", "nothing is indexed yet", "Run `kb index PATH`.")
+        nothing = Message("nothing is indexed yet")
+        yield Check(Message("Documents"), "warn", nothing, Message("Run `kb index PATH`."))
         return
     yield _documents(facts)
     yield _secrets(config, engine)
@@ -141,29 +170,34 @@ def _collection(config: Config, engine: sa.Engine, info: ServerInfo) -> Iterator
 
 
 def _documents(facts: CollectionFacts) -> Check:
-    seen = f"{facts.chunks} chunk{'' if facts.chunks == 1 else 's'}"
+    name, chunks = Message("Documents"), facts.chunks
     if facts.failed:
-        return Check(
-            "Documents",
-            "warn",
-            f"{seen}; not indexed: {facts.failed}",
-            "`kb status` says why; `kb index --retry` reads them again.",
+        seen = Message.of_number(
+            "{n} chunk; not indexed: {failed}",
+            "{n} chunks; not indexed: {failed}",
+            chunks,
+            failed=facts.failed,
         )
-    return Check("Documents", "ok", seen)
+        advice = Message("`kb status` says why; `kb index --retry` reads them again.")
+        return Check(name, "warn", seen, advice)
+    return Check(name, "ok", Message.of_number("{n} chunk", "{n} chunks", chunks))
 
 
 def _secrets(config: Config, engine: sa.Engine) -> Check:
     """Whether a file was indexed, perhaps by an earlier version, that is passed over now."""
-    name, own = "Secrets", OwnFiles.from_config(config)
+    name, own = Message("Secrets"), OwnFiles.from_config(config)
     found = [path for path in list_indexed_files(engine) if own.why_secret(path)]
     if not found:
-        return Check(name, "ok", "no document holds keys or passwords")
+        return Check(name, "ok", Message("no document holds keys or passwords"))
     named = ", ".join(map(str, found[:MOST_NAMED])) + (", …" if len(found) > MOST_NAMED else "")
     return Check(
         name,
         "warn",
-        f"{len(found)} indexed with keys or passwords: {named}",
-        "Run `kb index` on their directories, which forgets them; replace what others could see.",
+        Message("{n} indexed with keys or passwords: {files}", n=len(found), files=named),
+        Message(
+            "Run `kb index` on their directories, which forgets them; replace what others could "
+            "see."
+        ),
     )
 
 
@@ -188,37 +222,53 @@ def _buffer_pool(config: Config, facts: CollectionFacts, info: ServerInfo) -> Ch
 
 
 def _memory(config: Config, variable: str, key: str, given: int, needed: int) -> Check:
-    seen = f"{_size(given)}, and the collection needs {_size(needed)}"
+    seen = Message(
+        "{given}, and the collection needs {needed}", given=_size(given), needed=_size(needed)
+    )
     if given >= needed:
         return Check(variable, "ok", seen)
     enough = -(-needed // (64 * MEGABYTE)) * 64
     setting = f"{variable} = {enough * MEGABYTE}"
-    advice = f"Run SET GLOBAL {setting}; and put it into the server's option file."
     if config.database.url == "embedded":
-        advice = f"Set database.{key} to {enough} in config.yaml, then run `kb db stop`."
-    advice = f"Searches read from disk. {advice}"
+        advice = Message(
+            "Searches read from disk. Set database.{key} to {enough} in config.yaml, then run "
+            "`kb db stop`.",
+            key=key,
+            enough=enough,
+        )
+    else:
+        advice = Message(
+            "Searches read from disk. Run SET GLOBAL {setting}; and put it into the server's "
+            "option file.",
+            setting=setting,
+        )
     return Check(variable, "warn", seen, advice)
 
 
 def _same_model(config: Config, facts: CollectionFacts) -> Check:
-    name, built_with = "Collection", facts.collection.embedding_model
+    name, built_with = Message("Collection"), facts.collection.embedding_model
     try:
         configured = embedding_identity(config, make_embedder(config))
     except KBError as error:
         return Check(name, "fail", str(error))
     if configured == built_with:
-        return Check(name, "ok", f"built with {built_with}, which the configuration names")
+        same = Message("built with {model}, which the configuration names", model=built_with)
+        return Check(name, "ok", same)
     return Check(
         name,
         "fail",
-        f"built with {built_with}, but the configuration names {configured}",
-        "Set `embedding` back, or choose another database.name and index again.",
+        Message(
+            "built with {model}, but the configuration names {configured}",
+            model=built_with,
+            configured=configured,
+        ),
+        Message("Set `embedding` back, or choose another database.name and index again."),
     )
 
 
 def _tables(config: Config) -> Iterator[Check]:
     """Whether the account that runs SQL of a model can do nothing but read the tables."""
-    name = "Tables"
+    name = Message("Tables")
     try:
         engine = connect_to_tables(config)
         found = powers(config, engine)
@@ -230,7 +280,9 @@ def _tables(config: Config) -> Iterator[Check]:
         state: Literal["warn", "fail"] = "warn" if config.tables.allow_powerful_account else "fail"
         yield Check(name, state, f"{account} {'; '.join(found)}", advice(config))
     else:
-        yield Check(name, "ok", f"{account} only reads {', '.join(config.tables.include)}")
+        tables = ", ".join(config.tables.include)
+        seen = Message("{account} only reads {tables}", account=account, tables=tables)
+        yield Check(name, "ok", seen)
     if file := config.tables.verified_queries:
         yield _verified_queries(config, file, engine)
     engine.dispose()
@@ -238,16 +290,17 @@ def _tables(config: Config) -> Iterator[Check]:
 
 def _verified_queries(config: Config, file: Path, engine: sa.Engine) -> Check:
     """Whether those of the file still run."""
-    name = "Verified queries"
+    name = Message("Verified queries")
     try:
         queries = read_verified_queries(file)
         failures = failing(queries, guarded(config, engine).run)
     except KBError as error:
         return Check(name, "fail", str(error))
     if not failures:
-        return Check(name, "ok", f"all {len(queries)} of {file} run")
+        return Check(name, "ok", Message("all {n} of {file} run", n=len(queries), file=file))
     seen = "; ".join(f"{query}: {reason}" for query, reason in failures.items())
-    return Check(name, "warn", seen, f"Correct them in {file}, or take them out.")
+    advice = Message("Correct them in {file}, or take them out.", file=file)
+    return Check(name, "warn", seen, advice)
 
 
 def model_checks(config: Config) -> Iterator[Check]:
@@ -259,27 +312,32 @@ def model_checks(config: Config) -> Iterator[Check]:
         case "wordllama":  # it comes with its package
             pass
         case "openai" | "openai-like" | "ollama":
-            yield _model_server("Embedding", embedding.provider, embedding)
+            yield _model_server(Message("Embedding"), embedding.provider, embedding)
         case _:
             assert_never(embedding.provider)
     match llm.provider:
         case "none":
-            yield Check("LLM", "ok", "none: answers are quoted from the documents")
+            seen = Message("none: answers are quoted from the documents")
+            yield Check(Message("LLM"), "ok", seen)
         case "openai" | "openai-like" | "ollama":
-            yield _model_server("LLM", llm.provider, llm)
+            yield _model_server(Message("LLM"), llm.provider, llm)
         case _:
             assert_never(llm.provider)
 
 
 def _local_embedding(config: Config) -> Check:
-    name = "Embedding"
+    name = Message("Embedding")
     if config.embedding.model:
-        return Check(name, "ok", f"local, from {config.embedding.model}")
+        return Check(name, "ok", Message("local, from {model}", model=config.embedding.model))
     directory = files.model_directory(config.cache)
     if files.is_fetched(config.cache):
-        return Check(name, "ok", f"{files.MODEL_NAME} in {directory}")
-    seen = "is not as it was made" if directory.exists() else "was not fetched yet"
-    return Check(name, "fail", f"{files.MODEL_NAME} {seen}", "Run `kb setup`.")
+        there = Message("{model} in {directory}", model=files.MODEL_NAME, directory=directory)
+        return Check(name, "ok", there)
+    if directory.exists():
+        seen = Message("{model} is not as it was made", model=files.MODEL_NAME)
+    else:
+        seen = Message("{model} was not fetched yet", model=files.MODEL_NAME)
+    return Check(name, "fail", seen, Message("Run `kb setup`."))
 
 
 def _model_server(name: str, provider: ServerProvider, model: ModelConfig) -> Check:
@@ -297,13 +355,33 @@ def _model_server(name: str, provider: ServerProvider, model: ModelConfig) -> Ch
         return Check(
             name,
             "fail",
-            f"{provider} at {place} does not list its models: {reason}",
-            f"Start it, or correct {section}.base_url and {section}.api_key.",
+            Message(
+                "{provider} at {address} does not list its models: {reason}",
+                provider=provider,
+                address=place,
+                reason=reason,
+            ),
+            Message(
+                "Start it, or correct {section}.base_url and {section}.api_key.", section=section
+            ),
         )
     if model.model in known or f"{model.model}:latest" in known:
-        return Check(name, "ok", f"{model.model} of {provider} at {place}")
-    advice = f"ollama pull {model.model}" if provider == "ollama" else "Correct the model's name."
-    return Check(name, "warn", f"{provider} at {place} does not list {model.model}", advice)
+        there = Message(
+            "{model} of {provider} at {address}",
+            model=model.model,
+            provider=provider,
+            address=place,
+        )
+        return Check(name, "ok", there)
+    seen = Message(
+        "{provider} at {address} does not list {model}",
+        provider=provider,
+        address=place,
+        model=model.model,
+    )
+    pull = f"ollama pull {model.model}"
+    advice = pull if provider == "ollama" else Message("Correct the model's name.")
+    return Check(name, "warn", seen, advice)
 
 
 def _without_address(error: Exception) -> str:

@@ -13,14 +13,15 @@ from engines.tables.query_result import as_json, cell_as_json
 from kb.plain_markdown import code, escaped, fenced
 from stores.chats.chat_sessions import SessionInfo, Turn
 from stores.errors import ConfigError
+from stores.text.translations import Message, gettext_noop
 
 Format = Literal["markdown", "json"]
 _FENCES = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 _STATES = {
     "complete": "",
-    "open": "Not answered yet.",
-    "partial": "Cut: {error}",
-    "failed": "No answer: {error}",
+    "open": gettext_noop("Not answered yet."),
+    "partial": gettext_noop("Cut: {error}"),
+    "failed": gettext_noop("No answer: {error}"),
 }
 
 
@@ -105,9 +106,9 @@ def _closed(answer: str) -> str:
     return f"{answer}\n{fences[-1]}" if len(fences) % 2 else answer
 
 
-def state(turn: Turn) -> str:
+def state(turn: Turn) -> Message:
     """What is to be said of an answer that is not whole."""
-    return _STATES[turn.status].format(error=turn.error or "no reason is known.")
+    return Message(_STATES[turn.status], error=turn.error or Message("no reason is known."))
 
 
 def _state(turn: Turn) -> str:

@@ -25,6 +25,8 @@ CATALOGUES: Final = ROOT / "stores" / "text" / "locale"
 _PACKAGES: Final = ("stores", "engines", "kb")
 _METHODS: Final = [("**.py", "python"), ("page/texts.js", "javascript")]
 _KEYWORDS: Final = {
+    "Message": None,
+    "of_number": (1, 2),
     "gettext": None,
     "gettext_noop": None,
     "ngettext": (1, 2),

@@ -7,6 +7,7 @@ from kb.assembly.open_database import open_database, private_server
 from kb.config import Config
 from stores.connection import read_server_info
 from stores.errors import ConfigError
+from stores.text.translations import Message
 
 Say = Callable[[str], None]
 
@@ -39,15 +40,18 @@ def _set_up_database(config: Config, say: Say) -> None:
     version = read_server_info(engine).version.split("-")[0]
     engine.dispose()
     if config.database.url == "embedded":
-        say(f"MariaDB {version} runs in {private_server(config).status().data_directory.parent}")
+        home = private_server(config).status().data_directory.parent
+        say(Message("MariaDB {version} runs in {directory}", version=version, directory=home))
     else:
-        say(f"MariaDB {version} answers at {engine.url.render_as_string()}")
+        url = engine.url.render_as_string()
+        say(Message("MariaDB {version} answers at {url}", version=version, url=url))
 
 
 def _set_up_embedding(config: Config, say: Say) -> None:
     if config.embedding.provider != "local" or config.embedding.model:
-        say(f"Embeddings come from {config.embedding.model or config.embedding.provider}")
+        model = config.embedding.model or config.embedding.provider
+        say(Message("Embeddings come from {model}", model=model))
         return
     from kb.sentence_model import fetch  # noqa: PLC0415 - slow to import; the database goes first
 
-    say(f"The embedding model is in {fetch(config.cache, say)}")
+    say(Message("The embedding model is in {directory}", directory=fetch(config.cache, say)))

@@ -14,11 +14,13 @@ from engines.answer import Answer
 from kb.assembly.answer_sources import Source
 from kb.cli.chat_terminal import Conversation
 from kb.cli.document_output import print_document, write_new_file
+from kb.cli.language import gettext, translate_message
 from kb.cli.rendering.answers import show_sources
 from kb.cli.rendering.chat_sessions import show_history
 from kb.cli.rendering.rows import show_rows
 from kb.cli.terminal import OUT, fit_on_one_line, make_printable
 from stores.errors import ConfigError
+from stores.text.translations import Message
 
 if TYPE_CHECKING:
     from stores.searches.search_log import Rating
@@ -32,7 +34,7 @@ class Command:
     """A command of the chat: how it is typed, its purpose and its function; None ends the chat."""
 
     usage: str
-    purpose: str
+    purpose: Message
     run: Callable[[Conversation, str], None] | None
 
     @property
@@ -54,9 +56,13 @@ def run_command(conversation: Conversation, line: str) -> bool:
     command = _COMMANDS_BY_NAME.get(name.lower())
     if command is None:
         near = difflib.get_close_matches(name.lower(), _COMMANDS_BY_NAME, n=1)
-        meant = f" Did you mean {near[0]}?" if near else ""
+        wrong = (
+            gettext("There is no command {name}. Did you mean {near}? There are:\n{known}")
+            if near
+            else gettext("There is no command {name}. There are:\n{known}")
+        )
         known = textwrap.fill(", ".join(_COMMANDS_BY_NAME), _LINE)
-        raise ConfigError(f"There is no command {name}.{meant} There are:\n{known}")
+        raise ConfigError(wrong.format(name=name, near="".join(near), known=known))
     if command.run is None:
         return False
     command.run(conversation, "".join(argument).strip())
@@ -70,19 +76,18 @@ def list_commands_with_values(profiles: Iterable[str]) -> dict[str, tuple[str, .
 
 
 def _show_help(_: Conversation, __: str) -> None:
-    width = max(len(command.usage) for command in COMMANDS) + 2
-    for command in COMMANDS:
-        OUT.print(
-            Text.assemble((command.usage.ljust(width), "bold cyan"), command.purpose),
-            soft_wrap=True,
-        )
-    OUT.print(Text("Ctrl-C stops an answer, Ctrl-D ends the chat.", "dim"))
+    usages = [translate_message(command.usage) for command in COMMANDS]
+    width = max(map(len, usages)) + 2
+    for command, usage in zip(COMMANDS, usages, strict=True):
+        purpose = translate_message(command.purpose)
+        OUT.print(Text.assemble((usage.ljust(width), "bold cyan"), purpose), soft_wrap=True)
+    OUT.print(Text(gettext("Ctrl-C stops an answer, Ctrl-D ends the chat."), "dim"))
 
 
 def _show_last_sources(conversation: Conversation, _: str) -> None:
     citations = Answer.from_metadata(conversation.require_last_turn().evidence).citations
     if not citations:
-        raise ConfigError("The last answer cites no passages.")
+        raise ConfigError(gettext("The last answer cites no passages."))
     show_sources(OUT, citations)
 
 
@@ -92,17 +97,18 @@ def _show_last_sql(conversation: Conversation, _: str) -> None:
     )
     found = next((answer.tables for answer in answers if answer.tables.sql), None)
     if found is None:
-        raise ConfigError("No answer of this session came from the tables.")
+        raise ConfigError(gettext("No answer of this session came from the tables."))
     show_rows(OUT, found, in_words=True)
 
 
 def _choose_source(conversation: Conversation, name: str) -> None:
     known = get_args(Source)
     if name and name not in known:
-        raise ConfigError(f"There is no source {name!r}; there are {', '.join(known)}.")
+        wrong = gettext("There is no source {name!r}; there are {known}.")
+        raise ConfigError(wrong.format(name=name, known=", ".join(known)))
     if name:
         conversation.ask_from(cast("Source", name), conversation.profile)
-    OUT.print(f"Questions go to: {conversation.source}.")
+    OUT.print(gettext("Questions go to: {source}.").format(source=conversation.source))
 
 
 def _choose_profile(conversation: Conversation, name: str) -> None:
@@ -110,12 +116,13 @@ def _choose_profile(conversation: Conversation, name: str) -> None:
     if name:
         config.profile(name)
         conversation.ask_from(conversation.source, name)
-    OUT.print(f"Search profile: {conversation.profile or config.retrieval.profile}.")
+    profile = conversation.profile or config.retrieval.profile
+    OUT.print(gettext("Search profile: {name}.").format(name=profile))
 
 
 def _forget_session(conversation: Conversation, _: str) -> None:
     conversation.engine.reset()
-    OUT.print("Forgotten. The session begins anew.")
+    OUT.print(gettext("Forgotten. The session begins anew."))
 
 
 def _export_session(conversation: Conversation, name: str) -> None:
@@ -125,7 +132,8 @@ def _export_session(conversation: Conversation, name: str) -> None:
     text = conversation.knowledge_base.export_session(conversation.session_id, format)
     if name:
         write_new_file(file, text)
-        OUT.print(Text(f"Written to {make_printable(name)}."), soft_wrap=True)
+        written = gettext("Written to {file}.").format(file=make_printable(name))
+        OUT.print(Text(written), soft_wrap=True)
     else:
         print_document(text)
 
@@ -133,16 +141,25 @@ def _export_session(conversation: Conversation, name: str) -> None:
 def _show_last_rewriting(conversation: Conversation, _: str) -> None:
     turn = conversation.require_last_turn()
     if turn.standalone:
-        OUT.print(Text(f"Asked:         {fit_on_one_line(turn.question)}"), soft_wrap=True)
-        OUT.print(Text(f"Understood as: {fit_on_one_line(turn.standalone)}"), soft_wrap=True)
-        OUT.print(Text(f"Rewritten by:  the {turn.rewritten_by}", "dim"))
+        asked = gettext("Asked:         {question}")
+        understood = gettext("Understood as: {question}")
+        rewritten = (
+            gettext("Rewritten by:  the model")
+            if turn.rewritten_by == "model"
+            else gettext("Rewritten by:  the rule")
+        )
+        OUT.print(Text(asked.format(question=fit_on_one_line(turn.question))), soft_wrap=True)
+        OUT.print(
+            Text(understood.format(question=fit_on_one_line(turn.standalone))), soft_wrap=True
+        )
+        OUT.print(Text(rewritten, "dim"))
     else:
-        OUT.print("The last question was put as it was asked.")
+        OUT.print(gettext("The last question was put as it was asked."))
     answer = Answer.from_metadata(turn.evidence)
     if answer.route:
-        OUT.print(
-            Text(f"Route:         {answer.route} ({fit_on_one_line(answer.route_reason)})", "dim")
-        )
+        route = gettext("Route:         {route} ({reason})")
+        reason = fit_on_one_line(answer.route_reason)
+        OUT.print(Text(route.format(route=answer.route, reason=reason), "dim"))
 
 
 def _make_rating_command(rating: "Rating") -> Callable[[Conversation, str], None]:
@@ -151,27 +168,35 @@ def _make_rating_command(rating: "Rating") -> Callable[[Conversation, str], None
         conversation.knowledge_base.feedback(
             session_id=conversation.session_id, turn_id=turn.id, rating=rating, comment=comment
         )
-        OUT.print(f"Noted for question {turn.number}.")
+        OUT.print(gettext("Noted for question {number}.").format(number=turn.number))
 
     return rate_last_answer
 
 
 COMMANDS = (
-    Command("/help", "these commands", _show_help),
-    Command("/sources", "the passages that the last answer cites", _show_last_sources),
-    Command("/sql", "the last SQL with its rows", _show_last_sql),
-    Command("/source [NAME]", f"ask {', '.join(get_args(Source))}", _choose_source),
-    Command("/profile [NAME]", "search with another profile", _choose_profile),
-    Command("/rewrite", "how the last question was understood", _show_last_rewriting),
+    Command("/help", Message("these commands"), _show_help),
+    Command("/sources", Message("the passages that the last answer cites"), _show_last_sources),
+    Command("/sql", Message("the last SQL with its rows"), _show_last_sql),
+    Command(
+        Message("/source [NAME]"),
+        Message("ask {sources}", sources=", ".join(get_args(Source))),
+        _choose_source,
+    ),
+    Command(Message("/profile [NAME]"), Message("search with another profile"), _choose_profile),
+    Command("/rewrite", Message("how the last question was understood"), _show_last_rewriting),
     Command(
         "/history",
-        "what was asked in this session",
+        Message("what was asked in this session"),
         lambda conversation, _: show_history(OUT, conversation.list_turns()),
     ),
-    Command("/up [COMMENT]", "the last answer helped", _make_rating_command(1)),
-    Command("/down [COMMENT]", "it did not", _make_rating_command(-1)),
-    Command("/export [FILE]", "the session as Markdown, or as JSON to FILE.json", _export_session),
-    Command("/reset", "forget what was said", _forget_session),
-    Command("/quit", "end the chat; it can be continued", None),
+    Command(Message("/up [COMMENT]"), Message("the last answer helped"), _make_rating_command(1)),
+    Command(Message("/down [COMMENT]"), Message("it did not"), _make_rating_command(-1)),
+    Command(
+        Message("/export [FILE]"),
+        Message("the session as Markdown, or as JSON to FILE.json"),
+        _export_session,
+    ),
+    Command("/reset", Message("forget what was said"), _forget_session),
+    Command("/quit", Message("end the chat; it can be continued"), None),
 )
 _COMMANDS_BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS}

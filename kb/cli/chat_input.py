@@ -6,6 +6,7 @@ from typing import Any, TextIO
 
 import platformdirs
 
+from kb.cli.language import gettext
 from kb.cli.terminal import say
 
 # The values that may follow a command, by the command.
@@ -27,7 +28,7 @@ def read_typed_lines(choices: Choices) -> Iterator[str]:
         try:
             yield whole(session.prompt([("bold", "> ")]))  # bytes that are no text come as halves
         except KeyboardInterrupt:
-            say("Ctrl-D or /quit ends the chat.", "dim")
+            say(gettext("Ctrl-D or /quit ends the chat."), "dim")
         except EOFError:
             return
 
@@ -52,7 +53,8 @@ def _open_line_history() -> Any:
     try:
         _create_private_file(file)
     except OSError as error:
-        say(f"{file} cannot be written ({error.strerror}): questions are not kept for arrow-up.")
+        wrong = gettext("{file} cannot be written ({reason}): questions are not kept for arrow-up.")
+        say(wrong.format(file=file, reason=error.strerror))
         return InMemoryHistory()
     return FileHistory(file)
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from engines.answer import answer_of
 from kb.assembly.answer_sources import Source
+from kb.cli.language import gettext
 from kb.cli.terminal import OUT, make_printable, show_waiting
 from stores.errors import ConfigError, StoreError
 
@@ -67,7 +68,7 @@ class Conversation:
         """Return the last turn. Raises ConfigError before the first question."""
         turn = next(self.read_turns_newest_first(), None)
         if turn is None:
-            raise ConfigError("Nothing was asked yet in this session.")
+            raise ConfigError(gettext("Nothing was asked yet in this session."))
         return turn
 
     def show_answer(self, question: str) -> None:
@@ -81,7 +82,7 @@ class Conversation:
         response: StreamedAnswer | None = None
         with _allow_one_interrupt():
             try:
-                with show_waiting("Looking for the answer"):
+                with show_waiting(gettext("Looking for the answer")):
                     response = self.engine.stream_chat(question, turn_id=turn_id)
                 _show_streamed_answer(response)
             except KeyboardInterrupt:
@@ -112,7 +113,7 @@ def _show_streamed_answer(response: "StreamedAnswer") -> None:
             show_answer(OUT, "".join(pieces))
             return
         words = wrap_pieces(pieces, OUT.width)
-        with show_waiting("Looking for the answer"):
+        with show_waiting(gettext("Looking for the answer")):
             first = next(words, "")
         try:
             for word in chain([first], words):

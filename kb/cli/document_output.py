@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from kb.cli.language import gettext
 from kb.cli.terminal import OUT, make_printable
 from stores.errors import ConfigError
 
@@ -26,7 +27,9 @@ def write_new_file(file: Path, text: str) -> None:
         with file.expanduser().open("x", encoding="utf-8", newline="") as written:
             written.write(text)
     except FileExistsError as error:
-        raise ConfigError(f"{file} is there already. Name a new file.") from error
+        there = gettext("{file} is there already. Name a new file.")
+        raise ConfigError(there.format(file=file)) from error
     except (OSError, RuntimeError, ValueError) as error:  # the last two: no path at all
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"{str(file)!r} cannot be written: {reason}.") from error
+        wrong = gettext("{file!r} cannot be written: {reason}.")
+        raise ConfigError(wrong.format(file=str(file), reason=reason)) from error

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from stores.text.text_language import language_code
-from stores.text.translations import LANGUAGES, SOURCE_LANGUAGE, load_translations
+from stores.text.translations import LANGUAGES, SOURCE_LANGUAGE, Message, load_translations
 
 _HELP = "help"  # the context of help texts in the catalogues
 _AS_IT_IS = "\b"  # begins a paragraph of examples, whose lines stay
@@ -36,6 +36,18 @@ def _code_of(locale: str) -> str:
 def gettext(text: str) -> str:
     """Return a text in the language of the terminal."""
     return load_translations(terminal_language()).gettext(text)
+
+
+def ngettext(one: str, more: str, n: int) -> str:
+    """Return the text for a number of things in the language of the terminal."""
+    return load_translations(terminal_language()).ngettext(one, more, n)
+
+
+def translate_message(text: str) -> str:
+    """Return a message in the language of the terminal, and any other text as it is."""
+    if isinstance(text, Message):
+        return text.say_in(load_translations(terminal_language()))
+    return text
 
 
 def translate_help(command: Any) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from kb.cli.language import gettext
 from kb.filter_options import parsed
 
 
@@ -16,15 +17,14 @@ def _choose_config(context: typer.Context, path: Path | None) -> Path | None:
 def _check_filters(filters: list[str] | None) -> list[str]:
     for text in filters or []:
         if parsed(text) is None:
-            raise typer.BadParameter(
-                f"{text!r} is not KEY=VALUE, KEY!=VALUE, KEY>=VALUE or KEY~TEXT"
-            )
+            wrong = gettext("{text!r} is not KEY=VALUE, KEY!=VALUE, KEY>=VALUE or KEY~TEXT")
+            raise typer.BadParameter(wrong.format(text=text))
     return filters or []
 
 
 def _check_not_blank(question: str) -> str:
     if not question.strip():
-        raise typer.BadParameter("it is empty")
+        raise typer.BadParameter(gettext("it is empty"))
     return question
 
 

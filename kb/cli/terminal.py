@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from engines.visible_text import visible
+from kb.cli.language import translate_message
 
 _UNWRAPPED = 10_000  # columns of what is no terminal: a line stays a line
 
@@ -32,7 +33,7 @@ ERR = _make_console(sys.stderr, stderr=True)
 
 def say(message: str, style: str = "") -> None:
     """Tell the user on standard error how things go."""
-    ERR.print(Text(make_printable(message), style), soft_wrap=True)
+    ERR.print(Text(make_printable(translate_message(message)), style), soft_wrap=True)
 
 
 @contextmanager
@@ -57,11 +58,6 @@ def kb_command(config: Path) -> str:
     if config.absolute() == Path("config.yaml").absolute():
         return _program_name()
     return f"{_program_name()} --config {shlex.quote(str(config))}"
-
-
-def count_of(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it is not one."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _program_name() -> str:

@@ -16,6 +16,7 @@ from kb.app import KnowledgeBase
 from kb.evaluation.corpus import OnProgress
 from kb.evaluation.labelled import Question
 from kb.evaluation.measures import contains_answer, hit, ndcg, recall, reciprocal_rank
+from stores.text.translations import Message
 
 _HIT_DEPTH = 5
 
@@ -44,7 +45,9 @@ class QuestionAsker:
         self._search_passages(questions[0], profile)
         scores = {}
         for done, question in enumerate(questions):
-            self.on_progress(f"Asking with {profile}", done, len(questions))
+            self.on_progress(
+                Message("Asking with {profile}", profile=profile), done, len(questions)
+            )
             scores[question.id] = self._score_question(question, profile)
         return scores
 

@@ -16,6 +16,7 @@ from stores.chunks.vector_store import MariaDBVectorStore
 from stores.evaluations import Evaluations
 from stores.registry.embedding_cache import EmbeddingCache
 from stores.text.text_language import detect_language
+from stores.text.translations import Message
 
 # Part of the name of every table: raise it when a document's chunk is made in another way.
 _LAYOUT = "1"
@@ -73,7 +74,7 @@ def _index_documents(
     embedder = ChunkEmbedder(knowledge_base.components.embed_model, cache)
     store.clear()
     for start in range(0, len(corpus), _DOCUMENTS_A_BATCH):
-        on_progress("Indexing the documents", start, len(corpus))
+        on_progress(Message("Indexing the documents"), start, len(corpus))
         chunks = [
             _document_to_chunk(document) for document in corpus[start : start + _DOCUMENTS_A_BATCH]
         ]

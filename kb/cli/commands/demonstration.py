@@ -7,6 +7,7 @@ from rich.text import Text
 
 from engines.answer import answer_of
 from kb.cli.commands.indexing import index_with_progress
+from kb.cli.language import gettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.terminal import ERR, OUT, kb_command, say
 
@@ -25,10 +26,12 @@ def demo() -> None:
     from kb.sample_shop import QUESTIONS, load_shop, sample_config, sample_directory
 
     config, file = sample_config(), sample_directory() / "config.yaml"
-    say(f"The documents and the database of a small online shop, in {file.parent / 'data'}")
+    shop = gettext("The documents and the database of a small online shop, in {directory}")
+    say(shop.format(directory=file.parent / "data"))
     set_up(config, say)
     load_shop(config)
-    say(f"The shop's tables are in the database {config.tables.database}")
+    tables = gettext("The shop's tables are in the database {name}")
+    say(tables.format(name=config.tables.database))
     with open_knowledge_base(file) as knowledge_base:
         show_report(ERR, index_with_progress(knowledge_base, prune=True))
         for question in QUESTIONS:
@@ -42,7 +45,7 @@ def _ask_and_show(knowledge_base: "KnowledgeBase", question: str) -> None:
 
     answer = answer_of(knowledge_base.ask(question))
     OUT.print()
-    OUT.print(Text.assemble(("Question: ", "dim"), (question, "bold")))
+    OUT.print(Text.assemble((gettext("Question: "), "dim"), (question, "bold")))
     OUT.print()
     show_answer(OUT, answer.text)
     OUT.print()
@@ -53,14 +56,16 @@ def _ask_and_show(knowledge_base: "KnowledgeBase", question: str) -> None:
 def _say_what_next(file: Path) -> None:
     kb = kb_command(file)
     OUT.print()
-    OUT.print(Text("Try next", "bold"))
+    OUT.print(Text(gettext("Try next"), "bold"))
     for line in (
         f'  {kb} ask "How long do I have to send something back?"',
         f'  {kb} search "espresso too sour" --filter language=en',
         f'  {kb} ask "Who are our three best customers, and what do they complain about?"',
         f"  {kb} chat",
         f"  {kb} status",
-        "With your own documents: kb init, then kb index PATH.",
-        "With a language model (llm in config.yaml), answers are written instead of quoted.",
+        gettext("With your own documents: kb init, then kb index PATH."),
+        gettext(
+            "With a language model (llm in config.yaml), answers are written instead of quoted."
+        ),
     ):
         OUT.print(line, soft_wrap=True)

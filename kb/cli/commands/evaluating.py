@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kb.cli.language import gettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.rendering.progress import show_evaluation_progress
@@ -96,20 +97,24 @@ def evaluate(
     if live:
         if path or history:
             raise typer.BadParameter(
-                "--live is about the log of searches: leave out PATH and --history"
+                gettext("--live is about the log of searches: leave out PATH and --history")
             )
         _show_live(days, config, as_json=as_json)
         return
     if history:
         _show_history(path, config, as_json=as_json)
         return
-    if path is None or not path.exists():
-        raise typer.BadParameter(f"there is no {path}" if path else "name labelled questions")
+    if path is None:
+        raise typer.BadParameter(gettext("name labelled questions"))
+    if not path.exists():
+        raise typer.BadParameter(gettext("there is no {path}").format(path=path))
     if gold and not sql:
-        raise typer.BadParameter("--gold goes with --sql")
+        raise typer.BadParameter(gettext("--gold goes with --sql"))
     if sql:
         if profiles or against or fresh:
-            raise typer.BadParameter("--sql takes neither --profile nor --against nor --fresh")
+            raise typer.BadParameter(
+                gettext("--sql takes neither --profile nor --against nor --fresh")
+            )
         _evaluate_sql(path, config, gold=gold, limit=limit, save=save, as_json=as_json)
         return
     from kb.evaluation.search_evaluation import Plan

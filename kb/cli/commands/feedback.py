@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kb.cli.language import gettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.terminal import OUT, fit_on_one_line
@@ -35,7 +36,7 @@ def feedback(
     kb feedback last --clicked 2
     """
     if up is None and not comment and clicked is None:
-        raise typer.BadParameter("say --up, --down, --comment or --clicked")
+        raise typer.BadParameter(gettext("say --up, --down, --comment or --clicked"))
     rating: Rating | None = None if up is None else 1 if up else -1
     with open_knowledge_base(config) as knowledge_base:
         from stores.searches.search_log import SearchLog
@@ -53,6 +54,14 @@ def feedback(
 
 
 def _describe_noted_search(search: "KnownSearch") -> str:
-    asked = f", “{fit_on_one_line(search.question)}”" if search.question else ""
-    when = search.searched_at.isoformat(" ", "seconds")
-    return f"Noted for search {search.id} of {when} UTC{asked}, profile {search.profile}."
+    noted = (
+        gettext("Noted for search {id} of {when} UTC, “{question}”, profile {profile}.")
+        if search.question
+        else gettext("Noted for search {id} of {when} UTC, profile {profile}.")
+    )
+    return noted.format(
+        id=search.id,
+        when=search.searched_at.isoformat(" ", "seconds"),
+        question=fit_on_one_line(search.question or ""),
+        profile=search.profile,
+    )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kb.cli.language import gettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.program import ExitCode
@@ -76,7 +77,7 @@ def index_with_progress(
     from kb.indexing.indexing_run import Scope
 
     if directory := path or knowledge_base.config.documents.path:
-        say(f"Indexing {directory}")
+        say(gettext("Indexing {directory}").format(directory=directory))
     try:
         with show_index_progress(ERR) as show:
             return knowledge_base.index(
@@ -88,5 +89,5 @@ def index_with_progress(
                 say=say,
             )
     except KeyboardInterrupt:
-        say("What was indexed so far is kept; the next run goes on from there.")
+        say(gettext("What was indexed so far is kept; the next run goes on from there."))
         raise

@@ -13,6 +13,7 @@ from kb.cli.commands.serving import (
     require_key_beyond_loopback,
     web_address,
 )
+from kb.cli.language import gettext
 from kb.cli.options import ConfigPath
 from kb.cli.terminal import say
 from stores.errors import ConfigError
@@ -50,14 +51,14 @@ def mcp(
     kb mcp --http --host 0.0.0.0        # takes a key: kb key create NAME
     """
     if not http and (host or port):
-        raise typer.BadParameter("--host and --port are of --http")
+        raise typer.BadParameter(gettext("--host and --port are of --http"))
     try:
         import mcp_types  # noqa: F401 - the extra is there, or its absence is explained
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"kb mcp needs {error.name}, which is not installed. From a checkout: "
-            "pip install '.[mcp]'"
-        ) from error
+        missing = gettext(
+            "kb mcp needs {package}, which is not installed. From a checkout: pip install '.[mcp]'"
+        )
+        raise ConfigError(missing.format(package=error.name)) from error
     from kb.config import load_config
 
     loaded = load_config(config)
@@ -95,9 +96,11 @@ def _serve_http(config: "Config", host: str, port: int, *, has_keys: bool) -> No
 
     _log_requests()
     guarded = with_token(config)
-    say(f"Serving MCP at {web_address(host, port)}{PATH} (streamable HTTP). Ctrl-C stops.")
+    serving = gettext("Serving MCP at {address} (streamable HTTP). Ctrl-C stops.")
+    say(serving.format(address=f"{web_address(host, port)}{PATH}"))
     if (token := find_token_to_announce(config, guarded)) and not has_keys:
-        say(f"Applications send the header `Authorization: Bearer {token}`.")
+        sent = gettext("Applications send the header `Authorization: Bearer {token}`.")
+        say(sent.format(token=token))
     uvicorn.run(
         make_app(guarded, host=host),
         lifespan="on",

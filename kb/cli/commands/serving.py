@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from kb.cli.language import gettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.terminal import OUT, fit_on_one_line, say
 from stores.errors import ConfigError
+from stores.text.translations import gettext_noop
 
 if TYPE_CHECKING:
     from kb.config import Config
@@ -46,10 +48,11 @@ def serve(
     try:
         from kb.api.serve import run
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"kb serve needs {error.name}, which is not installed. From a checkout: "
+        missing = gettext(
+            "kb serve needs {package}, which is not installed. From a checkout: "
             "pip install '.[serve]'"
-        ) from error
+        )
+        raise ConfigError(missing.format(package=error.name)) from error
     from kb.api.guards.access import with_token
     from kb.config import load_config
 
@@ -61,7 +64,7 @@ def serve(
     where = web_address(address, number)
     if (token := find_token_to_announce(loaded, guarded)) and not has_keys:
         where = f"{where}/?token={token}"
-    say(f"Ask at {where} (the API: /docs). Ctrl-C stops.")
+    say(gettext("Ask at {address} (the API: /docs). Ctrl-C stops.").format(address=where))
     with suppress(KeyboardInterrupt):  # the way to stop it, once running answers have ended
         run(guarded, address, number, processes)
 
@@ -86,9 +89,12 @@ def require_free_port(address: str, port: int) -> None:
         try:
             trial.bind((address, port))
         except OSError as error:
+            taken = gettext(
+                "Port {port} of {address} cannot be served on: {reason}. Stop what uses it, or "
+                "choose another with --port."
+            )
             raise ConfigError(
-                f"Port {port} of {address} cannot be served on: {error.strerror}. Stop what uses "
-                "it, or choose another with --port."
+                taken.format(port=port, address=address, reason=error.strerror)
             ) from error
 
 
@@ -101,10 +107,11 @@ def require_key_beyond_loopback(config: Path | None, address: str) -> bool:
     with open_knowledge_base(config) as knowledge_base:
         has_keys = ApiKeys(knowledge_base.components.engine).has_any()
     if address not in LOOPBACK and not has_keys:
-        raise ConfigError(
-            f"{address} can be reached from other machines, and no key guards the server. "
+        unguarded = gettext(
+            "{address} can be reached from other machines, and no key guards the server. "
             "Create one first: kb key create NAME"
         )
+        raise ConfigError(unguarded.format(address=address))
     return has_keys
 
 
@@ -164,7 +171,9 @@ def create(
     """Make a key, and show it once."""
     end = _parse_expiry(expires) if expires else None
     if verify and only == "documents":
-        raise typer.BadParameter("verified queries are of tables: leave out --verify or --only")
+        raise typer.BadParameter(
+            gettext("verified queries are of tables: leave out --verify or --only")
+        )
     with open_knowledge_base(config) as knowledge_base:
         from stores.api_keys import ApiKeys
 
@@ -188,7 +197,8 @@ def create(
         about = {"name": name, "scope": scope, "only": only, "verifies": verify, "expires": end}
         print_json({**about, "key": secret})
     else:
-        say(f"The key of {name}, scope {scope}. It is shown this once:")
+        shown = gettext("The key of {name}, scope {scope}. It is shown this once:")
+        say(shown.format(name=name, scope=scope))
         OUT.print(secret, soft_wrap=True, highlight=False, markup=False)
 
 
@@ -205,18 +215,28 @@ def _parse_expiry(expires: str) -> datetime:
             given = datetime.fromisoformat(expires)
             end = given if given.tzinfo else given.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
-        raise typer.BadParameter(f"--expires is {expires}; give 30d or 2027-01-31") from error
+        wrong = gettext("--expires is {given}; give 30d or 2027-01-31")
+        raise typer.BadParameter(wrong.format(given=expires)) from error
     if end <= now:
-        raise typer.BadParameter(f"--expires is {expires}, which is over")
+        over = gettext("--expires is {given}, which is over")
+        raise typer.BadParameter(over.format(given=expires))
     return end
 
 
 def _require_roots(wanted: list[str], known: list[str]) -> None:
     if missing := sorted({*wanted} - {*known}):
-        raise ConfigError(
-            f"No indexed directory is named {', '.join(missing)}; there are "
-            f"{', '.join(known) or 'none yet'}. Index it first, or correct --collection."
+        wrong = (
+            gettext(
+                "No indexed directory is named {missing}; there are {known}. Index it first, or "
+                "correct --collection."
+            )
+            if known
+            else gettext(
+                "No indexed directory is named {missing}; there are none yet. Index it first, or "
+                "correct --collection."
+            )
         )
+        raise ConfigError(wrong.format(missing=", ".join(missing), known=", ".join(known)))
 
 
 @key.command("list")
@@ -237,20 +257,23 @@ def list_keys(as_json: AsJson = False, config: ConfigPath = None) -> None:
         OUT.print(_describe_key(listed_key), soft_wrap=True, highlight=False, markup=False)
 
 
+_ONLY = {"documents": gettext_noop("documents only"), "tables": gettext_noop("tables only")}
+
+
 def _describe_key(key: "ApiKey") -> str:
-    roots = ", ".join(key.collections) if key.collections else "all documents"
+    roots = ", ".join(key.collections) if key.collections else gettext("all documents")
     limits = [
-        f"{limit} {what}"
-        for limit, what in (
-            (key.requests_per_minute, "requests a minute"),
-            (key.tokens_per_day, "tokens a day"),
+        text.format(n=limit)
+        for limit, text in (
+            (key.requests_per_minute, gettext("{n} requests a minute")),
+            (key.tokens_per_day, gettext("{n} tokens a day")),
         )
         if limit
     ]
     about = [
         *(key.name, key.scope),
-        *(["verifies"] if key.verifies else []),
-        *([f"{key.only} only"] if key.only else []),
+        *([gettext("verifies")] if key.verifies else []),
+        *([gettext(_ONLY[key.only])] if key.only else []),
         *([] if key.only == "tables" else [roots]),
         *limits,
         *_describe_key_states(key),
@@ -259,12 +282,17 @@ def _describe_key(key: "ApiKey") -> str:
 
 
 def _describe_key_states(key: "ApiKey") -> list[str]:
-    states = [f"since {key.created:%Y-%m-%d}"]
+    if key.revoked:
+        return [gettext("revoked {day:%Y-%m-%d}").format(day=key.revoked)]
+    states = [gettext("since {day:%Y-%m-%d}").format(day=key.created)]
     if key.expires:
-        states.append(
-            f"{'expired' if key.is_expired else 'until'} {key.expires:%Y-%m-%d %H:%M} UTC"
+        ends = (
+            gettext("expired {time:%Y-%m-%d %H:%M} UTC")
+            if key.is_expired
+            else gettext("until {time:%Y-%m-%d %H:%M} UTC")
         )
-    return [f"revoked {key.revoked:%Y-%m-%d}"] if key.revoked else states
+        states.append(ends.format(time=key.expires))
+    return states
 
 
 @key.command()
@@ -280,9 +308,10 @@ def revoke(name: Annotated[str, typer.Argument(metavar="NAME")], config: ConfigP
             for query in VerifiedQueries(knowledge_base.components.engine)
             if query.key == name
         ]
-    say(f"The key of {name} is of no use any more.")
+    say(gettext("The key of {name} is of no use any more.").format(name=name))
     if left:
-        say(
-            f"Queries that it has verified still answer: {', '.join(left)}. "
-            "`kb sql --remove NAME` removes one."
+        still = gettext(
+            "Queries that it has verified still answer: {names}. `kb sql --remove NAME` removes "
+            "one."
         )
+        say(still.format(names=", ".join(left)))

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 import typer
 
 from kb.cli.document_output import print_document, write_new_file
+from kb.cli.language import gettext, ngettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
-from kb.cli.terminal import OUT, count_of, fit_on_one_line, say
+from kb.cli.terminal import OUT, fit_on_one_line, say
 from stores.errors import ConfigError, StoreError
 
 session = typer.Typer(
@@ -34,14 +35,16 @@ def _check_text(text: str | None) -> str | None:
     try:
         (text or "").encode()
     except UnicodeEncodeError as error:
-        raise typer.BadParameter(f"{text!r} is no UTF-8 text") from error
+        wrong = gettext("{text!r} is no UTF-8 text")
+        raise typer.BadParameter(wrong.format(text=text)) from error
     return text
 
 
 def _check_search_words(search: str | None) -> str | None:
     words = len((search or "").split())
     if words > _SEARCH_WORDS:
-        raise typer.BadParameter(f"it has {words} words; at most {_SEARCH_WORDS} are searched for")
+        many = gettext("it has {words} words; at most {most} are searched for")
+        raise typer.BadParameter(many.format(words=words, most=_SEARCH_WORDS))
     return _check_text(search)
 
 
@@ -120,7 +123,8 @@ def rename(
 
         print_json(info_values(renamed))
     else:
-        OUT.print(f"The session is named “{fit_on_one_line(renamed.title)}”.", soft_wrap=True)
+        named = gettext("The session is named “{title}”.")
+        OUT.print(named.format(title=fit_on_one_line(renamed.title)), soft_wrap=True)
 
 
 @session.command()
@@ -134,17 +138,18 @@ def delete(
     with open_knowledge_base(config) as knowledge_base:
         info = knowledge_base.components.session_store.one(session_id)
         if not yes:
-            turns = count_of(info.turns, "turn")
-            typer.confirm(
-                f"Delete “{fit_on_one_line(info.title)}” with {turns}?", abort=True, err=True
+            ask = ngettext(
+                "Delete “{title}” with {n} turn?", "Delete “{title}” with {n} turns?", info.turns
             )
+            title = fit_on_one_line(info.title)
+            typer.confirm(ask.format(title=title, n=info.turns), abort=True, err=True)
         knowledge_base.delete_session(session_id)
     if as_json:
         from kb.cli.print_json import print_json
 
         print_json({"deleted": session_id})
     else:
-        OUT.print("The session is deleted.")
+        OUT.print(gettext("The session is deleted."))
 
 
 @session.command()
@@ -171,7 +176,7 @@ def export(
         print_document(text)
     else:
         write_new_file(output, text)
-        say(f"Written to {output}.")
+        say(gettext("Written to {file}.").format(file=output))
 
 
 @session.command()
@@ -192,11 +197,19 @@ def prune(
     with open_knowledge_base(config) as knowledge_base:
         days = days or knowledge_base.config.chat.retention_days
         if days is None:
-            raise ConfigError("Name an age with --days, or set chat.retention_days in config.yaml.")
+            raise ConfigError(
+                gettext("Name an age with --days, or set chat.retention_days in config.yaml.")
+            )
         removed = knowledge_base.components.session_store.remove_older_than(days)
     if as_json:
         from kb.cli.print_json import print_json
 
         print_json({"days": days, "deleted": removed})
     else:
-        OUT.print(f"Deleted: {count_of(removed, 'session')}, not used for {count_of(days, 'day')}.")
+        sessions = ngettext("{n} session", "{n} sessions", removed).format(n=removed)
+        age = ngettext(
+            "Deleted: {sessions}, not used for {n} day.",
+            "Deleted: {sessions}, not used for {n} days.",
+            days,
+        )
+        OUT.print(age.format(sessions=sessions, n=days))

@@ -8,6 +8,7 @@ import typer
 
 from engines.answer import answer_of
 from kb.cli.commands import verified
+from kb.cli.language import gettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.program import ExitCode
@@ -18,7 +19,8 @@ def _check_parameters(assignments: list[str] | None) -> list[str]:
     for assignment in assignments or []:
         name, equals, _ = assignment.partition("=")
         if not (equals and name.isascii() and name.isidentifier()):
-            raise typer.BadParameter(f"{assignment!r} is not NAME=VALUE")
+            wrong = gettext("{text!r} is not NAME=VALUE")
+            raise typer.BadParameter(wrong.format(text=assignment))
     return assignments or []
 
 
@@ -116,7 +118,7 @@ def sql(
     match action:
         case "--list":
             if words:
-                raise typer.BadParameter("--list lists all: leave the question out")
+                raise typer.BadParameter(gettext("--list lists all: leave the question out"))
             verified.list_queries(config, as_json=as_json)
         case "--remove":
             verified.remove_queries(_require_query_names(words), config, as_json=as_json)
@@ -144,40 +146,43 @@ def _check_options_fit(
     only_for_saving = {"--sql": statement, "--parameter": parameters, "--name": name}
     given = [option for option, value in only_for_saving.items() if value]
     if action != "--save" and given:
-        raise typer.BadParameter(f"{given[0]} goes with --save")
+        raise typer.BadParameter(gettext("{option} goes with --save").format(option=given[0]))
     if parameters and statement is None:
-        raise typer.BadParameter("--parameter goes with --sql")
+        raise typer.BadParameter(gettext("--parameter goes with --sql"))
     if by is not None and action not in ("--save", "--verify"):
-        raise typer.BadParameter("--by goes with --save or --verify")
+        raise typer.BadParameter(gettext("--by goes with --save or --verify"))
 
 
 def _find_only_action(actions: Mapping[str, bool]) -> str | None:
     chosen = [action for action, is_chosen in actions.items() if is_chosen]
     if len(chosen) > 1:
-        raise typer.BadParameter(f"choose one of {' and '.join(chosen)}")
+        raise typer.BadParameter(
+            gettext("choose one of {options}").format(options=" and ".join(chosen))
+        )
     return chosen[0] if chosen else None
 
 
 def _require_query_names(words: list[str] | None) -> list[str]:
     if not words:
-        raise typer.BadParameter("name the query; --list shows the names")
+        raise typer.BadParameter(gettext("name the query; --list shows the names"))
     return words
 
 
 def _require_query_name(words: list[str] | None) -> str:
     names = _require_query_names(words)
     if len(names) > 1:
-        raise typer.BadParameter(f"name one query, not {len(names)}")
+        raise typer.BadParameter(gettext("name one query, not {n}").format(n=len(names)))
     return names[0]
 
 
 def _require_question(words: list[str] | None) -> str:
     if not words:
-        raise typer.BadParameter("ask a question")
+        raise typer.BadParameter(gettext("ask a question"))
     if len(words) > 1:
-        raise typer.BadParameter(f'put the question in quotes: "{" ".join(words)}"')
+        unquoted = gettext('put the question in quotes: "{question}"')
+        raise typer.BadParameter(unquoted.format(question=" ".join(words)))
     if not words[0].strip():
-        raise typer.BadParameter("the question is empty")
+        raise typer.BadParameter(gettext("the question is empty"))
     return words[0]
 
 
@@ -186,7 +191,7 @@ def _answer_from_tables(
 ) -> None:
     with open_knowledge_base(config) as knowledge_base:
         engine = knowledge_base.database_engine(sql_only=dry_run)
-        with show_waiting("Asking the tables"):
+        with show_waiting(gettext("Asking the tables")):
             answer = answer_of(engine.query(question))
     if as_json:
         from kb.answer_json import answer_values
@@ -211,6 +216,6 @@ def _answer_from_tables(
 def _say_who_verified_query(query: Mapping[str, Any] | None) -> None:
     """Say who verified a query, not on standard output: the statement stands alone there."""
     if query:
-        values = ", ".join(f":{name} = {value}" for name, value in query["parameters"].items())
-        where = f", {values}" if values else ""
-        say(f"{query['name']}, verified by {query['verified_by']} on {query['verified_at']}{where}")
+        verified = gettext("{name}, verified by {verified_by} on {verified_at}").format(**query)
+        bound = [f":{name} = {value}" for name, value in query["parameters"].items()]
+        say(", ".join([verified, *bound]))

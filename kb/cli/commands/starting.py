@@ -9,6 +9,7 @@ from unicodedata import normalize
 
 import typer
 
+from kb.cli.language import gettext
 from kb.cli.options import ConfigPath
 from kb.cli.terminal import OUT, kb_command, say
 
@@ -31,13 +32,13 @@ def init(
     """
     file = path if path.suffix in (".yaml", ".yml") else path / "config.yaml"
     if file.exists():
-        say(f"{file} is there already and stays as it is.")
+        say(gettext("{file} is there already and stays as it is.").format(file=file))
     else:
         _write_starting_config(file)
-        say(f"Wrote {file}.")
+        say(gettext("Wrote {file}.").format(file=file))
         _tell_of_namesake(file)
     setup(config=file)
-    OUT.print(f"Next: {kb_command(file)} index PATH")
+    OUT.print(gettext("Next: {kb} index PATH").format(kb=kb_command(file)))
 
 
 def _write_starting_config(file: Path) -> None:
@@ -63,10 +64,11 @@ def _tell_of_namesake(file: Path) -> None:
     config = load_config(file)
     name = config.database.name
     if (private_server(config).status().data_directory / name).is_dir():
-        say(
-            f"The database {name} is there already, and is used here too. If it belongs to "
-            f"something else, change database.name in {file}."
+        there = gettext(
+            "The database {name} is there already, and is used here too. If it belongs to "
+            "something else, change database.name in {file}."
         )
+        say(there.format(name=name, file=file))
 
 
 def setup(

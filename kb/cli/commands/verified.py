@@ -14,16 +14,23 @@ from rich.console import Console
 from rich.text import Text
 
 from engines.answer import TableResult, answer_of
+from kb.cli.language import gettext, ngettext, translate_message
 from kb.cli.opening import open_knowledge_base
 from kb.cli.program import ExitCode
 from kb.cli.terminal import OUT, fit_on_one_line, make_printable, say, show_waiting
 from stores.errors import ConfigError, EngineError, StoreError
+from stores.text.translations import Message, gettext_noop
 
 if TYPE_CHECKING:
     from kb.app import KnowledgeBase
     from stores.verified_queries import Editor, Value, VerifiedQuery
 
-_NONE = "There are no verified queries. `kb sql QUESTION --save` keeps one."
+_ACTIONS = {
+    "saved": gettext_noop("saved by {who}"),
+    "confirmed": gettext_noop("confirmed by {who}"),
+    "removed": gettext_noop("removed by {who}"),
+}
+_NONE = Message("There are no verified queries. `kb sql QUESTION --save` keeps one.")
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ def list_queries(config: Path | None, *, as_json: bool) -> None:
     for query in queries:
         _show_query(OUT, query)
     if not queries:
-        OUT.print(_NONE)
+        OUT.print(translate_message(_NONE))
 
 
 def remove_queries(names: Sequence[str], config: Path | None, *, as_json: bool) -> None:
@@ -54,10 +61,12 @@ def remove_queries(names: Sequence[str], config: Path | None, *, as_json: bool) 
         queries = knowledge_base.components.verified_queries
         removed = [queries.one(name) for name in dict.fromkeys(names)]
         if loaded := next((query.name for query in removed if query.origin == "file"), None):
-            raise StoreError(
-                f"{loaded} is of the file {knowledge_base.config.tables.verified_queries}, and "
-                "would come back with it. Take it out of the file."
+            of_file = gettext(
+                "{name} is of the file {file}, and would come back with it. Take it out of the "
+                "file."
             )
+            file = knowledge_base.config.tables.verified_queries
+            raise StoreError(of_file.format(name=loaded, file=file))
         by = _current_editor()
         for query in removed:
             queries.remove(query.name, by)
@@ -65,7 +74,8 @@ def remove_queries(names: Sequence[str], config: Path | None, *, as_json: bool) 
     if as_json:
         _print_json({"removed": gone})
     else:
-        OUT.print(Text(f"Removed {', '.join(map(fit_on_one_line, gone))}."), soft_wrap=True)
+        names_removed = ", ".join(map(fit_on_one_line, gone))
+        OUT.print(Text(gettext("Removed {names}.").format(names=names_removed)), soft_wrap=True)
 
 
 def verify_queries(
@@ -76,7 +86,7 @@ def verify_queries(
 
     with (
         open_knowledge_base(config) as knowledge_base,
-        show_waiting("Running the verified queries"),
+        show_waiting(gettext("Running the verified queries")),
     ):
         queries, run = (
             knowledge_base.components.verified_queries,
@@ -105,7 +115,9 @@ def show_versions(name: str, config: Path | None, *, as_json: bool) -> None:
         _print_json([asdict(version) for version in versions])
         return
     for version in versions:
-        what = f"{version.action} by {_describe_editor(version.changed_by, is_key=version.by_key)}"
+        what = gettext(_ACTIONS[version.action]).format(
+            who=_describe_editor(version.changed_by, is_key=version.by_key)
+        )
         when = f"{version.changed_at:%Y-%m-%d %H:%M} UTC"
         heading = (f"{version.number}  {fit_on_one_line(what)}, {when}", "bold")
         OUT.print(Text.assemble(heading), soft_wrap=True)
@@ -117,7 +129,7 @@ def save_query(asked: QueryToSave, config: Path | None, *, as_json: bool) -> Non
     from kb import verified_query_file
 
     by = asked.by or _current_user()
-    with open_knowledge_base(config) as knowledge_base, show_waiting("Asking the tables"):
+    with open_knowledge_base(config) as knowledge_base, show_waiting(gettext("Asking the tables")):
         _require_unanswered_question(knowledge_base, asked.question)
         query = verified_query_file.new_query(
             asked.question,
@@ -158,13 +170,15 @@ def _ask_model_for_sql(knowledge_base: "KnowledgeBase", question: str) -> str:
     """Return the SQL that the model writes for a question, once it runs."""
     if knowledge_base.components.llm is None:
         raise ConfigError(
-            "llm.provider is none, so no model writes the SQL. Give it by --sql, or set "
-            "llm.provider and llm.model in config.yaml."
+            gettext(
+                "llm.provider is none, so no model writes the SQL. Give it by --sql, or set "
+                "llm.provider and llm.model in config.yaml."
+            )
         )
     engine = knowledge_base.database_engine(synthesize_response=False)
     answer = answer_of(engine.query(question))
     if answer.tables.sql is None:
-        raise EngineError(f"Nothing was saved. {answer.text}")
+        raise EngineError(gettext("Nothing was saved. {reason}").format(reason=answer.text))
     return answer.tables.sql
 
 
@@ -172,7 +186,8 @@ def _current_user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError) as error:
-        raise typer.BadParameter("say --by WHO, as this account has no name") from error
+        nameless = gettext("say --by WHO, as this account has no name")
+        raise typer.BadParameter(nameless) from error
 
 
 def _current_editor() -> "Editor":
@@ -219,9 +234,13 @@ def _print_json(value: Any) -> None:
 
 def _show_query(console: Console, query: "VerifiedQuery") -> None:
     """Show a query with its questions, its SQL, and who has checked it."""
-    owner = f"saved by {_describe_editor(query.key, is_key=True)}" if query.key else "saved"
-    where = "the file" if query.origin == "file" else owner
-    about = f"{where}, checked by {query.verified_by} on {query.verified_at}"
+    if query.origin == "file":
+        about = gettext("the file, checked by {name} on {day}")
+    elif query.key:
+        about = gettext("saved by the key {key}, checked by {name} on {day}")
+    else:
+        about = gettext("saved, checked by {name} on {day}")
+    about = about.format(key=query.key, name=query.verified_by, day=query.verified_at)
     console.print(
         Text.assemble((fit_on_one_line(query.name), "bold"), (f"  {fit_on_one_line(about)}", "dim"))
     )
@@ -231,11 +250,12 @@ def _show_query(console: Console, query: "VerifiedQuery") -> None:
         console.print(Text(f"    {line}", "dim"), soft_wrap=True)
     if query.parameters:
         values = ", ".join(f"{name} = {value}" for name, value in query.parameters.items())
-        console.print(Text(f"    with {fit_on_one_line(values)}", "dim"), soft_wrap=True)
+        bound = gettext("with {values}").format(values=fit_on_one_line(values))
+        console.print(Text(f"    {bound}", "dim"), soft_wrap=True)
 
 
 def _describe_editor(name: str, *, is_key: bool) -> str:
-    return f"the key {name}" if is_key else name
+    return gettext("the key {name}").format(name=name) if is_key else name
 
 
 def _show_saved_query(query: "VerifiedQuery", found: TableResult, *, recognised: bool) -> None:
@@ -247,14 +267,15 @@ def _show_saved_query(query: "VerifiedQuery", found: TableResult, *, recognised:
     OUT.print()
     show_rows(OUT, found, in_words=False)
     OUT.print()
-    checked_by = fit_on_one_line(query.verified_by)
-    OUT.print(Text(f"Saved as {fit_on_one_line(query.name)}, checked by {checked_by}."))
+    saved = gettext("Saved as {name}, checked by {who}.")
+    name, who = fit_on_one_line(query.name), fit_on_one_line(query.verified_by)
+    OUT.print(Text(saved.format(name=name, who=who)))
     if not recognised:
-        say(
+        example = gettext(
             "kb does not know the question by its words, so the query is an example for a model "
-            "and answers nothing by itself.",
-            "yellow",
+            "and answers nothing by itself."
         )
+        say(example, "yellow")
 
 
 def _show_verification(
@@ -264,19 +285,22 @@ def _show_verification(
     saved = [query.name for query in working if by and query.origin == "saved"]
     others = [query.name for query in working if query.name not in saved]
     if others:
-        _print_working_queries(others, "")
+        works = ngettext("{names}: works.", "{names}: work.", len(others))
+        _print_line(works.format(names=", ".join(others)))
     if saved:
-        _print_working_queries(
-            saved, f", and {'counts' if len(saved) == 1 else 'count'} as checked by {by}"
+        counts = ngettext(
+            "{names}: works, and counts as checked by {who}.",
+            "{names}: work, and count as checked by {who}.",
+            len(saved),
         )
+        _print_line(counts.format(names=", ".join(saved), who=by))
     for name, reason in failures.items():
         OUT.print(
             Text.assemble((fit_on_one_line(name), "bold red"), f": {fit_on_one_line(reason)}")
         )
     if not (working or failures):
-        OUT.print(_NONE)
+        OUT.print(translate_message(_NONE))
 
 
-def _print_working_queries(names: Sequence[str], besides: str) -> None:
-    verb = "works" if len(names) == 1 else "work"
-    OUT.print(Text(fit_on_one_line(f"{', '.join(names)}: {verb}{besides}.")), soft_wrap=True)
+def _print_line(line: str) -> None:
+    OUT.print(Text(fit_on_one_line(line)), soft_wrap=True)

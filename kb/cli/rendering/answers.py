@@ -9,21 +9,28 @@ from rich.text import Text
 
 from engines.answer import Answer, Citation
 from engines.shortening import shorten
+from kb.cli.language import gettext, ngettext, translate_message
 from kb.cli.rendering.layout import show_wrapped
-from kb.cli.terminal import count_of, fit_on_one_line, make_printable
+from kb.cli.terminal import fit_on_one_line, make_printable
 from stores.chunks.fusion import weighs_vectors
+from stores.text.translations import Message
 
 if TYPE_CHECKING:
     from llama_index.core.schema import NodeWithScore
 
 _EXCERPT_CHARACTERS = 280
+_KINDS = {
+    "question": Message("question"),
+    "keywords": Message("keywords"),
+    "identifier": Message("identifier"),
+}
 _MARKUP = re.compile(r"(?<!\S)#{1,6}\s+|\*\*")
 
 
 def show_passages(console: Console, passages: "Sequence[NodeWithScore]") -> None:
     """Show each passage with its rank, title, place, score and beginning."""
     if not passages:
-        console.print("Nothing found.")
+        console.print(gettext("Nothing found."))
     for rank, passage in enumerate(passages, start=1):
         metadata = passage.metadata
         found = Citation(
@@ -52,7 +59,8 @@ def _show_source(console: Console, label: str, source: Citation, excerpt: str) -
     heading = Text.assemble(
         (label, "bold cyan"), " ", (fit_on_one_line(source.title or document), "bold")
     )
-    where = [document, source.place, f"score {source.score:.2f}"]
+    score = gettext("score {score:.2f}").format(score=source.score)
+    where = [document, translate_message(source.place), score]
     show_wrapped(console, heading)
     show_wrapped(console, Text(" · ".join(filter(None, where)), "dim"), indent=4)
     if excerpt:
@@ -71,45 +79,70 @@ def show_footing(console: Console, answer: Answer) -> None:
     _show_route(console, answer)
     seconds = answer.timings.seconds
     if answer.model:
-        console.print(Text(f"Written by {answer.model} in {seconds:.1f} s.", "dim"))
+        written = gettext("Written by {model} in {seconds:.1f} s.")
+        console.print(Text(written.format(model=answer.model, seconds=seconds), "dim"))
     elif answer.citations:
-        console.print(
-            Text(
-                f"Quoted in {seconds:.1f} s; with an LLM in config.yaml, answers are written.",
-                "dim",
-            )
+        quoted = gettext(
+            "Quoted in {seconds:.1f} s; with an LLM in config.yaml, answers are written."
         )
+        console.print(Text(quoted.format(seconds=seconds), "dim"))
     for branch, reason in answer.errors.items():
-        console.print(Text(f"{branch} could not answer: {fit_on_one_line(str(reason))}", "yellow"))
+        console.print(Text(describe_failure(branch, str(reason)), "yellow"))
+
+
+def describe_failure(branch: str, reason: str) -> str:
+    """Say which source of an answer failed, and why."""
+    failure = gettext("{branch} could not answer: {reason}")
+    return failure.format(branch=branch, reason=fit_on_one_line(reason))
 
 
 def _show_route(console: Console, answer: Answer) -> None:
     if not answer.route:
         return
     reason = fit_on_one_line(answer.route_reason)
-    show_wrapped(console, Text(f"Route: {answer.route} ({reason})", "dim"))
+    route = gettext("Route: {route} ({reason})").format(route=answer.route, reason=reason)
+    show_wrapped(console, Text(route, "dim"))
     if answer.joining and answer.joining.first:
         names = ", ".join(map(fit_on_one_line, answer.joining.names))
-        searched = f", and the documents searched for {names}" if names else ""
-        which = "tables" if answer.joining.first == "database" else "documents"
-        show_wrapped(console, Text(f"The {which} were asked first{searched}.", "dim"))
+        if answer.joining.first == "database":
+            order = gettext("The tables were asked first.")
+            searched = gettext(
+                "The tables were asked first, and the documents searched for {names}."
+            )
+        else:
+            order = gettext("The documents were asked first.")
+            searched = gettext(
+                "The documents were asked first, and the documents searched for {names}."
+            )
+        show_wrapped(console, Text(searched.format(names=names) if names else order, "dim"))
 
 
 def _describe_strategy(search: Mapping[str, Any]) -> str:
     if not weighs_vectors(search["strategy"]):
         return str(search["strategy"])
-    return f"{search['strategy']}, vectors weigh {search['vector_weight']:g}"
+    return gettext("{strategy}, vectors weigh {weight:g}").format(
+        strategy=search["strategy"], weight=search["vector_weight"]
+    )
 
 
 def show_search(console: Console, search: Mapping[str, Any]) -> None:
     """Show how the question was understood and searched for."""
-    facts = (
-        f"profile {search['profile']}",
-        _describe_strategy(search),
-        f"{search['kind']} in {search['language'] or 'no known language'}",
-        count_of(search["candidates"], "candidate"),
-        f"id {search['id']}",
+    kind = (
+        gettext("{kind} in {language}")
+        if search["language"]
+        else gettext("{kind} in no known language")
     )
-    show_wrapped(console, Text(f"Searched by {' · '.join(facts)}.", "dim"))
+    candidates = ngettext("{n} candidate", "{n} candidates", search["candidates"])
+    facts = (
+        gettext("profile {name}").format(name=search["profile"]),
+        _describe_strategy(search),
+        kind.format(kind=translate_message(_KINDS[search["kind"]]), language=search["language"]),
+        candidates.format(n=search["candidates"]),
+        gettext("id {id}").format(id=search["id"]),
+    )
+    searched = gettext("Searched by {facts}.").format(facts=" · ".join(facts))
+    show_wrapped(console, Text(searched, "dim"))
     for note in search["notes"]:
-        show_wrapped(console, Text(f"- {fit_on_one_line(note)}", "dim"), hanging=2)
+        show_wrapped(
+            console, Text(f"- {fit_on_one_line(translate_message(note))}", "dim"), hanging=2
+        )

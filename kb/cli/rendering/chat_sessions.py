@@ -8,31 +8,48 @@ from rich.text import Text
 
 from engines.answer import Answer, Citation
 from engines.shortening import shorten
-from kb.cli.rendering.answers import show_answer, show_footing, show_sources
+from kb.cli.language import gettext, translate_message
+from kb.cli.rendering.answers import (
+    describe_failure,
+    show_answer,
+    show_footing,
+    show_sources,
+)
 from kb.cli.rendering.layout import make_table
-from kb.cli.rendering.rows import show_rows
-from kb.cli.terminal import count_of, fit_on_one_line
+from kb.cli.rendering.rows import describe_cut, show_rows
+from kb.cli.terminal import fit_on_one_line
 from kb.transcript import state
 from stores.chats.chat_sessions import SessionInfo, Turn
+from stores.text.translations import gettext_noop
 
 _ANSWER_CHARACTERS = 160
-_ROUTES = {"documents": "documents", "database": "tables", "both": "documents and tables"}
+_ROUTES = {
+    "documents": gettext_noop("documents"),
+    "database": gettext_noop("tables"),
+    "both": gettext_noop("documents and tables"),
+}
+_HEADINGS = {
+    "id": gettext_noop("Session"),
+    "user": gettext_noop("User"),
+    "updated": gettext_noop("Last used (UTC)"),
+    "turns": gettext_noop("Turns"),
+    "title": gettext_noop("Title"),
+}
 
 
 def show_sessions(console: Console, sessions: Sequence[SessionInfo]) -> None:
     """Show sessions, the last used first; what a search found in one stands below it."""
     if not sessions:
-        console.print("No sessions.")
+        console.print(gettext("No sessions."))
         return
     table = make_table()
-    headings = ["Session", "Last used (UTC)", "Turns", "Title"]
-    if any(session.user for session in sessions):
-        headings.insert(1, "User")
+    has_users = any(session.user for session in sessions)
+    headings = [heading for heading in _HEADINGS if heading != "user" or has_users]
     for heading in headings:
         table.add_column(
-            heading,
+            gettext(_HEADINGS[heading]),
             overflow="fold",
-            justify="right" if heading == "Turns" else "left",
+            justify="right" if heading == "turns" else "left",
         )
     for session in sessions:
         cells = _session_cells(session)
@@ -45,11 +62,11 @@ def show_sessions(console: Console, sessions: Sequence[SessionInfo]) -> None:
 
 def _session_cells(session: SessionInfo) -> dict[str, str]:
     return {
-        "Session": fit_on_one_line(session.id),
-        "User": fit_on_one_line(session.user or ""),
-        "Last used (UTC)": session.updated.isoformat(" ", "minutes"),
-        "Turns": str(session.turns),
-        "Title": fit_on_one_line(session.title),
+        "id": fit_on_one_line(session.id),
+        "user": fit_on_one_line(session.user or ""),
+        "updated": session.updated.isoformat(" ", "minutes"),
+        "turns": str(session.turns),
+        "title": fit_on_one_line(session.title),
     }
 
 
@@ -83,7 +100,7 @@ def show_question(console: Console, turn: Turn) -> None:
 
 
 def show_state(console: Console, turn: Turn) -> None:
-    if description := fit_on_one_line(state(turn)):
+    if description := fit_on_one_line(translate_message(state(turn))):
         console.print(Text(description, "yellow"), soft_wrap=True)
 
 
@@ -99,7 +116,8 @@ def show_history(console: Console, turns: Iterable[Turn]) -> None:
 
 
 def _rewriting_line(standalone: str) -> Text:
-    return Text(f"Understood as: {fit_on_one_line(standalone)}", "dim italic")
+    understood = gettext("Understood as: {question}")
+    return Text(understood.format(question=fit_on_one_line(standalone)), "dim italic")
 
 
 def show_evidence(console: Console, answer: Answer) -> None:
@@ -123,19 +141,18 @@ def _reference_lines(answer: Answer, width: int) -> Iterator[Text]:
     for citation in answer.citations:
         yield _citation_line(citation, width)
     if answer.tables.truncated:
-        read = count_of(len(answer.tables.rows), "row")
-        yield Text(f"Only the first {read} were read.", "yellow")
+        yield Text(describe_cut(len(answer.tables.rows)), "yellow")
     for branch, reason in answer.errors.items():
-        yield Text(f"{branch} could not answer: {fit_on_one_line(str(reason))}", "yellow")
+        yield Text(describe_failure(branch, str(reason)), "yellow")
     if answer.route:
-        yield Text(" · ".join([_ROUTES[answer.route], *_origin_parts(answer)]), "dim")
+        yield Text(" · ".join([gettext(_ROUTES[answer.route]), *_origin_parts(answer)]), "dim")
 
 
 def _citation_line(citation: Citation, width: int) -> Text:
     """Write a citation on one line, without the name of the file where that does not fit."""
     document = fit_on_one_line(citation.document)
     title = fit_on_one_line(citation.title or document)
-    place = fit_on_one_line(citation.place)
+    place = fit_on_one_line(translate_message(citation.place))
     whole, short = (
         Text.assemble(
             (f"[{citation.number}] ", "cyan"),
@@ -153,7 +170,7 @@ def _origin_parts(answer: Answer) -> Iterator[str]:
     """Say by whom an answer is and how fast, and which commands show more."""
     if answer.model:
         yield fit_on_one_line(answer.model)
-    yield f"{answer.timings.seconds:.1f} s"
+    yield gettext("{seconds:.1f} s").format(seconds=answer.timings.seconds)
     if answer.citations:
         yield "/sources"
     if answer.tables.sql:

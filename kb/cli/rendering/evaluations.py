@@ -8,28 +8,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kb.cli.language import gettext
 from kb.cli.rendering.layout import format_p_value, make_table
 from kb.cli.terminal import fit_on_one_line
 from kb.evaluation.labelled import LabelledSet
 from kb.evaluation.summary import Figures, Outcome
 from stores.evaluations import StoredRun
+from stores.text.translations import gettext_noop
 
 _SHARES = {
-    "ndcg": "nDCG@{k}",
-    "recall": "recall@{k}",
-    "mrr": "MRR@{k}",
-    "hit@1": "hit@1",
-    "hit@5": "hit@5",
-    "answer@1": "answer in the first sentence",
-    "answer@3": "answer in three sentences",
-    "abstained": "unanswerable: not answered",
-    "refused": "answerable: not answered",
+    "ndcg": gettext_noop("nDCG@{k}"),
+    "recall": gettext_noop("recall@{k}"),
+    "mrr": gettext_noop("MRR@{k}"),
+    "hit@1": gettext_noop("hit@1"),
+    "hit@5": gettext_noop("hit@5"),
+    "answer@1": gettext_noop("answer in the first sentence"),
+    "answer@3": gettext_noop("answer in three sentences"),
+    "abstained": gettext_noop("unanswerable: not answered"),
+    "refused": gettext_noop("answerable: not answered"),
 }
-_HISTORY = (
-    *("Run", "When (UTC)", "Set", "Profile", "Model", "k", "Questions"),
-    *("nDCG", "hit@5", "right"),
-)
-_TIMES = {"p50_ms": "search p50, ms", "p95_ms": "search p95, ms"}
+_TIMES = {"p50_ms": gettext_noop("search p50, ms"), "p95_ms": gettext_noop("search p95, ms")}
 
 
 def show_outcomes(
@@ -37,18 +35,25 @@ def show_outcomes(
 ) -> None:
     """Show the profiles side by side for all questions, then for each language."""
     asked = outcomes[0].figures
-    heading = f"{fit_on_one_line(labelled.name)}: {asked['questions']} questions"
-    if asked["unanswerable"]:
-        heading += f", {asked['unanswerable']} without an answer"
+    name, questions = fit_on_one_line(labelled.name), asked["questions"]
+    if unanswerable := asked["unanswerable"]:
+        heading = gettext("{name}: {questions} questions, {n} without an answer").format(
+            name=name, questions=questions, n=unanswerable
+        )
+    else:
+        heading = gettext("{name}: {questions} questions").format(name=name, questions=questions)
     console.print(Text(heading, "bold"))
     table = _make_comparison_table(k, outcomes, [outcome.figures for outcome in outcomes])
     _add_comparisons(table, outcomes)
-    _add_row(table, "stored as run", [str(outcome.run or "") for outcome in outcomes])
+    _add_row(table, gettext("stored as run"), [str(outcome.run or "") for outcome in outcomes])
     console.print(table)
     for language in outcomes[0].by_language:
         of_language = [outcome.by_language[language] for outcome in outcomes]
         console.print()
-        console.print(Text(f"{language}: {of_language[0]['questions']} questions", "bold"))
+        heading = gettext("{name}: {questions} questions").format(
+            name=language, questions=of_language[0]["questions"]
+        )
+        console.print(Text(heading, "bold"))
         console.print(_make_comparison_table(k, outcomes, of_language))
 
 
@@ -60,10 +65,10 @@ def _make_comparison_table(
     for outcome in outcomes:
         table.add_column(Text(fit_on_one_line(outcome.profile)), justify="right")
     for names, digits in ((_SHARES, 3), (_TIMES, 1)):
-        for name, label in names.items():
+        for name in names:
             _add_row(
                 table,
-                label.format(k=k),
+                gettext(names[name]).format(k=k),
                 [_format_figure(outcome[name], digits) for outcome in figures],
             )
     return table
@@ -76,8 +81,8 @@ def _add_comparisons(table: Table, outcomes: Sequence[Outcome]) -> None:
         comparison = outcome.comparison
         differences.append(f"{comparison.difference:+.3f}" if comparison else "")
         p_values.append(format_p_value(comparison.p_value) if comparison else "")
-    _add_row(table, f"nDCG against {against}", differences)
-    _add_row(table, "p (paired)", p_values)
+    _add_row(table, gettext("nDCG against {other}").format(other=against), differences)
+    _add_row(table, gettext("p (paired)"), p_values)
 
 
 def _add_row(table: Table, label: str, cells: Sequence[str]) -> None:
@@ -90,7 +95,18 @@ def _format_figure(value: float | None, digits: int) -> str:
 
 
 def show_runs(console: Console, runs: Iterable[StoredRun]) -> None:
-    table = Table(*_HISTORY, box=None, header_style="bold", pad_edge=False)
+    table = make_table(
+        gettext("Run"),
+        gettext("When (UTC)"),
+        gettext("Set"),
+        gettext("Profile"),
+        gettext("Model"),
+        "k",
+        gettext("Questions"),
+        "nDCG",
+        gettext("hit@5"),
+        gettext("right"),
+    )
     for stored in runs:
         run = stored.run
         table.add_row(

@@ -16,6 +16,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
+from kb.cli.language import gettext, translate_message
 from kb.cli.terminal import ERR, say
 from kb.indexing.report import Progress
 
@@ -42,7 +43,7 @@ def _show_indexing_bar(console: Console) -> Iterator[ShowIndexing]:
     )
     started = time.monotonic()
     with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("Indexing", total=None, counts="")
+        task = bar.add_task(gettext("Indexing"), total=None, counts="")
 
         def show(progress: Progress) -> None:
             counts = _describe_indexing(progress, time.monotonic() - started)
@@ -60,25 +61,25 @@ def _print_indexing_lines(console: Console) -> Iterator[ShowIndexing]:
         now = time.monotonic()
         if now - last >= _SECONDS_BETWEEN_LINES:
             last = now
-            console.print(
-                _describe_indexing(progress, now - started)
-                + _describe_time_left(progress, now - started)
-            )
+            seconds = now - started
+            parts = [_describe_indexing(progress, seconds), *_describe_time_left(progress, seconds)]
+            console.print(", ".join(parts))
 
     yield show
 
 
 def _describe_indexing(progress: Progress, seconds: float) -> str:
     rate = progress.chunks / seconds if seconds else 0.0
-    return f"{progress.files}/{progress.total} files, {progress.chunks} chunks, {rate:.0f}/s"
+    return gettext("{files}/{total} files, {chunks} chunks, {rate:.0f}/s").format(
+        files=progress.files, total=progress.total, chunks=progress.chunks, rate=rate
+    )
 
 
-def _describe_time_left(progress: Progress, seconds: float) -> str:
+def _describe_time_left(progress: Progress, seconds: float) -> Iterator[str]:
     """Say how long the rest takes, once a tenth is done; before that it would be a guess."""
-    if progress.files * 10 < progress.total:
-        return ""
-    left = seconds * (progress.total - progress.files) / progress.files
-    return f", about {left:.0f} s left"
+    if progress.files * 10 >= progress.total:
+        left = seconds * (progress.total - progress.files) / progress.files
+        yield gettext("about {seconds:.0f} s left").format(seconds=left)
 
 
 def show_evaluation_progress() -> AbstractContextManager["OnProgress"]:
@@ -94,7 +95,7 @@ def _show_step_bars() -> Iterator["OnProgress"]:
 
         def show(step: str, done: int, total: int) -> None:
             if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
+                tasks[step] = bars.add_task(translate_message(step), total=total)
             bars.update(tasks[step], completed=done)
 
         yield show
@@ -107,6 +108,7 @@ def _make_step_printer() -> "OnProgress":
         nonlocal last
         if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            say(f"{step}: {done} of {total}")
+            far = gettext("{step}: {done} of {total}")
+            say(far.format(step=translate_message(step), done=done, total=total))
 
     return show

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from engines.answer import TableResult
 from engines.tables.query_result import as_json
+from kb.cli.language import gettext, ngettext
 from kb.cli.rendering.layout import make_table
-from kb.cli.terminal import count_of, fit_on_one_line, make_printable
+from kb.cli.terminal import fit_on_one_line, make_printable
 
 _SHOWN = 20
 
@@ -31,9 +32,16 @@ def show_rows(console: Console, found: TableResult, *, in_words: bool) -> None:
         console.print()
         console.print(_make_rows_table(found.columns, rows))
     if found.truncated:
-        console.print(Text(f"Only the first {count_of(len(rows), 'row')} were read.", "yellow"))
+        console.print(Text(describe_cut(len(rows)), "yellow"))
     elif len(rows) > _SHOWN:
-        console.print(Text(f"The first {_SHOWN} of {len(rows)} rows; --json shows all.", "dim"))
+        more = gettext("The first {shown} of {rows} rows; --json shows all.")
+        console.print(Text(more.format(shown=_SHOWN, rows=len(rows)), "dim"))
+
+
+def describe_cut(rows: int) -> str:
+    """Say how many rows were read where there are more."""
+    read = ngettext("Only the first {n} row were read.", "Only the first {n} rows were read.", rows)
+    return read.format(n=rows)
 
 
 def _make_rows_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:

@@ -7,45 +7,70 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kb.cli.language import gettext, ngettext, translate_message
 from kb.cli.rendering.layout import make_table, show_wrapped
-from kb.cli.terminal import count_of, fit_on_one_line, make_printable
+from kb.cli.terminal import fit_on_one_line, make_printable
+from stores.text.translations import gettext_noop
 
 if TYPE_CHECKING:
     from kb.doctor import Check
     from kb.indexing.report import IndexReport
 
 _MOST_NAMED = 5  # hard links
-_STATES = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red")}
+_STATES = {
+    "ok": gettext_noop("ok"),
+    "warn": gettext_noop("warn"),
+    "fail": gettext_noop("FAIL"),
+}
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+_SERVER_FACTS = {
+    "running": gettext_noop("Running"),
+    "pid": gettext_noop("Pid"),
+    "binary": gettext_noop("Binary"),
+    "data_directory": gettext_noop("Data directory"),
+    "socket": gettext_noop("Socket"),
+    "log": gettext_noop("Log"),
+    "version": gettext_noop("Version"),
+    "url": gettext_noop("Url"),
+}
 
 
 def show_report(console: Console, report: "IndexReport") -> None:
-    counts = {
-        "added": report.added,
-        "changed": report.changed,
-        "removed": report.removed,
-        "unchanged": report.unchanged,
-        "failed": len(report.failed),
-    }
-    words = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
-    written = f"{count_of(report.chunks, 'chunk')} written in {report.seconds:.1f} s"
-    console.print(Text(f"Documents: {words or 'none found'}. {written}."))
+    counts = [
+        (report.added, ngettext("{n} added", "{n} added", report.added)),
+        (report.changed, ngettext("{n} changed", "{n} changed", report.changed)),
+        (report.removed, ngettext("{n} removed", "{n} removed", report.removed)),
+        (report.unchanged, ngettext("{n} unchanged", "{n} unchanged", report.unchanged)),
+        (len(report.failed), gettext("{n} failed")),
+    ]
+    words = ", ".join(text.format(n=number) for number, text in counts if number)
+    documents = gettext("Documents: {counts}.").format(counts=words or gettext("none found"))
+    written = ngettext(
+        "{n} chunk written in {seconds:.1f} s.",
+        "{n} chunks written in {seconds:.1f} s.",
+        report.chunks,
+    ).format(n=report.chunks, seconds=report.seconds)
+    console.print(Text(f"{documents} {written}"))
     if report.missing:
-        gone = f"Gone from the directory, but still answering: {report.missing}. --prune removes."
-        console.print(Text(gone, "yellow"), soft_wrap=True)
+        gone = gettext("Gone from the directory, but still answering: {n}. --prune removes.")
+        console.print(Text(gone.format(n=report.missing), "yellow"), soft_wrap=True)
     if report.hard_linked:
         names = ", ".join(map(fit_on_one_line, report.hard_linked[:_MOST_NAMED]))
         more = ", …" if len(report.hard_linked) > _MOST_NAMED else ""
-        count = f"Files with other names elsewhere (hard links): {len(report.hard_linked)}"
-        console.print(Text(f"{count}: {names}{more}", "yellow"), soft_wrap=True)
-    _show_files(console, Text("Passed over:", "yellow"), report.passed_over)
+        linked = gettext("Files with other names elsewhere (hard links): {n}: {names}")
+        linked = linked.format(n=len(report.hard_linked), names=f"{names}{more}")
+        console.print(Text(linked, "yellow"), soft_wrap=True)
+    _show_files(console, Text(gettext("Passed over:"), "yellow"), report.passed_over)
     show_failures(console, report.failed)
     if report.unread:
-        again = "Not read again, as they failed before and are unchanged"
-        console.print(Text(f"{again}: {report.unread}. --retry reads them.", "yellow"))
+        again = gettext(
+            "Not read again, as they failed before and are unchanged: {n}. --retry reads them."
+        )
+        console.print(Text(again.format(n=report.unread), "yellow"))
 
 
 def show_failures(console: Console, failures: Sequence[tuple[str, str]]) -> None:
-    _show_files(console, Text("Not indexed:", "red"), failures)
+    _show_files(console, Text(gettext("Not indexed:"), "red"), failures)
 
 
 def _show_files(console: Console, heading: Text, files: Sequence[tuple[str, str]]) -> None:
@@ -57,14 +82,18 @@ def _show_files(console: Console, heading: Text, files: Sequence[tuple[str, str]
 
 
 def show_status(console: Console, status: Mapping[str, Any]) -> None:
-    embedding = f"{status['embedding']}, {status['dimension']} dimensions"
+    embedding = gettext("{model}, {n} dimensions").format(
+        model=status["embedding"], n=status["dimension"]
+    )
+    chunks = status["chunks"]
+    documents = ngettext("{documents} in {n} chunk", "{documents} in {n} chunks", chunks)
     _show_pairs(
         console,
         {
-            "Server": f"MariaDB {status['server'].split('-')[0]}",
-            "Embedding": embedding,
-            "LLM": status["llm"] or "none (answers are quoted)",
-            "Documents": f"{status['documents']} in {count_of(status['chunks'], 'chunk')}",
+            gettext("Server"): f"MariaDB {status['server'].split('-')[0]}",
+            gettext("Embedding"): embedding,
+            gettext("LLM"): status["llm"] or gettext("none (answers are quoted)"),
+            gettext("Documents"): documents.format(documents=status["documents"], n=chunks),
         },
     )
     if status["roots"]:
@@ -79,7 +108,12 @@ def show_status(console: Console, status: Mapping[str, Any]) -> None:
 
 def _make_roots_table(roots: Iterable[Mapping[str, Any]]) -> Table:
     table = make_table()
-    for heading in ("Root", "Documents", "Last indexed (UTC)", "Directory"):
+    for heading in (
+        gettext("Root"),
+        gettext("Documents"),
+        gettext("Last indexed (UTC)"),
+        gettext("Directory"),
+    ):
         table.add_column(heading, overflow="fold")
     for root in roots:
         indexed_at = root["indexed_at"].isoformat(" ", "minutes")
@@ -89,27 +123,24 @@ def _make_roots_table(roots: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def show_check(console: Console, check: "Check") -> None:
-    word, style = _STATES[check.state]
+    word, style = gettext(_STATES[check.state]), _STYLES[check.state]
+    name, seen, advice = map(translate_message, (check.name, check.seen, check.advice))
     show_wrapped(
         console,
-        Text.assemble(
-            (f"{word:<5}", style), (f"{check.name}: ", "bold"), make_printable(check.seen)
-        ),
+        Text.assemble((f"{word:<5}", style), (f"{name}: ", "bold"), make_printable(seen)),
         hanging=5,
     )
-    if check.advice:
-        show_wrapped(console, Text(f"→ {make_printable(check.advice)}", style), indent=5)
+    if advice:
+        show_wrapped(console, Text(f"→ {make_printable(advice)}", style), indent=5)
 
 
 def show_server(console: Console, state: Mapping[str, Any]) -> None:
-    _show_pairs(
-        console, {name.replace("_", " ").capitalize(): value for name, value in state.items()}
-    )
+    _show_pairs(console, {gettext(_SERVER_FACTS[name]): value for name, value in state.items()})
 
 
 def _show_pairs(console: Console, pairs: Mapping[str, object]) -> None:
     width = max(map(len, pairs)) + 2
-    words = {True: "yes", False: "no", None: "none"}
+    words = {True: gettext("yes"), False: gettext("no"), None: gettext("none")}
     for name, value in pairs.items():
         if value is None or isinstance(value, bool):
             text = words[value]
