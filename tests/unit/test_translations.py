@@ -8,7 +8,8 @@ from typing import Any
 
 import messages
 import pytest
-from babel.messages.catalog import Catalog, Message
+from babel.messages.catalog import Catalog
+from babel.messages.catalog import Message as Entry
 
 from stores.text.translations import LANGUAGES, SOURCE_LANGUAGE, Message, load_translations
 
@@ -28,7 +29,7 @@ def catalogue(request) -> Catalog:
     return messages.read_catalogue(request.param)
 
 
-def entries(catalogue: Catalog) -> Iterator[Message]:
+def entries(catalogue: Catalog) -> Iterator[Entry]:
     return (message for message in catalogue if message.id)
 
 
@@ -58,7 +59,7 @@ def test_each_plural_has_the_forms_of_its_language(catalogue):
         assert len(strings(message)) == (catalogue.num_plurals if message.pluralizable else 1)
 
 
-def strings(message: Message) -> tuple[str, ...]:
+def strings(message: Entry) -> tuple[str, ...]:
     return (message.string,) if isinstance(message.string, str) else tuple(message.string)
 
 
