@@ -86,7 +86,7 @@ class AnswerBuilder:
     @property
     def lets_vectors_decide(self) -> bool:
         """Whether the searches let the vectors decide where words say next to nothing."""
-        return all(search.fusion.yielding for search in self._searches)
+        return all(search.fusion.adaptive for search in self._searches)
 
     def cite(self, number: int, passage: NodeWithScore, excerpt: str | None = None) -> None:
         self._sources.append(passage)

@@ -21,7 +21,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from engines.search.profiles import DEFAULT, Profile, profile_named
+from engines.search.profiles import DEFAULT, Profile, resolve_profile
 from kb.config_file import explain, read
 from stores.errors import ConfigError
 
@@ -279,7 +279,7 @@ class Config(Sections):
 
     def profile(self, name: str) -> Profile:
         """A search profile, ready or of `profiles`. Raises ConfigError."""
-        return profile_named(name, self.profiles)
+        return resolve_profile(name, self.profiles)
 
 
 def load_config(path: str | Path | None = None) -> Config:

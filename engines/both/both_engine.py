@@ -21,7 +21,7 @@ from engines.documents.document_engine import DocumentQueryEngine
 from engines.prompts import chat_prompt
 from engines.question import Question, as_question
 from engines.routing.route import Route
-from engines.search.search_run import Search, searches
+from engines.search.search_run import Search, collect_searches
 from engines.tables.entities import EntityIndex
 
 MOST_NAMES: Final = 5  # that steer a search
@@ -201,7 +201,7 @@ class JoinedQueryEngine(BaseQueryEngine):
         questions = step.narrowed or (step.question,)
         if step.whole:
             return [self._documents.query(question) for question in questions]
-        with searches() as made:
+        with collect_searches() as made:
             found = [self._documents.retrieve(question) for question in questions]
         return Passages(_merge_passages(found), made)
 
@@ -209,7 +209,7 @@ class JoinedQueryEngine(BaseQueryEngine):
         questions = step.narrowed or (step.question,)
         if step.whole:
             return [await self._documents.aquery(question) for question in questions]
-        with searches() as made:
+        with collect_searches() as made:
             found = [await self._documents.aretrieve(question) for question in questions]
         return Passages(_merge_passages(found), made)
 

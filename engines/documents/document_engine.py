@@ -22,7 +22,7 @@ from engines.documents.extract import find_quotes
 from engines.model_errors import model_errors
 from engines.prompts import chat_prompt
 from engines.question import as_question
-from engines.search.search_run import Search, note_made, searches
+from engines.search.search_run import Search, collect_searches, note_search
 
 
 class DocumentQueryEngine(BaseQueryEngine):
@@ -79,7 +79,7 @@ class DocumentQueryEngine(BaseQueryEngine):
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         answer = self._start_answer(query_bundle)
-        with searches() as made:
+        with collect_searches() as made:
             answer.take_passages(self.retrieve(query_bundle), made)
         answer.end_step("retrieval")
         if not answer.passages or self._llm is None:
@@ -89,7 +89,7 @@ class DocumentQueryEngine(BaseQueryEngine):
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         answer = self._start_answer(query_bundle)
-        with searches() as made:
+        with collect_searches() as made:
             answer.take_passages(await self.aretrieve(query_bundle), made)
         answer.end_step("retrieval")
         if not answer.passages or self._llm is None:
@@ -120,7 +120,7 @@ class DocumentQueryEngine(BaseQueryEngine):
                 asked.query_str,
                 answer.passages,
                 self._embed_model,
-                yielding=answer.lets_vectors_decide,
+                adaptive=answer.lets_vectors_decide,
             )
         if not found:
             said = [texts.gettext("The documents do not say.")]
@@ -149,5 +149,5 @@ def _search_of_router(asked: QueryBundle) -> Search | None:
     """Return the search that a question brings along; it counts as made for the answer."""
     search = as_question(asked).search
     if search:
-        note_made(search)
+        note_search(search)
     return search

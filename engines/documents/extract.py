@@ -66,14 +66,14 @@ def find_quotes(
     passages: Sequence[NodeWithScore],
     embed_model: BaseEmbedding,
     *,
-    yielding: bool = True,
+    adaptive: bool = True,
 ) -> list[Quote]:
     """Return the sentences that answer best, the best first; none where no passage supports one.
 
-    `yielding`: as in a search, words that say next to nothing yield to the vectors.
+    `adaptive`: as in a search, words that say next to nothing yield to the vectors.
     """
     question = _Question(text, passages[:_PASSAGES])
-    rule = _BY_MEANING if yielding and question.shares_few_words else _BY_WORDS
+    rule = _BY_MEANING if adaptive and question.shares_few_words else _BY_WORDS
     ranked = _rank_sentences(question, rule, embed_model)
     if not any(quote.support >= rule.support for quote in ranked):
         return []

@@ -17,7 +17,7 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
 from engines.documents.extract import find_quotes
-from engines.search.search_run import searches
+from engines.search.search_run import collect_searches
 from stores.text.text_language import detect_question_language
 from stores.text.words import stem_words
 
@@ -38,16 +38,16 @@ class JoinedSearch:
         names = set(stem_words(asked, detect_question_language(asked)))
         if not names:  # Why? And how much?
             return True
-        with searches() as made:
+        with collect_searches() as made:
             as_asked = self._retriever.retrieve(asked)
             as_joined = self._retriever.retrieve(joined)
         if not as_asked or not as_joined:
             return bool(as_joined)
         if as_asked[0].node_id == as_joined[0].node_id:
-            yielding = all(search.fusion.yielding for search in made)
+            adaptive = all(search.fusion.adaptive for search in made)
             is_bare = len(names) == 1  # Who makes them?
             return is_bare and not find_quotes(
-                asked, as_asked, self._embed_model, yielding=yielding
+                asked, as_asked, self._embed_model, adaptive=adaptive
             )
         by_asked = max(_judge(as_asked, as_joined[0]), _find_share(names, as_joined[0]))
         by_joined = _judge(as_joined, as_asked[0])

@@ -18,7 +18,7 @@ from engines.question import Question
 from engines.routing.evidence import Evidence
 from engines.routing.reasons import reason
 from engines.routing.route import Route
-from engines.search.search_run import Search, searches
+from engines.search.search_run import Search, collect_searches
 from stores.errors import KBError, ModelUnavailable
 
 TRIES: Final = 2
@@ -116,7 +116,7 @@ class Routing:
             return Choice(Route(route="both", reason=told))
 
     def _compare(self, question: Question, evidence: Evidence) -> Choice:
-        with searches() as made:
+        with collect_searches() as made:
             route, is_sure = evidence.weigh(
                 question,
                 (lambda: self._retriever.retrieve(question)) if self._llm else None,

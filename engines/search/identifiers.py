@@ -1,4 +1,4 @@
-"""Names that a question means letter by letter: codes, versions, settings, paths; pure."""
+"""Find names that a question means letter by letter: codes, versions, settings, paths."""
 
 import re
 from collections.abc import Iterator
@@ -29,25 +29,27 @@ _SHAPES = tuple(
 )
 
 
-def identifiers(text: str) -> tuple[str, ...]:
-    """In their order, each once."""
-    return tuple(dict.fromkeys([*_names(text), *_LABELLED.findall(text)]))
+def find_identifiers(text: str) -> tuple[str, ...]:
+    """Return the identifiers of a text in their order, each once."""
+    return tuple(dict.fromkeys([*_find_names(text), *_LABELLED.findall(text)]))
 
 
-def _names(text: str) -> Iterator[str]:
-    """Of a text that is all in capitals, capitals alone make no name."""
-    shapes = _SHAPES[1:] if _shouts(text) else _SHAPES
-    for word in text.split():
-        name = _bare(word)
+def _find_names(text: str) -> Iterator[str]:
+    """Find the words that have the shape of a name.
+
+    In a sentence that is all in capitals, capitals alone make no name.
+    """
+    words = text.split()
+    is_shouted = text.isupper() and len(words) > 3  # noqa: PLR2004 - "CB AND IP" are names
+    shapes = _SHAPES[1:] if is_shouted else _SHAPES
+    for word in words:
+        name = _strip_marks(word)
         if len(name) <= _LONGEST and any(shape.fullmatch(name) for shape in shapes):
             yield name
 
 
-def _bare(word: str) -> str:
+def _strip_marks(word: str) -> str:
+    """Remove the punctuation around a word, but not the parentheses of a call."""
     called = "()" if "()" in word else ""
     name = word.strip(_AROUND).rstrip(".")
     return f"{name}{called}" if called and not name.endswith("()") else name
-
-
-def _shouts(text: str) -> bool:
-    return text.isupper() and len(text.split()) > 3  # noqa: PLR2004 - "CB AND IP" names, a sentence shouts

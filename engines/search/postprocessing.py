@@ -1,4 +1,4 @@
-"""From scored passages to those worth reading, best first; pure, scores stay in 0..1."""
+"""Choose the passages worth reading from those that were scored; scores stay in 0..1."""
 
 import math
 import re
@@ -25,27 +25,29 @@ _DAY = 86_400  # seconds
 Passages = Sequence[NodeWithScore]
 
 
-def arranged(passages: Passages, profile: Profile, now: datetime) -> Iterator[NodeWithScore]:
-    """The candidates that `profile` lets through, by its own idea of the best.
+def arrange_passages(
+    passages: Passages, profile: Profile, now: datetime
+) -> Iterator[NodeWithScore]:
+    """Yield the candidates that `profile` lets through, by its own idea of the best.
 
     `minimum_score` judges how well a passage matches, before anything favours it.
     """
-    kept: Iterable[NodeWithScore] = favoured(
-        at_least(profile.minimum_score, passages), profile, now
+    kept: Iterable[NodeWithScore] = apply_preferences(
+        drop_below(profile.minimum_score, passages), profile, now
     )
     if profile.deduplicate:
-        kept = distinct(kept)
+        kept = drop_repetitions(kept)
     if profile.per_document:
-        kept = few_of_each_document(kept, profile.per_document)
+        kept = limit_per_document(kept, profile.per_document)
     return iter(kept)
 
 
-def better_of(
-    found: VectorStoreQueryResult, other: VectorStoreQueryResult
+def merge_results(
+    one: VectorStoreQueryResult, other: VectorStoreQueryResult
 ) -> VectorStoreQueryResult:
-    """The nodes of two searches, each with the better of its scores."""
+    """Merge the nodes of two searches, each with the better of its scores."""
     best: dict[str, tuple[float, BaseNode]] = {}
-    for result in (found, other):
+    for result in (one, other):
         for node, score in zip(result.nodes or (), result.similarities or (), strict=True):
             if node.node_id not in best or score > best[node.node_id][0]:
                 best[node.node_id] = (score, node)
@@ -55,45 +57,49 @@ def better_of(
     )
 
 
-def at_least(score: float, passages: Passages) -> list[NodeWithScore]:
-    return [each for each in passages if each.get_score() >= score]
+def drop_below(score: float, passages: Passages) -> list[NodeWithScore]:
+    """Leave out passages with a lower score."""
+    return [passage for passage in passages if passage.get_score() >= score]
 
 
-def favoured(passages: Passages, profile: Profile, now: datetime) -> list[NodeWithScore]:
-    """Scores changed by metadata, recency and popularity, as far as the profile has them."""
+def apply_preferences(passages: Passages, profile: Profile, now: datetime) -> list[NodeWithScore]:
+    """Change the scores by metadata, recency and popularity, as far as the profile says."""
     factors = [
-        *(_boosts(passages, boost) for boost in profile.boosts),
-        *([_recencies(passages, profile.recency, now)] if profile.recency else []),
-        *([_popularities(passages, profile.popularity)] if profile.popularity else []),
+        *(_boost_factors(passages, boost) for boost in profile.boosts),
+        *([_recency_factors(passages, profile.recency, now)] if profile.recency else []),
+        *([_popularity_factors(passages, profile.popularity)] if profile.popularity else []),
     ]
-    return _multiplied(passages, factors) if factors else list(passages)
+    return _multiply_scores(passages, factors) if factors else list(passages)
 
 
-def _boosts(passages: Passages, boost: Boost) -> list[float]:
-    return [
-        boost.factor if _holds(each.metadata.get(boost.key), boost.value) else 1.0
-        for each in passages
-    ]
+def _boost_factors(passages: Passages, boost: Boost) -> list[float]:
+    wanted = str(boost.value).casefold()
+    factors = []
+    for passage in passages:
+        found = passage.metadata.get(boost.key)
+        values = found if isinstance(found, list) else [found]
+        is_favoured = wanted in (str(value).casefold() for value in values)
+        factors.append(boost.factor if is_favoured else 1.0)
+    return factors
 
 
-def _holds(found: Any, wanted: str | float) -> bool:
-    values = found if isinstance(found, list) else [found]
-    return str(wanted).casefold() in (str(value).casefold() for value in values)
-
-
-def _recencies(passages: Passages, recency: Recency, now: datetime) -> list[float]:
-    def freshness(metadata: Mapping[str, Any]) -> float | None:
-        moment = _moment(metadata.get(recency.key))
+def _recency_factors(passages: Passages, recency: Recency, now: datetime) -> list[float]:
+    def measure_freshness(metadata: Mapping[str, Any]) -> float | None:
+        moment = _read_moment(metadata.get(recency.key))
         if moment is None:
             return None
         days = max((now - moment).total_seconds() / _DAY, 0.0)
         return float(0.5 ** (days / recency.half_life_days))
 
-    return _leaning(recency.weight, [freshness(each.metadata) for each in passages])
+    shares = [measure_freshness(passage.metadata) for passage in passages]
+    return _weigh_shares(recency.weight, shares)
 
 
-def _moment(value: Any) -> datetime | None:
-    """A date or time in ISO form, or the year or month it begins; UTC when it names no zone."""
+def _read_moment(value: Any) -> datetime | None:
+    """Read a date or time in ISO form, or a year or month as its beginning.
+
+    It is in UTC when it names no zone.
+    """
     text = str(value)
     if len(text) in (len("2024"), len("2024-05")):
         text += "0000-01-01"[len(text) :]
@@ -104,54 +110,54 @@ def _moment(value: Any) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _popularities(passages: Passages, popularity: Popularity) -> list[float]:
-    """By order of magnitude: the second thousand says less than the first hundred."""
-    numbers = [_magnitude(each.metadata.get(popularity.key)) for each in passages]
+def _popularity_factors(passages: Passages, popularity: Popularity) -> list[float]:
+    """Weigh the orders of magnitude: the second thousand says less than the first hundred."""
+    numbers = [_read_magnitude(passage.metadata.get(popularity.key)) for passage in passages]
     most = max((number for number in numbers if number is not None), default=0.0) or 1.0
     shares = [None if number is None else number / most for number in numbers]
-    return _leaning(popularity.weight, shares)
+    return _weigh_shares(popularity.weight, shares)
 
 
-def _magnitude(value: Any) -> float | None:
+def _read_magnitude(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return math.log1p(max(value, 0))
 
 
-def _leaning(weight: float, shares: Sequence[float | None]) -> list[float]:
-    """Factors that follow shares by `weight`; who has none is neither favoured nor held back."""
+def _weigh_shares(weight: float, shares: Sequence[float | None]) -> list[float]:
+    """Make factors that follow shares by `weight`; without a share, the mean one counts."""
     known = [share for share in shares if share is not None]
     neutral = sum(known) / len(known) if known else 1.0
     return [1 - weight + weight * (neutral if share is None else share) for share in shares]
 
 
-def _multiplied(passages: Passages, factors: Iterable[Sequence[float]]) -> list[NodeWithScore]:
+def _multiply_scores(passages: Passages, factors: Iterable[Sequence[float]]) -> list[NodeWithScore]:
     scores = [
-        each.get_score() * math.prod(own)
-        for each, own in zip(passages, zip(*factors, strict=True), strict=True)
+        passage.get_score() * math.prod(own)
+        for passage, own in zip(passages, zip(*factors, strict=True), strict=True)
     ]
     best = max([*scores, 1.0])
-    return descending(
-        NodeWithScore(node=each.node, score=score / best)
-        for each, score in zip(passages, scores, strict=True)
+    return sort_by_score(
+        NodeWithScore(node=passage.node, score=score / best)
+        for passage, score in zip(passages, scores, strict=True)
     )
 
 
-def descending(passages: Iterable[NodeWithScore]) -> list[NodeWithScore]:
-    return sorted(passages, key=lambda each: -each.get_score())
+def sort_by_score(passages: Iterable[NodeWithScore]) -> list[NodeWithScore]:
+    return sorted(passages, key=lambda passage: -passage.get_score())
 
 
-def distinct(passages: Iterable[NodeWithScore]) -> Iterator[NodeWithScore]:
-    """Without those that say what a better one says in the same or nearly the same words.
+def drop_repetitions(passages: Iterable[NodeWithScore]) -> Iterator[NodeWithScore]:
+    """Leave out what says the same as a better passage in the same or nearly the same words.
 
     Texts that differ in a name or a number say different things, however alike they are.
     """
     seen: list[_Wording] = []
-    for each in passages:
-        wording = _Wording(each)
+    for passage in passages:
+        wording = _Wording(passage)
         if not any(wording.repeats(other) for other in seen):
             seen.append(wording)
-            yield each
+            yield passage
 
 
 class _Wording:
@@ -167,7 +173,7 @@ class _Wording:
         return Counter(_NAME.findall(self.text))
 
     @cached_property
-    def pairs(self) -> Counter[tuple[str, str]]:
+    def word_pairs(self) -> Counter[tuple[str, str]]:
         return Counter(pairwise(self.words))
 
     def repeats(self, other: "_Wording") -> bool:
@@ -178,24 +184,24 @@ class _Wording:
             return False
         if self.names != other.names:
             return False
-        common = (self.pairs & other.pairs).total()
-        return common >= _NEARLY_ALL * (self.pairs | other.pairs).total() > 0
+        common = (self.word_pairs & other.word_pairs).total()
+        return common >= _NEARLY_ALL * (self.word_pairs | other.word_pairs).total() > 0
 
 
-def few_of_each_document(passages: Iterable[NodeWithScore], few: int) -> Iterator[NodeWithScore]:
-    """At most so many passages of one document, the best ones."""
+def limit_per_document(passages: Iterable[NodeWithScore], few: int) -> Iterator[NodeWithScore]:
+    """Yield at most `few` passages of one document, the best ones."""
     taken: Counter[str] = Counter()
-    for each in passages:
-        document = each.node.ref_doc_id or each.node_id
+    for passage in passages:
+        document = passage.node.ref_doc_id or passage.node_id
         if taken[document] < few:
             taken[document] += 1
-            yield each
+            yield passage
 
 
-def diverse(
+def choose_diverse(
     passages: Passages, embeddings: Mapping[str, Sequence[float]], count: int, diversity: float
 ) -> list[NodeWithScore]:
-    """The `count` passages of the largest marginal relevance, in their order.
+    """Choose the `count` passages of the largest marginal relevance, and keep their order.
 
     A passage's relevance is its score as a part of the best one's, so that it weighs against its
     cosine with the nearest of all that are chosen already; LlamaIndex's function looks at the last
@@ -203,9 +209,9 @@ def diverse(
     """
     if not passages:
         return []
-    scores = np.asarray([each.get_score() for each in passages])
+    scores = np.asarray([passage.get_score() for passage in passages])
     relevance = scores / (scores.max() or 1.0)
-    vectors = np.asarray([embeddings[each.node_id] for each in passages])
+    vectors = np.asarray([embeddings[passage.node_id] for passage in passages])
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     nearest, chosen = np.zeros(len(passages)), np.zeros(len(passages), bool)
     for _ in range(min(count, len(passages))):
@@ -213,35 +219,35 @@ def diverse(
         place = np.where(chosen, -np.inf, gain).argmax()
         chosen[place] = True
         nearest = np.maximum(nearest, vectors @ vectors[place])
-    return [each for each, taken in zip(passages, chosen, strict=True) if taken]
+    return [passage for passage, taken in zip(passages, chosen, strict=True) if taken]
 
 
-def judged_first(judged: Passages, passages: Passages) -> list[NodeWithScore]:
-    """What a reranker judged, in its order, then the rest in theirs, below all of those."""
-    ids = {each.node_id for each in judged}
-    lowest = min((each.get_score() for each in judged), default=1.0)
+def apply_reranking(judged: Passages, passages: Passages) -> list[NodeWithScore]:
+    """Put what a reranker judged first, then the rest in its order, scored below all of those."""
+    ids = {passage.node_id for passage in judged}
+    lowest = min((passage.get_score() for passage in judged), default=1.0)
     rest = [
-        NodeWithScore(node=each.node, score=each.get_score() * lowest)
-        for each in passages
-        if each.node_id not in ids
+        NodeWithScore(node=passage.node, score=passage.get_score() * lowest)
+        for passage in passages
+        if passage.node_id not in ids
     ]
-    return [*descending(judged), *rest]
+    return [*sort_by_score(judged), *rest]
 
 
-def beside(passages: Iterable[NodeWithScore]) -> dict[str, float]:
-    """The ids of the chunks right before and after, with the best score that each is next to."""
+def find_neighbour_ids(passages: Iterable[NodeWithScore]) -> dict[str, float]:
+    """Find the chunks right before and after passages, with the best score each is next to."""
     adjoining: dict[str, float] = {}
     own = set()
-    for each in passages:
-        own.add(each.node_id)
-        for related in (each.node.prev_node, each.node.next_node):
+    for passage in passages:
+        own.add(passage.node_id)
+        for related in (passage.node.prev_node, passage.node.next_node):
             if related:
-                adjoining.setdefault(related.node_id, each.get_score())
+                adjoining.setdefault(related.node_id, passage.get_score())
     return {node_id: score for node_id, score in adjoining.items() if node_id not in own}
 
 
 def with_neighbours(hits: Passages, neighbours: Passages) -> list[NodeWithScore]:
-    """The hits, then their neighbours as passages of their own, so that each cites its own place.
+    """Put the neighbours behind the hits as passages of their own, so that each cites its place.
 
     Those of the best hit come first, in the order of their document, all scored below the hits.
     """
@@ -249,9 +255,9 @@ def with_neighbours(hits: Passages, neighbours: Passages) -> list[NodeWithScore]
         return list(hits)
     lowest = hits[-1].get_score()
     share = lowest / (hits[0].get_score() or 1.0)
-    ordered = sorted(neighbours, key=lambda each: (-each.get_score(), each.node_id))
+    ordered = sorted(neighbours, key=lambda passage: (-passage.get_score(), passage.node_id))
     below = (
-        NodeWithScore(node=each.node, score=min(each.get_score() * share, lowest))
-        for each in ordered
+        NodeWithScore(node=passage.node, score=min(passage.get_score() * share, lowest))
+        for passage in ordered
     )
     return [*hits, *below]

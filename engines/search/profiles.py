@@ -21,7 +21,7 @@ Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def _metadata_value(value: Any) -> bool | float | str:
-    """YAML reads 2024-01-31 as a date; metadata holds its text."""
+    """Return a value as metadata holds it: YAML reads 2024-01-31 as a date, not as a text."""
     if isinstance(value, date):
         return value.isoformat()
     if not isinstance(value, bool | int | float | str):
@@ -110,39 +110,39 @@ class Profile(_Part):
     directory."""
 
 
-def profile_named(name: str, own: Mapping[str, Profile]) -> Profile:
-    """The ready profile of that name, or else the default, with what one's own changes in it.
+def resolve_profile(name: str, own: Mapping[str, Profile]) -> Profile:
+    """Return the ready profile of that name, or the default, with the changes of one's own.
 
     Raises ConfigError.
     """
     if name not in own and name not in READY:
-        raise ConfigError(f"There is no search profile {name!r}; {_suggestion(name, own)}")
-    base = READY.get(name) or profile_named(DEFAULT, own).model_copy(update={"description": ""})
-    return _over(base, own[name]) if name in own else base
+        raise ConfigError(f"There is no search profile {name!r}; {_suggest_names(name, own)}")
+    base = READY.get(name) or resolve_profile(DEFAULT, own).model_copy(update={"description": ""})
+    return _apply_changes(base, own[name]) if name in own else base
 
 
-def _suggestion(name: str, own: Mapping[str, Profile]) -> str:
+def _suggest_names(name: str, own: Mapping[str, Profile]) -> str:
     names = list(dict.fromkeys((*READY, *own)))
     if near := difflib.get_close_matches(name, names, n=1):
         return f"did you mean {near[0]}? There are {', '.join(names)}."
     return f"there are {', '.join(names)}."
 
 
-def _over(base: _AnyPart, changes: _AnyPart) -> _AnyPart:
-    """`base` with the fields that were set in `changes`, also inside its parts."""
+def _apply_changes(base: _AnyPart, changes: _AnyPart) -> _AnyPart:
+    """Return `base` with the fields that were set in `changes`, also inside its parts."""
     fields = {}
     for name in changes.model_fields_set:
         old, new = getattr(base, name), getattr(changes, name)
         both = isinstance(old, BaseModel) and isinstance(new, BaseModel)
-        fields[name] = _over(old, new) if both else new
+        fields[name] = _apply_changes(old, new) if both else new
     return base.model_copy(update=fields)
 
 
-def _ready() -> Mapping[str, Profile]:
+def _load_ready() -> Mapping[str, Profile]:
     text = resources.files("engines.search").joinpath("profiles.yaml").read_text(encoding="utf-8")
     return MappingProxyType(
         {name: Profile.model_validate(fields) for name, fields in yaml.safe_load(text).items()}
     )
 
 
-READY: Final = _ready()
+READY: Final = _load_ready()

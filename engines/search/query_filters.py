@@ -1,4 +1,4 @@
-"""`product:server after:2024-01-01` in the text of a question as metadata filters; pure."""
+"""Read `product:server after:2024-01-01` in the text of a question as metadata filters."""
 
 import difflib
 import re
@@ -51,94 +51,85 @@ class Filtered:
     notes: tuple[str, ...]
 
 
-def without_filters(question: str, filter_keys: Collection[str]) -> Filtered:
-    """Values of one key are alternatives; all else must hold together."""
+def remove_filters(question: str, filter_keys: Collection[str]) -> Filtered:
+    """Take the filters out of a question.
+
+    Values of one key are alternatives; all else must hold together.
+    """
     keys = {*filter_keys, *ALWAYS}
     conditions: list[Condition] = []
     notes: dict[str, None] = {}
 
-    def taken(found: re.Match[str]) -> str:
-        condition = _condition(found, keys)
+    def take_condition(found: re.Match[str]) -> str:
+        condition = _read_condition(found, keys)
         if isinstance(condition, Condition):
             conditions.append(condition)
-            return f" {_trailing(found)}"
+            bare = found["bare"] or ""
+            return f" {bare[len(_strip_marks_of_sentence(bare)) :]}"
         notes.update(dict.fromkeys([condition] if condition else []))
         return found[0]
 
-    text = " ".join(_FILTER.sub(taken, question).split())
+    text = " ".join(_FILTER.sub(take_condition, question).split())
     if conditions and not re.search(r"\w", text):
-        text = " ".join(each.words for each in conditions if each.words)
+        text = " ".join(condition.words for condition in conditions if condition.words)
     return Filtered(
         text,
-        _joined(conditions),
-        _language(conditions),
-        tuple(dict.fromkeys([*(each.note for each in conditions), *notes])),
+        _join_conditions(conditions),
+        _find_asked_language(conditions),
+        tuple(dict.fromkeys([*(condition.note for condition in conditions), *notes])),
     )
 
 
-def _language(conditions: Iterable[Condition]) -> str:
-    """The one that is asked for, if it is a code: what else is typed there goes into no log."""
-    asked = {each.words.lower() for each in conditions if each.key == "language"}
+def _find_asked_language(conditions: Iterable[Condition]) -> str:
+    """Return the language asked for, if it is a code: what else is typed goes into no log."""
+    asked = {condition.words.lower() for condition in conditions if condition.key == "language"}
     language = asked.pop() if len(asked) == 1 else ""
     return language if _LANGUAGE.fullmatch(language) else ""
 
 
-def _condition(found: re.Match[str], keys: Collection[str]) -> Condition | str:
-    """What is meant; or why it stays text, "" when it is plainly text."""
-    key, value, excluded = found["key"], _value(found), bool(found["minus"])
+def _read_condition(found: re.Match[str], keys: Collection[str]) -> Condition | str:
+    """Return what is meant; or why it stays text, "" when it is plainly text."""
+    key, excluded = found["key"], bool(found["minus"])
+    quoted = found["straight"] or found["curly"] or found["angled"]
+    value = quoted.strip() if quoted else _strip_marks_of_sentence(found["bare"])
     if not value:
         return ""
     if key in _BOUNDS and key not in keys and not excluded:
-        return _bound(key, value, "date" if "date" in keys else "modified")
-    known = key if key in keys else _same_letters(key, keys)
-    if not known:
-        return _near(key, keys)
+        return _compare_dates(key, value, "date" if "date" in keys else "modified")
+    same = [key] if key in keys else [name for name in keys if name.casefold() == key.casefold()]
+    if len(same) != 1:
+        near = difflib.get_close_matches(key, [*keys, *_BOUNDS], n=1, cutoff=_NEAR)
+        return f"{key}: is no filter and stays text; did you mean {near[0]}:?" if near else ""
+    [known] = same
     if known in _DATES and _DATE.fullmatch(value) and not excluded:
-        return _within(known, value)
-    return _equal(known, value, excluded=excluded, quoted=found["bare"] is None)
+        return _match_period(known, value)
+    return _match_value(known, value, excluded=excluded, quoted=found["bare"] is None)
 
 
-def _value(found: re.Match[str]) -> str:
-    quoted = found["straight"] or found["curly"] or found["angled"]
-    return quoted.strip() if quoted else _stripped(found["bare"])
-
-
-def _stripped(bare: str) -> str:
+def _strip_marks_of_sentence(bare: str) -> str:
+    """Remove what ends a sentence behind a value, such as its question mark."""
     return bare.rstrip(".,;?!)")
 
 
-def _trailing(found: re.Match[str]) -> str:
-    """Marks of the sentence behind a value, such as its question mark."""
-    bare = found["bare"] or ""
-    return bare[len(_stripped(bare)) :]
-
-
-def _same_letters(key: str, keys: Collection[str]) -> str:
-    same = [each for each in keys if each.casefold() == key.casefold()]
-    return same[0] if len(same) == 1 else ""
-
-
-def _near(key: str, keys: Collection[str]) -> str:
-    near = difflib.get_close_matches(key, [*keys, *_BOUNDS], n=1, cutoff=_NEAR)
-    return f"{key}: is no filter and stays text; did you mean {near[0]}:?" if near else ""
-
-
-def _bound(word: str, value: str, key: str) -> Condition | str:
+def _compare_dates(word: str, value: str, key: str) -> Condition | str:
     if not _is_date(value):
         return f"{word}:{value:.40} stays text; a date is 2024, 2024-05 or 2024-05-31."
     when = f"{value} or later" if word == "after" else f"before {value}"
     note = f"Only documents whose {key} is {when} are searched."
-    return Condition(key, _all(_test(key, _BOUNDS[word], value)), "", note)
+    return Condition(key, _require_all(_make_filter(key, _BOUNDS[word], value)), "", note)
 
 
-def _within(key: str, value: str) -> Condition:
-    """Dates are texts, of which 2024-05 is the beginning; `~` sorts behind all they go on with."""
+def _match_period(key: str, value: str) -> Condition:
+    """Ask for the dates that begin with `value`.
+
+    They are texts, of which 2024-05 is the beginning; `~` sorts behind all they go on with.
+    """
     tests = (
-        _test(key, FilterOperator.GTE, value),
-        _test(key, FilterOperator.LT, f"{value}~"),
+        _make_filter(key, FilterOperator.GTE, value),
+        _make_filter(key, FilterOperator.LT, f"{value}~"),
     )
     note = f"Only documents whose {key} begins with {value} are searched."
-    return Condition(key, _all(*tests), "", note)
+    return Condition(key, _require_all(*tests), "", note)
 
 
 def _is_date(value: str) -> bool:
@@ -151,9 +142,11 @@ def _is_date(value: str) -> bool:
     return True
 
 
-def _equal(key: str, value: str, *, excluded: bool, quoted: bool) -> Condition:
+def _match_value(key: str, value: str, *, excluded: bool, quoted: bool) -> Condition:
     condition = FilterCondition.NOT if excluded else FilterCondition.OR
-    filters = MetadataFilters(filters=list(_tests(key, value, quoted)), condition=condition)
+    filters = MetadataFilters(
+        filters=list(_make_value_filters(key, value, quoted)), condition=condition
+    )
     relation = "holds" if key in CONTAINED else "is"
     which = f"Only documents whose {key} {relation} {value!r:.80} are searched."
     if excluded:
@@ -161,23 +154,20 @@ def _equal(key: str, value: str, *, excluded: bool, quoted: bool) -> Condition:
     return Condition(key, filters, "" if excluded else value, which)
 
 
-def _tests(key: str, value: str, quoted: bool) -> Iterable[MetadataFilter]:  # noqa: FBT001 - private
+def _make_value_filters(key: str, value: str, quoted: bool) -> Iterable[MetadataFilter]:  # noqa: FBT001 - private
     if key in CONTAINED:
-        return [_test(key, FilterOperator.TEXT_MATCH_INSENSITIVE, value)]
-    readings = [_spellings(value), *([] if quoted else _numbers(value))]
+        return [_make_filter(key, FilterOperator.TEXT_MATCH_INSENSITIVE, value)]
+    # Equality is of exact letters, and whoever asks seldom knows them.
+    spellings = list(dict.fromkeys([value, value.lower(), value.capitalize(), value.upper()]))
+    readings = [spellings, *([] if quoted else _read_numbers(value))]
     return [
-        _test(key, operator, reading)
+        _make_filter(key, operator, reading)
         for reading in readings
         for operator in (FilterOperator.IN, FilterOperator.ANY)
     ]
 
 
-def _spellings(value: str) -> list[str]:
-    """Equality is of exact letters, and whoever asks seldom knows them."""
-    return list(dict.fromkeys([value, value.lower(), value.capitalize(), value.upper()]))
-
-
-def _numbers(value: str) -> list[list[int] | list[float]]:
+def _read_numbers(value: str) -> list[list[int] | list[float]]:
     if value.lower() in ("true", "false"):
         return [[int(value.lower() == "true")]]
     if _INTEGER.fullmatch(value):
@@ -185,20 +175,21 @@ def _numbers(value: str) -> list[list[int] | list[float]]:
     return [[float(value)]] if _DECIMAL.fullmatch(value) else []
 
 
-def _test(key: str, operator: FilterOperator, value: object) -> MetadataFilter:
+def _make_filter(key: str, operator: FilterOperator, value: object) -> MetadataFilter:
     return MetadataFilter.from_dict({"key": key, "operator": operator, "value": value})
 
 
-def _all(*tests: MetadataFilter | MetadataFilters) -> MetadataFilters:
+def _require_all(*tests: MetadataFilter | MetadataFilters) -> MetadataFilters:
     return MetadataFilters(filters=list(tests), condition=FilterCondition.AND)
 
 
-def _joined(conditions: Iterable[Condition]) -> MetadataFilters | None:
+def _join_conditions(conditions: Iterable[Condition]) -> MetadataFilters | None:
     by_key: dict[tuple[str, FilterCondition | None], list[MetadataFilter | MetadataFilters]] = {}
-    for each in conditions:
-        by_key.setdefault((each.key, each.filters.condition), []).extend(each.filters.filters)
+    for condition in conditions:
+        group = by_key.setdefault((condition.key, condition.filters.condition), [])
+        group.extend(condition.filters.filters)
     groups = [
-        MetadataFilters(filters=tests, condition=condition)
-        for (_, condition), tests in by_key.items()
+        MetadataFilters(filters=filters, condition=relation)
+        for (_, relation), filters in by_key.items()
     ]
-    return _all(*groups) if groups else None
+    return _require_all(*groups) if groups else None

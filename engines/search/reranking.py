@@ -1,4 +1,4 @@
-"""Passages put in order again by a model that reads them beside the question."""
+"""Have passages put in order again by a model that reads them beside the question."""
 
 import math
 import re
@@ -21,23 +21,23 @@ _CHOICE = re.compile(r"(\d+)\D+?(\d+(?:\.\d+)?)")
 
 
 def make_reranker(rerank: Rerank, llm: LLM | None, directory: Path) -> BaseNodePostprocessor:
-    """The reranker of a profile; a cross-encoder's path is relative to `directory`.
+    """Make the reranker of a profile; a cross-encoder's path is relative to `directory`.
 
     Raises ConfigError, ModelUnavailable.
     """
     if rerank.by != BY_LLM:
-        return _cross_encoder(directory / Path(rerank.by).expanduser(), rerank.candidates)
+        return _load_cross_encoder(directory / Path(rerank.by).expanduser(), rerank.candidates)
     if llm is None:
         raise ConfigError(
             "The search profile reranks by the LLM, but llm.provider is none. Configure an LLM, "
             "or choose a profile that does not rerank."
         )
-    return LLMRerank(llm=llm, top_n=rerank.candidates, parse_choice_select_answer_fn=choices)
+    return LLMRerank(llm=llm, top_n=rerank.candidates, parse_choice_select_answer_fn=read_choices)
 
 
 @cache
-def _cross_encoder(directory: Path, count: int) -> BaseNodePostprocessor:
-    """Loaded once, from files alone: only an existing directory keeps the model hub out of it."""
+def _load_cross_encoder(directory: Path, count: int) -> BaseNodePostprocessor:
+    """Load a cross-encoder once, from files: an existing directory keeps the model hub out."""
     if not (directory / "config.json").is_file():
         raise ConfigError(
             f"The search profile reranks by the cross-encoder {directory}, but there is no "
@@ -57,8 +57,8 @@ def _cross_encoder(directory: Path, count: int) -> BaseNodePostprocessor:
         ) from error
 
 
-def choices(answer: str, passages: int) -> tuple[list[int], list[float]]:
-    """The numbers of passages that the LLM named, each once, with their relevances in 0..1.
+def read_choices(answer: str, passages: int) -> tuple[list[int], list[float]]:
+    """Return the numbers of passages that the LLM named, each once, with their relevances in 0..1.
 
     LlamaIndex's own reading takes the number 0 for the last passage, and a number without a
     relevance shifts those of all that follow.
@@ -71,12 +71,12 @@ def choices(answer: str, passages: int) -> tuple[list[int], list[float]]:
     return list(found), list(found.values())
 
 
-def as_shares(judged: Sequence[NodeWithScore]) -> list[NodeWithScore]:
-    """Scores in 0..1; a cross-encoder may give logits."""
-    scores = [float(each.get_score()) for each in judged]
+def scale_scores(judged: Sequence[NodeWithScore]) -> list[NodeWithScore]:
+    """Bring scores into 0..1; a cross-encoder may give logits."""
+    scores = [float(passage.get_score()) for passage in judged]
     if not all(0 <= score <= 1 for score in scores):
         scores = [0.5 * (1 + math.tanh(score / 2)) for score in scores]
     return [
-        NodeWithScore(node=each.node, score=score)
-        for each, score in zip(judged, scores, strict=True)
+        NodeWithScore(node=passage.node, score=score)
+        for passage, score in zip(judged, scores, strict=True)
     ]

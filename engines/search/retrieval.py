@@ -1,4 +1,4 @@
-"""DocumentRetriever: runs a search profile over the vector store."""
+"""The retriever of documents, which runs a search profile over the vector store."""
 
 import asyncio
 from collections.abc import Callable, Collection
@@ -14,9 +14,9 @@ from llama_index.core.vector_stores.types import (
 )
 
 from engines.model_errors import model_errors
-from engines.search.postprocessing import better_of
+from engines.search.postprocessing import merge_results
 from engines.search.profiles import Profile
-from engines.search.search_run import Search, Searching, VectorWeight, note_made
+from engines.search.search_run import Search, SearchRun, VectorWeight, note_search
 from engines.search.translation import Translator
 
 _EMBEDDING = "embedding the question"
@@ -60,64 +60,66 @@ class DocumentRetriever(BaseRetriever):
         self._on_search = on_search
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        run = self._begin(query_bundle)
-        found = self._found(run)
-        if text := self._translated(run):
-            found = better_of(found, self._found(run.again(text)))
-        run.arrange(found)
+        run = self._begin_run(query_bundle)
+        found = self._query_store(run)
+        if text := self._translate_question(run):
+            found = merge_results(found, self._query_store(run.for_translation(text)))
+        run.take_results(found)
         if self._reranker and run.can_rerank:
             with model_errors(_RERANKING):
-                run.rerank(self._reranker.postprocess_nodes(run.to_judge(), query_str=run.text))
+                run.take_reranking(
+                    self._reranker.postprocess_nodes(run.copy_leading(), query_str=run.text)
+                )
         if run.can_diversify:
-            run.diversify(self._store.get_nodes(run.ids()))
-        run.cut()
+            run.choose_diverse(self._store.get_nodes(run.passage_ids()))
+        run.cut_to_top()
         for _ in range(self._profile.neighbours):
-            run.surround(self._store.get_nodes(run.surroundings(), run.filters))
-        return self._finish(run)
+            run.add_neighbours(self._store.get_nodes(run.neighbour_ids(), run.filters))
+        return self._finish_run(run)
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        run = await asyncio.to_thread(self._begin, query_bundle)
-        found = await self._afound(run)
-        if text := await self._atranslated(run):
-            found = better_of(found, await self._afound(run.again(text)))
-        run.arrange(found)
+        run = await asyncio.to_thread(self._begin_run, query_bundle)
+        found = await self._aquery_store(run)
+        if text := await self._atranslate_question(run):
+            found = merge_results(found, await self._aquery_store(run.for_translation(text)))
+        run.take_results(found)
         if self._reranker and run.can_rerank:
             with model_errors(_RERANKING):
-                judged = self._reranker.apostprocess_nodes(run.to_judge(), query_str=run.text)
-                run.rerank(await judged)
+                judged = self._reranker.apostprocess_nodes(run.copy_leading(), query_str=run.text)
+                run.take_reranking(await judged)
         if run.can_diversify:
-            run.diversify(await self._store.aget_nodes(run.ids()))
-        run.cut()
+            run.choose_diverse(await self._store.aget_nodes(run.passage_ids()))
+        run.cut_to_top()
         for _ in range(self._profile.neighbours):
-            run.surround(await self._store.aget_nodes(run.surroundings(), run.filters))
-        return await asyncio.to_thread(self._finish, run)
+            run.add_neighbours(await self._store.aget_nodes(run.neighbour_ids(), run.filters))
+        return await asyncio.to_thread(self._finish_run, run)
 
-    def _found(self, run: Searching) -> VectorStoreQueryResult:
+    def _query_store(self, run: SearchRun) -> VectorStoreQueryResult:
         if run.lacks_vector:
             with model_errors(_EMBEDDING):
                 run.vector = self._embed_model.get_agg_embedding_from_queries(run.to_embed)
         return self._store.query(run.store_query(), **run.store_options())
 
-    async def _afound(self, run: Searching) -> VectorStoreQueryResult:
+    async def _aquery_store(self, run: SearchRun) -> VectorStoreQueryResult:
         if run.lacks_vector:
             with model_errors(_EMBEDDING):
                 run.vector = await self._embed_model.aget_agg_embedding_from_queries(run.to_embed)
         return await self._store.aquery(run.store_query(), **run.store_options())
 
-    def _translated(self, run: Searching) -> str:
-        with run.noted_failure():
+    def _translate_question(self, run: SearchRun) -> str:
+        with run.note_failure():
             if self._translator:
-                return self._translator.translated(run.text, run.language)
+                return self._translator.translate_question(run.text, run.language)
         return ""
 
-    async def _atranslated(self, run: Searching) -> str:
-        with run.noted_failure():
+    async def _atranslate_question(self, run: SearchRun) -> str:
+        with run.note_failure():
             if self._translator:
-                return await self._translator.atranslated(run.text, run.language)
+                return await self._translator.atranslate_question(run.text, run.language)
         return ""
 
-    def _begin(self, asked: QueryBundle) -> Searching:
-        return Searching(
+    def _begin_run(self, asked: QueryBundle) -> SearchRun:
+        return SearchRun(
             asked,
             self._profile,
             self._top_k,
@@ -126,9 +128,9 @@ class DocumentRetriever(BaseRetriever):
             self._filter_keys,
         )
 
-    def _finish(self, run: Searching) -> list[NodeWithScore]:
-        search = run.done(self._name)
-        note_made(search)
+    def _finish_run(self, run: SearchRun) -> list[NodeWithScore]:
+        search = run.make_search(self._name)
+        note_search(search)
         if self._on_search:
             self._on_search(search)
         return list(search.passages)

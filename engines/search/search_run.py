@@ -1,4 +1,4 @@
-"""One search, step by step: what it asks for, and what becomes of what is found. No I/O."""
+"""One search, step by step: what it asks for, and what becomes of what is found; without I/O."""
 
 import secrets
 import time
@@ -20,10 +20,16 @@ from llama_index.core.vector_stores.types import (
 )
 
 from engines.elapsed import milliseconds_since
-from engines.search.postprocessing import arranged, beside, diverse, judged_first, with_neighbours
+from engines.search.postprocessing import (
+    apply_reranking,
+    arrange_passages,
+    choose_diverse,
+    find_neighbour_ids,
+    with_neighbours,
+)
 from engines.search.profiles import Profile
-from engines.search.query_analysis import AnalysedQuery, analyse
-from engines.search.reranking import as_shares
+from engines.search.query_analysis import AnalysedQuery, analyse_question
+from engines.search.reranking import scale_scores
 from stores.chunks.fusion import Fusion, weighs_vectors
 from stores.errors import ModelUnavailable
 
@@ -32,7 +38,7 @@ _SPARE = 4  # times the passages wanted: some repeat a better one
 
 @dataclass(frozen=True)
 class VectorWeight:
-    """The vector leg's share: where a profile names none, or the model does not know the language.
+    """How much the vectors weigh where a profile does not say, or the model not know the language.
 
     `languages` None: it knows all.
     """
@@ -41,13 +47,16 @@ class VectorWeight:
     unknown: float = 0.1
     languages: Collection[str] | None = None
 
-    def knows(self, language: str) -> bool:
+    def knows_language(self, language: str) -> bool:
         return not language or self.languages is None or language in self.languages
 
-    def of(self, language: str, named: float | None) -> float:
-        """`named` is the profile's, which holds for languages that the model knows."""
+    def weigh_language(self, language: str, named: float | None) -> float:
+        """Weigh the vectors of a language.
+
+        `named` is the profile's weight, which holds for languages that the model knows.
+        """
         wanted = self.known if named is None else named
-        return wanted if self.knows(language) else min(wanted, self.unknown)
+        return wanted if self.knows_language(language) else min(wanted, self.unknown)
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ class Search:
         return self.passages[: len(self.passages) - self.neighbours]
 
     def summary(self) -> dict[str, Any]:
-        """What an answer says of its search."""
+        """Return what an answer says of its search."""
         return {
             "id": self.id,
             "profile": self.profile,
@@ -87,28 +96,29 @@ class Search:
         }
 
 
-_made: ContextVar[list[Search] | None] = ContextVar("searches made", default=None)
+_collected: ContextVar[list[Search] | None] = ContextVar("searches made", default=None)
 
 
 @contextmanager
-def searches() -> Iterator[list[Search]]:
-    """The searches that are made within, by whatever retriever does them."""
+def collect_searches() -> Iterator[list[Search]]:
+    """Collect the searches that are made within, by whatever retriever does them."""
     made: list[Search] = []
-    former = _made.set(made)
+    former = _collected.set(made)
     try:
         yield made
     finally:
-        _made.reset(former)
+        _collected.reset(former)
 
 
-def note_made(search: Search) -> None:
-    made = _made.get()
+def note_search(search: Search) -> None:
+    """Add a search to those that are collected around it."""
+    made = _collected.get()
     if made is not None:
         made.append(search)
 
 
-class Searching:
-    """A search in the making; its methods are its steps, in the order of their use."""
+class SearchRun:
+    """A search on its way; its methods are its steps, in the order of their use."""
 
     def __init__(
         self,
@@ -120,36 +130,36 @@ class Searching:
         filter_keys: Collection[str],
     ) -> None:
         self._since = time.perf_counter()
-        query = analyse(asked.query_str, filter_keys)
+        query = analyse_question(asked.query_str, filter_keys)
         self.text = query.text.strip()
         self.vector = asked.embedding
         self.to_embed = asked.custom_embedding_strs or [self.text]
-        self.filters = _all_of(filters, query.filters)
+        self.filters = _combine_filters(filters, query.filters)
         self.passages: list[NodeWithScore] = []
         self._question = asked.query_str
         self._query = query
         self._profile = profile
         self._top_k = top_k
         self._weight = weight
-        self._limit = _wanted(profile, top_k)
-        self._fusion = self._fused_by(weight)
-        self._notes = [*query.notes, *self._notes_on(weight)]
+        self._limit = _count_wanted(profile, top_k)
+        self._fusion = self._make_fusion(weight)
+        self._notes = [*query.notes, *self._note_unknown_language(weight)]
         self._hits = self._candidates = 0
 
-    def _fused_by(self, weight: VectorWeight) -> Fusion:
+    def _make_fusion(self, weight: VectorWeight) -> Fusion:
         profile = self._profile
         return Fusion(
             strategy=profile.strategy,
-            vector_weight=weight.of(self._query.language, profile.vector_weight),
+            vector_weight=weight.weigh_language(self._query.language, profile.vector_weight),
             candidates=max(profile.candidates, self._limit),
             both_boost=profile.both_boost,
             rrf_k=profile.rrf_k,
-            yielding=weight.knows(self._query.language),
+            adaptive=weight.knows_language(self._query.language),
         )
 
-    def _notes_on(self, weight: VectorWeight) -> Iterator[str]:
+    def _note_unknown_language(self, weight: VectorWeight) -> Iterator[str]:
         language, strategy = self._query.language, self._fusion.strategy
-        if weight.knows(language) or strategy == "text":
+        if weight.knows_language(language) or strategy == "text":
             return
         consequence = (
             f"vectors weigh {self._fusion.vector_weight:g}"
@@ -163,7 +173,7 @@ class Searching:
         return bool(self.text) and self.vector is None and self._fusion.strategy != "text"
 
     def store_query(self) -> VectorStoreQuery:
-        """A question of filters alone lists what they let through."""
+        """Ask the store for candidates; a question of filters alone lists what they let through."""
         match self._fusion.strategy:
             case "vector":
                 mode = VectorStoreQueryMode.DEFAULT
@@ -191,31 +201,31 @@ class Searching:
 
     @property
     def language(self) -> str:
-        """The one to translate from; "" for names, and for words that must stand as they are."""
+        """The language to translate from; "" for names, and where the exact words count."""
         is_free = self.text and self._query.kind != "identifier" and not self._query.phrases
         return self._query.language if is_free else ""
 
-    def again(self, text: str) -> "Searching":
-        """The same search for a translation."""
+    def for_translation(self, text: str) -> "SearchRun":
+        """Repeat the search for a translation of its question."""
         self._notes.append(f"Also searched for: {text}")
         asked = QueryBundle(text)
-        return Searching(asked, self._profile, self._top_k, self._weight, self.filters, ())
+        return SearchRun(asked, self._profile, self._top_k, self._weight, self.filters, ())
 
     @contextmanager
-    def noted_failure(self) -> Iterator[None]:
-        """A search needs no language model; without an answer of one it goes on as it was asked."""
+    def note_failure(self) -> Iterator[None]:
+        """Note that translating failed; a search needs no model, and goes on as it was asked."""
         try:
             yield
         except ModelUnavailable as error:
             self._notes.append(f"Not searched in the documents' language: {error}")
 
-    def arrange(self, found: VectorStoreQueryResult) -> None:
+    def take_results(self, found: VectorStoreQueryResult) -> None:
         passages = [
             NodeWithScore(node=node, score=min(max(score, 0.0), 1.0))  # a cosine may be below 0
             for node, score in zip(found.nodes or (), found.similarities or (), strict=True)
         ]
         self._candidates = len(passages)
-        best_first = arranged(passages, self._profile, datetime.now(UTC))
+        best_first = arrange_passages(passages, self._profile, datetime.now(UTC))
         chosen_later = self._profile.rerank or self._profile.diversity
         self.passages = list(islice(best_first, None if chosen_later else self._top_k))
 
@@ -223,41 +233,43 @@ class Searching:
     def can_rerank(self) -> bool:
         return bool(self.text) and bool(self.passages)
 
-    def to_judge(self) -> list[NodeWithScore]:
-        """Copies, for a reranker may write its scores into them."""
-        leading = self.passages[: _judged(self._profile)]
-        return [NodeWithScore(node=each.node, score=each.score) for each in leading]
+    def copy_leading(self) -> list[NodeWithScore]:
+        """Copy the passages to rerank, as a reranker may write its scores into them."""
+        leading = self.passages[: _count_judged(self._profile)]
+        return [NodeWithScore(node=passage.node, score=passage.score) for passage in leading]
 
-    def rerank(self, judged: Sequence[NodeWithScore]) -> None:
-        read = len(self.to_judge())
-        self.passages = judged_first(as_shares(judged), self.passages)
+    def take_reranking(self, judged: Sequence[NodeWithScore]) -> None:
+        read = len(self.copy_leading())
+        self.passages = apply_reranking(scale_scores(judged), self.passages)
         self._notes.append(f"{len(judged)} of {read} passages were put in order by a reranker.")
 
     @property
     def can_diversify(self) -> bool:
         return bool(self._profile.diversity) and len(self.passages) > self._top_k
 
-    def ids(self) -> list[str]:
-        return [each.node_id for each in self.passages]
+    def passage_ids(self) -> list[str]:
+        return [passage.node_id for passage in self.passages]
 
-    def diversify(self, nodes: Sequence[BaseNode]) -> None:
-        """By the embeddings of the passages; one that was deleted meanwhile has none."""
+    def choose_diverse(self, nodes: Sequence[BaseNode]) -> None:
+        """Choose by the embeddings of passages; one that was deleted meanwhile has none."""
         embeddings = {node.node_id: node.get_embedding() for node in nodes}
-        kept = [each for each in self.passages if each.node_id in embeddings]
-        self.passages = diverse(kept, embeddings, self._top_k, self._profile.diversity or 0.0)
+        kept = [passage for passage in self.passages if passage.node_id in embeddings]
+        self.passages = choose_diverse(
+            kept, embeddings, self._top_k, self._profile.diversity or 0.0
+        )
 
-    def cut(self) -> None:
+    def cut_to_top(self) -> None:
         self.passages = self.passages[: self._top_k]
         self._hits = len(self.passages)
 
-    def surroundings(self) -> list[str]:
-        return list(beside(self.passages))
+    def neighbour_ids(self) -> list[str]:
+        return list(find_neighbour_ids(self.passages))
 
-    def surround(self, nodes: Sequence[BaseNode]) -> None:
-        scores = beside(self.passages)
+    def add_neighbours(self, nodes: Sequence[BaseNode]) -> None:
+        scores = find_neighbour_ids(self.passages)
         self.passages += [NodeWithScore(node=node, score=scores[node.node_id]) for node in nodes]
 
-    def done(self, profile: str) -> Search:
+    def make_search(self, profile: str) -> Search:
         hits, neighbours = self.passages[: self._hits], self.passages[self._hits :]
         return Search(
             question=self._question,
@@ -272,25 +284,25 @@ class Searching:
         )
 
 
-def _wanted(profile: Profile, top_k: int) -> int:
-    """How many passages the store must find so that `top_k` are left."""
+def _count_wanted(profile: Profile, top_k: int) -> int:
+    """Count how many passages the store must find so that `top_k` are left."""
     reorders = (
         *(profile.boosts, profile.recency, profile.popularity),
         *(profile.diversity, profile.per_document),
     )
     if any(reorders) or profile.rerank:
-        return max(profile.candidates, _judged(profile), top_k)
+        return max(profile.candidates, _count_judged(profile), top_k)
     if profile.deduplicate:
         return max(min(top_k * _SPARE, profile.candidates), top_k)
     return top_k
 
 
-def _judged(profile: Profile) -> int:
+def _count_judged(profile: Profile) -> int:
     return profile.rerank.candidates if profile.rerank else 0
 
 
-def _all_of(*filters: MetadataFilters | None) -> MetadataFilters | None:
-    given = [each for each in filters if each]
+def _combine_filters(*filters: MetadataFilters | None) -> MetadataFilters | None:
+    given = [one for one in filters if one]
     if len(given) < len(filters):
         return given[0] if given else None
     return MetadataFilters(filters=list(given), condition=FilterCondition.AND)

@@ -1,4 +1,4 @@
-"""A question in the language of the documents, where it was asked in another."""
+"""Translate questions into the language of the documents, where they are asked in another."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -22,26 +22,29 @@ class Translator:
         self._llm = llm
         self._shares = shares
 
-    def translated(self, question: str, language: str) -> str:
+    def translate_question(self, question: str, language: str) -> str:
         """Return "" for a question in the language of the documents, and without a translation.
 
         Raises ModelUnavailable.
         """
-        if not (target := self._target(language)):
+        if not (target := self._choose_target(language)):
             return ""
         with model_errors(_TRANSLATING):
-            reply = self._llm.predict(_PROMPT, **_values(question, target))
+            reply = self._llm.predict(_PROMPT, **_prompt_values(question, target))
         return read_translation(reply, question, target)
 
-    async def atranslated(self, question: str, language: str) -> str:
-        if not (target := await asyncio.to_thread(self._target, language)):
+    async def atranslate_question(self, question: str, language: str) -> str:
+        if not (target := await asyncio.to_thread(self._choose_target, language)):
             return ""
         with model_errors(_TRANSLATING):
-            reply = await self._llm.apredict(_PROMPT, **_values(question, target))
+            reply = await self._llm.apredict(_PROMPT, **_prompt_values(question, target))
         return read_translation(reply, question, target)
 
-    def _target(self, language: str) -> str:
-        """That of most documents, if it is another; "" where the question's is not known."""
+    def _choose_target(self, language: str) -> str:
+        """Return the language of most documents, if it is another than the question's.
+
+        It is "" where the question's is not known.
+        """
         if not language:
             return ""
         shares = {name: share for name, share in self._shares().items() if name}
@@ -49,5 +52,5 @@ class Translator:
         return most if shares.get(language, 0) < shares.get(most, 0) else ""
 
 
-def _values(question: str, target: str) -> dict[str, str]:
+def _prompt_values(question: str, target: str) -> dict[str, str]:
     return {"question": question, "language": Locale("en").languages.get(target, target)}

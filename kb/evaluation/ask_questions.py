@@ -11,7 +11,7 @@ from llama_index.core.storage.kvstore import SimpleKVStore
 from engines.documents.extract import find_quotes
 from engines.elapsed import milliseconds_since
 from engines.model_errors import model_errors
-from engines.search.search_run import searches
+from engines.search.search_run import collect_searches
 from kb.app import KnowledgeBase
 from kb.evaluation.corpus import OnProgress
 from kb.evaluation.labelled import Question
@@ -53,7 +53,7 @@ class QuestionAsker:
 
     def _score_question(self, question: Question, profile: str) -> dict[str, float]:
         since = time.perf_counter()
-        with searches() as search_runs:
+        with collect_searches() as search_runs:
             passages = self._search_passages(question, profile)
         scores = {"ms": milliseconds_since(since, decimals=3)}
         if question.is_answerable:
@@ -61,8 +61,8 @@ class QuestionAsker:
             documents = list(dict.fromkeys(paths))  # ranked by their first passages
             scores |= _score_ranking(documents, question.relevant, self.k)
         if self.answers:
-            yielding = search_runs[-1].fusion.yielding
-            scores |= self._score_extract(question, passages, yielding=yielding)
+            adaptive = search_runs[-1].fusion.adaptive
+            scores |= self._score_extract(question, passages, adaptive=adaptive)
         return scores
 
     def _search_passages(self, question: Question, profile: str) -> list[NodeWithScore]:
@@ -71,12 +71,12 @@ class QuestionAsker:
         return self.knowledge_base.search(question.text, deepest, profile=profile)
 
     def _score_extract(
-        self, question: Question, passages: Sequence[NodeWithScore], *, yielding: bool
+        self, question: Question, passages: Sequence[NodeWithScore], *, adaptive: bool
     ) -> dict[str, float]:
         """Score what is quoted from as many passages as an answer is made of."""
         passages = passages[: self.knowledge_base.config.retrieval.top_k]
         with model_errors("comparing sentences with the question"):
-            found = find_quotes(question.text, passages, self.sentence_model, yielding=yielding)
+            found = find_quotes(question.text, passages, self.sentence_model, adaptive=adaptive)
         scores = {"refused": float(not found)}
         if question.answers:
             holds = [contains_answer(quote.text, question.answers) for quote in found[:3]]

@@ -27,7 +27,7 @@ class Fusion:
     - intersection: what both legs found, by weighted sum: few chunks, seldom wrong.
     - vector, text: one leg alone.
 
-    With `yielding`, where words say next to nothing, as in a question that shares none with its
+    With `adaptive`, where words say next to nothing, as in a question that shares none with its
     answer, their share goes to the vectors.
 
     `candidates` are the chunks that each leg brings, unless `word_candidates` says how many the
@@ -41,7 +41,7 @@ class Fusion:
     word_candidates: int | None = None
     both_boost: float = 0.0
     rrf_k: int = 60
-    yielding: bool = True
+    adaptive: bool = True
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Legs(Generic[Id]):
     by_vector: Collection[Id]
     by_words: Collection[Id]
     similarities: Mapping[Id, float]
-    coverages: Mapping[Id, float]
+    lexical_scores: Mapping[Id, float]
 
     @property
     def both(self) -> set[Id]:
@@ -83,14 +83,14 @@ def fuse_legs(legs: Legs[Id], fusion: Fusion) -> Ranking[Id]:
         case "text-then-vector":
             scores = {chunk: max(legs.similarities[chunk], 0.0) for chunk in legs.by_words}
         case "vector-then-text":
-            scores = {chunk: legs.coverages[chunk] for chunk in legs.by_vector}
+            scores = {chunk: legs.lexical_scores[chunk] for chunk in legs.by_vector}
         case "intersection":
             common = [chunk for chunk in legs.either if chunk in legs.both]
             scores = _sum_weighted(legs, fusion, common)
         case "vector":
             scores = {chunk: max(legs.similarities[chunk], 0.0) for chunk in legs.by_vector}
         case "text":
-            scores = {chunk: legs.coverages[chunk] for chunk in legs.by_words}
+            scores = {chunk: legs.lexical_scores[chunk] for chunk in legs.by_words}
         case _:
             assert_never(fusion.strategy)
     both = legs.both
@@ -107,10 +107,11 @@ def _sum_weighted(legs: Legs[Id], fusion: Fusion, candidates: Collection[Id]) ->
     Similarities count by the best one, as a model's cosines have a level of their own.
     """
     best = max([_NEAR, *legs.similarities.values()])
-    words_share = (1 - fusion.vector_weight) * (_trust_words(legs) if fusion.yielding else 1.0)
+    words_share = (1 - fusion.vector_weight) * (_trust_words(legs) if fusion.adaptive else 1.0)
     weight = (1 - words_share) / best
     return {
-        chunk: weight * max(legs.similarities[chunk], 0.0) + words_share * legs.coverages[chunk]
+        chunk: weight * max(legs.similarities[chunk], 0.0)
+        + words_share * legs.lexical_scores[chunk]
         for chunk in candidates
     }
 
@@ -121,7 +122,7 @@ def _trust_words(legs: Legs[Id]) -> float:
     That is above .24 for nine of ten questions of SciFact and SQuAD, and below .16 for three of
     four that share no content word with their answer.
     """
-    best = max(legs.coverages.values(), default=0.0)
+    best = max(legs.lexical_scores.values(), default=0.0)
     return min(max((best - _NO_EVIDENCE) / (_FULL_EVIDENCE - _NO_EVIDENCE), 0.0), 1.0)
 
 

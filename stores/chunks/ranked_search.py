@@ -85,8 +85,8 @@ class Search:
         by_vector = list(similarities)
         similarities |= self._read_similarities(vector, by_words.keys() - similarities.keys())
         words_of = {seq: score for seq, score in by_words.items() if seq in similarities}
-        coverages = words_of | scores.look_up(similarities)
-        return Legs(by_vector, words_of, similarities, coverages)
+        lexical_scores = words_of | scores.look_up(similarities)
+        return Legs(by_vector, words_of, similarities, lexical_scores)
 
     def _match_words(self, words: str, limit: int) -> tuple[dict[int, float], Scores]:
         """Find the best by their words, and the scores of all that match, or that are known."""

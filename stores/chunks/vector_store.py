@@ -342,7 +342,7 @@ def _read_fusion(query: VectorStoreQuery) -> Fusion:
         vector_weight=alpha,
         candidates=query.similarity_top_k,
         word_candidates=query.sparse_top_k,
-        yielding=query.alpha is None,
+        adaptive=query.alpha is None,
     )
 
 

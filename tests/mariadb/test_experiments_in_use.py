@@ -12,7 +12,7 @@ import pytest
 from fake_models import ScriptedLLM
 from model_server import FakeModels
 
-from engines.search.search_run import searches
+from engines.search.search_run import collect_searches
 from kb import ConfigError, KnowledgeBase, ModelUnavailable, StoreError
 from kb.assembly.experiments import assign_profile, live_report
 from kb.config import Config, RetrievalConfig
@@ -126,7 +126,7 @@ def test_without_an_experiment_a_session_searches_as_configured(opened):
 
 def test_a_search_logs_what_it_returned(opened):
     kb = opened()
-    with searches() as made:
+    with collect_searches() as made:
         passages = kb.search(QUESTION, 2)
     [(search_id, results, milliseconds)] = logged(kb, "id, results, milliseconds")
     assert (search_id, results) == (made[0].id, 2)
@@ -259,7 +259,7 @@ def test_feedback_joins_its_search_and_reaches_the_report(opened):
 
 def test_feedback_that_says_nothing_or_of_nothing_is_refused(opened):
     kb = opened()
-    with searches() as made:
+    with collect_searches() as made:
         kb.search(QUESTION)
     search_id = made[0].id
     for values, message in [

@@ -24,7 +24,7 @@ from engines.documents.document_engine import DocumentQueryEngine
 from engines.search.profiles import READY, Boost, Popularity, Profile, Recency, Rerank
 from engines.search.reranking import make_reranker
 from engines.search.retrieval import DocumentRetriever
-from engines.search.search_run import Search, VectorWeight, searches
+from engines.search.search_run import Search, VectorWeight, collect_searches
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.connection import make_engine, run_transaction
 from stores.errors import ModelUnavailable
@@ -175,7 +175,7 @@ def test_candidates_bound_what_each_leg_brings(retriever):
 
 
 def made(retriever: DocumentRetriever, question: str = QUESTION) -> Search:
-    with searches() as all_made:
+    with collect_searches() as all_made:
         retriever.retrieve(question)
     [one] = all_made
     return one

@@ -11,7 +11,7 @@ from model_server import SERVER_ERROR, FakeModels
 
 from engines.search.profiles import Profile
 from engines.search.retrieval import DocumentRetriever
-from engines.search.search_run import VectorWeight, searches
+from engines.search.search_run import VectorWeight, collect_searches
 from engines.search.translation import Translator
 from stores.chunks.vector_store import MariaDBVectorStore
 
@@ -71,7 +71,7 @@ def scripted(*replies: str) -> tuple[Translator, ScriptedLLM]:
 
 
 def notes(retriever: DocumentRetriever, question: str) -> tuple[list[str], list[str]]:
-    with searches() as made:
+    with collect_searches() as made:
         passages = retriever.retrieve(question)
     return [each.text for each in passages], list(made[-1].notes)
 

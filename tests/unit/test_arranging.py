@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
 
-from engines.search.postprocessing import arranged, beside, diverse, judged_first, with_neighbours
+from engines.search.postprocessing import (
+    apply_reranking,
+    arrange_passages,
+    choose_diverse,
+    find_neighbour_ids,
+    with_neighbours,
+)
 from engines.search.profiles import Boost, Popularity, Profile, Recency
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -30,16 +36,16 @@ def of_document(document: str, name: str, score: float) -> NodeWithScore:
 
 
 def order(*passages: NodeWithScore, profile: Profile) -> list[str]:
-    return [each.node_id for each in arranged(passages, profile, NOW)]
+    return [each.node_id for each in arrange_passages(passages, profile, NOW)]
 
 
 def scores(*passages: NodeWithScore, profile: Profile) -> dict[str, float]:
-    return {each.node_id: each.get_score() for each in arranged(passages, profile, NOW)}
+    return {each.node_id: each.get_score() for each in arrange_passages(passages, profile, NOW)}
 
 
 def test_a_plain_profile_changes_nothing():
     passages = [passage("a", 0.9, "same"), passage("b", 0.9, "same"), passage("c", 0.0)]
-    assert list(arranged(passages, PLAIN, NOW)) == passages
+    assert list(arrange_passages(passages, PLAIN, NOW)) == passages
 
 
 # Favour -------------------------------------------------------------------------------------------
@@ -148,7 +154,7 @@ def test_whatever_is_favoured_scores_stay_in_order_and_within_one(drawn, factor)
     passages = [
         passage(str(place), score, views=views) for place, (score, views) in enumerate(drawn)
     ]
-    found = [each.get_score() for each in arranged(passages, profile, NOW)]
+    found = [each.get_score() for each in arrange_passages(passages, profile, NOW)]
     assert found == sorted(found, reverse=True)
     assert all(0 <= score <= 1 for score in found)
 
@@ -222,19 +228,19 @@ ALIKE = [passage("a", 0.9), passage("a'", 0.8), passage("b", 0.5), passage("c", 
     ("diversity", "chosen"), [(0.0, ["a", "a'"]), (0.2, ["a", "a'"]), (0.5, ["a", "b"])]
 )
 def test_diversity_prefers_what_is_unlike_the_better_ones(diversity, chosen):
-    found = diverse(ALIKE, VIEWS, 2, diversity)
+    found = choose_diverse(ALIKE, VIEWS, 2, diversity)
     assert [each.node_id for each in found] == chosen
 
 
 def test_diverse_passages_are_unlike_all_better_ones_and_keep_score_and_order():
-    found = diverse(ALIKE, VIEWS, 3, 0.7)
+    found = choose_diverse(ALIKE, VIEWS, 3, 0.7)
     assert [(each.node_id, each.score) for each in found] == [("a", 0.9), ("b", 0.5), ("c", 0.1)]
 
 
 def test_diversity_bears_scores_of_zero_and_nothing_at_all():
     zero = [passage("a", 0.0), passage("b", 0.0)]
-    assert {each.node_id for each in diverse(zero, VIEWS, 2, 0.5)} == {"a", "b"}
-    assert diverse([], {}, 2, 0.5) == []
+    assert {each.node_id for each in choose_diverse(zero, VIEWS, 2, 0.5)} == {"a", "b"}
+    assert choose_diverse([], {}, 2, 0.5) == []
 
 
 # Reranked, and neighbours -------------------------------------------------------------------------
@@ -242,10 +248,10 @@ def test_diversity_bears_scores_of_zero_and_nothing_at_all():
 
 def test_what_a_reranker_judged_stands_before_the_rest():
     passages = [passage("a", 0.9), passage("b", 0.8), passage("c", 0.5)]
-    found = judged_first([passage("c", 0.4), passage("b", 0.6)], passages)
+    found = apply_reranking([passage("c", 0.4), passage("b", 0.6)], passages)
     assert [each.node_id for each in found] == ["b", "c", "a"]
     assert [each.score for each in found] == pytest.approx([0.6, 0.4, 0.36])
-    assert judged_first([], passages) == passages
+    assert apply_reranking([], passages) == passages
 
 
 def chain(*names: str) -> dict[str, NodeWithScore]:
@@ -259,9 +265,9 @@ def chain(*names: str) -> dict[str, NodeWithScore]:
 def test_the_chunks_beside_are_those_that_are_not_found_yet():
     linked = chain("1", "2", "3", "4", "5")
     linked["4"].score = 0.3
-    found = beside([linked["2"], linked["3"], passage("alone", 0.1)])
+    found = find_neighbour_ids([linked["2"], linked["3"], passage("alone", 0.1)])
     assert found == {"1": 0.5, "4": 0.5}
-    assert beside([linked["2"], linked["4"]]) == {"1": 0.5, "3": 0.5, "5": 0.3}
+    assert find_neighbour_ids([linked["2"], linked["4"]]) == {"1": 0.5, "3": 0.5, "5": 0.3}
 
 
 def test_neighbours_follow_the_hits_in_the_order_of_their_document():

@@ -16,8 +16,8 @@ def quoted(question: str, *texts: str) -> list[str]:
     return quoted_by(HashEmbedding(), question, *texts)
 
 
-def quoted_by(model: HashEmbedding, question: str, *texts: str, yielding: bool = True) -> list[str]:
-    found = find_quotes(question, [passage(text) for text in texts], model, yielding=yielding)
+def quoted_by(model: HashEmbedding, question: str, *texts: str, adaptive: bool = True) -> list[str]:
+    found = find_quotes(question, [passage(text) for text in texts], model, adaptive=adaptive)
     return [quote.text for quote in found]
 
 
@@ -158,7 +158,7 @@ def test_a_question_that_shares_no_word_with_its_answer_is_answered_by_meaning()
     asked, answer = "Can anybody watch the footage?", "Nobody of support can see video."
     assert quoted_by(Synonyms(), asked, others, answer)[0] == answer
     assert quoted_by(HashEmbedding(), asked, others, answer) == []
-    assert quoted_by(Synonyms(), asked, others, answer, yielding=False) == []
+    assert quoted_by(Synonyms(), asked, others, answer, adaptive=False) == []
 
 
 def test_passages_that_do_not_hold_a_name_of_the_question_support_it_less() -> None:

@@ -10,7 +10,7 @@ LEGS = Legs(
     by_vector=["a", "b"],
     by_words=["c", "b"],
     similarities={"a": 0.8, "b": 0.6, "c": 0.2},
-    coverages={"a": 0.1, "b": 0.3, "c": 0.9},
+    lexical_scores={"a": 0.1, "b": 0.3, "c": 0.9},
 )
 
 
@@ -41,7 +41,7 @@ def test_words_without_evidence_yield_to_the_vectors(best: float, share: float) 
     legs = Legs(["near"], ["far"], {"near": 0.8, "far": 0.4}, {"near": 0.0, "far": best})
     scores = dict(fuse_legs(legs, Fusion(vector_weight=0.3)))
     assert scores == pytest.approx({"near": 1 - share, "far": (1 - share) / 2 + share * best})
-    kept = dict(fuse_legs(legs, Fusion(vector_weight=0.3, yielding=False)))
+    kept = dict(fuse_legs(legs, Fusion(vector_weight=0.3, adaptive=False)))
     assert kept == pytest.approx({"near": 0.3, "far": 0.15 + 0.7 * best})
 
 

@@ -7,7 +7,7 @@ from turns import turn
 
 from engines.chat.conversation import is_about_conversation
 from engines.follow_ups.rewriting import Rewriter, Rewritten
-from engines.search.query_analysis import AnalysedQuery, analyse
+from engines.search.query_analysis import AnalysedQuery, analyse_question
 from engines.small_talk import small_talk, without_greeting
 
 LENGTH = 20_000
@@ -40,7 +40,7 @@ TYPED = [
 
 
 def analysed(question: str) -> AnalysedQuery:
-    return analyse(question, ["product"])
+    return analyse_question(question, ["product"])
 
 
 def followed(question: str) -> Rewritten:

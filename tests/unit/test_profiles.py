@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from engines.search.profiles import READY, Boost, Profile, Recency, profile_named
+from engines.search.profiles import READY, Boost, Profile, Recency, resolve_profile
 from kb.config import Config, RetrievalConfig, load_config
 from stores.chunks.fusion import Strategy
 from stores.errors import ConfigError
@@ -124,7 +124,7 @@ def test_an_unknown_name_is_answered_with_those_there_are():
     with pytest.raises(ConfigError, match=r"no search profile 'handbok'; did you mean handbook\?"):
         config.profile("handbok")
     with pytest.raises(ConfigError) as caught:
-        profile_named("zzz", {})
+        resolve_profile("zzz", {})
     assert [name for name in NAMES if name not in str(caught.value)] == []
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 
-from engines.search.query_analysis import AnalysedQuery, analyse
+from engines.search.query_analysis import AnalysedQuery, analyse_question
 
 KEYS = ("product", "category", "date", "year", "in_stock")
 
@@ -41,7 +41,7 @@ TESTS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def test_a_key_and_value_in_the_question_filter_and_are_not_searched_for():
-    query = analyse("how do I back up product:server ?", KEYS)
+    query = analyse_question("how do I back up product:server ?", KEYS)
     assert query.text == "how do I back up ?"
     assert passes(query, product="server")
     assert not passes(query, product="client")
@@ -54,23 +54,23 @@ def test_a_value_in_quotes_may_hold_spaces():
         "x category:“user guide”",
         "x category:« user guide »",
     ):
-        query = analyse(question, KEYS)
+        query = analyse_question(question, KEYS)
         assert query.text == "x"
         assert query.phrases == ()
         assert passes(query, category="user guide")
 
 
 def test_values_meet_lists_numbers_and_other_capitals():
-    assert passes(analyse("x product:Server", KEYS), product=["client", "server"])
-    assert passes(analyse("x Product:server", KEYS), product="Server")
-    assert passes(analyse("x year:2024", KEYS), year=2024)
-    assert passes(analyse("x year:2024", KEYS), year="2024")
-    assert not passes(analyse('x year:"2024"', KEYS), year=2024)
-    assert passes(analyse("x in_stock:true", KEYS), in_stock=True)
+    assert passes(analyse_question("x product:Server", KEYS), product=["client", "server"])
+    assert passes(analyse_question("x Product:server", KEYS), product="Server")
+    assert passes(analyse_question("x year:2024", KEYS), year=2024)
+    assert passes(analyse_question("x year:2024", KEYS), year="2024")
+    assert not passes(analyse_question('x year:"2024"', KEYS), year=2024)
+    assert passes(analyse_question("x in_stock:true", KEYS), in_stock=True)
 
 
 def test_a_minus_leaves_documents_out():
-    query = analyse("backup -product:server", KEYS)
+    query = analyse_question("backup -product:server", KEYS)
     assert not passes(query, product="server")
     assert passes(query, product="client")
     assert query.text == "backup"
@@ -78,36 +78,36 @@ def test_a_minus_leaves_documents_out():
 
 
 def test_values_of_one_key_are_alternatives_and_keys_hold_together():
-    query = analyse("x product:server product:client category:faq", KEYS)
+    query = analyse_question("x product:server product:client category:faq", KEYS)
     assert passes(query, product="server", category="faq")
     assert passes(query, product="client", category="faq")
     assert not passes(query, product="server", category="other")
-    both = analyse("x -product:server -product:client", KEYS)
+    both = analyse_question("x -product:server -product:client", KEYS)
     assert not passes(both, product="client")
     assert passes(both, product="other")
 
 
 def test_every_collection_filters_by_path_title_language_root_and_media_type():
-    query = analyse("x path:manuals/ title:hub media_type:pdf language:fr", ())
+    query = analyse_question("x path:manuals/ title:hub media_type:pdf language:fr", ())
     chunk = {"path": "docs/manuals/a.pdf", "title": "The Hub", "media_type": "application/pdf"}
     assert passes(query, **chunk, language="fr")
     assert not passes(query, **chunk, language="en")
 
 
 def test_dates_bound_the_declared_date_or_else_when_the_file_changed():
-    query = analyse("x after:2024-01 before:2025", KEYS)
+    query = analyse_question("x after:2024-01 before:2025", KEYS)
     assert passes(query, date="2024-01-01")
     assert passes(query, date="2024-12-31T23:59:59")
     assert not passes(query, date="2023-12-31")
     assert not passes(query, date="2025-01-01")
-    modified = analyse("x after:2024-05-31", ())
+    modified = analyse_question("x after:2024-05-31", ())
     assert passes(modified, modified="2024-05-31T00:00:01")
     assert not passes(modified, modified="2024-05-30T23:59:59")
     assert "modified is 2024-05-31 or later" in modified.notes[0]
 
 
 def test_a_date_may_be_a_year_or_a_month():
-    query = analyse("x date:2024-05", KEYS)
+    query = analyse_question("x date:2024-05", KEYS)
     assert passes(query, date="2024-05-31")
     assert passes(query, date="2024-05-31T10:00:00")
     assert not passes(query, date="2024-06-01")
@@ -115,7 +115,7 @@ def test_a_date_may_be_a_year_or_a_month():
 
 @pytest.mark.parametrize("value", ["2024-13", "2024-02-31", "yesterday", "24"])
 def test_what_is_no_date_stays_text_and_is_told(value):
-    query = analyse(f"x after:{value}", KEYS)
+    query = analyse_question(f"x after:{value}", KEYS)
     assert query.filters is None
     assert query.text == f"x after:{value}"
     assert value in query.notes[0]
@@ -136,22 +136,24 @@ def test_what_is_no_date_stays_text_and_is_told(value):
     ],
 )
 def test_what_only_looks_like_a_filter_stays_text(question):
-    query = analyse(question, KEYS)
+    query = analyse_question(question, KEYS)
     assert query.filters is None
     assert query.text == question.replace('"', "")
     assert [note for note in query.notes if "exact words" not in note] == []
 
 
 def test_a_mistyped_key_stays_text_and_gets_a_suggestion():
-    query = analyse("backup prodct:server", KEYS)
+    query = analyse_question("backup prodct:server", KEYS)
     assert query.filters is None
     assert query.text == "backup prodct:server"
     assert query.notes == ("prodct: is no filter and stays text; did you mean product:?",)
 
 
 def test_a_question_of_filters_alone_searches_for_their_values():
-    assert analyse('product:server category:"user guide"', KEYS).text == "server user guide"
-    assert analyse("-product:server after:2024", KEYS).text == ""
+    assert (
+        analyse_question('product:server category:"user guide"', KEYS).text == "server user guide"
+    )
+    assert analyse_question("-product:server after:2024", KEYS).text == ""
 
 
 # --- phrases --------------------------------------------------------------------------------
@@ -159,7 +161,7 @@ def test_a_question_of_filters_alone_searches_for_their_values():
 
 @pytest.mark.parametrize("quoted", ['"exact words"', "“exact words”", "« exact words »"])
 def test_quoted_words_are_a_phrase_and_stay_in_the_text(quoted):
-    query = analyse(f"find {quoted} here", ())
+    query = analyse_question(f"find {quoted} here", ())
     assert query.phrases == ("exact words",)
     assert query.text == "find exact words here"
     assert query.notes == ("Only passages that hold the exact words “exact words” are searched.",)
@@ -170,7 +172,7 @@ def test_quoted_words_are_a_phrase_and_stay_in_the_text(quoted):
     ["it's the user's", "l'entrepôt d'Arles", 'an "open quote', 'a 15" screen or 17"', '""', '"?"'],
 )
 def test_apostrophes_inches_and_open_quotes_are_no_phrases(question):
-    assert analyse(question, ()).phrases == ()
+    assert analyse_question(question, ()).phrases == ()
 
 
 # --- identifiers and kind -------------------------------------------------------------------
@@ -192,15 +194,15 @@ def test_apostrophes_inches_and_open_quotes_are_no_phrases(question):
     ],
 )
 def test_a_name_meant_letter_by_letter_is_an_identifier(name):
-    assert analyse(name, ()).kind == "identifier"
-    query = analyse(f"How does ({name}), work?", ())
+    assert analyse_question(name, ()).kind == "identifier"
+    query = analyse_question(f"How does ({name}), work?", ())
     assert query.identifiers == (name,)
     assert query.kind == "question"
 
 
 def test_a_number_behind_error_is_an_identifier():
-    assert analyse("why error 1205?", ()).identifiers == ("1205",)
-    assert analyse("erreur 1205", ()).kind == "identifier"
+    assert analyse_question("why error 1205?", ()).identifiers == ("1205",)
+    assert analyse_question("erreur 1205", ()).kind == "identifier"
 
 
 @pytest.mark.parametrize(
@@ -208,7 +210,7 @@ def test_a_number_behind_error_is_an_identifier():
     ["Don't panic, e.g. in Paris.", "WHERE IS MY ORDER NOW", "20 years", "2nd time", "MariaDB"],
 )
 def test_ordinary_words_are_no_identifiers(text):
-    assert analyse(text, ()).identifiers == ()
+    assert analyse_question(text, ()).identifiers == ()
 
 
 @pytest.mark.parametrize(
@@ -223,7 +225,7 @@ def test_ordinary_words_are_no_identifiers(text):
     ],
 )
 def test_questions_are_told_from_keywords(text, kind):
-    assert analyse(text, ()).kind == kind
+    assert analyse_question(text, ()).kind == kind
 
 
 # --- language -------------------------------------------------------------------------------
@@ -250,7 +252,7 @@ def test_questions_are_told_from_keywords(text, kind):
     ],
 )
 def test_the_language_is_told_or_left_open(question, language):
-    assert analyse(question, ()).language == language
+    assert analyse_question(question, ()).language == language
 
 
 def test_the_questions_of_the_sample_data_are_told_by_language():
@@ -259,7 +261,7 @@ def test_the_questions_of_the_sample_data_are_told_by_language():
         "fr": ["Comment puis-je payer ?", "Quel est le délai de retour ?"],
     }
     for language, texts in questions.items():
-        assert [analyse(text, ()).language for text in texts] == [language, language]
+        assert [analyse_question(text, ()).language for text in texts] == [language, language]
 
 
 # --- any text at all ------------------------------------------------------------------------
@@ -283,7 +285,7 @@ PIECES = st.sampled_from(
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(PIECES, st.text(max_size=4)), max_size=40).map("".join))
 def test_no_text_is_refused_and_words_stay_searchable(question):
-    query = analyse(question, KEYS)
+    query = analyse_question(question, KEYS)
     assert query.text == " ".join(query.text.split())
     assert set(query.text) <= {*question, " "}
     if any(letter.isalnum() for letter in question) and query.filters is None:
@@ -309,7 +311,7 @@ def test_no_text_is_refused_and_words_stay_searchable(question):
 )
 @pytest.mark.parametrize("end", ["", "(x"])
 def test_a_long_text_takes_time_in_proportion_to_its_length(piece, end):
-    analyse("warm up", KEYS)
+    analyse_question("warm up", KEYS)
     started = time.process_time()
-    analyse(piece * (40_000 // len(piece)) + end, KEYS)
+    analyse_question(piece * (40_000 // len(piece)) + end, KEYS)
     assert time.process_time() - started < 2

@@ -10,7 +10,7 @@ from llama_index.core.postprocessor import LLMRerank
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from engines.search.profiles import Rerank
-from engines.search.reranking import as_shares, choices, make_reranker
+from engines.search.reranking import make_reranker, read_choices, scale_scores
 from stores.errors import ConfigError, ModelUnavailable
 
 
@@ -27,7 +27,7 @@ from stores.errors import ConfigError, ModelUnavailable
     ],
 )
 def test_the_llm_names_passages_that_there_are_each_once(answer, expected):
-    numbers, relevances = choices(answer, 3)
+    numbers, relevances = read_choices(answer, 3)
     assert dict(zip(numbers, relevances, strict=True)) == pytest.approx(expected)
 
 
@@ -83,7 +83,7 @@ def test_a_cross_encoder_scores_the_question_beside_each_passage(tmp_path, monke
         assert reranker is make_reranker(Rerank(by=str(tmp_path), candidates=2), None, Path())
         assert reranker._model.path == str(tmp_path)  # type: ignore[attr-defined]  # of the double
         passages = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in "abc"]
-        found = as_shares(reranker.postprocess_nodes(passages, query_str="b"))
+        found = scale_scores(reranker.postprocess_nodes(passages, query_str="b"))
     finally:
         for name in STAND_INS:
             sys.modules.pop(name, None)
@@ -102,8 +102,8 @@ def test_logits_become_shares_and_shares_stay():
     def scored(*scores: float) -> list[NodeWithScore]:
         return [NodeWithScore(node=TextNode(text="x"), score=score) for score in scores]
 
-    assert [each.score for each in as_shares(scored(0.9, 0.0))] == [0.9, 0.0]
-    assert [each.score for each in as_shares(scored(900, 0, -2))] == pytest.approx(
+    assert [each.score for each in scale_scores(scored(0.9, 0.0))] == [0.9, 0.0]
+    assert [each.score for each in scale_scores(scored(900, 0, -2))] == pytest.approx(
         [1, 0.5, 0.1192], abs=1e-4
     )
-    assert as_shares([]) == []
+    assert scale_scores([]) == []

@@ -13,8 +13,8 @@ from engines.documents.document_engine import DocumentQueryEngine
 from engines.routing.choice import Routing
 from engines.routing.route import Route
 from engines.routing.router import RoutedQueryEngine
-from engines.search.query_analysis import analyse
-from engines.search.search_run import Search, note_made
+from engines.search.query_analysis import analyse_question
+from engines.search.search_run import Search, note_search
 from stores.chunks.fusion import Fusion
 from stores.errors import StoreUnavailable
 
@@ -40,8 +40,18 @@ class Counting(BaseRetriever):
         text = f"The kettle takes {len(self.asked)} minutes."
         node = TextNode(text=text, metadata={"path": "kettle.md", "title": "Kettle"})
         passages = [NodeWithScore(node=node, score=0.9)]
-        note_made(
-            Search(question, "default", analyse(question, ()), Fusion(), passages, 0, 1, (), 1.0)
+        note_search(
+            Search(
+                question,
+                "default",
+                analyse_question(question, ()),
+                Fusion(),
+                passages,
+                0,
+                1,
+                (),
+                1.0,
+            )
         )
         return passages
 

@@ -35,9 +35,9 @@ def search(
     kb search "error E31" --profile logs --explain
     """
     with open_knowledge_base(config, profile=profile) as knowledge_base:
-        from engines.search.search_run import searches
+        from engines.search.search_run import collect_searches
 
-        with searches() as made:
+        with collect_searches() as made:
             passages = knowledge_base.search(
                 question, top_k, filters=metadata_filters(filters or []), profile=profile
             )
