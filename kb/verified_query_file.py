@@ -26,13 +26,13 @@ from engines.tables.sql_guard import LONGEST
 from engines.verified.matching import VerifiedMatcher
 from engines.verified.parameters import parameters_of
 from kb.config import Config
+from stores.binding import Value
 from stores.errors import ConfigError, EngineError, KBError
 from stores.look_alikes import find_hidden
 from stores.text.words import stem_words
 from stores.verified_queries import (
     Editor,
     Origin,
-    Value,
     VerifiedQueries,
     VerifiedQuery,
     refuse_question,

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 
+from stores.binding import Value
 from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError, VerifiedQueryConflict
 from stores.sql import statements
@@ -18,7 +19,6 @@ from stores.text.tokens import fold
 
 _SQL = {name: sa.text(sql) for name, sql in statements("verified_queries.sql").items()}
 
-Value: TypeAlias = str | int | float | Decimal | date | datetime | None
 Origin: TypeAlias = Literal["file", "saved"]
 Action: TypeAlias = Literal["saved", "confirmed", "removed"]
 MOST_SAVED: Final = 1_000  # by one key, or on this machine: each question is compared with all

@@ -15,9 +15,9 @@ from decimal import Decimal
 import sqlglot
 from sqlglot import exp
 
+from stores.binding import Value
 from stores.errors import UnsafeQuery
 from stores.sql_tokens import Token
-from stores.verified_queries import Value
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDLIKE = re.compile(r"\w[\w.+-]*")

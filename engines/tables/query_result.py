@@ -11,8 +11,8 @@ from babel import dates, numbers
 from engines.answer import TableResult
 from engines.documents.cited_text import clean_quotation, make_inert
 from engines.shortening import cut
+from stores.binding import Value
 from stores.text.translations import load_translations
-from stores.verified_queries import Value
 
 SHOWN_ROWS = 20
 READ_ROWS = 50  # by a model; all of them are in the metadata

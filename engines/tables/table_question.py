@@ -13,9 +13,9 @@ from engines.prompts import prompt
 from engines.question import Question
 from engines.tables.placeholders import explained, reason_for_the_model, written_out
 from engines.tables.query_result import QueryResult, as_lines, as_text
+from stores.binding import Value
 from stores.errors import QueryFailed, TookTooLong, UnsafeQuery
 from stores.text.translations import load_translations
-from stores.verified_queries import Value
 
 REPAIRS: Final = 2
 

@@ -21,10 +21,11 @@ from engines.question import Question, Refill
 from engines.tables.query_result import Run
 from engines.verified.filling import Filling, fill
 from engines.verified.parameters import Column, Parameter, parameters_of
+from stores.binding import Value
 from stores.text.phrases import split_phrases
 from stores.text.tokens import fold, tokenize
 from stores.text.translations import LANGUAGES
-from stores.verified_queries import Value, VerifiedQuery
+from stores.verified_queries import VerifiedQuery
 
 _OPTIONAL = ("limit", "bound")  # a question may leave them open where a wording does not
 _MOST_WORDS = 60  # who writes more asks for more

@@ -11,9 +11,9 @@ from babel import Locale
 from sqlglot import exp
 
 from engines.tables.parser_copy import silence_parser
-from stores.binding import list_parameters
+from stores.binding import Value, list_parameters
 from stores.errors import EngineError
-from stores.verified_queries import Value, VerifiedQuery
+from stores.verified_queries import VerifiedQuery
 
 Kind: TypeAlias = Literal[
     "year", "month", "date", "limit", "number", "bound", "name", "country", "fixed"

@@ -23,7 +23,8 @@ from stores.text.translations import Message, gettext_noop
 
 if TYPE_CHECKING:
     from kb.app import KnowledgeBase
-    from stores.verified_queries import Editor, Value, VerifiedQuery
+    from stores.binding import Value
+    from stores.verified_queries import Editor, VerifiedQuery
 
 _ACTIONS = {
     "saved": gettext_noop("saved by {who}"),
