@@ -174,7 +174,7 @@ class JoinedQueryEngine(BaseQueryEngine):
         entities = self._entities() if rows else None
         for row in rows:
             texts = [cell for cell in row if isinstance(cell, str) and cell.strip()]
-            known = [text for text in texts if entities and entities.holding(text)]
+            known = [text for text in texts if entities and entities.find_cell(text)]
             yield from (known or texts)[:1]
 
     def _make_branches(

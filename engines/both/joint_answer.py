@@ -16,7 +16,7 @@ from engines.documents.citations import number_passages
 from engines.documents.cited_text import CitedText, clean_quotation, make_inert
 from engines.question import Entity, Question
 from engines.routing.route import Route
-from engines.tables.query_result import as_lines
+from engines.tables.result_text import as_lines
 from engines.verified.answer import who_verified
 from stores.errors import EngineError
 

@@ -73,7 +73,7 @@ def _is_text(cell: object) -> bool:
 
 
 def _known(cell: str, entities: EntityIndex | None) -> Item | None:
-    entity = entities.holding(cell) if entities else None
+    entity = entities.find_cell(cell) if entities else None
     if entity is None or entity.value != cell:
         return None
     return Item(cell, entity.name.rpartition("_")[0], entity.column)

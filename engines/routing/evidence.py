@@ -166,7 +166,7 @@ class Evidence:
             if token.folded not in FUNCTION_WORDS and not token.text.isdigit()
         ]
         wordings = self._matcher.wording_vectors()
-        known = find_stems(" ".join((*wordings, *self._entities.named_in(text))))
+        known = find_stems(" ".join((*wordings, *self._entities.find_names(text))))
         places = self._schema_words.places([token.folded for token in asked], language)
         named = [
             token.text

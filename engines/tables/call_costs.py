@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from sqlglot import exp
 
-from engines.tables.pattern_costs import LONGEST_PATTERN, steps_of_search
+from engines.tables.pattern_costs import LONGEST_PATTERN, count_search_steps
 
 CELL: Final = 255  # characters that a cell of a table counts as
 PAD: Final = 255  # characters that RPAD, LPAD and SPACE make, and times that REPEAT does
@@ -36,7 +36,7 @@ _ANY = ""  # a source of columns without a name of its own, or a column like all
 
 
 class Measure(NamedTuple):
-    """Of an expression: its length in characters, and how many parts it is made of, at most."""
+    """How many characters an expression has at most, and how many parts it is made of."""
 
     length: int
     parts: int = 1
@@ -54,12 +54,12 @@ class _TooCostly(Exception):
 
 
 def find_costly_call(query: exp.Query, texts: Mapping[str, str]) -> str | None:
-    """Why a call of the statement may take too long; `texts` are those that its literals name."""
+    """Say why a call of the statement may take too long; `texts` are what its literals name."""
     try:
-        row = _Measures(texts).of_query(query, {}, []).values()
+        row = _Measures(texts).measure_query(query, {}, []).values()
     except _TooCostly as error:
         return str(error)
-    if (length := sum(each.length for each in row if each.length < UNBOUNDED)) > MOST_OF_ROW:
+    if (length := sum(cell.length for cell in row if cell.length < UNBOUNDED)) > MOST_OF_ROW:
         return f"a row of it may have {length:,} characters, and {MOST_OF_ROW:,} are allowed"
     return None
 
@@ -71,24 +71,24 @@ class _Measures:
         self._texts = texts
         self._steps = 0
 
-    def of_query(
+    def measure_query(
         self, query: exp.Expr, ctes: Mapping[str, Columns], outer: Sequence[Sources]
     ) -> Columns:
-        """Its columns. Raises _TooCostly for a call anywhere in it."""
+        """Measure the columns of a query. Raises _TooCostly for a call anywhere in it."""
         if isinstance(clause := query.args.get("with_"), exp.With):
-            ctes = self._with_ctes(clause, ctes, outer)
+            ctes = self._measure_ctes(clause, ctes, outer)
         if isinstance(query, exp.SetOperation):
-            left = self.of_query(query.left, ctes, outer)
-            right = self.of_query(query.right, ctes, outer)
+            left = self.measure_query(query.left, ctes, outer)
+            right = self.measure_query(query.right, ctes, outer)
             self._check_rest(query, ctes, [*outer, {_ANY: left}])
-            return _longest_of_both(left, right)
+            return _merge_columns(left, right)
         if isinstance(query, exp.Subquery):
-            columns = self.of_query(query.this, ctes, outer)
+            columns = self.measure_query(query.this, ctes, outer)
             self._check_rest(query, ctes, [*outer, {_ANY: columns}])
             return columns
-        return self._of_select(query, ctes, outer)
+        return self._measure_select(query, ctes, outer)
 
-    def _with_ctes(
+    def _measure_ctes(
         self, clause: exp.With, known: Mapping[str, Columns], outer: Sequence[Sources]
     ) -> dict[str, Columns]:
         ctes = dict(known)
@@ -96,14 +96,14 @@ class _Measures:
             name, names = entry.alias.lower(), entry.args["alias"].columns
             body = entry.this
             if clause.recursive and isinstance(body, exp.SetOperation):
-                first = _renamed(self.of_query(body.left, ctes, outer), names)
-                ctes[name] = _repeated(first, body)
-                self.of_query(body.right, ctes, outer)
+                first = _rename_columns(self.measure_query(body.left, ctes, outer), names)
+                ctes[name] = _measure_recursion(first, body)
+                self.measure_query(body.right, ctes, outer)
             else:
-                ctes[name] = _renamed(self.of_query(body, ctes, outer), names)
+                ctes[name] = _rename_columns(self.measure_query(body, ctes, outer), names)
         return ctes
 
-    def _of_select(
+    def _measure_select(
         self, select: exp.Expr, ctes: Mapping[str, Columns], outer: Sequence[Sources]
     ) -> Columns:
         sources: Sources = {}
@@ -113,31 +113,31 @@ class _Measures:
                 self._add_sources(part.this, sources, ctes, [*outer, sources])
         columns: Columns = {}
         scopes = [*outer, sources, {_ANY: columns}]  # its own columns, for subqueries in it
-        for place, each in enumerate(select.expressions):
-            name = (each.alias_or_name or " ").lower()
-            if each.is_star:
+        for place, projection in enumerate(select.expressions):
+            name = (projection.alias_or_name or " ").lower()
+            if projection.is_star:
                 everything = [n for source in sources.values() for n in source.values()]
-                columns[f"{_STAR} {place}"] = _most([_CELL, *everything])
+                columns[f"{_STAR} {place}"] = _take_most([_CELL, *everything])
                 for source in sources.values():
-                    columns |= {c: _most([n, columns.get(c, n)]) for c, n in source.items()}
+                    columns |= {c: _take_most([n, columns.get(c, n)]) for c, n in source.items()}
             else:
                 key = f"{name} {place}" if name in columns else name
-                columns[key] = self.of(each, ctes, scopes)
+                columns[key] = self.measure_node(projection, ctes, scopes)
         self._check_rest(select, ctes, scopes)
         return columns
 
     def _check_rest(
         self, query: exp.Expr, ctes: Mapping[str, Columns], scopes: Sequence[Sources]
     ) -> None:
-        """All clauses but those that have been looked at."""
+        """Measure all clauses but those that have been looked at, for the work they take."""
         for clause, part in query.args.items():
             if clause in ("with_", "from_", "this", "expression", "expressions"):
                 continue
-            for each in part if isinstance(part, list) else [part]:
-                if isinstance(each, exp.Join):
-                    self._check_rest(each, ctes, scopes)
-                elif isinstance(each, exp.Expr):
-                    self.of(each, ctes, scopes)
+            for node in part if isinstance(part, list) else [part]:
+                if isinstance(node, exp.Join):
+                    self._check_rest(node, ctes, scopes)
+                elif isinstance(node, exp.Expr):
+                    self.measure_node(node, ctes, scopes)
 
     def _add_sources(
         self,
@@ -153,47 +153,51 @@ class _Measures:
         if isinstance(part, exp.Table) and isinstance(part.this, exp.Identifier):
             sources[alias] = ctes.get(part.name.lower(), {}) if not part.db else {}
         elif isinstance(part, exp.Table):  # JSON_TABLE: its columns are parts of one text
-            sources[alias] = {_ANY: self.of(part.this, ctes, scopes)}
+            sources[alias] = {_ANY: self.measure_node(part.this, ctes, scopes)}
         elif isinstance(part, exp.Subquery) and isinstance(part.this, exp.Query):
-            columns = self.of_query(part, ctes, scopes)
+            columns = self.measure_query(part, ctes, scopes)
             names = part.args["alias"].columns if part.args.get("alias") else []
-            sources[alias] = _renamed(columns, names)
+            sources[alias] = _rename_columns(columns, names)
         else:  # parentheses around tables
             self._add_sources(part.this, sources, ctes, scopes)
 
-    def of(self, node: exp.Expr, ctes: Mapping[str, Columns], scopes: Sequence[Sources]) -> Measure:
-        """The measure of an expression. Raises _TooCostly for a call in it."""
+    def measure_node(
+        self, node: exp.Expr, ctes: Mapping[str, Columns], scopes: Sequence[Sources]
+    ) -> Measure:
+        """Measure an expression. Raises _TooCostly for a call in it."""
         if isinstance(node, exp.Query):
-            columns = self.of_query(node, ctes, scopes).values()
-            length = max((each.length for each in columns), default=_VALUE)
-            return self._checked(node, length, 1 + sum(each.parts for each in columns))
+            columns = self.measure_query(node, ctes, scopes).values()
+            length = max((column.length for column in columns), default=_VALUE)
+            return self._limit_parts(node, length, 1 + sum(column.parts for column in columns))
         if isinstance(node, exp.Column):
-            return _of_column(node, scopes)
+            return _measure_column(node, scopes)
         if isinstance(node, exp.Literal):
-            return Measure(self._of_literal(node))
-        parts = [self.of(part, ctes, scopes) for part in _parts_of(node)]
+            # The parser makes short literals of its own, such as the number of INTERVAL 1 DAY.
+            text = self._read_text(node)
+            return Measure(len(node.name if text is None else text))
+        parts = [self.measure_node(part, ctes, scopes) for part in _list_parts(node)]
         lengths = [part.length for part in parts]
         self._check_steps(node, lengths)
-        length = self._of_result(node, lengths)
+        length = self._find_result_length(node, lengths)
         if UNBOUNDED in lengths:
             length = min(length, UNBOUNDED)
         elif length > MOST_CHARACTERS:
             raise _TooCostly(
-                f"{_function(node).upper()} may make a text of {length:,} characters, and "
+                f"{_name_function(node).upper()} may make a text of {length:,} characters, and "
                 f"{MOST_CHARACTERS:,} are allowed"
             )
-        return self._checked(node, length, 1 + sum(part.parts for part in parts))
+        return self._limit_parts(node, length, 1 + sum(part.parts for part in parts))
 
-    def _checked(self, node: exp.Expr, length: int, parts: int) -> Measure:
+    def _limit_parts(self, node: exp.Expr, length: int, parts: int) -> Measure:
         if parts > MOST_PARTS:
             raise _TooCostly(
-                f"{_function(node).upper()} is made of {parts:,} parts, as columns in it are made "
-                f"of columns, and {MOST_PARTS:,} are allowed"
+                f"{_name_function(node).upper()} is made of {parts:,} parts, as columns in it are "
+                f"made of columns, and {MOST_PARTS:,} are allowed"
             )
         return Measure(length, parts)
 
-    def _of_result(self, node: exp.Expr, lengths: Sequence[int]) -> int:
-        match _function(node):
+    def _find_result_length(self, node: exp.Expr, lengths: Sequence[int]) -> int:
+        match _name_function(node):
             case _ if isinstance(node, exp.Predicate | exp.Connector | exp.Not | _ARITHMETIC):
                 length = _VALUE
             case "pad" | "space":
@@ -201,45 +205,42 @@ class _Measures:
             case "repeat":
                 length = lengths[0] * PAD
             case "replace":
-                length = self._of_replaced(node, *lengths)
+                of, old, new = lengths
+                searched = self._read_text(node.args.get("expression"))
+                length = max(of, of * new // (len(searched) if searched else min(old, 1) or 1))
             case "regexp_replace":
-                length = self._of_matches_replaced(node, *lengths)
+                length = self._find_replaced_length(node, *lengths)
             case "concat_ws":
                 length = sum(lengths) + lengths[0] * len(lengths)
             case "group_concat" | "json_arrayagg" | "json_object_agg":
                 length = AGGREGATED
             case "cast":
-                length = max(sum(lengths), _declared_length(node))
+                length = max(sum(lengths), _read_declared_length(node))
             case name if name.startswith("json_") or name in ("hex", "quote", "time_to_str"):
                 length = _VALUE + 6 * sum(lengths)  # a sign may become \u0001
             case _:
                 length = _VALUE + sum(lengths)
         return length
 
-    def _of_literal(self, literal: exp.Literal) -> int:
-        """The parser makes short literals of its own, such as the number of INTERVAL 1 DAY."""
-        text = self._text_of(literal)
-        return len(literal.name if text is None else text)
-
-    def _text_of(self, node: exp.Expr | None) -> str | None:
-        """What an expression says if it is written out, as CONCAT('^', 'a') is."""
+    def _read_text(self, node: exp.Expr | None) -> str | None:
+        """Return what an expression says if it is written out, as CONCAT('^', 'a') is."""
         match node:
             case exp.Literal():
                 return self._texts.get(node.name) if node.is_string else node.name
             case exp.Paren() | exp.Collate():
-                return self._text_of(node.this)
+                return self._read_text(node.this)
             case exp.Introducer():
-                return self._text_of(node.expression)
+                return self._read_text(node.expression)
             case exp.National():
                 return self._texts.get(str(node.this))
             case exp.Concat():
-                texts = [self._text_of(part) for part in node.expressions]
+                texts = [self._read_text(part) for part in node.expressions]
                 return None if None in texts else "".join(map(str, texts))
         return None
 
     def _check_steps(self, node: exp.Expr, lengths: Sequence[int]) -> None:
-        """Add up what it may take; all of it is done for a row without a look for a stop."""
-        name = _function(node)
+        """Add up the steps of a call; all are done for a row without a look for a stop."""
+        name = _name_function(node)
         longest, second = sorted([1, 1, *lengths])[:-3:-1]
         match name:
             case "replace" | "trim":
@@ -251,9 +252,9 @@ class _Measures:
             case "json_overlaps" | "json_contains" | "json_equals" | "json_merge_patch":
                 steps = _PER_JSON * longest * second
             case "regexp_replace":
-                steps = longest**2 + self._steps_of_pattern(node, lengths[0])
+                steps = longest**2 + self._count_pattern_steps(node, lengths[0])
             case "regexp_like" | "regexp_substr" | "regexp_instr":
-                steps = self._steps_of_pattern(node, lengths[0])
+                steps = self._count_pattern_steps(node, lengths[0])
             case _:
                 steps = 0
         self._steps += steps + _PER_SIGN * sum(lengths)
@@ -264,8 +265,8 @@ class _Measures:
                 "shorter texts, and regular expressions that begin with ^"
             )
 
-    def _steps_of_pattern(self, node: exp.Expr, length: int) -> int:
-        pattern = self._text_of(node.args.get("expression"))
+    def _count_pattern_steps(self, node: exp.Expr, length: int) -> int:
+        pattern = self._read_text(node.args.get("expression"))
         if pattern is None:
             raise _TooCostly("a regular expression must be written out, or be a bound value")
         if len(pattern) > LONGEST_PATTERN:
@@ -273,84 +274,86 @@ class _Measures:
                 f"a regular expression has {len(pattern):,} characters, and {LONGEST_PATTERN:,} "
                 "are allowed"
             )
-        return steps_of_search(pattern, length)
+        return count_search_steps(pattern, length)
 
-    def _of_replaced(self, node: exp.Expr, of: int, old: int, new: int) -> int:
-        known = self._text_of(node.args.get("expression"))
-        return max(of, of * new // (len(known) if known else min(old, 1) or 1))
+    def _find_replaced_length(self, node: exp.Expr, of: int, _: int, new: int = 0) -> int:
+        """Return the length of a text whose matches are replaced.
 
-    def _of_matches_replaced(self, node: exp.Expr, of: int, _: int, new: int = 0) -> int:
-        """Each match, of which there may be one a sign, may repeat groups as long as the text."""
-        written = self._text_of(node.args.get("replacement"))
+        There may be a match at each sign, and it may repeat groups as long as the text.
+        """
+        written = self._read_text(node.args.get("replacement"))
         groups = new if written is None else written.count("\\")
         return (of + 1) * (1 + new + groups * of)
 
 
-def _parts_of(node: exp.Expr) -> Iterable[exp.Expr]:
+def _list_parts(node: exp.Expr) -> Iterable[exp.Expr]:
     if isinstance(node, exp.Connector | exp.Add | exp.Mul):  # a AND b AND c is one, not two
         yield from node.flatten(unnest=False)
         return
     for part in node.args.values():
-        for each in part if isinstance(part, list) else [part]:
-            if isinstance(each, exp.Expr) and not isinstance(each, exp.Identifier | exp.DataType):
-                yield each
+        for child in part if isinstance(part, list) else [part]:
+            if isinstance(child, exp.Expr) and not isinstance(child, exp.Identifier | exp.DataType):
+                yield child
 
 
-def _function(node: exp.Expr) -> str:
+def _name_function(node: exp.Expr) -> str:
     if isinstance(node, exp.Anonymous):
         return str(node.this).lower()
     return node.sql_name().lower() if isinstance(node, exp.Func) else node.key
 
 
-def _declared_length(cast: exp.Expr) -> int:
-    """The number of CHAR(…), which a recursive CTE may fill."""
+def _read_declared_length(cast: exp.Expr) -> int:
+    """Return the number of CHAR(…), which a recursive CTE may fill."""
     numbers = [int(part.name) for part in cast.args["to"].expressions if part.name.isdecimal()]
     return max(numbers, default=0)
 
 
-def _most(measures: Iterable[Measure]) -> Measure:
+def _take_most(measures: Iterable[Measure]) -> Measure:
     lengths, parts = zip(*measures, strict=True)
     return Measure(max(lengths), max(parts))
 
 
-def _of_column(column: exp.Column, scopes: Sequence[Sources]) -> Measure:
-    """The most of those that it may be: aliases hide one another in more ways than we follow."""
+def _measure_column(column: exp.Column, scopes: Sequence[Sources]) -> Measure:
+    """Return the most that a column may be: aliases hide one another in ways we do not follow."""
     name, table = column.name.lower(), column.table.lower()
     found = [
-        source[name] if name in source else _most(source.values())
+        source[name] if name in source else _take_most(source.values())
         for scope in scopes
         for alias, source in scope.items()
         if source and (not table or alias == table) and (alias != _ANY or name in source)
     ]
-    return _most([_CELL, *found])
+    return _take_most([_CELL, *found])
 
 
-def _longest_of_both(left: Columns, right: Columns) -> Columns:
+def _merge_columns(left: Columns, right: Columns) -> Columns:
     if _has_star(left) or _has_star(right):
-        return dict.fromkeys(left, _most([*left.values(), *right.values()]))
+        return dict.fromkeys(left, _take_most([*left.values(), *right.values()]))
     others = [*right.values(), *[_CELL] * len(left)]
-    return {name: _most([n, other]) for (name, n), other in zip(left.items(), others, strict=False)}
+    return {
+        name: _take_most([n, other]) for (name, n), other in zip(left.items(), others, strict=False)
+    }
 
 
-def _renamed(columns: Columns, names: Sequence[exp.Expr]) -> Columns:
+def _rename_columns(columns: Columns, names: Sequence[exp.Expr]) -> Columns:
     if not names:
         return columns
     new = [name.name.lower() for name in names]
     if _has_star(columns):
-        return dict.fromkeys(new, _most(columns.values()))
+        return dict.fromkeys(new, _take_most(columns.values()))
     return dict(zip(new, columns.values(), strict=False))
 
 
-def _repeated(first: Columns, body: exp.SetOperation) -> Columns:
-    """The columns of a recursive CTE, which adds to its own texts for as long as it likes.
+def _measure_recursion(first: Columns, body: exp.SetOperation) -> Columns:
+    """Measure the columns of a recursive CTE, which adds to its texts for as long as it likes.
 
     A column has the type of its first row: what is made of short literals or CAST(… AS CHAR(9)) is
     kept to its length, while the type of a table's column may hold anything.
     """
-    if not any(_makes_text(each) for part in _selects(body.right) for each in part.expressions):
+    repeated = [one for select in _list_selects(body.right) for one in select.expressions]
+    if not any(map(_makes_text, repeated)):
         return first
-    made = _selects(body.left)[0].expressions
-    typed = [not _reads_cells(each) for each in made]
+    made = _list_selects(body.left)[0].expressions
+    typed = [not _reads_cells(projection) for projection in made]
     if _has_star(first) or len(typed) != len(first):
         typed = [False] * len(first)
     return {
@@ -359,10 +362,10 @@ def _repeated(first: Columns, body: exp.SetOperation) -> Columns:
     }
 
 
-def _selects(query: exp.Expr) -> list[exp.Select]:
+def _list_selects(query: exp.Expr) -> list[exp.Select]:
     if isinstance(query, exp.SetOperation):
-        return [*_selects(query.left), *_selects(query.right)]
-    return [query] if isinstance(query, exp.Select) else _selects(query.this)
+        return [*_list_selects(query.left), *_list_selects(query.right)]
+    return [query] if isinstance(query, exp.Select) else _list_selects(query.this)
 
 
 def _makes_text(projection: exp.Expr) -> bool:
@@ -372,9 +375,9 @@ def _makes_text(projection: exp.Expr) -> bool:
 
 def _reads_cells(projection: exp.Expr) -> bool:
     made = projection.unalias()
-    if isinstance(made, exp.Cast) and _declared_length(made):
+    if isinstance(made, exp.Cast) and _read_declared_length(made):
         return False
-    return made.is_star or isinstance(made, exp.Column) or any(map(_reads_cells, _parts_of(made)))
+    return made.is_star or isinstance(made, exp.Column) or any(map(_reads_cells, _list_parts(made)))
 
 
 def _has_star(columns: Columns) -> bool:

@@ -18,7 +18,7 @@ from engines import shares
 from engines.tables.call_costs import AGGREGATED
 from engines.tables.query_result import QueryResult
 from engines.tables.schema_text import MOST_VALUES, Look, let_reflect_vectors, table_text
-from engines.tables.sql_guard import check
+from engines.tables.sql_guard import check_statement
 from stores.binding import Value, replace_parameters
 from stores.connection import (
     GONE_ERRORS,
@@ -57,7 +57,7 @@ T = TypeVar("T")
 
 class _Metadata(sa.MetaData):
     def reflect(self, *args: Any, **options: Any) -> None:
-        """Without the tables that foreign keys lead to: the account may not see them."""
+        """Reflect without the tables that foreign keys lead to: the account may not see them."""
         super().reflect(*args, **(options | {"resolve_fks": False}))
 
 
@@ -101,23 +101,23 @@ class GuardedDatabase(SQLDatabase):
             )
 
     def run(self, sql: str, values: Mapping[str, Value] | None = None) -> QueryResult:
-        """The rows of a statement that passes the guard; the `values` of its :names are bound.
+        """Return the rows of a statement that passes the guard, with `values` bound to its :names.
 
         Raises UnsafeQuery, QueryFailed, StoreUnavailable.
         """
         self.check(sql, values)
         _require_values(values or {})
         text, bound = replace_parameters(sql, values or {})
-        with self._reading(self._timeout) as connection:
+        with self._begin_reading(self._timeout) as connection:
             streaming = connection.execution_options(stream_results=True)
-            return self._fetched(connection, _execute_prepared(streaming, text, bound))
+            return self._fetch_rows(connection, _execute_prepared(streaming, text, bound))
 
     def check(self, sql: str, values: Mapping[str, Value] | None = None) -> None:
         """Raise UnsafeQuery unless the statement may run with these values of its :names."""
-        check(sql, self._include_tables, self._engine.url.database, values)
+        check_statement(sql, self._include_tables, self._engine.url.database, values)
 
     async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        """What asyncio.to_thread does, in a few threads that only work on these tables has.
+        """Do what asyncio.to_thread does, in a few threads that only work on these tables has.
 
         Statements that take long so hold up no question that does not need the tables, and those
         of one asker leave threads to others. Raises TooMuchAtOnce.
@@ -133,17 +133,17 @@ class GuardedDatabase(SQLDatabase):
         return await asyncio.wrap_future(running)
 
     def run_sql(self, command: str) -> tuple[str, dict[str, Any]]:
-        """What LlamaIndex's engines call. Raises like `run`."""
+        """Run a statement as LlamaIndex's engines ask for it. Raises like `run`."""
         found = self.run(command)
         facts = {"result": found.rows, "col_keys": found.columns, "truncated": found.truncated}
         return str(found.rows), facts
 
     def get_single_table_info(self, table_name: str) -> str:
-        """What a model is told of a table; looked up once a minute, as it costs statements."""
+        """Describe a table to a model; looked up once a minute, as it costs statements."""
         now = time.monotonic()
         since, text = self._texts.get(table_name, (-math.inf, ""))
         if now - since >= _TEXT_SECONDS:
-            look = self._look(table_name) if self._show_values else None
+            look = self._make_look(table_name) if self._show_values else None
             with translate_engine_errors(self._engine):
                 inspector = sa.inspect(self._engine)
                 text = table_text(inspector, table_name, self._descriptions, look)
@@ -151,20 +151,20 @@ class GuardedDatabase(SQLDatabase):
         return text
 
     def outline(self, most_characters: int = 6000) -> str:
-        """Each table with its columns and what it holds, a line each; names alone if too long."""
+        """Write a line on each table: its columns and what it holds; names alone if too long."""
         names = sorted(self.get_usable_table_names())
-        lines = [self._outlined(name) for name in names]
+        lines = [self._outline_table(name) for name in names]
         text = "\n".join(lines)
         return text if len(text) <= most_characters else ", ".join(names)[:most_characters]
 
-    def _outlined(self, name: str) -> str:
+    def _outline_table(self, name: str) -> str:
         table = self.metadata_obj.tables[name]
         about = self._descriptions.get(name) or table.comment
         columns = ", ".join(column.name for column in table.columns)
         return f"- {name} ({columns}){f': {about}' if about else ''}"
 
     def text_columns(self, table_name: str, most_characters: int) -> list[str]:
-        """The columns of short texts, as the schema declares them."""
+        """List the columns of short texts, as the schema declares them."""
         columns = self.metadata_obj.tables[table_name].columns
         return [
             column.name
@@ -174,17 +174,17 @@ class GuardedDatabase(SQLDatabase):
             and column.type.length <= most_characters
         ]
 
-    def texts(
+    def read_texts(
         self, table_name: str, column: str, limit: int, *, distinct: bool = True
     ) -> list[str]:
-        """Texts of a column, at most `limit`; none when looking takes too long."""
-        rows = self._rows(table_name, [column], distinct=distinct, limit=limit)
+        """Read texts of a column, at most `limit`; none when looking takes too long."""
+        rows = self._select_rows(table_name, [column], distinct=distinct, limit=limit)
         return [text for (text,) in rows if isinstance(text, str) and text]
 
     def insert_into_table(self, table_name: str, data: dict[str, Any]) -> NoReturn:  # noqa: ARG002 - the base class's
         raise UnsafeQuery(f"Nothing is written to {table_name}: the database is only read.")
 
-    def _fetched(self, connection: sa.Connection, cursor: sa.CursorResult[Any]) -> QueryResult:
+    def _fetch_rows(self, connection: sa.Connection, cursor: sa.CursorResult[Any]) -> QueryResult:
         rows: list[tuple[Any, ...]] = []
         characters = 0
         for row in cursor:
@@ -193,18 +193,20 @@ class GuardedDatabase(SQLDatabase):
                 for cell in row
             )
             if len(rows) == self._row_limit or (rows and characters > _MOST_CHARACTERS):
-                _abandon(connection, cursor)
+                _abandon_result(connection, cursor)
                 return QueryResult(tuple(cursor.keys()), rows, truncated=True)
             rows.append(tuple(row))
         columns = tuple(cursor.keys())
-        return QueryResult(columns, rows, truncated=_is_incomplete(connection))
+        warnings = connection.exec_driver_sql("SHOW WARNINGS")  # that it left something out
+        is_incomplete = any(int(number) in _INCOMPLETE for _, number, _ in warnings)
+        return QueryResult(columns, rows, truncated=is_incomplete)
 
     def _renew_threads(self, *_: sa.Engine) -> None:
         self._threads.shutdown(wait=False)
         self._threads = ThreadPoolExecutor(_THREADS, "tables")
 
     @contextmanager
-    def _reading(self, seconds: float) -> Iterator[sa.Connection]:
+    def _begin_reading(self, seconds: float) -> Iterator[sa.Connection]:
         begin = time.monotonic()
         with translate_engine_errors(self._engine), self._engine.connect() as connection:
             try:
@@ -215,50 +217,46 @@ class GuardedDatabase(SQLDatabase):
                 number = read_error_number(error.orig)
                 if error.connection_invalidated or number is None or number in GONE_ERRORS:
                     if time.monotonic() - begin >= seconds:  # the server could not stop it
-                        raise _failure("", _TOO_LONG) from error
+                        raise _make_failure("", _TOO_LONG) from error
                     raise
-                raise _failure(read_driver_message(error.orig), number) from error
+                raise _make_failure(read_driver_message(error.orig), number) from error
             except Exception as error:
                 if type(error) is not Exception:
                     raise
                 # The pure-Python driver drops the text of an error that comes in place of a row.
-                told = connection.exec_driver_sql("SHOW ERRORS LIMIT 1").first()
+                warning = connection.exec_driver_sql("SHOW ERRORS LIMIT 1").first()
                 is_late = time.monotonic() - begin >= seconds
-                _, number, message = told or ("Error", _TOO_LONG if is_late else 0, _NO_REASON)
-                raise _failure(message, int(number)) from error
+                _, number, message = warning or ("Error", _TOO_LONG if is_late else 0, _NO_REASON)
+                raise _make_failure(message, int(number)) from error
 
-    def _look(self, table: str) -> Look:
-        def choices(column: str) -> list[Any]:
-            found = self._rows(table, [column], distinct=True, limit=MOST_VALUES + 1)
+    def _make_look(self, table: str) -> Look:
+        def read_choices(column: str) -> list[Any]:
+            found = self._select_rows(table, [column], distinct=True, limit=MOST_VALUES + 1)
             return [] if len(found) > MOST_VALUES else sorted(value for (value,) in found if value)
 
-        return Look(choices, lambda columns: self._rows(table, columns, limit=SAMPLE_ROWS))
+        return Look(
+            read_choices, lambda columns: self._select_rows(table, columns, limit=SAMPLE_ROWS)
+        )
 
-    def _rows(
+    def _select_rows(
         self, table: str, columns: Sequence[str], *, limit: int, distinct: bool = False
     ) -> list[tuple[Any, ...]]:
         quote = self._engine.dialect.identifier_preparer.quote
         what = ("DISTINCT " if distinct else "") + ", ".join(map(quote, columns))
         sql = f"SELECT {what} FROM {quote(table)} LIMIT {limit}"  # noqa: S608 - names of the schema, quoted
         try:
-            with self._reading(_LOOKING_SECONDS) as connection:
+            with self._begin_reading(_LOOKING_SECONDS) as connection:
                 return list(map(tuple, connection.exec_driver_sql(sql)))
         except QueryFailed:
             return []  # a help that takes too long is left out
 
 
-def _abandon(connection: sa.Connection, cursor: sa.CursorResult[Any]) -> None:
+def _abandon_result(connection: sa.Connection, cursor: sa.CursorResult[Any]) -> None:
     """Leave the rest of a result, which may be endless, with the server; closing would read it."""
     result: Any = getattr(cursor.cursor, "_result", None)
     if hasattr(result, "unbuffered_active"):
         result.unbuffered_active = False  # PyMySQL would still try when it is collected
     connection.invalidate()
-
-
-def _is_incomplete(connection: sa.Connection) -> bool:
-    """Whether the server has warned that it left something out."""
-    warnings = connection.exec_driver_sql("SHOW WARNINGS")
-    return any(int(number) in _INCOMPLETE for _, number, _ in warnings)
 
 
 def _execute_prepared(
@@ -284,7 +282,7 @@ def _require_values(values: Mapping[str, Value]) -> None:
             raise QueryFailed(f"The value of :{name} holds half a character, which is no text.")
 
 
-def _failure(message: str, number: int) -> QueryFailed:
+def _make_failure(message: str, number: int) -> QueryFailed:
     if number == _TOO_LONG:
         return TookTooLong("The statement took too long, and was stopped.")
     return QueryFailed(f"MariaDB refused the statement: {' '.join(message.split())[:500]}")

@@ -1,44 +1,24 @@
-"""A statement as the parser is given it: its tokens, each in a form that no lexer cuts otherwise.
+"""The copy of a statement that the parser reads: tokens in a form that no lexer cuts otherwise.
 
 Comments are left out; a made-up word stands for every text, every bound value and every name that
 is not of plain letters. What the parser finds can differ from what MariaDB reads by grammar alone.
 """
 
-import logging
 import re
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 import sqlglot
 from sqlglot import exp
 
+from engines.tables.parser_log import silence_parser
 from stores.binding import Value
 from stores.errors import UnsafeQuery
 from stores.sql_tokens import Token
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDLIKE = re.compile(r"\w[\w.+-]*")
-
-
-@contextmanager
-def silence_parser() -> Iterator[None]:
-    """Log nothing of what the parser warns of in this thread: it is refused anyhow.
-
-    Other threads, and what the host program logs of the parser, are left alone.
-    """
-    logger, own = logging.getLogger("sqlglot"), threading.get_ident()
-
-    def is_of_another(record: logging.LogRecord) -> bool:
-        return record.thread != own
-
-    logger.addFilter(is_of_another)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_of_another)
 
 
 @dataclass
@@ -63,14 +43,16 @@ class ParserCopy:
         self.shown[stand_in] = name
         self.words.append(f"`{stand_in}`")
 
-    def parsed(self) -> exp.Query | None:
-        """The syntax tree with the names as they are; None when it is not that of one query.
+    def parse_query(self) -> exp.Query | None:
+        """Return the syntax tree with the names as they are; None unless it is that of one query.
 
         Raises UnsafeQuery when the parser cuts the words otherwise, sqlglot's errors.
         """
         sql = " ".join(self.words)
         cut = sqlglot.tokenize(sql, read="mysql")
-        if _wordlike(self.words) != _wordlike(word for token in cut for word in token.text.split()):
+        if _list_wordlike(self.words) != _list_wordlike(
+            word for token in cut for word in token.text.split()
+        ):
             raise UnsafeQuery("MariaDB and the parser would cut the statement differently.")
         with silence_parser():
             parsed = sqlglot.parse(sql, read="mysql")
@@ -82,8 +64,8 @@ class ParserCopy:
                 name.set("this", self.shown[name.name])
         return found[0]
 
-    def place_of(self, error: sqlglot.ParseError) -> str:
-        """Near which word of the statement the parser gave up, as the end of a sentence."""
+    def describe_place(self, error: sqlglot.ParseError) -> str:
+        """Say near which word of the statement the parser gave up, as the end of a sentence."""
         word = (error.errors[0].get("highlight") or "").strip("'`") if error.errors else ""
         if word[:1].isdecimal():  # it may be a value
             return " near a number"
@@ -91,7 +73,7 @@ class ParserCopy:
 
 
 def copy_for_parser(code: Sequence[Token], values: Mapping[str, Value]) -> ParserCopy:
-    """The copy of tokens without spaces and comments; `values` are those of the :names."""
+    """Copy tokens without spaces and comments; `values` are those of the :names."""
     copy = ParserCopy()
     for token in code:
         if token.parameter:
@@ -99,9 +81,9 @@ def copy_for_parser(code: Sequence[Token], values: Mapping[str, Value]) -> Parse
         elif token.kind == "name":
             copy.add_name(token.text[1:-1].replace("``", "`"))
         elif token.kind == "text":
-            copy.add_text(text := _decoded(token.text), text)
+            copy.add_text(text := _decode_text(token.text), text)
         elif token.kind == "bits" or token.text.startswith("0x"):
-            copy.add_text(_decoded_bits(token.text), token.text)
+            copy.add_text(_decode_bits(token.text), token.text)
         elif token.kind == "word" and not _PLAIN.fullmatch(token.text):
             copy.add_name(token.text)
         elif token.kind == "number" and token.text[0] == ".":
@@ -111,7 +93,7 @@ def copy_for_parser(code: Sequence[Token], values: Mapping[str, Value]) -> Parse
     return copy
 
 
-def _wordlike(words: Iterable[str]) -> list[str]:
+def _list_wordlike(words: Iterable[str]) -> list[str]:
     bare = (word.strip("'`").upper() for word in words)
     return list(filter(_WORDLIKE.fullmatch, bare))
 
@@ -128,15 +110,15 @@ def _add_value(copy: ParserCopy, name: str, value: Value) -> None:
             copy.add_text(str(value), f":{name}")
 
 
-def _decoded(text: str) -> str:
-    """What a text in quotes says, but for line breaks and the like that are written as letters."""
+def _decode_text(text: str) -> str:
+    """Return what a text in quotes says, but for line breaks that are written as letters."""
     quote = text[-1]
     inner = text[text.index(quote) + 1 : -1].replace(quote * 2, quote)
     return re.sub(r"\\(.)", r"\1", inner, flags=re.DOTALL)
 
 
-def _decoded_bits(text: str) -> str:
-    """The text that x'41', b'1000001' and 0x41 are where a text is wanted."""
+def _decode_bits(text: str) -> str:
+    """Return the text that x'41', b'1000001' and 0x41 are where a text is wanted."""
     digits = text[2:].rstrip("'") or "0"
     number = int(digits, 2 if text[0] in "bB" else 16)
     return number.to_bytes((number.bit_length() + 7) // 8 or 1, "big").decode("latin-1")

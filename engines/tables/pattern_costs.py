@@ -20,30 +20,30 @@ _PART = re.compile(
 )
 
 
-def steps_of_search(pattern: str, length: int) -> int:
-    """At most, in a text of that many characters.
+def count_search_steps(pattern: str, length: int) -> int:
+    """Count the steps that a search takes at most in a text of `length` characters.
 
     Each open repetition tries every length, each choice in parentheses every branch. Where
     parentheses are repeated, ways multiply up to the limit of the library. A pattern that begins
     with ^ is tried from one place alone.
     """
-    parts = _parts(pattern)
+    parts = _split_pattern(pattern)
     places = 1 if _is_anchored(parts) else length + 1
     if any(left == ")" and right[0] in "*+{" for left, right in pairwise(parts)):
         return places * FROM_ONE_PLACE
     repetitions = min(sum(map(_is_open, parts)), _MOST)
     ways: int = length**repetitions // math.factorial(repetitions + (places > 1))
-    choices: int = 2 ** min(parts.count("?"), _MOST) * _branches(parts)
+    choices: int = 2 ** min(parts.count("?"), _MOST) * _count_branches(parts)
     return (_STEPS if choices == 1 else _STEPS_OF_CHOICE) * places * max(1, ways) * choices
 
 
 def _is_open(part: str) -> bool:
-    """Whether it repeats what is before it as often as it likes, and not a written number."""
+    """Whether a part repeats what is before it as often as it likes, and not a written number."""
     return part in ("*", "+", "{") or (part[0] == "{" and "," in part)
 
 
-def _parts(pattern: str) -> list[str]:
-    """Signs, with escapes and sets of signs as one; all signs alone where those are in doubt."""
+def _split_pattern(pattern: str) -> list[str]:
+    """Split into signs, escapes and sets of signs; into signs alone where those are in doubt."""
     parts = [found[0] for found in _PART.finditer(pattern)]
     following = zip(parts, [*parts[1:], ""], [*parts[2:], "", ""], strict=False)
     if any(
@@ -55,7 +55,7 @@ def _parts(pattern: str) -> list[str]:
 
 
 def _is_anchored(parts: list[str]) -> bool:
-    """Whether it begins with ^ for all of its branches."""
+    """Whether all branches of a pattern begin with ^."""
     depth = 0
     for part in parts:
         depth += (part == "(") - (part == ")")
@@ -64,8 +64,8 @@ def _is_anchored(parts: list[str]) -> bool:
     return parts[:1] == ["^"]
 
 
-def _branches(parts: list[str]) -> int:
-    """How many ways there are through all parentheses with choices."""
+def _count_branches(parts: list[str]) -> int:
+    """Count the ways through all parentheses with choices."""
     ways, open_groups = 1, [1]
     for part in parts:
         if part == "(":

@@ -19,14 +19,14 @@ _NAME = re.compile(r"'(?:[\w$]+\.)*([\w$]+)'")
 _ABOUT_NAMES = {1052, 1054, 1055, 1056, 1146, 1305}  # of columns, tables and functions alone
 
 
-def explained(question: Question) -> str:
-    """What each :name of the question stands for, for the prompt; nothing when there are none."""
-    lines = [f"- :{each.name} is a value of {each.column}" for each in question.entities]
+def explain_names(question: Question) -> str:
+    """Explain to the model what the :names of a question stand for; nothing when it has none."""
+    lines = [f"- :{entity.name} is a value of {entity.column}" for entity in question.entities]
     return prompt("sql_names").format(names="\n".join(lines)) if lines else ""
 
 
-def bound(sql: str, question: Question) -> Mapping[str, Value]:
-    """The values of the :names in the statement. Raises QueryFailed with what to write instead."""
+def bind_values(sql: str, question: Question) -> Mapping[str, Value]:
+    """Return the values of a statement's :names. Raises QueryFailed with what to write instead."""
     names, known = list_parameters(sql), question.values
     if unknown := next((name for name in names if name not in known), None):
         stand = f"only {', '.join(f':{name}' for name in known)} do" if known else "no :name does"
@@ -43,14 +43,14 @@ def bound(sql: str, question: Question) -> Mapping[str, Value]:
     return {name: known[name] for name in names}
 
 
-def written_out(text: str, question: Question) -> str:
-    """A model's words with the values in place of their :names, for the user."""
+def write_out_values(text: str, question: Question) -> str:
+    """Return a model's words for the user, with the values in place of their :names."""
     values = question.values
     return re.sub(r":(\w+)", lambda found: str(values.get(found[1], found[0])), text)
 
 
 def reason_for_the_model(error: UnsafeQuery | QueryFailed, sql: str) -> str:
-    """Why a statement failed, without what the server quotes of cells and of bound values.
+    """Say why a statement failed, without what the server quotes of cells and of bound values.
 
     A driver may write the latter into the statement, so that a syntax error repeats them.
     """

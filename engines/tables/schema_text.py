@@ -1,4 +1,4 @@
-"""The schema as a model reads it: columns, comments, keys, and a few harmless values."""
+"""Describe the schema to a model: columns, comments, keys, and a few harmless values."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -45,32 +45,29 @@ class Look:
 def table_text(
     inspector: sa.Inspector, table: str, descriptions: Mapping[str, str], look: Look | None
 ) -> str:
-    """One table; `descriptions` of "table" and "table.column" stand before the SQL comments."""
+    """Describe one table; `descriptions` of "table" and "table.column" go before SQL comments."""
     columns = [
         column
         for column in inspector.get_columns(table)
         if not isinstance(column["type"], (VectorType, sa.LargeBinary))
     ]
     comment = descriptions.get(table) or inspector.get_table_comment(table)["text"]
-    keys = _keys(inspector, table)
+    keys = _describe_keys(inspector, table)
     lines = [f"Table {table}{f': {comment}' if comment else ''}"]
     for column in columns:
         name = column["name"]
         about = descriptions.get(f"{table}.{name}") or column.get("comment")
-        values = _choices(column, look) if look else ""
-        lines.append("- " + "; ".join(filter(None, (_typed(column, keys), about, values))))
+        values = _list_choices(column, look) if look else ""
+        kind = str(column["type"]).replace(", ", ",").split(" ")[0]  # without character set
+        typed = f"{name} {kind}{keys.get(name, '')}"
+        lines.append("- " + "; ".join(filter(None, (typed, about, values))))
     if look:
-        lines += _samples([column["name"] for column in columns], look)
+        lines += _write_samples([column["name"] for column in columns], look)
     return "\n".join(lines)
 
 
-def _typed(column: Mapping[str, Any], keys: Mapping[str, str]) -> str:
-    kind = str(column["type"]).replace(", ", ",").split(" ")[0]  # without character set
-    return f"{column['name']} {kind}{keys.get(column['name'], '')}"
-
-
-def _keys(inspector: sa.Inspector, table: str) -> dict[str, str]:
-    """What each key column is for."""
+def _describe_keys(inspector: sa.Inspector, table: str) -> dict[str, str]:
+    """Say of each key column what it is for."""
     primary = inspector.get_pk_constraint(table)["constrained_columns"]
     keys = dict.fromkeys(primary, " primary key")
     for foreign in inspector.get_foreign_keys(table):
@@ -81,7 +78,7 @@ def _keys(inspector: sa.Inspector, table: str) -> dict[str, str]:
     return keys
 
 
-def _choices(column: Mapping[str, Any], look: Look) -> str:
+def _list_choices(column: Mapping[str, Any], look: Look) -> str:
     kind = column["type"]
     if not isinstance(kind, sa.String) or not kind.length or kind.length > _LONGEST_CHOICE:
         return ""
@@ -90,15 +87,15 @@ def _choices(column: Mapping[str, Any], look: Look) -> str:
     return f"values: {', '.join(shown)}" if shown else ""
 
 
-def _samples(columns: Sequence[str], look: Look) -> list[str]:
+def _write_samples(columns: Sequence[str], look: Look) -> list[str]:
     lines = []
     for row in look.rows(columns):
-        cells = ((name, _sample(cell)) for name, cell in zip(columns, row, strict=True))
+        cells = ((name, _write_cell(cell)) for name, cell in zip(columns, row, strict=True))
         lines.append("A row: " + ", ".join(f"{name}={cell}" for name, cell in cells if cell))
     return lines
 
 
-def _sample(cell: Any) -> str:
+def _write_cell(cell: Any) -> str:
     match cell:
         case bool() | int() | float() | Decimal():
             return str(cell)

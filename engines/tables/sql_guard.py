@@ -1,4 +1,4 @@
-"""Guard one: only what reads the allowed tables passes, as far as a parser can tell.
+"""The first guard: only what reads the allowed tables passes, as far as a parser can tell.
 
 The statement itself is never changed. The parser reads a copy of it, made from the tokens as
 MariaDB cuts them (`parser_copy`), and the words that bring in tables are counted in the text and in
@@ -96,7 +96,7 @@ _QUICK_IN_WINDOWS = (
 )
 
 
-def check(
+def check_statement(
     sql: str,
     tables: Collection[str],
     database: str | None = None,
@@ -118,10 +118,12 @@ def _find_fault(
     tokens = list(tokenize_sql(sql))
     if reason := _find_glued_tokens(tokens) or _find_unknown_parameter(tokens, values):
         return reason
-    code = _without_end([token for token in tokens if token.is_code])
+    code = [token for token in tokens if token.is_code]
+    if code and code[-1].text == ";":
+        code = code[:-1]
     if reason := _find_wrong_beginning(code) or _find_wrong_word(code):
         return reason
-    query = _without_explain(code)
+    query = _remove_explain(code)
     return (
         _find_deep_part(query)
         or _find_wrong_call(query)
@@ -143,7 +145,7 @@ def _find_strange_text(sql: str, values: Mapping[str, Value]) -> str | None:
 
 
 def _find_glued_tokens(tokens: Sequence[Token]) -> str | None:
-    """Where two words, numbers or texts touch, or a word begins with a digit: 1e5FROM.
+    """Find two words, numbers or texts that touch, or a word that begins with a digit: 1e5FROM.
 
     MariaDB, drivers and parsers differ in where the one ends and the other begins.
     """
@@ -166,11 +168,7 @@ def _find_unknown_parameter(tokens: Sequence[Token], values: Mapping[str, Value]
     return None
 
 
-def _without_end(code: list[Token]) -> list[Token]:
-    return code[:-1] if code and code[-1].text == ";" else code
-
-
-def _without_explain(code: list[Token]) -> list[Token]:
+def _remove_explain(code: list[Token]) -> list[Token]:
     words = [token.text.upper() for token in code[:4]]
     if words[:1] != ["EXPLAIN"]:
         return code
@@ -180,7 +178,7 @@ def _without_explain(code: list[Token]) -> list[Token]:
 
 
 def _find_wrong_beginning(code: list[Token]) -> str | None:
-    first = next((token for token in _without_explain(code) if token.text != "("), None)
+    first = next((token for token in _remove_explain(code) if token.text != "("), None)
     if first is None:
         return "it is empty"
     if first.kind != "operator" and first.text.upper() not in ("SELECT", "WITH"):
@@ -191,7 +189,7 @@ def _find_wrong_beginning(code: list[Token]) -> str | None:
 
 
 def _find_wrong_word(code: Sequence[Token]) -> str | None:
-    """What needs no parser to be seen."""
+    """Find a sign or word outside quotes that no statement may have."""
     for token in code:
         if token.kind == "open":
             return _OPEN[token.text[0]]
@@ -206,8 +204,11 @@ def _find_wrong_word(code: Sequence[Token]) -> str | None:
 
 
 def _find_deep_part(code: Sequence[Token]) -> str | None:
-    """Parentheses in one another; those of types keep the parser guessing, twice as long each."""
-    guessed = _TYPES & _functions()
+    """Find parentheses too deep in one another.
+
+    Those of types keep the parser guessing, each twice as long as the one before.
+    """
+    guessed = _TYPES & _load_functions()
     types, depth, deepest = [False], 0, 0
     for place, token in enumerate(code):
         if token.text == "(":
@@ -224,7 +225,7 @@ def _find_deep_part(code: Sequence[Token]) -> str | None:
 
 
 def _find_wrong_call(code: Sequence[Token]) -> str | None:
-    """Each name in front of a parenthesis is a function of the list, or none is called there."""
+    """Find a name in front of a parenthesis that is no function of the list."""
     for place, token in enumerate(code[1:], 1):
         name = code[place - 1]
         if token.text != "(" or _opens_list_of_names(code, place):
@@ -232,7 +233,7 @@ def _find_wrong_call(code: Sequence[Token]) -> str | None:
         if name.kind not in ("word", "name"):
             continue
         is_member = place > 1 and code[place - 2].text == "."
-        known = name.text.upper() in _BEFORE_PARENTHESES | _functions()
+        known = name.text.upper() in _BEFORE_PARENTHESES | _load_functions()
         if name.kind == "word" and known and not is_member:
             continue
         return f"the function {name.text.strip('`')} is not among those that are allowed"
@@ -240,7 +241,7 @@ def _find_wrong_call(code: Sequence[Token]) -> str | None:
 
 
 @cache
-def _functions() -> frozenset[str]:
+def _load_functions() -> frozenset[str]:
     text = resources.files("engines.tables").joinpath("sql_functions.txt").read_text("utf-8")
     lines = (line.partition(":")[2] for line in text.splitlines() if not line.startswith("#"))
     return frozenset(name for line in lines for name in line.split())
@@ -268,34 +269,34 @@ def _find_wrong_part(
 ) -> str | None:
     try:
         copy = copy_for_parser(code, values)
-        query = copy.parsed()
+        query = copy.parse_query()
         if query is None:
             return "it is not one SELECT"
         return (
-            next(_wrong_parts(query, tables, database, copy.shown), None)
+            next(_list_wrong_parts(query, tables, database, copy.shown), None)
             or _find_unread_clause(code, query)
             or find_costly_call(query, copy.texts)
         )
     except sqlglot.ParseError as error:
-        return f"it cannot be parsed{copy.place_of(error)}"
+        return f"it cannot be parsed{copy.describe_place(error)}"
     except Exception:  # noqa: BLE001 - what the parser cannot digest is refused
         return "it cannot be parsed"
 
 
 def _find_unread_clause(code: Sequence[Token], query: exp.Query) -> str | None:
-    """What brings in tables is as often in the tree as in the text, and each table is there."""
+    """Find what brings in tables in the text, and is not in the tree as often, or not at all."""
     words = Counter(token.text.upper() for token in code if token.kind == "word")
-    clauses = Counter(token.text.upper() for _, token in _clauses(code))
+    clauses = Counter(token.text.upper() for _, token in _find_table_clauses(code))
     sets = sum(words[word] for word in ("UNION", "EXCEPT", "INTERSECT"))
     if (
-        words["SELECT"] != _count(query, exp.Select)
-        or clauses["FROM"] != _count(query, exp.From)
-        or sets != _count(query, exp.SetOperation)
-        or clauses["JOIN"] + clauses["STRAIGHT_JOIN"] > _count(query, exp.Join)
+        words["SELECT"] != _count_parts(query, exp.Select)
+        or clauses["FROM"] != _count_parts(query, exp.From)
+        or sets != _count_parts(query, exp.SetOperation)
+        or clauses["JOIN"] + clauses["STRAIGHT_JOIN"] > _count_parts(query, exp.Join)
     ):
         return "MariaDB and the parser would read it differently"
     known = {table.name for table in query.find_all(exp.Table)} | {"JSON_TABLE"}
-    for place, token in _clauses(code):
+    for place, token in _find_table_clauses(code):
         following = [t for t in code[place + 1 :] if t.text != "("][:5]
         name = [t.text for t in following]
         last = 4 if name[1:4:2] == [".", "."] else 2 if name[1:2] == ["."] else 0
@@ -308,12 +309,12 @@ def _find_unread_clause(code: Sequence[Token], query: exp.Query) -> str | None:
     return None
 
 
-def _count(query: exp.Query, part: type[exp.Expr]) -> int:
+def _count_parts(query: exp.Query, part: type[exp.Expr]) -> int:
     return sum(1 for _ in query.find_all(part))
 
 
-def _clauses(code: Sequence[Token]) -> Iterator[tuple[int, Token]]:
-    """The FROM and JOIN that name tables; not the FROM of EXTRACT(YEAR FROM day)."""
+def _find_table_clauses(code: Sequence[Token]) -> Iterator[tuple[int, Token]]:
+    """Find the FROM and JOIN that name tables; not the FROM of EXTRACT(YEAR FROM day)."""
     callers: list[str] = []
     for place, token in enumerate(code):
         if token.text == "(":
@@ -330,7 +331,7 @@ def _clauses(code: Sequence[Token]) -> Iterator[tuple[int, Token]]:
                     yield place, token
 
 
-def _wrong_parts(
+def _list_wrong_parts(
     query: exp.Query, tables: Collection[str], database: str | None, shown: Mapping[str, str]
 ) -> Iterator[str]:
     for node in query.walk():
@@ -341,37 +342,36 @@ def _wrong_parts(
                 "LPAD, RPAD, REPEAT and SPACE need a length that is written as a number up to "
                 f"{PAD}, or as LEAST(…, {PAD})"
             )
-        elif isinstance(node, exp.ToChar) and not _is_written(node.args.get("format"), shown):
-            yield "TO_CHAR needs a format that is written out"
+        elif isinstance(node, exp.ToChar):
+            text = node.args.get("format")  # an error would tell it, so it must be no value
+            if not isinstance(text, exp.Literal) or shown.get(text.name, ":").startswith(":"):
+                yield "TO_CHAR needs a format that is written out"
         elif isinstance(node, exp.Window) and not isinstance(node.this, _QUICK_IN_WINDOWS):
-            yield from _wide_frame(node)
+            yield from _find_wide_frame(node)
         elif isinstance(node, exp.Limit | exp.Offset) and not _is_whole(node.expression):
             yield "LIMIT and OFFSET need a whole number"
         elif isinstance(node, exp.Table):
-            yield from _wrong_table(node, tables, database)
+            yield from _find_wrong_table(node, tables, database)
 
 
 def _is_short(made: exp.Pad | exp.Repeat | exp.Space) -> bool:
     length = made.args.get({exp.Pad: "expression", exp.Repeat: "times"}.get(type(made), "this"))
     if isinstance(length, exp.Least):
-        return any(_is_whole(each, PAD) for each in [length.this, *length.expressions])
+        return any(_is_whole(bound, PAD) for bound in [length.this, *length.expressions])
     return _is_whole(length, PAD)
 
 
-def _is_written(text: exp.Expr | None, shown: Mapping[str, str]) -> bool:
-    """Whether it is a text of the statement and no value, which an error would tell."""
-    return isinstance(text, exp.Literal) and not shown.get(text.name, ":").startswith(":")
+def _find_wide_frame(window: exp.Window) -> Iterator[str]:
+    """Find a frame that may be wide.
 
-
-def _wide_frame(window: exp.Window) -> Iterator[str]:
-    """MariaDB looks at the whole frame for each row, and cannot be stopped meanwhile.
+    MariaDB looks at the whole of it for each row, and cannot be stopped meanwhile.
 
     On MariaDB 11.8 MIN(n) OVER () takes 34 s for 40,000 rows, FIRST_VALUE 0.1 s.
     """
     frame = window.args.get("spec") or exp.WindowSpec()
     bounds = [frame.args.get("start"), frame.args.get("end")]
     if frame.args.get("kind") != "ROWS" or not all(
-        each in (None, "CURRENT ROW") or _is_whole(each, WIDEST_FRAME) for each in bounds
+        bound in (None, "CURRENT ROW") or _is_whole(bound, WIDEST_FRAME) for bound in bounds
     ):
         yield (
             "MIN, MAX, STDDEV and VARIANCE over a window need a frame of ROWS that is at most "
@@ -384,21 +384,21 @@ def _is_whole(node: object, most: float = math.inf) -> bool:
     return isinstance(node, exp.Literal) and node.is_int and int(node.name) <= most
 
 
-def _wrong_table(table: exp.Table, tables: Collection[str], database: str | None) -> Iterator[str]:
+def _find_wrong_table(
+    table: exp.Table, tables: Collection[str], database: str | None
+) -> Iterator[str]:
     if not isinstance(table.this, exp.Identifier):
         return  # JSON_TABLE, by its name
     if table.catalog or (table.db and table.db != database):
         yield f"the database {table.db} is not allowed"
-    elif not table.db and (_is_cte(table) or _is_dual(table.this)):
         return
-    elif table.name not in tables:
+    # FROM DUAL reads no table; within `…` it would be one.
+    is_dual = table.name.upper() == "DUAL" and not table.this.quoted
+    if not table.db and (is_dual or _is_cte(table)):
+        return
+    if table.name not in tables:
         allowed = ", ".join(sorted(tables))
         yield f"the table {table.name} is not allowed; these are: {allowed}"
-
-
-def _is_dual(name: exp.Identifier) -> bool:
-    """FROM DUAL reads no table; within `…` it would be one."""
-    return name.name.upper() == "DUAL" and not name.quoted
 
 
 def _is_cte(table: exp.Table) -> bool:

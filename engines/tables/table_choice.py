@@ -1,4 +1,4 @@
-"""Which tables a model is told of, when all of them are too many."""
+"""Choose the tables that a model is told of, when all of them are too many."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from engines.answer_language import question_language
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.schema_words import Named, SchemaWords
-from engines.tables.table_joins import Joins, between, table_joins
+from engines.tables.table_joins import Joins, find_joining_tables, find_joins
 from stores.text.tokens import tokenize
 from stores.text.words import FUNCTION_WORDS
 
@@ -25,8 +25,10 @@ _WORTH = 0.05  # of the best score, below which a table is left out though there
 _NAMED = 0.5  # of the best score, from which on a question is taken to name a table
 
 
-def table_choice(database: GuardedDatabase, llm: LLM, entities: EntityIndex | None = None) -> Any:
-    """What retrieves the tables that fit a question; None when all of them fit the prompt."""
+def make_table_choice(
+    database: GuardedDatabase, llm: LLM, entities: EntityIndex | None = None
+) -> Any:
+    """Make what retrieves the tables that fit a question; None when all fit the prompt."""
     texts = {
         name: database.get_single_table_info(name) for name in database.get_usable_table_names()
     }
@@ -36,7 +38,7 @@ def table_choice(database: GuardedDatabase, llm: LLM, entities: EntityIndex | No
     return TableChoice(
         sizes={name: len(text) for name, text in texts.items()},
         words={name: SchemaWords([text]) for name, text in texts.items()},
-        joins=table_joins([database.metadata_obj.tables[name] for name in texts]),
+        joins=find_joins([database.metadata_obj.tables[name] for name in texts]),
         entities=entities or EntityIndex(database),
         room=room,
     )
@@ -57,34 +59,35 @@ class TableChoice:
     room: int
 
     def retrieve(self, question: str) -> list[SQLTableSchema]:
-        named = self._named(question)
-        scores = self._with_neighbours(named)
-        chosen = self._filled(named, scores)
+        named = self._score_tables(question)
+        scores = self._add_neighbours(named)
+        chosen = self._fill_room(named, scores)
         return [SQLTableSchema(table_name=name) for name in chosen]
 
-    def _named(self, question: str) -> dict[str, float]:
-        """How much of the question is about each table; a word of few tables says more."""
-        words = [each.folded for each in tokenize(question) if each.folded not in FUNCTION_WORDS]
+    def _score_tables(self, question: str) -> dict[str, float]:
+        """Score how much of the question is about each table; a word of few tables says more."""
+        found = (token.folded for token in tokenize(question))
+        words = [word for word in found if word not in FUNCTION_WORDS]
         language = question_language(question)
-        places = {name: each.places(words, language) for name, each in self.words.items()}
+        places = {name: known.places(words, language) for name, known in self.words.items()}
         scores = dict.fromkeys(places, 0.0)
         for at in range(len(words)):
-            found = {name: _WEIGHTS[each[at]] for name, each in places.items() if each[at]}
-            rarity = math.log(1 + len(places) / (1 + len(found)))
-            for name, weight in found.items():
+            weights = {name: _WEIGHTS[own[at]] for name, own in places.items() if own[at]}
+            rarity = math.log(1 + len(places) / (1 + len(weights)))
+            for name, weight in weights.items():
                 scores[name] += weight * rarity
         for entity in self.entities.in_text(question):
             scores[entity.column.partition(".")[0]] += _VALUE
         return scores
 
-    def _with_neighbours(self, scores: Mapping[str, float]) -> dict[str, float]:
+    def _add_neighbours(self, scores: Mapping[str, float]) -> dict[str, float]:
         def best_two(table: str) -> float:
-            return sum(sorted((scores[each] for each in self.joins[table]), reverse=True)[:2])
+            return sum(sorted((scores[near] for near in self.joins[table]), reverse=True)[:2])
 
         return {name: score + _OF_NEIGHBOURS * best_two(name) for name, score in scores.items()}
 
-    def _filled(self, named: Mapping[str, float], scores: Mapping[str, float]) -> list[str]:
-        """The best that there is room for, each with what joins it to those before."""
+    def _fill_room(self, named: Mapping[str, float], scores: Mapping[str, float]) -> list[str]:
+        """Choose the best that there is room for, each with what joins it to those before."""
         worth = _WORTH * max(scores.values())
         ranked = sorted(
             (name for name in scores if scores[name] >= worth),
@@ -96,10 +99,10 @@ class TableChoice:
         for name in ranked:
             joining: tuple[str, ...] = ()
             if chosen and 0 < enough <= named[name]:
-                joining = between(name, chosen.keys(), self.joins, scores)
+                joining = find_joining_tables(name, chosen.keys(), self.joins, scores)
             for group in ((name, *joining), (name,)):
-                new = dict.fromkeys(each for each in group if each not in chosen)
-                if (size := sum(self.sizes[each] for each in new)) <= left:
+                new = dict.fromkeys(table for table in group if table not in chosen)
+                if (size := sum(self.sizes[table] for table in new)) <= left:
                     chosen |= new
                     left -= size
                     break

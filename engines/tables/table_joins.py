@@ -14,7 +14,8 @@ Joins: TypeAlias = Mapping[str, AbstractSet[str]]
 _KEY = re.compile(r"\w+_id|\w*[a-z]I[dD]|\wid")
 
 
-def table_joins(tables: Collection[sa.Table]) -> Joins:
+def find_joins(tables: Collection[sa.Table]) -> Joins:
+    """Find which of the tables can be joined with which."""
     joins: dict[str, set[str]] = {table.name: set() for table in tables}
     for table, other in combinations(tables, 2):
         if _are_joined(table, other):
@@ -23,39 +24,41 @@ def table_joins(tables: Collection[sa.Table]) -> Joins:
     return joins
 
 
-def between(
+def find_joining_tables(
     table: str, chosen: AbstractSet[str], joins: Joins, scores: Mapping[str, float]
 ) -> tuple[str, ...]:
-    """At most two tables over which `table` is joined with a chosen one, the likeliest by scores.
+    """Find at most two tables over which `table` is joined with a chosen one, the likeliest ones.
 
-    None where it is joined without them, or not at all.
+    There are none where it is joined without them, or not at all.
     """
     if joins[table] & chosen:
         return ()
     near = sorted(joins[table])
-    ways: list[tuple[str, ...]] = [(each,) for each in near if joins[each] & chosen]
+    ways: list[tuple[str, ...]] = [
+        (near_table,) for near_table in near if joins[near_table] & chosen
+    ]
     ways += [
-        (each, further)
-        for each in near
-        for further in sorted(joins[each] - {table})
+        (near_table, further)
+        for near_table in near
+        for further in sorted(joins[near_table] - {table})
         if joins[further] & chosen
     ]
     highest = max(scores.values()) or 1
-    return min(ways, key=lambda way: sum(2 - scores[each] / highest for each in way), default=())
+    return min(ways, key=lambda way: sum(2 - scores[name] / highest for name in way), default=())
 
 
 def _are_joined(table: sa.Table, other: sa.Table) -> bool:
     return (
-        _refers(table, other)
-        or _refers(other, table)
+        _refers_to(table, other)
+        or _refers_to(other, table)
         or any(
             _KEY.fullmatch(column.name) for column in table.columns if column.name in other.columns
         )
     )
 
 
-def _refers(table: sa.Table, other: sa.Table) -> bool:
-    """By a foreign key, or by a column with the name of the other's key."""
+def _refers_to(table: sa.Table, other: sa.Table) -> bool:
+    """Whether a table has a foreign key of the other, or a column with the name of its key."""
     if any(key.target_fullname.split(".")[-2] == other.name for key in table.foreign_keys):
         return True
     keys = other.primary_key.columns.keys()

@@ -11,8 +11,9 @@ from engines.answer_language import question_language
 from engines.documents.cited_text import CitedText, clean_quotation
 from engines.prompts import prompt
 from engines.question import Question
-from engines.tables.placeholders import explained, reason_for_the_model, written_out
-from engines.tables.query_result import QueryResult, as_lines, as_text
+from engines.tables.placeholders import explain_names, reason_for_the_model, write_out_values
+from engines.tables.query_result import QueryResult
+from engines.tables.result_text import as_lines, as_text
 from stores.binding import Value
 from stores.errors import QueryFailed, TookTooLong, UnsafeQuery
 from stores.text.translations import load_translations
@@ -51,7 +52,7 @@ class TableQuestion:
             "schema": self._schema,
             "examples": self._examples_section(),
             "query_str": self.question.for_tables,
-            "names": explained(self.question),
+            "names": explain_names(self.question),
             "failures": "\n\n".join(failures),
         }
 
@@ -67,10 +68,10 @@ class TableQuestion:
             "context_str": as_lines(self._tables),
         }
 
-    def found(self, sql: str, values: Mapping[str, Value], result: QueryResult) -> None:
-        """The statement ran, its :names bound to the values."""
+    def take_result(self, sql: str, values: Mapping[str, Value], result: QueryResult) -> None:
+        """Note that the statement ran, its :names bound to the values."""
         self._is_found = True
-        self._note(
+        self._note_tables(
             sql=sql,
             parameters=dict(values),
             columns=result.columns,
@@ -78,9 +79,9 @@ class TableQuestion:
             truncated=result.truncated,
         )
 
-    def failed(self, sql: str, error: UnsafeQuery | QueryFailed) -> None:
+    def take_failure(self, sql: str, error: UnsafeQuery | QueryFailed) -> None:
         self._failures.append((sql, reason_for_the_model(error, sql)))
-        self._note(attempts=[*(self._tables.attempts or ()), Attempt(sql, str(error))])
+        self._note_tables(attempts=[*(self._tables.attempts or ()), Attempt(sql, str(error))])
         is_late = isinstance(error, TookTooLong)  # another attempt would take as long
         if is_late or len(self._failures) > REPAIRS:
             self.answer.note(errors={"database": str(error)})
@@ -91,14 +92,14 @@ class TableQuestion:
             failed = texts.gettext("The tables could not be asked: no statement worked. {reason}")
             self.words = late if is_late else failed.format(reason=clean_quotation(str(error)))
 
-    def end(self, words: str) -> None:
-        """The model asks back, or says that the tables do not hold the answer."""
-        clean = CitedText(0).clean_whole(written_out(words, self.question)).strip()
+    def end_with_words(self, words: str) -> None:
+        """End with what the model asks back, or with its word that the tables do not say."""
+        clean = CitedText(0).clean_whole(write_out_values(words, self.question)).strip()
         nothing = load_translations(self._language).gettext("The tables do not say.")
         self.words = clean or nothing
 
     def end_with_sql(self, sql: str, values: Mapping[str, Value]) -> None:
-        self._note(sql=sql, parameters=dict(values))
+        self._note_tables(sql=sql, parameters=dict(values))
         self.words = sql
 
     def end_with_rows(self) -> None:
@@ -108,5 +109,5 @@ class TableQuestion:
     def _tables(self) -> TableResult:
         return self.answer.facts.tables
 
-    def _note(self, **found: Any) -> None:
-        self.answer.note(tables=replace(self._tables, **found))
+    def _note_tables(self, **facts: Any) -> None:
+        self.answer.note(tables=replace(self._tables, **facts))

@@ -18,8 +18,8 @@ from engines.prompts import chat_prompt, prompt
 from engines.question import as_question
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
-from engines.tables.placeholders import bound
-from engines.tables.table_choice import table_choice
+from engines.tables.placeholders import bind_values
+from engines.tables.table_choice import make_table_choice
 from engines.tables.table_question import TableQuestion
 from stores.errors import QueryFailed, UnsafeQuery
 
@@ -55,7 +55,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
             llm=llm,
             text_to_sql_prompt=chat_prompt("sql"),
             response_synthesis_prompt=PromptTemplate(prompt("rows_answer")),
-            table_retriever=table_choice(database, llm, entities),
+            table_retriever=make_table_choice(database, llm, entities),
             embed_model=embed_model,
             sql_only=sql_only,
             synthesize_response=synthesize_response,
@@ -68,22 +68,22 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         self._route_reason = route_reason
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        run = self._begin(query_bundle)
+        run = self._begin_question(query_bundle)
         while run.wants_sql:
             with model_errors(_WRITING):
                 reply = self._llm.predict(self._sql_prompt, **run.sql_values())
-            self._take(run, reply)
+            self._take_reply(run, reply)
         if run.words is not None:
             return run.answer.respond(run.words)
         values = run.answer_values()
         return run.answer.write(self._llm, self._answer_prompt, values, values["context_str"])
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        run = await self._database.in_thread(self._begin, query_bundle)
+        run = await self._database.in_thread(self._begin_question, query_bundle)
         while run.wants_sql:
             with model_errors(_WRITING):
                 reply = await self._llm.apredict(self._sql_prompt, **run.sql_values())
-            await self._database.in_thread(self._take, run, reply)
+            await self._database.in_thread(self._take_reply, run, reply)
         if run.words is not None:
             return await run.answer.arespond(run.words)
         values = run.answer_values()
@@ -99,7 +99,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
     def _answer_prompt(self) -> Any:
         return self.get_prompts()["response_synthesis_prompt"]
 
-    def _begin(self, asked: QueryBundle) -> TableQuestion:
+    def _begin_question(self, asked: QueryBundle) -> TableQuestion:
         question = as_question(asked)
         seen = QueryBundle(question.for_tables)  # the tables, too, are chosen by this alone
         schema = self.sql_retriever._get_table_context(seen)  # noqa: SLF001 - its one use is here
@@ -114,24 +114,24 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         )
         return TableQuestion(answer, schema, examples)
 
-    def _take(self, run: TableQuestion, reply: str) -> None:
+    def _take_reply(self, run: TableQuestion, reply: str) -> None:
         read = read_reply(reply)
         run.answer.end_step("sql")
         if read.words is not None:
-            run.end(read.words)
+            run.end_with_words(read.words)
             return
         try:
-            self._try(run, read.sql)
+            self._run_statement(run, read.sql)
         except (UnsafeQuery, QueryFailed) as error:
-            run.failed(read.sql, error)
+            run.take_failure(read.sql, error)
         run.answer.end_step("rows")
 
-    def _try(self, run: TableQuestion, sql: str) -> None:
-        values = bound(sql, run.question)
+    def _run_statement(self, run: TableQuestion, sql: str) -> None:
+        values = bind_values(sql, run.question)
         if self._sql_only:
             self._database.check(sql, values)
             run.end_with_sql(sql, values)
             return
-        run.found(sql, values, self._database.run(sql, values))
+        run.take_result(sql, values, self._database.run(sql, values))
         if not self._synthesize_response:
             run.end_with_rows()

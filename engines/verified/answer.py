@@ -10,7 +10,8 @@ from babel import dates
 from engines.answer_language import question_language
 from engines.documents.cited_text import make_inert
 from engines.question import Question
-from engines.tables.query_result import QueryResult, Run, as_text, formatted
+from engines.tables.query_result import QueryResult, Run
+from engines.tables.result_text import as_text, format_cell
 from engines.verified.matching import Match
 from stores.binding import write_literals
 from stores.text.translations import load_translations
@@ -79,7 +80,7 @@ def who_verified(verified: Mapping[str, Any], language: str) -> str:
 
 def _listed(verified: Mapping[str, Any], language: str, *, assumed: bool) -> str:
     return ", ".join(
-        f"{name} = {formatted(value, language, '#' if not isinstance(value, date) else '')}"
+        f"{name} = {format_cell(value, language, '#' if not isinstance(value, date) else '')}"
         for name, value in verified["parameters"].items()
         if (name in verified["assumed"]) == assumed
     )

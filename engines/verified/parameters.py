@@ -10,7 +10,7 @@ import sqlglot
 from babel import Locale
 from sqlglot import exp
 
-from engines.tables.parser_copy import silence_parser
+from engines.tables.parser_log import silence_parser
 from stores.binding import Value, list_parameters
 from stores.errors import EngineError
 from stores.verified_queries import VerifiedQuery

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from test_sql_guard import ALLOWED, REFUSED
 
 from engines.tables.guarded_database import GuardedDatabase
-from engines.tables.sql_guard import check
+from engines.tables.sql_guard import check_statement
 from stores.binding import write_literals
 from stores.connection import make_engine, read_error_number
 from stores.errors import QueryFailed, TookTooLong, UnsafeQuery
@@ -80,7 +80,7 @@ def test_no_mutant_that_passes_reads_writes_or_holds_what_it_may_not(database, t
             break
         seen["mutants"] += 1
         try:
-            check(sql, TABLES, database.database)
+            check_statement(sql, TABLES, database.database)
         except UnsafeQuery:
             continue
         seen["passed"] += 1

@@ -74,9 +74,9 @@ def test_an_entity_has_a_plain_name_for_a_model(index):
 
 
 def test_a_cell_tells_its_column(index):
-    assert index.holding("O'Brien") == Entity("customers_name_1", "customers.name", "O'Brien")
-    assert index.holding("business") is None
-    assert index.holding("") is None
+    assert index.find_cell("O'Brien") == Entity("customers_name_1", "customers.name", "O'Brien")
+    assert index.find_cell("business") is None
+    assert index.find_cell("") is None
 
 
 def test_new_names_are_seen_after_a_while(index, tables):
@@ -102,4 +102,4 @@ def test_new_names_are_seen_after_a_while(index, tables):
     ],
 )
 def test_a_beginning_that_several_names_share_names_something_too(index, text, named):
-    assert index.named_in(text) == named
+    assert index.find_names(text) == named

@@ -116,7 +116,10 @@ def test_nothing_unsafe_reaches_the_server(guarded, tables):
 
 def test_a_session_only_reads_even_where_the_account_could_write(tables):
     guarded = GuardedDatabase(tables, TABLES)
-    with guarded._reading(5) as connection, pytest.raises(sa.exc.DBAPIError, match="READ ONLY"):
+    with (
+        guarded._begin_reading(5) as connection,
+        pytest.raises(sa.exc.DBAPIError, match="READ ONLY"),
+    ):
         connection.exec_driver_sql("DELETE FROM orders")
 
 

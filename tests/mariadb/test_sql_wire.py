@@ -127,7 +127,7 @@ def test_a_statement_beyond_the_first_is_refused_by_the_server_itself(url):
 def test_no_setting_of_a_session_meets_the_next_caller(url):
     engine = make_engine(url, pool_size=1)
     guarded = GuardedDatabase(engine, ["orders"], timeout=3)
-    with guarded._reading(3) as connection:
+    with guarded._begin_reading(3) as connection:
         connection.exec_driver_sql("SET SESSION sql_select_limit = 1")
     found = guarded.run("SELECT id FROM orders")
     assert len(found.rows) == 3

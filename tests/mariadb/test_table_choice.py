@@ -8,7 +8,7 @@ import pytest
 from fake_models import ScriptedLLM
 
 from engines.tables.guarded_database import GuardedDatabase
-from engines.tables.table_choice import TableChoice, table_choice
+from engines.tables.table_choice import TableChoice, make_table_choice
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 
@@ -48,7 +48,7 @@ def wide(server: PrivateServer) -> Iterator[GuardedDatabase]:
 
 @pytest.fixture
 def choice(wide: GuardedDatabase) -> TableChoice:
-    return table_choice(wide, ScriptedLLM(context_window=1200))
+    return make_table_choice(wide, ScriptedLLM(context_window=1200))
 
 
 @pytest.mark.parametrize(
@@ -79,19 +79,19 @@ def test_a_question_of_unknown_words_still_gets_tables(choice):
 
 
 def test_a_table_larger_than_the_room_is_told_alone(wide):
-    tiny = table_choice(wide, ScriptedLLM(context_window=20))
+    tiny = make_table_choice(wide, ScriptedLLM(context_window=20))
     (only,) = tiny.retrieve("What do our employees earn?")
     assert only.table_name == "employees"
 
 
 def test_all_tables_are_told_where_they_fit(wide):
-    assert table_choice(wide, ScriptedLLM(context_window=128_000)) is None
+    assert make_table_choice(wide, ScriptedLLM(context_window=128_000)) is None
 
 
 def test_a_hundred_tables_are_read_at_once(wide):
     since = time.monotonic()
-    table_choice(wide, ScriptedLLM(context_window=1200))
+    make_table_choice(wide, ScriptedLLM(context_window=1200))
     again = time.monotonic()
-    table_choice(wide, ScriptedLLM(context_window=1200)).retrieve("Which customers?")
+    make_table_choice(wide, ScriptedLLM(context_window=1200)).retrieve("Which customers?")
     assert again - since < 5
     assert time.monotonic() - again < 1.5

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engines.tables.sql_guard import check
+from engines.tables.sql_guard import check_statement
 from stores.errors import UnsafeQuery
 
 TABLES = {"orders", "categories"}
@@ -139,27 +139,27 @@ ORDINARY = [
 def test_a_call_that_could_work_for_long_is_refused(sql):
     reason = "could not be stopped|may make a text|may have|written out|is made of|has 1,001 char"
     with pytest.raises(UnsafeQuery, match=reason):
-        check(sql, TABLES)
+        check_statement(sql, TABLES)
 
 
 @pytest.mark.parametrize("sql", ORDINARY)
 def test_what_people_ask_is_not(sql):
-    check(sql, TABLES)
+    check_statement(sql, TABLES)
 
 
 def test_the_values_that_are_bound_count_as_they_are():
     sql = "SELECT LOCATE(CONCAT(:x, :x), REPEAT(:x, 50)), :y REGEXP :p"
-    check(sql, TABLES, values={"x": "a" * 9, "y": "b", "p": "^b*$"})
+    check_statement(sql, TABLES, values={"x": "a" * 9, "y": "b", "p": "^b*$"})
     with pytest.raises(UnsafeQuery, match=r"may make a text|could not be stopped"):
-        check(sql, TABLES, values={"x": "a" * 20_000, "y": "b", "p": "^b*$"})
+        check_statement(sql, TABLES, values={"x": "a" * 20_000, "y": "b", "p": "^b*$"})
     with pytest.raises(UnsafeQuery, match="could not be stopped"):
-        check(sql, TABLES, values={"x": "a", "y": "b" * 999, "p": "b*b*b*b*c"})
+        check_statement(sql, TABLES, values={"x": "a", "y": "b" * 999, "p": "b*b*b*b*c"})
     with pytest.raises(UnsafeQuery, match="the value of :x has 20001 characters"):
-        check(sql, TABLES, values={"x": "a" * 20_001, "y": "b", "p": "b"})
+        check_statement(sql, TABLES, values={"x": "a" * 20_001, "y": "b", "p": "b"})
 
 
 def test_nesting_costs_the_guard_itself_no_time():
     body = "SELECT 'a' AS x"
     for depth in range(14):
         body = f"WITH RECURSIVE t{depth} AS (SELECT 'a' AS x UNION ({body})) SELECT x FROM t{depth}"
-    check(body, TABLES)
+    check_statement(body, TABLES)

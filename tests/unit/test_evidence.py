@@ -38,7 +38,7 @@ class Tables:
 
 
 class Names:
-    def named_in(self, text: str) -> list[str]:
+    def find_names(self, text: str) -> list[str]:
         return [name for name in ("Ada Byron", "Faust") if name in text]
 
 

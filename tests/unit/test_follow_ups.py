@@ -57,7 +57,7 @@ class Names:
         standing = sorted((name for name in places if places[name] >= 0), key=places.__getitem__)
         return [self._entity(name, number) for number, name in enumerate(standing, start=1)]
 
-    def holding(self, value: str) -> Entity | None:
+    def find_cell(self, value: str) -> Entity | None:
         return self._entity(value, 1) if value in self.known else None
 
     def _plain(self, text: str) -> str:

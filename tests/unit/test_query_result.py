@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from engines.tables.query_result import QueryResult, as_json, as_text, formatted
+from engines.tables.query_result import QueryResult, as_json
+from engines.tables.result_text import as_text, format_cell
 
 NARROW = "\u202f"
 
@@ -38,8 +39,8 @@ NARROW = "\u202f"
     ],
 )
 def test_a_cell_is_written_as_the_language_writes_it(cell, unit, english, french):
-    assert formatted(cell, "en", unit) == english
-    assert formatted(cell, "fr", unit) == french
+    assert format_cell(cell, "en", unit) == english
+    assert format_cell(cell, "fr", unit) == french
 
 
 def test_a_cell_brings_no_link_image_or_html_and_breaks_no_table():

@@ -8,8 +8,8 @@ from contextlib import suppress
 import pytest
 import sqlglot
 
-from engines.tables.parser_copy import silence_parser
-from engines.tables.sql_guard import DEEPEST, LONGEST, _find_unread_clause, check
+from engines.tables.parser_log import silence_parser
+from engines.tables.sql_guard import DEEPEST, LONGEST, _find_unread_clause, check_statement
 from stores.errors import UnsafeQuery
 from stores.sql_tokens import tokenize_sql
 
@@ -273,27 +273,27 @@ ALLOWED = [
 )
 def test_what_may_do_more_than_read_is_refused_with_its_reason(reason, sql):
     with pytest.raises(UnsafeQuery, match=re.escape(reason)):
-        check(sql, TABLES, "shop")
+        check_statement(sql, TABLES, "shop")
 
 
 @pytest.mark.parametrize("sql", ALLOWED)
 def test_ordinary_questions_pass(sql):
-    check(sql, TABLES, "shop")
+    check_statement(sql, TABLES, "shop")
 
 
 def test_the_refusal_of_a_table_names_those_that_are_allowed():
     with pytest.raises(UnsafeQuery, match="customers, order_items, orders"):
-        check("SELECT * FROM Orders", TABLES, "shop")
+        check_statement("SELECT * FROM Orders", TABLES, "shop")
 
 
 def test_half_a_character_is_no_text():
     with pytest.raises(UnsafeQuery, match="control characters"):
-        check("SELECT '\ud800'", TABLES)
+        check_statement("SELECT '\ud800'", TABLES)
 
 
 def test_a_refused_statement_writes_nothing_on_standard_error(capfd, caplog):
     with pytest.raises(UnsafeQuery):
-        check("SELECT 1 FROM orders FOR PORTION OF x; VACUUM", TABLES)
+        check_statement("SELECT 1 FROM orders FOR PORTION OF x; VACUUM", TABLES)
     assert capfd.readouterr().err == ""
     assert not caplog.records
 
@@ -323,7 +323,7 @@ def test_a_clause_that_the_parser_read_otherwise_is_found(text, tree):
 )
 def test_no_reason_tells_a_value(sql, value):
     with pytest.raises(UnsafeQuery) as refused:
-        check(sql, TABLES, values={"x": value})
+        check_statement(sql, TABLES, values={"x": value})
     assert str(value) not in str(refused.value)
 
 
@@ -334,7 +334,7 @@ def test_no_statement_keeps_the_guard_busy(sign):
     begin = time.process_time()
     for sql in (sign * (19_000 // len(sign)), f"SELECT '{sign * (19_000 // len(sign))}"):
         with suppress(UnsafeQuery):
-            check(sql, TABLES)
+            check_statement(sql, TABLES)
     assert time.process_time() - begin < 1
 
 

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from engines.tables.table_joins import between, table_joins
+from engines.tables.table_joins import find_joining_tables, find_joins
 
 
 def joins(*tables: str):
@@ -15,7 +15,7 @@ def joins(*tables: str):
             metadata,
             *[_column(column, primary=at == 0) for at, column in enumerate(columns.split())],
         )
-    return table_joins(metadata.tables.values())
+    return find_joins(metadata.tables.values())
 
 
 def _column(written: str, *, primary: bool) -> sa.Column:
@@ -50,12 +50,16 @@ def test_names_and_words_that_end_like_keys_do_not_join():
 def test_tables_in_between_are_the_likeliest_of_at_most_two():
     asked = {"orders": 3.0, "order_items": 3.0, "reviews": 0.0}
     scores = dict.fromkeys(SHOP, 0.0) | asked
-    assert between("products", {"orders"}, SHOP, scores) == ("order_items",)
-    assert between("products", {"customers"}, SHOP, dict.fromkeys(SHOP, 0.0)) == ("reviews",)
-    assert between("products", {"orders", "customers"}, SHOP, scores) == ("order_items",)
+    assert find_joining_tables("products", {"orders"}, SHOP, scores) == ("order_items",)
+    assert find_joining_tables("products", {"customers"}, SHOP, dict.fromkeys(SHOP, 0.0)) == (
+        "reviews",
+    )
+    assert find_joining_tables("products", {"orders", "customers"}, SHOP, scores) == (
+        "order_items",
+    )
 
 
 def test_nothing_is_between_tables_that_are_joined_or_far_apart():
     scores = dict.fromkeys(SHOP, 1.0)
-    assert between("orders", {"customers"}, SHOP, scores) == ()
-    assert between("weather", {"customers"}, SHOP, scores) == ()
+    assert find_joining_tables("orders", {"customers"}, SHOP, scores) == ()
+    assert find_joining_tables("weather", {"customers"}, SHOP, scores) == ()

@@ -260,7 +260,7 @@ def _describe_editor(name: str, *, is_key: bool) -> str:
 
 
 def _show_saved_query(query: "VerifiedQuery", found: TableResult, *, recognised: bool) -> None:
-    from engines.tables.query_result import as_text
+    from engines.tables.result_text import as_text
     from kb.cli.rendering.answers import show_answer
     from kb.cli.rendering.rows import show_rows
 
