@@ -63,6 +63,7 @@ class Question(QueryBundle):
 
 
 def as_question(asked: QueryBundle) -> Question:
+    """Return a question of LlamaIndex as one of kb."""
     if isinstance(asked, Question):
         return asked
     return Question(
@@ -73,10 +74,10 @@ def as_question(asked: QueryBundle) -> Question:
 
 
 def find_names(text: str) -> set[str]:
-    """The names that stand in a text, each as :name."""
+    """Return the names that stand in a text as :name."""
     return set(_NAME.findall(text))
 
 
 def write_values(text: str, values: Mapping[str, str]) -> str:
-    """The text with the values in the place of their :names."""
+    """Return the text with the values in the place of their :names."""
     return _NAME.sub(lambda found: values.get(found[1], found[0]), text)

@@ -60,8 +60,8 @@ class Sources:
     tables: Sequence[str] = ()
 
 
-def small_talk(question: str, sources: Callable[[], Sources] | None = None) -> str | None:
-    """The reply, in the question's language; None for whatever is to be answered.
+def reply_to_small_talk(question: str, sources: Callable[[], Sources] | None = None) -> str | None:
+    """Return the reply, in the question's language; None for whatever is to be answered.
 
     `sources` is called only when the reply tells of them.
     """
@@ -70,15 +70,16 @@ def small_talk(question: str, sources: Callable[[], Sources] | None = None) -> s
     words = [token.folded for token in tokenize(question)]
     own = question_language(question)
     for language in sorted(LANGUAGES, key=own.__ne__):
-        if kind := _kind(words, language):
+        if kind := _find_kind(words, language):
             reply = load_translations(language).gettext(_REPLIES[kind])
-            told = _told(sources(), language) if sources and kind in _ABOUT_SOURCES else ()
-            return " ".join((reply, *told) if kind == "abilities" else (*told, reply))
+            wanted = sources if kind in _ABOUT_SOURCES else None
+            facts = _describe_sources(wanted(), language) if wanted else ()
+            return " ".join((reply, *facts) if kind == "abilities" else (*facts, reply))
     return None
 
 
-def without_greeting(question: str) -> str:
-    """The question behind "Hi there!", "Thanks, and" or the like."""
+def remove_greeting(question: str) -> str:
+    """Return the question behind "Hi there!", "Thanks, and" or the like."""
     begin = 0
     for pause in _PAUSE.finditer(question[:_MOST_CHARACTERS]):
         if not _is_said_in_passing(question[begin : pause.start()]):
@@ -89,19 +90,19 @@ def without_greeting(question: str) -> str:
 
 def _is_said_in_passing(text: str) -> bool:
     words = [token.folded for token in tokenize(text)]
-    found = (_kinds(words, language) or set() for language in LANGUAGES)
+    found = (_find_kinds(words, language) or set() for language in LANGUAGES)
     return any(kinds and kinds <= _IN_PASSING for kinds in found)
 
 
-def _kind(words: Sequence[str], language: str) -> str | None:
+def _find_kind(words: Sequence[str], language: str) -> str | None:
     if len(words) == 1 and words[0] in string.digits:  # the number of a choice that nobody gave
         return "assent"
-    found = _kinds(words, language) or ()
+    found = _find_kinds(words, language) or ()
     return next((kind for kind in _KINDS if kind in found), None)
 
 
-def _kinds(words: Sequence[str], language: str) -> set[str] | None:
-    """None when a word belongs to no phrase."""
+def _find_kinds(words: Sequence[str], language: str) -> set[str] | None:
+    """Return the kinds of the phrases; None when a word belongs to none."""
     found: set[str] = set()
     for _, kinds in split_phrases(words, [language], _PHRASES):
         if kinds is None:
@@ -110,9 +111,9 @@ def _kinds(words: Sequence[str], language: str) -> set[str] | None:
     return found
 
 
-def _told(sources: Sources, language: str) -> list[str]:
+def _describe_sources(sources: Sources, language: str) -> list[str]:
     texts = load_translations(language)
-    told = [texts.gettext("Indexed documents: {n}.").format(n=sources.documents)]
+    facts = [texts.gettext("Indexed documents: {n}.").format(n=sources.documents)]
     if sources.tables:
-        told.append(texts.gettext("Tables: {tables}.").format(tables=", ".join(sources.tables)))
-    return told
+        facts.append(texts.gettext("Tables: {tables}.").format(tables=", ".join(sources.tables)))
+    return facts

@@ -24,7 +24,7 @@ from engines.answer_language import question_language
 from engines.tables.query_result import QueryResult, Run
 from engines.tables.sql_guard import LONGEST
 from engines.verified.matching import VerifiedMatcher
-from engines.verified.parameters import parameters_of
+from engines.verified.parameters import read_parameters
 from kb.config import Config
 from stores.binding import Value
 from stores.errors import ConfigError, EngineError, KBError
@@ -195,7 +195,7 @@ def save(
     Raises VerifiedQueryConflict when there is one of its name, unless it is the editor's and to be
     replaced, and when another one answers the same.
     """
-    if rival := matcher.rival(query):
+    if rival := matcher.find_rival(query):
         raise refuse_question(rival)
     result = try_out(query, run)
     return queries.save(query, by, replace=replace), result
@@ -203,7 +203,7 @@ def save(
 
 def try_out(query: VerifiedQuery, run: Run) -> QueryResult:
     """Raises EngineError, StoreError when its SQL cannot be read, is refused or fails."""
-    parameters_of(query)
+    read_parameters(query)
     return run(query.sql, query.parameters)
 
 
@@ -253,7 +253,7 @@ def _check(queries: Sequence[VerifiedQuery], file: Path) -> None:
         raise ConfigError(f"{file} holds {', '.join(sorted(twice))} twice. Rename one.")
     for query in queries:
         try:
-            parameters_of(query)
+            read_parameters(query)
         except EngineError as error:
             raise ConfigError(f"{file}: {error}") from error
 

@@ -17,7 +17,7 @@ from engines.documents.cited_text import CitedText, clean_quotation, make_inert
 from engines.question import Entity, Question
 from engines.routing.route import Route
 from engines.tables.result_text import as_lines
-from engines.verified.answer import who_verified
+from engines.verified.answer import tell_who_verified
 from stores.errors import EngineError
 
 _NUMBER = re.compile(r"\[(\d+)\]$", re.MULTILINE)
@@ -139,7 +139,7 @@ class JointAnswer:
             for source, reason in facts.errors.items()
         ]
         if verified := facts.tables.verified:
-            notes.insert(0, make_inert(who_verified(verified, question_language(self._asked))))
+            notes.insert(0, make_inert(tell_who_verified(verified, question_language(self._asked))))
         self.answer.footnote = "".join(f"\n\n{note}" for note in notes)
 
     @property

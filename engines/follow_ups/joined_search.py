@@ -34,7 +34,10 @@ class JoinedSearch:
         self._embed_model = embed_model
 
     def is_better(self, joined: str, asked: str) -> bool:
-        """Raises ModelUnavailable, StoreUnavailable, UnsupportedFilter."""
+        """Tell whether the search for both questions finds more than that as asked.
+
+        Raises ModelUnavailable, StoreUnavailable, UnsupportedFilter.
+        """
         names = set(stem_words(asked, detect_question_language(asked)))
         if not names:  # Why? And how much?
             return True
@@ -49,19 +52,19 @@ class JoinedSearch:
             return is_bare and not find_quotes(
                 asked, as_asked, self._embed_model, adaptive=adaptive
             )
-        by_asked = max(_judge(as_asked, as_joined[0]), _find_share(names, as_joined[0]))
-        by_joined = _judge(as_joined, as_asked[0])
+        by_asked = max(_judge_passage(as_asked, as_joined[0]), _find_share(names, as_joined[0]))
+        by_joined = _judge_passage(as_joined, as_asked[0])
         return by_asked >= max(_AS_WELL, by_joined + _CLEARLY)
 
 
-def _judge(passages: Sequence[NodeWithScore], other: NodeWithScore) -> float:
-    """The score that a search gave to a passage, as a part of its best; 0 if it did not find it."""
-    scores = {each.node_id: each.get_score() for each in passages}
+def _judge_passage(passages: Sequence[NodeWithScore], other: NodeWithScore) -> float:
+    """Return a passage's score in a search as a part of its best one; 0 where it was not found."""
+    scores = {passage.node_id: passage.get_score() for passage in passages}
     return scores.get(other.node_id, 0.0) / (passages[0].get_score() or 1.0)
 
 
 def _find_share(names: AbstractSet[str], passage: NodeWithScore) -> float:
-    """The part of the words that the passage holds: a short question says little by meaning."""
+    """Return the part of the words that a passage holds: few words say little by their meaning."""
     above = (str(passage.metadata.get(key) or "") for key in ("title", "headings"))
     text = " ".join([*above, passage.get_content(MetadataMode.NONE)])
     language = passage.metadata.get("language") or detect_question_language(text)

@@ -24,7 +24,7 @@ from engines.model_errors import model_errors
 from engines.model_replies import read_rewriting
 from engines.prompts import chat_prompt
 from engines.question import Entity, Question, Refill, find_names, write_values
-from engines.small_talk import small_talk
+from engines.small_talk import reply_to_small_talk
 from engines.tables.entities import EntityIndex
 from engines.verified.matching import Match, VerifiedMatcher
 from stores.chats.chat_sessions import Turn
@@ -88,7 +88,7 @@ class _FollowUp:
 
     def __init__(self, rewriter: Rewriter, asked: str, turns: Sequence[Turn], context: str) -> None:
         answered = [turn for turn in turns if turn.evidence.get("route", "") is not None]
-        recent = [turn for turn in answered[-2 * _READ :] if not small_talk(turn.question)]
+        recent = [turn for turn in answered[-2 * _READ :] if not reply_to_small_talk(turn.question)]
         self._rewriter = rewriter
         self._asked = asked
         self._turns = recent[-_READ:]
@@ -96,7 +96,7 @@ class _FollowUp:
 
     def put_without_model(self) -> Rewritten | None:
         """None where a model is to rewrite the question."""
-        if not self._turns or len(self._asked) > LONGEST or small_talk(self._asked):
+        if not self._turns or len(self._asked) > LONGEST or reply_to_small_talk(self._asked):
             return self._as_asked
         if matcher := self._rewriter.matcher:
             if matcher.match(self._asked):

@@ -30,7 +30,10 @@ class Item:
 def name_rows(
     evidence: Mapping[str, Any], entities: EntityIndex | None, taken: int
 ) -> Sequence[Item]:
-    """The first rows of an answer, numbered behind the `taken` names; none if one has no name."""
+    """Name the first rows of an answer, numbered behind the `taken` names.
+
+    None is named if one has no name.
+    """
     rows = evidence.get("rows") or ()
     places = range(min(len(rows), _MOST_ROWS))
     found = [_name_row(evidence["columns"], rows, place, entities) for place in places]
@@ -45,24 +48,24 @@ def name_rows(
 def _name_row(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], place: int, entities: EntityIndex | None
 ) -> Item | None:
-    """A name that a table holds, else what stands in a column of names, else the number it has.
+    """Take a name that a table holds, else a cell in a column of names, else the number of a row.
 
     In an answer without those, the text that it begins with: a category, and its sum.
     """
-    cells = list(_own(columns, rows, place))
+    cells = list(_find_own_cells(columns, rows, place))
     texts = [(name, cell) for name, cell in cells if _is_text(cell)]
     texts.sort(key=lambda cell: not _NAMING.search(cell[0]))
-    known = (_known(cell, entities) for _, cell in texts)
+    known = (_name_by_entity(cell, entities) for _, cell in texts)
     named = (Item(cell) for name, cell in texts if _NAMING.search(name))
-    numbered = (_numbered(name, cell) for name, cell in cells)
+    numbered = (_name_by_number(name, cell) for name, cell in cells)
     first = (Item(cell) for name, cell in texts if name == columns[0] and cell[0].isalpha())
     return next((item for found in (known, named, numbered, first) for item in found if item), None)
 
 
-def _own(
+def _find_own_cells(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], place: int
 ) -> Iterator[tuple[str, Any]]:
-    """The cells that no other row has in their column."""
+    """Yield the cells that no other row has in their column."""
     for at, (name, cell) in enumerate(zip(columns, rows[place], strict=False)):
         if sum(at < len(row) and row[at] == cell for row in rows) == 1:
             yield name, cell
@@ -72,15 +75,15 @@ def _is_text(cell: object) -> bool:
     return isinstance(cell, str) and len(cell.strip()) > 0 and len(cell) <= _MOST_CHARACTERS
 
 
-def _known(cell: str, entities: EntityIndex | None) -> Item | None:
+def _name_by_entity(cell: str, entities: EntityIndex | None) -> Item | None:
     entity = entities.find_cell(cell) if entities else None
     if entity is None or entity.value != cell:
         return None
     return Item(cell, entity.name.rpartition("_")[0], entity.column)
 
 
-def _numbered(column: str, cell: object) -> Item | None:
-    """The order 1002, of the column order_id."""
+def _name_by_number(column: str, cell: object) -> Item | None:
+    """Return the order 1002, of the column order_id."""
     is_number = isinstance(cell, int) and not isinstance(cell, bool)
     if not _NUMBERING.fullmatch(column.lower()) or not (is_number or _is_text(cell)):
         return None

@@ -124,7 +124,7 @@ class Evidence:
         verified = reason("verified", language)
         if self._matcher.match(asked):
             return Route(route="database", reason=verified), True
-        if named := self._matcher.within(question):
+        if named := self._matcher.find_within(question):
             divided = {"documents_question": question, "database_question": named}
             return Route(route="both", reason=verified, first="database", **divided), True
         texts = divide(question[:_MOST_CHARACTERS], language)
@@ -165,7 +165,7 @@ class Evidence:
             for token in tokenize(text)
             if token.folded not in FUNCTION_WORDS and not token.text.isdigit()
         ]
-        wordings = self._matcher.wording_vectors()
+        wordings = self._matcher.embed_wordings()
         known = find_stems(" ".join((*wordings, *self._entities.find_names(text))))
         places = self._schema_words.places([token.folded for token in asked], language)
         named = [

@@ -19,7 +19,7 @@ from engines.question import Question, as_question
 from engines.routing.choice import Choice, Routing
 from engines.routing.reasons import reason
 from engines.routing.route import Route
-from engines.small_talk import without_greeting
+from engines.small_talk import remove_greeting
 from stores.errors import ConfigError
 from stores.text.text_language import detect_question_language
 
@@ -97,13 +97,13 @@ def _required(asked: QueryBundle) -> Question:
 
 def _without_greeting(question: Question) -> Question:
     """In the language that the whole shows: what remains may be a few names."""
-    asked = without_greeting(question.query_str)
+    asked = remove_greeting(question.query_str)
     if asked == question.query_str:
         return question
     return replace(
         question,
         query_str=asked,
-        for_tables=without_greeting(question.for_tables),
+        for_tables=remove_greeting(question.for_tables),
         language=question.language or detect_question_language(question.query_str),
     )
 

@@ -28,17 +28,17 @@ class VerifiedAnswer:
     result: QueryResult
 
 
-def answer(question: str | Question, match: Match, run: Run) -> VerifiedAnswer:
+def answer_with_match(question: str | Question, match: Match, run: Run) -> VerifiedAnswer:
     """Run the verified query, and put its rows into the language of the question."""
     language = question_language(question)
     result = run(match.query.sql, match.values)
     rows = as_text(result, language, match.query.units)
-    text = f"{rows}\n\n{make_inert(who_verified(provenance(match), language))}"
+    text = f"{rows}\n\n{make_inert(tell_who_verified(describe_provenance(match), language))}"
     return VerifiedAnswer(rows, text, match, result)
 
 
-def provenance(match: Match) -> dict[str, Any]:
-    """Whose query it is, who has checked it and when, and the values that are bound."""
+def describe_provenance(match: Match) -> dict[str, Any]:
+    """Return whose query it is, who has checked it and when, and the values that are bound."""
     return {
         "name": match.query.name,
         "question": match.query.question,
@@ -52,24 +52,24 @@ def provenance(match: Match) -> dict[str, Any]:
     }
 
 
-def examples(queries: Iterable[VerifiedQuery]) -> str:
-    """Questions with their SQL, for the prompt of a model that writes SQL itself."""
+def write_examples(queries: Iterable[VerifiedQuery]) -> str:
+    """Return questions with their SQL, for the prompt of a model that writes SQL itself."""
     return "\n\n".join(
         f"Question: {query.question}\nSQL:\n{write_literals(query.sql, query.parameters)}"
         for query in queries
     )
 
 
-def who_verified(verified: Mapping[str, Any], language: str) -> str:
-    """A sentence for a provenance: who verified what, and the value of each parameter."""
+def tell_who_verified(verified: Mapping[str, Any], language: str) -> str:
+    """Return a sentence that tells who verified what, and the value of every parameter."""
     texts = load_translations(language)
     said = texts.gettext("Verified by {name} on {day}: “{question}”").format(
         name=verified["verified_by"],
         day=dates.format_date(verified["verified_at"], "long", locale=language),
         question=verified["question"],
     )
-    given = _listed(verified, language, assumed=False)
-    assumed = _listed(verified, language, assumed=True)
+    given = _list_values(verified, language, assumed=False)
+    assumed = _list_values(verified, language, assumed=True)
     parts = [
         said,
         texts.gettext("with {values}").format(values=given) if given else "",
@@ -78,7 +78,7 @@ def who_verified(verified: Mapping[str, Any], language: str) -> str:
     return f"{', '.join(filter(None, parts))}."
 
 
-def _listed(verified: Mapping[str, Any], language: str, *, assumed: bool) -> str:
+def _list_values(verified: Mapping[str, Any], language: str, *, assumed: bool) -> str:
     return ", ".join(
         f"{name} = {format_cell(value, language, '#' if not isinstance(value, date) else '')}"
         for name, value in verified["parameters"].items()

@@ -57,26 +57,26 @@ class Filling:
             self.left[place] = None
 
 
-def fill(
+def fill_parameters(
     text: str,
     parameters: Sequence[Parameter],
     lookup: Lookup,
     today: date,
     before: Mapping[str, Value] | None = None,
 ) -> Filling:
-    """Each parameter that one part of the text gives, and one only; the others stay open."""
+    """Find a value for every parameter that one part of the text gives, and one only."""
     filling = Filling(tokenize(text), text, before or {})
     for kinds, find in (
-        ({"name"}, _name),
-        ({"country"}, _country),
-        ({"date"}, _date),
-        ({"year"}, _year),
-        ({"month"}, _month),
-        ({"bound"}, _bound),
-        ({"number"}, _number),
-        ({"limit"}, _limit),
+        ({"name"}, _find_names),
+        ({"country"}, _find_countries),
+        ({"date"}, _find_dates),
+        ({"year"}, _find_years),
+        ({"month"}, _find_months),
+        ({"bound"}, _find_bounds),
+        ({"number"}, _find_numbers),
+        ({"limit"}, _find_limits),
     ):
-        asked = [each for each in parameters if each.kind in kinds]
+        asked = [parameter for parameter in parameters if parameter.kind in kinds]
         for parameter in asked:
             found = list(find(filling, parameter, lookup, today))
             if len({value for value, _ in found}) == 1 and not _is_shared(parameter, asked):
@@ -86,7 +86,7 @@ def fill(
 
 
 def _is_shared(parameter: Parameter, asked: Sequence[Parameter]) -> bool:
-    """Whether a value could as well be another parameter's."""
+    """Tell whether a value could as well be another parameter's."""
     return any(
         other.name != parameter.name
         and (other.column, other.comparison) == (parameter.column, parameter.comparison)
@@ -97,10 +97,10 @@ def _is_shared(parameter: Parameter, asked: Sequence[Parameter]) -> bool:
 Found: TypeAlias = Iterator[tuple[Value, range]]
 
 
-def _name(filling: Filling, parameter: Parameter, lookup: Lookup, _: date) -> Found:
-    """The longest names that the column holds."""
+def _find_names(filling: Filling, parameter: Parameter, lookup: Lookup, _: date) -> Found:
+    """Yield the longest names that the column holds."""
     assert parameter.column  # noqa: S101 - names are values of one
-    spans = {place: _written(filling, place) for place in _spans(filling)}
+    spans = {place: _get_written(filling, place) for place in _list_spans(filling)}
     known = lookup(parameter.column, list(dict.fromkeys(spans.values())))
     places = [place for place, written in spans.items() if written in known]
     for place in places:
@@ -108,84 +108,84 @@ def _name(filling: Filling, parameter: Parameter, lookup: Lookup, _: date) -> Fo
             yield known[spans[place]], place
 
 
-def _country(filling: Filling, parameter: Parameter, lookup: Lookup, today: date) -> Found:
-    """Its code or, in one of our languages, its name; only of countries that the column holds."""
+def _find_countries(filling: Filling, parameter: Parameter, lookup: Lookup, today: date) -> Found:
+    """Yield countries that the column holds, named by a code or in one of our languages."""
     assert parameter.column  # noqa: S101 - as above
     named = {
-        place: countries()[words]
-        for place in _spans(filling)
-        if (words := _folded(filling, place)) in countries()
+        place: load_countries()[words]
+        for place in _list_spans(filling)
+        if (words := _get_folded(filling, place)) in load_countries()
     }
     known = lookup(parameter.column, sorted(set(named.values())))
     for place, code in named.items():
         if code in known and not any(_is_inside(place, other) for other in named):
             yield known[code], place
-    codes = _name(filling, parameter, lookup, today)
-    yield from ((code, place) for code, place in codes if _written(filling, place).isupper())
+    codes = _find_names(filling, parameter, lookup, today)
+    yield from ((code, place) for code, place in codes if _get_written(filling, place).isupper())
 
 
-def _date(filling: Filling, *_: object) -> Found:
-    for place, word in _words(filling):
+def _find_dates(filling: Filling, *_: object) -> Found:
+    for place, word in _list_words_left(filling):
         try:
             yield date.fromisoformat(word), range(place, place + 1)
         except ValueError:
             continue
 
 
-def _year(filling: Filling, parameter: Parameter, _: Lookup, today: date) -> Found:
-    for place, word in _words(filling):
+def _find_years(filling: Filling, parameter: Parameter, _: Lookup, today: date) -> Found:
+    for place, word in _list_words_left(filling):
         before = filling.left[place - 1] if place else None
         if _YEAR.fullmatch(word) and before not in _OPEN_ENDED:
             yield int(word), range(place - (before in _YEAR_WORDS), place + 1)
     last = filling.before.get(parameter.name)
     of_last, of_today = load_relative_years("before"), load_relative_years("today")
-    for span in _spans(filling):
-        words = _folded(filling, span)
+    for span in _list_spans(filling):
+        words = _get_folded(filling, span)
         if isinstance(last, int) and words in of_last:
             yield last + of_last[words], span
         elif words in of_today:
             yield today.year + of_today[words], span
 
 
-def _month(filling: Filling, *_: object) -> Found:
-    for place, word in _words(filling):
+def _find_months(filling: Filling, *_: object) -> Found:
+    for place, word in _list_words_left(filling):
         if word in load_months():
             yield load_months()[word], range(place, place + 1)
 
 
-def _bound(filling: Filling, parameter: Parameter, *_: object) -> Found:
-    for place, word in _words(filling):
-        number = _parsed(word)
-        comparison, begin = _comparison(filling, place)
+def _find_bounds(filling: Filling, parameter: Parameter, *_: object) -> Found:
+    for place, word in _list_words_left(filling):
+        number = _parse_number(word)
+        comparison, begin = _find_comparison(filling, place)
         if number is not None and comparison == parameter.comparison:
             counted = filling.left[place + 1 : place + 2] == [fold(parameter.name)]
             yield number, range(begin, place + 1 + counted)
 
 
-def _number(filling: Filling, *_: object) -> Found:
-    for place, word in _words(filling):
-        if _INTEGER.fullmatch(word) and not _comparison(filling, place)[0]:
+def _find_numbers(filling: Filling, *_: object) -> Found:
+    for place, word in _list_words_left(filling):
+        if _INTEGER.fullmatch(word) and not _find_comparison(filling, place)[0]:
             marked = place > 0 and filling.left[place - 1] in _NUMBER_WORDS
             yield int(word), range(place - marked, place + 1)
 
 
-def _limit(filling: Filling, *_: object) -> Found:
-    """A number before what is counted: three customers, 5 best products, top 10."""
-    for place, word in _words(filling):
-        limit = int(word) if _INTEGER.fullmatch(word) else (_count(word) or 0)
+def _find_limits(filling: Filling, *_: object) -> Found:
+    """Yield a number before what is counted: three customers, 5 best products, top 10."""
+    for place, word in _list_words_left(filling):
+        limit = int(word) if _INTEGER.fullmatch(word) else (_parse_count(word) or 0)
         follows = filling.left[place + 1] if place + 1 < len(filling.left) else None
         before = filling.left[place - 1] if place else None
         counts = before in _BEFORE_LIMITS or (follows is not None and follows.isalpha())
-        if 0 < limit <= LARGEST_LIMIT and counts and not _comparison(filling, place)[0]:
+        if 0 < limit <= LARGEST_LIMIT and counts and not _find_comparison(filling, place)[0]:
             yield limit, range(place, place + 1)
 
 
-def _words(filling: Filling) -> Iterator[tuple[int, str]]:
+def _list_words_left(filling: Filling) -> Iterator[tuple[int, str]]:
     return ((place, word) for place, word in enumerate(filling.left) if word is not None)
 
 
-def _spans(filling: Filling) -> Iterator[range]:
-    """Runs of words that are still there."""
+def _list_spans(filling: Filling) -> Iterator[range]:
+    """Yield runs of words that gave no value yet."""
     for begin in range(len(filling.left)):
         for end in range(begin + 1, min(begin + LONGEST_NAME, len(filling.left)) + 1):
             if None in filling.left[begin:end]:
@@ -197,16 +197,16 @@ def _is_inside(place: range, other: range) -> bool:
     return place != other and other.start <= place.start and place.stop <= other.stop
 
 
-def _written(filling: Filling, place: range) -> str:
+def _get_written(filling: Filling, place: range) -> str:
     return filling.text[filling.words[place.start].start : filling.words[place.stop - 1].end]
 
 
-def _folded(filling: Filling, place: range) -> tuple[str, ...]:
+def _get_folded(filling: Filling, place: range) -> tuple[str, ...]:
     return tuple(filling.words[at].folded for at in place)
 
 
-def _comparison(filling: Filling, place: int) -> tuple[str, int]:
-    """What stands before a number, and where it begins."""
+def _find_comparison(filling: Filling, place: int) -> tuple[str, int]:
+    """Return the operator that is said before a number, and where its words begin."""
     for length in range(3, 0, -1):
         begin = place - length
         words = filling.left[begin:place] if begin >= 0 else []
@@ -216,21 +216,22 @@ def _comparison(filling: Filling, place: int) -> tuple[str, int]:
     return "", place
 
 
-def _parsed(word: str) -> int | Decimal | None:
+def _parse_number(word: str) -> int | Decimal | None:
     if _INTEGER.fullmatch(word):
         return int(word)
     if _DECIMAL.fullmatch(word):
         return Decimal(word)
-    return _count(word)
+    return _parse_count(word)
 
 
-def _count(word: str) -> int | None:
+def _parse_count(word: str) -> int | None:
+    """Return the number that a word says, where people say it of what they count."""
     number = load_number_words().get(word, 0)
     return number if 1 < number <= _LARGEST_COUNT else None
 
 
 @cache
-def countries() -> Mapping[tuple[str, ...], str]:
+def load_countries() -> Mapping[tuple[str, ...], str]:
     names = {
         tuple(word.folded for word in tokenize(name)): code
         for language in LANGUAGES

@@ -48,8 +48,11 @@ class Parameter:
     comparison: str = ""
 
 
-def parameters_of(query: VerifiedQuery) -> list[Parameter]:
-    """Raises EngineError when the SQL cannot be read or binds what has no default."""
+def read_parameters(query: VerifiedQuery) -> list[Parameter]:
+    """Return what every parameter stands for, in the order of the SQL.
+
+    Raises EngineError when the SQL cannot be read or binds what has no default.
+    """
     names = list_parameters(query.sql)
     if set(names) != set(query.parameters):
         odd = ", ".join(sorted(set(names) ^ set(query.parameters)))
@@ -57,11 +60,17 @@ def parameters_of(query: VerifiedQuery) -> list[Parameter]:
             f"The verified query {query.name!r} binds other parameters than it declares: {odd}. "
             "Give each :name of the SQL a value under `parameters`, and no other."
         )
-    places = _places(query)
-    return [_parameter(name, query.parameters[name], places.get(name, [])) for name in names]
+    places = _find_placeholders(query)
+    parameters = []
+    for name in names:
+        default = query.parameters[name]
+        readings = {_read_parameter(name, default, place) for place in places.get(name, [])}
+        is_clear = len(readings) == 1
+        parameters.append(readings.pop() if is_clear else Parameter(name, "fixed", default))
+    return parameters
 
 
-def _places(query: VerifiedQuery) -> dict[str, list[exp.Placeholder]]:
+def _find_placeholders(query: VerifiedQuery) -> dict[str, list[exp.Placeholder]]:
     try:
         with silence_parser():
             parsed = sqlglot.parse_one(query.sql, read="mysql")
@@ -75,17 +84,12 @@ def _places(query: VerifiedQuery) -> dict[str, list[exp.Placeholder]]:
     return places
 
 
-def _parameter(name: str, default: Value, places: list[exp.Placeholder]) -> Parameter:
-    readings = {_read(name, default, place) for place in places}
-    return readings.pop() if len(readings) == 1 else Parameter(name, "fixed", default)
-
-
-def _read(name: str, default: Value, place: exp.Placeholder) -> Parameter:
+def _read_parameter(name: str, default: Value, place: exp.Placeholder) -> Parameter:
     parent = place.parent
     if isinstance(parent, exp.Limit):
         return Parameter(name, "limit", default)
     if isinstance(parent, exp.EQ):
-        return _equal(name, default, parent.right if parent.left is place else parent.left)
+        return _read_equality(name, default, parent.right if parent.left is place else parent.left)
     if isinstance(parent, exp.Binary) and isinstance(default, int | float | Decimal):
         comparison = _COMPARISONS.get(type(parent), "")
         written = comparison if parent.right is place else _FLIPPED.get(comparison, "")
@@ -93,14 +97,16 @@ def _read(name: str, default: Value, place: exp.Placeholder) -> Parameter:
     return Parameter(name, "fixed", default)
 
 
-def _equal(name: str, default: Value, other: exp.Expr) -> Parameter:
+def _read_equality(name: str, default: Value, other: exp.Expr) -> Parameter:
     match other:
         case exp.Year():
             return Parameter(name, "year", default)
         case exp.Month():
             return Parameter(name, "month", default)
-        case exp.Column() if isinstance(default, str) and (column := _column(other)):
-            return Parameter(name, _text_kind(default, column), default, column)
+        case exp.Column() if isinstance(default, str) and (column := _resolve_column(other)):
+            is_country = any(word in column.name.lower() for word in _COUNTRY_COLUMNS)
+            kind: Kind = "country" if is_country and default in Locale("en").territories else "name"
+            return Parameter(name, kind, default, column)
         case exp.Column() if type(default) is int:
             return Parameter(name, "number", default)
         case exp.Column() | exp.TsOrDsToDate() if type(default) is date:
@@ -108,19 +114,17 @@ def _equal(name: str, default: Value, other: exp.Expr) -> Parameter:
     return Parameter(name, "fixed", default)
 
 
-def _text_kind(default: str, column: Column) -> Kind:
-    is_country = any(word in column.name.lower() for word in _COUNTRY_COLUMNS)
-    return "country" if is_country and default in Locale("en").territories else "name"
+def _resolve_column(column: exp.Column) -> Column | None:
+    """Return the column with the table behind its alias.
 
-
-def _column(column: exp.Column) -> Column | None:
-    """The table behind an alias; None when it is not one table of the same SELECT."""
+    None when that is not one table of the same SELECT.
+    """
     select = column.find_ancestor(exp.Select)
-    tables = [table for table in _tables(select) if column.table in ("", table.alias_or_name)]
+    tables = [table for table in _list_tables(select) if column.table in ("", table.alias_or_name)]
     return Column(tables[0].name, column.name) if len(tables) == 1 else None
 
 
-def _tables(select: exp.Select | None) -> Iterator[exp.Table]:
+def _list_tables(select: exp.Select | None) -> Iterator[exp.Table]:
     if select is not None:
         sources = [select.args.get("from_"), *(select.args.get("joins") or [])]
         for source in sources:

@@ -18,8 +18,7 @@ from engines.answer_language import load_texts
 from engines.documents.cited_text import make_inert
 from engines.question import Question, as_question
 from engines.tables.query_result import Run
-from engines.verified.answer import answer as verified_answer
-from engines.verified.answer import provenance
+from engines.verified.answer import answer_with_match, describe_provenance
 from engines.verified.matching import VerifiedMatcher
 from stores.errors import QueryFailed, UnsafeQuery
 
@@ -67,7 +66,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
         answer = AnswerBuilder(
             as_question(query_bundle), "database", self._route_reason, streaming=self._streaming
         )
-        text = self._text(answer)
+        text = self._write_answer(answer)
         if text is None:
             assert self._otherwise  # noqa: S101 - without another engine there is an answer
             return self._otherwise.query(query_bundle)
@@ -77,26 +76,26 @@ class VerifiedQueryEngine(BaseQueryEngine):
         answer = AnswerBuilder(
             as_question(query_bundle), "database", self._route_reason, streaming=self._streaming
         )
-        text = await self._in_thread(self._text, answer)
+        text = await self._in_thread(self._write_answer, answer)
         if text is None:
             assert self._otherwise  # noqa: S101 - as above
             return await self._otherwise.aquery(query_bundle)
         return await answer.arespond(text)
 
-    def _text(self, answer: AnswerBuilder) -> str | None:
-        """What the answer says, whose rows are noted; None when the other engine is to answer."""
+    def _write_answer(self, answer: AnswerBuilder) -> str | None:
+        """Return what the answer says, and note its rows; None where the other engine answers."""
         question = answer.question
         match = self._matcher.match(question)
         if match is None:
-            return None if self._otherwise else self._refusal(question)
+            return None if self._otherwise else self._write_refusal(question)
         tables = TableResult(
-            sql=match.query.sql, parameters=dict(match.values), verified=provenance(match)
+            sql=match.query.sql, parameters=dict(match.values), verified=describe_provenance(match)
         )
         if self._sql_only:
             answer.note(tables=tables)
             return match.query.sql
         try:
-            found = verified_answer(question, match, self._run)
+            found = answer_with_match(question, match, self._run)
         except (UnsafeQuery, QueryFailed) as error:
             failure = f"The verified query {match.query.name!r} does not run: {error}".rstrip(".")
             if self._otherwise is None:
@@ -107,14 +106,14 @@ class VerifiedQueryEngine(BaseQueryEngine):
         answer.note(tables=replace(tables, **vars(found.result)))
         return found.text if self._synthesize_response else found.rows
 
-    def _refusal(self, question: Question) -> str:
+    def _write_refusal(self, question: Question) -> str:
         texts = load_texts(question)
         none = texts.gettext(
             "No verified query answers this, and there is no language model to write one."
         )
         near = [
             f"- {make_inert(query.question)}"
-            for query, likeness in self._matcher.nearest(question.query_str, _NAMED)
+            for query, likeness in self._matcher.find_nearest(question.query_str, _NAMED)
             if likeness >= _LIKE
         ]
         if not near:

@@ -13,7 +13,7 @@ from engines.both.both_engine import Deadlines, JoinedQueryEngine
 from engines.documents.document_engine import DocumentQueryEngine
 from engines.routing.choice import Routing
 from engines.routing.router import RoutedQueryEngine
-from engines.small_talk import Sources, small_talk
+from engines.small_talk import Sources, reply_to_small_talk
 from engines.tables.entities import EntityIndex
 from kb.assembly.answer_sources import require_source
 from kb.assembly.business_tables import make_tables_engine
@@ -79,7 +79,7 @@ def make_document_engine(
 def _suggest(components: Components, question: str, passages: Sequence[str]) -> Sequence[str]:
     """The verified questions near to one that the documents do not answer, if any."""
     try:
-        return components.verified_matcher.suggest(question, passages)
+        return components.verified_matcher.suggest_questions(question, passages)
     except KBError as error:
         _log.info("No verified question is offered: %s", error)
         return []
@@ -125,7 +125,7 @@ def _make_routed_engine(components: Components, options: AnswerOptions) -> Route
         documents=make_document_engine(components, options, retriever),
         database=cache(partial(make_database_engine, components, streaming=options.streaming)),
         both=both,
-        small_talk=partial(small_talk, sources=partial(_count_sources, components)),
+        small_talk=partial(reply_to_small_talk, sources=partial(_count_sources, components)),
         streaming=options.streaming,
     )
 

@@ -11,7 +11,7 @@ from llama_index.core.llms.llm import LLM
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.tables_engine import DatabaseQueryEngine
-from engines.verified.answer import examples
+from engines.verified.answer import write_examples
 from engines.verified.matching import VerifiedMatcher
 from engines.verified.verified_engine import VerifiedQueryEngine
 from kb.assembly.open_database import private_server
@@ -76,7 +76,7 @@ def make_tables_engine(
     """Verified queries answer what they can; the rest is for the model, if there is one."""
 
     def like(question: str) -> str:
-        return examples(query for query, _ in matcher.nearest(question, _EXAMPLES))
+        return write_examples(query for query, _ in matcher.find_nearest(question, _EXAMPLES))
 
     options: Any = {
         "streaming": streaming,

@@ -18,7 +18,7 @@ from turns import turn
 from engines.follow_ups.rewriting import Rewriter, Rewritten
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
-from engines.verified.answer import answer, provenance
+from engines.verified.answer import answer_with_match, describe_provenance
 from engines.verified.matching import VerifiedMatcher
 from kb.verified_query_file import read_verified_queries
 from stores.chats.chat_sessions import Turn
@@ -62,12 +62,12 @@ class Conversation:
         evidence: dict[str, Any] = {"route": "documents", "verified": None}
         self.query, self.given, self.rows = "", {}, []
         if match := self._matcher.match(done.question):
-            found = answer(question, match, self._tables.run).result
+            found = answer_with_match(question, match, self._tables.run).result
             self.query = match.query.name
             self.given = {name: match.values[name] for name in match.given}
             self.rows = list(found.rows)
             columns = {"columns": found.columns, "rows": found.rows}
-            evidence = {"route": "database", "verified": provenance(match), **columns}
+            evidence = {"route": "database", "verified": describe_provenance(match), **columns}
         self._turns.append(self._turn(question, done, evidence))
         return done
 

@@ -27,7 +27,7 @@ from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.query_result import QueryResult
 from engines.tables.tables_engine import DatabaseQueryEngine
-from engines.verified.answer import provenance
+from engines.verified.answer import describe_provenance
 from engines.verified.matching import Match
 from stores.connection import make_engine
 from stores.errors import EngineError, ModelUnavailable, StoreUnavailable
@@ -259,7 +259,7 @@ async def test_without_a_model_each_name_has_its_own_quotes(guarded):
 async def test_rows_of_a_verified_query_come_with_who_has_verified_it(guarded, llm):
     sql = "SELECT name FROM customers WHERE :year = 2025"
     query = VerifiedQuery("who", "Who?", sql, "en", "ana", date(2026, 6, 12), key="ana")
-    verified = provenance(Match(query, {"year": 2025}, frozenset()))
+    verified = describe_provenance(Match(query, {"year": 2025}, frozenset()))
     rows = QueryResult(("name",), [("Épicerie Ballon",)])
     engine = JoinedQueryEngine(
         DocumentQueryEngine(Tickets(), llm=None, embed_model=HashEmbedding()),

@@ -18,7 +18,7 @@ from sample_shop import TODAY
 from engines.question import Entity, Question
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.query_result import QueryResult, Run
-from engines.verified.answer import answer, examples
+from engines.verified.answer import answer_with_match, write_examples
 from engines.verified.matching import VerifiedMatcher
 from engines.verified.verified_engine import VerifiedQueryEngine
 from kb.verified_query_file import new_query, read_verified_queries, save, verify
@@ -108,7 +108,7 @@ def test_a_sample_question_gets_its_known_rows_or_none(matcher, run):
     answered = set()
     for asked in SAMPLE:
         if match := matcher.match(asked["question"]):
-            rows = answer(asked["question"], match, run).result.rows
+            rows = answer_with_match(asked["question"], match, run).result.rows
             assert set(map(str, asked["rows"][0])) <= set(map(str, rows[0])), asked["question"]
             answered.add(asked["id"])
     assert answered == {"b02", "b03", "b04", "b12"}
@@ -116,7 +116,7 @@ def test_a_sample_question_gets_its_known_rows_or_none(matcher, run):
 
 def test_the_answer_tells_the_rows_the_values_and_who_verified_it(matcher, run):
     question = "Quels sont nos deux meilleurs clients ?"
-    told = answer(question, matcher.match(question), run)
+    told = answer_with_match(question, matcher.match(question), run)
     header, _, first, second, _, origin = told.text.splitlines()
     assert header == "| customer id | name | segment | country | orders | revenue |"
     assert "Épicerie Ballon Liège" in first
@@ -131,13 +131,13 @@ def test_the_answer_tells_the_rows_the_values_and_who_verified_it(matcher, run):
 
 def test_a_value_that_nobody_gave_is_told_as_assumed(matcher, run):
     question = "Which orders has Kiln & Crumb Leipzig placed?"
-    text = answer(question, matcher.match(question), run).text
+    text = answer_with_match(question, matcher.match(question), run).text
     assert text.endswith("with customer = Kiln & Crumb Leipzig, limit = 20 assumed.")
 
 
 def test_the_answer_for_a_year_without_orders_is_that_nothing_was_found(matcher, run):
     question = "What was our revenue in 1999?"
-    text = answer(question, matcher.match(question), run).text
+    text = answer_with_match(question, matcher.match(question), run).text
     assert text.startswith("Nothing was found.\n\nVerified by Inès Duarte on June 12, 2026: ")
 
 
@@ -154,7 +154,7 @@ def test_a_name_with_an_apostrophe_is_bound(matcher, run):
     question = "Which orders has Alice O'Shea placed?"
     match = matcher.match(question)
     assert match.values["customer"] == "Alice O'Shea"
-    assert answer(question, match, run).result.columns == (
+    assert answer_with_match(question, match, run).result.columns == (
         "order_id",
         "ordered_at",
         "status",
@@ -181,29 +181,29 @@ def test_two_queries_that_answer_the_same_answer_nothing(run):
     ],
 )
 def test_things_that_a_question_names_may_have_a_verified_query(matcher, question, within):
-    assert matcher.within(question) == within
+    assert matcher.find_within(question) == within
 
 
 def test_queries_that_are_saved_changed_or_removed_meanwhile_count_at_once(shop, run):
     queries, question = VerifiedQueries(shop), "How many reviews have 2 stars?"
     matcher = VerifiedMatcher(queries, HashEmbedding(), run)
     assert matcher.match(question) is None
-    assert matcher.nearest(question, 3) == []
+    assert matcher.find_nearest(question, 3) == []
     query = new_query(question, "SELECT COUNT(*) AS n FROM reviews WHERE rating = 2", "Ana", TODAY)
     queries.save(query, ME)
     assert matcher.match(question).query == query
-    assert [near for near, _ in matcher.nearest(question, 3)] == [query]
+    assert [near for near, _ in matcher.find_nearest(question, 3)] == [query]
     queries.save(replace(query, question="How many reviews have no star?"), ME, replace=True)
     assert matcher.match(question) is None
     queries.remove(query.name, ME)
-    assert matcher.nearest(question, 3) == []
+    assert matcher.find_nearest(question, 3) == []
 
 
 def test_the_texts_of_queries_are_embedded_once(shop, run):
     embed_model = HashEmbedding()
     matcher = VerifiedMatcher(QUERIES, embed_model, run)
     for _ in range(3):
-        matcher.nearest("How are things?", 3)
+        matcher.find_nearest("How are things?", 3)
     assert embed_model.embedded.count(QUERIES[0].question) == 1
 
 
@@ -212,25 +212,25 @@ def test_the_vectors_of_queries_that_are_gone_go_with_the_next_that_come(run):
     matcher = VerifiedMatcher(queries, embed_model, run)
     for query in (QUERIES[0], QUERIES[1], QUERIES[0]):
         queries[:] = [query]
-        matcher.nearest("How are things?", 3)
+        matcher.find_nearest("How are things?", 3)
     assert embed_model.embedded.count(QUERIES[0].question) == 2
 
 
 def test_the_nearest_queries_come_with_their_likeness(matcher):
-    nearest = matcher.nearest("What was our revenue in 2025?", 3)
+    nearest = matcher.find_nearest("What was our revenue in 2025?", 3)
     assert (nearest[0][0].name, round(nearest[0][1], 6)) == ("revenue_of_year", 1)
     assert [likeness for _, likeness in nearest] == sorted((n[1] for n in nearest), reverse=True)
-    assert VerifiedMatcher([], HashEmbedding(), lambda *_: None).nearest("x", 3) == []
+    assert VerifiedMatcher([], HashEmbedding(), lambda *_: None).find_nearest("x", 3) == []
 
 
 def test_questions_are_offered_that_are_nearer_than_any_passage_and_any_other(matcher):
     asked = "What was our revenue in the year 2025, please?"
-    assert matcher.suggest(asked, ["Kettles are descaled with vinegar."])[0] == next(
-        query.question for query, _ in matcher.nearest(asked, 1)
+    assert matcher.suggest_questions(asked, ["Kettles are descaled with vinegar."])[0] == next(
+        query.question for query, _ in matcher.find_nearest(asked, 1)
     )
-    assert matcher.suggest(asked, [asked]) == []
-    assert matcher.suggest("Which kettle whistles?", ["A kettle whistles."]) == []
-    assert VerifiedMatcher([], HashEmbedding(), lambda *_: None).suggest("x", []) == []
+    assert matcher.suggest_questions(asked, [asked]) == []
+    assert matcher.suggest_questions("Which kettle whistles?", ["A kettle whistles."]) == []
+    assert VerifiedMatcher([], HashEmbedding(), lambda *_: None).suggest_questions("x", []) == []
 
 
 def test_a_query_that_does_not_run_is_not_saved(shop, run):
@@ -285,12 +285,12 @@ def hostile(question: str, number: int = 0, **parameters: Any) -> VerifiedQuery:
 def test_a_query_that_answers_what_another_does_is_not_saved(run, shop, known, new):
     queries = VerifiedQueries(shop)
     matcher = VerifiedMatcher([known], HashEmbedding(), run)
-    assert matcher.rival(new) == known
+    assert matcher.find_rival(new) == known
     with pytest.raises(VerifiedQueryConflict, match=f"'{known.name}' answers this question"):
         save(queries, matcher, new, run, ME)
     assert queries.all() == []
-    assert matcher.rival(replace(new, name=known.name)) is None
-    assert matcher.rival(hostile("What was our revenue in March 2025?")) is None
+    assert matcher.find_rival(replace(new, name=known.name)) is None
+    assert matcher.find_rival(hostile("What was our revenue in March 2025?")) is None
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -307,7 +307,7 @@ def test_what_a_key_saved_stands_in_the_way_of_no_other_query(run, count):
         match = VerifiedMatcher(known, HashEmbedding(), run).match(question)
         assert (match and match.query) == best
     theirs = [hostile("Who are our best customers?", number) for number in range(count)]
-    assert VerifiedMatcher([*theirs, QUERIES[3]], HashEmbedding(), run).within(
+    assert VerifiedMatcher([*theirs, QUERIES[3]], HashEmbedding(), run).find_within(
         "What do our best customers complain about?"
     )
 
@@ -449,7 +449,7 @@ def test_the_statement_alone_is_shown_without_running_it(matcher):
 
 
 def test_examples_for_a_model_hold_values_and_pass_the_guard(run):
-    text = examples(QUERIES)
+    text = write_examples(QUERIES)
     assert ":year" not in text
     assert "c.name = 'Kiln & Crumb Leipzig'" in text
     for query in QUERIES:

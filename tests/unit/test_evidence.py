@@ -52,10 +52,10 @@ class Checked:
         question = asked if isinstance(asked, str) else asked.query_str
         return question if question.rstrip(" ?") in self._questions else None
 
-    def within(self, question: str) -> str | None:
+    def find_within(self, question: str) -> str | None:
         return self._within
 
-    def wording_vectors(self) -> Mapping[str, Any]:
+    def embed_wordings(self) -> Mapping[str, Any]:
         model = HashEmbedding()
         vectors = {text: np.array(model.get_text_embedding(text)) for text in self._questions}
         return {text: vector / np.linalg.norm(vector) for text, vector in vectors.items()}

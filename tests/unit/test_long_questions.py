@@ -8,7 +8,7 @@ from turns import turn
 from engines.chat.conversation import is_about_conversation
 from engines.follow_ups.rewriting import Rewriter, Rewritten
 from engines.search.query_analysis import AnalysedQuery, analyse_question
-from engines.small_talk import small_talk, without_greeting
+from engines.small_talk import remove_greeting, reply_to_small_talk
 
 LENGTH = 20_000
 SECONDS = 2  # what grows with the square takes minutes
@@ -51,7 +51,7 @@ def follows(question: str) -> Rewritten:
     return Rewriter().rewrite(question, [turn("What was our revenue in 2025?")])
 
 
-ALL = [is_about_conversation, small_talk, without_greeting, analysed]
+ALL = [is_about_conversation, reply_to_small_talk, remove_greeting, analysed]
 
 
 @pytest.mark.parametrize("reads", [*ALL, follows, followed])

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from engines.verified.filling import fill
-from engines.verified.parameters import Column, parameters_of
+from engines.verified.filling import fill_parameters
+from engines.verified.parameters import Column, read_parameters
 from stores.errors import EngineError
 from stores.verified_queries import VerifiedQuery
 
@@ -27,7 +27,7 @@ def lookup(_: Column, written: Sequence[str]) -> Mapping[str, str]:
 
 def filled(text: str, sql: str, **parameters: Any) -> tuple[dict[str, Any], list[str]]:
     """The values, and the words that gave none."""
-    filling = fill(text, parameters_of(query(sql, **parameters)), lookup, TODAY)
+    filling = fill_parameters(text, read_parameters(query(sql, **parameters)), lookup, TODAY)
     return filling.values, [word for word in filling.left if word]
 
 
@@ -56,22 +56,22 @@ def filled(text: str, sql: str, **parameters: Any) -> tuple[dict[str, Any], list
 )
 def test_the_kind_of_a_parameter_is_what_it_is_compared_with(condition, default, kind, comparison):
     sql = f"SELECT 1 FROM orders o JOIN customers c ON o.c = c.c WHERE {condition}"
-    [parameter] = parameters_of(query(sql, p=default))
+    [parameter] = read_parameters(query(sql, p=default))
     assert (parameter.kind, parameter.comparison) == (kind, comparison)
 
 
 def test_a_name_is_a_value_of_the_column_behind_the_alias():
-    [parameter] = parameters_of(query("SELECT 1 FROM customers c WHERE c.name = :p", p="x"))
+    [parameter] = read_parameters(query("SELECT 1 FROM customers c WHERE c.name = :p", p="x"))
     assert parameter.column == Column("customers", "name")
-    [parameter] = parameters_of(query("SELECT 1 FROM customers WHERE name = :p LIMIT 5", p="x"))
+    [parameter] = read_parameters(query("SELECT 1 FROM customers WHERE name = :p LIMIT 5", p="x"))
     assert parameter.column == Column("customers", "name")
 
 
 def test_sql_that_cannot_be_read_or_binds_something_else_is_refused():
     with pytest.raises(EngineError, match="declares: p"):
-        parameters_of(query("SELECT 1", p=1))
+        read_parameters(query("SELECT 1", p=1))
     with pytest.raises(EngineError, match="cannot be read"):
-        parameters_of(query("SELECT (("))
+        read_parameters(query("SELECT (("))
 
 
 @pytest.mark.parametrize(

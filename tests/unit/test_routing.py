@@ -18,7 +18,7 @@ from engines.question import Question, as_question
 from engines.routing.choice import Routing
 from engines.routing.route import Route
 from engines.routing.router import RoutedQueryEngine
-from engines.small_talk import small_talk
+from engines.small_talk import reply_to_small_talk
 from stores.errors import ConfigError, ModelUnavailable, StoreUnavailable
 
 EVIDENCE = Route(route="both", reason="words of both")
@@ -104,7 +104,7 @@ def router(evidence: Weighed, engine: BaseQueryEngine) -> RoutedQueryEngine:
         documents=engine,
         database=lambda: engine,
         both=engine,
-        small_talk=small_talk,
+        small_talk=reply_to_small_talk,
     )
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engines.small_talk import Sources, small_talk, without_greeting
+from engines.small_talk import Sources, remove_greeting, reply_to_small_talk
 
 ROOT = Path(__file__).parents[2]
 TALK = {
@@ -65,12 +65,12 @@ QUESTIONS = [
     ],
 )
 def test_small_talk_gets_its_reply_in_its_language(beginning, said):
-    assert small_talk(said).startswith(beginning)
+    assert reply_to_small_talk(said).startswith(beginning)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_question_is_never_small_talk(question):
-    assert small_talk(question) is None
+    assert reply_to_small_talk(question) is None
 
 
 def test_no_sample_question_is_small_talk():
@@ -79,7 +79,7 @@ def test_no_sample_question_is_small_talk():
     asked = [each["question"] for each in sample]
     asked += [each for group in routing.values() for kind in group.values() for each in kind]
     assert len(asked) > 100
-    assert [each for each in asked if small_talk(each)] == []
+    assert [each for each in asked if reply_to_small_talk(each)] == []
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_no_sample_question_is_small_talk():
     ],
 )
 def test_a_greeting_is_no_part_of_the_question_behind_it(said, asked):
-    assert without_greeting(said) == asked
-    assert without_greeting(asked) == asked
+    assert remove_greeting(said) == asked
+    assert remove_greeting(asked) == asked
 
 
 @pytest.mark.parametrize(
@@ -111,17 +111,17 @@ def test_a_greeting_is_no_part_of_the_question_behind_it(said, asked):
     ],
 )
 def test_what_belongs_to_the_question_stays_in_it(question):
-    assert without_greeting(question) == question
+    assert remove_greeting(question) == question
 
 
 @pytest.mark.parametrize("code", ["E31", "42", "1174", "CB-121", "SKU-40011", "1.9", "Nice", "A"])
 def test_a_code_or_a_name_alone_is_searched_for(code):
-    assert small_talk(code) is None
+    assert reply_to_small_talk(code) is None
 
 
 @pytest.mark.parametrize("text", ["", "   ", "?!", "kb", "👋", "hello " * 1000, "\0"])
 def test_what_says_nothing_or_too_much_is_no_small_talk(text):
-    assert small_talk(text) is None
+    assert reply_to_small_talk(text) is None
 
 
 def test_the_sources_are_told_and_only_looked_up_when_they_are():
@@ -131,11 +131,13 @@ def test_the_sources_are_told_and_only_looked_up_when_they_are():
         asked.append(True)
         return Sources(38, ("customers", "orders"))
 
-    assert small_talk("Hello", sources) == "Hello. What would you like to know?"
+    assert reply_to_small_talk("Hello", sources) == "Hello. What would you like to know?"
     assert not asked
-    known = small_talk("Which documents do you know?", sources)
+    known = reply_to_small_talk("Which documents do you know?", sources)
     assert known.startswith("Indexed documents: 38. Tables: customers, orders.")
-    assert small_talk("Que peux-tu faire ?", sources).endswith(
+    assert reply_to_small_talk("Que peux-tu faire ?", sources).endswith(
         "Documents indexés : 38. Tables : customers, orders."
     )
-    assert small_talk("What can you do?", lambda: Sources(0)).endswith("Indexed documents: 0.")
+    assert reply_to_small_talk("What can you do?", lambda: Sources(0)).endswith(
+        "Indexed documents: 0."
+    )
