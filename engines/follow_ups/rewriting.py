@@ -53,7 +53,7 @@ class Rewriter:
 
     `entities` are the names that the tables hold, `matcher` finds verified queries, and
     `is_better_joined` says of a joined question and the one as asked whether the first finds more:
-    each is None where there is none of it.
+    a part that is missing is None.
     """
 
     llm: LLM | None = None
@@ -62,25 +62,28 @@ class Rewriter:
     is_better_joined: Callable[[str, str], bool] | None = None
 
     def rewrite(self, asked: str, turns: Sequence[Turn], *, context: str = "") -> Rewritten:
-        """`context` is what else is remembered. Raises ModelUnavailable, StoreError."""
+        """Return a question that can be asked alone; `context` is what else is remembered.
+
+        Raises ModelUnavailable, StoreError.
+        """
         follow_up = _FollowUp(self, asked, turns, context)
-        if done := follow_up.put_without_model():
+        if done := follow_up.rewrite_without_model():
             return done
         assert self.llm  # noqa: S101 - without one it is done
         with model_errors(_REWRITING):
-            reply = self.llm.predict(_PROMPT, **follow_up.prompt_values())
-        return follow_up.read(reply)
+            reply = self.llm.predict(_PROMPT, **follow_up.fill_prompt())
+        return follow_up.read_reply(reply)
 
     async def arewrite(self, asked: str, turns: Sequence[Turn], *, context: str = "") -> Rewritten:
-        """Like `rewrite`, and off the event loop where it asks a database."""
+        """Do what `rewrite` does, off the event loop where it asks a database."""
         follow_up = _FollowUp(self, asked, turns, context)
-        if done := await asyncio.to_thread(follow_up.put_without_model):
+        if done := await asyncio.to_thread(follow_up.rewrite_without_model):
             return done
         assert self.llm  # noqa: S101 - as above
-        values = await asyncio.to_thread(follow_up.prompt_values)
+        values = await asyncio.to_thread(follow_up.fill_prompt)
         with model_errors(_REWRITING):
             reply = await self.llm.apredict(_PROMPT, **values)
-        return await asyncio.to_thread(follow_up.read, reply)
+        return await asyncio.to_thread(follow_up.read_reply, reply)
 
 
 class _FollowUp:
@@ -94,8 +97,8 @@ class _FollowUp:
         self._turns = recent[-_READ:]
         self._context = context
 
-    def put_without_model(self) -> Rewritten | None:
-        """None where a model is to rewrite the question."""
+    def rewrite_without_model(self) -> Rewritten | None:
+        """Return the question; None where a model is to rewrite it."""
         if not self._turns or len(self._asked) > LONGEST or reply_to_small_talk(self._asked):
             return self._as_asked
         if matcher := self._rewriter.matcher:
@@ -106,33 +109,37 @@ class _FollowUp:
             if again:
                 given = {name: again.values[name] for name in again.given}
                 refill = Refill(again.query.name, given)
-                return Rewritten(replace(self._joined, refill=refill), "rule")
-        return None if self._rewriter.llm else self._put_better()
+                return Rewritten(replace(self._both_questions, refill=refill), "rule")
+        return None if self._rewriter.llm else self._choose_better()
 
-    def prompt_values(self) -> Mapping[str, str]:
+    def fill_prompt(self) -> Mapping[str, str]:
         return {"conversation": self._conversation, "asked": self._asked}
 
-    def read(self, reply: str) -> Rewritten:
-        """What the model wrote; without it, when its reply is no such question."""
-        text = read_rewriting(reply, self._asked, self._conversation, self._known.keys())
+    def read_reply(self, reply: str) -> Rewritten:
+        """Return the question that a model wrote, or one without it where it wrote none."""
+        text = read_rewriting(reply, self._asked, self._conversation, self._items_by_name.keys())
         if not text:
-            return self._put_better()
+            return self._choose_better()
         if text == self._asked:
             return self._as_asked
-        readable = write_values(text, self._values)
+        values = {name: item.value for name, item in self._items_by_name.items()}
+        readable = write_values(text, values)
         language = self._find_language(readable)
         names = find_names(text)
         entities = self._find_entities(names)
         if self._is_of_tables and len(entities) == len(names):
             question = Question(readable, for_tables=text, entities=entities, language=language)
         else:
-            question = replace(self._joined, query_str=readable, language=language)
+            question = replace(self._both_questions, query_str=readable, language=language)
         return Rewritten(question, "model")
 
-    def _put_better(self) -> Rewritten:
-        """As asked or joined; what only a model that writes SQL will read may as well be joined."""
+    def _choose_better(self) -> Rewritten:
+        """Return the question as asked or joined to the one before, whichever finds more.
+
+        Where nothing can say which, a model is there to read both.
+        """
         is_better = self._rewriter.is_better_joined
-        joined = self._joined
+        joined = self._both_questions
         if is_better and not is_better(joined.query_str, self._asked):
             return self._as_asked
         if not is_better and not self._rewriter.llm:
@@ -144,13 +151,15 @@ class _FollowUp:
         return Rewritten(Question(self._asked), "")
 
     @cached_property
-    def _joined(self) -> Question:
-        """Both questions whole; a follow-up before is joined to what it follows as well."""
+    def _both_questions(self) -> Question:
+        """The question whole behind the one before, and behind what that one follows."""
         begun = next((turn for turn in reversed(self._turns) if turn.rewritten_by != "rule"), None)
         last = self._turns[-1]
         turns = [last] if begun in (last, None) else [begun, last]
-        readable = " ".join([*(_put(turn) for turn in turns), self._asked])
-        for_tables = " ".join([*(self._named[turn.id] for turn in turns), self._asked])
+        readable = " ".join([*(_get_question(turn) for turn in turns), self._asked])
+        for_tables = " ".join(
+            [*(self._questions_for_tables[turn.id] for turn in turns), self._asked]
+        )
         return Question(
             readable,
             for_tables=for_tables,
@@ -159,16 +168,18 @@ class _FollowUp:
         )
 
     def _find_language(self, text: str) -> str:
-        """That of the question, where it is clear and kb speaks it; "" where the text has it."""
+        """Return the language of the question where it is clear and the text has another; else ""."""
         own = detect_question_language(self._asked)
         return own if own in LANGUAGES and own != detect_question_language(text) else ""
 
     def _find_verified(self, matcher: VerifiedMatcher, turns: Sequence[Turn]) -> Match | None:
-        """The verified query that answered the last of the turns, with its values."""
+        """Return the verified query that answered the last of the turns, with its values."""
         *earlier, last = turns
         if last.evidence.get("verified", True) is None:
             return None
-        if match := matcher.match(_put(last) if last.rewritten_by == "model" else last.question):
+        if match := matcher.match(
+            _get_question(last) if last.rewritten_by == "model" else last.question
+        ):
             return match
         before = self._find_verified(matcher, earlier) if earlier else None
         return before and matcher.refill(last.question, earlier[-1].question, before)
@@ -179,7 +190,7 @@ class _FollowUp:
 
     @cached_property
     def _items(self) -> Sequence[Sequence[Item]]:
-        """What the rows of each answer from tables alone are called; of each turn."""
+        """The names of the rows of its answer, for every turn; of tables alone."""
         items: list[Sequence[Item]] = []
         for turn in self._turns:
             evidence = turn.evidence if _is_of_tables(turn) else {}
@@ -187,49 +198,47 @@ class _FollowUp:
         return items
 
     @cached_property
-    def _known(self) -> Mapping[str, Item]:
+    def _items_by_name(self) -> Mapping[str, Item]:
         return {item.name: item for items in self._items for item in items}
 
-    @property
-    def _values(self) -> Mapping[str, str]:
-        return {name: item.value for name, item in self._known.items()}
-
     def _find_entities(self, names: set[str]) -> tuple[Entity, ...]:
-        """Those of the names that stand for what a table is known to hold."""
-        known = [item for name, item in self._known.items() if name in names and item.column]
+        """Return those of the names that stand for what a table is known to hold."""
+        known = [
+            item for name, item in self._items_by_name.items() if name in names and item.column
+        ]
         return tuple(Entity(item.name, item.column, item.value) for item in known)
 
     @cached_property
-    def _named(self) -> Mapping[str, str]:
-        """Of each turn, its question in the user's words and :names.
+    def _questions_for_tables(self) -> Mapping[str, str]:
+        """The question of every turn, by its id, in the user's words and :names.
 
-        That of a model, if it had seen nothing else and wrote nothing else.
+        It is that of a model, if it had seen nothing else and wrote nothing else.
         """
-        named, values = dict[str, str](), dict[str, str]()
+        questions, values = dict[str, str](), dict[str, str]()
         said = set[str]()
         for place, turn in enumerate(self._turns):
             text = turn.question
             said.update(stem_words(text))
             if place and turn.rewritten_by == "model" and _is_of_tables(self._turns[place - 1]):
-                written = _put_names(_put(turn), values)
+                written = _put_names(_get_question(turn), values)
                 if said.issuperset(
                     stem_words(write_values(written, dict.fromkeys(values.values(), "")))
                 ):
                     text = written
-            named[turn.id] = text[:LONGEST]
+            questions[turn.id] = text[:LONGEST]
             values |= {item.value: item.name for item in self._items[place]}
-        return named
+        return questions
 
     @cached_property
     def _conversation(self) -> str:
-        return "\n\n".join(filter(None, self._describe()))
+        return "\n\n".join(filter(None, self._describe_turns()))
 
-    def _describe(self) -> Iterator[str]:
+    def _describe_turns(self) -> Iterator[str]:
         last = self._turns[-1]
         if not self._is_of_tables:
             yield self._context and f"What is remembered:\n{self._context}"
         for turn in self._turns:
-            yield f"Question {turn.number}: {self._named[turn.id]}"
+            yield f"Question {turn.number}: {self._questions_for_tables[turn.id]}"
         if self._is_of_tables:
             lines = [f"- :{item.name}, {item.column or 'a value'}" for item in self._items[-1]]
             yield "\n".join(["The items of its answer, in their order:", *lines] if lines else [])
@@ -242,13 +251,13 @@ def _is_of_tables(turn: Turn) -> bool:
 
 
 def _put_names(text: str, names: Mapping[str, str]) -> str:
-    """The text with :names in the place of the values that they stand for."""
+    """Return the text with :names in the place of the values that they stand for."""
     for value in sorted(names, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", f":{names[value]}", text)
     return text
 
 
-def _put(turn: Turn) -> str:
-    """The question of a turn as a model had written it, else as it was asked."""
+def _get_question(turn: Turn) -> str:
+    """Return the question of a turn as a model had written it, else as it was asked."""
     text = turn.standalone if turn.rewritten_by == "model" else None
     return (text or turn.question)[:LONGEST]
