@@ -168,7 +168,7 @@ class _FollowUp:
         )
 
     def _find_language(self, text: str) -> str:
-        """Return the language of the question where it is clear and the text has another; else ""."""
+        """Return the language of the question; "" where it is in doubt or that of the text."""
         own = detect_question_language(self._asked)
         return own if own in LANGUAGES and own != detect_question_language(text) else ""
 

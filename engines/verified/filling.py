@@ -67,7 +67,7 @@ def fill_parameters(
     """Find a value for every parameter that one part of the text gives, and one only."""
     filling = Filling(tokenize(text), text, before or {})
     for kinds, find in (
-        ({"name"}, _find_names),
+        ({"name"}, _find_held_names),
         ({"country"}, _find_countries),
         ({"date"}, _find_dates),
         ({"year"}, _find_years),
@@ -97,7 +97,7 @@ def _is_shared(parameter: Parameter, asked: Sequence[Parameter]) -> bool:
 Found: TypeAlias = Iterator[tuple[Value, range]]
 
 
-def _find_names(filling: Filling, parameter: Parameter, lookup: Lookup, _: date) -> Found:
+def _find_held_names(filling: Filling, parameter: Parameter, lookup: Lookup, _: date) -> Found:
     """Yield the longest names that the column holds."""
     assert parameter.column  # noqa: S101 - names are values of one
     spans = {place: _get_written(filling, place) for place in _list_spans(filling)}
@@ -120,7 +120,7 @@ def _find_countries(filling: Filling, parameter: Parameter, lookup: Lookup, toda
     for place, code in named.items():
         if code in known and not any(_is_inside(place, other) for other in named):
             yield known[code], place
-    codes = _find_names(filling, parameter, lookup, today)
+    codes = _find_held_names(filling, parameter, lookup, today)
     yield from ((code, place) for code, place in codes if _get_written(filling, place).isupper())
 
 

@@ -174,7 +174,7 @@ class VerifiedMatcher:
         if not among:
             return []
         vectors = self._load_vectors(among)
-        asked = self._embed_texts([question])[0]
+        asked = self._embed_questions([question])[0]
         found = [
             (known.query, max(float(vectors[text] @ asked) for text in _list_texts([known])))
             for known in among
@@ -199,7 +199,7 @@ class VerifiedMatcher:
         if not among:
             return []
         vectors = self._load_vectors(among)
-        asked, *others = self._embed_texts([question, *passages])
+        asked, *others = self._embed_questions([question, *passages])
         farthest = max((float(other @ asked) for other in others), default=-1.0)
         near: dict[str, float] = {}
         for known in among:
@@ -255,11 +255,11 @@ class VerifiedMatcher:
         vectors = self._vectors
         if new := sorted(texts - vectors.keys()):
             kept = {text: vector for text, vector in vectors.items() if text in texts}
-            vectors = kept | dict(zip(new, self._embed_texts(new), strict=True))
+            vectors = kept | dict(zip(new, self._embed_questions(new), strict=True))
             self._vectors = vectors
         return vectors
 
-    def _embed_texts(self, texts: list[str]) -> NDArray[np.float64]:
+    def _embed_questions(self, texts: list[str]) -> NDArray[np.float64]:
         with model_errors("embedding a question"):
             vectors = np.array(self._embed_model.get_text_embedding_batch(texts))
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))

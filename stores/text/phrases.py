@@ -47,7 +47,7 @@ def _find_longest(
         return None, 1
     for length in range(len(words), 0, -1):
         phrase = tuple(word for word in words[:length] if word is not None)
-        if len(phrase) == length and (names := _find_names(phrase, languages, file)) is not None:
+        if len(phrase) == length and (names := _look_up_names(phrase, languages, file)) is not None:
             return names, length
     return None, 1
 
@@ -63,7 +63,7 @@ def _load_beginnings(language: str, file: str) -> frozenset[str]:
     return frozenset(phrase[0] for entries in _load_entries(language, file) for phrase in entries)
 
 
-def _find_names(
+def _look_up_names(
     phrase: tuple[str, ...], languages: Sequence[str], file: str
 ) -> Sequence[str] | None:
     """Return the names of an entry; the words are asked before their stems."""
