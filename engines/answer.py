@@ -1,4 +1,4 @@
-"""An answer with its evidence, typed: what every engine gives, and every reader takes.
+"""Types an answer with its evidence, as every engine gives it and every reader takes it.
 
 At LlamaIndex's border it is a dict, `Response.metadata`. `Answer.metadata` alone makes that, and
 `answer_of` alone reads it back. A new field of an answer stands here and where it is filled; the
@@ -46,7 +46,7 @@ class Citation:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A statement that did not work, and why."""
+    """A statement of a model that did not work, and the reason."""
 
     sql: str
     error: str
@@ -131,28 +131,28 @@ class Answer:
     chat_turn: AnsweredTurn | None = None
 
     def metadata(self) -> dict[str, Any]:
-        """The answer as `Response.metadata` holds it, whose text is the response's own."""
-        return dict(_values_of(self))
+        """Return the answer as `Response.metadata` holds it, whose text is the response's own."""
+        return dict(_list_values(self))
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any], text: str = "") -> "Answer":
-        """What `metadata` wrote, today or in an older version, which knew less."""
-        tables = _read(TableResult, metadata)
+        """Read back what `metadata` wrote, today or in an older version, which knew less."""
+        tables = _read_fields(TableResult, metadata)
         if tried := metadata.get("attempts"):
-            tables = replace(tables, attempts=[_read(Attempt, attempt) for attempt in tried])
+            tables = replace(tables, attempts=[_read_fields(Attempt, attempt) for attempt in tried])
         return replace(
-            _read(Answer, metadata),
+            _read_fields(Answer, metadata),
             text=text,
-            joining=_read(Joining, metadata) if "names" in metadata else None,
-            citations=[_read(Citation, cited) for cited in metadata.get("citations") or ()],
+            joining=_read_fields(Joining, metadata) if "names" in metadata else None,
+            citations=[_read_fields(Citation, cited) for cited in metadata.get("citations") or ()],
             tables=tables,
             timings=Timings(metadata.get("timings") or {}),
-            chat_turn=_read(AnsweredTurn, metadata) if "turn_id" in metadata else None,
+            chat_turn=_read_fields(AnsweredTurn, metadata) if "turn_id" in metadata else None,
         )
 
 
 def answer_of(response: Any) -> Answer:
-    """The answer of a response of LlamaIndex; of a stream, as far as it is read."""
+    """Read the answer from a response of LlamaIndex; of a stream, as far as it is read."""
     text = getattr(response, "response", None)
     return Answer.from_metadata(response.metadata or {}, text or "")
 
@@ -161,42 +161,43 @@ def answer_of(response: Any) -> Answer:
 _PARTS: Final = {"joining": Joining, "tables": TableResult, "chat_turn": AnsweredTurn}
 
 
-def keys_of(kind: "type[DataclassInstance]") -> tuple[str, ...]:
-    """The keys that metadata have for an answer or a part of it, in the order of its fields."""
+def list_keys(kind: "type[DataclassInstance]") -> tuple[str, ...]:
+    """List the keys that metadata have for an answer or a part of it, in order of the fields."""
     parts = [
-        keys_of(_PARTS[known.name]) if known.name in _PARTS else (known.name,)
+        list_keys(_PARTS[known.name]) if known.name in _PARTS else (known.name,)
         for known in fields(kind)
         if known.name != "text"
     ]
     return tuple(chain.from_iterable(parts))
 
 
-def _values_of(known: "DataclassInstance") -> Iterator[tuple[str, Any]]:
+def _list_values(known: "DataclassInstance") -> Iterator[tuple[str, Any]]:
+    """Yield the keys of an answer or a part of it, with their values as JSON has them."""
     for part in fields(known):
         value = getattr(known, part.name)
         is_missing = value is None and part.metadata.get("if_known", part.name in _PARTS)
         if is_missing or part.name == "text":
             continue
         if part.name in _PARTS:
-            yield from _values_of(value)
+            yield from _list_values(value)
         else:
-            yield part.name, _plain(value)
+            yield part.name, _to_plain_value(value)
 
 
-def _plain(value: Any) -> Any:
+def _to_plain_value(value: Any) -> Any:
     match value:
         case Timings():
             return dict(value.steps)
         case Citation() | Attempt():
-            return dict(_values_of(value))
+            return dict(_list_values(value))
         case Mapping():
             return dict(value)
         case list() | tuple():
-            return [_plain(part) for part in value]
+            return [_to_plain_value(part) for part in value]
     return value
 
 
-def _read(kind: type[T], metadata: Mapping[str, Any]) -> T:
-    """What stands in the metadata under the names of the fields; the rest has its default."""
+def _read_fields(kind: type[T], metadata: Mapping[str, Any]) -> T:
+    """Read what metadata hold under the names of the fields; the rest has its default."""
     names = (part.name for part in fields(kind))
     return kind(**{name: metadata[name] for name in names if metadata.get(name) is not None})

@@ -1,4 +1,4 @@
-"""An answer in the making: its facts, the time of each step, and its words, whole or streamed."""
+"""Builds an answer: its facts, the time of each step, and its words, whole or streamed."""
 
 import asyncio
 import time
@@ -89,6 +89,7 @@ class AnswerBuilder:
         return all(search.fusion.adaptive for search in self._searches)
 
     def cite(self, number: int, passage: NodeWithScore, excerpt: str | None = None) -> None:
+        """Give a passage with the answer, as what this number cites."""
         self._sources.append(passage)
         self.note(citations=[*self.facts.citations, make_citation(number, passage, excerpt)])
 
@@ -98,16 +99,16 @@ class AnswerBuilder:
 
     def respond(self, text: str) -> RESPONSE_TYPE:
         """Answer with a text that is ready."""
-        self._end(text)
+        self._end_answer(text)
         if not self._streaming:
             return Response(text, self._sources, self._metadata)
-        return StreamingResponse(_once(text), self._sources, self._metadata)
+        return StreamingResponse(_yield_text(text), self._sources, self._metadata)
 
     async def arespond(self, text: str) -> RESPONSE_TYPE:
-        await self._aend(text)
+        await self._end_answer_async(text)
         if not self._streaming:
             return Response(text, self._sources, self._metadata)
-        return AsyncStreamingResponse(_aonce(text), self._sources, self._metadata)
+        return AsyncStreamingResponse(_yield_text_async(text), self._sources, self._metadata)
 
     def write(
         self, llm: LLM, prompt: BasePromptTemplate, values: dict[str, str], evidence: str = ""
@@ -115,12 +116,14 @@ class AnswerBuilder:
         """Answer with what the model writes; addresses in it must stand in the evidence."""
         with model_errors(self._doing):
             if self._streaming:
-                pieces = self._pieces(llm.stream(prompt, **values), self._cited_text(evidence))
-                self._publish()
+                pieces = self._stream_pieces(
+                    llm.stream(prompt, **values), self._make_cited_text(evidence)
+                )
+                self._publish_metadata()
                 return StreamingResponse(pieces, self._sources, self._metadata)
             text = llm.predict(prompt, **values)
-        text = self._whole(text, self._cited_text(evidence))
-        self._end(text)
+        text = self._clean_whole_text(text, self._make_cited_text(evidence))
+        self._end_answer(text)
         return Response(text, self._sources, self._metadata)
 
     async def awrite(
@@ -129,34 +132,34 @@ class AnswerBuilder:
         with model_errors(self._doing):
             if self._streaming:
                 tokens = await llm.astream(prompt, **values)
-                self._publish()
-                apieces = self._apieces(tokens, self._cited_text(evidence))
+                self._publish_metadata()
+                apieces = self._stream_pieces_async(tokens, self._make_cited_text(evidence))
                 return AsyncStreamingResponse(apieces, self._sources, self._metadata)
             text = await llm.apredict(prompt, **values)
-        text = self._whole(text, self._cited_text(evidence))
-        await self._aend(text)
+        text = self._clean_whole_text(text, self._make_cited_text(evidence))
+        await self._end_answer_async(text)
         return Response(text, self._sources, self._metadata)
 
-    def _cited_text(self, evidence: str) -> CitedText:
+    def _make_cited_text(self, evidence: str) -> CitedText:
         return CitedText(len(self.passages), find_addresses(evidence))
 
-    def _whole(self, text: str, cited: CitedText) -> str:
+    def _clean_whole_text(self, text: str, cited: CitedText) -> str:
         text = cited.clean_whole(text)
-        self._cite_what_stands_in(cited)
+        self._cite_kept_numbers(cited)
         return text + self.footnote
 
-    def _pieces(self, tokens: Iterator[str], cited: CitedText) -> Generator[str, None, None]:
+    def _stream_pieces(self, tokens: Iterator[str], cited: CitedText) -> Generator[str, None, None]:
         said = ""
         with model_errors(self._doing):
             for piece in filter(None, cited.clean_pieces(tokens)):
                 said += piece
                 yield piece
-        self._cite_what_stands_in(cited)
+        self._cite_kept_numbers(cited)
         if self.footnote:
             yield self.footnote
-        self._end(said + self.footnote)
+        self._end_answer(said + self.footnote)
 
-    async def _apieces(
+    async def _stream_pieces_async(
         self, tokens: AsyncIterator[str], cited: CitedText
     ) -> AsyncGenerator[str, None]:
         said = ""
@@ -166,12 +169,13 @@ class AnswerBuilder:
                     said += piece
                     yield piece
         last = cited.end()
-        self._cite_what_stands_in(cited)
+        self._cite_kept_numbers(cited)
         if last := last + self.footnote:
             yield last
-        await self._aend(said + last)
+        await self._end_answer_async(said + last)
 
-    def _cite_what_stands_in(self, cited: CitedText) -> None:
+    def _cite_kept_numbers(self, cited: CitedText) -> None:
+        """Cite the passages whose numbers a text kept. Raises ModelUnavailable for an empty one."""
         if cited.is_blank:
             raise ModelUnavailable(
                 f"{self._doing.capitalize()} failed: {self.facts.model} sent an empty answer. "
@@ -180,28 +184,29 @@ class AnswerBuilder:
         for number in sorted(cited.cited):
             self.cite(number, self.passages[number - 1])
 
-    def _end(self, text: str) -> None:
+    def _end_answer(self, text: str) -> None:
+        """Note the whole text, publish the metadata, and tell `on_answer` of each search."""
         self.end_step("answer")
         self.note(text=text)
-        self._publish()
+        self._publish_metadata()
         if self._on_answer:
             for search in self._searches:
                 self._on_answer(search, self.facts.citations)
 
-    async def _aend(self, text: str) -> None:
+    async def _end_answer_async(self, text: str) -> None:
         if self._on_answer:  # which may write to a database
-            await asyncio.to_thread(self._end, text)
+            await asyncio.to_thread(self._end_answer, text)
         else:
-            self._end(text)
+            self._end_answer(text)
 
-    def _publish(self) -> None:
+    def _publish_metadata(self) -> None:
         """Fill the metadata of the response, which its reader holds already when it streams."""
         self._metadata.update(self.facts.metadata())
 
 
-def _once(text: str) -> Generator[str, None, None]:
+def _yield_text(text: str) -> Generator[str, None, None]:
     yield text
 
 
-async def _aonce(text: str) -> AsyncGenerator[str, None]:
+async def _yield_text_async(text: str) -> AsyncGenerator[str, None]:
     yield text

@@ -1,4 +1,4 @@
-"""The language to answer in, and the texts of kb itself in it."""
+"""Chooses the language to answer in, and loads the texts of kb itself in it."""
 
 from gettext import NullTranslations
 
@@ -13,7 +13,7 @@ def load_texts(question: str | Question) -> NullTranslations:
 
 
 def question_language(question: str | Question) -> str:
-    """One of the languages that kb speaks itself, English for a question in any other."""
+    """Return the language of a question if kb speaks it itself, else English."""
     asked = question if isinstance(question, Question) else Question(question)
     language = asked.language or detect_question_language(asked.query_str)
     return language if language in LANGUAGES else SOURCE_LANGUAGE

@@ -1,4 +1,4 @@
-"""How long something took, as answers, logs and evaluations say it."""
+"""Measures how long something took, as answers, logs and evaluations say it."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What the model clients raise -> ModelUnavailable, with the reason and the way out."""
+"""Turns what model clients raise into ModelUnavailable, with the reason and the way out."""
 
 import json
 import os
@@ -32,23 +32,24 @@ def model_errors(what: str) -> Iterator[None]:
     except KBError:
         raise
     except Exception as error:
-        reason = _reason(error)
+        reason = _explain_error(error)
         if reason is None:
             raise
         raise ModelUnavailable(f"{what[:1].upper()}{what[1:]} failed: {reason}") from error
 
 
-def _reason(error: Exception) -> str | None:
-    match _http_error(error):
+def _explain_error(error: Exception) -> str | None:
+    """Explain an error of a model to a user; None for an error that is none of a model."""
+    match _find_http_error(error):
         case httpx.HTTPStatusError() as status_error:
-            return _refused(_Asked(status_error.request), status_error.response)
+            return _explain_refusal(_AskedModel(status_error.request), status_error.response)
         case httpx.RequestError() as request_error:
-            return _disconnected(_Asked(request_error.request), request_error)
-    return _unreadable(error)
+            return _explain_disconnection(_AskedModel(request_error.request), request_error)
+    return _explain_unreadable_answer(error)
 
 
-def _http_error(error: BaseException | None) -> httpx.HTTPError | None:
-    """The error of the connection below a client's own; one told before is not told again."""
+def _find_http_error(error: BaseException | None) -> httpx.HTTPError | None:
+    """Find the error of the connection below a client's own, unless it was told before."""
     while error is not None and not isinstance(error, KBError):
         if isinstance(error, httpx.HTTPError):
             return error
@@ -56,8 +57,8 @@ def _http_error(error: BaseException | None) -> httpx.HTTPError | None:
     return None
 
 
-class _Asked:
-    """Whom a request was for, as a user knows it."""
+class _AskedModel:
+    """The model and the server that a request was for, as a user knows them."""
 
     def __init__(self, request: httpx.Request) -> None:
         url = request.url
@@ -66,34 +67,34 @@ class _Asked:
         self.section = "embedding" if self.is_embedding else "llm"
         self.server = f"{url.scheme}://{url.netloc.decode()}"  # no user, no password
         self.path = url.path
-        self.model = str(_object(request.content).get("model", ""))
+        self.name = str(_read_object(request.content).get("model", ""))
 
     def __str__(self) -> str:
         kind = "embedding model" if self.is_embedding else "LLM"
-        return f"the {kind} {self.model} at {self.server}"
+        return f"the {kind} {self.name} at {self.server}"
 
 
-def _disconnected(asked: _Asked, error: httpx.RequestError) -> str:
-    start = "Start it with `ollama serve`" if asked.is_ollama else "Start its server"
+def _explain_disconnection(model: _AskedModel, error: httpx.RequestError) -> str:
+    start = "Start it with `ollama serve`" if model.is_ollama else "Start its server"
     match error:
         case httpx.ConnectError():
             return (
-                f"{asked} cannot be reached ({_system_reason(error)}). "
-                f"{start}, or correct {asked.section}.base_url in config.yaml."
+                f"{model} cannot be reached ({_find_system_reason(error)}). "
+                f"{start}, or correct {model.section}.base_url in config.yaml."
             )
         case httpx.TimeoutException():
             return (
-                f"{asked} did not answer in time. Raise {asked.section}.timeout in config.yaml, "
+                f"{model} did not answer in time. Raise {model.section}.timeout in config.yaml, "
                 "or choose a smaller model."
             )
     return (
-        f"{asked} broke off its answer ({type(error).__name__}). "
+        f"{model} broke off its answer ({type(error).__name__}). "
         "Ask again; if it happens again, its server's log says why."
     )
 
 
-def _system_reason(error: BaseException) -> str:
-    """The operating system's words, such as "Connection refused", from the depth of the chain."""
+def _find_system_reason(error: BaseException) -> str:
+    """Find the operating system's words in the chain of causes, such as "Connection refused"."""
     reason = "no connection"
     cause: BaseException | None = error
     while cause is not None:
@@ -103,62 +104,62 @@ def _system_reason(error: BaseException) -> str:
     return reason
 
 
-def _refused(asked: _Asked, response: httpx.Response) -> str:
+def _explain_refusal(model: _AskedModel, response: httpx.Response) -> str:
     status = response.status_code
     match status:
         case 401 | 403:
-            return _key_refused(asked, status)
+            return _explain_refused_key(model, status)
         case 404:
-            return _not_found(asked, response)
+            return _explain_not_found(model, response)
         case 429:
-            return _limited(asked, response)
+            return _explain_rate_limit(model, response)
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return f"{asked} failed (HTTP {status}). Try again later; its server's log says why."
+        return f"{model} failed (HTTP {status}). Try again later; its server's log says why."
     return (
-        f"{asked} refused the request (HTTP {status}{_code(response)}). If the text is too long "
-        "for it, lower retrieval.top_k or llm.context_window; "
-        f"else check {asked.section}.model."
+        f"{model} refused the request (HTTP {status}{_read_error_code(response)}). If the text is "
+        "too long for it, lower retrieval.top_k or llm.context_window; "
+        f"else check {model.section}.model."
     )
 
 
-def _key_refused(asked: _Asked, status: int) -> str:
+def _explain_refused_key(model: _AskedModel, status: int) -> str:
     return (
-        f"{asked} refused the key (HTTP {status}). Correct {asked.section}.api_key in config.yaml, "
+        f"{model} refused the key (HTTP {status}). Correct {model.section}.api_key in config.yaml, "
         "or the environment variable it comes from (OPENAI_API_KEY by default)."
     )
 
 
-def _not_found(asked: _Asked, response: httpx.Response) -> str:
+def _explain_not_found(model: _AskedModel, response: httpx.Response) -> str:
     if "model" not in response.text:
         return (
-            f"{asked.server} has no {asked.path} (HTTP 404). Correct {asked.section}.base_url in "
+            f"{model.server} has no {model.path} (HTTP 404). Correct {model.section}.base_url in "
             "config.yaml; for most servers it ends in /v1, for Ollama in nothing."
         )
-    if asked.is_ollama or "pull" in response.text:
+    if model.is_ollama or "pull" in response.text:
         return (
-            f"{asked} is not there. Run `ollama pull {asked.model}`, "
-            f"or correct {asked.section}.model in config.yaml."
+            f"{model} is not there. Run `ollama pull {model.name}`, "
+            f"or correct {model.section}.model in config.yaml."
         )
-    return f"{asked} is unknown there. Load it, or correct {asked.section}.model in config.yaml."
+    return f"{model} is unknown there. Load it, or correct {model.section}.model in config.yaml."
 
 
-def _limited(asked: _Asked, response: httpx.Response) -> str:
-    if _code(response).endswith("insufficient_quota"):
-        return f"{asked} says that the quota of this key is used up. Raise it at the provider."
+def _explain_rate_limit(model: _AskedModel, response: httpx.Response) -> str:
+    if _read_error_code(response).endswith("insufficient_quota"):
+        return f"{model} says that the quota of this key is used up. Raise it at the provider."
     wait = response.headers.get("retry-after", "")
     pause = f"It asks to wait {wait} s" if wait.replace(".", "").isdecimal() else "Wait a minute"
-    more = "" if asked.is_ollama else f", or raise {asked.section}.max_retries in config.yaml"
-    return f"{asked} limits the rate of requests. {pause}, then try again{more}."
+    more = "" if model.is_ollama else f", or raise {model.section}.max_retries in config.yaml"
+    return f"{model} limits the rate of requests. {pause}, then try again{more}."
 
 
-def _code(response: httpx.Response) -> str:
-    """The error code in an OpenAI answer, such as ", context_length_exceeded"."""
-    error = _object(response.content).get("error")
+def _read_error_code(response: httpx.Response) -> str:
+    """Read the error code of an OpenAI answer, as in ", context_length_exceeded"."""
+    error = _read_object(response.content).get("error")
     code = error.get("code") if isinstance(error, dict) else None
     return f", {code}" if isinstance(code, str) and code.isidentifier() else ""
 
 
-def _object(content: bytes) -> dict[str, Any]:
+def _read_object(content: bytes) -> dict[str, Any]:
     try:
         data = json.loads(content)
     except ValueError:
@@ -166,8 +167,9 @@ def _object(content: bytes) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _unreadable(error: Exception) -> str | None:
-    modules = _modules(error.__traceback__)
+def _explain_unreadable_answer(error: Exception) -> str | None:
+    """Explain an error that arose in reading an answer; None for one that arose elsewhere."""
+    modules = _list_modules(error.__traceback__)
     # Decoders act for their caller.
     reader = next((name for name in reversed(modules) if not name.startswith(_DECODERS)), "")
     if not reader.startswith(_CLIENTS) and not (
@@ -181,6 +183,6 @@ def _unreadable(error: Exception) -> str | None:
     )
 
 
-def _modules(trace: TracebackType | None) -> list[str]:
-    """The modules between the caller and the place of an error, each with a final dot."""
+def _list_modules(trace: TracebackType | None) -> list[str]:
+    """List the modules from the caller to the place of an error, each with a final dot."""
     return [f"{frame.f_globals.get('__name__')}." for frame, _ in traceback.walk_tb(trace)]

@@ -1,4 +1,4 @@
-"""What a model replied: a statement, wherever it stands in the reply, or words; or a question."""
+"""Reads replies of models: an SQL statement, wherever it stands in the reply, or a question."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -40,7 +40,7 @@ _COMMON: Final = 0.5  # of its words, that the conversation holds too
 
 @dataclass(frozen=True)
 class Reply:
-    """Either `sql`, or `words` for the user: a question back, or that the tables do not say.
+    """A reply with either `sql` or `words`: a question back, or that the tables do not say.
 
     Words may be empty: then the model has only said that there is no answer.
     """
@@ -50,6 +50,7 @@ class Reply:
 
 
 def read_reply(text: str) -> Reply:
+    """Read a reply to a question about tables: its first statement, or else words."""
     text = without_thoughts(text)
     candidates = [part for part in _FENCE.findall(text) if part.strip()]
     reading = [part for part in candidates if _READING.match(_LABEL.sub("", part.strip()))]
@@ -58,27 +59,27 @@ def read_reply(text: str) -> Reply:
     if not (reading or beginning) and (words := _WORDS.search(bare)):
         return Reply(words=words[1].strip(f"{_MARKS}\n"))
     if found := reading or candidates:
-        return Reply(sql=_unterminated(_LABEL.sub("", found[0].strip())))
-    return Reply(sql=_statement(bare[beginning.start() :] if beginning else bare))
+        return Reply(sql=_strip_terminator(_LABEL.sub("", found[0].strip())))
+    return Reply(sql=_cut_off_prose(bare[beginning.start() :] if beginning else bare))
 
 
 def without_thoughts(text: str) -> str:
-    """Some servers send only the end of a thought, some models never end it."""
+    """Remove thoughts from a reply, of which some servers send only the end, some models no end."""
     text = _END_OF_THOUGHT.sub("", _THOUGHT.sub("", text))
     return _UNENDING_THOUGHT.sub("", text)
 
 
-def _statement(text: str) -> str:
-    """Up to the prose behind it; a second statement is no prose, and is kept to be refused."""
-    return _unterminated(_PROSE.split(_AFTER.sub("", text), maxsplit=1)[0])
+def _cut_off_prose(text: str) -> str:
+    """Cut off the prose behind a statement; a second statement is kept, to be refused."""
+    return _strip_terminator(_PROSE.split(_AFTER.sub("", text), maxsplit=1)[0])
 
 
-def _unterminated(sql: str) -> str:
+def _strip_terminator(sql: str) -> str:
     return sql.strip().removesuffix(";").strip()
 
 
 def read_rewriting(reply: str, asked: str, conversation: str, names: Collection[str]) -> str:
-    """A reply that is empty, too long, about something else or has names of its own is ""."""
+    """Read a rewritten question; "" if it is empty, too long, off the subject or has new names."""
     text = _read_question(reply, asked)
     if not find_names(text) <= {*names}:
         return ""
@@ -86,14 +87,14 @@ def read_rewriting(reply: str, asked: str, conversation: str, names: Collection[
 
 
 def read_translation(reply: str, asked: str, language: str) -> str:
-    """A reply that is empty, too long, the same or in another language is ""."""
+    """Read a translated question; "" if it is empty, too long, the same or in another language."""
     text = _read_question(reply, asked)
     is_other = text.casefold() != asked.casefold()
     return text if is_other and detect_question_language(text) in ("", language) else ""
 
 
 def _read_question(reply: str, asked: str) -> str:
-    """The last line that asks, or else the first; "" for one too long."""
+    """Read the last line that asks, or else the first; "" if it is too long."""
     lines = list(_read_lines(without_thoughts(reply)))
     questions = [line for line in lines if line.endswith("?")]
     text = questions[-1] if questions else next(iter(lines), "")
@@ -101,6 +102,7 @@ def _read_question(reply: str, asked: str) -> str:
 
 
 def _read_lines(text: str) -> Iterator[str]:
+    """Yield the lines that say something, without labels, quotation marks and Markdown."""
     for line in text.splitlines():
         bare = _LINE_MARKS.sub("", _QUESTION_LABEL.sub("", _LINE_MARKS.sub("", line)))
         for opening, closing in _QUOTES:
@@ -111,5 +113,6 @@ def _read_lines(text: str) -> Iterator[str]:
 
 
 def _is_about(text: str, conversation: str) -> bool:
+    """Tell whether a text shares enough of its words with the conversation."""
     said, known = set(stem_words(text)), set(stem_words(conversation))
     return not said or len(said & known) >= _COMMON * len(said)

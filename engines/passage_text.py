@@ -1,4 +1,4 @@
-"""What a passage says, with what stands above it."""
+"""Reads the text of a passage with the headings that stand above it."""
 
 from llama_index.core.schema import MetadataMode, NodeWithScore
 

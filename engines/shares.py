@@ -1,4 +1,4 @@
-"""What one asker may have of something at once, so that others have some of it too."""
+"""Limits what one asker may have of something at once, so that others have some of it too."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ PATIENCE: Final = 15.0  # seconds of an answer; a statement on the tables ends i
 
 
 class Share:
-    """At most so many at once of `what`; of one event loop."""
+    """A limit to how many of `what` may be under way at once, in one event loop."""
 
     def __init__(self, most: int, what: str) -> None:
         self._most = most
@@ -31,10 +31,12 @@ class Share:
             ) from error
 
     def give_back(self) -> None:
+        """Give back one that was taken."""
         self._free.release()
 
     @asynccontextmanager
-    async def taken(self, seconds: float) -> AsyncIterator[None]:
+    async def hold(self, seconds: float) -> AsyncIterator[None]:
+        """Wait for a free one, and hold it meanwhile. Raises TooMuchAtOnce."""
         await self.take(seconds)
         try:
             yield

@@ -1,4 +1,4 @@
-"""Texts that are too long for where they stand."""
+"""Shortens texts that are too long for where they stand."""
 
 
 def shorten(text: str, characters: int) -> str:

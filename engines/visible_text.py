@@ -1,4 +1,4 @@
-"""Text that a terminal or a page shows as it is, whoever wrote it."""
+"""Makes text harmless for a terminal or a page, whoever wrote it."""
 
 import re
 from typing import Final
@@ -13,8 +13,8 @@ _RIGHT_TO_LEFT: Final = re.compile(
 )
 
 
-def visible(text: str, *, right_to_left: bool = False) -> str:
-    """Without what takes over a terminal, or shows letters in another order than they have.
+def make_visible(text: str, *, right_to_left: bool = False) -> str:
+    """Remove what takes over a terminal, or shows letters in another order than they have.
 
     Control characters become U+FFFD. Embeddings, overrides and isolates of directions go: letters
     have a direction of their own, by which Arabic and Hebrew stay readable. The marks of a
@@ -27,5 +27,5 @@ def visible(text: str, *, right_to_left: bool = False) -> str:
 
 
 def is_right_to_left(text: str) -> bool:
-    """Whether some of its letters are written so."""
+    """Tell whether some letters of a text are written from right to left."""
     return bool(_RIGHT_TO_LEFT.search(text))

@@ -6,15 +6,15 @@ from typing import Any, Final
 
 from llama_index.core.schema import NodeWithScore
 
-from engines.answer import Answer, AnsweredTurn, TableResult, keys_of
+from engines.answer import Answer, AnsweredTurn, TableResult, list_keys
 from engines.tables.query_result import as_json
 from kb.indexing.report import IndexReport
 
 # How a model came to its statement is kept with a turn, and told to nobody else.
 _UNTOLD: Final = {"attempts"}
-ROWS: Final = tuple(key for key in keys_of(TableResult) if key not in _UNTOLD)
-TURN: Final = keys_of(AnsweredTurn)
-ANSWER: Final = tuple(key for key in keys_of(Answer) if key not in {*_UNTOLD, *TURN})
+ROWS: Final = tuple(key for key in list_keys(TableResult) if key not in _UNTOLD)
+TURN: Final = list_keys(AnsweredTurn)
+ANSWER: Final = tuple(key for key in list_keys(Answer) if key not in {*_UNTOLD, *TURN})
 
 
 def report_values(report: IndexReport) -> dict[str, Any]:

@@ -4,14 +4,14 @@ import re
 from typing import Final
 
 from engines.documents.addresses import split_at_addresses
-from engines.visible_text import visible
+from engines.visible_text import make_visible
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|#!~]|&(?=[#\w]+;))")
 
 
 def escaped(text: str) -> str:
     """Text that means nothing in Markdown, on one line; addresses are code, and so no links."""
-    line = " ".join(visible(text).split())
+    line = " ".join(make_visible(text).split())
     parts = (
         (_SPECIAL.sub(r"\\\1", before), address) for before, address, _ in split_at_addresses(line)
     )
@@ -20,7 +20,7 @@ def escaped(text: str) -> str:
 
 def code(text: str) -> str:
     """Text as it is, on one line."""
-    text = visible(text)
+    text = make_visible(text)
     marks = _ticks(text, 1)
     space = " " if "`" in text or text != text.strip() else ""
     return f"{marks}{space}{' '.join(text.split()) or ' '}{space}{marks}"
@@ -28,7 +28,7 @@ def code(text: str) -> str:
 
 def fenced(text: str, language: str = "") -> str:
     """Lines as they are."""
-    marks, lines = _ticks(text, 3), visible(text).strip("\n")
+    marks, lines = _ticks(text, 3), make_visible(text).strip("\n")
     return f"{marks}{language}\n{lines}\n{marks}"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import unescape
 from typing import Final
 
-from engines.visible_text import visible
+from engines.visible_text import make_visible
 
 _PART: Final = r"[^\s<>()\[\]|\"]"
 # The ends of hosts by which linkify-it, which many chat clients use, knows them without a scheme.
@@ -36,7 +36,7 @@ _TAIL: Final = ".,;:!?'*_~`\\"  # of the sentence or the emphasis that an addres
 
 def find_addresses(text: str) -> set[str]:
     """Return all addresses in a text, so that an answer made from it may repeat them."""
-    found = {address for _, address, _ in split_at_addresses(decode_escapes(visible(text)))}
+    found = {address for _, address, _ in split_at_addresses(decode_escapes(make_visible(text)))}
     return {address for address in found if address and "`" not in address}
 
 

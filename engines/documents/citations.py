@@ -6,7 +6,7 @@ from llama_index.core.schema import MetadataMode, NodeWithScore
 
 from engines.answer import Citation
 from engines.shortening import shorten
-from engines.visible_text import visible
+from engines.visible_text import make_visible
 
 _EXCERPT_CHARACTERS = 300
 
@@ -26,11 +26,11 @@ def make_citation(number: int, passage: NodeWithScore, excerpt: str | None = Non
     return Citation(
         number=number,
         document=metadata.get("path") or passage.node.ref_doc_id or passage.node_id,
-        title=visible(str(metadata.get("title") or metadata.get("path") or "")),
+        title=make_visible(str(metadata.get("title") or metadata.get("path") or "")),
         page=metadata.get("page"),
         lines=metadata.get("lines"),
         score=round(passage.get_score(), 4),
-        excerpt=visible(excerpt or shorten(text, _EXCERPT_CHARACTERS)),
+        excerpt=make_visible(excerpt or shorten(text, _EXCERPT_CHARACTERS)),
         root=metadata.get("root"),
         chunk=passage.node_id,
     )

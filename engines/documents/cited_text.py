@@ -8,7 +8,7 @@ from typing import Final
 from engines.documents.addresses import decode_escapes, find_addresses, split_at_addresses
 from engines.documents.code_spans import find_backticks, find_next_code, find_open_code
 from engines.documents.fences import Fences, may_fence
-from engines.visible_text import is_right_to_left, visible
+from engines.visible_text import is_right_to_left, make_visible
 
 _LABEL: Final = r"\[[^\[\]\n]{0,400}\]"
 _TARGET: Final = r"\([^()\n]{0,2000}\)"
@@ -96,7 +96,7 @@ class CitedText:
 
     def end(self) -> str:
         """Return what is left when no piece comes any more."""
-        text, self._held = self._held + visible(self._return), ""
+        text, self._held = self._held + make_visible(self._return), ""
         return self._give_out(self._clean_end_of_line(text))
 
     def _hold_back(self, piece: str) -> None:
@@ -104,7 +104,7 @@ class CitedText:
         text = self._return + piece
         self._return = "\r" if text.endswith("\r") else ""
         self._is_right_to_left = self._is_right_to_left or is_right_to_left(text)
-        shown = visible(text.removesuffix("\r"), right_to_left=self._is_right_to_left)
+        shown = make_visible(text.removesuffix("\r"), right_to_left=self._is_right_to_left)
         self._held += shown
 
     def _give_out(self, text: str) -> str:

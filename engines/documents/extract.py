@@ -118,7 +118,11 @@ class _Question:
         self._best = max((passage.get_score() for passage in passages), default=0.0) or 1.0
         self._sentences = find_quotable_sentences(passages)
         self._found = [self._stem_words(sentence.under_title) for sentence in self._sentences]
-        self._idf = _weigh_rare_words(self._asked, self._found)
+        frequency = Counter(word for found in self._found for word in found & self._asked)
+        self._idf = {
+            word: math.log(1 + (len(self._found) + 0.5) / (frequency[word] + 0.5))
+            for word in self._asked
+        }
 
     @property
     def shares_few_words(self) -> bool:
@@ -165,12 +169,6 @@ class _Question:
 def _cut_to_beginnings(found: set[str]) -> set[str]:
     """Return the first letters, which misspelt and derived names share: Japan's and Japanese."""
     return {word[:_BEGINNING] for word in found}
-
-
-def _weigh_rare_words(asked: set[str], texts: Sequence[set[str]]) -> dict[str, float]:
-    """Return the inverse document frequency of each word of a question among the sentences."""
-    frequency = Counter(word for text in texts for word in text & asked)
-    return {word: math.log(1 + (len(texts) + 0.5) / (frequency[word] + 0.5)) for word in asked}
 
 
 def _compute_cosines(question: str, texts: list[str], embed_model: BaseEmbedding) -> list[float]:

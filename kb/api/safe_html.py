@@ -5,7 +5,7 @@ from typing import Final
 import nh3
 from markdown_it import MarkdownIt
 
-from engines.visible_text import visible
+from engines.visible_text import make_visible
 
 # Neither images nor links: what an answer rests on is linked by the numbers of its citations.
 _TAGS: Final = {
@@ -24,7 +24,7 @@ _LEVELS: Final = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6"}  #
 
 def as_html(text: str) -> str:
     """Return Markdown as HTML; HTML in it is text, a link its label, an image nothing."""
-    tokens = _MARKDOWN.parse(visible(text))
+    tokens = _MARKDOWN.parse(make_visible(text))
     for token in tokens:
         token.tag = _LEVELS.get(token.tag, token.tag)
         if style := token.attrGet("style"):  # of the cells of a table, which the policy forbids

@@ -11,7 +11,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from engines.visible_text import visible
+from engines.visible_text import make_visible
 from kb.cli.language import translate_message
 
 _UNWRAPPED = 10_000  # columns of what is no terminal: a line stays a line
@@ -45,7 +45,7 @@ def show_waiting(for_what: str) -> Iterator[None]:
 
 def make_printable(text: str) -> str:
     """Remove that by which a document could take over the terminal, or deceive its reader."""
-    return visible(text)
+    return make_visible(text)
 
 
 def fit_on_one_line(text: str) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from engines.answer import Answer, Joining, TableResult, keys_of
+from engines.answer import Answer, Joining, TableResult, list_keys
 from engines.documents.cited_text import make_inert
 from engines.shortening import cut
 from kb.answer_json import ANSWER
@@ -100,7 +100,7 @@ class Rows(Readable):
 
 
 # What tells how an answer came about, which no model needs.
-_NOT_FOR_MODELS: Final = {*keys_of(Joining), "timings", "search"}
+_NOT_FOR_MODELS: Final = {*list_keys(Joining), "timings", "search"}
 
 
 def _fields() -> dict[str, Any]:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from engines.documents.cited_text import CitedText
-from engines.visible_text import visible
+from engines.visible_text import make_visible
 from kb.cli.print_json import print_json
 from kb.cli.terminal import fit_on_one_line, make_printable
 
@@ -26,7 +26,7 @@ SHALOM, MARHABA = "\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627"
     ],
 )  # fmt: skip
 def test_nothing_takes_over_a_terminal_or_turns_letters_round(text, shown):
-    assert visible(text) == make_printable(text) == shown
+    assert make_visible(text) == make_printable(text) == shown
     assert fit_on_one_line(text) == make_printable(" ".join(text.split()))
 
 

@@ -87,22 +87,22 @@ class Limits:
     def take_statement(self) -> AbstractAsyncContextManager[None]:
         """Take the place of one statement of the caller. Raises TooMuchAtOnce."""
         share = shares.statements.get()
-        return share.taken(_PATIENCE) if share else nullcontext()
+        return share.hold(_PATIENCE) if share else nullcontext()
 
     def take_rendering(self, caller: Caller) -> AbstractAsyncContextManager[None]:
         """Take the one place that each key has. Raises TooMuchAtOnce."""
         share = _find_share(caller, self._rendering, 1, "texts")
-        return share.taken(_PATIENCE) if share else nullcontext()
+        return share.hold(_PATIENCE) if share else nullcontext()
 
     def take_uploading(self, caller: Caller) -> AbstractAsyncContextManager[None]:
         """Take the one place that each key has. Raises TooMuchAtOnce."""
         share = _find_share(caller, self._uploading, 1, "uploads")
-        return share.taken(_PATIENCE) if share else nullcontext()
+        return share.hold(_PATIENCE) if share else nullcontext()
 
     def take_embedding(self, caller: Caller) -> AbstractAsyncContextManager[None]:
         """Take the one place that each key has. Raises TooMuchAtOnce."""
         share = _find_share(caller, self._embedding, 1, "requests for embeddings")
-        return share.taken(_PATIENCE) if share else nullcontext()
+        return share.hold(_PATIENCE) if share else nullcontext()
 
     def _token_limit(self, caller: Caller) -> limits.RateLimitItem | None:
         most = caller.tokens_per_day or self._config.tokens_per_day
