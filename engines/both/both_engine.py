@@ -30,7 +30,7 @@ _MOST_PASSAGES = 12  # of all searches that names steer, together
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Seconds that each source has."""
+    """The seconds after which the answer of each source comes too late."""
 
     documents: float = 30.0
     database: float = 120.0

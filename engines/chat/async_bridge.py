@@ -23,7 +23,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def run_in_thread(work: Callable[..., T], *given: Any) -> asyncio.Future[T]:
-    """Start work in a thread; unlike a task, it goes on to its end when the loop ends."""
+    """Run work in a thread; unlike a task, it goes on to its end when the loop ends."""
     context = copy_context()
     return asyncio.get_running_loop().run_in_executor(None, lambda: context.run(work, *given))
 

@@ -82,7 +82,7 @@ class ChatSession(BaseChatEngine):
 
     @property
     def chat_history(self) -> list[ChatMessage]:
-        """The messages of all turns but those that failed. Raises StoreError as `memory` does."""
+        """The messages of all turns except failed ones. Raises StoreError as `memory` does."""
         self._store.check_owner(self.session_id, self._user)
         return self._store.read_history(self.session_id)
 
@@ -171,6 +171,7 @@ class ChatSession(BaseChatEngine):
     def _open_turn(
         self, message: str, chat_history: list[ChatMessage] | None, turn_id: str | None
     ) -> OpenTurn:
+        """Check and store a question, once the turn before it is taken into memory."""
         if chat_history:
             raise EngineError(
                 "A stored session has its own history. Leave chat_history out; another "

@@ -49,6 +49,7 @@ class _Session:
             thread.join(seconds)
 
     def _take_in_waiting_turns(self) -> None:
+        """Take in turns until none waits; after a failure the memory has a pause."""
         while taken := self._take_next_turn():
             with _turns_of_sessions:
                 try:

@@ -140,6 +140,7 @@ def _count_tokens_of_call(call: _Chat | _Completion) -> tuple[int, int]:
 
 
 def _is_unfinished(call: _Chat | _Completion) -> bool:
+    """Tell whether the last part of a reply says that more was to come."""
     match _reply_of_server(call):
         case None:
             return False
@@ -150,6 +151,7 @@ def _is_unfinished(call: _Chat | _Completion) -> bool:
 
 
 def _find_limit(call: _Chat | _Completion) -> str | None:
+    """Return which limit of its own ended a model's reply, as a server reports it."""
     match _reply_of_server(call):
         case None:
             return None

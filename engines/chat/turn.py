@@ -160,6 +160,7 @@ class OpenTurn:
             error.add_note(f"Its turn could not be stored either: {store_error}")
 
     def _note_end(self, status: Ended, answer: str, error: str | None = None) -> None:
+        """Note what is to be stored of the turn at its end."""
         prompt_tokens, completion_tokens = self.calls.count_tokens() or (None, None)
         self._end = {
             "answer": answer,
@@ -208,6 +209,7 @@ def read_cited_passages(evidence: Mapping[str, Any]) -> list[NodeWithScore]:
 
 
 def _citation_to_passage(cited: Citation) -> NodeWithScore:
+    """Return the passage that a stored citation names, with its excerpt as the text."""
     metadata = {
         "path": cited.document,
         "title": cited.title,
@@ -225,7 +227,7 @@ def _citation_to_passage(cited: Citation) -> NodeWithScore:
 
 @contextmanager
 def hide_unforeseen_errors() -> Iterator[None]:
-    """Raise what no part of kb has foreseen as an EngineError, without its words."""
+    """Raise an error that no part of kb has foreseen as an EngineError without its words."""
     try:
         yield
     except KBError:

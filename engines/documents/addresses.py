@@ -42,7 +42,12 @@ def find_addresses(text: str) -> set[str]:
 
 def decode_escapes(text: str) -> str:
     """Replace the escapes and entities that would keep an address from being seen as one."""
-    text = _ENTITY.sub(_decode_entity, text)
+
+    def decode_entity(entity: re.Match[str]) -> str:
+        character = unescape(entity[0])
+        return character if _OF_ADDRESSES.fullmatch(character) else entity[0]
+
+    text = _ENTITY.sub(decode_entity, text)
     return _ESCAPED.sub(lambda found: found["plain"] or found[0], text)
 
 
@@ -58,8 +63,3 @@ def split_at_addresses(text: str) -> Iterator[tuple[str, str, bool]]:
         yield text[begin : found.start()], address, bool(is_link)
         begin = found.start() + len(address)
     yield text[begin:], "", False
-
-
-def _decode_entity(entity: re.Match[str]) -> str:
-    character = unescape(entity[0])
-    return character if _OF_ADDRESSES.fullmatch(character) else entity[0]
