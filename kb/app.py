@@ -23,7 +23,7 @@ from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
 from kb.indexing.report import IndexReport, Progress
 from kb.indexing.secret_files import OwnFiles
-from kb.transcript import transcript
+from kb.transcript import write_transcript
 from stores.chats.chat_sessions import SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.connection import read_server_info
@@ -250,7 +250,7 @@ class KnowledgeBase:
     def export_session(self, session_id: str, format: str = "markdown") -> str:  # noqa: A002 - a promised name
         """A session as `markdown` or as `json`. Raises ConfigError, StoreError."""
         info = self.components.session_store.one(session_id)
-        return transcript(info, self.components.session_store.list_turns(session_id), format)
+        return write_transcript(info, self.components.session_store.list_turns(session_id), format)
 
     def feedback(
         self,

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from engines.search.profiles import DEFAULT, Profile, resolve_profile
-from kb.config_file import explain, read
+from kb.config_file import explain_mistakes, read_sections
 from stores.errors import ConfigError
 
 EMBEDDED: Final = "embedded"
@@ -31,7 +31,7 @@ FILE = "config.yaml"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,}")  # what an address and a header can hold
 
 
-def _database_url(value: Any) -> Any:
+def _read_database_url(value: Any) -> Any:
     if value == EMBEDDED:
         return value
     try:
@@ -43,48 +43,44 @@ def _database_url(value: Any) -> Any:
     return url
 
 
-def _without_password(url: sa.URL | str) -> str:
+def _write_without_password(url: sa.URL | str) -> str:
     return url if isinstance(url, str) else url.render_as_string(hide_password=True)
 
 
-def _web_url(value: str) -> str:
+def _require_web_url(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("a URL that begins with http:// or https://")
     return value.rstrip("/")
 
 
-def _beside_config(path: Path, info: ValidationInfo) -> Path:
+def _resolve_beside_config(path: Path, info: ValidationInfo) -> Path:
     directory: Path = (info.context or {}).get("directory", Path.cwd())
     return directory / path.expanduser()
 
 
-def _secret(value: Any) -> Any:
-    return value or None
-
-
-def _token(value: SecretStr | None) -> SecretStr | None:
+def _require_token(value: SecretStr | None) -> SecretStr | None:
     if value and not _TOKEN.fullmatch(value.get_secret_value()):
         raise ValueError("at least 16 letters, digits, - and _")
     return value
 
 
-def _word(value: Any) -> Any:
-    """YAML reads a bare `off` as false."""
-    return "off" if value is False else value
-
-
 DatabaseUrl = Annotated[
     sa.URL | Literal["embedded"],
-    PlainValidator(_database_url),
-    PlainSerializer(_without_password),
+    PlainValidator(_read_database_url),
+    PlainSerializer(_write_without_password),
 ]
-ApiKey = Annotated[SecretStr | None, BeforeValidator(_secret)]
-Token = Annotated[ApiKey, AfterValidator(_token)]
-BaseUrl = Annotated[str, AfterValidator(_web_url)]
-RelativePath = Annotated[Path, AfterValidator(_beside_config)]
+ApiKey = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
+Token = Annotated[ApiKey, AfterValidator(_require_token)]
+BaseUrl = Annotated[str, AfterValidator(_require_web_url)]
+RelativePath = Annotated[Path, AfterValidator(_resolve_beside_config)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _read_off(value: Any) -> Any:
+    """Return the word `off`, which YAML reads as false where it has no quotes."""
+    return "off" if value is False else value
 
 
 class Section(BaseModel):
@@ -164,7 +160,7 @@ class RetrievalConfig(Section):
     """Seconds that the documents have in an answer from documents and tables."""
     top_k: Positive = 6
     """The passages that an answer may rest on."""
-    log: Annotated[Literal["full", "no-text", "off"], BeforeValidator(_word)] = "no-text"
+    log: Annotated[Literal["full", "no-text", "off"], BeforeValidator(_read_off)] = "no-text"
     """What is kept of each search: `full`, `no-text` (all but the question) or `off`."""
     experiment: dict[str, Weight] | None = None
     """Profiles that sessions are split between, by weight: `{default: 50, precision: 50}`."""
@@ -278,25 +274,27 @@ class Config(Sections):
         return self.serve.uploads or self.home / "uploads" / re.sub(r"[^\w-]", "_", name)
 
     def profile(self, name: str) -> Profile:
-        """A search profile, ready or of `profiles`. Raises ConfigError."""
+        """Return a search profile, ready or of `profiles`. Raises ConfigError."""
         return resolve_profile(name, self.profiles)
 
 
 def load_config(path: str | Path | None = None) -> Config:
-    """The configuration of `path`, else of KB_CONFIG, else of ./config.yaml, else the defaults.
+    """Load the configuration of `path`, KB_CONFIG or ./config.yaml, or else the defaults.
 
     Raises ConfigError.
     """
     environment = {name: value for name, value in os.environ.items() if value}
-    file = _chosen(path, environment)
-    data = read(file, environment) if file else {}
+    file = _choose_file(path, environment)
+    data = read_sections(file, environment) if file else {}
     directory = (file or Path(FILE)).absolute().parent
     try:
         _fill_from(environment, data)
         sections = Sections.model_validate(data, context={"directory": directory})
     except ValidationError as error:
-        raise ConfigError(explain(file or Path(FILE), error, Sections)) from error
-    config = Config(**dict(sections), file=file, directory=directory, **_places(environment))
+        raise ConfigError(explain_mistakes(file or Path(FILE), error, Sections)) from error
+    config = Config(
+        **dict(sections), file=file, directory=directory, **_find_directories(environment)
+    )
     _check_profile_names(config)
     return config
 
@@ -309,7 +307,7 @@ def _check_profile_names(config: Config) -> None:
             raise ConfigError(f"{config.file} cannot be used:\n  {key}: {error}") from error
 
 
-def _chosen(path: str | Path | None, environment: Mapping[str, str]) -> Path | None:
+def _choose_file(path: str | Path | None, environment: Mapping[str, str]) -> Path | None:
     if chosen := path or environment.get("KB_CONFIG"):
         return Path(chosen).expanduser()
     return Path(FILE) if Path(FILE).exists() else None
@@ -318,21 +316,21 @@ def _chosen(path: str | Path | None, environment: Mapping[str, str]) -> Path | N
 def _fill_from(environment: Mapping[str, str], data: dict[str, Any]) -> None:
     """Add what the environment says about keys that the file leaves out or null."""
     for section in ("embedding", "llm"):
-        _add(data, section, _model_defaults(environment, data.get(section)))
+        _add_defaults(data, section, _find_model_defaults(environment, data.get(section)))
     if "KB_SERVE_TOKEN" in environment:
-        _add(data, "serve", {"token": environment["KB_SERVE_TOKEN"]})
+        _add_defaults(data, "serve", {"token": environment["KB_SERVE_TOKEN"]})
     if "DB_HOST" in environment:
-        _add(data, "database", {"url": _url_of(environment)})
+        _add_defaults(data, "database", {"url": _make_database_url(environment)})
 
 
-def _add(data: dict[str, Any], section: str, defaults: dict[str, Any]) -> None:
+def _add_defaults(data: dict[str, Any], section: str, defaults: dict[str, Any]) -> None:
     keys = data.setdefault(section, {})
     if isinstance(keys, dict):  # anything else is refused later, with its value
         keys.update({key: value for key, value in defaults.items() if keys.get(key) is None})
 
 
-def _model_defaults(environment: Mapping[str, str], section: Any) -> dict[str, Any]:
-    """A key goes only to the provider it was issued by, never to another server."""
+def _find_model_defaults(environment: Mapping[str, str], section: Any) -> dict[str, Any]:
+    """Find what the environment says of a model: a key goes only to who has issued it."""
     names = {
         "openai": {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_API_BASE"},
         "openai-like": {"base_url": "OPENAI_API_BASE"},
@@ -343,7 +341,7 @@ def _model_defaults(environment: Mapping[str, str], section: Any) -> dict[str, A
     return {key: environment[name] for key, name in wanted.items() if name in environment}
 
 
-def _url_of(environment: Mapping[str, str]) -> sa.URL:
+def _make_database_url(environment: Mapping[str, str]) -> sa.URL:
     port = environment.get("DB_PORT", "3306")
     if not port.isdecimal():
         raise ConfigError(f"DB_PORT is {port!r}; expected a number such as 3306.")
@@ -357,7 +355,7 @@ def _url_of(environment: Mapping[str, str]) -> sa.URL:
     )
 
 
-def _places(environment: Mapping[str, str]) -> dict[str, Any]:
+def _find_directories(environment: Mapping[str, str]) -> dict[str, Any]:
     names = {"home": "KB_HOME", "cache": "KB_CACHE"}
     places: dict[str, Any] = {
         key: Path(environment[name]).expanduser().absolute()

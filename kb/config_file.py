@@ -44,46 +44,46 @@ EXPECTED = {
 }
 
 
-def read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
-    """The sections that hold something, `${VAR}` and `${VAR:default}` in values replaced."""
-    data = _parse(path, _text(path))
+def read_sections(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Read the sections that hold something, `${VAR}` and `${VAR:default}` replaced."""
+    data = _parse_yaml(path, _read_text(path))
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise ConfigError(f"{path} should hold sections such as `llm:`, not a {_kind(data)}.")
+        raise ConfigError(f"{path} should hold sections such as `llm:`, not a {_name_kind(data)}.")
     return {
-        str(section): _replaced(keys, str(section), path, environment)
+        str(section): _replace_variables(keys, str(section), path, environment)
         for section, keys in data.items()
         if keys is not None
     }
 
 
-def literal_secrets(path: Path) -> list[str]:
-    """The keys of which the file itself holds the secret, and not the environment."""
-    return sorted(_secrets_in(_parse(path, _text(path)), ""))
+def find_literal_secrets(path: Path) -> list[str]:
+    """Find the keys of which the file itself holds the secret, and not the environment."""
+    return sorted(_find_secrets(_parse_yaml(path, _read_text(path)), ""))
 
 
-def _secrets_in(value: Any, key: str) -> Iterator[str]:
+def _find_secrets(value: Any, key: str) -> Iterator[str]:
     match value:
         case dict():
             for name, item in value.items():
-                yield from _secrets_in(item, f"{key}.{name}".lstrip("."))
+                yield from _find_secrets(item, f"{key}.{name}".lstrip("."))
         case list():
             for item in value:
-                yield from _secrets_in(item, key)
+                yield from _find_secrets(item, key)
         case str():
             written = VARIABLE.sub(lambda variable: variable[2] or "", value)
             if written and (SECRET_NAME.search(key) or URL_PASSWORD.search(written)):
                 yield key
 
 
-def explain(path: Path, error: ValidationError, root: type[BaseModel]) -> str:
-    """One line for each thing that is wrong."""
-    lines = [_line(details, root) for details in error.errors(include_url=False)]
+def explain_mistakes(path: Path, error: ValidationError, root: type[BaseModel]) -> str:
+    """Explain what is wrong with a configuration, a line for each mistake."""
+    lines = [_explain_mistake(details, root) for details in error.errors(include_url=False)]
     return "\n  ".join([f"{path} cannot be used:", *lines])
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -94,7 +94,7 @@ def _text(path: Path) -> str:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _parse(path: Path, text: str) -> Any:
+def _parse_yaml(path: Path, text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
@@ -107,22 +107,24 @@ def _parse(path: Path, text: str) -> Any:
         raise ConfigError(f"{path} has a character that YAML does not allow.") from error
 
 
-def _replaced(value: Any, key: str, path: Path, environment: Mapping[str, str]) -> Any:
+def _replace_variables(value: Any, key: str, path: Path, environment: Mapping[str, str]) -> Any:
     match value:
         case dict():
             return {
-                name: _replaced(item, f"{key}.{name}", path, environment)
+                name: _replace_variables(item, f"{key}.{name}", path, environment)
                 for name, item in value.items()
             }
         case list():
-            return [_replaced(item, key, path, environment) for item in value]
+            return [_replace_variables(item, key, path, environment) for item in value]
         case str() if "${" in value:
-            return VARIABLE.sub(_from(environment, key, path), value) or None
+            return VARIABLE.sub(_make_replacer(environment, key, path), value) or None
     return value
 
 
-def _from(environment: Mapping[str, str], key: str, path: Path) -> Callable[[re.Match[str]], str]:
-    def variable(match: re.Match[str]) -> str:
+def _make_replacer(
+    environment: Mapping[str, str], key: str, path: Path
+) -> Callable[[re.Match[str]], str]:
+    def replace_variable(match: re.Match[str]) -> str:
         name, default = match.groups()
         value = environment.get(name, default)
         if value is None:
@@ -132,18 +134,18 @@ def _from(environment: Mapping[str, str], key: str, path: Path) -> Callable[[re.
             )
         return value
 
-    return variable
+    return replace_variable
 
 
-def _line(details: ErrorDetails, root: type[BaseModel]) -> str:
+def _explain_mistake(details: ErrorDetails, root: type[BaseModel]) -> str:
     keys = [str(part) for part in details["loc"]]
     name = ".".join(keys)
     if details["type"] == "extra_forbidden":
-        return f"{name} is not a known key; {_suggestion(keys, root)}"
+        return f"{name} is not a known key; {_suggest_key(keys, root)}"
     if details["type"] == "missing":
         return f"{name} is missing."
     expected = EXPECTED.get(details["type"], details["msg"]).format(**details.get("ctx", {}))
-    return f"{name} {_seen(keys, details['input'])}; expected {expected}."
+    return f"{name} {_describe_value(keys, details['input'])}; expected {expected}."
 
 
 def explain_wrong_value(reason: str) -> str:
@@ -153,39 +155,39 @@ def explain_wrong_value(reason: str) -> str:
     return reason.removeprefix("Value error, ").replace("Input should be ", "it should be ", 1)
 
 
-def _seen(keys: list[str], value: Any) -> str:
+def _describe_value(keys: list[str], value: Any) -> str:
     if isinstance(value, list | dict):
-        return f"is a {_kind(value)}"
+        return f"is a {_name_kind(value)}"
     if SECRET_KEYS & set(keys) or "://" in str(value):
         return "has a wrong value (not shown)"
     return f"is {value!r:.80}"
 
 
-def _suggestion(keys: list[str], root: type[BaseModel]) -> str:
-    known = _known_keys(keys[:-1], root)
+def _suggest_key(keys: list[str], root: type[BaseModel]) -> str:
+    known = _list_keys(keys[:-1], root)
     near = difflib.get_close_matches(keys[-1], known, n=1)
     if near:
         return f"did you mean {'.'.join([*keys[:-1], *near])}?"
     return f"known here: {', '.join(sorted(known))}."
 
 
-def _known_keys(section: Iterable[str], model: type[BaseModel]) -> list[str]:
+def _list_keys(section: Iterable[str], model: type[BaseModel]) -> list[str]:
     names = iter(section)
     for name in names:
         annotation = model.model_fields[name].annotation
-        model = _model_in(annotation) or model
+        model = _find_model(annotation) or model
         if get_origin(annotation) in (dict, tuple):
             next(names, None)  # a key of the user's own, or a place in a list
     return list(model.model_fields)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model that an annotation holds: Profile of `dict[str, Profile]`."""
+def _find_model(annotation: Any) -> type[BaseModel] | None:
+    """Find the model that an annotation holds: Profile of `dict[str, Profile]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next(filter(None, map(_model_in, get_args(annotation))), None)
+    return next(filter(None, map(_find_model, get_args(annotation))), None)
 
 
-def _kind(data: Any) -> str:
+def _name_kind(data: Any) -> str:
     kinds: dict[type, str] = {dict: "section", list: "list", str: "text"}
     return kinds.get(type(data), "single value")

@@ -10,14 +10,19 @@ from typing import Literal, assert_never
 import httpx
 import sqlalchemy as sa
 
-from kb.assembly.business_tables import advice, connect_to_tables, guarded, powers
+from kb.assembly.business_tables import (
+    advise_on_account,
+    connect_to_tables,
+    find_powers,
+    make_guarded_database,
+)
 from kb.assembly.models import ServerProvider, embedding_identity, make_embedder, server_url
 from kb.assembly.open_database import open_database, private_server
 from kb.config import Config, ModelConfig, load_config
-from kb.config_file import literal_secrets
+from kb.config_file import find_literal_secrets
 from kb.indexing.secret_files import OwnFiles
 from kb.sentence_model import files
-from kb.verified_query_file import failing, read_verified_queries
+from kb.verified_query_file import find_failures, read_verified_queries
 from stores.connection import ServerInfo, read_server_info
 from stores.errors import ConfigError, KBError, StoreError
 from stores.registry.inspection import CollectionFacts, inspect_collection, list_indexed_files
@@ -40,20 +45,20 @@ class Check:
 
 
 def examine(path: Path | None = None) -> Iterator[Check]:
-    """Check after check, each as soon as it is made; none raises or installs."""
+    """Check everything, and yield each finding as soon as it is made; none raises or installs."""
     try:
         config = load_config(path)
     except ConfigError as error:
         yield Check(Message("Configuration"), "fail", str(error))
         return
-    yield _configuration(config)
-    yield from _database(config)
+    yield _check_configuration(config)
+    yield from _check_database(config)
     if config.tables.include:
-        yield from _tables(config)
-    yield from model_checks(config)
+        yield from _check_tables(config)
+    yield from check_models(config)
 
 
-def _configuration(config: Config) -> Check:
+def _check_configuration(config: Config) -> Check:
     name = Message("Configuration")
     if config.file is None:
         return Check(
@@ -62,7 +67,7 @@ def _configuration(config: Config) -> Check:
             Message("no config.yaml, so the defaults"),
             Message("`kb init` writes one."),
         )
-    secrets = literal_secrets(config.file)
+    secrets = find_literal_secrets(config.file)
     if not secrets or not config.file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         return Check(name, "ok", str(config.file))
     return Check(
@@ -80,14 +85,14 @@ def _configuration(config: Config) -> Check:
     )
 
 
-def _database(config: Config) -> Iterator[Check]:
+def _check_database(config: Config) -> Iterator[Check]:
     if config.database.url == "embedded":
-        installed = _installation(config)
+        installed = _check_installation(config)
         yield installed
         if installed.state == "fail":
             return
-        yield _disk_space(config)
-        yield from _updates(config)
+        yield _check_disk_space(config)
+        yield from _check_updates(config)
     try:
         engine = open_database(config)
         info = read_server_info(engine)
@@ -99,11 +104,11 @@ def _database(config: Config) -> Iterator[Check]:
     version = info.version.split("-")[0]
     seen = Message("MariaDB {version} answers and has vectors", version=version)
     yield Check(Message("Server"), "ok", seen)
-    yield from _collection(config, engine, info)
+    yield from _check_collection(config, engine, info)
     engine.dispose()
 
 
-def _installation(config: Config) -> Check:
+def _check_installation(config: Config) -> Check:
     name = Message("Private MariaDB")
     try:
         status = private_server(config).status()
@@ -120,8 +125,8 @@ def _installation(config: Config) -> Check:
     return Check(name, "ok", seen)
 
 
-def _updates(config: Config) -> Iterator[Check]:
-    """Of a server that kb fetched, which no package manager renews; asks the machine's archive."""
+def _check_updates(config: Config) -> Iterator[Check]:
+    """Check a server that kb fetched, which no package manager renews, for newer packages."""
     name = Message("MariaDB updates")
     try:
         updates = private_server(config).find_updates()
@@ -142,17 +147,17 @@ def _updates(config: Config) -> Iterator[Check]:
         yield Check(name, "ok", newest)
 
 
-def _disk_space(config: Config) -> Check:
+def _check_disk_space(config: Config) -> Check:
     free = shutil.disk_usage(config.home).free
     name = Message("Disk")
-    seen = Message("{size} free at {directory}", size=_size(free), directory=config.home)
+    seen = Message("{size} free at {directory}", size=_format_size(free), directory=config.home)
     if free < LITTLE_SPACE:
         advice = Message("Free some space, or move KB_HOME to another disk.")
         return Check(name, "warn", seen, advice)
     return Check(name, "ok", seen)
 
 
-def _collection(config: Config, engine: sa.Engine, info: ServerInfo) -> Iterator[Check]:
+def _check_collection(config: Config, engine: sa.Engine, info: ServerInfo) -> Iterator[Check]:
     try:
         facts = inspect_collection(engine)
     except KBError as error:
@@ -162,14 +167,14 @@ def _collection(config: Config, engine: sa.Engine, info: ServerInfo) -> Iterator
         nothing = Message("nothing is indexed yet")
         yield Check(Message("Documents"), "warn", nothing, Message("Run `kb index PATH`."))
         return
-    yield _documents(facts)
-    yield _secrets(config, engine)
-    yield _vector_cache(config, facts, info)
-    yield _buffer_pool(config, facts, info)
-    yield _same_model(config, facts)
+    yield _check_documents(facts)
+    yield _check_secrets(config, engine)
+    yield _check_vector_cache(config, facts, info)
+    yield _check_buffer_pool(config, facts, info)
+    yield _check_same_model(config, facts)
 
 
-def _documents(facts: CollectionFacts) -> Check:
+def _check_documents(facts: CollectionFacts) -> Check:
     name, chunks = Message("Documents"), facts.chunks
     if facts.failed:
         seen = Message.of_number(
@@ -183,8 +188,8 @@ def _documents(facts: CollectionFacts) -> Check:
     return Check(name, "ok", Message.of_number("{n} chunk", "{n} chunks", chunks))
 
 
-def _secrets(config: Config, engine: sa.Engine) -> Check:
-    """Whether a file was indexed, perhaps by an earlier version, that is passed over now."""
+def _check_secrets(config: Config, engine: sa.Engine) -> Check:
+    """Check whether a file was indexed that is passed over now."""
     name, own = Message("Secrets"), OwnFiles.from_config(config)
     found = [path for path in list_indexed_files(engine) if own.why_secret(path)]
     if not found:
@@ -201,8 +206,8 @@ def _secrets(config: Config, engine: sa.Engine) -> Check:
     )
 
 
-def _vector_cache(config: Config, facts: CollectionFacts, info: ServerInfo) -> Check:
-    return _memory(
+def _check_vector_cache(config: Config, facts: CollectionFacts, info: ServerInfo) -> Check:
+    return _check_memory(
         config,
         "mhnsw_max_cache_size",
         "vector_cache_mb",
@@ -211,8 +216,8 @@ def _vector_cache(config: Config, facts: CollectionFacts, info: ServerInfo) -> C
     )
 
 
-def _buffer_pool(config: Config, facts: CollectionFacts, info: ServerInfo) -> Check:
-    return _memory(
+def _check_buffer_pool(config: Config, facts: CollectionFacts, info: ServerInfo) -> Check:
+    return _check_memory(
         config,
         "innodb_buffer_pool_size",
         "buffer_pool_mb",
@@ -221,9 +226,11 @@ def _buffer_pool(config: Config, facts: CollectionFacts, info: ServerInfo) -> Ch
     )
 
 
-def _memory(config: Config, variable: str, key: str, given: int, needed: int) -> Check:
+def _check_memory(config: Config, variable: str, key: str, given: int, needed: int) -> Check:
     seen = Message(
-        "{given}, and the collection needs {needed}", given=_size(given), needed=_size(needed)
+        "{given}, and the collection needs {needed}",
+        given=_format_size(given),
+        needed=_format_size(needed),
     )
     if given >= needed:
         return Check(variable, "ok", seen)
@@ -245,7 +252,7 @@ def _memory(config: Config, variable: str, key: str, given: int, needed: int) ->
     return Check(variable, "warn", seen, advice)
 
 
-def _same_model(config: Config, facts: CollectionFacts) -> Check:
+def _check_same_model(config: Config, facts: CollectionFacts) -> Check:
     name, built_with = Message("Collection"), facts.collection.embedding_model
     try:
         configured = embedding_identity(config, make_embedder(config))
@@ -266,34 +273,34 @@ def _same_model(config: Config, facts: CollectionFacts) -> Check:
     )
 
 
-def _tables(config: Config) -> Iterator[Check]:
-    """Whether the account that runs SQL of a model can do nothing but read the tables."""
+def _check_tables(config: Config) -> Iterator[Check]:
+    """Check whether the account that runs SQL of a model can do nothing but read the tables."""
     name = Message("Tables")
     try:
         engine = connect_to_tables(config)
-        found = powers(config, engine)
+        found = find_powers(config, engine)
     except KBError as error:
         yield Check(name, "fail", str(error))
         return
     account = engine.url.username
     if found:
         state: Literal["warn", "fail"] = "warn" if config.tables.allow_powerful_account else "fail"
-        yield Check(name, state, f"{account} {'; '.join(found)}", advice(config))
+        yield Check(name, state, f"{account} {'; '.join(found)}", advise_on_account(config))
     else:
         tables = ", ".join(config.tables.include)
         seen = Message("{account} only reads {tables}", account=account, tables=tables)
         yield Check(name, "ok", seen)
     if file := config.tables.verified_queries:
-        yield _verified_queries(config, file, engine)
+        yield _check_verified_queries(config, file, engine)
     engine.dispose()
 
 
-def _verified_queries(config: Config, file: Path, engine: sa.Engine) -> Check:
-    """Whether those of the file still run."""
+def _check_verified_queries(config: Config, file: Path, engine: sa.Engine) -> Check:
+    """Check whether the verified queries of the file still run."""
     name = Message("Verified queries")
     try:
         queries = read_verified_queries(file)
-        failures = failing(queries, guarded(config, engine).run)
+        failures = find_failures(queries, make_guarded_database(config, engine).run)
     except KBError as error:
         return Check(name, "fail", str(error))
     if not failures:
@@ -303,16 +310,16 @@ def _verified_queries(config: Config, file: Path, engine: sa.Engine) -> Check:
     return Check(name, "warn", seen, advice)
 
 
-def model_checks(config: Config) -> Iterator[Check]:
-    """Whether the models of the configuration are there."""
+def check_models(config: Config) -> Iterator[Check]:
+    """Check whether the models of the configuration are there."""
     embedding, llm = config.embedding, config.llm
     match embedding.provider:
         case "local":
-            yield _local_embedding(config)
+            yield _check_local_embedding(config)
         case "wordllama":  # it comes with its package
             pass
         case "openai" | "openai-like" | "ollama":
-            yield _model_server(Message("Embedding"), embedding.provider, embedding)
+            yield _check_model_server(Message("Embedding"), embedding.provider, embedding)
         case _:
             assert_never(embedding.provider)
     match llm.provider:
@@ -320,12 +327,12 @@ def model_checks(config: Config) -> Iterator[Check]:
             seen = Message("none: answers are quoted from the documents")
             yield Check(Message("LLM"), "ok", seen)
         case "openai" | "openai-like" | "ollama":
-            yield _model_server(Message("LLM"), llm.provider, llm)
+            yield _check_model_server(Message("LLM"), llm.provider, llm)
         case _:
             assert_never(llm.provider)
 
 
-def _local_embedding(config: Config) -> Check:
+def _check_local_embedding(config: Config) -> Check:
     name = Message("Embedding")
     if config.embedding.model:
         return Check(name, "ok", Message("local, from {model}", model=config.embedding.model))
@@ -340,7 +347,7 @@ def _local_embedding(config: Config) -> Check:
     return Check(name, "fail", seen, Message("Run `kb setup`."))
 
 
-def _model_server(name: str, provider: ServerProvider, model: ModelConfig) -> Check:
+def _check_model_server(name: str, provider: ServerProvider, model: ModelConfig) -> Check:
     """Ask for the list of models, which costs nothing."""
     section = name.lower()
     try:
@@ -385,7 +392,7 @@ def _model_server(name: str, provider: ServerProvider, model: ModelConfig) -> Ch
 
 
 def _without_address(error: Exception) -> str:
-    """A status error tells the whole address, a password in it included."""
+    """Return the words of an error without the address, which may hold a password."""
     if isinstance(error, httpx.HTTPStatusError):
         return f"HTTP {error.response.status_code}"
     return (str(error) or type(error).__name__).splitlines()[0]
@@ -406,7 +413,7 @@ def _list_models(url: str, provider: ServerProvider, model: ModelConfig) -> set[
     return {listed[name] for listed in reply.json()[names]}
 
 
-def _size(number: int) -> str:
+def _format_size(number: int) -> str:
     if number >= 1024 * MEGABYTE:
         return f"{number / 1024 / MEGABYTE:.1f} GB"
     if number >= MEGABYTE:

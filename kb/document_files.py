@@ -34,7 +34,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Library:
-    """`uploads` is the directory of the root of that name."""
+    """The documents of a knowledge base; `uploads` is the directory of the root of that name."""
 
     registry: DocumentRegistry
     vector_store: MariaDBVectorStore
@@ -44,21 +44,21 @@ class Library:
     def documents(self) -> DocumentList:
         return DocumentList(self.registry.engine)
 
-    def passage(self, chunk_id: str, around: int) -> Passage | None:
-        """None when there is no chunk of that id."""
-        chunk = self._chunk(chunk_id)
+    def find_passage(self, chunk_id: str, around: int) -> Passage | None:
+        """Find a chunk with those around it; None when there is no chunk of that id."""
+        chunk = self._find_chunk(chunk_id)
         if chunk is None:
             return None
-        before = self._from(chunk, around, backwards=True)
-        return Passage(chunk, before[::-1], self._from(chunk, around, backwards=False))
+        before = self._follow(chunk, around, backwards=True)
+        return Passage(chunk, before[::-1], self._follow(chunk, around, backwards=False))
 
-    def chunks(self, document: ListedDocument) -> list[BaseNode]:
-        """All of a document, in its order."""
+    def list_chunks(self, document: ListedDocument) -> list[BaseNode]:
+        """List all chunks of a document, in its order."""
         everything = VectorStoreQuery(doc_ids=[document.id], similarity_top_k=_MOST_CHUNKS)
         return list(self.vector_store.query(everything).nodes or ())
 
-    def original(self, document: ListedDocument) -> Path | None:
-        """The file itself; None when it is gone, or not inside its indexed directory."""
+    def find_file(self, document: ListedDocument) -> Path | None:
+        """Find the file of a document; None when it is gone, or outside its indexed directory."""
         directory = self.registry.find_root_path(document.root)
         if directory is None:
             return None
@@ -66,14 +66,14 @@ class Library:
         file = (root / document.path).resolve()
         return file if file.is_relative_to(root) and file.is_file() else None
 
-    def remove(self, document: ListedDocument) -> bool:
-        """Forget a document; whether its file went too, which only what was uploaded does."""
-        file = self.original(document) if document.root == UPLOADS else None
+    def remove_document(self, document: ListedDocument) -> bool:
+        """Forget a document, and return whether its file went too, as that of an upload does."""
+        file = self.find_file(document) if document.root == UPLOADS else None
         self.registry.remove(document.id, file)
         return file is not None
 
     @contextmanager
-    def receiving(self, files: Mapping[str, Iterable[bytes]]) -> Iterator["ReceivedFiles"]:
+    def receive_files(self, files: Mapping[str, Iterable[bytes]]) -> Iterator["ReceivedFiles"]:
         """Write uploaded files, whole or not at all; those that are put there stay.
 
         An exception takes back what was new. Raises StoreError for a name of which nothing can be
@@ -86,7 +86,7 @@ class Library:
                 descriptor, unfinished = tempfile.mkstemp(dir=directory)
                 with os.fdopen(descriptor, "wb") as target:
                     target.writelines(pieces)
-                parts[self.uploads / upload_name(name)] = Path(unfinished)
+                parts[self.uploads / clean_upload_name(name)] = Path(unfinished)
             received = ReceivedFiles(parts)
             try:
                 yield received
@@ -94,14 +94,14 @@ class Library:
                 received.take_back()
                 raise
 
-    def _chunk(self, chunk_id: str) -> BaseNode | None:
+    def _find_chunk(self, chunk_id: str) -> BaseNode | None:
         return next(iter(self.vector_store.get_nodes([chunk_id])), None)
 
-    def _from(self, chunk: BaseNode, steps: int, *, backwards: bool) -> list[BaseNode]:
+    def _follow(self, chunk: BaseNode, steps: int, *, backwards: bool) -> list[BaseNode]:
         found: list[BaseNode] = []
         for _ in range(steps):
             near = chunk.prev_node if backwards else chunk.next_node
-            following = self._chunk(near.node_id) if near else None
+            following = self._find_chunk(near.node_id) if near else None
             if following is None:
                 break
             found.append(chunk := following)
@@ -114,8 +114,8 @@ class ReceivedFiles:
 
     parts: Mapping[Path, Path]
 
-    def put(self, *, replace: bool) -> None:
-        """Once or again: all of them, or none when there is one of a name.
+    def put_all(self, *, replace: bool) -> None:
+        """Put all files where they are to be, or none when there is one of a name.
 
         Raises FileExistsError, and OSError.
         """
@@ -130,7 +130,7 @@ class ReceivedFiles:
             raise
 
     def take_back(self) -> None:
-        """What was put where nothing was."""
+        """Take back what was put where nothing was."""
         for file, part in self.parts.items():
             if _is_same(file, part):
                 file.unlink()
@@ -140,10 +140,10 @@ def _is_same(file: Path, part: Path) -> bool:
     return file.exists() and part.exists() and file.samefile(part)
 
 
-def upload_name(name: str) -> str:
-    """The last part of a name, without what hides a file or cannot be shown."""
+def clean_upload_name(name: str) -> str:
+    """Return the last part of a name, without what hides a file or cannot be shown."""
     last = make_storable(name.replace("\\", "/").rsplit("/", 1)[-1])
-    visible = "".join(each for each in last if unicodedata.category(each)[0] != "C")
+    visible = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C")
     stem, dot, ending = visible.strip(" .").rpartition(".")
     stem, ending = (stem, dot + ending) if dot else (ending, "")
     kept = stem.encode()[: _NAME_BYTES - len(ending.encode())].decode(errors="ignore").rstrip()

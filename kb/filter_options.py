@@ -24,35 +24,35 @@ class Comparison(NamedTuple):
     value: str
 
 
-def parsed(text: str) -> Comparison | None:
+def parse_filter(text: str) -> Comparison | None:
     found = _FILTER.fullmatch(text)
     return Comparison(**found.groupdict()) if found else None
 
 
 def metadata_filters(filters: Iterable[str]) -> "MetadataFilters | None":
-    """All of them must match; None when there are none."""
+    """Make filters of which all must match; None when there are none."""
     from llama_index.core.vector_stores import MetadataFilters  # noqa: PLC0415 - `kb --help` is quick
 
-    conditions = [_condition(each) for each in map(parsed, filters) if each]
+    conditions = [_make_condition(found) for text in filters if (found := parse_filter(text))]
     return MetadataFilters(filters=list(conditions)) if conditions else None
 
 
-def _condition(comparison: Comparison) -> "MetadataFilters":
+def _make_condition(comparison: Comparison) -> "MetadataFilters":
     from llama_index.core.vector_stores import FilterCondition, MetadataFilter, MetadataFilters  # noqa: PLC0415 - `kb --help` is quick
 
     key, operator, text = comparison
-    values = [text] if operator == "~" else _readings(text)
+    values = [text] if operator == "~" else _list_readings(text)
     tests = [
-        MetadataFilter.from_dict({"key": key, "operator": each, "value": value})
-        for each in _OPERATORS.get(operator, (operator,))
+        MetadataFilter.from_dict({"key": key, "operator": name, "value": value})
+        for name in _OPERATORS.get(operator, (operator,))
         for value in values
     ]
     condition = FilterCondition.NOT if operator == "!=" else FilterCondition.OR
     return MetadataFilters(filters=list(tests), condition=condition)
 
 
-def _readings(text: str) -> list[str | float]:
-    """What a value may mean: 2 the text and the number, "2" in quotes only the text."""
+def _list_readings(text: str) -> list[str | float]:
+    """List what a value may mean: 2 the text and the number, "2" in quotes only the text."""
     if len(text) > 1 and text[0] == text[-1] == '"':
         return [text[1:-1]]
     if text in ("true", "false"):

@@ -25,11 +25,12 @@ _STATES = {
 }
 
 
-def transcript(info: SessionInfo, turns: Sequence[Turn], format: str = "markdown") -> str:  # noqa: A002 - the public interface's name
-    """A session in the format `markdown` or `json`. Raises ConfigError for any other."""
+def write_transcript(info: SessionInfo, turns: Sequence[Turn], format: str = "markdown") -> str:  # noqa: A002 - the public interface's name
+    """Write a session in the format `markdown` or `json`. Raises ConfigError for any other."""
     match format:
         case "markdown":
-            return "\n\n".join([*_heading(info, turns), *(_turn(turn) for turn in turns)]) + "\n"
+            parts = [*_write_heading(info, turns), *(_write_turn(turn) for turn in turns)]
+            return "\n\n".join(parts) + "\n"
         case "json":
             values = session_values(info, turns)
             return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
@@ -38,113 +39,97 @@ def transcript(info: SessionInfo, turns: Sequence[Turn], format: str = "markdown
 
 
 def session_values(info: SessionInfo, turns: Sequence[Turn]) -> dict[str, Any]:
-    """A session with its turns, of what JSON knows."""
+    """Return a session with its turns, of what JSON knows."""
     return {**info_values(info), "turns": [turn_values(turn) for turn in turns]}
 
 
 def info_values(info: SessionInfo) -> dict[str, Any]:
-    """Without what a search found, when none was made."""
+    """Return a session of what JSON knows; what a search found only when one was made."""
     values = asdict(info)
     if info.excerpt is None:
         del values["excerpt"]
-    return _plain(values)
+    return _with_times_in_utc(values)
 
 
 def turn_values(turn: Turn) -> dict[str, Any]:
-    return _plain({**asdict(turn), "evidence": _evidence_values(turn.evidence)})
+    """Return a turn of what JSON knows."""
+    evidence = json.dumps(dict(turn.evidence), ensure_ascii=False, default=cell_as_json)
+    return _with_times_in_utc({**asdict(turn), "evidence": json.loads(evidence)})
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+def _with_times_in_utc(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: _utc(value).isoformat() if isinstance(value, datetime) else value
+        name: value.replace(tzinfo=UTC).isoformat() if isinstance(value, datetime) else value
         for name, value in values.items()
     }
 
 
-def _evidence_values(evidence: Mapping[str, Any]) -> Any:
-    text = json.dumps(dict(evidence), ensure_ascii=False, default=cell_as_json)
-    return json.loads(text)
-
-
-def _utc(time: datetime) -> datetime:
-    return time.replace(tzinfo=UTC)
-
-
-def _heading(info: SessionInfo, turns: Sequence[Turn]) -> Iterator[str]:
+def _write_heading(info: SessionInfo, turns: Sequence[Turn]) -> Iterator[str]:
     yield f"# {escaped(info.title or info.id)}"
     questions = "1 question" if len(turns) == 1 else f"{len(turns)} questions"
-    times = f"{_minute(info.created)} to {_minute(info.updated)} UTC"
+    times = f"{_format_minute(info.created)} to {_format_minute(info.updated)} UTC"
     yield f"Session {code(info.id)}, {times}, {questions}."
 
 
-def _turn(turn: Turn) -> str:
+def _write_turn(turn: Turn) -> str:
     answer = Answer.from_metadata(turn.evidence, turn.answer)
+    question = "\n".join(f"> {line}".rstrip() for line in turn.question.splitlines() or [""])
+    text = make_inert(answer.text.strip())
+    fences = _FENCES.findall(text)
+    if len(fences) % 2:  # an answer that was cut within code does not swallow what follows
+        text = f"{text}\n{fences[-1]}"
+    state = escaped(describe_state(turn))
     parts = [
-        f"## {turn.number}. {_minute(turn.asked_at)}",
-        make_inert(_quoted(turn.question)),
+        f"## {turn.number}. {_format_minute(turn.asked_at)}",
+        make_inert(question),
         f"*Understood as: {escaped(turn.standalone)}*" if turn.standalone else "",
-        _closed(make_inert(answer.text.strip())),
-        _state(turn),
-        *map(_failure, answer.errors.items()),
-        _sources(answer.citations),
-        *(_statement(answer.tables.sql, answer.tables) if answer.tables.sql else ()),
+        text,
+        f"*{state}*" if state else "",
+        *(
+            f"*{escaped(branch)} could not answer: {escaped(str(reason))}*"
+            for branch, reason in answer.errors.items()
+        ),
+        _write_sources(answer.citations),
+        *(_write_statement(answer.tables.sql, answer.tables) if answer.tables.sql else ()),
     ]
     return "\n\n".join(filter(None, parts))
 
 
-def _minute(time: datetime) -> str:
+def _format_minute(time: datetime) -> str:
     return time.isoformat(" ", "minutes")
 
 
-def _quoted(text: str) -> str:
-    return "\n".join(f"> {line}".rstrip() for line in text.splitlines() or [""])
-
-
-def _closed(answer: str) -> str:
-    """An answer that was cut within code does not swallow what follows."""
-    fences = _FENCES.findall(answer)
-    return f"{answer}\n{fences[-1]}" if len(fences) % 2 else answer
-
-
-def state(turn: Turn) -> Message:
-    """What is to be said of an answer that is not whole."""
+def describe_state(turn: Turn) -> Message:
+    """Return what is to be said of an answer that is not whole."""
     return Message(_STATES[turn.status], error=turn.error or Message("no reason is known."))
 
 
-def _state(turn: Turn) -> str:
-    said = escaped(state(turn))
-    return f"*{said}*" if said else ""
+def _write_sources(citations: Sequence[Citation]) -> str:
+    if not citations:
+        return ""
+    lines = ["Sources:", ""]
+    for cited in citations:
+        title = escaped(cited.title or cited.document)
+        source = ", ".join(filter(None, [title, code(cited.document), escaped(cited.place)]))
+        lines.append(f"{cited.number}. {source}")
+    return "\n".join(lines)
 
 
-def _failure(branch_and_reason: tuple[str, str]) -> str:
-    branch, reason = branch_and_reason
-    return f"*{escaped(branch)} could not answer: {escaped(str(reason))}*"
-
-
-def _sources(citations: Sequence[Citation]) -> str:
-    lines = [f"{cited.number}. {_source(cited)}" for cited in citations]
-    return "\n".join(["Sources:", "", *lines]) if lines else ""
-
-
-def _source(cited: Citation) -> str:
-    title = escaped(cited.title or cited.document)
-    return ", ".join(filter(None, [title, code(cited.document), escaped(cited.place)]))
-
-
-def _statement(sql: str, found: TableResult) -> Iterator[str]:
+def _write_statement(sql: str, found: TableResult) -> Iterator[str]:
     yield fenced(sql.strip(), "sql")
     bound = found.parameters.items()
     yield "\n".join(f"- {code(f':{name}')} = {escaped(str(value))}" for name, value in bound)
-    yield _rows(found)
+    yield _write_rows(found)
 
 
-def _rows(found: TableResult) -> str:
+def _write_rows(found: TableResult) -> str:
     rows, columns = found.rows, found.columns
-    lines = [_line(columns), f"|{'---|' * len(columns)}", *map(_line, as_json(rows))]
+    heading = [_write_line(columns), f"|{'---|' * len(columns)}"]
+    lines = [*heading, *map(_write_line, as_json(rows))]
     cut = f"Cut at {len(rows)} rows; there were more." if found.truncated else ""
     return "\n\n".join(filter(None, ["\n".join(lines) if rows else "No rows.", cut]))
 
 
-def _line(cells: Sequence[Any]) -> str:
+def _write_line(cells: Sequence[Any]) -> str:
     written = ("" if cell is None else escaped(str(cell)) for cell in cells)
     return f"| {' | '.join(written)} |"

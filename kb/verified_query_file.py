@@ -49,49 +49,51 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS: Final = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # of scripts and emoji
 
 
-def _visible(text: str) -> str:
-    """Who reads a query to check it is to see all of it."""
-    for each in text:
-        if unicodedata.category(each) in _HIDDEN and each not in f"\t\r\n{_JOINERS}":
-            raise ValueError(f"It holds U+{ord(each):04X}, which nobody sees: take it out")
+def _require_visible(text: str) -> str:
+    """Refuse a text of which who checks a query would not see all."""
+    for letter in text:
+        if unicodedata.category(letter) in _HIDDEN and letter not in f"\t\r\n{_JOINERS}":
+            raise ValueError(f"It holds U+{ord(letter):04X}, which nobody sees: take it out")
     return text
 
 
-def _told_apart(name: str) -> str:
-    """No two names look alike and are two; joiners, which questions may hold, are not seen."""
+def _require_unmistakable(name: str) -> str:
+    """Refuse a name with what nobody sees, by which two names could look alike."""
     if hidden := find_hidden(name):
         raise ValueError(f"It holds U+{ord(hidden):04X}, which nobody sees: take it out")
     return name
 
 
-def _on_one_line(text: Any) -> Any:
+def _join_lines(text: Any) -> Any:
     return _SPACES.sub(" ", text).strip() if isinstance(text, str) else text
 
 
-def _short(value: Value) -> Value:
-    if len(_visible(str(value))) > _VALUE_CHARACTERS:
+def _require_short(value: Value) -> Value:
+    if len(_require_visible(str(value))) > _VALUE_CHARACTERS:
         raise ValueError(f"It has more than {_VALUE_CHARACTERS} characters")
     return value
 
 
-_line = BeforeValidator(_on_one_line)
-_visibly = AfterValidator(_visible)
+_line = BeforeValidator(_join_lines)
+_all_visible = AfterValidator(_require_visible)
 QuestionText: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=1_000, pattern=r"\S"), _line, _visibly
+    str, Field(min_length=1, max_length=1_000, pattern=r"\S"), _line, _all_visible
 ]
 QueryName: TypeAlias = Annotated[
     str,
     Field(min_length=1, max_length=_NAME_CHARACTERS, pattern=r"\S"),
     _line,
-    AfterValidator(_told_apart),
+    AfterValidator(_require_unmistakable),
 ]
-Sql: TypeAlias = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=r"\S"), _visibly]
-_Word: TypeAlias = Annotated[str, Field(max_length=_NAME_CHARACTERS), _visibly]
+Sql: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=LONGEST, pattern=r"\S"), _all_visible
+]
+_Word: TypeAlias = Annotated[str, Field(max_length=_NAME_CHARACTERS), _all_visible]
 Parameters: TypeAlias = Annotated[
-    dict[_Word, Annotated[Value, AfterValidator(_short)]], Field(max_length=50)
+    dict[_Word, Annotated[Value, AfterValidator(_require_short)]], Field(max_length=50)
 ]
 _Texts: TypeAlias = Annotated[
-    dict[_Word, Annotated[str, Field(max_length=_VALUE_CHARACTERS), _visibly]],
+    dict[_Word, Annotated[str, Field(max_length=_VALUE_CHARACTERS), _all_visible]],
     Field(max_length=100),
 ]
 
@@ -115,7 +117,7 @@ _ENTRIES = TypeAdapter(list[_Entry])
 
 
 def open_verified_queries(config: Config, engine: sa.Engine) -> VerifiedQueries:
-    """Those that were saved, and those of tables.verified_queries as the file is now.
+    """Open the queries that were saved, and those of tables.verified_queries as the file is now.
 
     Raises ConfigError for a file that is missing or wrong.
     """
@@ -131,7 +133,7 @@ def open_verified_queries(config: Config, engine: sa.Engine) -> VerifiedQueries:
 
 
 def read_verified_queries(file: Path) -> list[VerifiedQuery]:
-    """Raises ConfigError with the entry that is wrong."""
+    """Read the verified queries of a file. Raises ConfigError with the entry that is wrong."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -139,9 +141,9 @@ def read_verified_queries(file: Path) -> list[VerifiedQuery]:
     try:
         entries = _ENTRIES.validate_python(content or [])
     except ValidationError as error:
-        raise ConfigError(f"{file}: {_first_mistake(error, content)}") from error
-    queries = [_query(entry, "file") for entry in entries]
-    _check(queries, file)
+        raise ConfigError(f"{file}: {_describe_first_mistake(error, content)}") from error
+    queries = [_make_query(entry, "file") for entry in entries]
+    _require_consistent(queries, file)
     return queries
 
 
@@ -154,12 +156,12 @@ def new_query(
     name: str | None = None,
     parameters: Mapping[str, Value] | None = None,
 ) -> VerifiedQuery:
-    """A query to save; its name is that of the question's words unless it is given.
+    """Make a query to save; its name is that of the question's words unless it is given.
 
     Raises ConfigError for one that is too long, or holds what nobody sees.
     """
     values = {
-        "name": name or _name_of(question),
+        "name": name or _make_name(question),
         "question": question,
         "sql": sql,
         "verified_by": verified_by,
@@ -172,16 +174,16 @@ def new_query(
         [mistake, *_] = error.errors()
         place = ".".join(map(str, mistake["loc"]))
         raise ConfigError(f"The query cannot be kept: {place}: {mistake['msg']}.") from error
-    return _query(entry)
+    return _make_query(entry)
 
 
-def _name_of(question: str) -> str:
+def _make_name(question: str) -> str:
     name = "_".join(stem_words(question)[:_NAME_WORDS])
-    seen = "".join(each for each in name if find_hidden(each) is None)
+    seen = "".join(letter for letter in name if find_hidden(letter) is None)
     return seen[:_NAME_CHARACTERS] or "query"
 
 
-def save(
+def save_query(
     queries: VerifiedQueries,
     matcher: VerifiedMatcher,
     query: VerifiedQuery,
@@ -190,7 +192,7 @@ def save(
     *,
     replace: bool = False,
 ) -> tuple[VerifiedQuery, QueryResult]:
-    """Run it with the defaults of its parameters, and keep it when that works.
+    """Run a query with the defaults of its parameters, and keep it when that works.
 
     Raises VerifiedQueryConflict when there is one of its name, unless it is the editor's and to be
     replaced, and when another one answers the same.
@@ -202,12 +204,12 @@ def save(
 
 
 def try_out(query: VerifiedQuery, run: Run) -> QueryResult:
-    """Raises EngineError, StoreError when its SQL cannot be read, is refused or fails."""
+    """Run a query once. Raises EngineError or StoreError when its SQL is refused or fails."""
     read_parameters(query)
     return run(query.sql, query.parameters)
 
 
-def verify(
+def verify_queries(
     queries: VerifiedQueries,
     run: Run,
     names: Sequence[str] = (),
@@ -216,13 +218,13 @@ def verify(
     today: date,
     by: Editor,
 ) -> dict[str, str]:
-    """Run those named, or all; why some fail, by their names.
+    """Run the queries named, or all; return why some fail, by their names.
 
     With `verified_by` the others count as checked by them; not those of the file, which says itself
     who has checked what.
     """
     tried = [queries.one(name) for name in names] or queries.all()
-    failures = failing(tried, run)
+    failures = find_failures(tried, run)
     if verified_by:
         for query in tried:
             if query.origin == "saved" and query.name not in failures:
@@ -230,8 +232,8 @@ def verify(
     return failures
 
 
-def failing(queries: Iterable[VerifiedQuery], run: Run) -> dict[str, str]:
-    """Why some do not run any more, by their names."""
+def find_failures(queries: Iterable[VerifiedQuery], run: Run) -> dict[str, str]:
+    """Return why some queries do not run any more, by their names."""
     failures: dict[str, str] = {}
     for query in queries:
         try:
@@ -241,13 +243,13 @@ def failing(queries: Iterable[VerifiedQuery], run: Run) -> dict[str, str]:
     return failures
 
 
-def _query(entry: _Entry, origin: Origin = "saved") -> VerifiedQuery:
+def _make_query(entry: _Entry, origin: Origin = "saved") -> VerifiedQuery:
     values = entry.model_dump()
     values["language"] = entry.language or question_language(entry.question)
     return VerifiedQuery(**values, origin=origin)
 
 
-def _check(queries: Sequence[VerifiedQuery], file: Path) -> None:
+def _require_consistent(queries: Sequence[VerifiedQuery], file: Path) -> None:
     names = [query.name for query in queries]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ConfigError(f"{file} holds {', '.join(sorted(twice))} twice. Rename one.")
@@ -258,7 +260,7 @@ def _check(queries: Sequence[VerifiedQuery], file: Path) -> None:
             raise ConfigError(f"{file}: {error}") from error
 
 
-def _first_mistake(error: ValidationError, content: Any) -> str:
+def _describe_first_mistake(error: ValidationError, content: Any) -> str:
     mistake = error.errors()[0]
     place, *rest = mistake["loc"] or ("",)
     entry = content[place] if isinstance(content, list) and isinstance(place, int) else {}

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 def make_answer_engine(components: Components, options: AnswerOptions) -> BaseQueryEngine:
-    """The engine of a source, or that which chooses among them; it answers any number of questions.
+    """Make the engine of a source, or one that chooses among them, for any number of questions.
 
     Raises ConfigError for a source that there is not, or that cannot be opened.
     """
@@ -49,7 +49,7 @@ def make_database_engine(
     sql_only: bool = False,
     synthesize_response: bool = True,
 ) -> BaseQueryEngine:
-    """The engine of the business tables, which are opened. Raises ConfigError, StoreError."""
+    """Make the engine of the business tables, which are opened. Raises ConfigError, StoreError."""
     return make_tables_engine(
         components.tables,
         components.verified_matcher,
@@ -65,7 +65,7 @@ def make_database_engine(
 def make_document_engine(
     components: Components, options: AnswerOptions, retriever: BaseRetriever
 ) -> DocumentQueryEngine:
-    """The engine that answers from the passages of a retriever, and logs its searches."""
+    """Make the engine that answers from the passages of a retriever, and logs its searches."""
     return DocumentQueryEngine(
         retriever,
         llm=components.llm,
@@ -86,7 +86,7 @@ def _suggest(components: Components, question: str, passages: Sequence[str]) -> 
 
 
 def find_entities(components: Components) -> EntityIndex | None:
-    """The names that the tables hold; None without tables, and while they cannot be opened."""
+    """Find the names that the tables hold; None without tables or while these cannot be opened."""
     try:
         return components.entities
     except ConfigError:
@@ -97,7 +97,7 @@ def find_entities(components: Components) -> EntityIndex | None:
 
 
 def _make_routed_engine(components: Components, options: AnswerOptions) -> RoutedQueryEngine:
-    """The engine that chooses a source for each question, and those among which it chooses.
+    """Make the engine that chooses a source for a question, and those among which it chooses.
 
     That of the tables is made when the first question needs it: they may be away, and come back.
     """

@@ -36,7 +36,7 @@ _REFUSED = {1044, 1045, 1049, 1698}  # no such account, password or database
 
 
 def open_tables(config: Config) -> GuardedDatabase:
-    """The tables of tables.include, read by an account that can do nothing else.
+    """Open the tables of tables.include, read by an account that can do nothing else.
 
     Raises ConfigError when it can do more and the configuration does not allow that, StoreError
     for a table that is not there.
@@ -45,13 +45,14 @@ def open_tables(config: Config) -> GuardedDatabase:
     try:
         if not config.tables.allow_powerful_account:
             _require_weakness(config, engine)
-        return guarded(config, engine)
+        return make_guarded_database(config, engine)
     except BaseException:
         engine.dispose()
         raise
 
 
-def guarded(config: Config, engine: sa.Engine) -> GuardedDatabase:
+def make_guarded_database(config: Config, engine: sa.Engine) -> GuardedDatabase:
+    """Make the database of the tables that may be asked, with the limits of the configuration."""
     return GuardedDatabase(
         engine,
         config.tables.include,
@@ -73,9 +74,9 @@ def make_tables_engine(
     sql_only: bool = False,
     synthesize_response: bool = True,
 ) -> BaseQueryEngine:
-    """Verified queries answer what they can; the rest is for the model, if there is one."""
+    """Make what answers by verified queries where it can, and else by the model if there is one."""
 
-    def like(question: str) -> str:
+    def find_examples(question: str) -> str:
         return write_examples(query for query, _ in matcher.find_nearest(question, _EXAMPLES))
 
     options: Any = {
@@ -85,7 +86,12 @@ def make_tables_engine(
     }
     model = (
         DatabaseQueryEngine(
-            tables, llm=llm, embed_model=embed_model, entities=entities, examples=like, **options
+            tables,
+            llm=llm,
+            embed_model=embed_model,
+            entities=entities,
+            examples=find_examples,
+            **options,
         )
         if llm
         else None
@@ -94,34 +100,36 @@ def make_tables_engine(
 
 
 def connect_to_tables(config: Config) -> sa.Engine:
-    """An engine of the reading account, the tables known to be there."""
+    """Make an engine of the reading account, the tables known to be there."""
     if not config.tables.include:
         raise ConfigError("No table may be asked. Name some in tables.include of config.yaml.")
     if isinstance(config.tables.url, sa.URL):
-        return _other_engine(config, config.tables.url)
-    return _private_engine(config, private_server(config))
+        return _make_other_engine(config, config.tables.url)
+    return _make_private_engine(config, private_server(config))
 
 
-def powers(config: Config, engine: sa.Engine) -> list[str]:
-    """What the account may do besides reading the tables, a phrase each."""
-    return find_excess_powers(engine, _database(config), config.tables.include)
+def find_powers(config: Config, engine: sa.Engine) -> list[str]:
+    """List what the account may do besides reading the tables, a phrase for each power."""
+    return find_excess_powers(engine, _name_database(config), config.tables.include)
 
 
 def _require_weakness(config: Config, engine: sa.Engine) -> None:
-    if found := powers(config, engine):
-        raise ConfigError(f"The account of tables.url {'; '.join(found)}. {advice(config)}")
+    if found := find_powers(config, engine):
+        advice = advise_on_account(config)
+        raise ConfigError(f"The account of tables.url {'; '.join(found)}. {advice}")
 
 
-def advice(config: Config) -> str:
+def advise_on_account(config: Config) -> str:
+    """Say what to do about an account of too many powers."""
     return (
         "Give it no more than "
-        f"{write_grants(_database(config), config.tables.include)} "
+        f"{write_grants(_name_database(config), config.tables.include)} "
         "Or, if you accept that SQL of a language model runs with these rights, set "
         "tables.allow_powerful_account to true."
     )
 
 
-def _database(config: Config) -> str:
+def _name_database(config: Config) -> str:
     url = config.tables.url
     name = config.tables.database or (url.database if isinstance(url, sa.URL) else None)
     if not name:
@@ -129,9 +137,9 @@ def _database(config: Config) -> str:
     return name
 
 
-def _private_engine(config: Config, server: PrivateServer) -> sa.Engine:
+def _make_private_engine(config: Config, server: PrivateServer) -> sa.Engine:
     server.ensure_running()
-    database = _database(config)
+    database = _name_database(config)
     admin = make_engine(server.url(""), before_connect=server.ensure_running)
     try:
         key = admin.url.password or ""
@@ -148,8 +156,8 @@ def _private_engine(config: Config, server: PrivateServer) -> sa.Engine:
     )
 
 
-def _other_engine(config: Config, url: sa.URL) -> sa.Engine:
-    database = _database(config)
+def _make_other_engine(config: Config, url: sa.URL) -> sa.Engine:
+    database = _name_database(config)
     engine = make_engine(
         url.set(database=database),
         readonly=True,
@@ -167,7 +175,7 @@ def _other_engine(config: Config, url: sa.URL) -> sa.Engine:
 
 
 def _socket_timeout(config: Config) -> int:
-    """Seconds after which a statement that the server cannot stop is left alone."""
+    """Return the seconds after which a statement that the server cannot stop is left alone."""
     return math.ceil(config.tables.timeout) + 5
 
 

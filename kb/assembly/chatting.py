@@ -18,7 +18,7 @@ from kb.assembly.searching import AnswerOptions, make_rewriter
 def make_chat_session(
     components: Components, options: AnswerOptions, user: str | None
 ) -> ChatSession:
-    """The session of the options, which need not be there yet. Raises ConfigError."""
+    """Make the session of the options, which need not be there yet. Raises ConfigError."""
     assert options.session  # noqa: S101 - the caller names it
     llm, sessions = components.llm, components.session_store
 
@@ -26,7 +26,7 @@ def make_chat_session(
     def make_engine(streaming: bool) -> BaseQueryEngine:  # noqa: FBT001 - the session's interface
         return make_answer_engine(components, replace(options, streaming=streaming))
 
-    async def arewrite(*asked: Any, **more: Any) -> Rewritten:
+    async def arewrite_question(*asked: Any, **more: Any) -> Rewritten:
         rewriter = await asyncio.to_thread(make_rewriter, components, options)
         return await rewriter.arewrite(*asked, **more)
 
@@ -50,6 +50,6 @@ def make_chat_session(
         late_ends=components.late_ends,
         llm=llm,
         rewrite=lambda *asked, **more: make_rewriter(components, options).rewrite(*asked, **more),
-        arewrite=arewrite,
+        arewrite=arewrite_question,
         user=user,
     )

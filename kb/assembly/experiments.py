@@ -66,51 +66,52 @@ class LiveReport:
 
 
 def assign_profile(session_id: str, weights: Mapping[str, float]) -> str:
-    """The profile of a session: always the same, and in the long run by weight.
+    """Return the profile of a session: always the same, and in the long run by weight.
 
     Weighted rendezvous hashing: a weight that changes, or a profile that joins or leaves, moves no
     session between the others.
     """
     shares = {name: weight for name, weight in weights.items() if weight > 0}
-    return max(shares, key=lambda name: (_draw(session_id, name, shares[name]), name))
+    return max(shares, key=lambda name: (_draw_share(session_id, name, shares[name]), name))
 
 
-def _draw(session_id: str, profile: str, weight: float) -> float:
+def _draw_share(session_id: str, profile: str, weight: float) -> float:
     digest = hashlib.sha256(f"{profile}\0{session_id}".encode(errors="replace")).digest()
     uniform = (int.from_bytes(digest[:8]) + 0.5) / 2**64  # inside 0..1
     return -weight / math.log(uniform)
 
 
 def live_report(engine: sa.Engine, days: int) -> LiveReport:
-    """What came of the searches of the last days, by profile."""
-    return report(SearchLog(engine).list_outcomes(days), days)
+    """Report what came of the searches of the last days, by profile."""
+    return report_profiles(SearchLog(engine).list_outcomes(days), days)
 
 
-def report(outcomes: Iterable[Outcome], days: int) -> LiveReport:
+def report_profiles(outcomes: Iterable[Outcome], days: int) -> LiveReport:
+    """Report what came of searches by profile, and how the profiles compare."""
     by_profile: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         by_profile[outcome.profile].append(outcome)
     profiles = sorted(by_profile)
     return LiveReport(
         days,
-        [_profile_report(name, by_profile[name]) for name in profiles],
+        [_report_profile(name, by_profile[name]) for name in profiles],
         [
             comparison
             for profile, other in combinations(profiles, 2)
-            for comparison in _comparisons(by_profile[profile], by_profile[other])
+            for comparison in _compare_measures(by_profile[profile], by_profile[other])
         ],
     )
 
 
-def _profile_report(profile: str, outcomes: Sequence[Outcome]) -> ProfileReport:
-    reciprocal_ranks = _known(_reciprocal_rank, outcomes)
+def _report_profile(profile: str, outcomes: Sequence[Outcome]) -> ProfileReport:
+    reciprocal_ranks = _judge_all(_reciprocal_rank, outcomes)
     p50, p95 = np.percentile([outcome.milliseconds for outcome in outcomes], [50, 95])
     return ProfileReport(
         profile,
         len(outcomes),
         len({outcome.session_id for outcome in outcomes} - {None}),
-        _share(_known(_is_up, outcomes)),
-        _share(_known(_is_clicked, outcomes)),
+        _make_share(_judge_all(_is_up, outcomes)),
+        _make_share(_judge_all(_is_clicked, outcomes)),
         float(np.mean(reciprocal_ranks)) if reciprocal_ranks else None,
         len(reciprocal_ranks),
         float(p50),
@@ -127,7 +128,7 @@ def _is_clicked(outcome: Outcome) -> float | None:
 
 
 def _reciprocal_rank(outcome: Outcome) -> float | None:
-    """Of what people opened, or else of what the answer cites."""
+    """Judge a search by what people opened, or else by what the answer cites."""
     rank = outcome.clicked_rank or outcome.cited_rank
     return 1 / rank if rank else None
 
@@ -137,11 +138,11 @@ _MEASURES: dict[str, Judge] = {
 }  # fmt: skip
 
 
-def _known(judge: Judge, outcomes: Iterable[Outcome]) -> list[float]:
+def _judge_all(judge: Judge, outcomes: Iterable[Outcome]) -> list[float]:
     return [value for outcome in outcomes if (value := judge(outcome)) is not None]
 
 
-def _share(values: Sequence[float]) -> Share:
+def _make_share(values: Sequence[float]) -> Share:
     hits, total = int(sum(values)), len(values)
     if not total:
         return Share(0, 0, None, None, None)
@@ -149,28 +150,31 @@ def _share(values: Sequence[float]) -> Share:
 
 
 def wilson_interval(hits: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a proportion: Wilson, JASA 22 (1927), without continuity correction."""
+    """Return the 95 % interval of a proportion.
+
+    Wilson, JASA 22 (1927), without continuity correction.
+    """
     rate, spread = hits / total, _Z**2 / total
     middle = (rate + spread / 2) / (1 + spread)
     half = _Z * math.sqrt(rate * (1 - rate) / total + spread / total / 4) / (1 + spread)
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _comparisons(ours: Sequence[Outcome], theirs: Sequence[Outcome]) -> Iterable[Comparison]:
+def _compare_measures(ours: Sequence[Outcome], theirs: Sequence[Outcome]) -> Iterable[Comparison]:
     for measure, judge in _MEASURES.items():
-        one, other = _by_session(judge, ours), _by_session(judge, theirs)
+        one, other = _sum_by_session(judge, ours), _sum_by_session(judge, theirs)
         if len(one) and len(other):
             yield Comparison(
                 measure,
                 ours[0].profile,
                 theirs[0].profile,
-                _mean(one) - _mean(other),
+                _mean_rate(one) - _mean_rate(other),
                 p_value(one, other),
             )
 
 
-def _by_session(judge: Judge, outcomes: Iterable[Outcome]) -> Rows:
-    """Searches without a session were not dealt to a profile, so they prove nothing."""
+def _sum_by_session(judge: Judge, outcomes: Iterable[Outcome]) -> Rows:
+    """Sum a measure by session; searches without one were not dealt to a profile."""
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for outcome in outcomes:
         if outcome.session_id is not None and (value := judge(outcome)) is not None:
@@ -180,20 +184,21 @@ def _by_session(judge: Judge, outcomes: Iterable[Outcome]) -> Rows:
     return np.array(list(sums.values()))
 
 
-def _mean(sessions: Rows) -> float:
+def _mean_rate(sessions: Rows) -> float:
     total, count = sessions.sum(axis=0)
     return float(total / count)
 
 
 def p_value(ours: Rows, theirs: Rows) -> float:
-    """Two-sided, for the difference of two means over sessions.
+    """Return the two-sided p-value of the difference of two means over sessions.
 
     A randomisation test (Fisher, The Design of Experiments, 1935): how often the difference is as
     large when the sessions, which are what was split, are dealt to the profiles anew. So searches
     of one session need not be independent, and small numbers are no trouble. The same deals in
     every run.
     """
-    observed = abs(_mean(ours) - _mean(theirs)) - 1e-9  # sums in another order differ a little
+    # Sums in another order differ a little.
+    observed = abs(_mean_rate(ours) - _mean_rate(theirs)) - 1e-9
     sessions, counts = np.unique(np.concatenate([ours, theirs]), axis=0, return_counts=True)
     hands = np.random.default_rng(0).multivariate_hypergeometric(counts, len(ours), _ROUNDS)
     dealt, rest = hands @ sessions, (counts - hands) @ sessions

@@ -28,18 +28,18 @@ ServerProvider: TypeAlias = Literal["openai", "openai-like", "ollama"]
 
 
 def make_llm(config: Config) -> LLM | None:
-    """The LLM of config.llm; None for provider `none`. Raises ConfigError."""
+    """Make the LLM of config.llm, None for the provider `none`. Raises ConfigError."""
     llm = config.llm
     match llm.provider:
         case "none":
             return None
         case "openai":
-            return _openai(llm)
+            return _make_openai(llm)
         case "openai-like":
             url = server_url(llm.provider, llm, "llm")
-            return _openai_like(llm, url, api_key=_key(llm) or "none")
+            return _make_openai_like(llm, url, api_key=_find_key(llm) or "none")
         case "ollama":
-            return _ollama(llm)
+            return _make_ollama(llm)
         case _:
             assert_never(llm.provider)
 
@@ -49,20 +49,20 @@ def make_embedder(config: Config) -> BaseEmbedding:
     embedding = config.embedding
     match embedding.provider:
         case "local":
-            return _sentence_model(config)
+            return _make_sentence_model(config)
         case "wordllama":
-            return _word_vectors(embedding)
+            return _make_word_vectors(embedding)
         case "openai":
-            key = _required_key(embedding, "embedding")
+            key = _require_key(embedding, "embedding")
             url = server_url(embedding.provider, embedding, "embedding")
             model = embedding.model or OPENAI_EMBEDDING
-            return _openai_embedding(embedding, model, url, key)
+            return _make_openai_embedding(embedding, model, url, key)
         case "openai-like":
-            model = _required_model(embedding, "embedding", OLLAMA_EMBEDDING)
+            model = _require_model(embedding, "embedding", OLLAMA_EMBEDDING)
             url = server_url(embedding.provider, embedding, "embedding")
-            return _openai_embedding(embedding, model, url, _key(embedding) or "none")
+            return _make_openai_embedding(embedding, model, url, _find_key(embedding) or "none")
         case "ollama":
-            return _ollama_embedding(embedding)
+            return _make_ollama_embedding(embedding)
         case _:
             assert_never(embedding.provider)
 
@@ -73,7 +73,7 @@ def server_url(provider: ServerProvider, model: ModelConfig, section: str) -> st
         case "openai":
             return model.base_url or OPENAI_URL
         case "openai-like":
-            return _required_url(model, section)
+            return _require_url(model, section)
         case "ollama":
             return model.base_url or OLLAMA_URL
         case _:
@@ -102,13 +102,13 @@ def vector_weight(embedding: EmbeddingConfig) -> VectorWeight:
             assert_never(embedding.provider)
 
 
-def _openai(llm: LLMConfig) -> LLM:
+def _make_openai(llm: LLMConfig) -> LLM:
     from llama_index.llms.openai import OpenAI  # noqa: PLC0415 - takes seconds to import
 
-    model, key = _required_model(llm, "llm", "gpt-4.1-mini"), _required_key(llm, "llm")
+    model, key = _require_model(llm, "llm", "gpt-4.1-mini"), _require_key(llm, "llm")
     url = server_url("openai", llm, "llm")
     if llm.context_window:
-        return _openai_like(llm, url, api_key=key, is_function_calling_model=True)
+        return _make_openai_like(llm, url, api_key=key, is_function_calling_model=True)
     try:
         known = OpenAI(model=model, **_client_settings(llm, url, key))
         known.metadata  # noqa: B018 - raises for an unknown model
@@ -120,11 +120,11 @@ def _openai(llm: LLMConfig) -> LLM:
     return known
 
 
-def _openai_like(llm: LLMConfig, url: str, *, api_key: str, **options: Any) -> LLM:
+def _make_openai_like(llm: LLMConfig, url: str, *, api_key: str, **options: Any) -> LLM:
     from llama_index.llms.openai_like import OpenAILike  # noqa: PLC0415 - as above
 
     model: LLM = OpenAILike(
-        model=_required_model(llm, "llm", "qwen3-8b"),
+        model=_require_model(llm, "llm", "qwen3-8b"),
         context_window=llm.context_window or CONTEXT_WINDOW,
         is_chat_model=True,
         should_use_structured_outputs=True,
@@ -135,7 +135,7 @@ def _openai_like(llm: LLMConfig, url: str, *, api_key: str, **options: Any) -> L
 
 
 def _client_settings(llm: LLMConfig, url: str, api_key: str) -> dict[str, Any]:
-    client, async_client = _openai_clients(llm, url, api_key)
+    client, async_client = _make_openai_clients(llm, url, api_key)
     return {
         "api_base": url,
         "api_key": api_key,
@@ -146,8 +146,8 @@ def _client_settings(llm: LLMConfig, url: str, api_key: str) -> dict[str, Any]:
     }
 
 
-def _openai_clients(model: ModelConfig, url: str, api_key: str) -> tuple[Any, Any]:
-    """Clients that retry; LlamaIndex would retry around retries, six requests for two."""
+def _make_openai_clients(model: ModelConfig, url: str, api_key: str) -> tuple[Any, Any]:
+    """Make clients that retry; LlamaIndex would retry around retries, six requests for two."""
     import openai  # noqa: PLC0415 - takes a second to import
 
     settings: dict[str, Any] = {
@@ -156,36 +156,36 @@ def _openai_clients(model: ModelConfig, url: str, api_key: str) -> tuple[Any, An
         "timeout": model.timeout,
         "max_retries": model.max_retries,
     }
-    http = openai.DefaultHttpxClient(verify=_certificates())
-    async_http = openai.DefaultAsyncHttpxClient(verify=_certificates(), limits=_NOT_KEPT)
+    http = openai.DefaultHttpxClient(verify=_read_certificates())
+    async_http = openai.DefaultAsyncHttpxClient(verify=_read_certificates(), limits=_NOT_KEPT)
     client = openai.OpenAI(**settings, http_client=http)
     return client, openai.AsyncOpenAI(**settings, http_client=async_http)
 
 
 @cache
-def _certificates() -> ssl.SSLContext:
-    """Read once: it takes 30 ms, and each client would do it."""
+def _read_certificates() -> ssl.SSLContext:
+    """Read the certificates once: it takes 30 ms, and each client would do it."""
     return httpx.create_ssl_context()
 
 
-def _ollama(llm: LLMConfig) -> LLM:
+def _make_ollama(llm: LLMConfig) -> LLM:
     from llama_index.llms.ollama import Ollama  # noqa: PLC0415 - only for its users
     from ollama import AsyncClient, Client  # noqa: PLC0415 - as above
 
     url = server_url("ollama", llm, "llm")
     model: LLM = Ollama(
-        model=_required_model(llm, "llm", "qwen3:8b"),
+        model=_require_model(llm, "llm", "qwen3:8b"),
         base_url=url,
         context_window=llm.context_window or CONTEXT_WINDOW,
-        client=Client(host=url, timeout=llm.timeout, verify=_certificates()),
+        client=Client(host=url, timeout=llm.timeout, verify=_read_certificates()),
         async_client=AsyncClient(
-            host=url, timeout=llm.timeout, verify=_certificates(), limits=_NOT_KEPT
+            host=url, timeout=llm.timeout, verify=_read_certificates(), limits=_NOT_KEPT
         ),
     )
     return model
 
 
-def _sentence_model(config: Config) -> BaseEmbedding:
+def _make_sentence_model(config: Config) -> BaseEmbedding:
     from kb.sentence_model import SentenceModel, files  # noqa: PLC0415 - ONNX Runtime, only for its users
 
     if config.embedding.dimensions:
@@ -202,7 +202,7 @@ def _sentence_model(config: Config) -> BaseEmbedding:
     return SentenceModel(directory=directory, users_own=True, model_name=name)
 
 
-def _word_vectors(embedding: EmbeddingConfig) -> BaseEmbedding:
+def _make_word_vectors(embedding: EmbeddingConfig) -> BaseEmbedding:
     from kb.sentence_model import word_vectors  # noqa: PLC0415 - an extra
 
     if embedding.model:
@@ -218,7 +218,7 @@ def _word_vectors(embedding: EmbeddingConfig) -> BaseEmbedding:
     )
 
 
-def _openai_embedding(
+def _make_openai_embedding(
     embedding: EmbeddingConfig, model: str, url: str, api_key: str
 ) -> BaseEmbedding:
     from llama_index.embeddings.openai import OpenAIEmbedding  # noqa: PLC0415 - as above
@@ -231,12 +231,12 @@ def _openai_embedding(
         timeout=embedding.timeout,
         max_retries=0,
     )
-    client, async_client = _openai_clients(embedding, url, api_key)
+    client, async_client = _make_openai_clients(embedding, url, api_key)
     embedder._client, embedder._aclient = client, async_client  # noqa: SLF001 - it has no parameter
     return cast("BaseEmbedding", embedder)
 
 
-def _ollama_embedding(embedding: EmbeddingConfig) -> BaseEmbedding:
+def _make_ollama_embedding(embedding: EmbeddingConfig) -> BaseEmbedding:
     from llama_index.embeddings.ollama import OllamaEmbedding  # noqa: PLC0415 - as above
 
     if embedding.dimensions:
@@ -247,18 +247,18 @@ def _ollama_embedding(embedding: EmbeddingConfig) -> BaseEmbedding:
         client_kwargs={
             "timeout": embedding.timeout,
             "limits": _NOT_KEPT,
-            "verify": _certificates(),
+            "verify": _read_certificates(),
         },
     )
     return embedder
 
 
-def _key(model: ModelConfig) -> str | None:
+def _find_key(model: ModelConfig) -> str | None:
     return model.api_key.get_secret_value() if model.api_key else None
 
 
-def _required_key(model: ModelConfig, section: str) -> str:
-    key = _key(model)
+def _require_key(model: ModelConfig, section: str) -> str:
+    key = _find_key(model)
     if not key:
         raise ConfigError(
             f"{section}.provider is openai, but there is no key. Set the environment variable "
@@ -267,7 +267,7 @@ def _required_key(model: ModelConfig, section: str) -> str:
     return key
 
 
-def _required_url(model: ModelConfig, section: str) -> str:
+def _require_url(model: ModelConfig, section: str) -> str:
     if not model.base_url:
         raise ConfigError(
             f"{section}.provider is openai-like, but {section}.base_url is not set. Set it in "
@@ -276,7 +276,7 @@ def _required_url(model: ModelConfig, section: str) -> str:
     return model.base_url
 
 
-def _required_model(model: ModelConfig, section: str, example: str) -> str:
+def _require_model(model: ModelConfig, section: str, example: str) -> str:
     if not model.model:
         raise ConfigError(
             f"{section}.model is not set in config.yaml. Name one, for example {example}."

@@ -15,12 +15,16 @@ from stores.registry.schema import migrate
 def open_store(
     engine: sa.Engine, config: Config, embed_model: BaseEmbedding
 ) -> tuple[MariaDBVectorStore, Collection]:
-    """The store, its tables up to date. Raises UnsupportedServer or CollectionMismatch."""
+    """Open the store, its tables up to date. Raises UnsupportedServer or CollectionMismatch."""
     read_server_info(engine)
     migrate(engine)
-    collection = open_collection(
-        engine, embedding_identity(config, embed_model), lambda: _dimension(embed_model)
-    )
+
+    def measure_dimension() -> int:
+        with model_errors("measuring the dimension of the embedding model"):
+            return len(embed_model.get_text_embedding("dimension"))
+
+    identity = embedding_identity(config, embed_model)
+    collection = open_collection(engine, identity, measure_dimension)
     vector_store = MariaDBVectorStore(
         engine,
         collection.chunk_table,
@@ -31,8 +35,3 @@ def open_store(
     )
     vector_store.set_up()
     return vector_store, collection
-
-
-def _dimension(embed_model: BaseEmbedding) -> int:
-    with model_errors("measuring the dimension of the embedding model"):
-        return len(embed_model.get_text_embedding("dimension"))

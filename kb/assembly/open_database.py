@@ -21,7 +21,7 @@ def private_server(config: Config) -> PrivateServer:
 
 
 def open_database(config: Config, say: Callable[[str], None] = lambda _: None) -> sa.Engine:
-    """The engine of config.database, its server running."""
+    """Make the engine of config.database, its server running."""
     if isinstance(config.database.url, sa.URL):
         return make_engine(config.database.url)
     return open_private_database(config, config.database.name, say)
@@ -30,7 +30,7 @@ def open_database(config: Config, say: Callable[[str], None] = lambda _: None) -
 def open_private_database(
     config: Config, name: str, say: Callable[[str], None] = lambda _: None
 ) -> sa.Engine:
-    """A database of the private server, which is fetched, started and told to create it."""
+    """Make the engine of a database of the private server, which is fetched and started."""
     server = private_server(config)
     server.fetch(say)
     server.ensure_running()

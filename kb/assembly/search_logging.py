@@ -27,7 +27,7 @@ def make_search_logger(
     session_id: str | None,
     user: str | None,
 ) -> Callable[..., None]:
-    """A function that logs a search, as of a session and of a user."""
+    """Make a function that logs a search, as of a session and of a user."""
     return partial(log_search, log, extent, session_id, user)
 
 
@@ -79,7 +79,10 @@ def store_feedback(
     turn_id: str | None,
     user: str | None,
 ) -> None:
-    """Raises ConfigError for what makes no sense, StoreError for what is not in the log."""
+    """Store what somebody says of a search or a turn.
+
+    Raises ConfigError for what makes no sense, StoreError for what is not in the log.
+    """
     if feedback.rating not in (1, -1, None):
         raise ConfigError(f"The rating is {feedback.rating!r}; 1 is thumbs up and -1 thumbs down.")
     if feedback == Feedback():

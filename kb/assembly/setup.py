@@ -19,14 +19,14 @@ def set_up(config: Config, say: Say, *, upgrade: bool = False) -> None:
     StoreUnavailable or ModelUnavailable.
     """
     if upgrade:
-        _upgrade(config, say)
+        _upgrade_server(config, say)
     with ThreadPoolExecutor() as pool:
         steps = [pool.submit(step, config, say) for step in (_set_up_database, _set_up_embedding)]
     for step in steps:
         step.result()
 
 
-def _upgrade(config: Config, say: Say) -> None:
+def _upgrade_server(config: Config, say: Say) -> None:
     if config.database.url != "embedded":
         raise ConfigError(
             f"database.url is {config.database.url!r}: a server of your own, which kb does not "

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kb.cli.language import gettext
-from kb.filter_options import parsed
+from kb.filter_options import parse_filter
 
 
 def _choose_config(context: typer.Context, path: Path | None) -> Path | None:
@@ -16,7 +16,7 @@ def _choose_config(context: typer.Context, path: Path | None) -> Path | None:
 
 def _check_filters(filters: list[str] | None) -> list[str]:
     for text in filters or []:
-        if parsed(text) is None:
+        if parse_filter(text) is None:
             wrong = gettext("{text!r} is not KEY=VALUE, KEY!=VALUE, KEY>=VALUE or KEY~TEXT")
             raise typer.BadParameter(wrong.format(text=text))
     return filters or []

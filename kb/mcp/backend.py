@@ -189,12 +189,12 @@ class Backend:
         with translate_missing(Code.NO_SUCH_DOCUMENT):
             document = self.library.documents.one(root, path)
         metadata = as_results.document_to_result(document).model_dump(exclude_none=True)
-        return with_front_matter(metadata, join_chunks(self.library.chunks(document)))
+        return with_front_matter(metadata, join_chunks(self.library.list_chunks(document)))
 
     def read_passage(self, caller: Caller, chunk_id: str) -> str:
         """Return the metadata of a passage with its neighbours' addresses, then its text."""
         caller.require_subject("documents")
-        found = self.library.passage(chunk_id, 1)
+        found = self.library.find_passage(chunk_id, 1)
         if found is None or not caller.may_see(found.chunk.metadata.get("root")):
             raise Problem(Code.PASSAGE_CHANGED)
         chunk = found.chunk

@@ -13,7 +13,7 @@ from mcp_types import CallToolResult
 from pydantic import AfterValidator, Field
 
 from kb.assembly.answer_sources import Source
-from kb.filter_options import parsed
+from kb.filter_options import parse_filter
 from kb.mcp import client_errors as errors
 from kb.mcp import tool_results as results
 from kb.mcp.reading_tool import ReadingTool
@@ -32,7 +32,7 @@ def _check_not_blank(text: str) -> str:
 
 
 def _check_comparison(text: str) -> str:
-    if parsed(text) is None:
+    if parse_filter(text) is None:
         raise ValueError("it is not KEY=VALUE, KEY!=VALUE, KEY>=VALUE or KEY~TEXT")
     return text
 

@@ -11,7 +11,7 @@ import yaml
 
 from kb.assembly import business_tables as tables
 from kb.config import Config, DatabaseConfig, TablesConfig
-from kb.doctor import _tables
+from kb.doctor import _check_tables
 from kb.verified_query_file import open_verified_queries
 from stores.errors import ConfigError, StoreError
 from stores.private_server import PrivateServer
@@ -50,7 +50,7 @@ def test_on_the_private_server_an_account_of_its_own_reads_the_tables(private):
         opened = tables.open_tables(private)
         assert opened.run("SELECT id FROM orders").rows == [(7,)]
         assert opened.engine.url.username.startswith("kb_reader_")
-        assert tables.powers(private, opened.engine) == []
+        assert tables.find_powers(private, opened.engine) == []
         opened.engine.dispose()
 
 
@@ -116,15 +116,17 @@ def test_a_server_of_the_tables_that_is_not_there_is_one_of_tables_url(private, 
 
 
 def test_the_doctor_proves_that_the_account_only_reads(private, shop):
-    [check] = _tables(private)
+    [check] = _check_tables(private)
     assert check.state == "ok"
     assert re.fullmatch(r"kb_reader_\w+ only reads orders", check.seen)
     powerful = changed(private, url=shop.url)
-    [check] = _tables(powerful)
+    [check] = _check_tables(powerful)
     assert check.state == "fail"
     assert "GRANT SELECT ON" in check.advice
-    assert [c.state for c in _tables(changed(powerful, allow_powerful_account=True))] == ["warn"]
-    assert [c.state for c in _tables(changed(private, include=("nothing",)))] == ["fail"]
+    assert [c.state for c in _check_tables(changed(powerful, allow_powerful_account=True))] == [
+        "warn"
+    ]
+    assert [c.state for c in _check_tables(changed(private, include=("nothing",)))] == ["fail"]
 
 
 def test_the_doctor_runs_the_verified_queries_of_the_file(private, tmp_path):
@@ -133,15 +135,15 @@ def test_the_doctor_runs_the_verified_queries_of_the_file(private, tmp_path):
     good = {**entry, "name": "good", "sql": "SELECT COUNT(*) AS n FROM orders"}
     config = changed(private, verified_queries=file)
     file.write_text(yaml.safe_dump([good]), "utf-8")
-    _, check = _tables(config)
+    _, check = _check_tables(config)
     assert (check.name, check.state) == ("Verified queries", "ok")
     bad = {**entry, "name": "bad", "sql": "SELECT day FROM orders"}
     file.write_text(yaml.safe_dump([good, bad]), "utf-8")
-    _, check = _tables(config)
+    _, check = _check_tables(config)
     assert check.state == "warn"
     assert re.match(r"bad: .*Unknown column 'day'", check.seen)
     file.unlink()
-    _, check = _tables(config)
+    _, check = _check_tables(config)
     assert check.state == "fail"
 
 

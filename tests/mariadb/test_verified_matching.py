@@ -21,7 +21,7 @@ from engines.tables.query_result import QueryResult, Run
 from engines.verified.answer import answer_with_match, write_examples
 from engines.verified.matching import VerifiedMatcher
 from engines.verified.verified_engine import VerifiedQueryEngine
-from kb.verified_query_file import new_query, read_verified_queries, save, verify
+from kb.verified_query_file import new_query, read_verified_queries, save_query, verify_queries
 from stores.binding import write_literals
 from stores.connection import make_engine
 from stores.errors import EngineError, QueryFailed, StoreError, UnsafeQuery, VerifiedQueryConflict
@@ -238,12 +238,12 @@ def test_a_query_that_does_not_run_is_not_saved(shop, run):
     matcher = VerifiedMatcher(queries, HashEmbedding(), run)
     broken = replace(QUERIES[0], name="broken", sql="SELECT nothing FROM orders WHERE 1 = :year")
     with pytest.raises(QueryFailed, match="Unknown column"):
-        save(queries, matcher, broken, run, ME)
+        save_query(queries, matcher, broken, run, ME)
     with pytest.raises(EngineError, match="binds other parameters than it declares: day"):
-        save(queries, matcher, replace(broken, sql="SELECT :year, :day"), run, ME)
+        save_query(queries, matcher, replace(broken, sql="SELECT :year, :day"), run, ME)
     deleting = replace(broken, sql="DELETE FROM orders WHERE order_id = :year")
     with pytest.raises(UnsafeQuery, match="begins with DELETE"):
-        save(queries, matcher, deleting, run, ME)
+        save_query(queries, matcher, deleting, run, ME)
     assert queries.all() == []
 
 
@@ -254,12 +254,12 @@ def test_a_saved_query_has_a_name_answers_and_is_replaced_only_when_told(shop, r
     query = new_query(
         "How many reviews have 1 star?", sql, "Rory Whelan", TODAY, parameters={"stars": 1}
     )
-    assert save(queries, matcher, query, run, ME)[0] == query
+    assert save_query(queries, matcher, query, run, ME)[0] == query
     assert queries.all() == [query]
     assert (query.name, query.language, query.origin) == ("review_1_star", "en", "saved")
     with pytest.raises(StoreError, match="There is a verified query 'review_1_star'"):
-        save(queries, matcher, query, run, ME)
-    save(queries, matcher, query, run, ME, replace=True)
+        save_query(queries, matcher, query, run, ME)
+    save_query(queries, matcher, query, run, ME, replace=True)
     match = matcher.match("How many reviews have 5 stars?")
     assert dict(match.values) == {"stars": 5}
     queries.remove(query.name, ME)
@@ -287,7 +287,7 @@ def test_a_query_that_answers_what_another_does_is_not_saved(run, shop, known, n
     matcher = VerifiedMatcher([known], HashEmbedding(), run)
     assert matcher.find_rival(new) == known
     with pytest.raises(VerifiedQueryConflict, match=f"'{known.name}' answers this question"):
-        save(queries, matcher, new, run, ME)
+        save_query(queries, matcher, new, run, ME)
     assert queries.all() == []
     assert matcher.find_rival(replace(new, name=known.name)) is None
     assert matcher.find_rival(hostile("What was our revenue in March 2025?")) is None
@@ -337,12 +337,12 @@ def test_verifying_runs_each_and_notes_who_did_but_for_the_file(shop, run):
 
     day = date(2026, 7, 1)
     before = [query for query in queries.all() if query.name != "low_stock_now"]
-    failures = verify(queries, failing, verified_by="Tom Prescott", today=day, by=ME)
+    failures = verify_queries(queries, failing, verified_by="Tom Prescott", today=day, by=ME)
     assert failures == dict.fromkeys(("revenue_by_month", "revenue_then"), "no such column")
     confirmed = queries.one("low_stock_now")
     assert (confirmed.verified_by, confirmed.verified_at) == ("Tom Prescott", day)
     assert [query for query in queries.all() if query != confirmed] == before
-    assert verify(queries, run, ["low_stock_now"], today=TODAY, by=ME) == {}
+    assert verify_queries(queries, run, ["low_stock_now"], today=TODAY, by=ME) == {}
     assert queries.one("low_stock_now").verified_at == day
     for name in names:
         queries.remove(name, ME)

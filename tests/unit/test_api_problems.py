@@ -16,7 +16,7 @@ from kb.api.plain_json import to_plain, without_places
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, error_to_problem, install_problems, problem_to_openai_error
 from kb.config import ServeConfig
-from kb.document_files import upload_name
+from kb.document_files import clean_upload_name
 from stores import errors
 
 SOCKET = "/home/ana/.local/share/kb/mariadb.sock"
@@ -176,13 +176,13 @@ def test_a_reason_that_names_no_place_stays(text):
     ],
 )
 def test_of_an_upload_the_last_part_of_its_name_is_kept(name, kept):
-    assert upload_name(name) == kept
+    assert clean_upload_name(name) == kept
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "/", "\\", ". .", "\u200b", "a." + "b" * 200])
 def test_a_name_that_names_no_file_is_refused(name):
     with pytest.raises(errors.StoreError, match="does not name a file"):
-        upload_name(name)
+        clean_upload_name(name)
 
 
 def test_limits_in_redis_say_which_package_they_need(monkeypatch):

@@ -3,7 +3,7 @@
 import pytest
 from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilters
 
-from kb.filter_options import metadata_filters, parsed
+from kb.filter_options import metadata_filters, parse_filter
 
 
 def conditions(text: str) -> tuple[FilterCondition | None, list[tuple[str, str, object]]]:
@@ -27,12 +27,12 @@ def conditions(text: str) -> tuple[FilterCondition | None, list[tuple[str, str, 
     ],
 )
 def test_a_filter_is_a_key_an_operator_and_a_value(text, expected):
-    assert parsed(text) == expected
+    assert parse_filter(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "key", "=x", "x=", "x= ", "x<>y", "x=~y", "x=>3"])
 def test_anything_else_is_none(text):
-    assert parsed(text) is None
+    assert parse_filter(text) is None
 
 
 def test_a_value_is_looked_for_in_texts_and_in_lists():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from kb.assembly.experiments import assign_profile, report, wilson_interval
+from kb.assembly.experiments import assign_profile, report_profiles, wilson_interval
 from kb.cli.rendering.profiles_in_use import show_live
 from stores.searches.search_log import Outcome
 
@@ -87,7 +87,7 @@ def test_a_profile_is_counted_rated_and_timed():
         outcome(session="s2", milliseconds=60.0),
         outcome(milliseconds=30.0),
     ]
-    [profile] = report(outcomes, 7).profiles
+    [profile] = report_profiles(outcomes, 7).profiles
     assert (profile.profile, profile.searches, profile.sessions) == ("default", 4, 2)
     assert (profile.thumbs_up.hits, profile.thumbs_up.total, profile.thumbs_up.rate) == (1, 2, 0.5)
     assert (profile.clicked.hits, profile.clicked.total, profile.clicked.rate) == (1, 4, 0.25)
@@ -97,7 +97,7 @@ def test_a_profile_is_counted_rated_and_timed():
 
 
 def test_what_nobody_rated_has_no_rate():
-    [profile] = report([outcome()], 7).profiles
+    [profile] = report_profiles([outcome()], 7).profiles
     assert profile.thumbs_up.rate is profile.thumbs_up.low is profile.mrr is None
 
 
@@ -113,7 +113,7 @@ def test_what_nobody_rated_has_no_rate():
 def test_a_difference_of_single_ratings_is_as_likely_as_fishers_exact_test_says(
     ours, theirs, exact
 ):
-    comparisons = report(rated("a", *ours) + rated("b", *theirs), 7).comparisons
+    comparisons = report_profiles(rated("a", *ours) + rated("b", *theirs), 7).comparisons
     thumbs = next(each for each in comparisons if each.measure == "thumbs up")
     assert thumbs.p_value == pytest.approx(exact, abs=0.02)
     assert thumbs.difference == pytest.approx(ours[0] / sum(ours) - theirs[0] / sum(theirs))
@@ -123,7 +123,7 @@ def test_many_searches_of_few_sessions_prove_nothing():
     few = [*of_sessions("a", 2, 1), *of_sessions("b", 1, 1), *of_sessions("b", 1, -1)]
     many = [*of_sessions("a", 40, 1), *of_sessions("b", 20, 1), *of_sessions("b", 20, -1)]
     p_values = [
-        next(each.p_value for each in report(outcomes, 7).comparisons)
+        next(each.p_value for each in report_profiles(outcomes, 7).comparisons)
         for outcomes in (few, many)
     ]  # fmt: skip
     assert p_values[0] > 0.3
@@ -132,7 +132,7 @@ def test_many_searches_of_few_sessions_prove_nothing():
 
 def test_searches_without_a_session_are_counted_and_not_compared():
     alone = [outcome("a", rating=1)] * 40 + [outcome("b", rating=-1)] * 40
-    live = report(alone, 7)
+    live = report_profiles(alone, 7)
     assert [each.searches for each in live.profiles] == [40, 40]
     assert not live.comparisons
 
@@ -140,7 +140,8 @@ def test_searches_without_a_session_are_counted_and_not_compared():
 def test_every_two_profiles_are_compared_in_what_both_have():
     outcomes = [*rated("a", 2, 1), *rated("b", 1, 1), outcome("c", "c 1", clicked_rank=1)]
     compared = [
-        (each.profile, each.other, each.measure) for each in report(outcomes, 7).comparisons
+        (each.profile, each.other, each.measure)
+        for each in report_profiles(outcomes, 7).comparisons
     ]
     assert compared == [
         ("a", "b", "thumbs up"), ("a", "b", "clicked"), ("a", "c", "clicked"), ("b", "c", "clicked")
@@ -150,7 +151,7 @@ def test_every_two_profiles_are_compared_in_what_both_have():
 def shown(outcomes: list[Outcome]) -> str:
     console = Console(width=120, file=io.StringIO())
     with console.capture() as capture:
-        show_live(console, report(outcomes, 7))
+        show_live(console, report_profiles(outcomes, 7))
     return capture.get()
 
 

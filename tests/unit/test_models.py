@@ -28,7 +28,7 @@ from engines.chat.model_calls import ModelCalls
 from engines.model_errors import model_errors
 from kb.assembly.models import embedding_identity, make_embedder, make_llm, vector_weight
 from kb.config import Config, EmbeddingConfig, LLMConfig
-from kb.doctor import model_checks
+from kb.doctor import check_models
 from stores.errors import ConfigError
 
 # --- answers --------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def test_a_key_is_sent_nowhere_while_its_server_is_not_named(monkeypatch):
     monkeypatch.setattr("kb.doctor.httpx.get", lambda url, **_: asked.append(url))
     model = {"provider": "openai-like", "model": "fake", "api_key": KEY}
     config = Config(llm=LLMConfig(**model), embedding=EmbeddingConfig(**model))
-    for section, check in zip(("embedding", "llm"), model_checks(config), strict=True):
+    for section, check in zip(("embedding", "llm"), check_models(config), strict=True):
         assert check.state == "fail"
         assert f"{section}.base_url is not set" in check.seen
     assert asked == []

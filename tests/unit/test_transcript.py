@@ -9,7 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 from test_inert_markdown import acting
 
-from kb.transcript import transcript
+from kb.transcript import write_transcript
 from stores.chats.chat_sessions import SessionInfo, Turn
 from stores.errors import ConfigError
 
@@ -85,16 +85,16 @@ def blocks(markdown: str) -> list[str]:
 
 
 def test_a_turn_is_written_with_its_sources_its_sql_and_its_rows():
-    assert transcript(INFO, [TURN]) == MARKDOWN
+    assert write_transcript(INFO, [TURN]) == MARKDOWN
 
 
 def test_a_turn_that_went_wrong_says_what_happened():
     failed = replace(TURN, answer="", status="failed", error="the model is on *fire*", evidence={})
-    assert "*No answer: the model is on \\*fire\\**\n" in transcript(INFO, [failed])
+    assert "*No answer: the model is on \\*fire\\**\n" in write_transcript(INFO, [failed])
     cut = replace(TURN, status="partial", error=None, evidence={})
-    assert "*Cut: no reason is known.*" in transcript(INFO, [cut])
+    assert "*Cut: no reason is known.*" in write_transcript(INFO, [cut])
     half = replace(TURN, evidence={"errors": {"database": "it is away"}})
-    assert "*database could not answer: it is away*" in transcript(INFO, [half])
+    assert "*database could not answer: it is away*" in write_transcript(INFO, [half])
 
 
 def test_nothing_that_was_said_changes_the_structure_of_the_document():
@@ -109,7 +109,7 @@ def test_nothing_that_was_said_changes_the_structure_of_the_document():
     turn = replace(
         TURN, question=hostile, standalone=hostile, answer="See:\n```sql\nSEL", evidence=evidence
     )
-    document = transcript(replace(INFO, title=hostile, id=hostile), [turn])
+    document = write_transcript(replace(INFO, title=hostile, id=hostile), [turn])
     assert blocks(document).count("heading_open") == 2
     assert blocks(document).count("fence") == 2  # the answer's, which is closed, and the SQL
     below = document.split("Sources:")[1]
@@ -130,16 +130,16 @@ def test_nothing_of_a_session_acts_in_its_document():
         TURN, question=hostile, standalone=hostile, answer=hostile, error=hostile,
         status="partial", evidence=evidence,
     )  # fmt: skip
-    assert acting(transcript(replace(INFO, title=hostile, id=hostile), [turn])) == []
+    assert acting(write_transcript(replace(INFO, title=hostile, id=hostile), [turn])) == []
 
 
 def test_json_holds_every_field_with_plain_values():
-    [turn] = json.loads(transcript(INFO, [TURN], "json"))["turns"]
+    [turn] = json.loads(write_transcript(INFO, [TURN], "json"))["turns"]
     assert (turn["question"], turn["answer"]) == (TURN.question, TURN.answer)
     assert turn["asked_at"] == "2026-03-01T09:30:05+00:00"
     assert turn["evidence"]["rows"] == [[1, "12.50", "2026-01-02"], [2, None, "2026-01-03"]]
     assert (turn["status"], turn["model"], turn["prompt_tokens"]) == ("complete", "fake", 10)
-    assert json.loads(transcript(INFO, [], "json")) | {"turns": []} == {
+    assert json.loads(write_transcript(INFO, [], "json")) | {"turns": []} == {
         "id": "s1",
         "title": "Returns & more",
         "created": "2026-03-01T09:30:05+00:00",
@@ -151,4 +151,4 @@ def test_json_holds_every_field_with_plain_values():
 
 def test_an_unknown_format_is_refused():
     with pytest.raises(ConfigError, match="'pdf'; there are markdown and json"):
-        transcript(INFO, [], "pdf")
+        write_transcript(INFO, [], "pdf")

@@ -16,7 +16,7 @@ from kb.api.guards.upload_quota import TheQuota, UploadQuota
 from kb.api.plain_json import job_values, to_plain
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
-from kb.document_files import UPLOADS, Library, upload_name
+from kb.document_files import UPLOADS, Library, clean_upload_name
 from kb.indexing.secret_files import HEAD_BYTES, why_secret
 from kb.indexing.walk import may_have_text
 from stores.errors import StoreError
@@ -128,9 +128,9 @@ def _keep_files(
         raise _make_names_taken(there)
     sizes = {document_id(UPLOADS, name): file.size or 0 for name, file in readable.items()}
     pieces = {name: _read_pieces(file.file) for name, file in readable.items()}
-    with library.receiving(pieces) as received:
+    with library.receive_files(pieces) as received:
         try:
-            quota.keep_files(caller, sizes, partial(received.put, replace=replace))
+            quota.keep_files(caller, sizes, partial(received.put_all, replace=replace))
         except FileExistsError as error:  # somebody else was quicker
             raise _make_names_taken([Path(error.filename2).name]) from error
     job = jobs.add(
@@ -153,7 +153,7 @@ def _why_secret(name: str, file: UploadFile) -> str | None:
 
 def _name_upload(file: UploadFile) -> str:
     try:
-        return upload_name(file.filename or "")
+        return clean_upload_name(file.filename or "")
     except StoreError as error:
         raise Problem(Code.FILE_WITHOUT_NAME) from error
 
@@ -171,7 +171,7 @@ def _read_pieces(file: BinaryIO) -> Iterator[bytes]:
 def remove(root: str, path: str, caller: Writing, library: TheLibrary) -> dict[str, Any]:
     """Forget a document; the file of an uploaded one is deleted, any other is left where it is."""
     document = _find_document(library, caller, root, path)
-    return {"root": root, "path": path, "file_deleted": library.remove(document)}
+    return {"root": root, "path": path, "file_deleted": library.remove_document(document)}
 
 
 @router.post("/documents/{root}/{path:path}/retry", status_code=202)
@@ -180,7 +180,7 @@ def retry(
 ) -> dict[str, Any]:
     """Read and index a file again, in the job that is answered."""
     quota.require_failures_left(caller)
-    file = library.original(_find_document(library, caller, root, path))
+    file = library.find_file(_find_document(library, caller, root, path))
     if file is None:
         raise Problem(Code.FILE_TO_READ_GONE)
     return job_values(jobs.add(str(file), retry=True, asked_by=caller.name))
@@ -190,7 +190,7 @@ def retry(
 def original(root: str, path: str, caller: Reading, library: TheLibrary) -> FileResponse:
     """The file itself: PDF and text to look at, anything else to save."""
     document = _find_document(library, caller, root, path)
-    file = library.original(document)
+    file = library.find_file(document)
     if file is None:
         raise Problem(Code.FILE_GONE)
     media_type, disposition = _choose_disposition(document.media_type or "")
@@ -231,7 +231,7 @@ def chunk(
     around: Annotated[int, Query(ge=0, le=5)] = 1,
 ) -> dict[str, Any]:
     """A stored passage with those around it, its title and place in the document."""
-    passage = library.passage(chunk_id, around)
+    passage = library.find_passage(chunk_id, around)
     if passage is None or not caller.may_see(passage.chunk.metadata.get("root")):
         raise Problem(Code.NO_SUCH_PASSAGE)
     return {

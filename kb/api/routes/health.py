@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from kb.api.dependencies import KB
 from kb.api.problems import error_to_problem
-from kb.doctor import model_checks
+from kb.doctor import check_models
 
 router = APIRouter(tags=["state"])
 _KNOWN_SECONDS: Final = 5.0  # how long a look counts; anybody may ask
@@ -80,7 +80,7 @@ def _look_at_database(kb: KB) -> str:
 
 def _look_at_model(kb: KB) -> str:
     """Look whether the models are there; listing them costs nothing, and so anybody may ask."""
-    fails = any(check.state == "fail" for check in model_checks(kb.config))
+    fails = any(check.state == "fail" for check in check_models(kb.config))
     return _NO_ANSWER if fails else "ok"
 
 

@@ -23,7 +23,7 @@ from kb.api.problem_codes import Code
 from kb.api.problems import translate_missing
 from kb.api.search_profiles import require_profile
 from kb.assembly.answer_sources import Source
-from kb.transcript import info_values, session_values, transcript
+from kb.transcript import info_values, session_values, write_transcript
 from stores.searches.search_log import SearchLog
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
@@ -107,7 +107,7 @@ def export(
     format: Literal["markdown", "json"] = "markdown",  # noqa: A002 - the public interface's name
 ) -> Response:
     info = find_session(kb, session_id, caller)
-    text = transcript(
+    text = write_transcript(
         restore_id(info, caller), kb.components.session_store.list_turns(info.id), format
     )
     headers = {"Content-Disposition": f'attachment; filename="session.{_ENDINGS[format]}"'}

@@ -13,7 +13,7 @@ from kb.api.json_bodies import StrictBody
 from kb.api.plain_json import without_places
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
-from kb.verified_query_file import Parameters, QueryName, QuestionText, Sql, new_query, save
+from kb.verified_query_file import Parameters, QueryName, QuestionText, Sql, new_query, save_query
 from stores.errors import EngineError
 from stores.verified_queries import Editor
 
@@ -58,7 +58,9 @@ def add(body: VerifiedBody, caller: Verifying, kb: KB) -> dict[str, Any]:
         kb.components.tables.run,
     )
     try:
-        kept, _ = save(queries, matcher, query, run, _make_editor(caller), replace=body.replace)
+        kept, _ = save_query(
+            queries, matcher, query, run, _make_editor(caller), replace=body.replace
+        )
     except EngineError as error:
         if type(error) is not EngineError:
             raise

@@ -93,7 +93,7 @@ def verify_queries(
             knowledge_base.components.verified_queries,
             knowledge_base.components.tables.run,
         )
-        failures = verified_query_file.verify(
+        failures = verified_query_file.verify_queries(
             queries, run, names, verified_by=by, today=_today_utc(), by=_current_editor()
         )
         tried = [query for query in queries if not names or query.name in names]
@@ -144,7 +144,7 @@ def save_query(asked: QueryToSave, config: Path | None, *, as_json: bool) -> Non
             knowledge_base.components.verified_matcher,
             knowledge_base.components.tables.run,
         )
-        query, result = verified_query_file.save(
+        query, result = verified_query_file.save_query(
             knowledge_base.components.verified_queries, matcher, query, run, _current_editor()
         )
         recognised = matcher.match(asked.question) is not None

@@ -18,7 +18,7 @@ from kb.cli.rendering.answers import (
 from kb.cli.rendering.layout import make_table
 from kb.cli.rendering.rows import describe_cut, show_rows
 from kb.cli.terminal import fit_on_one_line
-from kb.transcript import state
+from kb.transcript import describe_state
 from stores.chats.chat_sessions import SessionInfo, Turn
 from stores.text.translations import gettext_noop
 
@@ -100,7 +100,7 @@ def show_question(console: Console, turn: Turn) -> None:
 
 
 def show_state(console: Console, turn: Turn) -> None:
-    if description := fit_on_one_line(translate_message(state(turn))):
+    if description := fit_on_one_line(translate_message(describe_state(turn))):
         console.print(Text(description, "yellow"), soft_wrap=True)
 
 
