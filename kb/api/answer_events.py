@@ -77,7 +77,7 @@ class AnswerUnderWay:
 
 
 def http_values(answer: Answer) -> dict[str, Any]:
-    """The answer as `kb ask --json` prints it, the types of its columns, and its turn if any."""
+    """Return an answer as `kb ask --json` prints it, with the types of its columns and its turn."""
     types = column_types(answer.tables.columns, answer.tables.rows)
     values = {**answer_values(answer), "types": types, **_turn_values(answer)}
     plain_values: dict[str, Any] = to_plain(values)

@@ -60,7 +60,7 @@ class Runner:
             await asyncio.to_thread(self._stopping.wait, _BEAT)
 
     def _remove_old_sessions(self) -> None:
-        """The knowledge base did so when it was opened; this is for servers that run for days."""
+        """Remove old sessions once a day; opening the knowledge base did so before."""
         if time.monotonic() < self._next_removal:
             return
         self._next_removal = time.monotonic() + self._seconds_between_removals

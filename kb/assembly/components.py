@@ -85,7 +85,7 @@ class Components:
         vector_store: MariaDBVectorStore | None = None,
         collection: Collection | None = None,
     ) -> "Components":
-        """The same with other settings or passages, to measure searches; closed with this one."""
+        """Copy this with other settings or passages, to measure searches; closed with this one."""
         other = copy(self)
         other.config = config or self.config
         other.vector_store = vector_store or self.vector_store
@@ -108,7 +108,7 @@ class Components:
 
     @cached_property
     def verified_queries(self) -> VerifiedQueries:
-        """Those of tables.verified_queries as the file is now, and those that were saved.
+        """The verified queries: those of the file as it is now, and those that were saved.
 
         Raises ConfigError, StoreError.
         """

@@ -45,7 +45,7 @@ def make_llm(config: Config) -> LLM | None:
 
 
 def make_embedder(config: Config) -> BaseEmbedding:
-    """The embedding model of config.embedding. Raises ConfigError."""
+    """Make the embedding model of config.embedding. Raises ConfigError."""
     embedding = config.embedding
     match embedding.provider:
         case "local":
@@ -88,7 +88,7 @@ def embedding_identity(config: Config, embed_model: BaseEmbedding) -> str:
 
 
 def vector_weight(embedding: EmbeddingConfig) -> VectorWeight:
-    """What its vectors count for; a model of one's own may know any language."""
+    """Return what the vectors of an embedding model count for in a search."""
     if embedding.model:
         return VectorWeight(_OTHERS)
     match embedding.provider:

@@ -40,6 +40,8 @@ class AccessLog:
             await self._app(scope, receive, send_and_note)
         finally:
             caller = scope.get("state", {}).get("caller")
+            # The pattern, as a path may hold names; also of what is refused.
+            route = scope.get("route") or next(find_routes(scope["app"], scope["path"]), None)
             log.info(
                 json.dumps(
                     {
@@ -47,15 +49,9 @@ class AccessLog:
                         "request": request_id,
                         "key": caller.name if caller else None,
                         "method": scope["method"],
-                        "route": _find_route(scope),
+                        "route": getattr(route, "path", None),
                         **response,
                         "ms": milliseconds_since(begin),
                     }
                 )
             )
-
-
-def _find_route(scope: Scope) -> str | None:
-    """Find the pattern of a path, which may itself hold names; also of what is refused."""
-    route = scope.get("route") or next(find_routes(scope["app"], scope["path"]), None)
-    return getattr(route, "path", None)

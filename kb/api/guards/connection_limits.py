@@ -31,7 +31,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """By parts: within one, the parser looks at no bound, and a socket gives 256 kB at once."""
+        """Take data by parts: within one the parser looks at no bound; a socket gives 256 kB."""
         for start in range(0, len(data), _PART_BYTES):
             if not self.transport.is_closing():
                 self._take_part(data[start : start + _PART_BYTES])
@@ -56,7 +56,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _take_host_of_address(self) -> None:
-        """An address that names a host counts more than the header (RFC 9112, 3.2.2)."""
+        """Take the host that an address names, before that of the header (RFC 9112, 3.2.2)."""
         host = urlsplit(self.url.decode("latin-1")).netloc if self.url[:1] != b"/" else ""
         if host:
             others = [(name, value) for name, value in self.headers if name != b"host"]
@@ -78,7 +78,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     @property
     def _is_answered(self) -> bool:
-        """The last request of which the headers came, if there was any."""
+        """Whether the last request of which the headers came is answered."""
         return self.cycle is not None and self.cycle.response_complete
 
     def _await_head(self) -> None:

@@ -1,10 +1,10 @@
 """Documents: which there are, uploading, removing, retrying; passages and original files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Form, Query, UploadFile
 from llama_index.core.schema import BaseNode, MetadataMode
@@ -47,7 +47,7 @@ def documents(
         status=status, roots=_list_roots(caller, root), search=search, offset=offset, limit=limit
     )
     return {
-        "documents": [_document_values(document) for document in page],
+        "documents": [to_plain(asdict(document)) for document in page],
         "total": total,
         "offset": offset,
     }
@@ -72,11 +72,6 @@ def _list_roots(caller: Caller, root: str | None) -> list[str] | None:
     if root is not None:
         return [root] if caller.may_see(root) else []
     return None if caller.collections is None else list(caller.collections)
-
-
-def _document_values(document: ListedDocument) -> dict[str, Any]:
-    values: dict[str, Any] = to_plain(asdict(document))
-    return values
 
 
 @router.post("/documents", status_code=202)
@@ -127,7 +122,7 @@ def _keep_files(
     if not replace and (there := [name for name in readable if (library.uploads / name).exists()]):
         raise _make_names_taken(there)
     sizes = {document_id(UPLOADS, name): file.size or 0 for name, file in readable.items()}
-    pieces = {name: _read_pieces(file.file) for name, file in readable.items()}
+    pieces = {name: iter(partial(file.file.read, _PIECE), b"") for name, file in readable.items()}
     with library.receive_files(pieces) as received:
         try:
             quota.keep_files(caller, sizes, partial(received.put_all, replace=replace))
@@ -160,11 +155,6 @@ def _name_upload(file: UploadFile) -> str:
 
 def _make_names_taken(names: list[str]) -> Problem:
     return Problem(Code.FILES_THERE, {"names": ", ".join(names)}, more={"paths": names})
-
-
-def _read_pieces(file: BinaryIO) -> Iterator[bytes]:
-    while piece := file.read(_PIECE):
-        yield piece
 
 
 @router.delete("/documents/{root}/{path:path}")
