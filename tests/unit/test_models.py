@@ -219,13 +219,13 @@ ENGLISH = [{"provider": "local"}, {"provider": "wordllama"}]
 )
 def test_vectors_weigh_by_what_their_model_knows(embedding, english, french):
     weight = vector_weight(EmbeddingConfig(**embedding))
-    assert [weight.of(language, None) for language in ("en", "", "fr")] == [
+    assert [weight.weigh_language(language, None) for language in ("en", "", "fr")] == [
         english,
         english,
         french,
     ]
-    assert weight.of("en", 0.9) == 0.9
-    assert weight.of("fr", 0.9) == (0.1 if embedding in ENGLISH else 0.9)
+    assert weight.weigh_language("en", 0.9) == 0.9
+    assert weight.weigh_language("fr", 0.9) == (0.1 if embedding in ENGLISH else 0.9)
 
 
 # --- no other provider in the place of one --------------------------------------------------
