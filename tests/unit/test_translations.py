@@ -79,17 +79,16 @@ def test_what_the_extractor_does_not_see_is_marked_nowhere(template):
                     text: Any
                     *_, text = call.args[: 2 if called(call) in OF_TWO_TEXTS else 1]
                     where = f"{path}:{call.lineno}"
-                    assert is_marked_elsewhere(call) or text.value in found, where
+                    assert is_marked_elsewhere(call, text) or text.value in found, where
 
 
 def called(call: ast.Call) -> str:
     return getattr(call.func, "attr", None) or getattr(call.func, "id", "")
 
 
-def is_marked_elsewhere(call: ast.Call) -> bool:
+def is_marked_elsewhere(call: ast.Call, text: ast.expr) -> bool:
     """`_REPLIES[kind]`, a table of texts that are marked by gettext_noop; a problem's; help."""
-    *_, text = call.args
-    is_passed_on = ast.unparse(text) in {"text", "line", "self._one", "self._more"}
+    is_passed_on = ast.unparse(text) in {"text", "line", "more", "self._one", "self._more"}
     return (
         is_passed_on
         or isinstance(text, ast.Subscript)
