@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import yaml
+from french import find_english, shown_on, speak_french, wide_screen
 from model_server import FakeModels
 
 from kb import KnowledgeBase, load_config
+from kb.cli.rendering.state import show_check
 from kb.doctor import Check, _check_buffer_pool, _check_vector_cache, examine
 from stores.connection import ServerInfo, make_engine
 from stores.errors import StoreUnavailable
@@ -63,6 +65,17 @@ def test_a_healthy_knowledge_base_is_ok_in_every_check(tmp_path, settings):
     assert "MariaDB 11." in found["Server"].seen
     assert not any(check.advice for check in found.values())
     assert "canary" not in str(found)
+
+
+def test_the_checks_are_shown_in_french_and_stay_english_for_programs(tmp_path, settings):
+    index(tmp_path, settings, returns="You have 30 days.")
+    screen = wide_screen()
+    with speak_french():
+        for check in examine(write(tmp_path, settings)):
+            show_check(screen, check)
+            assert check.name != "Documents" or check.seen == "1 chunk"
+    assert "Documents: 1 fragment" in shown_on(screen)
+    assert find_english(shown_on(screen)) == []
 
 
 def test_looking_changes_nothing(tmp_path, settings, database):
