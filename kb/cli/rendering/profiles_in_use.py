@@ -66,7 +66,7 @@ def _format_share(share: Share) -> str:
     if share.rate is None or share.low is None or share.high is None:
         return gettext("none rated")
     return gettext("{hits} of {total}: {rate:.0%} ({low:.0%} to {high:.0%})").format(
-        **asdict(share), rate=share.rate
+        **asdict(share)
     )
 
 
