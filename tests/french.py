@@ -52,5 +52,5 @@ def _texts() -> Iterator[tuple[str, str]]:
 
 def _pattern(english: str) -> str:
     """Write what finds a text: a short one is found as words of their own."""
-    words = HOLE.sub(".+?", re.escape(english))
+    words = HOLE.sub(r"\\S(?:.*?\\S)?", re.escape(english))
     return rf"(?<![\w/.-]){words}(?![\w/-])"

@@ -8,10 +8,20 @@ from french import find_english, shown_on, speak_french, wide_screen
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from engines.answer import Answer, Citation, Joining, TableResult, Timings
-from kb.cli.rendering import answers, chat_sessions, progress, state
+from kb.assembly.experiments import Comparison, LiveReport, ProfileReport, Share
+from kb.cli.rendering import (
+    answers,
+    chat_sessions,
+    profiles_in_use,
+    progress,
+    sql_evaluations,
+    state,
+)
 from kb.cli.terminal import say
 from kb.config import Config
 from kb.doctor import model_checks
+from kb.evaluation.sql_evaluation import SQLAnswer, SQLOutcome
+from kb.evaluation.sql_questions import SQLSet
 from kb.indexing.report import IndexReport, Progress
 from stores.text.translations import Message
 
@@ -112,3 +122,19 @@ def test_english_is_found_where_it_is_left():
     left = "Documents: 3 added. 1 chunk written in 2.0 s.\nServer  MariaDB"
     found = find_english(left)
     assert {"Documents: {counts}.", "{n} added", "Server"} <= set(found)
+
+
+def test_evaluations_are_french():
+    screen = wide_screen()
+    share = Share(3, 4, 0.75, 0.3, 0.95)
+    used = ProfileReport("legal", 9, 4, share, Share(0, 0, None, None, None), 0.5, 2, 4.0, 9.0)
+    difference = Comparison("thumbs up", "legal", "default", 0.1, 0.04)
+    profiles_in_use.show_live(screen, LiveReport(1, [used], [difference]))
+    profiles_in_use.show_live(screen, LiveReport(7, [], []))
+    figures = dict.fromkeys((*sql_evaluations._LABELS, "repairs", "questions"), 1)
+    milliseconds = {"share_right": 0.5, "p50_ms": 1.0, "p95_ms": 2.0}
+    missed = SQLAnswer("q1", "Combien ?", "subset", "SELECT 1", None, 0, 1.0)
+    outcome = SQLOutcome("qwen", {**figures, **milliseconds}, [missed], run=3)
+    sql_evaluations.show_sql_outcome(screen, SQLSet("boutique", ()), outcome)
+    assert "3 sur 4 : 75% (30% à 95%)" in shown_on(screen)
+    assert find_english(shown_on(screen)) == []
