@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.response.schema import (
     RESPONSE_TYPE,
@@ -23,10 +23,12 @@ from engines.documents.cited_text import CitedText
 from engines.elapsed import milliseconds_since
 from engines.model_errors import model_errors
 from engines.question import Question
-from engines.search.search_run import Search
 from stores.errors import ModelUnavailable
 
-OnAnswer = Callable[[Search, Sequence[Citation]], None]
+if TYPE_CHECKING:  # an answer only tells of searches
+    from engines.search.search_run import Search
+
+OnAnswer = Callable[["Search", Sequence[Citation]], None]
 
 
 class AnswerBuilder:
@@ -76,7 +78,7 @@ class AnswerBuilder:
         self.note(timings=self.facts.timings.add(step, milliseconds_since(self._since)))
         self._since = time.perf_counter()
 
-    def take_passages(self, passages: Sequence[NodeWithScore], made: Sequence[Search]) -> None:
+    def take_passages(self, passages: Sequence[NodeWithScore], made: Sequence["Search"]) -> None:
         """Take what may be cited, and the searches that found it."""
         self.passages = passages
         self._searches = tuple(made)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from llama_index.core.schema import QueryBundle
 
 from engines.answer import Timings
-from stores.binding import Value
+from stores.values import Value
 
 if TYPE_CHECKING:  # everything knows questions
     from engines.routing.route import Route

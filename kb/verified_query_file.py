@@ -26,10 +26,10 @@ from engines.tables.sql_guard import LONGEST
 from engines.verified.matching import VerifiedMatcher
 from engines.verified.parameters import read_parameters
 from kb.config import Config
-from stores.binding import Value
 from stores.errors import ConfigError, EngineError, KBError
 from stores.look_alikes import find_hidden
 from stores.text.words import stem_words
+from stores.values import Value
 from stores.verified_queries import (
     Editor,
     Origin,

@@ -1,14 +1,10 @@
 """SQL with named parameters: which they are, and the statement that takes their values apart."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any
 
 from stores.sql_tokens import tokenize_sql
-
-Value: TypeAlias = str | int | float | Decimal | date | datetime | None
-"""What a parameter of a statement can be bound to."""
 
 
 def list_parameters(sql: str) -> list[str]:

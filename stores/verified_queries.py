@@ -11,11 +11,11 @@ from typing import Any, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 
-from stores.binding import Value
 from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError, VerifiedQueryConflict
 from stores.sql import statements
 from stores.text.tokens import fold
+from stores.values import Value
 
 _SQL = {name: sa.text(sql) for name, sql in statements("verified_queries.sql").items()}
 
@@ -106,9 +106,9 @@ class VerifiedQueries:
 
     def all(self) -> list[VerifiedQuery]:
         """List the queries, those of the file first, those of keys last."""
-        return list(read_snapshot(self.engine, self._read))
+        return list(read_snapshot(self.engine, self._read_queries))
 
-    def _read(self, connection: sa.Connection) -> Sequence[VerifiedQuery]:
+    def _read_queries(self, connection: sa.Connection) -> Sequence[VerifiedQuery]:
         """Read the queries unless nothing has changed: each question asks for them."""
         state = connection.execute(_SQL["state"]).one()
         now = int(state.queries), state.last

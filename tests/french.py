@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import messages
 import pytest
@@ -43,7 +44,7 @@ def find_english(text: str) -> list[str]:
     ]
 
 
-def _texts() -> Iterator[tuple[str, str]]:
+def _texts() -> Iterator[tuple[Any, Any]]:
     for message in messages.read_catalogue("fr"):
         if message.id and message.context is None:
             forms = (message.id, message.string)

@@ -19,7 +19,7 @@ from engines.tables.call_costs import AGGREGATED
 from engines.tables.query_result import QueryResult
 from engines.tables.schema_text import MOST_VALUES, Look, let_reflect_vectors, table_text
 from engines.tables.sql_guard import check_statement
-from stores.binding import Value, replace_parameters
+from stores.binding import replace_parameters
 from stores.connection import (
     GONE_ERRORS,
     read_driver_message,
@@ -28,6 +28,7 @@ from stores.connection import (
     translate_engine_errors,
 )
 from stores.errors import ConfigError, QueryFailed, TookTooLong, UnsafeQuery
+from stores.values import Value
 
 SAMPLE_ROWS: Final = 2
 _MOST_CHARACTERS = 10_000_000  # of a result; a row may hold megabytes

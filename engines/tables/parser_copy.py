@@ -13,9 +13,9 @@ import sqlglot
 from sqlglot import exp
 
 from engines.tables.parser_log import silence_parser
-from stores.binding import Value
 from stores.errors import UnsafeQuery
 from stores.sql_tokens import Token
+from stores.values import Value
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDLIKE = re.compile(r"\w[\w.+-]*")

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 
 from engines.prompts import prompt
 from engines.question import Question
-from stores.binding import Value, list_parameters
+from stores.binding import list_parameters
 from stores.connection import read_error_number
 from stores.errors import QueryFailed, UnsafeQuery
 from stores.sql_tokens import tokenize_sql
+from stores.values import Value
 
 _NAME = re.compile(r"'(?:[\w$]+\.)*([\w$]+)'")
 _ABOUT_NAMES = {1052, 1054, 1055, 1056, 1146, 1305}  # of columns, tables and functions alone

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, time
 from typing import Any, TypeAlias
 
-from stores.binding import Value
+from stores.values import Value
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from sqlglot.dialects.mysql import MySQL
 
 from engines.tables.call_costs import PAD, find_costly_call
 from engines.tables.parser_copy import copy_for_parser
-from stores.binding import Value
 from stores.errors import UnsafeQuery
 from stores.sql_tokens import Token, tokenize_sql
+from stores.values import Value
 
 LONGEST: Final = 20_000  # characters of a statement, and of a value in it
 DEEPEST: Final = 30  # parentheses in one another; the parser gives up soon after

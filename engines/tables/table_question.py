@@ -14,9 +14,9 @@ from engines.question import Question
 from engines.tables.placeholders import explain_names, reason_for_the_model, write_out_values
 from engines.tables.query_result import QueryResult
 from engines.tables.result_text import as_lines, as_text
-from stores.binding import Value
 from stores.errors import QueryFailed, TookTooLong, UnsafeQuery
 from stores.text.translations import load_translations
+from stores.values import Value
 
 REPAIRS: Final = 2
 

@@ -11,11 +11,11 @@ from typing import Final, TypeAlias
 from babel import Locale
 
 from engines.verified.parameters import Column, Parameter
-from stores.binding import Value
 from stores.text.calendar_words import load_months, load_relative_years
 from stores.text.number_words import load_comparisons, load_number_words
 from stores.text.tokens import Token, fold, tokenize
 from stores.text.translations import LANGUAGES
+from stores.values import Value
 
 # Which of the written values a column holds, by their places in the list, as it writes them.
 Lookup: TypeAlias = Callable[[Column, Sequence[str]], Mapping[str, str]]

@@ -21,10 +21,10 @@ from engines.question import Question, Refill
 from engines.tables.query_result import Run
 from engines.verified.filling import Filling, fill_parameters
 from engines.verified.parameters import Column, Parameter, read_parameters
-from stores.binding import Value
 from stores.text.phrases import split_phrases
 from stores.text.tokens import fold, tokenize
 from stores.text.translations import LANGUAGES
+from stores.values import Value
 from stores.verified_queries import VerifiedQuery
 
 _OPTIONAL = ("limit", "bound")  # a question may leave them open where a wording does not

@@ -11,8 +11,9 @@ from babel import Locale
 from sqlglot import exp
 
 from engines.tables.parser_log import silence_parser
-from stores.binding import Value, list_parameters
+from stores.binding import list_parameters
 from stores.errors import EngineError
+from stores.values import Value
 from stores.verified_queries import VerifiedQuery
 
 Kind: TypeAlias = Literal[

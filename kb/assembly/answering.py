@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.retrievers import BaseRetriever
@@ -17,15 +17,17 @@ from engines.small_talk import Sources, reply_to_small_talk
 from engines.tables.entities import EntityIndex
 from kb.assembly.answer_sources import require_source
 from kb.assembly.business_tables import make_tables_engine
-from kb.assembly.components import Components
 from kb.assembly.search_logging import make_search_logger
 from kb.assembly.searching import AnswerOptions, make_retriever
 from stores.errors import ConfigError, KBError, StoreError
 
+if TYPE_CHECKING:  # the components are handed in, by who made them
+    from kb.assembly.components import Components
+
 _log = logging.getLogger(__name__)
 
 
-def make_answer_engine(components: Components, options: AnswerOptions) -> BaseQueryEngine:
+def make_answer_engine(components: "Components", options: AnswerOptions) -> BaseQueryEngine:
     """Make the engine of a source, or one that chooses among them, for any number of questions.
 
     Raises ConfigError for a source that there is not, or that cannot be opened.
@@ -43,7 +45,7 @@ def make_answer_engine(components: Components, options: AnswerOptions) -> BaseQu
 
 
 def make_database_engine(
-    components: Components,
+    components: "Components",
     *,
     streaming: bool = False,
     sql_only: bool = False,
@@ -63,7 +65,7 @@ def make_database_engine(
 
 
 def make_document_engine(
-    components: Components, options: AnswerOptions, retriever: BaseRetriever
+    components: "Components", options: AnswerOptions, retriever: BaseRetriever
 ) -> DocumentQueryEngine:
     """Make the engine that answers from the passages of a retriever, and logs its searches."""
     return DocumentQueryEngine(
@@ -76,7 +78,7 @@ def make_document_engine(
     )
 
 
-def _suggest(components: Components, question: str, passages: Sequence[str]) -> Sequence[str]:
+def _suggest(components: "Components", question: str, passages: Sequence[str]) -> Sequence[str]:
     """The verified questions near to one that the documents do not answer, if any."""
     try:
         return components.verified_matcher.suggest_questions(question, passages)
@@ -85,7 +87,7 @@ def _suggest(components: Components, question: str, passages: Sequence[str]) -> 
         return []
 
 
-def find_entities(components: Components) -> EntityIndex | None:
+def find_entities(components: "Components") -> EntityIndex | None:
     """Find the names that the tables hold; None without tables or while these cannot be opened."""
     try:
         return components.entities
@@ -96,7 +98,7 @@ def find_entities(components: Components) -> EntityIndex | None:
         return None
 
 
-def _make_routed_engine(components: Components, options: AnswerOptions) -> RoutedQueryEngine:
+def _make_routed_engine(components: "Components", options: AnswerOptions) -> RoutedQueryEngine:
     """Make the engine that chooses a source for a question, and those among which it chooses.
 
     That of the tables is made when the first question needs it: they may be away, and come back.
@@ -130,7 +132,7 @@ def _make_routed_engine(components: Components, options: AnswerOptions) -> Route
     )
 
 
-def _count_sources(components: Components) -> Sources:
+def _count_sources(components: "Components") -> Sources:
     documents, _ = components.registry.count_totals()
     try:
         tables = sorted(components.tables.get_usable_table_names())
@@ -139,6 +141,6 @@ def _count_sources(components: Components) -> Sources:
     return Sources(documents, tables)
 
 
-def _make_search_logger(components: Components, options: AnswerOptions) -> Callable[..., None]:
+def _make_search_logger(components: "Components", options: AnswerOptions) -> Callable[..., None]:
     log = components.config.retrieval.log
     return make_search_logger(components.search_log, log, options.session, options.user)

@@ -13,8 +13,7 @@ from engines.elapsed import milliseconds_since
 from engines.model_errors import model_errors
 from engines.search.search_run import collect_searches
 from kb.app import KnowledgeBase
-from kb.evaluation.corpus import OnProgress
-from kb.evaluation.labelled import Question
+from kb.evaluation.labelled import OnProgress, Question
 from kb.evaluation.measures import contains_answer, hit, ndcg, recall, reciprocal_rank
 from stores.text.translations import Message
 

@@ -1,7 +1,7 @@
 """The documents of a labelled set in a chunk table of their own, beside the user's."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
 from kb.app import KnowledgeBase
-from kb.evaluation.labelled import CorpusDocument, LabelledSet, hash_parts
+from kb.evaluation.labelled import CorpusDocument, LabelledSet, OnProgress, hash_parts
 from kb.indexing.embed import ChunkEmbedder
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.evaluations import Evaluations
@@ -21,9 +21,6 @@ from stores.text.translations import Message
 # Part of the name of every table: raise it when a document's chunk is made in another way.
 _LAYOUT = "1"
 _DOCUMENTS_A_BATCH = 256
-
-OnProgress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, and of how many."""
 
 
 def with_corpus(

@@ -8,8 +8,8 @@ from typing import Any
 from kb.app import KnowledgeBase
 from kb.evaluation.ask_questions import make_question_asker
 from kb.evaluation.beir import read_beir
-from kb.evaluation.corpus import OnProgress, with_corpus
-from kb.evaluation.labelled import BadQuestions, LabelledSet, Question
+from kb.evaluation.corpus import with_corpus
+from kb.evaluation.labelled import BadQuestions, LabelledSet, OnProgress, Question
 from kb.evaluation.own_questions import read_own_questions
 from kb.evaluation.summary import (
     Outcome,

@@ -16,9 +16,8 @@ from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.query_result import QueryResult
 from engines.tables.tables_engine import DatabaseQueryEngine
 from kb.app import KnowledgeBase
-from kb.evaluation.corpus import OnProgress
 from kb.evaluation.gold_model import GOLD, GoldModel
-from kb.evaluation.labelled import BadQuestions
+from kb.evaluation.labelled import BadQuestions, OnProgress
 from kb.evaluation.sql_questions import SQLQuestion, SQLSet
 from kb.evaluation.sql_results import Expected, Judgement, expect_result, judge_result
 from stores.errors import ConfigError, ModelUnavailable, QueryFailed, UnsafeQuery

@@ -58,14 +58,14 @@ class MariaDBChatStore(AsyncDBChatStore):
             "limit": ALL if limit is None else limit,
             "offset": offset or 0,
         }
-        rows = await self._read(lambda c: c.execute(SQL["messages"], values).all())
+        rows = await self._read_messages(lambda c: c.execute(SQL["messages"], values).all())
         return [row_to_message(row) for row in rows]
 
     async def count_messages(
         self, key: str, status: MessageStatus | None = MessageStatus.ACTIVE
     ) -> int:
         values = {"session": key, "status": status and status.value}
-        return int(await self._read(lambda c: c.scalar(SQL["count_messages"], values)))
+        return int(await self._read_messages(lambda c: c.scalar(SQL["count_messages"], values)))
 
     async def add_message(
         self, key: str, message: ChatMessage, status: MessageStatus = MessageStatus.ACTIVE
@@ -120,9 +120,9 @@ class MariaDBChatStore(AsyncDBChatStore):
         return await self._write(key, work)
 
     async def get_keys(self) -> list[str]:
-        return await self._read(lambda c: list(c.scalars(SQL["all_ids"])))
+        return await self._read_messages(lambda c: list(c.scalars(SQL["all_ids"])))
 
-    async def _read(self, work: Callable[[sa.Connection], T]) -> T:
+    async def _read_messages(self, work: Callable[[sa.Connection], T]) -> T:
         return await asyncio.to_thread(read_snapshot, self.engine, work)
 
     async def _write(self, key: str, work: Callable[[sa.Connection, Any], T]) -> T:

@@ -135,18 +135,18 @@ class SessionStore:
     def is_of(self, session_id: str, user: str) -> bool:
         """Whether there is such a session, and it is the user's."""
         values = {"session": session_id, "user": user, "everybody": False, "limit": 1}
-        return self._read(lambda c: c.execute(SQL["sessions"], values).first()) is not None
+        return self._fetch(lambda c: c.execute(SQL["sessions"], values).first()) is not None
 
     def check_owner(self, session_id: str, user: str | None) -> None:
         """Raises StoreError for a session of another user; one that is not there is anybody's."""
         values = {"session": session_id, "user": None, "everybody": True, "limit": 1}
-        row = self._read(lambda c: c.execute(SQL["sessions"], values).one_or_none())
+        row = self._fetch(lambda c: c.execute(SQL["sessions"], values).one_or_none())
         if row is not None:
             check_owner(row, user)
 
     def read_history(self, session_id: str) -> list[ChatMessage]:
         """Read the messages of a session, the oldest first, but for those of turns that failed."""
-        rows = self._read(lambda c: c.execute(SQL["history"], {"session": session_id}).all())
+        rows = self._fetch(lambda c: c.execute(SQL["history"], {"session": session_id}).all())
         return [row_to_message(row) for row in rows]
 
     def list_turns(
@@ -159,7 +159,7 @@ class SessionStore:
             "before": before,
             "limit": ALL if limit is None else limit,
         }
-        rows = self._read(lambda c: c.execute(SQL["turns"], values).all())
+        rows = self._fetch(lambda c: c.execute(SQL["turns"], values).all())
         return [row_to_turn(row) for row in reversed(rows)]
 
     def all(
@@ -177,15 +177,15 @@ class SessionStore:
         """
         of = {"user": user, "everybody": everybody and user is None, "limit": limit}
         if search and search.strip():
-            rows = self._read(lambda c: find_sessions(c, search, of))
+            rows = self._fetch(lambda c: find_sessions(c, search, of))
         else:
-            rows = self._read(lambda c: c.execute(SQL["sessions"], {**of, "session": None}).all())
+            rows = self._fetch(lambda c: c.execute(SQL["sessions"], {**of, "session": None}).all())
         return [SessionInfo(**row._asdict()) for row in rows]
 
     def one(self, session_id: str) -> SessionInfo:
         """Raises StoreError when there is none of that id."""
         values = {"session": session_id, "user": None, "everybody": True, "limit": 1}
-        row = self._read(lambda c: c.execute(SQL["sessions"], values).one_or_none())
+        row = self._fetch(lambda c: c.execute(SQL["sessions"], values).one_or_none())
         if row is None:
             raise _refuse_session(session_id)
         return SessionInfo(**row._asdict())
@@ -220,7 +220,7 @@ class SessionStore:
     def remove_older_than(self, days: int) -> int:
         """Delete the sessions that nobody used for so many days; their number."""
         values = {"days": days}
-        older = self._read(lambda c: list(c.scalars(SQL["older_sessions"], values)))
+        older = self._fetch(lambda c: list(c.scalars(SQL["older_sessions"], values)))
         return sum(
             run_transaction(self.engine, self._make_removal(session_id, days))
             for session_id in older
@@ -228,7 +228,7 @@ class SessionStore:
 
     def read_memory(self, session_id: str) -> dict[str, Any]:
         """Read what is remembered of a session besides its messages; nothing of an unknown one."""
-        written = self._read(lambda c: c.scalar(SQL["memory"], {"session": session_id}))
+        written = self._fetch(lambda c: c.scalar(SQL["memory"], {"session": session_id}))
         return loads(written) if written else {}
 
     def remember(
@@ -274,7 +274,7 @@ class SessionStore:
             connection.execute(SQL[statement], {"session": session_id})
         self.forget(connection, session_id)
 
-    def _read(self, work: Callable[[sa.Connection], T]) -> T:
+    def _fetch(self, work: Callable[[sa.Connection], T]) -> T:
         return read_snapshot(self.engine, work)
 
     def _write(self, session_id: str, work: Callable[[sa.Connection], Any]) -> None:

@@ -90,7 +90,7 @@ class DocumentRegistry:
 
     def find_root_path(self, root: str) -> str | None:
         """Find where the directory of that name was last indexed."""
-        row = self._read(lambda c: c.execute(_SQL["root_path"], {"name": root}).one_or_none())
+        row = self._fetch(lambda c: c.execute(_SQL["root_path"], {"name": root}).one_or_none())
         return str(row.path) if row else None
 
     def set_root(self, root: str, path: str) -> None:
@@ -98,7 +98,7 @@ class DocumentRegistry:
 
     def list_roots(self) -> list[dict[str, Any]]:
         """List name, path, indexed_at and the number of documents of each root."""
-        rows = self._read(lambda c: c.execute(_SQL["roots"]).mappings().all())
+        rows = self._fetch(lambda c: c.execute(_SQL["roots"]).mappings().all())
         return [dict(row) for row in rows]
 
     @contextmanager
@@ -109,7 +109,7 @@ class DocumentRegistry:
         drops when this process dies, or when it dies itself.
         """
         row = {"root": root}
-        if not self._read(lambda c: c.scalar(_SQL["can_be_held"], row)):  # an insert would wait
+        if not self._fetch(lambda c: c.scalar(_SQL["can_be_held"], row)):  # an insert would wait
             self._write(lambda c: c.execute(_SQL["add_indexing"], row))
         with translate_errors(self.engine.url):
             holder = self.engine.connect()
@@ -126,7 +126,7 @@ class DocumentRegistry:
     def find_known(self, root: str) -> dict[str, KnownDocument]:
         """Find what is known of the files of a root, by their paths."""
         statement = sa.text(_SQL["documents"].text.format(table=f"`{self.table.name}`"))
-        rows = self._read(lambda c: c.execute(statement, {"root": root}).all())
+        rows = self._fetch(lambda c: c.execute(statement, {"root": root}).all())
         return {row.path: KnownDocument(**row._asdict()) for row in rows}
 
     def replace(self, document: IndexedDocument, nodes: Sequence[BaseNode]) -> None:
@@ -172,19 +172,19 @@ class DocumentRegistry:
 
     def count_totals(self) -> tuple[int, int]:
         """Count documents and chunks."""
-        row = self._read(lambda c: c.execute(_SQL["totals"]).one())
+        row = self._fetch(lambda c: c.execute(_SQL["totals"]).one())
         return int(row.documents), int(row.chunks)
 
     def measure_language_shares(self) -> dict[str, float]:
         """Measure the part of the documents in each language; unknown ones are left out."""
-        rows = self._read(lambda c: c.execute(_SQL["languages"]).all())
+        rows = self._fetch(lambda c: c.execute(_SQL["languages"]).all())
         return {row.language: float(row.share) for row in rows if row.language}
 
     def list_failures(self) -> list[FailedDocument]:
-        rows = self._read(lambda c: c.execute(_SQL["failures"]).all())
+        rows = self._fetch(lambda c: c.execute(_SQL["failures"]).all())
         return [FailedDocument(**row._asdict()) for row in rows]
 
-    def _read(self, work: Callable[[sa.Connection], T]) -> T:
+    def _fetch(self, work: Callable[[sa.Connection], T]) -> T:
         return read_snapshot(self.engine, work)
 
     def _write(self, work: Callable[[sa.Connection], Any]) -> None:

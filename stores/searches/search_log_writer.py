@@ -34,14 +34,14 @@ class SearchLogWriter:
             _log.warning("Searches not in the log (kb_search): 1, as %d wait", _MOST_WAITING)
             return
         self._waiting.append(search)
-        self._thread.submit(self._write)
+        self._thread.submit(self._write_searches)
 
     def flush(self) -> None:
         """Return when everything that was added before is written."""
         self._is_awaited.set()
-        self._thread.submit(self._write).result()
+        self._thread.submit(self._write_searches).result()
 
-    def _write(self) -> None:
+    def _write_searches(self) -> None:
         if not self._waiting:
             return
         self._is_awaited.wait(_GATHERING)

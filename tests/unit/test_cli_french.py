@@ -19,7 +19,7 @@ from kb.cli.rendering import (
 )
 from kb.cli.terminal import say
 from kb.config import Config
-from kb.doctor import model_checks
+from kb.doctor import check_models
 from kb.evaluation.sql_evaluation import SQLAnswer, SQLOutcome
 from kb.evaluation.sql_questions import SQLSet
 from kb.indexing.report import IndexReport, Progress
@@ -107,7 +107,7 @@ def test_the_state_of_everything_is_french():
     screen = wide_screen()
     state.show_status(screen, STATUS)
     state.show_server(screen, SERVER)
-    for check in model_checks(Config()):
+    for check in check_models(Config()):
         state.show_check(screen, check)
     assert "Documents  4 en 19 fragments" in shown_on(screen)
     assert find_english(shown_on(screen)) == []

@@ -20,7 +20,8 @@ from kb.api.csv_text import as_csv
 from kb.api.dependencies import KB, OneStatement, TheLimits, TheThreads, TheWork
 from kb.api.guards.access import Reading
 from kb.api.json_bodies import StrictBody, Words
-from stores.binding import Value, list_parameters
+from stores.binding import list_parameters
+from stores.values import Value
 
 router = APIRouter(prefix="/api", tags=["tables"])
 Statement = Annotated[str, Field(min_length=1, max_length=20_000)]

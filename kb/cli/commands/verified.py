@@ -23,7 +23,7 @@ from stores.text.translations import Message, gettext_noop
 
 if TYPE_CHECKING:
     from kb.app import KnowledgeBase
-    from stores.binding import Value
+    from stores.values import Value
     from stores.verified_queries import Editor, VerifiedQuery
 
 _ACTIONS = {

@@ -21,7 +21,7 @@ from kb.cli.terminal import ERR, say
 from kb.indexing.report import Progress
 
 if TYPE_CHECKING:
-    from kb.evaluation.corpus import OnProgress
+    from kb.evaluation.labelled import OnProgress
 
 _SECONDS_BETWEEN_LINES = 5.0
 
