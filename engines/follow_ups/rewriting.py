@@ -101,6 +101,8 @@ class _FollowUp:
         """Return the question; None where a model is to rewrite it."""
         if not self._turns or len(self._asked) > LONGEST or reply_to_small_talk(self._asked):
             return self._as_asked
+        if self._asked == self._turns[-1].question and not self._turns[-1].rewritten_by:
+            return self._as_asked  # put to another source, or once more
         if matcher := self._rewriter.matcher:
             if matcher.match(self._asked):
                 return self._as_asked

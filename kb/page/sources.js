@@ -10,6 +10,7 @@ let learning = null;
 export function learnSources() {
   learning ??= findSources().then((sources) => {
     known = sources;
+    return known;
   });
   return learning;
 }

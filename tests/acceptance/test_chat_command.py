@@ -146,7 +146,8 @@ def test_commands_show_and_change_what_the_session_knows(kb, shop, session):
     ):
         assert shown in result.stdout, shown
     assert result.stdout.endswith("Forgotten. The session begins anew.\n")
-    assert result.stdout.count(ANSWER) == 3  # the answer, its export, and the path that is none
+    # The answer, its export, the path that is none, and what the model makes of that question.
+    assert result.stdout.count(ANSWER) == 4
     exported = json.loads((shop.folder / "chat.json").read_text("utf-8"))
     assert exported["turns"][0]["answer"] == ANSWER
     (shop.folder / "chat.json").unlink()

@@ -58,7 +58,7 @@ def test_it_may_not_name_another_source(client, only):
     model = "kb-database" if only == "documents" else "kb-documents"
     request = {"model": model, "messages": MESSAGES}
     assert client.post("/v1/chat/completions", json=request).status_code == 403
-    assert client.post("/v1/chat/completions", json=body | {"stream": True}).status_code == 403
+    assert client.post("/v1/chat/completions", json=request | {"stream": True}).status_code == 403
     assert client.get(f"/v1/models/{model}").status_code == 404
     listed = [each["id"] for each in client.get("/v1/models").json()["data"]]
     assert listed == ["kb-auto", f"kb-{OWN_SOURCE[only]}"]

@@ -79,7 +79,7 @@ def test_the_sessions_of_a_key_are_nobody_elses(api):
         assert reply.status_code == 404
     rating = {"session_id": "of-ana", "turn_id": "t", "rating": 1}
     assert ben.post("/api/feedback", json=rating).status_code == 404
-    assert ana.post("/api/feedback", json=body).status_code == 204
+    assert ana.post("/api/feedback", json=rating).status_code == 204
 
 
 def test_keys_may_give_their_sessions_the_same_id_and_learn_nothing_of_it(api):

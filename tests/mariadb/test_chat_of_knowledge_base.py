@@ -77,6 +77,6 @@ def test_a_chat_over_documents_works_while_the_tables_are_away_and_says_so(kb, c
     tables = TablesConfig(url=nowhere, include=["orders"])
     config = kb.config.model_copy(update={"tables": tables})
     away = KnowledgeBase(kb.components.copy_with(config=config))
-    session = away.chat("away", source="documents")
+    session = away.chat("away")
     assert session.chat("How long?").metadata["status"] == "complete"
     assert "without the names of the tables" in caplog.text

@@ -146,6 +146,12 @@ def test_the_first_question_of_a_session_is_never_rewritten():
     assert put("and in 2024?").question.query_str == "and in 2024?"
 
 
+def test_the_same_question_again_is_put_as_it_was_and_no_model_is_asked():
+    asked = "When do goods go back?"
+    done, shown = by_model(asked, turn(asked), reply="Something else?")
+    assert (done.by, done.question.query_str, shown) == ("", asked, "")
+
+
 def test_small_talk_is_no_question_to_join_another_to():
     asked = turn("What was our revenue in 2025?")
     thanks = turn("thanks!", evidence={"route": None})

@@ -28,5 +28,5 @@ def test_this_machine_can_be_reached():
 
 def test_no_key_or_setting_of_the_developer_is_seen(tmp_path):
     seen = {name for name in os.environ if name.startswith(("KB_", "DB_", "OPENAI_"))}
-    assert seen <= {"KB_HOME", "KB_CACHE", "KB_MARIADBD"}
+    assert seen <= {"KB_HOME", "KB_CACHE", "KB_MARIADBD", "KB_LANGUAGE"}
     assert os.environ["KB_HOME"].startswith(str(tmp_path))
