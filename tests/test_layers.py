@@ -1,7 +1,9 @@
 """kb imports engines and stores, engines imports stores, and nothing points back."""
 
 import ast
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,61 @@ def _called(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             yield node.func.id
+
+
+def loaded_modules() -> Mapping[str, set[str]]:
+    """Each module with those of ours that importing it imports at once."""
+    trees = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): tree
+        for package in BELOW
+        for path, tree in sources(package)
+    }
+    loaded: dict[str, set[str]] = {module: set() for module in trees}
+    for module, tree in trees.items():
+        at_once = ast.Module([node for node in tree.body if isinstance(node, ast.ImportFrom)], [])
+        for name, part in imports(at_once):
+            whole = f"{name}.{part}"
+            loaded[module] |= {whole if whole in trees else name} & trees.keys()
+    return loaded
+
+
+def test_the_longest_way_through_the_imports_stays_short() -> None:
+    loaded = loaded_modules()
+
+    @cache
+    def longest(module: str) -> tuple[str, ...]:
+        return (module, *max(map(longest, loaded[module]), key=len, default=()))
+
+    way = max(map(longest, loaded), key=len)
+    assert len(way) < 15, " > ".join(way)
+
+
+def test_no_folder_imports_one_beside_it_that_imports_it() -> None:
+    below = defaultdict(set)
+    for module, others in loaded_modules().items():
+        folder = module.rpartition(".")[0]
+        below[folder] |= {other.rpartition(".")[0] for other in others} - {folder}
+    circles = [
+        (one, other)
+        for one, others in below.items()
+        for other in others
+        if one in below.get(other, ()) and one.count(".") == other.count(".") > 0
+    ]
+    assert circles == []
+
+
+def test_a_private_name_is_defined_in_few_modules() -> None:
+    """So that searching for it, or going to it, finds the one that is meant."""
+    places = defaultdict(set)
+    for package in BELOW:
+        for path, tree in sources(package):
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                    places[node.name].add(path)
+    of_llama_index = {"_query", "_aquery", "_get_prompt_modules"}
+    crowded = {
+        name: len(paths)
+        for name, paths in places.items()
+        if name.startswith("_") and not name.startswith("__") and len(paths) > 3
+    }
+    assert crowded.keys() <= of_llama_index
