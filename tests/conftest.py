@@ -66,7 +66,8 @@ def _remove_left_overs() -> None:
             continue
         if home.owner() == Path.home().owner():
             PrivateServer(home, CACHE).stop()
-            shutil.rmtree(home)
+            # The other worker of this run may be removing it too.
+            shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
