@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import NodeWithScore
 
@@ -14,6 +13,7 @@ from engines.documents.figures import asks_for_figure, find_figures
 from engines.documents.names_in_questions import find_capitalized_names
 from engines.documents.sentences import Sentence, find_quotable_sentences
 from engines.passage_text import text_below_headings
+from engines.vectors import normalize_vectors
 from stores.text.text_language import detect_question_language
 from stores.text.words import stem_words
 
@@ -173,8 +173,7 @@ def _cut_to_beginnings(found: set[str]) -> set[str]:
 
 def _compute_cosines(question: str, texts: list[str], embed_model: BaseEmbedding) -> list[float]:
     """Return how close each text is in meaning to the question."""
-    asked = np.asarray(embed_model.get_query_embedding(question))
-    found = np.asarray(embed_model.get_text_embedding_batch(texts))
-    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(asked)
-    cosines: list[float] = (found @ asked / np.maximum(lengths, 1e-12)).tolist()
+    (asked,) = normalize_vectors([embed_model.get_query_embedding(question)])
+    found = normalize_vectors(embed_model.get_text_embedding_batch(texts))
+    cosines: list[float] = (found @ asked).tolist()
     return cosines

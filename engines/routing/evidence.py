@@ -15,7 +15,6 @@ from typing import Final
 import numpy as np
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import BaseNode, NodeWithScore
-from numpy.typing import NDArray
 
 from engines.answer import RouteName
 from engines.answer_language import question_language
@@ -27,9 +26,10 @@ from engines.routing.route import Route
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.schema_words import SchemaWords
+from engines.vectors import Vector, Vectors, normalize_vectors
 from engines.verified.matching import VerifiedMatcher
 from stores.text.phrases import stem_folded
-from stores.text.question_words import QUESTION_WORDS
+from stores.text.question_words import split_questions
 from stores.text.tokens import tokenize
 from stores.text.translations import LANGUAGES
 from stores.text.words import FUNCTION_WORDS
@@ -38,33 +38,19 @@ from stores.text.words import FUNCTION_WORDS
 # that sent none of the clinic's questions and one in twenty of tests/routing_questions.yaml to a
 # single source that does not answer them. benchmarks/domains/README.md has the figures.
 CLEARLY: Final = 0.2
-_MOST_CHARACTERS = 2000  # of a question; what is asked for is said earlier
-_FEW = 2  # words; fewer say what is asked for together with others
-_BEST = 3  # passages whose words are looked at
-_NEXT_QUESTION = {
-    "en": re.compile(
-        rf"[.?!;]\s+(?={QUESTION_WORDS['en']})|,?\s+(?:and|but|or)\s+"
-        rf"(?:(?:at|by|for|from|in|on|since|to|until)\s+)?(?={QUESTION_WORDS['en']})",
-        re.IGNORECASE,
-    ),
-    "fr": re.compile(
-        rf"[.?!;]\s+(?={QUESTION_WORDS['fr']})|,?\s+(?:et|mais|ou)\s+"
-        rf"(?:(?:à|chez|dans|de|depuis|en|par|pour)\s+)?(?={QUESTION_WORDS['fr']})",
-        re.IGNORECASE,
-    ),
-}
+_MOST_CHARACTERS: Final = 2000  # of a question; what is asked for is said earlier
+_FEW: Final = 2  # words; fewer say what is asked for together with others
+_BEST: Final = 3  # passages whose words are looked at
 # In a question for the documents these stand for what the tables find.
-_ROWS = {
+_ROWS: Final = {
     "en": re.compile(r"\b(?:they|them|their|these|those)\b", re.IGNORECASE),
     "fr": re.compile(r"\b(?:ils|elles|leurs?|eux|ceux-ci|celles-ci)\b", re.IGNORECASE),
 }
 
-Vectors = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class _Part:
-    """One question of a sentence, the source that is clearly ahead, and why; None for neither."""
+    """One question of a sentence, the source that is clearly ahead, None for neither, and why."""
 
     text: str
     source: RouteName | None
@@ -106,7 +92,7 @@ class Evidence:
     @cached_property
     def _schema_vectors(self) -> Vectors:
         with model_errors("embedding the descriptions of the tables"):
-            return _normalize(self._embed_model.get_text_embedding_batch(list(self._schema)))
+            return normalize_vectors(self._embed_model.get_text_embedding_batch(list(self._schema)))
 
     def outline_tables(self) -> str:
         """A line for each table, for the prompt of a model."""
@@ -115,7 +101,7 @@ class Evidence:
     def weigh(
         self, asked: Question, search: Callable[[], Sequence[NodeWithScore]] | None
     ) -> tuple[Route, bool]:
-        """The route of a question, and whether it leaves no doubt.
+        """Return the route of a question, and whether it leaves no doubt.
 
         `search` gives the passages for it; without that the documents are asked what no verified
         query answers. A sentence that asks two questions goes to one source in doubt alone.
@@ -127,44 +113,37 @@ class Evidence:
         if named := self._matcher.find_within(question):
             divided = {"documents_question": question, "database_question": named}
             return Route(route="both", reason=verified, first="database", **divided), True
-        texts = divide(question[:_MOST_CHARACTERS], language)
-        parts = [
-            _Part(text, "database", verified)
-            for text in texts
-            if len(texts) > 1 and self._matcher.match(text)
-        ]
-        is_sure = bool(parts) or search is None
-        answered = {part.text for part in parts}
-        rest = [text for text in texts if text not in answered]
-        if search is None:
-            told = reason("not_verified", language)
-            parts += [_Part(text, "documents", told) for text in rest]
+        texts = split_questions(question[:_MOST_CHARACTERS], language)
+        known = [text for text in texts if len(texts) > 1 and self._matcher.match(text)]
+        rest = [text for text in texts if text not in known]
+        if search:
+            parts = self._weigh_parts(rest, language, search()) if rest else []
         else:
-            passages = search()
-            nodes = self._find_nodes([passage.node_id for passage in passages])
-            found = _normalize([node.get_embedding() for node in nodes])
-            weighed = [self._weigh_part(text, language, found, passages) for text in rest]
-            open_to: RouteName | None = (
-                "documents" if is_sure else None
-            )  # beside a part that is verified
-            parts += [replace(part, source=part.source or open_to) for part in weighed]
-        sources = {part.source for part in parts}
-        (source, *others) = sources
-        told = "; ".join(dict.fromkeys(part.why for part in parts))
-        if source and not others and (is_sure or len(parts) == 1):
-            return Route(route=source, reason=told), True
-        if is_sure or {"documents", "database"} <= sources:
-            return _divide_route(parts, told, language), True
-        return Route(route="both", reason=reason("open", language)), False
+            parts = [_Part(text, None, reason("not_verified", language)) for text in rest]
+        is_sure = bool(known) or not search
+        if is_sure:
+            parts = [replace(part, source=part.source or "documents") for part in parts]
+        parts = [*(_Part(text, "database", verified) for text in known), *parts]
+        return _combine(parts, language, is_sure=is_sure)
+
+    def _weigh_parts(
+        self, texts: Sequence[str], language: str, passages: Sequence[NodeWithScore]
+    ) -> list[_Part]:
+        nodes = self._find_nodes([passage.node_id for passage in passages])
+        found = normalize_vectors([node.get_embedding() for node in nodes])
+        best = [find_stems(text_below_headings(passage)) for passage in passages[:_BEST]]
+        return [self._weigh_part(text, language, found, best) for text in texts]
 
     def _weigh_part(
-        self, text: str, language: str, found: Vectors, passages: Sequence[NodeWithScore]
+        self, text: str, language: str, found: Vectors, best: Sequence[frozenset[str]]
     ) -> _Part:
         asked = [
             token
             for token in tokenize(text)
             if token.folded not in FUNCTION_WORDS and not token.text.isdigit()
         ]
+        if len(asked) < _FEW:
+            return _Part(text, None, reason("open", language))
         wordings = self._matcher.embed_wordings()
         known = find_stems(" ".join((*wordings, *self._entities.find_names(text))))
         places = self._schema_words.places([token.folded for token in asked], language)
@@ -173,17 +152,16 @@ class Evidence:
             for token, place in zip(asked, places, strict=True)
             if place or find_stems(token.text) & known
         ]
-        held: list[str] = []
-        for passage in passages[:_BEST]:
-            stems = find_stems(text_below_headings(passage))
-            held = max(held, [t.text for t in asked if find_stems(t.text) & stems], key=len)
+        held = max(
+            ([t.text for t in asked if find_stems(t.text) & stems] for stems in best),
+            key=len,
+            default=[],
+        )
         with model_errors("embedding the question"):
-            vector = _normalize([self._embed_model.get_query_embedding(text)])[0]
+            (vector,) = normalize_vectors([self._embed_model.get_query_embedding(text)])
         tables = np.vstack([self._schema_vectors, *wordings.values()])
-        balance = _nearest(tables, vector) - _nearest(found, vector)
-        balance += (len(named) - len(held)) / max(len(asked), 1)
-        if len(asked) < _FEW:
-            return _Part(text, None, reason("open", language))
+        balance = _find_nearest(tables, vector) - _find_nearest(found, vector)
+        balance += (len(named) - len(held)) / len(asked)
         if balance > CLEARLY:
             return _Part(text, "database", _say("tables", named, language))
         if balance < -CLEARLY and self._speak(language, wordings):
@@ -191,46 +169,42 @@ class Evidence:
         return _Part(text, None, reason("open", language))
 
     def _speak(self, language: str, wordings: Iterable[str]) -> bool:
-        """Whether the tables have a text in the language: else they cannot but look far away."""
+        """Tell whether the tables have a text in the language: else they but look far away."""
         return any(question_language(text) == language for text in (*wordings, *self._schema))
-
-
-def divide(question: str, language: str) -> list[str]:
-    """The questions that a sentence asks, one after the other."""
-    parts = [part.strip() for part in _NEXT_QUESTION[language].split(question)]
-    return [part for part in parts if part] or [question]
 
 
 @lru_cache(maxsize=10_000)
 def find_stems(text: str) -> frozenset[str]:
-    """The stems of the words of a text, in each language that kb speaks."""
+    """Return the stems of the words of a text, in each language that kb speaks."""
     words = [token.folded for token in tokenize(text) if token.folded not in FUNCTION_WORDS]
     return frozenset(stem_folded(word, language) for word in words for language in LANGUAGES)
 
 
-def _divide_route(parts: Sequence[_Part], told: str, language: str) -> Route:
-    """Both, and what each is asked: a part that is open is asked of both."""
-    documents = " ".join(part.text for part in parts if part.source != "database")
-    database = " ".join(part.text for part in parts if part.source != "documents")
-    leans = _ROWS[language].search(documents) and not _ROWS[language].search(database)
-    return Route(
-        route="both",
-        reason=told,
-        first="database" if leans else "",
-        documents_question=documents,
-        database_question=database,
-    )
+def _combine(parts: Sequence[_Part], language: str, *, is_sure: bool) -> tuple[Route, bool]:
+    """Return the route of all parts together; what is open beside others is asked of both."""
+    sources = {part.source for part in parts}
+    told = "; ".join(dict.fromkeys(part.why for part in parts))
+    if {"documents", "database"} <= sources:
+        documents = " ".join(part.text for part in parts if part.source != "database")
+        database = " ".join(part.text for part in parts if part.source != "documents")
+        leans = _ROWS[language].search(documents) and not _ROWS[language].search(database)
+        route = Route(
+            route="both",
+            reason=told,
+            first="database" if leans else "",
+            documents_question=documents,
+            database_question=database,
+        )
+        return route, True
+    (source, *others) = sources
+    if source and not others and (is_sure or len(parts) == 1):
+        return Route(route=source, reason=told), True
+    return Route(route="both", reason=reason("open", language)), False
 
 
 def _say(source: str, words: Sequence[str], language: str) -> str:
     return reason(f"{source}_have" if words else source, language, words=quote(words, language))
 
 
-def _normalize(vectors: Sequence[Sequence[float]]) -> Vectors:
-    array = np.atleast_2d(np.array(vectors, dtype=np.float64))
-    unit: Vectors = array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), 1e-12)
-    return unit
-
-
-def _nearest(vectors: Vectors, vector: NDArray[np.float64]) -> float:
+def _find_nearest(vectors: Vectors, vector: Vector) -> float:
     return float((vectors @ vector).max()) if vectors.size else 0.0

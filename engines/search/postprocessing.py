@@ -15,6 +15,7 @@ from llama_index.core.vector_stores.types import VectorStoreQueryResult
 
 from engines.passage_text import text_below_headings
 from engines.search.profiles import Boost, Popularity, Profile, Recency
+from engines.vectors import normalize_vectors
 
 _NEARLY_ALL = 0.9  # of the pairs of adjacent words that two texts have
 _OWN_WORDS = 2 * (1 - _NEARLY_ALL) / (1 + _NEARLY_ALL)  # what the rest can hold: a quick look
@@ -211,8 +212,7 @@ def choose_diverse(
         return []
     scores = np.asarray([passage.get_score() for passage in passages])
     relevance = scores / (scores.max() or 1.0)
-    vectors = np.asarray([embeddings[passage.node_id] for passage in passages])
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = normalize_vectors([embeddings[passage.node_id] for passage in passages])
     nearest, chosen = np.zeros(len(passages)), np.zeros(len(passages), bool)
     for _ in range(min(count, len(passages))):
         gain = (1 - diversity) * relevance - diversity * nearest

@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-import numpy as np
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from numpy.typing import NDArray
 
 from engines.answer_language import question_language
 from engines.concepts import find_concepts
 from engines.model_errors import model_errors
 from engines.question import Question, Refill
 from engines.tables.query_result import Run
+from engines.vectors import Vector, Vectors, normalize_vectors
 from engines.verified.filling import Filling, fill_parameters
 from engines.verified.parameters import Column, Parameter, read_parameters
 from stores.text.phrases import split_phrases
@@ -79,7 +78,7 @@ class VerifiedMatcher:
         self._run = run
         self._today = today
         self._prepared: Sequence[_PreparedQuery] = ()
-        self._vectors: dict[str, NDArray[np.float64]] = {}
+        self._vectors: dict[str, Vector] = {}
         self._read_queries()
 
     def match(self, asked: str | Question) -> Match | None:
@@ -181,7 +180,7 @@ class VerifiedMatcher:
         ]
         return sorted(found, key=lambda scored: -scored[1])[:count]
 
-    def embed_wordings(self) -> Mapping[str, NDArray[np.float64]]:
+    def embed_wordings(self) -> Mapping[str, Vector]:
         """Return every wording of a verified query with its vector, of length 1."""
         among = self._read_queries()
         vectors = self._load_vectors(among)
@@ -249,7 +248,7 @@ class VerifiedMatcher:
             ]
         return self._prepared
 
-    def _load_vectors(self, known: Iterable[_PreparedQuery]) -> Mapping[str, NDArray[np.float64]]:
+    def _load_vectors(self, known: Iterable[_PreparedQuery]) -> Mapping[str, Vector]:
         """Return the vectors of the wordings, which are made once and kept as long as these are."""
         texts = _list_texts(known)
         vectors = self._vectors
@@ -259,10 +258,9 @@ class VerifiedMatcher:
             self._vectors = vectors
         return vectors
 
-    def _embed_questions(self, texts: list[str]) -> NDArray[np.float64]:
+    def _embed_questions(self, texts: list[str]) -> Vectors:
         with model_errors("embedding a question"):
-            vectors = np.array(self._embed_model.get_text_embedding_batch(texts))
-        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+            return normalize_vectors(self._embed_model.get_text_embedding_batch(texts))
 
 
 def _list_texts(queries: Iterable[_PreparedQuery]) -> set[str]:

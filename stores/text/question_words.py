@@ -1,5 +1,6 @@
-"""The words that begin a question, by language."""
+"""The words that begin a question, by language, and the questions that a sentence asks."""
 
+import re
 from functools import cache
 from typing import Final
 
@@ -13,9 +14,28 @@ QUESTION_WORDS: Final = {
     ),
     "fr": r"(?:qu\w+|pourquoi|comment|combien|où|est-ce|peut-on|y a-t-il)\b",
 }
+_AND: Final = {"en": "and|but|or", "fr": "et|mais|ou"}
+_PREPOSITION: Final = {
+    "en": "at|by|for|from|in|on|since|to|until",
+    "fr": "à|chez|dans|de|depuis|en|par|pour",
+}
+_NEXT_QUESTION: Final = {
+    language: re.compile(
+        rf"[.?!;]\s+(?={begin})"
+        rf"|,?\s+(?:{_AND[language]})\s+(?:(?:{_PREPOSITION[language]})\s+)?(?={begin})",
+        re.IGNORECASE,
+    )
+    for language, begin in QUESTION_WORDS.items()
+}
 
 
 @cache
 def load_first_words() -> frozenset[str]:
     """Return the folded words that a text begins with when it asks something."""
     return frozenset[str]().union(*load_words("stores/text/question_words.txt").values())
+
+
+def split_questions(text: str, language: str) -> list[str]:
+    """Return the questions that a text asks, in their order; the text where it asks one."""
+    questions = (part.strip() for part in _NEXT_QUESTION[language].split(text))
+    return list(filter(None, questions)) or [text]

@@ -9,8 +9,9 @@ from fake_models import HashEmbedding
 from llama_index.core.schema import BaseNode, NodeWithScore, TextNode
 
 from engines.question import Question
-from engines.routing.evidence import Evidence, divide
+from engines.routing.evidence import Evidence
 from engines.routing.route import Route
+from stores.text.question_words import split_questions
 
 LIBRARY = {
     "book": """Table book: what the library owns
@@ -209,7 +210,7 @@ def test_a_language_in_which_the_tables_say_nothing_does_not_speak_against_them(
     ],
 )
 def test_a_sentence_is_divided_where_its_next_question_begins(question, language, parts):
-    assert divide(question, language) == parts
+    assert split_questions(question, language) == parts
 
 
 @pytest.mark.parametrize(
