@@ -24,7 +24,7 @@ from kb.indexing.document import (
     UnreadableNow,
 )
 from kb.indexing.markdown_blocks import find_first_headings
-from stores.text.text_language import detect_language, language_code
+from stores.text.text_language import language_code
 
 __all__ = ["ReadDocument", "Section", "UnreadableFile", "read_document"]
 
@@ -81,7 +81,10 @@ FORMATS = {
 
 
 def read_document(path: Path) -> ReadDocument:
-    """Read a file in this process, unbounded in time and memory; raise UnreadableFile."""
+    """Read a file in this process, unbounded in time and memory; raise UnreadableFile.
+
+    Its language is what it declares, else "".
+    """
     suffix = path.suffix.lower()
     reader, media_type = FORMATS.get(suffix, TEXT)
     try:
@@ -130,7 +133,7 @@ def _extract_to_document(path: Path, media_type: str, extract: Extract) -> ReadD
         raise UnreadableFile("the file is empty")
     return ReadDocument(
         title=_choose_title(path, extract, sections),
-        language=language_code(extract.language) or _detect_document_language(extract, sections),
+        language=language_code(extract.language),
         media_type=media_type,
         kind=extract.kind,
         sections=tuple(
@@ -161,12 +164,6 @@ def _choose_title(path: Path, extract: Extract, sections: tuple[Section, ...]) -
     )
     titles = (" ".join(clean_text(candidate).split()) for candidate in candidates)
     return next(title for title in titles if title)[:MAX_TITLE]
-
-
-def _detect_document_language(extract: Extract, sections: tuple[Section, ...]) -> str:
-    if extract.kind == "code":
-        return ""
-    return detect_language("\n".join(section.text for section in sections[:20]))
 
 
 def _clean_metadata(declared: Mapping[str, object]) -> Metadata:

@@ -5,12 +5,21 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from kb.indexing.document import Chunk, ReadDocument, Section, UnreadableFile, UnreadableNow
+from kb.indexing.document import (
+    Chunk,
+    Kind,
+    ReadDocument,
+    Section,
+    UnreadableFile,
+    UnreadableNow,
+)
+from stores.text.text_language import detect_language
 
 COMMAND = (sys.executable, "-P", "-X", "utf8", "-m", "kb.indexing.reader_process")
 READY = b"ready\n"
@@ -47,12 +56,17 @@ class ReadWorker:
             self._child = None
 
     def read(self, path: Path) -> ReadDocument:
-        """Return the document; raise UnreadableFile for what is broken, too slow or too large."""
+        """Return the document; raise UnreadableFile for what is broken, too slow or too large.
+
+        Its language is what it declares, else what its text looks like.
+        """
         answer = self._ask_child(path)
         if "reason" in answer:
             raise (UnreadableFile if answer["lasts"] else UnreadableNow)(answer["reason"])
         sections = tuple(map(_json_to_section, answer.pop("sections")))
-        return ReadDocument(**answer, sections=sections)
+        # Here and not in the child: each of those would load the model of languages anew.
+        language = answer.pop("language") or _guess_language(answer["kind"], sections)
+        return ReadDocument(**answer, language=language, sections=sections)
 
     def _ask_child(self, path: Path) -> Any:
         """Return the child's answer, and start a child first if there is none."""
@@ -95,6 +109,12 @@ class ReadWorker:
             return UnreadableNow("the parser was ended from outside")
         death = f"signal {-status}" if status < 0 else f"exit status {status}"
         return UnreadableFile(f"the parser crashed ({death})")
+
+
+def _guess_language(kind: Kind, sections: Sequence[Section]) -> str:
+    if kind == "code":
+        return ""
+    return detect_language("\n".join(section.text for section in sections[:20]))
 
 
 def _json_to_section(answer: dict[str, Any]) -> Section:

@@ -20,6 +20,7 @@ from pptx import Presentation
 from sample_files import OFFICE, RELATIONS, docx_file, epub_file, pdf_file, zip_file
 
 from kb.indexing.read import ReadDocument, UnreadableFile, read_document
+from kb.indexing.worker import ReadWorker
 
 LAUGHS = '<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha">' + "".join(
     f'<!ENTITY {name} "{f"&{last};" * 10}">'
@@ -179,8 +180,10 @@ def test_the_title_comes_from_the_best_source(read_text, name, content, title):
         ("a.py", "def delivery_days() -> int:\n    return 3\n", ""),
     ],
 )
-def test_the_language_is_declared_or_detected_or_unknown(read_text, name, content, language):
-    assert read_text(name, content).language == language
+def test_the_language_is_declared_or_detected_or_unknown(tmp_path, name, content, language):
+    (tmp_path / name).write_text(content)
+    with ReadWorker() as worker:
+        assert worker.read(tmp_path / name).language == language
 
 
 def test_html_keeps_the_content_alone(read_text):
