@@ -1,9 +1,9 @@
 import operator
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from growth import grows_with_the_square
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
@@ -311,7 +311,5 @@ def test_no_text_is_refused_and_words_stay_searchable(question):
 )
 @pytest.mark.parametrize("end", ["", "(x"])
 def test_a_long_text_takes_time_in_proportion_to_its_length(piece, end):
-    analyse_question("warm up", KEYS)
-    started = time.process_time()
-    analyse_question(piece * (40_000 // len(piece)) + end, KEYS)
-    assert time.process_time() - started < 2
+    text = piece * (40_000 // len(piece)) + end
+    assert not grows_with_the_square(lambda part: analyse_question(part, KEYS), text)
