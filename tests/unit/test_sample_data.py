@@ -9,7 +9,8 @@ import pytest
 import yaml
 from sample_shop import TODAY, shop_sql
 
-from kb.indexing.read import ReadDocument, read_document
+from kb.indexing.document import ReadDocument
+from kb.indexing.worker import ReadWorker
 
 DATA = Path(__file__).parents[2] / "data"
 DOCUMENTS = DATA / "documents"
@@ -22,7 +23,8 @@ FIELDS = {"id", "question", "language", "route", "answer"}
 
 @pytest.fixture(scope="module")
 def documents() -> dict[str, ReadDocument]:
-    return {path.relative_to(DOCUMENTS).as_posix(): read_document(path) for path in FILES}
+    with ReadWorker() as worker:
+        return {path.relative_to(DOCUMENTS).as_posix(): worker.read(path) for path in FILES}
 
 
 def text_of(document: ReadDocument) -> str:
