@@ -7,6 +7,7 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --no-compile
 HASHED = --require-hashes --only-binary :all: --requirement
 INSTALL = $(BIN)/python $(PIP_INSTALL)
 LOCKED = $(INSTALL) $(HASHED)
+TESTS = tests/unit tests/mariadb tests/api tests/test_layers.py
 PAGE_TOOLS = tests/browser/node_modules
 # Node is the machine's own where there is one, else that of the dev tools.
 WITH_NODE = PATH="$$PATH:$(CURDIR)/$(BIN)"
@@ -14,7 +15,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal 
   --python-version 3.11 --generate-hashes --no-annotate $(LOCK_OPTIONS) pyproject.toml
 without = $$(sed -n 's/==.*//; s/^[A-Za-z0-9]/--no-emit-package &/p' $(1))
 
-.PHONY: demo serve test check lint page-check wheel-check format messages fuzz bench screenshot docs lock clean
+.PHONY: demo serve test slow-test check lint page-check wheel-check format messages fuzz bench screenshot docs lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/kb demo
@@ -25,7 +26,14 @@ serve: $(VENV)/.run
 
 test: $(VENV)/.test
 	$(BIN)/kb setup
-	$(PYTEST)
+	$(PYTEST) -m 'not slow' $(TESTS)
+
+# What takes long: the slow ones of the same tests, and the page in a browser. The third part of the
+# tests, those of the program as it is used, stands in wheel-check.
+slow-test: $(VENV)/.test
+	$(BIN)/kb setup
+	$(PYTEST) -m slow $(TESTS)
+	$(PYTEST) tests/browser
 
 check: lint test
 

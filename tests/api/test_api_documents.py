@@ -484,6 +484,7 @@ def test_each_job_is_taken_once_by_many_processes(empty_queue):
     assert sorted(taken) == sorted(map(str, range(40)))
 
 
+@pytest.mark.slow
 def test_a_job_that_the_end_of_its_process_breaks_off_is_queued_again(server, tmp_path):
     reached, go_on = threading.Event(), threading.Event()
 

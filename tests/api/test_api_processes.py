@@ -89,6 +89,7 @@ def _await_readiness(client, process):
     raise AssertionError("the server is not ready after a minute")
 
 
+@pytest.mark.slow
 def test_several_processes_behave_as_one_and_finish_their_answers_when_stopped(kb, models):
     with serving(kb, "--processes", "2") as (process, client):
         assert _listening(client.base_url.port) == 2, "one process would take all connections"

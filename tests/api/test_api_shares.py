@@ -11,6 +11,7 @@ from model_server import FakeModels
 from kb.api.guards import overload
 from kb.api.routes import documents
 
+pytestmark = pytest.mark.slow
 SECONDS = 4  # that a statement may take, and more than a request waits for others of its key
 ENDLESS = f"SELECT COUNT(*) FROM {', '.join(f'orders o{n}' for n in range(40))}"
 QUICK = {"sql": "SELECT city FROM orders WHERE id = 7"}

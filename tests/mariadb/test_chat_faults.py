@@ -178,6 +178,7 @@ def database(server: PrivateServer) -> sa.URL:
     return server.url("chat")
 
 
+@pytest.mark.slow
 def test_mariadb_killed_between_question_and_answer(mortal):
     url = database(mortal)
     reviving = make_engine(url, before_connect=mortal.ensure_running)

@@ -132,6 +132,7 @@ def order_of(name: str, turn_ids: list[str]) -> list[int]:
     return [int(each.split("-")[1]) for each in turn_ids if each.split("-")[0] == name]
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_before_a_kill_is_stored_once_and_in_order(engine, chatting):
     chance = random.Random(SEED)
     names = [f"p{number}" for number in range(KILLS)]

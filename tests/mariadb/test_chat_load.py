@@ -18,6 +18,7 @@ def engine(chat_engine: sa.Engine) -> sa.Engine:
     return chat_engine
 
 
+@pytest.mark.slow
 def test_many_sessions_at_once_keep_their_words_their_order_and_the_loop_awake(
     engine: sa.Engine, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -209,6 +209,7 @@ def test_a_model_that_cannot_sum_up_is_left_alone_for_a_while(engine, caplog):
     assert caplog.text.count("asleep") == 1
 
 
+@pytest.mark.slow
 def test_an_answer_ends_although_the_model_hangs_over_its_summary(engine):
     asked, go = threading.Event(), threading.Event()
 

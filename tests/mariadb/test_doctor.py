@@ -135,6 +135,7 @@ def test_a_collection_of_another_model_fails(tmp_path, settings):
     )
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_fails_without_its_password(tmp_path, settings):
     url = "mariadb+mariadbconnector://kb:canary@127.0.0.1:9/kb"
     found = checks(tmp_path, settings | {"database": {"url": url}})

@@ -463,6 +463,7 @@ def many_notes(root: Path, version: str) -> None:
         (root / f"note{number:02}.md").write_text(f"# Note {number}\n\n{paragraphs}\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", [1, 13])
 def test_a_killed_run_loses_nothing_and_the_next_one_finishes_the_work(
     knowledge: Knowledge, database: sa.URL, tmp_path: Path, written: int

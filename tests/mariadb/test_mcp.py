@@ -455,6 +455,7 @@ def test_a_call_that_is_given_up_leaves_the_server_ready(base, stdio):
     assert stdio.found("describe_database")["tables"]
 
 
+@pytest.mark.slow
 def test_a_server_whose_client_goes_in_the_middle_ends_at_once(base):
     hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": CLIENT}
     question = {"question": "When?", "source": "documents"}
@@ -533,6 +534,7 @@ def test_only_pages_of_this_machine_may_call_without_a_key_and_with_the_token(ur
     assert too_large.status_code in (400, 413)
 
 
+@pytest.mark.slow
 def test_a_body_that_does_not_come_is_not_waited_for(url):
     def begun():
         yield b"{"

@@ -148,6 +148,7 @@ def test_a_killed_process_leaves_its_question_and_another_takes_it_over(sessions
     assert (turn.number, turn.status) == (1, "open")
 
 
+@pytest.mark.slow
 def test_two_processes_number_the_turns_of_a_session_in_the_order_of_arrival(sessions, engine):
     work = """
     for count in range(20):

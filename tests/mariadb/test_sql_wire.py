@@ -95,6 +95,7 @@ PIECES = st.sampled_from(
 TEXT = st.text(alphabet="ab'\"\\`?%#-/*;:\n\r\t \x00\x1aé😀", max_size=12)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=150,
     deadline=None,
@@ -154,6 +155,7 @@ def test_a_changed_password_of_the_account_is_healed(database, tables):
             connection.exec_driver_sql(f"DROP USER {account.name}@localhost")
 
 
+@pytest.mark.slow
 def test_a_statement_that_the_server_cannot_stop_is_left_alone_in_time(url):
     engine = make_engine(url, socket_timeout=2)
     guarded = GuardedDatabase(engine, ["orders"], timeout=1)

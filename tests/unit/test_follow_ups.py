@@ -91,8 +91,9 @@ odd = st.lists(st.sampled_from(ODD.split("|")), min_size=1, max_size=12).map(" "
 any_question = st.sampled_from(QUESTIONS) | odd
 
 
+@pytest.mark.slow
 @given(any_question, any_question)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=2000, deadline=None)
 def test_a_question_after_any_other_is_put_as_it_was_asked_or_joined_whole(before, asked):
     seen: list[tuple[str, str]] = []
 
@@ -117,6 +118,7 @@ def read_questions(file: str) -> list[str]:
     return [json.loads(line)["text"] for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["own", "squad-en/queries.jsonl", "piaf-fr/queries.jsonl"])
 def test_no_question_of_a_set_is_rewritten_after_another(file):
     """By turns the search as asked and the joined one is the better."""

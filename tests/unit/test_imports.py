@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 LIST_OTHERS = """
 import json, sys
@@ -76,6 +78,7 @@ def run(script: str, given: str = "") -> str:
     return done.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_importing_changes_no_logger_registry_dispatcher_or_interpreter():
     before, after = json.loads(run(COMPARE, run(LIST_OTHERS)))
     assert before["types"]

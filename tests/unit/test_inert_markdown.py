@@ -91,6 +91,7 @@ def test_what_only_looks_like_code_does_nothing(hostile: str) -> None:
     assert [each for each in acting(make_inert(hostile)) if "href" not in each] == []
 
 
+@pytest.mark.slow
 @settings(max_examples=2000, deadline=None)
 @given(TEXTS, st.integers(1, 9))
 @example("evil\\.com\x00.evil\\.com", 1)  # two hosts to who ends a host at any odd character
@@ -120,6 +121,7 @@ def test_what_is_clean_stays_as_it_is(text: str) -> None:
     assert "".join(CitedText(1, {KNOWN}).clean_pieces(text)) == text
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=None)
 @given(TEXTS)
 def test_sources_link_to_nothing_but_name_hosts_and_persons(text: str) -> None:
