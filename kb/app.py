@@ -30,6 +30,7 @@ from stores.connection import read_server_info
 from stores.errors import ConfigError
 from stores.registry.embedding_cache import EmbeddingCache
 from stores.searches.search_log import Rating, SearchLog
+from stores.text.surrogates import replace_lone_surrogates
 
 
 class KnowledgeBase:
@@ -295,7 +296,7 @@ class KnowledgeBase:
 
 
 def _require_question(question: str) -> str:
-    """The question, its halves of characters replaced. Raises ConfigError for an empty one."""
+    """Return the question as UTF-8 can hold it. Raises ConfigError for an empty one."""
     if not question.strip():
         raise ConfigError("The question is empty. Ask something.")
-    return question.encode(errors="replace").decode()
+    return replace_lone_surrogates(question)

@@ -1,5 +1,6 @@
 """SQL with named parameters: which they are, and the statement that takes their values apart."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -36,3 +37,8 @@ def _write_literal(value: Any) -> str:
     if isinstance(value, int | float | Decimal):
         return str(value)
     return "'" + str(value).replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def escape_pattern(words: str) -> str:
+    """Write words so that LIKE finds them as they are."""
+    return re.sub(r"([\\%_])", r"\\\1", words)

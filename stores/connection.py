@@ -11,8 +11,8 @@ import tenacity
 from sqlalchemy import event
 
 from stores.errors import StoreError, StoreUnavailable, UnsupportedServer
+from stores.server_version import MINIMUM_VERSION
 
-MINIMUM_VERSION = (11, 8)
 # Deadlock, lock wait timeout, record changed since last read, table altered since the snapshot.
 RETRIED_ERRORS = {1213, 1205, 1020, 1412}
 GONE_ERRORS = {2002, 2003, 2006, 2013, 1040, 1053, 1203, 1226, 1927}

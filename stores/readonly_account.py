@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
+from stores.password_hash import hash_password
 from stores.sql import statements
 
 _SQL = statements("accounts.sql")
@@ -37,7 +38,7 @@ def create_account(
     require_tables(admin, database, tables)
     account = _derive_account(database, tables, key)
     quoted = f"{_quote_name(account.name)}@localhost"
-    digest = _hash_password(account.password)
+    digest = hash_password(account.password)
     made = [
         _SQL[name].format(account=quoted, digest=digest)
         for name in ("create_account", "heal_account")
@@ -112,12 +113,6 @@ def _derive_account(database: str, tables: Collection[str], key: str) -> ReadOnl
     facts = "\0".join((database, *sorted(tables)))
     name = f"kb_reader_{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
     return ReadOnlyAccount(name, hmac.new(key.encode(), name.encode(), "sha256").hexdigest())
-
-
-def _hash_password(password: str) -> str:
-    """Hash a password as the server keeps it."""
-    inner = hashlib.sha1(password.encode()).digest()  # noqa: S324 - the server's own format
-    return "*" + hashlib.sha1(inner).hexdigest().upper()  # noqa: S324 - the server's own format
 
 
 def _quote_name(name: str) -> str:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any
 
+from stores.text.surrogates import replace_lone_surrogates
+
 
 def dumps(value: object) -> str:
     """Any value: what JSON has no type for is an object of one key, its type, or else its text.
@@ -22,17 +24,14 @@ def loads(text: str) -> Any:
     return json.loads(text, object_hook=_from_json)
 
 
-def whole(text: str) -> str:
-    """The text as UTF-8 can hold it: halves of a character joined, or replaced when alone."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _to_json(value: object) -> Any:
     match value:
         case None | bool() | int():
             return value
         case Mapping():
-            return _write_mapping({whole(str(key)): _to_json(each) for key, each in value.items()})
+            return _write_mapping(
+                {replace_lone_surrogates(str(key)): _to_json(each) for key, each in value.items()}
+            )
         case list() | tuple() | set() | frozenset():
             return [_to_json(each) for each in value]
         case Real() if math.isfinite(value):
@@ -51,7 +50,7 @@ def _write_typed(value: object) -> Any:
     for name, kind, written, _ in _TYPES:
         if isinstance(value, kind):
             return {name: written(value)}
-    return whole(str(value))
+    return replace_lone_surrogates(str(value))
 
 
 # A datetime is a date too, so it comes first.

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from stores.text.surrogates import replace_lone_surrogates
+
 
 class JsonBody(BaseModel):
     """Refuses NaN, Infinity and 1e999, which are no JSON, and of which Python makes numbers."""
@@ -28,15 +30,10 @@ class StrictBody(JsonBody):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-def replace_halves(text: str) -> str:
-    """Replace halves of characters, which JSON can hold and UTF-8 cannot."""
-    return text.encode(errors="replace").decode()
-
-
 def _require_text(text: str) -> str:
     if all(character <= " " or character.isspace() for character in text):
         raise ValueError("It is empty")
-    return replace_halves(text)
+    return replace_lone_surrogates(text)
 
 
 Words = Annotated[

@@ -6,12 +6,13 @@ from typing import Annotated, Final, Literal
 from pydantic import ConfigDict, Field
 
 from engines.answer import Citation
-from kb.api.json_bodies import JsonBody, TopK, Words, replace_halves
+from kb.api.json_bodies import JsonBody, TopK, Words
 from kb.api.json_filters import Filters
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from kb.assembly.answer_sources import Source
 from kb.plain_markdown import code, escaped
+from stores.text.surrogates import replace_lone_surrogates
 
 MODELS: Final[Mapping[str, Source]] = {
     "kb-auto": "auto",
@@ -87,7 +88,7 @@ class Completion(_LenientBody):
         said = [message for message in self.messages if message.role in ("user", "assistant")]
         if not said or said[-1].role != "user" or not said[-1].text.strip():
             raise Problem(Code.NO_QUESTION)
-        asked = replace_halves(said[-1].text)
+        asked = replace_lone_surrogates(said[-1].text)
         return asked, list(_pair_turns(said[:-1]))
 
 

@@ -17,7 +17,7 @@ def read_typed_lines(choices: Choices) -> Iterator[str]:
     """Read lines with editing, completion and the history of earlier chats, until Ctrl-D."""
     from prompt_toolkit import PromptSession
 
-    from stores.typed_json import whole
+    from stores.text.surrogates import replace_lone_surrogates
 
     session: PromptSession[str] = PromptSession(
         history=_open_line_history(),
@@ -26,7 +26,9 @@ def read_typed_lines(choices: Choices) -> Iterator[str]:
     )
     while True:
         try:
-            yield whole(session.prompt([("bold", "> ")]))  # bytes that are no text come as halves
+            yield replace_lone_surrogates(
+                session.prompt([("bold", "> ")])
+            )  # bytes that are no text come as halves
         except KeyboardInterrupt:
             say(gettext("Ctrl-D or /quit ends the chat."), "dim")
         except EOFError:

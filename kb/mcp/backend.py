@@ -168,7 +168,7 @@ class Backend:
     ) -> results.Documents:
         page, total = self.library.documents.list_page(
             status=status,
-            roots=_visible_roots(caller, root),
+            roots=caller.list_visible_roots(root),
             search=search,
             offset=offset,
             limit=limit,
@@ -216,9 +216,3 @@ def _filter_for_caller(filters: Iterable[str], caller: Caller) -> MetadataFilter
     both = (comparisons.metadata_filters(filters), metadata_filters({}, caller))
     parts = [part for part in both if part]
     return MetadataFilters(filters=list(parts)) if parts else None
-
-
-def _visible_roots(caller: Caller, root: str | None) -> list[str] | None:
-    if root is not None:
-        return [root] if caller.may_see(root) else []
-    return None if caller.collections is None else list(caller.collections)

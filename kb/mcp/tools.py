@@ -19,6 +19,7 @@ from kb.mcp import tool_results as results
 from kb.mcp.reading_tool import ReadingTool
 from kb.mcp.shared_knowledge_base import Shared
 from kb.mcp.tool_results import to_tool_result
+from stores.text.surrogates import replace_lone_surrogates
 
 if TYPE_CHECKING:
     from kb.api.guards.access import Caller
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def _check_not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("it is empty")
-    return text.encode(errors="replace").decode()
+    return replace_lone_surrogates(text)
 
 
 def _check_comparison(text: str) -> str:

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.sql import statements
-from stores.typed_json import whole
+from stores.text.surrogates import replace_lone_surrogates
 
 _POSITIONS: Final[sa.BindParameter[list[int]]] = sa.bindparam("positions", expanding=True)
 SQL: Final = {
@@ -180,7 +180,7 @@ def store_message(
     status: str = MessageStatus.ACTIVE.value,
 ) -> None:
     """Raises StoreError for a message that is too long."""
-    data = whole(json.dumps(message.model_dump(mode="json"), ensure_ascii=False))
+    data = replace_lone_surrogates(json.dumps(message.model_dump(mode="json"), ensure_ascii=False))
     if (size := len(data.encode())) > _MESSAGE_BYTES:
         raise StoreError(
             f"The message has {size / 2**20:.0f} MB; at most {_MESSAGE_BYTES // 2**20} MB are "
@@ -203,7 +203,7 @@ def read_text(data: str | None) -> str:
 
 
 def make_message(role: MessageRole, text: str) -> ChatMessage:
-    return ChatMessage(role=role, content=whole(text))
+    return ChatMessage(role=role, content=replace_lone_surrogates(text))
 
 
 def row_to_message(row: Any) -> ChatMessage:

@@ -32,7 +32,8 @@ from stores.chats.turns import (
 )
 from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
-from stores.typed_json import dumps, loads, whole
+from stores.text.surrogates import replace_lone_surrogates
+from stores.typed_json import dumps, loads
 
 __all__ = ["Ended", "SessionInfo", "SessionStore", "Status", "Turn"]
 
@@ -87,7 +88,7 @@ class SessionStore:
         check_id("session", session_id)
         check_id("turn", turn_id)
         check_user(user)
-        words, answering = whole(question), owner or make_owner()
+        words, answering = replace_lone_surrogates(question), owner or make_owner()
 
         def work(connection: sa.Connection) -> tuple[Turn, bool]:
             session = lock_own_session(connection, session_id, user)
@@ -192,7 +193,7 @@ class SessionStore:
 
     def rename(self, session_id: str, title: str) -> None:
         """Raises StoreError for an unknown session, and for a title without words or too long."""
-        words = " ".join(whole(title).split())
+        words = " ".join(replace_lone_surrogates(title).split())
         if not words or len(words) > _TITLE_CHARACTERS:
             raise StoreError(
                 f"The title has {len(words)} characters; it needs 1 to {_TITLE_CHARACTERS}."

@@ -1,12 +1,12 @@
 """Words in past conversations: which sessions hold them, and where."""
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
+from stores.binding import escape_pattern
 from stores.sql import statements
 
 _SQL = statements("sessions.sql")["search_sessions"]
@@ -23,7 +23,7 @@ def find_sessions(connection: sa.Connection, search: str, of: Mapping[str, Any])
     `of` says whose, and how many at most.
     """
     words = search.split()[:_WORDS]
-    patterns = {f"word{number}": f"%{_escape_pattern(word)}%" for number, word in enumerate(words)}
+    patterns = {f"word{number}": f"%{escape_pattern(word)}%" for number, word in enumerate(words)}
     values = {
         **patterns,
         **of,
@@ -49,7 +49,3 @@ def _write_statement(words: int) -> sa.TextClause:
 def _require_words(text: str, words: int) -> str:
     conditions = (f"{text} {_COLLATION} LIKE :word{number}" for number in range(words))
     return f"({' AND '.join(conditions)})"
-
-
-def _escape_pattern(word: str) -> str:
-    return re.sub(r"([\\%_])", r"\\\1", word)

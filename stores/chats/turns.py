@@ -14,7 +14,8 @@ from llama_index.core.base.llms.types import MessageRole
 
 from stores.chats.chat_messages import SQL, make_message, read_text, store_message
 from stores.errors import StoreError, TurnUnderWay
-from stores.typed_json import dumps, loads, whole
+from stores.text.surrogates import replace_lone_surrogates
+from stores.typed_json import dumps, loads
 
 UNDER_WAY = 600  # seconds after which nobody answers an open turn any more
 ABANDONED = "What answered this question ended before the answer was whole."
@@ -150,7 +151,7 @@ def store_answer(
             "with the same turn id."
         )
     if row.answered_at is None:
-        _keep_answer(connection, row, whole(answer), status, about)
+        _keep_answer(connection, row, replace_lone_surrogates(answer), status, about)
 
 
 def _keep_answer(
@@ -184,7 +185,7 @@ def _describe_answer(about: AboutAnswer) -> dict[str, Any]:
 
 
 def _mend(text: str | None) -> str | None:
-    return None if text is None else whole(text)
+    return None if text is None else replace_lone_surrogates(text)
 
 
 def _abandon_open_turns(connection: sa.Connection, session_id: str) -> None:

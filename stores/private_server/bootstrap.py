@@ -1,12 +1,12 @@
 """The first data directory of a private server: system tables and one account."""
 
-import hashlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from stores.errors import StoreUnavailable
+from stores.password_hash import hash_password
 from stores.private_server.find_binary import ServerProgram, run_program
 from stores.private_server.home import ACCOUNT, Home
 
@@ -57,11 +57,5 @@ def list_root_options() -> list[str]:
 
 def _write_statements(program: ServerProgram, password: str) -> str:
     tables = (program.share / "mariadb_system_tables.sql").read_text("utf-8")
-    account = ACCOUNT_SQL.format(account=ACCOUNT, digest=_hash_password(password))
+    account = ACCOUNT_SQL.format(account=ACCOUNT, digest=hash_password(password))
     return f"CREATE DATABASE mysql;\nUSE mysql;\n{tables}\n{account}"
-
-
-def _hash_password(password: str) -> str:
-    """Hash a password as the server stores it; itself it never leaves this process and its file."""
-    inner = hashlib.sha1(password.encode()).digest()  # noqa: S324 - the server's own format
-    return "*" + hashlib.sha1(inner).hexdigest().upper()  # noqa: S324 - the server's own format

@@ -12,8 +12,8 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from stores.errors import UnsupportedServer
+from stores.server_version import MINIMUM_VERSION
 
-MINIMUM = (11, 8)
 PLACES = (
     "/usr/sbin",
     "/usr/local/sbin",
@@ -83,10 +83,10 @@ def inspect_program(path: Path, launcher: tuple[str, ...] = ()) -> ServerProgram
     """Ask the program for its version; UnsupportedServer says why kb cannot use it."""
     path = path.resolve()
     version = _read_version([*launcher, str(path)])
-    if version < MINIMUM:
+    if version < MINIMUM_VERSION:
         raise UnsupportedServer(
             f"{path} is MariaDB {join_version(version)}; kb needs "
-            f"{join_version(MINIMUM)} or later, for the VECTOR type.\n{WAYS_OUT}"
+            f"{join_version(MINIMUM_VERSION)} or later, for the VECTOR type.\n{WAYS_OUT}"
         )
     return ServerProgram(path, join_version(version), _find_share(path), launcher)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from stores.binding import escape_pattern
 from stores.chunks.chunk_table import ChunkTable
 from stores.chunks.metadata_filters import INDEXED_CHARACTERS, to_json_path
 from stores.connection import read_snapshot
@@ -57,7 +58,7 @@ class DocumentList:
         if roots is not None:
             values["roots"] = list(roots)
         if search:
-            values["pattern"] = f"%{_escape_pattern(search)}%"
+            values["pattern"] = f"%{escape_pattern(search)}%"
         conditions = {"status": "by_status", "roots": "by_roots", "pattern": "by_words"}
         where = [_SQL[conditions[name]] for name in values] or [_SQL["everything"]]
         return self._read_page(" AND ".join(where), values, offset, limit)
@@ -111,7 +112,3 @@ def _fill_statement(name: str, where: str, values: dict[str, Any], **holes: str)
     if "roots" in values:
         return statement.bindparams(sa.bindparam("roots", expanding=True))
     return statement
-
-
-def _escape_pattern(words: str) -> str:
-    return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

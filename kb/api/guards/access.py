@@ -108,6 +108,12 @@ class Caller:
     def may_see(self, root: str | None) -> bool:
         return self.collections is None or root in self.collections
 
+    def list_visible_roots(self, root: str | None) -> list[str] | None:
+        """List the roots that the caller may see of the one asked for, or of all; None for all."""
+        if root is not None:
+            return [root] if self.may_see(root) else []
+        return None if self.collections is None else list(self.collections)
+
 
 async def _find_caller(request: Request, given: _Given) -> Caller:
     """Find who sends a request, once for each. Raises Problem 401, 403, 421 or 429."""

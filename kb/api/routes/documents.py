@@ -44,7 +44,11 @@ def documents(
 ) -> dict[str, Any]:
     """A page of the files that match, with their states and the reasons of failures."""
     page, total = library.documents.list_page(
-        status=status, roots=_list_roots(caller, root), search=search, offset=offset, limit=limit
+        status=status,
+        roots=caller.list_visible_roots(root),
+        search=search,
+        offset=offset,
+        limit=limit,
     )
     return {
         "documents": [to_plain(asdict(document)) for document in page],
@@ -63,15 +67,11 @@ def filters(caller: Reading, library: TheLibrary) -> list[dict[str, Any]]:
 
 def _list_choices(library: TheLibrary, caller: Caller, key: str) -> list[dict[str, Any]]:
     """List the most frequent values, in their order."""
-    counts = library.documents.count_values(library.registry.table, key, _list_roots(caller, None))
+    counts = library.documents.count_values(
+        library.registry.table, key, caller.list_visible_roots(None)
+    )
     frequent = sorted(counts, key=lambda value: (-counts[value], str(value)))[:_MOST_CHOICES]
     return [{"value": value, "documents": counts[value]} for value in sorted(frequent, key=str)]
-
-
-def _list_roots(caller: Caller, root: str | None) -> list[str] | None:
-    if root is not None:
-        return [root] if caller.may_see(root) else []
-    return None if caller.collections is None else list(caller.collections)
 
 
 @router.post("/documents", status_code=202)

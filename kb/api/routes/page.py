@@ -15,8 +15,9 @@ from starlette.staticfiles import StaticFiles
 
 from kb.api.dependencies import TheLimits, TheThreads
 from kb.api.guards.access import Reading
-from kb.api.json_bodies import StrictBody, replace_halves
+from kb.api.json_bodies import StrictBody
 from kb.api.safe_html import as_html
+from stores.text.surrogates import replace_lone_surrogates
 from stores.text.translations import LANGUAGES, SOURCE_LANGUAGE, load_catalogue
 
 router = APIRouter(tags=["page"])
@@ -36,7 +37,7 @@ class MarkdownBody(StrictBody):
     def _require_few(cls, texts: list[str]) -> list[str]:
         if (given := sum(map(len, texts))) > _MOST_CHARACTERS:
             raise ValueError(f"{given} characters are given; {_MOST_CHARACTERS} are read")
-        return [replace_halves(text) for text in texts]
+        return [replace_lone_surrogates(text) for text in texts]
 
 
 @router.get("/", include_in_schema=False)
