@@ -200,15 +200,16 @@ class Postings:
 
     def _read_statistics(self, connection: Connection) -> Statistics:
         """Read the statistics of the collection, or take those that were read just before."""
-        if self._statistics is None or time.monotonic() > self._fresh_until:
-            began = time.monotonic()
-            statistics = self._measure_statistics(connection)
-            now = time.monotonic()
-            self._fresh_until = now + max(_YOUNG, (now - began) / _SHARE_OF_TIME)
-            if not statistics.chunks:
-                return statistics
+        known = self._statistics  # another thread may forget them meanwhile
+        if known and time.monotonic() <= self._fresh_until:
+            return known
+        began = time.monotonic()
+        statistics = self._measure_statistics(connection)
+        now = time.monotonic()
+        self._fresh_until = now + max(_YOUNG, (now - began) / _SHARE_OF_TIME)
+        if statistics.chunks:
             self._statistics = statistics
-        return self._statistics
+        return statistics
 
     def _measure_statistics(self, connection: Connection) -> Statistics:
         markers = {_hash_language(language): language for language in {"", *STEMMED_LANGUAGES}}
