@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 import sqlalchemy as sa
@@ -48,8 +49,13 @@ def _write_without_password(url: sa.URL | str) -> str:
 
 
 def _require_web_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("a URL that begins with http:// or https://")
+    address = urlsplit(value)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ValueError("a URL that begins with http:// or https:// and a host")
+    try:
+        _ = address.port
+    except ValueError:  # it would name a part of the address
+        raise ValueError("a URL whose port is a number up to 65535") from None
     return value.rstrip("/")
 
 

@@ -34,6 +34,7 @@ EXPECTED = {
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
     "int_type": "a whole number",
+    "less_than": "a number less than {lt}",
     "less_than_equal": "a number not greater than {le}",
     "literal_error": "{expected}",
     "model_type": "a section with keys of its own",
