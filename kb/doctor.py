@@ -16,9 +16,16 @@ from kb.assembly.business_tables import (
     find_powers,
     make_guarded_database,
 )
-from kb.assembly.models import ServerProvider, embedding_identity, make_embedder, server_url
+from kb.assembly.models import (
+    ServerProvider,
+    embedding_identity,
+    make_embedder,
+    name_embedding_model,
+    name_llm,
+    server_url,
+)
 from kb.assembly.open_database import open_database, private_server
-from kb.config import Config, ModelConfig, load_config
+from kb.config import Config, EmbeddingConfig, LLMConfig, ModelConfig, load_config
 from kb.config_file import find_literal_secrets
 from kb.indexing.secret_files import OwnFiles
 from kb.sentence_model import files
@@ -319,7 +326,7 @@ def check_models(config: Config) -> Iterator[Check]:
         case "wordllama":  # it comes with its package
             pass
         case "openai" | "openai-like" | "ollama":
-            yield _check_model_server(Message("Embedding"), embedding.provider, embedding)
+            yield _check_embedding_server(embedding.provider, embedding)
         case _:
             assert_never(embedding.provider)
     match llm.provider:
@@ -327,7 +334,7 @@ def check_models(config: Config) -> Iterator[Check]:
             seen = Message("none: answers are quoted from the documents")
             yield Check(Message("LLM"), "ok", seen)
         case "openai" | "openai-like" | "ollama":
-            yield _check_model_server(Message("LLM"), llm.provider, llm)
+            yield _check_llm_server(llm.provider, llm)
         case _:
             assert_never(llm.provider)
 
@@ -347,13 +354,29 @@ def _check_local_embedding(config: Config) -> Check:
     return Check(name, "fail", seen, Message("Run `kb setup`."))
 
 
-def _check_model_server(name: str, provider: ServerProvider, model: ModelConfig) -> Check:
-    """Ask for the list of models, which costs nothing."""
-    section = name.lower()
+def _check_embedding_server(provider: ServerProvider, embedding: EmbeddingConfig) -> Check:
+    name = Message("Embedding")
     try:
-        url = server_url(provider, model, section)
+        url = server_url(provider, embedding, "embedding")
+        wanted = name_embedding_model(provider, embedding)
     except ConfigError as error:
         return Check(name, "fail", str(error))
+    return _check_model_server(name, "embedding", provider, embedding, url, wanted)
+
+
+def _check_llm_server(provider: ServerProvider, llm: LLMConfig) -> Check:
+    name = Message("LLM")
+    try:
+        url, wanted = server_url(provider, llm, "llm"), name_llm(provider, llm)
+    except ConfigError as error:
+        return Check(name, "fail", str(error))
+    return _check_model_server(name, "llm", provider, llm, url, wanted)
+
+
+def _check_model_server(
+    name: Message, section: str, provider: ServerProvider, model: ModelConfig, url: str, wanted: str
+) -> Check:
+    """Ask for the list of models, which costs nothing."""
     place = httpx.URL(url).copy_with(username=None, password=None)
     try:
         known = _list_models(url, provider, model)
@@ -372,10 +395,10 @@ def _check_model_server(name: str, provider: ServerProvider, model: ModelConfig)
                 "Start it, or correct {section}.base_url and {section}.api_key.", section=section
             ),
         )
-    if model.model in known or f"{model.model}:latest" in known:
+    if wanted in known or f"{wanted}:latest" in known:
         there = Message(
             "{model} of {provider} at {address}",
-            model=model.model,
+            model=wanted,
             provider=provider,
             address=place,
         )
@@ -384,9 +407,9 @@ def _check_model_server(name: str, provider: ServerProvider, model: ModelConfig)
         "{provider} at {address} does not list {model}",
         provider=provider,
         address=place,
-        model=model.model,
+        model=wanted,
     )
-    pull = f"ollama pull {model.model}"
+    pull = f"ollama pull {wanted}"
     advice = pull if provider == "ollama" else Message("Correct the model's name.")
     return Check(name, "warn", seen, advice)
 

@@ -54,13 +54,10 @@ def make_embedder(config: Config) -> BaseEmbedding:
             return _make_word_vectors(embedding)
         case "openai":
             key = _require_key(embedding, "embedding")
-            url = server_url(embedding.provider, embedding, "embedding")
-            model = embedding.model or OPENAI_EMBEDDING
-            return _make_openai_embedding(embedding, model, url, key)
+            return _make_openai_embedding(embedding, embedding.provider, key)
         case "openai-like":
-            model = _require_model(embedding, "embedding", OLLAMA_EMBEDDING)
-            url = server_url(embedding.provider, embedding, "embedding")
-            return _make_openai_embedding(embedding, model, url, _find_key(embedding) or "none")
+            key = _find_key(embedding) or "none"
+            return _make_openai_embedding(embedding, embedding.provider, key)
         case "ollama":
             return _make_ollama_embedding(embedding)
         case _:
@@ -76,6 +73,32 @@ def server_url(provider: ServerProvider, model: ModelConfig, section: str) -> st
             return _require_url(model, section)
         case "ollama":
             return model.base_url or OLLAMA_URL
+        case _:
+            assert_never(provider)
+
+
+def name_embedding_model(provider: ServerProvider, embedding: EmbeddingConfig) -> str:
+    """Return the name of the model that a server is asked for. Raises ConfigError."""
+    match provider:
+        case "openai":
+            return embedding.model or OPENAI_EMBEDDING
+        case "openai-like":
+            return _require_model(embedding, "embedding", OLLAMA_EMBEDDING)
+        case "ollama":
+            return embedding.model or OLLAMA_EMBEDDING
+        case _:
+            assert_never(provider)
+
+
+def name_llm(provider: ServerProvider, llm: LLMConfig) -> str:
+    """Return the name of the model that a server is asked for. Raises ConfigError."""
+    match provider:
+        case "openai":
+            return _require_model(llm, "llm", "gpt-4.1-mini")
+        case "openai-like":
+            return _require_model(llm, "llm", "qwen3-8b")
+        case "ollama":
+            return _require_model(llm, "llm", "qwen3:8b")
         case _:
             assert_never(provider)
 
@@ -105,7 +128,7 @@ def vector_weight(embedding: EmbeddingConfig) -> VectorWeight:
 def _make_openai(llm: LLMConfig) -> LLM:
     from llama_index.llms.openai import OpenAI  # noqa: PLC0415 - takes seconds to import
 
-    model, key = _require_model(llm, "llm", "gpt-4.1-mini"), _require_key(llm, "llm")
+    model, key = name_llm("openai", llm), _require_key(llm, "llm")
     url = server_url("openai", llm, "llm")
     if llm.context_window:
         return _make_openai_like(llm, url, api_key=key, is_function_calling_model=True)
@@ -124,7 +147,7 @@ def _make_openai_like(llm: LLMConfig, url: str, *, api_key: str, **options: Any)
     from llama_index.llms.openai_like import OpenAILike  # noqa: PLC0415 - as above
 
     model: LLM = OpenAILike(
-        model=_require_model(llm, "llm", "qwen3-8b"),
+        model=name_llm("openai-like", llm),
         context_window=llm.context_window or CONTEXT_WINDOW,
         is_chat_model=True,
         should_use_structured_outputs=True,
@@ -174,7 +197,7 @@ def _make_ollama(llm: LLMConfig) -> LLM:
 
     url = server_url("ollama", llm, "llm")
     model: LLM = Ollama(
-        model=_require_model(llm, "llm", "qwen3:8b"),
+        model=name_llm("ollama", llm),
         base_url=url,
         context_window=llm.context_window or CONTEXT_WINDOW,
         client=Client(host=url, timeout=llm.timeout, verify=_read_certificates()),
@@ -219,12 +242,14 @@ def _make_word_vectors(embedding: EmbeddingConfig) -> BaseEmbedding:
 
 
 def _make_openai_embedding(
-    embedding: EmbeddingConfig, model: str, url: str, api_key: str
+    embedding: EmbeddingConfig, provider: Literal["openai", "openai-like"], api_key: str
 ) -> BaseEmbedding:
     from llama_index.embeddings.openai import OpenAIEmbedding  # noqa: PLC0415 - as above
 
+    name = name_embedding_model(provider, embedding)
+    url = server_url(provider, embedding, "embedding")
     embedder: Any = OpenAIEmbedding(
-        model_name=model,  # not `model`, which refuses names that it does not know
+        model_name=name,  # not `model`, which refuses names that it does not know
         dimensions=embedding.dimensions,
         api_base=url,
         api_key=api_key,
@@ -242,7 +267,7 @@ def _make_ollama_embedding(embedding: EmbeddingConfig) -> BaseEmbedding:
     if embedding.dimensions:
         raise ConfigError("embedding.dimensions cannot be set for the provider ollama. Remove it.")
     embedder: BaseEmbedding = OllamaEmbedding(
-        model_name=embedding.model or OLLAMA_EMBEDDING,
+        model_name=name_embedding_model("ollama", embedding),
         base_url=server_url("ollama", embedding, "embedding"),
         client_kwargs={
             "timeout": embedding.timeout,

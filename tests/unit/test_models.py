@@ -1,6 +1,7 @@
 import asyncio
 import math
 
+import httpx
 import numpy as np
 import pytest
 from llama_index.core.base.llms.types import CompletionResponse
@@ -26,7 +27,14 @@ from pydantic import BaseModel, ValidationError
 
 from engines.chat.model_calls import ModelCalls
 from engines.model_errors import model_errors
-from kb.assembly.models import embedding_identity, make_embedder, make_llm, vector_weight
+from kb.assembly.models import (
+    OLLAMA_EMBEDDING,
+    OPENAI_EMBEDDING,
+    embedding_identity,
+    make_embedder,
+    make_llm,
+    vector_weight,
+)
 from kb.config import Config, EmbeddingConfig, LLMConfig
 from kb.doctor import check_models
 from stores.errors import ConfigError
@@ -240,6 +248,24 @@ def test_a_key_is_sent_nowhere_while_its_server_is_not_named(monkeypatch):
         assert check.state == "fail"
         assert f"{section}.base_url is not set" in check.seen
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"), [("openai", OPENAI_EMBEDDING), ("ollama", OLLAMA_EMBEDDING)]
+)
+def test_the_doctor_asks_for_the_model_that_is_used_where_none_is_named(
+    monkeypatch, provider, name
+):
+    listed = {"data": [{"id": name}], "models": [{"model": name}]}
+    answer = httpx.Response(200, json=listed, request=httpx.Request("GET", "http://models"))
+    monkeypatch.setattr("kb.doctor.httpx.get", lambda *_, **__: answer)
+    config = Config(
+        embedding=EmbeddingConfig(provider=provider, api_key=KEY),
+        llm=LLMConfig(provider=provider, api_key=KEY),
+    )
+    embedding, llm = check_models(config)
+    assert (embedding.state, embedding.seen.split()[0]) == ("ok", name)
+    assert (llm.state, "llm.model is not set" in llm.seen) == ("fail", True)
 
 
 def test_a_reply_of_an_unknown_protocol_is_not_taken_for_a_whole_one():
