@@ -2,9 +2,6 @@
 
 import asyncio
 import logging
-import os
-import platform
-import secrets
 import threading
 import time
 from typing import Any, Final
@@ -16,6 +13,7 @@ from kb.api.plain_json import to_plain
 from kb.api.problems import error_to_problem
 from kb.indexing.indexing_run import Scope
 from kb.indexing.report import Progress
+from stores.chats.turns import make_owner
 from stores.errors import StoreError
 from stores.jobs import Job, Jobs
 
@@ -37,9 +35,9 @@ class Runner:
     def __init__(self, kb: KB, *, seconds_between_removals: float = _DAY) -> None:
         self._kb = kb
         self._jobs = Jobs(kb.components.engine)
-        self._owner = f"{platform.node()[:200]}:{os.getpid()}:{secrets.token_hex(6)}"
+        self._owner = make_owner()
         self._stopping = threading.Event()
-        self._progress = Progress(0, 0, 0)
+        self._progress, self._is_ours = Progress(0, 0, 0), True
         self._seconds_between_removals = seconds_between_removals
         self._next_removal = time.monotonic() + seconds_between_removals
 
@@ -56,7 +54,9 @@ class Runner:
                     await self._do_job(job)
                     continue
             except StoreError as error:
-                _log.warning("The queue of jobs cannot be read: %s", error)
+                _log.warning("Jobs wait until the database answers: %s", error)
+            except Exception:  # noqa: BLE001 - the next job is looked for all the same
+                _log.exception("A job ended by a defect of kb")
             await asyncio.to_thread(self._stopping.wait, _BEAT)
 
     def _remove_old_sessions(self) -> None:
@@ -70,7 +70,7 @@ class Runner:
             _log.warning("Sessions past their retention are not deleted: %s", error)
 
     async def _do_job(self, job: Job) -> None:
-        self._progress = Progress(0, 0, 0)
+        self._progress, self._is_ours = Progress(0, 0, 0), True
         work = asyncio.create_task(asyncio.to_thread(self._index_job, job))
         while not (await asyncio.wait({work}, timeout=_BEAT))[0]:
             await asyncio.to_thread(self._report_progress, job)
@@ -91,14 +91,16 @@ class Runner:
         return report_values(report)
 
     def _take_progress(self, progress: Progress) -> None:
-        if self._stopping.is_set():
+        if self._stopping.is_set() or not self._is_ours:
             raise _Stopped
         self._progress = progress
 
     def _report_progress(self, job: Job) -> None:
         progress = self._progress
         try:
-            self._jobs.beat(job, self._owner, progress.files, progress.total, progress.chunks)
+            self._is_ours = self._jobs.beat(
+                job, self._owner, progress.files, progress.total, progress.chunks
+            )
         except StoreError as error:
             _log.warning("The progress of a job is not stored: %s", error)
 

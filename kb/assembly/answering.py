@@ -14,12 +14,11 @@ from engines.documents.document_engine import DocumentQueryEngine
 from engines.routing.choice import Routing
 from engines.routing.router import RoutedQueryEngine
 from engines.small_talk import Sources, reply_to_small_talk
-from engines.tables.entities import EntityIndex
 from kb.assembly.answer_sources import require_source
 from kb.assembly.business_tables import make_tables_engine
 from kb.assembly.search_logging import make_search_logger
 from kb.assembly.searching import AnswerOptions, make_retriever
-from stores.errors import ConfigError, KBError, StoreError
+from stores.errors import KBError
 
 if TYPE_CHECKING:  # the components are handed in, by who made them
     from kb.assembly.components import Components
@@ -87,17 +86,6 @@ def _suggest(components: "Components", question: str, passages: Sequence[str]) -
         return []
 
 
-def find_entities(components: "Components") -> EntityIndex | None:
-    """Find the names that the tables hold; None without tables or while these cannot be opened."""
-    try:
-        return components.entities
-    except ConfigError:
-        return None
-    except StoreError as error:
-        _log.warning("A question is read without the names of the tables: %s", error)
-        return None
-
-
 def _make_routed_engine(components: "Components", options: AnswerOptions) -> RoutedQueryEngine:
     """Make the engine that chooses a source for a question, and those among which it chooses.
 
@@ -117,7 +105,7 @@ def _make_routed_engine(components: "Components", options: AnswerOptions) -> Rou
         make_document_engine(components, quiet, retriever),
         cache(partial(make_database_engine, components, synthesize_response=False)),
         llm=llm,
-        entities=partial(find_entities, components),
+        entities=components.find_entities,
         deadlines=Deadlines(config.retrieval.deadline, config.tables.deadline),
         streaming=options.streaming,
         on_answer=_make_search_logger(components, options),

@@ -1,5 +1,6 @@
 """Config -> what a knowledge base is made of: its stores and its models."""
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from copy import copy
@@ -24,12 +25,14 @@ from kb.config import Config
 from kb.verified_query_file import open_verified_queries
 from stores.chats.chat_sessions import SessionStore
 from stores.chunks.vector_store import MariaDBVectorStore
+from stores.errors import ConfigError, StoreError
 from stores.registry.collection import Collection
 from stores.registry.document_registry import DocumentRegistry
 from stores.searches.search_log import SearchLog
 from stores.searches.search_log_writer import SearchLogWriter
 from stores.verified_queries import VerifiedQueries
 
+_log = logging.getLogger(__name__)
 _PATIENCE = 10.0  # seconds for the memory of chats; longer, it is taken in the next time
 
 
@@ -76,6 +79,7 @@ class Components:
         self._on_close = ExitStack()  # the last opened is closed first
         self._on_close.callback(engine.dispose)
         self._on_close.callback(self.search_log.flush)
+        self._on_close.callback(self._store_late_ends)
         self._on_close.callback(self.memory_updates.wait, _PATIENCE)
 
     def copy_with(
@@ -90,11 +94,21 @@ class Components:
         other.config = config or self.config
         other.vector_store = vector_store or self.vector_store
         other.collection = collection or self.collection
+        other.registry = DocumentRegistry(other.engine, other.vector_store.table)
+        for name, part in vars(Components).items():
+            if isinstance(part, cached_property):  # made of the former settings and passages
+                vars(other).pop(name, None)
         return other
 
     def close(self) -> None:
         """Write what is still to be written, and give back every connection."""
         self._on_close.close()
+
+    def _store_late_ends(self) -> None:
+        try:
+            self.late_ends.store_all()
+        except StoreError as error:
+            _log.warning("How the last turns ended is lost: %s", error)
 
     @cached_property
     def tables(self) -> GuardedDatabase:
@@ -123,6 +137,16 @@ class Components:
     def entities(self) -> EntityIndex:
         """The names that the business tables hold. Raises ConfigError, StoreError."""
         return EntityIndex(self.tables)
+
+    def find_entities(self) -> EntityIndex | None:
+        """Find the names that the tables hold; None without tables or while they are away."""
+        try:
+            return self.entities
+        except ConfigError:
+            return None
+        except StoreError as error:
+            _log.warning("A question is read without the names of the tables: %s", error)
+            return None
 
     @cached_property
     def evidence(self) -> Evidence:

@@ -1,7 +1,7 @@
 """What finds passages for a question, and reads a question with those before it, put together."""
 
-import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,10 @@ from engines.search.translation import Translator
 from kb.assembly.answer_sources import Source
 from kb.assembly.experiments import assign_profile
 from kb.assembly.models import vector_weight
-from stores.errors import ConfigError, StoreError
+from stores.errors import ConfigError, KBError
 
 if TYPE_CHECKING:
     from kb.assembly.components import Components
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,13 +69,9 @@ def make_retriever(
 def make_rewriter(components: "Components", options: AnswerOptions) -> Rewriter:
     """Make what reads a question; for each anew, as tables that are away may be there then."""
     entities, matcher, is_better_joined = None, None, None
-    if options.source != "documents":
-        try:
-            entities, matcher = components.entities, components.verified_matcher
-        except ConfigError:  # without tables there are no names of theirs
-            pass
-        except StoreError as error:
-            _log.warning("A question is read without the names of the tables: %s", error)
+    if options.source != "documents" and (entities := components.find_entities()):
+        with suppress(KBError):  # the reason of the route says it
+            matcher = components.verified_matcher
     if options.source != "database":
         retriever = make_retriever(components, replace(options, top_k=CANDIDATES))
         is_better_joined = JoinedSearch(retriever, components.embed_model).is_better

@@ -11,7 +11,9 @@ from model_server import FakeModels
 from kb.api.job_runner import Runner
 from kb.app import KnowledgeBase
 from kb.config import Config, TablesConfig
+from stores.chunks.vector_store import MariaDBVectorStore
 from stores.connection import make_engine
+from stores.jobs import Jobs
 from stores.private_server import PrivateServer
 from stores.registry.schema import create_database
 
@@ -80,3 +82,48 @@ def test_a_chat_over_documents_works_while_the_tables_are_away_and_says_so(kb, c
     session = away.chat("away")
     assert session.chat("How long?").metadata["status"] == "complete"
     assert "without the names of the tables" in caplog.text
+
+
+def test_a_copy_with_other_passages_keeps_nothing_of_the_former_ones(kb):
+    components = kb.components
+    assert components.verified_queries
+    store = components.vector_store
+    other = components.copy_with(
+        vector_store=MariaDBVectorStore(
+            components.engine, "other_chunks", embed_dim=store.embed_dim
+        )
+    )
+    assert other.registry.table is other.vector_store.table
+    assert components.registry.table is store.table
+    assert other.verified_queries is not components.verified_queries
+
+
+def test_ends_of_turns_that_could_not_be_stored_are_stored_when_it_is_closed(kb):
+    stored = []
+    again = KnowledgeBase.open(kb.config)
+    again.components.late_ends.add(lambda: stored.append(again.components.registry.count_totals()))
+    again.close()
+    assert len(stored) == 1  # and while its connections were open
+
+
+def test_a_runner_outlives_a_defect_in_a_job(kb, monkeypatch, caplog):
+    looks = []
+
+    def take(_jobs, _owner):
+        looks.append(1)
+        raise ArithmeticError
+
+    monkeypatch.setattr(Jobs, "take", take)
+    monkeypatch.setattr("kb.api.job_runner._BEAT", 0.01)
+    runner = Runner(kb)
+
+    async def run() -> None:
+        running = asyncio.create_task(runner.run())
+        async with asyncio.timeout(30):
+            while len(looks) < 3:  # noqa: ASYNC110 - the runner says nothing
+                await asyncio.sleep(0.01)
+        runner.stop()
+        await running
+
+    asyncio.run(run())
+    assert caplog.text.count("defect of kb") >= 3

@@ -1,6 +1,7 @@
 """Indexing jobs: asking for one, and how far it is."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,7 +38,7 @@ def begin(
 ) -> dict[str, Any]:
     """Have a directory or a file indexed."""
     path = _resolve_path(kb, body.path)
-    root = _find_root(kb, library.uploads, path)
+    root = _find_root(_name_roots(kb, library.uploads), path)
     if root is None or not caller.may_see(root) or not _is_there(path):
         raise Problem(Code.PATH_NOT_INDEXED)
     name = UPLOADS if path == library.uploads.resolve() else None
@@ -54,14 +55,18 @@ def _resolve_path(kb: KB, asked: str | None) -> Path:
     return Path(os.path.realpath(directory / (asked or "").replace("\0", "?")))
 
 
-def _find_root(kb: KB, uploads: Path, path: Path) -> str | None:
-    """Find the name of the indexed directory that a path is in, None for a path in none."""
+def _name_roots(kb: KB, uploads: Path) -> Mapping[Path, str]:
+    """Return the names of the indexed directories by their places."""
     own = kb.config.documents.path
     names = {uploads.resolve(): UPLOADS} | ({own.resolve(): own.name} if own else {})
-    names |= {
+    return names | {
         Path(root["path"]).resolve(): str(root["name"])
         for root in kb.components.registry.list_roots()
     }
+
+
+def _find_root(names: Mapping[Path, str], path: Path) -> str | None:
+    """Find the name of the indexed directory that a path is in, None for a path in none."""
     return next((names[place] for place in (path, *path.parents) if place in names), None)
 
 
@@ -75,20 +80,21 @@ def _is_there(path: Path) -> bool:
 @router.get("")
 def jobs(caller: Writing, kb: KB, library: TheLibrary, jobs: TheJobs) -> list[dict[str, Any]]:
     """The last ones, the newest first."""
-    return [job_values(job) for job in jobs.all() if _is_visible(job, caller, kb, library)]
+    return [job_values(job) for job in _list_visible(jobs.all(), caller, kb, library)]
 
 
 @router.get("/{job_id}")
 def job(job_id: str, caller: Writing, kb: KB, library: TheLibrary, jobs: TheJobs) -> dict[str, Any]:
     with translate_missing(Code.NO_SUCH_JOB):
         found = jobs.one(job_id)
-    if not _is_visible(found, caller, kb, library):
+    if not _list_visible([found], caller, kb, library):
         raise Problem(Code.NO_SUCH_JOB)
     return job_values(found)
 
 
-def _is_visible(job: Job, caller: Caller, kb: KB, library: Library) -> bool:
-    """Whether the caller may see a job, whose report names the files that could not be read."""
-    return caller.collections is None or caller.may_see(
-        _find_root(kb, library.uploads, Path(job.path))
-    )
+def _list_visible(jobs: Sequence[Job], caller: Caller, kb: KB, library: Library) -> Sequence[Job]:
+    """List the jobs that a caller may see: their reports name files that could not be read."""
+    if caller.collections is None:
+        return jobs
+    names = _name_roots(kb, library.uploads)
+    return [job for job in jobs if caller.may_see(_find_root(names, Path(job.path)))]
