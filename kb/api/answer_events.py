@@ -18,7 +18,7 @@ from kb.api.column_kinds import column_types
 from kb.api.dependencies import KB
 from kb.api.plain_json import to_plain
 from kb.api.problems import error_to_problem
-from kb.api.sse import format_event
+from kb.api.sse import format_event, format_problem
 from kb.assembly.answer_sources import Source
 from stores.errors import ModelUnavailable
 
@@ -73,7 +73,7 @@ class AnswerUnderWay:
                 "done", {key: values[key] for key in values if key not in _TOLD_BEFORE}
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, the reader is told
-            yield format_event("error", {"problem": error_to_problem(error).to_document()})
+            yield format_problem(error_to_problem(error))
 
 
 def http_values(answer: Answer) -> dict[str, Any]:

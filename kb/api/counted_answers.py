@@ -9,7 +9,7 @@ from kb.api.answer_events import AnswerUnderWay, http_values
 from kb.api.guards.access import Caller
 from kb.api.guards.limits import Limits
 from kb.api.problems import error_to_problem
-from kb.api.sse import format_event
+from kb.api.sse import format_problem
 
 BeginAnswer = Callable[[], Awaitable[AnswerUnderWay]]
 
@@ -35,7 +35,7 @@ async def stream_answer(
     try:
         under_way = await begin()
     except Exception as error:  # noqa: BLE001 - whatever it is, the reader is told
-        yield format_event("error", {"problem": error_to_problem(error).to_document()})
+        yield format_problem(error_to_problem(error))
         return
     try:
         async with aclosing(under_way.stream_events()) as events:

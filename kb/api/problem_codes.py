@@ -136,6 +136,12 @@ class Code(Enum):
         "The limits cannot be counted",
         "The store of the limits does not answer.",
     )
+    READER_TOO_SLOW = (
+        "reader_too_slow",
+        408,
+        "The answer was not read",
+        "Nothing of it was read for {seconds} seconds, so it was broken off. Ask again.",
+    )
     CLIENT_GONE = "client_gone", 499, "The client has gone"
 
     # What is named

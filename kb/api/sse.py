@@ -1,7 +1,7 @@
 """Server-sent events from work that goes on whether or not its reader is quick."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
@@ -26,6 +26,10 @@ T = TypeVar("T")
 
 def format_event(name: str, data: Any) -> bytes:
     return f"event: {name}\ndata: {to_json_line(data)}\n\n".encode()
+
+
+def format_problem(problem: Problem) -> bytes:
+    return format_event("error", {"problem": problem.to_document()})
 
 
 def to_json_line(data: Any) -> str:
@@ -89,10 +93,18 @@ class Work:
             gone.cancel()
             task.cancel()
 
-    def stream(self, caller: Caller, pieces: AsyncGenerator[bytes, None]) -> StreamingResponse:
-        """Respond with pieces as they come, whether or not the reader is quick."""
+    def stream(
+        self,
+        caller: Caller,
+        pieces: AsyncGenerator[bytes, None],
+        format_problem: Callable[[Problem], bytes] = format_problem,
+    ) -> StreamingResponse:
+        """Respond with pieces as they come, whether or not the reader is quick.
+
+        A reader who takes nothing for a minute gets the problem as the last piece.
+        """
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(_PIECES_AHEAD)
-        task = self.begin(caller, _fill_queue(queue, pieces))
+        task = self.begin(caller, _fill_queue(queue, pieces, format_problem))
         return StreamingResponse(
             _empty_queue(queue, task), media_type="text/event-stream", headers=HEADERS
         )
@@ -104,12 +116,20 @@ async def _wait_for_leaving(request: Request) -> None:
 
 
 async def _fill_queue(
-    queue: "asyncio.Queue[bytes | None]", pieces: AsyncGenerator[bytes, None]
+    queue: "asyncio.Queue[bytes | None]",
+    pieces: AsyncGenerator[bytes, None],
+    format_problem: Callable[[Problem], bytes],
 ) -> None:
     try:
         async for piece in pieces:
-            async with asyncio.timeout(_READER_SECONDS):
-                await queue.put(piece)
+            try:
+                async with asyncio.timeout(_READER_SECONDS):
+                    await queue.put(piece)
+            except TimeoutError:
+                problem = Problem(Code.READER_TOO_SLOW, {"seconds": round(_READER_SECONDS)})
+                queue.get_nowait()  # it is full
+                queue.put_nowait(format_problem(problem))
+                return
     finally:
         await pieces.aclose()
         with suppress(asyncio.QueueFull):

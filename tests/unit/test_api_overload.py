@@ -9,13 +9,14 @@ from fastapi import FastAPI, Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kb.api import sse
 from kb.api.guards import body_limit, overload
 from kb.api.guards.access import Caller
 from kb.api.guards.body_limit import BodyLimit
 from kb.api.guards.overload import KeyShare, Lane, Overload
 from kb.api.problems import Problem, install_problems
 from kb.api.routes.health import Readiness
-from kb.api.sse import Work
+from kb.api.sse import Work, format_event
 from stores.errors import TooMuchAtOnce
 
 LET_IN = 3 + overload._OTHER_REQUESTS
@@ -145,6 +146,24 @@ def echoing(monkeypatch):
         return len(await request.body())
 
     return app
+
+
+async def test_an_answer_that_nobody_reads_ends_with_its_problem_and_never_as_if_whole(monkeypatch):
+    monkeypatch.setattr(sse, "_READER_SECONDS", 0.01)
+
+    async def pieces():
+        for number in range(200):
+            yield format_event("token", {"text": str(number)})
+
+    work = Work(2)
+    streamed = work.stream(Caller(), pieces()).body_iterator
+    got = [await anext(streamed)]
+    while work.under_way:  # noqa: ASYNC110 - the writer gives up
+        await asyncio.sleep(0.01)
+    got += [piece async for piece in streamed]
+    assert 2 < len(got) < 200
+    assert b'"code":"reader_too_slow"' in got[-1]
+    assert got[-1].startswith(b"event: error")
 
 
 async def test_one_key_leaves_half_of_the_answers_to_the_others():

@@ -64,7 +64,7 @@ async def completions(
     reply = _Reply(body, caller, kb, limits)
     await limits.require_tokens(caller)
     if body.stream:
-        return work.stream(caller, reply.stream_chunks())
+        return work.stream(caller, reply.stream_chunks(), _format_problem)
     return await work.while_connected(request, caller, reply.make_whole())
 
 
@@ -116,7 +116,7 @@ class _Reply:
                 async for chunk in chunks:
                     yield _format_event(chunk)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
-            yield _format_event(problem_to_openai_error(error_to_problem(error)))
+            yield _format_problem(error_to_problem(error))
         finally:
             await self._count_tokens()
         yield b"data: [DONE]\n\n"
@@ -182,6 +182,10 @@ class _Reply:
 def _extra_fields(answer: Answer) -> dict[str, Any]:
     values = http_values(answer)
     return {key: value for key, value in values.items() if key not in _NO_EXTRA}
+
+
+def _format_problem(problem: Problem) -> bytes:
+    return _format_event(problem_to_openai_error(problem))
 
 
 def _format_event(value: Mapping[str, Any]) -> bytes:
