@@ -2,6 +2,7 @@
 
 import operator
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -31,10 +32,11 @@ HOSTILE = [
     "a.b", "a[0]", ":w0", "?", "%s", "l'été", "ключ", "漢字", "🙂", "line\nbreak", "nul\0nul", "1",
     "1.0", "true", "null", "[]", "x" * 190 + "y", "x" * 190 + "z",
 ]  # fmt: skip
-IN_LISTS = [0, 1, -1, 2, 2.0, 0.1, 0.3, 1.5, -2.5, 1e300, 1e16, 123456789]
-NUMBERS = [*IN_LISTS, 0.30000000000000004, 5e-324]  # JSON_OVERLAPS sees 15 digits of a number
 HUGE = [2**53, 2**53 + 1, 2**63, 2**64 + 1, -(2**53) - 1]
+IN_LISTS = [0, 1, -1, 2, 2.0, 0.1, 0.3, 1.5, -2.5, 1e300, 1e16, 123456789, *HUGE]
+NUMBERS = [*IN_LISTS, 0.30000000000000004, 5e-324]  # JSON_OVERLAPS sees 15 digits of a number
 KEYS = ["a", "A", "n", "tags", "a.b", "a[0]", 'q"uote', "l'été", "", "back\\slash", ":w0", "🙂"]
+KEYS += ["-1", "-", "-a b"]
 DECLARED = ("a", "n", "tags")
 
 
@@ -147,7 +149,7 @@ def some_filters(rng: random.Random, depth: int = 2) -> MetadataFilters:
 def some_filter(rng: random.Random) -> MetadataFilter:
     op = rng.choice(list(Op))
     words = [rng.choice(HOSTILE) for _ in range(rng.randrange(4))]
-    numbers = [rng.choice([0, 1, -1, 2, 123456789]) for _ in range(rng.randrange(4))]
+    numbers = [rng.choice([0, 1, -1, 2, 123456789, *HUGE]) for _ in range(rng.randrange(4))]
     value: Any = rng.choice([*HOSTILE, *NUMBERS, *HUGE])
     if op in {Op.IN, Op.NIN, Op.ANY, Op.ALL}:
         value = rng.choice([words, numbers])
@@ -321,6 +323,21 @@ def test_a_value_that_has_no_meaning_for_its_operator_is_refused(value: Any, op:
     one = MetadataFilter(key="colour", value=value, operator=op)
     with pytest.raises(UnsupportedFilter, match="'colour'"):
         Where().require_filters(MetadataFilters(filters=[one]))
+
+
+def test_an_operator_a_condition_and_a_key_that_are_unknown_are_refused_by_their_names():
+    known = MetadataFilter(key="n", value=3)
+    operator_of_others = MetadataFilter.model_construct(key="n", value=3, operator="===")
+    for filters, words in (
+        (MetadataFilters(filters=[operator_of_others]), "'n' has the operator '==='; there are =="),
+        (
+            MetadataFilters.model_construct(filters=[known], condition="xor"),
+            "joined by and, or, not, not by 'xor'",
+        ),
+        (MetadataFilters(filters=[MetadataFilter(key="-a.b", value=3)]), "'-a.b' begins with -"),
+    ):
+        with pytest.raises(UnsupportedFilter, match=re.escape(words)):
+            Where().require_filters(filters)
 
 
 def test_a_declared_key_is_looked_up_in_its_index(engine: sa.Engine) -> None:
