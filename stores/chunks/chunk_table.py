@@ -22,6 +22,8 @@ from stores.sql import statements
 
 _SQL = statements("chunks.sql")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_$]{1,50}")
+_MOST_DIMENSIONS = 16383  # of a column VECTOR
+_STATEMENT_BYTES = 64 * 2**10  # around the values
 _BATCH_ROWS = 500
 _BATCH_BYTES = 4 * 2**20
 
@@ -48,6 +50,11 @@ class ChunkTable:
         if not _IDENTIFIER.fullmatch(self.name):
             raise StoreError(
                 f"{self.name!r} cannot name a table: use up to 50 letters, digits, _ and $."
+            )
+        if not 1 <= self.dimension <= _MOST_DIMENSIONS:
+            raise StoreError(
+                f"The embeddings of {self.name} would have {self.dimension} dimensions; MariaDB "
+                f"keeps 1 to {_MOST_DIMENSIONS}. Give the number that the embedding model has."
             )
         for key in self.filter_keys:
             if not _IDENTIFIER.fullmatch(key):
@@ -152,7 +159,8 @@ class ChunkTable:
         return result
 
     def put(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
-        """Write rows, replacing those of the same chunk id."""
+        """Write rows, replacing those of the same chunk id. Raises StoreError for one too large."""
+        _check_packet(connection, max(rows, key=_weigh_row))
         for batch in _split_batches(rows):
             if self.postings:
                 self._put_with(self.postings, connection, batch)
@@ -217,6 +225,20 @@ def _split_batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
         size += weight
     if batch:
         yield batch
+
+
+def _check_packet(connection: sa.Connection, row: Row) -> None:
+    """Refuse a row that no statement can carry: the server would hang up without a reason."""
+    if _weigh_row(row) <= _BATCH_BYTES:
+        return
+    values = (value for value in row.values() if value is not None)
+    size = sum(len(value.encode() if isinstance(value, str) else value) for value in values)
+    most = int(connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one())
+    if size + _STATEMENT_BYTES > most:
+        raise StoreError(
+            f"The chunk {row['chunk_id']!r} has {size / 1e6:.0f} MB, a statement of the server "
+            f"holds {most / 1e6:.0f} MB (max_allowed_packet). Split its text."
+        )
 
 
 def _weigh_row(row: Row) -> int:

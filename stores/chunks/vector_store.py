@@ -211,10 +211,11 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         """The best chunks, first the best, with their similarities.
 
         DEFAULT and MMR give cosine similarities (1 / (1 + distance) for euclidean), TEXT_SEARCH,
-        SPARSE and HYBRID scores in 0..1. Without an embedding DEFAULT lists what matches the
-        filters, all at 1. HYBRID takes `fusion`, a Fusion; without it a weighted sum with
-        `query.alpha`, of `similarity_top_k` and `sparse_top_k` candidates. It returns all
-        candidates when `hybrid_top_k` is not given. `phrases` are texts that each chunk must hold.
+        SPARSE and HYBRID scores in 0..1. Without an embedding and words DEFAULT lists what matches
+        the filters, all at 1. HYBRID takes `fusion`, a Fusion; without it a weighted sum with
+        `query.alpha`, of `similarity_top_k` and `sparse_top_k` candidates; it returns the best
+        `hybrid_top_k`, without that `similarity_top_k`. `phrases` are texts that each chunk must
+        hold.
         Raises InvalidVector, UnsupportedFilter, StoreError.
         """
         where = self._make_where(query.filters, node_ids=query.node_ids, document_ids=query.doc_ids)
@@ -235,8 +236,10 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         self, search: Search, query: VectorStoreQuery, kwargs: dict[str, Any]
     ) -> list[Hit]:
         top_k = query.similarity_top_k
+        if top_k < 0:
+            raise StoreError(f"similarity_top_k is {top_k}; 0 or more chunks can be asked for.")
         match query.mode:
-            case VectorStoreQueryMode.DEFAULT if query.query_embedding is None:
+            case VectorStoreQueryMode.DEFAULT if not (query.query_embedding or query.query_str):
                 return [(row, 1.0) for row in search.list_chunks(top_k)]
             case VectorStoreQueryMode.DEFAULT:
                 return search.find_nearest(self._require_vector(query), top_k)
@@ -249,7 +252,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
                     self._require_vector(query),
                     _require_words(query),
                     kwargs.get("fusion") or _read_fusion(query),
-                    _ALL if query.hybrid_top_k is None else query.hybrid_top_k,
+                    top_k if query.hybrid_top_k is None else query.hybrid_top_k,
                 )
         raise StoreError(
             f"The query mode {query.mode.value!r} is not supported; use default, mmr, text_search, "

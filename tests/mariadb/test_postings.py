@@ -265,7 +265,9 @@ def test_words_count_for_what_only_the_vectors_brought(store: MariaDBVectorStore
     texts = {"near": ("boiler", near), "far": ("boiler boiler", far), "off": ("kettle", [0.9, 0.1])}
     for name, (text, vector) in texts.items():
         store.add([TextNode(id_=name, text=text, embedding=vector)])
-    query = VectorStoreQuery(query_str="boiler", query_embedding=near, mode=Mode.HYBRID)
+    query = VectorStoreQuery(
+        query_str="boiler", query_embedding=near, mode=Mode.HYBRID, hybrid_top_k=3
+    )
     result = store.query(query, fusion=Fusion(candidates=1))
     scores = dict(zip(result.ids or [], result.similarities or [], strict=True))
     alone = found(store, "boiler")

@@ -131,10 +131,12 @@ def test_a_search_by_words_needs_words(foxes: MariaDBVectorStore, mode: Mode) ->
 
 
 def test_hybrid_unites_the_candidates_of_both_legs(foxes: MariaDBVectorStore) -> None:
-    assert set(foxes.query(hybrid(2)).ids or []) == {"aaa", "bbb", "ccc", "ddd"}
-    assert len(foxes.query(hybrid(2, sparse_top_k=1)).ids or []) == 3
-    assert len(foxes.query(hybrid(2, sparse_top_k=1, hybrid_top_k=2)).ids or []) == 2
-    assert len(foxes.query(hybrid(1)).ids or []) == 2
+    every = {"aaa", "bbb", "ccc", "ddd"}
+    assert set(foxes.query(hybrid(2, hybrid_top_k=9)).ids or []) == every
+    assert len(foxes.query(hybrid(2, sparse_top_k=1, hybrid_top_k=9)).ids or []) == 3
+    assert len(foxes.query(hybrid(2, sparse_top_k=1, hybrid_top_k=1)).ids or []) == 1
+    assert len(foxes.query(hybrid(2)).ids or []) == 2
+    assert len(foxes.query(hybrid(1)).ids or []) == 1
 
 
 def test_alpha_goes_from_words_alone_to_vectors_alone(foxes: MariaDBVectorStore) -> None:
@@ -166,6 +168,26 @@ def test_without_a_vector_the_matching_chunks_are_listed(foxes: MariaDBVectorSto
     result = foxes.query(VectorStoreQuery(similarity_top_k=9, filters=where(animal="fox")))
     assert (result.ids, result.similarities) == (["ccc", "ddd"], [1.0, 1.0])
     assert foxes.query(VectorStoreQuery(similarity_top_k=2)).ids == ["aaa", "bbb"]
+    with pytest.raises(StoreError, match="needs query_embedding"):
+        foxes.query(VectorStoreQuery(query_str="fox"))
+    with pytest.raises(StoreError, match="similarity_top_k is -1"):
+        foxes.query(VectorStoreQuery(similarity_top_k=-1))
+
+
+@pytest.mark.parametrize("dimension", [0, -3, 16_384, 65_536])
+def test_a_number_of_dimensions_that_no_column_holds_is_refused(
+    engine: sa.Engine, dimension: int
+) -> None:
+    with pytest.raises(StoreError, match=f"{dimension} dimensions; MariaDB keeps 1 to 16383"):
+        MariaDBVectorStore(engine, embed_dim=dimension)
+
+
+def test_a_text_that_no_statement_carries_is_refused_by_its_size(engine: sa.Engine) -> None:
+    store = MariaDBVectorStore(engine, embed_dim=3)
+    with pytest.raises(StoreError, match=r"'huge' has 70 MB.*holds 67 MB.*Split"):
+        store.add([node("huge", text="x" * 70_000_000, embedding=[1, 1, 1])])
+    store.add([node("fits", text="x" * 20_000_000, embedding=[1, 1, 1])])
+    assert len(store.get_nodes(["fits"])[0].get_content()) == 20_000_000
 
 
 def test_a_store_without_words_says_how_to_get_them(engine: sa.Engine) -> None:
