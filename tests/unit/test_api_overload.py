@@ -157,7 +157,7 @@ async def test_an_answer_that_nobody_reads_ends_with_its_problem_and_never_as_if
 
     work = Work(2)
     streamed = work.stream(Caller(), pieces()).body_iterator
-    got = [await anext(streamed)]
+    got = [await anext(aiter(streamed))]
     while work.under_way:  # noqa: ASYNC110 - the writer gives up
         await asyncio.sleep(0.01)
     got += [piece async for piece in streamed]
