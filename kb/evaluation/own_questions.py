@@ -10,7 +10,9 @@ from kb.evaluation.labelled import BadQuestions, LabelledSet, Question
 
 
 def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value or []
+    """List one text or several; numbers, as YAML reads 250 without quotes, are texts too."""
+    values = value if isinstance(value, list) else [] if value in (None, "") else [value]
+    return [str(one) if type(one) in (int, float) else one for one in values]
 
 
 class Entry(BaseModel):

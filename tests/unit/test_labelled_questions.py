@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kb.evaluation.labelled import BadQuestions
+from kb.evaluation.own_questions import read_entries
 from kb.evaluation.search_evaluation import read_questions
 
 ENGLISH = "Customers have thirty days to return a machine that they do not like."
@@ -89,6 +90,17 @@ def test_a_sample_is_spread_over_both_kinds_of_questions(tmp_path):
 def test_what_is_wrong_in_a_beir_directory_is_named(tmp_path, changed, message):
     with pytest.raises(BadQuestions, match=message):
         read_questions(written(tmp_path, **changed))
+
+
+@pytest.mark.parametrize(
+    ("written_answer", "answers"),
+    [("250", ("250",)), ("[250, '2 %']", ("250", "2 %")), ("0", ("0",)), ("null", ()), ("''", ())],
+)
+def test_an_answer_is_a_text_also_where_yaml_reads_a_number(tmp_path, written_answer, answers):
+    file = tmp_path / "questions.yaml"
+    entry = f"- {{id: a, question: How many, answer: {written_answer}, documents: [a.md]}}"
+    file.write_text(entry)
+    assert [entry.answer for entry in read_entries(file)] == [answers]
 
 
 @pytest.mark.parametrize("name", ["corpus.jsonl", "queries.jsonl", "qrels/test.tsv"])
