@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_knowledge_base(
-    config: Path | None, *, profile: str | None = None
+    config: Path | None, *, profile: str | None = None, only_existing: bool = False
 ) -> Iterator["KnowledgeBase"]:
     """Open the knowledge base of a configuration.
 
     The configuration and `profile` are checked before LlamaIndex is imported, which takes seconds.
+    With `only_existing` no private database is begun where there is no configuration either: raises
+    ConfigError.
     """
     with show_waiting(gettext("Opening the knowledge base")):
         from kb.config import load_config
@@ -33,6 +35,8 @@ def open_knowledge_base(
             say(
                 gettext("There is no config.yaml here, so the defaults hold. `kb init` writes one.")
             )
+            if only_existing and loaded.database.url == "embedded":
+                _require_data(loaded)
         if profile:
             _check_profile(loaded, profile)
         with _pause_garbage_collection():
@@ -51,6 +55,16 @@ def _pause_garbage_collection() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def _require_data(config: "Config") -> None:
+    from kb.assembly.open_database import private_server
+
+    if not private_server(config).has_data():
+        raise ConfigError(
+            f"There is no knowledge base: no config.yaml here, and nothing in {config.home}. "
+            "`kb init` writes a config.yaml, `kb index PATH` begins one, and `kb demo` shows one."
+        )
 
 
 def _check_profile(config: "Config", name: str) -> None:

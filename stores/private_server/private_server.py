@@ -126,6 +126,10 @@ class PrivateServer:
             run.stop_server(self._home, say)
         return True
 
+    def has_data(self) -> bool:
+        """Tell whether it was ever started; nothing is made to find out."""
+        return self._home.data.exists()
+
     def status(self) -> ServerStatus:
         self._home.prepare_folders()
         program = find_program(self._mariadbd) or find_fetched(self._cache)

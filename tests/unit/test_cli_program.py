@@ -126,3 +126,12 @@ def test_every_command_has_a_help_that_says_what_it_is_for():
         assert f"\n  {name} " in top
         assert CliRunner().invoke(app, [name, "--help"]).exit_code == 0
     assert "...\n" not in top.split("Commands:")[1], "a command's first sentence is cut off"
+
+
+def test_the_state_of_no_knowledge_base_begins_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["status"])
+    assert result.exit_code == 1
+    assert "no config.yaml here, and nothing in" in result.stderr
+    assert "`kb index PATH` begins one" in result.stderr
+    assert not (tmp_path / "kb-home").exists()

@@ -16,7 +16,7 @@ def status(as_json: AsJson = False, config: ConfigPath = None) -> None:
     from kb.cli.print_json import print_json
     from kb.cli.rendering.state import show_status
 
-    with open_knowledge_base(config) as knowledge_base:
+    with open_knowledge_base(config, only_existing=True) as knowledge_base:
         state = knowledge_base.status()
     if as_json:
         print_json(state)
