@@ -23,10 +23,10 @@ from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
 from kb.indexing.report import IndexReport, Progress
 from kb.indexing.secret_files import OwnFiles
+from kb.status import read_status
 from kb.transcript import write_transcript
 from stores.chats.chat_sessions import SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
-from stores.connection import read_server_info
 from stores.errors import ConfigError
 from stores.registry.embedding_cache import EmbeddingCache
 from stores.searches.search_log import Rating, SearchLog
@@ -277,22 +277,7 @@ class KnowledgeBase:
 
     def status(self) -> dict[str, Any]:
         """Server, collection, counts and failures, as `kb status --json` prints them."""
-        used = self.components
-        documents, chunks = used.registry.count_totals()
-        return {
-            "server": read_server_info(used.engine).version,
-            "collection": used.collection.name,
-            "embedding": used.collection.embedding_model,
-            "dimension": used.collection.dimension,
-            "llm": used.llm.metadata.model_name if used.llm else None,
-            "documents": documents,
-            "chunks": chunks,
-            "roots": used.registry.list_roots(),
-            "failed": [
-                {"path": failure.path, "reason": failure.reason, "root": failure.root}
-                for failure in used.registry.list_failures()
-            ],
-        }
+        return read_status(self.components.engine, self.config)
 
 
 def _require_question(question: str) -> str:

@@ -13,30 +13,22 @@ from kb.cli.terminal import say, show_waiting
 from stores.errors import ConfigError
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from kb.app import KnowledgeBase
     from kb.config import Config
 
 
 @contextmanager
 def open_knowledge_base(
-    config: Path | None, *, profile: str | None = None, only_existing: bool = False
+    config: Path | None, *, profile: str | None = None
 ) -> Iterator["KnowledgeBase"]:
     """Open the knowledge base of a configuration.
 
     The configuration and `profile` are checked before LlamaIndex is imported, which takes seconds.
-    With `only_existing` no private database is begun where there is no configuration either: raises
-    ConfigError.
     """
     with show_waiting(gettext("Opening the knowledge base")):
-        from kb.config import load_config
-
-        loaded = load_config(config)
-        if loaded.file is None:
-            say(
-                gettext("There is no config.yaml here, so the defaults hold. `kb init` writes one.")
-            )
-            if only_existing and loaded.database.url == "embedded":
-                _require_data(loaded)
+        loaded = _load_config(config)
         if profile:
             _check_profile(loaded, profile)
         with _pause_garbage_collection():
@@ -48,6 +40,46 @@ def open_knowledge_base(
 
 
 @contextmanager
+def open_only_database(config: Path | None) -> Iterator[tuple["sa.Engine", "Config"]]:
+    """Open the database of a configuration without its models, for what needs no LlamaIndex.
+
+    Where there is no configuration either, no private database is begun: raises ConfigError.
+    """
+    with show_waiting(gettext("Opening the knowledge base")):
+        from kb.assembly.open_database import open_database, private_server
+        from stores.connection import read_server_info
+        from stores.registry.schema import migrate
+
+        loaded = _load_config(config)
+        is_private = loaded.database.url == "embedded"
+        if is_private and loaded.file is None and not private_server(loaded).has_data():
+            raise ConfigError(
+                f"There is no knowledge base: no config.yaml here, and nothing in {loaded.home}. "
+                "`kb init` writes a config.yaml, `kb index PATH` begins one, `kb demo` shows one."
+            )
+        engine = open_database(loaded, say)
+        try:
+            read_server_info(engine)
+            migrate(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+    try:
+        yield engine, loaded
+    finally:
+        engine.dispose()
+
+
+def _load_config(path: Path | None) -> "Config":
+    from kb.config import load_config
+
+    loaded = load_config(path)
+    if loaded.file is None:
+        say(gettext("There is no config.yaml here, so the defaults hold. `kb init` writes one."))
+    return loaded
+
+
+@contextmanager
 def _pause_garbage_collection() -> Iterator[None]:
     """Pause the garbage collection: imports leave none, and it takes a fifth of their time."""
     gc.disable()
@@ -55,16 +87,6 @@ def _pause_garbage_collection() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def _require_data(config: "Config") -> None:
-    from kb.assembly.open_database import private_server
-
-    if not private_server(config).has_data():
-        raise ConfigError(
-            f"There is no knowledge base: no config.yaml here, and nothing in {config.home}. "
-            "`kb init` writes a config.yaml, `kb index PATH` begins one, and `kb demo` shows one."
-        )
 
 
 def _check_profile(config: "Config", name: str) -> None:

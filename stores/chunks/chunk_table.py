@@ -160,7 +160,8 @@ class ChunkTable:
 
     def put(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Write rows, replacing those of the same chunk id. Raises StoreError for one too large."""
-        _check_packet(connection, max(rows, key=_weigh_row))
+        if rows:
+            _check_packet(connection, max(rows, key=_weigh_row))
         for batch in _split_batches(rows):
             if self.postings:
                 self._put_with(self.postings, connection, batch)

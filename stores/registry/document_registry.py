@@ -15,6 +15,7 @@ from llama_index.core.schema import BaseNode
 from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.chunk_table import ChunkTable
 from stores.connection import read_error_number, read_snapshot, run_transaction, translate_errors
+from stores.registry.contents import FailedDocument, count_totals, list_failures, list_roots
 from stores.sql import statements
 
 _SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
@@ -70,14 +71,6 @@ class IndexedDocument:
     language: str
 
 
-@dataclass(frozen=True)
-class FailedDocument:
-    root: str
-    path: str
-    reason: str
-    chunks: int
-
-
 def document_id(root: str, path: str) -> str:
     """Make the id of a file, which is the same wherever its root moves."""
     return hashlib.sha256(f"{root}\0{path}".encode()).hexdigest()[:32]
@@ -98,8 +91,7 @@ class DocumentRegistry:
 
     def list_roots(self) -> list[dict[str, Any]]:
         """List name, path, indexed_at and the number of documents of each root."""
-        rows = self._fetch(lambda c: c.execute(_SQL["roots"]).mappings().all())
-        return [dict(row) for row in rows]
+        return list_roots(self.engine)
 
     @contextmanager
     def hold_root(self, root: str, waiting: Callable[[], None]) -> Iterator[Callable[[], bool]]:
@@ -172,8 +164,7 @@ class DocumentRegistry:
 
     def count_totals(self) -> tuple[int, int]:
         """Count documents and chunks."""
-        row = self._fetch(lambda c: c.execute(_SQL["totals"]).one())
-        return int(row.documents), int(row.chunks)
+        return count_totals(self.engine)
 
     def measure_language_shares(self) -> dict[str, float]:
         """Measure the part of the documents in each language; unknown ones are left out."""
@@ -181,8 +172,7 @@ class DocumentRegistry:
         return {row.language: float(row.share) for row in rows if row.language}
 
     def list_failures(self) -> list[FailedDocument]:
-        rows = self._fetch(lambda c: c.execute(_SQL["failures"]).all())
-        return [FailedDocument(**row._asdict()) for row in rows]
+        return list_failures(self.engine)
 
     def _fetch(self, work: Callable[[sa.Connection], T]) -> T:
         return read_snapshot(self.engine, work)

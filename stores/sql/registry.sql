@@ -53,6 +53,14 @@ INSERT IGNORE INTO kb_indexing (root) VALUES (:root)
 -- Lock the row of a root that is indexed; NOWAIT, so that a waiting run can say that it waits.
 SELECT root FROM kb_indexing WHERE root = :root FOR UPDATE NOWAIT
 
+-- roots_ever_held --
+-- The roots that were ever indexed, whether or not a run holds them.
+SELECT root FROM kb_indexing
+
+-- roots_not_held --
+-- The roots that no run holds; their locks are given back with the transaction.
+SELECT root FROM kb_indexing FOR UPDATE SKIP LOCKED
+
 -- documents --
 -- Read what is known of the files of a root, and count their chunks that are really there.
 SELECT id, path, status, reason, content_hash, failed_hash, chunks,

@@ -16,6 +16,7 @@ from programs import in_another_process
 
 from stores import InvalidVector, MariaDBVectorStore, StoreError, make_engine
 from stores.connection import run_transaction
+from stores.registry.contents import list_roots_under_way
 from stores.registry.document_registry import DocumentRegistry, IndexedDocument, document_id
 from stores.registry.schema import migrate
 
@@ -178,6 +179,17 @@ def test_roots_keep_their_last_path(registry: DocumentRegistry) -> None:
 
 
 # One run at a time --------------------------------------------------------------------------------
+
+
+def test_the_roots_that_are_indexed_at_this_moment_are_known(
+    registry: DocumentRegistry, engine: sa.Engine
+) -> None:
+    assert list_roots_under_way(engine) == []
+    with registry.hold_root("docs", lambda: None), registry.hold_root("more", lambda: None):
+        assert list_roots_under_way(engine) == ["docs", "more"]
+    with registry.hold_root("more", lambda: None):
+        assert list_roots_under_way(engine) == ["more"]
+    assert list_roots_under_way(engine) == []
 
 
 def test_two_runs_hold_a_root_in_turn(registry: DocumentRegistry) -> None:

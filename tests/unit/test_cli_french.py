@@ -64,6 +64,7 @@ STATUS = {
     "llm": None,
     "documents": 4,
     "chunks": 19,
+    "indexing": ["docs"],
     "roots": [ROOT],
     "failed": [{"root": "docs", "path": "x.pdf", "reason": "illisible"}],
 }

@@ -193,12 +193,14 @@ def test_the_status_lists_roots_and_failures():
         "llm": None,
         "documents": 4,
         "chunks": 19,
+        "indexing": ["docs"],
         "roots": [root],
         "failed": [{"root": "docs", "path": "x.pdf", "reason": "no text"}],
     }
     state.show_status(screen, status)
     assert "Server     MariaDB 11.8.6\n" in screen.text
     assert "Documents  4 in 19 chunks\n" in screen.text
+    assert "Being indexed now: docs\n" in screen.text
     assert screen.text.split("Directory")[1].split("\n")[1].split() == [
         "docs",
         "4",

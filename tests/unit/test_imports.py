@@ -83,3 +83,12 @@ def test_importing_changes_no_logger_registry_dispatcher_or_interpreter():
     before, after = json.loads(run(COMPARE, run(LIST_OTHERS)))
     assert before["types"]
     assert after == before
+
+
+def test_what_needs_no_llama_index_does_not_wait_for_it():
+    """It takes seconds to import, and the state of a knowledge base is asked often."""
+    script = (
+        "import sys, kb.cli.commands.checking, kb.cli.opening, kb.status, kb.assembly.{opened}\n"
+    )
+    script += "print([name for name in sys.modules if name.startswith('llama_index')])"
+    assert run(script.format(opened="open_database")) == "[]"

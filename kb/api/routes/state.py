@@ -22,6 +22,7 @@ def status(caller: Reading, kb: KB) -> dict[str, Any]:
         if caller.may_see(root["name"])
     ]
     failed = [failure for failure in state["failed"] if caller.may_see(failure["root"])]
+    indexing = [name for name in state["indexing"] if caller.may_see(name)]
     if caller.collections is not None:  # the totals are of all directories
         state |= {"documents": sum(root["documents"] for root in roots), "chunks": None}
     about_caller = {
@@ -30,7 +31,9 @@ def status(caller: Reading, kb: KB) -> dict[str, Any]:
         "only": caller.only,
         "verifies": caller.may_verify,
     }
-    values: dict[str, Any] = to_plain({**state, "roots": roots, "failed": failed, **about_caller})
+    values: dict[str, Any] = to_plain(
+        {**state, "indexing": indexing, "roots": roots, "failed": failed, **about_caller}
+    )
     return values
 
 

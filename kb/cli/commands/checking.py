@@ -5,7 +5,7 @@ from dataclasses import asdict
 import typer
 
 from kb.cli.language import gettext
-from kb.cli.opening import open_knowledge_base
+from kb.cli.opening import open_only_database
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.program import ExitCode
 from kb.cli.terminal import OUT, show_waiting
@@ -15,9 +15,10 @@ def status(as_json: AsJson = False, config: ConfigPath = None) -> None:
     """Show what is indexed, and what failed."""
     from kb.cli.print_json import print_json
     from kb.cli.rendering.state import show_status
+    from kb.status import read_status
 
-    with open_knowledge_base(config, only_existing=True) as knowledge_base:
-        state = knowledge_base.status()
+    with open_only_database(config) as (engine, loaded):
+        state = read_status(engine, loaded)
     if as_json:
         print_json(state)
     else:

@@ -82,9 +82,11 @@ def _show_files(console: Console, heading: Text, files: Sequence[tuple[str, str]
 
 
 def show_status(console: Console, status: Mapping[str, Any]) -> None:
-    embedding = gettext("{model}, {n} dimensions").format(
-        model=status["embedding"], n=status["dimension"]
-    )
+    embedding = gettext("none yet; the first `kb index` decides")
+    if status["embedding"]:
+        embedding = gettext("{model}, {n} dimensions").format(
+            model=status["embedding"], n=status["dimension"]
+        )
     chunks = status["chunks"]
     documents = ngettext("{documents} in {n} chunk", "{documents} in {n} chunks", chunks)
     _show_pairs(
@@ -96,6 +98,9 @@ def show_status(console: Console, status: Mapping[str, Any]) -> None:
             gettext("Documents"): documents.format(documents=status["documents"], n=chunks),
         },
     )
+    if status["indexing"]:
+        names = ", ".join(map(fit_on_one_line, status["indexing"]))
+        console.print(Text(gettext("Being indexed now: {names}").format(names=names), "yellow"))
     if status["roots"]:
         console.print()
         console.print(_make_roots_table(status["roots"]))

@@ -1,0 +1,46 @@
+"""What the registry holds: counts, roots, failures; without LlamaIndex, which takes seconds."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from stores.connection import read_snapshot, run_transaction
+from stores.sql import statements
+
+_SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
+
+
+@dataclass(frozen=True)
+class FailedDocument:
+    root: str
+    path: str
+    reason: str
+    chunks: int
+
+
+def count_totals(engine: sa.Engine) -> tuple[int, int]:
+    """Count documents and chunks."""
+    row = read_snapshot(engine, lambda connection: connection.execute(_SQL["totals"]).one())
+    return int(row.documents), int(row.chunks)
+
+
+def list_roots(engine: sa.Engine) -> list[dict[str, Any]]:
+    """List name, path, indexed_at and the number of documents of each root."""
+    rows = read_snapshot(engine, lambda c: c.execute(_SQL["roots"]).mappings().all())
+    return [dict(row) for row in rows]
+
+
+def list_failures(engine: sa.Engine) -> list[FailedDocument]:
+    rows = read_snapshot(engine, lambda connection: connection.execute(_SQL["failures"]).all())
+    return [FailedDocument(**row._asdict()) for row in rows]
+
+
+def list_roots_under_way(engine: sa.Engine) -> list[str]:
+    """List the roots that a run indexes at this moment, in this process or any other."""
+
+    def read(connection: sa.Connection) -> list[str]:
+        known = set(connection.scalars(_SQL["roots_ever_held"]))
+        return sorted(known - set(connection.scalars(_SQL["roots_not_held"])))
+
+    return run_transaction(engine, read)
