@@ -77,7 +77,7 @@ def _describe_indexing(progress: Progress, seconds: float) -> str:
 
 def _describe_time_left(progress: Progress, seconds: float) -> Iterator[str]:
     """Say how long the rest takes, once a tenth is done; before that it would be a guess."""
-    if progress.files * 10 >= progress.total:
+    if 0 < progress.total <= progress.files * 10:
         left = seconds * (progress.total - progress.files) / progress.files
         yield gettext("about {seconds:.0f} s left").format(seconds=left)
 
