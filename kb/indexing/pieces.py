@@ -206,7 +206,10 @@ class _Markdown:
         start, end = span = self._find_span(node)
         if end - start <= CAP or not node.markup or len(node.markup) > MAX_REPEATED:
             return self._split_lines(span, CAP)
-        first_line = self._text[start : self._text.index("\n", start) + 1]
+        first_line_end = self._text.find("\n", start, end) + 1
+        if not first_line_end:  # the text ends within the line that opens the fence
+            return self._split_lines(span, CAP)
+        first_line = self._text[start:first_line_end]
         opener = first_line if len(first_line) <= MAX_REPEATED else f"{node.markup}\n"
         *spans, before_last, last = _cut_span(self._text, span, TARGET, (_LINE,))
         spans.append((before_last[0], last[1]))  # the closing line alone would be a poor piece

@@ -198,6 +198,16 @@ def test_a_fence_that_never_ends_is_cut_too():
     assert all(text.startswith("```\n") for text in found)
 
 
+@pytest.mark.parametrize(
+    "fence", ["```" + "x" * 3000, "~~~ " + "word " * 600, "- item\n\n  ```" + "x" * 3000]
+)
+def test_a_fence_of_one_long_line_without_end_is_cut_anywhere(fence):
+    found = texts(f"# T\n\nhello\n\n{fence}")
+    assert "hello" in found[0]
+    assert len("".join(found)) > 3000 - len(found)
+    assert all(len(text) <= CAP for text in found)
+
+
 def test_a_long_table_repeats_its_header_and_cuts_between_rows():
     rows = [f"| {number} | {SENTENCE}|" for number in range(60)]
     found = texts("\n".join(["Prices:", "| n | text |", "|---|:-:|", *rows, "", "End."]))
