@@ -463,6 +463,37 @@ def test_a_mailbox_has_a_section_a_message(read_text):
     ]
 
 
+def message_of_noise(**headers: str) -> EmailMessage:
+    message = EmailMessage()
+    for name, value in headers.items():
+        message[name] = value
+    message.set_content(bytes(range(256)) * 4, maintype="text", subtype="plain", cte="base64")
+    return message
+
+
+def test_a_message_whose_text_cannot_be_read_leaves_the_others_of_its_mailbox(read_text, refusal):
+    begin = b"From a@b Tue Mar  3 10:00:00 2026\n"
+    noise = begin + bytes(message_of_noise(Subject="Two")) + b"\n"
+    one, three = (begin + b"Subject: %s\n\nHello\n\n" % name for name in (b"One", b"Three"))
+    document = read_text("a.mbox", one + noise + three)
+    assert [section.text.strip() for section in document.sections] == [
+        "Subject: One\n\nHello",
+        "Subject: Two\n\n(its text cannot be read)",
+        "Subject: Three\n\nHello",
+    ]
+    assert refusal("a.mbox", noise + noise) == "not a text file"
+
+
+def test_a_message_whose_text_cannot_be_read_keeps_the_names_of_its_attachments(read_text, refusal):
+    message = message_of_noise(Subject="Offer")
+    assert refusal("a.eml", bytes(message)) == "not a text file"
+    message.make_mixed()
+    message.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="offer.pdf")
+    assert read_text("a.eml", bytes(message)).sections[0].text == (
+        "Subject: Offer\nAttachments: offer.pdf\n\n(its text cannot be read)"
+    )
+
+
 # Broken and hostile files
 
 
