@@ -304,6 +304,17 @@ def test_a_workbook_is_read_sheet_by_sheet(tmp_path):
     )
 
 
+def test_a_row_of_zeros_is_a_row(tmp_path):
+    book = Workbook()
+    for row in [[""], ["late", "lost"], [0, 0], ["", None], [False, 0.0], [2, 1]]:
+        book.active.append(row)
+    book.active.title = "Parcels"
+    book.save(tmp_path / "a.xlsx")
+    assert whole_text(read_document(tmp_path / "a.xlsx")) == (
+        "# Parcels\nlate: 0; lost: 0\nlate: False; lost: 0\nlate: 2; lost: 1"
+    )
+
+
 # Office, PDF, books, mail, notebooks
 
 

@@ -30,7 +30,11 @@ def read(path: Path) -> Extract:
 def _sheet_to_section(sheet: ReadOnlyWorksheet) -> Section:
     """Return the rows of a sheet as lines below its name; an empty sheet has no text."""
     sheet.reset_dimensions()  # what the file declares may be a million empty columns
-    records = [[_cell_to_text(value) for value in cells] for cells in sheet.values if any(cells)]
+    records = [
+        [_cell_to_text(value) for value in cells]
+        for cells in sheet.values
+        if any(value not in (None, "") for value in cells)
+    ]
     lines = [line for line in records_to_lines(records) if line]
     return Section("\n".join([f"# {sheet.title}", *lines]) if lines else "")
 
