@@ -153,6 +153,25 @@ def test_rules_at_the_top_are_not_always_front_matter(read_text, text):
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("````text\n~~~~ or", "````"),
+        ("````text\n```", "````"),
+        ("```text\n~~~", "`````  "),
+        ("~~~\n```\n~~~ more", "~~~~"),
+        ("- item\n\n  ~~~", "  ~~~"),
+        ("```a``` is no fence\n\n```", "```"),
+    ],
+)
+def test_a_table_is_simplified_but_not_in_code(read_text, before, after):
+    row = "| max\\_size   | 5 |\n|------|---|"
+    text = f"{before}\n{row}\n{after}\n\n{row}\n"
+    assert read_text("a.md", text).sections[0].text == (
+        f"{before}\n{row}\n{after}\n\n| max_size | 5 |\n|---|---|\n"
+    )
+
+
+@pytest.mark.parametrize(
     ("name", "content", "title"),
     [
         ("a.md", "intro\n\n## Second\n\n# [First](x) `code`\n", "First code"),

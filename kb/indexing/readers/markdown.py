@@ -14,6 +14,8 @@ from kb.indexing.document import Extract, Section
 MAX_NODES = 10_000
 """Of front matter, counting what each alias stands for: merges copy it."""
 MAX_DEPTH = 50
+_FENCE = re.compile(r"(`{3,}(?=[^`]*$)|~{3,})(.*)")
+"""The marks of a line that opens or closes a block of code, and what stands behind them."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -46,11 +48,15 @@ def _simplify_markdown(text: str) -> str:
     The former would fill the chunks, the latter hide words from the search.
     """
     lines = text.split("\n")
-    in_fence = False
+    fence = ""
     for number, line in enumerate(lines):
         start = line.lstrip()
-        in_fence ^= start.startswith(("```", "~~~"))
-        if not in_fence:
+        marks, words = found.groups() if (found := _FENCE.match(start)) else ("", "")
+        if not fence:
+            fence = marks
+        elif marks.startswith(fence) and not words.strip():
+            fence = ""
+        if not fence:
             plainer = re.sub(r"(?<=\w)\\_(?=\w)", "_", line)
             aligned = start.startswith("|")
             lines[number] = re.sub(r"(-{3})-+|( ) +", r"\1\2", plainer) if aligned else plainer
