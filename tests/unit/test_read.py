@@ -297,6 +297,17 @@ def test_json_lines_keep_their_lines(read_text):
     assert (section.text, section.first_line) == ("id: 1; q.a: 2\n\nid: 2\n", 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("a.jsonl", '{"id": 1}\n\n{"a": }\n{"id": 2}\n', "line 3 column 7"),
+        ("a.json", '{\n  "a": \n}', "line 3 column 1"),
+    ],
+)
+def test_what_is_not_json_is_refused_with_its_place_in_the_file(refusal, name, content, place):
+    assert refusal(name, content) == f"not JSON: Expecting value: {place}"
+
+
 def test_yaml_is_kept_as_it_stands(read_text):
     text = "# comment\nserver:\n  port: 3306\n"
     document = read_text("a.yaml", text)

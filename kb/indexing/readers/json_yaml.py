@@ -15,7 +15,7 @@ def read(path: Path) -> Extract:
     text = read_text_file(path)
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         return _read_json_lines(text)
-    document = _parse_json(text)
+    document = parse_json(text)
     title = document.get("title") if isinstance(document, dict) else None
     section = Section("\n".join(_value_to_lines(document)))
     return Extract(
@@ -28,17 +28,19 @@ def read(path: Path) -> Extract:
 def _read_json_lines(text: str) -> Extract:
     """Read a record a line, so that line numbers are those of the file."""
     rows = [
-        "; ".join(_value_to_lines(_parse_json(line))) if line.strip() else ""
-        for line in text.split("\n")
+        "; ".join(_value_to_lines(parse_json(line, number))) if line.strip() else ""
+        for number, line in enumerate(text.split("\n"), start=1)
     ]
     return Extract(kind="rows", sections=(Section("\n".join(rows), first_line=1),))
 
 
-def _parse_json(text: str) -> object:
+def parse_json(text: str, first_line: int = 1) -> object:
+    """Return the value of JSON; raise UnreadableFile that names the line of the file."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise UnreadableFile(f"not JSON: {error}") from error
+        line = first_line + error.lineno - 1
+        raise UnreadableFile(f"not JSON: {error.msg}: line {line} column {error.colno}") from error
 
 
 def _value_to_lines(value: object, name: str = "", depth: int = 0) -> Iterator[str]:
