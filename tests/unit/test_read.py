@@ -476,6 +476,41 @@ def test_a_notebook_keeps_cells_and_short_outputs(read_text):
     assert text.count("x") == 1_000 + len("text") - 3
 
 
+@pytest.mark.parametrize("metadata", [None, {}, {"kernelspec": None}, {"kernelspec": {}}])
+def test_a_notebook_may_leave_fields_empty(read_text, metadata):
+    outputs = [{"data": None, "text": None}, {"data": {"text/plain": "4"}}]
+    cells = [
+        {"cell_type": "code", "source": "2 + 2", "outputs": outputs},
+        {"cell_type": "code", "source": "x = 1", "outputs": None},
+    ]
+    document = read_text("a.ipynb", json.dumps({"cells": cells, "metadata": metadata}))
+    assert document.sections[0].text == ("```\n2 + 2\n```\n\n```text\n4\n```\n\n```\nx = 1\n```")
+
+
+def test_a_notebook_of_the_former_format_has_its_cells_in_a_worksheet(read_text):
+    cells = [{"cell_type": "code", "input": "print(1)"}]
+    document = read_text("a.ipynb", json.dumps({"worksheets": [{"cells": cells}]}))
+    assert document.sections[0].text == "```\nprint(1)\n```"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"cells": []}', "the file is empty"),
+        ('{"cells": null}', "the file is empty"),
+        ("{}", "not a notebook: its cells are missing or malformed"),
+        ('{"worksheets": []}', "not a notebook: its cells are missing or malformed"),
+        ('{"cells": [{}]}', "not a notebook: its cells are missing or malformed"),
+        ('{"cells": 5}', "not a notebook: its cells are missing or malformed"),
+        ("[]", "not a notebook: its cells are missing or malformed"),
+        ("5", "not a notebook: its cells are missing or malformed"),
+        ("{", "not JSON: Expecting property name enclosed in double quotes: line 1 column 2"),
+    ],
+)
+def test_what_is_no_notebook_is_refused_in_words(refusal, content, reason):
+    assert refusal("a.ipynb", content) == reason
+
+
 def test_a_message_prefers_its_plain_body_and_names_attachments(tmp_path):
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = "Réclamation", "Zoé <z@x.org>", "a@x.org"

@@ -1,6 +1,5 @@
 """Read Jupyter notebooks: text cells, code cells as fences, short text outputs."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,18 +7,21 @@ from typing import Any
 
 from kb.indexing.charset import read_text_file
 from kb.indexing.document import Extract, Section, UnreadableFile
+from kb.indexing.readers.json_yaml import parse_json
 
 MAX_OUTPUT = 1_000
 
 
 def read(path: Path) -> Extract:
+    notebook: Any = parse_json(read_text_file(path))
     try:
-        notebook = json.loads(read_text_file(path))
-        cells = notebook.get("cells") or notebook["worksheets"][0]["cells"]
-        language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "")
+        # Only the third version of the format has worksheets.
+        cells = (notebook if "cells" in notebook else notebook["worksheets"][0])["cells"] or []
+        kernel = (notebook.get("metadata") or {}).get("kernelspec") or {}
+        language = kernel.get("language") or ""
         text = "\n\n".join(part for cell in cells for part in _cell_to_markdown(cell, language))
-    except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        raise UnreadableFile(f"not a notebook: {error!r}") from error
+    except (KeyError, IndexError, AttributeError, TypeError) as error:
+        raise UnreadableFile("not a notebook: its cells are missing or malformed") from error
     return Extract(kind="markdown", sections=(Section(text),))
 
 
@@ -30,10 +32,9 @@ def _cell_to_markdown(cell: dict[str, Any], language: str) -> Iterator[str]:
         yield source
     elif source.strip():
         yield _fence_text(source, language)
-        for output in cell.get("outputs", []):
-            text = _join_source(
-                output.get("text") or output.get("data", {}).get("text/plain") or ""
-            )
+        for output in cell.get("outputs") or []:
+            data = output.get("data") or {}
+            text = _join_source(output.get("text") or data.get("text/plain") or "")
             if text.strip():
                 yield _fence_text(text[:MAX_OUTPUT], "text")
 
