@@ -152,15 +152,18 @@ class Indexer:
         )
 
     def _find_root_that_holds(self, path: Path, inside: Path) -> _IndexedPlace | None:
-        """Return `path` as a part of the root that has indexed from its folder before.
+        """Return `path` as a part of the innermost root that has indexed from its folder before.
 
         A second copy under another root would answer twice.
         """
         roots = {
             Path(root_row["path"]): str(root_row["name"]) for root_row in self.registry.list_roots()
         }
+        innermost_first = sorted(
+            roots.items(), key=lambda place: len(place[0].resolve().parts), reverse=True
+        )
         folder = inside if inside.is_dir() else inside.parent
-        for named, root in roots.items():
+        for named, root in innermost_first:
             directory = named.resolve()
             if path in roots or directory not in inside.parents:
                 continue

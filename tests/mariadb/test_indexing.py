@@ -207,6 +207,18 @@ def test_a_directory_below_an_indexed_one_is_a_part_of_it(
     assert [root["name"] for root in knowledge.registry.list_roots()] == ["handbook"]
 
 
+def test_a_file_below_two_indexed_directories_is_a_file_of_the_inner_one(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    knowledge.index(handbook / "policies", name="z-inner")
+    knowledge.index(handbook, name="a-outer")
+    changed = handbook / "policies" / "returns.md"
+    changed.write_text("# Returns\n\nForty days now.\n")
+    assert counts(knowledge.index(changed)) == (0, 1, 0, 0, 0)
+    assert counts(knowledge.index(handbook / "policies", name="z-inner")) == (0, 0, 0, 1, 0)
+    assert counts(knowledge.index(handbook, name="a-outer")) == (0, 1, 0, 2, 0)
+
+
 def test_a_directory_that_no_root_holds_is_a_root_of_its_own(
     knowledge: Knowledge, handbook: Path
 ) -> None:
