@@ -44,7 +44,7 @@ _Read = Callable[[Path], Future[ReadDocument]]
 class Scope:
     """Which files of a directory a run looks at.
 
-    `only` are names of files in it, None for all. `retry` reads what could not be read before
+    `only` are paths of files below it, None for all. `retry` reads what could not be read before
     though it did not change. After `most_failures` no more files are read.
     """
 
@@ -85,15 +85,16 @@ class _IndexedPlace:
             yield from self._walk_one(name, own)
 
     def _walk_one(self, name: str, own: OwnFiles) -> Iterator[Found]:
-        """Yield what one named file of the directory is; a link is not followed."""
-        file = self.directory / name
+        """Yield what one named file below the directory is; a link is not followed."""
+        file, relative = self.directory / name, make_storable(name)
         try:
-            if file.is_symlink():
-                yield Skipped(name, "it is a link")
+            if file.resolve() != file:
+                yield Skipped(relative, "it is a link")
             else:
-                yield from walk_files(file, own)
+                for found in walk_files(file, own):
+                    yield replace(found, relative=relative)
         except UnreadableFile as error:  # it is gone again
-            yield Skipped(name, str(error))
+            yield Skipped(relative, str(error))
 
     def _rename_below_root(self, found: Found) -> Found:
         if self.is_one_file and self.part:

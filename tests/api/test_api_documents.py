@@ -144,6 +144,24 @@ def test_a_file_that_cannot_be_read_is_listed_with_its_reason_and_can_be_retried
     assert client.delete("/api/documents/uploads/broken.pdf").json()["file_deleted"] is False
 
 
+def test_the_document_of_the_named_directory_is_retried(client, api, tmp_path):
+    (inner := tmp_path / "forest" / "glade").mkdir(parents=True)
+    (inner / "fern.md").write_text("# Fern")
+    api.kb.index(inner, name="z-glade")
+    api.kb.index(tmp_path / "forest", name="a-forest")
+    for number, (root, path) in enumerate([("z-glade", "fern.md"), ("a-forest", "glade/fern.md")]):
+        (inner / "fern.md").write_text(f"# Fern {number}")
+        job = client.post(f"/api/documents/{root}/{path}/retry").json()
+        assert (job["root"], job["only_files"], job["retry"]) == (root, [path], True)
+        report = api.finished(job)["report"]
+        assert (report["changed"], report["failed"]) == (1, [])
+        found = {row["root"]: row["title"] for row in listed(client, search="fern")["documents"]}
+        assert found[root] == f"Fern {number}"
+    assert found == {"z-glade": "Fern 0", "a-forest": "Fern 1"}
+    client.delete("/api/documents/z-glade/fern.md")
+    client.delete("/api/documents/a-forest/glade/fern.md")
+
+
 def test_documents_are_listed_by_page_root_status_and_words(client):
     everything = listed(client, root="documents")
     assert [each["path"] for each in everything["documents"]] == [

@@ -170,10 +170,18 @@ def retry(
 ) -> dict[str, Any]:
     """Read and index a file again, in the job that is answered."""
     quota.require_failures_left(caller)
-    file = library.find_file(_find_document(library, caller, root, path))
-    if file is None:
+    document = _find_document(library, caller, root, path)
+    directory = library.registry.find_root_path(document.root)
+    if directory is None or library.find_file(document) is None:
         raise Problem(Code.FILE_TO_READ_GONE)
-    return job_values(jobs.add(str(file), retry=True, asked_by=caller.name))
+    job = jobs.add(
+        directory,
+        root=document.root,
+        only_files=[document.path],
+        retry=True,
+        asked_by=caller.name,
+    )
+    return job_values(job)
 
 
 @router.get("/documents/{root}/{path:path}/original", responses=_FILE)
