@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,16 +85,17 @@ class _IndexedPlace:
             yield from self._walk_one(name, own)
 
     def _walk_one(self, name: str, own: OwnFiles) -> Iterator[Found]:
-        """Yield what one named file below the directory is; a link is not followed."""
+        """Yield what one named file below the directory is, nothing if it is gone again.
+
+        A link is not followed.
+        """
         file, relative = self.directory / name, make_storable(name)
-        try:
-            if file.resolve() != file:
-                yield Skipped(relative, "it is a link")
-            else:
+        if file.resolve() != file:
+            yield Skipped(relative, "it is a link")
+        elif file.is_file():
+            with suppress(UnreadableFile):  # gone at this moment
                 for found in walk_files(file, own):
                     yield replace(found, relative=relative)
-        except UnreadableFile as error:  # it is gone again
-            yield Skipped(relative, str(error))
 
     def _rename_below_root(self, found: Found) -> Found:
         if self.is_one_file and self.part:
@@ -234,7 +235,9 @@ class _Run:
                 self._read_documents(self._find_changed_files(files), read)
             ):
                 self._write_group(group)
-        if not self.place.is_one_file and self.place.only is None:
+        if self.place.only is not None:
+            self._forget_named_files(found)
+        elif not self.place.is_one_file:
             self._forget_what_is_gone(found, prune=prune and still_alone())
 
     def _find_changed_files(self, files: Iterable[FoundFile]) -> Iterator[_ChangedFile]:
@@ -328,6 +331,12 @@ class _Run:
                 self._remove_document(document)
             else:
                 self.tally.missing += 1
+
+    def _forget_named_files(self, found: list[Found]) -> None:
+        """Remove documents of files that were named and are gone: nobody can mend those."""
+        gone = set(map(make_storable, self.place.only or ())) - {entry.relative for entry in found}
+        for path in gone & self.known.keys():
+            self._remove_document(self.known[path])
 
     def _remove_document(self, document: KnownDocument) -> None:
         self.registry.remove(document.id)

@@ -319,6 +319,16 @@ def test_an_upload_reads_its_own_files_only(client, api):
     assert len(api.finished(again)["report"]["failed"]) == 1
 
 
+def test_an_upload_that_is_removed_before_its_job_runs_is_no_failure(client, api):
+    registry = api.kb.components.registry
+    with registry.hold_root("uploads", lambda: None):
+        job = upload(client, "mayfly.md", "# Mayfly").json()["job"]
+        (api.kb.config.uploads / "mayfly.md").unlink()
+    report = api.finished(job)["report"]
+    assert (report["added"], report["failed"]) == (0, [])
+    assert listed(client, search="mayfly")["total"] == 0
+
+
 @pytest.fixture
 def limited(api):
     """The server with small quotas, and two keys that may upload."""

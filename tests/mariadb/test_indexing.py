@@ -339,15 +339,36 @@ def test_only_some_files_are_looked_at_and_too_many_failures_end_the_reading(
 ) -> None:
     for number in range(12):
         (handbook / f"noise{number:02}.md").write_bytes(bytes(range(256)) * (number + 1))
-    one = knowledge.index(handbook, scope=Scope(only=["faq.html", "gone.md"]))
-    assert (one.added, one.missing) == (1, 0)
-    assert [path for path, _ in one.failed] == ["gone.md"]
+    one = knowledge.index(handbook, scope=Scope(only=["faq.html", "policies/returns.md"]))
+    assert counts(one) == (2, 0, 0, 0, 0)
+    assert {*knowledge.registry.find_known("handbook")} == {"faq.html", "policies/returns.md"}
     names = [f"noise{number:02}.md" for number in range(12)]
     few = knowledge.index(handbook, scope=Scope(only=names, most_failures=2))
     unread = [path for path, reason in few.failed if "was not read" in reason]
     assert len(few.failed) == 12
     assert len(unread) >= 5
     assert knowledge.index(handbook).unread == 12 - len(unread)
+
+
+def test_a_named_file_that_is_gone_is_forgotten_and_no_failure(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    knowledge.index(handbook)
+    knowledge.registry.fail("handbook", "broken.md", "it could not be read")
+    for name in ("faq.html", "délais.txt"):
+        (handbook / name).unlink()
+    names = ["faq.html", "broken.md", "never.md", "policies/returns.md"]
+    assert counts(knowledge.index(handbook, scope=Scope(only=names))) == (0, 0, 1, 1, 0)
+    assert {*knowledge.registry.find_known("handbook")} == {"délais.txt", "policies/returns.md"}
+    assert knowledge.found_by_words("support") == []
+
+
+def test_a_named_link_is_not_followed(knowledge: Knowledge, handbook: Path) -> None:
+    (handbook / "link.md").symlink_to("policies/returns.md")
+    (handbook / "rules").symlink_to("policies")
+    report = knowledge.index(handbook, scope=Scope(only=["link.md", "rules/returns.md"]))
+    reason = "it is a link"
+    assert report.failed == [("link.md", reason), ("rules/returns.md", reason)]
 
 
 def test_secrets_are_passed_over_and_forgotten_if_they_were_indexed(
