@@ -143,15 +143,18 @@ class Indexer:
         return tally.make_report(time.monotonic() - started)
 
     def _find_place(self, path: Path, name: str | None) -> _IndexedPlace:
-        """Return where `path` belongs: to the root that holds it, or to a root of its own."""
+        """Return where `path` belongs: to the root that holds it, or to a root of its own.
+
+        A link to a file stands for that file, in the directory where it is.
+        """
         inside = path.resolve()
         if not name and (above := self._find_root_that_holds(path, inside)):
             return above
         if path.is_dir():
             return _IndexedPlace(_require_root_name(name or path.name), inside, path)
-        return _IndexedPlace(
-            _require_root_name(name or path.parent.name), inside.parent, path.parent, inside
-        )
+        is_here = path.parent.resolve() == inside.parent
+        folder = path.parent if is_here else inside.parent
+        return _IndexedPlace(_require_root_name(name or folder.name), inside.parent, folder, inside)
 
     def _find_root_that_holds(self, path: Path, inside: Path) -> _IndexedPlace | None:
         """Return `path` as a part of the innermost root that has indexed from its folder before.

@@ -16,6 +16,7 @@ from fake_models import HashEmbedding
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
 
+from kb.document_files import Library
 from kb.indexing.document import ReadDocument, UnreadableNow
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import Indexer, Scope
@@ -179,6 +180,37 @@ def test_a_directory_behind_a_link_keeps_the_name_of_the_link(
     current.symlink_to(newer)
     assert counts(knowledge.index(current, prune=True)) == (0, 1, 2, 0, 0)
     assert [root["name"] for root in knowledge.registry.list_roots()] == ["current"]
+
+
+def test_a_link_to_a_file_elsewhere_is_that_file_in_its_own_directory(
+    knowledge: Knowledge, handbook: Path, tmp_path: Path
+) -> None:
+    (desk := tmp_path / "desk").mkdir()
+    (desk / "note.md").write_text("A note on the desk.")
+    (desk / "link.html").symlink_to(handbook / "faq.html")
+    assert counts(knowledge.index(desk / "link.html")) == (1, 0, 0, 0, 0)
+    [root] = knowledge.registry.list_roots()
+    assert (root["name"], root["path"]) == ("handbook", str(handbook))
+    library = Library(knowledge.registry, knowledge.store, tmp_path / "uploads")
+    original = library.find_file(library.documents.one("handbook", "faq.html"))
+    assert original == handbook / "faq.html"
+    retried = knowledge.index(handbook, name="handbook", scope=Scope(only=["faq.html"]))
+    assert counts(retried) == (0, 0, 0, 1, 0)
+    assert counts(knowledge.index(desk, prune=True)) == (1, 0, 0, 0, 1)
+    assert counts(knowledge.index(handbook, prune=True)) == (2, 0, 0, 1, 0)
+    assert counts(knowledge.index(desk / "link.html")) == (0, 0, 0, 1, 0)
+    assert {*knowledge.registry.find_known("desk")} == {"note.md", "link.html"}
+
+
+def test_a_link_to_a_file_beside_it_and_a_file_in_a_linked_directory_stay_there(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    (handbook / "link.html").symlink_to("faq.html")
+    (current := handbook.parent / "current").symlink_to(handbook)
+    assert counts(knowledge.index(current / "link.html")) == (1, 0, 0, 0, 0)
+    [root] = knowledge.registry.list_roots()
+    assert (root["name"], root["path"]) == ("current", str(current))
+    assert {*knowledge.registry.find_known("current")} == {"faq.html"}
 
 
 def test_a_file_below_an_indexed_directory_is_a_file_of_that_directory(
