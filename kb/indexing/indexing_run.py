@@ -133,9 +133,13 @@ class Indexer:
         place = replace(self._find_place(absolute, name), only=scope.only)
         tally = Tally(self.on_progress)
         notices = [f"Another run is indexing {place.root!r}; waiting until it is done."]
-        with self.registry.hold_root(
-            place.root, lambda: self.say(notices.pop()) if notices else None
-        ) as still_alone:
+
+        def report_waiting() -> None:
+            if notices:
+                self.say(notices.pop())
+            tally.report_progress()  # it may raise, to end the waiting
+
+        with self.registry.hold_root(place.root, report_waiting) as still_alone:
             self._claim_root(place)
             known = self.registry.find_known(place.root)
             run = _Run(self.registry, self.embedder, place, scope, known, tally)

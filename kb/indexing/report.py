@@ -56,25 +56,25 @@ class Tally:
 
     def begin_run(self, total: int) -> None:
         self.total = total
-        self._report_progress()
+        self.report_progress()
 
     def count_embedded(self, chunks: int) -> None:
         self.embedded += chunks
-        self._report_progress()
+        self.report_progress()
 
     def count_unchanged(self) -> None:
         self.unchanged += 1
-        self._report_progress()
+        self.report_progress()
 
     def write(self, chunks: int, *, is_new: bool) -> None:
         self.chunks += chunks
         self.added += is_new
         self.changed += not is_new
-        self._report_progress()
+        self.report_progress()
 
     def fail(self, path: str, reason: str) -> None:
         self.failed.append((path, reason))
-        self._report_progress()
+        self.report_progress()
 
     def leave_unread(self, path: str, reason: str) -> None:
         self.unread += 1
@@ -82,9 +82,10 @@ class Tally:
 
     def pass_over(self, path: str, reason: str) -> None:
         self.passed_over.append((path, reason))
-        self._report_progress()
+        self.report_progress()
 
-    def _report_progress(self) -> None:
+    def report_progress(self) -> None:
+        """Show how far the run is; before it begins, while it waits for another, of no files."""
         not_indexed = len(self.failed) + len(self.passed_over)
         files = self.added + self.changed + self.unchanged + not_indexed
         self.on_progress(Progress(min(files, self.total), self.total, self.embedded))

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from api_server import configured, database_of, running
+from api_server import configured, database_of, running, wait_until
 from model_server import FakeModels
 from sample_files import pdf_file
 
@@ -510,6 +510,21 @@ def test_each_job_is_taken_once_by_many_processes(empty_queue):
     with ThreadPoolExecutor(4) as pool:
         taken = [path for paths in pool.map(take_all, "abcd") for path in paths]
     assert sorted(taken) == sorted(map(str, range(40)))
+
+
+def test_a_job_that_waits_for_another_run_ends_with_its_process(server, tmp_path):
+    with FakeModels() as models, database_of(server) as url:
+        config = configured(url, tmp_path, models, None)
+        with KnowledgeBase.open(config) as kb:
+            jobs, runner = Jobs(kb.components.engine), Runner(kb)
+            job = jobs.add(str(config.documents.path))
+            hold = kb.components.registry.hold_root(config.documents.path.name, lambda: None)
+            with ThreadPoolExecutor(1) as process, hold:
+                until_stopped = process.submit(asyncio.run, runner.run())
+                wait_until(lambda: jobs.one(job.id).status == "running")
+                runner.stop()
+                until_stopped.result(10)
+            assert jobs.one(job.id).status == "queued"
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -492,6 +493,32 @@ def test_two_runs_on_one_directory_at_once_end_as_one(
         thread.join()
     assert sorted(report.added for report in reports) == [0, 33]
     assert len(knowledge.store.get_nodes()) == 33
+
+
+def test_a_run_that_waits_for_another_one_can_be_stopped(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    class Stopped(Exception):
+        pass
+
+    said: list[str] = []
+    shown: list[Progress] = []
+
+    def stop_later(progress: Progress) -> None:
+        shown.append(progress)
+        if len(shown) == 2:
+            raise Stopped
+
+    embedder = ChunkEmbedder(knowledge.embed_model, knowledge.cache)
+    indexer = Indexer(knowledge.registry, embedder, stop_later, said.append)
+    hold = knowledge.registry.hold_root("handbook", lambda: None)
+    with ThreadPoolExecutor(1) as threads, hold:
+        waiting = threads.submit(indexer.index, handbook)
+        with pytest.raises(Stopped):
+            waiting.result(10)
+    assert shown == [Progress(0, 0, 0)] * 2
+    assert said == ["Another run is indexing 'handbook'; waiting until it is done."]
+    assert knowledge.registry.list_roots() == []
 
 
 RUN = textwrap.dedent("""

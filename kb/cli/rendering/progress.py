@@ -59,7 +59,7 @@ def _print_indexing_lines(console: Console) -> Iterator[ShowIndexing]:
     def show(progress: Progress) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= _SECONDS_BETWEEN_LINES:
+        if progress.total and now - last >= _SECONDS_BETWEEN_LINES:
             last = now
             seconds = now - started
             parts = [_describe_indexing(progress, seconds), *_describe_time_left(progress, seconds)]
@@ -77,7 +77,7 @@ def _describe_indexing(progress: Progress, seconds: float) -> str:
 
 def _describe_time_left(progress: Progress, seconds: float) -> Iterator[str]:
     """Say how long the rest takes, once a tenth is done; before that it would be a guess."""
-    if 0 < progress.total <= progress.files * 10:
+    if progress.files * 10 >= progress.total:
         left = seconds * (progress.total - progress.files) / progress.files
         yield gettext("about {seconds:.0f} s left").format(seconds=left)
 
