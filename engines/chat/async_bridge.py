@@ -37,5 +37,5 @@ async def wait_until_done(future: asyncio.Future[T]) -> T:
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled:
-        raise cancelled
+        raise cancelled from future.exception()
     return future.result()

@@ -127,8 +127,7 @@ class ChatSession(BaseChatEngine):
         if turn.is_complete:
             return _repeat_response(turn)
         response = await self._ask_engine_async(turn, streaming=False)
-        await asyncio.to_thread(turn.complete, str(response))
-        self._take_into_memory(turn)
+        await self._complete_async(turn, str(response))
         return _make_response(turn, response)
 
     def stream_chat(
@@ -289,8 +288,15 @@ class ChatSession(BaseChatEngine):
         finally:
             with suppress(RuntimeError):  # a loop that ends may be closing it at this moment
                 await tokens.aclose()
-        await asyncio.to_thread(turn.complete, said)
-        self._take_into_memory(turn)
+        await self._complete_async(turn, said)
+
+    async def _complete_async(self, turn: OpenTurn, said: str) -> None:
+        """Store a whole answer; a task that is cancelled meanwhile ends when that is done."""
+        try:
+            await wait_until_done(run_in_thread(turn.complete, said))
+        finally:
+            if turn.is_complete:
+                self._take_into_memory(turn)
 
     def _take_into_memory(self, turn: OpenTurn) -> None:
         self._memory_updates.take_in(self._memory, turn.stored)

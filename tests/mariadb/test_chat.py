@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 import sqlalchemy as sa
-from chats import chat_session, session_store
+from chats import chat_session, session_store, shared
 from fake_models import Broken, ScriptedLLM
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.chat_engine.types import AgentChatResponse, BaseChatEngine
@@ -383,6 +383,33 @@ async def test_a_question_that_is_cancelled_while_it_is_stored_ends(engine, canc
     turn = session.turns[-1]
     assert (turn.question, turn.status) == ("Cancelled?", "partial")
     assert (await session.achat("Cancelled?", turn_id="t")).response == ANSWER
+
+
+async def read_all(session: ChatSession) -> None:
+    answer = await session.astream_chat("Cancelled?", turn_id="t")
+    assert [piece async for piece in answer.async_response_gen()]
+
+
+@pytest.mark.parametrize("ask", [lambda session: session.achat("Cancelled?"), read_all])
+@every_way_of_cancelling
+async def test_an_answer_that_is_cancelled_while_it_is_stored_is_whole_and_remembered(
+    engine, cancel, ask, monkeypatch
+):
+    remembered = []
+    monkeypatch.setattr(shared(engine)[0], "take_in", lambda _, turn: remembered.append(turn.id))
+
+    def lock_session_and_reply(_: str) -> str:
+        locker.exec_driver_sql("SELECT * FROM kb_session WHERE id = 's' FOR UPDATE")
+        asyncio.get_running_loop().call_later(0.6, locking.rollback)
+        return ANSWER
+
+    session = chat_session(engine, ScriptedLLM(reply=lock_session_and_reply))
+    with engine.connect() as locker:
+        locking = locker.begin()
+        await cancel(ask(session))
+    turn = only_turn(session)
+    assert (turn.question, turn.status, turn.answer) == ("Cancelled?", "complete", ANSWER)
+    assert remembered == [turn.id]
 
 
 def test_a_user_without_a_name_is_refused(engine):
