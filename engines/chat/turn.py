@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -44,14 +44,15 @@ class LateEnds:
 
     def store_all(self) -> None:
         """Store all ends now. Raises StoreUnavailable when the store still does not answer."""
-        while self._ends:
-            with self._storing, suppress(IndexError):  # another thread stored the last one
+        with self._storing:
+            while self._ends:
                 try:
                     self._ends[0]()
                 except StoreUnavailable:
                     raise
-                except StoreError as error:
-                    _log.warning("The end of a turn is lost: %s", error)
+                except Exception as error:  # noqa: BLE001 - what cannot be stored must not stop the rest
+                    reason = error if isinstance(error, KBError) else type(error).__name__
+                    _log.warning("The end of a turn is lost: %s", reason)
                 self._ends.popleft()
 
 
