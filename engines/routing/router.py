@@ -64,7 +64,7 @@ class RoutedQueryEngine(BaseQueryEngine):
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         question, since = _required(query_bundle), time.perf_counter()
-        if reply := self._small_talk(question.query_str):
+        if reply := await asyncio.to_thread(self._small_talk, question.query_str):
             return await self._begin_reply(question, reply).arespond(reply)
         question = _without_greeting(question)
         choice = await self._routing.achoose(question)

@@ -1,6 +1,7 @@
 """The choice of a route: by a model, by evidence, or as it was asked for."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -284,6 +285,26 @@ async def test_a_question_is_asked_without_its_greeting():
     assert [each.query_str for each in engine.asked] == evidence.weighed
     assert engine.asked[2].for_tables == ":name ?"
     assert [each.language for each in engine.asked] == ["en", "", "fr"]
+
+
+async def test_what_small_talk_tells_of_the_sources_is_looked_up_beside_the_event_loop():
+    asked_in = []
+
+    def reply(_: str) -> str:
+        asked_in.append(threading.current_thread())
+        return "There are three documents."
+
+    engine = Asked()
+    routed = RoutedQueryEngine(
+        Routing(Unasked(), Weighed),
+        documents=engine,
+        database=lambda: engine,
+        both=engine,
+        small_talk=reply,
+    )
+    assert str(await routed.aquery("What can you do?")) == "There are three documents."
+    assert threading.current_thread() not in asked_in
+    assert len(asked_in) == 1
 
 
 async def test_small_talk_says_in_its_language_that_nothing_was_searched():
