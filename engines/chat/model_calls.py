@@ -1,5 +1,6 @@
 """Listens to the model calls of one turn: counts their tokens, and notices a cut stream."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,6 +23,7 @@ from llama_index.core.instrumentation.events.llm import (
 from llama_index.core.utils import get_tokenizer
 from llama_index_instrumentation import get_dispatcher
 
+_log = logging.getLogger(__name__)
 _Begun: TypeAlias = LLMChatStartEvent | LLMCompletionStartEvent
 _Chat: TypeAlias = LLMChatEndEvent | LLMChatInProgressEvent
 _Completion: TypeAlias = LLMCompletionEndEvent | LLMCompletionInProgressEvent
@@ -56,6 +58,7 @@ class ModelCalls:
         self._begun: dict[str | None, int] = {}
         self._calls: dict[str | None, _Call] = {}
         self._limits: dict[str | None, str] = {}
+        self._is_closed = False
         _register_listener()
 
     @contextmanager
@@ -81,9 +84,15 @@ class ModelCalls:
         with self.listen():
             return await anext(pieces, None)
 
+    def close(self) -> None:
+        """Hear no more: a branch that came too late may still be at work in its thread."""
+        self._is_closed = True
+
     def hear_event(self, event: _Begun | _Chat | _Completion) -> None:
         """Note when a call began or ended, what it gave, and a limit that cut it."""
         place, call = next(self._events), event.span_id
+        if self._is_closed:
+            return
         if isinstance(event, _Begun):
             self._begun[call] = place
         elif event.response is not None:
@@ -94,13 +103,13 @@ class ModelCalls:
     @property
     def is_cut(self) -> bool:
         """Whether a stream ended, as if all were well, before its model did."""
-        return any(_is_unfinished(call.heard) for call in self._calls.values())
+        return any(_is_unfinished(call.heard) for call in list(self._calls.values()))
 
     @property
     def limit(self) -> str | None:
         """What made a model end its last text too early: its own limit, not its server."""
-        last = max(self._calls, key=lambda call: self._calls[call].end, default=None)
-        return self._limits.get(last)
+        ends = {call.end: span for span, call in list(self._calls.items())}
+        return self._limits.get(ends[max(ends)]) if ends else None
 
     def count_tokens(self) -> tuple[int, int] | None:
         """Add up the tokens of the prompts and of the answers, cut ones too; None without a call.
@@ -169,9 +178,9 @@ class _OpenAIReply(Protocol):
 
 
 def _reply_of_server(call: _Chat | _Completion) -> Mapping[str, Any] | _OpenAIReply | None:
-    """Return the last that a server sent, of Ollama a mapping; None of a model without a server.
+    """Return the last that a server sent, of Ollama a mapping.
 
-    Raises TypeError for the reply of another protocol, of which nobody knows how it ends.
+    It is None of a model without a server, and of another protocol, whose end cannot be read.
     """
     reply = call.response.raw if call.response else None
     if reply is None or isinstance(reply, Mapping):
@@ -179,7 +188,17 @@ def _reply_of_server(call: _Chat | _Completion) -> Mapping[str, Any] | _OpenAIRe
     if hasattr(reply, "choices"):
         openai_reply: _OpenAIReply = reply
         return openai_reply
-    raise TypeError(f"It is not known how a {type(reply).__name__} of a model ends.")
+    _warn_of_protocol(type(reply).__name__)
+    return None
+
+
+@cache
+def _warn_of_protocol(name: str) -> None:
+    """Warn once of replies whose end cannot be read."""
+    _log.warning(
+        "It is not known how a %s of a model ends: what its server breaks off is taken as whole.",
+        name,
+    )
 
 
 def _text_of_answer(call: _Chat | _Completion) -> str:

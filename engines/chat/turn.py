@@ -162,6 +162,7 @@ class OpenTurn:
 
     def _note_end(self, status: Ended, answer: str, error: str | None = None) -> None:
         """Note what is to be stored of the turn at its end."""
+        self.calls.close()
         prompt_tokens, completion_tokens = self.calls.count_tokens() or (None, None)
         self._end = {
             "answer": answer,

@@ -4,8 +4,6 @@ import math
 import httpx
 import numpy as np
 import pytest
-from llama_index.core.base.llms.types import CompletionResponse
-from llama_index.core.instrumentation.events.llm import LLMCompletionEndEvent
 from llama_index.core.prompts import PromptTemplate
 from llama_index.embeddings.openai import OpenAIEmbedding
 from llama_index.llms.openai import OpenAI
@@ -25,7 +23,6 @@ from model_calls import (
 from model_server import NAN, FakeModels, rate_limited
 from pydantic import BaseModel, ValidationError
 
-from engines.chat.model_calls import ModelCalls
 from engines.model_errors import model_errors
 from kb.assembly.models import (
     OLLAMA_EMBEDDING,
@@ -266,15 +263,3 @@ def test_the_doctor_asks_for_the_model_that_is_used_where_none_is_named(
     embedding, llm = check_models(config)
     assert (embedding.state, embedding.seen.split()[0]) == ("ok", name)
     assert (llm.state, "llm.model is not set" in llm.seen) == ("fail", True)
-
-
-def test_a_reply_of_an_unknown_protocol_is_not_taken_for_a_whole_one():
-    calls = ModelCalls()
-    response = CompletionResponse(text="The sky", raw={"done": True})
-    calls.hear_event(LLMCompletionEndEvent(prompt="Why?", response=response, span_id="a"))
-    assert not calls.is_cut
-    response = CompletionResponse(text="The sky", raw=object())
-    with pytest.raises(TypeError, match="not known how a object of a model ends"):
-        calls.hear_event(LLMCompletionEndEvent(prompt="Why?", response=response, span_id="b"))
-    with pytest.raises(TypeError, match="not known"):
-        _ = calls.is_cut
