@@ -115,13 +115,12 @@ class DocumentQueryEngine(BaseQueryEngine):
                 "No indexed document could be searched for this. Is there a filter that none "
                 "passes? `kb status` shows what is indexed, `kb index PATH` adds documents."
             )
-        with model_errors("comparing sentences with the question"):
-            found = find_quotes(
-                asked.query_str,
-                answer.passages,
-                self._embed_model,
-                adaptive=answer.lets_vectors_decide,
-            )
+        found = find_quotes(
+            asked.query_str,
+            answer.passages,
+            self._embed_model,
+            adaptive=answer.lets_vectors_decide,
+        )
         if not found:
             said = [texts.gettext("The documents do not say.")]
             passages = [passage.get_content(MetadataMode.NONE) for passage in answer.passages]

@@ -12,6 +12,7 @@ from llama_index.core.schema import NodeWithScore
 from engines.documents.figures import asks_for_figure, find_figures
 from engines.documents.names_in_questions import find_capitalized_names
 from engines.documents.sentences import Sentence, find_quotable_sentences
+from engines.model_errors import model_errors
 from engines.passage_text import text_below_headings
 from engines.vectors import normalize_vectors
 from stores.text.text_language import detect_question_language
@@ -70,7 +71,8 @@ def find_quotes(
 ) -> list[Quote]:
     """Return the sentences that answer best, the best first; none where no passage supports one.
 
-    `adaptive`: as in a search, words that say next to nothing yield to the vectors.
+    `adaptive`: as in a search, words that say next to nothing yield to the vectors. Raises
+    ModelUnavailable.
     """
     question = _Question(text, passages[:_PASSAGES])
     rule = _BY_MEANING if adaptive and question.shares_few_words else _BY_WORDS
@@ -173,7 +175,8 @@ def _cut_to_beginnings(found: set[str]) -> set[str]:
 
 def _compute_cosines(question: str, texts: list[str], embed_model: BaseEmbedding) -> list[float]:
     """Return how close each text is in meaning to the question."""
-    (asked,) = normalize_vectors([embed_model.get_query_embedding(question)])
-    found = normalize_vectors(embed_model.get_text_embedding_batch(texts))
+    with model_errors("comparing sentences with the question"):
+        (asked,) = normalize_vectors([embed_model.get_query_embedding(question)])
+        found = normalize_vectors(embed_model.get_text_embedding_batch(texts))
     cosines: list[float] = (found @ asked).tolist()
     return cosines

@@ -1,11 +1,11 @@
-"""Which search serves a question of a conversation: as it was asked, or joined to the one before.
+"""Judges which search serves a question of a conversation: as asked, or joined to the one before.
 
 No grammar tells a follow-up from a question that stands alone; what the searches find does. The
-words of the question before give the joined search higher scores by themselves, so the best passage
-of each is judged by the other search: what the joined one finds for "And in the Fern ward?" answers
-the question as asked nearly as well as any, or holds its words, and what the other finds is not
-about visits. For a
-question of its own it is the reverse. On a draw nothing is joined.
+joined search gives higher scores for the words of the question before alone, so each search judges
+the best passage of the other. "And in the Fern ward?" after a question about visits is a follow-up:
+the passage that the joined search finds is nearly the best of the search as asked too, or holds its
+words, while the joined search does not find the other's. For a question of its own it is the
+reverse. On a draw nothing is joined.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,10 @@ from typing import Final
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.retrievers import BaseRetriever
-from llama_index.core.schema import MetadataMode, NodeWithScore
+from llama_index.core.schema import NodeWithScore
 
 from engines.documents.extract import find_quotes
+from engines.passage_text import text_below_headings
 from engines.search.search_run import collect_searches
 from stores.text.text_language import detect_question_language
 from stores.text.words import stem_words
@@ -65,7 +66,6 @@ def _judge_passage(passages: Sequence[NodeWithScore], other: NodeWithScore) -> f
 
 def _find_share(names: AbstractSet[str], passage: NodeWithScore) -> float:
     """Return the part of the words that a passage holds: few words say little by their meaning."""
-    above = (str(passage.metadata.get(key) or "") for key in ("title", "headings"))
-    text = " ".join([*above, passage.get_content(MetadataMode.NONE)])
+    text = text_below_headings(passage)
     language = passage.metadata.get("language") or detect_question_language(text)
     return len(names & set(stem_words(text, language))) / len(names)

@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from model_calls import embedder_of
+from model_server import SERVER_ERROR, FakeModels
 from turns import turn
 
 from engines.answer_language import question_language
@@ -20,6 +22,7 @@ from engines.follow_ups.joined_search import JoinedSearch
 from engines.follow_ups.rewriting import LONGEST, Rewriter, Rewritten
 from engines.question import Entity
 from stores.chats.chat_sessions import Turn
+from stores.errors import ModelUnavailable
 from stores.text.tokens import tokenize
 
 TESTS = Path(__file__).parents[1]
@@ -250,6 +253,14 @@ def test_a_question_of_one_word_is_joined_where_nothing_answers_it_as_asked():
     assert found.is_better(JOINED, "Who makes them?")
     found = JoinedSearch(Found(asked={FERN: 0.3}, joined={FERN: 0.9}), HashEmbedding())
     assert not found.is_better(JOINED, "How many beds?")
+
+
+def test_an_embedding_model_that_fails_is_told_of():
+    with FakeModels(SERVER_ERROR) as server:
+        found = Found(asked={FERN: 0.3}, joined={FERN: 0.9})
+        search = JoinedSearch(found, embedder_of(server, "openai-like"))
+        with pytest.raises(ModelUnavailable, match="HTTP 500"):
+            search.is_better(JOINED, "How many beds?")
 
 
 @pytest.mark.parametrize("asked", ["Why?", "And how?", "Pourquoi ?", "Et comment ?"])
