@@ -56,7 +56,10 @@ class JointAnswer:
     def make_question_about(self, name: str) -> Question:
         """Ask the documents the question, of passages alone that hold the name as it is written."""
         plain = " ".join(name.replace('"', " ").split())
-        return Question(f'{self.documents_question.query_str} "{plain}"')
+        return Question(
+            f'{self.documents_question.query_str} "{plain}"',
+            language=question_language(self._asked),
+        )
 
     def make_tables_question(self, entities: Sequence[Entity]) -> Question:
         """Return the tables' question with the names that the documents gave, shown to no model."""
@@ -83,7 +86,8 @@ class JointAnswer:
                 errors[source] = str(outcome.error)
             elif source == "database":
                 found = answer_of(outcome.value)
-                self._said_by_tables = str(outcome.value)
+                if "database" not in found.errors:  # which the footnote tells
+                    self._said_by_tables = str(outcome.value)
                 answer.note(tables=found.tables)
                 errors |= found.errors
             elif isinstance(outcome.value, list):
@@ -150,7 +154,7 @@ class JointAnswer:
     def prompt_values(self) -> dict[str, str]:
         """Return what the prompt of the joint answer is filled with."""
         found = self.answer.facts.tables
-        rows = f"(none. {self._said_by_tables})"
+        rows = f"(none. {self._said_by_tables})" if self._said_by_tables else "(none)"
         return {
             "passages": number_passages(self.answer.passages) or "(none)",
             "rows": f"{found.sql}\n\n{as_lines(found)}" if found.sql else rows,

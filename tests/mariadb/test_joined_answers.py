@@ -22,6 +22,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from engines.answer import Answer, TableResult
 from engines.both.both_engine import Deadlines, JoinedQueryEngine
 from engines.documents.document_engine import DocumentQueryEngine
+from engines.question import Question
 from engines.routing.route import Route
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
@@ -356,6 +357,29 @@ def test_tables_that_do_not_say_leave_the_documents(joined):
     assert str(response) == "Dented parcels [1]."
     assert response.metadata["sql"] is None
     assert "They hold no complaints." in llm.prompts[-1]
+
+
+def test_tables_for_which_no_statement_works_are_told_of_once(joined, monkeypatch):
+    monkeypatch.setattr(Tickets, "_retrieve", lambda *_: [])
+    engine, _ = joined(*["SELECT nothing FROM customers"] * 3)
+    response = engine.query("How many?")
+    reason = response.metadata["errors"]["database"]
+    assert str(response) == (
+        f"The documents do not say.\n\n(The tables could not be asked: {reason})"
+    )
+
+
+async def test_quotes_about_names_are_in_the_language_of_the_question(guarded):
+    engine = JoinedQueryEngine(
+        DocumentQueryEngine(Tickets(), llm=None, embed_model=HashEmbedding()),
+        lambda: Rows(QueryResult(("name",), [('Kiln & "Crumb"',)])),
+        route=Route(route="both", reason="asked for", first="database"),
+        llm=None,
+        entities=lambda: EntityIndex(guarded),
+    )
+    response = engine.query(Question("CB-121?", language="fr"))
+    assert "D'après les documents :\n- “Kiln & Crumb complains" in str(response)
+    assert "From the documents" not in str(response)
 
 
 def test_without_evidence_no_model_writes(joined, monkeypatch):
