@@ -17,12 +17,14 @@ from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.schema import NodeWithScore
 
 from engines.answer import Answer, Citation, RouteName
+from engines.answer_language import question_language
 from engines.documents.addresses import find_addresses
 from engines.documents.citations import make_citation
 from engines.documents.cited_text import CitedText
 from engines.elapsed import milliseconds_since
 from engines.model_errors import model_errors
 from engines.question import Question
+from engines.route_reasons import say_reason
 from stores.errors import ModelUnavailable
 
 if TYPE_CHECKING:  # an answer only tells of searches
@@ -34,7 +36,8 @@ OnAnswer = Callable[["Search", Sequence[Citation]], None]
 class AnswerBuilder:
     """Collects what an engine learns for one question, and gives the response.
 
-    `facts` is the answer as far as it is known. The metadata of a response are made of it when the
+    `facts` is the answer as far as it is known. The route of a question that brings none was asked
+    for where no other `reason` is given. The metadata of a response are made of it when the
     response is given, and again when its text has ended, since only then the citations are known.
     A text that a model writes is cleaned, and may cite the `passages`; `footnote` is what kb adds
     to it. `doing` says in errors what failed. `on_answer` gets each search with the citations of
@@ -45,17 +48,18 @@ class AnswerBuilder:
         self,
         question: Question,
         route: RouteName | None,
-        reason: str,
+        reason: str = "",
         *,
         model: str | None = None,
         doing: str = "answering the question",
         streaming: bool = False,
         on_answer: OnAnswer | None = None,
     ) -> None:
+        asked_for = say_reason(f"{route}_asked", question_language(question)) if route else ""
         self.question = question
         self.facts = Answer(
             route=route,
-            route_reason=question.route.reason if question.route else reason,
+            route_reason=question.route.reason if question.route else reason or asked_for,
             timings=question.timings,
             model=model,
         )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, assert_never
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.response.schema import RESPONSE_TYPE
@@ -36,7 +36,7 @@ class Deadlines:
     database: float = 120.0
 
 
-_BOTH = Route(route="both", reason="documents and database were asked for")
+_BOTH = Route(route="both", reason="")
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,8 @@ class JoinedQueryEngine(BaseQueryEngine):
     def _start_joint_answer(self, asked: QueryBundle) -> JointAnswer:
         question = as_question(asked)
         route = question.route or self._route
+        if self._llm is None and route.first == "documents":  # no query takes names from quotes
+            route = route.model_copy(update={"first": ""})
         answer = AnswerBuilder(
             question,
             "both",
@@ -150,13 +152,15 @@ class JoinedQueryEngine(BaseQueryEngine):
             case "database":
                 joint.take_outcomes((yield [database]))
                 yield from self._search_for_names(joint, documents)
-            case "documents" if self._llm:
+            case "documents":
                 joint.take_outcomes((yield [replace(documents, whole=True)]))
                 entities = self._entities()
                 found = entities.in_text(joint.said_by_documents) if entities else []
                 joint.take_outcomes((yield [_Step("database", joint.make_tables_question(found))]))
-            case _:
+            case "":
                 joint.take_outcomes((yield [documents, database]))
+            case _:
+                assert_never(joint.route.first)
         joint.note_origins()
 
     def _search_for_names(self, joint: JointAnswer, documents: _Step) -> _Plan:

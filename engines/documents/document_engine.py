@@ -41,7 +41,6 @@ class DocumentQueryEngine(BaseQueryEngine):
         llm: LLM | None,
         embed_model: BaseEmbedding,
         streaming: bool = False,
-        route_reason: str = "documents were asked for",
         suggest: Callable[[str, Sequence[str]], Sequence[str]] = lambda *_: (),
         on_answer: OnAnswer | None = None,
         callback_manager: CallbackManager | None = None,
@@ -51,7 +50,6 @@ class DocumentQueryEngine(BaseQueryEngine):
         self._llm = llm
         self._embed_model = embed_model
         self._streaming = streaming
-        self._route_reason = route_reason
         self._suggest = suggest
         self._on_answer = on_answer
         self._prompt: BasePromptTemplate = chat_prompt("answer")
@@ -101,7 +99,6 @@ class DocumentQueryEngine(BaseQueryEngine):
         return AnswerBuilder(
             as_question(asked),
             "documents",
-            self._route_reason,
             model=self._llm.metadata.model_name if self._llm else None,
             streaming=self._streaming,
             on_answer=self._on_answer,

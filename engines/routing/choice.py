@@ -15,8 +15,8 @@ from engines.answer_language import question_language
 from engines.model_errors import model_errors
 from engines.prompts import chat_prompt
 from engines.question import Question
+from engines.route_reasons import say_reason
 from engines.routing.evidence import Evidence
-from engines.routing.reasons import reason
 from engines.routing.route import Route
 from engines.search.search_run import Search, collect_searches
 from stores.errors import KBError, ModelUnavailable
@@ -104,15 +104,17 @@ class Routing:
             except KBError as error:
                 evidence, trouble = None, error
         if self._asks_both:
-            route = Route(route="both", reason=reason("both_asked", language))
+            route = Route(route="both", reason=say_reason("both_asked", language))
             return Choice(route, None, described, is_open=True, is_required=True)
         if evidence is None:
             name = "no_tables" if trouble else "only_documents"
-            return Choice(Route(route="documents", reason=reason(name, language, error=trouble)))
+            return Choice(
+                Route(route="documents", reason=say_reason(name, language, error=trouble))
+            )
         try:
             return replace(self._compare(question, evidence), tables=described)
         except KBError as error:
-            told = reason("tables_failed", language, error=error)
+            told = say_reason("not_compared", language, error=error)
             return Choice(Route(route="both", reason=told))
 
     def _compare(self, question: Question, evidence: Evidence) -> Choice:
@@ -142,7 +144,7 @@ def _settle(choice: Choice, predicted: Route) -> Choice:
 def _settle_unread(choice: Choice, question: Question) -> Choice:
     if choice.is_required:
         return choice
-    told = reason("unreadable", question_language(question), reason=choice.route.reason)
+    told = say_reason("unreadable", question_language(question), reason=choice.route.reason)
     return replace(choice, route=choice.route.model_copy(update={"reason": told}))
 
 

@@ -21,7 +21,7 @@ from engines.answer_language import question_language
 from engines.model_errors import model_errors
 from engines.passage_text import text_below_headings
 from engines.question import Question
-from engines.routing.reasons import quote, reason
+from engines.route_reasons import quote_words, say_reason
 from engines.routing.route import Route
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
@@ -107,7 +107,7 @@ class Evidence:
         query answers. A sentence that asks two questions goes to one source in doubt alone.
         """
         question, language = asked.query_str, question_language(asked)
-        verified = reason("verified", language)
+        verified = say_reason("verified", language)
         if self._matcher.match(asked):
             return Route(route="database", reason=verified), True
         if named := self._matcher.find_within(question):
@@ -119,10 +119,13 @@ class Evidence:
         if search:
             parts = self._weigh_parts(rest, language, search()) if rest else []
         else:
-            parts = [_Part(text, None, reason("not_verified", language)) for text in rest]
+            parts = [
+                _Part(text, "documents", say_reason("not_verified", language)) for text in rest
+            ]
+        if known:
+            settled = _Part("", "documents", say_reason("rest", language))
+            parts = [part if part.source else replace(settled, text=part.text) for part in parts]
         is_sure = bool(known) or not search
-        if is_sure:
-            parts = [replace(part, source=part.source or "documents") for part in parts]
         parts = [*(_Part(text, "database", verified) for text in known), *parts]
         return _combine(parts, language, is_sure=is_sure)
 
@@ -143,7 +146,7 @@ class Evidence:
             if token.folded not in FUNCTION_WORDS and not token.text.isdigit()
         ]
         if len(asked) < _FEW:
-            return _Part(text, None, reason("open", language))
+            return _Part(text, None, say_reason("open", language))
         wordings = self._matcher.embed_wordings()
         known = find_stems(" ".join((*wordings, *self._entities.find_names(text))))
         places = self._schema_words.places([token.folded for token in asked], language)
@@ -166,7 +169,7 @@ class Evidence:
             return _Part(text, "database", _say("tables", named, language))
         if balance < -CLEARLY and self._speak(language, wordings):
             return _Part(text, "documents", _say("passages", held, language))
-        return _Part(text, None, reason("open", language))
+        return _Part(text, None, say_reason("open", language))
 
     def _speak(self, language: str, wordings: Iterable[str]) -> bool:
         """Tell whether the tables have a text in the language: else they but look far away."""
@@ -199,11 +202,13 @@ def _combine(parts: Sequence[_Part], language: str, *, is_sure: bool) -> tuple[R
     (source, *others) = sources
     if source and not others and (is_sure or len(parts) == 1):
         return Route(route=source, reason=told), True
-    return Route(route="both", reason=reason("open", language)), False
+    return Route(route="both", reason=say_reason("open", language)), False
 
 
 def _say(source: str, words: Sequence[str], language: str) -> str:
-    return reason(f"{source}_have" if words else source, language, words=quote(words, language))
+    return say_reason(
+        f"{source}_have" if words else source, language, words=quote_words(words, language)
+    )
 
 
 def _find_nearest(vectors: Vectors, vector: Vector) -> float:

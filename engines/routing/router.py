@@ -16,8 +16,8 @@ from engines.answer_builder import AnswerBuilder
 from engines.answer_language import question_language
 from engines.elapsed import milliseconds_since
 from engines.question import Question, as_question
+from engines.route_reasons import say_reason
 from engines.routing.choice import Choice, Routing
-from engines.routing.reasons import reason
 from engines.routing.route import Route
 from engines.small_talk import remove_greeting
 from stores.errors import ConfigError
@@ -84,7 +84,7 @@ class RoutedQueryEngine(BaseQueryEngine):
                 assert_never(route.route)
 
     def _begin_reply(self, question: Question, reply: str) -> AnswerBuilder:
-        told = reason("no_search", question_language(f"{question.query_str} {reply}"))
+        told = say_reason("no_search", question_language(f"{question.query_str} {reply}"))
         return AnswerBuilder(question, None, told, streaming=self._streaming)
 
 

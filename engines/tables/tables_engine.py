@@ -47,7 +47,6 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         streaming: bool = False,
         sql_only: bool = False,
         synthesize_response: bool = True,
-        route_reason: str = "the database was asked for",
         callback_manager: CallbackManager | None = None,
     ) -> None:
         super().__init__(
@@ -65,7 +64,6 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         self._database = database
         self._examples = examples
         self._sql_only = sql_only
-        self._route_reason = route_reason
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         run = self._begin_question(query_bundle)
@@ -107,7 +105,6 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         answer = AnswerBuilder(
             question,
             "database",
-            self._route_reason,
             model=self._llm.metadata.model_name,
             doing="answering from rows",
             streaming=self._streaming,

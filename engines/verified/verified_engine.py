@@ -45,7 +45,6 @@ class VerifiedQueryEngine(BaseQueryEngine):
         streaming: bool = False,
         sql_only: bool = False,
         synthesize_response: bool = True,
-        route_reason: str = "the database was asked for",
         in_thread: Callable[..., Awaitable[str | None]] = asyncio.to_thread,
         callback_manager: CallbackManager | None = None,
     ) -> None:
@@ -56,16 +55,13 @@ class VerifiedQueryEngine(BaseQueryEngine):
         self._streaming = streaming
         self._sql_only = sql_only
         self._synthesize_response = synthesize_response
-        self._route_reason = route_reason
         self._in_thread = in_thread
 
     def _get_prompt_modules(self) -> PromptMixinType:
         return {"otherwise": self._otherwise} if self._otherwise else {}
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        answer = AnswerBuilder(
-            as_question(query_bundle), "database", self._route_reason, streaming=self._streaming
-        )
+        answer = AnswerBuilder(as_question(query_bundle), "database", streaming=self._streaming)
         text = self._write_answer(answer)
         if text is None:
             assert self._otherwise  # noqa: S101 - without another engine there is an answer
@@ -73,9 +69,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
         return answer.respond(text)
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        answer = AnswerBuilder(
-            as_question(query_bundle), "database", self._route_reason, streaming=self._streaming
-        )
+        answer = AnswerBuilder(as_question(query_bundle), "database", streaming=self._streaming)
         text = await self._in_thread(self._write_answer, answer)
         if text is None:
             assert self._otherwise  # noqa: S101 - as above

@@ -359,6 +359,30 @@ def test_tables_that_do_not_say_leave_the_documents(joined):
     assert "They hold no complaints." in llm.prompts[-1]
 
 
+def test_without_a_model_documents_and_tables_are_asked_at_once_and_so_it_is_told():
+    asked = []
+
+    def open_tables() -> Any:
+        asked.append("tables")
+        return Rows(QueryResult(("name",), [("Brume 2",)]))
+
+    class First(Tickets):
+        def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+            asked.append("documents")
+            return super()._retrieve(query_bundle)
+
+    engine = JoinedQueryEngine(
+        DocumentQueryEngine(First(), llm=None, embed_model=HashEmbedding()),
+        open_tables,
+        route=Route(route="both", reason="asked for", first="documents"),
+        llm=None,
+    )
+    response = engine.query("Which kettle is recalled?")
+    assert sorted(asked) == ["documents", "tables"]
+    assert response.metadata["first"] is None
+    assert set(response.metadata["timings"]) == {"database and documents", "answer"}
+
+
 def test_tables_for_which_no_statement_works_are_told_of_once(joined, monkeypatch):
     monkeypatch.setattr(Tickets, "_retrieve", lambda *_: [])
     engine, _ = joined(*["SELECT nothing FROM customers"] * 3)

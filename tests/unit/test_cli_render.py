@@ -8,7 +8,7 @@ import pytest
 from llama_index.core.schema import NodeWithScore, TextNode
 from rich.console import Console
 
-from engines.answer import Answer, Citation, Timings
+from engines.answer import Answer, Citation, Joining, Timings
 from kb.answer_json import passage_values, report_values
 from kb.cli.rendering import answers, layout, progress, state
 from kb.doctor import Check
@@ -145,6 +145,26 @@ def test_the_footing_says_who_wrote_and_what_failed(screen, changes, expected):
     answers.show_footing(screen, replace(ANSWER, **changes))
     assert expected in screen.text
     assert bool(expected) == bool(screen.text)
+
+
+@pytest.mark.parametrize(
+    ("joining", "told"),
+    [
+        (None, None),
+        (Joining(), None),
+        (Joining("documents"), "The documents were asked first."),
+        (Joining("database"), "The tables were asked first."),
+        (
+            Joining("database", ["Galet", "Brume 2"]),
+            "The tables were asked first, and the documents searched for Galet, Brume 2.",
+        ),
+    ],
+)
+def test_the_footing_says_which_source_was_asked_first(screen, joining, told):
+    answers.show_footing(screen, replace(ANSWER, route="both", joining=joining))
+    text = " ".join(screen.text.split())
+    assert ("asked first" in text) == bool(told)
+    assert (told or "") in text
 
 
 def test_a_report_counts_and_names_what_failed_and_what_is_missing(screen):

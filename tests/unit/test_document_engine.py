@@ -11,7 +11,10 @@ from llama_index.core.base.response.schema import (
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
+from engines.answer import RouteName
+from engines.answer_builder import AnswerBuilder
 from engines.documents.document_engine import DocumentQueryEngine
+from engines.question import Question
 from stores.errors import ModelUnavailable
 
 RETURNS = (
@@ -42,6 +45,27 @@ SHOP = Fixed(
 
 def engine(llm: ScriptedLLM | None, retriever: Fixed = SHOP, **options: Any) -> DocumentQueryEngine:
     return DocumentQueryEngine(retriever, llm=llm, embed_model=HashEmbedding(), **options)
+
+
+@pytest.mark.parametrize(
+    ("route", "english", "french"),
+    [
+        ("documents", "documents were asked for", "les documents ont été demandés"),
+        ("database", "the database was asked for", "la base a été demandée"),
+        (
+            "both",
+            "documents and database were asked for",
+            "les documents et la base ont été demandés",
+        ),
+        (None, "", ""),
+    ],
+)
+def test_a_source_that_was_asked_for_is_told_in_the_language_of_the_question(
+    route: RouteName | None, english: str, french: str
+) -> None:
+    told = AnswerBuilder(Question("How long may I keep it?"), route).facts.route_reason
+    raconte = AnswerBuilder(Question("Combien de temps puis-je le garder ?"), route)
+    assert (told, raconte.facts.route_reason) == (english, french)
 
 
 def test_a_model_answers_from_the_passages_and_only_cited_sources_are_listed() -> None:

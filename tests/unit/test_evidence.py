@@ -156,8 +156,14 @@ def test_a_verified_query_needs_no_search():
     assert (route.route, route.reason, is_sure) == ("database", "a verified query answers it", True)
 
 
-@pytest.mark.parametrize("writes_sql", [True, False])
-def test_a_part_that_a_verified_query_answers_goes_to_the_tables(writes_sql):
+@pytest.mark.parametrize(
+    ("writes_sql", "rest"),
+    [
+        (True, "the documents are asked the rest"),
+        (False, "no verified query answers it, and there is no language model to write one"),
+    ],
+)
+def test_a_part_that_a_verified_query_answers_goes_to_the_tables(writes_sql, rest):
     matcher: Any = Checked("How did it develop")
     question = "How did it develop, and why is renewal possible?"
     tables: Any = Tables()
@@ -167,7 +173,7 @@ def test_a_part_that_a_verified_query_answers_goes_to_the_tables(writes_sql):
     assert (route.route, is_sure) == ("both", True)
     assert route.database_question == "How did it develop"
     assert route.documents_question == "why is renewal possible?"
-    assert route.reason.startswith("a verified query answers it; ")
+    assert route.reason == f"a verified query answers it; {rest}"
 
 
 def test_rows_that_a_question_only_names_are_looked_up_first():

@@ -254,7 +254,7 @@ async def test_where_the_tables_cannot_tell_both_sources_are_asked_and_no_model(
     chosen = Routing(Unasked(), Away, llm=llm)
     for choice in chosen.choose(Question("How many?")), await chosen.achoose(Question("How many?")):
         assert choice.route.route == "both"
-        assert choice.route.reason == "where to look could not be seen from the tables: gone"
+        assert choice.route.reason == "the sources could not be compared: gone"
     assert llm.prompts == []
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from engines.answer import Answer, Citation
+from engines.answer import Answer, Citation, Joining
 from engines.shortening import shorten
 from kb.cli.language import gettext, ngettext, translate_message
 from kb.cli.rendering.layout import show_wrapped
@@ -102,19 +102,17 @@ def _show_route(console: Console, answer: Answer) -> None:
     reason = fit_on_one_line(answer.route_reason)
     route = gettext("Route: {route} ({reason})").format(route=answer.route, reason=reason)
     show_wrapped(console, Text(route, "dim"))
-    if answer.joining and answer.joining.first:
-        names = ", ".join(map(fit_on_one_line, answer.joining.names))
-        if answer.joining.first == "database":
-            order = gettext("The tables were asked first.")
-            searched = gettext(
-                "The tables were asked first, and the documents searched for {names}."
-            )
-        else:
+    match answer.joining:
+        case None | Joining(first=None):
+            return
+        case Joining(first="documents"):
             order = gettext("The documents were asked first.")
-            searched = gettext(
-                "The documents were asked first, and the documents searched for {names}."
-            )
-        show_wrapped(console, Text(searched.format(names=names) if names else order, "dim"))
+        case Joining(names=[]):
+            order = gettext("The tables were asked first.")
+        case Joining(names=names):
+            order = gettext("The tables were asked first, and the documents searched for {names}.")
+            order = order.format(names=", ".join(map(fit_on_one_line, names)))
+    show_wrapped(console, Text(order, "dim"))
 
 
 def _describe_strategy(search: Mapping[str, Any]) -> str:

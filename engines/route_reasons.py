@@ -1,4 +1,4 @@
-"""Why a question goes where it goes, in its language."""
+"""Words why a question goes to a source, in the language of the question."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,14 +7,17 @@ from stores.text.translations import gettext_noop, load_translations
 
 _MOST_WORDS: Final = 3
 _REASONS: Final = {
+    "documents_asked": gettext_noop("documents were asked for"),
+    "database_asked": gettext_noop("the database was asked for"),
     "both_asked": gettext_noop("documents and database were asked for"),
     "only_documents": gettext_noop("there are only documents"),
     "no_tables": gettext_noop("no tables can be asked: {error}"),
-    "tables_failed": gettext_noop("where to look could not be seen from the tables: {error}"),
+    "not_compared": gettext_noop("the sources could not be compared: {error}"),
     "verified": gettext_noop("a verified query answers it"),
     "not_verified": gettext_noop(
         "no verified query answers it, and there is no language model to write one"
     ),
+    "rest": gettext_noop("the documents are asked the rest"),
     "unreadable": gettext_noop("the model's choice could not be read; {reason}"),
     "no_search": gettext_noop("nothing had to be looked up"),
     "open": gettext_noop("documents and tables may both answer it"),
@@ -26,12 +29,12 @@ _REASONS: Final = {
 }
 
 
-def reason(name: str, language: str, **values: object) -> str:
-    """One of the reasons, with its values in their places."""
+def say_reason(name: str, language: str, **values: object) -> str:
+    """Say one of the reasons in a language, with the values in their places."""
     return load_translations(language).gettext(_REASONS[name]).format(**values)
 
 
-def quote(words: Sequence[str], language: str) -> str:
-    """The first words of the user that decided."""
+def quote_words(words: Sequence[str], language: str) -> str:
+    """Quote the first of the words by which a source was chosen."""
     shown = list(dict.fromkeys(words))[:_MOST_WORDS]
-    return ", ".join(reason("quoted", language, word=word) for word in shown)
+    return ", ".join(say_reason("quoted", language, word=word) for word in shown)
