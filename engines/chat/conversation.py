@@ -160,4 +160,6 @@ def _cut_content(message: ChatMessage) -> str:
 def _number_questions(asked: Sequence[str]) -> str:
     """List questions with their numbers; of many, the first one and the last ones."""
     lines = [f"{number}. {question}" for number, question in enumerate(asked, start=1)]
-    return "\n".join(lines if len(lines) <= _QUESTIONS else [lines[0], "…", *lines[-_QUESTIONS:]])
+    return "\n".join(
+        lines if len(lines) <= _QUESTIONS else [lines[0], "…", *lines[1 - _QUESTIONS :]]
+    )

@@ -114,3 +114,16 @@ def test_without_a_model_the_question_that_is_meant_is_told(question, told):
     memory = Memory.from_defaults(session_id="visitor", token_limit=1000)
     engine = ConversationQueryEngine(memory, [turn(each) for each in asked], llm=None)
     assert str(engine.query(question)) == told
+
+
+@pytest.mark.parametrize(
+    ("count", "listed"),
+    [(40, [*range(1, 41)]), (41, [1, None, *range(3, 42)]), (50, [1, None, *range(12, 51)])],
+)
+def test_of_many_questions_the_first_and_the_last_are_listed(count, listed):
+    memory = Memory.from_defaults(session_id="visitor", token_limit=1000)
+    asked = [turn(f"Where is order {number}?") for number in range(1, count + 1)]
+    engine = ConversationQueryEngine(memory, asked, llm=None)
+    [_, *lines] = str(engine.query("What have I asked so far?")).splitlines()
+    told = ["…" if number is None else f"{number}. Where is order {number}?" for number in listed]
+    assert lines == told
