@@ -172,7 +172,10 @@ def list_keys(kind: "type[DataclassInstance]") -> tuple[str, ...]:
 
 
 def _list_values(known: "DataclassInstance") -> Iterator[tuple[str, Any]]:
-    """Yield the keys of an answer or a part of it, with their values as JSON has them."""
+    """Yield the keys of an answer or a part of it, with their values in plain dicts and lists.
+
+    Dates and decimal numbers stay what they are; whoever writes JSON says how.
+    """
     for part in fields(known):
         value = getattr(known, part.name)
         is_missing = value is None and part.metadata.get("if_known", part.name in _PARTS)

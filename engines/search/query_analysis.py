@@ -8,7 +8,7 @@ from typing import Literal
 from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.search.identifiers import find_identifiers
-from engines.search.query_filters import remove_filters
+from engines.search.query_filters import Filtered, remove_filters
 from stores.text.question_words import load_first_words
 from stores.text.text_language import detect_question_language
 from stores.text.tokens import fold
@@ -25,16 +25,21 @@ class AnalysedQuery:
     text: str
     language: str
     kind: Kind
-    identifiers: tuple[str, ...]
     phrases: tuple[str, ...]
     filters: MetadataFilters | None
     notes: tuple[str, ...]
 
 
-def analyse_question(question: str, filter_keys: Collection[str]) -> AnalysedQuery:
-    """Find language, identifiers, quoted phrases and `key:value` filters of a question."""
-    filtered = remove_filters(question, filter_keys)
-    quoted = [_read_quoted(match) for match in _PHRASE.finditer(filtered.text)]
+def analyse_question(question: str, filter_keys: Collection[str] | None) -> AnalysedQuery:
+    """Find language, quoted phrases and `key:value` filters of a question, and of what kind it is.
+
+    With `filter_keys` None all of it is text: nobody typed its filters and phrases.
+    """
+    if filter_keys is None:
+        filtered, quoted = Filtered(" ".join(question.split()), None, "", ()), []
+    else:
+        filtered = remove_filters(question, filter_keys)
+        quoted = [_read_quoted(match) for match in _PHRASE.finditer(filtered.text)]
     phrases = tuple(dict.fromkeys(phrase for phrase in quoted if re.search(r"\w", phrase)))
     unquoted = _PHRASE.sub(lambda match: f" {_read_quoted(match)} ", filtered.text)
     text = " ".join(unquoted.split())
@@ -43,7 +48,6 @@ def analyse_question(question: str, filter_keys: Collection[str]) -> AnalysedQue
         text=text,
         language=detect_question_language(text, names) or filtered.language,
         kind=_classify_text(text, names),
-        identifiers=names,
         phrases=phrases,
         filters=filtered.filters,
         notes=(

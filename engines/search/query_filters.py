@@ -94,7 +94,10 @@ def _read_condition(found: re.Match[str], keys: Collection[str]) -> Condition | 
     value = quoted.strip() if quoted else _strip_marks_of_sentence(found["bare"])
     if not value:
         return ""
-    if key in _BOUNDS and key not in keys and not excluded:
+    if key in _BOUNDS and key not in keys:
+        if excluded and _is_date(value):
+            opposite = "before" if key == "after" else "after"
+            return f"after: and before: cannot be excluded; write {opposite}:{value:.40}"
         return _compare_dates(key, value, "date" if "date" in keys else "modified")
     same = [key] if key in keys else [name for name in keys if name.casefold() == key.casefold()]
     if len(same) != 1:

@@ -127,7 +127,7 @@ class SearchRun:
         top_k: int,
         weight: VectorWeight,
         filters: MetadataFilters | None,
-        filter_keys: Collection[str],
+        filter_keys: Collection[str] | None,
     ) -> None:
         self._since = time.perf_counter()
         query = analyse_question(asked.query_str, filter_keys)
@@ -209,7 +209,7 @@ class SearchRun:
         """Repeat the search for a translation of its question."""
         self._notes.append(f"Also searched for: {text}")
         asked = QueryBundle(text)
-        return SearchRun(asked, self._profile, self._top_k, self._weight, self.filters, ())
+        return SearchRun(asked, self._profile, self._top_k, self._weight, self.filters, None)
 
     @contextmanager
     def note_failure(self) -> Iterator[None]:

@@ -113,6 +113,14 @@ def test_a_question_in_the_language_of_most_documents_is_not_translated(models, 
     assert models.requests == []
 
 
+def test_a_translation_is_read_without_filters_and_phrases(retriever):
+    translation = f'{TRANSLATION[:-2]} title:bail "exact" ?'
+    translator, _ = scripted(translation)
+    passages, told = notes(retriever(translator), ASKED)
+    assert passages == [FRENCH]
+    assert told == [f"Also searched for: {translation}"]
+
+
 def test_filters_of_the_question_hold_for_both_searches(retriever):
     translator, llm = scripted(TRANSLATION)
     passages, _ = notes(retriever(translator), f"{ASKED} language:en")

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 
+from engines.search.identifiers import find_identifiers
 from engines.search.query_analysis import AnalysedQuery, analyse_question
 
 KEYS = ("product", "category", "date", "year", "in_stock")
@@ -149,6 +150,19 @@ def test_a_mistyped_key_stays_text_and_gets_a_suggestion():
     assert query.notes == ("prodct: is no filter and stays text; did you mean product:?",)
 
 
+def test_dates_that_are_left_out_are_told_how_to_be_written():
+    later, earlier = (analyse_question(f"x -{key}:2024-01-01", KEYS) for key in ("after", "before"))
+    assert later.filters is earlier.filters is None
+    assert later.notes == ("after: and before: cannot be excluded; write before:2024-01-01",)
+    assert earlier.notes == ("after: and before: cannot be excluded; write after:2024-01-01",)
+
+
+def test_a_text_that_nobody_typed_has_no_filters_and_phrases():
+    query = analyse_question('What does  title:lease "mean"?', None)
+    assert (query.text, query.kind) == ("What does title:lease mean ?", "question")
+    assert (query.filters, query.phrases, query.notes) == (None, (), ())
+
+
 def test_a_question_of_filters_alone_searches_for_their_values():
     assert (
         analyse_question('product:server category:"user guide"', KEYS).text == "server user guide"
@@ -195,13 +209,13 @@ def test_apostrophes_inches_and_open_quotes_are_no_phrases(question):
 )
 def test_a_name_meant_letter_by_letter_is_an_identifier(name):
     assert analyse_question(name, ()).kind == "identifier"
-    query = analyse_question(f"How does ({name}), work?", ())
-    assert query.identifiers == (name,)
-    assert query.kind == "question"
+    question = f"How does ({name}), work?"
+    assert find_identifiers(question) == (name,)
+    assert analyse_question(question, ()).kind == "question"
 
 
 def test_a_number_behind_error_is_an_identifier():
-    assert analyse_question("why error 1205?", ()).identifiers == ("1205",)
+    assert find_identifiers("why error 1205?") == ("1205",)
     assert analyse_question("erreur 1205", ()).kind == "identifier"
 
 
@@ -210,7 +224,7 @@ def test_a_number_behind_error_is_an_identifier():
     ["Don't panic, e.g. in Paris.", "WHERE IS MY ORDER NOW", "20 years", "2nd time", "MariaDB"],
 )
 def test_ordinary_words_are_no_identifiers(text):
-    assert analyse_question(text, ()).identifiers == ()
+    assert find_identifiers(text) == ()
 
 
 @pytest.mark.parametrize(
