@@ -1,7 +1,7 @@
 """Shortens texts that are too long for where they stand."""
 
 
-def shorten(text: str, characters: int) -> str:
+def cut_between_words(text: str, characters: int) -> str:
     """Cut a text between words, and show that it goes on."""
     if len(text) <= characters:
         return text

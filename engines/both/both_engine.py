@@ -114,7 +114,7 @@ class JoinedQueryEngine(BaseQueryEngine):
             steps = _send_outcomes(plan, run_branches(self._make_branches(steps, self._bind_step)))
         if self._llm is None or not joint.has_evidence:
             return joint.answer.respond(joint.compose_text())
-        values = joint.prompt_values()
+        values = joint.make_prompt_values()
         return joint.answer.write(self._llm, self._prompt, values, _join_evidence(values))
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
@@ -126,7 +126,7 @@ class JoinedQueryEngine(BaseQueryEngine):
             steps = await asyncio.to_thread(_send_outcomes, plan, outcomes)
         if self._llm is None or not joint.has_evidence:
             return await joint.answer.arespond(joint.compose_text())
-        values = joint.prompt_values()
+        values = joint.make_prompt_values()
         return await joint.answer.awrite(self._llm, self._prompt, values, _join_evidence(values))
 
     def _start_joint_answer(self, asked: QueryBundle) -> JointAnswer:

@@ -151,7 +151,7 @@ class JointAnswer:
         """Whether passages or rows are there that a model could answer from."""
         return bool(self.answer.passages or self.answer.facts.tables.sql)
 
-    def prompt_values(self) -> dict[str, str]:
+    def make_prompt_values(self) -> dict[str, str]:
         """Return what the prompt of the joint answer is filled with."""
         found = self.answer.facts.tables
         rows = f"(none. {self._said_by_tables})" if self._said_by_tables else "(none)"

@@ -26,7 +26,7 @@ from pydantic import Field
 
 from engines.chat.model_calls import count_text_tokens
 from engines.model_errors import model_errors
-from engines.prompts import prompt
+from engines.prompts import load_prompt
 from engines.shortening import cut
 from stores.chats.chat_messages import MariaDBChatStore
 from stores.chats.chat_sessions import SessionStore, Turn
@@ -284,4 +284,4 @@ def _node_text(node: BaseNode) -> str:
 
 
 def _load_template(name: str) -> PromptTemplate:
-    return PromptTemplate(prompt(name))
+    return PromptTemplate(load_prompt(name))

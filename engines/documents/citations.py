@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
 from engines.answer import Citation
-from engines.shortening import shorten
+from engines.shortening import cut_between_words
 from engines.visible_text import make_visible
 
 _EXCERPT_CHARACTERS = 300
@@ -30,7 +30,7 @@ def make_citation(number: int, passage: NodeWithScore, excerpt: str | None = Non
         page=metadata.get("page"),
         lines=metadata.get("lines"),
         score=round(passage.get_score(), 4),
-        excerpt=make_visible(excerpt or shorten(text, _EXCERPT_CHARACTERS)),
+        excerpt=make_visible(excerpt or cut_between_words(text, _EXCERPT_CHARACTERS)),
         root=metadata.get("root"),
         chunk=passage.node_id,
     )

@@ -72,7 +72,7 @@ class Rewriter:
         assert self.llm  # noqa: S101 - without one it is done
         with model_errors(_REWRITING):
             reply = self.llm.predict(_PROMPT, **follow_up.fill_prompt())
-        return follow_up.read_reply(reply)
+        return follow_up.take_reply(reply)
 
     async def arewrite(self, asked: str, turns: Sequence[Turn], *, context: str = "") -> Rewritten:
         """Do what `rewrite` does, off the event loop where it asks a database."""
@@ -83,7 +83,7 @@ class Rewriter:
         values = await asyncio.to_thread(follow_up.fill_prompt)
         with model_errors(_REWRITING):
             reply = await self.llm.apredict(_PROMPT, **values)
-        return await asyncio.to_thread(follow_up.read_reply, reply)
+        return await asyncio.to_thread(follow_up.take_reply, reply)
 
 
 class _FollowUp:
@@ -117,7 +117,7 @@ class _FollowUp:
     def fill_prompt(self) -> Mapping[str, str]:
         return {"conversation": self._conversation, "asked": self._asked}
 
-    def read_reply(self, reply: str) -> Rewritten:
+    def take_reply(self, reply: str) -> Rewritten:
         """Return the question that a model wrote, or one without it where it wrote none."""
         text = read_rewriting(reply, self._asked, self._conversation, self._items_by_name.keys())
         if not text:

@@ -1,4 +1,4 @@
-"""Every prompt, one a file."""
+"""Loads prompts, each from a file beside this one."""
 
 from functools import cache
 from importlib import resources
@@ -8,7 +8,8 @@ from llama_index.core.prompts import ChatPromptTemplate
 
 
 @cache
-def prompt(name: str) -> str:
+def load_prompt(name: str) -> str:
+    """Load a prompt, which is the file NAME.md."""
     return resources.files(__name__).joinpath(f"{name}.md").read_text(encoding="utf-8").strip()
 
 
@@ -16,7 +17,7 @@ def chat_prompt(name: str) -> ChatPromptTemplate:
     """Return the prompt of the files NAME_system.md and NAME_user.md, a message each."""
     return ChatPromptTemplate(
         [
-            ChatMessage(role=MessageRole.SYSTEM, content=prompt(f"{name}_system")),
-            ChatMessage(role=MessageRole.USER, content=prompt(f"{name}_user")),
+            ChatMessage(role=MessageRole.SYSTEM, content=load_prompt(f"{name}_system")),
+            ChatMessage(role=MessageRole.USER, content=load_prompt(f"{name}_user")),
         ]
     )

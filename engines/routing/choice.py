@@ -68,33 +68,32 @@ class Routing:
         self._prompt = chat_prompt("route")
 
     def choose(self, question: Question) -> Choice:
-        """Raises ModelUnavailable for a model that cannot be reached."""
-        choice = self._decide(question)
+        """Choose the route of a question. Raises ModelUnavailable where no model answers."""
+        choice = self._decide_without_model(question)
         if not (choice.is_open and self._llm):
             return choice
-        values = self._prompt_values(question, choice)
+        values = self._make_prompt_values(question, choice)
         with _accept_refusal():
             for _ in range(TRIES):
                 with _skip_unreadable(), model_errors(_CHOOSING):
                     route = self._llm.structured_predict(Route, self._prompt, **values)
-                    return _settle(choice, route)
-        return _settle_unread(choice, question)
+                    return _apply_prediction(choice, route)
+        return _tell_unread_reply(choice, question)
 
     async def achoose(self, question: Question) -> Choice:
-        """Raises ModelUnavailable for a model that cannot be reached."""
-        choice = await asyncio.to_thread(self._decide, question)
+        choice = await asyncio.to_thread(self._decide_without_model, question)
         if not (choice.is_open and self._llm):
             return choice
-        values = self._prompt_values(question, choice)
+        values = self._make_prompt_values(question, choice)
         with _accept_refusal():
             for _ in range(TRIES):
                 with _skip_unreadable(), model_errors(_CHOOSING):
                     route = await self._llm.astructured_predict(Route, self._prompt, **values)
-                    return _settle(choice, route)
-        return _settle_unread(choice, question)
+                    return _apply_prediction(choice, route)
+        return _tell_unread_reply(choice, question)
 
-    def _decide(self, question: Question) -> Choice:
-        """The choice as far as it can be made without a model."""
+    def _decide_without_model(self, question: Question) -> Choice:
+        """Choose as far as that can be done without a model."""
         language = question_language(question)
         evidence, trouble, described = None, None, "(none)"
         if self._open_evidence:
@@ -112,12 +111,12 @@ class Routing:
                 Route(route="documents", reason=say_reason(name, language, error=trouble))
             )
         try:
-            return replace(self._compare(question, evidence), tables=described)
+            return replace(self._compare_sources(question, evidence), tables=described)
         except KBError as error:
             told = say_reason("not_compared", language, error=error)
             return Choice(Route(route="both", reason=told))
 
-    def _compare(self, question: Question, evidence: Evidence) -> Choice:
+    def _compare_sources(self, question: Question, evidence: Evidence) -> Choice:
         with collect_searches() as made:
             route, is_sure = evidence.weigh(
                 question,
@@ -125,7 +124,7 @@ class Routing:
             )
         return Choice(route, made[-1] if made else None, is_open=not is_sure)
 
-    def _prompt_values(self, question: Question, choice: Choice) -> dict[str, str]:
+    def _make_prompt_values(self, question: Question, choice: Choice) -> dict[str, str]:
         return {
             "documents": self._documents,
             "tables": choice.tables,
@@ -133,7 +132,7 @@ class Routing:
         }
 
 
-def _settle(choice: Choice, predicted: Route) -> Choice:
+def _apply_prediction(choice: Choice, predicted: Route) -> Choice:
     if not choice.is_required:
         return replace(choice, route=predicted)
     if predicted.route != choice.route.route:
@@ -141,7 +140,7 @@ def _settle(choice: Choice, predicted: Route) -> Choice:
     return replace(choice, route=predicted.model_copy(update={"reason": choice.route.reason}))
 
 
-def _settle_unread(choice: Choice, question: Question) -> Choice:
+def _tell_unread_reply(choice: Choice, question: Question) -> Choice:
     if choice.is_required:
         return choice
     told = say_reason("unreadable", question_language(question), reason=choice.route.reason)
@@ -150,7 +149,7 @@ def _settle_unread(choice: Choice, question: Question) -> Choice:
 
 @contextmanager
 def _skip_unreadable() -> Iterator[None]:
-    """What is no Route is as good as no reply."""
+    """Go on without a reply that is no Route."""
     try:
         yield
     except ValueError as error:
@@ -159,7 +158,7 @@ def _skip_unreadable() -> Iterator[None]:
 
 @contextmanager
 def _accept_refusal() -> Iterator[None]:
-    """A server that refuses a request for structured output may still answer others."""
+    """Go on where a server refuses structured output: it may still answer other requests."""
     try:
         yield
     except ModelUnavailable as error:

@@ -30,7 +30,7 @@ from engines.vectors import Vector, Vectors, normalize_vectors
 from engines.verified.matching import VerifiedMatcher
 from stores.text.phrases import stem_folded
 from stores.text.question_words import split_questions
-from stores.text.tokens import tokenize
+from stores.text.tokens import Token, tokenize
 from stores.text.translations import LANGUAGES
 from stores.text.words import FUNCTION_WORDS
 
@@ -127,7 +127,7 @@ class Evidence:
             parts = [part if part.source else replace(settled, text=part.text) for part in parts]
         is_sure = bool(known) or not search
         parts = [*(_Part(text, "database", verified) for text in known), *parts]
-        return _combine(parts, language, is_sure=is_sure)
+        return _combine_parts(parts, language, is_sure=is_sure)
 
     def _weigh_parts(
         self, texts: Sequence[str], language: str, passages: Sequence[NodeWithScore]
@@ -149,30 +149,42 @@ class Evidence:
             return _Part(text, None, say_reason("open", language))
         wordings = self._matcher.embed_wordings()
         known = find_stems(" ".join((*wordings, *self._entities.find_names(text))))
-        places = self._schema_words.places([token.folded for token in asked], language)
+        named, held = self._measure_words(asked, known, language, best)
+        tables = np.vstack([self._schema_vectors, *wordings.values()])
+        balance = self._measure_nearness(text, tables, found) + (len(named) - len(held)) / len(
+            asked
+        )
+        if balance > CLEARLY:
+            return _Part(text, "database", _word_reason("tables", named, language))
+        if balance < -CLEARLY and self._have_language(language, wordings):
+            return _Part(text, "documents", _word_reason("passages", held, language))
+        return _Part(text, None, say_reason("open", language))
+
+    def _measure_words(
+        self,
+        asked: Sequence[Token],
+        known: frozenset[str],
+        language: str,
+        best: Sequence[frozenset[str]],
+    ) -> tuple[list[str], list[str]]:
+        """Return the words that the tables have, and those that the best of the passages has."""
+        places = self._schema_words.find_places([token.folded for token in asked], language)
         named = [
             token.text
             for token, place in zip(asked, places, strict=True)
             if place or find_stems(token.text) & known
         ]
-        held = max(
-            ([t.text for t in asked if find_stems(t.text) & stems] for stems in best),
-            key=len,
-            default=[],
-        )
+        held = ([word.text for word in asked if find_stems(word.text) & stems] for stems in best)
+        return named, max(held, key=len, default=[])
+
+    def _measure_nearness(self, text: str, tables: Vectors, found: Vectors) -> float:
+        """Return by how much the tables' texts are nearer in meaning than the passages found."""
         with model_errors("embedding the question"):
             (vector,) = normalize_vectors([self._embed_model.get_query_embedding(text)])
-        tables = np.vstack([self._schema_vectors, *wordings.values()])
-        balance = _find_nearest(tables, vector) - _find_nearest(found, vector)
-        balance += (len(named) - len(held)) / len(asked)
-        if balance > CLEARLY:
-            return _Part(text, "database", _say("tables", named, language))
-        if balance < -CLEARLY and self._speak(language, wordings):
-            return _Part(text, "documents", _say("passages", held, language))
-        return _Part(text, None, say_reason("open", language))
+        return _find_nearest(tables, vector) - _find_nearest(found, vector)
 
-    def _speak(self, language: str, wordings: Iterable[str]) -> bool:
-        """Tell whether the tables have a text in the language: else they but look far away."""
+    def _have_language(self, language: str, wordings: Iterable[str]) -> bool:
+        """Tell whether the tables have a text in a language: one in another is never near."""
         return any(question_language(text) == language for text in (*wordings, *self._schema))
 
 
@@ -183,7 +195,7 @@ def find_stems(text: str) -> frozenset[str]:
     return frozenset(stem_folded(word, language) for word in words for language in LANGUAGES)
 
 
-def _combine(parts: Sequence[_Part], language: str, *, is_sure: bool) -> tuple[Route, bool]:
+def _combine_parts(parts: Sequence[_Part], language: str, *, is_sure: bool) -> tuple[Route, bool]:
     """Return the route of all parts together; what is open beside others is asked of both."""
     sources = {part.source for part in parts}
     told = "; ".join(dict.fromkeys(part.why for part in parts))
@@ -205,7 +217,7 @@ def _combine(parts: Sequence[_Part], language: str, *, is_sure: bool) -> tuple[R
     return Route(route="both", reason=say_reason("open", language)), False
 
 
-def _say(source: str, words: Sequence[str], language: str) -> str:
+def _word_reason(source: str, words: Sequence[str], language: str) -> str:
     return say_reason(
         f"{source}_have" if words else source, language, words=quote_words(words, language)
     )

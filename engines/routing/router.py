@@ -55,24 +55,24 @@ class RoutedQueryEngine(BaseQueryEngine):
         return {}
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        question, since = _required(query_bundle), time.perf_counter()
+        question, since = _require_question(query_bundle), time.perf_counter()
         if reply := self._small_talk(question.query_str):
             return self._begin_reply(question, reply).respond(reply)
-        question = _without_greeting(question)
+        question = _leave_out_greeting(question)
         choice = self._routing.choose(question)
-        return self._engine(choice.route).query(_routed(question, choice, since))
+        return self._select_engine(choice.route).query(_add_choice(question, choice, since))
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        question, since = _required(query_bundle), time.perf_counter()
+        question, since = _require_question(query_bundle), time.perf_counter()
         if reply := await asyncio.to_thread(self._small_talk, question.query_str):
             return await self._begin_reply(question, reply).arespond(reply)
-        question = _without_greeting(question)
+        question = _leave_out_greeting(question)
         choice = await self._routing.achoose(question)
-        routed = _routed(question, choice, since)
-        engine = await asyncio.to_thread(self._engine, choice.route)
+        routed = _add_choice(question, choice, since)
+        engine = await asyncio.to_thread(self._select_engine, choice.route)
         return await engine.aquery(routed)
 
-    def _engine(self, route: Route) -> BaseQueryEngine:
+    def _select_engine(self, route: Route) -> BaseQueryEngine:
         match route.route:
             case "documents":
                 return self._documents
@@ -88,15 +88,15 @@ class RoutedQueryEngine(BaseQueryEngine):
         return AnswerBuilder(question, None, told, streaming=self._streaming)
 
 
-def _required(asked: QueryBundle) -> Question:
+def _require_question(asked: QueryBundle) -> Question:
     question = as_question(asked)
     if not question.query_str.strip():
         raise ConfigError("The question is empty. Ask something.")
     return question
 
 
-def _without_greeting(question: Question) -> Question:
-    """In the language that the whole shows: what remains may be a few names."""
+def _leave_out_greeting(question: Question) -> Question:
+    """Leave out the greeting, but keep the language that it shows: the rest may be a few names."""
     asked = remove_greeting(question.query_str)
     if asked == question.query_str:
         return question
@@ -108,7 +108,7 @@ def _without_greeting(question: Question) -> Question:
     )
 
 
-def _routed(question: Question, choice: Choice, since: float) -> Question:
-    """The question with its route, what it was chosen by, why, and how fast."""
+def _add_choice(question: Question, choice: Choice, since: float) -> Question:
+    """Return the question with its route, the search that it was chosen by, and the time taken."""
     timings = question.timings.add("route", milliseconds_since(since))
     return replace(question, route=choice.route, search=choice.search, timings=timings)

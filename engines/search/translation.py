@@ -9,10 +9,10 @@ from llama_index.core.prompts import PromptTemplate
 
 from engines.model_errors import model_errors
 from engines.model_replies import read_translation
-from engines.prompts import prompt
+from engines.prompts import load_prompt
 
 _TRANSLATING = "translating the question"
-_PROMPT = PromptTemplate(prompt("translation"))
+_PROMPT = PromptTemplate(load_prompt("translation"))
 
 
 class Translator:

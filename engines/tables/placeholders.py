@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from engines.prompts import prompt
+from engines.prompts import load_prompt
 from engines.question import Question
 from stores.binding import list_parameters
 from stores.connection import read_error_number
@@ -23,7 +23,7 @@ _ABOUT_NAMES = {1052, 1054, 1055, 1056, 1146, 1305}  # of columns, tables and fu
 def explain_names(question: Question) -> str:
     """Explain to the model what the :names of a question stand for; nothing when it has none."""
     lines = [f"- :{entity.name} is a value of {entity.column}" for entity in question.entities]
-    return prompt("sql_names").format(names="\n".join(lines)) if lines else ""
+    return load_prompt("sql_names").format(names="\n".join(lines)) if lines else ""
 
 
 def bind_values(sql: str, question: Question) -> Mapping[str, Value]:

@@ -24,39 +24,40 @@ class Named(IntEnum):
 
 
 class SchemaWords:
-    """Built once from what a model would be told of each table, as `table_text` writes it."""
+    """Knows the words of tables, from what a model would be told of each (`table_text`)."""
 
     def __init__(self, table_texts: Iterable[str]) -> None:
         self._places: dict[str, Named] = {}
         for text in table_texts:
-            for place, words in _written(text):
-                for stem in _stems(words):
+            for place, words in _read_table_text(text):
+                for stem in _stem_in_all_languages(words):
                     self._places[stem] = max(place, self._places.get(stem, Named.NOWHERE))
 
-    def places(self, words: Sequence[str], language: str) -> list[Named]:
-        """Of each folded word of a text."""
+    def find_places(self, words: Sequence[str], language: str) -> list[Named]:
+        """Return for each folded word of a text where the tables have it."""
         stems = (stem_folded(word, language) for word in words)
         return [self._places.get(stem, Named.NOWHERE) for stem in stems]
 
 
-def _stems(words: Iterable[str]) -> Iterator[str]:
-    """Nobody says in which language a schema is written."""
+def _stem_in_all_languages(words: Iterable[str]) -> Iterator[str]:
+    """Yield the stems of words in each language: nobody says in which a schema is written."""
     return (stem_folded(word, language) for word in words for language in LANGUAGES)
 
 
-def _written(text: str) -> Iterator[tuple[Named, list[str]]]:
+def _read_table_text(text: str) -> Iterator[tuple[Named, list[str]]]:
+    """Yield the words of names and of comments, with where they stand."""
     for line in text.splitlines():
         if line.startswith("Table "):
             name, _, about = line.removeprefix("Table ").partition(": ")
-            yield Named.TABLE, list(_words(name))
-            yield Named.COMMENT, list(_words(about))
+            yield Named.TABLE, list(_split_words(name))
+            yield Named.COMMENT, list(_split_words(about))
         elif line.startswith("- "):
             typed, _, about = line.removeprefix("- ").partition("; ")
-            yield Named.COLUMN, list(_words(typed.partition(" ")[0]))
-            yield Named.COMMENT, list(_words(about))
+            yield Named.COLUMN, list(_split_words(typed.partition(" ")[0]))
+            yield Named.COMMENT, list(_split_words(about))
 
 
-def _words(text: str) -> Iterator[str]:
+def _split_words(text: str) -> Iterator[str]:
     apart = _CAMEL.sub(" ", text.replace("_", " "))
     for token in tokenize(apart):
         if token.folded not in FUNCTION_WORDS and token.folded not in _OF_EVERY_TABLE:

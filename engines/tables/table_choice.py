@@ -69,7 +69,7 @@ class TableChoice:
         found = (token.folded for token in tokenize(question))
         words = [word for word in found if word not in FUNCTION_WORDS]
         language = question_language(question)
-        places = {name: known.places(words, language) for name, known in self.words.items()}
+        places = {name: known.find_places(words, language) for name, known in self.words.items()}
         scores = dict.fromkeys(places, 0.0)
         for at in range(len(words)):
             weights = {name: _WEIGHTS[own[at]] for name, own in places.items() if own[at]}

@@ -9,7 +9,7 @@ from engines.answer import Attempt, TableResult
 from engines.answer_builder import AnswerBuilder
 from engines.answer_language import question_language
 from engines.documents.cited_text import CitedText, clean_quotation
-from engines.prompts import prompt
+from engines.prompts import load_prompt
 from engines.question import Question
 from engines.tables.placeholders import explain_names, reason_for_the_model, write_out_values
 from engines.tables.query_result import QueryResult
@@ -44,7 +44,8 @@ class TableQuestion:
 
     def sql_values(self) -> dict[str, str]:
         failures = (
-            prompt("sql_failure").format(sql=sql, reason=reason) for sql, reason in self._failures
+            load_prompt("sql_failure").format(sql=sql, reason=reason)
+            for sql, reason in self._failures
         )
         return {
             "dialect": "MariaDB",
@@ -59,7 +60,7 @@ class TableQuestion:
     def _examples_section(self) -> str:
         if not self._examples:
             return ""
-        return "\n" + prompt("sql_examples").format(examples=self._examples)
+        return "\n" + load_prompt("sql_examples").format(examples=self._examples)
 
     def answer_values(self) -> dict[str, str]:
         return {

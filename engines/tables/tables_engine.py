@@ -14,7 +14,7 @@ from llama_index.core.schema import QueryBundle
 from engines.answer_builder import AnswerBuilder
 from engines.model_errors import model_errors
 from engines.model_replies import read_reply
-from engines.prompts import chat_prompt, prompt
+from engines.prompts import chat_prompt, load_prompt
 from engines.question import as_question
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
@@ -53,7 +53,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
             database,
             llm=llm,
             text_to_sql_prompt=chat_prompt("sql"),
-            response_synthesis_prompt=PromptTemplate(prompt("rows_answer")),
+            response_synthesis_prompt=PromptTemplate(load_prompt("rows_answer")),
             table_retriever=make_table_choice(database, llm, entities),
             embed_model=embed_model,
             sql_only=sql_only,

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from engines.answer import Answer, Citation, Joining
-from engines.shortening import shorten
+from engines.shortening import cut_between_words
 from kb.cli.language import gettext, ngettext, translate_message
 from kb.cli.rendering.layout import show_wrapped
 from kb.cli.terminal import fit_on_one_line, make_printable
@@ -64,7 +64,7 @@ def _show_source(console: Console, label: str, source: Citation, excerpt: str) -
     show_wrapped(console, heading)
     show_wrapped(console, Text(" · ".join(filter(None, where)), "dim"), indent=4)
     if excerpt:
-        words = shorten(fit_on_one_line(_MARKUP.sub("", excerpt)), _EXCERPT_CHARACTERS)
+        words = cut_between_words(fit_on_one_line(_MARKUP.sub("", excerpt)), _EXCERPT_CHARACTERS)
         show_wrapped(console, Text(words), indent=4)
 
 

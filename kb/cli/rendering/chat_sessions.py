@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from engines.answer import Answer, Citation
-from engines.shortening import shorten
+from engines.shortening import cut_between_words
 from kb.cli.language import gettext, translate_message
 from kb.cli.rendering.answers import (
     describe_failure,
@@ -110,7 +110,7 @@ def show_history(console: Console, turns: Iterable[Turn]) -> None:
         show_question(console, turn)
         if turn.standalone:
             console.print(Padding(_rewriting_line(turn.standalone), (0, 0, 0, 3), expand=False))
-        if answer := shorten(fit_on_one_line(turn.answer), _ANSWER_CHARACTERS):
+        if answer := cut_between_words(fit_on_one_line(turn.answer), _ANSWER_CHARACTERS):
             console.print(Padding(Text(answer, "dim"), (0, 0, 0, 3), expand=False))
         show_state(console, turn)
 
