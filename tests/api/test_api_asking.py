@@ -282,7 +282,7 @@ def test_profiles_say_which_one_searches(api):
     assert [each["name"] for each in told if each["default"]] == ["default"]
 
 
-def test_half_a_character_in_markdown_is_shown_as_a_question_mark(api):
+def test_half_a_character_in_markdown_is_shown_as_one_that_is_unknown(api):
     of_json = {"content-type": "application/json"}
     reply = api.client.post("/api/markdown", content=rb'{"texts": ["a\ud800"]}', headers=of_json)
-    assert (reply.status_code, reply.json()["html"]) == (200, ["<p>a?</p>\n"])
+    assert (reply.status_code, reply.json()["html"]) == (200, ["<p>a\ufffd</p>\n"])
