@@ -26,6 +26,8 @@ _YEAR = re.compile(r"(?:19|20)\d\d", re.ASCII)
 _INTEGER = re.compile(r"\d{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"\d{1,15}\.\d{1,6}", re.ASCII)
 _OPEN_ENDED = {"from", "to", "a"}  # from 2024, à 2025: a begin or an end
+_UNTIL = ("jusqu'", "jusqu\u2019")
+_SINCE = "dès"
 _YEAR_WORDS = {"year", "annee", "an"}
 _NUMBER_WORDS = {"no", "n", "nr", "number", "numero"}
 _BEFORE_LIMITS = {"top"}
@@ -48,7 +50,7 @@ class Filling:
     left: list[str | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.left = [word.folded for word in self.words]
+        self.left = [_fold_in_place(self.text, word) for word in self.words]
 
     def take(self, name: str, value: Value, places: range) -> None:
         self.values[name] = value
@@ -83,6 +85,16 @@ def fill_parameters(
                 for value, places in found:
                     filling.take(parameter.name, value, places)
     return filling
+
+
+def _fold_in_place(text: str, word: Token) -> str:
+    """Return the folded word, told apart from others where a begin or an end would look like them.
+
+    Without it "jusqu'en 2024" reads "en 2024", and "dès 2024" reads "des 2024".
+    """
+    if text[max(0, word.start - 6) : word.start].lower() in _UNTIL:
+        return "jusqu"
+    return _SINCE if word.text.lower() == _SINCE else word.folded
 
 
 def _is_shared(parameter: Parameter, asked: Sequence[Parameter]) -> bool:
@@ -127,14 +139,16 @@ def _find_countries(filling: Filling, parameter: Parameter, lookup: Lookup, toda
 def _find_dates(filling: Filling, *_: object) -> Found:
     for place, word in _list_words_left(filling):
         try:
-            yield date.fromisoformat(word), range(place, place + 1)
+            day = date.fromisoformat(word)
         except ValueError:
             continue
+        if _get_word_before(filling, place) not in _OPEN_ENDED:
+            yield day, range(place, place + 1)
 
 
 def _find_years(filling: Filling, parameter: Parameter, _: Lookup, today: date) -> Found:
     for place, word in _list_words_left(filling):
-        before = filling.left[place - 1] if place else None
+        before = _get_word_before(filling, place)
         if _YEAR.fullmatch(word) and before not in _OPEN_ENDED:
             yield int(word), range(place - (before in _YEAR_WORDS), place + 1)
     last = filling.before.get(parameter.name)
@@ -149,7 +163,7 @@ def _find_years(filling: Filling, parameter: Parameter, _: Lookup, today: date) 
 
 def _find_months(filling: Filling, *_: object) -> Found:
     for place, word in _list_words_left(filling):
-        if word in load_months():
+        if word in load_months() and _get_word_before(filling, place) not in _OPEN_ENDED:
             yield load_months()[word], range(place, place + 1)
 
 
@@ -165,7 +179,7 @@ def _find_bounds(filling: Filling, parameter: Parameter, *_: object) -> Found:
 def _find_numbers(filling: Filling, *_: object) -> Found:
     for place, word in _list_words_left(filling):
         if _INTEGER.fullmatch(word) and not _find_comparison(filling, place)[0]:
-            marked = place > 0 and filling.left[place - 1] in _NUMBER_WORDS
+            marked = _get_word_before(filling, place) in _NUMBER_WORDS
             yield int(word), range(place - marked, place + 1)
 
 
@@ -174,14 +188,18 @@ def _find_limits(filling: Filling, *_: object) -> Found:
     for place, word in _list_words_left(filling):
         limit = int(word) if _INTEGER.fullmatch(word) else (_parse_count(word) or 0)
         follows = filling.left[place + 1] if place + 1 < len(filling.left) else None
-        before = filling.left[place - 1] if place else None
-        counts = before in _BEFORE_LIMITS or (follows is not None and follows.isalpha())
+        is_counted = follows is not None and follows.isalpha()
+        counts = is_counted or _get_word_before(filling, place) in _BEFORE_LIMITS
         if 0 < limit <= LARGEST_LIMIT and counts and not _find_comparison(filling, place)[0]:
             yield limit, range(place, place + 1)
 
 
 def _list_words_left(filling: Filling) -> Iterator[tuple[int, str]]:
     return ((place, word) for place, word in enumerate(filling.left) if word is not None)
+
+
+def _get_word_before(filling: Filling, place: int) -> str | None:
+    return filling.left[place - 1] if place else None
 
 
 def _list_spans(filling: Filling) -> Iterator[range]:
