@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from babel import Locale
 
-from engines.verified.parameters import Column, Parameter
+from engines.verified.parameters import CURRENCY_SIGN, UNIT_SIGN, Column, Parameter
 from stores.text.calendar_words import load_months, load_relative_years
 from stores.text.number_words import load_comparisons, load_number_words
 from stores.text.tokens import Token, fold, tokenize
@@ -25,6 +25,9 @@ LARGEST_LIMIT: Final = 1000
 _YEAR = re.compile(r"(?:19|20)\d\d", re.ASCII)
 _INTEGER = re.compile(r"\d{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"\d{1,15}\.\d{1,6}", re.ASCII)
+_MINUS = re.compile(r"[-\u2010-\u2015\u2212]$")
+_SIGN_BEFORE = re.compile(rf"({CURRENCY_SIGN})\s?$")
+_SIGN_BEHIND = re.compile(rf"\s?({UNIT_SIGN})")
 _OPEN_ENDED = {"from", "to", "a"}  # from 2024, à 2025: a begin or an end
 _UNTIL = ("jusqu'", "jusqu\u2019")
 _SINCE = "dès"
@@ -171,14 +174,19 @@ def _find_bounds(filling: Filling, parameter: Parameter, *_: object) -> Found:
     for place, word in _list_words_left(filling):
         number = _parse_number(word)
         comparison, begin = _find_comparison(filling, place)
-        if number is not None and comparison == parameter.comparison:
+        is_whole = _is_number_alone(filling, place, parameter.signs)
+        if number is not None and comparison == parameter.comparison and is_whole:
             counted = filling.left[place + 1 : place + 2] == [fold(parameter.name)]
             yield number, range(begin, place + 1 + counted)
 
 
-def _find_numbers(filling: Filling, *_: object) -> Found:
+def _find_numbers(filling: Filling, parameter: Parameter, *_: object) -> Found:
     for place, word in _list_words_left(filling):
-        if _INTEGER.fullmatch(word) and not _find_comparison(filling, place)[0]:
+        if (
+            _INTEGER.fullmatch(word)
+            and not _find_comparison(filling, place)[0]
+            and _is_number_alone(filling, place, parameter.signs)
+        ):
             marked = _get_word_before(filling, place) in _NUMBER_WORDS
             yield int(word), range(place - marked, place + 1)
 
@@ -190,7 +198,12 @@ def _find_limits(filling: Filling, *_: object) -> Found:
         follows = filling.left[place + 1] if place + 1 < len(filling.left) else None
         is_counted = follows is not None and follows.isalpha()
         counts = is_counted or _get_word_before(filling, place) in _BEFORE_LIMITS
-        if 0 < limit <= LARGEST_LIMIT and counts and not _find_comparison(filling, place)[0]:
+        if (
+            0 < limit <= LARGEST_LIMIT
+            and counts
+            and not _find_comparison(filling, place)[0]
+            and _is_number_alone(filling, place)
+        ):
             yield limit, range(place, place + 1)
 
 
@@ -232,6 +245,14 @@ def _find_comparison(filling: Filling, place: int) -> tuple[str, int]:
         if len(phrase) == length and phrase in load_comparisons():
             return load_comparisons()[phrase], begin
     return "", place
+
+
+def _is_number_alone(filling: Filling, place: int, signs: frozenset[str] = frozenset()) -> bool:
+    """Tell whether no sign beside a number makes another of it: -5, $5 or 5% but for `signs`."""
+    number = filling.words[place]
+    before = filling.text[max(0, number.start - 2) : number.start]
+    found = [_SIGN_BEFORE.search(before), _SIGN_BEHIND.match(filling.text, number.end)]
+    return not _MINUS.search(before) and {sign[1] for sign in found if sign} <= signs
 
 
 def _parse_number(word: str) -> int | Decimal | None:

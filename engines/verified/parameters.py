@@ -1,13 +1,14 @@
 """What the parameters of a verified query stand for in its SQL, as sqlglot reads it."""
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
 import sqlglot
-from babel import Locale
+from babel import Locale, numbers
 from sqlglot import exp
 
 from engines.tables.parser_log import silence_parser
@@ -26,6 +27,8 @@ _COMPARISONS: Final[dict[type[exp.Expr], str]] = {
     exp.GTE: ">=",
 }
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+CURRENCY_SIGN: Final = "[$\u00a2-\u00a5\u20a0-\u20cf]"
+UNIT_SIGN: Final = rf"(?:[%\u2030]|{CURRENCY_SIGN})"
 _COUNTRY_COLUMNS = ("country", "pays", "nation")
 
 
@@ -39,6 +42,7 @@ class Column:
 class Parameter:
     """`bound` is compared by `comparison`; `name` and `country` are values of `column`.
 
+    `signs` are the %, € and the like that may stand beside a number: those that its query has.
     What is `fixed` cannot be recognised in a question and keeps its default.
     """
 
@@ -47,6 +51,7 @@ class Parameter:
     default: Value
     column: Column | None = None
     comparison: str = ""
+    signs: frozenset[str] = frozenset()
 
 
 def read_parameters(query: VerifiedQuery) -> list[Parameter]:
@@ -61,14 +66,25 @@ def read_parameters(query: VerifiedQuery) -> list[Parameter]:
             f"The verified query {query.name!r} binds other parameters than it declares: {odd}. "
             "Give each :name of the SQL a value under `parameters`, and no other."
         )
-    places = _find_placeholders(query)
+    places, signs = _find_placeholders(query), _find_signs(query)
     parameters = []
     for name in names:
         default = query.parameters[name]
         readings = {_read_parameter(name, default, place) for place in places.get(name, [])}
         is_clear = len(readings) == 1
-        parameters.append(readings.pop() if is_clear else Parameter(name, "fixed", default))
+        parameter = readings.pop() if is_clear else Parameter(name, "fixed", default)
+        parameters.append(replace(parameter, signs=signs))
     return parameters
+
+
+def _find_signs(query: VerifiedQuery) -> frozenset[str]:
+    """Return the signs of units that a query's columns count in, or that its wordings have."""
+    units = [
+        numbers.get_currency_symbol(unit, "en") if numbers.is_currency(unit) else unit
+        for unit in query.units.values()
+    ]
+    texts = [query.question, *query.wordings, *units]
+    return frozenset(sign for text in texts for sign in re.findall(UNIT_SIGN, text))
 
 
 def _find_placeholders(query: VerifiedQuery) -> dict[str, list[exp.Placeholder]]:

@@ -1,6 +1,7 @@
 """What a parameter stands for is read from the SQL; its value, from the words of a question."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -117,6 +118,38 @@ def test_a_year_is_given_once_and_whole(text, year, left):
 def test_a_number_fills_the_parameter_that_its_words_name(text, values):
     sql = "SELECT 1 FROM t WHERE stock < :pieces LIMIT :limit"
     assert filled(text, sql, pieces=60, limit=10)[0] == values
+
+
+@pytest.mark.parametrize(
+    "number", ["-5", "\u22125", "\u20135", "5%", "5 %", "$5", "€ 5", "5\u202f€", "5€"]
+)
+@pytest.mark.parametrize(
+    ("words", "condition"),
+    [("under {}", "stock < :p"), ("order {}", "id = :p"), ("top {}", "TRUE LIMIT :p")],
+)
+def test_a_sign_beside_a_number_is_not_overlooked(number, words, condition):
+    sql = f"SELECT 1 FROM t WHERE {condition}"
+    assert filled(words.format("5"), sql, p=60)[0] == {"p": 5}
+    assert filled(words.format(number), sql, p=60)[0] == {}
+
+
+@pytest.mark.parametrize(
+    ("about", "number", "taken"),
+    [
+        ({"units": {"share": "%"}}, "5 %", True),
+        ({"units": {"share": "%"}}, "€5", False),
+        ({"units": {"share": "%"}}, "-5%", False),
+        ({"units": {"total": "EUR"}}, "€5", True),
+        ({"units": {"total": "USD"}}, "5 €", False),
+        ({"units": {"total": "USD"}}, "$5", True),
+        ({"wordings": ("Which discounts are under 50%?",)}, "5%", True),
+        ({"wordings": ("Which prices are under £50?",)}, "5%", False),
+    ],
+)
+def test_a_sign_that_the_query_has_may_stand_beside_a_number(about, number, taken):
+    known = replace(query("SELECT 1 FROM t WHERE n < :p", p=60), **about)
+    filling = fill_parameters(f"under {number}", read_parameters(known), lookup, TODAY)
+    assert filling.values == ({"p": 5} if taken else {})
 
 
 def test_the_longest_name_that_the_column_holds_is_taken_and_two_are_none():

@@ -64,6 +64,12 @@ def test_a_begin_or_an_end_is_another_question(kind, words):
     assert refill(kind, f"et {words} {written} ?") is None
 
 
+@pytest.mark.parametrize("number", ["-10", "\u221210", "10%", "$10", "10 €"])
+def test_another_sign_beside_the_number_is_another_question(number):
+    assert refill("bound", f"and below {number}?") is None
+    assert refill("number", f"and order {number}?") is None
+
+
 @pytest.mark.parametrize("word", ["since", "before", "after", "until", "by", "avant", "depuis"])
 def test_the_word_that_stood_before_the_value_may_stand_there_again(word):
     assert refill("year", f"and {word} 2024?", f"How many orders were there {word} 2023?") == 2024
