@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args
 
 from engines.answer import Answer, Citation, TableResult
 from engines.documents.cited_text import make_inert
+from engines.documents.code_spans import write_code
 from engines.tables.query_result import as_json, cell_as_json
-from kb.plain_markdown import code, escaped, fenced
+from kb.plain_markdown import escaped, fenced
 from stores.chats.chat_sessions import SessionInfo, Turn
 from stores.errors import ConfigError
 from stores.text.translations import Message, gettext_noop
@@ -68,7 +69,7 @@ def _write_heading(info: SessionInfo, turns: Sequence[Turn]) -> Iterator[str]:
     yield f"# {escaped(info.title or info.id)}"
     questions = "1 question" if len(turns) == 1 else f"{len(turns)} questions"
     times = f"{_format_minute(info.created)} to {_format_minute(info.updated)} UTC"
-    yield f"Session {code(info.id)}, {times}, {questions}."
+    yield f"Session {write_code(info.id)}, {times}, {questions}."
 
 
 def _write_turn(turn: Turn) -> str:
@@ -110,7 +111,7 @@ def _write_sources(citations: Sequence[Citation]) -> str:
     lines = ["Sources:", ""]
     for cited in citations:
         title = escaped(cited.title or cited.document)
-        source = ", ".join(filter(None, [title, code(cited.document), escaped(cited.place)]))
+        source = ", ".join(filter(None, [title, write_code(cited.document), escaped(cited.place)]))
         lines.append(f"{cited.number}. {source}")
     return "\n".join(lines)
 
@@ -118,7 +119,7 @@ def _write_sources(citations: Sequence[Citation]) -> str:
 def _write_statement(sql: str, found: TableResult) -> Iterator[str]:
     yield fenced(sql.strip(), "sql")
     bound = found.parameters.items()
-    yield "\n".join(f"- {code(f':{name}')} = {escaped(str(value))}" for name, value in bound)
+    yield "\n".join(f"- {write_code(f':{name}')} = {escaped(str(value))}" for name, value in bound)
     yield _write_rows(found)
 
 

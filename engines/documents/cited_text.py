@@ -130,7 +130,7 @@ class CitedText:
     def _clean_part_of_line(self, text: str) -> str:
         """Clean a part of a line, and leave the code in it as it is."""
         before, place = len(self._line), 0
-        text = _LINKED_CODE.sub(r"\g<label>", text)
+        text = self._unlink_code(text)
         while code := find_next_code(text, place, self._lone):
             self._append_to_line(self._clean_prose(text[place : code.begin]))
             place = code.begin
@@ -139,6 +139,15 @@ class CitedText:
                 place = code.end
         self._append_to_line(self._clean_prose(text[place:]))
         return self._line[before:]
+
+    def _unlink_code(self, text: str) -> str:
+        """Replace the links that have code for a label by their labels; code has no links in it."""
+        codes: list[range] = []
+        while code := find_next_code(text, codes[-1].stop if codes else 0, self._lone):
+            codes.append(range(code.begin, code.end))
+        return _LINKED_CODE.sub(
+            lambda link: link[0 if any(link.start() in code for code in codes) else "label"], text
+        )
 
     def _append_to_line(self, part: str) -> None:
         """Append a part, apart from the line where both together would become markup."""

@@ -1,9 +1,11 @@
-"""Finds spans of code in a line of Markdown that nothing around them can turn into text."""
+"""Spans of code in a line of Markdown that nothing around them can turn into text."""
 
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
+
+from engines.visible_text import make_visible
 
 _TICKS: Final = re.compile(r"\\.|`+", re.DOTALL)
 
@@ -20,6 +22,19 @@ class Code:
     def is_sure(self, lone: Collection[int]) -> bool:
         """Tell whether the span stays code after open runs of backticks of these lengths."""
         return self.ticks not in lone and not (lone and "`" in self.inner)
+
+
+def write_code(text: str) -> str:
+    """Write a text as code, as it is but on one line."""
+    shown = make_visible(text)
+    ticks = choose_ticks(shown, 1)
+    space = " " if "`" in shown or shown != shown.strip() else ""
+    return f"{ticks}{space}{' '.join(shown.split()) or ' '}{space}{ticks}"
+
+
+def choose_ticks(text: str, least: int) -> str:
+    """Return more backticks in a row than the text has."""
+    return "`" * max([least, *(len(run) + 1 for run in re.findall("`+", text))])
 
 
 def find_backticks(text: str, begin: int = 0) -> Iterator[re.Match[str]]:

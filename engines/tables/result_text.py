@@ -1,22 +1,27 @@
 """Rows of the business tables as text: for a model, and for a person in their language."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from babel import dates, numbers
 
 from engines.answer import TableResult
 from engines.documents.cited_text import clean_quotation, make_inert
+from engines.documents.code_spans import write_code
+from engines.documents.fences import may_fence
 from engines.shortening import cut
 from engines.tables.query_result import QueryResult, cell_as_json
+from engines.visible_text import make_visible
 from stores.text.translations import load_translations
 
 SHOWN_ROWS = 20
 READ_ROWS = 50  # by a model; all of them are in the metadata
 _CELL_CHARACTERS = 300
 _TEXT_CHARACTERS = 10_000  # of a cell in an answer; all of them are in the metadata
+_BETWEEN_BARS: Final = re.compile(r"[^|\s](?:[^|]*[^|\s])?")  # code ends at the bar of a table
 
 
 def as_lines(result: QueryResult | TableResult) -> str:
@@ -40,7 +45,7 @@ def as_text(
     """
     if all(cell is None for row in result.rows for cell in row):
         return load_translations(language).gettext("Nothing was found.")
-    titles = [_clean_text(column.replace("_", " ")) for column in result.columns]
+    titles = [_write_text(column.replace("_", " ")) for column in result.columns]
     known, column_units = units or {}, []
     for column in result.columns:
         is_name = column in ("id", "year") or column.endswith("_id")  # and no quantity
@@ -80,7 +85,7 @@ def format_cell(cell: Any, language: str, unit: str = "") -> str:
         case None:
             return "-"
         case str():
-            return _clean_text(cell)
+            return _write_text(cell)
         case int() | Decimal() | float() if unit != "#":
             return _format_quantity(cell, language, unit)
         case datetime():
@@ -90,13 +95,22 @@ def format_cell(cell: Any, language: str, unit: str = "") -> str:
     return str(cell_as_json(cell))
 
 
-def _clean_text(cell: str) -> str:
-    return clean_quotation(cut(cell, _TEXT_CHARACTERS))
+def _write_text(text: str) -> str:
+    """Write a text of the tables, as code where it would mean something in Markdown: [2], <T>."""
+    shown = make_visible(cut(text, _TEXT_CHARACTERS))
+    return "\n".join(map(_write_line, shown.split("\n")))
+
+
+def _write_line(line: str) -> str:
+    clean = clean_quotation(line)
+    if "`" not in line and clean.replace("`", "") == line and not may_fence(line):
+        return clean  # with its addresses as code
+    return _BETWEEN_BARS.sub(lambda part: write_code(part[0]), line)
 
 
 def _format_quantity(number: float | Decimal, language: str, unit: str) -> str:
     """Write a number with the decimals that the database gave: 3.70 says more than 3.7."""
-    exact = Decimal(str(number))
+    exact = Decimal(str(int(number) if isinstance(number, bool) else number))
     if not exact.is_finite():
         return str(number)
     if numbers.is_currency(unit):

@@ -6,12 +6,13 @@ from typing import Annotated, Final, Literal
 from pydantic import ConfigDict, Field
 
 from engines.answer import Citation
+from engines.documents.code_spans import write_code
 from kb.api.json_bodies import JsonBody, TopK, Words
 from kb.api.json_filters import Filters
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from kb.assembly.answer_sources import Source
-from kb.plain_markdown import code, escaped
+from kb.plain_markdown import escaped
 from stores.text.surrogates import replace_lone_surrogates
 
 MODELS: Final[Mapping[str, Source]] = {
@@ -121,5 +122,5 @@ def format_sources(citations: Sequence[Citation]) -> str:
     notes = [_NOTES]
     for citation in citations:
         where = ", ".join(filter(None, [citation.title, citation.place]))
-        notes.append(f"[{citation.number}] {escaped(where)} ({code(citation.document)})")
+        notes.append(f"[{citation.number}] {escaped(where)} ({write_code(citation.document)})")
     return "\n".join(notes)

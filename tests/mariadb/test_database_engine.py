@@ -410,7 +410,7 @@ def test_rows_that_were_cut_are_said_to_be(asked):
 @pytest.mark.parametrize("options", [{"sql_only": True}, {"synthesize_response": False}])
 async def test_what_no_model_wrote_is_shown_as_it_is_streamed_or_not(asked, options):
     sql = "SELECT '[0]' AS `a[0]`, SUM(total) AS `b` FROM orders -- <b>[7](x)"
-    words = sql if "sql_only" in options else "a: \nb: 14.90"
+    words = sql if "sql_only" in options else "`a[0]`: `[0]`\nb: 14.90"
     engine, _ = asked(sql, sql, **options)
     assert str(engine.query("What?")) == str(await engine.aquery("What?")) == words
     streaming, _ = asked(sql, sql, streaming=True, **options)
@@ -422,9 +422,9 @@ async def test_what_no_model_wrote_is_shown_as_it_is_streamed_or_not(asked, opti
 def test_a_link_in_cells_or_their_titles_leads_nowhere(asked):
     sql = "SELECT '![x' AS `![y](https://evil.example/b)`, '](https://evil.example/c)' AS z"
     engine, _ = asked(sql, synthesize_response=False)
-    shown = str(engine.query("What?"))
-    assert "evil.example" not in shown.replace("`https://evil.example/c`", "")
-    assert "](" not in shown
+    assert str(engine.query("What?")) == (
+        "`![y](https://evil.example/b)`: `![x`\nz: `](https://evil.example/c)`"
+    )
 
 
 def test_what_the_server_quotes_in_the_end_holds_no_link(asked):

@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from test_inert_markdown import READERS, TEXTS, acting, tokens
 
 from engines.answer import Citation
+from engines.documents.code_spans import write_code
 from kb.api.openai_messages import format_sources
 from kb.mcp.tool_results import Passage, Passages, Rows
-from kb.plain_markdown import code, escaped, fenced
+from kb.plain_markdown import escaped, fenced
 
 HOSTILE = (
     "![x](https://evil.com/a.png) <img src=//evil.com> [1] `a` **b** | &lt; \u202egpj\n\n# T "
@@ -29,7 +30,9 @@ def test_names_are_shown_as_they_are_and_act_on_nothing():
 def test_no_name_acts_whatever_it_is(text):
     citation = Citation(1, text, text, lines="1-2")
     assert acting(f"They go back [1].{format_sources([citation])}") == []
-    assert acting(f"- {escaped(text)}\n- {code(text)}\n\n{fenced(text)}\n{escaped(text)}") == []
+    assert (
+        acting(f"- {escaped(text)}\n- {write_code(text)}\n\n{fenced(text)}\n{escaped(text)}") == []
+    )
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "```\n![x](https://evil.com/a.png)\n~~~"])

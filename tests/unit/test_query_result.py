@@ -1,13 +1,20 @@
 """Rows of the business tables: to read in two languages, and as JSON without loss."""
 
 import json
+import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_inert_markdown import TEXTS, acting
 
+from engines.documents.addresses import find_addresses
+from engines.documents.cited_text import CitedText
 from engines.tables.query_result import QueryResult, as_json
 from engines.tables.result_text import as_text, format_cell
+from engines.visible_text import make_visible
 
 NARROW = "\u202f"
 
@@ -36,6 +43,8 @@ NARROW = "\u202f"
         (b"\xff\x00", "", "ff00", "ff00"),
         (timedelta(hours=30), "", "1 day, 6:00:00", "1 day, 6:00:00"),
         ("Épicerie", "EUR", "Épicerie", "Épicerie"),
+        (True, "", "1", "1"),
+        ("Model [2]", "", "`Model [2]`", "`Model [2]`"),
     ],
 )
 def test_a_cell_is_written_as_the_language_writes_it(cell, unit, english, french):
@@ -48,12 +57,50 @@ def test_a_cell_brings_no_link_image_or_html_and_breaks_no_table():
         "a|b\n![x](http://evil.example/p) [y](http://evil.example) <img src=x> http://evil.example"
     )
     text = as_text(QueryResult(("body", "n"), [(cell, 1), ("z", 2)]), "en")
-    assert text.count("evil.example") == text.count("`http://evil.example`") == 1
-    assert "<" not in text
-    header, dashes, first, second = text.splitlines()
-    assert header == "| body | n |"
-    assert (dashes, second) == ("| --- | --- |", "| z | 2 |")
-    assert first.startswith("| a\\|b x y")
+    assert acting(text) == []
+    assert text.splitlines() == [
+        "| body | n |",
+        "| --- | --- |",
+        f"| a\\|b `{cell.splitlines()[1]}` | 1 |",
+        "| z | 2 |",
+    ]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("[1, 2, 3]", "Model X [2]", "arr[0] = 5", "List<String>", "a<b and c>d", "[9](x)"),
+        *("a ` b", "`x` [1]", "a\\.com", "&#46;", "a<b | c>d", "[1|2](x)", "|<b>|", "~~~", "<b"),
+        *("", " ", "line <1>\n\n```\n[2]", "5 < 6", "[x]: //evil.com", "\\", "a\\|<b>"),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_cell_loses_nothing(cell, rows):
+    """Not where a joint answer is cleaned of invented citations, either."""
+    text = as_text(QueryResult(("n", "note"), [(1, cell)] * rows), "en")
+    for said in (text, CitedText(0).clean_whole(text), CitedText(3).clean_whole(text)):
+        assert plain(said).count(plain(cell)) >= rows
+    assert acting(text) == []
+    cited = CitedText(3)
+    cited.clean_whole(text)
+    assert cited.cited == set()
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, deadline=None)
+@given(TEXTS, TEXTS, st.integers(1, 2))
+def test_no_cell_acts_or_loses_anything_whatever_it_and_its_column_hold(cell, name, rows):
+    text = as_text(QueryResult((name, "note"), [(1, cell)] * rows), "en")
+    acts = acting(text)
+    assert all(re.search(r"href': '(?:https?://|mailto:)[^/?#]*'", found) for found in acts)
+    joined = CitedText(3, find_addresses(text)).clean_whole(text)
+    for said in (text, joined):
+        assert plain(said).count(plain(make_visible(cell))) >= rows
+
+
+def plain(text: str) -> str:
+    """Return the text without the marks of code and the escapes of bars, and without spaces."""
+    return re.sub(r"\\+(?=\|)|\s", "", text.replace("`", ""))
 
 
 def test_an_address_is_told_as_code_which_no_reader_makes_a_link():
@@ -65,9 +112,10 @@ def test_an_address_is_told_as_code_which_no_reader_makes_a_link():
 
 def test_cells_that_are_harmless_alone_are_so_together():
     row = ("a ` b", "`![x](http://evil.example/p)`")
-    text = as_text(QueryResult(("a", "b"), [row, row]), "en")
-    assert "`![" not in text
-    assert "](" not in text
+    for rows in (1, 2):
+        text = as_text(QueryResult(("a", "b"), [row] * rows), "en")
+        assert acting(text) == []
+        assert text.count("`` `![x](http://evil.example/p)` ``") == rows
 
 
 def test_one_row_is_a_list_and_keys_and_years_keep_their_digits_together():
