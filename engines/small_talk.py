@@ -4,7 +4,6 @@ In front of a question they are left out.
 """
 
 import re
-import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -95,7 +94,7 @@ def _is_said_in_passing(text: str) -> bool:
 
 
 def _find_kind(words: Sequence[str], language: str) -> str | None:
-    if len(words) == 1 and words[0] in string.digits:  # the number of a choice that nobody gave
+    if len(words) == 1 and len(words[0]) == 1 and words[0].isdecimal():  # a choice nobody gave
         return "assent"
     found = _find_kinds(words, language) or ()
     return next((kind for kind in _KINDS if kind in found), None)

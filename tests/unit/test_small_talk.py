@@ -114,7 +114,9 @@ def test_what_belongs_to_the_question_stays_in_it(question):
     assert remove_greeting(question) == question
 
 
-@pytest.mark.parametrize("code", ["E31", "42", "1174", "CB-121", "SKU-40011", "1.9", "Nice", "A"])
+@pytest.mark.parametrize(
+    "code", ["E31", "42", "12", "345", "1174", "CB-121", "SKU-40011", "1.9", "Nice", "A"]
+)
 def test_a_code_or_a_name_alone_is_searched_for(code):
     assert reply_to_small_talk(code) is None
 
