@@ -42,11 +42,12 @@ _REPLIES: Final = {
     "contents": gettext_noop("`kb status` shows what is indexed."),
 }
 _IN_PASSING: Final = {"wellbeing", "goodbye", "thanks", "greeting", "assent"}
-_ANY_QUESTION_WORD = "(?:" + "|".join(QUESTION_WORDS.values()) + ")"
-_PAUSE = re.compile(
-    rf"(?:[,!?:;\u2026]|\.(?!\s*\d))+\s+|\s+[\u2013\u2014-]+\s+|\s+(?={_ANY_QUESTION_WORD})",
-    re.IGNORECASE,
-)
+_PAUSES: Final = {
+    language: re.compile(
+        rf"(?:[,!?:;\u2026]|\.(?!\s*\d))+\s+|\s+[\u2013\u2014-]+\s+|\s+(?={begin})", re.IGNORECASE
+    )
+    for language, begin in QUESTION_WORDS.items()
+}
 _AND = re.compile(r"\A(?:and|but|so|et|mais)\s+(?=\S)", re.IGNORECASE)
 _ABOUT_SOURCES: Final = {"abilities", "contents"}
 
@@ -80,17 +81,28 @@ def reply_to_small_talk(question: str, sources: Callable[[], Sources] | None = N
 def remove_greeting(question: str) -> str:
     """Return the question behind "Hi there!", "Thanks, and" or the like."""
     begin = 0
-    for pause in _PAUSE.finditer(question[:_MOST_CHARACTERS]):
-        if not _is_said_in_passing(question[begin : pause.start()]):
+    for pause in _PAUSES[question_language(question)].finditer(question[:_MOST_CHARACTERS]):
+        said = question[begin : pause.start()]
+        if not _is_said_in_passing(said, is_apart=bool(pause[0].strip())):
             break
         begin = pause.end()
     return _AND.sub("", question[begin:], count=1) if begin else question
 
 
-def _is_said_in_passing(text: str) -> bool:
+def _is_said_in_passing(text: str, *, is_apart: bool) -> bool:
+    """Tell whether a text is no part of the question behind it, from which signs set it apart.
+
+    Without these an assent is, for "no" and "good" may say what the question is about, but for one
+    that more words follow: "OK so".
+    """
     words = [token.folded for token in tokenize(text)]
-    found = (_find_kinds(words, language) or set() for language in LANGUAGES)
-    return any(kinds and kinds <= _IN_PASSING for kinds in found)
+    for language in LANGUAGES:
+        phrases = [kinds for _, kinds in split_phrases(words, [language], _PHRASES)]
+        found = {kind for kinds in phrases for kind in kinds or ()}
+        is_assent = bool(phrases) and phrases[-1] == ["assent"] and not is_apart
+        if found and None not in phrases and found <= _IN_PASSING and not is_assent:
+            return True
+    return False
 
 
 def _find_kind(words: Sequence[str], language: str) -> str | None:

@@ -12,7 +12,10 @@ QUESTION_WORDS: Final = {
         r"(?:what|which|who|whose|why|how|when|where|is|are|was|were|does|do|did|has|have|can|could"
         r"|may|must|should)\b"
     ),
-    "fr": r"(?:qu\w+|pourquoi|comment|combien|où|est-ce|peut-on|y a-t-il)\b",
+    "fr": (
+        r"(?:qu(?:e|i|oi|and|els?|elles?|['\u2019]\w+)|pourquoi|comment|combien|où|est-ce|peut-on"
+        r"|y a-t-il)\b"
+    ),
 }
 _AND: Final = {"en": "and|but|or", "fr": "et|mais|ou"}
 _PREPOSITION: Final = {

@@ -212,6 +212,12 @@ def test_a_language_in_which_the_tables_say_nothing_does_not_speak_against_them(
         ("What is it? Who wrote it?", "en", ["What is it", "Who wrote it?"]),
         ("Are salt and water what is meant?", "en", ["Are salt and water what is meant?"]),
         ("Combien de prêts, et pour quelle durée ?", "fr", ["Combien de prêts", "quelle durée ?"]),
+        (
+            "Quels sont les prix et quantités en stock ?",
+            "fr",
+            ["Quels sont les prix et quantités en stock ?"],
+        ),
+        ("Quel est le prix et qu'en dit-on ?", "fr", ["Quel est le prix", "qu'en dit-on ?"]),
         ("Mon fils et moi, que payons-nous ?", "fr", ["Mon fils et moi, que payons-nous ?"]),
     ],
 )

@@ -92,6 +92,9 @@ def test_no_sample_question_is_small_talk():
         ("Bonjour, combien de clients avons-nous ?", "combien de clients avons-nous ?"),
         ("Salut ! Ça va ? Qui est notre meilleur client ?", "Qui est notre meilleur client ?"),
         ("OK so how many are there?", "how many are there?"),
+        ("OK. How many are there?", "How many are there?"),
+        ("Bonjour qu'est-ce que le Galet ?", "qu'est-ce que le Galet ?"),
+        ("Salut quels sont les prix ?", "quels sont les prix ?"),
         ("Non, le Galet", "le Galet"),
         ("Hello, CB-121", "CB-121"),
     ],
@@ -107,6 +110,8 @@ def test_a_greeting_is_no_part_of_the_question_behind_it(said, asked):
         *("Hello Kitty, how many?", "Thanks for what?", "Nice, Lyon and Paris: how many?"),
         *("What can you do? How many?", "Help! The kettle leaks", "I see 3 lights. Why?"),
         *("Merci de me dire combien coûte un retour", "No. 5 is broken", "How are you paid?"),
+        *("No quorum at the meeting", "Good quality standards for lamps", "Yes and no questions"),
+        *("No is not an answer", "Good when wet: which tyres?", "Bonjour quorum"),
         *("", "?! ", "Hello", "Hello" * 1000),
     ],
 )
