@@ -23,20 +23,18 @@ from engines.prompts import chat_prompt
 from engines.question import as_question
 from engines.shortening import cut
 from stores.chats.chat_sessions import Turn
-from stores.text.tokens import fold
+from stores.text.number_words import load_ordinals
+from stores.text.tokens import fold, tokenize
 
 _LONGEST: Final = 500  # characters of a question about the conversation
 _QUESTIONS = 40  # told to a model, or listed
 _QUESTION_CHARACTERS = 200
 _MESSAGE_CHARACTERS = 2_000
-_PLACES: Final = {
-    0: r"\b(?:first|premiere?|d'abord)\b",
-    1: r"\b(?:second|deuxieme|seconde)\b",
-    2: r"\b(?:third|troisieme)\b",
-    3: r"\b(?:fourth|quatrieme)\b",
-    4: r"\b(?:fifth|cinquieme)\b",
-    -1: r"\b(?:last|previous|derniere?|precedente?)\b|\b(?:my|ma) question\b",
-}
+# Whose question a place is that of: "your last answer" is none of those that were asked.
+_OWN_QUESTION: Final = re.compile(
+    r"\b(?:my|ma|mes) (?:\w+ ){0,3}questions?\b|\bquestion did (?:i|you)\b|\bi (?:\w+ ){0,2}ask"
+    r"|\bai(?:-je)? (?:\w+ )?(?:demande|pose)\b"
+)
 
 
 @cache
@@ -44,7 +42,8 @@ def _load_question_pattern() -> re.Pattern[str]:
     lines = (
         resources.files("engines.chat").joinpath("conversation_questions.txt").read_text("utf-8")
     )
-    return re.compile("|".join(line for line in lines.splitlines() if not line.startswith("#")))
+    patterns = "|".join(line for line in lines.splitlines() if not line.startswith("#"))
+    return re.compile(patterns.replace("ORDINAL", "|".join(load_ordinals())))
 
 
 def is_about_conversation(question: str) -> bool:
@@ -129,19 +128,31 @@ def _answer_without_model(question: str, asked: Sequence[str]) -> str:
     texts = load_texts(question)
     if not asked:
         return make_inert(texts.gettext("Nothing was asked in this conversation before."))
-    plain = _normalize_question(question)
-    place = next((place for place, said in _PLACES.items() if re.search(said, plain)), None)
-    if place is None or place >= len(asked):
+    place = _find_place(question)
+    if place is None or place > len(asked):
         heading = texts.gettext("You have asked:")
         return make_inert(f"{heading}\n{_number_questions(asked)}")
     match place:
-        case 0:
+        case 1:
             text = texts.gettext("Your first question was: {question}")
         case -1:
             text = texts.gettext("Your last question was: {question}")
         case _:
             text = texts.gettext("Your question {number} was: {question}")
-    return make_inert(text.format(number=place + 1, question=asked[place]))
+    told = asked[place - 1 if place > 0 else place]
+    return make_inert(text.format(number=place, question=told))
+
+
+def _find_place(question: str) -> int | None:
+    """Return which of the questions before is asked for: 1 is the first, -1 the last one."""
+    plain = _normalize_question(question)
+    if not _OWN_QUESTION.search(plain):
+        return None
+    words = (token.folded for token in tokenize(question))
+    places = [load_ordinals()[word] for word in words if word in load_ordinals()]
+    if not places and re.search(r"\b(?:my|ma) question\b", plain):
+        return -1
+    return places[0] if places else None
 
 
 def _normalize_question(question: str) -> str:

@@ -4,6 +4,10 @@ from turns import turn
 
 from engines.chat.conversation import ConversationQueryEngine, is_about_conversation
 
+ALL_QUESTIONS = (
+    "You have asked:\n1. Where is order 11939?\n2. How do I clean the Galet?\n3. And the Brume 2?"
+)
+
 
 @pytest.mark.parametrize(
     "question",
@@ -20,6 +24,14 @@ from engines.chat.conversation import ConversationQueryEngine, is_about_conversa
         "Translate your last answer into French",
         "What was my question?",
         "What was my second question?",
+        "What was your last answer?",
+        "What's my previous question?",
+        "What is my first name?",
+        "Could you repeat your first answer, please?",
+        "Which was my very first question in this chat?",
+        "Peux-tu répéter ta dernière réponse ?",
+        "Traduis ta première réponse en anglais",
+        "Quel est mon prénom ?",
         "What were we talking about?",
         "What were we talking about again?",
         "Can you recap?",
@@ -55,6 +67,15 @@ def test_a_question_about_what_was_said_is_recognised(question):
 @pytest.mark.parametrize(
     "question",
     [
+        "How do I delete my last message?",
+        "How is my first answer graded in the exam?",
+        "Can I change my second question in the survey?",
+        "What is my name on the contract?",
+        "Why is my last message not delivered?",
+        "Comment supprimer ma dernière réponse du questionnaire ?",
+        "Quel est mon nom sur le contrat ?",
+        "Quelle est ma dernière réponse au questionnaire ?",
+        "Comment je m'appelle moi-même depuis le standard ?",
         "Who am I to contact about a return?",
         "Qui suis-je censé appeler ?",
         "What did you tell customers about the recall?",
@@ -100,13 +121,16 @@ def test_a_question_for_the_sources_is_not_taken_for_one_about_the_conversation(
             "Quelle était ma deuxième question ?",
             "Votre question 2 était : How do I clean the Galet?",
         ),
+        ("What did I ask first?", "Your first question was: Where is order 11939?"),
+        ("Which question did you answer last?", "Your last question was: And the Brume 2?"),
         (
-            "What was my fifth question?",
-            (
-                "You have asked:\n1. Where is order 11939?\n2. How do I clean the Galet?\n"
-                "3. And the Brume 2?"
-            ),
+            "Qu'ai-je demandé d'abord ?",
+            "Votre première question était : Where is order 11939?",
         ),
+        ("What was my fifth question?", ALL_QUESTIONS),
+        ("What is my first name?", ALL_QUESTIONS),
+        ("What was your last answer?", ALL_QUESTIONS),
+        ("What did I say about the second order?", ALL_QUESTIONS),
     ],
 )
 def test_without_a_model_the_question_that_is_meant_is_told(question, told):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stores.text.calendar_words import load_months, load_relative_years
-from stores.text.number_words import load_comparisons, load_number_words
+from stores.text.number_words import load_comparisons, load_number_words, load_ordinals
 from stores.text.word_lists import load_word_list, load_words
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +31,7 @@ def test_words_of_one_language_are_none_of_the_other():
 def test_numbers_comparisons_months_and_years_are_known_in_each_language():
     assert [load_number_words()[word] for word in ("twelve", "douze")] == [12, 12]
     assert [load_months()[word] for word in ("february", "fevrier")] == [2, 2]
+    assert [load_ordinals()[word] for word in ("third", "troisieme", "last")] == [3, 3, -1]
     at_least = [("at", "least"), ("au", "moins")]
     assert [load_comparisons()[phrase] for phrase in at_least] == [">=", ">="]
     before = load_relative_years("before")
