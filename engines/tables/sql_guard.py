@@ -346,7 +346,11 @@ def _list_wrong_parts(
             text = node.args.get("format")  # an error would tell it, so it must be no value
             if not isinstance(text, exp.Literal) or shown.get(text.name, ":").startswith(":"):
                 yield "TO_CHAR needs a format that is written out"
-        elif isinstance(node, exp.Window) and not isinstance(node.this, _QUICK_IN_WINDOWS):
+        elif (
+            isinstance(node, exp.Window)
+            and node.arg_key != "windows"  # WINDOW w AS (…), which computes nothing itself
+            and not isinstance(node.this, _QUICK_IN_WINDOWS)
+        ):
             yield from _find_wide_frame(node)
         elif isinstance(node, exp.Limit | exp.Offset) and not _is_whole(node.expression):
             yield "LIMIT and OFFSET need a whole number"
