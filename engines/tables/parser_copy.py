@@ -53,7 +53,9 @@ class ParserCopy:
         if _list_wordlike(self.words) != _list_wordlike(
             word for token in cut for word in token.text.split()
         ):
-            raise UnsafeQuery("MariaDB and the parser would cut the statement differently.")
+            raise UnsafeQuery(
+                "The statement was refused: MariaDB and the parser would cut it differently."
+            )
         with silence_parser():
             parsed = sqlglot.parse(sql, read="mysql")
         found = [statement for statement in parsed if statement is not None]

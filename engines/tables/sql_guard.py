@@ -5,6 +5,7 @@ MariaDB cuts them (`parser_copy`), and the words that bring in tables are counte
 the tree: no difference between the two readers can hide a part of the statement.
 """
 
+import logging
 import math
 import re
 from collections import Counter
@@ -29,6 +30,7 @@ DEEPEST: Final = 30  # parentheses in one another; the parser gives up soon afte
 DEEPEST_TYPES: Final = 5  # those of CHAR(…) and DATE(…), which the parser tries as types first
 WIDEST_FRAME: Final = 100  # rows of a window that MIN and MAX look at for every row
 
+_log = logging.getLogger(__name__)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _EXECUTABLE = re.compile(r"/\*(?:M?!|\+)", re.IGNORECASE)
 _OPEN = {
@@ -267,20 +269,26 @@ def _find_wrong_part(
     database: str | None,
     values: Mapping[str, Value],
 ) -> str | None:
+    copy = copy_for_parser(code, values)
     try:
-        copy = copy_for_parser(code, values)
         query = copy.parse_query()
-        if query is None:
-            return "it is not one SELECT"
+    except UnsafeQuery:
+        raise
+    except sqlglot.ParseError as error:
+        return f"it cannot be parsed{copy.describe_place(error)}"
+    except Exception:  # noqa: BLE001 - what the parser cannot digest is refused
+        return "it cannot be parsed"
+    if query is None:
+        return "it is not one SELECT"
+    try:
         return (
             next(_list_wrong_parts(query, tables, database, copy.shown), None)
             or _find_unread_clause(code, query)
             or find_costly_call(query, copy.texts)
         )
-    except sqlglot.ParseError as error:
-        return f"it cannot be parsed{copy.describe_place(error)}"
-    except Exception:  # noqa: BLE001 - what the parser cannot digest is refused
-        return "it cannot be parsed"
+    except Exception as error:  # noqa: BLE001 - a defect of the guard lets nothing pass
+        _log.exception("The guard could not judge a statement.")
+        return f"kb could not judge it ({type(error).__name__})"
 
 
 def _find_unread_clause(code: Sequence[Token], query: exp.Query) -> str | None:

@@ -287,6 +287,24 @@ def test_ordinary_questions_pass(sql):
     check_statement(sql, TABLES, "shop")
 
 
+def test_words_that_the_parser_cuts_otherwise_are_the_reason_of_a_refusal(monkeypatch):
+    cut = sqlglot.tokenize
+    monkeypatch.setattr(sqlglot, "tokenize", lambda sql, read: cut(f"{sql} FROM b", read=read))
+    with pytest.raises(UnsafeQuery, match="MariaDB and the parser would cut it differently"):
+        check_statement("SELECT a", TABLES)
+
+
+def test_a_defect_of_the_guard_refuses_the_statement_and_is_logged(monkeypatch, caplog):
+    def fail(*_: object) -> str:
+        raise KeyError("defect")
+
+    monkeypatch.setattr("engines.tables.sql_guard.find_costly_call", fail)
+    with pytest.raises(UnsafeQuery, match=re.escape("kb could not judge it (KeyError)")):
+        check_statement("SELECT total FROM orders", TABLES)
+    [record] = caplog.records
+    assert record.exc_info[0] is KeyError
+
+
 def test_the_refusal_of_a_table_names_those_that_are_allowed():
     with pytest.raises(UnsafeQuery, match="customers, order_items, orders"):
         check_statement("SELECT * FROM Orders", TABLES, "shop")
