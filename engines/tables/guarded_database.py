@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import functools
+import logging
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -53,6 +54,7 @@ _NO_REASON = (
     "that cannot be computed, does that"
 )
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -127,7 +129,12 @@ class GuardedDatabase(SQLDatabase):
         if share:
             await share.take()
         call = functools.partial(contextvars.copy_context().run, work, *arguments)
-        running = self._threads.submit(call)
+        try:
+            running = self._threads.submit(call)
+        except BaseException:
+            if share:
+                share.give_back()
+            raise
         if share:  # until it ends: who does not wait for it any more has it still under way
             give_back, loop = share.give_back, asyncio.get_running_loop()
             running.add_done_callback(lambda _: loop.call_soon_threadsafe(give_back))
@@ -203,8 +210,8 @@ class GuardedDatabase(SQLDatabase):
         return QueryResult(columns, rows, truncated=is_incomplete)
 
     def _renew_threads(self, *_: sa.Engine) -> None:
-        self._threads.shutdown(wait=False)
-        self._threads = ThreadPoolExecutor(_THREADS, "tables")
+        former, self._threads = self._threads, ThreadPoolExecutor(_THREADS, "tables")
+        former.shutdown(wait=False)
 
     @contextmanager
     def _begin_reading(self, seconds: float) -> Iterator[sa.Connection]:
@@ -248,8 +255,11 @@ class GuardedDatabase(SQLDatabase):
         try:
             with self._begin_reading(_LOOKING_SECONDS) as connection:
                 return list(map(tuple, connection.exec_driver_sql(sql)))
-        except QueryFailed:
-            return []  # a help that takes too long is left out
+        except TookTooLong:
+            return []  # it only helps, and is left out
+        except QueryFailed as error:
+            _log.warning("Looking at the table %s failed: %s", table, error)
+            return []
 
 
 def _abandon_result(connection: sa.Connection, cursor: sa.CursorResult[Any]) -> None:

@@ -13,6 +13,8 @@ import pytest
 import sqlalchemy as sa
 from llama_index.core.utilities.sql_wrapper import SQLDatabase
 
+from engines import shares
+from engines.shares import Share
 from engines.tables.guarded_database import GuardedDatabase
 from stores.connection import make_engine
 from stores.errors import ConfigError, QueryFailed, StoreUnavailable, TookTooLong, UnsafeQuery
@@ -201,6 +203,52 @@ async def test_its_threads_end_with_its_engine(reader):
     thread.join(5)
     assert not thread.is_alive()
     assert (await guarded.in_thread(guarded.run, "SELECT 1")).rows == [(1,)]
+
+
+async def test_a_share_is_given_back_where_no_thread_takes_the_work(reader, monkeypatch):
+    guarded, share = GuardedDatabase(reader, TABLES), Share(1, "statements")
+    token = shares.statements.set(share)
+    try:
+        with monkeypatch.context() as patched:
+            ended = ThreadPoolExecutor(1)
+            ended.shutdown()
+            patched.setattr(guarded, "_threads", ended)
+            with pytest.raises(RuntimeError, match="after shutdown"):
+                await guarded.in_thread(int)
+        async with asyncio.timeout(5):
+            assert await guarded.in_thread(int) == 0
+    finally:
+        shares.statements.reset(token)
+
+
+async def test_work_that_comes_while_the_threads_end_finds_new_ones(reader, monkeypatch):
+    guarded, taken = GuardedDatabase(reader, TABLES), []
+    end = ThreadPoolExecutor.shutdown
+
+    def take_work(threads, *args, **options):
+        end(threads, *args, **options)
+        taken.append(guarded._threads.submit(int))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ThreadPoolExecutor, "shutdown", take_work)
+        reader.dispose()
+    assert taken[0].result(5) == 0
+
+
+def test_a_look_that_fails_is_left_out_and_logged(guarded, tables, caplog):
+    with tables.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE customers DROP COLUMN note")
+    assert guarded.read_texts("customers", "note", 5) == []
+    assert "Looking at the table customers failed: MariaDB refused" in caplog.text
+
+
+def test_a_look_that_takes_too_long_is_left_out(guarded, monkeypatch, caplog):
+    def run_late(*_: object) -> None:
+        raise TookTooLong("late")
+
+    monkeypatch.setattr(guarded, "_begin_reading", run_late)
+    assert guarded.read_texts("customers", "note", 5) == []
+    assert caplog.text == ""
 
 
 def test_what_the_server_refuses_is_told_with_its_reason_alone(guarded, reader):
