@@ -15,6 +15,8 @@ from stores.text.translations import Message
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from engines.tables.query_result import QueryResult
+
 RouteName = Literal["documents", "database", "both"]
 T = TypeVar("T", bound="DataclassInstance")
 
@@ -67,6 +69,10 @@ class TableResult:
     truncated: bool = False
     verified: Mapping[str, Any] | None = None
     attempts: Sequence[Attempt] | None = field(default=None, metadata=_IF_KNOWN)
+
+    def with_rows(self, result: "QueryResult") -> "TableResult":
+        """Return this with what the statement gave."""
+        return replace(self, columns=result.columns, rows=result.rows, truncated=result.truncated)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Question(QueryBundle):
         self.for_tables = self.for_tables or self.query_str
 
     @property
-    def values(self) -> Mapping[str, Value]:
+    def values(self) -> Mapping[str, str]:
         return {entity.name: entity.value for entity in self.entities}
 
 

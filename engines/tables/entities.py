@@ -163,7 +163,7 @@ def _read_values(database: GuardedDatabase, table: str, column: str) -> list[str
 
 
 def _make_entity(name: _Name, number: int) -> Entity:
-    plain = _NO_WORD.sub("_", name.column)
+    plain = _NO_WORD.sub("_", name.column).lower()
     begin = "" if plain[0].isalpha() else "n"
     return Entity(f"{begin}{plain}_{number}", name.column, name.value)
 

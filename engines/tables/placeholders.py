@@ -44,12 +44,6 @@ def bind_values(sql: str, question: Question) -> Mapping[str, Value]:
     return {name: known[name] for name in names}
 
 
-def write_out_values(text: str, question: Question) -> str:
-    """Return a model's words for the user, with the values in place of their :names."""
-    values = question.values
-    return re.sub(r":(\w+)", lambda found: str(values.get(found[1], found[0])), text)
-
-
 def reason_for_the_model(error: UnsafeQuery | QueryFailed, sql: str) -> str:
     """Say why a statement failed, without what the server quotes of cells and of bound values.
 

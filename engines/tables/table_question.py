@@ -10,8 +10,8 @@ from engines.answer_builder import AnswerBuilder
 from engines.answer_language import question_language
 from engines.documents.cited_text import CitedText, clean_quotation
 from engines.prompts import load_prompt
-from engines.question import Question
-from engines.tables.placeholders import explain_names, reason_for_the_model, write_out_values
+from engines.question import Question, write_values
+from engines.tables.placeholders import explain_names, reason_for_the_model
 from engines.tables.query_result import QueryResult
 from engines.tables.result_text import as_lines, as_text
 from stores.errors import QueryFailed, TookTooLong, UnsafeQuery
@@ -72,13 +72,8 @@ class TableQuestion:
     def take_result(self, sql: str, values: Mapping[str, Value], result: QueryResult) -> None:
         """Note that the statement ran, its :names bound to the values."""
         self._is_found = True
-        self._note_tables(
-            sql=sql,
-            parameters=dict(values),
-            columns=result.columns,
-            rows=result.rows,
-            truncated=result.truncated,
-        )
+        tables = replace(self._tables, sql=sql, parameters=dict(values))
+        self.answer.note(tables=tables.with_rows(result))
 
     def take_failure(self, sql: str, error: UnsafeQuery | QueryFailed) -> None:
         self._failures.append((sql, reason_for_the_model(error, sql)))
@@ -95,7 +90,7 @@ class TableQuestion:
 
     def end_with_words(self, words: str) -> None:
         """End with what the model asks back, or with its word that the tables do not say."""
-        clean = CitedText(0).clean_whole(write_out_values(words, self.question)).strip()
+        clean = CitedText(0).clean_whole(write_values(words, self.question.values)).strip()
         nothing = load_translations(self._language).gettext("The tables do not say.")
         self.words = clean or nothing
 

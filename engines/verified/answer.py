@@ -24,7 +24,6 @@ class VerifiedAnswer:
 
     rows: str
     text: str
-    match: Match
     result: QueryResult
 
 
@@ -34,7 +33,7 @@ def answer_with_match(question: str | Question, match: Match, run: Run) -> Verif
     result = run(match.query.sql, match.values)
     rows = as_text(result, language, match.query.units)
     text = f"{rows}\n\n{make_inert(tell_who_verified(describe_provenance(match), language))}"
-    return VerifiedAnswer(rows, text, match, result)
+    return VerifiedAnswer(rows, text, result)
 
 
 def describe_provenance(match: Match) -> dict[str, Any]:

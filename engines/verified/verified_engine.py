@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Final
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
@@ -97,7 +96,7 @@ class VerifiedQueryEngine(BaseQueryEngine):
                 raise type(error)(f"{failure}. {advice}") from error
             _log.warning("%s.", failure)
             return None
-        answer.note(tables=replace(tables, **vars(found.result)))
+        answer.note(tables=tables.with_rows(found.result))
         return found.text if self._synthesize_response else found.rows
 
     def _write_refusal(self, question: Question) -> str:

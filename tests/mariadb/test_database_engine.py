@@ -379,6 +379,11 @@ def test_a_question_back_is_the_answer(asked, reply, streaming):
     assert len(llm.prompts) == 1
 
 
+def test_a_question_back_tells_the_values_where_their_names_stand(asked):
+    engine, _ = asked(f"QUESTION: Which number of {NAME}, a{NAME} or :nobody?")
+    assert str(engine.query(about("Ana"))) == f"Which number of Ana, a{NAME} or :nobody?"
+
+
 async def test_a_question_back_streams_asynchronously(asked):
     engine, _ = asked("QUESTION: Which year?", streaming=True)
     response = await engine.aquery("What did we earn?")

@@ -15,6 +15,8 @@ CREATE TABLE customers (id INT PRIMARY KEY, name VARCHAR(80), city VARCHAR(40), 
   segment VARCHAR(10), note VARCHAR(400));
 CREATE TABLE `2024 list` (`§` VARCHAR(40));
 INSERT INTO `2024 list` VALUES ('Zinc bar');
+CREATE TABLE Rooms (Name VARCHAR(40));
+INSERT INTO Rooms VALUES ('Room 12');
 CREATE TABLE products (id INT PRIMARY KEY, `full name` VARCHAR(60));
 INSERT INTO products VALUES (1, 'Brume 2 espresso machine'), (2, 'Brume water filter'),
   (3, 'Cleaning tablets'), (4, NULL), (5, 'Hand mixer red'), (6, 'Hand mixer blue')"""
@@ -39,7 +41,7 @@ def tables(engine: sa.Engine) -> sa.Engine:
 @pytest.fixture
 def index(tables: sa.Engine) -> Iterator[EntityIndex]:
     reader = make_engine(tables.url)
-    yield EntityIndex(GuardedDatabase(reader, ["customers", "products", "2024 list"]))
+    yield EntityIndex(GuardedDatabase(reader, ["customers", "products", "2024 list", "Rooms"]))
     reader.dispose()
 
 
@@ -71,6 +73,7 @@ def test_an_entity_has_a_plain_name_for_a_model(index):
         Entity("products_full_name_2", "products.full name", "Brume 2 espresso machine"),
     ]
     assert index.in_text("a Zinc bar")[0].name == "n2024_list___1"
+    assert index.in_text("Room 12")[0].name == "rooms_name_1"
 
 
 def test_a_cell_tells_its_column(index):
