@@ -44,6 +44,7 @@ NARROW = "\u202f"
         (timedelta(hours=30), "", "1 day, 6:00:00", "1 day, 6:00:00"),
         ("Épicerie", "EUR", "Épicerie", "Épicerie"),
         (True, "", "1", "1"),
+        ("a\\.com", "", "`a\\.com`", "`a\\.com`"),
         ("Model [2]", "", "`Model [2]`", "`Model [2]`"),
     ],
 )
@@ -99,8 +100,8 @@ def test_no_cell_acts_or_loses_anything_whatever_it_and_its_column_hold(cell, na
 
 
 def plain(text: str) -> str:
-    """Return the text without the marks of code and the escapes of bars, and without spaces."""
-    return re.sub(r"\\+(?=\|)|\s", "", text.replace("`", ""))
+    """Return the text without the marks of code, the backslashes before bars, and spaces."""
+    return re.sub(r"[`\\\s]", "", text)
 
 
 def test_an_address_is_told_as_code_which_no_reader_makes_a_link():
