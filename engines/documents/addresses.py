@@ -24,7 +24,7 @@ _ADDRESS: Final = re.compile(
     rf"|(?<![a-z0-9])www\.{_PART}+"
     rf"|(?<![a-z0-9])(?:mailto|xmpp):{_PART}+)"
     rf"|(?:[\w.+&=$;:,-]{{1,64}}@{_OF_HOST}{{0,253}}?\.\w{_OF_HOST}*"
-    rf"|(?<![\w.:/@-])(?![.-]){_OF_HOST}{{1,253}}?\.(?:{_ENDS})(?!-|\.?{_LETTER}))"
+    rf"|(?<![\w.:/@-])(?![.-]){_OF_HOST}{{1,253}}?\.(?:{_ENDS})(?!-|(?!\.(?:mailto|xmpp):)\.?{_LETTER}))"
     rf"(?P<path>(?:[/?#]|:[\d/]){_PART}*)?",
     re.IGNORECASE,
 )

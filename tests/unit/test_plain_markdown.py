@@ -1,7 +1,7 @@
 """Names and quotes of documents below an answer, in Markdown of clients that kb does not know."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from test_inert_markdown import READERS, TEXTS, acting, tokens
 
 from engines.answer import Citation
@@ -27,6 +27,7 @@ def test_names_are_shown_as_they_are_and_act_on_nothing():
 
 @settings(max_examples=500, deadline=None)
 @given(TEXTS)
+@example("w.evil.com.mailto:")  # two addresses, of which only the second was seen
 def test_no_name_acts_whatever_it_is(text):
     citation = Citation(1, text, text, lines="1-2")
     assert acting(f"They go back [1].{format_sources([citation])}") == []
