@@ -22,6 +22,7 @@ from stores.errors import (
 
 if TYPE_CHECKING:
     from kb.app import KnowledgeBase
+    from kb.backups import restore
     from kb.config import Config, load_config
     from kb.indexing.report import IndexReport
 
@@ -48,6 +49,7 @@ __all__ = [
     "UnsupportedServer",
     "__version__",
     "load_config",
+    "restore",
 ]
 
 
@@ -66,6 +68,10 @@ def __getattr__(name: str) -> Any:
             from kb.indexing.report import IndexReport  # noqa: PLC0415 - see above
 
             return IndexReport
+        case "restore":
+            from kb.backups import restore  # noqa: PLC0415 - see above
+
+            return restore
         case "__version__":
             from importlib.metadata import version  # noqa: PLC0415 - see above
 

@@ -18,6 +18,7 @@ from kb.assembly.chatting import make_chat_session
 from kb.assembly.components import Components, open_components
 from kb.assembly.search_logging import Feedback, make_search_logger, store_feedback
 from kb.assembly.searching import AnswerOptions, make_retriever
+from kb.backups import back_up
 from kb.config import Config, load_config
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
@@ -25,6 +26,7 @@ from kb.indexing.report import IndexReport, Progress
 from kb.indexing.secret_files import OwnFiles
 from kb.status import read_status
 from kb.transcript import write_transcript
+from stores.backup.write import BackupReport
 from stores.chats.chat_sessions import SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import ConfigError
@@ -274,6 +276,22 @@ class KnowledgeBase:
         self.components.search_log.flush()
         log = SearchLog(self.components.engine)
         store_feedback(log, feedback, search_id, session_id, turn_id, user)
+
+    def backup(
+        self,
+        file: str | Path,
+        *,
+        force: bool = False,
+        on_progress: Callable[[str, int, int], None] = lambda *_: None,
+    ) -> BackupReport:
+        """Save the whole database and the uploaded files in one file, as of one moment.
+
+        It is read again before it gets its name; with `force` it replaces one of that name.
+        `kb.restore` reads it. Raises StoreError, StoreUnavailable.
+        """
+        self.components.search_log.flush()
+        used = self.components
+        return back_up(used.engine, self.config, file, force=force, on_progress=on_progress)
 
     def status(self) -> dict[str, Any]:
         """Server, collection, counts and failures, as `kb status --json` prints them."""

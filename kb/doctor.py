@@ -32,7 +32,12 @@ from kb.sentence_model import files
 from kb.verified_query_file import find_failures, read_verified_queries
 from stores.connection import ServerInfo, read_server_info
 from stores.errors import ConfigError, KBError, StoreError
-from stores.registry.inspection import CollectionFacts, inspect_collection, list_indexed_files
+from stores.registry.inspection import (
+    CollectionFacts,
+    inspect_collection,
+    inspect_health,
+    list_indexed_files,
+)
 from stores.text.translations import Message
 
 MEGABYTE = 2**20
@@ -175,6 +180,7 @@ def _check_collection(config: Config, engine: sa.Engine, info: ServerInfo) -> It
         yield Check(Message("Documents"), "warn", nothing, Message("Run `kb index PATH`."))
         return
     yield _check_documents(facts)
+    yield _check_health(engine, facts)
     yield _check_secrets(config, engine)
     yield _check_vector_cache(config, facts, info)
     yield _check_buffer_pool(config, facts, info)
@@ -193,6 +199,39 @@ def _check_documents(facts: CollectionFacts) -> Check:
         advice = Message("`kb status` says why; `kb index --retry` reads them again.")
         return Check(name, "warn", seen, advice)
     return Check(name, "ok", Message.of_number("{n} chunk", "{n} chunks", chunks))
+
+
+def _check_health(engine: sa.Engine, facts: CollectionFacts) -> Check:
+    """Check whether chunks can be found: a dump may have lost their vectors, or their words."""
+    name = Message("Chunks")
+    try:
+        health = inspect_health(engine, facts.collection)
+    except KBError as error:
+        return Check(name, "fail", str(error))
+    if health.without_vector:
+        seen = Message(
+            "{lost} of {n} that were looked at have a vector of zeros, and are not found by it",
+            lost=health.without_vector,
+            n=health.looked_at,
+        )
+        advice = Message(
+            "mariadb-dump of 10.11 writes such dumps. `kb restore FILE --replace` brings back a "
+            "file of `kb backup`; or TRUNCATE {table} in `kb db shell` and run `kb index` again.",
+            table=facts.collection.chunk_table,
+        )
+        return Check(name, "fail", seen, advice)
+    if health.without_words:
+        seen = Message(
+            "{lost} of {n} that were looked at have no words, and are not found by them",
+            lost=health.without_words,
+            n=health.looked_at,
+        )
+        advice = Message(
+            "TRUNCATE {table}_posting in `kb db shell`: the next `kb status` makes them again.",
+            table=facts.collection.chunk_table,
+        )
+        return Check(name, "fail", seen, advice)
+    return Check(name, "ok", Message("have their vectors and words, as far as looked at"))
 
 
 def _check_secrets(config: Config, engine: sa.Engine) -> Check:

@@ -1,5 +1,6 @@
 """What a knowledge base holds, as `kb status` shows it, without LlamaIndex, which takes seconds."""
 
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from stores.registry.contents import (
     list_roots,
     list_roots_under_way,
 )
+from stores.registry.inspection import inspect_health
 
 
 def read_status(engine: sa.Engine, config: Config) -> dict[str, Any]:
@@ -29,6 +31,7 @@ def read_status(engine: sa.Engine, config: Config) -> dict[str, Any]:
         "chunks": chunks,
         "indexing": list_roots_under_way(engine),
         "roots": list_roots(engine),
+        "unfindable": asdict(inspect_health(engine, collection)) if collection else None,
         "failed": [
             {"path": failure.path, "reason": failure.reason, "root": failure.root}
             for failure in list_failures(engine)

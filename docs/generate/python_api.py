@@ -33,6 +33,7 @@ def python_page() -> str:
             _class(ChatSession, "`ChatSession`: what `KnowledgeBase.chat` returns"),
             _class(kb.IndexReport, "`kb.IndexReport`"),
             _function(kb.load_config, "kb.load_config", "##"),
+            _function(kb.restore, "kb.restore", "##"),
             _class(stores.MariaDBVectorStore, "`stores.MariaDBVectorStore`"),
             _function(stores.make_engine, "stores.make_engine", "##"),
             _class(Fusion, "`stores.chunks.fusion.Fusion`"),

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from kb.cli.commands.asking import ask, search
+from kb.cli.commands.backup import backup, restore
 from kb.cli.commands.chat import chat
 from kb.cli.commands.checking import doctor, status
 from kb.cli.commands.db import db
@@ -35,6 +36,8 @@ app = typer.Typer(
 for command in (demo, init, setup, index, search, ask, chat, sql, feedback, status, doctor):
     app.command()(command)
 app.command("eval")(evaluate)
+app.command()(backup)
+app.command()(restore)
 app.add_typer(session, name="session")
 app.command()(serve)
 app.command()(mcp)

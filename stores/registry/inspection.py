@@ -1,5 +1,6 @@
-"""What a collection needs of its server; nothing is written."""
+"""What a collection needs of its server, and whether it is whole; nothing is written."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from stores.sql import statements
 
 _SQL = statements("inspection.sql")
 _REGISTRY = statements("registry.sql")
+_LOOKED_AT = 1000
 _GRAPH_BYTES = (
     400  # of a vector's neighbours at M=16, measured; the vector itself has 2 a dimension
 )
@@ -42,6 +44,48 @@ def inspect_collection(engine: sa.Engine, name: str = "default") -> CollectionFa
     if collection is None:
         return None
     return read_snapshot(engine, lambda connection: _read_facts(connection, collection))
+
+
+@dataclass(frozen=True)
+class Health:
+    """How many chunks were looked at, and how many of them no search can find by one of its legs."""
+
+    looked_at: int
+    without_vector: int
+    without_words: int
+
+    @property
+    def is_good(self) -> bool:
+        return not (self.without_vector or self.without_words)
+
+
+def inspect_health(engine: sa.Engine, collection: Collection) -> Health:
+    """Look whether chunks have vectors and postings, which a dump of another program may lack.
+
+    A thousand chunks are looked at, evenly over the table and each by its key, however many there
+    are: what loses vectors loses them all, or those of a whole part.
+    """
+    table = collection.chunk_table
+    key_range, health = (
+        sa.text(_SQL[name].format(table=table)) for name in ("key_range", "health")
+    )
+
+    def work(connection: sa.Connection) -> Health:
+        if None in (
+            _measure_table(connection, table),
+            _measure_table(connection, f"{table}_posting"),
+        ):
+            return Health(0, 0, 0)  # they are made when documents are first searched or indexed
+        first, last = connection.execute(key_range).one()
+        if first is None:
+            return Health(0, 0, 0)
+        steps = min(_LOOKED_AT - 1, last - first)
+        keys = [first + (last - first) * step // max(steps, 1) for step in range(steps + 1)]
+        zero = bytes(4 * collection.dimension)
+        row = connection.execute(health, {"keys": json.dumps(keys), "zero": zero}).one()
+        return Health(*map(int, row))
+
+    return read_snapshot(engine, work)
 
 
 def list_indexed_files(engine: sa.Engine) -> list[Path]:

@@ -8,3 +8,21 @@ WHERE table_schema = DATABASE() AND table_name = :table
 SELECT kb_root.path AS directory, kb_document.path
 FROM kb_document JOIN kb_root ON kb_root.name = kb_document.root
 WHERE kb_document.chunks > 0 ORDER BY kb_document.root, kb_document.path
+
+-- key_range --
+-- The first and the last key of a chunk table.
+SELECT MIN(seq) AS first, MAX(seq) AS last FROM `{table}`
+
+-- health --
+-- Look at the first chunk from each of some keys on: how many there are, how many have no direction,
+-- as their vector is all zeros, and how many have no postings.
+SELECT COUNT(*) AS looked_at,
+  COALESCE(SUM(VEC_DISTANCE_EUCLIDEAN(embedding, :zero) = 0), 0) AS without_vector,
+  COALESCE(SUM(NOT EXISTS (
+    SELECT 1 FROM `{table}_posting` AS posting WHERE posting.block = COALESCE(chunk.block, chunk.seq)
+  )), 0) AS without_words
+FROM `{table}` AS chunk
+JOIN (
+  SELECT DISTINCT (SELECT seq FROM `{table}` WHERE seq >= asked.seq ORDER BY seq LIMIT 1) AS seq
+  FROM JSON_TABLE(:keys, '$[*]' COLUMNS (seq INT UNSIGNED PATH '$')) AS asked
+) AS looked_at USING (seq)

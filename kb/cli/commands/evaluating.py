@@ -8,7 +8,7 @@ import typer
 from kb.cli.language import gettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
-from kb.cli.rendering.progress import show_evaluation_progress
+from kb.cli.rendering.progress import show_steps
 from kb.cli.terminal import OUT
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _evaluate_search(path: Path, plan: "Plan", config: Path | None, *, as_json: 
     from kb.evaluation.search_evaluation import evaluate_profiles, read_questions
 
     labelled = read_questions(path)
-    with open_knowledge_base(config) as knowledge_base, show_evaluation_progress() as show:
+    with open_knowledge_base(config) as knowledge_base, show_steps() as show:
         outcomes = evaluate_profiles(knowledge_base, labelled, plan, show)
     if as_json:
         model = knowledge_base.components.collection.embedding_model
@@ -147,7 +147,7 @@ def _evaluate_sql(
     from kb.evaluation.sql_questions import read_sql_questions
 
     asked = read_sql_questions(path)
-    with open_knowledge_base(config) as knowledge_base, show_evaluation_progress() as show:
+    with open_knowledge_base(config) as knowledge_base, show_steps() as show:
         outcome = evaluate_sql(knowledge_base, asked, SQLPlan(gold, limit, save), show)
     if as_json:
         print_json(sql_outcome_to_json(asked, outcome))

@@ -82,8 +82,8 @@ def _describe_time_left(progress: Progress, seconds: float) -> Iterator[str]:
         yield gettext("about {seconds:.0f} s left").format(seconds=left)
 
 
-def show_evaluation_progress() -> AbstractContextManager["OnProgress"]:
-    """Show on standard error how far each step of an evaluation is."""
+def show_steps() -> AbstractContextManager["OnProgress"]:
+    """Show on standard error how far each step of something is."""
     return _show_step_bars() if ERR.is_terminal else nullcontext(_make_step_printer())
 
 

@@ -101,6 +101,7 @@ def show_status(console: Console, status: Mapping[str, Any]) -> None:
     if status["indexing"]:
         names = ", ".join(map(fit_on_one_line, status["indexing"]))
         console.print(Text(gettext("Being indexed now: {names}").format(names=names), "yellow"))
+    _show_unfindable(console, status["unfindable"])
     if status["roots"]:
         console.print()
         console.print(_make_roots_table(status["roots"]))
@@ -109,6 +110,15 @@ def show_status(console: Console, status: Mapping[str, Any]) -> None:
         for document in status["failed"]
     ]
     show_failures(console, failures)
+
+
+def _show_unfindable(console: Console, counts: Mapping[str, int] | None) -> None:
+    if counts and (counts["without_vector"] or counts["without_words"]):
+        lost = gettext(
+            "Of {looked_at} chunks that were looked at, {without_vector} have lost their vector and "
+            "{without_words} their words: they are not found. `kb doctor` says what to do."
+        )
+        console.print(Text(lost.format(**counts), "bold red"), soft_wrap=True)
 
 
 def _make_roots_table(roots: Iterable[Mapping[str, Any]]) -> Table:
