@@ -216,7 +216,8 @@ def _check_health(engine: sa.Engine, facts: CollectionFacts) -> Check:
         )
         advice = Message(
             "mariadb-dump of 10.11 writes such dumps. `kb restore FILE --replace` brings back a "
-            "file of `kb backup`; or TRUNCATE {table} in `kb db shell` and run `kb index` again.",
+            "file of `kb backup`; or run TRUNCATE {table}; TRUNCATE {table}_posting; in `kb db "
+            "shell`, then `kb index` on each directory.",
             table=facts.collection.chunk_table,
         )
         return Check(name, "fail", seen, advice)
@@ -227,7 +228,7 @@ def _check_health(engine: sa.Engine, facts: CollectionFacts) -> Check:
             n=health.looked_at,
         )
         advice = Message(
-            "TRUNCATE {table}_posting in `kb db shell`: the next `kb status` makes them again.",
+            "Run TRUNCATE {table}_posting; in `kb db shell`: the next `kb status` makes them anew.",
             table=facts.collection.chunk_table,
         )
         return Check(name, "fail", seen, advice)

@@ -159,7 +159,7 @@ def _look_at_target(engine: sa.Engine, manifest: Manifest, *, replace: bool) -> 
     """Look at what is there, after what a killed restore may have left is gone."""
     with engine.connect() as connection:
         there = _list_tables(connection)
-        _drop_tables(connection, [name for name in there if name.startswith(RESTORING)])
+        _drop_tables(engine, [name for name in there if name.startswith(RESTORING)])
         tables = [name for name in there if not name.startswith(RESTORING)]
         if tables and not replace:
             raise StoreError(
@@ -182,13 +182,22 @@ def _list_tables(connection: sa.Connection) -> list[str]:
     return [row.name for row in rows if row.type == "BASE TABLE"]
 
 
-def _drop_tables(connection: sa.Connection, tables: Sequence[str]) -> None:
+def _drop_tables(engine: sa.Engine, tables: Sequence[str]) -> None:
     if tables:
+        with _open_lax(engine) as connection:
+            names = ", ".join(map(make_quote(connection), tables))
+            connection.execute(sa.text(_SQL["drop_tables"].format(tables=names)))
+
+
+@contextmanager
+def _open_lax(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Open a connection that writes what it is given; it is of no other use afterwards."""
+    with engine.connect() as connection:
         connection.exec_driver_sql(_SQL["become_lax"])
-        quote = make_quote(connection)
-        drop = _SQL["drop_tables"].format(tables=", ".join(map(quote, tables)))
-        connection.execute(sa.text(drop))
-        connection.invalidate()
+        try:
+            yield connection
+        finally:
+            connection.invalidate()
 
 
 @contextmanager
@@ -201,7 +210,7 @@ def _open_staging(target: _Target) -> Iterator[_Staging]:
         finally:
             with target.engine.connect() as connection:
                 names = _list_tables(connection)
-                _drop_tables(connection, [name for name in names if name.startswith(RESTORING)])
+            _drop_tables(target.engine, [name for name in names if name.startswith(RESTORING)])
         return
     beside = [_name_beside(target.database, ending) for ending in ("restoring", "replaced")]
     with ExitStack() as left_overs:
@@ -241,11 +250,9 @@ def _make_database(engine: sa.Engine, name: str) -> None:
 
 
 def _drop_database(engine: sa.Engine, name: str) -> None:
-    with engine.connect() as connection:
-        connection.exec_driver_sql(_SQL["become_lax"])
+    with _open_lax(engine) as connection:
         quoted = make_quote(connection)(name)
         connection.execute(sa.text(_SQL["drop_database"].format(database=quoted)))
-        connection.invalidate()
 
 
 def _load_tables(
@@ -260,8 +267,7 @@ def _load_tables(
     }
     progress = Progress(on_progress, LOADING, sum(table.rows for table in manifest.tables))
     longest = 4 * read_server_info(staging.engine).max_packet_bytes
-    with staging.engine.connect() as connection:
-        connection.exec_driver_sql(_SQL["become_lax"])
+    with _open_lax(staging.engine) as connection:
         for table in manifest.tables:
             connection.exec_driver_sql(rename_tables(definitions[table.name], staging.names))
             name = staging.names[table.name]
@@ -271,7 +277,6 @@ def _load_tables(
             for batch in _split_batches(rows, columns, table, progress):
                 connection.execute(insert, batch)
                 connection.commit()
-        connection.invalidate()
 
 
 def _check_columns(connection: sa.Connection, name: str, table: SavedTable) -> list[Column]:
@@ -339,8 +344,7 @@ def _move_uploads(staging: _Staging, uploads: UploadedFiles) -> None:
 
 def _change_over(target: _Target, staging: _Staging) -> None:
     """Put all tables in their places, and what was there into the database beside, at once."""
-    with target.engine.connect() as connection:
-        connection.exec_driver_sql(_SQL["become_lax"])
+    with _open_lax(target.engine) as connection:
         quote = make_quote(connection)
         here, there = quote(target.database), quote(staging.database)
         beside = quote(_name_beside(target.database, "replaced"))
@@ -353,4 +357,3 @@ def _change_over(target: _Target, staging: _Staging) -> None:
             for name, staged in staging.names.items()
         ]
         connection.execute(sa.text(_SQL["rename_tables"].format(renames=", ".join(renames))))
-        connection.invalidate()

@@ -41,7 +41,7 @@ WRITING: Final = Message("Writing")
 CHECKING: Final = Message("Checking")
 LONGEST_LINE: Final = 2**31
 _SQL = statements("backup.sql")
-_TABLE_CHANGED: Final = 1412  # since the snapshot
+_CHANGED: Final = (1412, 1146)  # a table that was altered since the snapshot, or is gone
 _TRIES: Final = 10
 _ROWS_AT_ONCE: Final = 100  # in memory, and a row may hold some megabytes
 _COMPRESSION: Final = 1  # half of what a vector is in hexadecimal; more takes long for little
@@ -149,7 +149,7 @@ def _open_snapshot(engine: sa.Engine) -> Iterator[_Snapshot]:
             try:
                 snapshot = _look_at_tables(connection)
             except sa.exc.DBAPIError as error:
-                if read_error_number(error.orig) != _TABLE_CHANGED or attempt == _TRIES - 1:
+                if read_error_number(error.orig) not in _CHANGED or attempt == _TRIES - 1:
                     raise
                 continue
             if snapshot is None:

@@ -48,7 +48,7 @@ def inspect_collection(engine: sa.Engine, name: str = "default") -> CollectionFa
 
 @dataclass(frozen=True)
 class Health:
-    """How many chunks were looked at, and how many of them no search can find by one of its legs."""
+    """How many chunks were looked at, and how many of them a search cannot find by one leg."""
 
     looked_at: int
     without_vector: int

@@ -24,7 +24,8 @@ def status(caller: Reading, kb: KB) -> dict[str, Any]:
     failed = [failure for failure in state["failed"] if caller.may_see(failure["root"])]
     indexing = [name for name in state["indexing"] if caller.may_see(name)]
     if caller.collections is not None:  # the totals are of all directories
-        state |= {"documents": sum(root["documents"] for root in roots), "chunks": None}
+        state |= {"documents": sum(root["documents"] for root in roots)}
+        state |= {"chunks": None, "unfindable": None}
     about_caller = {
         "key": caller.name,
         "scope": caller.scope,

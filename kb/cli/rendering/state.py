@@ -115,8 +115,8 @@ def show_status(console: Console, status: Mapping[str, Any]) -> None:
 def _show_unfindable(console: Console, counts: Mapping[str, int] | None) -> None:
     if counts and (counts["without_vector"] or counts["without_words"]):
         lost = gettext(
-            "Of {looked_at} chunks that were looked at, {without_vector} have lost their vector and "
-            "{without_words} their words: they are not found. `kb doctor` says what to do."
+            "Of {looked_at} chunks that were looked at, {without_vector} have lost their vector "
+            "and {without_words} their words: they are not found. `kb doctor` says what to do."
         )
         console.print(Text(lost.format(**counts), "bold red"), soft_wrap=True)
 
