@@ -1,6 +1,5 @@
 """The values of any column as texts, from which MariaDB makes the same values again."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, assert_never
 
@@ -73,16 +72,14 @@ def read_columns(connection: sa.Connection, table: str) -> list[Column]:
     return [Column(row.name, row.type.lower()) for row in rows]
 
 
-def select_rows(connection: sa.Connection, table: str, columns: list[Column]) -> sa.TextClause:
+def select_rows(table: str, columns: list[Column]) -> sa.TextClause:
     """Write the SELECT of all rows of a table."""
-    quote = make_quote(connection)
     values = ", ".join(column.select(quote(column.name)) for column in columns)
     return sa.text(_SQL["rows"].format(values=values or "NULL", table=quote(table)))
 
 
-def insert_row(connection: sa.Connection, table: str, columns: list[Column]) -> sa.TextClause:
+def insert_row(table: str, columns: list[Column]) -> sa.TextClause:
     """Write the INSERT of one row, its values bound by their numbers: v0, v1 and so on."""
-    quote = make_quote(connection)
     return sa.text(
         _SQL["insert"].format(
             table=quote(table),
@@ -92,7 +89,6 @@ def insert_row(connection: sa.Connection, table: str, columns: list[Column]) -> 
     )
 
 
-def make_quote(connection: sa.Connection) -> Callable[[str], str]:
-    """Make what quotes a name for a text of SQLAlchemy, to which a colon begins a parameter."""
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    return lambda name: quote(name).replace(":", r"\:")
+def quote(name: str) -> str:
+    """Quote a name for a text of SQLAlchemy, to which a colon begins a parameter."""
+    return "`" + name.replace("`", "``").replace(":", r"\:") + "`"

@@ -26,7 +26,7 @@ from stores.backup.archive import (
     read_definition,
     read_rows,
 )
-from stores.backup.columns import Column, insert_row, make_quote, read_columns
+from stores.backup.columns import Column, insert_row, quote, read_columns
 from stores.backup.definitions import check_definition, rename_tables
 from stores.backup.uploads import StagedUploads, find_conflicts
 from stores.backup.write import UploadedFiles, read_lines
@@ -185,7 +185,7 @@ def _list_tables(connection: sa.Connection) -> list[str]:
 def _drop_tables(engine: sa.Engine, tables: Sequence[str]) -> None:
     if tables:
         with _open_lax(engine) as connection:
-            names = ", ".join(map(make_quote(connection), tables))
+            names = ", ".join(map(quote, tables))
             connection.execute(sa.text(_SQL["drop_tables"].format(tables=names)))
 
 
@@ -236,7 +236,7 @@ def _make_database(engine: sa.Engine, name: str) -> None:
                 f"A restore needs a database {name} for a while, and there is one that holds other "
                 f"tables ({strangers[0]}). Rename it, or restore into an empty database."
             )
-        create = sa.text(_SQL["create_database"].format(database=make_quote(connection)(name)))
+        create = sa.text(_SQL["create_database"].format(database=quote(name)))
         try:
             _drop_database(engine, name)
             connection.execute(create)
@@ -251,7 +251,7 @@ def _make_database(engine: sa.Engine, name: str) -> None:
 
 def _drop_database(engine: sa.Engine, name: str) -> None:
     with _open_lax(engine) as connection:
-        quoted = make_quote(connection)(name)
+        quoted = quote(name)
         connection.execute(sa.text(_SQL["drop_database"].format(database=quoted)))
 
 
@@ -269,10 +269,12 @@ def _load_tables(
     longest = 4 * read_server_info(staging.engine).max_packet_bytes
     with _open_lax(staging.engine) as connection:
         for table in manifest.tables:
-            connection.exec_driver_sql(rename_tables(definitions[table.name], staging.names))
+            definition = rename_tables(definitions[table.name], staging.names)
+            # What looks like a parameter in a comment of it is none.
+            connection.exec_driver_sql(definition, execution_options={"no_parameters": True})
             name = staging.names[table.name]
             columns = _check_columns(connection, name, table)
-            insert = insert_row(connection, name, columns)
+            insert = insert_row(name, columns)
             rows = read_rows(archive, table, longest)
             for batch in _split_batches(rows, columns, table, progress):
                 connection.execute(insert, batch)
@@ -335,7 +337,6 @@ def _move_uploads(staging: _Staging, uploads: UploadedFiles) -> None:
     """Have the database look for uploaded files where they lie on this machine."""
     values = {"root": uploads.root, "path": str(uploads.directory)}
     with staging.engine.begin() as connection:
-        quote = make_quote(connection)
         if roots := staging.names.get("kb_root"):
             connection.execute(sa.text(_SQL["move_root"].format(roots=quote(roots))), values)
         if jobs := staging.names.get("kb_job"):
@@ -345,7 +346,6 @@ def _move_uploads(staging: _Staging, uploads: UploadedFiles) -> None:
 def _change_over(target: _Target, staging: _Staging) -> None:
     """Put all tables in their places, and what was there into the database beside, at once."""
     with _open_lax(target.engine) as connection:
-        quote = make_quote(connection)
         here, there = quote(target.database), quote(staging.database)
         beside = quote(_name_beside(target.database, "replaced"))
         renames = [

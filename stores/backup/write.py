@@ -26,10 +26,9 @@ from stores.backup.archive import (
     SavedTable,
     check_archive,
     name_member,
-    to_json,
     write_line,
 )
-from stores.backup.columns import Column, make_quote, read_columns, select_rows
+from stores.backup.columns import Column, quote, read_columns, select_rows
 from stores.backup.definitions import find_fault
 from stores.backup.uploads import TakenUploads, take_uploads
 from stores.connection import read_error_number, translate_engine_errors
@@ -192,7 +191,7 @@ def _look_at_tables(connection: sa.Connection) -> _Snapshot | None:
 
 
 def _look_at_table(connection: sa.Connection, name: str) -> _Table:
-    quoted = make_quote(connection)(name)
+    quoted = quote(name)
     rows = connection.execute(sa.text(_SQL["count"].format(table=quoted))).scalar_one()
     definition = connection.execute(sa.text(_SQL["definition"].format(table=quoted))).one()[1]
     return _Table(name, str(definition), read_columns(connection, name), int(rows))
@@ -224,7 +223,7 @@ def _write_archive(
             uploads=taken.files,
             left_out=snapshot.left_out,
         )
-        archive.writestr(MANIFEST, to_json(manifest.model_dump()))
+        archive.writestr(MANIFEST, manifest.model_dump_json(indent=1))
     return manifest, taken
 
 
@@ -260,6 +259,6 @@ def _write_table(
 def read_lines(connection: sa.Connection, table: str, columns: list[Column]) -> Iterator[bytes]:
     """Read the rows of a table as the lines of a backup, few of them in memory at a time."""
     options = {"stream_results": True, "yield_per": _ROWS_AT_ONCE}
-    rows = connection.execute(select_rows(connection, table, columns), execution_options=options)
+    rows = connection.execute(select_rows(table, columns), execution_options=options)
     for row in rows:
         yield write_line(tuple(row))

@@ -34,7 +34,7 @@ EVERY_TYPE = """CREATE TABLE `odd ``name``: 50%/..` (
   large BIGINT UNSIGNED, zeros INT(5) UNSIGNED ZEROFILL, v VECTOR(3), j JSON, e ENUM('a','b'),
   s SET('x','y'), latin VARCHAR(50) CHARACTER SET latin1, words LONGTEXT, bytes BINARY(5),
   blob_ LONGBLOB, squeezed TEXT COMPRESSED COMMENT '50% of ? it''s \\n; :x', hidden INT INVISIBLE
-  DEFAULT 3, `a:b` INT, doubled INT AS (number * 2) VIRTUAL, next_one INT AS (id + 1) STORED,
+  DEFAULT 3, `a:b` INT, doubled INT AS (number * 2) VIRTUAL, next_one INT AS (tiny + 1) STORED,
   changed DATETIME DEFAULT UTC_TIMESTAMP() ON UPDATE CURRENT_TIMESTAMP(), CHECK (f > -5)
 ) COMMENT='a;b'"""
 VALUES = """INSERT INTO `odd ``name``: 50%/..` (id, f, d, fixed, b, one, shape, spot, u, six, four, y,
