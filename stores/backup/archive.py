@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Final, TypeAlias
 from urllib.parse import quote
@@ -215,7 +216,7 @@ def read_rows(archive: ZipFile, table: SavedTable, longest: int) -> Iterator[lis
     Raises BadZipFile when they are not those that were written, at the latest after the last one.
     """
     found = Checksum()
-    with archive.open(_find_member(archive, table.rows_file)) as lines:
+    with BufferedReader(archive.open(_find_member(archive, table.rows_file)), _PIECE) as lines:  # type: ignore[type-var]  # it reads as a raw one does
         while line := lines.readline(longest + 1):
             if len(line) > longest:
                 raise BadZipFile(f"a row of {table.rows_file} has more than {longest} bytes")

@@ -48,7 +48,7 @@ REPLACED: Final = "kb_replaced_"  # and those that have just left them
 _SQL = statements("backup.sql")
 _LONGEST_NAME: Final = 64
 _BATCH_ROWS: Final = 500
-_BATCH_BYTES: Final = 4 * 2**20
+_BATCH_BYTES: Final = 2**20
 _DENIED: Final = (1044, 1142, 1227)
 
 

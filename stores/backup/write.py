@@ -42,6 +42,7 @@ LONGEST_LINE: Final = 2**31
 _SQL = statements("backup.sql")
 _CHANGED: Final = (1412, 1146)  # a table that was altered since the snapshot, or is gone
 _TRIES: Final = 10
+_PIECE: Final = 2**18
 _ROWS_AT_ONCE: Final = 100  # in memory, and a row may hold some megabytes
 _COMPRESSION: Final = 1  # half of what a vector is in hexadecimal; more takes long for little
 
@@ -236,10 +237,15 @@ def _write_table(
     archive.writestr(schema_file, definition)
     written = Checksum()
     with archive.open(rows_file, "w", force_zip64=True) as member:
+        piece = bytearray()  # to pack each line by itself takes as long as all the rest
         for line in read_lines(connection, table.name, table.columns):
             written.add(line)
-            member.write(line + b"\n")
+            piece += line + b"\n"
+            if len(piece) > _PIECE:
+                member.write(piece)
+                piece = bytearray()
             progress.advance()
+        member.write(piece)
     if written.lines != table.rows:
         raise StoreError(f"{table.name} has {table.rows} rows, of which {written.lines} came.")
     return SavedTable(
