@@ -228,7 +228,7 @@ def _check_health(engine: sa.Engine, facts: CollectionFacts) -> Check:
             n=health.looked_at,
         )
         advice = Message(
-            "Run TRUNCATE {table}_posting; in `kb db shell`: the next `kb status` makes them anew.",
+            "Run TRUNCATE {table}_posting; in `kb db shell`: the next `kb search` makes them anew.",
             table=facts.collection.chunk_table,
         )
         return Check(name, "fail", seen, advice)

@@ -7,6 +7,7 @@ ends a restore before that leaves the former tables as they were; what it leaves
 next restore removes.
 """
 
+import gc
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -279,6 +280,7 @@ def _load_tables(
             for batch in _split_batches(rows, columns, table, progress):
                 connection.execute(insert, batch)
                 connection.commit()
+                gc.collect(1)  # the statement holds its values in a circle
 
 
 def _check_columns(connection: sa.Connection, name: str, table: SavedTable) -> list[Column]:

@@ -209,6 +209,30 @@ def test_the_tutorial_leads_from_nothing_to_an_answer(home: Path) -> None:
     assert "FAIL" not in shown, "kb doctor is content"
 
 
+def test_the_backup_of_operations_is_restored_elsewhere(
+    answers: Path, monkeypatch: pytest.MonkeyPatch, engine: sa.Engine, administration: sa.Engine
+) -> None:
+    monkeypatch.setenv("HOME", str(answers))
+    wanted = run_command("kb index") and run_command("kb search 'return a machine'")
+    page = blocks("docs/operations.md", PAGES["docs/operations.md"])
+    commands = [block.text for block in page if re.match(r"kb (backup|restore) ", block.text)]
+    assert "rows of" in run_shell(commands[0])
+    refused = CliRunner().invoke(app, ["restore", str(answers / "kb-backup.zip")])
+    assert refused.exit_code == 1
+    assert "is not empty" in refused.output
+    name = f"{engine.url.database}_moved"
+    with administration.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    config = yaml.safe_load((answers / "config.yaml").read_text("utf-8"))
+    url = engine.url.set(database=name).render_as_string(hide_password=False)
+    config["database"]["url"] = config["tables"]["url"] = url
+    (answers / "config.yaml").write_text(yaml.safe_dump(config), "utf-8")
+    assert "compared all of it" in run_shell(commands[1])
+    assert run_command("kb search 'return a machine'") == wanted
+    with administration.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name}")
+
+
 # SQL ----------------------------------------------------------------------------------------------
 
 

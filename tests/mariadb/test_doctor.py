@@ -1,5 +1,6 @@
 """The doctor looks at real servers, and its advice is what helps."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,18 @@ import sqlalchemy as sa
 import yaml
 from french import find_english, shown_on, speak_french, wide_screen
 from model_server import FakeModels
+from nodes import node
 
 from kb import KnowledgeBase, load_config
-from kb.cli.rendering.state import show_check
+from kb.cli.rendering.state import show_check, show_status
 from kb.doctor import Check, _check_buffer_pool, _check_vector_cache, examine
+from stores import MariaDBVectorStore
 from stores.connection import ServerInfo, make_engine
 from stores.errors import StoreUnavailable
 from stores.private_server import PrivateServer
 from stores.registry.collection import Collection
-from stores.registry.inspection import CollectionFacts, inspect_collection
+from stores.registry.inspection import CollectionFacts, inspect_collection, inspect_health
+from stores.registry.script import run_script
 
 GIGABYTE = 2**30
 
@@ -248,3 +252,58 @@ def test_on_the_private_server_the_advice_is_a_setting_of_config_yaml(tmp_path):
 
 def test_facts_are_none_before_the_first_index_run(engine):
     assert inspect_collection(engine) is None
+
+
+def shell(settings: dict[str, dict[str, Any]], *statements: str) -> None:
+    engine = make_engine(settings["database"]["url"])
+    run_script(engine, ";\n".join(statements))
+    engine.dispose()
+
+
+def test_vectors_that_a_dump_has_lost_are_noticed_and_come_back(tmp_path, settings):
+    index(tmp_path, settings, returns="You have 30 days.", coffee="Grind it.", tea="Wait.")
+    good = checks(tmp_path, settings)["Chunks"]
+    assert good.state == "ok"
+    shell(
+        settings, "UPDATE kb_chunk SET embedding = REPEAT(X'00', LENGTH(embedding)) WHERE seq > 1"
+    )
+    found = checks(tmp_path, settings)["Chunks"]
+    assert (found.state, found.seen.split(" that")[0]) == ("fail", "2 of 3")
+    assert "kb restore" in found.advice
+    with KnowledgeBase.open(tmp_path / "config.yaml") as knowledge_base:
+        status = knowledge_base.status()
+        assert status["unfindable"] == {"looked_at": 3, "without_vector": 2, "without_words": 0}
+        screen = wide_screen()
+        show_status(screen, status)
+        assert "2 have lost their vector" in shown_on(screen)
+    advised = re.findall(r"TRUNCATE \w+", found.advice)
+    assert len(advised) == 2
+    shell(settings, *advised)
+    with KnowledgeBase.open(tmp_path / "config.yaml") as knowledge_base:
+        assert knowledge_base.index(tmp_path / "docs").chunks == 3
+        assert len(knowledge_base.search("grind", 3)) == 3
+    assert checks(tmp_path, settings)["Chunks"] == good
+
+
+def test_words_that_are_lost_are_noticed_and_come_back(tmp_path, settings):
+    index(tmp_path, settings, returns="You have 30 days.", coffee="Grind it.")
+    lost = "SELECT block FROM kb_chunk ORDER BY seq LIMIT 1"
+    shell(settings, f"DELETE FROM kb_chunk_posting WHERE block = ({lost})")
+    found = checks(tmp_path, settings)["Chunks"]
+    assert (found.state, found.seen.split(" that")[0]) == ("fail", "1 of 2")
+    shell(settings, *re.findall(r"TRUNCATE \w+", found.advice))
+    KnowledgeBase.open(tmp_path / "config.yaml").close()
+    assert checks(tmp_path, settings)["Chunks"].state == "ok"
+
+
+def test_of_many_chunks_a_part_of_them_is_looked_at(database):
+    engine = make_engine(database)
+    store = MariaDBVectorStore(engine, "kb_chunk", embed_dim=4)
+    store.add([node(f"n{number}") for number in range(1500)])
+    run_script(engine, "DELETE FROM kb_chunk WHERE seq BETWEEN 2 AND 400")
+    collection = Collection("default", "kb_chunk", "m", 4)
+    health = inspect_health(engine, collection)
+    assert health.is_good
+    assert 700 < health.looked_at <= 1000
+    store.close()
+    engine.dispose()

@@ -65,6 +65,7 @@ STATUS = {
     "documents": 4,
     "chunks": 19,
     "indexing": ["docs"],
+    "unfindable": {"looked_at": 3, "without_vector": 1, "without_words": 0},
     "roots": [ROOT],
     "failed": [{"root": "docs", "path": "x.pdf", "reason": "illisible"}],
 }

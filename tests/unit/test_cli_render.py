@@ -214,6 +214,7 @@ def test_the_status_lists_roots_and_failures():
         "documents": 4,
         "chunks": 19,
         "indexing": ["docs"],
+        "unfindable": {"looked_at": 3, "without_vector": 0, "without_words": 0},
         "roots": [root],
         "failed": [{"root": "docs", "path": "x.pdf", "reason": "no text"}],
     }
