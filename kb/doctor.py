@@ -22,6 +22,7 @@ from kb.assembly.models import (
     make_embedder,
     name_embedding_model,
     name_llm,
+    require_key,
     server_url,
 )
 from kb.assembly.open_database import open_database, private_server
@@ -399,6 +400,8 @@ def _check_embedding_server(provider: ServerProvider, embedding: EmbeddingConfig
     try:
         url = server_url(provider, embedding, "embedding")
         wanted = name_embedding_model(provider, embedding)
+        if provider == "openai":
+            require_key(embedding, "embedding")
     except ConfigError as error:
         return Check(name, "fail", str(error))
     return _check_model_server(name, "embedding", provider, embedding, url, wanted)
@@ -408,6 +411,8 @@ def _check_llm_server(provider: ServerProvider, llm: LLMConfig) -> Check:
     name = Message("LLM")
     try:
         url, wanted = server_url(provider, llm, "llm"), name_llm(provider, llm)
+        if provider == "openai":
+            require_key(llm, "llm")
     except ConfigError as error:
         return Check(name, "fail", str(error))
     return _check_model_server(name, "llm", provider, llm, url, wanted)

@@ -53,7 +53,7 @@ def make_embedder(config: Config) -> BaseEmbedding:
         case "wordllama":
             return _make_word_vectors(embedding)
         case "openai":
-            key = _require_key(embedding, "embedding")
+            key = require_key(embedding, "embedding")
             return _make_openai_embedding(embedding, embedding.provider, key)
         case "openai-like":
             key = _find_key(embedding) or "none"
@@ -103,6 +103,17 @@ def name_llm(provider: ServerProvider, llm: LLMConfig) -> str:
             assert_never(provider)
 
 
+def require_key(model: ModelConfig, section: str) -> str:
+    """Return the key of a model of OpenAI. Raises ConfigError."""
+    key = _find_key(model)
+    if not key:
+        raise ConfigError(
+            f"{section}.provider is openai, but there is no key. Set the environment variable "
+            f"OPENAI_API_KEY, or {section}.api_key in config.yaml."
+        )
+    return key
+
+
 def embedding_identity(config: Config, embed_model: BaseEmbedding) -> str:
     """What a collection remembers: vectors compare only with those of the same identity."""
     dimensions = config.embedding.dimensions
@@ -128,7 +139,7 @@ def vector_weight(embedding: EmbeddingConfig) -> VectorWeight:
 def _make_openai(llm: LLMConfig) -> LLM:
     from llama_index.llms.openai import OpenAI  # noqa: PLC0415 - takes seconds to import
 
-    model, key = name_llm("openai", llm), _require_key(llm, "llm")
+    model, key = name_llm("openai", llm), require_key(llm, "llm")
     url = server_url("openai", llm, "llm")
     if llm.context_window:
         return _make_openai_like(llm, url, api_key=key, is_function_calling_model=True)
@@ -280,16 +291,6 @@ def _make_ollama_embedding(embedding: EmbeddingConfig) -> BaseEmbedding:
 
 def _find_key(model: ModelConfig) -> str | None:
     return model.api_key.get_secret_value() if model.api_key else None
-
-
-def _require_key(model: ModelConfig, section: str) -> str:
-    key = _find_key(model)
-    if not key:
-        raise ConfigError(
-            f"{section}.provider is openai, but there is no key. Set the environment variable "
-            f"OPENAI_API_KEY, or {section}.api_key in config.yaml."
-        )
-    return key
 
 
 def _require_url(model: ModelConfig, section: str) -> str:

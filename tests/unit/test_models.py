@@ -247,6 +247,17 @@ def test_a_key_is_sent_nowhere_while_its_server_is_not_named(monkeypatch):
     assert asked == []
 
 
+def test_the_doctor_asks_nobody_while_a_key_is_missing(monkeypatch):
+    asked = []
+    monkeypatch.setattr("kb.doctor.httpx.get", lambda url, **_: asked.append(url))
+    model = {"provider": "openai", "model": "gpt-4.1-mini"}
+    config = Config(llm=LLMConfig(**model), embedding=EmbeddingConfig(**model))
+    for section, check in zip(("embedding", "llm"), check_models(config), strict=True):
+        assert check.state == "fail"
+        assert f"{section}.provider is openai, but there is no key. Set" in check.seen
+    assert asked == []
+
+
 @pytest.mark.parametrize(
     ("provider", "name"), [("openai", OPENAI_EMBEDDING), ("ollama", OLLAMA_EMBEDDING)]
 )
