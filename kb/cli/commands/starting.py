@@ -18,7 +18,7 @@ _NAME_CHARACTERS = 64  # of a database in MariaDB
 
 def init(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="The directory, or the file.  [default: .]")
+        Path, typer.Argument(metavar="PATH", help="The directory, or the file.")
     ] = Path(),
 ) -> None:
     """Write a starting config.yaml, and set up.
