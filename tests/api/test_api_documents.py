@@ -306,6 +306,7 @@ def test_secrets_are_passed_over_and_never_kept(client, api):
     assert alone.json()["detail"] == "They are env (files of that name hold keys or passwords)."
 
 
+@pytest.mark.slow
 def test_an_upload_reads_its_own_files_only(client, api):
     broken = api.finished(upload(client, "unread.pdf", b"%PDF-1.7 nonsense").json()["job"])
     assert len(broken["report"]["failed"]) == 1
@@ -434,6 +435,7 @@ def test_who_uploads_or_removes_a_file_waits_for_who_puts_one_in_its_place(limit
         connection.exec_driver_sql("DELETE FROM kb_upload")
 
 
+@pytest.mark.slow
 def test_what_is_replaced_while_it_is_removed_is_gone_or_counted(limited, api):
     for turn in range(2):
         key = limited(f"both{turn}")

@@ -229,6 +229,7 @@ def test_what_is_no_table_is_named(filled, uploads, tmp_path):
     run(filled, "DROP SEQUENCE numbers")
 
 
+@pytest.mark.slow
 def test_memory_stays_small_whatever_the_size(filled, new_database, uploads, tmp_path):
     run(
         filled,

@@ -265,6 +265,7 @@ def test_a_server_that_is_not_there_is_unavailable_within_seconds(url: sa.URL) -
     assert CANARY not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.slow
 def test_advice_names_the_setting_that_holds_the_url(url: sa.URL) -> None:
     with pytest.raises(StoreError, match=r"tables\.url is not a URL"):
         make_engine("nonsense", setting="tables.url")

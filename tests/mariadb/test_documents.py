@@ -210,6 +210,7 @@ def test_two_runs_hold_a_root_in_turn(registry: DocumentRegistry) -> None:
     assert order == ["first", "second"]
 
 
+@pytest.mark.slow
 def test_a_dead_holder_lets_go(registry: DocumentRegistry, engine: sa.Engine) -> None:
     holder = in_another_process(
         engine,

@@ -176,6 +176,7 @@ def store(engine: sa.Engine, filter_keys: tuple[str, ...]) -> MariaDBVectorStore
     return MariaDBVectorStore(engine, embed_dim=2, filter_keys=filter_keys, words="none")
 
 
+@pytest.mark.slow
 def test_random_filters_select_what_the_semantics_table_says(
     store: MariaDBVectorStore, engine: sa.Engine
 ) -> None:

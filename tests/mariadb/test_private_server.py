@@ -24,6 +24,7 @@ from stores.private_server import server_process as run
 from stores.private_server.find_binary import find_program
 from stores.private_server.server_process import launch_server
 
+pytestmark = pytest.mark.slow
 fetch = import_module("stores.private_server.fetch_packages")  # the module, not its function
 START = """\
 import sys

@@ -54,6 +54,7 @@ def guarded(url: sa.URL) -> Iterator[GuardedDatabase]:
     engine.dispose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sql", ["SELECT /*M'*/ '?' --\r:x\n", "SELECT 1 //**/ 2, '\n?' --\r:x\n"])
 @pytest.mark.parametrize(
     "value",
@@ -70,6 +71,7 @@ def test_a_name_in_a_comment_takes_no_value(guarded, sql, value):
     assert len(guarded.run("SELECT id FROM orders").rows) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sql", "value"),
     [

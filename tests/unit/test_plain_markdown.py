@@ -25,6 +25,7 @@ def test_names_are_shown_as_they_are_and_act_on_nothing():
     assert "".join(words) == f"Sources:[1] {shown}, page 2 ({shown})"
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(TEXTS)
 @example("w.evil.com.mailto:")  # two addresses, of which only the second was seen

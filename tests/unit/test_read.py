@@ -274,6 +274,7 @@ def test_csv_without_names_or_with_lines_in_cells(read_text):
     assert section.text == "\nname: x; column 2: two lines\nname: y; column 2: z; column 3: more"
 
 
+@pytest.mark.slow
 def test_a_csv_cell_of_ten_megabytes_is_read(read_text):
     text = read_text("a.csv", "id,text\n1," + "word " * 2_000_000 + "\n").sections[0].text
     assert len(text) > 9_999_000
@@ -679,6 +680,7 @@ def test_a_chapter_that_a_book_repeats_is_read_once(tmp_path):
     assert len(read_document(zip_file(book, parts)).sections) == 1
 
 
+@pytest.mark.slow
 def test_bottomless_nesting_is_refused(refusal):
     assert "nested" in refusal("a.json", "[" * 100_000 + "]" * 100_000)
     assert "nested" in refusal("b.json", '{"a":' * 500 + "1" + "}" * 500)
