@@ -1,4 +1,4 @@
-"""How long a search takes among 50,000 chunks, by the kind of question.
+"""How long a search takes among 50,000 chunks, by the kind of question, and what they weigh.
 
 The chunks are those of the MariaDB documentation in ../shared/data, split and embedded by kb and
 then repeated, each copy with a little noise in its vector. Times are of `KnowledgeBase.search`:
@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import numpy as np
-from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+from llama_index.core.schema import RelatedNodeInfo, TextNode
 
 from kb import KnowledgeBase
 from kb.config import Config, load_config
@@ -41,6 +41,8 @@ def main() -> None:
         print(f"{kb.status()['server']}, {arguments.chunks} chunks, {_machine()}")
         for kind, questions in _questions(pages, descriptions).items():
             print(_row(kind, _timed(kb, questions)), flush=True)
+        for table, size in _measure_tables(Path(home)).items():
+            print(f"{table:25} {size / arguments.chunks:7.0f} bytes a chunk")
 
 
 def _opened(home: str) -> KnowledgeBase:
@@ -69,15 +71,17 @@ def _copies(nodes: list, count: int, random: np.random.Generator) -> Iterator[li
             node = nodes[number % len(nodes)]
             vector = np.asarray(node.embedding)
             noisy = vector + random.normal(scale=NOISE * np.abs(vector).mean(), size=vector.shape)
-            copy = TextNode(
-                id_=f"copy-{number}",
-                text=node.text,
-                metadata=node.metadata,
-                embedding=noisy.tolist(),
-            )
-            document = RelatedNodeInfo(node_id=f"{node.ref_doc_id}-{number // len(nodes)}")
-            copy.relationships[NodeRelationship.SOURCE] = document
-            batch.append(copy)
+            copied = f"{number // len(nodes)}-"
+            related = {
+                kind: RelatedNodeInfo(node_id=copied + each.node_id)
+                for kind, each in node.relationships.items()
+            }
+            change = {
+                "id_": copied + node.node_id,
+                "embedding": noisy.tolist(),
+                "relationships": related,
+            }
+            batch.append(node.model_copy(update=change))
         yield batch
 
 
@@ -112,6 +116,14 @@ def _row(kind: str, times: list[float]) -> str:
     floor, goal = TARGETS[kind]
     p95 = quantiles(times, n=20)[-1]
     return f"{kind:15} p50 {median(times):5.1f} ms  p95 {p95:5.1f} ms  (floor {floor}, goal {goal})"
+
+
+def _measure_tables(home: Path) -> dict[str, int]:
+    """The size of each table's file, the vector index being one of its own (#i#)."""
+    files = home.glob("data/*/kb_*.ibd")
+    sizes = {file.stem: file.stat().st_size for file in files}
+    large = {table: size for table, size in sorted(sizes.items()) if size > 2**20}
+    return large | {"all": sum(sizes.values())}
 
 
 def _lines(path: Path) -> list[dict[str, str]]:

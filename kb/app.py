@@ -107,7 +107,10 @@ class KnowledgeBase:
             raise ConfigError(f"There is no {directory} to index. Name a directory or a file.")
         used = self.components
         cache = EmbeddingCache(
-            used.engine, used.collection.embedding_model, used.collection.dimension
+            used.engine,
+            used.collection.embedding_model,
+            used.collection.dimension,
+            used.registry.table,
         )
         embedder = ChunkEmbedder(used.embed_model, cache)
         own = OwnFiles.from_config(self.config)

@@ -217,7 +217,7 @@ def _check_health(engine: sa.Engine, facts: CollectionFacts) -> Check:
         )
         advice = Message(
             "mariadb-dump of 10.11 writes such dumps. `kb restore FILE --replace` brings back a "
-            "file of `kb backup`; or run TRUNCATE {table}; TRUNCATE {table}_posting; in `kb db "
+            "file of `kb backup`; or run TRUNCATE {table}; TRUNCATE {table}_fresh; in `kb db "
             "shell`, then `kb index` on each directory.",
             table=facts.collection.chunk_table,
         )
@@ -229,7 +229,7 @@ def _check_health(engine: sa.Engine, facts: CollectionFacts) -> Check:
             n=health.looked_at,
         )
         advice = Message(
-            "Run TRUNCATE {table}_posting; in `kb db shell`: the next `kb search` makes them anew.",
+            "Run TRUNCATE {table}_fresh; in `kb db shell`: the next `kb search` makes them anew.",
             table=facts.collection.chunk_table,
         )
         return Check(name, "fail", seen, advice)

@@ -36,6 +36,10 @@ class ChunkEmbedder:
             for chunk in same:
                 chunk.embedding = embeddings[text]
 
+    def release_embeddings(self, chunks: Iterable[TextNode]) -> None:
+        """Drop from the cache what is stored with these chunks."""
+        self.cache.release([chunk.get_content(MetadataMode.EMBED) for chunk in chunks])
+
     def _embed_texts(
         self, texts: list[str], on_embedded: Callable[[int], None]
     ) -> dict[str, list[float]]:

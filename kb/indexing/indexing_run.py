@@ -315,6 +315,7 @@ class _Run:
         self.embedder.embed_chunks(
             (c for document in group for c in document.chunks), self.tally.count_embedded
         )
+        written: list[TextNode] = []
         for document in group:
             try:
                 self.registry.replace(document.document, document.chunks)
@@ -324,6 +325,8 @@ class _Run:
                 self._record_failure(document.document.path, str(error))
             else:
                 self.tally.write(len(document.chunks), is_new=document.is_new)
+                written += document.chunks
+        self.embedder.release_embeddings(written)
 
     def _forget_what_is_gone(self, found: list[Found], *, prune: bool) -> None:
         """Remove documents whose files are gone; a file that could not be looked at is not gone."""

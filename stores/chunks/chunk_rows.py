@@ -1,6 +1,8 @@
 """LlamaIndex nodes <-> rows of a chunk table. A node comes back as it went in."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from llama_index.core.schema import (
@@ -10,6 +12,7 @@ from llama_index.core.schema import (
     IndexNode,
     MetadataMode,
     Node,
+    NodeRelationship,
     TextNode,
 )
 from pydantic_core import from_json  # several times faster than json.loads
@@ -21,7 +24,9 @@ MAXIMUM_ID = 512
 _CLASSES: dict[str, type[BaseNode]] = {
     kind.class_name(): kind for kind in (TextNode, IndexNode, ImageNode, Node, Document)
 }
-_OWN_COLUMNS = {"text", "metadata", "embedding"}
+_OWN_COLUMNS = {"id_", "text", "metadata", "embedding"}
+_SOURCE = str(NodeRelationship.SOURCE.value)
+_SHOWN = {"excluded_embed_metadata_keys": "embedded", "excluded_llm_metadata_keys": "told"}
 
 
 def node_to_row(node: BaseNode, dimension: int) -> dict[str, Any]:
@@ -34,18 +39,34 @@ def node_to_row(node: BaseNode, dimension: int) -> dict[str, Any]:
         "metadata": _write_json(node.metadata, node),
         "node": _write_json(_dump_remainder(node), node),
         "embedding": _require_embedding(node, dimension),
+        "text_hash": hash_text(node.get_content(metadata_mode=MetadataMode.EMBED)),
     }
 
 
 def row_to_node(row: Any, *, embedding: bool = False) -> BaseNode:
-    remainder = from_json(row.node)
-    node_class = _CLASSES[remainder.pop("class_name")]
-    remainder["metadata"] = from_json(row.metadata)
+    """Make the node of a row; what kb 0.1 wrote has more in its column `node`."""
+    metadata, fields = from_json(row.metadata), from_json(row.node)
+    for hidden_name, shown_name in _SHOWN.items():
+        if (shown := fields.pop(shown_name, None)) is not None:
+            fields[hidden_name] = [key for key in metadata if key not in shown]
+    node_class = _CLASSES[fields.pop("class_name", TextNode.class_name())]
+    source = {} if row.document_id is None else {_SOURCE: row.document_id}
+    relationships = {**source, **fields.get("relationships", {})}
+    fields |= {
+        "id_": row.chunk_id,
+        "metadata": metadata,
+        "relationships": _lengthen_relationships(relationships),
+    }
     if issubclass(node_class, TextNode):
-        remainder["text"] = row.text
+        fields["text"] = row.text
     if embedding:
-        remainder["embedding"] = vectors.from_bytes(row.embedding)
-    return node_class.from_dict(remainder)
+        fields["embedding"] = vectors.from_bytes(row.embedding)
+    return node_class.from_dict(fields)
+
+
+def hash_text(text: str) -> bytes:
+    """Make what a text is found again by, in 16 bytes."""
+    return hashlib.sha256(text.encode()).digest()[:16]
 
 
 def _check_ids(node: BaseNode) -> None:
@@ -62,10 +83,45 @@ def _check_ids(node: BaseNode) -> None:
 
 
 def _dump_remainder(node: BaseNode) -> dict[str, Any]:
-    """Dump what the other columns do not hold, without fields that are as they always are."""
+    """Dump what the other columns do not hold, without what is as it always is."""
     fields = node.model_dump(exclude_defaults=True)
-    own = {name: value for name, value in fields.items() if name not in _OWN_COLUMNS}
-    return {**own, "id_": node.node_id, "class_name": node.class_name()}
+    remainder = {name: value for name, value in fields.items() if name not in _OWN_COLUMNS}
+    if node.class_name() == TextNode.class_name():
+        remainder.pop("class_name", None)
+    relationships = _shorten_relationships(remainder.pop("relationships", {}))
+    if relationships.get(_SOURCE) == node.ref_doc_id:
+        relationships.pop(_SOURCE, None)
+    if relationships:
+        remainder["relationships"] = relationships
+    for hidden_name, shown_name in _SHOWN.items():
+        hidden = remainder.get(hidden_name)
+        if hidden and hidden == [key for key in node.metadata if key in hidden]:
+            del remainder[hidden_name]
+            remainder[shown_name] = [key for key in node.metadata if key not in hidden]
+    return remainder
+
+
+def _shorten_relationships(relationships: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a related node as its id, where no more is known of it."""
+
+    def shorten(related: Any) -> Any:
+        if isinstance(related, list):
+            return [shorten(each) for each in related]
+        known = {name: value for name, value in related.items() if name != "class_name"}
+        return known["node_id"] if known.keys() == {"node_id"} else known
+
+    return {name: shorten(related) for name, related in relationships.items()}
+
+
+def _lengthen_relationships(relationships: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what `_shorten_relationships` wrote."""
+
+    def lengthen(related: Any) -> Any:
+        if isinstance(related, list):
+            return [lengthen(each) for each in related]
+        return {"node_id": related} if isinstance(related, str) else related
+
+    return {name: lengthen(related) for name, related in relationships.items()}
 
 
 def _write_json(value: dict[str, Any], node: BaseNode) -> str:

@@ -3,19 +3,22 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, TypeVar, assert_never, get_args
 
 import sqlalchemy as sa
 
+from stores.chunks.chunk_terms import analyse_blocks, assign_blocks
 from stores.chunks.metadata_filters import (
     INDEXED_CHARACTERS,
     Where,
     name_filter_column,
     to_json_path,
 )
-from stores.chunks.postings import Postings, analyse_chunks, assign_blocks
+from stores.chunks.posting_tables import PostingTables
+from stores.chunks.postings import Postings
 from stores.connection import run_transaction
 from stores.errors import CollectionMismatch, StoreError
 from stores.sql import statements
@@ -110,9 +113,11 @@ class ChunkTable:
         rows = connection.execute(self.fill("columns"), {"table": self.name})
         columns = {row.name: str(row.type) for row in rows}
         self._check_shape(connection, columns)
+        if "text_hash" not in columns:
+            connection.execute(self.fill("add_text_hash"))
         match self.words:
             case "bm25":
-                Postings(self.name).set_up(connection, columns)
+                PostingTables(self.name).set_up(connection, columns)
             case "fulltext":
                 connection.execute(self.fill("create_words_lock"))
                 connection.execute(self.fill("add_words_lock"))
@@ -156,6 +161,8 @@ class ChunkTable:
         result = run_transaction(engine, work_and_lock)
         if self.postings:
             self.postings.forget_statistics()
+            with suppress(StoreError):  # what was written stands; who writes next will try again
+                self.postings.tables.tidy(engine)
         return result
 
     def put(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
@@ -164,38 +171,40 @@ class ChunkTable:
             _check_packet(connection, max(rows, key=_weigh_row))
         for batch in _split_batches(rows):
             if self.postings:
-                self._put_with(self.postings, connection, batch)
+                self._put_with(self.postings.tables, connection, batch)
             else:
                 connection.execute(self.fill("put"), batch)
 
     def _put_with(
-        self, postings: Postings, connection: sa.Connection, batch: Sequence[Row]
+        self, postings: PostingTables, connection: sa.Connection, batch: Sequence[Row]
     ) -> None:
         replaced = self.make_where()
         replaced.require_any("chunk_id", [row["chunk_id"] for row in batch])
-        postings.remove(connection, replaced)
+        self.delete(connection, replaced)  # a key that is gone is not given again
         rows = assign_blocks(batch)
         with ThreadPoolExecutor(1) as meanwhile:  # the server takes longer for the vectors
-            terms = meanwhile.submit(analyse_chunks, rows)
+            terms = meanwhile.submit(analyse_blocks, rows)
             connection.execute(self.fill("put_with_block"), rows)
-            postings.add(connection, [row["chunk_id"] for row in rows], terms.result())
+            postings.add(connection, rows, terms.result())
+
+    def find_embeddings(
+        self, connection: sa.Connection, hashes: Sequence[bytes]
+    ) -> dict[bytes, bytes]:
+        """Find the vectors of texts by what `hash_text` made of them."""
+        statement = self.fill("embeddings").bindparams(sa.bindparam("hashes", expanding=True))
+        rows = connection.execute(statement, {"hashes": hashes})
+        return {row.text_hash: row.embedding for row in rows}
 
     def delete(self, connection: sa.Connection, where: Where) -> None:
         if self.postings:
-            self.postings.remove(connection, where)
+            self.postings.tables.remove(connection, where)
         connection.execute(self.fill("delete", where), where.values)
 
     def clear(self, connection: sa.Connection) -> None:
-        """Postings first: a process that dies in between leaves chunks, whose postings return."""
-        if not self.postings:
+        if self.postings:
+            self.postings.tables.clear(connection)
+        else:
             connection.execute(self.fill("clear"))
-            return
-        connection.execute(self.fill("lock_with_postings", postings=self.postings.name))
-        try:
-            self.postings.clear(connection)
-            connection.execute(self.fill("clear"))
-        finally:
-            connection.execute(self.fill("unlock"))
 
     def delete_document(self, connection: sa.Connection, document_id: str) -> None:
         where = self.make_where()

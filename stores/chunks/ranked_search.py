@@ -21,7 +21,7 @@ from stores.reader import Reader, Snapshot
 EXACT_UP_TO = 50_000
 _FILTERED_EF_SEARCH = 200
 _SPARE_ROWS = 5  # a filtered walk of the index can return a row twice
-_CONTENT = "text, metadata, node, "
+_CONTENT = "chunk_id, document_id, text, metadata, node, "
 
 Row = Any  # sa.Row of an engine's connection, named tuple of a reader
 Hit = tuple[Row, float]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from stores.chunks.postings import Postings
 from stores.connection import read_snapshot
 from stores.registry.collection import Collection, find_collection
 from stores.sql import statements
@@ -66,6 +67,7 @@ def inspect_health(engine: sa.Engine, collection: Collection) -> Health:
     are: what loses vectors loses them all, or those of a whole part.
     """
     table = collection.chunk_table
+    postings = Postings(table)
     key_range, health = (
         sa.text(_SQL[name].format(table=table)) for name in ("key_range", "health")
     )
@@ -73,7 +75,7 @@ def inspect_health(engine: sa.Engine, collection: Collection) -> Health:
     def work(connection: sa.Connection) -> Health:
         if None in (
             _measure_table(connection, table),
-            _measure_table(connection, f"{table}_posting"),
+            _measure_table(connection, f"{table}_gone"),
         ):
             return Health(0, 0, 0)  # they are made when documents are first searched or indexed
         first, last = connection.execute(key_range).one()
@@ -82,8 +84,13 @@ def inspect_health(engine: sa.Engine, collection: Collection) -> Health:
         steps = min(_LOOKED_AT - 1, last - first)
         keys = [first + (last - first) * step // max(steps, 1) for step in range(steps + 1)]
         zero = bytes(4 * collection.dimension)
-        row = connection.execute(health, {"keys": json.dumps(keys), "zero": zero}).one()
-        return Health(*map(int, row))
+        values = {"keys": json.dumps(keys), "zero": zero}
+        rows = connection.execute(health, values).all()
+        return Health(
+            looked_at=len(rows),
+            without_vector=sum(row.has_no_direction for row in rows),
+            without_words=len(postings.find_without_words(connection, [row.seq for row in rows])),
+        )
 
     return read_snapshot(engine, work)
 

@@ -1,6 +1,6 @@
 -- create --
--- A chunk table; `block` is that of its postings. The short key is copied into every node of the
--- vector graph; ids compare byte by byte.
+-- A chunk table; `block` is that of its postings, `text_hash` of the text that was embedded. The short
+-- key is copied into every node of the vector graph; ids compare byte by byte.
 CREATE TABLE IF NOT EXISTS {table} (
   seq INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   chunk_id VARCHAR(512) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL,
@@ -10,9 +10,11 @@ CREATE TABLE IF NOT EXISTS {table} (
   node JSON NOT NULL,
   embedding VECTOR({dimension}) NOT NULL,
   block BIGINT UNSIGNED NULL,
+  text_hash BINARY(16) NULL,
   UNIQUE KEY chunk (chunk_id),
   KEY document (document_id),
-  VECTOR INDEX nearest (embedding) M={m} DISTANCE={distance}
+  VECTOR INDEX nearest (embedding) M={m} DISTANCE={distance},
+  KEY text_hash (text_hash)
 ) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_uca1400_ai_ci
 
 -- add_fulltext --
@@ -22,6 +24,15 @@ ALTER TABLE {table}
     LEFT(CONCAT_WS(' ', JSON_VALUE(metadata, '$.title'), JSON_VALUE(metadata, '$.headings')), 4000)
   ) STORED,
   ADD FULLTEXT INDEX IF NOT EXISTS words (context, text)
+
+-- add_text_hash --
+-- What a text was embedded as, by which an embedding is found again.
+ALTER TABLE {table}
+  ADD COLUMN IF NOT EXISTS text_hash BINARY(16) NULL AFTER embedding, ADD INDEX IF NOT EXISTS text_hash (text_hash)
+
+-- embeddings --
+-- Find the vectors of texts that chunks were made of.
+SELECT text_hash, embedding FROM {table} WHERE text_hash IN :hashes
 
 -- create_words_lock --
 -- InnoDB changes a full-text index a moment before the rows become visible: who looks between
@@ -65,30 +76,24 @@ SHOW CREATE TABLE {table}
 
 -- put --
 -- Write a chunk; one with the same id is replaced.
-INSERT INTO {table} (chunk_id, document_id, text, metadata, node, embedding)
-VALUES (:chunk_id, :document_id, :text, :metadata, :node, :embedding)
+INSERT INTO {table} (chunk_id, document_id, text, metadata, node, embedding, text_hash)
+VALUES (:chunk_id, :document_id, :text, :metadata, :node, :embedding, :text_hash)
 ON DUPLICATE KEY UPDATE document_id = VALUES(document_id), text = VALUES(text),
-  metadata = VALUES(metadata), node = VALUES(node), embedding = VALUES(embedding)
+  metadata = VALUES(metadata), node = VALUES(node), embedding = VALUES(embedding),
+  text_hash = VALUES(text_hash)
 
 -- put_with_block --
 -- Write a chunk as `put` does, with the block that its postings are written to.
-INSERT INTO {table} (chunk_id, document_id, text, metadata, node, embedding, block)
-VALUES (:chunk_id, :document_id, :text, :metadata, :node, :embedding, :block)
+INSERT INTO {table} (chunk_id, document_id, text, metadata, node, embedding, text_hash, block)
+VALUES (:chunk_id, :document_id, :text, :metadata, :node, :embedding, :text_hash, :block)
 ON DUPLICATE KEY UPDATE document_id = VALUES(document_id), text = VALUES(text),
   metadata = VALUES(metadata), node = VALUES(node), embedding = VALUES(embedding),
+  text_hash = VALUES(text_hash),
   block = VALUES(block)
 
 -- delete --
 -- Remove the chunks that match.
 DELETE FROM {table} WHERE {where}
-
--- lock_with_postings --
--- TRUNCATE commits by itself: what is written between two of them would lose its postings.
-LOCK TABLES {table} WRITE, {postings} WRITE
-
--- unlock --
--- Let others write to chunks and postings again.
-UNLOCK TABLES
 
 -- clear --
 -- Remove all chunks.
@@ -96,7 +101,7 @@ TRUNCATE TABLE {table}
 
 -- fetch --
 -- The chunks that match, in the order in which they were written.
-SELECT text, metadata, node, embedding FROM {table} WHERE {where} ORDER BY seq LIMIT :limit
+SELECT chunk_id, document_id, text, metadata, node, embedding FROM {table} WHERE {where} ORDER BY seq LIMIT :limit
 
 -- count_up_to --
 -- How many chunks match, counted no further than needed.
@@ -111,7 +116,7 @@ FROM {table} WHERE {where}
 
 -- content --
 -- Read the text and metadata of chunks by their keys.
-SELECT seq, text, metadata, node
+SELECT seq, chunk_id, document_id, text, metadata, node
 FROM JSON_TABLE(:keys, '$[*]' COLUMNS (seq INT UNSIGNED PATH '$')) AS chosen
 JOIN {table} USING (seq)
 

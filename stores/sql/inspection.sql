@@ -14,13 +14,9 @@ WHERE kb_document.chunks > 0 ORDER BY kb_document.root, kb_document.path
 SELECT MIN(seq) AS first, MAX(seq) AS last FROM `{table}`
 
 -- health --
--- Look at the first chunk from each of some keys on: how many there are, how many have no direction,
--- as their vector is all zeros, and how many have no postings.
-SELECT COUNT(*) AS looked_at,
-  COALESCE(SUM(VEC_DISTANCE_EUCLIDEAN(embedding, :zero) = 0), 0) AS without_vector,
-  COALESCE(SUM(NOT EXISTS (
-    SELECT 1 FROM `{table}_posting` AS posting WHERE posting.block = COALESCE(chunk.block, chunk.seq)
-  )), 0) AS without_words
+-- Look at the first chunk from each of some keys on: which there are, and whether each has no direction,
+-- as its vector is all zeros.
+SELECT seq, VEC_DISTANCE_EUCLIDEAN(embedding, :zero) = 0 AS has_no_direction
 FROM `{table}` AS chunk
 JOIN (
   SELECT DISTINCT (SELECT seq FROM `{table}` WHERE seq >= asked.seq ORDER BY seq LIMIT 1) AS seq

@@ -1,71 +1,178 @@
--- create --
--- Which words stand in which chunks. A row holds all chunks of one block (those of a document that
--- were written together) that have the word, six bytes each: the chunk's key, then 4 bits of how often
--- and 12 of how many words the chunk has. So a word's postings come as one string, ten times as
--- quickly as by summing scores in SQL.
-CREATE TABLE IF NOT EXISTS {postings} (
+-- create_term --
+-- Which words stand in which chunks, a word after the other: six bytes a posting, the chunk's key, then
+-- 4 bits of how often and 12 of how many words the chunk has. A row is a part of a term's postings, so
+-- that writing more of them touches the last part alone.
+CREATE TABLE IF NOT EXISTS {term} (
   term INT UNSIGNED NOT NULL,
-  block BIGINT UNSIGNED NOT NULL,
-  postings VARBINARY({bytes}) NOT NULL,
-  PRIMARY KEY (term, block),
-  KEY block (block)
+  part INT UNSIGNED NOT NULL,
+  postings VARBINARY({part_bytes}) NOT NULL,
+  PRIMARY KEY (term, part)
 ) ENGINE=InnoDB
 
+-- create_fresh --
+-- Postings that were written lately, a row for each block: the chunks of a document that were written
+-- together. Each posting has its term before it. A row never changes, it goes whole: with its document,
+-- or to the terms. Block 0 says that all chunks have postings, and is locked by who merges.
+CREATE TABLE IF NOT EXISTS {fresh} (
+  block BIGINT UNSIGNED NOT NULL PRIMARY KEY,
+  chunks INT UNSIGNED NOT NULL,
+  postings LONGBLOB NOT NULL
+) ENGINE=InnoDB
+
+-- create_gone --
+-- The keys of chunks that are gone, and their postings not yet; no key is given twice.
+CREATE TABLE IF NOT EXISTS {gone} (seq INT UNSIGNED NOT NULL PRIMARY KEY) ENGINE=InnoDB
+
 -- add_block --
--- The block of each chunk; one that was written without words is a block of its own.
+-- The block of each chunk; one that was written without words has none.
 ALTER TABLE {chunks} ADD COLUMN IF NOT EXISTS block BIGINT UNSIGNED NULL AFTER embedding
 
--- is_empty --
--- Say whether no posting was written yet.
-SELECT NOT EXISTS (SELECT 1 FROM {postings})
+-- is_complete --
+-- Say whether all chunks have postings.
+SELECT COUNT(*) FROM {fresh} WHERE block = 0
 
--- forget_blocks --
--- Each chunk a block of its own: a fill by parts would write the second half of a block over the first.
-UPDATE {chunks} SET block = NULL WHERE block IS NOT NULL
+-- complete --
+-- Say from this transaction on that all chunks have postings; who comes second waits for it.
+INSERT IGNORE INTO {fresh} (block, chunks, postings) VALUES (0, 0, '')
+
+-- has_former --
+-- Say whether the postings of kb 0.1 are there, a row for each term and block.
+SELECT COUNT(*) FROM information_schema.tables
+WHERE table_schema = DATABASE() AND table_name = :table
+
+-- former --
+-- Postings of kb 0.1, from one row on.
+SELECT term, block, postings FROM {former}
+WHERE term > :term OR (term = :term AND block > :block) ORDER BY term, block LIMIT :limit
+
+-- drop_former --
+-- Remove the postings of kb 0.1.
+DROP TABLE IF EXISTS {former}
+
+-- forget_term --
+-- Remove all merged postings, in this transaction.
+DELETE FROM {term}
+
+-- forget_fresh --
+-- Remove all fresh postings, in this transaction.
+DELETE FROM {fresh} WHERE block > 0
+
+-- forget_gone --
+-- Forget which chunks are gone, in this transaction.
+DELETE FROM {gone}
 
 -- texts --
 -- Chunks in the order of their keys, to make postings of; nobody removes them until these are there.
-SELECT seq, COALESCE(block, seq) AS block, text, metadata FROM {chunks}
-WHERE seq > :after ORDER BY seq LIMIT :limit
+SELECT seq, text, metadata FROM {chunks} WHERE seq > :after ORDER BY seq LIMIT :limit
 LOCK IN SHARE MODE
 
 -- keys --
 -- Read the keys of chunks that were just written.
 SELECT chunk_id, seq FROM {chunks} WHERE chunk_id IN :ids FOR UPDATE
 
--- insert --
--- Write postings, each row given as [term, block, hexadecimal].
-INSERT INTO {postings} (term, block, postings)
-SELECT term, block, UNHEX(postings) FROM JSON_TABLE(:postings, '$[*]' COLUMNS (
-  term INT UNSIGNED PATH '$[0]', block BIGINT UNSIGNED PATH '$[1]',
-  postings VARCHAR({characters}) CHARACTER SET ascii PATH '$[2]'
-)) AS written
-ON DUPLICATE KEY UPDATE postings = VALUES(postings)
+-- add --
+-- Write the postings of a block.
+INSERT INTO {fresh} (block, chunks, postings) VALUES (:block, :chunks, :postings)
 
--- remaining --
--- Read the chunks that stay while others of their block, and so of their document, go. A read that
--- locks nothing would date the whole transaction, and any other writer's commit since would undo it.
-SELECT seq, block, text, metadata FROM {chunks}
-WHERE (document_id, block) IN (
-  SELECT document_id, block FROM {chunks} WHERE {where} FOR UPDATE
-) AND ({where}) IS NOT TRUE
-FOR UPDATE
+-- whole_blocks --
+-- Find the blocks of which every chunk goes. The order of the join keeps others' blocks unlocked.
+SELECT fresh.block FROM (
+  SELECT block, COUNT(*) AS chunks FROM {chunks} WHERE {where} GROUP BY block FOR UPDATE
+) AS going STRAIGHT_JOIN {fresh} AS fresh ON fresh.block = going.block
+WHERE fresh.chunks = going.chunks FOR UPDATE
 
--- remove --
--- Delete the postings of all blocks of which chunks go.
-DELETE {postings} FROM {postings} JOIN (
-  SELECT DISTINCT COALESCE(block, seq) AS block FROM {chunks} WHERE {where}
-) AS gone USING (block)
+-- remove_blocks --
+-- Remove the fresh postings of some blocks.
+DELETE FROM {fresh} WHERE block IN :blocks
 
--- clear --
--- Remove all postings.
-TRUNCATE TABLE {postings}
+-- mark_gone --
+-- Note that chunks go, but for those of blocks whose postings went with them.
+INSERT IGNORE INTO {gone} (seq)
+SELECT seq FROM {chunks} WHERE ({where}) AND (block IS NULL OR block NOT IN :blocks)
+
+-- lock_all --
+-- TRUNCATE commits by itself: what is written between two of them would lose its postings.
+LOCK TABLES {chunks} WRITE, {term} WRITE, {fresh} WRITE, {gone} WRITE
+
+-- unlock --
+-- Let others write to chunks and postings again.
+UNLOCK TABLES
+
+-- truncate --
+-- Remove all rows of one table.
+TRUNCATE TABLE {table}
 
 -- postings --
--- All postings of some terms, a string for each term: 2,666,666 of them, as a packet takes; a word
+-- Merged postings of some terms, a string for each term: 2,666,666 of them, as a packet takes; a word
 -- that more chunks have says next to nothing.
 SET STATEMENT group_concat_max_len = 15999996 FOR
 SELECT term, (
-  SELECT GROUP_CONCAT(postings SEPARATOR '') FROM {postings} AS p WHERE p.term = asked.term
+  SELECT GROUP_CONCAT(postings SEPARATOR '') FROM {term} AS t WHERE t.term = asked.term
 ) AS postings
 FROM JSON_TABLE(:terms, '$[*]' COLUMNS (term INT UNSIGNED PATH '$')) AS asked
+
+-- blocks --
+-- Which blocks are fresh.
+SELECT block FROM {fresh}
+
+-- fresh --
+-- Read the fresh postings of some blocks.
+SELECT block, postings
+FROM JSON_TABLE(:blocks, '$[*]' COLUMNS (block BIGINT UNSIGNED PATH '$')) AS asked
+JOIN {fresh} USING (block)
+
+-- gone --
+-- The keys of chunks that are gone, as one string of four bytes each; the highest bit, which no key
+-- has, keeps CHAR from dropping leading zeros.
+SET STATEMENT group_concat_max_len = 16000000 FOR
+SELECT GROUP_CONCAT(CHAR(seq | 0x80000000 USING binary) SEPARATOR '') AS gone FROM {gone}
+
+-- untidy --
+-- How many chunks have fresh postings, how many are gone, and how many there ever were.
+SELECT (SELECT COALESCE(SUM(chunks), 0) FROM {fresh}) AS fresh,
+  (SELECT COUNT(*) FROM {gone}) AS gone, (SELECT COALESCE(MAX(seq), 0) FROM {chunks}) AS ever
+
+-- try_to_merge --
+-- Be the only one that merges until the transaction ends; no row while another one does.
+SELECT block FROM {fresh} WHERE block = 0 FOR UPDATE SKIP LOCKED
+
+-- wait_to_merge --
+-- Be the only one that merges until the transaction ends, after another one.
+SELECT block FROM {fresh} WHERE block = 0 FOR UPDATE
+
+-- take --
+-- Read the fresh postings of blocks that nobody is removing, and keep others from it.
+SELECT block, postings FROM {fresh} WHERE block IN :blocks FOR UPDATE SKIP LOCKED
+
+-- last_parts --
+-- Read the last part of each term that has any.
+SELECT term, part, postings FROM {term} JOIN (
+  SELECT asked.term, MAX(part) AS part
+  FROM JSON_TABLE(:terms, '$[*]' COLUMNS (term INT UNSIGNED PATH '$')) AS asked
+  JOIN {term} USING (term) GROUP BY asked.term
+) AS latest USING (term, part)
+
+-- parts --
+-- All parts of the terms from one on, of some thousand rows.
+SELECT term, part, postings FROM {term}
+WHERE term >= :first AND term <= COALESCE((
+  SELECT term FROM {term} WHERE term >= :first ORDER BY term LIMIT 1 OFFSET :rows
+), 4294967295) ORDER BY term, part
+
+-- remove_terms --
+-- Remove all parts of some terms.
+DELETE FROM {term} WHERE term IN :terms
+
+-- put_parts --
+-- Write parts, each given as [term, part, hexadecimal].
+INSERT INTO {term} (term, part, postings)
+SELECT term, part, UNHEX(postings) FROM JSON_TABLE(:parts, '$[*]' COLUMNS (
+  term INT UNSIGNED PATH '$[0]', part INT UNSIGNED PATH '$[1]',
+  postings VARCHAR({part_characters}) CHARACTER SET ascii PATH '$[2]'
+)) AS written
+ON DUPLICATE KEY UPDATE postings = VALUES(postings)
+
+-- unmark_gone --
+-- Forget chunks that are gone with all their postings.
+DELETE {gone} FROM {gone} JOIN JSON_TABLE(:seqs, '$[*]' COLUMNS (seq INT UNSIGNED PATH '$')) AS swept
+USING (seq)

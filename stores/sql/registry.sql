@@ -118,3 +118,12 @@ WHERE model = :model AND dimension = :dimension AND text_hash IN :hashes
 -- Keep the vector of a text.
 INSERT IGNORE INTO kb_embedding (model, dimension, text_hash, embedding)
 VALUES (:model, :dimension, :text_hash, :embedding)
+
+-- release_embeddings --
+-- Forget the vectors of texts that chunks hold by now.
+DELETE FROM kb_embedding
+WHERE model = :model AND dimension = :dimension AND text_hash IN :hashes
+
+-- forget_old_embeddings --
+-- Forget vectors that no chunk took in a month.
+DELETE FROM kb_embedding WHERE kept_at < UTC_TIMESTAMP() - INTERVAL 30 DAY

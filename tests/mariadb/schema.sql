@@ -49,7 +49,9 @@ CREATE TABLE `kb_embedding` (
   `dimension` smallint(5) unsigned NOT NULL,
   `text_hash` binary(32) NOT NULL,
   `embedding` blob NOT NULL,
-  PRIMARY KEY (`model`,`dimension`,`text_hash`)
+  `kept_at` datetime NOT NULL DEFAULT utc_timestamp(),
+  PRIMARY KEY (`model`,`dimension`,`text_hash`),
+  KEY `kept_at` (`kept_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
 CREATE TABLE `kb_evaluation` (

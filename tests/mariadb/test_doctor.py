@@ -288,7 +288,7 @@ def test_vectors_that_a_dump_has_lost_are_noticed_and_come_back(tmp_path, settin
 def test_words_that_are_lost_are_noticed_and_come_back(tmp_path, settings):
     index(tmp_path, settings, returns="You have 30 days.", coffee="Grind it.")
     lost = "SELECT block FROM kb_chunk ORDER BY seq LIMIT 1"
-    shell(settings, f"DELETE FROM kb_chunk_posting WHERE block = ({lost})")
+    shell(settings, f"DELETE FROM kb_chunk_fresh WHERE block = ({lost})")
     found = checks(tmp_path, settings)["Chunks"]
     assert (found.state, found.seen.split(" that")[0]) == ("fail", "1 of 2")
     shell(settings, *re.findall(r"TRUNCATE \w+", found.advice))

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from fake_models import HashEmbedding
+from llama_index.core.schema import MetadataMode
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
 
@@ -47,7 +48,7 @@ class Knowledge:
         )
         self.store.set_up()
         self.registry = DocumentRegistry(self.engine, self.store.table)
-        self.cache = EmbeddingCache(self.engine, "hash", collection.dimension)
+        self.cache = EmbeddingCache(self.engine, "hash", collection.dimension, self.store.table)
 
     def index(self, path: Path, **options: Any) -> IndexReport:
         embedder = ChunkEmbedder(self.embed_model, self.cache)
@@ -141,6 +142,27 @@ def test_an_unchanged_chunk_is_never_embedded_twice(knowledge: Knowledge, handbo
     report = knowledge.index(handbook, prune=True)
     assert counts(report) == (1, 0, 1, 2, 0)
     assert len(knowledge.embed_model.embedded) == embedded
+
+
+def test_an_embedding_is_kept_once_with_its_chunk_or_until_there_is_one(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    def count_put_by() -> int:
+        with knowledge.engine.connect() as connection:
+            return int(connection.exec_driver_sql("SELECT COUNT(*) FROM kb_embedding").scalar_one())
+
+    knowledge.cache.remember({"of a run that was killed": [1.0] * 64, "old": [2.0] * 64})
+    with knowledge.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE kb_embedding SET kept_at = UTC_TIMESTAMP() - INTERVAL 31 DAY LIMIT 1"
+        )
+    assert knowledge.index(handbook).chunks == 3
+    assert count_put_by() == 1
+    texts = [chunk.get_content(MetadataMode.EMBED) for chunk in knowledge.store.get_nodes()]
+    known = knowledge.cache.find_known(texts)
+    assert [
+        known[chunk.get_content(MetadataMode.EMBED)] for chunk in knowledge.store.get_nodes()
+    ] == [chunk.embedding for chunk in knowledge.store.get_nodes()]
 
 
 def test_deletions_wait_for_prune_and_stay_inside_their_root(

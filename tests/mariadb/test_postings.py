@@ -13,7 +13,10 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, Vect
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 
 from stores import MariaDBVectorStore
+from stores.chunks.bm25 import POSTING
+from stores.chunks.chunk_terms import TERM_POSTING
 from stores.chunks.fusion import Fusion
+from stores.chunks.posting_tables import drop_terms
 
 K1, B = 1.2, 0.75
 
@@ -39,7 +42,12 @@ def found(store: MariaDBVectorStore, words: str, **options: Any) -> dict[str, fl
 
 def postings(engine: sa.Engine) -> int:
     with engine.connect() as connection:
-        return int(connection.exec_driver_sql("SELECT COUNT(*) FROM kb_chunk_posting").scalar_one())
+        counts = (
+            f"SELECT COALESCE(SUM(LENGTH(postings)), 0) FROM kb_chunk_{table}"
+            for table in ("term", "fresh")
+        )
+        merged, fresh = (connection.exec_driver_sql(count).scalar_one() for count in counts)
+    return int(merged) // POSTING.itemsize + int(fresh) // TERM_POSTING.itemsize
 
 
 def reference(texts: dict[str, list[str]], query: list[str]) -> dict[str, float]:
@@ -137,6 +145,126 @@ def test_replacing_and_deleting_chunks_leaves_no_posting(
     assert postings(engine) == 0
 
 
+VOCABULARY = [f"{stem}o" for stem in ("kal", "mir", "tav", "rud", "zen", "pol", "gik", "xan")]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_written_merged_and_swept_the_scores_are_those_of_what_is_there(
+    store: MariaDBVectorStore, engine: sa.Engine, seed: int
+) -> None:
+    rng = random.Random(seed)
+    store.set_up()
+    tables = store.table.postings.tables
+    documents: dict[str, dict[str, list[str]]] = {}
+    for _ in range(40):
+        document = f"d{rng.randrange(8)}"
+        match rng.choice(["put", "put", "drop", "part", "merge", "sweep"]):
+            case "put":
+                store.delete(document)
+                documents[document] = {
+                    f"{document}:{n}": rng.choices(VOCABULARY, k=rng.randrange(1, 9))
+                    for n in range(rng.randrange(1, 5))
+                }
+                store.add(
+                    [chunk(n, " ".join(t), doc=document) for n, t in documents[document].items()]
+                )
+            case "drop":
+                store.delete(document)
+                documents.pop(document, None)
+            case "part" if texts := documents.get(document):
+                name = rng.choice(list(texts))
+                texts[name] = rng.choices(VOCABULARY, k=3)
+                store.add([chunk(name, " ".join(texts[name]), doc=document)])
+            case "merge":
+                tables.merge(engine)
+            case "sweep":
+                tables.sweep(engine)
+        texts = {name: text for parts in documents.values() for name, text in parts.items()}
+        expected = reference(texts, VOCABULARY[:3]) if texts else {}
+        assert found(store, " ".join(VOCABULARY[:3])) == pytest.approx(expected)
+    tables.merge(engine)
+    tables.sweep(engine)
+    there = {name: set(text) for parts in documents.values() for name, text in parts.items()}
+    assert postings(engine) == sum(len(words) + 1 for words in there.values())  # and the language
+
+
+def test_many_chunks_are_merged_by_who_writes_them(
+    store: MariaDBVectorStore, engine: sa.Engine
+) -> None:
+    for batch in range(3):
+        store.add([chunk(f"{batch} {n}", f"shared own{n}", doc=f"d{n}") for n in range(500)])
+    with engine.connect() as connection:
+        fresh = connection.exec_driver_sql("SELECT SUM(chunks) FROM kb_chunk_fresh").scalar_one()
+        parts = connection.exec_driver_sql(
+            "SELECT COUNT(*) AS parts, SUM(LENGTH(postings)) FROM kb_chunk_term "
+            "GROUP BY term HAVING parts > 1"
+        ).all()
+    assert fresh == 500
+    assert {tuple(map(int, row)) for row in parts} == {(3, 1000 * POSTING.itemsize)}
+    assert len(store.table.postings.tables.read_gone(engine.connect())) == 0
+    query = VectorStoreQuery(query_str="shared", similarity_top_k=2000, mode=Mode.TEXT_SEARCH)
+    assert len(store.query(query).ids or []) == 1500
+
+
+def test_what_is_gone_is_swept_by_who_removes_it(
+    store: MariaDBVectorStore, engine: sa.Engine
+) -> None:
+    for batch in range(5):
+        store.add([chunk(f"{batch} {n}", f"shared own{n}", doc=f"d{batch}") for n in range(500)])
+    store.table.postings.tables.merge(engine)
+    for batch in range(4):
+        store.delete(f"d{batch}")
+    assert postings(engine) == 500 * 3
+    with engine.connect() as connection:
+        assert len(store.table.postings.tables.read_gone(connection)) == 0
+    assert len(found(store, "own7")) == 1
+
+
+def test_merging_leaves_what_another_one_is_removing(
+    store: MariaDBVectorStore, engine: sa.Engine
+) -> None:
+    store.add([chunk("a", "boiler", doc="x"), chunk("b", "boiler", doc="y")])
+    with engine.begin() as removing:
+        store.table.delete_document(removing, "x")
+        store.table.postings.tables.merge(engine)
+        with engine.connect() as connection:
+            left = connection.exec_driver_sql("SELECT SUM(chunks) FROM kb_chunk_fresh").scalar_one()
+        assert left == 1  # that of y is merged
+    store.table.postings.tables.merge(engine)
+    assert list(found(store, "boiler")) == ["b"]
+    assert postings(engine) == 2
+
+
+def test_postings_of_an_earlier_kb_are_taken_over(
+    store: MariaDBVectorStore, engine: sa.Engine
+) -> None:
+    texts = {f"c{n}": [f"own{n}", "shared", "shared"] for n in range(700)}
+    store.add([chunk(name, " ".join(text)) for name, text in texts.items()])
+    before = found(store, "shared own5")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE kb_chunk_posting (term INT UNSIGNED, block BIGINT UNSIGNED, "
+            "postings VARBINARY(3000) NOT NULL, PRIMARY KEY (term, block))"
+        )
+        for block, each in store.table.postings.tables.read_blocks(
+            connection, store.table.postings.tables.list_fresh_blocks(connection)
+        ).items():
+            for term in set(each["term"].tolist()):
+                old = drop_terms(each[each["term"] == term]).tobytes()
+                connection.exec_driver_sql(
+                    "INSERT INTO kb_chunk_posting VALUES (?, ?, ?)", (term, block, old)
+                )
+        for table in ("term", "fresh", "gone"):
+            connection.exec_driver_sql(f"DROP TABLE kb_chunk_{table}")
+    again = MariaDBVectorStore(engine, embed_dim=2)
+    assert found(again, "shared own5") == before
+    assert "c5" in before
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SHOW TABLES LIKE 'kb_chunk_posting'").all() == []
+    again.delete("d")
+    assert found(again, "shared") == {}
+
+
 def test_clearing_clears_the_postings(store: MariaDBVectorStore, engine: sa.Engine) -> None:
     store.add([chunk("a", "words")])
     store.clear()
@@ -222,7 +350,7 @@ def test_postings_that_were_lost_are_all_written_again(
     store.add([chunk(f"c{n}", f"word{n} shared") for n in range(600)])
     store.delete_nodes(["c3"])  # so that parts of a fill are no batches of a put
     with engine.begin() as connection:
-        connection.exec_driver_sql("TRUNCATE TABLE kb_chunk_posting")
+        connection.exec_driver_sql("TRUNCATE TABLE kb_chunk_fresh")
     again = MariaDBVectorStore(engine, embed_dim=2)
     again.set_up()
     with engine.connect() as connection:
@@ -251,7 +379,7 @@ def test_fulltext_can_be_chosen_instead(engine: sa.Engine) -> None:
     assert list(scores) == ["a", "b"]
     assert scores["a"] == 1.0
     with engine.connect() as connection:
-        assert connection.exec_driver_sql("SHOW TABLES LIKE '%posting'").all() == []
+        assert connection.exec_driver_sql("SHOW TABLES LIKE '%fresh'").all() == []
 
 
 def test_an_unheard_way_to_search_words_is_refused(engine: sa.Engine) -> None:

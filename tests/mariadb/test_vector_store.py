@@ -1,6 +1,7 @@
 """What is added comes back, is replaced and is removed, as LlamaIndex's contract has it."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -70,6 +71,21 @@ EVERY_FIELD = TextNode(
     [
         EVERY_FIELD,
         TextNode(text="", embedding=[1, 2, 3, 4]),
+        TextNode(
+            text="a chunk of a document",
+            metadata={"title": "t", "path": "p", "size": 3},
+            excluded_embed_metadata_keys=["path", "size"],
+            excluded_llm_metadata_keys=["title", "path", "size"],
+            relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id="whole")},
+            embedding=[1, 2, 3, 4],
+        ),
+        TextNode(
+            text="another order, and a key that is not there",
+            metadata={"title": "t", "path": "p", "size": 3},
+            excluded_embed_metadata_keys=["size", "path"],
+            excluded_llm_metadata_keys=["size", "none"],
+            embedding=[1, 2, 3, 4],
+        ),
         IndexNode(text="see there", index_id="elsewhere", embedding=[1, 2, 3, 4]),
         IndexNode(text="t", index_id="o", obj=TextNode(text="inner"), embedding=[1, 2, 3, 4]),
         ImageNode(text="cat", image="aGk=", image_mimetype="image/png", embedding=[1, 2, 3, 4]),
@@ -90,6 +106,19 @@ def test_a_node_comes_back_as_it_went_in(store: MariaDBVectorStore, original: Ba
     for each in (got, query.nodes[0]):
         each.embedding = original.embedding
         assert each == original
+
+
+def test_a_node_as_kb_0_1_wrote_it_comes_back(store: MariaDBVectorStore, engine: sa.Engine) -> None:
+    store.add([EVERY_FIELD])
+    former = EVERY_FIELD.model_dump(exclude={"text", "metadata", "embedding"})
+    former["class_name"] = "TextNode"
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE kb_chunk SET node = :node"), {"node": json.dumps(former)}
+        )
+    (got,) = store.get_nodes()
+    got.embedding = EVERY_FIELD.embedding
+    assert got == EVERY_FIELD
 
 
 def test_a_text_of_300_kilobytes_and_every_script_comes_back(store: MariaDBVectorStore) -> None:

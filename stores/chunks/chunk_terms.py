@@ -1,0 +1,108 @@
+"""The terms of chunks: their words, each in the chunk's language, as numbers; pure."""
+
+import secrets
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic_core import from_json
+
+from stores.chunks.bm25 import POSTING, pack_occurrences
+from stores.text.words import (
+    choose_stemmer,
+    find_written_words,
+    split_index_word,
+    stem_word,
+)
+
+TERM_POSTING = np.dtype([("term", ">u4"), *POSTING.descr])
+"""A term with one of its postings."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """The postings of some chunks, sorted by term; `places` are those of their chunks.
+
+    Arrays, for a container each would have the garbage collector take longer than the server.
+    """
+
+    terms: NDArray[np.uint32]
+    places: NDArray[np.int64]
+    occurs: NDArray[np.uint16]
+
+    def set_keys(self, seqs: Sequence[int]) -> NDArray[Any]:
+        """Make the postings of TERM_POSTING, when the keys of the chunks are known."""
+        postings = np.empty(len(self.terms), TERM_POSTING)
+        postings["term"], postings["occurs"] = self.terms, self.occurs
+        postings["seq"] = np.asarray(seqs, np.int64)[self.places]
+        return postings
+
+
+def analyse_chunks(rows: Iterable[Row]) -> Analysed:
+    """Count the terms of some chunks."""
+    terms: list[int] = []
+    packed: list[int] = []
+    sizes: list[int] = []
+    for row in rows:
+        found = _count_terms(row)
+        terms += found
+        packed += found.values()
+        sizes.append(len(found))
+    places = np.repeat(np.arange(len(sizes)), sizes)
+    of_terms = np.array(terms, np.uint32)
+    order = np.lexsort((places, of_terms))
+    return Analysed(of_terms[order], places[order], np.array(packed, np.uint16)[order])
+
+
+def analyse_blocks(rows: Iterable[Row]) -> dict[int, Analysed]:
+    """Count the terms of the chunks of each block."""
+    groups = groupby(rows, key=lambda row: int(row["block"]))
+    return {block: analyse_chunks(group) for block, group in groups}
+
+
+def assign_blocks(rows: Iterable[Row]) -> list[Row]:
+    """Number the block of each row: neighbours of one document share a random one."""
+    groups = groupby(rows, key=lambda row: row["document_id"] or row["chunk_id"])
+    return [
+        {**row, "block": block}
+        for block, group in ((secrets.randbits(63) | 1, group) for _, group in groups)
+        for row in group
+    ]
+
+
+def hash_term(word: str, language: str) -> int:
+    """Make the number of a word in a language; a name or a number is the same in all."""
+    stemmed = stem_word(word, language)
+    return zlib.crc32(f"{language}:{stemmed}".encode() if word.isalpha() else stemmed.encode())
+
+
+def hash_language(language: str) -> int:
+    """Make the number of a term that every chunk of this language has."""
+    return zlib.crc32(f"{language}:".encode())
+
+
+def _count_terms(row: Row) -> dict[int, int]:
+    """Count for each term of a chunk how often it stands among how many, packed as in a posting."""
+    metadata = from_json(row["metadata"])
+    language = choose_stemmer(str(metadata.get("language") or "en"))
+    above = (str(metadata.get(key) or "") for key in ("title", "headings"))
+    terms: dict[int, int] = {}
+    for written, count in Counter(find_written_words("\n".join([*above, row["text"]]))).items():
+        for term in _hash_written(written, language):
+            terms[term] = terms.get(term, 0) + count
+    length = sum(terms.values())
+    terms[hash_language(language)] = 1
+    return {term: pack_occurrences(count, length) for term, count in terms.items()}
+
+
+@lru_cache(maxsize=200_000)
+def _hash_written(written: str, language: str) -> tuple[int, ...]:
+    return tuple(hash_term(word, language) for word in split_index_word(written))

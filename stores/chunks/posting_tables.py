@@ -1,0 +1,295 @@
+"""The tables of postings: how they are written, merged and swept.
+
+Writing a document adds one row, its fresh postings; removing it takes that row away, or notes the
+keys of its chunks as gone. Who writes also tidies: fresh postings are merged into a table that has
+them term by term, and what is gone is swept out of that. Each of these steps is one transaction,
+before and after which searches find the same.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, Protocol
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from stores.chunks.bm25 import POSTING
+from stores.chunks.chunk_terms import TERM_POSTING, Analysed, analyse_chunks
+from stores.chunks.metadata_filters import Where
+from stores.connection import read_snapshot, run_transaction
+from stores.sql import statements
+
+_SQL = statements("postings.sql")
+_CHUNKS_A_FILL = 500
+_ROWS_A_READ = 5000
+_PART_BYTES: Final = 340 * POSTING.itemsize  # eight rows a page of the server
+_STATEMENT_CHARACTERS = 4 * 2**20
+_MOST_FRESH = 1000  # chunks; their postings are a megabyte, which each process reads once
+# Sweeping reads every posting, so it waits until a fiftieth of all chunks are gone.
+_MOST_GONE, _MOST_GONE_OF = 2000, 50
+_LISTS: Final = {
+    "keys": "ids",
+    "remove_blocks": "blocks",
+    "mark_gone": "blocks",
+    "take": "blocks",
+    "remove_terms": "terms",
+}
+
+Row = Mapping[str, Any]
+TermPostings = NDArray[Any]
+"""An array of TERM_POSTING, sorted by term."""
+
+
+class Connection(Protocol):
+    def execute(self, statement: sa.TextClause, values: Mapping[str, Any], /) -> Any: ...
+
+
+class PostingTables:
+    """Three tables beside a chunk table: postings by term, fresh ones by block, and keys gone."""
+
+    def __init__(self, chunk_table: str) -> None:
+        self._former = f"{chunk_table}_posting"
+        self._names = {name: f"`{chunk_table}_{name}`" for name in ("fresh", "term", "gone")}
+        self._holes = {
+            "chunks": f"`{chunk_table}`",
+            "former": f"`{self._former}`",
+            "part_bytes": _PART_BYTES,
+            "part_characters": 2 * _PART_BYTES,
+            **self._names,
+        }
+
+    def set_up(self, connection: sa.Connection, chunk_columns: Collection[str]) -> None:
+        """Create the tables if need be, and fill them from the chunks that are there already."""
+        for create in ("create_term", "create_fresh", "create_gone"):
+            connection.execute(self._sql(create))
+        if "block" not in chunk_columns:
+            connection.execute(self._sql("add_block"))
+        if connection.scalar(self._sql("is_complete")):
+            return
+        if not connection.execute(self._sql("complete")).rowcount:
+            return  # another one has just done it
+        for forget in ("forget_term", "forget_fresh", "forget_gone"):
+            connection.execute(self._sql(forget))
+        if connection.scalar(self._sql("has_former"), {"table": self._former}):
+            self._convert_former(connection)
+        else:
+            self._fill_terms(connection)
+
+    def _fill_terms(self, connection: sa.Connection) -> None:
+        after = 0
+        while True:
+            values = {"after": after, "limit": _CHUNKS_A_FILL}
+            rows = connection.execute(self._sql("texts"), values).mappings().all()
+            if not rows:
+                return
+            seqs = [row["seq"] for row in rows]
+            self._append(connection, analyse_chunks(map(dict, rows)).set_keys(seqs))
+            after = seqs[-1]
+
+    def _convert_former(self, connection: sa.Connection) -> None:
+        """Take over the postings of an earlier kb, which had a row for each term and document."""
+        last = {"term": 0, "block": 0}
+        while True:
+            values = {**last, "limit": _ROWS_A_READ}
+            rows = connection.execute(self._sql("former"), values).all()
+            if not rows:
+                break
+            last = {"term": rows[-1].term, "block": rows[-1].block}
+            self._append(connection, _parts_to_postings(rows))
+        connection.execute(self._sql("drop_former"))
+
+    def add(
+        self, connection: sa.Connection, rows: Sequence[Row], terms: Mapping[int, Analysed]
+    ) -> None:
+        """Write the postings of chunks that were just written, with the terms of each block."""
+        ids = {"ids": [row["chunk_id"] for row in rows]}
+        keys = {row.chunk_id: row.seq for row in connection.execute(self._sql("keys"), ids)}
+        seqs: dict[int, list[int]] = {block: [] for block in terms}
+        for row in rows:
+            seqs[row["block"]].append(keys[row["chunk_id"]])
+        written = [
+            {
+                "block": block,
+                "chunks": len(seqs[block]),
+                "postings": analysed.set_keys(seqs[block]).tobytes(),
+            }
+            for block, analysed in terms.items()
+        ]
+        connection.execute(self._sql("add"), written)
+
+    def remove(self, connection: sa.Connection, where: Where) -> None:
+        """Remove the postings of chunks that match, before the chunks themselves."""
+        whole = connection.scalars(self._sql("whole_blocks", where=where), where.values).all()
+        if whole:
+            connection.execute(self._sql("remove_blocks"), {"blocks": whole})
+        values = {**where.values, "blocks": whole}
+        connection.execute(self._sql("mark_gone", where=where), values)
+
+    def clear(self, connection: sa.Connection) -> None:
+        """Remove all postings and chunks, while nobody else can write.
+
+        Fresh ones first, with the note that all chunks have postings: a process that dies in
+        between leaves chunks whose postings return.
+        """
+        connection.execute(self._sql("lock_all"))
+        try:
+            for table in (*self._names.values(), self._holes["chunks"]):
+                connection.execute(self._sql("truncate", table=table))
+            connection.execute(self._sql("complete"))
+        finally:
+            connection.execute(self._sql("unlock"))
+
+    def tidy(self, engine: sa.Engine) -> None:
+        """Merge what is fresh and sweep out what is gone, when it has become much of either."""
+        untidy = read_snapshot(engine, lambda c: c.execute(self._sql("untidy")).one())
+        if untidy.fresh >= _MOST_FRESH:
+            self.merge(engine)
+        if untidy.gone >= max(_MOST_GONE, untidy.ever // _MOST_GONE_OF):
+            self.sweep(engine)
+
+    def merge(self, engine: sa.Engine) -> None:
+        """Move fresh postings to the terms; those that are just being removed stay."""
+        blocks = read_snapshot(engine, lambda c: c.scalars(self._sql("blocks")).all())
+        values = {"blocks": [block for block in blocks if block]}
+
+        def move_postings(connection: sa.Connection) -> None:
+            if not connection.execute(self._sql("try_to_merge")).all():
+                return  # another one is at it
+            rows = connection.execute(self._sql("take"), values).all()
+            if rows:
+                self._append(
+                    connection,
+                    join_blocks(np.frombuffer(row.postings, TERM_POSTING) for row in rows),
+                )
+                taken = {"blocks": [row.block for row in rows]}
+                connection.execute(self._sql("remove_blocks"), taken)
+
+        if values["blocks"]:
+            run_transaction(engine, move_postings)
+
+    def sweep(self, engine: sa.Engine) -> None:
+        """Take the postings of chunks that are gone out of the terms, some terms at a time."""
+        self.merge(engine)
+        seqs = read_snapshot(engine, self._read_gone_of_terms)
+        after: int | None = 0
+        while after is not None:
+            after = run_transaction(engine, partial(self._sweep_terms, seqs, after))
+        values = {"seqs": json.dumps(seqs.tolist())}
+        run_transaction(engine, lambda c: c.execute(self._sql("unmark_gone"), values))
+
+    def _sweep_terms(
+        self, gone: NDArray[np.int64], first: int, connection: sa.Connection
+    ) -> int | None:
+        """Sweep the terms from one on; return where to go on, None when there are no more."""
+        connection.execute(self._sql("wait_to_merge"))
+        rows = connection.execute(self._sql("parts"), {"first": first, "rows": _ROWS_A_READ}).all()
+        if not rows:
+            return None
+        postings = _parts_to_postings(rows)
+        dead = np.isin(postings["seq"], gone)
+        swept = np.unique(postings["term"][dead])
+        if len(swept):
+            connection.execute(self._sql("remove_terms"), {"terms": swept.tolist()})
+            kept = ~dead & np.isin(postings["term"], swept)
+            self._append(connection, postings[kept])
+        return int(rows[-1].term) + 1
+
+    def read_terms(self, connection: Connection, terms: Sequence[int]) -> dict[int, NDArray[Any]]:
+        """Read the merged postings of each term that has any, as POSTING."""
+        rows = connection.execute(self._sql("postings"), {"terms": json.dumps(terms)})
+        return {row.term: np.frombuffer(row.postings, POSTING) for row in rows if row.postings}
+
+    def list_fresh_blocks(self, connection: Connection) -> set[int]:
+        return {row.block for row in connection.execute(self._sql("blocks"), {}) if row.block}
+
+    def read_blocks(
+        self, connection: Connection, blocks: Collection[int]
+    ) -> dict[int, TermPostings]:
+        """Read the fresh postings of some blocks."""
+        rows = connection.execute(self._sql("fresh"), {"blocks": json.dumps(list(blocks))})
+        return {row.block: np.frombuffer(row.postings, TERM_POSTING) for row in rows}
+
+    def read_gone(self, connection: Connection) -> NDArray[np.int64]:
+        """Read the keys of chunks that are gone while postings of them may be there."""
+        [(keys,)] = connection.execute(self._sql("gone"), {})
+        return np.frombuffer(keys or b"", dtype=">u4").astype(np.int64) & 0x7FFFFFFF
+
+    def _read_gone_of_terms(self, connection: sa.Connection) -> NDArray[np.int64]:
+        """Read the keys of chunks that are gone and, if they have postings, have them merged."""
+        blocks = self.read_blocks(connection, self.list_fresh_blocks(connection))
+        fresh = [np.empty(0, np.int64), *(postings["seq"] for postings in blocks.values())]
+        return np.setdiff1d(self.read_gone(connection), np.concatenate(fresh))
+
+    def _append(self, connection: sa.Connection, postings: TermPostings) -> None:
+        """Write postings behind those that their terms have."""
+        terms, starts = np.unique(postings["term"], return_index=True)
+        if not len(terms):
+            return
+        asked = {"terms": json.dumps(terms.tolist())}
+        rows = connection.execute(self._sql("last_parts"), asked)
+        last = {row.term: (row.part, bytes(row.postings)) for row in rows}
+        packed = drop_terms(postings).tobytes()
+        ends = np.append(starts[1:], len(postings)) * POSTING.itemsize
+        parts = (
+            f'[{term},{part},"{piece.hex()}"]'
+            for term, start, end in zip(
+                terms.tolist(), starts * POSTING.itemsize, ends, strict=True
+            )
+            for part, piece in _cut_parts(*last.get(term, (0, b"")), packed[start:end])
+        )
+        for rows_to_write in _join_rows(parts):
+            connection.execute(self._sql("put_parts"), {"parts": rows_to_write})
+
+    def _sql(self, statement: str, **holes: object) -> sa.TextClause:
+        text = sa.text(_SQL[statement].format_map({**self._holes, **holes}))
+        if name := _LISTS.get(statement):
+            return text.bindparams(sa.bindparam(name, expanding=True))
+        return text
+
+
+def join_blocks(blocks: Iterable[TermPostings]) -> TermPostings:
+    """Join the postings of some blocks in the order of their terms."""
+    postings = np.concatenate([np.empty(0, TERM_POSTING), *blocks])
+    return postings[np.argsort(postings["term"], kind="stable")]
+
+
+def drop_terms(postings: TermPostings) -> NDArray[Any]:
+    """Make POSTING of postings with their terms."""
+    bare = np.empty(len(postings), POSTING)
+    bare["seq"], bare["occurs"] = postings["seq"], postings["occurs"]
+    return bare
+
+
+def _parts_to_postings(rows: Sequence[Any]) -> TermPostings:
+    """Put its term before each posting of some rows, which are in the order of their terms."""
+    found = np.frombuffer(b"".join(row.postings for row in rows), POSTING)
+    sizes = [len(row.postings) // POSTING.itemsize for row in rows]
+    postings = np.empty(len(found), TERM_POSTING)
+    postings["term"] = np.repeat(np.array([row.term for row in rows], np.uint32), sizes)
+    postings["seq"], postings["occurs"] = found["seq"], found["occurs"]
+    return postings
+
+
+def _cut_parts(last: int, begun: bytes, more: bytes) -> Iterator[tuple[int, bytes]]:
+    """Cut postings into numbered parts, of which the first goes on where the last one ended."""
+    if len(begun) == _PART_BYTES:
+        last, begun = last + 1, b""
+    postings = begun + more
+    for start in range(0, len(postings), _PART_BYTES):
+        yield last + start // _PART_BYTES, postings[start : start + _PART_BYTES]
+
+
+def _join_rows(rows: Iterable[str]) -> Iterator[str]:
+    """Join rows of JSON to lists that a statement can carry."""
+    some: list[str] = []
+    size = 0
+    for row in rows:
+        some.append(row)
+        size += len(row)
+        if size > _STATEMENT_CHARACTERS:
+            yield f"[{','.join(some)}]"
+            some, size = [], 0
+    if some:
+        yield f"[{','.join(some)}]"
