@@ -27,7 +27,7 @@ from kb.indexing.secret_files import OwnFiles
 from kb.status import read_status
 from kb.transcript import write_transcript
 from stores.backup.write import BackupReport
-from stores.chats.chat_sessions import SessionInfo
+from stores.chats.session_list import SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import ConfigError
 from stores.registry.embedding_cache import EmbeddingCache

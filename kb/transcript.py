@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 from engines.answer import Answer, Citation, TableResult
@@ -12,7 +12,9 @@ from engines.documents.cited_text import make_inert
 from engines.documents.code_spans import write_code
 from engines.tables.query_result import as_json, cell_as_json
 from kb.plain_markdown import escaped, fenced
-from stores.chats.chat_sessions import SessionInfo, Turn
+from kb.session_values import info_values, write_times_in_utc
+from stores.chats.chat_sessions import Turn
+from stores.chats.session_list import SessionInfo
 from stores.errors import ConfigError
 from stores.text.translations import Message, gettext_noop
 
@@ -44,25 +46,10 @@ def session_values(info: SessionInfo, turns: Sequence[Turn]) -> dict[str, Any]:
     return {**info_values(info), "turns": [turn_values(turn) for turn in turns]}
 
 
-def info_values(info: SessionInfo) -> dict[str, Any]:
-    """Return a session of what JSON knows; what a search found only when one was made."""
-    values = asdict(info)
-    if info.excerpt is None:
-        del values["excerpt"]
-    return _with_times_in_utc(values)
-
-
 def turn_values(turn: Turn) -> dict[str, Any]:
     """Return a turn of what JSON knows."""
     evidence = json.dumps(dict(turn.evidence), ensure_ascii=False, default=cell_as_json)
-    return _with_times_in_utc({**asdict(turn), "evidence": json.loads(evidence)})
-
-
-def _with_times_in_utc(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.replace(tzinfo=UTC).isoformat() if isinstance(value, datetime) else value
-        for name, value in values.items()
-    }
+    return write_times_in_utc({**asdict(turn), "evidence": json.loads(evidence)})
 
 
 def _write_heading(info: SessionInfo, turns: Sequence[Turn]) -> Iterator[str]:

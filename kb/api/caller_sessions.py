@@ -8,7 +8,7 @@ from kb.api.guards.access import Caller
 from kb.api.problem_codes import Code
 from kb.api.problems import translate_missing
 from stores.chats.chat_messages import ID_CHARACTERS
-from stores.chats.chat_sessions import SessionInfo
+from stores.chats.session_list import SessionInfo
 
 MOST_ID_CHARACTERS: Final = ID_CHARACTERS - len("@4f2a90c1d7b3")  # of a key, see find_stored_id
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, TypeAlias, TypeVar, Unpack
 
 import sqlalchemy as sa
@@ -17,7 +16,7 @@ from stores.chats.chat_messages import (
     lock_own_session,
     row_to_message,
 )
-from stores.chats.session_search import find_sessions
+from stores.chats.session_list import SessionInfo, list_sessions
 from stores.chats.turns import (
     AboutAnswer,
     Ended,
@@ -35,26 +34,13 @@ from stores.errors import StoreError
 from stores.text.surrogates import replace_lone_surrogates
 from stores.typed_json import dumps, loads
 
-__all__ = ["Ended", "SessionInfo", "SessionStore", "Status", "Turn"]
+__all__ = ["Ended", "SessionStore", "Status", "Turn"]
 
 _TITLE_CHARACTERS = 255
 
 # Deletes, in the transaction that it is given, what others keep of a session.
 Forget: TypeAlias = Callable[[sa.Connection, str], None]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class SessionInfo:
-    """A session; `user` is None when there is only one, `excerpt` is what a search found in it."""
-
-    id: str
-    title: str
-    created: datetime
-    updated: datetime
-    turns: int
-    user: str | None = None
-    excerpt: str | None = None
 
 
 def _forget_nothing(_connection: sa.Connection, _session_id: str) -> None:
@@ -171,17 +157,10 @@ class SessionStore:
         everybody: bool = True,
         limit: int = 100,
     ) -> list[SessionInfo]:
-        """List the sessions of everybody, or of a user, the last used first.
-
-        Without `everybody` no `user` means those of nobody. `search` are words that all stand in
-        the title or in one message, whatever their accents and capitals.
-        """
-        of = {"user": user, "everybody": everybody and user is None, "limit": limit}
-        if search and search.strip():
-            rows = self._fetch(lambda c: find_sessions(c, search, of))
-        else:
-            rows = self._fetch(lambda c: c.execute(SQL["sessions"], {**of, "session": None}).all())
-        return [SessionInfo(**row._asdict()) for row in rows]
+        """List sessions as `list_sessions` does."""
+        return list_sessions(
+            self.engine, search=search, user=user, everybody=everybody, limit=limit
+        )
 
     def one(self, session_id: str) -> SessionInfo:
         """Raises StoreError when there is none of that id."""

@@ -8,14 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stores.chunks.posting_arrays import unpack_counts, unpack_lengths
+
 # Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond (2009).
 _K1, _B = 1.2, 0.75
-POSTING = np.dtype([("seq", ">u4"), ("occurs", ">u2")])
-"""A chunk's key, then 4 bits of how often a term stands in it and 12 of how many terms it has."""
-
-_COUNT_BITS, _LENGTH_BITS = 4, 12  # BM25 hardly tells 15 occurrences from more
-_MOST_OCCURRENCES, _LONGEST = 2**_COUNT_BITS - 1, 2**_LENGTH_BITS - 1
-
 Seqs = NDArray[np.int64]
 
 
@@ -58,18 +54,6 @@ class Statistics:
     languages: tuple[str, ...]
 
 
-def pack_occurrences(count: int, length: int) -> int:
-    """Pack how often a term stands in a chunk, and how many terms that has, into one number."""
-    packed: int = min(count, _MOST_OCCURRENCES) << _LENGTH_BITS | min(length, _LONGEST)
-    return packed
-
-
-def unpack_lengths(postings: NDArray[Any]) -> NDArray[np.int64]:
-    """Unpack how many terms the chunk of each posting has."""
-    lengths: NDArray[np.int64] = postings["occurs"].astype(np.int64) & _LONGEST
-    return lengths
-
-
 def score_words(words: Sequence[Sequence[NDArray[Any]]], statistics: Statistics) -> Scores:
     """Score chunks by BM25; `words` are those of the question, each the postings of its terms."""
     frequencies = [sum(map(len, terms)) for terms in words]
@@ -90,7 +74,7 @@ def score_words(words: Sequence[Sequence[NDArray[Any]]], statistics: Statistics)
 
 def _saturate(postings: NDArray[Any], average_length: float) -> NDArray[np.float64]:
     """Count occurrences, each less than the one before, and less in a longer chunk."""
-    count = (postings["occurs"] >> _LENGTH_BITS).astype(np.float64)
+    count = unpack_counts(postings).astype(np.float64)
     norm = _K1 * (1 - _B + _B * unpack_lengths(postings) / average_length)
     saturated: NDArray[np.float64] = count * (_K1 + 1) / (count + norm)
     return saturated

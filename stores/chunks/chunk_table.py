@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, assert_never, get_args
 
 import sqlalchemy as sa
 
-from stores.chunks.chunk_terms import analyse_blocks, assign_blocks
+from stores.chunks.chunk_terms import analyse_blocks, analyse_chunks, assign_blocks
 from stores.chunks.metadata_filters import (
     INDEXED_CHARACTERS,
     Where,
@@ -117,7 +117,7 @@ class ChunkTable:
             connection.execute(self.fill("add_text_hash"))
         match self.words:
             case "bm25":
-                PostingTables(self.name).set_up(connection, columns)
+                PostingTables(self.name).set_up(connection, columns, analyse_chunks)
             case "fulltext":
                 connection.execute(self.fill("create_words_lock"))
                 connection.execute(self.fill("add_words_lock"))

@@ -3,17 +3,15 @@
 import secrets
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic_core import from_json
 
-from stores.chunks.bm25 import POSTING, pack_occurrences
+from stores.chunks.posting_arrays import Analysed, pack_occurrences
 from stores.text.words import (
     choose_stemmer,
     find_written_words,
@@ -21,29 +19,7 @@ from stores.text.words import (
     stem_word,
 )
 
-TERM_POSTING = np.dtype([("term", ">u4"), *POSTING.descr])
-"""A term with one of its postings."""
-
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Analysed:
-    """The postings of some chunks, sorted by term; `places` are those of their chunks.
-
-    Arrays, for a container each would have the garbage collector take longer than the server.
-    """
-
-    terms: NDArray[np.uint32]
-    places: NDArray[np.int64]
-    occurs: NDArray[np.uint16]
-
-    def set_keys(self, seqs: Sequence[int]) -> NDArray[Any]:
-        """Make the postings of TERM_POSTING, when the keys of the chunks are known."""
-        postings = np.empty(len(self.terms), TERM_POSTING)
-        postings["term"], postings["occurs"] = self.terms, self.occurs
-        postings["seq"] = np.asarray(seqs, np.int64)[self.places]
-        return postings
 
 
 def analyse_chunks(rows: Iterable[Row]) -> Analysed:

@@ -7,19 +7,28 @@ before and after which searches find the same.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from stores.chunks.bm25 import POSTING
-from stores.chunks.chunk_terms import TERM_POSTING, Analysed, analyse_chunks
-from stores.chunks.metadata_filters import Where
+from stores.chunks.posting_arrays import (
+    POSTING,
+    TERM_POSTING,
+    Analysed,
+    TermPostings,
+    drop_terms,
+    join_blocks,
+    parts_to_postings,
+)
 from stores.connection import read_snapshot, run_transaction
 from stores.sql import statements
+
+if TYPE_CHECKING:  # it knows LlamaIndex's filters, of which `kb status` needs nothing
+    from stores.chunks.metadata_filters import Where
 
 _SQL = statements("postings.sql")
 _CHUNKS_A_FILL = 500
@@ -38,8 +47,7 @@ _LISTS: Final = {
 }
 
 Row = Mapping[str, Any]
-TermPostings = NDArray[Any]
-"""An array of TERM_POSTING, sorted by term."""
+Analyse = Callable[[Iterable[Row]], Analysed]
 
 
 class Connection(Protocol):
@@ -60,7 +68,9 @@ class PostingTables:
             **self._names,
         }
 
-    def set_up(self, connection: sa.Connection, chunk_columns: Collection[str]) -> None:
+    def set_up(
+        self, connection: sa.Connection, chunk_columns: Collection[str], analyse: Analyse
+    ) -> None:
         """Create the tables if need be, and fill them from the chunks that are there already."""
         for create in ("create_term", "create_fresh", "create_gone"):
             connection.execute(self._sql(create))
@@ -75,9 +85,9 @@ class PostingTables:
         if connection.scalar(self._sql("has_former"), {"table": self._former}):
             self._convert_former(connection)
         else:
-            self._fill_terms(connection)
+            self._fill_terms(connection, analyse)
 
-    def _fill_terms(self, connection: sa.Connection) -> None:
+    def _fill_terms(self, connection: sa.Connection, analyse: Analyse) -> None:
         after = 0
         while True:
             values = {"after": after, "limit": _CHUNKS_A_FILL}
@@ -85,7 +95,7 @@ class PostingTables:
             if not rows:
                 return
             seqs = [row["seq"] for row in rows]
-            self._append(connection, analyse_chunks(map(dict, rows)).set_keys(seqs))
+            self._append(connection, analyse(map(dict, rows)).set_keys(seqs))
             after = seqs[-1]
 
     def _convert_former(self, connection: sa.Connection) -> None:
@@ -97,7 +107,7 @@ class PostingTables:
             if not rows:
                 break
             last = {"term": rows[-1].term, "block": rows[-1].block}
-            self._append(connection, _parts_to_postings(rows))
+            self._append(connection, parts_to_postings(rows))
         connection.execute(self._sql("drop_former"))
 
     def add(
@@ -119,7 +129,7 @@ class PostingTables:
         ]
         connection.execute(self._sql("add"), written)
 
-    def remove(self, connection: sa.Connection, where: Where) -> None:
+    def remove(self, connection: sa.Connection, where: "Where") -> None:
         """Remove the postings of chunks that match, before the chunks themselves."""
         whole = connection.scalars(self._sql("whole_blocks", where=where), where.values).all()
         if whole:
@@ -187,7 +197,7 @@ class PostingTables:
         rows = connection.execute(self._sql("parts"), {"first": first, "rows": _ROWS_A_READ}).all()
         if not rows:
             return None
-        postings = _parts_to_postings(rows)
+        postings = parts_to_postings(rows)
         dead = np.isin(postings["seq"], gone)
         swept = np.unique(postings["term"][dead])
         if len(swept):
@@ -247,29 +257,6 @@ class PostingTables:
         if name := _LISTS.get(statement):
             return text.bindparams(sa.bindparam(name, expanding=True))
         return text
-
-
-def join_blocks(blocks: Iterable[TermPostings]) -> TermPostings:
-    """Join the postings of some blocks in the order of their terms."""
-    postings = np.concatenate([np.empty(0, TERM_POSTING), *blocks])
-    return postings[np.argsort(postings["term"], kind="stable")]
-
-
-def drop_terms(postings: TermPostings) -> NDArray[Any]:
-    """Make POSTING of postings with their terms."""
-    bare = np.empty(len(postings), POSTING)
-    bare["seq"], bare["occurs"] = postings["seq"], postings["occurs"]
-    return bare
-
-
-def _parts_to_postings(rows: Sequence[Any]) -> TermPostings:
-    """Put its term before each posting of some rows, which are in the order of their terms."""
-    found = np.frombuffer(b"".join(row.postings for row in rows), POSTING)
-    sizes = [len(row.postings) // POSTING.itemsize for row in rows]
-    postings = np.empty(len(found), TERM_POSTING)
-    postings["term"] = np.repeat(np.array([row.term for row in rows], np.uint32), sizes)
-    postings["seq"], postings["occurs"] = found["seq"], found["occurs"]
-    return postings
 
 
 def _cut_parts(last: int, begun: bytes, more: bytes) -> Iterator[tuple[int, bytes]]:

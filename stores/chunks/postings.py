@@ -10,15 +10,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.chunks.bm25 import POSTING, Scores, Statistics, score_words, unpack_lengths
-from stores.chunks.chunk_terms import TERM_POSTING, hash_language, hash_term
-from stores.chunks.posting_tables import (
-    Connection,
-    PostingTables,
+from stores.chunks.bm25 import Scores, Statistics, score_words
+from stores.chunks.chunk_terms import hash_language, hash_term
+from stores.chunks.posting_arrays import (
+    POSTING,
+    TERM_POSTING,
     TermPostings,
     drop_terms,
     join_blocks,
+    unpack_lengths,
 )
+from stores.chunks.posting_tables import Connection, PostingTables
 from stores.text.words import STEMMED_LANGUAGES, list_index_words
 
 _MOST_WORDS = 300  # of a question; a pasted page has said by then what it is about

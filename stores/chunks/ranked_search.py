@@ -3,17 +3,19 @@
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 import sqlalchemy as sa
 
 from stores.chunks.bm25 import Scores
-from stores.chunks.chunk_table import ChunkTable
 from stores.chunks.fusion import Fusion, Legs, fuse_legs
 from stores.chunks.metadata_filters import Where
 from stores.errors import StoreError
 from stores.reader import Reader, Snapshot
+
+if TYPE_CHECKING:
+    from stores.chunks.chunk_table import ChunkTable
 
 # Exact search costs 2 to 4 us a matching row. The filtered walk of the index loses rows, and takes
 # seconds, when the filter and the vectors go together, as a language and its texts do: at 46,000
@@ -32,7 +34,7 @@ class Search:
     """Searches that share one connection, one table and one set of conditions."""
 
     connection: sa.Connection | Reader | Snapshot
-    table: ChunkTable
+    table: "ChunkTable"
     where: Where
 
     def require_phrases(self, phrases: Iterable[str]) -> "Search":

@@ -13,10 +13,8 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, Vect
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 
 from stores import MariaDBVectorStore
-from stores.chunks.bm25 import POSTING
-from stores.chunks.chunk_terms import TERM_POSTING
 from stores.chunks.fusion import Fusion
-from stores.chunks.posting_tables import drop_terms
+from stores.chunks.posting_arrays import POSTING, TERM_POSTING, drop_terms
 
 K1, B = 1.2, 0.75
 

@@ -10,7 +10,8 @@ from markdown_it import MarkdownIt
 from test_inert_markdown import acting
 
 from kb.transcript import write_transcript
-from stores.chats.chat_sessions import SessionInfo, Turn
+from stores.chats.chat_sessions import Turn
+from stores.chats.session_list import SessionInfo
 from stores.errors import ConfigError
 
 ASKED = datetime(2026, 3, 1, 9, 30, 5)  # noqa: DTZ001 - the database's times are UTC

@@ -23,7 +23,8 @@ from kb.api.problem_codes import Code
 from kb.api.problems import translate_missing
 from kb.api.search_profiles import require_profile
 from kb.assembly.answer_sources import Source
-from kb.transcript import info_values, session_values, write_transcript
+from kb.session_values import info_values
+from kb.transcript import session_values, write_transcript
 from stores.searches.search_log import SearchLog
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])

@@ -1,16 +1,19 @@
 """The commands `kb session list`, `show`, `rename`, `delete`, `export` and `prune`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from kb.cli.document_output import print_document, write_new_file
 from kb.cli.language import gettext, ngettext
-from kb.cli.opening import open_knowledge_base
+from kb.cli.opening import open_knowledge_base, open_only_database
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.terminal import OUT, fit_on_one_line, say
 from stores.errors import ConfigError, StoreError
+
+if TYPE_CHECKING:
+    from stores.chats.session_list import SessionInfo
 
 session = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List, show, export and delete chats."
@@ -76,17 +79,29 @@ def list_sessions(
     kb session list
     kb session list --search "return days"
     """
-    with open_knowledge_base(config) as knowledge_base:
-        sessions = knowledge_base.components.session_store.all(search=search, limit=limit)
+    sessions = _list_stored_sessions(config, search, limit)
     if as_json:
         from kb.cli.print_json import print_json
-        from kb.transcript import info_values
+        from kb.session_values import info_values
 
         print_json([info_values(info) for info in sessions])
     else:
-        from kb.cli.rendering.chat_sessions import show_sessions
+        from kb.cli.rendering.session_list import show_sessions
 
         show_sessions(OUT, sessions)
+
+
+def _list_stored_sessions(
+    config: Path | None, search: str | None, limit: int
+) -> list["SessionInfo"]:
+    """List sessions without LlamaIndex, unless the old ones have to be deleted first."""
+    from stores.chats.session_list import list_sessions as list_stored
+
+    with open_only_database(config) as (engine, loaded):
+        if loaded.chat.retention_days is None:
+            return list_stored(engine, search=search, limit=limit)
+    with open_knowledge_base(config) as knowledge_base:
+        return knowledge_base.components.session_store.all(search=search, limit=limit)
 
 
 @session.command()
@@ -119,7 +134,7 @@ def rename(
         renamed = knowledge_base.components.session_store.one(session_id)
     if as_json:
         from kb.cli.print_json import print_json
-        from kb.transcript import info_values
+        from kb.session_values import info_values
 
         print_json(info_values(renamed))
     else:

@@ -1,0 +1,78 @@
+"""Postings as arrays, and as the bytes that a table holds of them; pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+POSTING = np.dtype([("seq", ">u4"), ("occurs", ">u2")])
+"""A chunk's key, then 4 bits of how often a term stands in it and 12 of how many terms it has."""
+TERM_POSTING = np.dtype([("term", ">u4"), *POSTING.descr])
+"""A term with one of its postings."""
+TermPostings = NDArray[Any]
+"""An array of TERM_POSTING, sorted by term."""
+
+_COUNT_BITS, _LENGTH_BITS = 4, 12  # BM25 hardly tells 15 occurrences from more
+_MOST_OCCURRENCES, _LONGEST = 2**_COUNT_BITS - 1, 2**_LENGTH_BITS - 1
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """The postings of some chunks, sorted by term; `places` are those of their chunks.
+
+    Arrays, for a container each would have the garbage collector take longer than the server.
+    """
+
+    terms: NDArray[np.uint32]
+    places: NDArray[np.int64]
+    occurs: NDArray[np.uint16]
+
+    def set_keys(self, seqs: Sequence[int]) -> NDArray[Any]:
+        """Make the postings of TERM_POSTING, when the keys of the chunks are known."""
+        postings = np.empty(len(self.terms), TERM_POSTING)
+        postings["term"], postings["occurs"] = self.terms, self.occurs
+        postings["seq"] = np.asarray(seqs, np.int64)[self.places]
+        return postings
+
+
+def pack_occurrences(count: int, length: int) -> int:
+    """Pack how often a term stands in a chunk, and how many terms that has, into one number."""
+    packed: int = min(count, _MOST_OCCURRENCES) << _LENGTH_BITS | min(length, _LONGEST)
+    return packed
+
+
+def unpack_counts(postings: NDArray[Any]) -> NDArray[np.int64]:
+    """Unpack how often the term stands in the chunk of each posting."""
+    counts: NDArray[np.int64] = postings["occurs"].astype(np.int64) >> _LENGTH_BITS
+    return counts
+
+
+def unpack_lengths(postings: NDArray[Any]) -> NDArray[np.int64]:
+    """Unpack how many terms the chunk of each posting has."""
+    lengths: NDArray[np.int64] = postings["occurs"].astype(np.int64) & _LONGEST
+    return lengths
+
+
+def join_blocks(blocks: Iterable[TermPostings]) -> TermPostings:
+    """Join the postings of some blocks in the order of their terms."""
+    postings = np.concatenate([np.empty(0, TERM_POSTING), *blocks])
+    return postings[np.argsort(postings["term"], kind="stable")]
+
+
+def drop_terms(postings: TermPostings) -> NDArray[Any]:
+    """Make POSTING of postings with their terms."""
+    bare = np.empty(len(postings), POSTING)
+    bare["seq"], bare["occurs"] = postings["seq"], postings["occurs"]
+    return bare
+
+
+def parts_to_postings(rows: Sequence[Any]) -> TermPostings:
+    """Put its term before each posting of some rows, which are in the order of their terms."""
+    found = np.frombuffer(b"".join(row.postings for row in rows), POSTING)
+    sizes = [len(row.postings) // POSTING.itemsize for row in rows]
+    postings = np.empty(len(found), TERM_POSTING)
+    postings["term"] = np.repeat(np.array([row.term for row in rows], np.uint32), sizes)
+    postings["seq"], postings["occurs"] = found["seq"], found["occurs"]
+    return postings
