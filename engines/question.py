@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Final
 from llama_index.core.schema import QueryBundle
 
 from engines.answer import Timings
+from stores.errors import EngineError
 from stores.values import Value
 
 if TYPE_CHECKING:  # everything knows questions
     from engines.routing.route import Route
     from engines.search.search_run import Search
+
+LONGEST_QUESTION: Final = 20_000
+"""Characters: some 5,000 tokens, which leaves room for passages in the windows of most models."""
 
 _NAME: Final = re.compile(r"(?<![\w:]):([a-z]\w*)")
 
@@ -62,10 +66,23 @@ class Question(QueryBundle):
         return {entity.name: entity.value for entity in self.entities}
 
 
+def check_question(text: str) -> str:
+    """Return a question that can be asked. Raises EngineError for an empty and for a huge one."""
+    if not text.strip():
+        raise EngineError("The question is empty. Ask something.")
+    if len(text) > LONGEST_QUESTION:
+        raise EngineError(
+            f"The question has {len(text):,} characters; {LONGEST_QUESTION:,} are possible. "
+            "Index a long text as a document, and ask about it."
+        )
+    return text
+
+
 def as_question(asked: QueryBundle) -> Question:
-    """Return a question of LlamaIndex as one of kb."""
+    """Return a question of LlamaIndex as one of kb. Raises EngineError as `check_question` does."""
     if isinstance(asked, Question):
         return asked
+    check_question(asked.query_str)
     return Question(
         asked.query_str,
         custom_embedding_strs=asked.custom_embedding_strs,

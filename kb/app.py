@@ -11,6 +11,7 @@ from llama_index.core.schema import NodeWithScore
 from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.chat.chat_session import ChatSession
+from engines.question import check_question
 from engines.search.search_run import Search
 from kb.assembly.answer_sources import Source
 from kb.assembly.answering import make_answer_engine, make_database_engine
@@ -158,7 +159,7 @@ class KnowledgeBase:
                 self.components.search_log, self.config.retrieval.log, session, user
             ),
         )
-        return retriever.retrieve(_require_question(question))
+        return retriever.retrieve(replace_lone_surrogates(check_question(question)))
 
     def query_engine(
         self,
@@ -211,7 +212,7 @@ class KnowledgeBase:
         engine = self.query_engine(
             source, top_k=top_k, filters=filters, profile=profile, session=session
         )
-        response = engine.query(_require_question(question))
+        response = engine.query(replace_lone_surrogates(check_question(question)))
         assert isinstance(response, Response)  # noqa: S101 - only streaming engines return others
         return response
 
@@ -299,10 +300,3 @@ class KnowledgeBase:
     def status(self) -> dict[str, Any]:
         """Server, collection, counts and failures, as `kb status --json` prints them."""
         return read_status(self.components.engine, self.config)
-
-
-def _require_question(question: str) -> str:
-    """Return the question as UTF-8 can hold it. Raises ConfigError for an empty one."""
-    if not question.strip():
-        raise ConfigError("The question is empty. Ask something.")
-    return replace_lone_surrogates(question)

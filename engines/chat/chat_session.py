@@ -30,6 +30,7 @@ from engines.chat.streamed_answer import (
 )
 from engines.chat.turn import LateEnds, OpenTurn, hide_unforeseen_errors, read_cited_passages
 from engines.follow_ups.rewriting import Rewritten
+from engines.question import check_question
 from stores.chats.chat_messages import check_user
 from stores.chats.chat_sessions import SessionStore, Turn
 from stores.chats.turns import make_owner
@@ -176,8 +177,7 @@ class ChatSession(BaseChatEngine):
                 "A stored session has its own history. Leave chat_history out; another "
                 "conversation is a session with another id."
             )
-        if not message.strip():
-            raise EngineError("The question is empty. Ask something.")
+        check_question(message)
         self._late_ends.store_all()
         self._memory_updates.wait(_PATIENCE, self.session_id)
         turn_id = secrets.token_hex(8) if turn_id is None else turn_id

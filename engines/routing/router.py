@@ -20,7 +20,6 @@ from engines.route_reasons import say_reason
 from engines.routing.choice import Choice, Routing
 from engines.routing.route import Route
 from engines.small_talk import remove_greeting
-from stores.errors import ConfigError
 from stores.text.text_language import detect_question_language
 
 
@@ -55,7 +54,7 @@ class RoutedQueryEngine(BaseQueryEngine):
         return {}
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        question, since = _require_question(query_bundle), time.perf_counter()
+        question, since = as_question(query_bundle), time.perf_counter()
         if reply := self._small_talk(question.query_str):
             return self._begin_reply(question, reply).respond(reply)
         question = _leave_out_greeting(question)
@@ -63,7 +62,7 @@ class RoutedQueryEngine(BaseQueryEngine):
         return self._select_engine(choice.route).query(_add_choice(question, choice, since))
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        question, since = _require_question(query_bundle), time.perf_counter()
+        question, since = as_question(query_bundle), time.perf_counter()
         if reply := await asyncio.to_thread(self._small_talk, question.query_str):
             return await self._begin_reply(question, reply).arespond(reply)
         question = _leave_out_greeting(question)
@@ -86,13 +85,6 @@ class RoutedQueryEngine(BaseQueryEngine):
     def _begin_reply(self, question: Question, reply: str) -> AnswerBuilder:
         told = say_reason("no_search", question_language(f"{question.query_str} {reply}"))
         return AnswerBuilder(question, None, told, streaming=self._streaming)
-
-
-def _require_question(asked: QueryBundle) -> Question:
-    question = as_question(asked)
-    if not question.query_str.strip():
-        raise ConfigError("The question is empty. Ask something.")
-    return question
 
 
 def _leave_out_greeting(question: Question) -> Question:

@@ -161,13 +161,12 @@ class PostingTables:
 
     def merge(self, engine: sa.Engine) -> None:
         """Move fresh postings to the terms; those that are just being removed stay."""
-        blocks = read_snapshot(engine, lambda c: c.scalars(self._sql("blocks")).all())
-        values = {"blocks": [block for block in blocks if block]}
+        blocks, _ = read_snapshot(engine, self.read_changes)
 
         def move_postings(connection: sa.Connection) -> None:
             if not connection.execute(self._sql("try_to_merge")).all():
                 return  # another one is at it
-            rows = connection.execute(self._sql("take"), values).all()
+            rows = connection.execute(self._sql("take"), {"blocks": list(blocks)}).all()
             if rows:
                 self._append(
                     connection,
@@ -176,7 +175,7 @@ class PostingTables:
                 taken = {"blocks": [row.block for row in rows]}
                 connection.execute(self._sql("remove_blocks"), taken)
 
-        if values["blocks"]:
+        if blocks:
             run_transaction(engine, move_postings)
 
     def sweep(self, engine: sa.Engine) -> None:
@@ -211,8 +210,11 @@ class PostingTables:
         rows = connection.execute(self._sql("postings"), {"terms": json.dumps(terms)})
         return {row.term: np.frombuffer(row.postings, POSTING) for row in rows if row.postings}
 
-    def list_fresh_blocks(self, connection: Connection) -> set[int]:
-        return {row.block for row in connection.execute(self._sql("blocks"), {}) if row.block}
+    def read_changes(self, connection: Connection) -> tuple[set[int], NDArray[np.int64]]:
+        """Read which blocks are fresh, and the keys of chunks that are gone."""
+        [(fresh, gone)] = connection.execute(self._sql("changes"), {})
+        keys = np.frombuffer(gone or b"", dtype=">u4").astype(np.int64) & 0x7FFFFFFF
+        return set(map(int, fresh.split(","))) if fresh else set(), keys
 
     def read_blocks(
         self, connection: Connection, blocks: Collection[int]
@@ -221,16 +223,11 @@ class PostingTables:
         rows = connection.execute(self._sql("fresh"), {"blocks": json.dumps(list(blocks))})
         return {row.block: np.frombuffer(row.postings, TERM_POSTING) for row in rows}
 
-    def read_gone(self, connection: Connection) -> NDArray[np.int64]:
-        """Read the keys of chunks that are gone while postings of them may be there."""
-        [(keys,)] = connection.execute(self._sql("gone"), {})
-        return np.frombuffer(keys or b"", dtype=">u4").astype(np.int64) & 0x7FFFFFFF
-
     def _read_gone_of_terms(self, connection: sa.Connection) -> NDArray[np.int64]:
         """Read the keys of chunks that are gone and, if they have postings, have them merged."""
-        blocks = self.read_blocks(connection, self.list_fresh_blocks(connection))
-        fresh = [np.empty(0, np.int64), *(postings["seq"] for postings in blocks.values())]
-        return np.setdiff1d(self.read_gone(connection), np.concatenate(fresh))
+        blocks, gone = self.read_changes(connection)
+        fresh = join_blocks(self.read_blocks(connection, blocks).values())
+        return np.setdiff1d(gone, fresh["seq"])
 
     def _append(self, connection: sa.Connection, postings: TermPostings) -> None:
         """Write postings behind those that their terms have."""

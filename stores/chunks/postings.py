@@ -1,7 +1,7 @@
 """What the words of a question score in the chunks that have them: BM25 over postings."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
@@ -14,7 +14,6 @@ from stores.chunks.bm25 import Scores, Statistics, score_words
 from stores.chunks.chunk_terms import hash_language, hash_term
 from stores.chunks.posting_arrays import (
     POSTING,
-    TERM_POSTING,
     TermPostings,
     drop_terms,
     join_blocks,
@@ -31,18 +30,32 @@ _SHARE_OF_TIME, _YOUNG = 0.01, 1.0  # seconds
 
 @dataclass(frozen=True)
 class _Fresh:
-    """Fresh postings by their blocks, and all of them together."""
+    """Fresh postings by their blocks, and all of them by their terms, which are ascending."""
 
     blocks: Mapping[int, TermPostings]
-    postings: TermPostings
+    terms: NDArray[np.uint32]
+    postings: NDArray[Any]
 
-    def find_term(self, term: int) -> NDArray[Any]:
-        """Find the postings of a term, as POSTING."""
-        first, last = np.searchsorted(self.postings["term"], [term, term + 1])
-        return drop_terms(self.postings[first:last])
+    def find_terms(self, terms: Sequence[int]) -> dict[int, NDArray[Any]]:
+        """Find the postings of each term that has any, as POSTING."""
+        firsts = np.searchsorted(self.terms, terms, "left").tolist()
+        lasts = np.searchsorted(self.terms, terms, "right").tolist()
+        return {
+            term: self.postings[first:last]
+            for term, first, last in zip(terms, firsts, lasts, strict=True)
+            if first < last
+        }
 
 
-_NOTHING_FRESH: Final = _Fresh({}, np.empty(0, TERM_POSTING))
+@dataclass(frozen=True)
+class _Changes:
+    """What the merged postings do not know yet, as of the moment of one search."""
+
+    fresh: _Fresh
+    gone: NDArray[np.int64]
+
+
+_NOTHING_FRESH: Final = _Fresh({}, np.empty(0, np.uint32), np.empty(0, POSTING))
 _NONE: Final = np.empty(0, POSTING)
 
 
@@ -70,36 +83,40 @@ class Postings:
         So weak evidence scores low, however it compares: a chunk with one of five rare words
         has at most a fifth, also when it is the best.
         """
-        statistics = self._read_statistics(connection)
-        names = self._find_names(connection, text)
+        changes = self._read_changes(connection)
+        statistics = self._read_statistics(connection, changes)
+        names = self._find_names(connection, changes, text)
         asked = islice(dict.fromkeys(list_index_words(text, unsplit=names)), _MOST_WORDS)
         words = [_hash_word(word, statistics.languages) for word in asked]
-        found = self._read_postings(connection, {term for terms in words for term in terms})
+        asked_terms = {term for terms in words for term in terms}
+        found = self._read_postings(connection, changes, asked_terms)
         return score_words(
             [[found[term] for term in terms if term in found] for terms in words], statistics
         )
 
-    def _find_names(self, connection: Connection, text: str) -> set[str]:
+    def _find_names(self, connection: Connection, changes: _Changes, text: str) -> set[str]:
         """Find names such as `max_size` that chunks have as they are; their parts are not asked."""
         names = {hash_term(word, ""): word for word in list_index_words(text) if "_" in word}
-        return {names[term] for term in self._read_postings(connection, names)} if names else set()
+        if not names:
+            return set()
+        return {names[term] for term in self._read_postings(connection, changes, names)}
 
-    def _read_statistics(self, connection: Connection) -> Statistics:
+    def _read_statistics(self, connection: Connection, changes: _Changes) -> Statistics:
         """Read the statistics of the collection, or take those that were read just before."""
         known = self._statistics  # another thread may forget them meanwhile
         if known and time.monotonic() <= self._statistics_until:
             return known
         began = time.monotonic()
-        statistics = self._measure_statistics(connection)
+        statistics = self._measure_statistics(connection, changes)
         now = time.monotonic()
         self._statistics_until = now + max(_YOUNG, (now - began) / _SHARE_OF_TIME)
         if statistics.chunks:
             self._statistics = statistics
         return statistics
 
-    def _measure_statistics(self, connection: Connection) -> Statistics:
+    def _measure_statistics(self, connection: Connection, changes: _Changes) -> Statistics:
         markers = {hash_language(language): language for language in {"", *STEMMED_LANGUAGES}}
-        found = self._read_postings(connection, markers)
+        found = self._read_postings(connection, changes, markers)
         lengths = [unpack_lengths(postings) for postings in found.values()]
         chunks = sum(map(len, lengths))
         return Statistics(
@@ -111,8 +128,8 @@ class Postings:
     def find_without_words(self, connection: Connection, seqs: Iterable[int]) -> list[int]:
         """Find those of some chunks that have no posting of a language, so none of a word."""
         markers = map(hash_language, {"", *STEMMED_LANGUAGES})
-        keys = [postings["seq"] for postings in self._read_postings(connection, markers).values()]
-        have = set(np.concatenate(keys).tolist()) if keys else set()
+        found = self._read_postings(connection, self._read_changes(connection), markers)
+        have = {seq for postings in found.values() for seq in postings["seq"].tolist()}
         return [seq for seq in seqs if seq not in have]
 
     def find_keys(self, connection: Connection, phrase: str) -> list[int] | None:
@@ -120,10 +137,11 @@ class Postings:
         words = [word for word in list_index_words(phrase) if word.isalnum()]
         if not words:
             return None
-        languages = self._read_statistics(connection).languages
+        changes = self._read_changes(connection)
+        languages = self._read_statistics(connection, changes).languages
         terms = [_hash_word(word, languages) for word in words]
         found = self._read_postings(
-            connection, {term for alternatives in terms for term in alternatives}
+            connection, changes, {term for alternatives in terms for term in alternatives}
         )
         keys = [
             np.concatenate([_NONE, *(found[term] for term in alternatives if term in found)])
@@ -133,31 +151,29 @@ class Postings:
         return [int(key) for key in common]
 
     def _read_postings(
-        self, connection: Connection, terms: Iterable[int]
+        self, connection: Connection, changes: _Changes, terms: Iterable[int]
     ) -> dict[int, NDArray[Any]]:
         """Read the postings of each term that has any, merged and fresh."""
         terms = list(terms)
-        merged = self.tables.read_terms(connection, terms)
-        fresh, gone = self._read_fresh(connection), self.tables.read_gone(connection)
-        found = {}
-        for term in terms:
-            postings = np.concatenate([merged.get(term, _NONE), fresh.find_term(term)])
-            if len(gone):
-                postings = postings[~np.isin(postings["seq"].astype(np.int64), gone)]
-            if len(postings):
-                found[term] = postings
-        return found
+        found = self.tables.read_terms(connection, terms)
+        for term, fresh in changes.fresh.find_terms(terms).items():
+            found[term] = np.concatenate([found[term], fresh]) if term in found else fresh
+        if len(changes.gone):
+            for term, postings in found.items():
+                found[term] = postings[~np.isin(postings["seq"].astype(np.int64), changes.gone)]
+        return {term: postings for term, postings in found.items() if len(postings)}
 
-    def _read_fresh(self, connection: Connection) -> _Fresh:
-        """Read the fresh postings, of which only new blocks are fetched: a block never changes."""
+    def _read_changes(self, connection: Connection) -> _Changes:
+        """Read what was written lately, of which only new blocks are fetched: none ever changes."""
+        blocks, gone = self.tables.read_changes(connection)
         last = self._last_fresh  # another thread may read others meanwhile
-        blocks = self.tables.list_fresh_blocks(connection)
-        if blocks == last.blocks.keys():
-            return last
-        known = {block: last.blocks[block] for block in blocks & last.blocks.keys()}
-        known |= self.tables.read_blocks(connection, blocks - known.keys())
-        self._last_fresh = fresh = _Fresh(known, join_blocks(known.values()))
-        return fresh
+        if blocks != last.blocks.keys():
+            known = {block: last.blocks[block] for block in blocks & last.blocks.keys()}
+            known |= self.tables.read_blocks(connection, blocks - known.keys())
+            postings = join_blocks(known.values())
+            terms = postings["term"].astype(np.uint32)
+            self._last_fresh = last = _Fresh(known, terms, drop_terms(postings))
+        return _Changes(last, gone)
 
 
 def _hash_word(word: str, languages: Iterable[str]) -> set[int]:

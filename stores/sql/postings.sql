@@ -111,21 +111,18 @@ SELECT term, (
 ) AS postings
 FROM JSON_TABLE(:terms, '$[*]' COLUMNS (term INT UNSIGNED PATH '$')) AS asked
 
--- blocks --
--- Which blocks are fresh.
-SELECT block FROM {fresh}
-
 -- fresh --
 -- Read the fresh postings of some blocks.
 SELECT block, postings
 FROM JSON_TABLE(:blocks, '$[*]' COLUMNS (block BIGINT UNSIGNED PATH '$')) AS asked
 JOIN {fresh} USING (block)
 
--- gone --
--- The keys of chunks that are gone, as one string of four bytes each; the highest bit, which no key
--- has, keeps CHAR from dropping leading zeros.
+-- changes --
+-- Which blocks are fresh, and the keys of chunks that are gone as one string of four bytes each, whose
+-- highest bit, which no key has, keeps CHAR from dropping leading zeros.
 SET STATEMENT group_concat_max_len = 16000000 FOR
-SELECT GROUP_CONCAT(CHAR(seq | 0x80000000 USING binary) SEPARATOR '') AS gone FROM {gone}
+SELECT (SELECT GROUP_CONCAT(block) FROM {fresh} WHERE block > 0) AS fresh,
+  (SELECT GROUP_CONCAT(CHAR(seq | 0x80000000 USING binary) SEPARATOR '') FROM {gone}) AS gone
 
 -- untidy --
 -- How many chunks have fresh postings, how many are gone, and how many there ever were.

@@ -337,10 +337,12 @@ def test_threads_that_talk_in_one_session_are_numbered_as_they_arrive(engine):
     assert said == [text for turn in turns for text in (turn.question, turn.answer)]
 
 
-def test_an_empty_question_and_a_foreign_history_are_refused(engine):
+def test_an_empty_question_a_huge_one_and_a_foreign_history_are_refused(engine):
     session = chat_session(engine, None)
     with pytest.raises(EngineError, match="empty"):
         session.chat(" \n")
+    with pytest.raises(EngineError, match="300,000 characters"):
+        session.chat("x" * 300_000)
     with pytest.raises(EngineError, match="history"):
         session.chat("Hello", [ChatMessage(role=MessageRole.USER, content="old")])
     assert session.turns == []
@@ -441,7 +443,7 @@ def test_the_history_is_what_was_said_but_in_turns_that_failed(engine):
 
 @every_way
 def test_emoji_code_and_halves_of_characters_survive(engine, ask):
-    text = "🫖 `SELECT 1;`\n\x00\t" + "é" * 70_000
+    text = "🫖 `SELECT 1;`\n\x00\t" + "é" * 19_000
     session = chat_session(engine, ScriptedLLM(reply=lambda _: ANSWER))
     ask(session, text + "\ud83e")
     assert only_turn(session).question == text + "\N{REPLACEMENT CHARACTER}"

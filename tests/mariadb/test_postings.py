@@ -199,7 +199,8 @@ def test_many_chunks_are_merged_by_who_writes_them(
         ).all()
     assert fresh == 500
     assert {tuple(map(int, row)) for row in parts} == {(3, 1000 * POSTING.itemsize)}
-    assert len(store.table.postings.tables.read_gone(engine.connect())) == 0
+    with engine.connect() as connection:
+        assert len(store.table.postings.tables.read_changes(connection)[1]) == 0
     query = VectorStoreQuery(query_str="shared", similarity_top_k=2000, mode=Mode.TEXT_SEARCH)
     assert len(store.query(query).ids or []) == 1500
 
@@ -214,7 +215,7 @@ def test_what_is_gone_is_swept_by_who_removes_it(
         store.delete(f"d{batch}")
     assert postings(engine) == 500 * 3
     with engine.connect() as connection:
-        assert len(store.table.postings.tables.read_gone(connection)) == 0
+        assert len(store.table.postings.tables.read_changes(connection)[1]) == 0
     assert len(found(store, "own7")) == 1
 
 
@@ -245,7 +246,7 @@ def test_postings_of_an_earlier_kb_are_taken_over(
             "postings VARBINARY(3000) NOT NULL, PRIMARY KEY (term, block))"
         )
         for block, each in store.table.postings.tables.read_blocks(
-            connection, store.table.postings.tables.list_fresh_blocks(connection)
+            connection, store.table.postings.tables.read_changes(connection)[0]
         ).items():
             for term in set(each["term"].tolist()):
                 old = drop_terms(each[each["term"] == term]).tobytes()

@@ -20,7 +20,7 @@ from engines.routing.choice import Routing
 from engines.routing.route import Route
 from engines.routing.router import RoutedQueryEngine
 from engines.small_talk import reply_to_small_talk
-from stores.errors import ConfigError, ModelUnavailable, StoreUnavailable
+from stores.errors import EngineError, ModelUnavailable, StoreUnavailable
 
 EVIDENCE = Route(route="both", reason="words of both")
 DATABASE = {"route": "database", "reason": "It asks for a count."}
@@ -317,10 +317,13 @@ async def test_small_talk_says_in_its_language_that_nothing_was_searched():
     )
 
 
-@pytest.mark.parametrize("question", ["", "   ", "\n"])
-async def test_an_empty_question_is_refused(question):
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [("", "is empty"), ("   ", "is empty"), ("\n", "is empty"), ("word " * 4001, "20,005 char")],
+)
+async def test_a_question_that_is_empty_or_huge_is_refused(question, reason):
     routed = router(Weighed(), Asked())
-    with pytest.raises(ConfigError, match="The question is empty"):
+    with pytest.raises(EngineError, match=f"The question .*{reason}"):
         routed.query(question)
-    with pytest.raises(ConfigError, match="The question is empty"):
+    with pytest.raises(EngineError, match=f"The question .*{reason}"):
         await routed.aquery(question)
