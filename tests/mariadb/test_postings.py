@@ -4,6 +4,8 @@ import math
 import random
 import threading
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, Vect
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 
 from stores import MariaDBVectorStore
+from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.fusion import Fusion
 from stores.chunks.posting_arrays import POSTING, TERM_POSTING, drop_terms
 
@@ -232,6 +235,53 @@ def test_merging_leaves_what_another_one_is_removing(
     store.table.postings.tables.merge(engine)
     assert list(found(store, "boiler")) == ["b"]
     assert postings(engine) == 2
+
+
+@pytest.mark.slow  # for some seconds, in threads
+def test_searches_find_each_document_once_while_others_replace_merge_and_sweep(
+    store: MariaDBVectorStore, engine: sa.Engine
+) -> None:
+    def replace_document(name: str, number: int) -> None:
+        chunks = [chunk(f"{name} {number} {n}", f"shared own{n}", doc=name) for n in range(3)]
+
+        def work(connection: sa.Connection) -> None:
+            store.table.delete_document(connection, name)
+            store.table.put(connection, [node_to_row(each, 2) for each in chunks])
+
+        store.table.transact(engine, work)
+
+    names = [f"d{n}" for n in range(6)]
+    store.set_up()
+    for name in names:
+        replace_document(name, 0)
+    tables, ended = store.table.postings.tables, threading.Event()
+    done: Counter[str] = Counter()
+
+    def repeat(what: str, work: Callable[[int], object]) -> None:
+        while not ended.is_set():
+            done[what] += 1
+            work(done[what])
+
+    works: dict[str, Callable[[int], object]] = {
+        "replace even": lambda number: replace_document(names[2 * (number % 3)], number),
+        "replace odd": lambda number: replace_document(names[2 * (number % 3) + 1], -number),
+        "merge": lambda _: tables.merge(engine),
+        "sweep": lambda _: tables.sweep(engine),
+    }
+    with ThreadPoolExecutor(len(works)) as threads:
+        running = [threads.submit(repeat, what, work) for what, work in works.items()]
+        try:
+            for _ in range(300):
+                ids = found(store, "shared")
+                assert Counter(each.split()[0] for each in ids) == dict.fromkeys(names, 3)
+        finally:
+            ended.set()
+        for each in running:
+            each.result()
+    assert min(done[what] for what in works) > 10
+    tables.merge(engine)
+    tables.sweep(engine)
+    assert postings(engine) == 18 * 3  # two words and the language
 
 
 def test_postings_of_an_earlier_kb_are_taken_over(
