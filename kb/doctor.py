@@ -11,9 +11,10 @@ import httpx
 import sqlalchemy as sa
 
 from kb.assembly.business_tables import (
-    advise_on_account,
+    advise_on_writing,
     connect_to_tables,
-    find_powers,
+    describe_powers,
+    find_account_powers,
     make_guarded_database,
 )
 from kb.assembly.models import (
@@ -322,18 +323,26 @@ def _check_same_model(config: Config, facts: CollectionFacts) -> Check:
 
 
 def _check_tables(config: Config) -> Iterator[Check]:
-    """Check whether the account that runs SQL of a model can do nothing but read the tables."""
+    """Check whether the account that runs SQL of a model can only read, and only the tables."""
     name = Message("Tables")
     try:
         engine = connect_to_tables(config)
-        found = find_powers(config, engine)
+        powers = find_account_powers(config, engine)
     except KBError as error:
         yield Check(name, "fail", str(error))
         return
     account = engine.url.username
-    if found:
+    if powers.writing:
         state: Literal["warn", "fail"] = "warn" if config.tables.allow_powerful_account else "fail"
-        yield Check(name, state, f"{account} {'; '.join(found)}", advise_on_account(config))
+        seen = f"{powers.account} {describe_powers([*powers.writing, *powers.reading])}"
+        yield Check(name, state, seen, advise_on_writing(powers))
+    elif powers.reading:
+        seen = f"{powers.account} {describe_powers(powers.reading)}"
+        wider = Message(
+            "kb asks tables.include alone, but the account would not hinder it. `kb db account` "
+            "prints the SQL of an account for these alone."
+        )
+        yield Check(name, "warn", seen, wider)
     else:
         tables = ", ".join(config.tables.include)
         seen = Message("{account} only reads {tables}", account=account, tables=tables)

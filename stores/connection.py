@@ -1,17 +1,16 @@
 """URL -> hardened Engine; whole transactions retried; driver errors translated once."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 import tenacity
 from sqlalchemy import event
 
 from stores.errors import StoreError, StoreUnavailable, UnsupportedServer
-from stores.server_version import MINIMUM_VERSION
+from stores.server_version import MINIMUM_VERSION, read_series
 
 # Deadlock, lock wait timeout, record changed since last read, table altered since the snapshot.
 RETRIED_ERRORS = {1213, 1205, 1020, 1412}
@@ -27,8 +26,11 @@ _DEAD = (
 )
 _SESSION = (
     "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY', "
-    "transaction_isolation = 'REPEATABLE-READ', innodb_lock_wait_timeout = 10"
+    "innodb_lock_wait_timeout = 10"
 )
+# The variables of these have other names before MariaDB 11.1, where tables may lie.
+_ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+ONLY_READ: Final = "SET SESSION TRANSACTION READ ONLY"
 _SERVER_SIZES = (
     "SELECT @@mhnsw_max_cache_size AS vector_cache_bytes, "
     "@@innodb_buffer_pool_size AS buffer_pool_bytes, "
@@ -128,13 +130,11 @@ def _check_url(url: str | sa.URL, setting: str) -> sa.URL:
     return url.update_query_dict({"charset": "utf8mb4"}) if "pymysql" in url.drivername else url
 
 
-def _write_settings(statement_timeout: float | None, *, readonly: bool) -> str:
+def _write_settings(statement_timeout: float | None, *, readonly: bool) -> tuple[str, ...]:
     settings = _SESSION
     if statement_timeout is not None:
         settings += f", max_statement_time = {float(statement_timeout)}"
-    if readonly:
-        settings += ", transaction_read_only = ON"
-    return settings
+    return (settings, f"{_ISOLATION}, READ ONLY" if readonly else _ISOLATION)
 
 
 class _SingleStatementsOnly:
@@ -154,7 +154,7 @@ class _SingleStatementsOnly:
         return None
 
 
-def _prepare_sessions(engine: sa.Engine, settings: str) -> None:
+def _prepare_sessions(engine: sa.Engine, settings: Sequence[str]) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         try:
@@ -178,10 +178,10 @@ def _allow_single_statements_only(connection: Any) -> None:
     client.execute(_SingleStatementsOnly(), connection._configuration, True)  # noqa: SLF001, FBT003 - the driver has no public way
 
 
-def _prepare_session(connection: Any, settings: str) -> None:
+def _prepare_session(connection: Any, settings: Sequence[str]) -> None:
     cursor = connection.cursor()
-    cursor.execute("SET NAMES utf8mb4")
-    cursor.execute(settings)
+    for statement in ("SET NAMES utf8mb4", *settings):
+        cursor.execute(statement)
     cursor.close()
 
 
@@ -345,9 +345,9 @@ def _read_server(connection: sa.Connection) -> ServerInfo:
 
 
 def _check_version(version: str) -> None:
-    numbers = re.match(r"(?:5\.5\.5-)?(\d+)\.(\d+)", version)
-    if "mariadb" in version.lower() and numbers:
-        if (int(numbers[1]), int(numbers[2])) >= MINIMUM_VERSION:
+    series = read_series(version)
+    if series is not None:
+        if series >= MINIMUM_VERSION:
             return
         raise UnsupportedServer(
             f"The server is MariaDB {version}; kb needs 11.8 or later for vectors. Upgrade it, "

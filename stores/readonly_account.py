@@ -1,10 +1,15 @@
-"""Guard two: an account that can only SELECT from named tables; made here, or looked at."""
+"""Guard two: an account that can only SELECT from named tables; made here, or looked at.
+
+Tables are named as people write them: without a database they are of the one that is given.
+"""
 
 import hashlib
 import hmac
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -12,19 +17,47 @@ from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.password_hash import hash_password
 from stores.sql import statements
+from stores.table_names import TableName, quote_name, read_table_name
 
 _SQL = statements("accounts.sql")
+_NAME: Final = r"`(?:[^`]|``)*`"
+_GRANTEE: Final = rf"(?P<grantee>{_NAME}(?:@{_NAME})?|PUBLIC)"
 _GRANT = re.compile(
     r"GRANT (?P<what>.+?) ON (?P<kind>(?:TABLE|FUNCTION|PROCEDURE|PACKAGE|PACKAGE BODY) )?"
-    r"(?P<where>(?:`(?:[^`]|``)+`|\*)\.(?:`(?:[^`]|``)+`|\*)) TO "
+    rf"(?P<where>(?:{_NAME}|\*)\.(?:{_NAME}|\*)) TO {_GRANTEE}"
 )
-_READS = re.compile(r"SELECT(?: \([^)]*\))?")  # the table, or some of its columns
+_ROLE_GRANT = re.compile(rf"GRANT (?P<role>{_NAME}) TO {_GRANTEE}(?P<admin> WITH ADMIN OPTION)?")
+_DEFAULT_ROLE = re.compile(r"SET DEFAULT ROLE ")
+_PRIVILEGE = re.compile(r"(?P<name>[A-Z][A-Z ]*[A-Z])(?P<columns> \([^)]*\))?(?:, |$)")
+_SHOWS_NO_ROW: Final = {"USAGE", "SHOW VIEW", "SHOW DATABASES"}
+# By these an account sees more than tables, or holds up others; it writes nothing that lasts.
+_WRITES_NOTHING: Final = {
+    *("SELECT", "PROCESS", "LOCK TABLES", "CREATE TEMPORARY TABLES", "BINLOG MONITOR"),
+    *("REPLICATION CLIENT", "SLAVE MONITOR", "REPLICA MONITOR"),
+}
 
 
 @dataclass(frozen=True)
 class ReadOnlyAccount:
     name: str
     password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Power:
+    """What an account may do besides reading its tables, and the statement that ends it."""
+
+    what: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Powers:
+    """`writing` may change something, or nobody knows; `reading` only sees more than the tables."""
+
+    account: str
+    writing: Sequence[Power] = ()
+    reading: Sequence[Power] = ()
 
 
 def create_account(
@@ -37,83 +70,133 @@ def create_account(
     """
     require_tables(admin, database, tables)
     account = _derive_account(database, tables, key)
-    quoted = f"{_quote_name(account.name)}@localhost"
+    quoted = f"{quote_name(account.name)}@localhost"
     digest = hash_password(account.password)
     made = [
         _SQL[name].format(account=quoted, digest=digest)
         for name in ("create_account", "heal_account")
     ]
-    grants = [
-        _SQL["allow_reading"].format(
-            table=f"{_quote_name(database)}.{_quote_name(table)}", account=quoted
-        )
-        for table in sorted(tables)
-    ]
+    grants = _write_grants(database, tables, quoted)
     run_transaction(admin, lambda c: [c.exec_driver_sql(sql) for sql in (*made, *grants)])
     return account
 
 
 def require_tables(engine: sa.Engine, database: str, tables: Collection[str]) -> None:
-    """Raise StoreError when the account sees no such tables in the database."""
-    values = {"database": database}
-    rows = read_snapshot(engine, lambda c: c.execute(sa.text(_SQL["tables_of"]), values).scalars())
-    found = set(rows)
-    if missing := sorted(set(tables) - found):
-        there = ", ".join(sorted(found)) or "none"
-        raise StoreError(
-            f"The database {database} shows no table {', '.join(missing)}; it shows {there}. "
-            "Correct tables.include and tables.database."
+    """Raise StoreError when the account sees no such tables."""
+    wanted = {read_table_name(table, database) for table in tables}
+    for name in sorted({table.database for table in wanted}):
+        values = {"database": name}
+        found = set(
+            read_snapshot(engine, lambda c: c.execute(sa.text(_SQL["tables_of"]), values).scalars())  # noqa: B023 - called at once
         )
+        if missing := sorted({t.table for t in wanted if t.database == name} - found):
+            there = ", ".join(sorted(found)) or "none"
+            raise StoreError(
+                f"The database {name} shows no table {', '.join(missing)}; it shows {there}. "
+                "Correct tables.include and tables.database, or let the account of tables.url read "
+                "it: `kb db account` prints the SQL."
+            )
 
 
-def find_excess_powers(engine: sa.Engine, database: str, tables: Collection[str]) -> list[str]:
-    """Find what the account of this engine may do besides reading these tables, a phrase each."""
-    grants, visible = read_snapshot(
-        engine,
-        lambda c: (
-            c.exec_driver_sql(_SQL["grants"]).scalars().all(),
-            c.exec_driver_sql(_SQL["visible_tables"]).all(),
-        ),
-    )
-    allowed = {(database, table) for table in tables}
-    seen = {(row.database_name, row.table_name) for row in visible}
-    others = sorted(f"{schema}.{table}" for schema, table in seen - allowed)
-    return [*_describe_grants(grants, allowed), *_describe_sight(others)]
+def find_powers(engine: sa.Engine, database: str, tables: Collection[str]) -> Powers:
+    """Find what the account of this engine may do besides reading these tables.
 
-
-def write_grants(database: str, tables: Collection[str]) -> str:
-    """Write the statements that give an account what it needs, for an administrator to run."""
-    lines = (
-        f"GRANT SELECT ON {_quote_name(database)}.{_quote_name(t)} TO …;" for t in sorted(tables)
-    )
-    return " ".join(lines)
-
-
-def _describe_grants(grants: Collection[str], allowed: set[tuple[str, str]]) -> Iterator[str]:
-    names = {f"{_quote_name(database)}.{_quote_name(table)}" for database, table in allowed}
+    What its roles may do counts, whether they are set or could be, and what everybody may.
+    """
+    account, grants, visible = read_snapshot(engine, _read_account)
+    allowed = {read_table_name(table, database) for table in tables}
+    writing: list[Power] = []
+    reading: list[Power] = []
     for grant in grants:
-        found = _GRANT.match(grant)
-        if found is None:
-            yield f"has more than table grants ({grant.partition(' IDENTIFIED')[0]})"
-        elif found["what"] != "USAGE" and not (
-            _READS.fullmatch(found["what"]) and found["where"] in names and not found["kind"]
-        ):
-            yield f"may {found['what']} on {found['where']}"
-        if grant.endswith("WITH GRANT OPTION"):
-            yield "may give its rights to others"
-
-
-def _describe_sight(others: list[str]) -> Iterator[str]:
-    if others:
+        for power, only_reads in _judge_grant(grant, account, allowed):
+            (reading if only_reads else writing).append(power)
+    if others := sorted(visible - allowed):
+        named = ", ".join(".".join(table) for table in others[:3])
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""  # noqa: PLR2004 - enough to know which
-        yield f"sees {', '.join(others[:3])}{more}"
+        reading.append(Power(f"sees {named}{more}"))
+    return Powers(account, writing, reading)
+
+
+def write_account_sql(database: str, tables: Collection[str], password: str) -> str:
+    """Write the statements that make the account of tables.url, for an administrator to run."""
+    account = "kb_reader@'%'"
+    made = _SQL["account_of_administrator"].format(account=account, password=password)
+    return "".join(f"{sql};\n" for sql in (made, *_write_grants(database, tables, account)))
+
+
+def _write_grants(database: str, tables: Collection[str], account: str) -> list[str]:
+    names = sorted({read_table_name(table, database) for table in tables})
+    return [_SQL["allow_reading"].format(table=name.quote(), account=account) for name in names]
+
+
+def _read_account(connection: sa.Connection) -> tuple[str, list[str], set[TableName]]:
+    """Read the name of the account, all its grants with those of its roles, and what it sees."""
+    account = str(connection.scalar(sa.text(_SQL["account"])))
+    rows = connection.exec_driver_sql(_SQL["visible_tables"]).all()
+    grants = dict.fromkeys(connection.exec_driver_sql(_SQL["grants"]).scalars())
+    given = filter(None, map(_ROLE_GRANT.match, grants))
+    roles = [found["role"] for found in given if "`@`" in found["grantee"]]  # not a role's own
+    for role in roles:
+        connection.exec_driver_sql(_SQL["take_role"].format(role=role))
+        grants |= dict.fromkeys(connection.exec_driver_sql(_SQL["grants"]).scalars())
+    if roles:
+        connection.invalidate()  # its session has another role than it began with
+    return account, list(grants), {TableName(row.database_name, row.table_name) for row in rows}
+
+
+def _judge_grant(
+    grant: str, account: str, allowed: AbstractSet[TableName]
+) -> Iterator[tuple[Power, bool]]:
+    """Yield what a grant allows besides reading the tables, and whether that only reads."""
+    if role := _ROLE_GRANT.match(grant):
+        if role["admin"]:
+            remedy = f"REVOKE ADMIN OPTION FOR {role['role']} FROM {role['grantee']};"
+            yield Power(f"may give its role {role['role']} to others", remedy), False
+        return
+    found = _GRANT.match(grant)
+    if found is None:
+        if not _DEFAULT_ROLE.match(grant):
+            yield Power(f"has a right that kb does not know ({grant})"), False
+        return
+    where, grantee = f"{found['kind'] or ''}{found['where']}", found["grantee"]
+    of_whom = "" if _names_account(grantee, account) else f", by {grantee}"
+    for only_reads, names in _sort_privileges(found, allowed):
+        words = ", ".join(names)
+        yield (
+            Power(f"may {words} on {where}{of_whom}", f"REVOKE {words} ON {where} FROM {grantee};"),
+            only_reads,
+        )
+    if " WITH GRANT OPTION" in grant[found.end() :]:
+        remedy = f"REVOKE GRANT OPTION ON {where} FROM {grantee};"
+        yield Power(f"may give its rights on {where} to others{of_whom}", remedy), False
+
+
+def _sort_privileges(
+    grant: re.Match[str], allowed: AbstractSet[TableName]
+) -> Iterator[tuple[bool, list[str]]]:
+    """Sort what a grant says besides reading the tables: what only reads or holds up, the rest."""
+    is_allowed = not grant["kind"] and grant["where"] in {table.quote() for table in allowed}
+    privileges = list(_PRIVILEGE.finditer(grant["what"]))
+    if "".join(found[0] for found in privileges) != grant["what"]:
+        yield False, [grant["what"]]
+        return
+    harmless = _SHOWS_NO_ROW | ({"SELECT"} if is_allowed else set())
+    left = [found for found in privileges if found["name"] not in harmless]
+    for only_reads in (False, True):
+        names = [
+            f"{found['name']}{found['columns'] or ''}"
+            for found in left
+            if (found["name"] in _WRITES_NOTHING) is only_reads
+        ]
+        if names:
+            yield only_reads, names
+
+
+def _names_account(grantee: str, account: str) -> bool:
+    return grantee.replace("`", "") == account.replace("`", "")
 
 
 def _derive_account(database: str, tables: Collection[str], key: str) -> ReadOnlyAccount:
     facts = "\0".join((database, *sorted(tables)))
     name = f"kb_reader_{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
     return ReadOnlyAccount(name, hmac.new(key.encode(), name.encode(), "sha256").hexdigest())
-
-
-def _quote_name(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"

@@ -6,7 +6,7 @@ import functools
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
@@ -23,12 +23,14 @@ from engines.tables.sql_guard import check_statement
 from stores.binding import replace_parameters
 from stores.connection import (
     GONE_ERRORS,
+    ONLY_READ,
     read_driver_message,
     read_error_number,
     renew_sessions,
     translate_engine_errors,
 )
 from stores.errors import ConfigError, QueryFailed, TookTooLong, UnsafeQuery
+from stores.table_names import split_table_name
 from stores.values import Value
 
 SAMPLE_ROWS: Final = 2
@@ -44,7 +46,7 @@ _INCOMPLETE = {1260, 1931}  # GROUP_CONCAT was cut; rows are missing
 _SESSION = (
     "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,"
     "NO_ENGINE_SUBSTITUTION,IGNORE_SPACE', max_statement_time = {seconds}, "
-    "transaction_read_only = ON, lock_wait_timeout = 2, innodb_lock_wait_timeout = 2, "
+    "lock_wait_timeout = 2, innodb_lock_wait_timeout = 2, "
     f"max_recursive_iterations = 10000, group_concat_max_len = {AGGREGATED}, "
     "max_session_mem_used = 268435456"
 )
@@ -59,9 +61,17 @@ T = TypeVar("T")
 
 
 class _Metadata(sa.MetaData):
-    def reflect(self, *args: Any, **options: Any) -> None:
-        """Reflect without the tables that foreign keys lead to: the account may not see them."""
-        super().reflect(*args, **(options | {"resolve_fks": False}))
+    """The tables that may be asked, by their names as they are written."""
+
+    def __init__(self, tables: Collection[str]) -> None:
+        super().__init__()
+        self._names = sorted(map(split_table_name, tables), key=str)
+
+    def reflect(self, bind: Any, **_: Any) -> None:  # type: ignore[override]  # what is reflected is known
+        """Reflect them without those that foreign keys lead to: the account may not see them."""
+        for database in dict.fromkeys(database for database, _ in self._names):
+            names = [table for named, table in self._names if named == database]
+            super().reflect(bind, schema=database, views=True, only=names, resolve_fks=False)
 
 
 class GuardedDatabase(SQLDatabase):
@@ -69,7 +79,7 @@ class GuardedDatabase(SQLDatabase):
 
     Give it an engine of its own that `make_engine` made, best of an account that can only SELECT:
     each session becomes read-only, and is used once, so that nothing left in it meets the next
-    caller.
+    caller. A table of another database than the engine's is included as `database.table`.
     `descriptions` of "table" and "table.column" reach the model, as do the values of short text
     columns unless `show_values` is off. `timeout` is in seconds.
     """
@@ -86,6 +96,7 @@ class GuardedDatabase(SQLDatabase):
     ) -> None:
         if not include_tables:
             raise ConfigError("No table may be asked. Name some in tables.include.")
+        self._tables = frozenset(include_tables)
         self._row_limit = row_limit
         self._timeout = timeout
         self._descriptions = descriptions or {}
@@ -98,9 +109,7 @@ class GuardedDatabase(SQLDatabase):
         with translate_engine_errors(engine):
             super().__init__(
                 engine,
-                metadata=_Metadata(),
-                include_tables=list(include_tables),
-                view_support=True,
+                metadata=_Metadata(include_tables),
             )
 
     def run(self, sql: str, values: Mapping[str, Value] | None = None) -> QueryResult:
@@ -117,7 +126,11 @@ class GuardedDatabase(SQLDatabase):
 
     def check(self, sql: str, values: Mapping[str, Value] | None = None) -> None:
         """Raise UnsafeQuery unless the statement may run with these values of its :names."""
-        check_statement(sql, self._include_tables, self._engine.url.database, values)
+        check_statement(sql, self._tables, self._engine.url.database, values)
+
+    def get_usable_table_names(self) -> Iterable[str]:
+        """Return the names of the tables that may be asked; the base class knows one database."""
+        return sorted(self._tables)
 
     async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         """Do what asyncio.to_thread does, in a few threads that only work on these tables has.
@@ -219,6 +232,7 @@ class GuardedDatabase(SQLDatabase):
         with translate_engine_errors(self._engine), self._engine.connect() as connection:
             try:
                 connection.exec_driver_sql(_SESSION.format(seconds=float(seconds)))
+                connection.exec_driver_sql(ONLY_READ)
                 connection.exec_driver_sql("START TRANSACTION READ ONLY")
                 yield connection
             except sa.exc.DBAPIError as error:
@@ -249,9 +263,10 @@ class GuardedDatabase(SQLDatabase):
     def _select_rows(
         self, table: str, columns: Sequence[str], *, limit: int, distinct: bool = False
     ) -> list[tuple[Any, ...]]:
-        quote = self._engine.dialect.identifier_preparer.quote
-        what = ("DISTINCT " if distinct else "") + ", ".join(map(quote, columns))
-        sql = f"SELECT {what} FROM {quote(table)} LIMIT {limit}"  # noqa: S608 - names of the schema, quoted
+        preparer = self._engine.dialect.identifier_preparer
+        what = ("DISTINCT " if distinct else "") + ", ".join(map(preparer.quote, columns))
+        place = preparer.format_table(self.metadata_obj.tables[table])
+        sql = f"SELECT {what} FROM {place} LIMIT {limit}"  # noqa: S608 - names of the schema, quoted
         try:
             with self._begin_reading(_LOOKING_SECONDS) as connection:
                 return list(map(tuple, connection.exec_driver_sql(sql)))

@@ -9,6 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stores.table_names import split_table_name
+
 MOST_VALUES = 20  # a column with more of them is no list of choices
 _LONGEST_CHOICE = 40  # characters of a column that may be one
 # Text of cells is what other people wrote: only single words and codes are repeated to a model.
@@ -46,12 +48,13 @@ def table_text(
     inspector: sa.Inspector, table: str, descriptions: Mapping[str, str], look: Look | None
 ) -> str:
     """Describe one table; `descriptions` of "table" and "table.column" go before SQL comments."""
+    database, name = split_table_name(table)
     columns = [
         column
-        for column in inspector.get_columns(table)
+        for column in inspector.get_columns(name, database)
         if not isinstance(column["type"], (VectorType, sa.LargeBinary))
     ]
-    comment = descriptions.get(table) or inspector.get_table_comment(table)["text"]
+    comment = descriptions.get(table) or inspector.get_table_comment(name, database)["text"]
     keys = _describe_keys(inspector, table)
     lines = [f"Table {table}{f': {comment}' if comment else ''}"]
     for column in columns:
@@ -68,10 +71,12 @@ def table_text(
 
 def _describe_keys(inspector: sa.Inspector, table: str) -> dict[str, str]:
     """Say of each key column what it is for."""
-    primary = inspector.get_pk_constraint(table)["constrained_columns"]
+    database, name = split_table_name(table)
+    primary = inspector.get_pk_constraint(name, database)["constrained_columns"]
     keys = dict.fromkeys(primary, " primary key")
-    for foreign in inspector.get_foreign_keys(table):
-        referred = foreign["referred_table"]
+    for foreign in inspector.get_foreign_keys(name, database):
+        of_database = foreign["referred_schema"]
+        referred = ".".join(filter(None, (of_database, foreign["referred_table"])))
         pairs = zip(foreign["constrained_columns"], foreign["referred_columns"], strict=True)
         for here, there in pairs:
             keys[here] = f"{keys.get(here, '')} refers to {referred}.{there}"

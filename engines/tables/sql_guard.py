@@ -23,6 +23,7 @@ from engines.tables.call_costs import PAD, find_costly_call
 from engines.tables.parser_copy import copy_for_parser
 from stores.errors import UnsafeQuery
 from stores.sql_tokens import Token, tokenize_sql
+from stores.table_names import TableName, read_table_name
 from stores.values import Value
 
 LONGEST: Final = 20_000  # characters of a statement, and of a value in it
@@ -104,16 +105,17 @@ def check_statement(
     database: str | None = None,
     values: Mapping[str, Value] | None = None,
 ) -> None:
-    """Raise UnsafeQuery unless `sql` is one statement that only reads these tables of `database`.
+    """Raise UnsafeQuery unless `sql` is one statement that only reads these tables.
 
-    Table names are compared as written. `values` are those of its :names, as they will be bound.
+    They are of `database`, or named with their own, as `crm.contacts`. Names are compared as they
+    are written. `values` are those of its :names, as they will be bound.
     """
-    if reason := _find_fault(sql, tables, database, values or {}):
+    if reason := _find_fault(sql, tables, database or "", values or {}):
         raise UnsafeQuery(f"The statement was refused: {reason}.")
 
 
 def _find_fault(
-    sql: str, tables: Collection[str], database: str | None, values: Mapping[str, Value]
+    sql: str, tables: Collection[str], database: str, values: Mapping[str, Value]
 ) -> str | None:
     if reason := _find_strange_text(sql, values):
         return reason
@@ -266,7 +268,7 @@ def _opens_list_of_names(code: Sequence[Token], place: int) -> bool:
 def _find_wrong_part(
     code: Sequence[Token],
     tables: Collection[str],
-    database: str | None,
+    database: str,
     values: Mapping[str, Value],
 ) -> str | None:
     copy = copy_for_parser(code, values)
@@ -340,7 +342,7 @@ def _find_table_clauses(code: Sequence[Token]) -> Iterator[tuple[int, Token]]:
 
 
 def _list_wrong_parts(
-    query: exp.Query, tables: Collection[str], database: str | None, shown: Mapping[str, str]
+    query: exp.Query, tables: Collection[str], database: str, shown: Mapping[str, str]
 ) -> Iterator[str]:
     for node in query.walk():
         if not isinstance(node, _ALLOWED_NODES):
@@ -396,21 +398,20 @@ def _is_whole(node: object, most: float = math.inf) -> bool:
     return isinstance(node, exp.Literal) and node.is_int and int(node.name) <= most
 
 
-def _find_wrong_table(
-    table: exp.Table, tables: Collection[str], database: str | None
-) -> Iterator[str]:
+def _find_wrong_table(table: exp.Table, tables: Collection[str], database: str) -> Iterator[str]:
     if not isinstance(table.this, exp.Identifier):
         return  # JSON_TABLE, by its name
-    if table.catalog or (table.db and table.db != database):
-        yield f"the database {table.db} is not allowed"
+    allowed = {read_table_name(written, database) for written in tables}
+    if table.catalog or (table.db and table.db not in {name.database for name in allowed}):
+        yield f"the database {table.catalog or table.db} is not allowed"
         return
     # FROM DUAL reads no table; within `…` it would be one.
     is_dual = table.name.upper() == "DUAL" and not table.this.quoted
     if not table.db and (is_dual or _is_cte(table)):
         return
-    if table.name not in tables:
-        allowed = ", ".join(sorted(tables))
-        yield f"the table {table.name} is not allowed; these are: {allowed}"
+    if TableName(table.db or database, table.name) not in allowed:
+        named = f"{table.db}.{table.name}" if table.db else table.name
+        yield f"the table {named} is not allowed; these are: {', '.join(sorted(tables))}"
 
 
 def _is_cte(table: exp.Table) -> bool:

@@ -77,7 +77,7 @@ class TableChoice:
             for name, weight in weights.items():
                 scores[name] += weight * rarity
         for entity in self.entities.in_text(question):
-            scores[entity.column.partition(".")[0]] += _VALUE
+            scores[entity.column.rpartition(".")[0]] += _VALUE
         return scores
 
     def _add_neighbours(self, scores: Mapping[str, float]) -> dict[str, float]:

@@ -16,11 +16,11 @@ _KEY = re.compile(r"\w+_id|\w*[a-z]I[dD]|\wid")
 
 def find_joins(tables: Collection[sa.Table]) -> Joins:
     """Find which of the tables can be joined with which."""
-    joins: dict[str, set[str]] = {table.name: set() for table in tables}
+    joins: dict[str, set[str]] = {table.key: set() for table in tables}
     for table, other in combinations(tables, 2):
         if _are_joined(table, other):
-            joins[table.name].add(other.name)
-            joins[other.name].add(table.name)
+            joins[table.key].add(other.key)
+            joins[other.key].add(table.key)
     return joins
 
 

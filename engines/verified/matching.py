@@ -20,6 +20,7 @@ from engines.tables.query_result import Run
 from engines.vectors import Vector, Vectors, normalize_vectors
 from engines.verified.filling import Filling, fill_parameters
 from engines.verified.parameters import Column, Parameter, read_parameters
+from stores.table_names import quote_name, split_table_name
 from stores.text.phrases import split_phrases
 from stores.text.tokens import fold, tokenize
 from stores.text.translations import LANGUAGES
@@ -230,7 +231,8 @@ class VerifiedMatcher:
             return {}
         values = {f"v{number}": text for number, text in enumerate(written)}
         places = ", ".join(f":{name}" for name in values)
-        name, table = _quote_name(column.name), _quote_name(column.table)
+        name = quote_name(column.name)
+        table = ".".join(quote_name(part) for part in split_table_name(column.table) if part)
         sql = f"SELECT DISTINCT {name} FROM {table} WHERE {name} IN ({places})"  # noqa: S608 - names are quoted
         known = {fold(str(value)): str(value) for (value,) in self._run(sql, values).rows}
         return {text: known[fold(text)] for text in written if fold(text) in known}
@@ -331,7 +333,3 @@ def _remove_qualifiers(asked: Sequence[str]) -> list[str]:
         for before, concept in zip(("", *asked), asked, strict=False)
         if concept not in _QUALIFIERS and before != "each"
     ]
-
-
-def _quote_name(name: str) -> str:
-    return f"`{name.replace('`', '``')}`"

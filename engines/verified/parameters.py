@@ -34,6 +34,8 @@ _COUNTRY_COLUMNS = ("country", "pays", "nation")
 
 @dataclass(frozen=True)
 class Column:
+    """`table` is named as a statement names it, with its database where it has one."""
+
     table: str
     name: str
 
@@ -138,7 +140,10 @@ def _resolve_column(column: exp.Column) -> Column | None:
     """
     select = column.find_ancestor(exp.Select)
     tables = [table for table in _list_tables(select) if column.table in ("", table.alias_or_name)]
-    return Column(tables[0].name, column.name) if len(tables) == 1 else None
+    if len(tables) != 1:
+        return None
+    [table] = tables
+    return Column(f"{table.db}.{table.name}" if table.db else table.name, column.name)
 
 
 def _list_tables(select: exp.Select | None) -> Iterator[exp.Table]:

@@ -1,6 +1,9 @@
 """Config -> the business tables: an account that can only read them, and who answers from them."""
 
+import logging
 import math
+import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,36 +18,41 @@ from engines.verified.answer import write_examples
 from engines.verified.matching import VerifiedMatcher
 from engines.verified.verified_engine import VerifiedQueryEngine
 from kb.assembly.open_database import private_server
-from kb.config import Config
+from kb.config import DRIVER, Config
 from stores.connection import (
     make_engine,
     read_driver_message,
     read_error_number,
     translate_engine_errors,
 )
-from stores.errors import ConfigError
+from stores.errors import ConfigError, UnsupportedServer
 from stores.private_server import PrivateServer
 from stores.readonly_account import (
+    Power,
+    Powers,
     create_account,
-    find_excess_powers,
+    find_powers,
     require_tables,
-    write_grants,
+    write_account_sql,
 )
+from stores.server_version import MINIMUM_OF_TABLES, join_version, read_series
+from stores.table_names import split_table_name
 
 _EXAMPLES = 3  # of verified queries, for a model that writes SQL
 _REFUSED = {1044, 1045, 1049, 1698}  # no such account, password or database
+_UNKNOWN_VARIABLE = 1193  # max_statement_time is MariaDB's alone
+_log = logging.getLogger(__name__)
 
 
 def open_tables(config: Config) -> GuardedDatabase:
-    """Open the tables of tables.include, read by an account that can do nothing else.
+    """Open the tables of tables.include, read by an account that can write nothing.
 
-    Raises ConfigError when it can do more and the configuration does not allow that, StoreError
-    for a table that is not there.
+    One that sees more than these tables is told of in the log. Raises ConfigError when it can write
+    and the configuration does not allow that, StoreError for a table that is not there.
     """
     engine = connect_to_tables(config)
     try:
-        if not config.tables.allow_powerful_account:
-            _require_weakness(config, engine)
+        _require_weakness(config, find_account_powers(config, engine))
         return make_guarded_database(config, engine)
     except BaseException:
         engine.dispose()
@@ -101,40 +109,75 @@ def make_tables_engine(
 
 def connect_to_tables(config: Config) -> sa.Engine:
     """Make an engine of the reading account, the tables known to be there."""
-    if not config.tables.include:
-        raise ConfigError("No table may be asked. Name some in tables.include of config.yaml.")
+    _require_included_tables(config)
     if isinstance(config.tables.url, sa.URL):
         return _make_other_engine(config, config.tables.url)
     return _make_private_engine(config, private_server(config))
 
 
-def find_powers(config: Config, engine: sa.Engine) -> list[str]:
-    """List what the account may do besides reading the tables, a phrase for each power."""
-    return find_excess_powers(engine, _name_database(config), config.tables.include)
+def find_account_powers(config: Config, engine: sa.Engine) -> Powers:
+    """Find what the account may do besides reading the tables."""
+    return find_powers(engine, _name_database(config), config.tables.include)
 
 
-def _require_weakness(config: Config, engine: sa.Engine) -> None:
-    if found := find_powers(config, engine):
-        advice = advise_on_account(config)
-        raise ConfigError(f"The account of tables.url {'; '.join(found)}. {advice}")
+def _require_weakness(config: Config, powers: Powers) -> None:
+    if powers.writing and not config.tables.allow_powerful_account:
+        raise ConfigError(
+            f"The account {powers.account} of tables.url {describe_powers(powers.writing)}, and kb "
+            f"takes none that may do more than read. {advise_on_writing(powers)}"
+        )
+    if more := [*powers.writing, *powers.reading]:
+        _log.warning("The account %s of tables.url %s.", powers.account, describe_powers(more))
 
 
-def advise_on_account(config: Config) -> str:
-    """Say what to do about an account of too many powers."""
+def describe_powers(powers: Sequence[Power]) -> str:
+    """Say what an account may do, as the end of a sentence that begins with its name."""
+    return "; ".join(power.what for power in powers)
+
+
+def advise_on_writing(powers: Powers) -> str:
+    """Say what to do about an account that may write."""
+    remedies = " ".join(power.remedy for power in powers.writing if power.remedy)
     return (
-        "Give it no more than "
-        f"{write_grants(_name_database(config), config.tables.include)} "
-        "Or, if you accept that SQL of a language model runs with these rights, set "
-        "tables.allow_powerful_account to true."
+        f"Have an administrator of that server run: {remedies} Or make an account for kb: `kb db "
+        "account` prints the SQL. Or, if you accept that SQL of a language model runs with these "
+        "rights, set tables.allow_powerful_account to true."
     )
 
 
+def write_account_script(config: Config) -> str:
+    """Write the SQL that makes an account for exactly these tables, and how kb is told of it.
+
+    Raises ConfigError where no table, or not their database, is named.
+    """
+    _require_included_tables(config)
+    database, password = _name_database(config), secrets.token_urlsafe(24)
+    url = config.tables.url
+    host, port = (url.host, url.port or 3306) if isinstance(url, sa.URL) else ("HOST", 3306)
+    lines = [
+        "-- Run this on the server that holds the tables, as an administrator of it.",
+        "-- '%' lets the account in from every address: write that of kb's machine instead.",
+        write_account_sql(database, config.tables.include, password).rstrip(),
+        "-- Then, in config.yaml:",
+        "-- tables:",
+        f"--   url: {DRIVER}://kb_reader:{password}@{host}:{port}/{database}",
+    ]
+    return "\n".join(lines)
+
+
+def _require_included_tables(config: Config) -> None:
+    if not config.tables.include:
+        raise ConfigError("No table may be asked. Name some in tables.include of config.yaml.")
+
+
 def _name_database(config: Config) -> str:
+    """Name the database of the tables that are named without one."""
     url = config.tables.url
     name = config.tables.database or (url.database if isinstance(url, sa.URL) else None)
-    if not name:
-        raise ConfigError("tables.database is not set. Name the database of tables.include.")
-    return name
+    databases = [split_table_name(table)[0] for table in config.tables.include]
+    if name or all(databases):
+        return str(name or databases[0])
+    raise ConfigError("tables.database is not set. Name the database of tables.include.")
 
 
 def _make_private_engine(config: Config, server: PrivateServer) -> sa.Engine:
@@ -180,13 +223,26 @@ def _socket_timeout(config: Config) -> int:
 
 
 def _require_entry(engine: sa.Engine) -> None:
+    """Raise an error unless a MariaDB on which the limits hold lets the account in."""
     with translate_engine_errors(engine):
         try:
-            engine.connect().close()
+            with engine.connect() as connection:
+                version = str(connection.scalar(sa.text("SELECT VERSION()")))
         except sa.exc.DBAPIError as error:
+            if read_error_number(error.orig) == _UNKNOWN_VARIABLE:
+                raise UnsupportedServer(_explain_server("no MariaDB")) from error
             if read_error_number(error.orig) not in _REFUSED:
                 raise
             raise ConfigError(
                 f"tables.url was refused: {read_driver_message(error.orig)}. "
                 "Correct its user, password and database."
             ) from error
+    if (read_series(version) or (0, 0)) < MINIMUM_OF_TABLES:
+        raise UnsupportedServer(_explain_server(version))
+
+
+def _explain_server(what: str) -> str:
+    return (
+        f"The server of tables.url is {what}. kb can hold SQL of others to its limits on MariaDB "
+        f"{join_version(MINIMUM_OF_TABLES)} or later alone."
+    )

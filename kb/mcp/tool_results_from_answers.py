@@ -102,13 +102,13 @@ def _table_to_result(
             name=column.name,
             type=str(column.type),
             nullable=bool(column.nullable),
-            comment=descriptions.get(f"{found.name}.{column.name}") or column.comment or "",
+            comment=descriptions.get(f"{found.key}.{column.name}") or column.comment or "",
         )
         for column in (found.columns if in_full else ())
     ]
     return results.Table(
-        name=found.name,
-        comment=descriptions.get(found.name) or found.comment or "",
+        name=found.key,
+        comment=descriptions.get(found.key) or found.comment or "",
         columns=columns,
         primary_key=[column.name for column in found.primary_key] if in_full else [],
         foreign_keys=list(map(_foreign_key_to_result, found.foreign_key_constraints))

@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from stores.errors import UnsupportedServer
-from stores.server_version import MINIMUM_VERSION
+from stores.server_version import MINIMUM_VERSION, join_version
 
 PLACES = (
     "/usr/sbin",
@@ -138,8 +138,3 @@ def _find_share(path: Path) -> Path:
         if (folder / "mariadb_system_tables.sql").is_file():
             return folder
     raise UnsupportedServer(f"{path} has no system tables below {share}.\n{WAYS_OUT}")
-
-
-def join_version(version: tuple[int, ...]) -> str:
-    """Write a version with dots."""
-    return ".".join(map(str, version))

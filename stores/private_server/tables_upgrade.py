@@ -6,8 +6,9 @@ from pathlib import Path
 
 from stores.errors import StoreUnavailable, UnsupportedServer
 from stores.private_server import server_process as run
-from stores.private_server.find_binary import ServerProgram, join_version, run_program
+from stores.private_server.find_binary import ServerProgram, run_program
 from stores.private_server.home import Home
+from stores.server_version import join_version
 
 TOOL = "mariadb-upgrade"
 CALLED_TOOLS = ("mariadb", "mariadb-check")

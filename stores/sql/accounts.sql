@@ -12,6 +12,18 @@ ALTER USER {account} IDENTIFIED VIA mysql_native_password USING '{digest}'
 -- Let the account read one table, never a whole database: that would show views and later tables.
 GRANT SELECT ON {table} TO {account}
 
+-- account_of_administrator --
+-- The account of tables.url, which an administrator makes; the limit holds in every session.
+CREATE USER {account} IDENTIFIED BY '{password}' WITH MAX_STATEMENT_TIME 60
+
+-- account --
+-- Name the account of this session, which is not always the one that was asked for.
+SELECT CURRENT_USER()
+
+-- take_role --
+-- Take a role that the account has, to see what that may do.
+SET ROLE {role}
+
 -- grants --
 -- Show what the account of this session may do.
 SHOW GRANTS

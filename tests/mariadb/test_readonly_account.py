@@ -1,13 +1,20 @@
 """The second guard: an account that reads the named tables, and cannot do anything else."""
 
 from collections.abc import Callable, Iterator
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from stores.connection import make_engine
 from stores.errors import StoreError
-from stores.readonly_account import create_account, find_excess_powers, write_grants
+from stores.readonly_account import (
+    Powers,
+    _judge_grant,
+    create_account,
+    find_powers,
+    write_account_sql,
+)
 
 KEY = "a secret"
 FORBIDDEN = {
@@ -70,58 +77,156 @@ def test_it_can_do_nothing_else(opened, sql):
 
 def test_it_has_no_powers_beyond_and_is_opened_twice(database, opened):
     for _ in range(2):
-        assert find_excess_powers(opened("orders"), database.database, ["orders"]) == []
+        assert_only_reads(opened("orders"), database, "orders")
 
 
 def test_other_tables_have_another_account(database, opened):
     opened("orders", "secrets")
-    assert find_excess_powers(opened("orders"), database.database, ["orders"]) == []
+    assert_only_reads(opened("orders"), database, "orders")
 
 
-def test_a_table_it_should_not_see_is_named(database, opened):
+def test_a_table_it_should_not_see_is_named_and_no_more(database, opened):
     name = database.database
-    found = find_excess_powers(opened("orders", "secrets"), name, ["orders"])
-    assert found == [f"may SELECT on `{name}`.`secrets`", f"sees {name}.secrets"]
+    powers = find_powers(opened("orders", "secrets"), name, ["orders"])
+    assert not powers.writing
+    assert [power.what for power in powers.reading] == [
+        f"may SELECT on `{name}`.`secrets`",
+        f"sees {name}.secrets",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("grant", "phrase"),
+    ("grant", "privilege", "where"),
     [
-        ("INSERT ON {database}.orders", "may SELECT, INSERT on `{database}`.`orders`"),
-        ("SELECT ON {database}.*", "may SELECT on `{database}`.*"),
-        ("ALL ON {database}.*", "may ALL PRIVILEGES on `{database}`.*"),
-        ("INSERT (id) ON {database}.orders", "may SELECT, INSERT (`id`) on `{database}`.`orders`"),
+        ("INSERT ON {}.orders", "INSERT", "`{}`.`orders`"),
+        ("ALL ON {}.*", "ALL PRIVILEGES", "`{}`.*"),
+        ("INSERT (id) ON {}.orders", "INSERT (`id`)", "`{}`.`orders`"),
+        ("TRIGGER, EVENT ON {}.*", "EVENT, TRIGGER", "`{}`.*"),
+        ("CREATE, ALTER, DROP ON {}.*", "CREATE, DROP, ALTER", "`{}`.*"),
+        ("SHOW VIEW, CREATE VIEW, INDEX ON {}.*", "INDEX, CREATE VIEW", "`{}`.*"),
+        ("EXECUTE ON FUNCTION {}.writes", "EXECUTE", "FUNCTION `{}`.`writes`"),
     ],
 )
-def test_what_else_it_was_granted_is_named(database, tables, opened, grant, phrase):
-    name = database.database
-    engine = opened("orders")
+def test_what_writes_is_named_with_what_ends_it(database, tables, opened, grant, privilege, where):
+    engine, name = opened("orders"), database.database
     with tables.begin() as connection:
-        connection.exec_driver_sql(
-            f"GRANT {grant.format(database=name)} TO {engine.url.username}@localhost"
-        )
-    assert phrase.format(database=name) in find_excess_powers(engine, name, ["orders"])
+        connection.exec_driver_sql("CREATE FUNCTION writes() RETURNS INT RETURN 1")
+        connection.exec_driver_sql(f"GRANT {grant.format(name)} TO {account_of(engine)}")
+    [power] = find_powers(engine, name, ["orders"]).writing
+    place = where.format(name)
+    assert power.what == f"may {privilege} on {place}"
+    assert power.remedy == f"REVOKE {privilege} ON {place} FROM {quoted(engine)};"
+    with tables.begin() as connection:
+        connection.exec_driver_sql(power.remedy)
+    assert find_powers(engine, name, ["orders"]).writing == []
+
+
+@pytest.mark.parametrize(
+    "grant", ["SELECT ON {}.*", "SELECT, SHOW VIEW, LOCK TABLES, CREATE TEMPORARY TABLES ON {}.*"]
+)
+def test_what_only_reads_more_is_no_power_to_write(database, tables, opened, grant):
+    engine, name = opened("orders"), database.database
+    with tables.begin() as connection:
+        connection.exec_driver_sql(f"GRANT {grant.format(name)} TO {account_of(engine)}")
+    powers = find_powers(engine, name, ["orders"])
+    assert powers.account == f"{engine.url.username}@localhost"
+    assert powers.writing == []
+    assert powers.reading[0].what.startswith("may ")
+    assert "SHOW VIEW" not in powers.reading[0].what
 
 
 def test_the_right_to_grant_is_named(database, tables, opened):
-    engine = opened("orders")
+    engine, name = opened("orders"), database.database
     with tables.begin() as connection:
         connection.exec_driver_sql(
-            f"GRANT SELECT ON {database.database}.orders TO {engine.url.username}@localhost "
-            "WITH GRANT OPTION"
+            f"GRANT SELECT ON {name}.orders TO {account_of(engine)} WITH GRANT OPTION"
         )
-    assert find_excess_powers(engine, database.database, ["orders"]) == [
-        "may give its rights to others"
+    [power] = find_powers(engine, name, ["orders"]).writing
+    assert power.what == f"may give its rights on `{name}`.`orders` to others"
+    with tables.begin() as connection:
+        connection.exec_driver_sql(power.remedy)
+    assert_only_reads(engine, database, "orders")
+
+
+@pytest.fixture
+def role(administration: sa.Engine, tables: sa.Engine) -> Iterator[str]:
+    """A role that inserts, and one in it that deletes."""
+    outer, inner = f"kb_{uuid4().hex[:8]}", f"kb_{uuid4().hex[:8]}"
+    with tables.begin() as connection:
+        for name, right in ((outer, "INSERT"), (inner, "DELETE")):
+            connection.exec_driver_sql(f"CREATE ROLE {name}")
+            connection.exec_driver_sql(f"GRANT {right} ON orders TO {name}")
+        connection.exec_driver_sql(f"GRANT {inner} TO {outer}")
+    yield outer
+    with tables.begin() as connection:
+        for name in (outer, inner):
+            connection.exec_driver_sql(f"DROP ROLE {name}")
+
+
+@pytest.mark.parametrize("is_default", [False, True])
+def test_what_roles_may_do_counts_whether_they_are_set_or_not(
+    database, tables, opened, role, is_default
+):
+    engine, name = opened("orders"), database.database
+    with tables.begin() as connection:
+        connection.exec_driver_sql(f"GRANT {role} TO {account_of(engine)}")
+    if is_default:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"SET DEFAULT ROLE {role}")
+        engine.dispose()
+    writing = find_powers(engine, name, ["orders"]).writing
+    assert sorted(power.what.partition(",")[0] for power in writing) == [
+        f"may DELETE on `{name}`.`orders`",
+        f"may INSERT on `{name}`.`orders`",
     ]
+    assert f"by `{role}`" in next(power.what for power in writing if "INSERT" in power.what)
+    with engine.connect() as connection:  # whatever was tried, no session goes on with it
+        assert connection.exec_driver_sql("SELECT CURRENT_ROLE()").scalar() == (
+            role if is_default else None
+        )
+    with tables.begin() as connection:
+        for power in writing:
+            connection.exec_driver_sql(power.remedy)
+    assert_only_reads(engine, database, "orders")
+
+
+def test_the_right_to_give_a_role_is_named(database, tables, opened, role):
+    engine, name = opened("orders"), database.database
+    with tables.begin() as connection:
+        connection.exec_driver_sql(f"GRANT {role} TO {account_of(engine)} WITH ADMIN OPTION")
+    whats = [power.what for power in find_powers(engine, name, ["orders"]).writing]
+    assert f"may give its role `{role}` to others" in whats
 
 
 def test_some_columns_of_a_table_are_enough(database, tables, opened):
     engine = opened("orders")
     with tables.begin() as connection:
-        user, table = f"{engine.url.username}@localhost", f"{database.database}.orders"
+        user, table = account_of(engine), f"{database.database}.orders"
         connection.exec_driver_sql(f"REVOKE SELECT ON {table} FROM {user}")
         connection.exec_driver_sql(f"GRANT SELECT (id) ON {table} TO {user}")
-    assert find_excess_powers(engine, database.database, ["orders"]) == []
+    assert_only_reads(engine, database, "orders")
+
+
+def test_what_kb_does_not_know_counts_as_writing():
+    strange = "GRANT PROXY ON `root`@`%` TO `ana`@`%`", "GRANT NEW `THING` ON *.* TO `ana`@`%`"
+    for grant in strange:
+        [(power, only_reads)] = list(_judge_grant(grant, "ana@%", set()))
+        assert not only_reads
+        assert "PROXY" in power.what or "NEW `THING`" in power.what
+
+
+def account_of(engine: sa.Engine) -> str:
+    return f"{engine.url.username}@localhost"
+
+
+def quoted(engine: sa.Engine) -> str:
+    return f"`{engine.url.username}`@`localhost`"
+
+
+def assert_only_reads(engine: sa.Engine, database: sa.URL, *included: str) -> None:
+    assert find_powers(engine, str(database.database), included) == Powers(
+        account_of(engine), [], []
+    )
 
 
 def test_a_table_that_is_not_there_is_named_with_those_that_are(database, tables):
@@ -130,7 +235,7 @@ def test_a_table_that_is_not_there_is_named_with_those_that_are(database, tables
 
 
 def test_the_account_that_kb_itself_uses_has_powers_beyond(database, tables):
-    assert find_excess_powers(tables, database.database, ["orders"])
+    assert find_powers(tables, database.database, ["orders"]).writing
 
 
 def test_its_password_is_nowhere_to_be_seen(database, tables, opened):
@@ -140,7 +245,22 @@ def test_its_password_is_nowhere_to_be_seen(database, tables, opened):
     assert KEY not in repr(account)
 
 
-def test_the_grants_an_administrator_needs_are_written_out():
-    assert write_grants("shop", ["b", "a"]) == (
-        "GRANT SELECT ON `shop`.`a` TO …; GRANT SELECT ON `shop`.`b` TO …;"
-    )
+def test_the_sql_of_an_administrator_makes_an_account_that_only_reads(database, tables):
+    """Of two databases, one of them named with its tables."""
+    name, other = str(database.database), f"test_{uuid4().hex[:12]}"
+    included = ["orders", f"{other}.contacts"]
+    script = write_account_sql(name, included, "a long password")
+    assert script.count("GRANT SELECT ON") == 2
+    try:
+        with tables.begin() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {other}")
+            connection.exec_driver_sql(f"CREATE TABLE {other}.contacts (id INT)")
+            for statement in script.rstrip().rstrip(";").split(";\n"):
+                connection.exec_driver_sql(statement.replace("%", "localhost"))
+        engine = make_engine(database.set(username="kb_reader", password="a long password"))
+        assert find_powers(engine, name, included) == Powers("kb_reader@localhost", [], [])
+        engine.dispose()
+    finally:
+        with tables.begin() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {other}")
+            connection.exec_driver_sql("DROP USER IF EXISTS kb_reader@localhost")

@@ -13,7 +13,7 @@ from kb.assembly import business_tables as tables
 from kb.config import Config, DatabaseConfig, TablesConfig
 from kb.doctor import _check_tables
 from kb.verified_query_file import open_verified_queries
-from stores.errors import ConfigError, StoreError
+from stores.errors import ConfigError, StoreError, UnsafeQuery
 from stores.private_server import PrivateServer
 from stores.registry.schema import migrate
 from stores.verified_queries import Editor, VerifiedQueries
@@ -50,16 +50,19 @@ def test_on_the_private_server_an_account_of_its_own_reads_the_tables(private):
         opened = tables.open_tables(private)
         assert opened.run("SELECT id FROM orders").rows == [(7,)]
         assert opened.engine.url.username.startswith("kb_reader_")
-        assert tables.find_powers(private, opened.engine) == []
+        powers = tables.find_account_powers(private, opened.engine)
+        assert (powers.writing, powers.reading) == ([], [])
         opened.engine.dispose()
 
 
-def test_a_powerful_account_is_refused_with_what_to_grant(private, shop):
+def test_an_account_that_may_write_is_refused_with_what_to_revoke(private, shop):
     config = changed(private, url=shop.url)
     with pytest.raises(ConfigError) as caught:
         tables.open_tables(config)
     message = str(caught.value)
-    assert f"GRANT SELECT ON `{shop.url.database}`.`orders` TO" in message
+    assert "The account kb@localhost of tables.url may CREATE USER on *.*;" in message
+    assert "REVOKE CREATE USER ON *.* FROM `kb`@`localhost`;" in message
+    assert "`kb db account`" in message
     assert "tables.allow_powerful_account" in message
     assert shop.url.password not in message
 
@@ -69,6 +72,21 @@ def test_a_powerful_account_serves_where_the_configuration_says_so(private, shop
     opened = tables.open_tables(config)
     assert opened.run("SELECT id FROM orders").rows == [(7,)]
     opened.engine.dispose()
+
+
+def test_an_account_that_reads_more_serves_and_is_told_of(private, shop, caplog):
+    reader = tables.connect_to_tables(changed(private, include=("orders", "secrets")))
+    config = changed(private, url=reader.url)
+    opened = tables.open_tables(config)
+    seen = f"may SELECT on `{shop.url.database}`.`secrets`; sees {shop.url.database}.secrets"
+    assert seen in caplog.text
+    with pytest.raises(UnsafeQuery, match="the table secrets is not allowed"):
+        opened.run("SELECT id FROM secrets")
+    [check] = _check_tables(config)
+    assert (check.state, seen in check.seen) == ("warn", True)
+    assert "`kb db account`" in check.advice
+    for engine in (reader, opened.engine):
+        engine.dispose()
 
 
 def test_an_account_elsewhere_that_only_reads_serves(private, shop):
@@ -122,7 +140,7 @@ def test_the_doctor_proves_that_the_account_only_reads(private, shop):
     powerful = changed(private, url=shop.url)
     [check] = _check_tables(powerful)
     assert check.state == "fail"
-    assert "GRANT SELECT ON" in check.advice
+    assert "REVOKE ALL PRIVILEGES ON `%`.* FROM" in check.advice
     assert [c.state for c in _check_tables(changed(powerful, allow_powerful_account=True))] == [
         "warn"
     ]

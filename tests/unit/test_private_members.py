@@ -27,7 +27,6 @@ PACKAGES = ("kb", "engines", "stores")
 USES = {
     ("engines/chat/memory_updates.py", "_manage_queue"),
     ("engines/tables/guarded_database.py", "_engine"),
-    ("engines/tables/guarded_database.py", "_include_tables"),
     ("engines/tables/guarded_database.py", "_result"),
     ("engines/tables/tables_engine.py", "_get_table_context"),
     ("engines/tables/tables_engine.py", "_llm"),
@@ -123,12 +122,9 @@ def test_pymysql_keeps_the_result_that_is_still_to_be_read() -> None:
     assert "unbuffered_active" in inspect.getsource(pymysql.connections.MySQLResult.__init__)
 
 
-def test_llamaindex_keeps_the_engine_and_the_tables_that_are_included() -> None:
+def test_llamaindex_keeps_the_engine() -> None:
     engine = sa.create_engine("sqlite://")
-    with engine.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE orders (id INT)")
-    database = SQLDatabase(engine, include_tables=["orders"])
-    assert (database._engine, database._include_tables) == (engine, {"orders"})
+    assert SQLDatabase(engine)._engine is engine
     engine.dispose()
 
 
