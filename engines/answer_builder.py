@@ -26,6 +26,7 @@ from engines.model_errors import model_errors
 from engines.question import Question
 from engines.route_reasons import say_reason
 from stores.errors import ModelUnavailable
+from stores.text.translations import load_translations
 
 if TYPE_CHECKING:  # an answer only tells of searches
     from engines.search.search_run import Search
@@ -39,9 +40,9 @@ class AnswerBuilder:
     `facts` is the answer as far as it is known. The route of a question that brings none was asked
     for where no other `reason` is given. The metadata of a response are made of it when the
     response is given, and again when its text has ended, since only then the citations are known.
-    A text that a model writes is cleaned, and may cite the `passages`; `footnote` is what kb adds
-    to it. `doing` says in errors what failed. `on_answer` gets each search with the citations of
-    the answer, when that is complete.
+    A text that a model writes is cleaned, and may cite the `passages`; kb adds the `preface`
+    and the `footnote`. `doing` says in errors what failed. `on_answer` gets each search with the
+    citations of the answer, when that is complete.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class AnswerBuilder:
             route_reason=question.route.reason if question.route else reason or asked_for,
             timings=question.timings,
             model=model,
+            errors={"database": question.trouble} if question.trouble else {},
         )
         self.passages: Sequence[NodeWithScore] = ()
+        self.preface = _write_trouble(question, route) if question.trouble else ""
         self.footnote = ""
         self._doing = doing
         self._streaming = streaming
@@ -105,12 +108,14 @@ class AnswerBuilder:
 
     def respond(self, text: str) -> RESPONSE_TYPE:
         """Answer with a text that is ready."""
+        text = self.preface + text
         self._end_answer(text)
         if not self._streaming:
             return Response(text, self._sources, self._metadata)
         return StreamingResponse(_yield_text(text), self._sources, self._metadata)
 
     async def arespond(self, text: str) -> RESPONSE_TYPE:
+        text = self.preface + text
         await self._end_answer_async(text)
         if not self._streaming:
             return Response(text, self._sources, self._metadata)
@@ -152,10 +157,12 @@ class AnswerBuilder:
     def _clean_whole_text(self, text: str, cited: CitedText) -> str:
         text = cited.clean_whole(text)
         self._cite_kept_numbers(cited)
-        return text + self.footnote
+        return self.preface + text + self.footnote
 
     def _stream_pieces(self, tokens: Iterator[str], cited: CitedText) -> Generator[str, None, None]:
-        said = ""
+        said = self.preface
+        if self.preface:
+            yield self.preface
         with model_errors(self._doing):
             for piece in filter(None, cited.clean_pieces(tokens)):
                 said += piece
@@ -168,7 +175,9 @@ class AnswerBuilder:
     async def _stream_pieces_async(
         self, tokens: AsyncIterator[str], cited: CitedText
     ) -> AsyncGenerator[str, None]:
-        said = ""
+        said = self.preface
+        if self.preface:
+            yield self.preface
         with model_errors(self._doing):
             async for token in tokens:
                 if piece := cited.feed(token):
@@ -208,6 +217,16 @@ class AnswerBuilder:
     def _publish_metadata(self) -> None:
         """Fill the metadata of the response, which its reader holds already when it streams."""
         self._metadata.update(self.facts.metadata())
+
+
+def _write_trouble(question: Question, route: RouteName | None) -> str:
+    """Write what stands first where the tables could not be asked; the errors tell why."""
+    texts = load_translations(question_language(question))
+    if route == "documents":
+        told = texts.gettext("The tables could not be asked; this is what the documents say.")
+    else:
+        told = texts.gettext("The tables could not be asked.")
+    return f"{told}\n\n"
 
 
 def _yield_text(text: str) -> Generator[str, None, None]:

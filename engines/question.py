@@ -45,7 +45,8 @@ class Question(QueryBundle):
     `for_tables` holds the user's words alone. A value that came from a document or a row stands in
     it as the :name of an entity, and is bound when the statement runs.
     `language` is that to answer in, where it is not that of `query_str`. `timings` are the steps
-    that were taken before it is asked. `refill` is the verified query that a follow-up such as "and
+    that were taken before it is asked. `trouble` is why the tables could not be asked, where that
+    is to be said first. `refill` is the verified query that a follow-up such as "and
     in 2024?" asks for again. A router adds the `route` that it chose, whose reason the answer
     tells, and the `search` that it chose by: no engine need do it again.
     """
@@ -54,6 +55,7 @@ class Question(QueryBundle):
     entities: tuple[Entity, ...] = field(default_factory=tuple)
     language: str = ""
     timings: Timings = field(default_factory=Timings)
+    trouble: str = ""
     refill: Refill | None = None
     route: "Route | None" = None
     search: "Search | None" = None

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Final
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from stores.sql import statements
 from stores.table_names import TableName, quote_name, read_table_name
 
 _SQL = statements("accounts.sql")
+_MOST_NAMED: Final = 4  # tables that a message tells of
 _NAME: Final = r"`(?:[^`]|``)*`"
 _GRANTEE: Final = rf"(?P<grantee>{_NAME}(?:@{_NAME})?|PUBLIC)"
 _GRANT = re.compile(
@@ -90,9 +92,9 @@ def require_tables(engine: sa.Engine, database: str, tables: Collection[str]) ->
             read_snapshot(engine, lambda c: c.execute(sa.text(_SQL["tables_of"]), values).scalars())  # noqa: B023 - called at once
         )
         if missing := sorted({t.table for t in wanted if t.database == name} - found):
-            there = ", ".join(sorted(found)) or "none"
             raise StoreError(
-                f"The database {name} shows no table {', '.join(missing)}; it shows {there}. "
+                f"The database {name} shows no table {', '.join(missing)}; it shows "
+                f"{_list_near(missing, found) or 'none'}. "
                 "Correct tables.include and tables.database, or let the account of tables.url read "
                 "it: `kb db account` prints the SQL."
             )
@@ -111,8 +113,8 @@ def find_powers(engine: sa.Engine, database: str, tables: Collection[str]) -> Po
         for power, only_reads in _judge_grant(grant, account, allowed):
             (reading if only_reads else writing).append(power)
     if others := sorted(visible - allowed):
-        named = ", ".join(".".join(table) for table in others[:3])
-        more = f" and {len(others) - 3} more" if len(others) > 3 else ""  # noqa: PLR2004 - enough to know which
+        named = ", ".join(".".join(table) for table in others[:_MOST_NAMED])
+        more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
         reading.append(Power(f"sees {named}{more}"))
     return Powers(account, writing, reading)
 
@@ -122,6 +124,14 @@ def write_account_sql(database: str, tables: Collection[str], password: str) -> 
     account = "kb_reader@'%'"
     made = _SQL["account_of_administrator"].format(account=account, password=password)
     return "".join(f"{sql};\n" for sql in (made, *_write_grants(database, tables, account)))
+
+
+def _list_near(missing: Sequence[str], found: Collection[str]) -> str:
+    """List a few of the tables that are there, first those whose names are like the missing."""
+    near = [close for name in missing for close in get_close_matches(name, found, n=2)]
+    shown = list(dict.fromkeys([*near, *sorted(found)]))[:_MOST_NAMED]
+    more = len(found) - len(shown)
+    return ", ".join(sorted(shown)) + (f" and {more} more" if more else "")
 
 
 def _write_grants(database: str, tables: Collection[str], account: str) -> list[str]:

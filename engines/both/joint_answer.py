@@ -125,7 +125,7 @@ class JointAnswer:
             yield f"{clean_quotation(name)}\n{text}" if name else text
 
     def note_origins(self) -> None:
-        """Write below the answer who verified the rows, and what failed.
+        """Write before the answer what failed, and below it who verified the rows.
 
         Raises EngineError when neither source could be asked.
         """
@@ -138,13 +138,13 @@ class JointAnswer:
             "documents": texts.gettext("(The documents could not be asked: {reason})"),
             "database": texts.gettext("(The tables could not be asked: {reason})"),
         }
-        notes = [
-            failed[source].format(reason=clean_quotation(reason))
+        self.answer.preface = "".join(
+            f"{failed[source].format(reason=clean_quotation(reason))}\n\n"
             for source, reason in facts.errors.items()
-        ]
+        )
         if verified := facts.tables.verified:
-            notes.insert(0, make_inert(tell_who_verified(verified, question_language(self._asked))))
-        self.answer.footnote = "".join(f"\n\n{note}" for note in notes)
+            told = make_inert(tell_who_verified(verified, question_language(self._asked)))
+            self.answer.footnote = f"\n\n{told}"
 
     @property
     def has_evidence(self) -> bool:

@@ -32,6 +32,7 @@ class Choice:
     """The route of a question, and the search that it was chosen by, if there was one.
 
     `is_open` leaves it to a model, `is_required` leaves nothing to it but to divide the question.
+    `trouble` is why the tables cannot be asked, whatever the route.
     """
 
     route: Route
@@ -39,6 +40,7 @@ class Choice:
     tables: str = "(none)"
     is_open: bool = False
     is_required: bool = False
+    trouble: str = ""
 
 
 class Routing:
@@ -47,7 +49,8 @@ class Routing:
     What they leave open the `llm` decides, asked twice if need be; both sources are asked where its
     reply cannot be read. Without one the documents answer what no verified query does.
     `open_evidence` raises KBError while the tables cannot be asked, and is None where no table is
-    configured. With `asks_both` each question goes to both sources, and a model only divides it.
+    configured; `without_tables` then tells by their names and descriptions which questions are
+    theirs. With `asks_both` each question goes to both sources, and a model only divides it.
     `documents` says to the model what they are about.
     """
 
@@ -56,12 +59,14 @@ class Routing:
         retriever: BaseRetriever,
         open_evidence: Callable[[], Evidence] | None,
         *,
+        without_tables: Callable[[], Evidence] | None = None,
         llm: LLM | None = None,
         documents: str = "",
         asks_both: bool = False,
     ) -> None:
         self._retriever = retriever
         self._open_evidence = open_evidence
+        self._without_tables = without_tables
         self._llm = llm
         self._documents = documents
         self._asks_both = asks_both
@@ -105,16 +110,37 @@ class Routing:
         if self._asks_both:
             route = Route(route="both", reason=say_reason("both_asked", language))
             return Choice(route, None, described, is_open=True, is_required=True)
+        if evidence is None and trouble:
+            return self._choose_without_tables(question, str(trouble))
         if evidence is None:
-            name = "no_tables" if trouble else "only_documents"
-            return Choice(
-                Route(route="documents", reason=say_reason(name, language, error=trouble))
-            )
+            only = say_reason("only_documents", language)
+            return Choice(Route(route="documents", reason=only))
         try:
             return replace(self._compare_sources(question, evidence), tables=described)
         except KBError as error:
             told = say_reason("not_compared", language, error=error)
             return Choice(Route(route="both", reason=told))
+
+    def _choose_without_tables(self, question: Question, trouble: str) -> Choice:
+        """Leave what is for the tables without an answer; the documents get what is in doubt."""
+        told = say_reason("no_tables", question_language(question), error=trouble)
+        choice = Choice(Route(route="documents", reason=told), trouble=trouble)
+        if self._without_tables is None:
+            return choice
+        try:
+            evidence = self._without_tables()
+            with collect_searches() as made:
+                route, is_sure = evidence.weigh(
+                    question, lambda: self._retriever.retrieve(question)
+                )
+        except KBError as error:
+            _log.info("%s", error)
+            return choice
+        if route.route == "both":
+            route = choice.route
+        search = made[-1] if made else None
+        tables = evidence.outline_tables()
+        return replace(choice, route=route, search=search, tables=tables, is_open=not is_sure)
 
     def _compare_sources(self, question: Question, evidence: Evidence) -> Choice:
         with collect_searches() as made:
@@ -133,6 +159,8 @@ class Routing:
 
 
 def _apply_prediction(choice: Choice, predicted: Route) -> Choice:
+    if choice.trouble and predicted.route == "both":
+        return choice
     if not choice.is_required:
         return replace(choice, route=predicted)
     if predicted.route != choice.route.route:

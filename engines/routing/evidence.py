@@ -23,8 +23,8 @@ from engines.passage_text import text_below_headings
 from engines.question import Question
 from engines.route_reasons import quote_words, say_reason
 from engines.routing.route import Route
+from engines.tables.configured_tables import DescribedTables
 from engines.tables.entities import EntityIndex
-from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.schema_words import SchemaWords
 from engines.vectors import Vector, Vectors, normalize_vectors
 from engines.verified.matching import VerifiedMatcher
@@ -66,7 +66,7 @@ class Evidence:
 
     def __init__(
         self,
-        database: GuardedDatabase,
+        database: DescribedTables,
         matcher: VerifiedMatcher,
         entities: EntityIndex,
         embed_model: BaseEmbedding,

@@ -13,7 +13,7 @@ from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import QueryBundle
 
 from engines.answer_builder import AnswerBuilder
-from engines.answer_language import question_language
+from engines.answer_language import load_texts, question_language
 from engines.elapsed import milliseconds_since
 from engines.question import Question, as_question
 from engines.route_reasons import say_reason
@@ -59,7 +59,10 @@ class RoutedQueryEngine(BaseQueryEngine):
             return self._begin_reply(question, reply).respond(reply)
         question = _leave_out_greeting(question)
         choice = self._routing.choose(question)
-        return self._select_engine(choice.route).query(_add_choice(question, choice, since))
+        routed = _add_choice(question, choice, since)
+        if choice.trouble and choice.route.route == "database":
+            return self._begin_refusal(routed).respond(_write_refusal(routed))
+        return self._select_engine(choice.route).query(routed)
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         question, since = as_question(query_bundle), time.perf_counter()
@@ -68,6 +71,8 @@ class RoutedQueryEngine(BaseQueryEngine):
         question = _leave_out_greeting(question)
         choice = await self._routing.achoose(question)
         routed = _add_choice(question, choice, since)
+        if choice.trouble and choice.route.route == "database":
+            return await self._begin_refusal(routed).arespond(_write_refusal(routed))
         engine = await asyncio.to_thread(self._select_engine, choice.route)
         return await engine.aquery(routed)
 
@@ -81,6 +86,9 @@ class RoutedQueryEngine(BaseQueryEngine):
                 return self._both
             case _:
                 assert_never(route.route)
+
+    def _begin_refusal(self, question: Question) -> AnswerBuilder:
+        return AnswerBuilder(question, "database", streaming=self._streaming)
 
     def _begin_reply(self, question: Question, reply: str) -> AnswerBuilder:
         told = say_reason("no_search", question_language(f"{question.query_str} {reply}"))
@@ -103,4 +111,17 @@ def _leave_out_greeting(question: Question) -> Question:
 def _add_choice(question: Question, choice: Choice, since: float) -> Question:
     """Return the question with its route, the search that it was chosen by, and the time taken."""
     timings = question.timings.add("route", milliseconds_since(since))
-    return replace(question, route=choice.route, search=choice.search, timings=timings)
+    return replace(
+        question,
+        route=choice.route,
+        search=choice.search,
+        timings=timings,
+        trouble=choice.trouble,
+    )
+
+
+def _write_refusal(question: Question) -> str:
+    """Say why a question for tables that cannot be asked has no answer."""
+    return load_texts(question).gettext(
+        "The question is one for them, so the documents do not answer it in their place."
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from engines.question import Entity
-from engines.tables.guarded_database import GuardedDatabase
+from engines.tables.configured_tables import DescribedTables
 from stores.text.tokens import Token, tokenize
 
 MOST_VALUES: Final = 5000  # of one column; a larger one is no list of names
@@ -45,7 +45,7 @@ class _Names:
 class EntityIndex:
     """The values of short text columns that name something; read again after a minute."""
 
-    def __init__(self, database: GuardedDatabase) -> None:
+    def __init__(self, database: DescribedTables) -> None:
         self._database = database
         self._names = _Names({}, frozenset())
         self._fresh_until = 0.0
@@ -111,7 +111,7 @@ def _is_written_as_a_name(word: Token, text: str) -> bool:
     return word.text[0].isupper() and not _BEGINNING.search(text[: word.start])
 
 
-def _collect_names(database: GuardedDatabase) -> _Names:
+def _collect_names(database: DescribedTables) -> _Names:
     names = [
         name
         for table in sorted(database.get_usable_table_names())
@@ -146,14 +146,14 @@ def _is_long(words: _Words) -> bool:
     return len("".join(words)) >= _SHORTEST and not all(word.isdigit() for word in words)
 
 
-def _list_names(database: GuardedDatabase, table: str) -> Iterator[_Name]:
+def _list_names(database: DescribedTables, table: str) -> Iterator[_Name]:
     for column in database.text_columns(table, _MOST_CHARACTERS):
         for value in _read_values(database, table, column):
             if not _NOT_A_NAME.fullmatch(value):
                 yield _Name(f"{table}.{column}", value)
 
 
-def _read_values(database: GuardedDatabase, table: str, column: str) -> list[str]:
+def _read_values(database: DescribedTables, table: str, column: str) -> list[str]:
     """Read the values of a column; none where rows share few, as states or categories are."""
     first = database.read_texts(table, column, _FEWEST_VALUES + 1, distinct=False)
     if len(first) > _FEWEST_VALUES or len(first) != len({*first}):

@@ -96,6 +96,7 @@ def _make_routed_engine(components: "Components", options: AnswerOptions) -> Rou
     routing = Routing(
         retriever,
         (lambda: components.evidence) if config.tables.include else None,
+        without_tables=components.weigh_without_tables,
         llm=llm,
         documents=config.documents.description or "the user's own documents",
         asks_both=options.source == "both",

@@ -1,7 +1,7 @@
 """Config -> what a knowledge base is made of: its stores and its models."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from copy import copy
 from functools import cached_property, partial
@@ -14,6 +14,7 @@ from engines.chat.memory import FILTER_KEYS, forget_session
 from engines.chat.memory_updates import MemoryUpdates
 from engines.chat.turn import LateEnds
 from engines.routing.evidence import Evidence
+from engines.tables.configured_tables import ConfiguredTables
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.verified.matching import VerifiedMatcher
@@ -25,12 +26,12 @@ from kb.config import Config
 from kb.verified_query_file import open_verified_queries
 from stores.chats.chat_sessions import SessionStore
 from stores.chunks.vector_store import MariaDBVectorStore
-from stores.errors import ConfigError, StoreError
+from stores.errors import ConfigError, KBError, StoreError
 from stores.registry.collection import Collection
 from stores.registry.document_registry import DocumentRegistry
 from stores.searches.search_log import SearchLog
 from stores.searches.search_log_writer import SearchLogWriter
-from stores.verified_queries import VerifiedQueries
+from stores.verified_queries import VerifiedQueries, VerifiedQuery
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 10.0  # seconds for the memory of chats; longer, it is taken in the next time
@@ -155,6 +156,21 @@ class Components:
             self.tables,
             self.verified_matcher,
             self.entities,
+            self.embed_model,
+            self.vector_store.get_nodes,
+        )
+
+    def weigh_without_tables(self) -> Evidence:
+        """Make what tells a question for tables that are away by what is configured of them."""
+        tables = ConfiguredTables(self.config.tables.include, self.config.tables.descriptions)
+        try:
+            queries: Iterable[VerifiedQuery] = self.verified_queries
+        except KBError:  # which is the trouble, and is told
+            queries = ()
+        return Evidence(
+            tables,
+            VerifiedMatcher(queries, self.embed_model, tables.run),
+            EntityIndex(tables),
             self.embed_model,
             self.vector_store.get_nodes,
         )

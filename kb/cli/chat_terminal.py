@@ -36,6 +36,8 @@ class Conversation:
     profile: str | None = None
     filters: "MetadataFilters | None" = None
     engine: "ChatSession" = field(init=False)
+    lacks_source: bool = False
+    """Whether an answer had to do without a source."""
 
     def __post_init__(self) -> None:
         self.ask_from(self.source, self.profile)
@@ -90,7 +92,9 @@ class Conversation:
                     turn_id, response.unformatted_response if response else ""
                 )
                 raise
-        show_references(OUT, answer_of(response))
+        answer = answer_of(response)
+        self.lacks_source = self.lacks_source or bool(answer.errors)
+        show_references(OUT, answer)
 
     def _store_stopped_answer(self, turn_id: str, answer: str) -> None:
         """Store what was shown of an answer, where the engine could not when Ctrl-C came."""

@@ -145,7 +145,7 @@ class Tools:
                 profile=profile,
                 on_found=partial(report_step, 1),
             )
-        failed = bool(answer.errors) and answer.route != "both"
+        failed = answer.route in answer.errors
         return to_tool_result(answer, is_error=failed)
 
     async def query_database(

@@ -244,9 +244,10 @@ def test_a_missing_file_of_verified_queries_leaves_the_documents(configured, set
     with KnowledgeBase.open(config) as knowledge:
         knowledge.index()
         answer = knowledge.ask("How long can a kettle be returned?")
-    assert str(answer) == "30 days [1]."
+    told = "The tables could not be asked; this is what the documents say."
+    assert str(answer) == f"{told}\n\n30 days [1]."
     assert answer.metadata["route"] == "documents"
-    assert "gone.yaml, which is not there" in answer.metadata["route_reason"]
+    assert "gone.yaml, which is not there" in answer.metadata["errors"]["database"]
 
 
 def test_where_no_tables_are_configured_nothing_is_said_of_them(configured, models):

@@ -317,7 +317,7 @@ def test_without_the_tables_the_documents_answer_with_a_note(joined, streaming):
     response = engine.query("How many, and which?")
     text = "".join(response.response_gen) if streaming else str(response)
     assert text == (
-        "It is recalled [3].\n\n(The tables could not be asked: MariaDB at x does not answer.)"
+        "(The tables could not be asked: MariaDB at x does not answer.)\n\nIt is recalled [3]."
     )
     assert response.metadata["errors"] == {"database": "MariaDB at x does not answer."}
 
@@ -327,7 +327,8 @@ async def test_without_the_documents_the_rows_answer_with_a_note(joined):
     for ask in ("query", "aquery"):
         engine, _ = joined(SOLD, "59 [tables].", retriever=away)
         response = engine.query("How many?") if ask == "query" else await engine.aquery("How many?")
-        assert str(response).startswith("59 [tables].\n\n(The documents could not be asked")
+        told = "(The documents could not be asked: Embedding failed.)"
+        assert str(response) == f"{told}\n\n59 [tables]."
         assert response.metadata["errors"] == {"documents": "Embedding failed."}
 
 
@@ -389,7 +390,7 @@ def test_tables_for_which_no_statement_works_are_told_of_once(joined, monkeypatc
     response = engine.query("How many?")
     reason = response.metadata["errors"]["database"]
     assert str(response) == (
-        f"The documents do not say.\n\n(The tables could not be asked: {reason})"
+        f"(The tables could not be asked: {reason})\n\nThe documents do not say."
     )
 
 

@@ -135,16 +135,17 @@ def test_an_excerpt_that_the_answer_quotes_is_not_shown_again(screen):
         ({"model": "qwen3:8b"}, "Written by qwen3:8b in 1.2 s."),
         ({"model": None}, "Quoted in 1.2 s;"),
         ({"model": None, "citations": []}, ""),
-        (
-            {"model": "m", "errors": {"database": "timed\nout"}},
-            "database could not answer: timed out",
-        ),
     ],
 )
-def test_the_footing_says_who_wrote_and_what_failed(screen, changes, expected):
+def test_the_footing_says_who_wrote(screen, changes, expected):
     answers.show_footing(screen, replace(ANSWER, **changes))
     assert expected in screen.text
     assert bool(expected) == bool(screen.text)
+
+
+def test_what_failed_is_told_by_itself(screen):
+    answers.show_failures(screen, replace(ANSWER, errors={"database": "timed\nout"}))
+    assert screen.text.strip() == "database could not answer: timed out"
 
 
 @pytest.mark.parametrize(

@@ -101,16 +101,17 @@ def ask(
 
 
 def _exit_if_source_failed(answer: Answer) -> None:
-    """End with an exit code when a source failed; another may have answered in part."""
+    """End with an exit code when a source failed, or could not even be asked."""
     if answer.errors:
-        has_more = answer.route == "both"
-        raise typer.Exit(ExitCode.PARTLY_DONE if has_more else ExitCode.FAILED)
+        was_tried = answer.route == "database" and answer.tables.attempts
+        raise typer.Exit(ExitCode.FAILED if was_tried else ExitCode.PARTLY_DONE)
 
 
 def _show_streamed_answer(engine: "BaseQueryEngine", question: str, explain: bool) -> Answer:
     """Ask, and show the words as they come; the citations are known after the last one."""
     from llama_index.core.base.response.schema import StreamingResponse
 
+    from kb.cli.rendering.answers import show_failures
     from kb.cli.rendering.layout import wrap_pieces
 
     with show_waiting(gettext("Looking for the answer")):
@@ -119,6 +120,7 @@ def _show_streamed_answer(engine: "BaseQueryEngine", question: str, explain: boo
         answer = answer_of(response)
         _show_whole_answer(answer, explain)
         return answer
+    show_failures(OUT, answer_of(response))
     try:
         for word in wrap_pieces(response.response_gen, OUT.width):
             OUT.print(Text(make_printable(word)), end="", soft_wrap=True)
@@ -130,8 +132,9 @@ def _show_streamed_answer(engine: "BaseQueryEngine", question: str, explain: boo
 
 
 def _show_whole_answer(answer: Answer, explain: bool) -> None:
-    from kb.cli.rendering.answers import show_answer
+    from kb.cli.rendering.answers import show_answer, show_failures
 
+    show_failures(OUT, answer)
     show_answer(OUT, answer.text)
     _show_evidence(answer, explain)
 

@@ -118,7 +118,8 @@ def _answer_piped_lines(conversation: "Conversation", as_json: bool) -> ExitCode
                 _print_error(conversation, line, error)
             else:
                 say(gettext("Error: {reason}").format(reason=error), "red")
-    return ending
+    lacks_source = ending is ExitCode.DONE and conversation.lacks_source
+    return ExitCode.PARTLY_DONE if lacks_source else ending
 
 
 def _run_or_ask(conversation: "Conversation", line: str, after_answer: str = "") -> bool:
@@ -141,6 +142,7 @@ def _print_answer(conversation: "Conversation", question: str) -> None:
         raise ConfigError("With --json each line is a question; commands are for a terminal.")
     turn_id = secrets.token_hex(8)
     answer = answer_of(conversation.engine.chat(question, turn_id=turn_id))
+    conversation.lacks_source = conversation.lacks_source or bool(answer.errors)
     turn = {"session": conversation.session_id, "turn": turn_id, "question": question}
     standalone = answer.chat_turn.standalone if answer.chat_turn else None
     values = {**turn, "standalone": standalone, **answer_values(answer)}

@@ -12,7 +12,7 @@ from kb.cli.language import gettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.program import ExitCode
-from kb.cli.terminal import OUT, say, show_waiting
+from kb.cli.terminal import ERR, OUT, say, show_waiting
 
 
 def _check_parameters(assignments: list[str] | None) -> list[str]:
@@ -199,9 +199,10 @@ def _answer_from_tables(
 
         print_json(answer_values(answer))
     else:
-        from kb.cli.rendering.answers import show_answer, show_footing
+        from kb.cli.rendering.answers import show_answer, show_failures, show_footing
         from kb.cli.rendering.rows import show_rows
 
+        show_failures(ERR, answer)
         show_answer(OUT, answer.text)
         if dry_run:
             _say_who_verified_query(answer.tables.verified)

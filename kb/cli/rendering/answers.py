@@ -75,7 +75,7 @@ def show_answer(console: Console, text: str) -> None:
 
 
 def show_footing(console: Console, answer: Answer) -> None:
-    """Show where the answer is from, who wrote it, and what went wrong on the way."""
+    """Show where the answer is from, and who wrote it."""
     _show_route(console, answer)
     seconds = answer.timings.seconds
     if answer.model:
@@ -86,8 +86,12 @@ def show_footing(console: Console, answer: Answer) -> None:
             "Quoted in {seconds:.1f} s; with an LLM in config.yaml, answers are written."
         )
         console.print(Text(quoted.format(seconds=seconds), "dim"))
+
+
+def show_failures(console: Console, answer: Answer) -> None:
+    """Show which sources failed, and why: it stands before an answer that lacks them."""
     for branch, reason in answer.errors.items():
-        console.print(Text(describe_failure(branch, str(reason)), "yellow"))
+        show_wrapped(console, Text(describe_failure(branch, str(reason)), "yellow"))
 
 
 def describe_failure(branch: str, reason: str) -> str:

@@ -12,6 +12,7 @@ from kb.cli.language import gettext, translate_message
 from kb.cli.rendering.answers import (
     describe_failure,
     show_answer,
+    show_failures,
     show_footing,
     show_sources,
 )
@@ -42,7 +43,9 @@ def show_turn(console: Console, turn: Turn) -> None:
     show_question_and_answer(console, turn)
     if turn.evidence:
         console.print()
-        show_evidence(console, Answer.from_metadata(turn.evidence, turn.answer))
+        answer = Answer.from_metadata(turn.evidence, turn.answer)
+        show_failures(console, answer)
+        show_evidence(console, answer)
 
 
 def show_question_and_answer(console: Console, turn: Turn) -> None:
