@@ -323,6 +323,8 @@ def test_the_shell_runs_what_is_piped_into_it(shop):
         check=True,
     )
     assert process.stdout.splitlines()[1].startswith("cli_")
+    ended = shop.start("db", "shell", "-e", "SELECT 1 + 1 AS two")
+    assert ended.communicate(timeout=60)[0].split() == ["two", "2"]
 
 
 def test_the_shell_of_another_server_gets_the_password_out_of_sight(

@@ -111,6 +111,91 @@ def test_kb_sql_prints_json_without_loss(kb):
     assert (answer["truncated"], answer["errors"], answer["citations"]) == (False, {}, [])
 
 
+def test_a_statement_of_the_users_own_runs_with_its_values(kb):
+    own = "SELECT id, total FROM orders WHERE id >= :least ORDER BY id"
+    shown = kb("sql", "--sql", own, "--parameter", "least=2")
+    assert shown.exit_code == 0, shown.output
+    assert ["2", "5.00"] in [line.split() for line in shown.stdout.splitlines()]
+    found = json.loads(kb("sql", "--sql", own, "--parameter", "least=2", "--json").stdout)
+    assert (found["sql"], found["parameters"], found["rows"]) == (own, {"least": 2}, [[2, "5.00"]])
+    assert kb("sql", "--sql", own, "--parameter", "least=2", "--dry-run").stdout == f"{own}\n"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "INSERT INTO orders VALUES (9, 9, NULL)",
+        "SELECT 1; DELETE FROM orders",
+        "DELETE FROM orders",
+        "SET ROLE ALL",
+        "CALL anything()",
+        "SELECT * FROM orders INTO OUTFILE '/tmp/kb-own'",
+        "SELECT * FROM orders FOR UPDATE",
+        "SELECT LOAD_FILE('/etc/passwd')",
+        "SELECT SLEEP(9)",
+        "SELECT user FROM mysql.user",
+        "SELECT table_name FROM information_schema.tables",
+        "SELECT /*!50000 user FROM mysql.user */",
+        "WITH x AS (SELECT * FROM kb_api_key) SELECT * FROM x",
+        "EXECUTE IMMEDIATE 'DELETE FROM orders'",
+        "SELECT :x",
+    ],
+)
+def test_it_is_no_way_around_the_guard(kb, engine, own):
+    with engine.connect() as connection:
+        before = connection.exec_driver_sql("CHECKSUM TABLE orders").all()
+    for options in ((), ("--csv",), ("--dry-run",)):
+        refused = kb("sql", "--sql", own, *options)
+        assert refused.exit_code == 1
+        assert "refused" in refused.stderr
+        assert refused.stdout == ""
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("CHECKSUM TABLE orders").all() == before
+
+
+def test_rows_come_as_csv_that_no_spreadsheet_computes(kb):
+    own = "SELECT id, total, ordered_on, '=1+1' AS formula, '-5' AS number FROM orders ORDER BY id"
+    lines = ["id,total,ordered_on,formula,number", "1,9.90,2026-01-31,'=1+1,-5", "2,5.00,,'=1+1,-5"]
+    assert kb("sql", "--sql", own, "--csv").stdout.splitlines() == lines
+    asked = kb("sql", QUESTION, "--csv", replies=(own,))
+    assert (asked.exit_code, asked.stdout.splitlines()) == (0, lines)
+
+
+def test_csv_of_too_many_rows_says_so_beside_it(kb, config, settings, tmp_path):
+    few = {**settings, "tables": {**settings["tables"], "row_limit": 1}}
+    cut = kb("--config", str(write(tmp_path, few)), "sql", "--sql", SQL, "--csv")
+    assert cut.stdout.splitlines()[1:] == ["1,9.90,2026-01-31"]
+    assert "Only the first 1 row" in cut.stderr
+
+
+def test_without_rows_there_is_no_csv(kb):
+    asked = kb("sql", QUESTION, "--csv", replies=("NO_ANSWER: The tables hold no weather.",))
+    assert (asked.exit_code, asked.stdout) == (1, "")
+    assert "The tables hold no weather." in asked.stderr
+
+
+def test_the_sql_of_an_account_is_ready_to_paste(kb, config, settings, tmp_path, engine):
+    shown = kb("db", "account")
+    assert "On the private server kb makes this account itself" in shown.stderr
+    assert f"GRANT SELECT ON `{engine.url.database}`.`orders` TO kb_reader@'%';" in shown.stdout
+    password = re.search(r"IDENTIFIED BY '([\w-]{32})' WITH MAX_STATEMENT_TIME 60;", shown.stdout)
+    assert password
+    assert f"kb_reader:{password[1]}@HOST:3306/{engine.url.database}" in shown.stdout
+    assert password[1] not in kb("db", "account").stdout
+    url = "mariadb+mariadbconnector://ana:secret@db.example.com:3307/shop"
+    tables = {"url": url, "include": ["a", "crm.b"]}
+    elsewhere = kb(
+        "--config", str(write(tmp_path, {**settings, "tables": tables})), "db", "account"
+    )
+    assert elsewhere.stderr == ""
+    assert "@db.example.com:3307/shop" in elsewhere.stdout
+    assert "`crm`.`b`" in elsewhere.stdout
+    assert "secret" not in elsewhere.stdout
+    none = kb("--config", str(write(tmp_path, {**settings, "tables": {}})), "db", "account")
+    assert (none.exit_code, none.stdout) == (1, "")
+    assert "tables.include" in none.stderr
+
+
 def test_a_dry_run_prints_the_statement_alone(kb, models):
     result = kb("sql", QUESTION, "--dry-run", replies=(SQL,))
     assert (result.exit_code, result.stdout) == (0, f"{SQL}\n")
@@ -336,7 +421,11 @@ def test_verifying_ends_with_1_when_a_query_does_not_run_any_more(kb, engine):
         (("--history",), "name the query"),
         (("a", "b", "--history"), "name one query, not 2"),
         (("x", "--save", "--dry-run"), "choose one of --dry-run and --save"),
-        (("x", "--sql", "SELECT 1"), "--sql goes with --save"),
+        (("x", "--sql", "SELECT 1"), "give a question or --sql, or both with --save"),
+        (("--list", "--sql", "SELECT 1"), "--sql goes with --save, or alone"),
+        (("x", "--csv", "--json"), "--csv goes without --json"),
+        (("x", "--csv", "--save"), "--csv goes without --save"),
+        (("--sql", "SELECT 1", "--name", "a"), "--name goes with --save"),
         (("x", "--by", "Ana"), "--by goes with"),
         (("x", "--save", "--parameter", "a"), "is not NAME=VALUE"),
         (("x", "--save", "--parameter", "a=1"), "--parameter goes with --sql"),

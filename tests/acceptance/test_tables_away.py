@@ -85,7 +85,10 @@ NOWHERE = "mariadb+mariadbconnector://kb:wrong@127.0.0.1:1/shop"
 @pytest.mark.parametrize(
     ("tables", "reason"),
     [
-        ({"include": ["order", "customers"]}, "shows no table order; it shows customers, kb_api_key, kb_chunk, orders and"),
+        (
+            {"include": ["order", "customers"]},
+            "shows no table order; it shows customers, kb_api_key, kb_chunk, orders and",
+        ),
         ({"database": "nowhere"}, "The database nowhere shows no table"),
         ({"verified_queries": "gone.yaml"}, "gone.yaml, which is not there"),
         ({"url": NOWHERE}, "is tables.url right?"),
@@ -141,7 +144,7 @@ def test_a_model_is_asked_what_is_in_doubt(away, models):
     models.script = [json.dumps({"route": "database", "reason": "It asks for a count."})]
     told = ask(config, "How much of it is there?")
     assert (told["route"], told["citations"]) == ("database", [])
-    assert "Table order: what is sold" in models.requests[-1].prompt
+    assert "Table order: what is sold" in json.dumps(models.requests[-1].body)
     models.script = [json.dumps({"route": "both", "reason": "Who knows."}), "30 days [1]."]
     answered = ask(config, "How much of it is there?")
     assert answered["route"] == "documents"

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from kb.api.csv_text import as_csv
+from kb.csv_text import as_csv
 
 FORMULAS = [
     *(

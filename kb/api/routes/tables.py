@@ -16,10 +16,10 @@ from engines.elapsed import milliseconds_since
 from engines.tables.query_result import as_json
 from kb.answer_json import answer_values, table_values
 from kb.api.column_kinds import column_types
-from kb.api.csv_text import as_csv
 from kb.api.dependencies import KB, OneStatement, TheLimits, TheThreads, TheWork
 from kb.api.guards.access import Reading
 from kb.api.json_bodies import StrictBody, Words
+from kb.csv_text import as_csv
 from stores.binding import list_parameters
 from stores.values import Value
 

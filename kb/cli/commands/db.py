@@ -1,15 +1,15 @@
-"""The commands `kb db start`, `stop`, `status` and `shell`."""
+"""The commands `kb db start`, `stop`, `status`, `shell` and `account`."""
 
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kb.cli.language import gettext
 from kb.cli.options import AsJson, ConfigPath
-from kb.cli.terminal import OUT, say
+from kb.cli.terminal import OUT, say, show_waiting
 from stores.errors import ConfigError, UnsupportedServer
 
 if TYPE_CHECKING:
@@ -56,11 +56,18 @@ def status(as_json: AsJson = False, config: ConfigPath = None) -> None:
 
 
 @db.command()
-def shell(config: ConfigPath = None) -> None:
+def shell(
+    execute: Annotated[
+        str | None,
+        typer.Option("--execute", "-e", metavar="SQL", help="Run this SQL, and end."),
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
     """Open an SQL shell on the database; statements may be piped in.
 
     \b
     kb db shell
+    kb db shell -e "SELECT COUNT(*) FROM kb_chunk"
     echo "SELECT COUNT(*) FROM kb_chunk" | kb db shell
     """
     loaded = _load_config(config)
@@ -72,8 +79,30 @@ def shell(config: ConfigPath = None) -> None:
         command = _private_server(loaded).shell_command(loaded.database.name)
     else:
         command = _client_command(url)
+    if execute is not None:
+        command.append(f"--execute={execute}")
     sys.stdout.flush()
     os.execvp(command[0], command)  # noqa: S606 - the command is ours
+
+
+@db.command()
+def account(config: ConfigPath = None) -> None:
+    """Print the SQL that makes an account which only reads the tables of tables.include.
+
+    An administrator runs it on the server that holds them. Its password is a new one each time.
+
+    \b
+    kb db account
+    kb db account | mariadb --host db.example.com --user admin --password
+    """
+    loaded = _load_config(config)
+    with show_waiting(gettext("Writing the SQL")):
+        from kb.assembly.business_tables import write_account_script
+
+        script = write_account_script(loaded)
+    if loaded.tables.url == "embedded":
+        say(gettext("On the private server kb makes this account itself; on another one run:"))
+    OUT.print(script, soft_wrap=True)
 
 
 def _load_config(config: "ConfigPath") -> "Config":

@@ -1,18 +1,21 @@
 """The command `kb sql`: questions to the tables, and the verified queries."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
+from rich.text import Text
 
-from engines.answer import answer_of
+from engines.answer import TableResult, answer_of
 from kb.cli.commands import verified
 from kb.cli.language import gettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
 from kb.cli.program import ExitCode
-from kb.cli.terminal import ERR, OUT, say, show_waiting
+from kb.cli.terminal import OUT, make_printable, say, show_waiting
+
+_Form = Literal["text", "csv", "json"]
 
 
 def _check_parameters(assignments: list[str] | None) -> list[str]:
@@ -40,7 +43,11 @@ Save = Annotated[
 ]
 Statement = Annotated[
     str | None,
-    typer.Option("--sql", metavar="SQL", help="The SQL to --save, instead of a model's."),
+    typer.Option(
+        "--sql",
+        metavar="SQL",
+        help="Run this SELECT of yours; with --save the SQL of the question, instead of a model's.",
+    ),
 ]
 Parameters = Annotated[
     list[str] | None,
@@ -69,6 +76,9 @@ Verify = Annotated[
         "checked today.",
     ),
 ]
+AsCsv = Annotated[
+    bool, typer.Option("--csv", help="Print the rows as CSV, made harmless for spreadsheets.")
+]
 History = Annotated[
     bool,
     typer.Option("--history", help="Show what was saved by that name, when, by whom, and removed."),
@@ -87,16 +97,19 @@ def sql(
     remove: Remove = False,
     verify: Verify = False,
     history: History = False,
+    as_csv: AsCsv = False,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
     """Answer from the business tables, and show the SQL behind it.
 
-    What somebody has checked is kept as a verified query, which answers without a model.
+    What somebody has checked is kept as a verified query, which answers without a model. A
+    statement of yours passes the same guard as a model's, and runs within the same limits.
 
     \b
     kb sql "What was our revenue in 2025?"
     kb sql "Which products are out of stock?" --dry-run
+    kb sql --sql "SELECT country, COUNT(*) AS n FROM customers GROUP BY country" --csv
     kb sql "How many customers are in Lyon?" --save
     kb sql "Orders of 2025?" --save --parameter year=2025 \\
       --sql "SELECT COUNT(*) AS orders FROM orders WHERE YEAR(ordered_at) = :year"
@@ -114,7 +127,8 @@ def sql(
         "--history": history,
     }
     action = _find_only_action(actions)
-    _check_options_fit(action, statement=statement, parameters=parameters, name=name, by=by)
+    _check_options_fit(action, words, statement=statement, parameters=parameters, name=name, by=by)
+    _check_form_fits(action, as_csv=as_csv, as_json=as_json)
     match action:
         case "--list":
             if words:
@@ -130,12 +144,24 @@ def sql(
             question = _require_question(words)
             asked = verified.QueryToSave(question, statement, name, by, parameters or [])
             verified.save_query(asked, config, as_json=as_json)
+        case _ if statement is not None:
+            form: _Form = "csv" if as_csv else "json" if as_json else "text"
+            _run_statement(statement, parameters or [], config, dry_run=dry_run, form=form)
+        case _ if as_csv:
+            _print_rows_of_answer(_require_question(words), config)
         case _:
             _answer_from_tables(_require_question(words), config, dry_run=dry_run, as_json=as_json)
 
 
+def _check_form_fits(action: str | None, *, as_csv: bool, as_json: bool) -> None:
+    if as_csv and (action or as_json):
+        wrong = gettext("--csv goes without {option}").format(option=action or "--json")
+        raise typer.BadParameter(wrong)
+
+
 def _check_options_fit(
     action: str | None,
+    words: list[str] | None,
     *,
     statement: str | None,
     parameters: list[str] | None,
@@ -143,10 +169,13 @@ def _check_options_fit(
     by: str | None,
 ) -> None:
     """Raise BadParameter for an option that says nothing to the chosen action."""
-    only_for_saving = {"--sql": statement, "--parameter": parameters, "--name": name}
-    given = [option for option, value in only_for_saving.items() if value]
-    if action != "--save" and given:
-        raise typer.BadParameter(gettext("{option} goes with --save").format(option=given[0]))
+    if action != "--save" and name:
+        raise typer.BadParameter(gettext("{option} goes with --save").format(option="--name"))
+    if statement is not None and action not in (None, "--dry-run", "--save"):
+        wrong = gettext("{option} goes with --save, or alone").format(option="--sql")
+        raise typer.BadParameter(wrong)
+    if statement is not None and words and action != "--save":
+        raise typer.BadParameter(gettext("give a question or --sql, or both with --save"))
     if parameters and statement is None:
         raise typer.BadParameter(gettext("--parameter goes with --sql"))
     if by is not None and action not in ("--save", "--verify"):
@@ -186,6 +215,62 @@ def _require_question(words: list[str] | None) -> str:
     return words[0]
 
 
+def _run_statement(
+    statement: str,
+    assignments: Sequence[str],
+    config: Path | None,
+    *,
+    dry_run: bool,
+    form: _Form,
+) -> None:
+    """Run a statement of the user's own, by the guard and the account that a model's has."""
+    values = verified.parse_parameters(assignments)
+    with open_knowledge_base(config) as knowledge_base:
+        tables = knowledge_base.components.tables
+        found = TableResult(statement, values)
+        if dry_run:
+            tables.check(statement, values)
+        else:
+            with show_waiting(gettext("Asking the tables")):
+                found = found.with_rows(tables.run(statement, values))
+    if form == "json":
+        from kb.answer_json import table_values
+        from kb.cli.print_json import print_json
+
+        print_json(table_values(found))
+    elif dry_run:
+        OUT.print(Text(make_printable(statement)), soft_wrap=True)
+    elif form == "csv":
+        _print_csv(found)
+    else:
+        from kb.cli.rendering.rows import show_rows
+
+        show_rows(OUT, found, in_words=True)
+
+
+def _print_rows_of_answer(question: str, config: Path | None) -> None:
+    """Print the rows that answer a question; the exit code is 1 where no SQL gave any."""
+    with open_knowledge_base(config) as knowledge_base:
+        engine = knowledge_base.database_engine(synthesize_response=False)
+        with show_waiting(gettext("Asking the tables")):
+            answer = answer_of(engine.query(question))
+    if answer.tables.sql is None or answer.errors:
+        say(answer.text)
+        raise typer.Exit(ExitCode.FAILED)
+    _print_csv(answer.tables)
+
+
+def _print_csv(found: TableResult) -> None:
+    from engines.tables.query_result import as_json
+    from kb.cli.rendering.rows import describe_cut
+    from kb.csv_text import as_csv
+
+    text = as_csv(found.columns, as_json(found.rows), escape_formulas=True)
+    OUT.file.write(make_printable(text.replace("\r\n", "\n")) if OUT.is_terminal else text)
+    if found.truncated:
+        say(describe_cut(len(found.rows)), "yellow")
+
+
 def _answer_from_tables(
     question: str, config: Path | None, *, dry_run: bool, as_json: bool
 ) -> None:
@@ -202,7 +287,7 @@ def _answer_from_tables(
         from kb.cli.rendering.answers import show_answer, show_failures, show_footing
         from kb.cli.rendering.rows import show_rows
 
-        show_failures(ERR, answer)
+        show_failures(OUT, answer)
         show_answer(OUT, answer.text)
         if dry_run:
             _say_who_verified_query(answer.tables.verified)
