@@ -15,6 +15,7 @@ from stores.server_version import MINIMUM_VERSION, read_series
 # Deadlock, lock wait timeout, record changed since last read, table altered since the snapshot.
 RETRIED_ERRORS = {1213, 1205, 1020, 1412}
 GONE_ERRORS = {2002, 2003, 2006, 2013, 1040, 1053, 1203, 1226, 1927}
+_NO_MARIADB = "is not a MariaDB variant"  # as SQLAlchemy says it
 _DEAD = (
     "socket error",
     "broken pipe",
@@ -308,6 +309,13 @@ def translate_errors(url: sa.URL, setting: str = _SETTING) -> Iterator[None]:
             ) from error
         advice = _suggest_correction(read_error_number(error.orig), setting)
         raise StoreError(f"MariaDB at {_describe_place(url)} refused: {reason}.{advice}") from error
+    except sa.exc.InvalidRequestError as error:
+        if _NO_MARIADB not in str(error):
+            raise
+        raise UnsupportedServer(
+            f"The server at {_describe_place(url)} is no MariaDB, which alone has what kb "
+            f"needs: vectors, limits on statements, one statement at a time. Correct {setting}."
+        ) from error
     except sa.exc.TimeoutError as error:
         raise StoreUnavailable(
             f"No connection to MariaDB at {_describe_place(url)} became free in time. "

@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from fetched import CACHE
 from filelock import FileLock
 
+from stores.connection import make_engine
+
 SERIES = "10.11"
 DEADLINE = 60.0  # seconds
 PACKAGES = (
@@ -30,7 +32,7 @@ GRANT ALL ON *.* TO dba@'%' WITH GRANT OPTION;
 
 
 @contextmanager
-def run_older_server() -> Iterator[sa.URL]:
+def run_older_server(*options: str) -> Iterator[sa.URL]:
     """Run a server of SERIES on a port of its own; the URL is that of an account with all rights.
 
     Skips the test where the archive of this machine has no such server.
@@ -42,13 +44,13 @@ def run_older_server() -> Iterator[sa.URL]:
     home = Path(tempfile.mkdtemp(prefix="kb-older-", dir="/tmp"))
     (home / "data").mkdir()
     command = [
-        *(prefix / "usr/sbin/mariadbd", "--no-defaults", f"--datadir={home / 'data'}"),
+        *(str(prefix / "usr/sbin/mariadbd"), "--no-defaults", f"--datadir={home / 'data'}"),
         *(f"--lc-messages-dir={share}", f"--character-sets-dir={share / 'charsets'}"),
         *(["--user=root"] if os.geteuid() == 0 else []),
     ]
     try:
         _make_data(command, share, environment)
-        with _serve(command, home, environment) as port:
+        with _serve([*command, *options], home, environment) as port:
             yield sa.URL.create(
                 *("mariadb+mariadbconnector", "dba", "dba", "127.0.0.1", port, "mysql")
             )
@@ -121,3 +123,35 @@ def _is_answering(port: int) -> bool:
             return bool(probe.recv(1))
     except OSError:
         return False
+
+
+@pytest.fixture(scope="module")
+def older() -> Iterator[sa.URL]:
+    with run_older_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def administration(older: sa.URL) -> Iterator[sa.Engine]:
+    engine = make_engine(older)
+    with engine.connect() as connection:
+        assert str(connection.scalar(sa.text("SELECT VERSION()"))).startswith(f"{SERIES}.")
+    yield engine.execution_options(isolation_level="AUTOCOMMIT")
+    engine.dispose()
+
+
+@pytest.fixture
+def database(older: sa.URL, administration: sa.Engine) -> Iterator[sa.URL]:
+    """An empty database on the older server, for the tests that import this in its stead."""
+    with administration.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE shop")
+    yield older.set(database="shop")
+    with administration.connect() as connection:
+        connection.exec_driver_sql("DROP DATABASE shop")
+
+
+@pytest.fixture
+def engine(database: sa.URL) -> Iterator[sa.Engine]:
+    engine = make_engine(database)
+    yield engine
+    engine.dispose()

@@ -40,7 +40,6 @@ from stores.table_names import split_table_name
 
 _EXAMPLES = 3  # of verified queries, for a model that writes SQL
 _REFUSED = {1044, 1045, 1049, 1698}  # no such account, password or database
-_UNKNOWN_VARIABLE = 1193  # max_statement_time is MariaDB's alone
 _log = logging.getLogger(__name__)
 
 
@@ -229,8 +228,6 @@ def _require_entry(engine: sa.Engine) -> None:
             with engine.connect() as connection:
                 version = str(connection.scalar(sa.text("SELECT VERSION()")))
         except sa.exc.DBAPIError as error:
-            if read_error_number(error.orig) == _UNKNOWN_VARIABLE:
-                raise UnsupportedServer(_explain_server("no MariaDB")) from error
             if read_error_number(error.orig) not in _REFUSED:
                 raise
             raise ConfigError(
@@ -238,11 +235,7 @@ def _require_entry(engine: sa.Engine) -> None:
                 "Correct its user, password and database."
             ) from error
     if (read_series(version) or (0, 0)) < MINIMUM_OF_TABLES:
-        raise UnsupportedServer(_explain_server(version))
-
-
-def _explain_server(what: str) -> str:
-    return (
-        f"The server of tables.url is {what}. kb can hold SQL of others to its limits on MariaDB "
-        f"{join_version(MINIMUM_OF_TABLES)} or later alone."
-    )
+        raise UnsupportedServer(
+            f"The server of tables.url is {version}. kb can hold SQL of others to its limits on "
+            f"MariaDB {join_version(MINIMUM_OF_TABLES)} or later alone."
+        )
