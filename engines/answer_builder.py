@@ -17,7 +17,7 @@ from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.schema import NodeWithScore
 
 from engines.answer import Answer, Citation, RouteName
-from engines.answer_language import question_language
+from engines.answer_language import load_texts, question_language
 from engines.documents.addresses import find_addresses
 from engines.documents.citations import make_citation
 from engines.documents.cited_text import CitedText
@@ -26,7 +26,6 @@ from engines.model_errors import model_errors
 from engines.question import Question
 from engines.route_reasons import say_reason
 from stores.errors import ModelUnavailable
-from stores.text.translations import load_translations
 
 if TYPE_CHECKING:  # an answer only tells of searches
     from engines.search.search_run import Search
@@ -63,10 +62,10 @@ class AnswerBuilder:
             route_reason=question.route.reason if question.route else reason or asked_for,
             timings=question.timings,
             model=model,
-            errors={"database": question.trouble} if question.trouble else {},
+            errors=dict(question.troubles),
         )
         self.passages: Sequence[NodeWithScore] = ()
-        self.preface = _write_trouble(question, route) if question.trouble else ""
+        self.preface = "".join(_write_troubles(question, route))
         self.footnote = ""
         self._doing = doing
         self._streaming = streaming
@@ -219,14 +218,21 @@ class AnswerBuilder:
         self._metadata.update(self.facts.metadata())
 
 
-def _write_trouble(question: Question, route: RouteName | None) -> str:
-    """Write what stands first where the tables could not be asked; the errors tell why."""
-    texts = load_translations(question_language(question))
-    if route == "documents":
-        told = texts.gettext("The tables could not be asked; this is what the documents say.")
-    else:
-        told = texts.gettext("The tables could not be asked.")
-    return f"{told}\n\n"
+def _write_troubles(question: Question, route: RouteName | None) -> Iterator[str]:
+    """Write what the answer has to do without, which stands first; the errors tell why."""
+    texts = load_texts(question)
+    if "model" in question.troubles:
+        told = texts.gettext(
+            "The language model does not answer, so this is without it: quotes of the documents, "
+            "and verified queries."
+        )
+        yield f"{told}\n\n"
+    if "database" in question.troubles:
+        if route == "documents":
+            told = texts.gettext("The tables could not be asked; this is what the documents say.")
+        else:
+            told = texts.gettext("The tables could not be asked.")
+        yield f"{told}\n\n"
 
 
 def _yield_text(text: str) -> Generator[str, None, None]:

@@ -45,17 +45,17 @@ class Question(QueryBundle):
     `for_tables` holds the user's words alone. A value that came from a document or a row stands in
     it as the :name of an entity, and is bound when the statement runs.
     `language` is that to answer in, where it is not that of `query_str`. `timings` are the steps
-    that were taken before it is asked. `trouble` is why the tables could not be asked, where that
-    is to be said first. `refill` is the verified query that a follow-up such as "and
-    in 2024?" asks for again. A router adds the `route` that it chose, whose reason the answer
-    tells, and the `search` that it chose by: no engine need do it again.
+    that were taken before it is asked. `troubles` are what the answer has to do without,
+    the `database` or the `model`, and why: they are said first. `refill` is the verified query that
+    a follow-up such as "and in 2024?" asks for again. A router adds the `route` that it chose,
+    whose reason the answer tells, and the `search` that it chose by: no engine need do it again.
     """
 
     for_tables: str = ""
     entities: tuple[Entity, ...] = field(default_factory=tuple)
     language: str = ""
     timings: Timings = field(default_factory=Timings)
-    trouble: str = ""
+    troubles: Mapping[str, str] = field(default_factory=dict)
     refill: Refill | None = None
     route: "Route | None" = None
     search: "Search | None" = None

@@ -50,7 +50,7 @@ class JointAnswer:
         is_the_users = asked.for_tables == asked.query_str
         part = self.route.database_question if is_the_users else ""
         if not part:
-            return asked
+            return replace(asked, troubles={})  # the joint answer says them
         return Question(part, language=asked.language)
 
     def make_question_about(self, name: str) -> Question:
@@ -138,9 +138,10 @@ class JointAnswer:
             "documents": texts.gettext("(The documents could not be asked: {reason})"),
             "database": texts.gettext("(The tables could not be asked: {reason})"),
         }
-        self.answer.preface = "".join(
+        self.answer.preface += "".join(
             f"{failed[source].format(reason=clean_quotation(reason))}\n\n"
             for source, reason in facts.errors.items()
+            if source in failed
         )
         if verified := facts.tables.verified:
             told = make_inert(tell_who_verified(verified, question_language(self._asked)))

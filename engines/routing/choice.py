@@ -47,7 +47,8 @@ class Routing:
     """Chooses by what is sure: how it was asked, the verified queries, and evidence.
 
     What they leave open the `llm` decides, asked twice if need be; both sources are asked where its
-    reply cannot be read. Without one the documents answer what no verified query does.
+    reply cannot be read. Without one the documents answer what no verified query does, or what
+    evidence says is theirs if `weighs_all`.
     `open_evidence` raises KBError while the tables cannot be asked, and is None where no table is
     configured; `without_tables` then tells by their names and descriptions which questions are
     theirs. With `asks_both` each question goes to both sources, and a model only divides it.
@@ -63,6 +64,7 @@ class Routing:
         llm: LLM | None = None,
         documents: str = "",
         asks_both: bool = False,
+        weighs_all: bool = False,
     ) -> None:
         self._retriever = retriever
         self._open_evidence = open_evidence
@@ -70,6 +72,7 @@ class Routing:
         self._llm = llm
         self._documents = documents
         self._asks_both = asks_both
+        self._weighs_all = weighs_all
         self._prompt = chat_prompt("route")
 
     def choose(self, question: Question) -> Choice:
@@ -146,7 +149,9 @@ class Routing:
         with collect_searches() as made:
             route, is_sure = evidence.weigh(
                 question,
-                (lambda: self._retriever.retrieve(question)) if self._llm else None,
+                (lambda: self._retriever.retrieve(question))
+                if self._llm or self._weighs_all
+                else None,
             )
         return Choice(route, made[-1] if made else None, is_open=not is_sure)
 

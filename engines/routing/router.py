@@ -116,7 +116,11 @@ def _add_choice(question: Question, choice: Choice, since: float) -> Question:
         route=choice.route,
         search=choice.search,
         timings=timings,
-        trouble=choice.trouble,
+        troubles=(
+            {**question.troubles, "database": choice.trouble}
+            if choice.trouble
+            else question.troubles
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from llama_index.core.retrievers import BaseRetriever
 
 from engines.both.both_engine import Deadlines, JoinedQueryEngine
 from engines.documents.document_engine import DocumentQueryEngine
+from engines.model_fallback import FallbackQueryEngine
 from engines.routing.choice import Routing
 from engines.routing.router import RoutedQueryEngine
 from engines.small_talk import Sources, reply_to_small_talk
@@ -32,13 +33,24 @@ def make_answer_engine(components: "Components", options: AnswerOptions) -> Base
     Raises ConfigError for a source that there is not, or that cannot be opened.
     """
     require_source(options.source)
+    engine = _make_engine_of_source(components, options)
+    if components.llm is None:
+        return engine
+    return FallbackQueryEngine(
+        engine, lambda: _make_engine_of_source(components.without_llm(), options, weighs_all=True)
+    )
+
+
+def _make_engine_of_source(
+    components: "Components", options: AnswerOptions, *, weighs_all: bool = False
+) -> BaseQueryEngine:
     match options.source:
         case "documents":
             return make_document_engine(components, options, make_retriever(components, options))
         case "database":
-            return make_database_engine(components, streaming=options.streaming)
+            return _make_engine_of_tables(components, streaming=options.streaming)
         case "auto" | "both":
-            return _make_routed_engine(components, options)
+            return _make_routed_engine(components, options, weighs_all=weighs_all)
         case _:
             assert_never(options.source)
 
@@ -50,16 +62,31 @@ def make_database_engine(
     sql_only: bool = False,
     synthesize_response: bool = True,
 ) -> BaseQueryEngine:
-    """Make the engine of the business tables, which are opened. Raises ConfigError, StoreError."""
+    """Make the engine of the business tables, which are opened. Raises ConfigError, StoreError.
+
+    With `sql_only` nothing stands in for a model that does not answer.
+    """
+    how = {
+        "streaming": streaming,
+        "sql_only": sql_only,
+        "synthesize_response": synthesize_response,
+    }
+    engine = _make_engine_of_tables(components, **how)
+    if components.llm is None or sql_only:
+        return engine
+    return FallbackQueryEngine(
+        engine, lambda: _make_engine_of_tables(components.without_llm(), **how)
+    )
+
+
+def _make_engine_of_tables(components: "Components", **how: bool) -> BaseQueryEngine:
     return make_tables_engine(
         components.tables,
         components.verified_matcher,
         components.entities,
         llm=components.llm,
         embed_model=components.embed_model,
-        streaming=streaming,
-        sql_only=sql_only,
-        synthesize_response=synthesize_response,
+        **how,
     )
 
 
@@ -86,7 +113,9 @@ def _suggest(components: "Components", question: str, passages: Sequence[str]) -
         return []
 
 
-def _make_routed_engine(components: "Components", options: AnswerOptions) -> RoutedQueryEngine:
+def _make_routed_engine(
+    components: "Components", options: AnswerOptions, *, weighs_all: bool
+) -> RoutedQueryEngine:
     """Make the engine that chooses a source for a question, and those among which it chooses.
 
     That of the tables is made when the first question needs it: they may be away, and come back.
@@ -100,11 +129,12 @@ def _make_routed_engine(components: "Components", options: AnswerOptions) -> Rou
         llm=llm,
         documents=config.documents.description or "the user's own documents",
         asks_both=options.source == "both",
+        weighs_all=weighs_all,
     )
     quiet = replace(options, streaming=False)
     both = JoinedQueryEngine(
         make_document_engine(components, quiet, retriever),
-        cache(partial(make_database_engine, components, synthesize_response=False)),
+        cache(partial(_make_engine_of_tables, components, synthesize_response=False)),
         llm=llm,
         entities=components.find_entities,
         deadlines=Deadlines(config.retrieval.deadline, config.tables.deadline),
@@ -114,7 +144,7 @@ def _make_routed_engine(components: "Components", options: AnswerOptions) -> Rou
     return RoutedQueryEngine(
         routing,
         documents=make_document_engine(components, options, retriever),
-        database=cache(partial(make_database_engine, components, streaming=options.streaming)),
+        database=cache(partial(_make_engine_of_tables, components, streaming=options.streaming)),
         both=both,
         small_talk=partial(reply_to_small_talk, sources=partial(_count_sources, components)),
         streaming=options.streaming,

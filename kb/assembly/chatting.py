@@ -1,6 +1,7 @@
 """A chat session of a knowledge base, put together."""
 
 import asyncio
+import logging
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -13,6 +14,9 @@ from engines.follow_ups.rewriting import Rewritten
 from kb.assembly.answering import make_answer_engine
 from kb.assembly.components import Components
 from kb.assembly.searching import AnswerOptions, make_rewriter
+from stores.errors import ModelUnavailable
+
+_log = logging.getLogger(__name__)
 
 
 def make_chat_session(
@@ -26,9 +30,21 @@ def make_chat_session(
     def make_engine(streaming: bool) -> BaseQueryEngine:  # noqa: FBT001 - the session's interface
         return make_answer_engine(components, replace(options, streaming=streaming))
 
+    def rewrite_question(*asked: Any, **more: Any) -> Rewritten:
+        rewriter = make_rewriter(components, options)
+        try:
+            return rewriter.rewrite(*asked, **more)
+        except ModelUnavailable as error:  # a question can be read without it
+            _log.info("%s", error)
+            return replace(rewriter, llm=None).rewrite(*asked, **more)
+
     async def arewrite_question(*asked: Any, **more: Any) -> Rewritten:
         rewriter = await asyncio.to_thread(make_rewriter, components, options)
-        return await rewriter.arewrite(*asked, **more)
+        try:
+            return await rewriter.arewrite(*asked, **more)
+        except ModelUnavailable as error:  # as above
+            _log.info("%s", error)
+            return await replace(rewriter, llm=None).arewrite(*asked, **more)
 
     # What is wrong with the options shows before the first question.
     make_engine(False)  # noqa: FBT003 - as the session calls it
@@ -49,7 +65,7 @@ def make_chat_session(
         memory_updates=components.memory_updates,
         late_ends=components.late_ends,
         llm=llm,
-        rewrite=lambda *asked, **more: make_rewriter(components, options).rewrite(*asked, **more),
+        rewrite=rewrite_question,
         arewrite=arewrite_question,
         user=user,
     )

@@ -101,6 +101,12 @@ class Components:
                 vars(other).pop(name, None)
         return other
 
+    def without_llm(self) -> "Components":
+        """Copy this without its language model, while that does not answer; closed with this."""
+        other = copy(self)
+        other.llm = None
+        return other
+
     def close(self) -> None:
         """Write what is still to be written, and give back every connection."""
         self._on_close.close()

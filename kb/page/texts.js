@@ -78,6 +78,7 @@ export const TEXTS = {
   failed: gettext("No answer: {reason}"),
   interrupted: gettext("The connection to the server was lost."),
   unanswered: gettext("This question was not answered."),
+  model: gettext("The language model"),
   branchFailed: gettext("{branch} could not answer: {reason}"),
   again: gettext("Try again"),
   answerReady: ngettext("Answer with {n} source: {text}", "Answer with {n} sources: {text}"),

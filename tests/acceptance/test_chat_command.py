@@ -51,8 +51,16 @@ def test_a_program_gets_a_line_for_each_of_its_lines_errors_too(kb, shop, sessio
     assert "each line is a question" in command["error"]
     assert (question["question"], question["answer"]) == ("How long?", ANSWER)
 
-    shop.models.script[:] = [lambda request: SERVER_ERROR if "chat" in request.path else None] * 4
-    failed = kb(*ask, lines=["How long, then?"])
+    away = lambda request: SERVER_ERROR if "chat" in request.path else None  # noqa: E731 - a reply
+    shop.models.script[:] = [away] * 40
+    quoted = kb(*ask, lines=["How long, then?"])
+    shop.models.script.clear()
+    [line] = quoted.stdout.splitlines()
+    assert quoted.exit_code == 3
+    assert json.loads(line)["answer"].startswith("The language model does not answer")
+    shop.models.script[:] = [SERVER_ERROR] * 40  # the embedding model, too
+    failed = kb(*ask, lines=["How long was it?"])
+    shop.models.script.clear()
     [line] = failed.stdout.splitlines()
     assert failed.exit_code == 1
     assert json.loads(line).keys() == {"session", "question", "error"}
@@ -166,7 +174,7 @@ def test_an_export_that_cannot_be_written_does_not_end_the_chat(kb, session):
 
 
 def test_an_answer_that_fails_is_said_and_the_chat_goes_on(kb, shop, session):
-    shop.models.script[:] = [lambda request: SERVER_ERROR if "chat" in request.path else None] * 4
+    shop.models.script[:] = [SERVER_ERROR] * 40  # of the model that embeds, too
     result = kb("chat", "--session", session, lines=["How long?", "/history"])
     shop.models.script.clear()
     again = kb("chat", "--session", session, lines=["How long, then?"])

@@ -164,10 +164,30 @@ def test_a_source_that_is_asked_for_is_asked(knowledge, models):
         knowledge.ask("How long?", source="web")
 
 
-def test_a_model_that_is_away_is_said_to_be(knowledge, models):
-    models.script = [SERVER_ERROR] * 4
-    with pytest.raises(ModelUnavailable, match="Choosing where to look failed"):
-        knowledge.ask("What did we earn?")
+def test_without_the_model_quotes_and_verified_queries_answer_and_say_so(configured, models):
+    config = configured()
+    run(config, "index")
+    assert run(config, "sql", "What was our revenue?", "--save", "--sql", SUM).exit_code == 0
+    models.script = [SERVER_ERROR] * 40
+    verified = run(config, "ask", "What was our revenue?")  # no model is asked for it
+    assert (verified.exit_code, "revenue: 140.00" in verified.stdout) == (0, True)
+    quoted = run(config, "ask", "How long can a customer send a kettle back?")
+    assert quoted.exit_code == 3
+    assert quoted.stdout.startswith("model could not answer: ")
+    assert "The language model does not answer, so this is without it" in quoted.stdout
+    assert "within 30 days of delivery" in quoted.stdout
+    answer = json.loads(run(config, "ask", "Which customers have orders?", "--json").stdout)
+    assert answer["route"] != "documents"
+    assert "HTTP 500" in answer["errors"]["model"]
+
+
+def test_an_embedding_model_that_is_away_has_no_substitute(configured, models):
+    embedding = {"provider": "openai-like", "base_url": models.openai_url, "model": "fake"}
+    with KnowledgeBase.open(configured(embedding=embedding)) as knowledge:
+        knowledge.index()
+        models.script = [SERVER_ERROR] * 40
+        with pytest.raises(ModelUnavailable, match="Embedding the question failed"):
+            knowledge.ask("How long can a customer send a kettle back?", source="documents")
 
 
 def test_the_command_line_says_where_the_answer_is_from(configured, models):

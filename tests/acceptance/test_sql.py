@@ -221,7 +221,13 @@ def test_kb_ask_asks_the_database_when_told(kb):
 def test_a_model_that_fails_is_named(kb):
     result = kb("sql", QUESTION, replies=(SERVER_ERROR,) * 5)
     assert result.exit_code == 1
-    assert "Writing SQL failed: the LLM fake" in result.stderr
+    assert "model could not answer: Writing SQL failed: the LLM fake" in result.stdout
+    assert "No verified query answers this" in result.stdout
+    assert kb("sql", QUESTION, "--save", "--sql", SQL).exit_code == 0
+    result = kb("sql", f"Please: {QUESTION}", replies=(SERVER_ERROR,) * 5)
+    assert result.exit_code == 0  # no model is asked for it
+    saved = kb("sql", "What is the sum?", "--save", replies=(SERVER_ERROR,) * 5)
+    assert (saved.exit_code, "Nothing was saved." in saved.stderr) == (1, True)
 
 
 def test_without_tables_it_says_what_to_set(tmp_path, settings, config):

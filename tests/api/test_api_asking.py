@@ -150,14 +150,26 @@ def test_a_method_that_an_address_does_not_know_is_told_which_ones_it_knows(api)
     assert reply.headers["allow"] == "GET, POST"
 
 
-def test_a_model_that_fails_is_a_problem_without_its_words_or_address(api, ask, models):
+def test_without_the_model_documents_are_quoted_and_it_is_said_first(api, ask, models):
     models.script = [SERVER_ERROR]
     reply = ask(source="documents")
-    assert reply.status_code == 503
-    assert reply.headers["retry-after"]
+    assert reply.status_code == 200
+    answer = reply.json()
+    assert answer["answer"].startswith("The language model does not answer, so this is without it")
+    assert (bool(answer["citations"]), answer["model"]) == (True, None)
+    assert "HTTP 500" in answer["errors"]["model"]
     assert "on fire" not in reply.text
     assert models.openai_url not in reply.text
     models.script = [MALFORMED]
+    body = {"question": "Goods?", "source": "documents", "stream": True}
+    streamed = api.client.post("/api/ask", json=body).text
+    assert "event: error" not in streamed
+    assert "The language model does not answer" in streamed
+    assert '"model":"Answering the question failed: ' in streamed.replace('": "', '":"')
+
+
+def test_an_answer_that_breaks_off_is_a_problem(api, ask, models):
+    models.script = [CutStream("They go back", words=2)]
     body = {"question": "Goods?", "source": "documents", "stream": True}
     streamed = api.client.post("/api/ask", json=body)
     assert "event: error" in streamed.text

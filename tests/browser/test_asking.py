@@ -82,10 +82,18 @@ def test_markdown_is_shown_while_more_comes(page, models):
     expect(turn).to_have_attribute("aria-busy", "true")
 
 
-def test_a_failed_answer_is_told_and_asked_again_as_the_same_turn(page, models, served):
+def test_without_the_model_the_documents_are_quoted_and_it_is_said(page, models):
     models.script = [SERVER_ERROR]
     turn = begin(page)
-    expect(turn.get_by_role("alert")).to_contain_text("The model does not answer")
+    expect(turn.locator(".prose")).to_contain_text("The language model does not answer")
+    expect(turn.locator(".problem")).to_contain_text("The language model could not answer: ")
+    expect(turn.get_by_role("button", name="Source 1: ")).to_have_count(1)
+
+
+def test_an_answer_that_broke_off_is_asked_again_as_the_same_turn(page, models, served):
+    models.script = [CutStream("They go back within 30 days.", words=3)]
+    turn = begin(page)
+    expect(turn.get_by_role("alert")).to_contain_text("not complete")
     turn.get_by_role("button", name="Try again").click()
     turn = page.get_by_role("article")
     expect(turn.get_by_role("button", name="Copy the answer")).to_be_visible()

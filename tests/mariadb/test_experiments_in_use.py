@@ -13,7 +13,7 @@ from fake_models import ScriptedLLM
 from model_server import FakeModels
 
 from engines.search.search_run import collect_searches
-from kb import ConfigError, KnowledgeBase, ModelUnavailable, StoreError
+from kb import ConfigError, KnowledgeBase, StoreError
 from kb.assembly.experiments import assign_profile, live_report
 from kb.config import Config, RetrievalConfig
 from stores.connection import make_engine
@@ -169,12 +169,12 @@ def test_a_stream_logs_what_it_cites_when_it_ends(opened):
     assert len(logged(kb)) == 2
 
 
-def test_an_answer_that_failed_on_its_way_is_not_logged(opened):
+def test_of_an_answer_whose_model_failed_the_one_that_was_given_is_logged(opened):
     kb = opened()
     kb.components.llm = ScriptedLLM(replies=[" "])
-    with pytest.raises(ModelUnavailable, match="empty answer"):
-        kb.ask(QUESTION)
-    assert logged(kb) == []
+    answer = kb.ask(QUESTION)
+    assert "empty answer" in answer.metadata["errors"]["model"]
+    assert len(logged(kb)) == 1
 
 
 # What is kept -------------------------------------------------------------------------------------

@@ -409,12 +409,13 @@ def test_a_document_can_put_no_line_of_its_own_into_a_list(stdio):
     assert line == f"- Terms - Forged `kb://documents/docs/x.md` · `terms.md` {LONG}"
 
 
-def test_a_model_that_fails_is_an_error_without_the_insides_of_the_machine(base, stdio):
+def test_a_model_that_fails_is_told_without_the_insides_of_the_machine(base, stdio):
     base.models.script[:] = [SERVER_ERROR]
-    told = stdio.refused("ask", question="When?", source="documents")
-    assert "The model does not answer" in told
-    assert "127.0.0.1" not in told
-    assert "on fire" not in told
+    answer = stdio.found("ask", question="When?", source="documents")
+    assert answer["answer"].startswith("The language model does not answer")
+    assert "HTTP 500" in answer["errors"]["model"]
+    assert "127.0.0.1" not in str(answer)
+    assert "on fire" not in str(answer)
 
 
 def test_a_long_answer_keeps_nobody_waiting_nor_another_client(base, stdio, url):

@@ -120,13 +120,17 @@ def _show_streamed_answer(engine: "BaseQueryEngine", question: str, explain: boo
         answer = answer_of(response)
         _show_whole_answer(answer, explain)
         return answer
-    show_failures(OUT, answer_of(response))
+    known = answer_of(response)
+    show_failures(OUT, known)
     try:
         for word in wrap_pieces(response.response_gen, OUT.width):
             OUT.print(Text(make_printable(word)), end="", soft_wrap=True)
     finally:
         OUT.print()
     answer = answer_of(response)
+    if answer.errors != known.errors:  # the model failed once it was to write
+        OUT.print()
+        show_failures(OUT, answer)
     _show_evidence(answer, explain)
     return answer
 

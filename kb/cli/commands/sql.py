@@ -254,7 +254,7 @@ def _print_rows_of_answer(question: str, config: Path | None) -> None:
         engine = knowledge_base.database_engine(synthesize_response=False)
         with show_waiting(gettext("Asking the tables")):
             answer = answer_of(engine.query(question))
-    if answer.tables.sql is None or answer.errors:
+    if answer.tables.sql is None or "database" in answer.errors:
         say(answer.text)
         raise typer.Exit(ExitCode.FAILED)
     _print_csv(answer.tables)
@@ -296,7 +296,8 @@ def _answer_from_tables(
             show_rows(OUT, answer.tables, in_words=bool(answer.model))
             show_footing(OUT, answer)
     if answer.errors:
-        raise typer.Exit(ExitCode.FAILED)
+        is_answered = "database" not in answer.errors and answer.tables.sql
+        raise typer.Exit(ExitCode.PARTLY_DONE if is_answered else ExitCode.FAILED)
 
 
 def _say_who_verified_query(query: Mapping[str, Any] | None) -> None:
