@@ -42,7 +42,7 @@ class FallbackQueryEngine(BaseQueryEngine):
         except ModelUnavailable as error:
             return self._make_other(error).query(_add_trouble(question, error))
         if isinstance(response, StreamingResponse):
-            response.response_gen = self._stream_pieces(response, response.response_gen, question)
+            response.response_gen = self._continue_stream(response, response.response_gen, question)
         return response
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
@@ -53,7 +53,7 @@ class FallbackQueryEngine(BaseQueryEngine):
             return await self._make_other(error).aquery(_add_trouble(question, error))
         if isinstance(response, AsyncStreamingResponse):
             pieces = response.response_gen
-            response.response_gen = self._stream_pieces_async(response, pieces, question)
+            response.response_gen = self._continue_stream_async(response, pieces, question)
         return response
 
     def _make_other(self, error: ModelUnavailable) -> BaseQueryEngine:
@@ -62,7 +62,7 @@ class FallbackQueryEngine(BaseQueryEngine):
         except ConfigError:
             raise error from error.__cause__
 
-    def _stream_pieces(
+    def _continue_stream(
         self, response: StreamingResponse, pieces: Any, question: Question
     ) -> Generator[str, None, None]:
         has_begun = False
@@ -78,7 +78,7 @@ class FallbackQueryEngine(BaseQueryEngine):
             _take_over(response, other)
             yield from other.response_gen
 
-    async def _stream_pieces_async(
+    async def _continue_stream_async(
         self, response: AsyncStreamingResponse, pieces: Any, question: Question
     ) -> AsyncGenerator[str, None]:
         has_begun = False

@@ -99,13 +99,22 @@ def _parse_yaml(path: Path, text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        number = mark.line + 1 if mark else 1
+        number = find_yaml_line(error)
         line = text.splitlines()[number - 1 : number]
         hint = " Put quotes around a value with ${…}." if "${" in "".join(line) else ""
+        if error.problem == "mapping values are not allowed here":
+            hint = hint or " Put quotes around a value with a colon; or the line before lacks one."
         raise ConfigError(f"{path}, line {number}: {error.problem}.{hint}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} has a character that YAML does not allow.") from error
+
+
+def find_yaml_line(error: yaml.MarkedYAMLError) -> int:
+    """Find the line where the trouble is: a quote or bracket is noticed where the text ends."""
+    begun = (error.context or "").startswith(("while scanning", "while parsing a flow"))
+    first, second = error.problem_mark, error.context_mark
+    mark = (second or first) if begun else (first or second)
+    return mark.line + 1 if mark else 1
 
 
 def _replace_variables(value: Any, key: str, path: Path, environment: Mapping[str, str]) -> Any:

@@ -1,6 +1,7 @@
 """Look at everything that kb stands on, and say what to change."""
 
 import shutil
+import socket
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -111,15 +112,45 @@ def _check_database(config: Config) -> Iterator[Check]:
         engine = open_database(config)
         info = read_server_info(engine)
     except KBError as error:
-        yield Check(
-            Message("Server"), "fail", str(error).removesuffix(" `kb doctor` looks closer.")
-        )
+        yield _check_refusal(Message("Server"), error, config.database.url)
         return
     version = info.version.split("-")[0]
     seen = Message("MariaDB {version} answers and has vectors", version=version)
     yield Check(Message("Server"), "ok", seen)
     yield from _check_collection(config, engine, info)
     engine.dispose()
+
+
+def _check_refusal(name: Message, error: KBError, url: sa.URL | str) -> Check:
+    """Tell why a server cannot be used; of one that does not answer, how far its address goes."""
+    seen, question, _ = str(error).partition(" Is it running, and is ")
+    if not question or not isinstance(url, sa.URL) or "unix_socket" in url.query:
+        return Check(name, "fail", str(error))
+    host, port = url.host or "127.0.0.1", url.port or 3306
+    place = {"host": host, "port": port}
+    try:
+        socket.create_connection((host, port), timeout=SECONDS).close()
+    except socket.gaierror:
+        return Check(name, "fail", seen, Message("{host} is no known name. Correct it.", **place))
+    except ConnectionRefusedError:
+        advice = Message(
+            "Nothing listens on port {port} of {host}. Start the server, correct host and port, or "
+            "let it listen at that address (bind-address).",
+            **place,
+        )
+    except OSError:
+        advice = Message(
+            "Nothing comes back from port {port} of {host}. Look for a firewall or a network that "
+            "is not connected.",
+            **place,
+        )
+    else:
+        advice = Message(
+            "Port {port} of {host} is open, but what listens there does not answer as MariaDB "
+            "does. Correct the port, or read the server's log.",
+            **place,
+        )
+    return Check(name, "fail", seen, advice)
 
 
 def _check_installation(config: Config) -> Check:
@@ -329,7 +360,7 @@ def _check_tables(config: Config) -> Iterator[Check]:
         engine = connect_to_tables(config)
         powers = find_account_powers(config, engine)
     except KBError as error:
-        yield Check(name, "fail", str(error))
+        yield _check_refusal(name, error, config.tables.url)
         return
     account = engine.url.username
     if powers.writing:

@@ -26,6 +26,7 @@ from engines.tables.sql_guard import LONGEST
 from engines.verified.matching import VerifiedMatcher
 from engines.verified.parameters import read_parameters
 from kb.config import Config
+from kb.config_file import find_yaml_line
 from stores.errors import ConfigError, EngineError, KBError
 from stores.look_alikes import find_hidden
 from stores.text.words import stem_words
@@ -136,6 +137,11 @@ def read_verified_queries(file: Path) -> list[VerifiedQuery]:
     """Read the verified queries of a file. Raises ConfigError with the entry that is wrong."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = find_yaml_line(error)
+        raise ConfigError(
+            f"The verified queries in {file} cannot be read: line {line}: {error.problem}."
+        ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"The verified queries in {file} cannot be read: {error}") from error
     try:

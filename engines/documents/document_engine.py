@@ -109,8 +109,9 @@ class DocumentQueryEngine(BaseQueryEngine):
         asked, texts = answer.question, load_texts(answer.question)
         if not answer.passages:
             return texts.gettext(
-                "No indexed document could be searched for this. Is there a filter that none "
-                "passes? `kb status` shows what is indexed, `kb index PATH` adds documents."
+                "No indexed document could be searched for this: nothing is indexed yet, or no "
+                "document passes the filter. `kb status` shows what is indexed, `kb index PATH` "
+                "adds documents."
             )
         found = find_quotes(
             asked.query_str,

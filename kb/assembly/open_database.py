@@ -6,8 +6,9 @@ import sqlalchemy as sa
 
 from kb.config import Config
 from stores.connection import make_engine
+from stores.errors import ConfigError
 from stores.private_server import PrivateServer
-from stores.registry.schema import create_database
+from stores.registry.schema import create_database, list_begun_databases
 
 
 def private_server(config: Config) -> PrivateServer:
@@ -18,6 +19,34 @@ def private_server(config: Config) -> PrivateServer:
         buffer_pool_mb=config.database.buffer_pool_mb,
         vector_cache_mb=config.database.vector_cache_mb,
     )
+
+
+def require_begun(config: Config) -> None:
+    """Raise ConfigError where no knowledge base was begun; nothing is made to find out."""
+    url = config.database.url
+    if isinstance(url, sa.URL):
+        engine, name = make_engine(url), url.database
+    else:
+        server = private_server(config)
+        if not server.has_data():
+            raise ConfigError(
+                "There is no knowledge base: nothing was indexed yet, and nothing is in "
+                f"{config.home}. `kb init` writes a config.yaml, `kb index PATH` begins one, "
+                "`kb demo` shows one."
+            )
+        server.ensure_running()
+        engine, name = make_engine(server.url("")), config.database.name
+    try:
+        begun = list_begun_databases(engine)
+    finally:
+        engine.dispose()
+    if name not in begun:
+        others = f" Its server has one in {', '.join(begun)}." if begun else ""
+        raise ConfigError(
+            f"There is no knowledge base in the database {name}: nothing was indexed there yet."
+            f"{others} Correct database.{'url' if isinstance(url, sa.URL) else 'name'}, or begin "
+            "one: `kb index PATH`."
+        )
 
 
 def open_database(config: Config, say: Callable[[str], None] = lambda _: None) -> sa.Engine:

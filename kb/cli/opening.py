@@ -4,7 +4,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -18,19 +18,29 @@ if TYPE_CHECKING:
     from kb.app import KnowledgeBase
     from kb.config import Config
 
+Expected = Literal["nothing", "documents", "sources"]
+
 
 @contextmanager
 def open_knowledge_base(
-    config: Path | None, *, profile: str | None = None
+    config: Path | None,
+    *,
+    profile: str | None = None,
+    expects: Expected = "nothing",
 ) -> Iterator["KnowledgeBase"]:
     """Open the knowledge base of a configuration.
 
     The configuration and `profile` are checked before LlamaIndex is imported, which takes seconds.
+    What only asks `expects` documents, or documents or tables: where there are none, none is begun.
     """
     with show_waiting(gettext("Opening the knowledge base")):
         loaded = _load_config(config)
         if profile:
             _check_profile(loaded, profile)
+        if expects == "documents" or (expects == "sources" and not loaded.tables.include):
+            from kb.assembly.open_database import require_begun
+
+            require_begun(loaded)
         with _pause_garbage_collection():
             from kb.app import KnowledgeBase
 
@@ -43,20 +53,15 @@ def open_knowledge_base(
 def open_only_database(config: Path | None) -> Iterator[tuple["sa.Engine", "Config"]]:
     """Open the database of a configuration without its models, for what needs no LlamaIndex.
 
-    Where there is no configuration either, no private database is begun: raises ConfigError.
+    Where no knowledge base was begun, none is: raises ConfigError.
     """
     with show_waiting(gettext("Opening the knowledge base")):
-        from kb.assembly.open_database import open_database, private_server
+        from kb.assembly.open_database import open_database, require_begun
         from stores.connection import read_server_info
         from stores.registry.schema import migrate
 
         loaded = _load_config(config)
-        is_private = loaded.database.url == "embedded"
-        if is_private and loaded.file is None and not private_server(loaded).has_data():
-            raise ConfigError(
-                f"There is no knowledge base: no config.yaml here, and nothing in {loaded.home}. "
-                "`kb init` writes a config.yaml, `kb index PATH` begins one, `kb demo` shows one."
-            )
+        require_begun(loaded)
         engine = open_database(loaded, say)
         try:
             read_server_info(engine)

@@ -15,7 +15,7 @@ from importlib import resources
 
 import sqlalchemy as sa
 
-from stores.connection import run_transaction
+from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.registry.script import run_script
 from stores.sql import statements
@@ -59,6 +59,11 @@ def _apply_next(engine: sa.Engine, guard: sa.Connection, scripts: list[str]) -> 
     run_script(engine, scripts[version])
     guard.execute(_SQL["set_schema"], {"version": version + 1})
     return True
+
+
+def list_begun_databases(engine: sa.Engine) -> list[str]:
+    """List the databases of the server in which a knowledge base was begun."""
+    return list(read_snapshot(engine, lambda c: c.execute(_SQL["list_begun"]).scalars()))
 
 
 def create_database(engine: sa.Engine, name: str) -> None:

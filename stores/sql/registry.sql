@@ -1,3 +1,8 @@
+-- list_begun --
+-- List the databases in which a knowledge base was begun.
+SELECT table_schema FROM information_schema.tables WHERE table_name = 'kb_schema'
+ORDER BY table_schema
+
 -- create_schema --
 -- Where the number of the last migration is kept.
 CREATE TABLE IF NOT EXISTS kb_schema (

@@ -1,6 +1,7 @@
 """The doctor looks at real servers, and its advice is what helps."""
 
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,34 @@ def test_a_server_that_does_not_answer_fails_without_its_password(tmp_path, sett
     assert "127.0.0.1:9" in found["Server"].seen
     assert "kb doctor" not in found["Server"].seen
     assert "canary" not in str(found)
+
+
+def test_of_a_server_that_does_not_answer_it_says_how_far_the_way_goes(
+    tmp_path, settings, monkeypatch
+):
+    def look(place: str) -> Check:
+        url = f"mariadb+mariadbconnector://kb:canary@{place}/kb"
+        return checks(tmp_path, {**settings, "database": {"url": url}})["Server"]
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    nothing = look(f"127.0.0.1:{port}")
+    assert "doctor" not in nothing.seen
+    assert nothing.advice.startswith(f"Nothing listens on port {port} of 127.0.0.1.")
+    assert "canary" not in str(nothing)
+    for error, advice in (
+        (socket.gaierror(), "127.0.0.1 is no known name."),
+        (TimeoutError(), "Look for a firewall"),
+        (None, "does not answer as MariaDB does"),
+    ):
+
+        def connect(*_: Any, reason: OSError | None = error, **__: Any) -> socket.socket:
+            if reason:
+                raise reason
+            return socket.socket()
+
+        monkeypatch.setattr("kb.doctor.socket.create_connection", connect)
+        assert advice in look(f"127.0.0.1:{port}").advice
 
 
 def test_an_llm_that_does_not_answer_fails(tmp_path, settings):

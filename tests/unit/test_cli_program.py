@@ -128,10 +128,13 @@ def test_every_command_has_a_help_that_says_what_it_is_for():
     assert "...\n" not in top.split("Commands:")[1], "a command's first sentence is cut off"
 
 
-def test_the_state_of_no_knowledge_base_begins_none(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "command", [("status",), ("ask", "How long?"), ("search", "long"), ("chat",)]
+)
+def test_what_only_asks_begins_no_knowledge_base(tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["status"])
+    result = CliRunner().invoke(app, command)
     assert result.exit_code == 1
-    assert "no config.yaml here, and nothing in" in result.stderr
+    assert "nothing was indexed yet, and nothing is in" in result.stderr
     assert "`kb index PATH` begins one" in result.stderr
     assert not (tmp_path / "kb-home").exists()

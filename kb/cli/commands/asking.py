@@ -8,10 +8,10 @@ from rich.text import Text
 from engines.answer import Answer, answer_of
 from kb.assembly.answer_sources import Source
 from kb.cli.language import gettext
-from kb.cli.opening import open_knowledge_base
+from kb.cli.opening import Expected, open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath, Explain, Filters, Profile, Question, TopK
 from kb.cli.program import ExitCode
-from kb.cli.terminal import OUT, make_printable, show_waiting
+from kb.cli.terminal import OUT, make_printable, say, show_waiting
 from kb.filter_options import metadata_filters
 
 if TYPE_CHECKING:
@@ -34,13 +34,16 @@ def search(
     kb search "returns" --top-k 3 --filter category=policy --filter "date>=2026"
     kb search "error E31" --profile logs --explain
     """
-    with open_knowledge_base(config, profile=profile) as knowledge_base:
+    with open_knowledge_base(config, profile=profile, expects="documents") as knowledge_base:
         from engines.search.search_run import collect_searches
 
         with collect_searches() as made:
             passages = knowledge_base.search(
                 question, top_k, filters=metadata_filters(filters or []), profile=profile
             )
+        indexed, _ = knowledge_base.components.registry.count_totals()
+    if not indexed:
+        say(gettext("Nothing is indexed yet: `kb index PATH` adds documents."), "yellow")
     found = made[-1].summary()
     if as_json:
         from kb.answer_json import passage_values
@@ -82,7 +85,8 @@ def ask(
         "filters": metadata_filters(filters or []),
         "profile": profile,
     }
-    with open_knowledge_base(config, profile=profile) as knowledge_base:
+    expects: Expected = "documents" if source == "documents" else "sources"
+    with open_knowledge_base(config, profile=profile, expects=expects) as knowledge_base:
         if OUT.is_terminal and knowledge_base.components.llm and not as_json:
             engine = knowledge_base.query_engine(source, **options, streaming=True)
             _exit_if_source_failed(_show_streamed_answer(engine, question, explain))

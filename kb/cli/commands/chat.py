@@ -11,7 +11,7 @@ from engines.answer import answer_of
 from kb.assembly.answer_sources import Source
 from kb.cli.commands.session import check_session_id
 from kb.cli.language import gettext, ngettext
-from kb.cli.opening import open_knowledge_base
+from kb.cli.opening import Expected, open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath, Filters, Profile
 from kb.cli.program import ExitCode
 from kb.cli.terminal import OUT, fit_on_one_line, say
@@ -51,7 +51,8 @@ def chat(
     """
     if session is not None and last:
         raise typer.BadParameter(gettext("give --session or --last, not both"))
-    with open_knowledge_base(config, profile=profile) as knowledge_base:
+    expects: Expected = "documents" if source == "documents" else "sources"
+    with open_knowledge_base(config, profile=profile, expects=expects) as knowledge_base:
         from kb.cli.chat_terminal import Conversation
 
         conversation = Conversation(
