@@ -181,12 +181,13 @@ class TablesConfig(Section):
     """The business tables that may be asked."""
 
     url: DatabaseUrl = EMBEDDED
-    """The server that holds them, as `database.url`; elsewhere than `embedded` with an account that
-    can only `SELECT`."""
+    """The server that holds them, as `database.url`, from MariaDB 10.6 on; elsewhere than
+    `embedded` with an account that can only `SELECT`, for which `kb db account` prints the SQL."""
     database: str | None = None
-    """Their database on the embedded server."""
+    """The database of the tables that are named without one; `null` for that of `url`."""
     include: tuple[str, ...] = ()
-    """The tables that may be asked. No other is ever read."""
+    """The tables that may be asked: `orders`, or `crm.contacts` of another database of the server.
+    No other is ever read."""
     descriptions: dict[str, str] = Field(default_factory=dict)
     """What tables and columns mean, besides their SQL comments:
     `{orders: "…", orders.total: "…"}`."""
@@ -199,7 +200,7 @@ class TablesConfig(Section):
     deadline: Seconds = 120
     """Seconds that the tables have in an answer from documents and tables."""
     allow_powerful_account: bool = False
-    """Whether an account that can do more than read these tables is taken all the same."""
+    """Whether an account that may write is taken all the same."""
     verified_queries: RelativePath | None = None
     """A file of questions whose SQL a person has checked."""
 

@@ -146,11 +146,13 @@ def _read_account(connection: sa.Connection) -> tuple[str, list[str], set[TableN
     grants = dict.fromkeys(connection.exec_driver_sql(_SQL["grants"]).scalars())
     given = filter(None, map(_ROLE_GRANT.match, grants))
     roles = [found["role"] for found in given if "`@`" in found["grantee"]]  # not a role's own
-    for role in roles:
-        connection.exec_driver_sql(_SQL["take_role"].format(role=role))
-        grants |= dict.fromkeys(connection.exec_driver_sql(_SQL["grants"]).scalars())
-    if roles:
-        connection.invalidate()  # its session has another role than it began with
+    try:
+        for role in roles:
+            connection.exec_driver_sql(_SQL["take_role"].format(role=role))
+            grants |= dict.fromkeys(connection.exec_driver_sql(_SQL["grants"]).scalars())
+    finally:
+        if roles:
+            connection.invalidate()  # its session has another role than it began with
     return account, list(grants), {TableName(row.database_name, row.table_name) for row in rows}
 
 

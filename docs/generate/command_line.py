@@ -26,7 +26,7 @@ shows the traceback of an error. `kb --version` tells the version.
 | 0 | done |
 | 1 | failed |
 | 2 | wrong usage |
-| 3 | partly done: files that could not be read, a source that did not answer |
+| 3 | partly done: files that could not be read, a source or a model that did not answer |
 | 130 | interrupted |
 """
 

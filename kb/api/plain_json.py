@@ -10,7 +10,8 @@ from typing import Any, Final
 from stores.jobs import Job
 
 _PLACES: Final = re.compile(
-    r" (?:to|for) user '[^']*'@'[^']*'| at \S*[/:]\S*|\w+://\S+"
+    r" (?:to|for) user '[^']*'@'[^']*'|(?<= account) \S+@\S+(?= of tables)"
+    r"| FROM `[^`]*`(?:@`[^`]*`)?|, by (?:`[^`]*`|PUBLIC)| at \S*[/:]\S*|\w+://\S+"
     r"|(?<![\w./])/(?:[\w.@~-]+/)+[\w.@~-]*"
 )
 _WORDS: Final = ("reason", "route_reason", "error", "errors")

@@ -37,7 +37,7 @@ def make_answer_engine(components: "Components", options: AnswerOptions) -> Base
     if components.llm is None:
         return engine
     return FallbackQueryEngine(
-        engine, lambda: _make_engine_of_source(components.without_llm(), options, weighs_all=True)
+        engine, lambda: _make_engine_of_source(components.without_llm, options, weighs_all=True)
     )
 
 
@@ -75,7 +75,7 @@ def make_database_engine(
     if components.llm is None or sql_only:
         return engine
     return FallbackQueryEngine(
-        engine, lambda: _make_engine_of_tables(components.without_llm(), **how)
+        engine, lambda: _make_engine_of_tables(components.without_llm, **how)
     )
 
 

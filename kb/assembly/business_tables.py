@@ -152,14 +152,15 @@ def write_account_script(config: Config) -> str:
     _require_included_tables(config)
     database, password = _name_database(config), secrets.token_urlsafe(24)
     url = config.tables.url
-    host, port = (url.host, url.port or 3306) if isinstance(url, sa.URL) else ("HOST", 3306)
+    server = url if isinstance(url, sa.URL) else sa.URL.create(DRIVER, host="HOST", port=3306)
+    reader = server.set(username="kb_reader", password=password, database=database)
     lines = [
         "-- Run this on the server that holds the tables, as an administrator of it.",
         "-- '%' lets the account in from every address: write that of kb's machine instead.",
         write_account_sql(database, config.tables.include, password).rstrip(),
         "-- Then, in config.yaml:",
         "-- tables:",
-        f"--   url: {DRIVER}://kb_reader:{password}@{host}:{port}/{database}",
+        f"--   url: {reader.render_as_string(hide_password=False)}",
     ]
     return "\n".join(lines)
 

@@ -101,8 +101,9 @@ class Components:
                 vars(other).pop(name, None)
         return other
 
+    @cached_property
     def without_llm(self) -> "Components":
-        """Copy this without its language model, while that does not answer; closed with this."""
+        """The same without its language model, while that does not answer; closed with this."""
         other = copy(self)
         other.llm = None
         return other

@@ -85,7 +85,7 @@ def write(folder: Path, settings: dict[str, Any]) -> Path:
 @pytest.fixture
 def kb(config: Path, models: FakeModels) -> Callable[..., Result]:
     """A command in this process whose model gives these replies."""
-    CliRunner().invoke(app, ["--config", str(config), "search", "x"])  # embeds once
+    CliRunner().invoke(app, ["--config", str(config), "sql", "--list"])  # embeds once
 
     def kb(*arguments: str, replies: tuple[Any, ...] = ()) -> Result:
         models.script = list(replies)

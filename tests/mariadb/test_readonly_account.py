@@ -190,6 +190,19 @@ def test_what_roles_may_do_counts_whether_they_are_set_or_not(
     assert_only_reads(engine, database, "orders")
 
 
+def test_what_everybody_may_counts(database, administration, tables, opened):
+    engine, name = opened("orders"), database.database
+    with administration.connect() as connection:
+        connection.exec_driver_sql(f"GRANT INSERT ON {name}.orders TO PUBLIC")
+    try:
+        [power] = find_powers(engine, name, ["orders"]).writing
+        assert power.what == f"may INSERT on `{name}`.`orders`, by PUBLIC"
+    finally:
+        with administration.connect() as connection:
+            connection.exec_driver_sql(power.remedy)
+    assert_only_reads(engine, database, "orders")
+
+
 def test_the_right_to_give_a_role_is_named(database, tables, opened, role):
     engine, name = opened("orders"), database.database
     with tables.begin() as connection:

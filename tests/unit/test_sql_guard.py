@@ -368,3 +368,58 @@ def test_the_parser_is_silent_only_while_a_statement_is_read(caplog):
         logger.warning("of a statement that is refused")
     logger.warning("of the host program")
     assert caplog.messages == ["of the host program"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM .secrets",
+        "SELECT * FROM crm . secrets",
+        "SELECT * FROM `crm`.`secrets`",
+        "SELECT * FROM `crm.contacts`",
+        "SELECT * FROM `crm`.contacts, secrets",
+        "SELECT * FROM crm.orders",
+        "SELECT crm.contacts.name FROM orders, crm.secrets",
+        "SELECT * FROM crm.contacts JOIN mysql.user",
+        "WITH `crm.contacts` AS (SELECT 1) SELECT * FROM crm.secrets",
+        "SELECT (SELECT 1 FROM information_schema.tables LIMIT 1) FROM crm.contacts",
+        "SELECT * FROM crm.contacts c, LATERAL (SELECT * FROM crm.secrets) x",
+        "SELECT * FROM crm.contacts FOR SYSTEM_TIME ALL",
+        "SELECT * FROM crm.contacts PARTITION (p0)",
+        "TABLE crm.contacts",
+        "SELECT * FROM (crm.secrets)",
+        "SELECT * FROM ((crm.contacts, crm.secrets))",
+        "SELECT * FROM {OJ crm.contacts LEFT JOIN crm.secrets ON 1}",
+        "SELECT * FROM crm.contacts NATURAL JOIN sys.x",
+        "SELECT crm.f(1)",
+        "SELECT * FROM crm.contacts UNION SELECT * FROM `CRM`.contacts",
+        "SELECT * FROM Crm.contacts",
+        "SELECT * FROM crm.contacts WHERE EXISTS(SELECT 1 FROM mysql.global_priv)",
+        "SELECT NEXTVAL(crm.s)",
+        "SELECT NEXT VALUE FOR crm.s",
+        "SELECT * FROM crm.contacts PROCEDURE ANALYSE()",
+        "SELECT * FROM def.crm.contacts",
+        "HANDLER crm.contacts OPEN",
+        "SELECT * FROM crm.contacts INTO @x",
+        "SELECT * FROM crm/**/.secrets",
+        'SELECT * FROM crm."contacts"',
+        "EXPLAIN SELECT * FROM crm.secrets",
+        "SELECT * FROM JSON_TABLE('[]','$' COLUMNS(a INT PATH '$')) x, crm.secrets",
+    ],
+)
+def test_of_another_database_the_named_tables_alone_are_read(sql):
+    with pytest.raises(UnsafeQuery):
+        check_statement(sql, ["orders", "crm.contacts"], "shop")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM crm.contacts",
+        "SELECT * FROM shop.orders o JOIN `crm`.`contacts` c ON c.id = o.id",
+        "SELECT crm.contacts.name FROM crm.contacts",
+        "WITH secrets AS (SELECT 1 AS a) SELECT a FROM secrets, crm . contacts",
+    ],
+)
+def test_tables_of_several_databases_may_be_named_in_each_way(sql):
+    check_statement(sql, ["orders", "crm.contacts"], "shop")
