@@ -22,7 +22,7 @@ from kb.backups import back_up
 from kb.config import Config, load_config
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
-from kb.indexing.report import IndexReport, Progress
+from kb.indexing.report import IndexReport, OnChange, OnProgress
 from kb.indexing.secret_files import OwnFiles
 from kb.status import read_status
 from kb.transcript import write_transcript
@@ -88,31 +88,40 @@ class KnowledgeBase:
         self,
         path: str | Path | None = None,
         *,
+        keep: bool = False,
         prune: bool = False,
         name: str | None = None,
         scope: Scope = EVERYTHING,
-        on_progress: Callable[[Progress], None] = lambda _: None,
+        on_progress: OnProgress = lambda _: None,
+        on_change: OnChange = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
     ) -> IndexReport:
         """Index a directory, or one file; without a path, the one that config.yaml names.
 
-        `prune` removes documents whose files are gone from the directory; `scope` says how much of
-        it is looked at. Raises RootConflict, ModelUnavailable, StoreUnavailable; files that cannot
-        be read are in the report, and so are those that hold secrets, which are passed over.
+        Documents whose files are gone are removed, but not with `keep`; those of a directory in
+        which nothing is found any more, as of a disk that is not mounted, only with `prune`.
+        `scope` says how much is looked at. Raises ConfigError, RootConflict, ModelUnavailable,
+        StoreUnavailable; files that cannot be read are in the report, and so are those that hold
+        secrets, which are passed over.
         """
+        if keep and prune:
+            raise ConfigError("Documents whose files are gone are kept or pruned, not both.")
         directory = Path(path) if path else self.config.documents.path
         if directory is None:
             raise ConfigError("Name what to index, or set documents.path in config.yaml.")
         if not directory.exists():
             raise ConfigError(f"There is no {directory} to index. Name a directory or a file.")
+        own = OwnFiles.from_config(self.config)
+        registry, embedder = self.components.registry, self._make_embedder()
+        indexer = Indexer(registry, embedder, on_progress, say, own, on_change)
+        return indexer.index(directory, name=name, keep=keep, prune=prune, scope=scope)
+
+    def _make_embedder(self) -> ChunkEmbedder:
         used = self.components
         cache = EmbeddingCache(
             used.engine, used.collection.embedding_model, used.collection.dimension
         )
-        embedder = ChunkEmbedder(used.embed_model, cache)
-        own = OwnFiles.from_config(self.config)
-        indexer = Indexer(used.registry, embedder, on_progress, say, own)
-        return indexer.index(directory, name=name, prune=prune, scope=scope)
+        return ChunkEmbedder(used.embed_model, cache)
 
     def retriever(
         self,

@@ -30,8 +30,15 @@ def index(
         typer.Option(metavar="NAME", help="What to call the directory.  [default: its own name]"),
     ] = None,
     prune: Annotated[
-        bool, typer.Option("--prune/--no-prune", help="Remove documents whose files are gone.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--prune/--keep",
+            " /--no-prune",
+            help="Remove documents whose files are gone, even when nothing is found at all; or "
+            "keep them.  [default: remove them, unless nothing is found]",
+            show_default=False,
+        ),
+    ] = None,
     retry: Annotated[
         bool,
         typer.Option("--retry/--no-retry", help="Read what failed before, though it is unchanged."),
@@ -43,11 +50,12 @@ def index(
 
     A file that cannot be read never stops the run: it is listed at the end with its reason, read
     again when it has changed, and the exit code is 3. Files that hold keys or passwords, as the
-    configuration does, are passed over.
+    configuration does, are passed over. Documents whose files are gone are removed, and those
+    whose files have moved follow them.
 
     \b
     kb index ~/handbook
-    kb index ~/handbook --prune         also forget files that are gone
+    kb index ~/handbook --keep          documents stay whose files are gone
     kb index ~/work/docs --name work    when two directories have the same name
     """
     from kb.answer_json import report_values
@@ -69,10 +77,13 @@ def index_with_progress(
     path: Path | None = None,
     *,
     name: str | None = None,
-    prune: bool = False,
+    prune: bool | None = None,
     retry: bool = False,
 ) -> "IndexReport":
-    """Index a directory, by default that of the configuration, and show how far it is."""
+    """Index a directory, by default that of the configuration, and show how far it is.
+
+    `prune` removes what is gone in any case, False keeps it.
+    """
     from kb.cli.rendering.progress import show_index_progress
     from kb.indexing.indexing_run import Scope
 
@@ -83,7 +94,8 @@ def index_with_progress(
             return knowledge_base.index(
                 path,
                 name=name,
-                prune=prune,
+                keep=prune is False,
+                prune=prune is True,
                 scope=Scope(retry=retry),
                 on_progress=show,
                 say=say,
