@@ -1,8 +1,8 @@
 """KnowledgeBase: what it can do, one method each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.response.schema import Response
@@ -19,6 +19,7 @@ from kb.assembly.components import Components, open_components
 from kb.assembly.search_logging import Feedback, make_search_logger, store_feedback
 from kb.assembly.searching import AnswerOptions, make_retriever
 from kb.backups import back_up
+from kb.catalogue import Catalogue, ShownDocument
 from kb.config import Config, load_config
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
@@ -30,6 +31,7 @@ from stores.backup.write import BackupReport
 from stores.chats.chat_sessions import SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import ConfigError
+from stores.registry.document_list import ListedDocument
 from stores.registry.embedding_cache import EmbeddingCache
 from stores.searches.search_log import Rating, SearchLog
 from stores.text.surrogates import replace_lone_surrogates
@@ -122,6 +124,87 @@ class KnowledgeBase:
             used.engine, used.collection.embedding_model, used.collection.dimension
         )
         return ChunkEmbedder(used.embed_model, cache)
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return Catalogue(self.components.registry, self.config.uploads)
+
+    def list_documents(
+        self,
+        *,
+        root: str | None = None,
+        status: Literal["indexed", "failed"] | None = None,
+        search: str | None = None,
+        offset: int = 0,
+        limit: int = 1000,
+    ) -> list[ListedDocument]:
+        """The documents by their names, a page of them; those with `search` in path or title."""
+        roots = None if root is None else [root]
+        documents = self._catalogue.documents
+        page, _ = documents.list_page(
+            status=status, roots=roots, search=search, offset=offset, limit=limit
+        )
+        return page
+
+    def show_document(self, name: str) -> ShownDocument:
+        """A document with its passages, by its name as ROOT/PATH. Raises StoreError."""
+        return self._catalogue.show_document(name)
+
+    def remove_document(self, name: str) -> bool:
+        """Take a document out of the index; whether its file went too, as that of an upload does.
+
+        Any other file stays, and the next run over its directory indexes it again. Raises
+        StoreError.
+        """
+        return self._catalogue.remove_document(self._catalogue.documents.find(name))
+
+    def retry_documents(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        root: str | None = None,
+        on_progress: OnProgress = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> list[IndexReport]:
+        """Read again what is named, or all that failed; the report of each root.
+
+        What has no file to read, as of a directory that is not there, fails with that reason.
+        Raises StoreError for an unknown name, and what `index` raises.
+        """
+        return [
+            self._retry_root(retried, paths, on_progress, say)
+            for retried, paths in self._catalogue.choose_to_retry(names, root).items()
+        ]
+
+    def _retry_root(
+        self,
+        root: str,
+        paths: Sequence[str],
+        on_progress: OnProgress,
+        say: Callable[[str], None],
+    ) -> IndexReport:
+        directory = self.components.registry.find_root_path(root)
+        if directory is None:
+            reason = "it is no file: add it again, by the program that did"
+        elif not Path(directory).is_dir():
+            reason = "the directory of its root is not there"
+        else:
+            scope = Scope(only=paths, retry=True)
+            return self.index(directory, name=root, scope=scope, on_progress=on_progress, say=say)
+        return IndexReport(root=root, failed=[(path, reason) for path in paths])
+
+    def forget_root(
+        self,
+        root: str,
+        *,
+        on_removed: Callable[[int], None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> int:
+        """Take all documents of a root out of the index, with its name; how many they were.
+
+        Files stay, but for those that were uploaded. Raises StoreError for an unknown root.
+        """
+        return self._catalogue.forget_root(root, on_removed=on_removed, say=say)
 
     def retriever(
         self,

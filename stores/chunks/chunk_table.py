@@ -9,13 +9,13 @@ from typing import Any, Literal, TypeVar, assert_never, get_args
 
 import sqlalchemy as sa
 
-from stores.chunks.metadata_filters import (
+from stores.chunks.postings import Postings, analyse_chunks, assign_blocks
+from stores.chunks.where import (
     INDEXED_CHARACTERS,
     Where,
     name_filter_column,
     to_json_path,
 )
-from stores.chunks.postings import Postings, analyse_chunks, assign_blocks
 from stores.connection import run_transaction
 from stores.errors import CollectionMismatch, StoreError
 from stores.sql import statements

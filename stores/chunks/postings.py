@@ -24,7 +24,7 @@ from stores.chunks.bm25 import (
     score_words,
     unpack_lengths,
 )
-from stores.chunks.metadata_filters import Where
+from stores.chunks.where import Where
 from stores.sql import statements
 from stores.text.words import (
     STEMMED_LANGUAGES,

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from stores.chunks.bm25 import Scores
 from stores.chunks.chunk_table import ChunkTable
 from stores.chunks.fusion import Fusion, Legs, fuse_legs
-from stores.chunks.metadata_filters import Where
+from stores.chunks.where import Where
 from stores.errors import StoreError
 from stores.reader import Reader, Snapshot
 

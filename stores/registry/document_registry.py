@@ -1,4 +1,7 @@
-"""The registry of indexed files: roots, documents, and the one way to replace a document."""
+"""The registry of indexed files: roots, documents, and the one way to replace a document.
+
+Importing it brings no LlamaIndex, which takes seconds; writing a document does.
+"""
 
 import hashlib
 import time
@@ -7,16 +10,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import sqlalchemy as sa
-from llama_index.core.schema import BaseNode
 
-from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.chunk_table import ChunkTable
 from stores.connection import read_error_number, read_snapshot, run_transaction, translate_errors
 from stores.registry.contents import FailedDocument, count_totals, list_failures, list_roots
 from stores.sql import statements
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import BaseNode
 
 _SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
 _LOCK_NOT_AVAILABLE = 1205
@@ -128,11 +132,13 @@ class DocumentRegistry:
         rows = self._fetch(lambda c: c.execute(statement, {"root": root}).all())
         return {row.path: KnownDocument(**row._asdict()) for row in rows}
 
-    def replace(self, document: IndexedDocument, nodes: Sequence[BaseNode]) -> None:
+    def replace(self, document: IndexedDocument, nodes: Sequence["BaseNode"]) -> None:
         """Replace a document in one transaction: old chunks out, new chunks in, the registry told.
 
         Raises InvalidVector or StoreError, and then the old version stays.
         """
+        from stores.chunks.chunk_rows import node_to_row  # noqa: PLC0415 - see above
+
         rows = [node_to_row(node, self.table.dimension) for node in nodes]
 
         def work(connection: sa.Connection) -> None:
@@ -191,6 +197,10 @@ class DocumentRegistry:
             self.table.delete_document(connection, document_id)
 
         self.table.transact(self.engine, work)
+
+    def forget_root(self, root: str) -> None:
+        """Forget the name of a directory of which no document is left."""
+        self._write(lambda c: c.execute(_SQL["forget_root"], {"root": root}))
 
     def count_totals(self) -> tuple[int, int]:
         """Count documents and chunks."""

@@ -103,6 +103,11 @@ DELETE FROM kb_document WHERE id = :id
 -- Delete the note of who uploaded a file: who did may keep another in its place.
 DELETE FROM kb_upload WHERE id = :id
 
+-- forget_root --
+-- Delete the name of a directory, unless documents are known below it.
+DELETE FROM kb_root
+WHERE name = :root AND NOT EXISTS (SELECT 1 FROM kb_document WHERE kb_document.root = :root)
+
 -- totals --
 -- Count the documents and chunks of the knowledge base.
 SELECT COALESCE(SUM(chunks > 0), 0) AS documents, COALESCE(SUM(chunks), 0) AS chunks

@@ -14,7 +14,8 @@ from kb.api.json_bodies import StrictBody
 from kb.api.plain_json import job_values
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
-from kb.document_files import UPLOADS, Library
+from kb.catalogue import UPLOADS
+from kb.document_files import Library
 from stores.jobs import Job
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])

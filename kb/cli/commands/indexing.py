@@ -1,5 +1,7 @@
 """The command `kb index`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,17 +91,23 @@ def index_with_progress(
 
     if directory := path or knowledge_base.config.documents.path:
         say(gettext("Indexing {directory}").format(directory=directory))
+    with keep_what_was_indexed(), show_index_progress(ERR) as show:
+        return knowledge_base.index(
+            path,
+            name=name,
+            keep=prune is False,
+            prune=prune is True,
+            scope=Scope(retry=retry),
+            on_progress=show,
+            say=say,
+        )
+
+
+@contextmanager
+def keep_what_was_indexed() -> Iterator[None]:
+    """Say at an interruption that nothing is lost."""
     try:
-        with show_index_progress(ERR) as show:
-            return knowledge_base.index(
-                path,
-                name=name,
-                keep=prune is False,
-                prune=prune is True,
-                scope=Scope(retry=retry),
-                on_progress=show,
-                say=say,
-            )
+        yield
     except KeyboardInterrupt:
         say(gettext("What was indexed so far is kept; the next run goes on from there."))
         raise
