@@ -1,13 +1,13 @@
 """KnowledgeBase: what it can do, one method each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.response.schema import Response
 from llama_index.core.retrievers import BaseRetriever
-from llama_index.core.schema import NodeWithScore
+from llama_index.core.schema import Document, NodeWithScore
 from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.chat.chat_session import ChatSession
@@ -19,8 +19,9 @@ from kb.assembly.components import Components, open_components
 from kb.assembly.search_logging import Feedback, make_search_logger, store_feedback
 from kb.assembly.searching import AnswerOptions, make_retriever
 from kb.backups import back_up
-from kb.catalogue import Catalogue, ShownDocument
+from kb.catalogue import UPLOADS, Catalogue, ShownDocument
 from kb.config import Config, load_config
+from kb.indexing.added import DocumentAdder
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
 from kb.indexing.report import IndexReport, OnChange, OnProgress
@@ -30,7 +31,7 @@ from kb.transcript import write_transcript
 from stores.backup.write import BackupReport
 from stores.chats.chat_sessions import SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
-from stores.errors import ConfigError
+from stores.errors import ConfigError, RootConflict
 from stores.registry.document_list import ListedDocument
 from stores.registry.embedding_cache import EmbeddingCache
 from stores.searches.search_log import Rating, SearchLog
@@ -117,6 +118,29 @@ class KnowledgeBase:
         registry, embedder = self.components.registry, self._make_embedder()
         indexer = Indexer(registry, embedder, on_progress, say, own, on_change)
         return indexer.index(directory, name=name, keep=keep, prune=prune, scope=scope)
+
+    def add(
+        self,
+        documents: Iterable[Document],
+        *,
+        root: str,
+        on_progress: OnProgress = lambda _: None,
+        on_change: OnChange = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> IndexReport:
+        """Add LlamaIndex documents, of any reader, below a root that has no directory.
+
+        Each is known by its `id_`, which must stay the same from call to call: it takes the place
+        of the one with that id in one transaction, and costs nothing when it is unchanged. Metadata
+        are kept, and shown to the models as the document says; `title`, `language`, `page` (or
+        `page_label`) and `lines` are cited. What cannot be added is in the report. No run of
+        `index` removes them; `remove_document` and `forget_root` do. Raises ConfigError,
+        RootConflict, ModelUnavailable, StoreUnavailable.
+        """
+        if root == UPLOADS:
+            raise RootConflict(f"{UPLOADS!r} is the root of uploaded files. Choose another name.")
+        registry, embedder = self.components.registry, self._make_embedder()
+        return DocumentAdder(registry, embedder, on_progress, on_change, say).add(documents, root)
 
     def _make_embedder(self) -> ChunkEmbedder:
         used = self.components

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from llama_index.core.schema import Document
 from typer.testing import CliRunner
 
-from kb import KnowledgeBase, StoreError
+from kb import KnowledgeBase, RootConflict, StoreError
 from kb.cli import app
 
 NOISE = bytes(range(256)) * 8
@@ -141,6 +142,21 @@ def test_python_has_the_same_words(handbook):
         assert report.failed == [(failed.path, failed.reason)]
         assert knowledge_base.forget_root("handbook") == 2
         assert knowledge_base.list_documents(root="handbook") == []
+
+
+def test_what_a_program_adds_has_a_root_without_a_directory(kb):
+    with KnowledgeBase.open() as knowledge_base:
+        page = Document(id_="space/returns", text="The wiki says thirty days.")
+        assert knowledge_base.add([page], root="wiki").added == 1
+        assert knowledge_base.search("wiki thirty days")[0].metadata["root"] == "wiki"
+        with pytest.raises(RootConflict, match="uploaded"):
+            knowledge_base.add([page], root="uploads")
+        knowledge_base.add([Document(id_="empty", text="")], root="wiki")
+    assert "none; added by a program" in kb("status").stdout
+    assert "wiki/space/returns" in kb("documents", "list").stdout
+    assert "add it again" in kb("documents", "retry", "--root", "wiki").stdout
+    assert kb("doctor").exit_code == 0
+    assert kb("documents", "forget", "wiki", "--yes").exit_code == 0
 
 
 @pytest.mark.usefixtures("kb")

@@ -94,6 +94,7 @@ def filled(engine: sa.Engine) -> sa.Engine:
         "INSERT INTO kb_search (id, profile, language, kind, milliseconds, results) "
         "VALUES ('s', 'p', 'en', 'k', 0.1, 1)",
         "INSERT INTO kb_search_hit (search_id, hit_rank, chunk_id, score) VALUES ('s', 1, 'c', .3)",
+        "INSERT INTO kb_root (name, path) VALUES ('wiki', NULL)",
         "CREATE TABLE orders (id INT PRIMARY KEY, total DECIMAL(8,2))",
         "INSERT INTO orders VALUES (1, 420.00), (2, -0.50)",
     )
@@ -553,7 +554,7 @@ def test_a_table_that_leads_to_a_replaced_one_stands_in_the_way(saved, filled, u
 
 
 def test_an_older_schema_is_brought_up_to_date_later(filled, new_database, uploads, tmp_path):
-    run(filled, "DROP TABLE kb_upload", "UPDATE kb_schema SET version = version - 1")
+    run(filled, "DROP TABLE kb_upload", "UPDATE kb_schema SET version = 9")
     back_up(filled, tmp_path / "a.zip", uploads)
     target = new_database()
     restore_backup(target, tmp_path / "a.zip", uploads)

@@ -161,7 +161,8 @@ def _make_roots_table(roots: Iterable[Mapping[str, Any]]) -> Table:
         table.add_column(heading, overflow="fold")
     for root in roots:
         indexed_at = root["indexed_at"].isoformat(" ", "minutes")
-        row = (root["name"], str(root["documents"]), indexed_at, root["path"])
+        directory = root["path"] or gettext("none; added by a program")
+        row = (root["name"], str(root["documents"]), indexed_at, directory)
         table.add_row(*(Text(fit_on_one_line(cell)) for cell in row))
     return table
 
