@@ -16,6 +16,7 @@ from stores.errors import StoreError
 from stores.registry.collection import find_collection
 from stores.registry.document_list import DocumentList, ListedDocument, StoredPassage
 from stores.registry.document_registry import DocumentRegistry
+from stores.text.translations import Message
 
 UPLOADS: Final = "uploads"  # the name of the root that holds what was uploaded
 
@@ -110,7 +111,9 @@ class Catalogue:
         removed. Waits for a run over the root to end. Raises StoreError for an unknown root.
         """
         self.count_root(root)
-        notices = [f"A run is indexing {root!r}; waiting until it is done."]
+        notices = [
+            Message("Another run is indexing {root!r}; waiting until it is done.", root=root)
+        ]
         removed = 0
 
         def tell_once() -> None:

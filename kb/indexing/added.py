@@ -35,6 +35,7 @@ from stores.registry.document_registry import (
     document_id,
 )
 from stores.text.text_language import detect_language, language_code
+from stores.text.translations import Message
 
 _MOST_ID: Final = 512  # characters, as of a LlamaIndex node
 _MOST_ROOT: Final = 190
@@ -69,7 +70,9 @@ class DocumentAdder:
         started = time.monotonic()
         root, documents = _require_root(root), list(documents)
         tally = Tally(self.on_progress, self.on_change, root)
-        notices = [f"{root!r} is being changed by another program; waiting until it is done."]
+        notices = [
+            Message("Another run is indexing {root!r}; waiting until it is done.", root=root)
+        ]
 
         def report_waiting() -> None:
             while notices:

@@ -31,6 +31,7 @@ from stores.registry.document_registry import (
     KnownDocument,
     document_id,
 )
+from stores.text.translations import Message
 
 _FILES_AHEAD = 4
 
@@ -89,7 +90,9 @@ class Indexer:
         finder = PlaceFinder(self.registry, self.own, self.say)
         place = finder.find_place(absolute, name, prune=prune).narrow(scope.only, scope.touched)
         tally = Tally(self.on_progress, self.on_change, place.root)
-        notices = [f"Another run is indexing {place.root!r}; waiting until it is done."]
+        notices = [
+            Message("Another run is indexing {root!r}; waiting until it is done.", root=place.root)
+        ]
 
         def report_waiting() -> None:
             if notices:

@@ -11,6 +11,7 @@ from kb.indexing.secret_files import OwnFiles
 from kb.indexing.walk import Found, FoundFile, Skipped, make_storable, walk_files
 from stores.errors import RootConflict, StoreError
 from stores.registry.document_registry import DocumentRegistry, KnownDocument
+from stores.text.translations import Message
 
 _ROOT_CHARACTERS: Final = 190
 _MOST: Final = 0.5  # of a root's documents: where more of them are, there it is
@@ -155,8 +156,13 @@ class PlaceFinder:
         ]
         for other in same[1:]:
             self.say(
-                f"{inside} is indexed as {same[0]!r} and as {other!r}, and answers twice. Let go "
-                f"of one: kb documents forget {other}"
+                Message(
+                    "{directory} is indexed as {root} and as {other}, and answers twice. Let go of "
+                    "one: kb documents forget {other}",
+                    directory=inside,
+                    root=same[0],
+                    other=other,
+                )
             )
         if not same:
             return None
@@ -192,8 +198,13 @@ class PlaceFinder:
         if shares[root] <= _MOST:
             return None
         self.say(
-            f"{inside} holds the documents of {root!r}, whose directory {directories[root]} is "
-            "gone: it goes on under that name."
+            Message(
+                "{directory} holds the documents of {root}, whose directory {former} is gone: it "
+                "goes on under that name.",
+                directory=inside,
+                root=root,
+                former=directories[root],
+            )
         )
         return root
 

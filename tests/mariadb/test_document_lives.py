@@ -358,7 +358,7 @@ def test_a_renamed_directory_is_known_by_its_documents(
         str(manual),
     )
     assert len(said) == 1
-    assert "'handbook'" in said[0]
+    assert "the documents of handbook" in said[0]
     assert counts(knowledge.index(manual / "faq.html")) == (0, 0, 0, 1, 0)
     assert [root["name"] for root in knowledge.registry.list_roots()] == ["handbook"]
 

@@ -45,6 +45,17 @@ def index(
         bool,
         typer.Option("--retry/--no-retry", help="Read what failed before, though it is unchanged."),
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, and index what changes as it changes.")
+    ] = False,
+    every: Annotated[
+        float,
+        typer.Option(
+            metavar="MINUTES",
+            min=0.01,
+            help="With --watch, how often everything is looked at besides.",
+        ),
+    ] = 15,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -59,12 +70,25 @@ def index(
     kb index ~/handbook
     kb index ~/handbook --keep          documents stay whose files are gone
     kb index ~/work/docs --name work    when two directories have the same name
+    kb index ~/handbook --watch         go on until Ctrl-C
     """
     from kb.answer_json import report_values
     from kb.cli.print_json import print_json
     from kb.cli.rendering.state import show_report
 
     with open_knowledge_base(config) as knowledge_base:
+        if watch:
+            from kb.cli.commands.watching import watch_directory
+
+            watch_directory(
+                knowledge_base,
+                path,
+                name=name,
+                prune=prune,
+                retry=retry,
+                minutes=every,
+                as_json=as_json,
+            )
         report = index_with_progress(knowledge_base, path, name=name, prune=prune, retry=retry)
     if as_json:
         print_json(report_values(report))

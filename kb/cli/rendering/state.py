@@ -56,7 +56,7 @@ def show_report(console: Console, report: "IndexReport") -> None:
     moves = [f"{former} -> {path}" for former, path in report.moved]
     _show_paths(console, gettext("Moved:"), moves)
     _show_paths(console, gettext("Removed, as they are no longer found:"), report.removed_paths)
-    _show_missing(console, report)
+    show_missing(console, report)
     if report.hard_linked:
         names = ", ".join(map(fit_on_one_line, report.hard_linked[:_MOST_NAMED]))
         more = ", …" if len(report.hard_linked) > _MOST_NAMED else ""
@@ -72,7 +72,7 @@ def show_report(console: Console, report: "IndexReport") -> None:
         console.print(Text(again.format(n=report.unread), "yellow"))
 
 
-def _show_missing(console: Console, report: "IndexReport") -> None:
+def show_missing(console: Console, report: "IndexReport") -> None:
     if report.emptied:
         nothing = gettext(
             "Nothing at all was found, as when a disk is not mounted, so nothing was removed: {n} "
