@@ -20,7 +20,7 @@ from kb.indexing.document import ReadDocument, UnreadableFile, UnreadableNow
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.place import Place, PlaceFinder
 from kb.indexing.report import IndexReport, OnChange, Progress, Tally
-from kb.indexing.secret_files import OwnFiles, why_secret_file
+from kb.indexing.secret_files import Identity, OwnFiles, identify_file, why_secret_file
 from kb.indexing.split import EMBEDDED_KEYS, split_document
 from kb.indexing.walk import Found, FoundFile, PassedOver, Skipped, make_storable
 from kb.indexing.worker import ReadWorker
@@ -103,7 +103,7 @@ class Indexer:
             self.registry.set_root(place.root, make_storable(str(place.named)))
             known = self.registry.find_known(place.root)
             writer = DocumentWriter(self.registry, self.embedder, tally)
-            run = _Run(writer, place, scope, known)
+            run = _Run(writer, place, scope, known, identify_file(place.directory))
             found = run.index(self.own)
             run.remove_gone(found, keep=keep, prune=prune, still_alone=still_alone)
         return tally.make_report(time.monotonic() - started)
@@ -122,13 +122,16 @@ class _ChangedFile:
 class _Run:
     """One run over one root: its steps share the place, what is known of it, and the writer.
 
-    `vanished` are the files that went away after they were found.
+    `identity` is that of the directory when the run began.
+    `vanished` are the files that went away after they were found, in a directory that is still
+    the same: one that was unmounted meanwhile has lost none.
     """
 
     writer: DocumentWriter
     place: Place
     scope: Scope
     known: dict[str, KnownDocument]
+    identity: Identity | None
     vanished: set[str] = field(default_factory=set)
 
     @property
@@ -208,9 +211,7 @@ class _Run:
             except OSError as error:
                 self._record_os_error(file, error)
             except UnreadableNow as error:
-                if _is_gone(file.path):
-                    self.vanished.add(file.relative)
-                else:
+                if not self._has_vanished(file):
                     self._record_failure(file.relative, str(error))
             except UnreadableFile as error:
                 self._record_failure(file.relative, str(error), changed_file.content_hash)
@@ -294,11 +295,14 @@ class _Run:
         self.tally.pass_over(path or self.place.directory.name, reason)
 
     def _record_os_error(self, file: FoundFile, error: OSError) -> None:
-        """Note why a file cannot be read; one that is not there any more is gone."""
-        if _is_gone(file.path):
-            self.vanished.add(file.relative)
-        else:
+        if not self._has_vanished(file):
             self._record_failure(file.relative, f"cannot be read: {error.strerror}")
+
+    def _has_vanished(self, file: FoundFile) -> bool:
+        """Note that a file is gone if nothing is in its place any more, and return whether."""
+        is_gone = identify_file(self.place.directory) == self.identity and _is_gone(file.path)
+        self.vanished.update([file.relative] if is_gone else [])
+        return is_gone
 
     def _record_failure(self, path: str, reason: str, failed_hash: str | None = None) -> None:
         self.writer.fail(self._identify(path), self.root, path, reason, failed_hash)

@@ -144,7 +144,7 @@ class PlaceFinder:
         if above := self._find_root_that_holds(inside, directories):
             return above
         own = _make_own(path, None)
-        renamed = self._find_renamed(own.directory, directories)
+        renamed = self._find_renamed(own, directories)
         return replace(own, root=renamed) if renamed else None
 
     def _find_same(self, path: Path, directories: Mapping[str, Path]) -> Place | None:
@@ -187,29 +187,32 @@ class PlaceFinder:
                 return Place(root, directory, directories[root], inside, not inside.is_dir())
         return None
 
-    def _find_renamed(self, inside: Path, directories: Mapping[str, Path]) -> str | None:
+    def _find_renamed(self, own: Place, directories: Mapping[str, Path]) -> str | None:
         """Return the root whose directory is gone and most of whose documents are found here."""
         gone = [root for root, directory in directories.items() if not directory.is_dir()]
-        if not gone:
-            return None
-        files = self._list_files(inside)
-        shares = {root: _measure_share(self._list_answering(root), files) for root in gone}
-        root = max(gone, key=lambda root: shares[root])
-        if shares[root] <= _MOST:
+        walked = self._walk(own) if gone and not own.is_one_file else []
+        shares: dict[str, float] = {}
+        for root in gone:
+            documents = self._list_answering(root)
+            files = _find_at_paths(own, documents) if own.is_one_file else walked
+            found = count_found_again(documents, files)
+            shares[root] = found / len(documents) if documents else 0.0
+        renamed = max(shares, key=lambda root: shares[root], default=None)
+        if renamed is None or shares[renamed] <= _MOST:
             return None
         self.say(
             Message(
                 "{directory} holds the documents of {root}, whose directory {former} is gone: it "
                 "goes on under that name.",
-                directory=inside,
-                root=root,
-                former=directories[root],
+                directory=own.directory,
+                root=renamed,
+                former=directories[renamed],
             )
         )
-        return root
+        return renamed
 
-    def _list_files(self, directory: Path) -> list[FoundFile]:
-        return [f for f in walk_files(directory, self.own) if isinstance(f, FoundFile)]
+    def _walk(self, place: Place) -> list[FoundFile]:
+        return [f for f in walk_files(place.directory, self.own) if isinstance(f, FoundFile)]
 
     def _list_answering(self, root: str) -> list[KnownDocument]:
         return [document for document in self.registry.find_known(root).values() if document.chunks]
@@ -248,16 +251,20 @@ class PlaceFinder:
     def _is_another(self, place: Place) -> bool:
         """Tell whether a directory lacks most of what its root's name stands for."""
         documents = self._list_answering(place.root)
-        files = self._list_files(place.directory)
+        files = _find_at_paths(place, documents) if place.is_one_file else self._walk(place)
         paths = {file.relative for file in files}
         elsewhere = [document for document in documents if document.path not in paths]
         lacking = len(elsewhere) - count_found_again(elsewhere, files)
         return bool(documents) and lacking >= _MOST * len(documents)
 
 
-def _measure_share(documents: Sequence[KnownDocument], files: Sequence[FoundFile]) -> float:
-    """Return which part of the documents has its content among the files."""
-    return count_found_again(documents, files) / len(documents) if documents else 0.0
+def _find_at_paths(place: Place, documents: Sequence[KnownDocument]) -> list[FoundFile]:
+    """Find the files at the paths of documents, not what else is around a file that was named."""
+    return [
+        FoundFile(path, document.path, path.stat().st_size)
+        for document in documents
+        if (path := place.directory / document.path).is_file()
+    ]
 
 
 def _is_called(directory: Path, path: Path) -> bool:

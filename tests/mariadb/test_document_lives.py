@@ -184,6 +184,27 @@ def test_a_file_that_vanishes_before_it_is_compared_is_gone_and_no_failure(
     assert (alone.failed, alone.removed_paths) == ([], ["délais.txt"])
 
 
+def test_files_of_a_disk_that_is_unmounted_meanwhile_are_not_gone(
+    knowledge: Knowledge, handbook: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knowledge.index(handbook)
+    for path in ("faq.html", "délais.txt", "policies/returns.md"):
+        (handbook / path).write_text(f"Other words: {path}")
+    real = ReadWorker.read
+
+    def unmount(worker: ReadWorker, path: Path) -> ReadDocument:
+        if handbook.stat().st_ino == inode:
+            handbook.rename(handbook.parent / "unmounted")
+            handbook.mkdir()
+        return real(worker, path)
+
+    inode = handbook.stat().st_ino
+    monkeypatch.setattr(ReadWorker, "read", unmount)
+    report = knowledge.index(handbook)
+    assert (len(report.failed), report.removed_paths) == (3, [])
+    assert len(answering(knowledge)) == 3
+
+
 def test_no_reason_names_a_place_of_this_machine(
     knowledge: Knowledge, handbook: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
