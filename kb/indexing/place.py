@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -39,7 +40,7 @@ class Place:
         """Tell whether all of the directory is walked."""
         return self.part is None and self.only is None
 
-    @property
+    @cached_property
     def _part_path(self) -> str:
         """Return the path of the part below the directory, "" for the whole of it."""
         path = make_storable((self.part or self.directory).relative_to(self.directory).as_posix())

@@ -49,15 +49,20 @@ def watch_directory(
     def index(scope: Scope) -> IndexReport:
         if reports.last is None:
             return index_with_progress(knowledge_base, path, name=name, prune=prune, retry=retry)
-        return knowledge_base.index(
-            path,
-            name=name,
-            keep=prune is False,
-            prune=prune is True,
-            scope=scope,
-            on_change=reports.show_change,
-            say=say,
-        )
+        changes: list[Change] = []
+        try:
+            return knowledge_base.index(
+                path,
+                name=name,
+                keep=prune is False,
+                prune=prune is True,
+                scope=scope,
+                on_change=changes.append,
+                say=say,
+            )
+        finally:  # a run that breaks off has done what it has done
+            for change in changes:
+                reports.show_change(change)
 
     Watcher(
         directory.absolute(), index, reports.show, say, minutes * 60, knowledge_base.config.home
