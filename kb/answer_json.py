@@ -22,6 +22,7 @@ def report_values(report: IndexReport) -> dict[str, Any]:
         **asdict(report),
         "failed": _with_reasons(report.failed),
         "passed_over": _with_reasons(report.passed_over),
+        "moved": [{"from": former, "to": path} for former, path in report.moved],
     }
 
 

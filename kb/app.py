@@ -1,13 +1,13 @@
 """KnowledgeBase: what it can do, one method each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.response.schema import Response
 from llama_index.core.retrievers import BaseRetriever
-from llama_index.core.schema import NodeWithScore
+from llama_index.core.schema import Document, NodeWithScore
 from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.chat.chat_session import ChatSession
@@ -20,17 +20,20 @@ from kb.assembly.components import Components, open_components
 from kb.assembly.search_logging import Feedback, make_search_logger, store_feedback
 from kb.assembly.searching import AnswerOptions, make_retriever
 from kb.backups import back_up
+from kb.catalogue import UPLOADS, Catalogue, ShownDocument
 from kb.config import Config, load_config
+from kb.indexing.added import DocumentAdder
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
-from kb.indexing.report import IndexReport, Progress
+from kb.indexing.report import IndexReport, OnChange, OnProgress
 from kb.indexing.secret_files import OwnFiles
 from kb.status import read_status
 from kb.transcript import write_transcript
 from stores.backup.write import BackupReport
 from stores.chats.session_list import SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
-from stores.errors import ConfigError
+from stores.errors import ConfigError, RootConflict
+from stores.registry.document_list import ListedDocument
 from stores.registry.embedding_cache import EmbeddingCache
 from stores.searches.search_log import Rating, SearchLog
 from stores.text.surrogates import replace_lone_surrogates
@@ -89,23 +92,58 @@ class KnowledgeBase:
         self,
         path: str | Path | None = None,
         *,
+        keep: bool = False,
         prune: bool = False,
         name: str | None = None,
         scope: Scope = EVERYTHING,
-        on_progress: Callable[[Progress], None] = lambda _: None,
+        on_progress: OnProgress = lambda _: None,
+        on_change: OnChange = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
     ) -> IndexReport:
         """Index a directory, or one file; without a path, the one that config.yaml names.
 
-        `prune` removes documents whose files are gone from the directory; `scope` says how much of
-        it is looked at. Raises RootConflict, ModelUnavailable, StoreUnavailable; files that cannot
-        be read are in the report, and so are those that hold secrets, which are passed over.
+        Documents whose files are gone are removed, but not with `keep`; those of a directory in
+        which nothing is found any more, as of a disk that is not mounted, only with `prune`.
+        `scope` says how much is looked at. Raises ConfigError, RootConflict, ModelUnavailable,
+        StoreUnavailable; files that cannot be read are in the report, and so are those that hold
+        secrets, which are passed over.
         """
+        if keep and prune:
+            raise ConfigError("Documents whose files are gone are kept or pruned, not both.")
         directory = Path(path) if path else self.config.documents.path
         if directory is None:
             raise ConfigError("Name what to index, or set documents.path in config.yaml.")
         if not directory.exists():
             raise ConfigError(f"There is no {directory} to index. Name a directory or a file.")
+        own = OwnFiles.from_config(self.config)
+        registry, embedder = self.components.registry, self._make_embedder()
+        indexer = Indexer(registry, embedder, on_progress, say, own, on_change)
+        return indexer.index(directory, name=name, keep=keep, prune=prune, scope=scope)
+
+    def add(
+        self,
+        documents: Iterable[Document],
+        *,
+        root: str,
+        on_progress: OnProgress = lambda _: None,
+        on_change: OnChange = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> IndexReport:
+        """Add LlamaIndex documents, of any reader, below a root that has no directory.
+
+        Each is known by its `id_`, which must stay the same from call to call: it takes the place
+        of the one with that id in one transaction, and costs nothing when it is unchanged. Metadata
+        are kept, and shown to the models as the document says; `title`, `language`, `page` (or
+        `page_label`) and `lines` are cited. What cannot be added is in the report. No run of
+        `index` removes them; `remove_document` and `forget_root` do. Raises ConfigError,
+        RootConflict, ModelUnavailable, StoreUnavailable.
+        """
+        if root == UPLOADS:
+            raise RootConflict(f"{UPLOADS!r} is the root of uploaded files. Choose another name.")
+        registry, embedder = self.components.registry, self._make_embedder()
+        return DocumentAdder(registry, embedder, on_progress, on_change, say).add(documents, root)
+
+    def _make_embedder(self) -> ChunkEmbedder:
         used = self.components
         cache = EmbeddingCache(
             used.engine,
@@ -113,10 +151,88 @@ class KnowledgeBase:
             used.collection.dimension,
             used.registry.table,
         )
-        embedder = ChunkEmbedder(used.embed_model, cache)
-        own = OwnFiles.from_config(self.config)
-        indexer = Indexer(used.registry, embedder, on_progress, say, own)
-        return indexer.index(directory, name=name, prune=prune, scope=scope)
+        return ChunkEmbedder(used.embed_model, cache)
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return Catalogue(self.components.registry, self.config.uploads)
+
+    def list_documents(
+        self,
+        *,
+        root: str | None = None,
+        status: Literal["indexed", "failed"] | None = None,
+        search: str | None = None,
+        offset: int = 0,
+        limit: int = 1000,
+    ) -> list[ListedDocument]:
+        """The documents by their names, a page of them; those with `search` in path or title."""
+        roots = None if root is None else [root]
+        documents = self._catalogue.documents
+        page, _ = documents.list_page(
+            status=status, roots=roots, search=search, offset=offset, limit=limit
+        )
+        return page
+
+    def show_document(self, name: str) -> ShownDocument:
+        """A document with its passages, by its name as ROOT/PATH. Raises StoreError."""
+        return self._catalogue.show_document(name)
+
+    def remove_document(self, name: str) -> bool:
+        """Take a document out of the index; whether its file went too, as that of an upload does.
+
+        Any other file stays, and the next run over its directory indexes it again. Raises
+        StoreError.
+        """
+        return self._catalogue.remove_document(self._catalogue.documents.find(name))
+
+    def retry_documents(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        root: str | None = None,
+        on_progress: OnProgress = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> list[IndexReport]:
+        """Read again what is named, or all that failed; the report of each root.
+
+        What has no file to read, as of a directory that is not there, fails with that reason.
+        Raises StoreError for an unknown name, and what `index` raises.
+        """
+        return [
+            self._retry_root(retried, paths, on_progress, say)
+            for retried, paths in self._catalogue.choose_to_retry(names, root).items()
+        ]
+
+    def _retry_root(
+        self,
+        root: str,
+        paths: Sequence[str],
+        on_progress: OnProgress,
+        say: Callable[[str], None],
+    ) -> IndexReport:
+        directory = self.components.registry.find_root_path(root)
+        if directory is None:
+            reason = "it is no file: add it again, by the program that did"
+        elif not Path(directory).is_dir():
+            reason = "the directory of its root is not there"
+        else:
+            scope = Scope(only=paths, retry=True)
+            return self.index(directory, name=root, scope=scope, on_progress=on_progress, say=say)
+        return IndexReport(root=root, failed=[(path, reason) for path in paths])
+
+    def forget_root(
+        self,
+        root: str,
+        *,
+        on_removed: Callable[[int], None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> int:
+        """Take all documents of a root out of the index, with its name; how many they were.
+
+        Files stay, but for those that were uploaded. Raises StoreError for an unknown root.
+        """
+        return self._catalogue.forget_root(root, on_removed=on_removed, say=say)
 
     def retriever(
         self,

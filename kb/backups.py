@@ -7,8 +7,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from kb.assembly.open_database import open_database
+from kb.catalogue import UPLOADS
 from kb.config import Config, load_config
-from kb.document_files import UPLOADS
 from stores.backup.archive import OnProgress
 from stores.backup.restore import RestoreReport, restore_backup
 from stores.backup.write import BackupReport, UploadedFiles, write_backup

@@ -1,4 +1,4 @@
-"""The documents of a knowledge base one by one: where they are, what is around a passage."""
+"""What is around a passage of a document, and the files that are uploaded."""
 
 import os
 import tempfile
@@ -12,13 +12,12 @@ from typing import Final
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.types import VectorStoreQuery
 
+from kb.catalogue import Catalogue
 from kb.indexing.walk import make_storable
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import StoreError
-from stores.registry.document_list import DocumentList, ListedDocument
-from stores.registry.document_registry import DocumentRegistry
+from stores.registry.document_list import ListedDocument
 
-UPLOADS: Final = "uploads"  # the name of the root that holds what was uploaded
 _NAME_BYTES: Final = 200
 _MOST_CHUNKS: Final = 10_000  # of a document that is read whole
 
@@ -33,16 +32,10 @@ class Passage:
 
 
 @dataclass(frozen=True)
-class Library:
-    """The documents of a knowledge base; `uploads` is the directory of the root of that name."""
+class Library(Catalogue):
+    """The catalogue with what is around a passage, and the files that are uploaded."""
 
-    registry: DocumentRegistry
     vector_store: MariaDBVectorStore
-    uploads: Path
-
-    @property
-    def documents(self) -> DocumentList:
-        return DocumentList(self.registry.engine)
 
     def find_passage(self, chunk_id: str, around: int) -> Passage | None:
         """Find a chunk with those around it; None when there is no chunk of that id."""
@@ -56,21 +49,6 @@ class Library:
         """List all chunks of a document, in its order."""
         everything = VectorStoreQuery(doc_ids=[document.id], similarity_top_k=_MOST_CHUNKS)
         return list(self.vector_store.query(everything).nodes or ())
-
-    def find_file(self, document: ListedDocument) -> Path | None:
-        """Find the file of a document; None when it is gone, or outside its indexed directory."""
-        directory = self.registry.find_root_path(document.root)
-        if directory is None:
-            return None
-        root = Path(directory).resolve()
-        file = (root / document.path).resolve()
-        return file if file.is_relative_to(root) and file.is_file() else None
-
-    def remove_document(self, document: ListedDocument) -> bool:
-        """Forget a document, and return whether its file went too, as that of an upload does."""
-        file = self.find_file(document) if document.root == UPLOADS else None
-        self.registry.remove(document.id, file)
-        return file is not None
 
     @contextmanager
     def receive_files(self, files: Mapping[str, Iterable[bytes]]) -> Iterator["ReceivedFiles"]:

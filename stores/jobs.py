@@ -22,13 +22,15 @@ class Job:
     """`files` of `total` are done; `report` is the end of it, `error` why there is none.
 
     `only_files` of the directory are looked at, None for all; with `retry` also those that could
-    not be read before and have not changed.
+    not be read before and have not changed. With `keep` documents whose files are gone stay, with
+    `prune` they go even when nothing is found at all.
     """
 
     id: str
     path: str
     root: str | None
     only_files: Sequence[str] | None
+    keep: bool
     prune: bool
     retry: bool
     asked_by: str | None
@@ -53,6 +55,7 @@ class Jobs:
         *,
         root: str | None = None,
         only_files: Sequence[str] | None = None,
+        keep: bool = False,
         prune: bool = False,
         retry: bool = False,
         asked_by: str | None = None,
@@ -62,6 +65,7 @@ class Jobs:
             "path": path,
             "root": root,
             "only_files": None if only_files is None else json.dumps(sorted(only_files)),
+            "keep": keep,
             "prune": prune,
             "retry": retry,
             "asked_by": asked_by,
@@ -142,7 +146,7 @@ class Jobs:
 def _row_to_job(row: Any) -> Job:
     values = row._asdict()
     report = values.pop("report")
-    for flag in ("prune", "retry"):
+    for flag in ("keep", "prune", "retry"):
         values[flag] = bool(values[flag])
     only_files = values.pop("only_files")
     return Job(

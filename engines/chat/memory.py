@@ -31,6 +31,7 @@ from engines.shortening import cut
 from stores.chats.chat_messages import MariaDBChatStore
 from stores.chats.chat_sessions import SessionStore, Turn
 from stores.chunks.chunk_rows import node_to_row
+from stores.chunks.metadata_filters import require_filters
 from stores.chunks.vector_store import MariaDBVectorStore
 
 FILTER_KEYS: Final = ("session_id", "user", "kind")  # of the vector store that it takes
@@ -85,7 +86,7 @@ def forget_session(
     """Delete what memory could find again of a session, in the transaction that deletes it."""
     vector_store.set_up()
     where = vector_store.table.make_where()
-    where.require_filters(_make_equality_filters(session_id=session_id))
+    require_filters(where, _make_equality_filters(session_id=session_id))
     vector_store.table.delete(connection, where)
 
 

@@ -38,6 +38,7 @@ def make_citation(number: int, passage: NodeWithScore, excerpt: str | None = Non
 
 def _join_headings(passage: NodeWithScore) -> str:
     """Write title, headings and path of a passage on one line, each text once."""
-    metadata = passage.metadata
-    parts = (metadata.get("title"), metadata.get("headings"), metadata.get("path"))
+    metadata, hidden = passage.metadata, passage.node.excluded_llm_metadata_keys
+    above = (metadata.get(key) for key in ("title", "headings") if key not in hidden)
+    parts = (*above, metadata.get("path"))
     return " · ".join(dict.fromkeys(str(part) for part in parts if part))

@@ -52,7 +52,7 @@ OneStatement: Final = Depends(take_statement)  # on the tables, of those that a 
 
 
 async def open_library(kb: KB) -> Library:
-    return Library(kb.components.registry, kb.vector_store, kb.config.uploads)
+    return Library(kb.components.registry, kb.config.uploads, kb.vector_store)
 
 
 async def open_jobs(kb: KB) -> Jobs:

@@ -83,6 +83,7 @@ class Runner:
         left = count_failures_left(self._kb.config.serve, self._jobs, key)
         report = self._kb.index(
             job.path,
+            keep=job.keep,
             prune=job.prune,
             name=job.root,
             scope=Scope(job.only_files, job.retry, left),

@@ -14,6 +14,7 @@ from kb.cli.commands.chat import chat
 from kb.cli.commands.checking import doctor, status
 from kb.cli.commands.db import db
 from kb.cli.commands.demonstration import demo
+from kb.cli.commands.documents import documents
 from kb.cli.commands.evaluating import evaluate
 from kb.cli.commands.feedback import feedback
 from kb.cli.commands.indexing import index
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 for command in (demo, init, setup, index, search, ask, chat, sql, feedback, status, doctor):
     app.command()(command)
+app.add_typer(documents, name="documents")
 app.command("eval")(evaluate)
 app.command()(backup)
 app.command()(restore)

@@ -1,39 +1,39 @@
 """Index a directory: what changed is read, split, embed and written, one document at a time."""
 
-import hashlib
 import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from llama_index.core.schema import TextNode
 
+from kb.indexing.comparison import find_gone, find_moves
+from kb.indexing.content_hash import inspect_file
 from kb.indexing.document import ReadDocument, UnreadableFile, UnreadableNow
 from kb.indexing.embed import ChunkEmbedder
-from kb.indexing.report import IndexReport, Progress, Tally
-from kb.indexing.secret_files import HEAD_BYTES, OwnFiles, why_secret, why_secret_file
+from kb.indexing.place import Place, PlaceFinder
+from kb.indexing.report import IndexReport, OnChange, Progress, Tally
+from kb.indexing.secret_files import Identity, OwnFiles, identify_file, why_secret_file
 from kb.indexing.split import EMBEDDED_KEYS, split_document
-from kb.indexing.walk import Found, FoundFile, PassedOver, Skipped, make_storable, walk_files
+from kb.indexing.walk import Found, FoundFile, PassedOver, Skipped, make_storable
 from kb.indexing.worker import ReadWorker
-from stores.errors import RootConflict, StoreError, StoreUnavailable
+from kb.indexing.writing import DocumentWriter, SplitDocument
 from stores.registry.document_registry import (
     DocumentRegistry,
     IndexedDocument,
     KnownDocument,
     document_id,
 )
+from stores.text.translations import Message
 
-# Part of every content hash: raise it when reading or splitting changes what a file yields.
-_PIPELINE = b"5"
-_CHUNKS_A_GROUP = 64  # a call to the embedding model; written together, so that progress shows
 _FILES_AHEAD = 4
-_ROOT_CHARACTERS = 190
 
 _TOO_MANY_FAILURES = "it was not read, as too many of these files cannot be read"
 
@@ -44,65 +44,18 @@ _Read = Callable[[Path], Future[ReadDocument]]
 class Scope:
     """Which files of a directory a run looks at.
 
-    `only` are paths of files below it, None for all. `retry` reads what could not be read before
-    though it did not change. After `most_failures` no more files are read.
+    `only` are paths below it that are looked at by name, None for all that a walk finds. `retry`
+    reads what could not be read before though it did not change. After `most_failures` no more
+    files are read. Of what a walk finds only what was `touched`, or is below it, is compared.
     """
 
     only: Sequence[str] | None = None
     retry: bool = False
     most_failures: int | None = None
+    touched: Sequence[Path] | None = None
 
 
 EVERYTHING: Final = Scope()
-
-
-@dataclass(frozen=True)
-class _IndexedPlace:
-    """A directory, or a file or directory below it, with the name under which it is indexed."""
-
-    root: str
-    directory: Path
-    named: Path  # the directory as the user calls it, which may be a link
-    part: Path | None = None
-    only: Sequence[str] | None = None
-
-    @property
-    def prefix(self) -> str:
-        """Return what the paths of this part begin with, below the root."""
-        if self.part is None or not self.part.is_dir():
-            return ""
-        return make_storable(self.part.relative_to(self.directory).as_posix()) + "/"
-
-    @property
-    def is_one_file(self) -> bool:
-        return self.part is not None and not self.part.is_dir()
-
-    def walk_place(self, own: OwnFiles) -> Iterator[Found]:
-        """Yield what is found here, with paths below the root."""
-        if self.only is None:
-            yield from map(self._rename_below_root, walk_files(self.part or self.directory, own))
-        for name in self.only or ():
-            yield from self._walk_one(name, own)
-
-    def _walk_one(self, name: str, own: OwnFiles) -> Iterator[Found]:
-        """Yield what one named file below the directory is, nothing if it is gone again.
-
-        A link is not followed.
-        """
-        file, relative = self.directory / name, make_storable(name)
-        if file.resolve() != file:
-            yield Skipped(relative, "it is a link")
-        elif file.is_file():
-            with suppress(UnreadableFile):  # gone at this moment
-                for found in walk_files(file, own):
-                    yield replace(found, relative=relative)
-
-    def _rename_below_root(self, found: Found) -> Found:
-        if self.is_one_file and self.part:
-            relative = make_storable(self.part.relative_to(self.directory).as_posix())
-        else:
-            relative = (self.prefix + found.relative).rstrip("/")
-        return replace(found, relative=relative)
 
 
 @dataclass(frozen=True)
@@ -114,25 +67,32 @@ class Indexer:
     on_progress: Callable[[Progress], None] = lambda _: None
     say: Callable[[str], None] = lambda _: None
     own: OwnFiles = field(default_factory=OwnFiles)
+    on_change: OnChange = lambda _: None
 
     def index(
         self,
         path: Path,
         *,
         name: str | None = None,
+        keep: bool = False,
         prune: bool = False,
         scope: Scope = EVERYTHING,
     ) -> IndexReport:
         """Bring the root up to date with the directory (or the one file) at `path`.
 
+        Documents that are not found any more are removed, but not with `keep`, and those of a
+        directory in which nothing is found only with `prune`.
         Raises RootConflict, ModelUnavailable or StoreUnavailable; what was written until then
         stays, and the next run goes on from there.
         """
         started = time.monotonic()
         absolute = Path(os.path.abspath(path))  # noqa: PTH100 - drops `..`, keeps links
-        place = replace(self._find_place(absolute, name), only=scope.only)
-        tally = Tally(self.on_progress)
-        notices = [f"Another run is indexing {place.root!r}; waiting until it is done."]
+        finder = PlaceFinder(self.registry, self.own, self.say)
+        place = finder.find_place(absolute, name, prune=prune).narrow(scope.only, scope.touched)
+        tally = Tally(self.on_progress, self.on_change, place.root)
+        notices = [
+            Message("Another run is indexing {root!r}; waiting until it is done.", root=place.root)
+        ]
 
         def report_waiting() -> None:
             if notices:
@@ -140,57 +100,13 @@ class Indexer:
             tally.report_progress()  # it may raise, to end the waiting
 
         with self.registry.hold_root(place.root, report_waiting) as still_alone:
-            self._claim_root(place)
+            self.registry.set_root(place.root, make_storable(str(place.named)))
             known = self.registry.find_known(place.root)
-            run = _Run(self.registry, self.embedder, place, scope, known, tally)
-            run.index(self.own, prune=prune, still_alone=still_alone)
+            writer = DocumentWriter(self.registry, self.embedder, tally)
+            run = _Run(writer, place, scope, known, identify_file(place.directory))
+            found = run.index(self.own)
+            run.remove_gone(found, keep=keep, prune=prune, still_alone=still_alone)
         return tally.make_report(time.monotonic() - started)
-
-    def _find_place(self, path: Path, name: str | None) -> _IndexedPlace:
-        """Return where `path` belongs: to the root that holds it, or to a root of its own.
-
-        A link to a file stands for that file, in the directory where it is.
-        """
-        inside = path.resolve()
-        if not name and (above := self._find_root_that_holds(path, inside)):
-            return above
-        if path.is_dir():
-            return _IndexedPlace(_require_root_name(name or path.name), inside, path)
-        is_here = path.parent.resolve() == inside.parent
-        folder = path.parent if is_here else inside.parent
-        return _IndexedPlace(_require_root_name(name or folder.name), inside.parent, folder, inside)
-
-    def _find_root_that_holds(self, path: Path, inside: Path) -> _IndexedPlace | None:
-        """Return `path` as a part of the innermost root that has indexed from its folder before.
-
-        A second copy under another root would answer twice.
-        """
-        roots = {
-            Path(root_row["path"]): str(root_row["name"]) for root_row in self.registry.list_roots()
-        }
-        innermost_first = sorted(
-            roots.items(), key=lambda place: len(place[0].resolve().parts), reverse=True
-        )
-        folder = inside if inside.is_dir() else inside.parent
-        for named, root in innermost_first:
-            directory = named.resolve()
-            if path in roots or directory not in inside.parents:
-                continue
-            below = folder.relative_to(directory).as_posix()
-            prefix = "" if below == "." else make_storable(below) + "/"
-            if any(known.startswith(prefix) for known in self.registry.find_known(root)):
-                return _IndexedPlace(root, directory, named, inside)
-        return None
-
-    def _claim_root(self, place: _IndexedPlace) -> None:
-        """Set the directory of the root; raise RootConflict if another one has its name."""
-        last, here = self.registry.find_root_path(place.root), make_storable(str(place.named))
-        if last and last != here and Path(last).is_dir():
-            raise RootConflict(
-                f"{place.root!r} is already the name of {last}. Give {here} another name: "
-                f"kb index {here} --name NAME"
-            )
-        self.registry.set_root(place.root, here)
 
 
 @dataclass(frozen=True)
@@ -203,32 +119,41 @@ class _ChangedFile:
 
 
 @dataclass(frozen=True)
-class _SplitDocument:
-    """A file read and split, waiting for its embeddings."""
-
-    document: IndexedDocument
-    chunks: list[TextNode]
-    is_new: bool
-
-
-@dataclass(frozen=True)
 class _Run:
-    """One run over one root: its steps share the registry, what is known, and the tally."""
+    """One run over one root: its steps share the place, what is known of it, and the writer.
 
-    registry: DocumentRegistry
-    embedder: ChunkEmbedder
-    place: _IndexedPlace
+    `identity` is that of the directory when the run began.
+    `vanished` are the files that went away after they were found, in a directory that is still
+    the same: one that was unmounted meanwhile has lost none.
+    """
+
+    writer: DocumentWriter
+    place: Place
     scope: Scope
     known: dict[str, KnownDocument]
-    tally: Tally
+    identity: Identity | None
+    vanished: set[str] = field(default_factory=set)
 
     @property
     def root(self) -> str:
         return self.place.root
 
-    def index(self, own: OwnFiles, *, prune: bool, still_alone: Callable[[], bool]) -> None:
-        """Index what has changed, write it group by group, and forget what is gone."""
-        found = list(self.place.walk_place(own))
+    @property
+    def registry(self) -> DocumentRegistry:
+        return self.writer.registry
+
+    @property
+    def tally(self) -> Tally:
+        return self.writer.tally
+
+    @cached_property
+    def _known_ids(self) -> frozenset[str]:
+        return frozenset(document.id for document in self.known.values())
+
+    def index(self, own: OwnFiles) -> list[Found]:
+        """Index what is new or changed, note what has moved, and return all that was found."""
+        everything = list(self.place.walk(own))
+        found = [entry for entry in everything if self.place.covers(entry.relative)]
         files = [entry for entry in found if isinstance(entry, FoundFile)]
         self.tally.begin_run(len(found))
         self.tally.hard_linked += _find_hard_linked(files)
@@ -237,29 +162,39 @@ class _Run:
                 self._record_failure(entry.relative, entry.reason)
             elif isinstance(entry, PassedOver):
                 self._pass_over(entry.relative, entry.reason)
+        self._follow_moves(files, find_gone(self.known, everything, self.place.covers).values())
         with _read_in_worker() as read:
-            for group in _group_documents(
-                self._read_documents(self._find_changed_files(files), read)
-            ):
-                self._write_group(group)
-        if self.place.only is not None:
-            self._forget_named_files(found)
-        elif not self.place.is_one_file:
-            self._forget_what_is_gone(found, prune=prune and still_alone())
+            changed = self._find_changed_files(files)
+            self.writer.write_all(self._read_documents(changed, read))
+        return everything
+
+    def _follow_moves(self, files: Iterable[FoundFile], gone: Iterable[KnownDocument]) -> None:
+        """Give documents whose content is found at another path that path."""
+        new = [file for file in files if file.relative not in self.known]
+        for move in find_moves(gone, new):
+            document, read_again = move.document, move.changes_reading
+            self.registry.move(document.id, move.path, read_again=read_again)
+            del self.known[document.path]
+            self.known[move.path] = replace(
+                document, path=move.path, content_hash=None if read_again else document.content_hash
+            )
+            self.tally.move(document.path, move.path)
 
     def _find_changed_files(self, files: Iterable[FoundFile]) -> Iterator[_ChangedFile]:
         """Yield the files that must be read, and count the others."""
+        moved = {path for _, path in self.tally.moved}
         for file in files:
             last = self.known.get(file.relative)
             try:
-                content_hash, secret = _inspect_file(file.path)
+                content_hash, secret = inspect_file(file.path)
             except OSError as error:
-                self._record_failure(file.relative, f"cannot be read: {error.strerror}")
+                self._record_os_error(file, error)
                 continue
             if secret:
                 self._pass_over(file.relative, secret)
             elif last and last.is_current(content_hash):
-                self.tally.count_unchanged()
+                if file.relative not in moved:
+                    self.tally.count_unchanged()
             elif last and last.has_failed(content_hash) and not self.scope.retry:
                 self.tally.leave_unread(file.relative, last.reason or "")
             else:
@@ -267,17 +202,19 @@ class _Run:
 
     def _read_documents(
         self, changed: Iterator[_ChangedFile], read: _Read
-    ) -> Iterator[_SplitDocument]:
+    ) -> Iterator[SplitDocument]:
         """Read some files ahead of the one being split, so that parsing and embedding overlap."""
         for changed_file, reading in _read_ahead(self._stop_after_failures(changed), read):
+            file = changed_file.file
             try:
                 yield self._split_document(changed_file, reading.result())
-            except (UnreadableNow, OSError) as error:
-                self._record_failure(changed_file.file.relative, str(error))
+            except OSError as error:
+                self._record_os_error(file, error)
+            except UnreadableNow as error:
+                if not self._has_vanished(file):
+                    self._record_failure(file.relative, str(error))
             except UnreadableFile as error:
-                self._record_failure(
-                    changed_file.file.relative, str(error), changed_file.content_hash
-                )
+                self._record_failure(file.relative, str(error), changed_file.content_hash)
 
     def _stop_after_failures(self, changed: Iterator[_ChangedFile]) -> Iterator[_ChangedFile]:
         """Yield files until the most failures of the scope are reached; the others fail unread."""
@@ -288,12 +225,12 @@ class _Run:
             else:
                 yield changed_file
 
-    def _split_document(self, changed: _ChangedFile, read: ReadDocument) -> _SplitDocument:
+    def _split_document(self, changed: _ChangedFile, read: ReadDocument) -> SplitDocument:
         """Split what was read into chunks; raise UnreadableFile if there are none."""
         file = changed.file
         modified_at = datetime.fromtimestamp(file.path.stat().st_mtime, UTC).replace(tzinfo=None)
         document = IndexedDocument(
-            id=document_id(self.root, file.relative),
+            id=self._identify(file.relative),
             root=self.root,
             path=file.relative,
             content_hash=changed.content_hash,
@@ -307,50 +244,44 @@ class _Run:
         if not chunks:
             raise UnreadableFile("it has no text")
         for chunk in chunks:
-            _add_file_facts(chunk, document)
-        return _SplitDocument(document, chunks, changed.is_new)
+            _add_file_facts(chunk, document, modified_at)
+        return SplitDocument(document, chunks, changed.is_new)
 
-    def _write_group(self, group: list[_SplitDocument]) -> None:
-        """Embed the chunks of the documents in one go, then write document by document."""
-        self.embedder.embed_chunks(
-            (c for document in group for c in document.chunks), self.tally.count_embedded
-        )
-        written: list[TextNode] = []
-        for document in group:
-            try:
-                self.registry.replace(document.document, document.chunks)
-            except StoreUnavailable:
-                raise
-            except StoreError as error:
-                self._record_failure(document.document.path, str(error))
+    def _identify(self, path: str) -> str:
+        """Return the id of the document at a path: its own, or one that no moved document has."""
+        if known := self.known.get(path):
+            return known.id
+        new_id, again = document_id(self.root, path), path
+        while new_id in self._known_ids:
+            again += "\0"  # which no path has
+            new_id = document_id(self.root, again)
+        return new_id
+
+    def remove_gone(
+        self, found: list[Found], *, keep: bool, prune: bool, still_alone: Callable[[], bool]
+    ) -> None:
+        """Remove the documents that were not found, or say that they are missing.
+
+        A directory in which nothing is found at all may be a disk that is not mounted.
+        """
+        there = [entry for entry in found if entry.relative not in self.vanished]
+        gone = find_gone(self.known, there, self.place.covers)
+        answering = [path for path, document in gone.items() if document.chunks]
+        if self.place.is_whole_root and not there and answering and not prune:
+            self.tally.emptied = True
+            self.tally.missing += answering
+            return
+        keep = keep or (bool(gone) and not still_alone())
+        for path, document in gone.items():
+            if keep and document.chunks and not why_secret_file(self.place.directory / path):
+                self.tally.missing.append(path)
             else:
-                self.tally.write(len(document.chunks), is_new=document.is_new)
-                written += document.chunks
-        self.embedder.release_embeddings(written)
-
-    def _forget_what_is_gone(self, found: list[Found], *, prune: bool) -> None:
-        """Remove documents whose files are gone; a file that could not be looked at is not gone."""
-        seen = {entry.relative for entry in found}
-        hidden = tuple(f"{entry.relative}/" for entry in found if isinstance(entry, Skipped))
-        for path, document in self.known.items():
-            if path in seen or f"{path}/".startswith(hidden):
-                continue
-            if not path.startswith(self.place.prefix):
-                continue
-            if prune or not document.chunks or why_secret_file(self.place.directory / path):
                 self._remove_document(document)
-            else:
-                self.tally.missing += 1
-
-    def _forget_named_files(self, found: list[Found]) -> None:
-        """Remove documents of files that were named and are gone: nobody can mend those."""
-        gone = set(map(make_storable, self.place.only or ())) - {entry.relative for entry in found}
-        for path in gone & self.known.keys():
-            self._remove_document(self.known[path])
 
     def _remove_document(self, document: KnownDocument) -> None:
         self.registry.remove(document.id)
-        self.tally.removed += bool(document.chunks)
+        if document.chunks:
+            self.tally.remove(document.path)
 
     def _pass_over(self, path: str, reason: str) -> None:
         """Note that a path is no document, and remove what was indexed of it or below it before."""
@@ -363,29 +294,29 @@ class _Run:
             self._remove_document(self.known.pop(known_path))
         self.tally.pass_over(path or self.place.directory.name, reason)
 
+    def _record_os_error(self, file: FoundFile, error: OSError) -> None:
+        if not self._has_vanished(file):
+            self._record_failure(file.relative, f"cannot be read: {error.strerror}")
+
+    def _has_vanished(self, file: FoundFile) -> bool:
+        """Note that a file is gone if nothing is in its place any more, and return whether."""
+        is_gone = identify_file(self.place.directory) == self.identity and _is_gone(file.path)
+        self.vanished.update([file.relative] if is_gone else [])
+        return is_gone
+
     def _record_failure(self, path: str, reason: str, failed_hash: str | None = None) -> None:
-        """Note in the registry and in the tally why a file was not read."""
-        self.registry.fail(self.root, path, reason, failed_hash)
-        self.tally.fail(path, reason)
+        self.writer.fail(self._identify(path), self.root, path, reason, failed_hash)
 
 
-def _require_root_name(name: str) -> str:
-    """Return the name as it is stored; raise StoreError if it is too long."""
-    name = make_storable(name) or "root"
-    if len(name) > _ROOT_CHARACTERS:
-        raise StoreError(
-            f"The directory's name has {len(name)} characters, of which {_ROOT_CHARACTERS} are "
-            "kept. Give it a shorter one: kb index PATH --name NAME"
-        )
-    return name
-
-
-def _inspect_file(path: Path) -> tuple[str, str | None]:
-    """Return the hash of the content, and why the file is secret, None if it is not."""
-    with path.open("rb") as file:
-        secret = why_secret(path.name, file.read(HEAD_BYTES))
-        file.seek(0)
-        return hashlib.file_digest(file, lambda: hashlib.sha256(_PIPELINE)).hexdigest(), secret
+def _is_gone(path: Path) -> bool:
+    """Tell whether nothing is at a path any more; a directory on the way that hides it is none."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _find_hard_linked(files: Iterable[FoundFile]) -> list[str]:
@@ -421,25 +352,13 @@ def _read_ahead(
     yield from waiting
 
 
-def _group_documents(documents: Iterable[_SplitDocument]) -> Iterator[list[_SplitDocument]]:
-    """Yield documents together when their chunks are worth a call to the embedding model."""
-    group: list[_SplitDocument] = []
-    for document in documents:
-        group.append(document)
-        if sum(len(member.chunks) for member in group) >= _CHUNKS_A_GROUP:
-            yield group
-            group = []
-    if group:
-        yield group
-
-
-def _add_file_facts(chunk: TextNode, document: IndexedDocument) -> None:
+def _add_file_facts(chunk: TextNode, document: IndexedDocument, modified_at: datetime) -> None:
     """Add path, root, size and time to the metadata of a chunk, hidden from the models."""
     chunk.metadata |= {
         "path": document.path,
         "root": document.root,
         "size": document.size,
-        "modified": document.modified_at.isoformat(timespec="seconds"),
+        "modified": modified_at.isoformat(timespec="seconds"),
     }
     hidden = [key for key in chunk.metadata if key not in EMBEDDED_KEYS]
     chunk.excluded_embed_metadata_keys = hidden

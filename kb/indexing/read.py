@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, time
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import cast
 
 from kb.indexing.charset import clean_text
@@ -159,11 +159,15 @@ def _choose_title(path: Path, extract: Extract, sections: tuple[Section, ...]) -
         headings.get(1, ""),
         extract.property_title,
         next(iter(headings.values()), ""),
-        re.sub(r"[\s_-]+", " ", path.stem),
-        path.name,
     )
     titles = (" ".join(clean_text(candidate).split()) for candidate in candidates)
-    return next(title for title in titles if title)[:MAX_TITLE]
+    return next((title[:MAX_TITLE] for title in titles if title), make_title_of_name(path))
+
+
+def make_title_of_name(path: PurePath) -> str:
+    """Return the title of a document that declares none."""
+    words = clean_text(re.sub(r"[\s_-]+", " ", path.stem)).split()
+    return " ".join(words or clean_text(path.name).split())[:MAX_TITLE]
 
 
 def _clean_metadata(declared: Mapping[str, object]) -> Metadata:

@@ -2,18 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
 class IndexReport:
-    """What a run did: counts of documents and chunks, and (path, reason) of every failure.
+    """What a run did to a root: counts of documents and chunks, and (path, reason) of failures.
 
-    `missing` documents are gone from the directory but still answer, as nothing was pruned.
+    `removed_paths` name the `removed`: documents that are no longer found; `moved` are (former
+    path, path) of those that are found elsewhere, which may have been `changed` too.
+    `missing` documents, named by `missing_paths`, are not found either, but still answer: as they
+    were to be kept, or as the whole directory was found `emptied`, which may be a disk that is not
+    mounted.
     `unread` of the failures are of files that did not change since, and were not read again.
     `passed_over` are (path, reason) of files that hold secrets, which are no documents, and
     `hard_linked` the paths of documents that have other names elsewhere.
     """
 
+    root: str = ""
     added: int = 0
     changed: int = 0
     removed: int = 0
@@ -21,7 +27,11 @@ class IndexReport:
     failed: list[tuple[str, str]] = field(default_factory=list)
     chunks: int = 0
     seconds: float = 0.0
+    moved: list[tuple[str, str]] = field(default_factory=list)
+    removed_paths: list[str] = field(default_factory=list)
     missing: int = 0
+    missing_paths: list[str] = field(default_factory=list)
+    emptied: bool = False
     unread: int = 0
     passed_over: list[tuple[str, str]] = field(default_factory=list)
     hard_linked: list[str] = field(default_factory=list)
@@ -36,21 +46,38 @@ class Progress:
     chunks: int
 
 
+@dataclass(frozen=True)
+class Change:
+    """What became of one document; `detail` is the reason of a failure, or the former path."""
+
+    kind: Literal["added", "changed", "moved", "removed", "failed"]
+    path: str
+    detail: str = ""
+
+
+OnProgress = Callable[[Progress], None]
+OnChange = Callable[[Change], None]
+
+
 @dataclass
 class Tally:
     """The counts of a run in progress, shown after every step."""
 
-    on_progress: Callable[[Progress], None]
+    on_progress: OnProgress
+    on_change: OnChange = lambda _: None
+    root: str = ""
     total: int = 0
     added: int = 0
     changed: int = 0
-    removed: int = 0
     unchanged: int = 0
-    missing: int = 0
     embedded: int = 0
     chunks: int = 0
     unread: int = 0
+    emptied: bool = False
     failed: list[tuple[str, str]] = field(default_factory=list)
+    moved: list[tuple[str, str]] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     passed_over: list[tuple[str, str]] = field(default_factory=list)
     hard_linked: list[str] = field(default_factory=list)
 
@@ -66,19 +93,31 @@ class Tally:
         self.unchanged += 1
         self.report_progress()
 
-    def write(self, chunks: int, *, is_new: bool) -> None:
+    def write(self, path: str, chunks: int, *, is_new: bool) -> None:
         self.chunks += chunks
         self.added += is_new
         self.changed += not is_new
+        self.on_change(Change("added" if is_new else "changed", path))
         self.report_progress()
+
+    def move(self, former: str, path: str) -> None:
+        self.moved.append((former, path))
+        self.on_change(Change("moved", path, former))
+        self.report_progress()
+
+    def remove(self, path: str) -> None:
+        self.removed.append(path)
+        self.on_change(Change("removed", path))
 
     def fail(self, path: str, reason: str) -> None:
         self.failed.append((path, reason))
+        self.on_change(Change("failed", path, reason))
         self.report_progress()
 
     def leave_unread(self, path: str, reason: str) -> None:
         self.unread += 1
-        self.fail(path, reason)
+        self.failed.append((path, reason))
+        self.report_progress()
 
     def pass_over(self, path: str, reason: str) -> None:
         self.passed_over.append((path, reason))
@@ -87,19 +126,25 @@ class Tally:
     def report_progress(self) -> None:
         """Show how far the run is; before it begins, while it waits for another, of no files."""
         not_indexed = len(self.failed) + len(self.passed_over)
-        files = self.added + self.changed + self.unchanged + not_indexed
+        indexed = self.added + self.changed + self.unchanged + len(self.moved)
+        files = indexed + not_indexed
         self.on_progress(Progress(min(files, self.total), self.total, self.embedded))
 
     def make_report(self, seconds: float) -> IndexReport:
         return IndexReport(
+            root=self.root,
             added=self.added,
             changed=self.changed,
-            removed=self.removed,
+            removed=len(self.removed),
             unchanged=self.unchanged,
             failed=list(self.failed),
             chunks=self.chunks,
             seconds=round(seconds, 2),
-            missing=self.missing,
+            moved=list(self.moved),
+            removed_paths=list(self.removed),
+            missing=len(self.missing),
+            missing_paths=list(self.missing),
+            emptied=self.emptied,
             unread=self.unread,
             passed_over=list(self.passed_over),
             hard_linked=list(self.hard_linked),

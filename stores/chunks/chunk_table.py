@@ -11,14 +11,14 @@ from typing import Any, Literal, TypeVar, assert_never, get_args
 import sqlalchemy as sa
 
 from stores.chunks.chunk_terms import analyse_blocks, analyse_chunks, assign_blocks
-from stores.chunks.metadata_filters import (
+from stores.chunks.posting_tables import PostingTables
+from stores.chunks.postings import Postings
+from stores.chunks.where import (
     INDEXED_CHARACTERS,
     Where,
     name_filter_column,
     to_json_path,
 )
-from stores.chunks.posting_tables import PostingTables
-from stores.chunks.postings import Postings
 from stores.connection import run_transaction
 from stores.errors import CollectionMismatch, StoreError
 from stores.sql import statements

@@ -1,7 +1,6 @@
 """The terms of chunks: their words, each in the chunk's language, as numbers; pure."""
 
 import secrets
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -15,8 +14,9 @@ from stores.chunks.posting_arrays import Analysed, pack_occurrences
 from stores.text.words import (
     choose_stemmer,
     find_written_words,
+    hash_language,
+    hash_term,
     split_index_word,
-    stem_word,
 )
 
 Row = Mapping[str, Any]
@@ -52,17 +52,6 @@ def assign_blocks(rows: Iterable[Row]) -> list[Row]:
         for block, group in ((secrets.randbits(63) | 1, group) for _, group in groups)
         for row in group
     ]
-
-
-def hash_term(word: str, language: str) -> int:
-    """Make the number of a word in a language; a name or a number is the same in all."""
-    stemmed = stem_word(word, language)
-    return zlib.crc32(f"{language}:{stemmed}".encode() if word.isalpha() else stemmed.encode())
-
-
-def hash_language(language: str) -> int:
-    """Make the number of a term that every chunk of this language has."""
-    return zlib.crc32(f"{language}:".encode())
 
 
 def _count_terms(row: Row) -> dict[int, int]:

@@ -9,7 +9,7 @@ before and after which searches find the same.
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import sqlalchemy as sa
@@ -24,11 +24,9 @@ from stores.chunks.posting_arrays import (
     join_blocks,
     parts_to_postings,
 )
+from stores.chunks.where import Where
 from stores.connection import read_snapshot, run_transaction
 from stores.sql import statements
-
-if TYPE_CHECKING:  # it knows LlamaIndex's filters, of which `kb status` needs nothing
-    from stores.chunks.metadata_filters import Where
 
 _SQL = statements("postings.sql")
 _CHUNKS_A_FILL = 500
@@ -129,7 +127,7 @@ class PostingTables:
         ]
         connection.execute(self._sql("add"), written)
 
-    def remove(self, connection: sa.Connection, where: "Where") -> None:
+    def remove(self, connection: sa.Connection, where: Where) -> None:
         """Remove the postings of chunks that match, before the chunks themselves."""
         whole = connection.scalars(self._sql("whole_blocks", where=where), where.values).all()
         if whole:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.chunks.bm25 import Scores, Statistics, score_words
-from stores.chunks.chunk_terms import hash_language, hash_term
 from stores.chunks.posting_arrays import (
     POSTING,
     TermPostings,
@@ -20,7 +19,12 @@ from stores.chunks.posting_arrays import (
     unpack_lengths,
 )
 from stores.chunks.posting_tables import Connection, PostingTables
-from stores.text.words import STEMMED_LANGUAGES, list_index_words
+from stores.text.words import (
+    STEMMED_LANGUAGES,
+    hash_language,
+    hash_term,
+    list_index_words,
+)
 
 _MOST_WORDS = 300  # of a question; a pasted page has said by then what it is about
 # Statistics of the collection are read again when that took less than a hundredth of the time

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from stores.chunks.bm25 import Scores
 from stores.chunks.fusion import Fusion, Legs, fuse_legs
-from stores.chunks.metadata_filters import Where
+from stores.chunks.where import Where
 from stores.errors import StoreError
 from stores.reader import Reader, Snapshot
 

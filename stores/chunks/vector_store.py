@@ -22,8 +22,9 @@ from stores.chunks import vectors
 from stores.chunks.chunk_rows import node_to_row, row_to_node
 from stores.chunks.chunk_table import ChunkTable, Distance, Words
 from stores.chunks.fusion import Fusion
-from stores.chunks.metadata_filters import Where
+from stores.chunks.metadata_filters import require_filters
 from stores.chunks.ranked_search import Hit, Search
+from stores.chunks.where import Where
 from stores.connection import make_engine, read_server_info, read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.reader import Reader, find_reader
@@ -277,7 +278,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             where.require_any("chunk_id", node_ids)
         if document_ids:
             where.require_any("document_id", document_ids)
-        where.require_filters(filters)
+        require_filters(where, filters)
         return where
 
     def _read_quickly(

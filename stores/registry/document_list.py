@@ -5,16 +5,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
 from stores.binding import escape_pattern
-from stores.chunks.chunk_table import ChunkTable
-from stores.chunks.metadata_filters import INDEXED_CHARACTERS, to_json_path
+from stores.chunks.where import INDEXED_CHARACTERS, to_json_path
 from stores.connection import read_snapshot
 from stores.errors import StoreError
 from stores.sql import statements
+
+if TYPE_CHECKING:
+    from stores.chunks.chunk_table import ChunkTable
 
 _SQL = statements("document_list.sql")
 
@@ -36,6 +38,15 @@ class ListedDocument:
     chunks: int
     indexed_at: datetime | None
     checked_at: datetime
+
+
+@dataclass(frozen=True)
+class StoredPassage:
+    """A chunk of a document, without its vector."""
+
+    id: str
+    text: str
+    metadata: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,8 +81,27 @@ class DocumentList:
             raise StoreError(f"There is no document {path!r} in {root!r}.")
         return found[0]
 
+    def find(self, name: str) -> ListedDocument:
+        """Find one file by the name of its root and its path: `handbook/policies/returns.md`.
+
+        Raises StoreError when there is none of that name.
+        """
+        found, _ = self._read_page(_SQL["by_name"], {"name": name}, 0, 1)
+        if not found:
+            raise StoreError(
+                f"There is no document {name!r}. Name it as `kb documents list` does: ROOT/PATH."
+            )
+        return found[0]
+
+    def list_passages(self, table: "ChunkTable", document: ListedDocument) -> list[StoredPassage]:
+        """List the passages of a document in their order, without LlamaIndex."""
+        statement = sa.text(_SQL["passages"].format(table=f"`{table.name}`"))
+        values = {"id": document.id}
+        rows = read_snapshot(self.engine, lambda c: c.execute(statement, values).all())
+        return [StoredPassage(row.id, row.text, json.loads(row.metadata)) for row in rows]
+
     def count_values(
-        self, table: ChunkTable, key: str, roots: Sequence[str] | None = None
+        self, table: "ChunkTable", key: str, roots: Sequence[str] | None = None
     ) -> dict[str | float, int]:
         """Count the documents that hold each short value of a metadata key."""
         bound: dict[str, Any] = {"key": to_json_path(key)}

@@ -1,4 +1,7 @@
-"""The registry of indexed files: roots, documents, and the one way to replace a document."""
+"""The registry of indexed files: roots, documents, and the one way to replace a document.
+
+Importing it brings no LlamaIndex, which takes seconds; writing a document does.
+"""
 
 import hashlib
 import time
@@ -7,16 +10,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import sqlalchemy as sa
-from llama_index.core.schema import BaseNode
 
-from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.chunk_table import ChunkTable
 from stores.connection import read_error_number, read_snapshot, run_transaction, translate_errors
 from stores.registry.contents import FailedDocument, count_totals, list_failures, list_roots
 from stores.sql import statements
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import BaseNode
 
 _SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
 _LOCK_NOT_AVAILABLE = 1205
@@ -31,11 +35,13 @@ class KnownDocument:
     """What the registry holds of a file; `chunks` is 0 when it was never indexed.
 
     `stored` counts the chunks that are there; `failed_hash` is of the content that could not be
-    read, when reading that again would not help.
+    read, when reading that again would not help. `size` and `title` are of what was indexed.
     """
 
     id: str
     path: str
+    title: str | None
+    size: int | None
     status: Literal["indexed", "failed"]
     reason: str | None
     content_hash: str | None
@@ -58,21 +64,25 @@ class KnownDocument:
 
 @dataclass(frozen=True)
 class IndexedDocument:
-    """A file as it is about to be indexed; `modified_at` in UTC."""
+    """A document as it is about to be indexed; `modified_at` in UTC, None for what is no file."""
 
     id: str
     root: str
     path: str
     content_hash: str
     size: int
-    modified_at: datetime
+    modified_at: datetime | None
     media_type: str
     title: str
     language: str
 
 
 def document_id(root: str, path: str) -> str:
-    """Make the id of a file, which is the same wherever its root moves."""
+    """Make the id of a new document, which is the same wherever its root moves.
+
+    The document keeps it when it moves itself, and with it the ids of its chunks, by which chats,
+    feedback and logged searches name it.
+    """
     return hashlib.sha256(f"{root}\0{path}".encode()).hexdigest()[:32]
 
 
@@ -82,11 +92,12 @@ class DocumentRegistry:
     table: ChunkTable
 
     def find_root_path(self, root: str) -> str | None:
-        """Find where the directory of that name was last indexed."""
-        row = self._fetch(lambda c: c.execute(_SQL["root_path"], {"name": root}).one_or_none())
-        return str(row.path) if row else None
+        """Find where the directory of that name was last indexed; None when there is none."""
+        path = self._fetch(lambda c: c.scalar(_SQL["root_path"], {"name": root}))
+        return None if path is None else str(path)
 
-    def set_root(self, root: str, path: str) -> None:
+    def set_root(self, root: str, path: str | None) -> None:
+        """Note where the directory of that name is, None for documents that are no files."""
         self._write(lambda c: c.execute(_SQL["set_root"], {"name": root, "path": path}))
 
     def list_roots(self) -> list[dict[str, Any]]:
@@ -121,11 +132,13 @@ class DocumentRegistry:
         rows = self._fetch(lambda c: c.execute(statement, {"root": root}).all())
         return {row.path: KnownDocument(**row._asdict()) for row in rows}
 
-    def replace(self, document: IndexedDocument, nodes: Sequence[BaseNode]) -> None:
+    def replace(self, document: IndexedDocument, nodes: Sequence["BaseNode"]) -> None:
         """Replace a document in one transaction: old chunks out, new chunks in, the registry told.
 
         Raises InvalidVector or StoreError, and then the old version stays.
         """
+        from stores.chunks.chunk_rows import node_to_row  # noqa: PLC0415 - see above
+
         rows = [node_to_row(node, self.table.dimension) for node in nodes]
 
         def work(connection: sa.Connection) -> None:
@@ -136,13 +149,36 @@ class DocumentRegistry:
 
         self.table.transact(self.engine, work)
 
-    def fail(self, root: str, path: str, reason: str, failed_hash: str | None = None) -> None:
+    def move(self, moved_id: str, path: str, *, read_again: bool) -> None:
+        """Give a document another path, in one transaction with what its chunks say of it.
+
+        With `read_again` its content counts as not indexed, and it answers as it was until then.
+        """
+        values = {"id": moved_id, "path": path, "read_again": read_again}
+        chunks = sa.text(_SQL["move_chunks"].text.format(table=f"`{self.table.name}`"))
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(_SQL["move_document"], values)
+            connection.execute(chunks, values)
+
+        self.table.transact(self.engine, work)
+
+    def fail(
+        self,
+        root: str,
+        path: str,
+        reason: str,
+        failed_hash: str | None = None,
+        *,
+        known_id: str | None = None,
+    ) -> None:
         """Record why a file could not be indexed; what was last indexed of it stays.
 
-        `failed_hash` is of its content, when that is what cannot be read.
+        `failed_hash` is of its content, when that is what cannot be read; `known_id` that of a
+        document that is known under the path, which may have moved there.
         """
         values = {
-            "id": document_id(root, path),
+            "id": known_id or document_id(root, path),
             "root": root,
             "path": path,
             "reason": reason[:_REASON_CHARACTERS],
@@ -161,6 +197,10 @@ class DocumentRegistry:
             self.table.delete_document(connection, document_id)
 
         self.table.transact(self.engine, work)
+
+    def forget_root(self, root: str) -> None:
+        """Forget the name of a directory of which no document is left."""
+        self._write(lambda c: c.execute(_SQL["forget_root"], {"root": root}))
 
     def count_totals(self) -> tuple[int, int]:
         """Count documents and chunks."""

@@ -24,6 +24,14 @@ CONCAT_WS(' ', path, title) COLLATE utf8mb4_uca1400_ai_ci LIKE :pattern
 -- Require one file by its directory and its path.
 root = :root AND path = :path
 
+-- by_name --
+-- Require one file by its directory and its path in one, as people write it.
+CONCAT(root, '/', path) = :name
+
+-- passages --
+-- The chunks of a document in their order.
+SELECT chunk_id AS id, text, metadata FROM {table} WHERE document_id = :id ORDER BY chunk_id
+
 -- everything --
 -- Require nothing: the condition where no other is given.
 TRUE

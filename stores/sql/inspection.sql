@@ -7,7 +7,8 @@ WHERE table_schema = DATABASE() AND table_name = :table
 -- Where the files are that documents were made of.
 SELECT kb_root.path AS directory, kb_document.path
 FROM kb_document JOIN kb_root ON kb_root.name = kb_document.root
-WHERE kb_document.chunks > 0 ORDER BY kb_document.root, kb_document.path
+WHERE kb_document.chunks > 0 AND kb_root.path IS NOT NULL
+ORDER BY kb_document.root, kb_document.path
 
 -- key_range --
 -- The first and the last key of a chunk table.

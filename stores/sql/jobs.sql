@@ -1,14 +1,14 @@
 -- waiting --
 -- Find a job that nobody has begun and that does the same as a new one would.
 SELECT id FROM kb_job
-WHERE status = 'queued' AND path = :path AND root <=> :root AND prune = :prune
+WHERE status = 'queued' AND path = :path AND root <=> :root AND keep = :keep AND prune = :prune
   AND only_files <=> :only_files AND retry = :retry AND asked_by <=> :asked_by
 LIMIT 1
 
 -- add --
 -- Add a job to the queue.
-INSERT INTO kb_job (id, path, root, only_files, prune, retry, asked_by)
-VALUES (:id, :path, :root, :only_files, :prune, :retry, :asked_by)
+INSERT INTO kb_job (id, path, root, only_files, keep, prune, retry, asked_by)
+VALUES (:id, :path, :root, :only_files, :keep, :prune, :retry, :asked_by)
 
 -- next --
 -- Of the jobs that nobody does, or whose process is dead, the oldest of whoever has waited longest
@@ -48,7 +48,7 @@ WHERE id = :id AND owner = :owner
 
 -- jobs --
 -- Read one job, or the last ones, the newest first.
-SELECT id, path, root, only_files, prune, retry, asked_by, status, files, total, chunks, report,
+SELECT id, path, root, only_files, keep, prune, retry, asked_by, status, files, total, chunks, report,
   error, created_at AS created, started_at AS started, ended_at AS ended
 FROM kb_job WHERE :id IS NULL OR id = :id ORDER BY number DESC LIMIT :limit
 

@@ -68,7 +68,7 @@ SELECT root FROM kb_indexing FOR UPDATE SKIP LOCKED
 
 -- documents --
 -- Read what is known of the files of a root, and count their chunks that are really there.
-SELECT id, path, status, reason, content_hash, failed_hash, chunks,
+SELECT id, path, title, size, status, reason, content_hash, failed_hash, chunks,
   (SELECT COUNT(*) FROM {table} AS chunk WHERE chunk.document_id = kb_document.id) AS stored
 FROM kb_document WHERE root = :root
 
@@ -90,6 +90,16 @@ VALUES (:id, :root, :path, 'failed', :reason, :failed_hash, UTC_TIMESTAMP(6))
 ON DUPLICATE KEY UPDATE status = 'failed', reason = VALUES(reason),
   failed_hash = VALUES(failed_hash), checked_at = VALUES(checked_at)
 
+-- move_document --
+-- Note that a document has another path; one that must be read again counts as not indexed.
+UPDATE kb_document SET path = :path, checked_at = UTC_TIMESTAMP(6),
+  content_hash = IF(:read_again, NULL, content_hash)
+WHERE id = :id
+
+-- move_chunks --
+-- Have the chunks of a document say its path.
+UPDATE {table} SET metadata = JSON_SET(metadata, '$.path', :path) WHERE document_id = :id
+
 -- remove_document --
 -- Delete what is known of a file that is gone.
 DELETE FROM kb_document WHERE id = :id
@@ -97,6 +107,11 @@ DELETE FROM kb_document WHERE id = :id
 -- forget_upload --
 -- Delete the note of who uploaded a file: who did may keep another in its place.
 DELETE FROM kb_upload WHERE id = :id
+
+-- forget_root --
+-- Delete the name of a directory, unless documents are known below it.
+DELETE FROM kb_root
+WHERE name = :root AND NOT EXISTS (SELECT 1 FROM kb_document WHERE kb_document.root = :root)
 
 -- totals --
 -- Count the documents and chunks of the knowledge base.

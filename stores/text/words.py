@@ -2,6 +2,7 @@
 
 import re
 import threading
+import zlib
 from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Final
@@ -96,3 +97,14 @@ def _compute_stem(word: str, language: str) -> str:
     if language not in known:
         known[language] = snowballstemmer.stemmer(_STEMMERS[language])
     return str(known[language].stemWord(word))
+
+
+def hash_term(word: str, language: str) -> int:
+    """Make the number of a word in a language; a name or a number is the same in all."""
+    stemmed = stem_word(word, language)
+    return zlib.crc32(f"{language}:{stemmed}".encode() if word.isalpha() else stemmed.encode())
+
+
+def hash_language(language: str) -> int:
+    """Make the number of a term that every chunk of this language has."""
+    return zlib.crc32(f"{language}:".encode())

@@ -234,17 +234,28 @@ def test_feedback_on_a_search_reaches_the_live_report(kb):
     assert kb("feedback", "last").exit_code == 2
 
 
-def test_index_tells_of_missing_documents_until_they_are_pruned(kb, tmp_path):
+def test_index_names_what_has_gone_and_keeps_it_on_request(kb, tmp_path):
     docs = tmp_path / "notes"
     docs.mkdir()
     (docs / "kept.txt").write_text("A note that stays.", "utf-8")
     (docs / "lost.txt").write_text("A note that goes.", "utf-8")
     assert kb("index", str(docs)).stdout.startswith("Documents: 2 added. 2 chunks written in ")
     (docs / "lost.txt").unlink()
-    assert "still answering: 1. --prune" in kb("index", str(docs)).stdout
+    (docs / "kept.txt").rename(docs / "moved.txt")
+    for option in ("--keep", "--no-prune"):
+        kept = kb("index", str(docs), option)
+        assert "still answering: 1. Indexing without --keep removes them." in kept.stdout
+    report = json.loads(kb("index", str(docs), "--json").stdout)
+    assert (report["removed"], report["removed_paths"]) == (1, ["lost.txt"])
+    (docs / "moved.txt").rename(docs / "again.txt")
+    report = json.loads(kb("index", str(docs), "--json").stdout)
+    assert report["moved"] == [{"from": "moved.txt", "to": "again.txt"}]
+    (docs / "again.txt").unlink()
+    emptied = kb("index", str(docs))
+    assert (emptied.exit_code, "disk is not mounted" in emptied.stdout) == (0, True)
     pruned = kb("index", str(docs), "--prune")
-    assert pruned.stdout.startswith("Documents: 1 removed, 1 unchanged.")
-    assert pruned.exit_code == 0
+    assert pruned.stdout.startswith("Documents: 1 removed.")
+    assert "  again.txt\n" in pruned.stdout
 
 
 def test_an_error_is_one_message_and_nothing_on_standard_output(kb, shop):

@@ -48,7 +48,7 @@ DAYS = "“Customers have 30 days to return a machine.” [1]"
 PRINTED = {
     "README.md": [DAYS, "1 returns.md 4-6"],
     "docs/guides/chat.md": [DAYS, "How long do customers have to return a machine?", "Sources:"],
-    "docs/guides/documents.md": ["1 0 0 0\n"],
+    "docs/guides/documents.md": ["1 0 0 0\n[] []\n", "1 0 0 []\n"],
     "docs/guides/evaluate.md": [],
     "docs/guides/python.md": ["1 0 []\n", DAYS, "1 returns.md 4-6"],
     "docs/guides/search.md": [" returns.md "],

@@ -274,6 +274,19 @@ def test_only_what_was_indexed_before_can_be_indexed_again(client, tmp_path):
     assert client.post("/api/jobs", json={"path": "kettle.md"}).status_code == 202
 
 
+def test_a_job_removes_what_is_gone_unless_it_is_to_be_kept(client, api):
+    both = client.post("/api/jobs", json={"keep": True, "prune": True})
+    assert (both.status_code, "exclude each other" in both.text) == (422, True)
+    directory = api.kb.config.documents.path
+    (directory / "short-lived.md").write_text("# Short-lived\n\nGone before long.")
+    api.finished(client.post("/api/jobs", json={}).json())
+    (directory / "short-lived.md").unlink()
+    kept = api.finished(client.post("/api/jobs", json={"keep": True}).json())
+    assert (kept["keep"], kept["report"]["missing_paths"]) == (True, ["short-lived.md"])
+    removed = api.finished(client.post("/api/jobs", json={}).json())
+    assert removed["report"]["removed_paths"] == ["short-lived.md"]
+
+
 def test_a_job_tells_no_place_of_this_machine(client, api):
     job = api.finished(client.post("/api/jobs", json={"prune": True}).json())
     told = client.get("/api/jobs").text

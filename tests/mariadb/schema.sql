@@ -106,6 +106,7 @@ CREATE TABLE `kb_job` (
   `path` text NOT NULL,
   `root` varchar(190) DEFAULT NULL,
   `only_files` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`only_files`)),
+  `keep` tinyint(1) NOT NULL DEFAULT 0,
   `prune` tinyint(1) NOT NULL DEFAULT 0,
   `retry` tinyint(1) NOT NULL DEFAULT 0,
   `asked_by` varchar(190) DEFAULT NULL,
@@ -139,7 +140,7 @@ CREATE TABLE `kb_message` (
 
 CREATE TABLE `kb_root` (
   `name` varchar(190) NOT NULL,
-  `path` text NOT NULL,
+  `path` text DEFAULT NULL,
   `indexed_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
   PRIMARY KEY (`name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;

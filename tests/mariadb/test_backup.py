@@ -94,6 +94,7 @@ def filled(engine: sa.Engine) -> sa.Engine:
         "INSERT INTO kb_search (id, profile, language, kind, milliseconds, results) "
         "VALUES ('s', 'p', 'en', 'k', 0.1, 1)",
         "INSERT INTO kb_search_hit (search_id, hit_rank, chunk_id, score) VALUES ('s', 1, 'c', .3)",
+        "INSERT INTO kb_root (name, path) VALUES ('wiki', NULL)",
         "CREATE TABLE orders (id INT PRIMARY KEY, total DECIMAL(8,2))",
         "INSERT INTO orders VALUES (1, 420.00), (2, -0.50)",
     )

@@ -117,7 +117,7 @@ def test_a_secret_that_others_can_read_is_a_warning(tmp_path, settings):
 
 def test_secrets_among_the_documents_are_a_warning(tmp_path, settings, monkeypatch):
     with monkeypatch.context() as earlier:
-        earlier.setattr("kb.indexing.indexing_run.why_secret", lambda *_: None)
+        earlier.setattr("kb.indexing.content_hash.why_secret", lambda *_: None)
         index(tmp_path, settings, good="Words.", old="llm:\n  api_key: sk-canary\n")
     found = checks(tmp_path, settings)["Secrets"]
     assert found.state == "warn"

@@ -19,8 +19,9 @@ from llama_index.core.vector_stores import (
 )
 
 from stores.chunks.chunk_table import ChunkTable
-from stores.chunks.metadata_filters import Where
+from stores.chunks.metadata_filters import require_filters
 from stores.chunks.vector_store import MariaDBVectorStore
+from stores.chunks.where import Where
 from stores.connection import read_snapshot
 from stores.errors import UnsupportedFilter
 
@@ -204,7 +205,7 @@ def select_all(
         where, values = [], {}
         for filters in every[start : start + 40]:
             one = Where(table.filter_keys, [], _Continued(values))
-            one.require_filters(filters)
+            require_filters(one, filters)
             where.append(str(one))
         columns = ", ".join(f"({condition})" for condition in where)
         statement = sa.text(f"SELECT {columns} FROM {table.name} ORDER BY seq")
@@ -323,7 +324,7 @@ def test_groups_nest_and_empty_groups_are_ignored(products: MariaDBVectorStore) 
 def test_a_value_that_has_no_meaning_for_its_operator_is_refused(value: Any, op: Op) -> None:
     one = MetadataFilter(key="colour", value=value, operator=op)
     with pytest.raises(UnsupportedFilter, match="'colour'"):
-        Where().require_filters(MetadataFilters(filters=[one]))
+        require_filters(Where(), MetadataFilters(filters=[one]))
 
 
 def test_an_operator_a_condition_and_a_key_that_are_unknown_are_refused_by_their_names():
@@ -338,15 +339,15 @@ def test_an_operator_a_condition_and_a_key_that_are_unknown_are_refused_by_their
         (MetadataFilters(filters=[MetadataFilter(key="-a.b", value=3)]), "'-a.b' begins with -"),
     ):
         with pytest.raises(UnsupportedFilter, match=re.escape(words)):
-            Where().require_filters(filters)
+            require_filters(Where(), filters)
 
 
 def test_a_declared_key_is_looked_up_in_its_index(engine: sa.Engine) -> None:
     store = MariaDBVectorStore(engine, embed_dim=2, filter_keys=("n",), words="none")
     store.add([node(number, {"n": number}) for number in range(200)])
     where = Where(("n",))
-    where.require_filters(
-        MetadataFilters(filters=[MetadataFilter(key="n", value=[7, 8], operator=Op.IN)])
+    require_filters(
+        where, MetadataFilters(filters=[MetadataFilter(key="n", value=[7, 8], operator=Op.IN)])
     )
     explain = sa.text(f"EXPLAIN {store.table.fill('delete', where)}")
     with engine.connect() as connection:

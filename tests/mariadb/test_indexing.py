@@ -7,16 +7,14 @@ import sys
 import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from fake_models import HashEmbedding
+from knowledge import Knowledge, counts, write_handbook
 from llama_index.core.schema import MetadataMode
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
-from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
 
 from kb.document_files import Library
 from kb.indexing.document import ReadDocument, UnreadableNow
@@ -24,48 +22,8 @@ from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import Indexer, Scope
 from kb.indexing.report import IndexReport, Progress
 from kb.indexing.worker import ReadWorker
-from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import ModelUnavailable, RootConflict, StoreError
 from stores.private_server import PrivateServer
-from stores.registry.collection import open_collection
-from stores.registry.document_registry import DocumentRegistry
-from stores.registry.embedding_cache import EmbeddingCache
-from stores.registry.schema import migrate
-
-
-@dataclass
-class Knowledge:
-    """An indexer over an empty database, and what its tests look at."""
-
-    engine: sa.Engine
-    embed_model: HashEmbedding = field(default_factory=HashEmbedding)
-
-    def __post_init__(self) -> None:
-        migrate(self.engine)
-        collection = open_collection(self.engine, "hash", lambda: self.embed_model.dimensions)
-        self.store = MariaDBVectorStore(
-            self.engine, collection.chunk_table, embed_dim=collection.dimension
-        )
-        self.store.set_up()
-        self.registry = DocumentRegistry(self.engine, self.store.table)
-        self.cache = EmbeddingCache(self.engine, "hash", collection.dimension, self.store.table)
-
-    def index(self, path: Path, **options: Any) -> IndexReport:
-        embedder = ChunkEmbedder(self.embed_model, self.cache)
-        return Indexer(self.registry, embedder).index(path, **options)
-
-    def state(self) -> list[tuple[str, ...]]:
-        """Everything that answers come from, without times and places."""
-        return sorted(
-            (node.node_id, node.get_content(), str(node.embedding), str(sorted(node.metadata)))
-            for node in self.store.get_nodes()
-        )
-
-    def found_by_words(self, words: str) -> list[str]:
-        query = VectorStoreQuery(
-            query_str=words, mode=VectorStoreQueryMode.TEXT_SEARCH, similarity_top_k=10
-        )
-        return [node.metadata["path"] for node in self.store.query(query).nodes or []]
 
 
 @pytest.fixture
@@ -75,20 +33,7 @@ def knowledge(engine: sa.Engine) -> Knowledge:
 
 @pytest.fixture
 def handbook(tmp_path: Path) -> Path:
-    root = tmp_path / "handbook"
-    (root / "policies").mkdir(parents=True)
-    (root / "policies" / "returns.md").write_text(
-        "---\ntitle: Returns\ncategory: policy\n---\n\n# Returns\n\nThirty days, unopened.\n"
-    )
-    (root / "délais.txt").write_bytes(
-        "Livraison à Liège : 48 heures, été comme hiver.".encode("latin-1")
-    )
-    (root / "faq.html").write_text("<title>FAQ</title><p>Ask the <b>support</b> team.</p>")
-    return root
-
-
-def counts(report: IndexReport) -> tuple[int, int, int, int, int]:
-    return report.added, report.changed, report.removed, report.unchanged, len(report.failed)
+    return write_handbook(tmp_path)
 
 
 def test_a_directory_becomes_searchable_chunks_with_their_file_facts(
@@ -139,7 +84,10 @@ def test_an_unchanged_chunk_is_never_embedded_twice(knowledge: Knowledge, handbo
     knowledge.index(handbook)
     embedded = len(knowledge.embed_model.embedded)
     (handbook / "faq.html").rename(handbook / "questions.html")
-    report = knowledge.index(handbook, prune=True)
+    (handbook / "questions.html").write_text(
+        "<title>FAQ</title>\n<p>Ask the <b>support</b> team.</p>\n"
+    )
+    report = knowledge.index(handbook)
     assert counts(report) == (1, 0, 1, 2, 0)
     assert len(knowledge.embed_model.embedded) == embedded
 
@@ -165,7 +113,7 @@ def test_an_embedding_is_kept_once_with_its_chunk_or_until_there_is_one(
     ] == [chunk.embedding for chunk in knowledge.store.get_nodes()]
 
 
-def test_deletions_wait_for_prune_and_stay_inside_their_root(
+def test_deletions_can_be_kept_and_stay_inside_their_root(
     knowledge: Knowledge, handbook: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
@@ -174,9 +122,12 @@ def test_deletions_wait_for_prune_and_stay_inside_their_root(
     knowledge.index(handbook)
     knowledge.index(other)
     (handbook / "faq.html").unlink()
+    report = knowledge.index(handbook, keep=True)
+    assert (report.missing, report.missing_paths, report.removed) == (1, ["faq.html"], 0)
+    assert knowledge.found_by_words("support") == ["faq.html"]
     report = knowledge.index(handbook)
-    assert (report.missing, report.removed) == (1, 0)
-    assert counts(knowledge.index(handbook, prune=True)) == (0, 0, 1, 2, 0)
+    assert counts(report) == (0, 0, 1, 2, 0)
+    assert report.removed_paths == ["faq.html"]
     assert knowledge.found_by_words("support") == []
     assert knowledge.found_by_words("another") == ["faq.html"]
 
@@ -214,7 +165,7 @@ def test_a_link_to_a_file_elsewhere_is_that_file_in_its_own_directory(
     assert counts(knowledge.index(desk / "link.html")) == (1, 0, 0, 0, 0)
     [root] = knowledge.registry.list_roots()
     assert (root["name"], root["path"]) == ("handbook", str(handbook))
-    library = Library(knowledge.registry, knowledge.store, tmp_path / "uploads")
+    library = Library(knowledge.registry, tmp_path / "uploads", knowledge.store)
     original = library.find_file(library.documents.one("handbook", "faq.html"))
     assert original == handbook / "faq.html"
     retried = knowledge.index(handbook, name="handbook", scope=Scope(only=["faq.html"]))
@@ -433,7 +384,7 @@ def test_secrets_are_passed_over_and_forgotten_if_they_were_indexed(
     (handbook / "policies" / "server.pem").write_text("canary of a key")
     (handbook / "prod.env").write_text("PASSWORD=canary")
     with monkeypatch.context() as earlier:
-        for module in ("indexing_run", "walk"):
+        for module in ("content_hash", "walk"):
             earlier.setattr(f"kb.indexing.{module}.why_secret", lambda *_: None)
         assert counts(knowledge.index(handbook)) == (6, 0, 0, 0, 0)
     assert len(knowledge.found_by_words("canary")) == 3
@@ -549,7 +500,7 @@ RUN = textwrap.dedent("""
     from kb.indexing.embed import ChunkEmbedder
     from kb.indexing.indexing_run import Indexer
     from stores.connection import make_engine
-    from test_indexing import Knowledge
+    from knowledge import Knowledge
 
     knowledge = Knowledge(make_engine(sys.argv[1]))
     embedder = ChunkEmbedder(knowledge.embed_model, knowledge.cache)

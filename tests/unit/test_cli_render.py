@@ -172,8 +172,26 @@ def test_a_report_counts_and_names_what_failed_and_what_is_missing(screen):
     failed = (("a/broken.pdf", "no text in it"),)
     state.show_report(screen, IndexReport(added=3, chunks=12, seconds=2, failed=failed, missing=2))
     assert screen.lines[0] == "Documents: 3 added, 1 failed. 12 chunks written in 2.0 s."
-    assert "still answering: 2. --prune removes." in screen.text
+    assert "still answering: 2. Indexing without --keep" in " ".join(screen.text.split())
     assert screen.lines[-1] == "  a/broken.pdf: no text in it"
+
+
+def test_a_report_names_what_has_moved_and_what_was_removed(screen):
+    removed = [f"{number}.md" for number in range(25)]
+    report = IndexReport(removed=25, removed_paths=removed, moved=[("a.md", "b/a.md")])
+    state.show_report(screen, report)
+    assert screen.lines[0].startswith("Documents: 1 moved, 25 removed.")
+    assert screen.lines[1:3] == ["Moved:", "  a.md -> b/a.md"]
+    assert "19.md" in screen.text
+    assert "20.md" not in screen.text
+    assert screen.lines[-1] == "  … and 5 more; --json names all."
+
+
+def test_a_report_says_that_a_directory_may_not_be_mounted(screen):
+    state.show_report(screen, IndexReport(missing=7, missing_paths=["a.md"], emptied=True))
+    text = " ".join(screen.text.split())
+    assert "7 documents still answer" in text
+    assert "--prune removes them" in text
 
 
 def test_a_report_names_what_was_passed_over_not_read_again_and_hard_linked(screen):
@@ -288,13 +306,16 @@ def test_a_search_explains_itself(screen):
 
 def test_the_shapes_of_json():
     report = IndexReport(
+        root="docs",
         added=1,
         failed=[("a.pdf", "no text")],
         chunks=2,
         seconds=0.5,
+        moved=[("a.md", "b.md")],
         passed_over=[(".env", "it holds secrets")],
     )
     assert report_values(report) == {
+        "root": "docs",
         "added": 1,
         "changed": 0,
         "removed": 0,
@@ -302,7 +323,11 @@ def test_the_shapes_of_json():
         "failed": [{"path": "a.pdf", "reason": "no text"}],
         "chunks": 2,
         "seconds": 0.5,
+        "moved": [{"from": "a.md", "to": "b.md"}],
+        "removed_paths": [],
         "missing": 0,
+        "missing_paths": [],
+        "emptied": False,
         "unread": 0,
         "passed_over": [{"path": ".env", "reason": "it holds secrets"}],
         "hard_linked": [],

@@ -16,7 +16,8 @@ from kb.api.guards.upload_quota import TheQuota, UploadQuota
 from kb.api.plain_json import job_values, to_plain
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
-from kb.document_files import UPLOADS, Library, clean_upload_name
+from kb.catalogue import UPLOADS
+from kb.document_files import Library, clean_upload_name
 from kb.indexing.secret_files import HEAD_BYTES, why_secret
 from kb.indexing.walk import may_have_text
 from stores.errors import StoreError

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kb.api.dependencies import KB, TheJobs, TheLibrary
 from kb.api.guards.access import Administering, Caller, Writing
@@ -14,7 +14,8 @@ from kb.api.json_bodies import StrictBody
 from kb.api.plain_json import job_values
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
-from kb.document_files import UPLOADS, Library
+from kb.catalogue import UPLOADS
+from kb.document_files import Library
 from stores.jobs import Job
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
@@ -23,13 +24,21 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 class JobBody(StrictBody):
     """`path` is inside what was indexed before, or documents.path; without it, that directory.
 
-    `prune` removes documents whose files are gone; `retry` reads again what failed before, though
-    it is unchanged.
+    Documents whose files are gone are removed, but not with `keep`; those of a directory in which
+    nothing is found any more only with `prune`. `retry` reads again what failed before, though it
+    is unchanged.
     """
 
     path: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
+    keep: bool = False
     prune: bool = False
     retry: bool = False
+
+    @model_validator(mode="after")
+    def _require_one_way(self) -> Self:
+        if self.keep and self.prune:
+            raise ValueError("keep and prune exclude each other")
+        return self
 
 
 @router.post("", status_code=202)
@@ -43,7 +52,14 @@ def begin(
         raise Problem(Code.PATH_NOT_INDEXED)
     name = UPLOADS if path == library.uploads.resolve() else None
     return job_values(
-        jobs.add(str(path), root=name, prune=body.prune, retry=body.retry, asked_by=caller.name)
+        jobs.add(
+            str(path),
+            root=name,
+            keep=body.keep,
+            prune=body.prune,
+            retry=body.retry,
+            asked_by=caller.name,
+        )
     )
 
 
@@ -62,6 +78,7 @@ def _name_roots(kb: KB, uploads: Path) -> Mapping[Path, str]:
     return names | {
         Path(root["path"]).resolve(): str(root["name"])
         for root in kb.components.registry.list_roots()
+        if root["path"]
     }
 
 

@@ -1,5 +1,7 @@
 """The command `kb index`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,12 +32,30 @@ def index(
         typer.Option(metavar="NAME", help="What to call the directory.  [default: its own name]"),
     ] = None,
     prune: Annotated[
-        bool, typer.Option("--prune/--no-prune", help="Remove documents whose files are gone.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--prune/--keep",
+            " /--no-prune",
+            help="Remove documents whose files are gone, even when nothing is found at all; or "
+            "keep them.  [default: remove them, unless nothing is found]",
+            show_default=False,
+        ),
+    ] = None,
     retry: Annotated[
         bool,
         typer.Option("--retry/--no-retry", help="Read what failed before, though it is unchanged."),
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, and index what changes as it changes.")
+    ] = False,
+    every: Annotated[
+        float,
+        typer.Option(
+            metavar="MINUTES",
+            min=0.01,
+            help="With --watch, how often everything is looked at besides.",
+        ),
+    ] = 15,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -43,18 +63,32 @@ def index(
 
     A file that cannot be read never stops the run: it is listed at the end with its reason, read
     again when it has changed, and the exit code is 3. Files that hold keys or passwords, as the
-    configuration does, are passed over.
+    configuration does, are passed over. Documents whose files are gone are removed, and those
+    whose files have moved follow them.
 
     \b
     kb index ~/handbook
-    kb index ~/handbook --prune         also forget files that are gone
+    kb index ~/handbook --keep          documents stay whose files are gone
     kb index ~/work/docs --name work    when two directories have the same name
+    kb index ~/handbook --watch         go on until Ctrl-C
     """
     from kb.answer_json import report_values
     from kb.cli.print_json import print_json
     from kb.cli.rendering.state import show_report
 
     with open_knowledge_base(config) as knowledge_base:
+        if watch:
+            from kb.cli.commands.watching import watch_directory
+
+            watch_directory(
+                knowledge_base,
+                path,
+                name=name,
+                prune=prune,
+                retry=retry,
+                minutes=every,
+                as_json=as_json,
+            )
         report = index_with_progress(knowledge_base, path, name=name, prune=prune, retry=retry)
     if as_json:
         print_json(report_values(report))
@@ -69,25 +103,35 @@ def index_with_progress(
     path: Path | None = None,
     *,
     name: str | None = None,
-    prune: bool = False,
+    prune: bool | None = None,
     retry: bool = False,
 ) -> "IndexReport":
-    """Index a directory, by default that of the configuration, and show how far it is."""
+    """Index a directory, by default that of the configuration, and show how far it is.
+
+    `prune` removes what is gone in any case, False keeps it.
+    """
     from kb.cli.rendering.progress import show_index_progress
     from kb.indexing.indexing_run import Scope
 
     if directory := path or knowledge_base.config.documents.path:
         say(gettext("Indexing {directory}").format(directory=directory))
+    with keep_what_was_indexed(), show_index_progress(ERR) as show:
+        return knowledge_base.index(
+            path,
+            name=name,
+            keep=prune is False,
+            prune=prune is True,
+            scope=Scope(retry=retry),
+            on_progress=show,
+            say=say,
+        )
+
+
+@contextmanager
+def keep_what_was_indexed() -> Iterator[None]:
+    """Say at an interruption that nothing is lost."""
     try:
-        with show_index_progress(ERR) as show:
-            return knowledge_base.index(
-                path,
-                name=name,
-                prune=prune,
-                scope=Scope(retry=retry),
-                on_progress=show,
-                say=say,
-            )
+        yield
     except KeyboardInterrupt:
         say(gettext("What was indexed so far is kept; the next run goes on from there."))
         raise

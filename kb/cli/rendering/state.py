@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kb.indexing.report import IndexReport
 
 _MOST_NAMED = 5  # hard links
+_MOST_PATHS = 20
 _STATES = {
     "ok": gettext_noop("ok"),
     "warn": gettext_noop("warn"),
@@ -39,6 +40,7 @@ def show_report(console: Console, report: "IndexReport") -> None:
     counts = [
         (report.added, ngettext("{n} added", "{n} added", report.added)),
         (report.changed, ngettext("{n} changed", "{n} changed", report.changed)),
+        (len(report.moved), ngettext("{n} moved", "{n} moved", len(report.moved))),
         (report.removed, ngettext("{n} removed", "{n} removed", report.removed)),
         (report.unchanged, ngettext("{n} unchanged", "{n} unchanged", report.unchanged)),
         (len(report.failed), gettext("{n} failed")),
@@ -51,9 +53,10 @@ def show_report(console: Console, report: "IndexReport") -> None:
         report.chunks,
     ).format(n=report.chunks, seconds=report.seconds)
     console.print(Text(f"{documents} {written}"))
-    if report.missing:
-        gone = gettext("Gone from the directory, but still answering: {n}. --prune removes.")
-        console.print(Text(gone.format(n=report.missing), "yellow"), soft_wrap=True)
+    moves = [f"{former} -> {path}" for former, path in report.moved]
+    _show_paths(console, gettext("Moved:"), moves)
+    _show_paths(console, gettext("Removed, as they are no longer found:"), report.removed_paths)
+    show_missing(console, report)
     if report.hard_linked:
         names = ", ".join(map(fit_on_one_line, report.hard_linked[:_MOST_NAMED]))
         more = ", …" if len(report.hard_linked) > _MOST_NAMED else ""
@@ -67,6 +70,32 @@ def show_report(console: Console, report: "IndexReport") -> None:
             "Not read again, as they failed before and are unchanged: {n}. --retry reads them."
         )
         console.print(Text(again.format(n=report.unread), "yellow"))
+
+
+def show_missing(console: Console, report: "IndexReport") -> None:
+    if report.emptied:
+        nothing = gettext(
+            "Nothing at all was found, as when a disk is not mounted, so nothing was removed: {n} "
+            "documents still answer. If their files are gone for good, --prune removes them."
+        )
+        console.print(Text(nothing.format(n=report.missing), "yellow"), soft_wrap=True)
+    elif report.missing:
+        gone = gettext(
+            "Gone from the directory, but still answering: {n}. Indexing without --keep removes "
+            "them."
+        )
+        console.print(Text(gone.format(n=report.missing), "yellow"), soft_wrap=True)
+        _show_paths(console, "", report.missing_paths)
+
+
+def _show_paths(console: Console, heading: str, paths: Sequence[str]) -> None:
+    """Name paths below a heading, as many as people read."""
+    if paths and heading:
+        console.print(Text(heading, "yellow"))
+    for path in paths[:_MOST_PATHS]:
+        console.print(Text(f"  {fit_on_one_line(path)}"), soft_wrap=True)
+    if more := len(paths[_MOST_PATHS:]):
+        console.print(Text(gettext("  … and {n} more; --json names all.").format(n=more)))
 
 
 def show_failures(console: Console, failures: Sequence[tuple[str, str]]) -> None:
@@ -132,7 +161,8 @@ def _make_roots_table(roots: Iterable[Mapping[str, Any]]) -> Table:
         table.add_column(heading, overflow="fold")
     for root in roots:
         indexed_at = root["indexed_at"].isoformat(" ", "minutes")
-        row = (root["name"], str(root["documents"]), indexed_at, root["path"])
+        directory = root["path"] or gettext("none; added by a program")
+        row = (root["name"], str(root["documents"]), indexed_at, directory)
         table.add_row(*(Text(fit_on_one_line(cell)) for cell in row))
     return table
 

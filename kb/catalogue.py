@@ -1,0 +1,139 @@
+"""The documents of a knowledge base, one by one and root by root.
+
+Importing it brings no LlamaIndex, which takes seconds.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from kb.config import Config
+from stores.chunks.chunk_table import ChunkTable
+from stores.errors import StoreError
+from stores.registry.collection import find_collection
+from stores.registry.document_list import DocumentList, ListedDocument, StoredPassage
+from stores.registry.document_registry import DocumentRegistry
+from stores.text.translations import Message
+
+UPLOADS: Final = "uploads"  # the name of the root that holds what was uploaded
+
+
+@dataclass(frozen=True)
+class ShownDocument:
+    """A document with its passages; `file` is where it is now, None when it is nowhere."""
+
+    document: ListedDocument
+    file: Path | None
+    passages: list[StoredPassage]
+
+    def values(self) -> dict[str, Any]:
+        """Return it as JSON tells it."""
+        return {
+            **asdict(self.document),
+            "file": self.file and str(self.file),
+            "passages": [asdict(passage) for passage in self.passages],
+        }
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The documents of a knowledge base; `uploads` is the directory of the root of that name."""
+
+    registry: DocumentRegistry
+    uploads: Path
+
+    @property
+    def documents(self) -> DocumentList:
+        return DocumentList(self.registry.engine)
+
+    def show_document(self, name: str) -> ShownDocument:
+        """Show a document by its name, as ROOT/PATH. Raises StoreError when there is none."""
+        document = self.documents.find(name)
+        passages = self.documents.list_passages(self.registry.table, document)
+        return ShownDocument(document, self.find_file(document), passages)
+
+    def find_file(self, document: ListedDocument) -> Path | None:
+        """Find the file of a document; None when it is gone, or outside its indexed directory."""
+        directory = self.registry.find_root_path(document.root)
+        if directory is None:
+            return None
+        root = Path(directory).resolve()
+        file = (root / document.path).resolve()
+        return file if file.is_relative_to(root) and file.is_file() else None
+
+    def remove_document(self, document: ListedDocument) -> bool:
+        """Take a document out of the index, and return whether its file went too.
+
+        So does that of an upload; any other stays, and is indexed again by the next run.
+        """
+        file = self.find_file(document) if document.root == UPLOADS else None
+        self.registry.remove(document.id, file)
+        return file is not None
+
+    def choose_to_retry(
+        self, names: Sequence[str] | None = None, root: str | None = None
+    ) -> dict[str, list[str]]:
+        """Return by their roots the paths of documents that are named, or of all that failed.
+
+        Raises StoreError for a name of which there is none.
+        """
+        chosen: dict[str, list[str]] = {}
+        if names is None:
+            for failure in self.registry.list_failures():
+                if root in (None, failure.root):
+                    chosen.setdefault(failure.root, []).append(failure.path)
+        for document in map(self.documents.find, names or ()):
+            chosen.setdefault(document.root, []).append(document.path)
+        return chosen
+
+    def count_root(self, root: str) -> int:
+        """Count the documents of a root, failed ones too. Raises StoreError for an unknown one."""
+        _, total = self.documents.list_page(roots=[root], limit=0)
+        names = [str(known["name"]) for known in self.registry.list_roots()]
+        if root not in names and not total:
+            known = f"The roots are {', '.join(names)}." if names else "Nothing is indexed yet."
+            raise StoreError(f"There is no root {root!r}. {known}")
+        return total
+
+    def forget_root(
+        self,
+        root: str,
+        *,
+        on_removed: Callable[[int], None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> int:
+        """Take all documents of a root out of the index, with its name; return how many they were.
+
+        Files stay, but for those that were uploaded. What was removed when it breaks off stays
+        removed. Waits for a run over the root to end. Raises StoreError for an unknown root.
+        """
+        self.count_root(root)
+        notices = [
+            Message("Another run is indexing {root!r}; waiting until it is done.", root=root)
+        ]
+        removed = 0
+
+        def tell_once() -> None:
+            while notices:
+                say(notices.pop())
+
+        with self.registry.hold_root(root, tell_once):
+            while documents := self.documents.list_page(roots=[root])[0]:
+                for document in documents:
+                    self.remove_document(document)
+                    removed += 1
+                    on_removed(removed)
+            self.registry.forget_root(root)
+        return removed
+
+
+def open_catalogue(engine: sa.Engine, config: Config) -> Catalogue:
+    """Open the catalogue of a database. Raises StoreError while nothing was ever indexed."""
+    collection = find_collection(engine)
+    if collection is None:
+        raise StoreError("Nothing is indexed yet. `kb index PATH` begins.")
+    table = ChunkTable(collection.chunk_table, collection.dimension)
+    return Catalogue(DocumentRegistry(engine, table), config.uploads)

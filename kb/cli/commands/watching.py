@@ -1,0 +1,108 @@
+"""The option --watch of `kb index`: a line for each change, until an interruption."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import typer
+from rich.text import Text
+
+from kb.answer_json import report_values
+from kb.cli.commands.indexing import index_with_progress
+from kb.cli.language import gettext
+from kb.cli.print_json import print_json
+from kb.cli.rendering.state import show_missing, show_report
+from kb.cli.terminal import OUT, fit_on_one_line, say
+from kb.indexing.indexing_run import Scope
+from kb.indexing.report import Change, IndexReport
+from kb.indexing.watch import Watcher
+from stores.text.translations import gettext_noop
+
+if TYPE_CHECKING:
+    from kb.app import KnowledgeBase
+
+_LINES: Final[Mapping[str, str]] = {
+    "added": gettext_noop("Added: {path}"),
+    "changed": gettext_noop("Changed: {path}"),
+    "moved": gettext_noop("Moved: {detail} -> {path}"),
+    "removed": gettext_noop("Removed: {path}"),
+    "failed": gettext_noop("Not indexed: {path}: {detail}"),
+}
+
+
+def watch_directory(
+    knowledge_base: "KnowledgeBase",
+    path: Path | None,
+    *,
+    name: str | None,
+    prune: bool | None,
+    retry: bool,
+    minutes: float,
+    as_json: bool,
+) -> NoReturn:
+    """Index a directory, by default that of the configuration, and then what changes in it."""
+    directory = path or knowledge_base.config.documents.path
+    if directory is None or not directory.is_dir():
+        raise typer.BadParameter(gettext("it takes a directory"), param_hint="'--watch'")
+    reports = _Reports(directory, as_json=as_json)
+
+    def index(scope: Scope) -> IndexReport:
+        if reports.last is None:
+            return index_with_progress(knowledge_base, path, name=name, prune=prune, retry=retry)
+        changes: list[Change] = []
+        try:
+            return knowledge_base.index(
+                path,
+                name=name,
+                keep=prune is False,
+                prune=prune is True,
+                scope=scope,
+                on_change=changes.append,
+                say=say,
+            )
+        finally:  # a run that breaks off has done what it has done
+            for change in changes:
+                reports.show_change(change)
+
+    Watcher(
+        directory.absolute(), index, reports.show, say, minutes * 60, knowledge_base.config.home
+    ).run()
+
+
+class _Reports:
+    """Shows the first report whole, and of later ones what has changed."""
+
+    def __init__(self, directory: Path, *, as_json: bool) -> None:
+        self.last: IndexReport | None = None
+        self._directory, self._as_json = directory, as_json
+        self._reasons: dict[str, str] = {}
+
+    def show(self, report: IndexReport) -> None:
+        is_first, former, self.last = self.last is None, self.last, report
+        if is_first:
+            self._reasons = dict(report.failed)
+        if self._as_json:
+            if is_first or _tells_anything(report):
+                print_json(report_values(report), indent=None)
+        elif is_first:
+            show_report(OUT, report)
+        elif former is None or report.missing_paths != former.missing_paths:
+            show_missing(OUT, report)
+        if is_first:
+            say(gettext("Watching {directory}; Ctrl-C ends.").format(directory=self._directory))
+
+    def show_change(self, change: Change) -> None:
+        """Show a change on a line, but no failure again that was shown before."""
+        is_failure = change.kind == "failed"
+        is_known = is_failure and self._reasons.get(change.path) == change.detail
+        if is_failure:
+            self._reasons[change.path] = change.detail
+        else:
+            self._reasons.pop(change.path, None)
+        if not self._as_json and not is_known:
+            line = gettext(_LINES[change.kind]).format(path=change.path, detail=change.detail)
+            OUT.print(Text(fit_on_one_line(line), "red" if is_failure else ""), soft_wrap=True)
+
+
+def _tells_anything(report: IndexReport) -> bool:
+    return bool(report.chunks or report.moved or report.removed or report.failed)

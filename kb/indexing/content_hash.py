@@ -1,0 +1,39 @@
+"""Hash what a document is made of, to tell whether it has changed."""
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from kb.indexing.secret_files import HEAD_BYTES, why_secret
+
+# Part of every content hash: raise it when reading or splitting changes what a file yields.
+PIPELINE: Final = b"5"
+
+
+def inspect_file(path: Path) -> tuple[str, str | None]:
+    """Return the hash of the content, and why the file is secret, None if it is not."""
+    with path.open("rb") as file:
+        secret = why_secret(path.name, file.read(HEAD_BYTES))
+        file.seek(0)
+        return hashlib.file_digest(file, lambda: hashlib.sha256(PIPELINE)).hexdigest(), secret
+
+
+def hash_open_files(paths: Iterable[Path]) -> dict[str, list[Path]]:
+    """Return the files that are no secrets by the hashes of their contents.
+
+    What cannot be read has none.
+    """
+    by_hash: dict[str, list[Path]] = {}
+    for path in paths:
+        with suppress(OSError):
+            content_hash, secret = inspect_file(path)
+            if not secret:
+                by_hash.setdefault(content_hash, []).append(path)
+    return by_hash
+
+
+def hash_text(text: str) -> str:
+    """Return the hash of a content that is no file."""
+    return hashlib.sha256(PIPELINE + text.encode()).hexdigest()

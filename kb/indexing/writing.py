@@ -1,0 +1,80 @@
+"""Embed and write documents that are split: each in one transaction, embedded many at a time."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from llama_index.core.schema import TextNode
+
+from kb.indexing.embed import ChunkEmbedder
+from kb.indexing.report import Tally
+from stores.errors import StoreError, StoreUnavailable
+from stores.registry.document_registry import DocumentRegistry, IndexedDocument
+
+_CHUNKS_A_GROUP = 64  # a call to the embedding model; written together, so that progress shows
+
+
+@dataclass(frozen=True)
+class SplitDocument:
+    """A document with its chunks, which wait for their embeddings."""
+
+    document: IndexedDocument
+    chunks: list[TextNode]
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class DocumentWriter:
+    """Writes documents and failures, into the registry and into the tally of a run."""
+
+    registry: DocumentRegistry
+    embedder: ChunkEmbedder
+    tally: Tally
+
+    def write_all(self, documents: Iterable[SplitDocument]) -> None:
+        """Embed and write documents as they come, group by group.
+
+        Raises ModelUnavailable or StoreUnavailable; what was written until then stays.
+        """
+        for group in _group_documents(documents):
+            self.embedder.embed_chunks(
+                (c for document in group for c in document.chunks), self.tally.count_embedded
+            )
+            written = [document for document in group if self._write_document(document)]
+            self.embedder.release_embeddings(c for document in written for c in document.chunks)
+
+    def _write_document(self, split: SplitDocument) -> bool:
+        """Write a document, or note why it could not be; say whether it is written."""
+        document = split.document
+        try:
+            self.registry.replace(document, split.chunks)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            self.fail(document.id, document.root, document.path, str(error))
+            return False
+        self.tally.write(document.path, len(split.chunks), is_new=split.is_new)
+        return True
+
+    def fail(
+        self,
+        document_id: str,
+        root: str,
+        path: str,
+        reason: str,
+        failed_hash: str | None = None,
+    ) -> None:
+        """Note in the registry and in the tally why a document was not written."""
+        self.registry.fail(root, path, reason, failed_hash, known_id=document_id)
+        self.tally.fail(path, reason)
+
+
+def _group_documents(documents: Iterable[SplitDocument]) -> Iterator[list[SplitDocument]]:
+    """Yield documents together when their chunks are worth a call to the embedding model."""
+    group: list[SplitDocument] = []
+    for document in documents:
+        group.append(document)
+        if sum(len(member.chunks) for member in group) >= _CHUNKS_A_GROUP:
+            yield group
+            group = []
+    if group:
+        yield group
