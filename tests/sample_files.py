@@ -51,8 +51,25 @@ def docx_file(path: Path, paragraphs: list[tuple[str, str]], table: list[list[st
 
 def _pdf_line(words: str, is_large: bool) -> str:
     size, drop = (20, 24) if is_large else (12, 14)
-    escaped = words.replace("(", r"\(").replace(")", r"\)")
-    return f"/F1 {size} Tf 0 {-drop} Td ({escaped}) Tj"
+    return f"/F1 {size} Tf 0 {-drop} Td ({_escape_pdf(words)}) Tj"
+
+
+def _escape_pdf(words: str) -> str:
+    return words.replace("(", r"\(").replace(")", r"\)")
+
+
+def drawn_pdf_file(
+    path: Path,
+    words: Mapping[str, tuple[int, int]],
+    rules: Collection[tuple[int, int, int, int]],
+) -> Path:
+    """One page with words and thin lines at their places, in points from the lower left."""
+    shown = [
+        f"BT /F1 10 Tf 1 0 0 1 {x} {y} Tm ({_escape_pdf(text)}) Tj ET"
+        for text, (x, y) in words.items()
+    ]
+    drawn = [f"0.5 w {x1} {y1} m {x2} {y2} l S" for x1, y1, x2, y2 in rules]
+    return _write_pdf(path, [" ".join([*shown, *drawn])])
 
 
 def pdf_file(
@@ -64,20 +81,27 @@ def pdf_file(
     encrypted: bool = False,
 ) -> Path:
     """Pages of Helvetica, some of their lines `large`; no empty password opens the encrypted."""
-    kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
+    streams = [
+        "BT 50 814 Td "
+        + " ".join(_pdf_line(line, line in large) for line in text.split("\n"))
+        + " ET"
+        for text in pages
+    ]
+    return _write_pdf(path, streams, title=title, encrypted=encrypted)
+
+
+def _write_pdf(path: Path, streams: list[str], *, title: str = "", encrypted: bool = False) -> Path:
+    kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(streams)))
     objects = [
         "<< /Type /Catalog /Pages 2 0 R >>",
-        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(streams)} >>",
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
     ]
     layout = "/MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >>"
-    for number, text in enumerate(pages):
-        stream = "BT 50 814 Td " + " ".join(
-            _pdf_line(line, line in large) for line in text.split("\n")
-        )
+    for number, stream in enumerate(streams):
         objects += [
             f"<< /Type /Page /Parent 2 0 R {layout} /Contents {5 + 2 * number} 0 R >>",
-            f"<< /Length {len(stream) + 3} >>\nstream\n{stream} ET\nendstream",
+            f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream",
         ]
     objects.append(f"<< /Title ({title}) >>")
     key = "ab" * 32
