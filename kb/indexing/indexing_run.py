@@ -308,6 +308,8 @@ class _Run:
             raise UnreadableFile("it has no text")
         for chunk in chunks:
             _add_file_facts(chunk, document)
+        for part, reason in read.failures:
+            self.tally.fail(f"{file.relative}/{part}", reason)
         return _SplitDocument(document, chunks, changed.is_new)
 
     def _write_group(self, group: list[_SplitDocument]) -> None:
@@ -432,8 +434,9 @@ def _group_documents(documents: Iterable[_SplitDocument]) -> Iterator[list[_Spli
 
 def _add_file_facts(chunk: TextNode, document: IndexedDocument) -> None:
     """Add path, root, size and time to the metadata of a chunk, hidden from the models."""
+    part = chunk.metadata.pop("part", "")
     chunk.metadata |= {
-        "path": document.path,
+        "path": f"{document.path}/{part}" if part else document.path,
         "root": document.root,
         "size": document.size,
         "modified": document.modified_at.isoformat(timespec="seconds"),

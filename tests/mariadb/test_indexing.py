@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from fake_models import HashEmbedding
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
+from sample_files import zip_file
 
 from kb.document_files import Library
 from kb.indexing.document import ReadDocument, UnreadableNow
@@ -27,6 +28,7 @@ from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import ModelUnavailable, RootConflict, StoreError
 from stores.private_server import PrivateServer
 from stores.registry.collection import open_collection
+from stores.registry.document_list import DocumentList
 from stores.registry.document_registry import DocumentRegistry
 from stores.registry.embedding_cache import EmbeddingCache
 from stores.registry.schema import migrate
@@ -102,6 +104,40 @@ def test_a_directory_becomes_searchable_chunks_with_their_file_facts(
     assert node.metadata["root"] == "handbook"
     assert node.metadata["title"] == "Returns"
     assert knowledge.found_by_words("Liège") == ["délais.txt"]
+
+
+def test_files_inside_of_an_archive_answer_under_their_own_paths(
+    knowledge: Knowledge, tmp_path: Path
+) -> None:
+    (tmp_path / "docs").mkdir()
+    files = {"guide/start.md": b"---\nproduct: Hub\n---\nPlug it in.", "old.pdf": b"%PDF"}
+    zip_file(tmp_path / "docs" / "all.zip", files)
+    report = knowledge.index(tmp_path / "docs")
+    assert [path for path, _ in report.failed] == ["all.zip/old.pdf"]
+    assert knowledge.found_by_words("plug") == ["all.zip/guide/start.md"]
+    documents = DocumentList(knowledge.engine)
+    assert documents.one_around("docs", "all.zip/guide/start.md").path == "all.zip"
+    with pytest.raises(StoreError, match="no document"):
+        documents.one("docs", "all.zip/guide/start.md")
+    assert counts(knowledge.index(tmp_path / "docs")) == (0, 0, 0, 1, 0)
+
+
+def test_a_mailbox_is_filtered_by_sender_and_thread(knowledge: Knowledge, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    mails = (
+        f"From x Mon Mar  2 10:11:00 2026\nSubject: {subject}\nFrom: {who}\n\nFriday.\n\n"
+        for subject, who in (("Delivery", "Ada"), ("Re: Delivery", "Bob"), ("Other", "Ada"))
+    )
+    (tmp_path / "docs" / "team.mbox").write_text("".join(mails))
+    knowledge.index(tmp_path / "docs")
+    wanted = MetadataFilters(
+        filters=[
+            MetadataFilter(key="from", value="Ada"),
+            MetadataFilter(key="thread", value="Delivery"),
+        ]
+    )
+    [node] = knowledge.store.get_nodes(filters=wanted)
+    assert node.metadata["title"] == "Delivery (Ada)"
 
 
 def test_a_second_run_and_a_touched_file_change_nothing(

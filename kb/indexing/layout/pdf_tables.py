@@ -192,7 +192,7 @@ def _make_grid(rules: Sequence[_Rule]) -> _Grid | None:
     rows = _merge_near([*heights, *(end for end in ends if _is_apart(end, heights))])[::-1]
     return (
         _Grid(tuple(rows), tuple(columns), tuple(down))
-        if min(len(rows), len(columns)) > 2
+        if min(len(rows), len(columns)) > _FEWEST
         else None
     )
 
