@@ -16,6 +16,7 @@ from llama_index.core.schema import TextNode
 
 from kb.indexing.document import ReadDocument, UnreadableFile, UnreadableNow
 from kb.indexing.embed import ChunkEmbedder
+from kb.indexing.file_kinds import FileKind, find_kind_by_content
 from kb.indexing.report import IndexReport, Progress, Tally
 from kb.indexing.secret_files import HEAD_BYTES, OwnFiles, why_secret, why_secret_file
 from kb.indexing.split import EMBEDDED_KEYS, split_document
@@ -235,8 +236,9 @@ class _Run:
         for entry in found:
             if isinstance(entry, Skipped):
                 self._record_failure(entry.relative, entry.reason)
-            elif isinstance(entry, PassedOver):
+            elif isinstance(entry, PassedOver) and not entry.kind:
                 self._pass_over(entry.relative, entry.reason)
+        self._count_passed_over([entry for entry in found if isinstance(entry, PassedOver)])
         with _read_in_worker() as read:
             for group in _group_documents(
                 self._read_documents(self._find_changed_files(files), read)
@@ -252,12 +254,14 @@ class _Run:
         for file in files:
             last = self.known.get(file.relative)
             try:
-                content_hash, secret = _inspect_file(file.path)
+                content_hash, secret, kind = _inspect_file(file.path)
             except OSError as error:
                 self._record_failure(file.relative, f"cannot be read: {error.strerror}")
                 continue
             if secret:
                 self._pass_over(file.relative, secret)
+            elif kind:
+                self._count_passed_over([PassedOver(file.relative, kind=kind)])
             elif last and last.is_current(content_hash):
                 self.tally.count_unchanged()
             elif last and last.has_failed(content_hash) and not self.scope.retry:
@@ -362,10 +366,23 @@ class _Run:
             self._remove_document(self.known.pop(known_path))
         self.tally.pass_over(path or self.place.directory.name, reason)
 
+    def _count_passed_over(self, entries: Sequence[PassedOver]) -> None:
+        """Count by its kind what is no document, and remove what was indexed of it before."""
+        paths = {entry.relative: entry.kind for entry in entries if entry.kind}
+        below = tuple(f"{path}/" for path, kind in paths.items() if kind == "made by a tool")
+        gone = paths.keys() & self.known.keys()
+        gone |= {path for path in self.known if path.startswith(below)} if below else set()
+        for path in gone:
+            self._remove_document(self.known.pop(path))
+        self.tally.count_passed_over(paths.values())
+
     def _record_failure(self, path: str, reason: str, failed_hash: str | None = None) -> None:
         """Note in the registry and in the tally why a file was not read."""
+        last = self.known.get(path)
+        is_known = last is not None and (last.status, last.reason) == ("failed", reason)
+        is_known = is_known and failed_hash is None  # else the content is another one
         self.registry.fail(self.root, path, reason, failed_hash)
-        self.tally.fail(path, reason)
+        self.tally.fail(path, reason, is_known=is_known)
 
 
 def _require_root_name(name: str) -> str:
@@ -379,12 +396,15 @@ def _require_root_name(name: str) -> str:
     return name
 
 
-def _inspect_file(path: Path) -> tuple[str, str | None]:
-    """Return the hash of the content, and why the file is secret, None if it is not."""
+def _inspect_file(path: Path) -> tuple[str, str | None, FileKind | None]:
+    """Return the hash of the content, why the file is secret, and its kind if it has no text."""
     with path.open("rb") as file:
-        secret = why_secret(path.name, file.read(HEAD_BYTES))
+        head = file.read(HEAD_BYTES)
+        secret, kind = why_secret(path.name, head), find_kind_by_content(path.name, head)
+        if secret or kind:
+            return "", secret, kind
         file.seek(0)
-        return hashlib.file_digest(file, lambda: hashlib.sha256(_PIPELINE)).hexdigest(), secret
+        return hashlib.file_digest(file, lambda: hashlib.sha256(_PIPELINE)).hexdigest(), None, None
 
 
 def _find_hard_linked(files: Iterable[FoundFile]) -> list[str]:

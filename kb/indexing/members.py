@@ -9,9 +9,9 @@ from typing import IO
 from kb.indexing.charset import clean_text
 from kb.indexing.clock import CLOCK
 from kb.indexing.document import Extract, Section, UnreadableFile
+from kb.indexing.file_kinds import find_kind_by_content, find_kind_by_name, is_tool_folder
 from kb.indexing.read import choose_title, extract_file, find_format
 from kb.indexing.secret_files import HEAD_BYTES, why_secret
-from kb.indexing.walk import may_have_text
 
 MOST_DEPTH = 3
 """Levels of files inside of files: an archive in an archive attached to a mail."""
@@ -59,8 +59,11 @@ class Members:
         if not is_wanted(name):
             return
         CLOCK.begin_part()
+        head = content.read(HEAD_BYTES)
+        if find_kind_by_content(name, head) or why_secret(PurePosixPath(name).name, head):
+            return
         try:
-            extract = self._extract(name, content)
+            extract = self._extract(name, head, content)
         except UnreadableFile as error:
             self.fail(name, str(error))
             return
@@ -82,7 +85,7 @@ class Members:
     def fail(self, name: str, reason: str) -> None:
         self.failures.append((normalise_name(name), reason))
 
-    def _extract(self, name: str, content: IO[bytes]) -> Extract:
+    def _extract(self, name: str, head: bytes, content: IO[bytes]) -> Extract:
         """Let the reader of its format read a file inside, from a copy; raise UnreadableFile."""
         if self._depth >= MOST_DEPTH:
             raise UnreadableFile(f"nested more than {MOST_DEPTH} levels deep")
@@ -92,9 +95,6 @@ class Members:
         with TemporaryDirectory(prefix="kb-member-") as folder:
             copy = Path(folder, PurePosixPath(name).name[-MAX_FILE_NAME:])
             with copy.open("wb") as file:
-                head = content.read(HEAD_BYTES)
-                if secret := why_secret(PurePosixPath(name).name, head):
-                    raise UnreadableFile(secret)
                 self._copy_within_budget(head, content, file)
             token = _AROUND.set((self._depth + 1, self._budget))
             try:
@@ -125,6 +125,7 @@ def is_wanted(name: str) -> bool:
     return (
         bool(parts)
         and not any(part.startswith(".") or part == "__MACOSX" for part in parts)
+        and not any(is_tool_folder(part, ()) for part in parts[:-1])
         and why_secret(parts[-1]) is None
-        and may_have_text(parts[-1])
+        and find_kind_by_name(parts[-1]) is None
     )

@@ -1,6 +1,7 @@
 """Count what a run did, and show how far it is."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 
@@ -10,8 +11,10 @@ class IndexReport:
 
     `missing` documents are gone from the directory but still answer, as nothing was pruned.
     `unread` of the failures are of files that did not change since, and were not read again.
-    `passed_over` are (path, reason) of files that hold secrets, which are no documents, and
-    `hard_linked` the paths of documents that have other names elsewhere.
+    `still_failing` are the failures that an earlier run has told in the same words, in most cases
+    of files that did not change. `passed_over` are (path, reason) of files that hold secrets,
+    which are no documents, `without_text` counts by their kinds those that nobody expects to
+    answer, and `hard_linked` are the paths of documents that have other names elsewhere.
     """
 
     added: int = 0
@@ -25,6 +28,12 @@ class IndexReport:
     unread: int = 0
     passed_over: list[tuple[str, str]] = field(default_factory=list)
     hard_linked: list[str] = field(default_factory=list)
+    still_failing: list[str] = field(default_factory=list)
+    without_text: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def has_new_failures(self) -> bool:
+        return len(self.failed) > len(self.still_failing)
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,8 @@ class Tally:
     failed: list[tuple[str, str]] = field(default_factory=list)
     passed_over: list[tuple[str, str]] = field(default_factory=list)
     hard_linked: list[str] = field(default_factory=list)
+    still_failing: list[str] = field(default_factory=list)
+    without_text: Counter[str] = field(default_factory=Counter)
 
     def begin_run(self, total: int) -> None:
         self.total = total
@@ -72,21 +83,26 @@ class Tally:
         self.changed += not is_new
         self.report_progress()
 
-    def fail(self, path: str, reason: str) -> None:
+    def fail(self, path: str, reason: str, *, is_known: bool = False) -> None:
         self.failed.append((path, reason))
+        self.still_failing += [path] if is_known else []
         self.report_progress()
 
     def leave_unread(self, path: str, reason: str) -> None:
         self.unread += 1
-        self.fail(path, reason)
+        self.fail(path, reason, is_known=True)
 
     def pass_over(self, path: str, reason: str) -> None:
         self.passed_over.append((path, reason))
         self.report_progress()
 
+    def count_passed_over(self, kinds: Iterable[str | None]) -> None:
+        self.without_text.update(kind for kind in kinds if kind)
+        self.report_progress()
+
     def report_progress(self) -> None:
         """Show how far the run is; before it begins, while it waits for another, of no files."""
-        not_indexed = len(self.failed) + len(self.passed_over)
+        not_indexed = len(self.failed) + len(self.passed_over) + self.without_text.total()
         files = self.added + self.changed + self.unchanged + not_indexed
         self.on_progress(Progress(min(files, self.total), self.total, self.embedded))
 
@@ -103,4 +119,6 @@ class Tally:
             unread=self.unread,
             passed_over=list(self.passed_over),
             hard_linked=list(self.hard_linked),
+            still_failing=list(self.still_failing),
+            without_text=dict(self.without_text),
         )

@@ -391,6 +391,36 @@ def test_a_file_that_failed_is_read_again_only_when_it_changed_or_on_request(
     assert counts(knowledge.index(handbook)) == (0, 0, 0, 4, 0)
 
 
+def test_only_what_no_run_has_told_before_is_new_trouble(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    (handbook / "broken.pdf").write_bytes(b"%PDF")
+    (handbook / "link.md").symlink_to("nowhere.md")
+    assert knowledge.index(handbook).has_new_failures
+    again = knowledge.index(handbook)
+    assert (len(again.failed), again.has_new_failures) == (2, False)
+    assert knowledge.index(handbook, scope=Scope(retry=True)).has_new_failures
+    (handbook / "broken.pdf").write_bytes(b"%PDF-1.7")
+    assert knowledge.index(handbook).has_new_failures
+
+
+def test_programs_and_what_tools_make_are_counted_and_forgotten(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    (handbook / "tool").mkdir()
+    (handbook / "tool" / "notes.md").write_text("text")
+    assert counts(knowledge.index(handbook)) == (4, 0, 0, 0, 0)
+    (handbook / "tool").rename(handbook / "node_modules")
+    (handbook / "run").write_bytes(b"\x7fELF" + bytes(99))
+    (handbook / "data.db").write_bytes(b"SQLite format 3\0" + bytes(99))
+    (handbook / "list.db").write_text("a list, in words")
+    report = knowledge.index(handbook, prune=True)
+    assert report.without_text == {"made by a tool": 1, "program": 1, "database": 1}
+    assert counts(report) == (1, 0, 1, 3, 0)
+    (handbook / "policies" / "pyvenv.cfg").write_text("home = /usr")
+    assert counts(knowledge.index(handbook)) == (0, 0, 1, 3, 0)
+
+
 def test_what_may_be_read_another_time_is_tried_again(
     knowledge: Knowledge, handbook: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
