@@ -46,6 +46,8 @@ RESERVED = {
 OFFICE = "application/vnd.openxmlformats-officedocument"
 TEXT = ("text", "text/plain")
 FORMATS = {
+    ".adoc": ("asciidoc", "text/asciidoc"),
+    ".asciidoc": ("asciidoc", "text/asciidoc"),
     ".csv": ("csv_tables", "text/csv"),
     ".docx": ("docx", f"{OFFICE}.wordprocessingml.document"),
     ".eml": ("eml", "message/rfc822"),
@@ -63,6 +65,7 @@ FORMATS = {
     ".ndjson": ("json_yaml", "application/jsonl"),
     ".pdf": ("pdf", "application/pdf"),
     ".pptx": ("pptx", f"{OFFICE}.presentationml.presentation"),
+    ".rst": ("rst", "text/x-rst"),
     ".tsv": ("csv_tables", "text/tab-separated-values"),
     ".xhtml": ("html", "application/xhtml+xml"),
     ".xlsx": ("xlsx", f"{OFFICE}.spreadsheetml.sheet"),
