@@ -164,4 +164,4 @@ def _find_file_lines(section: Section, offsets: list[int], start: int, end: int)
     if section.first_line is None:
         return None
     first, last = (section.first_line + bisect_right(offsets, at) - 1 for at in (start, end - 1))
-    return f"{first}-{last}"
+    return f"{max(first, 1)}-{max(last, 1)}"  # above the first row of a sheet stands its name

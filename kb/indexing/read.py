@@ -44,6 +44,7 @@ RESERVED = {
 """Metadata keys that kb fills itself."""
 
 OFFICE = "application/vnd.openxmlformats-officedocument"
+OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
 TEXT = ("text", "text/plain")
 FORMATS = {
     ".adoc": ("asciidoc", "text/asciidoc"),
@@ -63,8 +64,13 @@ FORMATS = {
     ".mdx": ("markdown", "text/markdown"),
     ".msg": ("msg", "application/vnd.ms-outlook"),
     ".ndjson": ("json_yaml", "application/jsonl"),
+    ".odp": ("opendocument", f"{OPEN_DOCUMENT}.presentation"),
+    ".ods": ("opendocument", f"{OPEN_DOCUMENT}.spreadsheet"),
+    ".odt": ("opendocument", f"{OPEN_DOCUMENT}.text"),
+    ".ott": ("opendocument", f"{OPEN_DOCUMENT}.text-template"),
     ".pdf": ("pdf", "application/pdf"),
     ".pptx": ("pptx", f"{OFFICE}.presentationml.presentation"),
+    ".rtf": ("rtf", "application/rtf"),
     ".rst": ("rst", "text/x-rst"),
     ".tsv": ("csv_tables", "text/tab-separated-values"),
     ".xhtml": ("html", "application/xhtml+xml"),

@@ -6,6 +6,7 @@ import mammoth
 
 from kb.indexing.document import Extract, Section
 from kb.indexing.layout.archive import check_office_file, read_office_properties
+from kb.indexing.layout.charts import read_charts
 from kb.indexing.readers.html import parse_page
 
 NO_IMAGES = mammoth.images.img_element(lambda _: {"src": ""})
@@ -19,7 +20,7 @@ def read(path: Path) -> Extract:
     properties = read_office_properties(path)
     return Extract(
         kind="markdown",
-        sections=(Section(parse_page(html).markdown),),
+        sections=(Section("\n\n".join([parse_page(html).markdown, *read_charts(path)])),),
         property_title=properties.get("title", ""),
         metadata=properties,
     )
