@@ -188,7 +188,10 @@ def _find_other_lines(pages: Sequence[Sequence[Line]], rows: Sequence[_Row]) -> 
         for at, line in enumerate(page)
         if (number, at) not in outermost and len(line.text) <= _LONGEST
     )
-    return frozenset(_spell_plainly(_LEADERS.sub("", line)) for line in lines)
+    return frozenset(
+        _spell_plainly(_LEADERS.sub("", line) if ".." in line or ". ." in line else line)
+        for line in lines
+    )
 
 
 def _spell_plainly(text: str) -> str:
