@@ -9,7 +9,7 @@ from pptx import Presentation
 from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
-from sample_files import zip_file
+from sample_files import DOCX_PARTS, OFFICE, RELATIONS, WORD, zip_file
 
 from kb.indexing.document import UnreadableFile
 from kb.indexing.read import read_document
@@ -104,6 +104,22 @@ def test_a_chart_of_a_slide_and_its_notes_stay_with_the_slide(tmp_path):
     deck.save(tmp_path / "a.pptx")
     (section,) = read_document(tmp_path / "a.pptx").sections
     assert section.text == f"# Year\n\n{CHART}\n\nNotes: Say thanks."
+
+
+def test_footnotes_of_word_are_text(tmp_path):
+    word = f'xmlns:w="{WORD}"'
+    run = "<w:p><w:r><w:t>{}</w:t></w:r>{}</w:p>"
+    mark = '<w:r><w:footnoteReference w:id="1"/></w:r>'
+    parts = {
+        "word/document.xml": f"<w:document {word}><w:body>{run.format('Plug it in', mark)}"
+        "</w:body></w:document>",
+        "word/footnotes.xml": f'<w:footnotes {word}><w:footnote w:id="1">'
+        f"{run.format('Not wet.', '')}</w:footnote></w:footnotes>",
+        "word/_rels/document.xml.rels": f'<Relationships xmlns="{RELATIONS}"><Relationship Id="r2" '
+        f'Type="{OFFICE}/footnotes" Target="footnotes.xml"/></Relationships>',
+    }
+    document = read_document(zip_file(tmp_path / "a.docx", DOCX_PARTS | parts))
+    assert document.sections[0].text == "Plug it in[1]\n\n1. Not wet."
 
 
 def test_a_text_of_opendocument_has_headings_lists_tables_and_footnotes(tmp_path):
