@@ -17,9 +17,8 @@ _Path = tuple[str, ...]
 def split_section_into_chunks(section: Section, kind: Kind) -> Iterator[Chunk]:
     """Yield the chunks of a section in order."""
     offsets = find_line_offsets(section.text)
-    for group in _join_tiny_groups(
-        _group_by_heading(split_text_into_pieces(section.text, kind, section.above))
-    ):
+    pieces = split_text_into_pieces(section.text, kind, section.above)
+    for group in _join_tiny_groups(_join_wordless_groups(section, _group_by_heading(pieces))):
         for packed in _pack_chunks(group):
             yield _group_to_chunk(section, packed, offsets)
 
@@ -43,6 +42,20 @@ def _introduces(upper: Piece, lower: Piece) -> bool:
 
 def _begins_with(path: _Path, beginning: _Path) -> bool:
     return path[: len(beginning)] == beginning
+
+
+def _join_wordless_groups(section: Section, groups: Iterable[_Group]) -> Iterator[_Group]:
+    """Join figures and signs without a word to what stands before them, under whatever heading."""
+    before: _Group = []
+    for group in groups:
+        text = "".join(section.text[p.start : p.end] for p in group if not p.is_heading)
+        says_something = any(map(str.isalpha, text)) or not text
+        if before and (says_something or _measure_group([before[0], group[-1]]) > CAP):
+            yield before
+            before = []
+        before = before + group
+    if before:
+        yield before
 
 
 def _join_tiny_groups(groups: Iterable[_Group]) -> Iterator[_Group]:
@@ -151,4 +164,4 @@ def _find_file_lines(section: Section, offsets: list[int], start: int, end: int)
     if section.first_line is None:
         return None
     first, last = (section.first_line + bisect_right(offsets, at) - 1 for at in (start, end - 1))
-    return f"{first}-{last}"
+    return f"{max(first, 1)}-{max(last, 1)}"  # above the first row of a sheet stands its name

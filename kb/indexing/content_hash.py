@@ -6,18 +6,25 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from kb.indexing.file_kinds import FileKind, find_kind_by_content
 from kb.indexing.secret_files import HEAD_BYTES, why_secret
 
 # Part of every content hash: raise it when reading or splitting changes what a file yields.
-PIPELINE: Final = b"5"
+PIPELINE: Final = b"6"
 
 
-def inspect_file(path: Path) -> tuple[str, str | None]:
-    """Return the hash of the content, and why the file is secret, None if it is not."""
+def inspect_file(path: Path) -> tuple[str, str | None, FileKind | None]:
+    """Return the hash of the content, why the file is secret, and its kind if it has no text.
+
+    What is no document is not hashed.
+    """
     with path.open("rb") as file:
-        secret = why_secret(path.name, file.read(HEAD_BYTES))
+        head = file.read(HEAD_BYTES)
+        secret, kind = why_secret(path.name, head), find_kind_by_content(path.name, head)
+        if secret or kind:
+            return "", secret, kind
         file.seek(0)
-        return hashlib.file_digest(file, lambda: hashlib.sha256(PIPELINE)).hexdigest(), secret
+        return hashlib.file_digest(file, lambda: hashlib.sha256(PIPELINE)).hexdigest(), None, None
 
 
 def hash_open_files(paths: Iterable[Path]) -> dict[str, list[Path]]:
@@ -28,8 +35,8 @@ def hash_open_files(paths: Iterable[Path]) -> dict[str, list[Path]]:
     by_hash: dict[str, list[Path]] = {}
     for path in paths:
         with suppress(OSError):
-            content_hash, secret = inspect_file(path)
-            if not secret:
+            content_hash, secret, kind = inspect_file(path)
+            if not (secret or kind):
                 by_hash.setdefault(content_hash, []).append(path)
     return by_hash
 

@@ -58,6 +58,15 @@ class Section:
     """The line of the file (1-based) where the text begins; None when it is not the file's own."""
     above: Outline = ()
     """The headings that sections before it have left open, when they are markdown."""
+    title: str = ""
+    """Of a part that is a document by itself, such as a mail of a mailbox."""
+    part: str = ""
+    """The path below the file, if it was a file inside of it: a member, an attachment."""
+    kind: Kind | None = None
+    """None: that of the document. So is the media type when empty."""
+    media_type: str = ""
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    """What holds for this part beside that of the document, or instead."""
     chunks: tuple[Chunk, ...] = ()
     """Filled when the document is read, and thus in the bounded process."""
 
@@ -74,6 +83,8 @@ class Extract:
     """Less trusted than the first heading: a document property, a first line, a <title>."""
     language: str = ""
     metadata: Mapping[str, object] = field(default_factory=dict)
+    failures: tuple[tuple[str, str], ...] = ()
+    """Names of what is inside of the file and could not be read, each with the reason."""
 
 
 @dataclass(frozen=True)
@@ -87,3 +98,5 @@ class ReadDocument:
     kind: Kind
     sections: tuple[Section, ...]
     metadata: Metadata
+    failures: tuple[tuple[str, str], ...] = ()
+    """As in the extract."""

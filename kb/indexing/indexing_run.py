@@ -160,8 +160,9 @@ class _Run:
         for entry in found:
             if isinstance(entry, Skipped):
                 self._record_failure(entry.relative, entry.reason)
-            elif isinstance(entry, PassedOver):
+            elif isinstance(entry, PassedOver) and not entry.kind:
                 self._pass_over(entry.relative, entry.reason)
+        self._count_passed_over([entry for entry in found if isinstance(entry, PassedOver)])
         self._follow_moves(files, find_gone(self.known, everything, self.place.covers).values())
         with _read_in_worker() as read:
             changed = self._find_changed_files(files)
@@ -173,7 +174,7 @@ class _Run:
         new = [file for file in files if file.relative not in self.known]
         for move in find_moves(gone, new):
             document, read_again = move.document, move.changes_reading
-            self.registry.move(document.id, move.path, read_again=read_again)
+            self.registry.move(document, move.path, read_again=read_again)
             del self.known[document.path]
             self.known[move.path] = replace(
                 document, path=move.path, content_hash=None if read_again else document.content_hash
@@ -186,12 +187,14 @@ class _Run:
         for file in files:
             last = self.known.get(file.relative)
             try:
-                content_hash, secret = inspect_file(file.path)
+                content_hash, secret, kind = inspect_file(file.path)
             except OSError as error:
                 self._record_os_error(file, error)
                 continue
             if secret:
                 self._pass_over(file.relative, secret)
+            elif kind:
+                self._count_passed_over([PassedOver(file.relative, kind=kind)])
             elif last and last.is_current(content_hash):
                 if file.relative not in moved:
                     self.tally.count_unchanged()
@@ -245,6 +248,8 @@ class _Run:
             raise UnreadableFile("it has no text")
         for chunk in chunks:
             _add_file_facts(chunk, document, modified_at)
+        for part, reason in read.failures:
+            self.tally.fail(f"{file.relative}/{part}", reason)
         return SplitDocument(document, chunks, changed.is_new)
 
     def _identify(self, path: str) -> str:
@@ -304,8 +309,28 @@ class _Run:
         self.vanished.update([file.relative] if is_gone else [])
         return is_gone
 
+    def _count_passed_over(self, entries: Sequence[PassedOver]) -> None:
+        """Count by its kind what is no document, and remove what was indexed of it before."""
+        paths = {entry.relative: entry.kind for entry in entries if entry.kind}
+        below = tuple(f"{path}/" for path, kind in paths.items() if kind == "made by a tool")
+        gone = paths.keys() & self.known.keys()
+        gone |= {path for path in self.known if path.startswith(below)} if below else set()
+        for path in gone:
+            self._remove_document(self.known.pop(path))
+        self.tally.count_passed_over(paths.values())
+
     def _record_failure(self, path: str, reason: str, failed_hash: str | None = None) -> None:
-        self.writer.fail(self._identify(path), self.root, path, reason, failed_hash)
+        """Note why a file was not read; it is no news if an earlier run has told the same."""
+        last = self.known.get(path)
+        is_known = last is not None and (last.status, last.reason) == ("failed", reason)
+        self.writer.fail(
+            self._identify(path),
+            self.root,
+            path,
+            reason,
+            failed_hash,
+            is_known=is_known and failed_hash is None,  # else the content is another one
+        )
 
 
 def _is_gone(path: Path) -> bool:
@@ -354,8 +379,9 @@ def _read_ahead(
 
 def _add_file_facts(chunk: TextNode, document: IndexedDocument, modified_at: datetime) -> None:
     """Add path, root, size and time to the metadata of a chunk, hidden from the models."""
+    part = chunk.metadata.pop("part", "")
     chunk.metadata |= {
-        "path": document.path,
+        "path": f"{document.path}/{part}" if part else document.path,
         "root": document.root,
         "size": document.size,
         "modified": modified_at.isoformat(timespec="seconds"),

@@ -211,11 +211,12 @@ class _Markdown:
             return self._split_lines(span, CAP)
         first_line = self._text[start:first_line_end]
         opener = first_line if len(first_line) <= MAX_REPEATED else f"{node.markup}\n"
+        closer = f"\n{node.markup}"
         *spans, before_last, last = _cut_span(self._text, span, TARGET, (_LINE,))
-        spans.append((before_last[0], last[1]))  # the closing line alone would be a poor piece
-        return _spans_to_pieces(
-            self._text, iter(spans), self._current_path, opener, closer=f"\n{node.markup}"
-        )
+        joined = (before_last[0], last[1])  # the closing line alone would be a poor piece
+        fits = len(opener) + joined[1] - joined[0] + len(closer) <= CAP
+        spans += [joined] if fits else [before_last, last]
+        return _spans_to_pieces(self._text, iter(spans), self._current_path, opener, closer)
 
     def _split_paragraph(self, node: SyntaxTreeNode) -> Iterator[Piece]:
         """Split a paragraph; a table in it begins at its header and reaches to the end."""

@@ -4,6 +4,7 @@ import math
 import re
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, time
 from importlib import import_module
@@ -37,14 +38,17 @@ MAX_VALUES = 50
 MAX_KEY = 64
 
 RESERVED = {
-    *("path", "root", "size", "modified", "media_type"),
+    *("path", "part", "root", "size", "modified", "media_type"),
     *("title", "headings", "page", "lines", "language", "lang"),
 }
 """Metadata keys that kb fills itself."""
 
 OFFICE = "application/vnd.openxmlformats-officedocument"
+OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
 TEXT = ("text", "text/plain")
 FORMATS = {
+    ".adoc": ("asciidoc", "text/asciidoc"),
+    ".asciidoc": ("asciidoc", "text/asciidoc"),
     ".csv": ("csv_tables", "text/csv"),
     ".docx": ("docx", f"{OFFICE}.wordprocessingml.document"),
     ".eml": ("eml", "message/rfc822"),
@@ -55,17 +59,30 @@ FORMATS = {
     ".json": ("json_yaml", "application/json"),
     ".jsonl": ("json_yaml", "application/jsonl"),
     ".markdown": ("markdown", "text/markdown"),
-    ".mbox": ("eml", "application/mbox"),
+    ".mbox": ("mbox", "application/mbox"),
     ".md": ("markdown", "text/markdown"),
     ".mdx": ("markdown", "text/markdown"),
+    ".msg": ("msg", "application/vnd.ms-outlook"),
     ".ndjson": ("json_yaml", "application/jsonl"),
+    ".odp": ("opendocument", f"{OPEN_DOCUMENT}.presentation"),
+    ".ods": ("opendocument", f"{OPEN_DOCUMENT}.spreadsheet"),
+    ".odt": ("opendocument", f"{OPEN_DOCUMENT}.text"),
+    ".ott": ("opendocument", f"{OPEN_DOCUMENT}.text-template"),
     ".pdf": ("pdf", "application/pdf"),
     ".pptx": ("pptx", f"{OFFICE}.presentationml.presentation"),
+    ".rtf": ("rtf", "application/rtf"),
+    ".rst": ("rst", "text/x-rst"),
     ".tsv": ("csv_tables", "text/tab-separated-values"),
     ".xhtml": ("html", "application/xhtml+xml"),
     ".xlsx": ("xlsx", f"{OFFICE}.spreadsheetml.sheet"),
     ".yaml": ("code", "application/yaml"),
     ".yml": ("code", "application/yaml"),
+    ".zip": ("archives", "application/zip"),
+    ".tar": ("archives", "application/x-tar"),
+    ".tgz": ("archives", "application/gzip"),
+    ".gz": ("archives", "application/gzip"),
+    ".bz2": ("archives", "application/x-bzip2"),
+    ".xz": ("archives", "application/x-xz"),
 } | {
     f".{suffix}": ("code", f"text/x-{suffix}")
     for suffix in (
@@ -85,11 +102,29 @@ def read_document(path: Path) -> ReadDocument:
 
     Its language is what it declares, else "".
     """
-    suffix = path.suffix.lower()
-    reader, media_type = FORMATS.get(suffix, TEXT)
-    try:
+    _, media_type = find_format(path)
+    extract = extract_file(path)
+    with _explain_errors(path):
+        return _extract_to_document(path, media_type, extract)
+
+
+def find_format(path: Path) -> tuple[str, str]:
+    """Return the reader and the media type of a file, by its name."""
+    return FORMATS.get(path.suffix.lower(), TEXT)
+
+
+def extract_file(path: Path) -> Extract:
+    """Let the reader of its format extract what is in a file; raise UnreadableFile."""
+    with _explain_errors(path):
         _check_file(path)
-        return _extract_to_document(path, media_type, _extract_text(path, reader))
+        return _extract_text(path, find_format(path)[0])
+
+
+@contextmanager
+def _explain_errors(path: Path) -> Iterator[None]:
+    """Raise UnreadableFile with a reason for people for what parsers raise."""
+    try:
+        yield
     except (UnreadableFile, MemoryError):
         raise
     except RecursionError as error:
@@ -99,7 +134,7 @@ def read_document(path: Path) -> ReadDocument:
         raise kind(f"cannot be read: {error.strerror or error}") from error
     except Exception as error:  # a parser raises anything over a broken file
         what = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_TITLE]
-        raise UnreadableFile(f"not a valid {suffix} file ({what})") from error
+        raise UnreadableFile(f"not a valid {path.suffix.lower()} file ({what})") from error
 
 
 def _check_file(path: Path) -> None:
@@ -132,15 +167,19 @@ def _extract_to_document(path: Path, media_type: str, extract: Extract) -> ReadD
     if not sections:
         raise UnreadableFile("the file is empty")
     return ReadDocument(
-        title=_choose_title(path, extract, sections),
+        title=choose_title(path, replace(extract, sections=sections)),
         language=language_code(extract.language),
         media_type=media_type,
         kind=extract.kind,
         sections=tuple(
-            replace(section, chunks=tuple(split_section_into_chunks(section, extract.kind)))
+            replace(
+                section,
+                chunks=tuple(split_section_into_chunks(section, section.kind or extract.kind)),
+            )
             for section in sections
         ),
         metadata=_clean_metadata(extract.metadata),
+        failures=extract.failures,
     )
 
 
@@ -148,12 +187,19 @@ def _clean_sections(sections: tuple[Section, ...]) -> Iterator[Section]:
     for section in sections:
         text = clean_text(section.text)
         if text.strip():
-            yield replace(section, text=text)
+            yield replace(
+                section,
+                text=text,
+                title=" ".join(clean_text(section.title).split())[:MAX_TITLE],
+                part=clean_text(section.part),
+                metadata=_clean_metadata(section.metadata),
+            )
 
 
-def _choose_title(path: Path, extract: Extract, sections: tuple[Section, ...]) -> str:
+def choose_title(path: Path, extract: Extract) -> str:
     """Prefer the author's title to the first heading, that to a property, and all to the name."""
-    headings = find_first_headings(sections[0].text) if extract.kind == "markdown" else {}
+    is_markdown = extract.kind == "markdown" and extract.sections
+    headings = find_first_headings(extract.sections[0].text) if is_markdown else {}
     candidates = (
         extract.title,
         headings.get(1, ""),

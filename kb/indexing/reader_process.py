@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kb.indexing.charset import clean_text
+from kb.indexing.clock import CLOCK
 from kb.indexing.document import UnreadableFile, UnreadableNow
 from kb.indexing.read import read_document
 from kb.indexing.worker import OUT_OF_MEMORY, READY
@@ -28,9 +29,9 @@ def main(seconds: float, memory: int) -> None:
     _silence_descriptor(sys.stderr.fileno())
     for line in questions:
         # The clock runs here and not in the parent, so that no orphan parses for ever.
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        CLOCK.start(seconds)
         answer = _answer_question(Path(json.loads(line)))
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        CLOCK.stop()
         answers.write(answer)
         answers.flush()
 

@@ -1,6 +1,7 @@
 """Count what a run did, and show how far it is."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,8 +16,10 @@ class IndexReport:
     were to be kept, or as the whole directory was found `emptied`, which may be a disk that is not
     mounted.
     `unread` of the failures are of files that did not change since, and were not read again.
-    `passed_over` are (path, reason) of files that hold secrets, which are no documents, and
-    `hard_linked` the paths of documents that have other names elsewhere.
+    `still_failing` are the failures that an earlier run has told in the same words, in most cases
+    of files that did not change. `passed_over` are (path, reason) of files that hold secrets,
+    which are no documents, `without_text` counts by their kinds those that nobody expects to
+    answer, and `hard_linked` are the paths of documents that have other names elsewhere.
     """
 
     root: str = ""
@@ -35,6 +38,12 @@ class IndexReport:
     unread: int = 0
     passed_over: list[tuple[str, str]] = field(default_factory=list)
     hard_linked: list[str] = field(default_factory=list)
+    still_failing: list[str] = field(default_factory=list)
+    without_text: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def has_new_failures(self) -> bool:
+        return len(self.failed) > len(self.still_failing)
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,8 @@ class Tally:
     missing: list[str] = field(default_factory=list)
     passed_over: list[tuple[str, str]] = field(default_factory=list)
     hard_linked: list[str] = field(default_factory=list)
+    still_failing: list[str] = field(default_factory=list)
+    without_text: Counter[str] = field(default_factory=Counter)
 
     def begin_run(self, total: int) -> None:
         self.total = total
@@ -109,23 +120,29 @@ class Tally:
         self.removed.append(path)
         self.on_change(Change("removed", path))
 
-    def fail(self, path: str, reason: str) -> None:
+    def fail(self, path: str, reason: str, *, is_known: bool = False) -> None:
         self.failed.append((path, reason))
+        self.still_failing += [path] if is_known else []
         self.on_change(Change("failed", path, reason))
         self.report_progress()
 
     def leave_unread(self, path: str, reason: str) -> None:
         self.unread += 1
         self.failed.append((path, reason))
+        self.still_failing.append(path)
         self.report_progress()
 
     def pass_over(self, path: str, reason: str) -> None:
         self.passed_over.append((path, reason))
         self.report_progress()
 
+    def count_passed_over(self, kinds: Iterable[str | None]) -> None:
+        self.without_text.update(kind for kind in kinds if kind)
+        self.report_progress()
+
     def report_progress(self) -> None:
         """Show how far the run is; before it begins, while it waits for another, of no files."""
-        not_indexed = len(self.failed) + len(self.passed_over)
+        not_indexed = len(self.failed) + len(self.passed_over) + self.without_text.total()
         indexed = self.added + self.changed + self.unchanged + len(self.moved)
         files = indexed + not_indexed
         self.on_progress(Progress(min(files, self.total), self.total, self.embedded))
@@ -148,4 +165,6 @@ class Tally:
             unread=self.unread,
             passed_over=list(self.passed_over),
             hard_linked=list(self.hard_linked),
+            still_failing=list(self.still_failing),
+            without_text=dict(self.without_text),
         )

@@ -1,6 +1,7 @@
 """Make LlamaIndex nodes of the chunks of a document."""
 
 from itertools import pairwise
+from typing import cast
 
 from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 
@@ -11,7 +12,10 @@ EMBEDDED_KEYS = ("title", "headings")
 
 
 def split_document(document: ReadDocument, document_id: str) -> list[TextNode]:
-    """Return the chunks of a document in order; `path` is left to the caller."""
+    """Return the chunks of a document in order; `path` is left to the caller.
+
+    `part` is where in the file that is, if it has files inside.
+    """
     nodes: list[TextNode] = []
     for section in document.sections:
         for chunk in section.chunks:
@@ -24,8 +28,9 @@ def split_document(document: ReadDocument, document_id: str) -> list[TextNode]:
 
 def _make_chunk_metadata(document: ReadDocument, section: Section, chunk: Chunk) -> Metadata:
     """Return what is known of a chunk, as it is stored; a heading that is the title is left out."""
-    metadata: Metadata = {"title": document.title}
-    repeats_title = chunk.headings[:1] == (document.title,)
+    title = section.title or document.title
+    metadata: Metadata = {"title": title}
+    repeats_title = chunk.headings[:1] == (title,)
     if headings := chunk.headings[repeats_title:]:
         metadata["headings"] = " > ".join(headings)
     if section.page is not None:
@@ -34,7 +39,10 @@ def _make_chunk_metadata(document: ReadDocument, section: Section, chunk: Chunk)
         metadata["lines"] = chunk.lines
     if document.language:
         metadata["language"] = document.language
-    return metadata | {"media_type": document.media_type} | document.metadata
+    metadata["media_type"] = section.media_type or document.media_type
+    metadata |= document.metadata
+    metadata |= cast("Metadata", section.metadata)
+    return metadata | {"part": section.part} if section.part else metadata
 
 
 def _make_node(chunk_id: str, text: str, metadata: Metadata) -> TextNode:

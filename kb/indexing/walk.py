@@ -1,20 +1,19 @@
 """Find the files below a directory that are to be indexed."""
 
-import mimetypes
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
 from kb.indexing.document import UnreadableFile
+from kb.indexing.file_kinds import FileKind, find_kind_by_name, has_tool_mark, is_tool_folder
 from kb.indexing.secret_files import Identity, OwnFiles, why_secret
 
 IGNORE_FILE = ".kbignore"
-_WITHOUT_TEXT = ("image/", "audio/", "video/", "font/")  # nobody expects these to answer
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,9 @@ class PassedOver:
     """A file that is no document, or a directory with all that is below it."""
 
     relative: str
-    reason: str
+    reason: str = ""
+    kind: FileKind | None = None
+    """Of what is only counted; what has none is named with its reason."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +56,28 @@ class _Directory:
     relative: str = ""
     rules: tuple[tuple[str, GitIgnoreSpec], ...] = ()
     """From the root downwards, each with the directory that it belongs to, as a prefix."""
+    is_wanted: bool = False
+    """Whether a rule names it or one above it as wanted, also if a tool has made it."""
 
     @property
     def prefix(self) -> str:
         return f"{self.relative}/" if self.relative else ""
 
     def ignores(self, relative: str) -> bool:
-        """Tell whether the rules ignore a path; those of the deepest directory decide first."""
+        """Tell whether the rules ignore a path."""
+        return self._decide(relative) is True
+
+    def wants(self, relative: str) -> bool:
+        """Tell whether a rule takes a path back that would be left out: `!dist/`."""
+        return self._decide(relative) is False
+
+    def _decide(self, relative: str) -> bool | None:
+        """Return what the rules say, those of the deepest directory first; None for nothing."""
         for prefix, spec in reversed(self.rules):
             ignored = spec.check_file(relative.removeprefix(prefix)).include
             if ignored is not None:
                 return ignored
-        return False
+        return None
 
 
 Found = FoundFile | Skipped | PassedOver
@@ -77,8 +88,8 @@ def walk_files(root: Path, own: OwnFiles | None = None) -> Iterator[Found]:
     """Yield the files below `root` in a fixed order; a file as root is found below its parent.
 
     Links are not followed: what one inside the root names is found in its own place. What is kb's
-    own is passed over, and so are files that by their names hold secrets. Raises UnreadableFile
-    when the root itself cannot be read.
+    own is passed over, and so are files that by their names hold secrets or no text, and folders
+    below the root that tools make. Raises UnreadableFile when the root itself cannot be read.
     """
     root, own = root.resolve(), own or OwnFiles()
     if not root.exists():
@@ -120,6 +131,9 @@ def _list_entries(directory: _Directory, root: Path, own: OwnFiles) -> list[_Ent
         ]
     except ValueError as error:
         return [_skip_directory(directory, f"its {IGNORE_FILE} is invalid: {error}")]
+    names = {entry.name for entry in visible}
+    if directory.relative and not directory.is_wanted and has_tool_mark(directory.path, names):
+        return [PassedOver(directory.relative, kind="made by a tool")]
     found: dict[str, _Entry | None] = {}
     collisions: list[_Entry] = []
     for entry in sorted(visible, key=lambda entry: (make_storable(entry.name), entry.name)):
@@ -127,7 +141,7 @@ def _list_entries(directory: _Directory, root: Path, own: OwnFiles) -> list[_Ent
         if relative in found:
             collisions.append(Skipped(relative, "another file here has the same name in Unicode"))
         else:
-            found[relative] = _classify_entry(directory, relative, entry, root, own)
+            found[relative] = _classify_entry(directory, relative, entry, root, own, names)
     return [entry for entry in found.values() if entry is not None] + collisions
 
 
@@ -135,13 +149,7 @@ def _is_wanted(entry: os.DirEntry[str]) -> bool:
     """Tell whether an entry is looked at; of hidden files only those that hold secrets are."""
     if entry.name.startswith("."):
         return why_secret(entry.name) is not None and not entry.is_dir(follow_symlinks=False)
-    return may_have_text(entry.name) or entry.is_dir(follow_symlinks=False)
-
-
-def may_have_text(name: str) -> bool:
-    """Tell whether a file's name promises text rather than pictures, sound or fonts."""
-    media_type, _ = mimetypes.guess_type(name)
-    return not (media_type and media_type.startswith(_WITHOUT_TEXT))
+    return True
 
 
 def _skip_directory(directory: _Directory, reason: str) -> Skipped:
@@ -162,7 +170,12 @@ def _add_own_rules(directory: _Directory) -> _Directory:
 
 
 def _classify_entry(
-    directory: _Directory, relative: str, entry: os.DirEntry[str], root: Path, own: OwnFiles
+    directory: _Directory,
+    relative: str,
+    entry: os.DirEntry[str],
+    root: Path,
+    own: OwnFiles,
+    beside: Collection[str],
 ) -> _Entry | None:
     """Return what an entry is, None for what nobody misses."""
     try:
@@ -171,17 +184,30 @@ def _classify_entry(
             return None
         status = entry.stat(follow_symlinks=False)
         reason = own.why_passed_over((status.st_dev, status.st_ino))
+        kind = None
         if not is_directory:
-            reason = reason or why_secret(entry.name)
-        if reason:
-            return PassedOver(relative, reason)
+            reason, kind = reason or why_secret(entry.name), find_kind_by_name(entry.name)
+        if reason or kind:
+            return PassedOver(relative, reason or "", None if reason else kind)
         if is_directory:
-            return _Directory(Path(entry.path), relative, directory.rules)
-        if entry.is_symlink():
-            return _judge_link(relative, entry, root)
-        return _describe_file(Path(entry.path), relative, status)
+            return _classify_directory(directory, relative, entry, beside)
+        return (
+            _judge_link(relative, entry, root)
+            if entry.is_symlink()
+            else _describe_file(Path(entry.path), relative, status)
+        )
     except OSError as error:
         return Skipped(relative, f"it is unreadable: {_explain_os_error(error)}")
+
+
+def _classify_directory(
+    above: _Directory, relative: str, entry: os.DirEntry[str], beside: Collection[str]
+) -> _Directory | PassedOver:
+    """Return a directory to be listed, unless a tool makes it and no rule wants it."""
+    is_wanted = above.is_wanted or above.wants(f"{relative}/")
+    if not is_wanted and is_tool_folder(entry.name, beside):
+        return PassedOver(relative, kind="made by a tool")
+    return _Directory(Path(entry.path), relative, above.rules, is_wanted)
 
 
 def _judge_link(relative: str, entry: os.DirEntry[str], root: Path) -> Skipped | None:

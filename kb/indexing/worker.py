@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,11 +33,15 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_L
 
 
 class ReadWorker:
-    """Reads one file at a time in a child process, and replaces the child that a file broke."""
+    """Reads one file at a time in a child process, and replaces the child that a file broke.
+
+    `seconds` are for each part of a mailbox or an archive; `clock.MOST_TURNS` times that for all.
+    """
 
     def __init__(self, *, seconds: float = 30.0, memory: int = MOST_MEMORY) -> None:
         self._seconds = seconds
         self._memory = memory
+        self._scratch = TemporaryDirectory(prefix="kb-reading-")
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -54,6 +59,7 @@ class ReadWorker:
         if self._child is not None:
             _end_child(self._child)
             self._child = None
+        self._scratch.cleanup()  # of copies, too, that a child left which died over them
 
     def read(self, path: Path) -> ReadDocument:
         """Return the document; raise UnreadableFile for what is broken, too slow or too large.
@@ -66,7 +72,8 @@ class ReadWorker:
         sections = tuple(map(_json_to_section, answer.pop("sections")))
         # Here and not in the child: each of those would load the model of languages anew.
         language = answer.pop("language") or _guess_language(answer["kind"], sections)
-        return ReadDocument(**answer, language=language, sections=sections)
+        failures = tuple((name, reason) for name, reason in answer.pop("failures"))
+        return ReadDocument(**answer, language=language, sections=sections, failures=failures)
 
     def _ask_child(self, path: Path) -> Any:
         """Return the child's answer, and start a child first if there is none."""
@@ -92,12 +99,18 @@ class ReadWorker:
             [*COMMAND, str(self._seconds), str(self._memory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_build_child_environment(),
+            env=_build_child_environment() | {"TMPDIR": self._make_scratch()},
         )
         if READY not in iter(child.stdout or ()):  # what start-up hooks print comes before
             status = _end_child(child)
             raise RuntimeError(f"The reader process ended with {status}: {' '.join(COMMAND)}")
         return child
+
+    def _make_scratch(self) -> str:
+        """Return an empty directory for copies of what is inside of files."""
+        self._scratch.cleanup()
+        self._scratch = TemporaryDirectory(prefix="kb-reading-")
+        return self._scratch.name
 
     def _explain_death(self, status: int) -> UnreadableFile:
         """Return the error that tells people why the child died over a file."""

@@ -62,10 +62,12 @@ class DocumentWriter:
         path: str,
         reason: str,
         failed_hash: str | None = None,
+        *,
+        is_known: bool = False,
     ) -> None:
         """Note in the registry and in the tally why a document was not written."""
         self.registry.fail(root, path, reason, failed_hash, known_id=document_id)
-        self.tally.fail(path, reason)
+        self.tally.fail(path, reason, is_known=is_known)
 
 
 def _group_documents(documents: Iterable[SplitDocument]) -> Iterator[list[SplitDocument]]:

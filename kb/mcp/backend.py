@@ -187,7 +187,7 @@ class Backend:
         if not caller.may_see(root):
             raise Problem(Code.NO_SUCH_DOCUMENT)
         with translate_missing(Code.NO_SUCH_DOCUMENT):
-            document = self.library.documents.one(root, path)
+            document = self.library.documents.one_around(root, path)
         metadata = as_results.document_to_result(document).model_dump(exclude_none=True)
         return with_front_matter(metadata, join_chunks(self.library.list_chunks(document)))
 

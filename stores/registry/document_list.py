@@ -100,6 +100,19 @@ class DocumentList:
         rows = read_snapshot(self.engine, lambda c: c.execute(statement, values).all())
         return [StoredPassage(row.id, row.text, json.loads(row.metadata)) for row in rows]
 
+    def one_around(self, root: str, path: str) -> ListedDocument:
+        """Find one file, or that which has a file of this path inside, such as an archive.
+
+        Raises StoreError when there is none.
+        """
+        parts = path.split("/")
+        for length in range(len(parts), 1, -1):
+            values = {"root": root, "path": "/".join(parts[:length])}
+            found, _ = self._read_page(_SQL["by_path"], values, 0, 1)
+            if found:
+                return found[0]
+        return self.one(root, parts[0])
+
     def count_values(
         self, table: "ChunkTable", key: str, roots: Sequence[str] | None = None
     ) -> dict[str | float, int]:

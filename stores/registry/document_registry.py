@@ -149,12 +149,14 @@ class DocumentRegistry:
 
         self.table.transact(self.engine, work)
 
-    def move(self, moved_id: str, path: str, *, read_again: bool) -> None:
+    def move(self, document: KnownDocument, path: str, *, read_again: bool) -> None:
         """Give a document another path, in one transaction with what its chunks say of it.
 
-        With `read_again` its content counts as not indexed, and it answers as it was until then.
+        A chunk of a file inside of it keeps the path in there. With `read_again` its content counts
+        as not indexed, and it answers as it was until then.
         """
-        values = {"id": moved_id, "path": path, "read_again": read_again}
+        inside = len(document.path) + 1
+        values = {"id": document.id, "path": path, "inside": inside, "read_again": read_again}
         chunks = sa.text(_SQL["move_chunks"].text.format(table=f"`{self.table.name}`"))
 
         def work(connection: sa.Connection) -> None:

@@ -97,8 +97,10 @@ UPDATE kb_document SET path = :path, checked_at = UTC_TIMESTAMP(6),
 WHERE id = :id
 
 -- move_chunks --
--- Have the chunks of a document say its path.
-UPDATE {table} SET metadata = JSON_SET(metadata, '$.path', :path) WHERE document_id = :id
+-- Have the chunks of a document say its path, before that of a file inside of it.
+UPDATE {table} SET metadata = JSON_SET(
+  metadata, '$.path', CONCAT(:path, SUBSTRING(JSON_VALUE(metadata, '$.path'), :inside))
+) WHERE document_id = :id
 
 -- remove_document --
 -- Delete what is known of a file that is gone.

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from knowledge import Knowledge, counts, write_handbook
+from sample_files import zip_file
 
 from kb.indexing.document import ReadDocument, UnreadableNow
 from kb.indexing.embed import ChunkEmbedder
@@ -62,8 +63,8 @@ def test_what_cannot_be_looked_at_is_not_gone(
     knowledge.index(handbook)
     real = os.scandir
 
-    def refuse(path: Path) -> Any:
-        if path.name == "policies":
+    def refuse(path: Path | int) -> Any:
+        if isinstance(path, Path) and path.name == "policies":
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
@@ -346,6 +347,16 @@ def test_a_move_is_followed_though_what_is_gone_is_kept(
     report = knowledge.index(handbook, keep=True)
     assert report.moved == [("faq.html", "questions.html")]
     assert report.missing_paths == ["délais.txt"]
+
+
+def test_a_moved_archive_takes_the_paths_inside_along(knowledge: Knowledge, tmp_path: Path) -> None:
+    (folder := tmp_path / "docs").mkdir()
+    zip_file(folder / "all.zip", {"notes/a.md": "# A\n\nApples."})
+    knowledge.index(folder)
+    assert knowledge.found_by_words("apples") == ["all.zip/notes/a.md"]
+    (folder / "all.zip").rename(folder / "old.zip")
+    assert knowledge.index(folder).moved == [("all.zip", "old.zip")]
+    assert knowledge.found_by_words("apples") == ["old.zip/notes/a.md"]
 
 
 def test_a_secret_name_is_no_move(knowledge: Knowledge, handbook: Path) -> None:

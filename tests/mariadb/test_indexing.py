@@ -15,6 +15,7 @@ from fake_models import HashEmbedding
 from knowledge import Knowledge, counts, write_handbook
 from llama_index.core.schema import MetadataMode
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
+from sample_files import zip_file
 
 from kb.document_files import Library
 from kb.indexing.document import ReadDocument, UnreadableNow
@@ -24,6 +25,7 @@ from kb.indexing.report import IndexReport, Progress
 from kb.indexing.worker import ReadWorker
 from stores.errors import ModelUnavailable, RootConflict, StoreError
 from stores.private_server import PrivateServer
+from stores.registry.document_list import DocumentList
 
 
 @pytest.fixture
@@ -48,6 +50,40 @@ def test_a_directory_becomes_searchable_chunks_with_their_file_facts(
     assert node.metadata["root"] == "handbook"
     assert node.metadata["title"] == "Returns"
     assert knowledge.found_by_words("Liège") == ["délais.txt"]
+
+
+def test_files_inside_of_an_archive_answer_under_their_own_paths(
+    knowledge: Knowledge, tmp_path: Path
+) -> None:
+    (tmp_path / "docs").mkdir()
+    files = {"guide/start.md": b"---\nproduct: Hub\n---\nPlug it in.", "old.pdf": b"%PDF"}
+    zip_file(tmp_path / "docs" / "all.zip", files)
+    report = knowledge.index(tmp_path / "docs")
+    assert [path for path, _ in report.failed] == ["all.zip/old.pdf"]
+    assert knowledge.found_by_words("plug") == ["all.zip/guide/start.md"]
+    documents = DocumentList(knowledge.engine)
+    assert documents.one_around("docs", "all.zip/guide/start.md").path == "all.zip"
+    with pytest.raises(StoreError, match="no document"):
+        documents.one("docs", "all.zip/guide/start.md")
+    assert counts(knowledge.index(tmp_path / "docs")) == (0, 0, 0, 1, 0)
+
+
+def test_a_mailbox_is_filtered_by_sender_and_thread(knowledge: Knowledge, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    mails = (
+        f"From x Mon Mar  2 10:11:00 2026\nSubject: {subject}\nFrom: {who}\n\nFriday.\n\n"
+        for subject, who in (("Delivery", "Ada"), ("Re: Delivery", "Bob"), ("Other", "Ada"))
+    )
+    (tmp_path / "docs" / "team.mbox").write_text("".join(mails))
+    knowledge.index(tmp_path / "docs")
+    wanted = MetadataFilters(
+        filters=[
+            MetadataFilter(key="from", value="Ada"),
+            MetadataFilter(key="thread", value="Delivery"),
+        ]
+    )
+    [node] = knowledge.store.get_nodes(filters=wanted)
+    assert node.metadata["title"] == "Delivery (Ada)"
 
 
 def test_a_second_run_and_a_touched_file_change_nothing(
@@ -326,6 +362,36 @@ def test_a_file_that_failed_is_read_again_only_when_it_changed_or_on_request(
     (handbook / "noise.md").write_text("Words by now.")
     assert counts(knowledge.index(handbook)) == (1, 0, 0, 3, 0)
     assert counts(knowledge.index(handbook)) == (0, 0, 0, 4, 0)
+
+
+def test_only_what_no_run_has_told_before_is_new_trouble(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    (handbook / "broken.pdf").write_bytes(b"%PDF")
+    (handbook / "link.md").symlink_to("nowhere.md")
+    assert knowledge.index(handbook).has_new_failures
+    again = knowledge.index(handbook)
+    assert (len(again.failed), again.has_new_failures) == (2, False)
+    assert knowledge.index(handbook, scope=Scope(retry=True)).has_new_failures
+    (handbook / "broken.pdf").write_bytes(b"%PDF-1.7")
+    assert knowledge.index(handbook).has_new_failures
+
+
+def test_programs_and_what_tools_make_are_counted_and_forgotten(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    (handbook / "tool").mkdir()
+    (handbook / "tool" / "notes.md").write_text("text")
+    assert counts(knowledge.index(handbook)) == (4, 0, 0, 0, 0)
+    (handbook / "tool").rename(handbook / "node_modules")
+    (handbook / "run").write_bytes(b"\x7fELF" + bytes(99))
+    (handbook / "data.db").write_bytes(b"SQLite format 3\0" + bytes(99))
+    (handbook / "list.db").write_text("a list, in words")
+    report = knowledge.index(handbook, prune=True)
+    assert report.without_text == {"made by a tool": 1, "program": 1, "database": 1}
+    assert counts(report) == (1, 0, 1, 3, 0)
+    (handbook / "policies" / "pyvenv.cfg").write_text("home = /usr")
+    assert counts(knowledge.index(handbook)) == (0, 0, 1, 3, 0)
 
 
 def test_what_may_be_read_another_time_is_tried_again(

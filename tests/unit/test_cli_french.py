@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 from french import find_english, shown_on, speak_french, wide_screen
@@ -22,6 +23,7 @@ from kb.config import Config
 from kb.doctor import check_models
 from kb.evaluation.sql_evaluation import SQLAnswer, SQLOutcome
 from kb.evaluation.sql_questions import SQLSet
+from kb.indexing.file_kinds import FileKind
 from kb.indexing.report import IndexReport, Progress
 from stores.text.translations import Message
 
@@ -55,6 +57,8 @@ REPORT = IndexReport(
     unread=1,
     passed_over=[(".env", "clés")],
     hard_linked=["b.md"],
+    still_failing=["a.pdf"],
+    without_text=dict.fromkeys(get_args(FileKind), 2),
 )
 ROOT = {"name": "docs", "path": "/srv", "documents": 4, "indexed_at": datetime.now(UTC)}
 STATUS = {

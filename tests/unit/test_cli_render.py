@@ -212,6 +212,24 @@ def test_a_report_names_what_was_passed_over_not_read_again_and_hard_linked(scre
     ]
 
 
+def test_a_report_counts_what_has_no_text_and_tells_new_failures_from_old_ones(screen):
+    report = IndexReport(
+        failed=[("a.pdf", "no text"), ("b.pdf", "damaged")],
+        still_failing=["a.pdf"],
+        without_text={"picture": 12, "video": 1, "made by a tool": 2},
+    )
+    state.show_report(screen, report)
+    assert screen.lines[1:] == [
+        "Passed over: 12 pictures, 1 video, 2 folders made by tools.",
+        "Still unreadable:",
+        "  a.pdf: no text",
+        "Not indexed:",
+        "  b.pdf: damaged",
+    ]
+    assert report.has_new_failures
+    assert not replace(report, failed=report.failed[:1]).has_new_failures
+
+
 def test_a_report_of_nothing_says_so(screen):
     state.show_report(screen, IndexReport())
     assert screen.text == "Documents: none found. 0 chunks written in 0.0 s.\n"
@@ -331,6 +349,8 @@ def test_the_shapes_of_json():
         "unread": 0,
         "passed_over": [{"path": ".env", "reason": "it holds secrets"}],
         "hard_linked": [],
+        "still_failing": [],
+        "without_text": {},
     }
     assert passage_values(passage("Text", path="a.md", title="A")) == {
         "id": "p",

@@ -33,6 +33,7 @@ USES = {
     ("engines/tables/tables_engine.py", "_synthesize_response"),
     ("kb/assembly/models.py", "_aclient"),
     ("kb/assembly/models.py", "_client"),
+    ("kb/indexing/readers/xlsx.py", "_get_source"),
     ("kb/indexing/readers/xlsx.py", "_read_only"),
     ("stores/connection.py", "_client"),
     ("stores/connection.py", "_configuration"),
@@ -169,4 +170,6 @@ def test_openpyxl_reads_sheets_one_row_after_the_other(tmp_path: Path) -> None:
     Workbook().save(path)
     book = load_workbook(path, read_only=True)
     assert isinstance(book.active, openpyxl_read_only.ReadOnlyWorksheet)
+    with book.active._get_source() as source:
+        assert b"<sheetData" in source.read()
     book.close()

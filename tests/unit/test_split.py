@@ -198,6 +198,14 @@ def test_a_fence_that_never_ends_is_cut_too():
     assert all(text.startswith("```\n") for text in found)
 
 
+@pytest.mark.parametrize("end", ["\n```", ""])
+def test_no_part_of_a_fence_exceeds_the_bound(end):
+    info = "x" * 290
+    for length in (950, 999, 1_000):
+        fence = f"```{info}\n" + "\n".join(["y" * length] * 4) + end
+        assert max(map(len, texts(fence))) <= CAP
+
+
 @pytest.mark.parametrize(
     "fence", ["```" + "x" * 3000, "~~~ " + "word " * 600, "- item\n\n  ```" + "x" * 3000]
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kb.indexing.document import UnreadableFile
-from kb.indexing.walk import FoundFile, Skipped, walk_files
+from kb.indexing.walk import FoundFile, PassedOver, Skipped, walk_files
 
 
 def plant(root: Path, *names: str) -> None:
@@ -20,6 +20,12 @@ def plant(root: Path, *names: str) -> None:
 
 def found(root: Path) -> list[str]:
     return [entry.relative for entry in walk_files(root) if isinstance(entry, FoundFile)]
+
+
+def kinds(root: Path) -> dict[str, str | None]:
+    return {
+        entry.relative: entry.kind for entry in walk_files(root) if isinstance(entry, PassedOver)
+    }
 
 
 def skipped(root: Path) -> dict[str, str]:
@@ -39,8 +45,49 @@ def test_pictures_and_sounds_are_no_documents(tmp_path):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "album.png").mkdir()
     (tmp_path / "album.png" / "caption.txt").write_text("x")
-    found = [entry.relative for entry in walk_files(tmp_path)]
-    assert found == ["album.png/caption.txt", "notes.md", "odd.bin"]
+    plant(tmp_path, "module.ts")
+    assert found(tmp_path) == ["album.png/caption.txt", "module.ts", "notes.md", "odd.bin"]
+    assert kinds(tmp_path) == {
+        "letter.woff2": "font",
+        "logo.png": "picture",
+        "photo.JPG": "picture",
+        "talk.mp3": "sound",
+    }
+
+
+TAG = "Signature: 8a477f597d28d172789f06886806bc55\n"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["node_modules/a/README.md"],
+        ["__pycache__/a.txt"],
+        ["kb.egg-info/a.txt"],
+        ["env/pyvenv.cfg", "env/lib/a.txt"],
+        ["out/CMakeCache.txt", "out/a.txt"],
+        ["target/doc/a.md", "Cargo.toml"],
+        ["dist/a.md", "package.json"],
+        ["build/a.md", "build.gradle"],
+    ],
+)
+def test_folders_that_tools_make_are_passed_over_unless_a_rule_wants_them(tmp_path, names):
+    plant(tmp_path, "code/a.md", *(f"code/{name}" for name in names))
+    folder = "code/" + names[0].split("/")[0]
+    assert kinds(tmp_path) == {folder: "made by a tool"}
+    assert not any(name.startswith(f"{folder}/") for name in found(tmp_path))
+    (tmp_path / ".kbignore").write_text(f"!{folder}/\n")
+    assert kinds(tmp_path) == {}
+    assert f"code/{names[0]}" in found(tmp_path)
+    (tmp_path / ".kbignore").unlink()
+    assert found(tmp_path / folder)  # as the root it is what the user asked for
+
+
+def test_folders_of_the_same_names_that_no_tool_makes_are_looked_at(tmp_path):
+    plant(tmp_path, "target/goals.md", "dist/list.md", "build/house.md", "cache/CACHEDIR.TAG")
+    assert len(found(tmp_path)) == 4
+    (tmp_path / "cache" / "CACHEDIR.TAG").write_text(TAG)
+    assert kinds(tmp_path) == {"cache": "made by a tool"}
 
 
 def test_a_found_file_has_its_place_name_and_size(tmp_path):

@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sample_files import docx_file, pdf_file
+from sample_files import docx_file, pdf_file, zip_file
 
 from kb.indexing.read import UnreadableFile, read_document
 from kb.indexing.worker import ReadWorker
@@ -58,6 +59,7 @@ def test_the_child_reads_what_this_process_reads(tmp_path, good):
         good,
         docx_file(tmp_path / "a.docx", [("Heading1", "Été")], [["a", "b"]]),
         pdf_file(tmp_path / "a.pdf", ["Care\nWipe it.", "Rinse it."], large=["Care"]),
+        zip_file(tmp_path / "a.zip", {"a/b.md": "---\nkind: faq\n---\n# Été", "b.pdf": "%PDF"}),
     ]
     with ReadWorker() as worker:
         assert [worker.read(file) for file in files] == [read_document(file) for file in files]
@@ -130,6 +132,20 @@ def test_the_child_has_no_secrets_sockets_and_large_modules(worker_with_parser, 
     assert "PATH" in text
     for unwanted in ("OPENAI", "PASSWORD", "socket:", "llama"):
         assert unwanted not in text
+
+
+def test_copies_of_what_is_inside_of_a_file_go_even_if_a_parser_dies_over_them(
+    worker_with_parser, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch := tmp_path / "scratch"))
+    scratch.mkdir()
+    worker, word = worker_with_parser("os.kill(os.getpid(), signal.SIGSEGV)")
+    packed = zip_file(tmp_path / "a.zip", {"a.docx": word.read_bytes()})
+    with pytest.raises(UnreadableFile, match="the parser crashed"):
+        worker.read(packed)
+    assert list(scratch.rglob("a.docx"))
+    worker.close()
+    assert list(scratch.iterdir()) == []
 
 
 def test_a_child_that_died_between_two_files_is_replaced(good):

@@ -18,8 +18,8 @@ from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
 from kb.catalogue import UPLOADS
 from kb.document_files import Library, clean_upload_name
+from kb.indexing.file_kinds import find_kind_by_name
 from kb.indexing.secret_files import HEAD_BYTES, why_secret
-from kb.indexing.walk import may_have_text
 from stores.errors import StoreError
 from stores.jobs import Jobs
 from stores.registry.document_list import ListedDocument
@@ -111,7 +111,7 @@ def _keep_files(
     replace: bool,
 ) -> dict[str, Any]:
     quota.require_failures_left(caller)
-    readable = {name: file for name, file in named.items() if may_have_text(name)}
+    readable = {name: file for name, file in named.items() if not find_kind_by_name(name)}
     secrets = {
         name: reason for name, file in readable.items() if (reason := _why_secret(name, file))
     }

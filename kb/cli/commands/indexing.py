@@ -62,9 +62,10 @@ def index(
     """Index a directory: what is new or changed, and nothing twice.
 
     A file that cannot be read never stops the run: it is listed at the end with its reason, read
-    again when it has changed, and the exit code is 3. Files that hold keys or passwords, as the
-    configuration does, are passed over. Documents whose files are gone are removed, and those
-    whose files have moved follow them.
+    again when it has changed, and the exit code is 3, unless an earlier run has told the same.
+    Files that hold keys or passwords, as the configuration does, are passed over, and so are
+    pictures, programs and folders that tools make. Documents whose files are gone are removed, and
+    those whose files have moved follow them.
 
     \b
     kb index ~/handbook
@@ -94,7 +95,7 @@ def index(
         print_json(report_values(report))
     else:
         show_report(OUT, report)
-    if report.failed:
+    if report.has_new_failures:
         raise typer.Exit(ExitCode.PARTLY_DONE)
 
 

@@ -63,8 +63,12 @@ def show_report(console: Console, report: "IndexReport") -> None:
         linked = gettext("Files with other names elsewhere (hard links): {n}: {names}")
         linked = linked.format(n=len(report.hard_linked), names=f"{names}{more}")
         console.print(Text(linked, "yellow"), soft_wrap=True)
+    _show_counts_without_text(console, report.without_text)
     _show_files(console, Text(gettext("Passed over:"), "yellow"), report.passed_over)
-    show_failures(console, report.failed)
+    known = set(report.still_failing)
+    still = [(path, reason) for path, reason in report.failed if path in known]
+    _show_files(console, Text(gettext("Still unreadable:"), "yellow"), still)
+    show_failures(console, [each for each in report.failed if each[0] not in known])
     if report.unread:
         again = gettext(
             "Not read again, as they failed before and are unchanged: {n}. --retry reads them."
@@ -96,6 +100,26 @@ def _show_paths(console: Console, heading: str, paths: Sequence[str]) -> None:
         console.print(Text(f"  {fit_on_one_line(path)}"), soft_wrap=True)
     if more := len(paths[_MOST_PATHS:]):
         console.print(Text(gettext("  … and {n} more; --json names all.").format(n=more)))
+
+
+def _show_counts_without_text(console: Console, counts: Mapping[str, int]) -> None:
+    """Say how many pictures and the like were passed over."""
+    tools = counts.get("made by a tool", 0)
+    words = {
+        "picture": ngettext("{n} picture", "{n} pictures", counts.get("picture", 0)),
+        "sound": ngettext("{n} sound file", "{n} sound files", counts.get("sound", 0)),
+        "video": ngettext("{n} video", "{n} videos", counts.get("video", 0)),
+        "font": ngettext("{n} font", "{n} fonts", counts.get("font", 0)),
+        "program": ngettext("{n} program", "{n} programs", counts.get("program", 0)),
+        "database": ngettext("{n} database file", "{n} database files", counts.get("database", 0)),
+        "archive": ngettext(
+            "{n} archive of another kind", "{n} archives of other kinds", counts.get("archive", 0)
+        ),
+        "made by a tool": ngettext("{n} folder made by a tool", "{n} folders made by tools", tools),
+    }
+    parts = ", ".join(words[kind].format(n=number) for kind, number in counts.items())
+    if parts:
+        console.print(gettext("Passed over: {counts}.").format(counts=parts), soft_wrap=True)
 
 
 def show_failures(console: Console, failures: Sequence[tuple[str, str]]) -> None:

@@ -1,6 +1,7 @@
 """Find the paragraphs and headings of a PDF by the places and sizes of its lines alone."""
 
 import ctypes
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, pairwise
@@ -18,10 +19,15 @@ _NEVER_FIRST: Final = frozenset(")]}.,;:!?%»”")
 _LARGE: Final = 1.12  # times the size of most text: a heading's
 _LONGEST_HEADING: Final = 150
 _DEEPEST: Final = 6
+_EDGE: Final = 4  # baselines at each edge of a page where running lines may stand
+_APART: Final = 1.2  # heights of a line between two of its cells
+_LIKE_MARKUP: Final = re.compile(r"#{1,6}(?:\s|$)|(?:=+|-+)\s*$|`{3,}|~{3,}")
+"""What would be read as a heading or a fence; four spaces before it take that away."""
+_WORD: Final = re.compile(r"\S+")
 
 
 class Line(NamedTuple):
-    """A line of a page; its lengths are in points."""
+    """A line of a page, or a table of it; its lengths are in points."""
 
     text: str
     end: float  # the right edge
@@ -29,6 +35,18 @@ class Line(NamedTuple):
     size: float  # of the font, as the file says it
     top: float  # the baseline of its first character
     bottom: float  # and of its last one, which may stand below: a hyphen joins lines
+    start: float = 0.0  # the left edge
+    at: int = 0  # the place of its first character on the page
+    cells: tuple[str, ...] = ()  # its parts, if wide gaps divide it
+    is_table: bool = False  # then the text is a table in Markdown
+
+
+class Word(NamedTuple):
+    """A word of a line with its edges, in points."""
+
+    text: str
+    left: float
+    right: float
 
 
 class Layout(NamedTuple):
@@ -39,12 +57,33 @@ class Layout(NamedTuple):
 
 
 def read_page_lines(page: pdfium.PdfTextPage) -> list[Line]:
-    """Return the lines of a page that have text, with their places and sizes."""
-    return list(_find_lines(page, page.get_text_range()))
+    """Return the lines of a page that have text, with their places and sizes.
+
+    Those near the top and the bottom come with their cells.
+    """
+    lines = list(_find_lines(page, page.get_text_range()))
+    baselines = sorted({line.top for line in lines})
+    edges = {*baselines[:_EDGE], *baselines[-_EDGE:]}
+    return [
+        line._replace(cells=_find_cells(page, line)) if line.top in edges else line
+        for line in lines
+    ]
+
+
+def find_words(page: pdfium.PdfTextPage, line: Line) -> list[Word]:
+    """Return the words of a line with their places."""
+    found = []
+    for match in _WORD.finditer(line.text):
+        first = line.at + _count_utf16_units(line.text[: match.start()])
+        last = first + _count_utf16_units(match[0]) - 1
+        left = float(page.get_charbox(first, loose=True)[0])
+        found.append(Word(match[0], left, _find_right_edge(page, last)))
+    return found
 
 
 def measure_layout(pages: Sequence[Sequence[Line]]) -> Layout:
     """Measure the usual leading and the sizes of headings over all pages of a file."""
+    pages = [[line for line in page if not line.is_table] for page in pages]
     return Layout(_measure_usual_leading(pages), _find_heading_levels(chain.from_iterable(pages)))
 
 
@@ -57,10 +96,12 @@ def page_to_markdown(lines: Sequence[Line], layout: Layout) -> str:
         level = _find_line_level(line, layout)
         above = lines[at - 1] if at else None
         goes_on = above is not None and level == _find_line_level(above, layout)
-        if goes_on and not _ends_paragraph(lines, at - 1, layout.leading, margin):
-            parts += [" " if level else "\n", line.text]
+        is_apart = line.is_table or (above is not None and above.is_table)
+        words = line.text if line.is_table else _LIKE_MARKUP.sub(r"    \g<0>", line.text)
+        if goes_on and not is_apart and not _ends_paragraph(lines, at - 1, layout.leading, margin):
+            parts += [" " if level else "\n", words]
         else:
-            parts += ["\n\n" if above else "", f"{'#' * level} " if level else "", line.text]
+            parts += ["\n\n" if above else "", f"{'#' * level} {line.text}" if level else words]
     return "".join(parts)
 
 
@@ -77,11 +118,33 @@ def _find_lines(page: pdfium.PdfTextPage, text: str) -> Iterator[Line]:
                 words,
                 end=_find_right_edge(page, last),
                 first_word=right - left,
-                size=round(pdfium_c.FPDFText_GetFontSize(page, first), 1) or 1.0,
+                size=_find_font_size(page, first, last),
                 top=_find_baseline(page, first),
                 bottom=_find_baseline(page, last),
+                start=left,
+                at=first,
             )
         start += _count_utf16_units(line) + len("\r\n")
+
+
+def _find_font_size(page: pdfium.PdfTextPage, first: int, last: int) -> float:
+    """Return the size of a line, which a single large sign at one end does not make."""
+    sizes = (pdfium_c.FPDFText_GetFontSize(page, at) for at in (first, last))
+    return round(min(sizes), 1) or 1.0
+
+
+def _find_cells(page: pdfium.PdfTextPage, line: Line) -> tuple[str, ...]:
+    """Return the parts of a line between which there is room for several letters."""
+    _, bottom, _, top = page.get_charbox(line.at, loose=True)
+    cells: list[str] = []
+    end = float("inf")
+    for word in find_words(page, line):
+        if cells and word.left - end < _APART * (top - bottom):
+            cells[-1] += f" {word.text}"
+        else:
+            cells.append(word.text)
+        end = word.right
+    return tuple(cells)
 
 
 def _count_utf16_units(text: str) -> int:
@@ -122,7 +185,11 @@ def _find_heading_levels(lines: Iterable[Line]) -> dict[float, int]:
 
 def _find_line_level(line: Line, layout: Layout) -> int:
     """Return the level of a line as a heading, 0 if it is none."""
-    is_heading = len(line.text) <= _LONGEST_HEADING and any(map(str.isalpha, line.text))
+    is_heading = (
+        not line.is_table
+        and len(line.text) <= _LONGEST_HEADING
+        and any(map(str.isalpha, line.text))
+    )
     return layout.levels.get(line.size, 0) if is_heading else 0
 
 

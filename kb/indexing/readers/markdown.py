@@ -1,6 +1,5 @@
 """Read Markdown with front matter."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,11 @@ from frontmatter.default_handlers import YAMLHandler
 
 from kb.indexing.charset import read_text_file
 from kb.indexing.document import Extract, Section
+from kb.indexing.markdown_dialects import simplify_markdown
 
 MAX_NODES = 10_000
 """Of front matter, counting what each alias stands for: merges copy it."""
 MAX_DEPTH = 50
-_FENCE = re.compile(r"(`{3,}(?=[^`]*$)|~{3,})(.*)")
-"""The marks of a line that opens or closes a block of code, and what stands behind them."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -31,7 +29,7 @@ def read(path: Path) -> Extract:
     text = read_text_file(path)
     metadata, body_start = _split_front_matter(text)
     section = Section(
-        _simplify_markdown(text[body_start:]), first_line=1 + text.count("\n", 0, body_start)
+        simplify_markdown(text[body_start:]), first_line=1 + text.count("\n", 0, body_start)
     )
     return Extract(
         kind="markdown",
@@ -40,27 +38,6 @@ def read(path: Path) -> Extract:
         language=str(metadata.get("language") or metadata.get("lang") or ""),
         metadata=metadata,
     )
-
-
-def _simplify_markdown(text: str) -> str:
-    r"""Drop, line by line, what aligns the columns of tables and escapes the names: `max\_size`.
-
-    The former would fill the chunks, the latter hide words from the search.
-    """
-    lines = text.split("\n")
-    fence = ""
-    for number, line in enumerate(lines):
-        start = line.lstrip()
-        marks, words = found.groups() if (found := _FENCE.match(start)) else ("", "")
-        if not fence:
-            fence = marks
-        elif marks.startswith(fence) and not words.strip():
-            fence = ""
-        if not fence:
-            plainer = re.sub(r"(?<=\w)\\_(?=\w)", "_", line)
-            aligned = start.startswith("|")
-            lines[number] = re.sub(r"(-{3})-+|( ) +", r"\1\2", plainer) if aligned else plainer
-    return "\n".join(lines)
 
 
 def _check_nodes(text: str) -> None:

@@ -9,6 +9,7 @@ import pypdfium2.raw as pdfium_c
 
 from kb.indexing.document import MAX_TEXT, TOO_MUCH_TEXT, Extract, Outline, Section, UnreadableFile
 from kb.indexing.layout.pdf_layout import Line, measure_layout, page_to_markdown, read_page_lines
+from kb.indexing.layout.pdf_tables import Table, find_tables, place_tables
 from kb.indexing.layout.running_lines import remove_running_lines
 from kb.indexing.readers.text import looks_like_title
 
@@ -29,9 +30,10 @@ def read(path: Path) -> Extract:
         title = pdf.get_metadata_value("Title").removeprefix("Microsoft Word - ").strip()
     finally:
         pdf.close()
-    layout = measure_layout(laid_out)
-    texts = [LINE_END_HYPHEN.sub("", page_to_markdown(lines, layout)) for lines in laid_out]
-    pages = remove_running_lines(texts)
+    lines = remove_running_lines([lines for lines, _ in laid_out])
+    layout = measure_layout(lines)
+    placed = map(place_tables, lines, [tables for _, tables in laid_out])
+    pages = [LINE_END_HYPHEN.sub("", page_to_markdown(page, layout)) for page in placed]
     if not any(page.strip() for page in pages):
         raise UnreadableFile("no text: is it a scan?")
     firsts = (line.lstrip("# ").strip() for page in pages for line in re.split(r"\n+", page)[:5])
@@ -43,18 +45,19 @@ def read(path: Path) -> Extract:
     )
 
 
-def _read_pages(pdf: pdfium.PdfDocument) -> Iterator[list[Line]]:
-    """Yield the lines of every page; raise UnreadableFile when they are too many."""
+def _read_pages(pdf: pdfium.PdfDocument) -> Iterator[tuple[list[Line], list[Table]]]:
+    """Yield lines and tables of every page; raise UnreadableFile when they are too many."""
     total = 0
     for page in pdf:
         text_page = page.get_textpage()
         lines = read_page_lines(text_page)
+        tables = find_tables(page, text_page, lines)
         text_page.close()
         page.close()
         total += sum(len(line.text) for line in lines)
         if total > MAX_TEXT:
             raise UnreadableFile(TOO_MUCH_TEXT)
-        yield lines
+        yield lines, tables
 
 
 def _pages_to_sections(pages: Sequence[str]) -> Iterator[Section]:

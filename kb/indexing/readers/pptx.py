@@ -8,6 +8,7 @@ from pptx import Presentation
 
 from kb.indexing.document import Extract, Section
 from kb.indexing.layout.archive import check_office_file, read_office_properties
+from kb.indexing.layout.charts import chart_to_markdown
 
 
 def read(path: Path) -> Extract:
@@ -53,6 +54,8 @@ def _read_shape_blocks(shape: Any) -> Iterator[str]:
     if shape.has_text_frame:
         lines = [line for p in shape.text_frame.paragraphs if (line := " ".join(p.text.split()))]
         yield "\n".join(f"- {line}" for line in lines) if len(lines) > 1 else "".join(lines)
+    elif getattr(shape, "has_chart", False):
+        yield chart_to_markdown(shape.chart.part.blob)
     elif getattr(shape, "has_table", False):
         rows = [[" ".join(cell.text.split()) for cell in row.cells] for row in shape.table.rows]
         header, *others = [f"| {' | '.join(row)} |" for row in rows]
