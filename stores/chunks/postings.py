@@ -20,6 +20,7 @@ from stores.chunks.bm25 import (
     POSTING,
     Scores,
     Statistics,
+    WordCounts,
     pack_occurrences,
     score_words,
     unpack_lengths,
@@ -248,6 +249,17 @@ class Postings:
         return {
             row.term: np.frombuffer(row.postings, dtype=POSTING) for row in rows if row.postings
         }
+
+    def count_chunks_with(self, connection: Connection, words: Collection[str]) -> WordCounts:
+        """Count the chunks that have each word, as `list_index_words` writes it."""
+        statistics = self._read_statistics(connection)
+        terms = {word: _hash_word(word, statistics.languages) for word in words}
+        found = self._read_postings(connection, set[int]().union(*terms.values()))
+        counts = {
+            word: sum(len(found[term]) for term in own if term in found)
+            for word, own in terms.items()
+        }
+        return WordCounts(statistics.chunks, counts)
 
     def _insert(self, connection: sa.Connection, seqs: Sequence[int], terms: Analysed) -> None:
         for part in terms.to_json(seqs):
