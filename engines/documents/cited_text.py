@@ -6,7 +6,12 @@ from itertools import count
 from typing import Final
 
 from engines.documents.addresses import decode_escapes, find_addresses, split_at_addresses
-from engines.documents.code_spans import find_backticks, find_next_code, find_open_code
+from engines.documents.code_spans import (
+    choose_ticks,
+    find_backticks,
+    find_next_code,
+    find_open_code,
+)
 from engines.documents.fences import Fences, may_fence
 from engines.visible_text import is_right_to_left, make_visible
 
@@ -14,6 +19,7 @@ _LABEL: Final = r"\[[^\[\]\n]{0,400}\]"
 _TARGET: Final = r"\([^()\n]{0,2000}\)"
 _DEFINITION: Final = r":[ \t]*\S*//\S*"
 _TAG: Final = r"<[A-Za-z/!?][^<>\n]{0,2000}>"
+_QUOTED_TAG: Final = re.compile(r"<[^<>`|\n]{1,200}>")
 _CONSTRUCT: Final = re.compile(
     rf"(?P<space> ?)(?P<image>!?)(?P<label>{_LABEL})(?:{_TARGET}|{_DEFINITION})?|(?P<tag>{_TAG})"
 )
@@ -33,8 +39,18 @@ _PATIENCE: Final = 50  # the part by which much that is held grows before it is 
 
 
 def clean_quotation(text: str) -> str:
-    """Remove links, images, HTML and citations from the text of a source that kb quotes."""
-    return CitedText(0, find_addresses(text)).clean_whole(text)
+    """Remove links, images and citations from the text of a source that kb quotes.
+
+    What stands in angle brackets is part of the text, as in `#include <stdint.h>`, and shown as
+    code, in which no reader of Markdown sees HTML; an address stands without them.
+    """
+    ticks = choose_ticks(text, 1)
+
+    def write_tag(tag: re.Match[str]) -> str:
+        inside = tag[0][1:-1]
+        return tag[0] if find_addresses(inside) else f"{ticks}{tag[0]}{ticks}"
+
+    return CitedText(0, find_addresses(text)).clean_whole(_QUOTED_TAG.sub(write_tag, text))
 
 
 def make_inert(text: str) -> str:

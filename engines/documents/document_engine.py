@@ -16,6 +16,7 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from engines.answer_builder import AnswerBuilder, OnAnswer
 from engines.answer_language import load_texts
 from engines.documents.addresses import find_addresses
+from engines.documents.asked_words import CountWords
 from engines.documents.citations import number_passages
 from engines.documents.cited_text import CitedText, clean_quotation, make_inert
 from engines.documents.extract import find_quotes
@@ -29,9 +30,9 @@ class DocumentQueryEngine(BaseQueryEngine):
     """Answers from retrieved passages; without an `llm`, by quoting them.
 
     `Response.source_nodes` are the cited passages; while a stream runs, they and the citations
-    in its metadata are still empty. `on_answer` gets each search with the citations of its answer,
-    when that is complete. `suggest` gives questions to ask instead of one that the passages do not
-    answer.
+    in its metadata are still empty. `count_words` tells how common words are in the collection.
+    `on_answer` gets each search with the citations of its answer, when that is complete. `suggest`
+    gives questions to ask instead of one that the passages do not answer.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class DocumentQueryEngine(BaseQueryEngine):
         llm: LLM | None,
         embed_model: BaseEmbedding,
         streaming: bool = False,
+        count_words: CountWords | None = None,
         suggest: Callable[[str, Sequence[str]], Sequence[str]] = lambda *_: (),
         on_answer: OnAnswer | None = None,
         callback_manager: CallbackManager | None = None,
@@ -50,6 +52,7 @@ class DocumentQueryEngine(BaseQueryEngine):
         self._llm = llm
         self._embed_model = embed_model
         self._streaming = streaming
+        self._count_words = count_words
         self._suggest = suggest
         self._on_answer = on_answer
         self._prompt: BasePromptTemplate = chat_prompt("answer")
@@ -118,6 +121,7 @@ class DocumentQueryEngine(BaseQueryEngine):
             answer.passages,
             self._embed_model,
             adaptive=answer.lets_vectors_decide,
+            count_words=self._count_words,
         )
         if not found:
             said = [texts.gettext("The documents do not say.")]

@@ -1,65 +1,75 @@
-"""Answers without a language model, by quoting the sentences that say it."""
+"""Answers without a language model, by quoting what says it.
+
+Sentences are ranked by a weighted sum: which part of the question they hold themselves, together
+with the sentence before them, and below their headings; how well the search liked their passage;
+whether they bring the figure that is asked for; how near they are to the question in meaning. The
+best are extended by their neighbours, and ranked again by the meaning of that together. Whether
+they answer at all says a logistic regression over four measures of the same evidence.
+`benchmarks/quoting_weights.py` finds the weights of both.
+"""
 
 import heapq
-import math
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
+import numpy as np
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import NodeWithScore
 
+from engines.documents.asked_words import AskedWords, CountWords
+from engines.documents.excerpts import extend_sentence, write_excerpt
 from engines.documents.figures import asks_for_figure, find_figures
-from engines.documents.names_in_questions import find_capitalized_names
 from engines.documents.sentences import Sentence, find_quotable_sentences
 from engines.model_errors import model_errors
 from engines.passage_text import text_below_headings
-from engines.vectors import normalize_vectors
-from stores.text.text_language import detect_question_language
-from stores.text.words import stem_words
+from engines.vectors import Vector, Vectors, normalize_vectors
 
-_PASSAGES = 6
-_QUOTES = 3
-# Chosen on one half of SQuAD's and PIAF's questions; the other half agrees, and is flat around.
-_WORDS, _WORDS_BEFORE, _PASSAGE, _FIGURE = 0.3, 0.15, 0.35, 0.15
-_WORTH_QUOTING = 0.5  # of the best quote's score
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """The weights and limits by which sentences are chosen and judged.
-
-    Embedding takes most of the time: the `embedded` sentences that words and passages put first
-    hold as many answers as all of them. `cosine` is its weight in a sentence's score. Cosine and
-    `coverage` times the words of the passage, less `missing_name` where no passage holds a name of
-    the question, must reach `support`.
-    """
-
-    embedded: int
-    cosine: float
-    coverage: float
-    missing_name: float
-    support: float
-
-
-# Refuses 1 % of answerable questions in English and 3 % in French, and of questions about something
-# else in the same language 79 % and 47 %: an English model finds any two French sentences alike.
-_BY_WORDS = _Rule(embedded=12, cosine=0.3, coverage=0.5, missing_name=0.1, support=0.58)
-# Where no sentence has a share `_FEW_WORDS` of the question's words, as with one question of
-# SQuAD's in 17 and most paraphrases.
-_BY_MEANING = _Rule(embedded=24, cosine=1.0, coverage=0.0, missing_name=0.0, support=0.43)
-_FEW_WORDS = 0.3
-_BEGINNING = 5  # letters
+PASSAGES: Final = 6
+_QUOTES: Final = 3
+_WORTH_QUOTING: Final = 0.75  # of the best quote's score
+# Embedding takes most of the time: the sentences that words and passages put first hold as many
+# answers as all of them, and more are looked at where none has much of the question.
+_EMBEDDED, _EMBEDDED_FOR_MEANING, _FEW_WORDS = 12, 24, 0.3
+_EXTENDED: Final = 8  # of those, the best
+# Each sentence below its heading is told less of by it: the words of a heading count for the first
+# one whole, for the fourth half.
+_HALF_BELOW: Final = 3
+# Of Ranking.measures, in their order.
+_WORDS: Final = np.array([0.8, 0.45, 0.65, 0.65, 0.2, -0.3])
+# Refuses 2 % of the questions of SQuAD and PIAF that have an answer, and 23 % of those that have
+# none as the passage with it is taken away.
+_ANSWERS: Final = 3.3
+_MEANING, _MEANING_OF_UNKNOWN_LANGUAGE = 0.7, 0.2
 
 
 @dataclass(frozen=True)
 class Quote:
-    """A sentence of a passage; `support` says how well the two go with the question."""
+    """What is quoted of a passage."""
 
     text: str
     passage: NodeWithScore
     score: float
-    support: float
+
+
+@dataclass(frozen=True)
+class Support:
+    """How well passages and a question go together, judged by the sentence that ranks first.
+
+    `words` is the part of the question that the best sentence holds, `passage` that its passage
+    does, `meaning` the cosine of the sentence that is nearest to the question.
+    """
+
+    words: float
+    meaning: float
+    passage: float
+    misses_name: bool
+
+    def answers(self) -> bool:
+        """Tell whether there is enough to quote anything."""
+        evidence = 1.8 * self.words + 2.4 * self.passage + 4.7 * self.meaning
+        return evidence - 1.0 * self.misses_name >= _ANSWERS
 
 
 def find_quotes(
@@ -68,115 +78,167 @@ def find_quotes(
     embed_model: BaseEmbedding,
     *,
     adaptive: bool = True,
+    count_words: CountWords | None = None,
 ) -> list[Quote]:
-    """Return the sentences that answer best, the best first; none where no passage supports one.
+    """Return what answers best, the best first; nothing where no passage supports it.
 
-    `adaptive`: as in a search, words that say next to nothing yield to the vectors. Raises
-    ModelUnavailable.
+    `adaptive`: the embedding model knows the language. `count_words` counts in the collection.
+    Raises ModelUnavailable.
     """
-    question = _Question(text, passages[:_PASSAGES])
-    rule = _BY_MEANING if adaptive and question.shares_few_words else _BY_WORDS
-    ranked = _rank_sentences(question, rule, embed_model)
-    if not any(quote.support >= rule.support for quote in ranked):
-        return []
-    worth = ranked[0].score * _WORTH_QUOTING
-    return [quote for quote in ranked if quote.score >= worth]
+    ranking = Ranking(text, passages, embed_model, adaptive=adaptive, count_words=count_words)
+    if ranking.sentences and ranking.measure_support().answers():
+        return list(ranking.choose_quotes())
+    return []
 
 
-def _rank_sentences(question: "_Question", rule: _Rule, embed_model: BaseEmbedding) -> list[Quote]:
-    """Return the best sentences by words and meaning together, the best first."""
-    found = heapq.nlargest(rule.embedded, question.score_sentences(), key=lambda scored: scored[0])
-    if not found:
-        return []
-    less = rule.missing_name * question.misses_name
-    cosines = _compute_cosines(
-        question.text, [sentence.under_heading for _, sentence in found], embed_model
-    )
-    scored = [
-        Quote(
-            sentence.text,
-            sentence.passage,
-            by_words + rule.cosine * cosine,
-            cosine + rule.coverage * question.measure_coverage(sentence.passage) - less,
+class Ranking:
+    """The sentences of the best passages, ranked by how well they answer a question."""
+
+    def __init__(
+        self,
+        text: str,
+        passages: Sequence[NodeWithScore],
+        embed_model: BaseEmbedding,
+        *,
+        adaptive: bool = True,
+        count_words: CountWords | None = None,
+    ) -> None:
+        self._text = text
+        self._passages = passages[:PASSAGES]
+        self._embed_model = embed_model
+        self._adaptive = adaptive
+        self.sentences = find_quotable_sentences(self._passages)
+        texts = [sentence.under_title for sentence in self.sentences]
+        self._asked = AskedWords(text, texts, count_words)
+
+    @cached_property
+    def _first_places(self) -> dict[tuple[str, str], int]:
+        """The places of the sentences that stand first below each heading of each passage."""
+        first: dict[tuple[str, str], int] = {}
+        for each in self.sentences:
+            if each.place is not None:
+                above = (each.passage.node_id, each.heading)
+                first[above] = min(each.place, first.get(above, each.place))
+        return first
+
+    @cached_property
+    def measures(self) -> Vectors:
+        """What the words of each sentence say for it, a row each.
+
+        The parts of the question that it holds, that the sentence before it and the headings
+        above add, its passage's score as a part of the best one's, whether it brings a figure that
+        is asked for, and whether a mail only repeats it.
+        """
+        best = max((passage.get_score() for passage in self._passages), default=0.0) or 1.0
+        figures = find_figures(self._text) if asks_for_figure(self._text) else None
+        rows = [self._measure_sentence(each, best, figures) for each in self.sentences]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(_WORDS))
+
+    def _measure_sentence(
+        self, sentence: Sentence, best: float, figures: set[str] | None
+    ) -> tuple[float, ...]:
+        stems = self._asked.find_stems(sentence.text)
+        own = self._asked.share(stems)
+        stems |= self._asked.find_stems(sentence.before)
+        around = self._asked.share(stems)
+        stems |= self._asked.find_stems(sentence.heading)
+        below = self._asked.share(stems)
+        above = self._asked.share(stems | self._asked.find_stems(sentence.under_title)) - below
+        first = self._first_places.get((sentence.passage.node_id, sentence.heading), 0)
+        distance = 0 if sentence.place is None else sentence.place - first
+        above += (below - around) / (1 + distance / _HALF_BELOW)
+        brings_figure = figures is not None and bool(find_figures(sentence.text) - figures)
+        score = sentence.passage.get_score() / best
+        return own, around - own, above, score, brings_figure, sentence.is_repeated
+
+    @cached_property
+    def _by_words(self) -> list[float]:
+        scores: list[float] = (self.measures @ _WORDS).tolist()
+        return scores
+
+    @cached_property
+    def cosines(self) -> dict[int, float]:
+        """How near the sentences that words put first are to the question, by their places."""
+        says_little = self.measures[:, 0].max(initial=0.0) < _FEW_WORDS
+        few = _EMBEDDED_FOR_MEANING if says_little and self._adaptive else _EMBEDDED
+        places = heapq.nlargest(few, range(len(self.sentences)), key=self._by_words.__getitem__)
+        near = self._find_cosines([self.sentences[place].under_heading for place in places])
+        return dict(zip(places, near, strict=True))
+
+    def _find_cosines(self, texts: list[str]) -> list[float]:
+        with model_errors("comparing sentences with the question"):
+            found = normalize_vectors(self._embed_model.get_text_embedding_batch(texts))
+        cosines: list[float] = (found @ self._vector).tolist()
+        return cosines
+
+    @cached_property
+    def _vector(self) -> Vector:
+        with model_errors("embedding the question"):
+            found = self._embed_model.get_query_embedding(self._text)
+        vector: Vector = normalize_vectors([found])[0]
+        return vector
+
+    @cached_property
+    def ranked(self) -> list[tuple[float, int]]:
+        """The scores of the sentences, with their places, the best first."""
+        scored = (
+            (self._by_words[place] + self._meaning * cosine, place)
+            for place, cosine in self.cosines.items()
         )
-        for (by_words, sentence), cosine in zip(found, cosines, strict=True)
-    ]
-    return heapq.nlargest(_QUOTES, scored, key=lambda quote: quote.score)
-
-
-class _Question:
-    """A question, and what of its words the passages hold; rare words count more."""
-
-    def __init__(self, text: str, passages: Sequence[NodeWithScore]) -> None:
-        self.text = text
-        self._language = detect_question_language(text)
-        self._asked = self._stem_words(text)
-        self._figures = find_figures(text)
-        self._passages = passages
-        self._names = _cut_to_beginnings(
-            self._stem_words(" ".join(find_capitalized_names(text, self._language)))
-        )
-        self._wants_figure = asks_for_figure(text)
-        self._best = max((passage.get_score() for passage in passages), default=0.0) or 1.0
-        self._sentences = find_quotable_sentences(passages)
-        self._found = [self._stem_words(sentence.under_title) for sentence in self._sentences]
-        frequency = Counter(word for found in self._found for word in found & self._asked)
-        self._idf = {
-            word: math.log(1 + (len(self._found) + 0.5) / (frequency[word] + 0.5))
-            for word in self._asked
-        }
+        return sorted(scored, key=lambda each: (-each[0], each[1]))
 
     @property
-    def shares_few_words(self) -> bool:
-        return max(map(self._share_of_words, self._found), default=0.0) < _FEW_WORDS
+    def _meaning(self) -> float:
+        return _MEANING if self._adaptive else _MEANING_OF_UNKNOWN_LANGUAGE
 
-    def score_sentences(self) -> list[tuple[float, Sentence]]:
-        """Return every sentence with a score from its words, its place and its passage."""
-        return [
-            (self._score_by_words(sentence, found), sentence)
-            for sentence, found in zip(self._sentences, self._found, strict=True)
+    def measure_support(self) -> Support:
+        """Measure how well the passages support an answer."""
+        held = frozenset[str]().union(
+            *(self._asked.find_stems(text_below_headings(passage)) for passage in self._passages)
+        )
+        place = self.ranked[0][1]
+        best = self.sentences[place]
+        return Support(
+            words=float(self.measures[place, 0]),
+            meaning=max(self.cosines.values()),
+            passage=self._asked.share(self._asked.find_stems(text_below_headings(best.passage))),
+            misses_name=self._asked.misses_name(held),
+        )
+
+    def choose_quotes(self) -> Iterator[Quote]:
+        """Yield what to quote, the best first, each sentence once."""
+        ranked = self._rank_excerpts()
+        quoted: list[Sentence] = []
+        quotes = 0
+        for score, place in ranked:
+            if quotes == _QUOTES or score < ranked[0][0] * _WORTH_QUOTING:
+                return
+            if self.sentences[place] not in quoted:
+                excerpt = self._extend(place, without=quoted)
+                quoted += excerpt
+                quotes += 1
+                yield Quote(write_excerpt(excerpt), excerpt[0].passage, score)
+
+    def _rank_excerpts(self) -> list[tuple[float, int]]:
+        """Rank the best sentences again, by the meaning of what would be quoted with them too."""
+        best = self.ranked[:_EXTENDED]
+        texts = [
+            f"{self.sentences[place].heading} {write_excerpt(self._extend(place))}".strip()
+            for _, place in best
         ]
-
-    @property
-    def misses_name(self) -> bool:
-        if not self._names:
-            return False
-        held = (_cut_to_beginnings(self._stem_passage(passage)) for passage in self._passages)
-        return bool(self._names.difference(*held))
-
-    def measure_coverage(self, passage: NodeWithScore) -> float:
-        """Return the share of the question's words that a passage holds, with its headings."""
-        return self._share_of_words(self._stem_passage(passage))
-
-    def _stem_passage(self, passage: NodeWithScore) -> set[str]:
-        return self._stem_words(text_below_headings(passage))
-
-    def _score_by_words(self, sentence: Sentence, found: set[str]) -> float:
-        brings_figure = self._wants_figure and find_figures(sentence.text) - self._figures
-        return (
-            _WORDS * self._share_of_words(found)
-            + _WORDS_BEFORE * self._share_of_words(found | self._stem_words(sentence.before))
-            + _PASSAGE * sentence.passage.get_score() / self._best
-            + _FIGURE * bool(brings_figure)
+        scored = (
+            (score + self._meaning * cosine, place)
+            for (score, place), cosine in zip(best, self._find_cosines(texts), strict=True)
         )
+        return sorted(scored, key=lambda each: (-each[0], each[1]))
 
-    def _share_of_words(self, found: set[str]) -> float:
-        total = sum(self._idf.values()) or 1.0
-        return sum(idf for word, idf in self._idf.items() if word in found) / total
+    def _extend(self, place: int, without: Collection[Sentence] = ()) -> list[Sentence]:
+        free = [sentence for sentence in self.sentences if sentence not in without]
+        return extend_sentence(self.sentences[place], free, self._scores_by_text)
 
-    def _stem_words(self, text: str) -> set[str]:
-        return set(stem_words(text, self._language))
-
-
-def _cut_to_beginnings(found: set[str]) -> set[str]:
-    """Return the first letters, which misspelt and derived names share: Japan's and Japanese."""
-    return {word[:_BEGINNING] for word in found}
-
-
-def _compute_cosines(question: str, texts: list[str], embed_model: BaseEmbedding) -> list[float]:
-    """Return how close each text is in meaning to the question."""
-    with model_errors("comparing sentences with the question"):
-        (asked,) = normalize_vectors([embed_model.get_query_embedding(question)])
-        found = normalize_vectors(embed_model.get_text_embedding_batch(texts))
-    cosines: list[float] = (found @ asked).tolist()
-    return cosines
+    @cached_property
+    def _scores_by_text(self) -> dict[str, float]:
+        return {
+            sentence.text: score
+            for sentence, score in zip(self.sentences, self._by_words, strict=True)
+        }

@@ -16,6 +16,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore
 
+from engines.documents.asked_words import CountWords
 from engines.documents.extract import find_quotes
 from engines.passage_text import text_below_headings
 from engines.search.search_run import collect_searches
@@ -30,9 +31,15 @@ _CLEARLY: Final = 0.1
 class JoinedSearch:
     """Searches for both; `retriever` should give CANDIDATES passages."""
 
-    def __init__(self, retriever: BaseRetriever, embed_model: BaseEmbedding) -> None:
+    def __init__(
+        self,
+        retriever: BaseRetriever,
+        embed_model: BaseEmbedding,
+        count_words: CountWords | None = None,
+    ) -> None:
         self._retriever = retriever
         self._embed_model = embed_model
+        self._count_words = count_words
 
     def is_better(self, joined: str, asked: str) -> bool:
         """Tell whether the search for both questions finds more than that as asked.
@@ -51,7 +58,11 @@ class JoinedSearch:
             adaptive = all(search.fusion.adaptive for search in made)
             is_bare = len(names) == 1  # Who makes them?
             return is_bare and not find_quotes(
-                asked, as_asked, self._embed_model, adaptive=adaptive
+                asked,
+                as_asked,
+                self._embed_model,
+                adaptive=adaptive,
+                count_words=self._count_words,
             )
         by_asked = max(_judge_passage(as_asked, as_joined[0]), _find_share(names, as_joined[0]))
         by_joined = _judge_passage(as_joined, as_asked[0])

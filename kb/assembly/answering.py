@@ -99,6 +99,7 @@ def make_document_engine(
         llm=components.llm,
         embed_model=components.embed_model,
         streaming=options.streaming,
+        count_words=components.vector_store.count_chunks_with,
         suggest=partial(_suggest, components),
         on_answer=_make_search_logger(components, options),
     )

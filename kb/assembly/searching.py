@@ -74,5 +74,7 @@ def make_rewriter(components: "Components", options: AnswerOptions) -> Rewriter:
             matcher = components.verified_matcher
     if options.source != "database":
         retriever = make_retriever(components, replace(options, top_k=CANDIDATES))
-        is_better_joined = JoinedSearch(retriever, components.embed_model).is_better
+        is_better_joined = JoinedSearch(
+            retriever, components.embed_model, components.vector_store.count_chunks_with
+        ).is_better
     return Rewriter(components.llm, entities, matcher, is_better_joined)

@@ -75,7 +75,13 @@ class QuestionAsker:
         """Score what is quoted from as many passages as an answer is made of."""
         passages = passages[: self.knowledge_base.config.retrieval.top_k]
         with model_errors("comparing sentences with the question"):
-            found = find_quotes(question.text, passages, self.sentence_model, adaptive=adaptive)
+            found = find_quotes(
+                question.text,
+                passages,
+                self.sentence_model,
+                adaptive=adaptive,
+                count_words=self.knowledge_base.vector_store.count_chunks_with,
+            )
         scores = {"refused": float(not found)}
         if question.answers:
             holds = [contains_answer(quote.text, question.answers) for quote in found[:3]]

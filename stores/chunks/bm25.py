@@ -1,7 +1,7 @@
 """BM25 over packed postings; pure."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,14 @@ class Statistics:
     chunks: int
     average_length: float
     languages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WordCounts:
+    """In how many of a number of chunks each word stands, in whichever form."""
+
+    chunks: int
+    of_word: Mapping[str, int]
 
 
 def score_words(words: Sequence[Sequence[NDArray[Any]]], statistics: Statistics) -> Scores:

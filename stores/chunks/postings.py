@@ -1,7 +1,7 @@
 """What the words of a question score in the chunks that have them: BM25 over postings."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.chunks.bm25 import Scores, Statistics, score_words
+from stores.chunks.bm25 import Scores, Statistics, WordCounts, score_words
 from stores.chunks.posting_arrays import (
     POSTING,
     TermPostings,
@@ -178,6 +178,18 @@ class Postings:
             terms = postings["term"].astype(np.uint32)
             self._last_fresh = last = _Fresh(known, terms, drop_terms(postings))
         return _Changes(last, gone)
+
+    def count_chunks_with(self, connection: Connection, words: Collection[str]) -> WordCounts:
+        """Count the chunks that have each word, as `list_index_words` writes it."""
+        changes = self._read_changes(connection)
+        statistics = self._read_statistics(connection, changes)
+        terms = {word: _hash_word(word, statistics.languages) for word in words}
+        found = self._read_postings(connection, changes, set[int]().union(*terms.values()))
+        counts = {
+            word: sum(len(found[term]) for term in own if term in found)
+            for word, own in terms.items()
+        }
+        return WordCounts(statistics.chunks, counts)
 
 
 def _hash_word(word: str, languages: Iterable[str]) -> set[int]:

