@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage, MIMEPart
 from email.utils import parseaddr, parsedate_to_datetime
-
-import quotequail
+from itertools import takewhile
 
 from kb.indexing.charset import decode_text
 from kb.indexing.document import Extract, Section, UnreadableFile
@@ -15,8 +14,7 @@ from kb.indexing.members import Members
 from kb.indexing.readers.html import parse_page
 
 SHOWN = ("Subject", "From", "To", "Date")
-_MAX_PARSED = 200_000
-"""Characters of a body in which quoted text is looked for."""
+_MOST_LEADING_LINES = 3  # "On Monday, so-and-so wrote:", as programs wrap it
 _REPLY_MARK = re.compile(
     r"^(?:(?:re|fwd?|aw|wg|tr|rv|sv|vs|antw|réf|ynt)(?:\[\d+\])?\s*:\s*|\[[^\]]{1,40}\]\s*)+",
     re.IGNORECASE,
@@ -170,18 +168,31 @@ def _read_body(message: EmailMessage) -> tuple[str, bool, UnreadableFile | None]
 def _put_reply_first(text: str) -> str:
     """Return what the sender wrote, then the text that is quoted, and the signature at the end.
 
-    Answers between the lines of a quotation stay there.
+    Quoted is what `>` marks, with the paragraph that leads to it (RFC 3676 knows no other mark).
+    Answers between the lines of a quotation stay there, and one in the midst of a paragraph.
     """
-    found = quotequail.unwrap(text) if len(text) <= _MAX_PARSED else None
-    if not found or found["type"] == "forward":
+    lines = text.split("\n")
+    marked = [number for number, line in enumerate(lines) if line.startswith(">")]
+    if not marked:
         return _move_signature(text, "")
-    top, quoted, bottom = (found.get(key, "") for key in ("text_top", "text", "text_bottom"))
-    own = "\n\n".join(filter(None, (top, bottom)))
-    if not own or re.search("^>", bottom, re.MULTILINE):
+    first, last = marked[0], marked[-1] + 1
+    goes_on = any(line.strip() for line in lines[last : last + 1])
+    has_answers = any(line.strip() and line[0] != ">" for line in lines[first:last])
+    first -= _count_leading_lines(lines[:first])
+    own = "\n".join([*lines[:first], "", *lines[last:]])
+    if goes_on or has_answers or not own.strip():
         return _move_signature(text, "")
-    who = ", ".join(filter(None, (found.get("from"), found.get("date"))))
-    lines = [f"> {line}".rstrip() for line in quoted.split("\n")]
-    return _move_signature(own, "\n".join([f"{who}:" if who else "", *lines]))
+    return _move_signature(own, "\n".join(lines[first:last]))
+
+
+def _count_leading_lines(above: list[str]) -> int:
+    """Count the last lines that lead to a quotation: a short paragraph that ends with a colon."""
+    blank = len(list(takewhile(lambda line: not line.strip(), reversed(above))))
+    written = above[: len(above) - blank]
+    lead = len(list(takewhile(str.strip, reversed(written))))
+    if not written or not written[-1].rstrip().endswith(":") or lead > _MOST_LEADING_LINES:
+        return 0
+    return lead + blank
 
 
 def _move_signature(own: str, quoted: str) -> str:
