@@ -155,6 +155,11 @@ class LLMConfig(ModelConfig):
     verified queries."""
     context_window: Positive | None = None
     """In tokens, for models that kb does not know."""
+    instructions: Annotated[str, Field(max_length=4000)] = ""
+    """What answers have to heed besides kb's own rules, such as a tone or a length: `Address the
+    reader formally. At most three sentences.` SQL is written without it."""
+    max_tokens: Positive | None = None
+    """The most tokens of one reply, be it an answer or SQL; `null` for the model's own bound."""
 
 
 class RetrievalConfig(Section):

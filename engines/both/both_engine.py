@@ -84,6 +84,7 @@ class JoinedQueryEngine(BaseQueryEngine):
         deadlines: Deadlines = Deadlines(),
         streaming: bool = False,
         on_answer: OnAnswer | None = None,
+        instructions: str = "",
         callback_manager: CallbackManager | None = None,
     ) -> None:
         super().__init__(callback_manager)
@@ -95,7 +96,7 @@ class JoinedQueryEngine(BaseQueryEngine):
         self._deadlines = deadlines
         self._streaming = streaming
         self._on_answer = on_answer
-        self._prompt: BasePromptTemplate = chat_prompt("joined")
+        self._prompt: BasePromptTemplate = chat_prompt("joined", instructions)
 
     def _get_prompts(self) -> PromptDictType:
         return {"answer": self._prompt}

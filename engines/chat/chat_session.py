@@ -62,6 +62,7 @@ class ChatSession(BaseChatEngine):
         rewrite: Callable[..., Rewritten],
         arewrite: Callable[..., Awaitable[Rewritten]],
         user: str | None = None,
+        instructions: str = "",
     ) -> None:
         check_user(user)
         self.session_id = session_id
@@ -74,6 +75,7 @@ class ChatSession(BaseChatEngine):
         self._rewrite = rewrite
         self._arewrite = arewrite
         self._user = user
+        self._instructions = instructions
 
     @property
     def memory(self) -> Memory:
@@ -237,7 +239,13 @@ class ChatSession(BaseChatEngine):
         if not is_about_conversation(turn.stored.question):
             return None
         before = self._store.list_turns(self.session_id, before=turn.stored.number)
-        return ConversationQueryEngine(self._memory, before, llm=self._llm, streaming=streaming)
+        return ConversationQueryEngine(
+            self._memory,
+            before,
+            llm=self._llm,
+            streaming=streaming,
+            instructions=self._instructions,
+        )
 
     def _make_standalone(self, turn: OpenTurn) -> None:
         asked, earlier = turn.stored.question, self._list_earlier_turns(turn)

@@ -66,6 +66,7 @@ class ConversationQueryEngine(BaseQueryEngine):
         *,
         llm: LLM | None,
         streaming: bool = False,
+        instructions: str = "",
         callback_manager: CallbackManager | None = None,
     ) -> None:
         super().__init__(callback_manager)
@@ -73,7 +74,7 @@ class ConversationQueryEngine(BaseQueryEngine):
         self._asked = [cut(" ".join(turn.question.split()), _QUESTION_CHARACTERS) for turn in turns]
         self._llm = llm
         self._streaming = streaming
-        self._prompt = chat_prompt("conversation")
+        self._prompt = chat_prompt("conversation", instructions)
 
     def _get_prompt_modules(self) -> PromptMixinType:
         return {}

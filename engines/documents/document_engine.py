@@ -45,6 +45,7 @@ class DocumentQueryEngine(BaseQueryEngine):
         count_words: CountWords | None = None,
         suggest: Callable[[str, Sequence[str]], Sequence[str]] = lambda *_: (),
         on_answer: OnAnswer | None = None,
+        instructions: str = "",
         callback_manager: CallbackManager | None = None,
     ) -> None:
         super().__init__(callback_manager)
@@ -55,7 +56,7 @@ class DocumentQueryEngine(BaseQueryEngine):
         self._count_words = count_words
         self._suggest = suggest
         self._on_answer = on_answer
-        self._prompt: BasePromptTemplate = chat_prompt("answer")
+        self._prompt: BasePromptTemplate = chat_prompt("answer", instructions)
 
     def _get_prompts(self) -> PromptDictType:
         return {"answer": self._prompt}

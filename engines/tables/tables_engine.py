@@ -14,7 +14,7 @@ from llama_index.core.schema import QueryBundle
 from engines.answer_builder import AnswerBuilder
 from engines.model_errors import model_errors
 from engines.model_replies import read_reply
-from engines.prompts import chat_prompt, load_prompt
+from engines.prompts import add_instructions, chat_prompt, load_prompt
 from engines.question import as_question
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
@@ -47,13 +47,14 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         streaming: bool = False,
         sql_only: bool = False,
         synthesize_response: bool = True,
+        instructions: str = "",
         callback_manager: CallbackManager | None = None,
     ) -> None:
         super().__init__(
             database,
             llm=llm,
             text_to_sql_prompt=chat_prompt("sql"),
-            response_synthesis_prompt=PromptTemplate(load_prompt("rows_answer")),
+            response_synthesis_prompt=PromptTemplate(_write_rows_prompt(instructions)),
             table_retriever=make_table_choice(database, llm, entities),
             embed_model=embed_model,
             sql_only=sql_only,
@@ -132,3 +133,9 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         run.take_result(sql, values, self._database.run(sql, values))
         if not self._synthesize_response:
             run.end_with_rows()
+
+
+def _write_rows_prompt(instructions: str) -> str:
+    """Write the prompt of an answer from rows, with the instructions behind its rules."""
+    rules, question, rest = load_prompt("rows_answer").partition("\n\nQuestion:")
+    return add_instructions(rules, instructions) + question + rest

@@ -86,6 +86,7 @@ def _make_engine_of_tables(components: "Components", **how: bool) -> BaseQueryEn
         components.entities,
         llm=components.llm,
         embed_model=components.embed_model,
+        instructions=components.config.llm.instructions,
         **how,
     )
 
@@ -102,6 +103,7 @@ def make_document_engine(
         count_words=components.vector_store.count_chunks_with,
         suggest=partial(_suggest, components),
         on_answer=_make_search_logger(components, options),
+        instructions=components.config.llm.instructions,
     )
 
 
@@ -141,6 +143,7 @@ def _make_routed_engine(
         deadlines=Deadlines(config.retrieval.deadline, config.tables.deadline),
         streaming=options.streaming,
         on_answer=_make_search_logger(components, options),
+        instructions=config.llm.instructions,
     )
     return RoutedQueryEngine(
         routing,

@@ -77,6 +77,7 @@ def make_tables_engine(
     *,
     llm: LLM | None,
     embed_model: BaseEmbedding,
+    instructions: str = "",
     streaming: bool = False,
     sql_only: bool = False,
     synthesize_response: bool = True,
@@ -98,6 +99,7 @@ def make_tables_engine(
             embed_model=embed_model,
             entities=entities,
             examples=find_examples,
+            instructions=instructions,
             **options,
         )
         if llm

@@ -68,4 +68,5 @@ def make_chat_session(
         rewrite=rewrite_question,
         arewrite=arewrite_question,
         user=user,
+        instructions=components.config.llm.instructions,
     )

@@ -177,6 +177,7 @@ def _client_settings(llm: LLMConfig, url: str, api_key: str) -> dict[str, Any]:
         "max_retries": 0,
         "openai_client": client,
         "async_openai_client": async_client,
+        "max_tokens": llm.max_tokens,
     }
 
 
@@ -211,6 +212,7 @@ def _make_ollama(llm: LLMConfig) -> LLM:
         model=name_llm("ollama", llm),
         base_url=url,
         context_window=llm.context_window or CONTEXT_WINDOW,
+        additional_kwargs={"num_predict": llm.max_tokens} if llm.max_tokens else {},
         client=Client(host=url, timeout=llm.timeout, verify=_read_certificates()),
         async_client=AsyncClient(
             host=url, timeout=llm.timeout, verify=_read_certificates(), limits=_NOT_KEPT

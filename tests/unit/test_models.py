@@ -65,6 +65,19 @@ def test_ollama_is_asked_for_the_context_of_the_config_alone():
 
 
 @pytest.mark.parametrize("provider", LLMS)
+def test_a_reply_is_as_long_as_the_config_allows(provider):
+    with FakeModels() as server:
+        complete(llm_of(server, provider, max_tokens=77))
+        complete(llm_of(server, provider))
+        bounds = []
+        for request in server.requests:
+            body = {**request.body, **request.body.get("options", {})}
+            names = ("max_tokens", "max_completion_tokens", "num_predict")
+            bounds.append([body[name] for name in names if body.get(name) is not None])
+        assert bounds == [[77], []]
+
+
+@pytest.mark.parametrize("provider", LLMS)
 def test_the_context_window_reaches_llamaindex(provider):
     with FakeModels() as server:
         llm = llm_of(server, provider, context_window=3000)
