@@ -124,7 +124,7 @@ class _Addition:
                 if split := self._split_changed(path, document):
                     yield split
                 else:
-                    tally.count_unchanged()
+                    tally.count_unchanged(path)
             except UnreadableFile as error:
                 self.writer.fail(self._identify(path), self.root, path, str(error))
 

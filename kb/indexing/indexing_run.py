@@ -155,7 +155,7 @@ class _Run:
         everything = list(self.place.walk(own))
         found = [entry for entry in everything if self.place.covers(entry.relative)]
         files = [entry for entry in found if isinstance(entry, FoundFile)]
-        self.tally.begin_run(len(found))
+        self.tally.begin_run(len(found), {file.relative: file.size for file in files})
         self.tally.hard_linked += _find_hard_linked(files)
         for entry in found:
             if isinstance(entry, Skipped):
@@ -197,7 +197,7 @@ class _Run:
                 self._count_passed_over([PassedOver(file.relative, kind=kind)])
             elif last and last.is_current(content_hash):
                 if file.relative not in moved:
-                    self.tally.count_unchanged()
+                    self.tally.count_unchanged(file.relative)
             elif last and last.has_failed(content_hash) and not self.scope.retry:
                 self.tally.leave_unread(file.relative, last.reason or "")
             else:

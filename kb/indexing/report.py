@@ -1,7 +1,7 @@
 """Count what a run did, and show how far it is."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -48,11 +48,25 @@ class IndexReport:
 
 @dataclass(frozen=True)
 class Progress:
-    """How many files are done, of how many, and how many chunks are embedded so far."""
+    """How many files are done, of how many, and how many chunks are embedded so far.
+
+    `bytes_done` of `bytes_total` are those of the files, which tell how long the rest takes: a
+    manual takes longer than a note.
+    """
 
     files: int
     total: int
     chunks: int
+    bytes_done: int = 0
+    bytes_total: int = 0
+
+    @property
+    def share(self) -> float:
+        """Return which part of the work is done, in 0..1."""
+        done, total = self.files, self.total
+        if self.bytes_total:
+            done, total = self.bytes_done, self.bytes_total
+        return done / total if total else 0.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,9 @@ class Tally:
     chunks: int = 0
     unread: int = 0
     emptied: bool = False
+    sizes: dict[str, int] = field(default_factory=dict)  # of files that are not done
+    bytes_done: int = 0
+    bytes_total: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     moved: list[tuple[str, str]] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
@@ -92,29 +109,32 @@ class Tally:
     still_failing: list[str] = field(default_factory=list)
     without_text: Counter[str] = field(default_factory=Counter)
 
-    def begin_run(self, total: int) -> None:
+    def begin_run(self, total: int, sizes: Mapping[str, int] | None = None) -> None:
+        """Begin with so many files, of which some have these sizes in bytes by their paths."""
         self.total = total
+        self.sizes = dict(sizes or {})
+        self.bytes_total = sum(self.sizes.values())
         self.report_progress()
 
     def count_embedded(self, chunks: int) -> None:
         self.embedded += chunks
         self.report_progress()
 
-    def count_unchanged(self) -> None:
+    def count_unchanged(self, path: str) -> None:
         self.unchanged += 1
-        self.report_progress()
+        self._finish(path)
 
     def write(self, path: str, chunks: int, *, is_new: bool) -> None:
         self.chunks += chunks
         self.added += is_new
         self.changed += not is_new
         self.on_change(Change("added" if is_new else "changed", path))
-        self.report_progress()
+        self._finish(path)
 
     def move(self, former: str, path: str) -> None:
         self.moved.append((former, path))
         self.on_change(Change("moved", path, former))
-        self.report_progress()
+        self._finish(path)
 
     def remove(self, path: str) -> None:
         self.removed.append(path)
@@ -124,20 +144,24 @@ class Tally:
         self.failed.append((path, reason))
         self.still_failing += [path] if is_known else []
         self.on_change(Change("failed", path, reason))
-        self.report_progress()
+        self._finish(path)
 
     def leave_unread(self, path: str, reason: str) -> None:
         self.unread += 1
         self.failed.append((path, reason))
         self.still_failing.append(path)
-        self.report_progress()
+        self._finish(path)
 
     def pass_over(self, path: str, reason: str) -> None:
         self.passed_over.append((path, reason))
-        self.report_progress()
+        self._finish(path)
 
     def count_passed_over(self, kinds: Iterable[str | None]) -> None:
         self.without_text.update(kind for kind in kinds if kind)
+        self.report_progress()
+
+    def _finish(self, path: str) -> None:
+        self.bytes_done += self.sizes.pop(path, 0)
         self.report_progress()
 
     def report_progress(self) -> None:
@@ -145,7 +169,10 @@ class Tally:
         not_indexed = len(self.failed) + len(self.passed_over) + self.without_text.total()
         indexed = self.added + self.changed + self.unchanged + len(self.moved)
         files = indexed + not_indexed
-        self.on_progress(Progress(min(files, self.total), self.total, self.embedded))
+        done = min(files, self.total)
+        self.on_progress(
+            Progress(done, self.total, self.embedded, self.bytes_done, self.bytes_total)
+        )
 
     def make_report(self, seconds: float) -> IndexReport:
         return IndexReport(

@@ -287,6 +287,17 @@ def test_progress_away_from_a_terminal_is_a_plain_line_now_and_then(screen, monk
     assert "\x1b" not in screen.text
 
 
+def test_the_time_left_is_told_by_bytes(screen, monkeypatch):
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
+    clock = iter([0.0, 90.0, 90.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with progress.show_index_progress(screen) as show:
+        show(Progress(1, 100, 3, bytes_done=900, bytes_total=1000))
+        show(Progress(99, 100, 3, bytes_done=50, bytes_total=1000))
+    assert screen.lines[0].endswith("about 10 s left")
+    assert "left" not in screen.lines[1]
+
+
 def test_progress_of_no_files_is_no_line(screen, monkeypatch):
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
     with progress.show_index_progress(screen) as show:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kb.evaluation.labelled import OnProgress
 
 _SECONDS_BETWEEN_LINES = 5.0
+_SHARE_TO_GUESS_BY = 0.1
 
 ShowIndexing = Callable[[Progress], None]
 
@@ -47,7 +48,8 @@ def _show_indexing_bar(console: Console) -> Iterator[ShowIndexing]:
 
         def show(progress: Progress) -> None:
             counts = _describe_indexing(progress, time.monotonic() - started)
-            bar.update(task, completed=progress.files, total=progress.total, counts=counts)
+            total = 1.0 if progress.total else None
+            bar.update(task, completed=progress.share, total=total, counts=counts)
 
         yield show
 
@@ -77,8 +79,8 @@ def _describe_indexing(progress: Progress, seconds: float) -> str:
 
 def _describe_time_left(progress: Progress, seconds: float) -> Iterator[str]:
     """Say how long the rest takes, once a tenth is done; before that it would be a guess."""
-    if progress.files * 10 >= progress.total:
-        left = seconds * (progress.total - progress.files) / progress.files
+    if progress.share >= _SHARE_TO_GUESS_BY:
+        left = seconds * (1 - progress.share) / progress.share
         yield gettext("about {seconds:.0f} s left").format(seconds=left)
 
 
