@@ -5,7 +5,8 @@ with the sentence before them, and below their headings; how well the search lik
 whether they bring the figure that is asked for; how near they are to the question in meaning. The
 best are extended by their neighbours, and ranked again by the meaning of that together. Whether
 they answer at all says a logistic regression over four measures of the same evidence.
-`benchmarks/quoting_weights.py` finds the weights of both.
+Both were fitted to questions of SQuAD and PIAF, and rounded; `benchmarks/quoting_weights.py` makes
+such a fit anew.
 """
 
 import heapq

@@ -43,7 +43,7 @@ VERIFIED = """
   verified_by: Ana
   verified_at: 2026-06-12
 """
-DAYS = "“Customers have 30 days to return a machine.” [1]"
+DAYS = "“Customers have 30 days to return a machine. Companies have 60 days.” [1]"
 # What the examples of a page print, as far as it is the same every time.
 PRINTED = {
     "README.md": [DAYS, "1 returns.md 4-6"],
