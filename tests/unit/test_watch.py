@@ -99,7 +99,10 @@ def test_what_is_away_is_waited_for_and_then_all_is_looked_at(docs: Path, error:
     def write() -> None:
         (docs / "a.md").write_text("Words.")
 
-    scopes, said = follow(docs, write, failing(error), failing(error), lambda: None)
+    def write_another() -> None:  # or nothing would be looked at any more
+        (docs / "b.md").write_text("Words.")
+
+    scopes, said = follow(docs, write, failing(error), failing(error), write_another)
     assert scopes[1] == Scope(touched=[docs / "a.md"])
     assert scopes[2:4] == [EVERYTHING, EVERYTHING]
     assert said == [f"{error} Waiting until it answers.", "It answers again; going on."]
