@@ -65,8 +65,8 @@ def _remove_left_overs() -> None:
             os.kill(int(home.name.split("-")[2]), 0)
             continue
         if home.owner() == Path.home().owner():
-            PrivateServer(home, CACHE).stop()
-            # The other worker of this run may be removing it too.
+            with suppress(FileNotFoundError):  # the other worker of this run removes it too
+                PrivateServer(home, CACHE).stop()
             shutil.rmtree(home, ignore_errors=True)
 
 
