@@ -149,6 +149,7 @@ export class TurnView {
   async finish(text, errors = {}, timings = {}, html = null) {
     await this.prose.finish(text, html);
     withCitations(this.prose.element, (number) => this.chip(number));
+    // A branch is "documents", "database" or "model".
     for (const [branch, reason] of Object.entries(errors ?? {}).filter(
       ([, reason]) => !text.includes(reason),
     ))
