@@ -49,6 +49,7 @@ class Question(QueryBundle):
     the `database` or the `model`, and why: they are said first. `refill` is the verified query that
     a follow-up such as "and in 2024?" asks for again. A router adds the `route` that it chose,
     whose reason the answer tells, and the `search` that it chose by: no engine need do it again.
+    Passages `must_hold` these phrases, as of a question about a name that the rows brought.
     """
 
     for_tables: str = ""
@@ -59,6 +60,7 @@ class Question(QueryBundle):
     refill: Refill | None = None
     route: "Route | None" = None
     search: "Search | None" = None
+    must_hold: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.for_tables = self.for_tables or self.query_str

@@ -241,14 +241,18 @@ class KnowledgeBase:
         filters: MetadataFilters | None = None,
         profile: str | None = None,
         session: str | None = None,
+        exact: bool = False,
         on_search: Callable[[Search], None] | None = None,
     ) -> BaseRetriever:
         """What runs a search profile for `top_k` passages.
 
-        Without a profile, the session's by retrieval.experiment, or retrieval.profile. Raises
-        ConfigError, ModelUnavailable.
+        Words that a question quotes favour the passages that hold them; with `exact` they must
+        stand there, unless no passage holds them. Without a profile, the session's by
+        retrieval.experiment, or retrieval.profile. Raises ConfigError, ModelUnavailable.
         """
-        options = AnswerOptions(top_k=top_k, filters=filters, profile=profile, session=session)
+        options = AnswerOptions(
+            top_k=top_k, filters=filters, profile=profile, session=session, exact=exact
+        )
         return make_retriever(self.components, options, on_search)
 
     def search(
@@ -260,9 +264,11 @@ class KnowledgeBase:
         profile: str | None = None,
         session: str | None = None,
         user: str | None = None,
+        exact: bool = True,
     ) -> list[NodeWithScore]:
         """The passages that match best, the best first, scored in 0..1.
 
+        Quoted words must stand in each, unless they stand in none or `exact` is False.
         A profile with neighbours adds those behind the `top_k`. A session keeps to one profile of
         retrieval.experiment. The search is logged as that of `user`.
         """
@@ -271,6 +277,7 @@ class KnowledgeBase:
             filters=filters,
             profile=profile,
             session=session,
+            exact=exact,
             on_search=make_search_logger(
                 self.components.search_log, self.config.retrieval.log, session, user
             ),
@@ -287,12 +294,14 @@ class KnowledgeBase:
         session: str | None = None,
         user: str | None = None,
         streaming: bool = False,
+        exact: bool = False,
     ) -> BaseQueryEngine:
         """An engine that answers from a source, or chooses it; its responses carry their evidence.
 
-        What chooses and logs passages has no meaning for the source `database`. Raises ConfigError.
+        What chooses and logs passages has no meaning for the source `database`. `exact` is that of
+        `retriever`. Raises ConfigError.
         """
-        options = AnswerOptions(source, top_k, filters, profile, session, user, streaming)
+        options = AnswerOptions(source, top_k, filters, profile, session, user, streaming, exact)
         return make_answer_engine(self.components, options)
 
     def database_engine(
@@ -323,10 +332,14 @@ class KnowledgeBase:
         filters: MetadataFilters | None = None,
         profile: str | None = None,
         session: str | None = None,
+        exact: bool = False,
     ) -> Response:
-        """One answer with its evidence. Raises ModelUnavailable, StoreUnavailable."""
+        """One answer with its evidence. `exact` is that of `retriever`.
+
+        Raises ModelUnavailable, StoreUnavailable.
+        """
         engine = self.query_engine(
-            source, top_k=top_k, filters=filters, profile=profile, session=session
+            source, top_k=top_k, filters=filters, profile=profile, session=session, exact=exact
         )
         response = engine.query(replace_lone_surrogates(check_question(question)))
         assert isinstance(response, Response)  # noqa: S101 - only streaming engines return others

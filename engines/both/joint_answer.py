@@ -59,6 +59,7 @@ class JointAnswer:
         return Question(
             f'{self.documents_question.query_str} "{plain}"',
             language=question_language(self._asked),
+            must_hold=(plain,) if re.search(r"\w", plain) else (),
         )
 
     def make_tables_question(self, entities: Sequence[Entity]) -> Question:

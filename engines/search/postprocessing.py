@@ -16,6 +16,7 @@ from llama_index.core.vector_stores.types import VectorStoreQueryResult
 from engines.passage_text import text_below_headings
 from engines.search.profiles import Boost, Popularity, Profile, Recency
 from engines.vectors import normalize_vectors
+from stores.text.tokens import fold
 
 _NEARLY_ALL = 0.9  # of the pairs of adjacent words that two texts have
 _OWN_WORDS = 2 * (1 - _NEARLY_ALL) / (1 + _NEARLY_ALL)  # what the rest can hold: a quick look
@@ -27,14 +28,15 @@ Passages = Sequence[NodeWithScore]
 
 
 def arrange_passages(
-    passages: Passages, profile: Profile, now: datetime
+    passages: Passages, profile: Profile, now: datetime, phrases: Sequence[str] = ()
 ) -> Iterator[NodeWithScore]:
     """Yield the candidates that `profile` lets through, by its own idea of the best.
 
-    `minimum_score` judges how well a passage matches, before anything favours it.
+    `minimum_score` judges how well a passage matches, before anything favours it; what holds
+    the `phrases` of the question word by word is favoured first.
     """
     kept: Iterable[NodeWithScore] = apply_preferences(
-        drop_below(profile.minimum_score, passages), profile, now
+        favour_phrases(phrases, drop_below(profile.minimum_score, passages)), profile, now
     )
     if profile.deduplicate:
         kept = drop_repetitions(kept)
@@ -61,6 +63,20 @@ def merge_results(
 def drop_below(score: float, passages: Passages) -> list[NodeWithScore]:
     """Leave out passages with a lower score."""
     return [passage for passage in passages if passage.get_score() >= score]
+
+
+def favour_phrases(phrases: Sequence[str], passages: list[NodeWithScore]) -> list[NodeWithScore]:
+    """Bring the score of a passage nearer to 1, at most half the way, by the phrases it holds."""
+    patterns = [re.compile(r"\s+".join(map(re.escape, fold(phrase).split()))) for phrase in phrases]
+    if not patterns:
+        return passages
+
+    def favour(passage: NodeWithScore) -> NodeWithScore:
+        text, score = fold(text_below_headings(passage)), passage.get_score()
+        share = sum(bool(pattern.search(text)) for pattern in patterns) / len(patterns)
+        return NodeWithScore(node=passage.node, score=score + (1 - score) * share / 2)
+
+    return sorted(map(favour, passages), key=lambda passage: -passage.get_score())
 
 
 def apply_preferences(passages: Passages, profile: Profile, now: datetime) -> list[NodeWithScore]:

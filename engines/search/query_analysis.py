@@ -50,13 +50,7 @@ def analyse_question(question: str, filter_keys: Collection[str] | None) -> Anal
         kind=_classify_text(text, names),
         phrases=phrases,
         filters=filtered.filters,
-        notes=(
-            *filtered.notes,
-            *(
-                f"Only passages that hold the exact words “{phrase:.80}” are searched."
-                for phrase in phrases
-            ),
-        ),
+        notes=filtered.notes,
     )
 
 

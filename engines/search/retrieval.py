@@ -26,7 +26,9 @@ _RERANKING = "reranking the passages"
 class DocumentRetriever(BaseRetriever):
     """Analyses the question, asks the store as the profile says, and arranges what it found.
 
-    With a `translator`, a question in another language than most documents is searched for in both.
+    What a question quotes favours the passages that hold it; with `exact` it must stand in each,
+    unless it stands in none. With a `translator`, a question in another language than most
+    documents is searched for in both.
     Returns `top_k` passages and, if the profile wants them, their neighbours behind them. Raises
     ModelUnavailable, StoreUnavailable, UnsupportedFilter.
     """
@@ -44,6 +46,7 @@ class DocumentRetriever(BaseRetriever):
         filter_keys: Collection[str] = (),
         reranker: BaseNodePostprocessor | None = None,
         translator: Translator | None = None,
+        exact: bool = False,
         on_search: Callable[[Search], None] | None = None,
     ) -> None:
         super().__init__()
@@ -57,11 +60,15 @@ class DocumentRetriever(BaseRetriever):
         self._filter_keys = filter_keys
         self._reranker = reranker
         self._translator = translator
+        self._exact = exact
         self._on_search = on_search
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         run = self._begin_run(query_bundle)
         found = self._query_store(run)
+        if run.required_phrases and not found.nodes:
+            run.stop_requiring_phrases()
+            found = self._query_store(run)
         if text := self._translate_question(run):
             found = merge_results(found, self._query_store(run.for_translation(text)))
         run.take_results(found)
@@ -80,6 +87,9 @@ class DocumentRetriever(BaseRetriever):
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         run = await asyncio.to_thread(self._begin_run, query_bundle)
         found = await self._aquery_store(run)
+        if run.required_phrases and not found.nodes:
+            run.stop_requiring_phrases()
+            found = await self._aquery_store(run)
         if text := await self._atranslate_question(run):
             found = merge_results(found, await self._aquery_store(run.for_translation(text)))
         run.take_results(found)
@@ -126,6 +136,7 @@ class DocumentRetriever(BaseRetriever):
             self._vector_weight,
             self._filters,
             self._filter_keys,
+            exact=self._exact,
         )
 
     def _finish_run(self, run: SearchRun) -> list[NodeWithScore]:

@@ -20,6 +20,7 @@ from llama_index.core.vector_stores.types import (
 )
 
 from engines.elapsed import milliseconds_since
+from engines.question import Question
 from engines.search.postprocessing import (
     apply_reranking,
     arrange_passages,
@@ -128,6 +129,8 @@ class SearchRun:
         weight: VectorWeight,
         filters: MetadataFilters | None,
         filter_keys: Collection[str] | None,
+        *,
+        exact: bool = False,
     ) -> None:
         self._since = time.perf_counter()
         query = analyse_question(asked.query_str, filter_keys)
@@ -143,6 +146,8 @@ class SearchRun:
         self._weight = weight
         self._limit = _count_wanted(profile, top_k)
         self._fusion = self._make_fusion(weight)
+        self._required = query.phrases if exact else ()
+        self._must_hold = asked.must_hold if isinstance(asked, Question) else ()
         self._notes = [*query.notes, *self._note_unknown_language(weight)]
         self._hits = self._candidates = 0
 
@@ -196,13 +201,24 @@ class SearchRun:
         return {
             "fusion": self._fusion,
             "language": self._query.language,
-            "phrases": self._query.phrases,
+            "phrases": [*self._required, *self._must_hold],
         }
+
+    @property
+    def required_phrases(self) -> Sequence[str]:
+        """What was quoted in the question, if only passages that hold it are searched for."""
+        return self._required
+
+    def stop_requiring_phrases(self) -> None:
+        """Search for what was quoted as for other words, as no passage holds it."""
+        quoted = ", ".join(f"“{phrase:.80}”" for phrase in self._required)
+        self._notes.append(f"No passage holds the exact words {quoted}; searched without them.")
+        self._required = ()
 
     @property
     def language(self) -> str:
         """The language to translate from; "" for names, and where the exact words count."""
-        is_free = self.text and self._query.kind != "identifier" and not self._query.phrases
+        is_free = self.text and self._query.kind != "identifier" and not self._required
         return self._query.language if is_free else ""
 
     def for_translation(self, text: str) -> "SearchRun":
@@ -225,7 +241,12 @@ class SearchRun:
             for node, score in zip(found.nodes or (), found.similarities or (), strict=True)
         ]
         self._candidates = len(passages)
-        best_first = arrange_passages(passages, self._profile, datetime.now(UTC))
+        favoured = [phrase for phrase in self._query.phrases if phrase not in self._must_hold]
+        best_first = arrange_passages(passages, self._profile, datetime.now(UTC), favoured)
+        self._notes += [
+            f"Only passages that hold the exact words “{phrase:.80}” are searched."
+            for phrase in self._required
+        ]
         chosen_later = self._profile.rerank or self._profile.diversity
         self.passages = list(islice(best_first, None if chosen_later else self._top_k))
 

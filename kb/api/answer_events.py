@@ -98,13 +98,20 @@ async def begin_answer(
     filters: MetadataFilters | None = None,
     profile: str | None = None,
     user: str | None = None,
+    exact: bool = False,
     calls: ModelCalls | None = None,
 ) -> AnswerUnderWay:
     """Begin the answer of a question; `calls` are those that were made before.
 
     Raises KBError when nothing could be begun.
     """
-    how: dict[str, Any] = {"top_k": top_k, "filters": filters, "profile": profile, "user": user}
+    how: dict[str, Any] = {
+        "top_k": top_k,
+        "filters": filters,
+        "profile": profile,
+        "user": user,
+        "exact": exact,
+    }
     make = partial(kb.query_engine, source, **how, streaming=True)
     engine = await asyncio.to_thread(make)
     calls = calls or ModelCalls()

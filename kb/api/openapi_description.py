@@ -26,6 +26,7 @@ _STATUSES: Final = {
     502: "The question could not be answered.",
     503: "The server is busy, or the database or the model does not answer.",
 }
+EXACT: Final = "Whether passages must hold what is quoted in the question, or are favoured for it."
 STREAMED: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"application/json": {}, "text/event-stream": {}}}
 }

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AnswerOptions:
-    """How questions are to be answered; their searches are logged as of `session` and `user`."""
+    """How questions are to be answered; their searches are logged as of `session` and `user`.
+
+    With `exact`, what a question quotes must stand in the passages; else it is favoured.
+    """
 
     source: Source = "auto"
     top_k: int | None = None
@@ -34,6 +37,7 @@ class AnswerOptions:
     session: str | None = None
     user: str | None = None
     streaming: bool = False
+    exact: bool = False
 
 
 def make_retriever(
@@ -62,6 +66,7 @@ def make_retriever(
         filter_keys=config.documents.filter_keys,
         reranker=make_reranker(rerank, llm, config.directory) if rerank else None,
         translator=Translator(llm, components.registry.measure_language_shares) if llm else None,
+        exact=options.exact,
         on_search=on_search,
     )
 

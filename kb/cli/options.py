@@ -58,6 +58,13 @@ Profile = Annotated[
         help="The search profile.  [default: retrieval.profile of the configuration]",
     ),
 ]
+Exact = Annotated[
+    bool,
+    typer.Option(
+        "--exact/--no-exact",
+        help="Whether passages must hold what is quoted, or are only favoured for it.",
+    ),
+]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Show how the question was understood and searched for.")
 ]

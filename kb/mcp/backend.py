@@ -73,7 +73,13 @@ class Backend:
         caller.require_subject("documents")
         require_profile(self.kb.config, profile)
         matching = _filter_for_caller(filters, caller)
-        found = self.kb.search(question, top_k, filters=matching, profile=profile, user=caller.name)
+        found = self.kb.search(
+            *(question, top_k),
+            filters=matching,
+            profile=profile,
+            user=caller.name,
+            exact=False,  # models quote what they were told, and mean no condition
+        )
         return results.Passages(
             passages=[
                 as_results.passage_to_result(number, passage)

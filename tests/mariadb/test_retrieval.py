@@ -21,6 +21,7 @@ from model_server import SERVER_ERROR, FakeModels
 from nodes import where
 
 from engines.documents.document_engine import DocumentQueryEngine
+from engines.question import Question
 from engines.search.profiles import READY, Boost, Popularity, Profile, Recency, Rerank
 from engines.search.reranking import make_reranker
 from engines.search.retrieval import DocumentRetriever
@@ -272,8 +273,41 @@ def test_a_question_of_filters_alone_lists_what_they_let_through(retriever):
     assert {each.node_id for each in search.passages} == {"warranty:0", "warranty:1"}
 
 
-def test_a_quoted_phrase_must_be_there(retriever):
-    assert set(found(retriever(), '"drip tray" machine')) == {"cleaning:0"}
+def test_an_exact_search_finds_what_holds_the_quoted_words(retriever):
+    search = made(retriever(exact=True), '"drip tray" machine')
+    assert [each.node_id for each in search.passages] == ["cleaning:0"]
+    assert search.notes == ("Only passages that hold the exact words “drip tray” are searched.",)
+
+
+def test_an_exact_search_for_what_nothing_holds_goes_on_without(retriever):
+    search = made(retriever(exact=True), '"tray drip" machine')
+    assert {each.node_id for each in search.passages} == set(
+        found(retriever(), "tray drip machine")
+    )
+    [note] = search.notes
+    assert note == "No passage holds the exact words “tray drip”; searched without them."
+
+
+def test_an_exact_search_goes_on_without_when_it_is_awaited_too(retriever):
+    awaited = asyncio.run(retriever(exact=True).aretrieve('"tray drip" machine'))
+    assert len(awaited) == len(found(retriever(), "tray drip machine"))
+
+
+def test_quoted_words_favour_what_holds_them_and_forbid_nothing(retriever):
+    without = found(retriever(), "machine warm water")
+    quoted = found(retriever(), 'machine "WARM  Water"')
+    assert quoted.keys() == without.keys()
+    holding = {"cleaning:1", "mirror:0"}
+    assert {name for name in quoted if quoted[name] > without[name]} == holding
+    assert set(list(quoted)[:2]) == holding
+    assert max(quoted.values()) <= 1
+
+
+def test_a_question_may_say_what_passages_must_hold(retriever):
+    question = Question("machine", must_hold=("drip tray",))
+    assert [each.node_id for each in retriever().retrieve(question)] == ["cleaning:0"]
+    nothing = Question("machine", must_hold=("tray drip",))
+    assert retriever(exact=True).retrieve(nothing) == []
 
 
 # Rerank -------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def retriever(engine: sa.Engine) -> Callable[..., DocumentRetriever]:
         ]
     )
 
-    def make(translator: Translator | None) -> DocumentRetriever:
+    def make(translator: Translator | None, *, exact: bool = False) -> DocumentRetriever:
         return DocumentRetriever(
             store,
             HashEmbedding(),
@@ -47,6 +47,7 @@ def retriever(engine: sa.Engine) -> Callable[..., DocumentRetriever]:
             vector_weight=VectorWeight(0.5),
             filter_keys=["language"],
             translator=translator,
+            exact=exact,
         )
 
     return make
@@ -98,13 +99,18 @@ async def test_it_does_so_without_blocking_the_event_loop(models, retriever):
     [
         "À quelle fréquence faut-il détartrer la bouilloire ?",  # their language
         "CB-121",  # a name
-        'What does "bouilloire" mean in this text?',  # words that must stand as they are
         "vinaigre",  # doubt
     ],
 )
 def test_no_model_is_asked_where_a_translation_would_not_help(retriever, question):
     translator, llm = scripted()
     retriever(translator).retrieve(question)
+    assert llm.prompts == []
+
+
+def test_words_that_passages_must_hold_are_not_translated(retriever):
+    translator, llm = scripted()
+    retriever(translator, exact=True).retrieve('What does "bouilloire" mean in this text?')
     assert llm.prompts == []
 
 

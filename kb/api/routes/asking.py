@@ -12,7 +12,7 @@ from kb.api.dependencies import KB, TheLimits, TheThreads, TheWork
 from kb.api.guards.access import Reading
 from kb.api.json_bodies import StrictBody, TopK, Words
 from kb.api.json_filters import Filters, metadata_filters
-from kb.api.openapi_description import STREAMED
+from kb.api.openapi_description import EXACT, STREAMED
 from kb.api.search_profiles import require_profile
 from kb.assembly.answer_sources import Source
 
@@ -26,6 +26,7 @@ class AskBody(StrictBody):
     top_k: TopK | None = None
     filters: Filters = Field(default_factory=dict)
     stream: bool = False
+    exact: bool = Field(default=False, description=EXACT)
 
 
 class SearchBody(StrictBody):
@@ -33,6 +34,7 @@ class SearchBody(StrictBody):
     top_k: TopK | None = None
     profile: str | None = None
     filters: Filters = Field(default_factory=dict)
+    exact: bool = Field(default=True, description=EXACT)
 
 
 @router.post("/ask", responses=STREAMED)
@@ -55,6 +57,7 @@ async def ask(
             filters=filters,
             profile=body.profile,
             user=caller.name,
+            exact=body.exact,
         )
 
     await limits.require_tokens(caller)
@@ -78,6 +81,7 @@ async def search(
             filters=filters,
             profile=body.profile,
             user=caller.name,
+            exact=body.exact,
         )
         return [passage_values(passage) for passage in passages]
 

@@ -9,7 +9,7 @@ from engines.answer import Answer, answer_of
 from kb.assembly.answer_sources import Source
 from kb.cli.language import gettext
 from kb.cli.opening import Expected, open_knowledge_base
-from kb.cli.options import AsJson, ConfigPath, Explain, Filters, Profile, Question, TopK
+from kb.cli.options import AsJson, ConfigPath, Exact, Explain, Filters, Profile, Question, TopK
 from kb.cli.program import ExitCode
 from kb.cli.terminal import OUT, make_printable, say, show_waiting
 from kb.filter_options import metadata_filters
@@ -23,6 +23,7 @@ def search(
     top_k: TopK = None,
     profile: Profile = None,
     filters: Filters = None,
+    exact: Exact = True,
     explain: Explain = False,
     as_json: AsJson = False,
     config: ConfigPath = None,
@@ -39,7 +40,11 @@ def search(
 
         with collect_searches() as made:
             passages = knowledge_base.search(
-                question, top_k, filters=metadata_filters(filters or []), profile=profile
+                question,
+                top_k,
+                filters=metadata_filters(filters or []),
+                profile=profile,
+                exact=exact,
             )
         indexed, _ = knowledge_base.components.registry.count_totals()
     if not indexed:
@@ -68,6 +73,7 @@ def ask(
     top_k: TopK = None,
     profile: Profile = None,
     filters: Filters = None,
+    exact: Exact = False,
     explain: Explain = False,
     as_json: AsJson = False,
     config: ConfigPath = None,
@@ -84,6 +90,7 @@ def ask(
         "top_k": top_k,
         "filters": metadata_filters(filters or []),
         "profile": profile,
+        "exact": exact,
     }
     expects: Expected = "documents" if source == "documents" else "sources"
     with open_knowledge_base(config, profile=profile, expects=expects) as knowledge_base:
