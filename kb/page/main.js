@@ -4,7 +4,7 @@ import { complain } from "./announce.js";
 import { Conversation } from "./conversation.js";
 import { showDocuments } from "./documents.js";
 import { icon, shown } from "./dom.js";
-import { closePassage } from "./passage.js";
+import { closePassage, openPassage } from "./passage.js";
 import { applyPreferences, offerPreferences } from "./preferences.js";
 import { listSessions, markSession, offerSessionSearch } from "./sessions.js";
 import { closeSidebar, offerSidebar } from "./sidebar.js";
@@ -16,7 +16,7 @@ const main = document.getElementById("main");
 const underWay = new Map(); // chats that are answered while something else is shown
 let conversation = null;
 
-// #/ a new chat, #/chat/ID one of before, #/documents
+// #/ a new chat, #/chat/ID one of before, #/documents, #/passage/ID
 function place() {
   const [, page = "", id = ""] = location.hash.match(/^#\/(\w*)\/?(.*)$/) ?? [];
   try {
@@ -37,6 +37,7 @@ function show() {
   entitle(page === "documents" ? t("documents") : "");
   if (page === "documents") showDocuments(main);
   else showConversation(page === "chat" ? id : null);
+  if (page === "passage") openPassage({ chunk: id, title: "", excerpt: "" });
 }
 
 function showConversation(id) {

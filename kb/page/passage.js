@@ -1,7 +1,7 @@
 // The passage behind a citation, with what stands around it, beside the answer.
 
 import { address, get, post } from "./api.js";
-import { fragment, icon, iconButton, make } from "./dom.js";
+import { fragment, icon, iconButton, shown as inReadingOrder, make } from "./dom.js";
 import { highlight } from "./highlight.js";
 import { originalLink } from "./original.js";
 import { spotsOf } from "./place.js";
@@ -25,7 +25,8 @@ panel.addEventListener("keydown", (event) => {
   if (event.key === "Escape") closePassage();
 });
 
-export async function openPassage(citation, { opener: from, searchId }) {
+// Without a number it is one that an address names, and its title comes with it.
+export async function openPassage(citation, { opener: from = null, searchId = null } = {}) {
   const turn = ++shown;
   opener = from;
   panel.replaceChildren(heading(citation), make("p", { class: "quiet", "aria-busy": "true" }, "…"));
@@ -57,7 +58,9 @@ function heading(citation) {
   return make(
     "header",
     {},
-    make("span", { class: "number", "aria-hidden": "true" }, String(citation.number)),
+    citation.number
+      ? make("span", { class: "number", "aria-hidden": "true" }, String(citation.number))
+      : null,
     make("h2", { id: "passage-title", tabindex: "-1" }, citation.title),
     iconButton("close", t("close"), closePassage),
   );
@@ -79,6 +82,8 @@ function unwrapped(text) {
 
 function show(citation, passage, parts) {
   const at = passage.before.length;
+  if (!citation.title)
+    panel.querySelector("h2").replaceChildren(inReadingOrder(passage.title || passage.path));
   const text = make("div", { class: "prose" }, parts[at]);
   const place = make(
     "div",

@@ -1,6 +1,7 @@
 """Asking on the page: streaming, routes, citations, what goes wrong, and sessions."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 from model_server import SERVER_ERROR, CutStream
@@ -274,3 +275,19 @@ def test_a_verified_question_is_suggested(page):
 
 def session_of(page, served):
     return served.client.get(f"/api/sessions/{page.url.rpartition('/')[2]}").json()
+
+
+def test_a_passage_has_an_address_of_its_own(page, served):
+    found = served.client.post("/api/search", json={"question": "When do goods go back?"}).json()
+    base = str(served.client.base_url)
+    page.goto(f"{base}/#/passage/{quote(found[0]['id'], safe='')}")
+    passage = page.get_by_role("complementary", name=found[0]["title"])
+    expect(passage.get_by_role("region", name="The passage")).to_contain_text("go back")
+    page.keyboard.press("Escape")
+    expect(passage).to_be_hidden()
+    expect(question_box(page)).to_be_visible()
+
+
+def test_the_address_of_a_passage_that_is_gone_says_so(page, served):
+    page.goto(f"{served.client.base_url}/#/passage/none")
+    expect(page.locator("#passage").get_by_role("alert")).to_contain_text("cannot be shown")
