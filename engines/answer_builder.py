@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -162,11 +163,12 @@ class AnswerBuilder:
         said = self.preface
         if self.preface:
             yield self.preface
-        with model_errors(self._doing):
+        with model_errors(self._doing), self._cite_what_was_read(cited):
             for piece in filter(None, cited.clean_pieces(tokens)):
                 said += piece
                 yield piece
         self._cite_kept_numbers(cited)
+        self._publish_metadata()
         if self.footnote:
             yield self.footnote
         self._end_answer(said + self.footnote)
@@ -177,16 +179,27 @@ class AnswerBuilder:
         said = self.preface
         if self.preface:
             yield self.preface
-        with model_errors(self._doing):
+        with model_errors(self._doing), self._cite_what_was_read(cited):
             async for token in tokens:
                 if piece := cited.feed(token):
                     said += piece
                     yield piece
         last = cited.end()
         self._cite_kept_numbers(cited)
+        self._publish_metadata()
         if last := last + self.footnote:
             yield last
         await self._end_answer_async(said + last)
+
+    @contextmanager
+    def _cite_what_was_read(self, cited: CitedText) -> Iterator[None]:
+        """Publish the citations of a text also when its reader does not read it to the end."""
+        try:
+            yield
+        except GeneratorExit:
+            self._cite_numbers(cited)
+            self._publish_metadata()
+            raise
 
     def _cite_kept_numbers(self, cited: CitedText) -> None:
         """Cite the passages whose numbers a text kept. Raises ModelUnavailable for an empty one."""
@@ -195,6 +208,9 @@ class AnswerBuilder:
                 f"{self._doing.capitalize()} failed: {self.facts.model} sent an empty answer. "
                 "Ask again, or choose another llm.model."
             )
+        self._cite_numbers(cited)
+
+    def _cite_numbers(self, cited: CitedText) -> None:
         for number in sorted(cited.cited):
             self.cite(number, self.passages[number - 1])
 

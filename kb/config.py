@@ -230,6 +230,9 @@ class ServeConfig(Section):
     """The address that `kb serve` listens at."""
     port: Annotated[int, Field(gt=0, lt=65536)] = 8080
     """The port that it listens at."""
+    public_url: BaseUrl | None = None
+    """The address at which people reach the page, for links in answers over `/v1`; `null` for that
+    of each request."""
     uploads: RelativePath | None = None
     """The directory that keeps uploaded files; `null` for one beside kb's data, for each
     database."""

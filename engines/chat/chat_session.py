@@ -284,18 +284,19 @@ class ChatSession(BaseChatEngine):
     ) -> AsyncGenerator[str, None]:
         said = ""
         try:
-            with hide_unforeseen_errors():
-                yield ""
-                while (piece := await turn.calls.anext_piece(tokens)) is not None:
-                    said += piece
-                    yield piece
-                turn.require_whole()
+            try:
+                with hide_unforeseen_errors():
+                    yield ""
+                    while (piece := await turn.calls.anext_piece(tokens)) is not None:
+                        said += piece
+                        yield piece
+                    turn.require_whole()
+            finally:  # what was said is cited then
+                with suppress(RuntimeError):  # a loop that ends may be closing it at this moment
+                    await tokens.aclose()
         except BaseException as error:
             await wait_until_done(run_in_thread(turn.break_off, said, error))
             raise
-        finally:
-            with suppress(RuntimeError):  # a loop that ends may be closing it at this moment
-                await tokens.aclose()
         await self._complete_async(turn, said)
 
     async def _complete_async(self, turn: OpenTurn, said: str) -> None:

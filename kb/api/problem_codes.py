@@ -166,6 +166,24 @@ class Code(Enum):
         "There is no such model",
         "The embedding model is {known}.",
     )
+    NO_SUCH_RESPONSE = (
+        "no_such_response",
+        404,
+        "There is no such response",
+        "It was not stored, or was deleted.",
+    )
+    RESPONSE_CONTINUED = (
+        "response_continued",
+        409,
+        "The conversation has gone on",
+        "Go on from the last response of a conversation.",
+    )
+    TOKENS_UNREADABLE = (
+        "tokens_unreadable",
+        422,
+        "These are no tokens",
+        "Send texts, or numbers of the encoding {encoding}.",
+    )
     NO_SUCH_TABLE = "no_such_table", 404, "There is no table {names}", "There are {known}."
     FILE_GONE = "file_gone", 404, "The file is gone"
     FILE_TO_READ_GONE = (

@@ -25,10 +25,14 @@ from stores.text.translations import load_translations
 MEDIA_TYPE: Final = "application/problem+json"
 _MOST_CHARACTERS: Final = 1000  # of a detail, which may quote a statement
 OPENAI_PATHS: Final = "/v1/"
-_OPENAI_CODES: Final = {
+# As clients of OpenAI know them, by status or by code; others have the code of kb.
+_OPENAI_CODES: Final[Mapping[int | Code, str]] = {
     401: "invalid_api_key",
     429: "rate_limit_exceeded",
-}  # as clients of OpenAI know
+    Code.NO_SUCH_MODEL: "model_not_found",
+    Code.NO_SUCH_CHAT_MODEL: "model_not_found",
+    Code.NO_SUCH_EMBEDDING_MODEL: "model_not_found",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -230,8 +234,16 @@ def problem_to_openai_error(problem: Problem) -> dict[str, Any]:
         "error": {
             "message": problem.in_words(),
             "type": kind,
-            "param": None,
-            "code": _OPENAI_CODES.get(problem.status),
+            "param": _find_parameter(problem),
+            "code": _OPENAI_CODES.get(problem.status)
+            or _OPENAI_CODES.get(problem.code, problem.code.value),
             "id": problem.id,
         }
     }
+
+
+def _find_parameter(problem: Problem) -> str | None:
+    """Find which field of the body is at fault, if one is."""
+    for mistake in problem.more.get("mistakes", ()):
+        return str(mistake["place"]).removeprefix("body.")
+    return problem.more.get("param")

@@ -2,11 +2,13 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import openai
 import pytest
 from llama_index.core.llms import ChatMessage
+from llama_index.core.utils import get_tokenizer
 from llama_index.embeddings.openai import OpenAIEmbedding
 from llama_index.llms.openai_like import OpenAILike
 from model_server import NAN, SERVER_ERROR, CutStream, Fault
@@ -38,6 +40,7 @@ def test_a_model_for_each_source(client):
         "kb-auto",
         "kb-documents",
         "kb-database",
+        "kb-embedding",
     ]
     assert client.models.retrieve("kb-auto").owned_by == "kb"
 
@@ -101,7 +104,9 @@ def test_a_form_that_no_answer_has_is_refused(client, option):
 def test_rows_and_sql_come_with_an_answer_from_tables(client, models):
     models.script = ["SELECT city FROM orders WHERE id = 7", "It is Lyon."]
     reply = complete(client, model="kb-database")
-    assert reply.choices[0].message.content == "It is Lyon."
+    text = reply.choices[0].message.content
+    assert text.startswith("It is Lyon.\n\nSQL:\n```sql\nSELECT city FROM orders")
+    assert text.endswith("city: Lyon")
     assert reply.model_extra["sql"] == "SELECT city FROM orders WHERE id = 7"
     assert reply.model_extra["rows"] == [["Lyon"]]
 
@@ -188,7 +193,7 @@ def test_embeddings_are_those_that_documents_are_found_by(api, client):
     with pytest.raises(openai.UnprocessableEntityError, match="There are 8"):
         client.embeddings.create(model="kb-embedding", input="goods", dimensions=4)
     with pytest.raises(openai.UnprocessableEntityError, match=r"body\.input: .* a valid string"):
-        client.embeddings.create(model="kb-embedding", input=[[1, 2]])
+        client.embeddings.create(model="kb-embedding", input=[[1.5, "a"]])
     with pytest.raises(openai.NotFoundError):
         client.embeddings.create(model="text-embedding-3-small", input="goods")
 
@@ -238,13 +243,113 @@ def test_the_requests_of_open_webui_are_answered(api):
     streamed = api.client.post("/v1/chat/completions", json=body, headers=headers)
     assert streamed.headers["content-type"].startswith("text/event-stream")
     assert streamed.text.rstrip().endswith("data: [DONE]")
-    task = [{"role": "user", "content": "### Task:\nGenerate a concise title for the chat."}]
-    titled = {
-        "model": "kb-documents",
-        "messages": task,
-        "stream": False,
-        "max_completion_tokens": 9,
-    }
-    reply = api.client.post("/v1/chat/completions", json=titled, headers=headers)
-    assert reply.status_code == 200
-    assert reply.json()["choices"][0]["message"]["content"]
+
+
+@pytest.mark.parametrize(
+    ("task", "output", "reply"),
+    [
+        ("Generate a concise title", '{ "title": "your title" }', '{"title": "Do lamps go back?"}'),
+        ("Generate 1-3 tags", '{ "tags": ["tag1", "tag2"] }', '{"tags": []}'),
+        ("Suggest follow-ups", '{ "follow_ups": ["Why?"] }', '{"follow_ups": []}'),
+        ("Finish what is typed", '{ "text": "" }', '{"text": ""}'),
+        ("Generate a title of some words", "", "Do lamps go back?"),
+    ],
+)
+def test_what_a_chat_client_wants_besides_answers_costs_nothing(
+    client, models, task, output, reply
+):
+    prompt = (
+        f"### Task:\n{task}.\n### Output:\n{output}\n### Chat History:\n<chat_history>\n"
+        "USER: Do lamps go back?\nASSISTANT: They do not.\n</chat_history>"
+    )
+    titled = complete(client, [{"role": "user", "content": prompt}])
+    assert titled.choices[0].message.content == reply
+    assert titled.model_extra["route"] is None
+    assert models.requests == []
+
+
+def test_a_question_that_only_begins_like_a_task_is_answered(client):
+    asked = [{"role": "user", "content": "### Task: When do goods go back?"}]
+    assert complete(client, asked).choices[0].message.content.startswith("They go back [1].")
+
+
+def test_each_number_of_an_answer_is_a_link_to_its_passage(api, client):
+    reply = complete(client)
+    message = reply.choices[0].message
+    [annotation] = message.annotations
+    link = annotation.url_citation
+    assert message.content[link.start_index : link.end_index] == "[1]"
+    chunk = reply.model_extra["citations"][0]["chunk"]
+    assert link.url == f"{api.client.base_url}/#/passage/{quote(chunk, safe='')}"
+    assert link.title.startswith("Returns")
+    last = [chunk for chunk in complete(client, stream=True) if chunk.choices][-1]
+    assert last.choices[0].delta.annotations == [annotation.model_dump()]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_limit_of_tokens_ends_the_words_and_keeps_the_sources(client, models, stream):
+    models.script = ["They go back [1]. Lamps stay, and so do kettles."]
+    reply = complete(client, stream=stream, max_tokens=11)
+    if stream:
+        chunks = list(reply)
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        reason, extra = chunks[-1].choices[0].finish_reason, chunks[-1].model_extra
+    else:
+        text, reason = reply.choices[0].message.content, reply.choices[0].finish_reason
+        extra = reply.model_extra
+    assert text.startswith("They go back [1].")
+    assert "kettles" not in text
+    assert NOTES in text
+    assert reason == "length"
+    assert extra["citations"][0]["number"] == 1
+
+
+def test_a_text_that_ends_an_answer_is_not_in_it(client, models):
+    models.script = ["They go back [1]. Lamps stay."]
+    reply = complete(client, stop=["stay", "Lamps"])
+    assert reply.choices[0].message.content.startswith("They go back [1]. " + NOTES)
+    assert reply.choices[0].finish_reason == "stop"
+    models.script = ["They go back [1]. Lamps stay."]
+    streamed = complete(client, stop="mps s", stream=True)
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in streamed)
+    assert text.startswith("They go back [1]. La" + NOTES)
+
+
+def test_an_error_names_the_field_and_says_what_it_is(client):
+    with pytest.raises(openai.UnprocessableEntityError) as caught:
+        complete(client, response_format={"type": "json_object"})
+    assert (caught.value.param, caught.value.code) == (
+        "response_format.type",
+        "request_not_understood",
+    )
+    with pytest.raises(openai.NotFoundError) as unknown:
+        complete(client, model="gpt-4o")
+    assert (unknown.value.param, unknown.value.code) == ("model", "model_not_found")
+
+
+def test_a_prompt_of_the_older_api_is_a_question(client):
+    reply = client.completions.create(model="kb-documents", prompt=QUESTION[0]["content"])
+    assert reply.object == "text_completion"
+    assert reply.choices[0].text.startswith("They go back [1]." + NOTES)
+    streamed = client.completions.create(
+        model="kb-documents", prompt=[QUESTION[0]["content"]], stream=True
+    )
+    assert "".join(chunk.choices[0].text for chunk in streamed) == reply.choices[0].text
+
+
+def test_tokens_are_embedded_as_their_text_is(client):
+    tokens = get_tokenizer()("goods")
+    for given in (tokens, [tokens, tokens]):
+        by_tokens = client.embeddings.create(model="kb-embedding", input=given)
+        by_text = client.embeddings.create(model="kb-embedding", input="goods")
+        assert by_tokens.data[0].embedding == by_text.data[0].embedding
+        assert len(by_tokens.data) == (2 if given != tokens else 1)
+    with pytest.raises(openai.UnprocessableEntityError, match="no tokens"):
+        client.embeddings.create(model="kb-embedding", input=[[10**9]])
+
+
+def test_as_many_texts_as_openai_takes_are_embedded_at_once(client):
+    many = client.embeddings.create(model="kb-embedding", input=["goods"] * 2048)
+    assert len(many.data) == 2048
+    with pytest.raises(openai.UnprocessableEntityError):
+        client.embeddings.create(model="kb-embedding", input=["goods"] * 2049)

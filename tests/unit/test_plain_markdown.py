@@ -6,7 +6,7 @@ from test_inert_markdown import READERS, TEXTS, acting, tokens
 
 from engines.answer import Citation
 from engines.documents.code_spans import write_code
-from kb.api.openai_messages import format_sources
+from kb.api.openai.notes import write_sources
 from kb.mcp.tool_results import Passage, Passages, Rows
 from kb.plain_markdown import escaped, fenced
 
@@ -18,7 +18,7 @@ HOSTILE = (
 
 def test_names_are_shown_as_they_are_and_act_on_nothing():
     citation = Citation(1, HOSTILE, HOSTILE, page=2)
-    notes = format_sources([citation])
+    notes = write_sources([citation])
     assert acting(notes) == []
     words = [token.content for token in tokens(READERS[0], notes) if token.type != "inline"]
     shown = " ".join(HOSTILE.replace("\u202e", "").split())
@@ -31,7 +31,7 @@ def test_names_are_shown_as_they_are_and_act_on_nothing():
 @example("w.evil.com.mailto:")  # two addresses, of which only the second was seen
 def test_no_name_acts_whatever_it_is(text):
     citation = Citation(1, text, text, lines="1-2")
-    assert acting(f"They go back [1].{format_sources([citation])}") == []
+    assert acting(f"They go back [1].{write_sources([citation])}") == []
     assert (
         acting(f"- {escaped(text)}\n- {write_code(text)}\n\n{fenced(text)}\n{escaped(text)}") == []
     )

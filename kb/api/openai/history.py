@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from engines.question import Question
-from kb.assembly.components import Components
 from kb.assembly.searching import AnswerOptions, make_rewriter
 from stores.chats.chat_sessions import Turn
+
+if TYPE_CHECKING:  # handed in, by who opened them
+    from kb.assembly.components import Components
 
 _READ = 4  # earlier questions
 
 
 async def read_standalone(
-    components: Components, asked: str, past: Sequence[tuple[str, str]], options: AnswerOptions
+    components: "Components", asked: str, past: Sequence[tuple[str, str]], options: AnswerOptions
 ) -> Question:
     """Read a question as it can be asked alone.
 
