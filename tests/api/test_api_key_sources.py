@@ -59,9 +59,12 @@ def test_it_may_not_name_another_source(client, only):
     request = {"model": model, "messages": MESSAGES}
     assert client.post("/v1/chat/completions", json=request).status_code == 403
     assert client.post("/v1/chat/completions", json=request | {"stream": True}).status_code == 403
+    for path, key in (("/v1/responses", "input"), ("/v1/completions", "prompt")):
+        assert client.post(path, json={"model": model, key: "x"}).status_code == 403
     assert client.get(f"/v1/models/{model}").status_code == 404
     listed = [each["id"] for each in client.get("/v1/models").json()["data"]]
-    assert listed == ["kb-auto", f"kb-{OWN_SOURCE[only]}"]
+    own = ["kb-auto", f"kb-{OWN_SOURCE[only]}"]
+    assert listed == [*own, *(["kb-embedding"] if only == "documents" else [])]
 
 
 def test_searches_vectors_and_counts_are_of_documents(client, only):
