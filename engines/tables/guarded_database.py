@@ -17,6 +17,8 @@ from llama_index.core.utilities.sql_wrapper import SQLDatabase
 
 from engines import shares
 from engines.tables.call_costs import AGGREGATED
+from engines.tables.date_arithmetic import find_date_arithmetic
+from engines.tables.parser_copy import copy_for_parser
 from engines.tables.query_result import QueryResult
 from engines.tables.schema_text import MOST_VALUES, Look, let_reflect_vectors, table_text
 from engines.tables.sql_guard import check_statement
@@ -30,6 +32,7 @@ from stores.connection import (
     translate_engine_errors,
 )
 from stores.errors import ConfigError, QueryFailed, TookTooLong, UnsafeQuery
+from stores.sql_tokens import tokenize_sql
 from stores.table_names import split_table_name
 from stores.values import Value
 
@@ -127,6 +130,25 @@ class GuardedDatabase(SQLDatabase):
     def check(self, sql: str, values: Mapping[str, Value] | None = None) -> None:
         """Raise UnsafeQuery unless the statement may run with these values of its :names."""
         check_statement(sql, self._tables, self._engine.url.database, values)
+
+    def check_of_model(self, sql: str, values: Mapping[str, Value] | None = None) -> None:
+        """Raise UnsafeQuery also for what runs and means nothing, as models do not know it."""
+        self.check(sql, values)
+        code = [token for token in tokenize_sql(sql) if token.is_code]
+        query = copy_for_parser(code, values or {}).parse_query()
+        tables = self.metadata_obj.tables
+        if query and (reason := find_date_arithmetic(query, tables)):
+            raise UnsafeQuery(f"The statement was refused: {reason}.")
+
+    def describe_columns(self, sql: str) -> str:
+        """Write a line on each table that a statement names, with its columns."""
+        words = {token.text.strip("`").lower() for token in tokenize_sql(sql)}
+        named = [
+            name
+            for name in self.get_usable_table_names()
+            if split_table_name(name)[-1].lower() in words
+        ]
+        return "\n".join(map(self._outline_table, named))
 
     def get_usable_table_names(self) -> Iterable[str]:
         """Return the names of the tables that may be asked; the base class knows one database."""

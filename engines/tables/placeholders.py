@@ -17,7 +17,8 @@ from stores.sql_tokens import tokenize_sql
 from stores.values import Value
 
 _NAME = re.compile(r"'(?:[\w$]+\.)*([\w$]+)'")
-_ABOUT_NAMES = {1052, 1054, 1055, 1056, 1146, 1305}  # of columns, tables and functions alone
+_NO_COLUMN = 1054
+_ABOUT_NAMES = {1052, _NO_COLUMN, 1055, 1056, 1146, 1305}  # of columns, tables and functions alone
 
 
 def explain_names(question: Question) -> str:
@@ -42,6 +43,12 @@ def bind_values(sql: str, question: Question) -> Mapping[str, Value]:
             f"CONCAT('%', :{quoted}, '%') for a part of a text."
         )
     return {name: known[name] for name in names}
+
+
+def lacks_column(error: Exception) -> bool:
+    """Tell whether a statement failed as it names a column that there is not."""
+    cause = error.__cause__
+    return isinstance(cause, sa.exc.DBAPIError) and read_error_number(cause.orig) == _NO_COLUMN
 
 
 def reason_for_the_model(error: UnsafeQuery | QueryFailed, sql: str) -> str:

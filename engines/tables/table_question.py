@@ -75,8 +75,11 @@ class TableQuestion:
         tables = replace(self._tables, sql=sql, parameters=dict(values))
         self.answer.note(tables=tables.with_rows(result))
 
-    def take_failure(self, sql: str, error: UnsafeQuery | QueryFailed) -> None:
-        self._failures.append((sql, reason_for_the_model(error, sql)))
+    def take_failure(self, sql: str, error: UnsafeQuery | QueryFailed, columns: str = "") -> None:
+        """Note why a statement did not work; `columns` are those that its tables have."""
+        reason = reason_for_the_model(error, sql)
+        told = f"{reason}\nThe columns are:\n{columns}" if columns else reason
+        self._failures.append((sql, told))
         self._note_tables(attempts=[*(self._tables.attempts or ()), Attempt(sql, str(error))])
         is_late = isinstance(error, TookTooLong)  # another attempt would take as long
         if is_late or len(self._failures) > REPAIRS:

@@ -18,7 +18,7 @@ from engines.prompts import add_instructions, chat_prompt, load_prompt
 from engines.question import as_question
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
-from engines.tables.placeholders import bind_values
+from engines.tables.placeholders import bind_values, lacks_column
 from engines.tables.table_choice import make_table_choice
 from engines.tables.table_question import TableQuestion
 from stores.errors import QueryFailed, UnsafeQuery
@@ -121,13 +121,14 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         try:
             self._run_statement(run, read.sql)
         except (UnsafeQuery, QueryFailed) as error:
-            run.take_failure(read.sql, error)
+            columns = self._database.describe_columns(read.sql) if lacks_column(error) else ""
+            run.take_failure(read.sql, error, columns)
         run.answer.end_step("rows")
 
     def _run_statement(self, run: TableQuestion, sql: str) -> None:
         values = bind_values(sql, run.question)
+        self._database.check_of_model(sql, values)
         if self._sql_only:
-            self._database.check(sql, values)
             run.end_with_sql(sql, values)
             return
         run.take_result(sql, values, self._database.run(sql, values))

@@ -74,6 +74,16 @@ def asked(guarded: GuardedDatabase) -> Callable[..., Any]:
     return asked
 
 
+@pytest.fixture
+def dated(engine: sa.Engine) -> GuardedDatabase:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE shipments (id INT PRIMARY KEY, ordered DATE, shipped DATETIME)"
+        )
+        connection.exec_driver_sql("INSERT INTO shipments VALUES (1, '2025-02-28', '2025-03-02')")
+    return GuardedDatabase(engine, ["shipments"])
+
+
 def checksums(engine: sa.Engine) -> list[tuple[Any, ...]]:
     with engine.connect() as connection:
         rows = connection.exec_driver_sql("CHECKSUM TABLE customers, orders, secrets")
@@ -159,6 +169,51 @@ def test_a_failing_statement_goes_back_with_the_reason(asked):
         "SELECT * FROM secrets",
     ]
     assert response.metadata["errors"] == {}
+
+
+def test_a_missing_column_goes_back_with_those_that_there_are(asked):
+    engine, llm = asked("SELECT SUM(price) FROM orders", SUM, "We earned 14.90.")
+    assert engine.query("What did we earn?").metadata["sql"] == SUM
+    assert "Unknown column 'price'" in llm.prompts[1]
+    assert "- orders (id, customer_id, total)" in llm.prompts[1].partition("Unknown column")[2]
+    assert "- customers" not in llm.prompts[1].partition("Unknown column")[2]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(
+            "AVG(shipped - ordered)",
+            "MAX(ordered) - MIN(shipped)",
+            "ordered - 7",
+            "NOW() - ordered",
+        ),
+        *("o.shipped + 1", "DATE(shipped) - ordered", "CAST('2025-01-31' AS DATE) - 30"),
+    ],
+)
+def test_dates_that_are_reckoned_with_as_numbers_go_back(dated, part):
+    right = "SELECT AVG(DATEDIFF(shipped, ordered)) AS days FROM shipments"
+    wrong = f"SELECT {part} FROM shipments o"
+    llm = ScriptedLLM(replies=[wrong, right, "It takes two days."])
+    engine = DatabaseQueryEngine(dated, llm=llm, embed_model=HashEmbedding())
+    metadata = engine.query("How long do orders take?").metadata
+    assert metadata["sql"] == right
+    assert "as if it were a number" in metadata["attempts"][0]["error"]
+    assert "DATEDIFF" in llm.prompts[1]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("shipped - INTERVAL 7 DAY", "DATEDIFF(shipped, ordered) - 1", "YEAR(shipped) - 2000"),
+        *("COUNT(shipped) + 1", "id - 1", "DATE_SUB(NOW(), INTERVAL id DAY)", "MAX(id) - MIN(id)"),
+    ],
+)
+def test_other_arithmetic_beside_dates_runs(dated, part):
+    sql = f"SELECT {part} AS result FROM shipments"
+    llm = ScriptedLLM(replies=[sql, "So it is."])
+    engine = DatabaseQueryEngine(dated, llm=llm, embed_model=HashEmbedding())
+    assert engine.query("How long do orders take?").metadata["sql"] == sql
 
 
 @pytest.mark.parametrize(
