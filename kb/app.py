@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -35,7 +36,7 @@ from kb.transcript import write_transcript
 from stores.backup.write import BackupReport
 from stores.chats.session_list import SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
-from stores.errors import ConfigError, RootConflict
+from stores.errors import ConfigError, RootConflict, ServerIsReadOnly
 from stores.registry.document_list import ListedDocument
 from stores.registry.embedding_cache import EmbeddingCache
 from stores.searches.search_log import Rating, SearchLog
@@ -414,7 +415,8 @@ class KnowledgeBase:
         `open` does so, and a server every day. Raises StoreError.
         """
         if days := self.config.chat.retention_days:
-            self.components.session_store.remove_older_than(days)
+            with suppress(ServerIsReadOnly):  # who may write deletes them
+                self.components.session_store.remove_older_than(days)
 
     def rename_session(self, session_id: str, title: str) -> None:
         """Raises StoreError."""

@@ -45,6 +45,13 @@ def _read_database_url(value: Any) -> Any:
     return url
 
 
+def _read_server_url(value: Any) -> sa.URL:
+    url = _read_database_url(value)
+    if not isinstance(url, sa.URL):
+        raise ValueError(f"{DRIVER}://user:password@host:3306/database")  # noqa: TRY004 - pydantic's
+    return url
+
+
 def _write_without_password(url: sa.URL | str) -> str:
     return url if isinstance(url, str) else url.render_as_string(hide_password=True)
 
@@ -76,6 +83,9 @@ DatabaseUrl = Annotated[
     PlainValidator(_read_database_url),
     PlainSerializer(_write_without_password),
 ]
+ServerUrl = Annotated[
+    sa.URL, PlainValidator(_read_server_url), PlainSerializer(_write_without_password)
+]
 ApiKey = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 Token = Annotated[ApiKey, AfterValidator(_require_token)]
 BaseUrl = Annotated[str, AfterValidator(_require_web_url)]
@@ -106,6 +116,11 @@ class DatabaseConfig(Section):
     `mariadb+mariadbconnector://user:password@host:3306/name` (`mariadb+pymysql://…` with the extra
     `pymysql`). Where it is not set and `DB_HOST` is, it is made of `DB_HOST`, `DB_PORT`, `DB_USER`,
     `DB_PASSWORD` and `DB_NAME`."""
+    replicas: tuple[ServerUrl, ...] = ()
+    """Servers that replicate that of `url` by GTID, with the same database: searches are read from
+    them, and everything else from `url`."""
+    replica_seconds: Seconds = 10
+    """The most seconds that a replica may be behind; further behind it is not asked."""
     name: str = "kb"
     """The database on the embedded server. Each one is a knowledge base of its own."""
     vector_cache_mb: Positive = 256
