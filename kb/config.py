@@ -1,6 +1,7 @@
 """config.yaml and the environment -> Config; nothing else in kb reads either of them."""
 
 import os
+import platform
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +45,13 @@ def _read_database_url(value: Any) -> Any:
     return url
 
 
+def _read_server_url(value: Any) -> sa.URL:
+    url = _read_database_url(value)
+    if not isinstance(url, sa.URL):
+        raise ValueError(f"{DRIVER}://user:password@host:3306/database")  # noqa: TRY004 - pydantic's
+    return url
+
+
 def _write_without_password(url: sa.URL | str) -> str:
     return url if isinstance(url, str) else url.render_as_string(hide_password=True)
 
@@ -75,6 +83,9 @@ DatabaseUrl = Annotated[
     PlainValidator(_read_database_url),
     PlainSerializer(_write_without_password),
 ]
+ServerUrl = Annotated[
+    sa.URL, PlainValidator(_read_server_url), PlainSerializer(_write_without_password)
+]
 ApiKey = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 Token = Annotated[ApiKey, AfterValidator(_require_token)]
 BaseUrl = Annotated[str, AfterValidator(_require_web_url)]
@@ -105,6 +116,11 @@ class DatabaseConfig(Section):
     `mariadb+mariadbconnector://user:password@host:3306/name` (`mariadb+pymysql://…` with the extra
     `pymysql`). Where it is not set and `DB_HOST` is, it is made of `DB_HOST`, `DB_PORT`, `DB_USER`,
     `DB_PASSWORD` and `DB_NAME`."""
+    replicas: tuple[ServerUrl, ...] = ()
+    """Servers that replicate that of `url` by GTID, with the same database: searches are read from
+    them, and everything else from `url`."""
+    replica_seconds: Seconds = 10
+    """The most seconds that a replica may be behind; further behind it is not asked."""
     name: str = "kb"
     """The database on the embedded server. Each one is a knowledge base of its own."""
     vector_cache_mb: Positive = 256
@@ -234,8 +250,12 @@ class ServeConfig(Section):
     """The address at which people reach the page, for links in answers over `/v1`; `null` for that
     of each request."""
     uploads: RelativePath | None = None
-    """The directory that keeps uploaded files; `null` for one beside kb's data, for each
-    database."""
+    """A directory that keeps uploaded files, shared by all servers of the database; `null` for the
+    database itself, which every server and every backup has."""
+    machine: Annotated[str, Field(min_length=1, max_length=190)] | None = None
+    """Who sees the indexed directories: jobs for them are done by servers of that name alone.
+    Servers that see the same directories at the same paths may share a name; `null` for that of the
+    machine."""
     max_upload_mb: Positive = 50
     """The most megabytes of one upload."""
     upload_files_per_key: Positive | None = 5000
@@ -281,12 +301,19 @@ class Config(Sections):
     mariadbd: str | None = None
 
     @property
-    def uploads(self) -> Path:
-        """Where uploaded files are kept: serve.uploads, or beside kb's data, for each database."""
+    def former_uploads(self) -> Path:
+        """Where a former kb kept uploaded files without serve.uploads, for each database."""
         url = self.database.url
         place = (url.host, url.port, url.database) if isinstance(url, sa.URL) else ()
         name = "-".join(str(part) for part in place if part) or self.database.name
-        return self.serve.uploads or self.home / "uploads" / re.sub(r"[^\w-]", "_", name)
+        return self.home / "uploads" / re.sub(r"[^\w-]", "_", name)
+
+    @property
+    def machine(self) -> str | None:
+        """Who sees the indexed directories; None with the embedded server, on one machine."""
+        if self.database.url == EMBEDDED:
+            return None
+        return self.serve.machine or platform.node()[:190]
 
     def profile(self, name: str) -> Profile:
         """Return a search profile, ready or of `profiles`. Raises ConfigError."""

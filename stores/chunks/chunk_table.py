@@ -21,6 +21,7 @@ from stores.chunks.where import (
 )
 from stores.connection import run_transaction
 from stores.errors import CollectionMismatch, StoreError
+from stores.replicas import note_write
 from stores.sql import statements
 
 _SQL = statements("chunks.sql")
@@ -138,6 +139,11 @@ class ChunkTable:
                     )
                 )
 
+    def require_made(self, connection: sa.Connection) -> None:
+        """Raise CollectionMismatch when the table has another shape, and an error without one."""
+        rows = connection.execute(self.fill("columns"), {"table": self.name})
+        self._check_shape(connection, {row.name: str(row.type) for row in rows})
+
     def _check_shape(self, connection: sa.Connection, columns: Mapping[str, str]) -> None:
         definition = str(connection.execute(self.fill("definition")).one()[1])
         found = columns.get("embedding", "no embedding column"), _find_distance(definition)
@@ -159,6 +165,7 @@ class ChunkTable:
             return result
 
         result = run_transaction(engine, work_and_lock)
+        note_write(engine)
         if self.postings:
             self.postings.forget_statistics()
             with suppress(StoreError):  # what was written stands; who writes next will try again

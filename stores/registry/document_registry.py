@@ -4,28 +4,25 @@ Importing it brings no LlamaIndex, which takes seconds; writing a document does.
 """
 
 import hashlib
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import sqlalchemy as sa
 
 from stores.chunks.chunk_table import ChunkTable
-from stores.connection import read_error_number, read_snapshot, run_transaction, translate_errors
+from stores.connection import read_snapshot, run_transaction
 from stores.registry.contents import FailedDocument, count_totals, list_failures, list_roots
+from stores.registry.root_lock import hold_root
 from stores.sql import statements
 
 if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
 
 _SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
-_LOCK_NOT_AVAILABLE = 1205
 _REASON_CHARACTERS = 2000
-_WAIT = 0.5  # seconds between two attempts to hold a root
 
 T = TypeVar("T")
 
@@ -104,27 +101,14 @@ class DocumentRegistry:
         """List name, path, indexed_at and the number of documents of each root."""
         return list_roots(self.engine)
 
-    @contextmanager
-    def hold_root(self, root: str, waiting: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    def hold_root(
+        self, root: str, waiting: Callable[[], None]
+    ) -> AbstractContextManager[Callable[[], bool]]:
         """Be the only run that indexes a root; `waiting` is called while another one does.
 
-        Yields a call that says whether that is still so: the lock is a row lock, which the server
-        drops when this process dies, or when it dies itself.
+        Yields a call that says whether that is still so.
         """
-        row = {"root": root}
-        if not self._fetch(lambda c: c.scalar(_SQL["can_be_held"], row)):  # an insert would wait
-            self._write(lambda c: c.execute(_SQL["add_indexing"], row))
-        with translate_errors(self.engine.url):
-            holder = self.engine.connect()
-        try:
-            with translate_errors(self.engine.url):
-                while not _try_to_hold(holder, root):
-                    waiting()
-                    time.sleep(_WAIT)
-            yield lambda: _is_answering(holder)
-        finally:
-            holder.invalidate()  # also when it died: what was written does not depend on it
-            holder.close()
+        return hold_root(self.engine, root, waiting)
 
     def find_known(self, root: str) -> dict[str, KnownDocument]:
         """Find what is known of the files of a root, by their paths."""
@@ -188,14 +172,15 @@ class DocumentRegistry:
         }
         self._write(lambda c: c.execute(_SQL["fail_document"], values))
 
-    def remove(self, document_id: str, file: Path | None = None) -> None:
-        """Forget a document, and delete its file while nobody else can put one in its place."""
+    def remove(
+        self, document_id: str, remove_file: Callable[[sa.Connection], object] = lambda _: None
+    ) -> None:
+        """Forget a document, and remove its file while nobody else can put one in its place."""
 
         def work(connection: sa.Connection) -> None:
             connection.execute(_SQL["remove_document"], {"id": document_id})
             connection.execute(_SQL["forget_upload"], {"id": document_id})
-            if file:
-                file.unlink(missing_ok=True)
+            remove_file(connection)
             self.table.delete_document(connection, document_id)
 
         self.table.transact(self.engine, work)
@@ -221,22 +206,3 @@ class DocumentRegistry:
 
     def _write(self, work: Callable[[sa.Connection], Any]) -> None:
         run_transaction(self.engine, work)
-
-
-def _try_to_hold(connection: sa.Connection, root: str) -> bool:
-    try:
-        connection.execute(_SQL["hold_indexing"], {"root": root})
-    except sa.exc.DBAPIError as error:
-        if read_error_number(error.orig) != _LOCK_NOT_AVAILABLE:
-            raise
-        connection.rollback()
-        return False
-    return True
-
-
-def _is_answering(connection: sa.Connection) -> bool:
-    try:
-        connection.execute(sa.text("SELECT 1"))
-    except sa.exc.SQLAlchemyError:
-        return False
-    return True
