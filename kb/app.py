@@ -117,7 +117,8 @@ class KnowledgeBase:
             raise ConfigError(f"There is no {directory} to index. Name a directory or a file.")
         own = OwnFiles.from_config(self.config)
         registry, embedder = self.components.registry, self._make_embedder()
-        indexer = Indexer(registry, embedder, on_progress, say, own, on_change)
+        options = self.config.documents.reading_options
+        indexer = Indexer(registry, embedder, on_progress, say, own, on_change, options)
         return indexer.index(directory, name=name, keep=keep, prune=prune, scope=scope)
 
     def add(
