@@ -162,7 +162,8 @@ class KnowledgeBase:
     ) -> Indexer:
         own = OwnFiles.from_config(self.config)
         registry, embedder = self.components.registry, self._make_embedder()
-        return Indexer(registry, embedder, on_progress, say, own, on_change)
+        options = self.config.documents.reading_options
+        return Indexer(registry, embedder, on_progress, say, own, on_change, options)
 
     def add(
         self,

@@ -25,6 +25,7 @@ from pydantic import (
 
 from engines.search.profiles import DEFAULT, Profile, resolve_profile
 from kb.config_file import explain_mistakes, read_sections
+from kb.indexing.reading_options import ReadingOptions
 from stores.errors import ConfigError
 
 EMBEDDED: Final = "embedded"
@@ -139,6 +140,22 @@ class DocumentsConfig(Section):
     """What `kb index` reads when it is given no path."""
     filter_keys: tuple[str, ...] = ()
     """Metadata keys that get an indexed column. Filters work on all others too, more slowly."""
+    hidden_sheets: bool = False
+    """Whether the hidden sheets of workbooks are read too. Rows that somebody hid are not."""
+    max_file_mb: Positive = 200
+    """The largest file that is read at once. Its reader may take memory as large as 2.5 times this
+    number, 512 MB at the least."""
+    max_parted_file_mb: Positive = 2000
+    """The largest file that is read by parts, as a text, a table or a mailbox can be."""
+
+    @property
+    def reading_options(self) -> ReadingOptions:
+        """What of this the readers of files heed."""
+        return ReadingOptions(
+            max_file=self.max_file_mb * 1_000_000,
+            max_parted_file=self.max_parted_file_mb * 1_000_000,
+            hidden_sheets=self.hidden_sheets,
+        )
 
 
 class ModelConfig(Section):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
 _REASON_CHARACTERS = 2000
+_CHUNKS_A_STATEMENT = 500
 
 T = TypeVar("T")
 
@@ -84,6 +85,23 @@ def document_id(root: str, path: str) -> str:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a document that is too large for one transaction; `chunks` counts up to its end."""
+
+    number: int
+    chunks: int
+    is_last: bool
+
+
+def chunk_prefix(document_id: str, part: int) -> str:
+    """Return what the ids of the chunks of a part begin with, in the order of the parts.
+
+    Those of the first part are numbered as those of a document that has but one.
+    """
+    return f"{document_id}:p{part:05d}:" if part else f"{document_id}:"
+
+
+@dataclass(frozen=True)
 class DocumentRegistry:
     engine: sa.Engine
     table: ChunkTable
@@ -129,6 +147,35 @@ class DocumentRegistry:
             values = {**asdict(document), "chunks": len(rows)}
             connection.execute(_SQL["put_document"], values)
             self.table.delete_document(connection, document.id)
+            self.table.put(connection, rows)
+
+        self.table.transact(self.engine, work)
+
+    def replace_part(
+        self, document: IndexedDocument, part: Part, nodes: Sequence["BaseNode"]
+    ) -> None:
+        """Replace a part of a large document in one transaction, as `replace` does a whole one.
+
+        Its content counts as indexed from its last part on: until then the next run reads it again,
+        and parts that are not replaced yet answer as they did. Raises what `replace` raises.
+        """
+        from stores.chunks.chunk_rows import node_to_row  # noqa: PLC0415 - see above
+
+        rows = [node_to_row(node, self.table.dimension) for node in nodes]
+        content_hash = document.content_hash if part.is_last else None
+        values = {**asdict(document), "content_hash": content_hash, "chunks": part.chunks}
+        first = chunk_prefix(document.id, part.number)
+        behind = f"{document.id}~" if part.is_last else chunk_prefix(document.id, part.number + 1)
+        between = sa.text(_SQL["chunks_between"].text.format(table=f"`{self.table.name}`"))
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(_SQL["put_document"], values)
+            bounds = {"id": document.id, "first": first, "behind": behind}
+            former = connection.scalars(between, bounds).all()
+            for start in range(0, len(former), _CHUNKS_A_STATEMENT):
+                where = self.table.make_where()
+                where.require_any("chunk_id", former[start : start + _CHUNKS_A_STATEMENT])
+                self.table.delete(connection, where)
             self.table.put(connection, rows)
 
         self.table.transact(self.engine, work)

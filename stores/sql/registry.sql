@@ -72,6 +72,10 @@ ON DUPLICATE KEY UPDATE status = 'indexed', reason = NULL, failed_hash = NULL, c
   title = VALUES(title), language = VALUES(language), chunks = VALUES(chunks),
   indexed_at = VALUES(indexed_at), checked_at = VALUES(checked_at)
 
+-- chunks_between --
+-- Find the chunks of a part of a document by the bounds of their ids.
+SELECT chunk_id FROM {table} WHERE document_id = :id AND chunk_id >= :first AND chunk_id < :behind
+
 -- fail_document --
 -- Note that a file cannot be read; what was last indexed of it stays.
 INSERT INTO kb_document (id, root, path, status, reason, failed_hash, checked_at)
