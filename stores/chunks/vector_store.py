@@ -302,7 +302,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         """Search on the reader; what fails is done again on the engine, which explains it."""
         if self._set_up:
             with suppress(*self._reader.errors):
-                if mode not in _BY_WORDS:
+                if mode not in _BY_WORDS and not where:  # else it takes several statements
                     return work(Search(self._reader, self._table, where))
                 with self._reader.open_snapshot() as snapshot:
                     return work(Search(snapshot, self._table, where))

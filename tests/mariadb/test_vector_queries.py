@@ -19,7 +19,6 @@ from nodes import nearest_to, node, where
 from numpy.typing import NDArray
 
 from stores import MariaDBVectorStore, StoreError, make_engine
-from stores.chunks import ranked_search as search
 from stores.private_server import PrivateServer
 from stores.registry.schema import create_database
 
@@ -270,10 +269,9 @@ def test_filtered_search_finds_the_right_rows_at_every_selectivity(
 def test_many_matches_are_found_by_the_index_and_none_is_missing(
     numbered: MariaDBVectorStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "EXACT_UP_TO", 100)
     statements: list[str] = []
-    execute = numbered._reader.execute
-    monkeypatch.setattr(numbered._reader, "execute", recording(execute, statements))
+    read = numbered._reader.read_rows
+    monkeypatch.setattr(numbered._reader, "read_rows", recording(read, statements))
     right = 0
     for vector in NUMBERED[:20]:
         ids = numbered.query(nearest_to(vector.tolist(), filters=where(half=0))).ids or []
@@ -283,12 +281,12 @@ def test_many_matches_are_found_by_the_index_and_none_is_missing(
     assert right / 200 >= 0.9
 
 
-def recording(execute: Callable[..., Any], statements: list[str]) -> Callable[..., Any]:
-    def execute_and_note(statement: sa.TextClause, values: Any) -> Any:
+def recording(read: Callable[..., Any], statements: list[str]) -> Callable[..., Any]:
+    def read_and_note(cursor: Any, statement: sa.TextClause, values: Any) -> Any:
         statements.append(statement.text)
-        return execute(statement, values)
+        return read(cursor, statement, values)
 
-    return execute_and_note
+    return read_and_note
 
 
 def test_unfiltered_search_finds_at_least_95_in_100(numbered: MariaDBVectorStore) -> None:
