@@ -41,8 +41,8 @@ def search(
             passages = knowledge_base.search(
                 question, top_k, filters=metadata_filters(filters or []), profile=profile
             )
-        indexed, _ = knowledge_base.components.registry.count_totals()
-    if not indexed:
+        has_documents = knowledge_base.components.registry.has_documents()
+    if not has_documents:
         say(gettext("Nothing is indexed yet: `kb index PATH` adds documents."), "yellow")
     found = made[-1].summary()
     if as_json:
