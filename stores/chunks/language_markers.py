@@ -44,7 +44,7 @@ def _sort_chunks(postings: NDArray[Any]) -> _Chunks:
 class LanguageMarkers:
     """The merged postings of languages, as of one version of the terms."""
 
-    def __init__(self, languages: Mapping[int, str], version: int | None, merged: Found) -> None:
+    def __init__(self, languages: Mapping[int, str], version: bytes, merged: Found) -> None:
         """`languages` are those of the terms."""
         self.version = version
         self._languages = languages

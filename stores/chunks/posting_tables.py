@@ -13,7 +13,7 @@ import json
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -28,6 +28,7 @@ from stores.chunks.posting_arrays import (
     drop_terms,
     join_blocks,
     parts_to_postings,
+    unpack_keys,
 )
 from stores.chunks.where import Where
 from stores.connection import read_snapshot, run_transaction
@@ -39,6 +40,7 @@ _CHUNKS_A_FILL = 500
 _ROWS_A_READ = 5000
 _PART_BYTES: Final = 340 * POSTING.itemsize  # eight rows a page of the server
 _PARTS_A_READ: Final = 7000  # together below the 16 MB of a packet
+_LIST_BYTES: Final = 16_000_000  # of a string that a packet takes
 _STATEMENT_CHARACTERS = 4 * 2**20
 _VERSION_BITS = 31
 _WORDS, _METADATA = b"", b"metadata"  # what chunks have postings of; the former, words alone
@@ -67,7 +69,7 @@ class State:
 
     blocks: set[int]
     gone: NDArray[np.int64]
-    version: int | None
+    version: bytes
     has_metadata: bool
 
 
@@ -87,6 +89,7 @@ class PostingTables:
             "part_bytes": _PART_BYTES,
             "part_characters": 2 * _PART_BYTES,
             "parts_a_read": _PARTS_A_READ,
+            "list_bytes": _LIST_BYTES,
             **self._names,
         }
 
@@ -288,15 +291,15 @@ class PostingTables:
     def read_state(self, connection: Connection) -> State:
         """Read what merged postings do not know, and which of them there are."""
         [row] = connection.execute(self._sql("changes"), {})
-        blocks = set(map(int, row.fresh.split(","))) if row.fresh else set()
-        gone = np.frombuffer(row.gone or b"", dtype=">u4").astype(np.int64) & 0x7FFFFFFF
-        if len(blocks) != row.blocks or len(gone) != row.keys_gone:
+        if max(len(row.fresh or ""), len(row.gone or b"")) >= _LIST_BYTES:
             raise StoreError(
-                f"{row.blocks} blocks of postings of {self._holes['chunks']} wait to be merged, "
-                f"{row.keys_gone} keys to be swept: more than a search can read. Write to the "
-                "table with an account that may change it, and both are done."
+                f"More postings of {self._holes['chunks']} wait to be merged, or to be swept, than "
+                "a search can read. Write or delete a chunk, which does both, and search again."
             )
-        return State(blocks, gone, row.version, bytes(row.kinds or b"") == _METADATA)
+        blocks = set(map(int, row.fresh.split(","))) if row.fresh else set()
+        gone = unpack_keys(row.gone)
+        version, _, kinds = bytes(row.state or b"").partition(b" ")
+        return State(blocks, gone, version, kinds == _METADATA)
 
     def read_blocks(
         self, connection: Connection, blocks: Collection[int]
@@ -332,10 +335,15 @@ class PostingTables:
             connection.execute(self._sql("put_parts"), {"parts": rows_to_write})
 
     def _sql(self, statement: str, **holes: object) -> sa.TextClause:
-        text = sa.text(_SQL[statement].format_map({**self._holes, **holes}))
-        if name := _LISTS.get(statement):
-            return text.bindparams(sa.bindparam(name, expanding=True))
-        return text
+        sql = _SQL[statement].format_map({**self._holes, **holes})
+        return _make_text(sql, _LISTS.get(statement))
+
+
+@lru_cache(maxsize=256)
+def _make_text(sql: str, expanding: str | None) -> sa.TextClause:
+    """Make a statement, the same one again, which a reader has prepared by then."""
+    text = sa.text(sql)
+    return text.bindparams(sa.bindparam(expanding, expanding=True)) if expanding else text
 
 
 def _cut_parts(last: int, begun: bytes, more: bytes) -> Iterator[tuple[int, bytes]]:

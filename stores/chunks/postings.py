@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from itertools import islice
 from typing import Any, Final
 
@@ -97,8 +97,11 @@ class Postings:
         )
 
     def _find_names(self, connection: Connection, changes: _Changes, text: str) -> set[str]:
-        """Find names such as `max_size` that chunks have as they are; their parts are not asked."""
-        names = {hash_term(word, ""): word for word in list_index_words(text) if "_" in word}
+        """Find names such as max_size and SKU-12345 that chunks have as they are.
+
+        Their parts are not asked, of which one may stand in every chunk.
+        """
+        names = {hash_term(word, ""): word for word in list_index_words(text) if _is_name(word)}
         if not names:
             return set()
         return {names[term] for term in self._read_postings(connection, changes, names)}
@@ -191,10 +194,15 @@ class Postings:
         return WordCounts(statistics.chunks, counts)
 
 
+def _is_name(word: str) -> bool:
+    """Whether a word of several parts names one thing, as a-t-il and well-known do not."""
+    return "_" in word or (not word.isalnum() and any(map(str.isdigit, word)))
+
+
 def _list_terms(wanted: Terms) -> set[int]:
     if isinstance(wanted, int):
         return {wanted}
-    return set[int]().union(*map(_list_terms, wanted.terms))
+    return set[int]().union(*(_list_terms(part) for part in wanted.terms))
 
 
 def _select_keys(wanted: Terms, found: Mapping[int, Seqs]) -> Seqs:
@@ -202,11 +210,21 @@ def _select_keys(wanted: Terms, found: Mapping[int, Seqs]) -> Seqs:
     match wanted:
         case AnyOf():
             parts = [_select_keys(part, found) for part in wanted.terms]
-            return np.unique(np.concatenate([_NO_KEYS, *parts]))
+            return _sort_distinct(np.concatenate([_NO_KEYS, *parts]))
         case AllOf():
-            return reduce(np.intersect1d, (_select_keys(part, found) for part in wanted.terms))
-        case term:
-            return np.unique(found.get(term, _NO_KEYS)).astype(np.int64)
+            parts = [_select_keys(part, found) for part in wanted.terms]
+            common: Seqs = reduce(partial(np.intersect1d, assume_unique=True), parts)
+            return common
+        case int(term):
+            return _sort_distinct(found.get(term, _NO_KEYS))
+
+
+def _sort_distinct(keys: Seqs) -> Seqs:
+    """Sort keys and drop repetitions; `np.unique` takes ten times as long for what is in order."""
+    ascending: Seqs = np.sort(keys.astype(np.int64), kind="stable")
+    is_new = np.append(True, ascending[1:] != ascending[:-1])[: len(keys)]
+    distinct: Seqs = ascending[is_new]
+    return distinct
 
 
 def _hash_word(word: str, languages: Iterable[str]) -> set[int]:

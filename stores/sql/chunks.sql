@@ -135,6 +135,15 @@ SET STATEMENT mhnsw_ef_search = {ef_search} FOR
 SELECT seq, {columns}{distance}(embedding, :vector) AS distance
 FROM {table} ORDER BY distance LIMIT :limit
 
+-- nearest_keys --
+-- Find the keys of the chunks closest to a vector, as `nearest` does, as a string of four bytes each,
+-- in their order.
+SET STATEMENT mhnsw_ef_search = {ef_search}, group_concat_max_len = 16000000 FOR
+SELECT GROUP_CONCAT(CHAR(seq | 0x80000000 USING binary) ORDER BY distance SEPARATOR '') AS nearest
+FROM (
+  SELECT seq, {distance}(embedding, :vector) AS distance FROM {table} ORDER BY distance LIMIT :limit
+) AS walked
+
 -- nearest_exactly --
 -- Find the chunks closest to a vector by comparing all, without the vector index; the text is joined
 -- after sorting.

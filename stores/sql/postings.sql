@@ -136,12 +136,10 @@ JOIN {fresh} USING (block)
 -- changes --
 -- Which version of the terms there is, which blocks are fresh, and the keys of chunks that are gone as one string of four bytes each, whose
 -- highest bit, which no key has, keeps CHAR from dropping leading zeros.
-SET STATEMENT group_concat_max_len = 16000000 FOR
-SELECT state.version, state.kinds, fresh.fresh, fresh.blocks, gone.gone, gone.keys_gone
-FROM (SELECT GROUP_CONCAT(block) AS fresh, COUNT(*) AS blocks FROM {fresh} WHERE block > 0) AS fresh
-JOIN (SELECT GROUP_CONCAT(CHAR(seq | 0x80000000 USING binary) SEPARATOR '') AS gone, COUNT(*) AS keys_gone
-  FROM {gone}) AS gone
-LEFT JOIN (SELECT chunks AS version, postings AS kinds FROM {fresh} WHERE block = 0) AS state ON TRUE
+SET STATEMENT group_concat_max_len = {list_bytes} FOR
+SELECT (SELECT GROUP_CONCAT(block) FROM {fresh} WHERE block > 0) AS fresh,
+  (SELECT GROUP_CONCAT(CHAR(seq | 0x80000000 USING binary) SEPARATOR '') FROM {gone}) AS gone,
+  (SELECT CONCAT(chunks, ' ', postings) FROM {fresh} WHERE block = 0) AS state
 
 -- untidy --
 -- How many chunks have fresh postings, how many are gone, and how many there ever were.

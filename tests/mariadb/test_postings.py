@@ -109,6 +109,22 @@ def test_identifiers_are_found_exactly(store: MariaDBVectorStore, identifier: st
     assert next(iter(found(store, identifier))) == "right"
 
 
+@pytest.mark.parametrize("name", ["max_size", "SKU-12345", "10.11.4"])
+def test_a_name_that_chunks_have_is_not_asked_in_parts(
+    store: MariaDBVectorStore, name: str
+) -> None:
+    parts = name.replace("-", "_").replace(".", "_").split("_")
+    store.add([chunk("whole", f"Set {name} first"), chunk("parts", " ".join(parts))])
+    assert list(found(store, name)) == ["whole"]
+    store.delete_nodes(["whole"])
+    assert list(found(store, name)) == ["parts"]
+
+
+def test_words_joined_by_a_hyphen_are_asked_in_parts(store: MariaDBVectorStore) -> None:
+    store.add([chunk("joined", "a well-known fact"), chunk("parts", "known facts")])
+    assert list(found(store, "well-known")) == ["joined", "parts"]
+
+
 def test_each_chunk_is_compared_in_its_own_language(store: MariaDBVectorStore) -> None:
     store.add(
         [

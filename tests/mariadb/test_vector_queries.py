@@ -281,6 +281,37 @@ def test_many_matches_are_found_by_the_index_and_none_is_missing(
     assert right / 200 >= 0.9
 
 
+def test_more_of_a_large_table_is_looked_at(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the walk ends in a wrong part of it now and then, and finds nothing near."""
+    for rows, expected in ((10_000, 128), (284_000, 576), (10**6, 1024), (10**9, 10_000)):
+        store = MariaDBVectorStore(engine, embed_dim=16, words="none", ef_search=128)
+        store.set_up()
+        statements: list[str] = []
+        monkeypatch.setattr(store.table.size, "estimate_rows", lambda _, rows=rows: rows)
+        monkeypatch.setattr(
+            store._reader, "read_rows", recording(store._reader.read_rows, statements)
+        )
+        store.query(nearest_to(NUMBERED[0].tolist()))
+        assert f"mhnsw_ef_search = {expected} " in statements[0]
+
+
+def test_a_filter_that_goes_against_the_vectors_gives_all_that_are_asked_for(
+    numbered: MariaDBVectorStore,
+) -> None:
+    """None of the nearest passes it: the walk goes on until those that pass are compared."""
+    far = MetadataFilters(
+        filters=[MetadataFilter(key="once", value=499, operator=FilterOperator.GT)]
+    )
+    matching = np.arange(500, ROWS)
+    vector = -NUMBERED[matching].sum(axis=0)
+    result = numbered.query(nearest_to(vector.tolist(), 30, filters=far))
+    best = matching[np.argsort(-(NUMBERED[matching] @ vector))[:30]]
+    assert len(set(result.ids)) == 30
+    assert len(set(result.ids).intersection(map(str, best))) >= 28
+
+
 def recording(read: Callable[..., Any], statements: list[str]) -> Callable[..., Any]:
     def read_and_note(cursor: Any, statement: sa.TextClause, values: Any) -> Any:
         statements.append(statement.text)
