@@ -357,6 +357,11 @@ def _suggest_look(url: sa.URL, setting: str) -> str:
     return f"Is it running, and is {setting} right? `kb doctor` looks closer."
 
 
+def ask_for_nothing(engine: sa.Engine) -> None:
+    """Ask the server for nothing but an answer. Raises StoreUnavailable without one."""
+    read_snapshot(engine, lambda connection: connection.scalar(sa.text("SELECT 1")))
+
+
 def read_server_info(engine: sa.Engine) -> ServerInfo:
     """Ask the server who it is. Raises UnsupportedServer below MariaDB 11.8."""
     return read_snapshot(engine, _read_server)

@@ -10,9 +10,15 @@ from typing import Any, Literal, TypeVar, assert_never, get_args
 
 import sqlalchemy as sa
 
-from stores.chunks.chunk_terms import analyse_blocks, analyse_chunks, assign_blocks
+from stores.chunks.chunk_terms import (
+    analyse_blocks,
+    analyse_chunks,
+    analyse_metadata,
+    assign_blocks,
+)
 from stores.chunks.posting_tables import PostingTables
 from stores.chunks.postings import Postings
+from stores.chunks.table_size import TableSize
 from stores.chunks.where import (
     INDEXED_CHARACTERS,
     Where,
@@ -49,6 +55,7 @@ class ChunkTable:
     filter_keys: tuple[str, ...] = ()
     words: Words = "bm25"
     postings: Postings | None = field(init=False, compare=False)  # with words="bm25"
+    size: TableSize = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _IDENTIFIER.fullmatch(self.name):
@@ -73,6 +80,7 @@ class ChunkTable:
             raise StoreError(f"words is {self.words!r}; it is one of {', '.join(get_args(Words))}.")
         postings = Postings(self.name) if self.words == "bm25" else None
         object.__setattr__(self, "postings", postings)
+        object.__setattr__(self, "size", TableSize(self.name))
 
     def fill(self, statement: str, where: Where | None = None, **holes: object) -> sa.TextClause:
         """Fill the holes of a named statement with identifiers and conditions."""
@@ -118,7 +126,9 @@ class ChunkTable:
             connection.execute(self.fill("add_text_hash"))
         match self.words:
             case "bm25":
-                PostingTables(self.name).set_up(connection, columns, analyse_chunks)
+                PostingTables(self.name).set_up(
+                    connection, columns, analyse_chunks, analyse_metadata
+                )
             case "fulltext":
                 connection.execute(self.fill("create_words_lock"))
                 connection.execute(self.fill("add_words_lock"))
@@ -167,7 +177,6 @@ class ChunkTable:
         result = run_transaction(engine, work_and_lock)
         note_write(engine)
         if self.postings:
-            self.postings.forget_statistics()
             with suppress(StoreError):  # what was written stands; who writes next will try again
                 self.postings.tables.tidy(engine)
         return result

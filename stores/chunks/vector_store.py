@@ -309,7 +309,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         """Search on a reader; what fails is done again on the engine, which explains it."""
 
         def read(reader: Reader) -> T:
-            if mode not in _BY_WORDS:
+            if mode not in _BY_WORDS and not where:  # else it takes several statements
                 return work(Search(reader, self._table, where))
             with reader.open_snapshot() as snapshot:
                 return work(Search(snapshot, self._table, where))

@@ -240,6 +240,10 @@ class DocumentRegistry:
         """Count documents and chunks."""
         return count_totals(self.engine)
 
+    def has_documents(self) -> bool:
+        """Say whether any document is indexed, without counting them."""
+        return bool(self._fetch(lambda c: c.scalar(_SQL["has_documents"])))
+
     def measure_language_shares(self) -> dict[str, float]:
         """Measure the part of the documents in each language; unknown ones are left out."""
         rows = self._fetch(lambda c: c.execute(_SQL["languages"]).all())

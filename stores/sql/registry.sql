@@ -113,6 +113,10 @@ WHERE name = :root AND NOT EXISTS (SELECT 1 FROM kb_document WHERE kb_document.r
 SELECT COALESCE(SUM(chunks > 0), 0) AS documents, COALESCE(SUM(chunks), 0) AS chunks
 FROM kb_document
 
+-- has_documents --
+-- Say whether the knowledge base has any document; the first one will do.
+SELECT EXISTS (SELECT 1 FROM kb_document WHERE chunks > 0)
+
 -- languages --
 -- Measure which part of the documents is in each language.
 SELECT language, COUNT(*) / SUM(COUNT(*)) OVER () AS share

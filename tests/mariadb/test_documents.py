@@ -66,6 +66,8 @@ def found(store: MariaDBVectorStore, word: str) -> tuple[int, int]:
 def test_a_document_is_replaced_with_all_its_chunks(
     registry: DocumentRegistry, store: MariaDBVectorStore
 ) -> None:
+    registry.fail("docs", "broken.md", "cannot be read")
+    assert not registry.has_documents()
     registry.replace(document(), chunks("former", 3))
     registry.replace(document(content="2", title="B"), chunks("latter", 2))
     assert (found(store, "former"), found(store, "latter")) == ((0, 0), (2, 2))
@@ -77,6 +79,7 @@ def test_a_document_is_replaced_with_all_its_chunks(
         2,
     )
     assert registry.count_totals() == (1, 2)
+    assert registry.has_documents()
 
 
 def test_an_invalid_vector_leaves_the_former_version(
