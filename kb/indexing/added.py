@@ -1,6 +1,5 @@
 """Add the documents of a program, as readers of LlamaIndex make them, to a root of their own."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from kb.indexing.split import split_document
 from kb.indexing.walk import make_storable
 from kb.indexing.writing import DocumentWriter, SplitDocument
 from stores.errors import ConfigError, RootConflict
+from stores.plain_json import write_plain_json
 from stores.registry.document_registry import (
     DocumentRegistry,
     IndexedDocument,
@@ -192,8 +192,8 @@ def _write_content(document: Document) -> str:
     )
     content = [document.get_content(MetadataMode.NONE), document.metadata, facts]
     try:
-        written = json.dumps(content, ensure_ascii=False, sort_keys=True, allow_nan=False)
-        json.dumps(document.metadata, ensure_ascii=False).encode()
+        written = write_plain_json(content, sort_keys=True)
+        write_plain_json(document.metadata).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise UnreadableFile(f"its metadata hold what JSON cannot express: {error}") from error
     return written.encode("utf-8", "surrogatepass").decode("utf-8", "replace")

@@ -1,7 +1,6 @@
 """LlamaIndex nodes <-> rows of a chunk table. A node comes back as it went in."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from pydantic_core import from_json  # several times faster than json.loads
 
 from stores.chunks import vectors
 from stores.errors import InvalidVector, StoreError
+from stores.plain_json import write_plain_json
 
 MAXIMUM_ID = 512
 _CLASSES: dict[str, type[BaseNode]] = {
@@ -126,7 +126,7 @@ def _lengthen_relationships(relationships: Mapping[str, Any]) -> dict[str, Any]:
 
 def _write_json(value: dict[str, Any], node: BaseNode) -> str:
     try:
-        return _require_unicode(json.dumps(value, ensure_ascii=False, allow_nan=False), node)
+        return _require_unicode(write_plain_json(value), node)
     except (TypeError, ValueError) as error:
         raise StoreError(
             f"The node {node.node_id!r} holds metadata that JSON cannot express: {error}"

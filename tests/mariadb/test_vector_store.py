@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -17,7 +21,7 @@ from llama_index.core.schema import (
     RelatedNodeInfo,
     TextNode,
 )
-from llama_index.core.vector_stores import MetadataFilters
+from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from nodes import DIMENSION, nearest_to, node, stored_ids, where
 
@@ -129,12 +133,39 @@ def test_a_text_of_300_kilobytes_and_every_script_comes_back(store: MariaDBVecto
 
 
 def test_metadata_that_json_cannot_hold_is_refused_by_name(store: MariaDBVectorStore) -> None:
-    for value in ({1, 2}, float("nan"), object(), "\ud800"):
+    for value in (float("nan"), object(), "\ud800", b"\xff"):
         with pytest.raises(StoreError, match="'odd'"):
             store.add([node("fine"), node("odd", metadata={"value": value})])
     with pytest.raises(StoreError, match="lone surrogate"):
         store.add([node("odd", text="\ud800")])
     assert stored_ids(store) == set()
+
+
+def test_metadata_of_any_kind_come_back_as_json_has_them(store: MariaDBVectorStore) -> None:
+    metadata = {
+        "day": date(2026, 1, 31),
+        "moment": datetime(2026, 1, 31, 12, 30, tzinfo=UTC),
+        "id": UUID(int=7),
+        "path": Path("a/b.md"),
+        "price": Decimal("9.90"),
+        "tags": {"b", "a"},
+        "raw": b"bytes",
+        "nested": [{"day": date(2026, 1, 31)}],
+    }
+    store.add([node("a", metadata=metadata)])
+    (got,) = store.get_nodes(["a"])
+    assert got.metadata == {
+        "day": "2026-01-31",
+        "moment": "2026-01-31T12:30:00Z",
+        "id": "00000000-0000-0000-0000-000000000007",
+        "path": "a/b.md",
+        "price": "9.90",
+        "tags": ["a", "b"],
+        "raw": "bytes",
+        "nested": [{"day": "2026-01-31"}],
+    }
+    later = MetadataFilter(key="day", value="2026-01-01", operator=FilterOperator.GT)
+    assert len(store.get_nodes(filters=MetadataFilters(filters=[later]))) == 1
 
 
 # Ids ----------------------------------------------------------------------------------------------
