@@ -14,6 +14,7 @@ from stores.chunks.posting_arrays import POSTING, unpack_counts, unpack_lengths
 # Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond (2009).
 _K1, _B = 1.2, 0.75
 _SPARSE = 20  # keys for each posting, from which on it is dearer to have a sum for every key
+_SAMPLE = 16  # of so many scores one is looked at, to know which may be among the highest
 Seqs = NDArray[np.int64]
 
 
@@ -26,11 +27,17 @@ class Scores:
 
     def find_best(self, limit: int) -> dict[int, float]:
         """Find the highest scores, the highest first; the older chunk first among equals."""
-        kept = np.arange(len(self.seqs))
-        if limit < len(kept):
-            kept = np.argpartition(-self.values, limit)[:limit]
-        order = kept[np.lexsort((self.seqs[kept], -self.values[kept]))]
+        kept = self._find_high(limit)
+        order = kept[np.lexsort((self.seqs[kept], -self.values[kept]))[:limit]]
         return dict(zip(self.seqs[order].tolist(), self.values[order].tolist(), strict=True))
+
+    def _find_high(self, limit: int) -> NDArray[np.int64]:
+        """Find the places of all that may be among the highest: as high as those of a sample."""
+        sample = self.values[::_SAMPLE]
+        if not 0 < limit <= len(sample):
+            return np.arange(len(self.values))
+        lowest = np.partition(sample, len(sample) - limit)[len(sample) - limit]
+        return np.flatnonzero(self.values >= lowest)
 
     def look_up(self, seqs: Iterable[int]) -> dict[int, float]:
         """Look up the scores of these chunks; 0 for those without any of the words."""

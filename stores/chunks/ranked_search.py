@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SPARE = 1.5  # as many as would do if the filter and the vectors had nothing in common
 _MORE = 4  # as many where those did not do
 _WALKED_COSTS = 5  # as much as so many rows that are compared
-_CANDIDATES = 2  # of a walk, for each row that it shall find
+_CANDIDATES = 4  # of a walk, for each row that it shall find
 _EF_STEP, _MOST_EF_SEARCH = 64, 10_000  # the server takes no more
 _KEYS_A_READ = 4_000_000  # 16 MB
 _CONTENT = "chunk_id, document_id, text, metadata, node, "

@@ -17,7 +17,7 @@ from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 
 from stores import MariaDBVectorStore
 from stores.chunks import chunk_table, chunk_terms, posting_tables
-from stores.chunks.bm25 import WordCounts, sum_scores
+from stores.chunks.bm25 import Scores, WordCounts, sum_scores
 from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.fusion import Fusion
 from stores.chunks.posting_arrays import POSTING, TERM_POSTING, drop_terms
@@ -412,6 +412,17 @@ def test_both_ways_to_add_up_scores_are_the_same(keys: int) -> None:
     scores = sum_scores(seqs, parts)
     assert scores.seqs.tolist() == sorted(sums)
     assert scores.values == pytest.approx([sums[seq] for seq in sorted(sums)], abs=1e-9)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 7, 62, 63, 999, 1000, 2000])
+def test_the_highest_scores_are_found_among_many_and_the_older_first_among_equals(
+    limit: int,
+) -> None:
+    numbers = np.random.default_rng(3)
+    values = numbers.integers(1, 40, 1000) / 40
+    scores = Scores(np.arange(1, 1001), values)
+    order = sorted(range(1000), key=lambda place: (-values[place], place))[:limit]
+    assert list(scores.find_best(limit)) == [place + 1 for place in order]
 
 
 def test_clearing_clears_the_postings(store: MariaDBVectorStore, engine: sa.Engine) -> None:
