@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from kb.api.dependencies import KB
 from kb.api.problems import error_to_problem
-from kb.doctor import check_models
+from kb.doctor.models import check_models
 
 router = APIRouter(tags=["state"])
 _KNOWN_SECONDS: Final = 5.0  # how long a look counts; anybody may ask
