@@ -12,6 +12,12 @@ _RIGHT_TO_LEFT: Final = re.compile(
     "\U0001e800-\U0001efff]"
 )
 
+_PLACES: Final = re.compile(
+    r" (?:to|for) user '[^']*'@'[^']*'|(?<= account) \S+@\S+(?= of tables)"
+    r"| FROM `[^`]*`(?:@`[^`]*`)?|, by (?:`[^`]*`|PUBLIC)| at \S*[/:]\S*|\w+://\S+"
+    r"|(?<![\w./])/(?:[\w.@~-]+/)+[\w.@~-]*"
+)
+
 
 def make_visible(text: str, *, right_to_left: bool = False) -> str:
     """Remove what takes over a terminal, or shows letters in another order than they have.
@@ -29,3 +35,8 @@ def make_visible(text: str, *, right_to_left: bool = False) -> str:
 def is_right_to_left(text: str) -> bool:
     """Tell whether some letters of a text are written from right to left."""
     return bool(_RIGHT_TO_LEFT.search(text))
+
+
+def hide_places(text: str) -> str:
+    """Return a text without the accounts, sockets and directories of this machine."""
+    return _PLACES.sub("", text)

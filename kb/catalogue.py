@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from kb.config import Config
 from stores.chunks.chunk_table import ChunkTable
+from stores.connection import run_transaction
 from stores.errors import StoreError
 from stores.registry.collection import find_collection
 from stores.registry.document_list import DocumentList, ListedDocument, StoredPassage
@@ -153,10 +155,15 @@ class Catalogue:
         return removed
 
 
-def open_catalogue(engine: sa.Engine) -> Catalogue:
-    """Open the catalogue of a database. Raises StoreError while nothing was ever indexed."""
+def open_catalogue(engine: sa.Engine, config: Config) -> Catalogue:
+    """Open the catalogue of a database, whose chunk table is brought up to date.
+
+    Raises StoreError while nothing was ever indexed.
+    """
     collection = find_collection(engine)
     if collection is None:
         raise StoreError("Nothing is indexed yet. `kb index PATH` begins.")
-    table = ChunkTable(collection.chunk_table, collection.dimension)
+    keys = config.documents.filter_keys
+    table = ChunkTable(collection.chunk_table, collection.dimension, filter_keys=keys)
+    run_transaction(engine, table.set_up)
     return Catalogue(DocumentRegistry(engine, table))

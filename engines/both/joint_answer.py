@@ -18,6 +18,7 @@ from engines.question import Entity, Question
 from engines.routing.route import Route
 from engines.tables.result_text import as_lines
 from engines.verified.answer import tell_who_verified
+from engines.visible_text import hide_places
 from stores.errors import EngineError
 
 _NUMBER = re.compile(r"\[(\d+)\]$", re.MULTILINE)
@@ -140,7 +141,7 @@ class JointAnswer:
             "database": texts.gettext("(The tables could not be asked: {reason})"),
         }
         self.answer.preface += "".join(
-            f"{failed[source].format(reason=clean_quotation(reason))}\n\n"
+            f"{failed[source].format(reason=clean_quotation(hide_places(reason)))}\n\n"
             for source, reason in facts.errors.items()
             if source in failed
         )

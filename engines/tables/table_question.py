@@ -14,6 +14,7 @@ from engines.question import Question, write_values
 from engines.tables.placeholders import explain_names, reason_for_the_model
 from engines.tables.query_result import QueryResult
 from engines.tables.result_text import as_lines, as_text
+from engines.visible_text import hide_places
 from stores.errors import QueryFailed, TookTooLong, UnsafeQuery
 from stores.text.translations import load_translations
 from stores.values import Value
@@ -89,7 +90,9 @@ class TableQuestion:
                 "The tables did not answer in time: the statement took too long, and was stopped."
             )
             failed = texts.gettext("The tables could not be asked: no statement worked. {reason}")
-            self.words = late if is_late else failed.format(reason=clean_quotation(str(error)))
+            self.words = (
+                late if is_late else failed.format(reason=clean_quotation(hide_places(str(error))))
+            )
 
     def end_with_words(self, words: str) -> None:
         """End with what the model asks back, or with its word that the tables do not say."""

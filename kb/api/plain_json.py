@@ -1,25 +1,15 @@
 """Values as JSON tells them: times in UTC, and nothing of this machine in what errors say."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from engines.visible_text import hide_places
 from stores.jobs import Job
 
-_PLACES: Final = re.compile(
-    r" (?:to|for) user '[^']*'@'[^']*'|(?<= account) \S+@\S+(?= of tables)"
-    r"| FROM `[^`]*`(?:@`[^`]*`)?|, by (?:`[^`]*`|PUBLIC)| at \S*[/:]\S*|\w+://\S+"
-    r"|(?<![\w./])/(?:[\w.@~-]+/)+[\w.@~-]*"
-)
 _WORDS: Final = ("reason", "route_reason", "error", "errors")
-
-
-def without_places(text: str) -> str:
-    """Return a text without the accounts, sockets and directories of this machine."""
-    return _PLACES.sub("", text)
 
 
 def to_plain(value: Any) -> Any:
@@ -40,7 +30,7 @@ def to_plain(value: Any) -> Any:
 def _to_plain_words(value: Any) -> Any:
     match value:
         case str():
-            return without_places(value)
+            return hide_places(value)
         case Mapping():
             return {name: _to_plain_words(item) for name, item in value.items()}
     return to_plain(value)

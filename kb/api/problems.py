@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from engines.visible_text import hide_places
 from kb.api.guards.request_id import current_request_id
 from kb.api.guards.request_language import current_language, take_language
-from kb.api.plain_json import without_places
 from kb.api.problem_codes import Code
 from kb.api.request_mistakes import describe_mistakes
 from kb.api.route_lookup import find_routes
@@ -132,7 +132,7 @@ def error_to_problem(error: BaseException) -> Problem:
         return error
     code = _find_code(error)
     tells_all = code.detail == "{reason}"  # the error's own words are about the client's
-    values = {"reason": without_places(str(error))[:_MOST_CHARACTERS]} if tells_all else {}
+    values = {"reason": hide_places(str(error))[:_MOST_CHARACTERS]} if tells_all else {}
     problem = Problem(code, values, headers=_HEADERS.get(code))
     if not tells_all:
         words = "".join(letter if letter.isprintable() else " " for letter in str(error))

@@ -18,6 +18,7 @@ from engines.verified.answer import write_examples
 from engines.verified.matching import VerifiedMatcher
 from engines.verified.verified_engine import VerifiedQueryEngine
 from kb.assembly.open_database import private_server
+from kb.assembly.outage import Outage
 from kb.config import DRIVER, Config
 from stores.connection import (
     make_engine,
@@ -43,13 +44,14 @@ _REFUSED = {1044, 1045, 1049, 1698}  # no such account, password or database
 _log = logging.getLogger(__name__)
 
 
-def open_tables(config: Config) -> GuardedDatabase:
+def open_tables(config: Config, outage: Outage | None = None) -> GuardedDatabase:
     """Open the tables of tables.include, read by an account that can write nothing.
 
-    One that sees more than these tables is told of in the log. Raises ConfigError when it can write
+    One that sees more than these tables is told of in the log. An `outage` is remembered for the
+    next who tries. Raises ConfigError when it can write
     and the configuration does not allow that, StoreError for a table that is not there.
     """
-    engine = connect_to_tables(config)
+    engine = connect_to_tables(config, outage)
     try:
         _require_weakness(config, find_account_powers(config, engine))
         return make_guarded_database(config, engine)
@@ -108,11 +110,11 @@ def make_tables_engine(
     return VerifiedQueryEngine(matcher, tables.run, model, in_thread=tables.in_thread, **options)
 
 
-def connect_to_tables(config: Config) -> sa.Engine:
+def connect_to_tables(config: Config, outage: Outage | None = None) -> sa.Engine:
     """Make an engine of the reading account, the tables known to be there."""
     _require_included_tables(config)
     if isinstance(config.tables.url, sa.URL):
-        return _make_other_engine(config, config.tables.url)
+        return _make_other_engine(config, config.tables.url, outage)
     return _make_private_engine(config, private_server(config))
 
 
@@ -201,7 +203,7 @@ def _make_private_engine(config: Config, server: PrivateServer) -> sa.Engine:
     )
 
 
-def _make_other_engine(config: Config, url: sa.URL) -> sa.Engine:
+def _make_other_engine(config: Config, url: sa.URL, outage: Outage | None) -> sa.Engine:
     database = _name_database(config)
     engine = make_engine(
         url.set(database=database),
@@ -210,6 +212,8 @@ def _make_other_engine(config: Config, url: sa.URL) -> sa.Engine:
         socket_timeout=_socket_timeout(config),
         setting="tables.url",
     )
+    if outage:
+        outage.watch(engine)
     try:
         _require_entry(engine)
         require_tables(engine, database, config.tables.include)

@@ -22,6 +22,7 @@ from kb.assembly.business_tables import open_tables
 from kb.assembly.models import make_embedder, make_llm
 from kb.assembly.open_collection import open_store
 from kb.assembly.open_database import open_database
+from kb.assembly.outage import Outage
 from kb.config import Config
 from kb.verified_query_file import open_verified_queries
 from stores.chats.chat_sessions import SessionStore
@@ -80,6 +81,7 @@ class Components:
         self.registry = DocumentRegistry(engine, vector_store.table)
         self.search_log = SearchLogWriter(SearchLog(engine))
         self.memory_updates, self.late_ends = MemoryUpdates(), LateEnds()
+        self._outage = Outage()
         self._on_close = ExitStack()  # the last opened is closed first
         self._on_close.callback(engine.dispose)
         self._on_close.callback(self.search_log.flush)
@@ -127,7 +129,7 @@ class Components:
 
         Raises ConfigError, also when their account could do more than read them; StoreError.
         """
-        tables = open_tables(self.config)
+        tables = open_tables(self.config, self._outage)
         self._on_close.callback(tables.engine.dispose)
         return tables
 

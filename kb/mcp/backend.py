@@ -12,13 +12,13 @@ from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.answer import TableResult, answer_of
 from engines.chat.model_calls import ModelCalls
+from engines.visible_text import hide_places
 from kb import filter_options as comparisons
 from kb.api.answer_events import AnswerUnderWay, begin_answer
 from kb.api.counted_answers import make_answer
 from kb.api.guards.access import Caller
 from kb.api.guards.limits import Limits
 from kb.api.json_filters import metadata_filters
-from kb.api.plain_json import without_places
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
 from kb.api.search_profiles import require_profile
@@ -134,7 +134,7 @@ class Backend:
         finally:
             await self.limits.count_tokens(caller, sum(calls.count_tokens() or (0, 0)))
         answer = answer_of(response)
-        note = "" if answer.tables.rows else f"{without_places(answer.text)}\n\n{_WRITE_SQL}"
+        note = "" if answer.tables.rows else f"{hide_places(answer.text)}\n\n{_WRITE_SQL}"
         return as_results.rows_to_result(answer.tables, limit, note), answer.errors
 
     async def run_statement(self, caller: Caller, sql: str, limit: int) -> results.Rows:

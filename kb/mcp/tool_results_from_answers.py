@@ -9,8 +9,9 @@ from llama_index.core.schema import NodeWithScore
 
 from engines.answer import Answer, Citation, TableResult
 from engines.shortening import cut
+from engines.visible_text import hide_places
 from kb.answer_json import answer_values, table_values
-from kb.api.plain_json import to_plain, without_places
+from kb.api.plain_json import to_plain
 from kb.mcp import tool_results as results
 from kb.mcp.document_text import chunk_document_uri, chunk_text
 from kb.mcp.tool_results import chunk_uri, document_uri
@@ -135,7 +136,7 @@ def document_to_result(found: ListedDocument) -> results.Document:
         path=found.path,
         title=found.title,
         status=found.status,
-        reason=found.reason and without_places(found.reason),
+        reason=found.reason and hide_places(found.reason),
         media_type=found.media_type,
         language=found.language,
         size=found.size,

@@ -112,6 +112,18 @@ def test_what_failed_is_read_again_all_or_named(kb, handbook):
     assert (lost.exit_code, "the directory of its root is not there" in lost.stdout) == (3, True)
 
 
+def test_documents_of_a_database_of_an_earlier_kb_are_removed_and_forgotten_first_of_all(kb):
+    """Its chunks have no postings of their own: an earlier kb left their words to FULLTEXT."""
+    for command in (("remove", "handbook/faq.md"), ("forget", "handbook", "--yes")):
+        with KnowledgeBase.open() as knowledge_base, knowledge_base.components.engine.begin() as c:
+            c.exec_driver_sql("DROP TABLE kb_chunk_term, kb_chunk_fresh, kb_chunk_gone")
+            c.exec_driver_sql("ALTER TABLE kb_chunk DROP COLUMN block")
+        done = kb("documents", *command)
+        assert done.exit_code == 0, done.stderr
+    assert listed(kb)["total"] == 0
+    assert kb("search", "return a machine").exit_code == 0
+
+
 def test_a_root_is_forgotten_when_somebody_says_so(kb, handbook):
     asked = kb("documents", "forget", "handbook", input="n\n")
     assert (asked.exit_code, "Forget handbook with 3 documents?" in asked.stderr) == (1, True)

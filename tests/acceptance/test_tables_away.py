@@ -105,6 +105,17 @@ def test_whatever_is_wrong_is_said_first_and_documents_answer_what_is_theirs(awa
     assert reason in answered["errors"]["database"]
 
 
+def test_tables_that_are_asked_for_and_not_configured_have_failed(away):
+    config = away({"include": []})
+    for command in (("ask", FOR_TABLES, "--source", "database"), ("sql", FOR_TABLES)):
+        asked = run(config, *command)
+        assert (asked.exit_code, asked.stdout) == (1, "")
+        assert "No table may be asked. Name some in tables.include" in asked.stderr
+    joined = run(config, "ask", FOR_DOCUMENTS, "--source", "both", "--json")
+    assert joined.exit_code == 3
+    assert "No table may be asked" in json.loads(joined.stdout)["errors"]["database"]
+
+
 def test_a_wrong_password_is_said_first(away, engine):
     config = away({"url": engine.url.set(password="wrong").render_as_string(hide_password=False)})
     told = ask(config, FOR_TABLES)

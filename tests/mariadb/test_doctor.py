@@ -15,7 +15,9 @@ from nodes import node
 
 from kb import KnowledgeBase, load_config
 from kb.cli.rendering.state import show_check, show_status
-from kb.doctor import Check, _check_buffer_pool, _check_vector_cache, examine
+from kb.doctor.check import Check
+from kb.doctor.collection import check_buffer_pool, check_vector_cache
+from kb.doctor.examination import examine
 from stores import MariaDBVectorStore
 from stores.connection import ServerInfo, make_engine
 from stores.errors import StoreUnavailable
@@ -174,7 +176,7 @@ def test_of_a_server_that_does_not_answer_it_says_how_far_the_way_goes(
                 raise reason
             return socket.socket()
 
-        monkeypatch.setattr("kb.doctor.socket.create_connection", connect)
+        monkeypatch.setattr("kb.doctor.server.socket.create_connection", connect)
         assert advice in look(f"127.0.0.1:{port}").advice
 
 
@@ -265,16 +267,16 @@ def facts(chunks: int) -> CollectionFacts:
 def test_a_small_vector_cache_is_a_warning_with_the_statement_that_mends_it(tmp_path, settings):
     info = ServerInfo("11.8.6-MariaDB", 16 * 2**20, 4 * GIGABYTE, 2**24)
     config = load_config(write(tmp_path, settings))
-    found = _check_vector_cache(config, facts(chunks=100_000), info)
+    found = check_vector_cache(config, facts(chunks=100_000), info)
     assert found.state == "warn"
     assert "16 MB, and the collection needs 111 MB" in found.seen
     assert "SET GLOBAL mhnsw_max_cache_size = 134217728;" in found.advice
-    assert _check_vector_cache(config, facts(chunks=10_000), info).state == "ok"
+    assert check_vector_cache(config, facts(chunks=10_000), info).state == "ok"
 
 
 def test_on_the_private_server_the_advice_is_a_setting_of_config_yaml(tmp_path):
     info = ServerInfo("11.8.6-MariaDB", 256 * 2**20, 256 * 2**20, 2**24)
-    found = _check_buffer_pool(load_config(write(tmp_path, {})), facts(chunks=100_000), info)
+    found = check_buffer_pool(load_config(write(tmp_path, {})), facts(chunks=100_000), info)
     assert found.state == "warn"
     assert "database.buffer_pool_mb to 2176" in found.advice
 

@@ -11,7 +11,7 @@ import yaml
 
 from kb.assembly import business_tables as tables
 from kb.config import Config, DatabaseConfig, TablesConfig
-from kb.doctor import _check_tables
+from kb.doctor.tables import check_tables
 from kb.verified_query_file import open_verified_queries
 from stores.errors import ConfigError, StoreError, UnsafeQuery
 from stores.private_server import PrivateServer
@@ -82,7 +82,7 @@ def test_an_account_that_reads_more_serves_and_is_told_of(private, shop, caplog)
     assert seen in caplog.text
     with pytest.raises(UnsafeQuery, match="the table secrets is not allowed"):
         opened.run("SELECT id FROM secrets")
-    [check] = _check_tables(config)
+    [check] = check_tables(config)
     assert (check.state, seen in check.seen) == ("warn", True)
     assert "`kb db account`" in check.advice
     for engine in (reader, opened.engine):
@@ -134,17 +134,17 @@ def test_a_server_of_the_tables_that_is_not_there_is_one_of_tables_url(private, 
 
 
 def test_the_doctor_proves_that_the_account_only_reads(private, shop):
-    [check] = _check_tables(private)
+    [check] = check_tables(private)
     assert check.state == "ok"
     assert re.fullmatch(r"kb_reader_\w+ only reads orders", check.seen)
     powerful = changed(private, url=shop.url)
-    [check] = _check_tables(powerful)
+    [check] = check_tables(powerful)
     assert check.state == "fail"
     assert "REVOKE ALL PRIVILEGES ON `%`.* FROM" in check.advice
-    assert [c.state for c in _check_tables(changed(powerful, allow_powerful_account=True))] == [
+    assert [c.state for c in check_tables(changed(powerful, allow_powerful_account=True))] == [
         "warn"
     ]
-    assert [c.state for c in _check_tables(changed(private, include=("nothing",)))] == ["fail"]
+    assert [c.state for c in check_tables(changed(private, include=("nothing",)))] == ["fail"]
 
 
 def test_the_doctor_runs_the_verified_queries_of_the_file(private, tmp_path):
@@ -153,15 +153,15 @@ def test_the_doctor_runs_the_verified_queries_of_the_file(private, tmp_path):
     good = {**entry, "name": "good", "sql": "SELECT COUNT(*) AS n FROM orders"}
     config = changed(private, verified_queries=file)
     file.write_text(yaml.safe_dump([good]), "utf-8")
-    _, check = _check_tables(config)
+    _, check = check_tables(config)
     assert (check.name, check.state) == ("Verified queries", "ok")
     bad = {**entry, "name": "bad", "sql": "SELECT day FROM orders"}
     file.write_text(yaml.safe_dump([good, bad]), "utf-8")
-    _, check = _check_tables(config)
+    _, check = check_tables(config)
     assert check.state == "warn"
     assert re.match(r"bad: .*Unknown column 'day'", check.seen)
     file.unlink()
-    _, check = _check_tables(config)
+    _, check = check_tables(config)
     assert check.state == "fail"
 
 

@@ -10,9 +10,10 @@ from limits.errors import StorageError
 from starlette.testclient import TestClient
 
 import kb
+from engines.visible_text import hide_places
 from kb.api.guards.access import Caller
 from kb.api.guards.limits import Limits
-from kb.api.plain_json import to_plain, without_places
+from kb.api.plain_json import to_plain
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, error_to_problem, install_problems, problem_to_openai_error
 from kb.config import ServeConfig
@@ -132,7 +133,7 @@ def test_each_code_is_used():
     assert [member.name for member in Code if f"Code.{member.name}" not in code] == []
 
 
-def test_values_are_told_with_times_in_utc_and_reasons_without_places():
+def test_values_are_told_with_times_in_utc_and_reasons_hide_places():
     now = datetime(2026, 11, 21, 9, 0, 0)  # noqa: DTZ001 - as the database gives it
     told = to_plain(
         {
@@ -157,12 +158,12 @@ def test_values_are_told_with_times_in_utc_and_reasons_without_places():
     ],
 )
 def test_of_a_reason_its_addresses_are_left_out(text, told):
-    assert without_places(text) == told
+    assert hide_places(text) == told
 
 
 @pytest.mark.parametrize("text", ["it has no text", "page 3/4 is damaged", "and/or", "50 km/h"])
 def test_a_reason_that_names_no_place_stays(text):
-    assert without_places(text) == text
+    assert hide_places(text) == text
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from kb.cli.rendering import (
 )
 from kb.cli.terminal import say
 from kb.config import Config
-from kb.doctor import check_models
+from kb.doctor.models import check_models
 from kb.evaluation.sql_evaluation import SQLAnswer, SQLOutcome
 from kb.evaluation.sql_questions import SQLSet
 from kb.indexing.file_kinds import FileKind

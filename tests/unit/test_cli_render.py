@@ -11,7 +11,7 @@ from rich.console import Console
 from engines.answer import Answer, Citation, Joining, Timings
 from kb.answer_json import passage_values, report_values
 from kb.cli.rendering import answers, layout, progress, state
-from kb.doctor import Check
+from kb.doctor.check import Check
 from kb.indexing.report import IndexReport, Progress
 
 CITATION = Citation(

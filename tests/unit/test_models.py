@@ -33,7 +33,7 @@ from kb.assembly.models import (
     vector_weight,
 )
 from kb.config import Config, EmbeddingConfig, LLMConfig
-from kb.doctor import check_models
+from kb.doctor.models import check_models
 from stores.errors import ConfigError
 
 # --- answers --------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ def test_vectors_weigh_by_what_their_model_knows(embedding, english, french):
 
 def test_a_key_is_sent_nowhere_while_its_server_is_not_named(monkeypatch):
     asked = []
-    monkeypatch.setattr("kb.doctor.httpx.get", lambda url, **_: asked.append(url))
+    monkeypatch.setattr("kb.doctor.models.httpx.get", lambda url, **_: asked.append(url))
     model = {"provider": "openai-like", "model": "fake", "api_key": KEY}
     config = Config(llm=LLMConfig(**model), embedding=EmbeddingConfig(**model))
     for section, check in zip(("embedding", "llm"), check_models(config), strict=True):
@@ -262,7 +262,7 @@ def test_a_key_is_sent_nowhere_while_its_server_is_not_named(monkeypatch):
 
 def test_the_doctor_asks_nobody_while_a_key_is_missing(monkeypatch):
     asked = []
-    monkeypatch.setattr("kb.doctor.httpx.get", lambda url, **_: asked.append(url))
+    monkeypatch.setattr("kb.doctor.models.httpx.get", lambda url, **_: asked.append(url))
     model = {"provider": "openai", "model": "gpt-4.1-mini"}
     config = Config(llm=LLMConfig(**model), embedding=EmbeddingConfig(**model))
     for section, check in zip(("embedding", "llm"), check_models(config), strict=True):
@@ -279,7 +279,7 @@ def test_the_doctor_asks_for_the_model_that_is_used_where_none_is_named(
 ):
     listed = {"data": [{"id": name}], "models": [{"model": name}]}
     answer = httpx.Response(200, json=listed, request=httpx.Request("GET", "http://models"))
-    monkeypatch.setattr("kb.doctor.httpx.get", lambda *_, **__: answer)
+    monkeypatch.setattr("kb.doctor.models.httpx.get", lambda *_, **__: answer)
     config = Config(
         embedding=EmbeddingConfig(provider=provider, api_key=KEY),
         llm=LLMConfig(provider=provider, api_key=KEY),

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from kb.api.dependencies import KB
 from kb.api.problems import error_to_problem
-from kb.doctor import check_models
+from kb.doctor.models import check_models
 from stores.connection import ask_for_nothing
 
 router = APIRouter(tags=["state"])

@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import Field
 
+from engines.visible_text import hide_places
 from kb.api.dependencies import KB, OneStatement
 from kb.api.guards.access import Caller, Reading, Verifying
 from kb.api.json_bodies import StrictBody
-from kb.api.plain_json import without_places
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
 from kb.verified_query_file import Parameters, QueryName, QuestionText, Sql, new_query, save_query
@@ -64,7 +64,7 @@ def add(body: VerifiedBody, caller: Verifying, kb: KB) -> dict[str, Any]:
     except EngineError as error:
         if type(error) is not EngineError:
             raise
-        raise Problem(Code.QUERY_NOT_KEPT, {"reason": without_places(str(error))}) from error
+        raise Problem(Code.QUERY_NOT_KEPT, {"reason": hide_places(str(error))}) from error
     return asdict(kept)
 
 

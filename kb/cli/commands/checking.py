@@ -34,7 +34,7 @@ def doctor(as_json: AsJson = False, config: ConfigPath = None) -> None:
     with show_waiting(gettext("Looking")):
         from kb.cli.print_json import print_json
         from kb.cli.rendering.state import show_check
-        from kb.doctor import examine
+        from kb.doctor.examination import examine
     checks = []
     for check in examine(config):
         checks.append(check)

@@ -13,7 +13,7 @@ from kb.cli.terminal import fit_on_one_line, make_printable
 from stores.text.translations import gettext_noop
 
 if TYPE_CHECKING:
-    from kb.doctor import Check
+    from kb.doctor.check import Check
     from kb.indexing.report import IndexReport
 
 _MOST_NAMED = 5  # hard links

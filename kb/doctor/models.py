@@ -1,0 +1,142 @@
+"""Check whether the models of the configuration are there."""
+
+from collections.abc import Iterator
+from typing import assert_never
+
+import httpx
+
+from kb.assembly.models import (
+    ServerProvider,
+    name_embedding_model,
+    name_llm,
+    require_key,
+    server_url,
+)
+from kb.config import Config, EmbeddingConfig, LLMConfig, ModelConfig
+from kb.doctor.check import SECONDS, Check
+from kb.sentence_model import files
+from stores.errors import ConfigError
+from stores.text.translations import Message
+
+
+def check_models(config: Config) -> Iterator[Check]:
+    """Check whether the models of the configuration are there."""
+    embedding, llm = config.embedding, config.llm
+    match embedding.provider:
+        case "local":
+            yield _check_local_embedding(config)
+        case "wordllama":  # it comes with its package
+            pass
+        case "openai" | "openai-like" | "ollama":
+            yield _check_embedding_server(embedding.provider, embedding)
+        case _:
+            assert_never(embedding.provider)
+    match llm.provider:
+        case "none":
+            seen = Message("none: answers are quoted from the documents")
+            yield Check(Message("LLM"), "ok", seen)
+        case "openai" | "openai-like" | "ollama":
+            yield _check_llm_server(llm.provider, llm)
+        case _:
+            assert_never(llm.provider)
+
+
+def _check_local_embedding(config: Config) -> Check:
+    name = Message("Embedding")
+    if config.embedding.model:
+        return Check(name, "ok", Message("local, from {model}", model=config.embedding.model))
+    directory = files.model_directory(config.cache)
+    if files.is_fetched(config.cache):
+        there = Message("{model} in {directory}", model=files.MODEL_NAME, directory=directory)
+        return Check(name, "ok", there)
+    if directory.exists():
+        seen = Message("{model} is not as it was made", model=files.MODEL_NAME)
+    else:
+        seen = Message("{model} was not fetched yet", model=files.MODEL_NAME)
+    return Check(name, "fail", seen, Message("Run `kb setup`."))
+
+
+def _check_embedding_server(provider: ServerProvider, embedding: EmbeddingConfig) -> Check:
+    name = Message("Embedding")
+    try:
+        url = server_url(provider, embedding, "embedding")
+        wanted = name_embedding_model(provider, embedding)
+        if provider == "openai":
+            require_key(embedding, "embedding")
+    except ConfigError as error:
+        return Check(name, "fail", str(error))
+    return _check_model_server(name, "embedding", provider, embedding, url, wanted)
+
+
+def _check_llm_server(provider: ServerProvider, llm: LLMConfig) -> Check:
+    name = Message("LLM")
+    try:
+        url, wanted = server_url(provider, llm, "llm"), name_llm(provider, llm)
+        if provider == "openai":
+            require_key(llm, "llm")
+    except ConfigError as error:
+        return Check(name, "fail", str(error))
+    return _check_model_server(name, "llm", provider, llm, url, wanted)
+
+
+def _check_model_server(
+    name: Message, section: str, provider: ServerProvider, model: ModelConfig, url: str, wanted: str
+) -> Check:
+    """Ask for the list of models, which costs nothing."""
+    place = httpx.URL(url).copy_with(username=None, password=None)
+    try:
+        known = _list_models(url, provider, model)
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        reason = _without_address(error)
+        return Check(
+            name,
+            "fail",
+            Message(
+                "{provider} at {address} does not list its models: {reason}",
+                provider=provider,
+                address=place,
+                reason=reason,
+            ),
+            Message(
+                "Start it, or correct {section}.base_url and {section}.api_key.", section=section
+            ),
+        )
+    if wanted in known or f"{wanted}:latest" in known:
+        there = Message(
+            "{model} of {provider} at {address}",
+            model=wanted,
+            provider=provider,
+            address=place,
+        )
+        return Check(name, "ok", there)
+    seen = Message(
+        "{provider} at {address} does not list {model}",
+        provider=provider,
+        address=place,
+        model=wanted,
+    )
+    pull = f"ollama pull {wanted}"
+    advice = pull if provider == "ollama" else Message("Correct the model's name.")
+    return Check(name, "warn", seen, advice)
+
+
+def _without_address(error: Exception) -> str:
+    """Return the words of an error without the address, which may hold a password."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"HTTP {error.response.status_code}"
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _list_models(url: str, provider: ServerProvider, model: ModelConfig) -> set[str]:
+    match provider:
+        case "openai" | "openai-like":
+            path, names, name, headers = "models", "data", "id", {}
+            if model.api_key:
+                headers = {"Authorization": f"Bearer {model.api_key.get_secret_value()}"}
+        case "ollama":
+            path, names, name, headers = "api/tags", "models", "model", {}
+        case _:
+            assert_never(provider)
+    reply = httpx.get(f"{url}/{path}", headers=headers, timeout=SECONDS)
+    reply.raise_for_status()
+    return {listed[name] for listed in reply.json()[names]}
