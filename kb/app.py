@@ -70,7 +70,8 @@ class KnowledgeBase:
         config = config if isinstance(config, Config) else load_config(config)
         knowledge_base = cls(open_components(config, say))
         try:
-            take_in_former_uploads(knowledge_base.components.engine, config, say)
+            with suppress(ServerIsReadOnly):  # who may write takes them in
+                take_in_former_uploads(knowledge_base.components.engine, config, say)
             knowledge_base.remove_old_sessions()
         except BaseException:
             knowledge_base.close()

@@ -174,3 +174,12 @@ def running(config: Config, host: str = "127.0.0.1") -> Iterator[Api]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextmanager
+def machine(url: sa.URL, folder: Path, models: FakeModels, **serve: Any) -> Iterator[Api]:
+    """A server as on a machine of its own, which sees no folder of another one."""
+    folder.mkdir(exist_ok=True)
+    config = configured(url, folder, models, None, serve={"machine": folder.name, **serve})
+    with running(config) as api:
+        yield api

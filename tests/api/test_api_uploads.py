@@ -3,11 +3,10 @@
 import hashlib
 import os
 import tracemalloc
-from contextlib import contextmanager
 from io import BytesIO
 
 import pytest
-from api_server import configured, database_of, running
+from api_server import configured, database_of, machine, running
 
 import kb as library
 from kb.app import KnowledgeBase
@@ -26,15 +25,6 @@ CONTENTS = ("kb_upload_content", "kb_upload_piece", "kb_uploaded_file")
 def url(server):
     with database_of(server) as url:
         yield url
-
-
-@contextmanager
-def machine(url, folder, embeddings, **serve):
-    """A server as on a machine of its own, which sees no folder of another one."""
-    folder.mkdir(exist_ok=True)
-    config = configured(url, folder, embeddings, None, serve={"machine": folder.name, **serve})
-    with running(config) as api:
-        yield api
 
 
 def upload(api, name, content, **fields):
