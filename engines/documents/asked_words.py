@@ -1,6 +1,7 @@
 """The words of a question, each weighed by how few passages of the collection have it."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
@@ -9,9 +10,13 @@ from typing import Final
 from engines.documents.names_in_questions import find_capitalized_names
 from stores.chunks.bm25 import WordCounts
 from stores.text.text_language import detect_question_language
+from stores.text.tokens import tokenize
 from stores.text.words import choose_stemmer, list_index_words, stem_word
 
 _BEGINNING: Final = 5  # letters
+_CONTRACTION: Final = re.compile(
+    r"\b\w+n['\u2019]t\b|(?<=\w)['\u2019](?:s|re|ll|m|ve|d)\b", re.IGNORECASE
+)
 
 
 CountWords = Callable[[Collection[str]], WordCounts | None]
@@ -28,7 +33,8 @@ class AskedWords:
 
     def __init__(self, text: str, texts: Iterable[str], count_words: CountWords | None) -> None:
         self.language = detect_question_language(text)
-        asked = list(dict.fromkeys(list_index_words(text)))
+        plain = " ".join(token.text for token in tokenize(_CONTRACTION.sub(" ", text)))
+        asked = list(dict.fromkeys(list_index_words(plain)))
         counts = count_words(asked) if count_words and asked else None
         counts = counts or _count_words(asked, [find_stems(each, self.language) for each in texts])
         stemmer = choose_stemmer(self.language)
@@ -43,6 +49,11 @@ class AskedWords:
         self._names = _cut_to_beginnings(
             find_stems(" ".join(find_capitalized_names(text, self.language)), self.language)
         )
+
+    @property
+    def count(self) -> int:
+        """Return how many words the question asks for."""
+        return len(self._weights)
 
     def find_stems(self, text: str) -> frozenset[str]:
         """Return the stems of a text in the language of the question."""

@@ -27,9 +27,12 @@ _TABLE_RULE: Final = re.compile(r"\|[\s|:-]*-[\s|:-]*\|")
 _RULE: Final = re.compile(r"[\s>:=_*-]*")
 _CELL: Final = re.compile(r"(?<!\\)\|")
 _LONGEST_TERM: Final = 150  # characters; before a definition, a longer text is a paragraph
+_LONGEST_HANGING: Final = 60  # above a text that is indented below it
 _LONGEST_TITLE: Final = 100
 _ENDS: Final = (".", "!", "?", "…", "”", '"', "»", ")")  # of a sentence
 _SAYS_MORE: Final = re.compile(r"[:=\d]|://")
+_LINK_ALONE: Final = re.compile(r"\W*\[[^\[\]]*\]\([^()]*\)\W*")
+_BOLD: Final = re.compile(r"\*\*[^*]+\*\*")
 _ADDRESS: Final = re.compile(r"<?[a-z]+://\S+")
 _HEADER: Final = re.compile(r"(?:[A-Z][\w-]*: .*\n?){3,}")  # of a mail
 _NO_PROSE: Final = re.compile(r"^(?:-- ?|---|diff --git .*|@@ .*)$", re.MULTILINE)  # to the end
@@ -56,12 +59,13 @@ class Block:
 def find_blocks(text: str, heading: str, *, is_mail: bool) -> list[Block]:
     """Return the blocks of a passage that stands under a heading, but for the headings.
 
-    Of a mail, header, signature and patch are left out, and the line that says who wrote what it
-    quotes.
+    A link that stands alone is left out, as in a table of contents; of a mail header, signature
+    and patch, and the line that says who wrote what it quotes.
     """
     if is_mail:
         text = _NO_PROSE.split(text.removeprefix(_read_header(text)), maxsplit=1)[0]
-    return list(_introduce(list(_own_paragraphs(_split_text(text))), heading, is_mail=is_mail))
+    blocks = (block for block in _split_text(text) if not _LINK_ALONE.fullmatch(block.text))
+    return list(_introduce(list(_own_paragraphs(blocks)), heading, is_mail=is_mail))
 
 
 def _read_header(text: str) -> str:
@@ -86,7 +90,12 @@ def _split_prose(text: str) -> Iterator[Block]:
             current = replace(current, kind="head")
             continue
         begun = _begin_block(line)
-        if current and begun and _goes_on(current, begun):
+        if current and begun and _hangs_below(current, begun):
+            if _is_section(current.text):
+                current = replace(current, kind="heading")
+            else:
+                begun = replace(begun, kind="definition")
+        elif current and begun and _goes_on(current, begun):
             current = replace(current, text=f"{current.text} {begun.text}")
             continue
         if current:
@@ -109,10 +118,24 @@ def _begin_block(line: str) -> Block | None:
     return Block("text", bare, indent)
 
 
+def _hangs_below(current: Block, begun: Block) -> bool:
+    """Tell whether a line explains the short one above it, as its indentation shows."""
+    is_text = current.kind == begun.kind == "text"
+    ends = current.text.endswith((*_ENDS, ":", ",", ";")) or len(current.text) > _LONGEST_HANGING
+    return is_text and begun.indent > current.indent + 1 and not ends
+
+
+def _is_section(text: str) -> bool:
+    """Tell whether a line has the capitals of a section of a manual page."""
+    return text.isupper() and all(word.isalpha() for word in text.split()) and len(text) > 1
+
+
 def _goes_on(current: Block, begun: Block) -> bool:
     """Tell whether a line goes on with the block of the line before it."""
     if begun.kind == "quoted":
         return (current.kind, current.indent) == (begun.kind, begun.indent)
+    if current.kind == "definition" and begun.indent < current.indent:
+        return False
     return begun.kind == "text" and current.kind in {"text", "item", "definition"}
 
 
@@ -179,8 +202,9 @@ def _is_title(block: Block, following: Block | None) -> bool:
     """Tell whether a text stands above another as a heading, though it is not written as one."""
     if not following or following.kind not in {"text", "item", "row", "head", "definition"}:
         return False
-    is_short = len(block.text) <= _LONGEST_TITLE and not _SAYS_MORE.search(block.text)
-    return is_short and not block.text.endswith((*_ENDS, ":", ",", ";"))
+    text, is_bold = block.text.strip("*"), bool(_BOLD.fullmatch(block.text))
+    is_short = len(text) <= _LONGEST_TITLE and (is_bold or not _SAYS_MORE.search(text))
+    return is_short and not text.endswith((*_ENDS, ":", ",", ";"))
 
 
 def _is_term(block: Block, following: Block | None) -> bool:

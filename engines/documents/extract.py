@@ -10,6 +10,7 @@ such a fit anew.
 """
 
 import heapq
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,8 +29,8 @@ from engines.passage_text import text_below_headings
 from engines.vectors import Vector, Vectors, normalize_vectors
 
 PASSAGES: Final = 6
-_QUOTES: Final = 3
-_WORTH_QUOTING: Final = 0.75  # of the best quote's score
+_QUOTES: Final = 4
+_WORTH_QUOTING: Final = 0.85  # of the best quote's score: more where the ranking is in doubt
 # Embedding takes most of the time: the sentences that words and passages put first hold as many
 # answers as all of them, and more are looked at where none has much of the question.
 _EMBEDDED, _EMBEDDED_FOR_MEANING, _FEW_WORDS = 12, 24, 0.3
@@ -38,10 +39,10 @@ _EXTENDED: Final = 8  # of those, the best
 # one whole, for the fourth half.
 _HALF_BELOW: Final = 3
 # Of Ranking.measures, in their order.
-_WORDS: Final = np.array([0.8, 0.45, 0.65, 0.65, 0.2, -0.3])
+_WORDS: Final = np.array([0.8, 0.45, 0.65, 0.65, 0.2, -0.3, 0.5])
 # Refuses 2 % of the questions of SQuAD and PIAF that have an answer, and 23 % of those that have
 # none as the passage with it is taken away.
-_ANSWERS: Final = 3.3
+_ANSWERS: Final = 4.6
 _MEANING, _MEANING_OF_UNKNOWN_LANGUAGE = 0.7, 0.2
 
 
@@ -59,18 +60,20 @@ class Support:
     """How well passages and a question go together, judged by the sentence that ranks first.
 
     `words` is the part of the question that the best sentence holds, `passage` that its passage
-    does, `meaning` the cosine of the sentence that is nearest to the question.
+    does, `meaning` the cosine of the sentence that is nearest to the question, `length` the
+    logarithm of the number of words that were asked for: of a long question few hold a large part.
     """
 
     words: float
     meaning: float
     passage: float
     misses_name: bool
+    length: float
 
     def answers(self) -> bool:
         """Tell whether there is enough to quote anything."""
-        evidence = 1.8 * self.words + 2.4 * self.passage + 4.7 * self.meaning
-        return evidence - 1.0 * self.misses_name >= _ANSWERS
+        evidence = 2.6 * self.words + 2.35 * self.passage + 4.1 * self.meaning
+        return evidence - 1.35 * self.misses_name + 0.75 * self.length >= _ANSWERS
 
 
 def find_quotes(
@@ -128,7 +131,7 @@ class Ranking:
 
         The parts of the question that it holds, that the sentence before it and the headings
         above add, its passage's score as a part of the best one's, whether it brings a figure that
-        is asked for, and whether a mail only repeats it.
+        is asked for, whether a mail only repeats it, and how much of the question names its lead.
         """
         best = max((passage.get_score() for passage in self._passages), default=0.0) or 1.0
         figures = find_figures(self._text) if asks_for_figure(self._text) else None
@@ -150,7 +153,9 @@ class Ranking:
         above += (below - around) / (1 + distance / _HALF_BELOW)
         brings_figure = figures is not None and bool(find_figures(sentence.text) - figures)
         score = sentence.passage.get_score() / best
-        return own, around - own, above, score, brings_figure, sentence.is_repeated
+        lead = self._asked.find_stems(sentence.lead)
+        named = self._asked.share(lead) / math.sqrt(len(lead) or 1)  # a long lead names little
+        return own, around - own, above, score, brings_figure, sentence.is_repeated, named
 
     @cached_property
     def _by_words(self) -> list[float]:
@@ -204,6 +209,7 @@ class Ranking:
             meaning=max(self.cosines.values()),
             passage=self._asked.share(self._asked.find_stems(text_below_headings(best.passage))),
             misses_name=self._asked.misses_name(held),
+            length=math.log1p(self._asked.count),
         )
 
     def choose_quotes(self) -> Iterator[Quote]:

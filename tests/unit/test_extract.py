@@ -4,6 +4,7 @@ import pytest
 from fake_models import HashEmbedding
 from llama_index.core.schema import NodeWithScore, TextNode
 
+from engines.documents.asked_words import AskedWords
 from engines.documents.extract import Quote, Ranking, find_quotes
 from engines.documents.figures import asks_for_figure, find_figures
 from engines.documents.names_in_questions import find_capitalized_names
@@ -154,7 +155,7 @@ def test_only_the_sentences_that_words_put_first_are_embedded() -> None:
 
 def test_a_question_that_shares_no_word_with_its_answer_is_answered_by_meaning() -> None:
     others = " ".join(f"Door {number} stays shut." for number in range(20))
-    asked, answer = "Can anybody watch the footage?", "Nobody of support can see video."
+    asked, answer = "Can anybody watch the footage?", "Support can see video."
     assert quoted_by(Synonyms(), asked, others, answer)[0] == answer
     assert quoted_by(HashEmbedding(), asked, others, answer) == []
     assert quoted_by(Synonyms(), asked, others, answer, adaptive=False) == []
@@ -214,6 +215,54 @@ def test_a_definition_is_quoted_with_its_term_and_an_answer_without_its_question
     assert (answer.text, answer.heading) == ("It is a small mill.", "What is it?")
 
 
+def test_what_is_indented_below_an_option_is_quoted_with_its_name() -> None:
+    page = (
+        "OPTIONS\n"
+        "       -i interval\n"
+        "              Sets the longest time between\n"
+        "              two checks. Zero turns them off.\n"
+        "       -r\n"
+        "              Reserves blocks for root.\n\n"
+        "       This holds for all options.\n"
+    )
+    assert sentences_of(page) == [
+        "-i interval: Sets the longest time between two checks.",
+        "-i interval: … Zero turns them off.",
+        "-r: Reserves blocks for root.",
+        "This holds for all options.",
+    ]
+    (option, *_) = find_quotable_sentences([passage(page)])
+    assert option.heading == "OPTIONS"
+
+
+def test_a_line_that_is_indented_more_goes_on_with_a_sentence() -> None:
+    assert sentences_of("The mill stands,\n    as we said,\n    in the cellar.") == [
+        "The mill stands, as we said, in the cellar."
+    ]
+
+
+def test_a_term_that_the_question_names_puts_what_explains_it_first() -> None:
+    page = (
+        "       all_squash\n"
+        "              Maps all the users of an export.\n\n"
+        "       root_squash\n"
+        "              Maps requests of user 0 to nobody.\n"
+    )
+    question = "What does root_squash do to an export?"
+    ranking = Ranking(question, [passage(page)], HashEmbedding())
+    assert ranking.sentences[ranking.ranked[0][1]].lead == "root_squash:"
+
+
+def test_links_alone_and_captions_are_not_quoted() -> None:
+    text = (
+        "- [Custom argument processing](#custom)\n- [Commands](#commands)\n\n"
+        "**Figure 6.8. The dialog for animations**\n\nIt exports every layer."
+    )
+    (sentence,) = find_quotable_sentences([passage(text)])
+    assert sentence.text == "It exports every layer."
+    assert sentence.heading == "Figure 6.8. The dialog for animations"
+
+
 def test_a_row_is_quoted_with_the_names_of_its_columns() -> None:
     table = "| Country | Days |\n| --- | --- |\n| Ireland | 45 |"
     assert sentences_of(table)[-1] == "Country: Ireland; Days: 45"
@@ -242,6 +291,27 @@ def test_sentences_are_not_divided_within_quotation_marks_and_brackets() -> None
 def test_neighbours_are_quoted_with_the_sentence_that_has_the_words_of_the_question() -> None:
     text = "A full folder is slow, so the split_spool option can be used. It makes 62 folders."
     assert quoted("How many folders does the split_spool option make?", text) == [text]
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("Combien de lignes une feuille peut-elle contenir ?", "lignes feuille contenir"),
+        ("Quand le transporteur rembourse-t-il ?", "transporteur rembourse"),
+        ("What's the fee if I don't come? We\u2019ll pay Ana's bill.", "fee come pay Ana bill"),
+    ],
+)
+def test_what_grammar_joins_to_a_word_is_not_asked_for(question: str, words: str) -> None:
+    asked = AskedWords(question, [], None)
+    assert asked.count == len(words.split())
+    assert asked.share(asked.find_stems(words)) == pytest.approx(1)
+
+
+def test_more_is_quoted_where_several_sentences_answer_nearly_as_well() -> None:
+    texts = [f"Room {number} of the castle is open in summer." for number in range(6)]
+    assert len(quoted("Which room of the castle is open in summer?", *texts)) == 4
+    other = "The castle has a well."
+    assert len(quoted("Which room of the castle is open in summer?", texts[0], other)) == 1
 
 
 def test_what_is_common_in_the_collection_supports_nothing() -> None:
