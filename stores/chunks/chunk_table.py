@@ -108,7 +108,13 @@ class ChunkTable:
         What a later kb added to chunk tables is added here too, by statements that may run again:
         numbered migrations know neither the names of these tables nor their filter keys.
         """
-        create = self.fill("create", dimension=self.dimension, m=self.m, distance=self.distance)
+        create = self.fill(
+            "create",
+            dimension=self.dimension,
+            m=self.m,
+            distance=self.distance,
+            compression="" if self.words == "fulltext" else "COMPRESSED",
+        )
         connection.execute(create)
         rows = connection.execute(self.fill("columns"), {"table": self.name})
         columns = {row.name: str(row.type) for row in rows}
