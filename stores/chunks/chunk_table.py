@@ -213,9 +213,13 @@ class ChunkTable:
             connection.execute(self.fill("clear"))
 
     def delete_document(self, connection: sa.Connection, document_id: str) -> None:
-        where = self.make_where()
-        where.require_any("document_id", [document_id])
-        self.delete(connection, where)
+        self.delete_documents(connection, [document_id])
+
+    def delete_documents(self, connection: sa.Connection, document_ids: Sequence[str]) -> None:
+        for start in range(0, len(document_ids), _BATCH_ROWS):
+            where = self.make_where()
+            where.require_any("document_id", document_ids[start : start + _BATCH_ROWS])
+            self.delete(connection, where)
 
 
 @lru_cache(maxsize=256)

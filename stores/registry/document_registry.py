@@ -5,10 +5,11 @@ Importing it brings no LlamaIndex, which takes seconds; writing a document does.
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
 _LOCK_NOT_AVAILABLE = 1205
 _REASON_CHARACTERS = 2000
+_MOVES_A_TRANSACTION = 500
 _WAIT = 0.5  # seconds between two attempts to hold a root
 
 T = TypeVar("T")
@@ -63,6 +65,15 @@ class KnownDocument:
 
 
 @dataclass(frozen=True)
+class MovedDocument:
+    """A document with the path that it is given, and whether it must be read again there."""
+
+    document: KnownDocument
+    path: str
+    read_again: bool
+
+
+@dataclass(frozen=True)
 class IndexedDocument:
     """A document as it is about to be indexed; `modified_at` in UTC, None for what is no file."""
 
@@ -75,6 +86,14 @@ class IndexedDocument:
     media_type: str
     title: str
     language: str
+
+
+@dataclass(frozen=True)
+class StorableDocument:
+    """A document with the rows of its chunks, ready to be written."""
+
+    document: IndexedDocument
+    rows: list[dict[str, Any]]
 
 
 def document_id(root: str, path: str) -> str:
@@ -132,38 +151,59 @@ class DocumentRegistry:
         rows = self._fetch(lambda c: c.execute(statement, {"root": root}).all())
         return {row.path: KnownDocument(**row._asdict()) for row in rows}
 
-    def replace(self, document: IndexedDocument, nodes: Sequence["BaseNode"]) -> None:
+    def prepare(self, document: IndexedDocument, nodes: Iterable["BaseNode"]) -> StorableDocument:
+        """Make the rows of a document. Raises InvalidVector or StoreError, naming the node."""
+        from stores.chunks.chunk_rows import node_to_row  # noqa: PLC0415 - see above
+
+        rows = [node_to_row(node, self.table.dimension) for node in nodes]
+        return StorableDocument(document, rows)
+
+    def replace(self, document: IndexedDocument, nodes: Iterable["BaseNode"]) -> None:
         """Replace a document in one transaction: old chunks out, new chunks in, the registry told.
 
         Raises InvalidVector or StoreError, and then the old version stays.
         """
-        from stores.chunks.chunk_rows import node_to_row  # noqa: PLC0415 - see above
+        self.replace_all([self.prepare(document, nodes)])
 
-        rows = [node_to_row(node, self.table.dimension) for node in nodes]
+    def replace_all(self, documents: Sequence[StorableDocument]) -> None:
+        """Replace documents, all of them in one transaction.
+
+        Raises StoreError, and then all old versions stay.
+        """
+        values = [
+            {**asdict(storable.document), "chunks": len(storable.rows)} for storable in documents
+        ]
+        rows = [row for storable in documents for row in storable.rows]
 
         def work(connection: sa.Connection) -> None:
-            values = {**asdict(document), "chunks": len(rows)}
-            connection.execute(_SQL["put_document"], values)
-            self.table.delete_document(connection, document.id)
+            for each in values:  # the driver cannot send times with and without fractions in one go
+                connection.execute(_SQL["put_document"], each)
+            self.table.delete_documents(connection, [document["id"] for document in values])
             self.table.put(connection, rows)
 
         self.table.transact(self.engine, work)
 
-    def move(self, document: KnownDocument, path: str, *, read_again: bool) -> None:
-        """Give a document another path, in one transaction with what its chunks say of it.
+    def move_all(self, moves: Sequence[MovedDocument]) -> None:
+        """Give documents other paths, each together with what its chunks say of it.
 
-        A chunk of a file inside of it keeps the path in there. With `read_again` its content counts
-        as not indexed, and it answers as it was until then.
+        A chunk of a file inside of a document keeps the path in there. With `read_again` the
+        content counts as not indexed, and it answers as it was until then.
         """
-        inside = len(document.path) + 1
-        values = {"id": document.id, "path": path, "inside": inside, "read_again": read_again}
-        chunks = sa.text(_SQL["move_chunks"].text.format(table=f"`{self.table.name}`"))
+        for start in range(0, len(moves), _MOVES_A_TRANSACTION):
+            some = moves[start : start + _MOVES_A_TRANSACTION]
+            self.table.transact(self.engine, partial(self._move_together, some))
 
-        def work(connection: sa.Connection) -> None:
+    def _move_together(self, moves: Sequence[MovedDocument], connection: sa.Connection) -> None:
+        chunks = sa.text(_SQL["move_chunks"].text.format(table=f"`{self.table.name}`"))
+        for move in moves:
+            values = {
+                "id": move.document.id,
+                "path": move.path,
+                "inside": len(move.document.path) + 1,
+                "read_again": move.read_again,
+            }
             connection.execute(_SQL["move_document"], values)
             connection.execute(chunks, values)
-
-        self.table.transact(self.engine, work)
 
     def fail(
         self,
