@@ -45,6 +45,7 @@ from stores.text.translations import Message
 
 MEGABYTE = 2**20
 LITTLE_SPACE = 1024 * MEGABYTE
+MOST_LOG = 1024 * MEGABYTE
 MOST_NAMED = 5
 SECONDS = 5.0  # for a model server to list its models
 
@@ -217,6 +218,8 @@ def _check_collection(config: Config, engine: sa.Engine, info: ServerInfo) -> It
     yield _check_secrets(config, engine)
     yield _check_vector_cache(config, facts, info)
     yield _check_buffer_pool(config, facts, info)
+    if config.database.url != "embedded":  # else it follows the buffer pool
+        yield _check_log(facts, info)
     yield _check_same_model(config, facts)
 
 
@@ -304,6 +307,26 @@ def _check_buffer_pool(config: Config, facts: CollectionFacts, info: ServerInfo)
         info.buffer_pool_bytes,
         facts.table_bytes + facts.vector_cache_bytes,
     )
+
+
+def _check_log(facts: CollectionFacts, info: ServerInfo) -> Check:
+    """Check the log of changes: each time that it is full, writing waits for the tables' pages."""
+    variable, bytes_written = "innodb_log_file_size", facts.table_bytes + facts.vector_cache_bytes
+    wanted = min(bytes_written // 8, MOST_LOG)
+    seen = Message(
+        "{given} for {needed} of tables",
+        given=_format_size(info.log_bytes),
+        needed=_format_size(bytes_written),
+    )
+    if info.log_bytes >= wanted:
+        return Check(variable, "ok", seen)
+    enough = -(-wanted // (64 * MEGABYTE)) * 64 * MEGABYTE
+    advice = Message(
+        "Indexing waits for the disk. Run SET GLOBAL {setting}; and put it into the server's "
+        "option file.",
+        setting=f"{variable} = {enough}",
+    )
+    return Check(variable, "warn", seen, advice)
 
 
 def _check_memory(config: Config, variable: str, key: str, given: int, needed: int) -> Check:
