@@ -124,10 +124,12 @@ class DatabaseConfig(Section):
     """The most seconds that a replica may be behind; further behind it is not asked."""
     name: str = "kb"
     """The database on the embedded server. Each one is a knowledge base of its own."""
-    vector_cache_mb: Positive = 256
-    """Memory of the embedded server for the vector index, from its next start on."""
-    buffer_pool_mb: Positive = 256
-    """Memory of the embedded server for all other tables, from its next start on."""
+    vector_cache_mb: Positive | None = None
+    """The most memory of the embedded server for the vector index, from its next start on; without
+    it a sixteenth of the machine's, 256 to 4096."""
+    buffer_pool_mb: Positive | None = None
+    """The most memory of the embedded server for all other tables, from its next start on; without
+    it an eighth of the machine's, 256 to 4096. Its log of changes is half as large, up to 1024."""
 
 
 class DocumentsConfig(Section):

@@ -40,7 +40,8 @@ ONLY_READ: Final = "SET SESSION TRANSACTION READ ONLY"
 _SERVER_SIZES = (
     "SELECT @@mhnsw_max_cache_size AS vector_cache_bytes, "
     "@@innodb_buffer_pool_size AS buffer_pool_bytes, "
-    "@@max_allowed_packet AS max_packet_bytes"
+    "@@max_allowed_packet AS max_packet_bytes, "
+    "@@innodb_log_file_size AS log_bytes"
 )
 _SETTING = "database.url"
 _GRANT = (
@@ -65,6 +66,7 @@ class ServerInfo:
     vector_cache_bytes: int
     buffer_pool_bytes: int
     max_packet_bytes: int
+    log_bytes: int
 
 
 def make_engine(

@@ -50,7 +50,7 @@ def server() -> Iterator[PrivateServer]:
     """One throw-away MariaDB for the whole run."""
     _remove_left_overs()
     home = Path(tempfile.mkdtemp(prefix=f"kb-test-{os.getpid()}-", dir="/tmp"))
-    server = PrivateServer(home, CACHE, mariadbd=MARIADBD, buffer_pool_mb=128)
+    server = PrivateServer(home, CACHE, mariadbd=MARIADBD, buffer_pool_mb=128, vector_cache_mb=256)
     server.fetch(print)
     server.ensure_running()
     yield server

@@ -57,8 +57,14 @@ def run_server(script: str, *options: str) -> Iterator[PrivateServer]:
     home = Path(tempfile.mkdtemp(prefix="kb-pair-", dir="/tmp"))
     file = home / "start.sql"
     file.write_text(script)
-    server = PrivateServer(home, CACHE, mariadbd=MARIADBD, buffer_pool_mb=64)
-    server._options += [f"--init-file={file}", *options]
+    server = PrivateServer(
+        home,
+        CACHE,
+        mariadbd=MARIADBD,
+        buffer_pool_mb=64,
+        vector_cache_mb=64,
+        options=[f"--init-file={file}", *options],
+    )
     server.fetch(print)
     try:
         server.ensure_running()

@@ -1,6 +1,7 @@
 """Check what is indexed: whether it is found, and what it needs of the server and the model."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -21,6 +22,8 @@ from stores.registry.inspection import (
 )
 from stores.text.translations import Message
 
+_MOST_LOG: Final = 1024 * MEGABYTE
+
 
 def check_collection(config: Config, engine: sa.Engine, info: ServerInfo) -> Iterator[Check]:
     try:
@@ -37,6 +40,8 @@ def check_collection(config: Config, engine: sa.Engine, info: ServerInfo) -> Ite
     yield _check_secrets(config, engine)
     yield check_vector_cache(config, facts, info)
     yield check_buffer_pool(config, facts, info)
+    if config.database.url != "embedded":  # else it follows the buffer pool
+        yield check_log(facts, info)
     yield _check_same_model(config, facts)
 
 
@@ -124,6 +129,26 @@ def check_buffer_pool(config: Config, facts: CollectionFacts, info: ServerInfo) 
         info.buffer_pool_bytes,
         facts.table_bytes + facts.vector_cache_bytes,
     )
+
+
+def check_log(facts: CollectionFacts, info: ServerInfo) -> Check:
+    """Check the log of changes: each time that it is full, writing waits for the tables' pages."""
+    variable, bytes_written = "innodb_log_file_size", facts.table_bytes + facts.vector_cache_bytes
+    wanted = min(bytes_written // 8, _MOST_LOG)
+    seen = Message(
+        "{given} for {needed} of tables",
+        given=format_size(info.log_bytes),
+        needed=format_size(bytes_written),
+    )
+    if info.log_bytes >= wanted:
+        return Check(variable, "ok", seen)
+    enough = -(-wanted // (64 * MEGABYTE)) * 64 * MEGABYTE
+    advice = Message(
+        "Indexing waits for the disk. Run SET GLOBAL {setting}; and put it into the server's "
+        "option file.",
+        setting=f"{variable} = {enough}",
+    )
+    return Check(variable, "warn", seen, advice)
 
 
 def _check_memory(config: Config, variable: str, key: str, given: int, needed: int) -> Check:

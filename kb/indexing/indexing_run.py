@@ -30,6 +30,7 @@ from stores.registry.document_registry import (
     DocumentRegistry,
     IndexedDocument,
     KnownDocument,
+    MovedDocument,
     Part,
     document_id,
 )
@@ -195,12 +196,18 @@ class _Run:
     def _follow_moves(self, files: Iterable[FoundFile], gone: Iterable[KnownDocument]) -> None:
         """Give documents whose content is found at another path that path."""
         new = [file for file in files if file.relative not in self.known]
-        for move in find_moves(gone, new):
-            document, read_again = move.document, move.changes_reading
-            self.registry.move(document, move.path, read_again=read_again)
+        moves = [
+            MovedDocument(move.document, move.path, move.changes_reading)
+            for move in find_moves(gone, new)
+        ]
+        self.registry.move_all(moves)
+        for move in moves:
+            document = move.document
             del self.known[document.path]
             self.known[move.path] = replace(
-                document, path=move.path, content_hash=None if read_again else document.content_hash
+                document,
+                path=move.path,
+                content_hash=None if move.read_again else document.content_hash,
             )
             self.tally.move(document.path, move.path)
 

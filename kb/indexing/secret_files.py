@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from itertools import islice
 from pathlib import Path
 from typing import Final, Self
@@ -40,6 +40,7 @@ _NAMES: Final = (
     *("client_secret*.json", "service[-_]account*.json", ".s3cfg", ".boto", ".vault-token"),
     *("*.tfstate", "*.tfvars"),
 )
+_NAME: Final = re.compile("|".join(map(translate, _NAMES)))
 _BACKUP: Final = re.compile(r"(?:~|\.(?:bak|backup|old|orig|save|swp|txt))+$")
 _COPY: Final = re.compile(
     r"(?: -)? copy(?: \d{1,3})?(?=(?:\.\w{1,9})?$)| ?\(\d{1,3}\)(?=(?:\.\w{1,9})?$)"
@@ -48,8 +49,8 @@ _BLANK: Final = frozenset("\u115f\u1160\u2800")  # which are no spaces, and look
 _KEY: Final = re.compile(  # with its body: a text about keys may show where one begins
     r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
     r"(?:[\s\"'+,>|#*;]|\\[rn]|[A-Za-z-]+: [^\n]{0,200}\n){1,100}[A-Za-z0-9+/]{40}"
-    r"|\APuTTY-User-Key-File-"
 )
+_BEGINS_PUTTY_KEY: Final = "PuTTY-User-Key-File-"
 _BEGINS_WITH_SECTION: Final = re.compile(
     r"(?:[ \t]*(?:[#;!][^\n]*)?\n)*[ \t]*\[[^\]\n]+\][ \t]*(?:[#;][^\n]*)?\n"
 )
@@ -69,10 +70,10 @@ _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def why_secret(name: str, head: bytes = b"") -> str | None:
     """Say why a file is passed over, by its name and its first HEAD_BYTES; None for a document."""
     plain = _simplify_name(name)
-    if any(fnmatchcase(plain, pattern) for pattern in _NAMES):
+    if _NAME.match(plain):
         return _BY_NAME
     text = _decode_head(head)
-    if _KEY.search(text):
+    if _KEY.search(text) or text.startswith(_BEGINS_PUTTY_KEY):
         return _PRIVATE_KEY
     if _is_option_file_with_password(text):
         return _OPTION_FILE

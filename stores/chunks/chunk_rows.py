@@ -26,6 +26,8 @@ _CLASSES: dict[str, type[BaseNode]] = {
 }
 _OWN_COLUMNS = {"id_", "text", "metadata", "embedding"}
 _SOURCE = str(NodeRelationship.SOURCE.value)
+_BEGUN = "of_document"  # the rest of an id that begins with that of the document
+_SHOWN_TO_ALL = "shown"
 _SHOWN = {"excluded_embed_metadata_keys": "embedded", "excluded_llm_metadata_keys": "told"}
 
 
@@ -44,8 +46,10 @@ def node_to_row(node: BaseNode, dimension: int) -> dict[str, Any]:
 
 
 def row_to_node(row: Any, *, embedding: bool = False) -> BaseNode:
-    """Make the node of a row; what kb 0.1 wrote has more in its column `node`."""
+    """Make the node of a row; what an earlier kb wrote has more in its column `node`."""
     metadata, fields = from_json(row.metadata), from_json(row.node)
+    if _SHOWN_TO_ALL in fields:
+        fields |= dict.fromkeys(_SHOWN.values(), fields.pop(_SHOWN_TO_ALL))
     for hidden_name, shown_name in _SHOWN.items():
         if (shown := fields.pop(shown_name, None)) is not None:
             fields[hidden_name] = [key for key in metadata if key not in shown]
@@ -55,7 +59,7 @@ def row_to_node(row: Any, *, embedding: bool = False) -> BaseNode:
     fields |= {
         "id_": row.chunk_id,
         "metadata": metadata,
-        "relationships": _lengthen_relationships(relationships),
+        "relationships": _lengthen_relationships(relationships, row.document_id),
     }
     if issubclass(node_class, TextNode):
         fields["text"] = row.text
@@ -88,9 +92,9 @@ def _dump_remainder(node: BaseNode) -> dict[str, Any]:
     remainder = {name: value for name, value in fields.items() if name not in _OWN_COLUMNS}
     if node.class_name() == TextNode.class_name():
         remainder.pop("class_name", None)
-    relationships = _shorten_relationships(remainder.pop("relationships", {}))
-    if relationships.get(_SOURCE) == node.ref_doc_id:
-        relationships.pop(_SOURCE, None)
+    relationships = _shorten_relationships(remainder.pop("relationships", {}), node.ref_doc_id)
+    if relationships.get(_SOURCE) == {_BEGUN: ""}:
+        del relationships[_SOURCE]
     if relationships:
         remainder["relationships"] = relationships
     for hidden_name, shown_name in _SHOWN.items():
@@ -98,28 +102,46 @@ def _dump_remainder(node: BaseNode) -> dict[str, Any]:
         if hidden and hidden == [key for key in node.metadata if key in hidden]:
             del remainder[hidden_name]
             remainder[shown_name] = [key for key in node.metadata if key not in hidden]
+    embedded, told = (remainder.get(name) for name in _SHOWN.values())
+    if embedded is not None and embedded == told:
+        remainder[_SHOWN_TO_ALL] = embedded
+        for name in _SHOWN.values():
+            del remainder[name]
     return remainder
 
 
-def _shorten_relationships(relationships: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a related node as its id, where no more is known of it."""
+def _shorten_relationships(
+    relationships: Mapping[str, Any], document_id: str | None
+) -> dict[str, Any]:
+    """Write a related node as its id, less that of its document, where no more is known of it."""
 
     def shorten(related: Any) -> Any:
         if isinstance(related, list):
             return [shorten(each) for each in related]
         known = {name: value for name, value in related.items() if name != "class_name"}
-        return known["node_id"] if known.keys() == {"node_id"} else known
+        if known.keys() != {"node_id"}:
+            return known
+        if document_id is None or not known["node_id"].startswith(document_id):
+            return known["node_id"]
+        return {_BEGUN: known["node_id"].removeprefix(document_id)}
 
     return {name: shorten(related) for name, related in relationships.items()}
 
 
-def _lengthen_relationships(relationships: Mapping[str, Any]) -> dict[str, Any]:
+def _lengthen_relationships(
+    relationships: Mapping[str, Any], document_id: str | None
+) -> dict[str, Any]:
     """Read what `_shorten_relationships` wrote."""
 
     def lengthen(related: Any) -> Any:
-        if isinstance(related, list):
-            return [lengthen(each) for each in related]
-        return {"node_id": related} if isinstance(related, str) else related
+        match related:
+            case list():
+                return [lengthen(each) for each in related]
+            case str():
+                return {"node_id": related}
+            case {"of_document": rest}:  # _BEGUN
+                return {"node_id": f"{document_id}{rest}"}
+        return related
 
     return {name: lengthen(related) for name, related in relationships.items()}
 

@@ -117,7 +117,13 @@ class ChunkTable:
         What a later kb added to chunk tables is added here too, by statements that may run again:
         numbered migrations know neither the names of these tables nor their filter keys.
         """
-        create = self.fill("create", dimension=self.dimension, m=self.m, distance=self.distance)
+        create = self.fill(
+            "create",
+            dimension=self.dimension,
+            m=self.m,
+            distance=self.distance,
+            compression="" if self.words == "fulltext" else "COMPRESSED",
+        )
         connection.execute(create)
         rows = connection.execute(self.fill("columns"), {"table": self.name})
         columns = {row.name: str(row.type) for row in rows}
@@ -223,9 +229,13 @@ class ChunkTable:
             connection.execute(self.fill("clear"))
 
     def delete_document(self, connection: sa.Connection, document_id: str) -> None:
-        where = self.make_where()
-        where.require_any("document_id", [document_id])
-        self.delete(connection, where)
+        self.delete_documents(connection, [document_id])
+
+    def delete_documents(self, connection: sa.Connection, document_ids: Sequence[str]) -> None:
+        for start in range(0, len(document_ids), _BATCH_ROWS):
+            where = self.make_where()
+            where.require_any("document_id", document_ids[start : start + _BATCH_ROWS])
+            self.delete(connection, where)
 
 
 @lru_cache(maxsize=256)

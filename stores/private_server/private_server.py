@@ -1,7 +1,7 @@
 """The MariaDB that kb starts itself, reachable by its user alone."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from stores.private_server.fetch_packages import (
 )
 from stores.private_server.find_binary import ServerProgram, find_program
 from stores.private_server.home import ACCOUNT, Home
+from stores.private_server.sizes import choose_sizes
 from stores.private_server.tables_upgrade import fit_tables
 from stores.text.translations import Message
 
@@ -44,17 +45,19 @@ class PrivateServer:
         cache: Path,
         *,
         mariadbd: str | None = None,
-        buffer_pool_mb: int = 256,
-        vector_cache_mb: int = 256,
+        buffer_pool_mb: int | None = None,
+        vector_cache_mb: int | None = None,
+        options: Sequence[str] = (),
     ) -> None:
-        """`mariadbd` names a server program; without it an installed or fetched one is used."""
+        """`mariadbd` names a server program; without it an installed or fetched one is used.
+
+        Sizes that are not given follow the machine. `options` are more of the program's own.
+        """
         self._home = Home(home.expanduser().resolve())
         self._cache = cache.expanduser().resolve()
         self._mariadbd = mariadbd
-        self._options = [
-            f"--innodb-buffer-pool-size={buffer_pool_mb}M",
-            f"--mhnsw-max-cache-size={vector_cache_mb}M",
-        ]
+        self._buffer_pool_mb, self._vector_cache_mb = buffer_pool_mb, vector_cache_mb
+        self._options = tuple(options)
 
     def __repr__(self) -> str:
         return f"PrivateServer({str(self._home.path)!r})"
@@ -173,8 +176,10 @@ class PrivateServer:
         self._ensure_credentials()
         if not self._home.data.exists():
             make_data(program, self._home)
-        fit_tables(program, self._home, self._options)
-        run.launch_server(program, self._home, self._options)
+        sizes = choose_sizes(self._home.path, self._buffer_pool_mb, self._vector_cache_mb)
+        options = [*sizes.list_options(), *self._options]
+        fit_tables(program, self._home, options)
+        run.launch_server(program, self._home, options)
         if not run.wait_until_up(self._home):
             raise StoreUnavailable(
                 f"the private MariaDB {program.version} died while starting. "

@@ -4,10 +4,11 @@ Importing it brings no LlamaIndex, which takes seconds; writing a document does.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
 _REASON_CHARACTERS = 2000
 _CHUNKS_A_STATEMENT = 500
+_MOVES_A_TRANSACTION = 500
 
 T = TypeVar("T")
 
@@ -61,6 +63,15 @@ class KnownDocument:
 
 
 @dataclass(frozen=True)
+class MovedDocument:
+    """A document with the path that it is given, and whether it must be read again there."""
+
+    document: KnownDocument
+    path: str
+    read_again: bool
+
+
+@dataclass(frozen=True)
 class IndexedDocument:
     """A document as it is about to be indexed; `modified_at` in UTC, None for what is no file."""
 
@@ -73,15 +84,6 @@ class IndexedDocument:
     media_type: str
     title: str
     language: str
-
-
-def document_id(root: str, path: str) -> str:
-    """Make the id of a new document, which is the same wherever its root moves.
-
-    The document keeps it when it moves itself, and with it the ids of its chunks, by which chats,
-    feedback and logged searches name it.
-    """
-    return hashlib.sha256(f"{root}\0{path}".encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,34 @@ def chunk_prefix(document_id: str, part: int) -> str:
     Those of the first part are numbered as those of a document that has but one.
     """
     return f"{document_id}:p{part:05d}:" if part else f"{document_id}:"
+
+
+@dataclass(frozen=True)
+class StorableDocument:
+    """A document, or a part of one, with the rows of its chunks, ready to be written."""
+
+    document: IndexedDocument
+    rows: list[dict[str, Any]]
+    part: Part | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What the registry notes of it; a content counts as indexed from its last part on."""
+        values = {**asdict(self.document), "chunks": len(self.rows)}
+        if self.part:
+            values["chunks"] = self.part.chunks
+        if self.part and not self.part.is_last:
+            values["content_hash"] = None
+        return values
+
+
+def document_id(root: str, path: str) -> str:
+    """Make the id of a new document, which is the same wherever its root moves.
+
+    The document keeps it when it moves itself, and with it the ids of its chunks, by which chats,
+    feedback and logged searches name it.
+    """
+    return hashlib.sha256(f"{root}\0{path}".encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -134,67 +164,74 @@ class DocumentRegistry:
         rows = self._fetch(lambda c: c.execute(statement, {"root": root}).all())
         return {row.path: KnownDocument(**row._asdict()) for row in rows}
 
-    def replace(self, document: IndexedDocument, nodes: Sequence["BaseNode"]) -> None:
+    def prepare(
+        self, document: IndexedDocument, nodes: Iterable["BaseNode"], part: Part | None = None
+    ) -> StorableDocument:
+        """Make the rows of a document or part. Raises InvalidVector or StoreError with the node."""
+        from stores.chunks.chunk_rows import node_to_row  # noqa: PLC0415 - see above
+
+        rows = [node_to_row(node, self.table.dimension) for node in nodes]
+        return StorableDocument(document, rows, part)
+
+    def replace(self, document: IndexedDocument, nodes: Iterable["BaseNode"]) -> None:
         """Replace a document in one transaction: old chunks out, new chunks in, the registry told.
 
         Raises InvalidVector or StoreError, and then the old version stays.
         """
-        from stores.chunks.chunk_rows import node_to_row  # noqa: PLC0415 - see above
+        self.replace_all([self.prepare(document, nodes)])
 
-        rows = [node_to_row(node, self.table.dimension) for node in nodes]
+    def replace_all(self, documents: Sequence[StorableDocument]) -> None:
+        """Replace documents and parts of documents, all of them in one transaction.
+
+        Until the last part of a document is replaced, the next run reads it again, and the other
+        parts answer as they did. Raises StoreError, and then all old versions stay.
+        """
+        whole = [storable.document.id for storable in documents if not storable.part]
+        rows = [row for storable in documents for row in storable.rows]
 
         def work(connection: sa.Connection) -> None:
-            values = {**asdict(document), "chunks": len(rows)}
-            connection.execute(_SQL["put_document"], values)
-            self.table.delete_document(connection, document.id)
+            for storable in documents:  # the driver cannot send times with and without fractions
+                connection.execute(_SQL["put_document"], storable.values)  # in one go
+            self.table.delete_documents(connection, whole)
+            for storable in documents:
+                if storable.part:
+                    self._delete_part(connection, storable.document.id, storable.part)
             self.table.put(connection, rows)
 
         self.table.transact(self.engine, work)
 
-    def replace_part(
-        self, document: IndexedDocument, part: Part, nodes: Sequence["BaseNode"]
-    ) -> None:
-        """Replace a part of a large document in one transaction, as `replace` does a whole one.
-
-        Its content counts as indexed from its last part on: until then the next run reads it again,
-        and parts that are not replaced yet answer as they did. Raises what `replace` raises.
-        """
-        from stores.chunks.chunk_rows import node_to_row  # noqa: PLC0415 - see above
-
-        rows = [node_to_row(node, self.table.dimension) for node in nodes]
-        content_hash = document.content_hash if part.is_last else None
-        values = {**asdict(document), "content_hash": content_hash, "chunks": part.chunks}
-        first = chunk_prefix(document.id, part.number)
-        behind = f"{document.id}~" if part.is_last else chunk_prefix(document.id, part.number + 1)
+    def _delete_part(self, connection: sa.Connection, document: str, part: Part) -> None:
+        """Delete the chunks of a part, and with the last one what the document had behind it."""
+        behind = f"{document}~" if part.is_last else chunk_prefix(document, part.number + 1)
+        bounds = {"id": document, "first": chunk_prefix(document, part.number), "behind": behind}
         between = sa.text(_SQL["chunks_between"].text.format(table=f"`{self.table.name}`"))
+        former = connection.scalars(between, bounds).all()
+        for start in range(0, len(former), _CHUNKS_A_STATEMENT):
+            where = self.table.make_where()
+            where.require_any("chunk_id", former[start : start + _CHUNKS_A_STATEMENT])
+            self.table.delete(connection, where)
 
-        def work(connection: sa.Connection) -> None:
-            connection.execute(_SQL["put_document"], values)
-            bounds = {"id": document.id, "first": first, "behind": behind}
-            former = connection.scalars(between, bounds).all()
-            for start in range(0, len(former), _CHUNKS_A_STATEMENT):
-                where = self.table.make_where()
-                where.require_any("chunk_id", former[start : start + _CHUNKS_A_STATEMENT])
-                self.table.delete(connection, where)
-            self.table.put(connection, rows)
+    def move_all(self, moves: Sequence[MovedDocument]) -> None:
+        """Give documents other paths, each together with what its chunks say of it.
 
-        self.table.transact(self.engine, work)
-
-    def move(self, document: KnownDocument, path: str, *, read_again: bool) -> None:
-        """Give a document another path, in one transaction with what its chunks say of it.
-
-        A chunk of a file inside of it keeps the path in there. With `read_again` its content counts
-        as not indexed, and it answers as it was until then.
+        A chunk of a file inside of a document keeps the path in there. With `read_again` the
+        content counts as not indexed, and it answers as it was until then.
         """
-        inside = len(document.path) + 1
-        values = {"id": document.id, "path": path, "inside": inside, "read_again": read_again}
-        chunks = sa.text(_SQL["move_chunks"].text.format(table=f"`{self.table.name}`"))
+        for start in range(0, len(moves), _MOVES_A_TRANSACTION):
+            some = moves[start : start + _MOVES_A_TRANSACTION]
+            self.table.transact(self.engine, partial(self._move_together, some))
 
-        def work(connection: sa.Connection) -> None:
+    def _move_together(self, moves: Sequence[MovedDocument], connection: sa.Connection) -> None:
+        chunks = sa.text(_SQL["move_chunks"].text.format(table=f"`{self.table.name}`"))
+        for move in moves:
+            values = {
+                "id": move.document.id,
+                "path": move.path,
+                "inside": len(move.document.path) + 1,
+                "read_again": move.read_again,
+            }
             connection.execute(_SQL["move_document"], values)
             connection.execute(chunks, values)
-
-        self.table.transact(self.engine, work)
 
     def fail(
         self,

@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from nodes import node
 from kb import KnowledgeBase, load_config
 from kb.cli.rendering.state import show_check, show_status
 from kb.doctor.check import Check
-from kb.doctor.collection import check_buffer_pool, check_vector_cache
+from kb.doctor.collection import check_buffer_pool, check_log, check_vector_cache
 from kb.doctor.examination import examine
 from stores import MariaDBVectorStore
 from stores.connection import ServerInfo, make_engine
@@ -265,7 +266,7 @@ def facts(chunks: int) -> CollectionFacts:
 
 
 def test_a_small_vector_cache_is_a_warning_with_the_statement_that_mends_it(tmp_path, settings):
-    info = ServerInfo("11.8.6-MariaDB", 16 * 2**20, 4 * GIGABYTE, 2**24)
+    info = ServerInfo("11.8.6-MariaDB", 16 * 2**20, 4 * GIGABYTE, 2**24, GIGABYTE)
     config = load_config(write(tmp_path, settings))
     found = check_vector_cache(config, facts(chunks=100_000), info)
     assert found.state == "warn"
@@ -275,10 +276,18 @@ def test_a_small_vector_cache_is_a_warning_with_the_statement_that_mends_it(tmp_
 
 
 def test_on_the_private_server_the_advice_is_a_setting_of_config_yaml(tmp_path):
-    info = ServerInfo("11.8.6-MariaDB", 256 * 2**20, 256 * 2**20, 2**24)
+    info = ServerInfo("11.8.6-MariaDB", 256 * 2**20, 256 * 2**20, 2**24, GIGABYTE)
     found = check_buffer_pool(load_config(write(tmp_path, {})), facts(chunks=100_000), info)
     assert found.state == "warn"
     assert "database.buffer_pool_mb to 2176" in found.advice
+
+
+def test_a_small_log_is_a_warning_with_the_statement_that_mends_it():
+    info = ServerInfo("11.8.6-MariaDB", GIGABYTE, GIGABYTE, 2**24, 96 * 2**20)
+    found = check_log(facts(chunks=100_000), info)
+    assert found.state == "warn"
+    assert "SET GLOBAL innodb_log_file_size = 335544320;" in found.advice
+    assert check_log(facts(chunks=100_000), replace(info, log_bytes=GIGABYTE)).state == "ok"
 
 
 def test_facts_are_none_before_the_first_index_run(engine):

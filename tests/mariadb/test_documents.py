@@ -9,15 +9,20 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import tenacity
+from fake_models import HashEmbedding
 from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores import VectorStoreQuery
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 from nodes import DIMENSION, nearest_to, node
 from programs import in_another_process
 
+from kb.indexing.embed import ChunkEmbedder
+from kb.indexing.report import Tally
+from kb.indexing.writing import DocumentWriter, SplitDocument
 from stores import InvalidVector, MariaDBVectorStore, StoreError, make_engine
 from stores.connection import run_transaction
 from stores.registry.document_registry import DocumentRegistry, IndexedDocument, document_id
+from stores.registry.embedding_cache import EmbeddingCache
 from stores.registry.root_lock import DEAD_SECONDS, list_roots_under_way
 from stores.registry.schema import migrate
 
@@ -91,6 +96,74 @@ def test_an_invalid_vector_leaves_the_former_version(
         registry.replace(document(content="2"), odd)
     assert (found(store, "former"), found(store, "latter")) == ((3, 3), (0, 0))
     assert registry.find_known("docs")["a.md"].content_hash == "1" * 64
+
+
+def test_documents_are_replaced_together_or_not_at_all(
+    registry: DocumentRegistry, store: MariaDBVectorStore
+) -> None:
+    ids = {path: document_id("docs", path) for path in ("a.md", "b.md", "c.md")}
+    former = [registry.prepare(document(p), chunks("former", 2, ids[p])) for p in ("a.md", "b.md")]
+    registry.replace_all(former)
+    assert found(store, "former") == (4, 4)
+    latter = [
+        registry.prepare(document("b.md", "2"), chunks("latter", 1, ids["b.md"])),
+        registry.prepare(
+            document("c.md", modified_at=MODIFIED.replace(microsecond=5)),
+            chunks("latter", 1, ids["c.md"]),
+        ),
+    ]
+    too_long = registry.prepare(document("a.md", "2", media_type="x" * 191), chunks("latter", 1))
+    with pytest.raises(StoreError, match="media_type"):
+        registry.replace_all([*latter, too_long])
+    assert (found(store, "former"), found(store, "latter")) == ((4, 4), (0, 0))
+    registry.replace_all(latter)
+    assert (found(store, "former"), found(store, "latter")) == ((2, 2), (2, 2))
+    assert registry.count_totals() == (3, 4)
+
+
+def test_a_document_that_cannot_be_written_costs_no_other(
+    registry: DocumentRegistry, store: MariaDBVectorStore, engine: sa.Engine
+) -> None:
+    names = [f"{number}.md" for number in range(7)]
+    facts = {"3.md": {"media_type": "x" * 191}}
+    split = [
+        SplitDocument(
+            document(name, **facts.get(name, {})),
+            chunks("latter", 2, document_id("docs", name)),
+            is_new=True,
+        )
+        for name in names
+    ]
+    tally = Tally(lambda _: None)
+    cache = EmbeddingCache(engine, "hash", DIMENSION, store.table)
+    embedder = ChunkEmbedder(HashEmbedding(dimensions=DIMENSION), cache)
+    DocumentWriter(registry, embedder, tally).write_all(split)
+    known = registry.find_known("docs")
+    assert {name for name in names if known[name].stored == 2} == {*names} - {"3.md"}
+    [(path, reason)] = tally.failed
+    assert path == "3.md"
+    assert "media_type" in reason
+    assert tally.added == 6
+
+
+def test_the_documents_of_a_run_are_written_together(
+    registry: DocumentRegistry, store: MariaDBVectorStore, engine: sa.Engine
+) -> None:
+    commits: list[sa.Connection] = []
+    sa.event.listen(engine, "commit", commits.append)
+    cache = EmbeddingCache(engine, "hash", DIMENSION, store.table)
+    embedder = ChunkEmbedder(HashEmbedding(dimensions=DIMENSION), cache)
+
+    def count_commits(names: list[str]) -> int:
+        before = len(commits)
+        split = [
+            SplitDocument(document(name), chunks(name, 1, document_id("docs", name)), is_new=True)
+            for name in names
+        ]
+        DocumentWriter(registry, embedder, Tally(lambda _: None)).write_all(split)
+        return len(commits) - before
+
+    assert count_commits(["one"]) == count_commits([f"{number}.md" for number in range(40)])
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM `kb_chunk`", "INSERT INTO `kb_chunk`"])

@@ -267,6 +267,7 @@ def test_the_server_runs_as_configured(engine):
     expected = {
         "mhnsw_max_cache_size": 256 << 20,
         "innodb_buffer_pool_size": 128 << 20,
+        "innodb_log_file_size": 96 << 20,
         "innodb_flush_log_at_trx_commit": 1,
         "max_allowed_packet": 64 << 20,
         "local_infile": 0,

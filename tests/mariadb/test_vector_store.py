@@ -80,7 +80,11 @@ EVERY_FIELD = TextNode(
             metadata={"title": "t", "path": "p", "size": 3},
             excluded_embed_metadata_keys=["path", "size"],
             excluded_llm_metadata_keys=["title", "path", "size"],
-            relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id="whole")},
+            relationships={
+                NodeRelationship.SOURCE: RelatedNodeInfo(node_id="whole"),
+                NodeRelationship.PREVIOUS: RelatedNodeInfo(node_id="whole:00001"),
+                NodeRelationship.NEXT: RelatedNodeInfo(node_id="another"),
+            },
             embedding=[1, 2, 3, 4],
         ),
         TextNode(
