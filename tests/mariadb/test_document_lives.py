@@ -46,7 +46,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = ReadWorker.read
 
-    def spy(worker: ReadWorker, path: Path) -> ReadDocument:
+    def spy(worker: ReadWorker, path: Path, *_: Any) -> ReadDocument:
         names.append(path.name)
         return real(worker, path)
 
@@ -139,7 +139,7 @@ def test_a_file_that_vanishes_while_it_is_read_is_gone_and_no_failure(
     (handbook / "new.md").write_text("Something new.")
     real = ReadWorker.read
 
-    def read_too_late(worker: ReadWorker, path: Path) -> ReadDocument:
+    def read_too_late(worker: ReadWorker, path: Path, *_: Any) -> ReadDocument:
         path.unlink()
         return real(worker, path)
 
@@ -156,7 +156,7 @@ def test_a_file_that_vanishes_after_it_was_read_is_gone_and_no_failure(
 ) -> None:
     real = ReadWorker.read
 
-    def lose(worker: ReadWorker, path: Path) -> ReadDocument:
+    def lose(worker: ReadWorker, path: Path, *_: Any) -> ReadDocument:
         document = real(worker, path)
         path.unlink()
         return document
@@ -193,7 +193,7 @@ def test_files_of_a_disk_that_is_unmounted_meanwhile_are_not_gone(
         (handbook / path).write_text(f"Other words: {path}")
     real = ReadWorker.read
 
-    def unmount(worker: ReadWorker, path: Path) -> ReadDocument:
+    def unmount(worker: ReadWorker, path: Path, *_: Any) -> ReadDocument:
         if handbook.stat().st_ino == inode:
             handbook.rename(handbook.parent / "unmounted")
             handbook.mkdir()
@@ -216,7 +216,7 @@ def test_no_reason_names_a_place_of_this_machine(
         patch.setattr("kb.indexing.indexing_run.inspect_file", refuse)
         assert len(knowledge.index(handbook).failed) == 3
 
-    def refuse_now(worker: ReadWorker, path: Path) -> ReadDocument:
+    def refuse_now(worker: ReadWorker, path: Path, *_: Any) -> ReadDocument:
         raise PermissionError(13, "Permission denied", str(path))
 
     reasons = {failure.reason for failure in knowledge.registry.list_failures()}
@@ -288,7 +288,7 @@ def test_a_run_that_ends_after_the_move_reads_the_new_name_the_next_time(
     knowledge.index(handbook)
     (handbook / "délais.txt").rename(handbook / "livraison.txt")
 
-    def stop(worker: ReadWorker, path: Path) -> ReadDocument:
+    def stop(worker: ReadWorker, path: Path, *_: Any) -> ReadDocument:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -506,7 +506,7 @@ def test_only_what_was_touched_is_compared(
 def test_what_may_be_read_later_but_is_still_there_is_a_failure(
     knowledge: Knowledge, handbook: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def ended(worker: ReadWorker, path: Path) -> ReadDocument:
+    def ended(worker: ReadWorker, path: Path, *_: Any) -> ReadDocument:
         raise UnreadableNow("the parser was ended from outside")
 
     monkeypatch.setattr(ReadWorker, "read", ended)
