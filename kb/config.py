@@ -122,7 +122,7 @@ class DocumentsConfig(Section):
     path: RelativePath | None = None
     """What `kb index` reads when it is given no path."""
     filter_keys: tuple[str, ...] = ()
-    """Metadata keys that get an indexed column. Filters work on all others too, more slowly."""
+    """Metadata keys that get an indexed column; filters work on all others too."""
 
 
 class ModelConfig(Section):
