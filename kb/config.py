@@ -141,7 +141,7 @@ class DocumentsConfig(Section):
     path: RelativePath | None = None
     """What `kb index` reads when it is given no path."""
     filter_keys: tuple[str, ...] = ()
-    """Metadata keys that get an indexed column. Filters work on all others too, more slowly."""
+    """Metadata keys that get an indexed column; filters work on all others too."""
     hidden_sheets: bool = False
     """Whether the hidden sheets of workbooks are read too. Rows that somebody hid are not."""
     max_file_mb: Positive = 200

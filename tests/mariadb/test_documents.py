@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import tenacity
 from fake_models import HashEmbedding
 from llama_index.core.schema import TextNode
-from llama_index.core.vector_stores import VectorStoreQuery
+from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, VectorStoreQuery
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 from nodes import DIMENSION, nearest_to, node
 from programs import in_another_process
@@ -66,6 +66,20 @@ def found(store: MariaDBVectorStore, word: str) -> tuple[int, int]:
 
 
 # Documents ----------------------------------------------------------------------------------------
+
+
+def test_chunks_of_a_document_that_moved_are_found_by_its_new_path(
+    registry: DocumentRegistry, store: MariaDBVectorStore
+) -> None:
+    nodes = chunks("moved", 2)
+    for each in nodes:
+        each.metadata["path"] = "a.md"
+    registry.replace(document(), nodes)
+    registry.move(registry.find_known("docs")["a.md"], "shelf/b.md", read_again=False)
+    for path, expected in (("a.md", 0), ("shelf/b.md", 2)):
+        filters = MetadataFilters(filters=[MetadataFilter(key="path", value=path)])
+        query = nearest_to([1.0, 1.0, 1.0, 1.0], 50, filters=filters)
+        assert len(store.query(query).ids) == expected
 
 
 def test_a_document_is_replaced_with_all_its_chunks(
