@@ -128,6 +128,21 @@ SET STATEMENT mhnsw_ef_search = {ef_search} FOR
 SELECT seq, {columns}{distance}(embedding, :vector) AS distance
 FROM {table} WHERE {where} ORDER BY distance LIMIT :limit
 
+-- vectors --
+-- The vectors of the chunks that have some of these keys.
+SELECT embedding
+FROM JSON_TABLE(:keys, '$[*]' COLUMNS (seq INT UNSIGNED PATH '$')) AS chosen
+JOIN {table} USING (seq)
+
+-- key_range --
+-- The first and the last key.
+SELECT MIN(seq) AS first, MAX(seq) AS last FROM {table}
+
+-- visit --
+-- Have the server read what lies around a vector in the index, and keep it in memory.
+SET STATEMENT mhnsw_ef_search = {ef_search} FOR
+SELECT seq FROM {table} ORDER BY {distance}(embedding, :vector) LIMIT 1
+
 -- nearest_exactly --
 -- Find the chunks closest to a vector by comparing all that match, without the vector index; the
 -- text is joined after sorting.
