@@ -605,9 +605,9 @@ def test_a_killed_run_loses_nothing_and_the_next_one_finishes_the_work(
     many_notes(root, "new", count)
     with start_run(database, root) as process:
         assert process.stdout
-        told = [process.stdout.readline() for _ in range(written)]
+        has_come = any(int(line) >= written for line in process.stdout)
         process.kill()
-    assert told[-1] == f"{written}\n", "the run ended before it was killed"
+    assert has_come, "the run ended before it was killed"
     texts_of = _versions(knowledge)
     assert {"old"} < set.union(*texts_of.values()), "the run was killed after its work"
     assert all(len(versions) == 1 for versions in texts_of.values()), "a document is mixed"
