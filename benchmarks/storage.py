@@ -1,7 +1,7 @@
 """What a chunk weighs in the database: bytes of each table, of directories that are indexed.
 
 The vectors are random: their directions change nothing of their size. Bytes are those of the pages
-in use, by the server's own figures; of the vector index, which it tells nothing of, the file's.
+in use, by the server's own figures; a small file on disk is up to some megabytes larger.
 """
 
 import argparse
@@ -20,6 +20,10 @@ from kb.indexing.indexing_run import Indexer
 from stores.registry.embedding_cache import EmbeddingCache
 
 DIMENSION = 384
+VECTOR_INDEX = sa.text(
+    "SELECT MAX(stat_value) * @@innodb_page_size FROM mysql.innodb_index_stats "
+    "WHERE database_name = DATABASE() AND table_name LIKE 'kb_chunk#i#%' AND stat_name = 'size'"
+)
 SIZES = sa.text(
     "SELECT table_name, data_length + index_length AS bytes FROM information_schema.tables "
     "WHERE table_schema = DATABASE() ORDER BY bytes DESC"
@@ -50,7 +54,7 @@ def main() -> None:
         config = Config(**{**dict(load_config()), "home": Path(home)})
         with KnowledgeBase.open(config) as kb:
             index_directories(kb, directories)
-            print_sizes(kb, Path(home))
+            print_sizes(kb)
 
 
 def index_directories(kb: KnowledgeBase, directories: list[Path]) -> None:
@@ -62,7 +66,7 @@ def index_directories(kb: KnowledgeBase, directories: list[Path]) -> None:
         print(f"{directory}: {report.added} documents, {report.chunks} chunks", flush=True)
 
 
-def print_sizes(kb: KnowledgeBase, home: Path) -> None:
+def print_sizes(kb: KnowledgeBase) -> None:
     with kb.components.engine.connect() as connection:
         tables = ", ".join(connection.exec_driver_sql("SHOW TABLES").scalars())
         connection.exec_driver_sql(f"ANALYZE TABLE {tables}").all()
@@ -70,8 +74,7 @@ def print_sizes(kb: KnowledgeBase, home: Path) -> None:
         chunks, text = connection.exec_driver_sql(
             "SELECT COUNT(*), SUM(LENGTH(text)) FROM kb_chunk"
         ).one()
-    graphs = home.glob("data/*/kb_chunk#i#*.ibd")
-    sizes["the vector index"] = max(file.stat().st_size for file in graphs)
+        sizes["the vector index"] = int(connection.scalar(VECTOR_INDEX) or 0)
     print(f"{chunks} chunks of {text / chunks:.0f} bytes of text, bytes a chunk:")
     for table, size in sorted(sizes.items(), key=lambda each: -each[1])[:8]:
         print(f"{table:20} {size / chunks:7.0f}")

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import sys
+import threading
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -109,13 +110,16 @@ async def _run_lifespan(config: Config, app: FastAPI) -> AsyncIterator[None]:
     gc.collect()
     gc.freeze()  # what is loaded stays; to look through it each time stopped all for 0.1 seconds
     runner = Runner(kb)
-    running = asyncio.create_task(runner.run())
+    running, ended = asyncio.create_task(runner.run()), threading.Event()
+    warming = asyncio.create_task(asyncio.to_thread(_warm_up_vector_index, kb, ended))
     try:
         yield
     finally:
+        ended.set()
         runner.stop()
         await app.state.work.wait_for_all()
         await running
+        await warming
         await asyncio.to_thread(kb.close)
 
 
@@ -130,6 +134,12 @@ def _warm_up(kb: KnowledgeBase) -> None:
     ):
         with suppress(KBError):
             open_part()
+
+
+def _warm_up_vector_index(kb: KnowledgeBase, ended: threading.Event) -> None:
+    """Read the vector index beside the first questions; who asks shows what cannot be read."""
+    with suppress(KBError):
+        kb.components.vector_store.warm_up(ended.is_set)
 
 
 def _limit_threads() -> None:

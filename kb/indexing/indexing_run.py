@@ -1,4 +1,4 @@
-"""Index a directory: what changed is read, split, embed and written, one document at a time."""
+"""Index a directory: what changed is read, split, embedded and written."""
 
 import os
 import time

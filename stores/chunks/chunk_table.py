@@ -1,5 +1,6 @@
 """One table of chunks: its definition, its statements, and what is written to it."""
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,7 @@ _SQL = statements("chunks.sql")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_$]{1,50}")
 _MOST_DIMENSIONS = 16383  # of a column VECTOR
 _STATEMENT_BYTES = 64 * 2**10  # around the values
+_VECTORS_TO_WARM = 300
 _BATCH_ROWS = 500
 _BATCH_BYTES = 4 * 2**20
 
@@ -216,6 +218,22 @@ class ChunkTable:
         statement = self.fill("embeddings").bindparams(sa.bindparam("hashes", expanding=True))
         rows = connection.execute(statement, {"hashes": hashes})
         return {row.text_hash: row.embedding for row in rows}
+
+    def warm_up(self, connection: sa.Connection, is_ended: Callable[[], bool]) -> None:
+        """Have the server read the vector index into memory, before a search waits for that.
+
+        Vectors from all over the table are searched for, until `is_ended`.
+        """
+        first, last = connection.execute(self.fill("key_range")).one()
+        if first is None:
+            return
+        step = max(1, (last - first) // _VECTORS_TO_WARM)
+        keys = {"keys": json.dumps([*range(first, last + 1, step)])}
+        visit = self.fill("visit", ef_search=self.ef_search, distance=self.distance_function)
+        for vector in connection.scalars(self.fill("vectors"), keys).all():
+            if is_ended():
+                return
+            connection.execute(visit, {"vector": vector}).all()
 
     def delete(self, connection: sa.Connection, where: Where) -> None:
         if self.postings:

@@ -204,6 +204,11 @@ class MariaDBVectorStore(BasePydanticVectorStore):
     def clear(self) -> None:
         self._transact(self._table.clear)
 
+    def warm_up(self, is_ended: Callable[[], bool] = lambda: False) -> None:
+        """Have the server read its vector index into memory. Raises StoreError."""
+        self.set_up()
+        read_snapshot(self._engine, lambda c: self._table.warm_up(c, is_ended))
+
     def get_nodes(
         self,
         node_ids: list[str] | None = None,

@@ -145,6 +145,21 @@ FROM (
   SELECT seq, {distance}(embedding, :vector) AS distance FROM {table} ORDER BY distance LIMIT :limit
 ) AS walked
 
+-- vectors --
+-- The vectors of the chunks that have some of these keys.
+SELECT embedding
+FROM JSON_TABLE(:keys, '$[*]' COLUMNS (seq INT UNSIGNED PATH '$')) AS chosen
+JOIN {table} USING (seq)
+
+-- key_range --
+-- The first and the last key.
+SELECT MIN(seq) AS first, MAX(seq) AS last FROM {table}
+
+-- visit --
+-- Have the server read what lies around a vector in the index, and keep it in memory.
+SET STATEMENT mhnsw_ef_search = {ef_search} FOR
+SELECT seq FROM {table} ORDER BY {distance}(embedding, :vector) LIMIT 1
+
 -- nearest_exactly --
 -- Find the chunks closest to a vector by comparing all, without the vector index; the text is joined
 -- after sorting.

@@ -336,3 +336,24 @@ def test_a_filter_that_matches_fewer_rows_than_asked_gives_them_all(
     ids = numbered.query(nearest_to(NUMBERED[5].tolist(), 10, filters=three)).ids or []
     assert set(ids) == {"5", "6", "7"}
     assert ids[0] == "5"
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_warming_up_searches_all_over_the_index_until_it_is_ended(
+    numbered: MariaDBVectorStore, ended: bool
+) -> None:
+    numbered.set_up()
+    engine, visited = numbered.client, []
+    assert engine
+
+    def note(*arguments: Any) -> None:
+        visited.extend([sql for sql in arguments[2:3] if "LIMIT 1" in sql])
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    numbered.warm_up(lambda: ended)
+    sa.event.remove(engine, "before_cursor_execute", note)
+    assert bool(visited) is not ended
+
+
+def test_an_empty_table_is_warmed_up_by_nothing(engine: sa.Engine) -> None:
+    MariaDBVectorStore(engine, embed_dim=4).warm_up()
