@@ -307,7 +307,7 @@ def test_what_grammar_joins_to_a_word_is_not_asked_for(question: str, words: str
     assert asked.share(asked.find_stems(words)) == pytest.approx(1)
 
 
-def test_more_is_quoted_where_several_sentences_answer_nearly_as_well() -> None:
+def test_at_most_four_quotes_are_shown_and_only_such_as_are_nearly_as_good() -> None:
     texts = [f"Room {number} of the castle is open in summer." for number in range(6)]
     assert len(quoted("Which room of the castle is open in summer?", *texts)) == 4
     other = "The castle has a well."
