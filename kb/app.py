@@ -25,7 +25,7 @@ from kb.assembly.search_logging import Feedback, make_search_logger, store_feedb
 from kb.assembly.searching import AnswerOptions, make_retriever
 from kb.async_twins import make_async_twin
 from kb.backups import back_up
-from kb.catalogue import UPLOADS, Catalogue, ShownDocument
+from kb.catalogue import UPLOADS, Catalogue, ShownDocument, copy_uploads
 from kb.config import Config, load_config
 from kb.former_uploads import take_in_former_uploads
 from kb.indexing.added import DocumentAdder
@@ -153,19 +153,22 @@ class KnowledgeBase:
     ) -> IndexReport:
         """Index the uploaded files that the database keeps, of which it makes copies meanwhile.
 
-        What was uploaded and is removed since is no document any more, but with `keep`. Raises what
-        `index` raises.
+        What was uploaded and is removed since is no document any more, but with `keep`; what is
+        damaged stays as it was indexed, and is in the report. Raises what `index` raises.
         """
         self._require_own_uploads()
-        files, only = self._catalogue.uploaded_files, scope.only
-        chosen = [file for file in files.list_all() if only is None or file.path in set(only)]
+        files = self._catalogue.uploaded_files
+        paths = scope.only
+        if paths is None:
+            paths = [file.path for file in files.list_all()]
         with tempfile.TemporaryDirectory(prefix="kb-uploads-") as copies:
-            for file in chosen:
-                files.copy_to(Path(copies), file)
-            if only is None:
-                scope = replace(scope, only=[file.path for file in chosen])
+            damaged = copy_uploads(files, paths, Path(copies))
+            whole = [path for path in paths if path not in damaged]
             indexer = self._make_indexer(on_progress, on_change, say)
-            return indexer.index_copies(Path(copies), UPLOADS, keep=keep, scope=scope)
+            report = indexer.index_copies(
+                Path(copies), UPLOADS, keep=keep, scope=replace(scope, only=whole)
+            )
+        return replace(report, failed=[*report.failed, *damaged.items()])
 
     def _require_own_uploads(self) -> None:
         """Raise RootConflict when the root of uploads is a directory that a user has indexed."""

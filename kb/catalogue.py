@@ -3,7 +3,7 @@
 Importing it brings no LlamaIndex, which takes seconds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from kb.config import Config
 from stores.chunks.chunk_table import ChunkTable
 from stores.connection import run_transaction
-from stores.errors import StoreError
+from stores.errors import StoreError, StoreUnavailable
 from stores.registry.collection import find_collection
 from stores.registry.document_list import DocumentList, ListedDocument, StoredPassage
 from stores.registry.document_registry import DocumentRegistry
@@ -153,6 +153,25 @@ class Catalogue:
                     on_removed(removed)
             self.registry.forget_root(root)
         return removed
+
+
+def copy_uploads(files: UploadedFiles, paths: Sequence[str], directory: Path) -> Mapping[str, str]:
+    """Copy uploaded files below a directory, and return why some could not be, by their paths.
+
+    What was removed meanwhile is left out.
+    """
+    damaged = {}
+    for path in paths:
+        file = files.find(path)
+        try:
+            if file:
+                files.copy_to(directory, file)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            if files.find(path) == file:
+                damaged[path] = str(error)
+    return damaged
 
 
 def open_catalogue(engine: sa.Engine, config: Config) -> Catalogue:

@@ -118,8 +118,12 @@ class UploadedFiles:
         if "\0" in file.path or not place.resolve().is_relative_to(directory.resolve()):
             raise StoreError(f"The path of the uploaded file {file.path!r} leads elsewhere.")
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(place, _NEW_FILE, 0o600), "wb") as target:
-            target.writelines(self.read(file))
+        try:
+            with os.fdopen(os.open(place, _NEW_FILE, 0o600), "wb") as target:
+                target.writelines(self.read(file))
+        except StoreError:
+            place.unlink()
+            raise
         modified = file.modified_at.replace(tzinfo=UTC).timestamp()
         os.utime(place, (modified, modified))
 

@@ -204,7 +204,25 @@ def test_a_damaged_or_hostile_file_is_not_given_out(url, tmp_path):
         with pytest.raises(StoreError, match=reason):
             files.copy_to(tmp_path / "copies", files.find(path))
     assert not (tmp_path / "out.md").exists()
+    assert not list((tmp_path / "copies").iterdir())
     engine.dispose()
+
+
+def test_a_damaged_file_is_reported_and_stops_no_other(url, embeddings, tmp_path):
+    config = configured(url, tmp_path, embeddings, None, serve={})
+    with KnowledgeBase.open(config) as kb:
+        files = UploadedFiles(kb.components.engine)
+        for name in ("bad.md", "good.md"):
+            put(files, name, f"# {name}\n\nWords.".encode())
+        assert kb.index_uploads().added == 2
+        with kb.components.engine.begin() as connection:
+            connection.exec_driver_sql(
+                "UPDATE kb_upload_piece SET content = 'x' WHERE content LIKE '# bad%%'"
+            )
+        report = kb.index_uploads()
+        assert (report.unchanged, report.removed) == (1, 0)
+        assert [path for path, _ in report.failed] == ["bad.md"]
+        assert "Upload it again" in report.failed[0][1]
 
 
 @pytest.mark.slow
