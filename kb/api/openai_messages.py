@@ -12,7 +12,7 @@ from kb.api.json_filters import Filters
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from kb.assembly.answer_sources import Source
-from kb.plain_markdown import escaped
+from kb.plain_markdown import escape_markdown
 from stores.text.surrogates import replace_lone_surrogates
 
 MODELS: Final[Mapping[str, Source]] = {
@@ -122,5 +122,7 @@ def format_sources(citations: Sequence[Citation]) -> str:
     notes = [_NOTES]
     for citation in citations:
         where = ", ".join(filter(None, [citation.title, citation.place]))
-        notes.append(f"[{citation.number}] {escaped(where)} ({write_code(citation.document)})")
+        notes.append(
+            f"[{citation.number}] {escape_markdown(where)} ({write_code(citation.document)})"
+        )
     return "\n".join(notes)

@@ -9,7 +9,7 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from rich.console import Console
 
 from engines.answer import Answer, Citation, Joining, Timings
-from kb.answer_json import passages_values, report_values
+from kb.answer_json import passages_to_values, report_to_values
 from kb.cli.rendering import answers, layout, progress, state
 from kb.doctor.check import Check
 from kb.indexing.report import IndexReport, Progress
@@ -356,7 +356,7 @@ def test_the_shapes_of_json():
         moved=[("a.md", "b.md")],
         passed_over=[(".env", "it holds secrets")],
     )
-    assert report_values(report) == {
+    assert report_to_values(report) == {
         "root": "docs",
         "added": 1,
         "changed": 0,
@@ -376,7 +376,7 @@ def test_the_shapes_of_json():
         "still_failing": [],
         "without_text": {},
     }
-    assert passages_values("text", [passage("Text", path="a.md", title="A")]) == [
+    assert passages_to_values("text", [passage("Text", path="a.md", title="A")]) == [
         {
             "id": "p",
             "path": "a.md",

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import Field
 
-from kb.answer_json import passages_values
+from kb.answer_json import passages_to_values
 from kb.api.answer_events import AnswerUnderWay, begin_answer
 from kb.api.counted_answers import make_answer_values, stream_answer
 from kb.api.dependencies import KB, TheLimits, TheThreads, TheWork
@@ -79,6 +79,6 @@ async def search(
             profile=body.profile,
             user=caller.name,
         )
-        return passages_values(body.question, passages)
+        return passages_to_values(body.question, passages)
 
     return await threads.searching.run(find_passages)

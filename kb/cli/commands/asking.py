@@ -46,10 +46,10 @@ def search(
         say(gettext("Nothing is indexed yet: `kb index PATH` adds documents."), "yellow")
     found = made[-1].summary()
     if as_json:
-        from kb.answer_json import passages_values
+        from kb.answer_json import passages_to_values
         from kb.cli.print_json import print_json
 
-        values = passages_values(question, passages)
+        values = passages_to_values(question, passages)
         print_json({"search": found, "passages": values} if explain else values)
     else:
         from kb.cli.rendering.answers import show_passages, show_search
@@ -95,10 +95,10 @@ def ask(
             response = knowledge_base.ask(question, source, **options)
     answer = answer_of(response)
     if as_json:
-        from kb.answer_json import answer_values
+        from kb.answer_json import answer_to_values
         from kb.cli.print_json import print_json
 
-        print_json(answer_values(answer))
+        print_json(answer_to_values(answer))
     else:
         _show_whole_answer(answer, explain)
     _exit_if_source_failed(answer)
