@@ -1,13 +1,15 @@
 """Answers as the JSON that other programs read; their shapes are promises."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
 from llama_index.core.schema import NodeWithScore
 
 from engines.answer import Answer, AnsweredTurn, TableResult, list_keys
+from engines.documents.hits import find_excerpts
 from engines.tables.query_result import as_json
+from engines.visible_text import make_visible
 from kb.indexing.report import IndexReport
 
 # How a model came to its statement is kept with a turn, and told to nobody else.
@@ -17,7 +19,7 @@ TURN: Final = list_keys(AnsweredTurn)
 ANSWER: Final = tuple(key for key in list_keys(Answer) if key not in {*_UNTOLD, *TURN})
 
 
-def report_values(report: IndexReport) -> dict[str, Any]:
+def report_to_values(report: IndexReport) -> dict[str, Any]:
     return {
         **asdict(report),
         "failed": _with_reasons(report.failed),
@@ -30,7 +32,16 @@ def _with_reasons(files: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"path": path, "reason": reason} for path, reason in files]
 
 
-def passage_values(passage: NodeWithScore) -> dict[str, Any]:
+def passages_to_values(question: str, passages: Sequence[NodeWithScore]) -> list[dict[str, Any]]:
+    """Return what was found, each passage with the part of it that has the question's words."""
+    excerpts = find_excerpts(question, passages)
+    return [
+        {**_passage_values(passage), "excerpt": make_visible(excerpt)}
+        for passage, excerpt in zip(passages, excerpts, strict=True)
+    ]
+
+
+def _passage_values(passage: NodeWithScore) -> dict[str, Any]:
     metadata = passage.metadata
     return {
         "id": passage.node_id,
@@ -42,14 +53,14 @@ def passage_values(passage: NodeWithScore) -> dict[str, Any]:
     }
 
 
-def answer_values(answer: Answer) -> dict[str, Any]:
+def answer_to_values(answer: Answer) -> dict[str, Any]:
     """Every field of the answer, null where it knows nothing; not the turn it belongs to."""
     known = answer.metadata()
     values = {key: known.get(key) for key in ANSWER}
     return {"answer": answer.text, **values, "rows": as_json(answer.tables.rows)}
 
 
-def table_values(found: TableResult) -> dict[str, Any]:
+def table_to_values(found: TableResult) -> dict[str, Any]:
     """The statement and its rows, as they stand among the values of an answer."""
-    values = answer_values(Answer(tables=found))
+    values = answer_to_values(Answer(tables=found))
     return {key: values[key] for key in ROWS}

@@ -455,7 +455,7 @@ class KnowledgeBase:
 
     def sessions(self, search: str | None = None, *, user: str | None = None) -> list[SessionInfo]:
         """The chat sessions, the last used first; those that hold all words of `search`."""
-        return self.components.session_store.all(search=search, user=user)
+        return self.components.session_store.list_sessions(search=search, user=user)
 
     def remove_old_sessions(self) -> None:
         """Delete the sessions that are older than chat.retention_days, if it is set.

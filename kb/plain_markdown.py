@@ -10,8 +10,8 @@ from engines.visible_text import make_visible
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|#!~]|&(?=[#\w]+;))")
 
 
-def escaped(text: str) -> str:
-    """Text that means nothing in Markdown, on one line; addresses are code, and so no links."""
+def escape_markdown(text: str) -> str:
+    """Return text that means nothing in Markdown, on one line; addresses are code, no links."""
     line = " ".join(make_visible(text).split())
     parts = (
         (_SPECIAL.sub(r"\\\1", before), address) for before, address, _ in split_at_addresses(line)
@@ -19,7 +19,7 @@ def escaped(text: str) -> str:
     return "".join(f"{before}{write_code(address) if address else ''}" for before, address in parts)
 
 
-def fenced(text: str, language: str = "") -> str:
-    """Lines as they are."""
+def fence_text(text: str, language: str = "") -> str:
+    """Return lines as they are, in a fence that none of them ends."""
     marks, lines = choose_ticks(text, 3), make_visible(text).strip("\n")
     return f"{marks}{language}\n{lines}\n{marks}"

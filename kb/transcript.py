@@ -11,7 +11,7 @@ from engines.answer import Answer, Citation, TableResult
 from engines.documents.cited_text import make_inert
 from engines.documents.code_spans import write_code
 from engines.tables.query_result import as_json, cell_as_json
-from kb.plain_markdown import escaped, fenced
+from kb.plain_markdown import escape_markdown, fence_text
 from kb.session_values import info_values, write_times_in_utc
 from stores.chats.chat_sessions import Turn
 from stores.chats.session_list import SessionInfo
@@ -53,7 +53,7 @@ def turn_values(turn: Turn) -> dict[str, Any]:
 
 
 def _write_heading(info: SessionInfo, turns: Sequence[Turn]) -> Iterator[str]:
-    yield f"# {escaped(info.title or info.id)}"
+    yield f"# {escape_markdown(info.title or info.id)}"
     questions = "1 question" if len(turns) == 1 else f"{len(turns)} questions"
     times = f"{_format_minute(info.created)} to {_format_minute(info.updated)} UTC"
     yield f"Session {write_code(info.id)}, {times}, {questions}."
@@ -66,15 +66,15 @@ def _write_turn(turn: Turn) -> str:
     fences = _FENCES.findall(text)
     if len(fences) % 2:  # an answer that was cut within code does not swallow what follows
         text = f"{text}\n{fences[-1]}"
-    state = escaped(describe_state(turn))
+    state = escape_markdown(describe_state(turn))
     parts = [
         f"## {turn.number}. {_format_minute(turn.asked_at)}",
         make_inert(question),
-        f"*Understood as: {escaped(turn.standalone)}*" if turn.standalone else "",
+        f"*Understood as: {escape_markdown(turn.standalone)}*" if turn.standalone else "",
         text,
         f"*{state}*" if state else "",
         *(
-            f"*{escaped(branch)} could not answer: {escaped(str(reason))}*"
+            f"*{escape_markdown(branch)} could not answer: {escape_markdown(str(reason))}*"
             for branch, reason in answer.errors.items()
         ),
         _write_sources(answer.citations),
@@ -97,16 +97,20 @@ def _write_sources(citations: Sequence[Citation]) -> str:
         return ""
     lines = ["Sources:", ""]
     for cited in citations:
-        title = escaped(cited.title or cited.document)
-        source = ", ".join(filter(None, [title, write_code(cited.document), escaped(cited.place)]))
+        title = escape_markdown(cited.title or cited.document)
+        source = ", ".join(
+            filter(None, [title, write_code(cited.document), escape_markdown(cited.place)])
+        )
         lines.append(f"{cited.number}. {source}")
     return "\n".join(lines)
 
 
 def _write_statement(sql: str, found: TableResult) -> Iterator[str]:
-    yield fenced(sql.strip(), "sql")
+    yield fence_text(sql.strip(), "sql")
     bound = found.parameters.items()
-    yield "\n".join(f"- {write_code(f':{name}')} = {escaped(str(value))}" for name, value in bound)
+    yield "\n".join(
+        f"- {write_code(f':{name}')} = {escape_markdown(str(value))}" for name, value in bound
+    )
     yield _write_rows(found)
 
 
@@ -119,5 +123,5 @@ def _write_rows(found: TableResult) -> str:
 
 
 def _write_line(cells: Sequence[Any]) -> str:
-    written = ("" if cell is None else escaped(str(cell)) for cell in cells)
+    written = ("" if cell is None else escape_markdown(str(cell)) for cell in cells)
     return f"| {' | '.join(written)} |"

@@ -103,7 +103,7 @@ class ApiKeys:
             ) from error
         return f"{_PREFIX}-{key_id}-{secret}"
 
-    def all(self) -> list[ApiKey]:
+    def list_keys(self) -> list[ApiKey]:
         rows = read_snapshot(self.engine, lambda c: c.execute(_SQL["all"]).all())
         return [_row_to_key(row) for row in rows]
 

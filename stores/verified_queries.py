@@ -102,9 +102,9 @@ class VerifiedQueries:
 
     def __iter__(self) -> Iterator[VerifiedQuery]:
         """Go through the queries as they are now."""
-        return iter(self.all())
+        return iter(self.list_queries())
 
-    def all(self) -> list[VerifiedQuery]:
+    def list_queries(self) -> list[VerifiedQuery]:
         """List the queries, those of the file first, those of keys last."""
         return list(read_snapshot(self.engine, self._read_queries))
 
@@ -121,7 +121,7 @@ class VerifiedQueries:
 
     def one(self, name: str) -> VerifiedQuery:
         """Find a query by its name. Raises StoreError when there is none."""
-        return _find_named(name, self.all())
+        return _find_named(name, self.list_queries())
 
     def save(self, query: VerifiedQuery, by: Editor, *, replace: bool = False) -> VerifiedQuery:
         """The query as it is kept, which belongs to its editor's key.

@@ -13,7 +13,7 @@ from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.answer import Answer, answer_of
 from engines.chat.model_calls import ModelCalls
-from kb.answer_json import ROWS, TURN, answer_values
+from kb.answer_json import ROWS, TURN, answer_to_values
 from kb.api.column_kinds import column_types
 from kb.api.dependencies import KB
 from kb.api.plain_json import to_plain
@@ -79,7 +79,7 @@ class AnswerUnderWay:
 def http_values(answer: Answer) -> dict[str, Any]:
     """Return an answer as `kb ask --json` prints it, with the types of its columns and its turn."""
     types = column_types(answer.tables.columns, answer.tables.rows)
-    values = {**answer_values(answer), "types": types, **_turn_values(answer)}
+    values = {**answer_to_values(answer), "types": types, **_turn_values(answer)}
     plain_values: dict[str, Any] = to_plain(values)
     return plain_values
 

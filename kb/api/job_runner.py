@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any, Final
 
-from kb.answer_json import report_values
+from kb.answer_json import report_to_values
 from kb.api.dependencies import KB
 from kb.api.guards.upload_quota import count_failures_left
 from kb.api.plain_json import to_plain
@@ -93,7 +93,7 @@ class Runner:
         scope, progress = Scope(job.only_files, job.retry, left), self._take_progress
         if not job.path:
             report = self._kb.index_uploads(keep=job.keep, scope=scope, on_progress=progress)
-            return report_values(report)
+            return report_to_values(report)
         shared = self._shared if job.root == UPLOADS else None
         report = self._kb.index(
             shared.path if shared else job.path,
@@ -103,7 +103,7 @@ class Runner:
             scope=scope,
             on_progress=progress,
         )
-        return report_values(report)
+        return report_to_values(report)
 
     def _take_progress(self, progress: Progress) -> None:
         if self._stopping.is_set() or not self._is_ours:

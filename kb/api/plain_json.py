@@ -36,7 +36,7 @@ def _to_plain_words(value: Any) -> Any:
     return to_plain(value)
 
 
-def job_values(job: Job) -> dict[str, Any]:
+def job_to_values(job: Job) -> dict[str, Any]:
     """Return a job with the name of what is indexed, and not where it is on this machine."""
     values: dict[str, Any] = to_plain({**asdict(job), "path": job.root or Path(job.path).name})
     del values["seen_by"]

@@ -20,7 +20,7 @@ from engines.answer import (
 from engines.documents.cited_text import make_inert
 from engines.shortening import cut
 from kb.answer_json import ANSWER
-from kb.plain_markdown import escaped, fenced
+from kb.plain_markdown import escape_markdown, fence_text
 
 _CELL_CHARACTERS: Final = 300  # in the text; the structured result holds more
 _PART_CHARACTERS: Final = 20_000
@@ -73,7 +73,7 @@ class Part(Readable):
         if not self.content:
             return f"(The text ends at {self.total}.)"
         more = f"(Goes on at offset {self.next_offset} of {self.total}.)"
-        return _join_paragraphs(fenced(self.content), more if self.next_offset else "")
+        return _join_paragraphs(fence_text(self.content), more if self.next_offset else "")
 
 
 class Citation(BaseModel):
@@ -226,7 +226,7 @@ def chunk_uri(chunk_id: str) -> str:
 def _render_passage(passage: Passage) -> str:
     place = describe_place(passage.page, passage.lines, find_sheet(passage.metadata))
     named = _join_names([passage.title, passage.headings, passage.path, place])
-    return f"[{passage.number}] {named}\n{passage.uri}\n{fenced(passage.text)}"
+    return f"[{passage.number}] {named}\n{passage.uri}\n{fence_text(passage.text)}"
 
 
 def _render_citation(citation: Citation) -> str:
@@ -238,7 +238,7 @@ def _render_citation(citation: Citation) -> str:
 
 def _join_names(parts: Iterable[str | None]) -> str:
     """Join names on one line, whatever a document calls itself."""
-    return " · ".join(dict.fromkeys(escaped(part) for part in parts if part))
+    return " · ".join(dict.fromkeys(escape_markdown(part) for part in parts if part))
 
 
 def _join_paragraphs(*parts: str) -> str:
@@ -250,11 +250,11 @@ def _render_sql(
 ) -> str:
     if not sql:
         return ""
-    lines = ["SQL:", fenced(sql, "sql")]
-    lines += [f":{name} = {escaped(str(value))}" for name, value in parameters.items()]
+    lines = ["SQL:", fence_text(sql, "sql")]
+    lines += [f":{name} = {escape_markdown(str(value))}" for name, value in parameters.items()]
     if verified:
-        who, when = escaped(verified["verified_by"]), verified["verified_at"]
-        lines.append(f"Verified by {who} on {when} for “{escaped(verified['question'])}”.")
+        who, when = escape_markdown(verified["verified_by"]), verified["verified_at"]
+        lines.append(f"Verified by {who} on {when} for “{escape_markdown(verified['question'])}”.")
     return "\n".join(lines)
 
 
@@ -264,7 +264,7 @@ def _render_rows(found: Rows) -> str:
     lines = [
         " | ".join(row) for row in (found.columns, *(map(_render_cell, row) for row in found.rows))
     ]
-    rows = fenced("\n".join(lines))
+    rows = fence_text("\n".join(lines))
     return f"{rows}\n{_CUT}" if found.truncated else rows
 
 

@@ -10,7 +10,7 @@ from llama_index.core.schema import NodeWithScore
 from engines.answer import Answer, Citation, TableResult
 from engines.shortening import cut
 from engines.visible_text import hide_places
-from kb.answer_json import answer_values, table_values
+from kb.answer_json import answer_to_values, table_to_values
 from kb.api.plain_json import to_plain
 from kb.mcp import tool_results as results
 from kb.mcp.document_text import chunk_document_uri, chunk_text
@@ -42,7 +42,7 @@ def passage_to_result(number: int, found: NodeWithScore) -> results.Passage:
 
 
 def answer_to_result(found: Answer) -> results.AnswerResult:
-    values = to_plain(answer_values(found))
+    values = to_plain(answer_to_values(found))
     values["rows"], is_cut = _cut_rows(values["rows"])
     values["truncated"] = values["truncated"] or is_cut
     values["citations"] = list(map(_citation_to_result, found.citations))
@@ -65,7 +65,7 @@ def _citation_to_result(cited: Citation) -> results.Citation:
 
 
 def rows_to_result(found: TableResult, limit: int, note: str = "") -> results.Rows:
-    values = to_plain(table_values(found))
+    values = to_plain(table_to_values(found))
     cells, is_cut = _cut_rows(values["rows"][:limit])
     is_cut = is_cut or found.truncated or len(found.rows) > limit
     return results.Rows(**values | {"rows": cells, "truncated": is_cut, "note": note})

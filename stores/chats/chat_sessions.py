@@ -149,7 +149,7 @@ class SessionStore:
         rows = self._fetch(lambda c: c.execute(SQL["turns"], values).all())
         return [row_to_turn(row) for row in reversed(rows)]
 
-    def all(
+    def list_sessions(
         self,
         *,
         search: str | None = None,

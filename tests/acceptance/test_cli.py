@@ -156,7 +156,9 @@ def test_an_answer_is_json_for_a_program(kb):
 @pytest.mark.usefixtures("indexed")
 def test_search_takes_filters_and_answers_in_json_or_lines(kb):
     (found,) = json.loads(kb("search", "how long", "--json", "--filter", "category=policy").stdout)
-    assert found.keys() == {"id", "path", "title", "score", "text", "metadata"}
+    assert found.keys() == {
+        *("id", "path", "title", "score", "text", "metadata", "excerpt"),
+    }
     assert (found["path"], found["title"]) == ("returns.md", "Returns")
     assert found["metadata"]["category"] == "policy"
     assert json.loads(kb("search", "x", "--json", "--filter", "category=none").stdout) == []
@@ -172,7 +174,9 @@ def test_search_takes_filters_and_answers_in_json_or_lines(kb):
 def test_a_profile_is_chosen_by_name_and_explains_its_search(kb):
     arguments = ("search", "how long", "--profile", "faq", "--explain")
     found = json.loads(kb(*arguments, "--json").stdout)
-    assert found["passages"][0].keys() == {"id", "path", "title", "score", "text", "metadata"}
+    assert found["passages"][0].keys() == {
+        *("id", "path", "title", "score", "text", "metadata", "excerpt"),
+    }
     assert (found["search"]["profile"], found["search"]["strategy"]) == ("faq", "weighted")
     assert "Searched by profile faq · weighted, vectors weigh 0.5 · " in kb(*arguments).stdout
     answer = json.loads(kb("ask", "How long?", "--profile", "logs", "--json").stdout)

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 from api_server import configured, database_of, running, unfinished, wait_until
-from model_server import FakeModels
+from fake_models import hashed_words
+from model_server import FakeModels, Request, Vectors
 
 from kb.api.guards import overload
 from kb.api.routes import documents
@@ -24,9 +25,15 @@ def models():
 
 
 @pytest.fixture(scope="module")
-def served(server, models, tmp_path_factory):
-    # Each with a server of its own: a question's vector takes no reply from the script.
-    with database_of(server) as url, FakeModels() as embeddings:
+def embeddings():
+    """A server of its own: a question's vector takes no reply from the script of the other."""
+    with FakeModels() as embeddings:
+        yield embeddings
+
+
+@pytest.fixture(scope="module")
+def served(server, models, embeddings, tmp_path_factory):
+    with database_of(server) as url:
         tables = {"url": url, "include": ["orders"], "timeout": SECONDS}
         config = configured(
             *(url, tmp_path_factory.mktemp("shares"), embeddings, models),
@@ -119,17 +126,14 @@ def test_pictures_are_not_looked_into(served, greedy, monkeypatch):
     assert set(looked) == {"c.md"}
 
 
-def test_who_has_much_embedded_keeps_nobody_else_waiting(served, greedy, modest, monkeypatch):
-    embed = type(served.kb.components.embed_model).get_text_embedding_batch
+def embed_slowly(request: Request) -> Vectors:
+    """Answer as the server of models does without a script, but late."""
+    time.sleep(SECONDS)
+    return Vectors([hashed_words(text, 8) for text in request.body["input"]])
 
-    def embed_slowly(self, texts, **options):
-        if len(texts) > 1:
-            time.sleep(SECONDS)
-        return embed(self, texts, **options)
 
-    monkeypatch.setattr(
-        type(served.kb.components.embed_model), "get_text_embedding_batch", embed_slowly
-    )
+def test_who_has_much_embedded_keeps_nobody_else_waiting(embeddings, greedy, modest):
+    embeddings.script = [embed_slowly]
     slow = {"model": "kb-embedding", "input": ["x"] * 250}
     with ThreadPoolExecutor(5) as pool:
         many = [pool.submit(asked, greedy, "/v1/embeddings", slow) for _ in range(5)]
@@ -141,15 +145,16 @@ def test_who_has_much_embedded_keeps_nobody_else_waiting(served, greedy, modest,
     assert statuses == [200] + [429] * 4
 
 
-def test_keys_are_looked_up_while_all_other_threads_are_held(served, greedy, modest, monkeypatch):
-    told = served.kb.status()
-    monkeypatch.setattr(type(served.kb), "status", lambda _: time.sleep(SECONDS) or told)
-    with ThreadPoolExecutor(10) as pool:
-        for _ in range(10):
-            pool.submit(greedy.get, "/api/status")
+def test_keys_are_looked_up_while_all_other_threads_are_held(served, greedy, modest):
+    engine = served.kb.components.engine
+    with ThreadPoolExecutor(10) as pool, engine.connect() as connection:
+        connection.exec_driver_sql("LOCK TABLES kb_document WRITE")  # which the status counts
+        held = [pool.submit(greedy.get, "/api/status") for _ in range(10)]
         time.sleep(0.3)
         reply, seconds = asked(modest, "/api/ask", {})
-        assert (reply.status_code, seconds < 1) == (422, True)
+        waited = [each for each in held if not each.done()]
+        connection.exec_driver_sql("UNLOCK TABLES")
+    assert (reply.status_code, seconds < 1, bool(waited)) == (422, True, True)
 
 
 def test_bodies_that_one_key_does_not_end_shut_nobody_else_out(greedy, modest):

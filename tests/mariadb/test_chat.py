@@ -419,14 +419,14 @@ def test_a_user_without_a_name_is_refused(engine):
         chat_session(engine, None, user="")
     with pytest.raises(StoreError, match="user id is ''"):
         session_store(engine).begin("s", "t", "Why?", user="")
-    assert session_store(engine).all() == []
+    assert session_store(engine).list_sessions() == []
 
 
 def test_messages_that_are_put_make_the_session_of_their_user(engine):
     session = chat_session(engine, ScriptedLLM(replies=[ANSWER]), user="ana")
     session.memory.put_messages([ChatMessage(role=MessageRole.USER, content="Hello")])
     session.chat("How long?")
-    assert [each.id for each in session_store(engine).all(user="ana")] == ["s"]
+    assert [each.id for each in session_store(engine).list_sessions(user="ana")] == ["s"]
     with pytest.raises(StoreError, match="another user"):
         asyncio.run(MariaDBChatStore(engine=engine, user="bob").delete_messages("s"))
 

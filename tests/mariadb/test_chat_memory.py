@@ -283,7 +283,7 @@ def test_a_session_that_is_deleted_while_it_is_summed_up_leaves_nothing(engine, 
     session, _ = remembering(engine, script(summary=summary))
     for number in range(9):
         talk(session, f"Question {number}?")
-        if not session_store(engine).all():
+        if not session_store(engine).list_sessions():
             break
     assert "no session" in caplog.text
     assert memory_table(engine).get_nodes() == []

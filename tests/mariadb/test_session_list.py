@@ -61,8 +61,12 @@ def test_sessions_are_listed_last_used_first(sessions):
     for session in ("a", "b", "c"):
         answered(sessions, session, "Why?")
     answered(sessions, "a", "Why not?")
-    assert [(each.id, each.turns) for each in sessions.all()] == [("a", 2), ("c", 1), ("b", 1)]
-    assert [each.id for each in sessions.all(limit=1)] == ["a"]
+    assert [(each.id, each.turns) for each in sessions.list_sessions()] == [
+        ("a", 2),
+        ("c", 1),
+        ("b", 1),
+    ]
+    assert [each.id for each in sessions.list_sessions(limit=1)] == ["a"]
 
 
 def test_a_session_belongs_to_its_user(sessions):
@@ -71,13 +75,13 @@ def test_a_session_belongs_to_its_user(sessions):
     for other in ("bob", None, "Ann"):
         with pytest.raises(StoreError, match="another user"):
             sessions.begin("s", "t2", "Who?", user=other)
-    assert [each.id for each in sessions.all(user="ann")] == ["s"]
-    assert {each.id for each in sessions.all()} == {"s", "mine"}
-    assert [each.id for each in sessions.all(everybody=False)] == ["mine"]
-    assert [each.id for each in sessions.all(everybody=False, search="why")] == ["mine"]
-    assert [each.id for each in sessions.all(user="ann", everybody=False)] == ["s"]
-    assert sessions.all(user="ann", search="why") != []
-    assert sessions.all(user="bob", search="why") == []
+    assert [each.id for each in sessions.list_sessions(user="ann")] == ["s"]
+    assert {each.id for each in sessions.list_sessions()} == {"s", "mine"}
+    assert [each.id for each in sessions.list_sessions(everybody=False)] == ["mine"]
+    assert [each.id for each in sessions.list_sessions(everybody=False, search="why")] == ["mine"]
+    assert [each.id for each in sessions.list_sessions(user="ann", everybody=False)] == ["s"]
+    assert sessions.list_sessions(user="ann", search="why") != []
+    assert sessions.list_sessions(user="bob", search="why") == []
 
 
 def test_a_search_finds_words_in_titles_questions_and_answers(sessions):
@@ -89,7 +93,7 @@ def test_a_search_finds_words_in_titles_questions_and_answers(sessions):
     sessions.rename("odd", "Strange things")
 
     def ids(search: str) -> set[str]:
-        return {each.id for each in sessions.all(search=search)}
+        return {each.id for each in sessions.list_sessions(search=search)}
 
     assert ids("ECHANGE jours") == {"returns"}
     assert ids("jours late") == set()
@@ -97,7 +101,7 @@ def test_a_search_finds_words_in_titles_questions_and_answers(sessions):
     for literal in ("100%_\\", "0%", "\\", '"quoted"', "'and'"):
         assert ids(literal) == {"odd"}, literal
     assert ids("%") == {"odd"}
-    [late] = sessions.all(search="17")
+    [late] = sessions.list_sessions(search="17")
     assert "Order 17 is late." in late.excerpt
     assert len(late.excerpt) <= 200
     assert ids("  ") == {"returns", "late", "odd"}
@@ -121,7 +125,7 @@ def test_deleting_a_session_deletes_everything_of_it_and_nothing_else(sessions, 
         )
         assert found == [("kept",)], table
     assert rows(engine, "SELECT COUNT(*) FROM kb_search_hit") == [(1,)]
-    assert [each.id for each in sessions.all()] == ["kept"]
+    assert [each.id for each in sessions.list_sessions()] == ["kept"]
     with pytest.raises(StoreError, match="no session 's'"):
         sessions.delete("s")
 
@@ -203,5 +207,5 @@ def test_old_sessions_are_removed_by_their_last_use(sessions, engine):
         )
     answered(sessions, "used", "Still?")
     assert sessions.remove_older_than(30) == 1
-    assert {each.id for each in sessions.all()} == {"used", "new"}
+    assert {each.id for each in sessions.list_sessions()} == {"used", "new"}
     assert sessions.remove_older_than(30) == 0

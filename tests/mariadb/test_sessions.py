@@ -180,7 +180,7 @@ def test_many_threads_write_many_sessions_without_mixing_them(sessions):
 
     with ThreadPoolExecutor(64) as threads:
         list(threads.map(talk, range(64)))
-    assert len(sessions.all()) == 64
+    assert len(sessions.list_sessions()) == 64
     for session in range(64):
         said = [(turn.question, turn.answer) for turn in sessions.list_turns(f"s{session}")]
         assert said == [(f"question {session}/{n}", f"answer {session}/{n}") for n in range(1, 6)]
@@ -275,7 +275,7 @@ def test_any_text_is_an_id_and_compares_byte_by_byte(sessions, hostile):
     assert sessions.one(hostile).id == hostile
     sessions.delete(hostile)
     assert sessions.list_turns(hostile) == []
-    assert len(sessions.all()) == 5
+    assert len(sessions.list_sessions()) == 5
 
 
 def test_what_is_no_id_is_refused(sessions):
@@ -289,7 +289,7 @@ def test_what_is_no_id_is_refused(sessions):
             sessions.begin(wrong, "t", "Why?")
         with pytest.raises(StoreError, match=reason):
             sessions.begin("s", wrong, "Why?")
-    assert sessions.all() == []
+    assert sessions.list_sessions() == []
 
 
 def test_any_words_survive(sessions):
@@ -309,7 +309,7 @@ def test_halves_of_characters_are_joined_or_replaced_never_lost(sessions):
 def test_words_that_the_server_cannot_take_are_refused_before_they_are_acknowledged(sessions):
     with pytest.raises(StoreError, match="at most 16 MB"):
         sessions.begin("s", "t", "x" * 17_000_000)
-    assert sessions.all() == []
+    assert sessions.list_sessions() == []
 
 
 def test_a_mapping_of_one_key_is_never_taken_for_a_type(sessions):

@@ -176,11 +176,11 @@ def test_verified_queries_follow_their_file_and_leave_saved_ones_alone(
     config = changed(private, verified_queries=file)
     assert [q.name for q in open_verified_queries(config, shop)] == ["first", "second"]
     loaded = VerifiedQueries(shop).one("first")
-    assert open_verified_queries(private, shop).all() == []
+    assert open_verified_queries(private, shop).list_queries() == []
     saved = VerifiedQueries(shop).save(replace(loaded, sql="SELECT 2"), Editor("ana"))
     assert open_verified_queries(config, shop).one("first") == loaded
     assert "holds 'first', which hides one of that name that was saved" in caplog.text
-    assert open_verified_queries(private, shop).all() == [saved]
+    assert open_verified_queries(private, shop).list_queries() == [saved]
     file.unlink()
     with pytest.raises(ConfigError, match=r"tables\.verified_queries names .*queries\.yaml, which"):
         open_verified_queries(config, shop)

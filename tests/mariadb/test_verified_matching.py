@@ -244,7 +244,7 @@ def test_a_query_that_does_not_run_is_not_saved(shop, run):
     deleting = replace(broken, sql="DELETE FROM orders WHERE order_id = :year")
     with pytest.raises(UnsafeQuery, match="begins with DELETE"):
         save_query(queries, matcher, deleting, run, ME)
-    assert queries.all() == []
+    assert queries.list_queries() == []
 
 
 def test_a_saved_query_has_a_name_answers_and_is_replaced_only_when_told(shop, run):
@@ -255,7 +255,7 @@ def test_a_saved_query_has_a_name_answers_and_is_replaced_only_when_told(shop, r
         "How many reviews have 1 star?", sql, "Rory Whelan", TODAY, parameters={"stars": 1}
     )
     assert save_query(queries, matcher, query, run, ME)[0] == query
-    assert queries.all() == [query]
+    assert queries.list_queries() == [query]
     assert (query.name, query.language, query.origin) == ("review_1_star", "en", "saved")
     with pytest.raises(StoreError, match="There is a verified query 'review_1_star'"):
         save_query(queries, matcher, query, run, ME)
@@ -288,7 +288,7 @@ def test_a_query_that_answers_what_another_does_is_not_saved(run, shop, known, n
     assert matcher.find_rival(new) == known
     with pytest.raises(VerifiedQueryConflict, match=f"'{known.name}' answers this question"):
         save_query(queries, matcher, new, run, ME)
-    assert queries.all() == []
+    assert queries.list_queries() == []
     assert matcher.find_rival(replace(new, name=known.name)) is None
     assert matcher.find_rival(hostile("What was our revenue in March 2025?")) is None
 
@@ -336,12 +336,12 @@ def test_verifying_runs_each_and_notes_who_did_but_for_the_file(shop, run):
         return run(sql, values)
 
     day = date(2026, 7, 1)
-    before = [query for query in queries.all() if query.name != "low_stock_now"]
+    before = [query for query in queries.list_queries() if query.name != "low_stock_now"]
     failures = verify_queries(queries, failing, verified_by="Tom Prescott", today=day, by=ME)
     assert failures == dict.fromkeys(("revenue_by_month", "revenue_then"), "no such column")
     confirmed = queries.one("low_stock_now")
     assert (confirmed.verified_by, confirmed.verified_at) == ("Tom Prescott", day)
-    assert [query for query in queries.all() if query != confirmed] == before
+    assert [query for query in queries.list_queries() if query != confirmed] == before
     assert verify_queries(queries, run, ["low_stock_now"], today=TODAY, by=ME) == {}
     assert queries.one("low_stock_now").verified_at == day
     for name in names:

@@ -70,7 +70,7 @@ def test_saving_a_name_again_replaces_it_when_it_is_to(queries):
     with pytest.raises(VerifiedQueryConflict, match="There is a verified query 'late_orders'"):
         queries.save(replace(QUERY, sql="SELECT 2"), INES)
     queries.save(replace(QUERY, sql="SELECT 2"), INES, replace=True)
-    assert [query.sql for query in queries.all()] == ["SELECT 2"]
+    assert [query.sql for query in queries.list_queries()] == ["SELECT 2"]
 
 
 def test_a_query_is_confirmed_and_removed_by_its_name(queries):
@@ -80,7 +80,7 @@ def test_a_query_is_confirmed_and_removed_by_its_name(queries):
     assert (confirmed.verified_by, confirmed.verified_at) == ("Tom Prescott", date(2026, 7, 1))
     assert confirmed.parameters == QUERY.parameters
     queries.remove("late_orders", INES)
-    assert queries.all() == []
+    assert queries.list_queries() == []
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_known_one(queries):
@@ -129,7 +129,7 @@ def test_nobody_saves_changes_or_removes_what_the_file_holds(queries, editor):
     ):
         with pytest.raises(VerifiedQueryConflict, match="'late_orders' is of the file"):
             call()
-    assert queries.all() == [loaded]
+    assert queries.list_queries() == [loaded]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ for number in range(20):
     for process in processes:
         process.communicate(timeout=60)
         assert process.returncode == 0
-    assert sorted(query.question for query in queries.all()) == sorted(
+    assert sorted(query.question for query in queries.list_queries()) == sorted(
         f"Question {number}?" for number in range(20)
     )
 
@@ -233,9 +233,9 @@ def test_loading_follows_the_file_and_keeps_what_was_saved(queries):
     first, second = (replace(QUERY, name=name, origin="file") for name in ("first", "second"))
     queries.save(asking("Another?"), INES)
     assert queries.load([second, first]) == []
-    assert [query.name for query in queries.all()] == ["first", "second", "late_orders"]
+    assert [query.name for query in queries.list_queries()] == ["first", "second", "late_orders"]
     queries.load([replace(second, sql="SELECT 2")])
-    assert {query.name: query.sql for query in queries.all()} == {
+    assert {query.name: query.sql for query in queries.list_queries()} == {
         "late_orders": QUERY.sql,
         "second": "SELECT 2",
     }
@@ -246,28 +246,28 @@ def test_a_query_of_the_file_hides_a_saved_one_of_its_name_while_it_is_there(que
     loaded = replace(QUERY, sql="SELECT 1", origin="file")
     assert queries.load([loaded]) == ["late_orders"]
     assert queries.load([loaded]) == ["late_orders"]
-    assert queries.all() == [loaded]
+    assert queries.list_queries() == [loaded]
     queries.load([])
-    assert queries.all() == [saved]
+    assert queries.list_queries() == [saved]
 
 
 def test_what_others_change_is_read_and_what_nobody_has_is_not_read_again(queries, engine):
     elsewhere = VerifiedQueries(engine)
-    assert elsewhere.all() == []
+    assert elsewhere.list_queries() == []
     kept = queries.save(QUERY, INES)
-    assert elsewhere.all() == [kept]
+    assert elsewhere.list_queries() == [kept]
     read: list[str] = []
     sa.event.listen(engine, "before_cursor_execute", lambda *a: read.append(a[2]))
-    assert elsewhere.all() == [kept]
+    assert elsewhere.list_queries() == [kept]
     assert [statement for statement in read if "parameters" in statement] == []
     queries.confirm("late_orders", "Tom Prescott", date(2026, 7, 1), INES)
     assert elsewhere.one("late_orders").verified_by == "Tom Prescott"
     queries.load([asking("Of the file?", "file", origin="file")])
-    assert [query.name for query in elsewhere.all()] == ["file", "late_orders"]
+    assert [query.name for query in elsewhere.list_queries()] == ["file", "late_orders"]
     queries.load([asking("Of the file anew?", "file", origin="file")])
     assert elsewhere.one("file").question == "Of the file anew?"
     queries.remove("late_orders", INES)
-    assert [query.name for query in elsewhere.all()] == ["file"]
+    assert [query.name for query in elsewhere.list_queries()] == ["file"]
 
 
 def test_what_a_key_saved_before_queries_had_owners_is_its_own(engine):
@@ -295,7 +295,10 @@ def test_what_a_key_saved_before_queries_had_owners_is_its_own(engine):
             connection.exec_driver_sql("UPDATE kb_schema SET version = 8")
         migrate(engine)
     queries = VerifiedQueries(engine)
-    assert {query.name: query.key for query in queries.all()} == {"of_Inès": None, "of_ana": "ana"}
+    assert {query.name: query.key for query in queries.list_queries()} == {
+        "of_Inès": None,
+        "of_ana": "ana",
+    }
     [version] = queries.list_versions("of_ana")
     assert (version.changed_by, version.by_key, version.query) == (
         "ana",

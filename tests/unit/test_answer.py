@@ -117,7 +117,7 @@ import asyncio, json, sys
 import engines
 engines.__path__.insert(0, sys.argv[1])
 from engines.answer import Answer
-from kb.answer_json import answer_values
+from kb.answer_json import answer_to_values
 from kb.api.answer_events import AnswerUnderWay, http_values
 from kb.mcp.tool_results_from_answers import answer_to_result
 
@@ -134,7 +134,7 @@ async def events():
 
 done = asyncio.run(events())[-1]
 print(json.dumps({
-    "command line": answer_values(Answer()).get("mood"),
+    "command line": answer_to_values(Answer()).get("mood"),
     "http": http_values(Answer()).get("mood"),
     "events": json.loads(done.partition("data: ")[2]).get("mood"),
     "mcp": answer_to_result(Answer()).model_dump().get("mood"),

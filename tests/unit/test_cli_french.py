@@ -91,8 +91,8 @@ def test_an_answer_with_its_evidence_is_french():
     )
     answers.show_search(screen, SEARCH)
     found = TextNode(text="Trente jours.", metadata={"path": "a.md", "page": 3})
-    answers.show_passages(screen, [NodeWithScore(node=found, score=0.5)])
-    answers.show_passages(screen, [])
+    answers.show_passages(screen, "", [NodeWithScore(node=found, score=0.5)])
+    answers.show_passages(screen, "", [])
     assert "Seules les 30 premières lignes ont été lues." in shown_on(screen)
     assert "lignes 3-9" in shown_on(screen)
     assert find_english(shown_on(screen)) == []

@@ -9,7 +9,7 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from rich.console import Console
 
 from engines.answer import Answer, Citation, Joining, Timings
-from kb.answer_json import passage_values, report_values
+from kb.answer_json import passages_to_values, report_to_values
 from kb.cli.rendering import answers, layout, progress, state
 from kb.doctor.check import Check
 from kb.indexing.report import IndexReport, Progress
@@ -59,7 +59,9 @@ def passage(text: str, **metadata: object) -> NodeWithScore:
 
 def test_a_passage_shows_rank_title_place_score_and_its_beginning(screen):
     text = "# Care\n\n" + "Descale every month. " * 30
-    answers.show_passages(screen, [passage(text, path="faq/care.md", title="Care", lines="3-9")])
+    answers.show_passages(
+        screen, "", [passage(text, path="faq/care.md", title="Care", lines="3-9")]
+    )
     assert screen.lines[0] == "1. Care"
     assert screen.lines[1] == "    faq/care.md · lines 3-9 · score 0.50"
     assert screen.lines[2].startswith("    Care Descale every month.")
@@ -67,15 +69,26 @@ def test_a_passage_shows_rank_title_place_score_and_its_beginning(screen):
     assert max(map(len, screen.lines)) <= 80
 
 
+def test_a_passage_shows_where_it_has_the_words_of_the_question(screen):
+    text = (
+        "Descale every month. " * 30 + "The gasket is **worn** after a year. " + "Rinse it. " * 30
+    )
+    answers.show_passages(screen, "When are gaskets worn?", [passage(text, path="a.md")])
+    shown = " ".join(line.strip() for line in screen.lines[2:])
+    assert "The gasket is worn after a year." in shown
+    assert shown.startswith("… ")
+    assert shown.endswith(" …")
+
+
 def test_no_passage_is_said(screen):
-    answers.show_passages(screen, [])
+    answers.show_passages(screen, "", [])
     assert screen.text == "Nothing found.\n"
 
 
 def test_a_document_cannot_send_escape_codes_to_the_terminal():
     screen = Screen(terminal=True)
     evil = "\x1b]0;owned\x07\x1b[2J\x9b31m[bold]all[/bold] yours"
-    answers.show_passages(screen, [passage(evil, path=f"a{evil}.md", title=evil)])
+    answers.show_passages(screen, "", [passage(evil, path=f"a{evil}.md", title=evil)])
     answers.show_answer(screen, evil)
     answers.show_sources(screen, [replace(CITATION, title=evil, excerpt=evil, document=evil)])
     state.show_failures(screen, [(evil, evil)])
@@ -343,7 +356,7 @@ def test_the_shapes_of_json():
         moved=[("a.md", "b.md")],
         passed_over=[(".env", "it holds secrets")],
     )
-    assert report_values(report) == {
+    assert report_to_values(report) == {
         "root": "docs",
         "added": 1,
         "changed": 0,
@@ -363,11 +376,14 @@ def test_the_shapes_of_json():
         "still_failing": [],
         "without_text": {},
     }
-    assert passage_values(passage("Text", path="a.md", title="A")) == {
-        "id": "p",
-        "path": "a.md",
-        "title": "A",
-        "score": 0.5,
-        "text": "Text",
-        "metadata": {"path": "a.md", "title": "A"},
-    }
+    assert passages_to_values("text", [passage("Text", path="a.md", title="A")]) == [
+        {
+            "id": "p",
+            "path": "a.md",
+            "title": "A",
+            "score": 0.5,
+            "text": "Text",
+            "metadata": {"path": "a.md", "title": "A"},
+            "excerpt": "Text",
+        }
+    ]

@@ -8,7 +8,7 @@ from engines.answer import Citation
 from engines.documents.code_spans import write_code
 from kb.api.openai.notes import write_sources
 from kb.mcp.tool_results import Passage, Passages, Rows
-from kb.plain_markdown import escaped, fenced
+from kb.plain_markdown import escape_markdown, fence_text
 
 HOSTILE = (
     "![x](https://evil.com/a.png) <img src=//evil.com> [1] `a` **b** | &lt; \u202egpj\n\n# T "
@@ -32,9 +32,8 @@ def test_names_are_shown_as_they_are_and_act_on_nothing():
 def test_no_name_acts_whatever_it_is(text):
     citation = Citation(1, text, text, lines="1-2")
     assert acting(f"They go back [1].{write_sources([citation])}") == []
-    assert (
-        acting(f"- {escaped(text)}\n- {write_code(text)}\n\n{fenced(text)}\n{escaped(text)}") == []
-    )
+    plain = escape_markdown(text)
+    assert acting(f"- {plain}\n- {write_code(text)}\n\n{fence_text(text)}\n{plain}") == []
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "```\n![x](https://evil.com/a.png)\n~~~"])

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from engines.answer import Answer, Citation, TableResult
 from engines.documents.code_spans import write_code
 from engines.tables.result_text import as_text
-from kb.plain_markdown import escaped, fenced
+from kb.plain_markdown import escape_markdown, fence_text
 
 _SQL: Final = "\n\nSQL:"
 _SOURCES: Final = "\n\nSources:"
@@ -28,7 +28,9 @@ def write_sources(citations: Sequence[Citation]) -> str:
     notes = [_SOURCES]
     for citation in citations:
         where = ", ".join(filter(None, [citation.title, citation.place]))
-        notes.append(f"[{citation.number}] {escaped(where)} ({write_code(citation.document)})")
+        notes.append(
+            f"[{citation.number}] {escape_markdown(where)} ({write_code(citation.document)})"
+        )
     return "\n".join(notes)
 
 
@@ -40,8 +42,10 @@ def remove_notes(text: str) -> str:
 def _write_statement(tables: TableResult) -> str:
     if not tables.sql:
         return ""
-    bound = [f":{name} = {escaped(str(value))}" for name, value in tables.parameters.items()]
-    return "\n".join([_SQL, fenced(tables.sql, "sql"), *bound])
+    bound = [
+        f":{name} = {escape_markdown(str(value))}" for name, value in tables.parameters.items()
+    ]
+    return "\n".join([_SQL, fence_text(tables.sql, "sql"), *bound])
 
 
 def _write_rows(tables: TableResult, language: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import Field
 
-from kb.answer_json import passage_values
+from kb.answer_json import passages_to_values
 from kb.api.answer_events import AnswerUnderWay, begin_answer
 from kb.api.counted_answers import make_answer_values, stream_answer
 from kb.api.dependencies import KB, TheLimits, TheThreads, TheWork
@@ -83,6 +83,6 @@ async def search(
             user=caller.name,
             exact=body.exact,
         )
-        return [passage_values(passage) for passage in passages]
+        return passages_to_values(body.question, passages)
 
     return await threads.searching.run(find_passages)

@@ -15,7 +15,7 @@ from engines.answer import find_sheet
 from kb.api.dependencies import KB, TheJobs, TheLibrary, TheLimits, TheThreads
 from kb.api.guards.access import Caller, Reading, Writing
 from kb.api.guards.upload_quota import TheQuota, UploadQuota
-from kb.api.plain_json import job_values, to_plain
+from kb.api.plain_json import job_to_values, to_plain
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
 from kb.catalogue import UPLOADS
@@ -138,7 +138,7 @@ def _keep_files(
         "documents": [{"root": UPLOADS, "path": name} for name in readable],
         "passed_over": [name for name in named if name not in readable],
         "reasons": secrets,
-        "job": job_values(job),
+        "job": job_to_values(job),
     }
 
 
@@ -196,7 +196,7 @@ def retry(
         retry=True,
         asked_by=caller.name,
     )
-    return job_values(job)
+    return job_to_values(job)
 
 
 @router.get("/documents/{root}/{path:path}/original", responses=_FILE)

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from kb.api.dependencies import KB, TheJobs, TheLibrary
 from kb.api.guards.access import Administering, Caller, Writing
 from kb.api.json_bodies import StrictBody
-from kb.api.plain_json import job_values
+from kb.api.plain_json import job_to_values
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
 from kb.catalogue import UPLOADS
@@ -55,7 +55,7 @@ def begin(
     place = _find_place(body, kb, library)
     if place is None or not caller.may_see(place.root):
         raise Problem(Code.PATH_NOT_INDEXED)
-    return job_values(
+    return job_to_values(
         jobs.add(
             place.path,
             root=place.name,
@@ -134,7 +134,7 @@ def _is_there(path: Path) -> bool:
 @router.get("")
 def jobs(caller: Writing, kb: KB, library: TheLibrary, jobs: TheJobs) -> list[dict[str, Any]]:
     """The last ones, the newest first."""
-    return [job_values(job) for job in _list_visible(jobs.all(), caller, kb, library)]
+    return [job_to_values(job) for job in _list_visible(jobs.all(), caller, kb, library)]
 
 
 @router.get("/{job_id}")
@@ -143,7 +143,7 @@ def job(job_id: str, caller: Writing, kb: KB, library: TheLibrary, jobs: TheJobs
         found = jobs.one(job_id)
     if not _list_visible([found], caller, kb, library):
         raise Problem(Code.NO_SUCH_JOB)
-    return job_values(found)
+    return job_to_values(found)
 
 
 def _list_visible(jobs: Sequence[Job], caller: Caller, kb: KB, library: Library) -> Sequence[Job]:

@@ -14,7 +14,7 @@ from engines.answer import TableResult, answer_of
 from engines.chat.model_calls import ModelCalls
 from engines.elapsed import milliseconds_since
 from engines.tables.query_result import as_json
-from kb.answer_json import answer_values, table_values
+from kb.answer_json import answer_to_values, table_to_values
 from kb.api.column_kinds import column_types
 from kb.api.dependencies import KB, OneStatement, TheLimits, TheThreads, TheWork
 from kb.api.guards.access import Reading
@@ -92,7 +92,7 @@ async def _answer_question(kb: KB, body: SqlBody, calls: ModelCalls) -> dict[str
         response: Any = await engine.aquery(body.question or "")
     answer = answer_of(response)
     types = column_types(answer.tables.columns, answer.tables.rows)
-    return {**answer_values(answer), "types": types}
+    return {**answer_to_values(answer), "types": types}
 
 
 def _run_statement(kb: KB, sql: str, body: SqlBody) -> dict[str, Any]:
@@ -100,12 +100,12 @@ def _run_statement(kb: KB, sql: str, body: SqlBody) -> dict[str, Any]:
     found = TableResult(sql, body.parameters)
     if body.dry_run:
         kb.components.tables.check(sql, body.parameters)
-        return {**values, **table_values(found), "types": []}
+        return {**values, **table_to_values(found), "types": []}
     begin = time.perf_counter()
     result = kb.components.tables.run(sql, body.parameters)
     values["timings"] = {"rows": milliseconds_since(begin)}
     types = column_types(result.columns, result.rows)
-    return {**values, **table_values(replace(found, **vars(result))), "types": types}
+    return {**values, **table_to_values(replace(found, **vars(result))), "types": types}
 
 
 @router.get("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])

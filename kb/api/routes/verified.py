@@ -33,7 +33,7 @@ class VerifiedBody(StrictBody):
 @router.get("")
 def verified(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
     """All that count, with who has checked them; `key` is the API key that one belongs to."""
-    return [asdict(query) for query in kb.components.verified_queries.all()]
+    return [asdict(query) for query in kb.components.verified_queries.list_queries()]
 
 
 @router.post("", status_code=201, dependencies=[OneStatement])

@@ -51,15 +51,15 @@ def search(
         say(gettext("Nothing is indexed yet: `kb index PATH` adds documents."), "yellow")
     found = made[-1].summary()
     if as_json:
-        from kb.answer_json import passage_values
+        from kb.answer_json import passages_to_values
         from kb.cli.print_json import print_json
 
-        values = [passage_values(passage) for passage in passages]
+        values = passages_to_values(question, passages)
         print_json({"search": found, "passages": values} if explain else values)
     else:
         from kb.cli.rendering.answers import show_passages, show_search
 
-        show_passages(OUT, passages)
+        show_passages(OUT, question, passages)
         if explain or not passages:
             show_search(OUT, found)
         elif found["id"]:
@@ -102,10 +102,10 @@ def ask(
             response = knowledge_base.ask(question, source, **options)
     answer = answer_of(response)
     if as_json:
-        from kb.answer_json import answer_values
+        from kb.answer_json import answer_to_values
         from kb.cli.print_json import print_json
 
-        print_json(answer_values(answer))
+        print_json(answer_to_values(answer))
     else:
         _show_whole_answer(answer, explain)
     _exit_if_source_failed(answer)

@@ -72,7 +72,7 @@ def chat(
 
 
 def _find_last_used_session(knowledge_base: "KnowledgeBase") -> str:
-    sessions = knowledge_base.components.session_store.all(everybody=False, limit=1)
+    sessions = knowledge_base.components.session_store.list_sessions(everybody=False, limit=1)
     if not sessions:
         raise ConfigError(gettext("There is no session to continue. `kb chat` begins one."))
     return sessions[0].id
@@ -135,7 +135,7 @@ def _run_or_ask(conversation: "Conversation", line: str, after_answer: str = "")
 
 
 def _print_answer(conversation: "Conversation", question: str) -> None:
-    from kb.answer_json import answer_values
+    from kb.answer_json import answer_to_values
     from kb.cli.chat_commands import is_command
     from kb.cli.print_json import print_json
 
@@ -146,7 +146,7 @@ def _print_answer(conversation: "Conversation", question: str) -> None:
     conversation.lacks_source = conversation.lacks_source or bool(answer.errors)
     turn = {"session": conversation.session_id, "turn": turn_id, "question": question}
     standalone = answer.chat_turn.standalone if answer.chat_turn else None
-    values = {**turn, "standalone": standalone, **answer_values(answer)}
+    values = {**turn, "standalone": standalone, **answer_to_values(answer)}
     print_json(values, indent=None)
 
 

@@ -145,7 +145,7 @@ def retry(
     """
     if names and root:
         raise typer.BadParameter(gettext("name documents, or a root"))
-    from kb.answer_json import report_values
+    from kb.answer_json import report_to_values
     from kb.cli.print_json import print_json
     from kb.cli.rendering.progress import show_index_progress
     from kb.cli.rendering.state import show_report
@@ -159,7 +159,7 @@ def retry(
             names, root=root, on_progress=show_progress, say=say
         )
     if as_json:
-        print_json([report_values(report) for report in reports])
+        print_json([report_to_values(report) for report in reports])
     elif not reports:
         OUT.print(gettext("Nothing has failed."))
     for report in () if as_json else reports:

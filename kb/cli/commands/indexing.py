@@ -74,7 +74,7 @@ def index(
     kb index ~/handbook ~/manuals       several, one after the other
     kb index ~/handbook --watch         go on until Ctrl-C
     """
-    from kb.answer_json import report_values
+    from kb.answer_json import report_to_values
     from kb.cli.print_json import print_json
     from kb.cli.rendering.state import show_report
 
@@ -98,7 +98,7 @@ def index(
             report = index_with_progress(knowledge_base, path, name=name, prune=prune, retry=retry)
             reports.append(report)
             if as_json:
-                print_json(report_values(report), indent=None if paths and paths[1:] else 2)
+                print_json(report_to_values(report), indent=None if paths and paths[1:] else 2)
             else:
                 show_report(OUT, report)
     if any(report.has_new_failures for report in reports):

@@ -245,7 +245,7 @@ def list_keys(as_json: AsJson = False, config: ConfigPath = None) -> None:
     with open_knowledge_base(config) as knowledge_base:
         from stores.api_keys import ApiKeys
 
-        keys = ApiKeys(knowledge_base.components.engine).all()
+        keys = ApiKeys(knowledge_base.components.engine).list_keys()
     if as_json:
         from dataclasses import asdict
 

@@ -101,7 +101,7 @@ def _list_stored_sessions(
         if loaded.chat.retention_days is None:
             return list_stored(engine, search=search, limit=limit)
     with open_knowledge_base(config) as knowledge_base:
-        return knowledge_base.components.session_store.all(search=search, limit=limit)
+        return knowledge_base.components.session_store.list_sessions(search=search, limit=limit)
 
 
 @session.command()

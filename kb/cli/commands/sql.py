@@ -234,10 +234,10 @@ def _run_statement(
             with show_waiting(gettext("Asking the tables")):
                 found = found.with_rows(tables.run(statement, values))
     if form == "json":
-        from kb.answer_json import table_values
+        from kb.answer_json import table_to_values
         from kb.cli.print_json import print_json
 
-        print_json(table_values(found))
+        print_json(table_to_values(found))
     elif dry_run:
         OUT.print(Text(make_printable(statement)), soft_wrap=True)
     elif form == "csv":
@@ -279,10 +279,10 @@ def _answer_from_tables(
         with show_waiting(gettext("Asking the tables")):
             answer = answer_of(engine.query(question))
     if as_json:
-        from kb.answer_json import answer_values
+        from kb.answer_json import answer_to_values
         from kb.cli.print_json import print_json
 
-        print_json(answer_values(answer))
+        print_json(answer_to_values(answer))
     else:
         from kb.cli.rendering.answers import show_answer, show_failures, show_footing
         from kb.cli.rendering.rows import show_rows

@@ -47,7 +47,7 @@ class QueryToSave:
 
 def list_queries(config: Path | None, *, as_json: bool) -> None:
     with open_knowledge_base(config) as knowledge_base:
-        queries = knowledge_base.components.verified_queries.all()
+        queries = knowledge_base.components.verified_queries.list_queries()
     if as_json:
         _print_json([asdict(query) for query in queries])
         return

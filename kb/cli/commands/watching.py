@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import typer
 from rich.text import Text
 
-from kb.answer_json import report_values
+from kb.answer_json import report_to_values
 from kb.cli.commands.indexing import index_with_progress
 from kb.cli.language import gettext
 from kb.cli.print_json import print_json
@@ -96,7 +96,7 @@ class _Reports:
             self._reasons = dict(report.failed)
         if self._as_json:
             if is_first or _tells_anything(report):
-                print_json(report_values(report), indent=None)
+                print_json(report_to_values(report), indent=None)
         elif is_first:
             show_report(OUT, report)
         elif former is None or report.missing_paths != former.missing_paths:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llama_index.core.schema import NodeWithScore
 
 _EXCERPT_CHARACTERS = 280
+_SHOWN_CHARACTERS = _EXCERPT_CHARACTERS + 4  # with the signs of what is left out
 _KINDS = {
     "question": Message("question"),
     "keywords": Message("keywords"),
@@ -27,11 +28,14 @@ _KINDS = {
 _MARKUP = re.compile(r"(?<!\S)#{1,6}\s+|\*\*")
 
 
-def show_passages(console: Console, passages: "Sequence[NodeWithScore]") -> None:
-    """Show each passage with its rank, title, place, score and beginning."""
+def show_passages(console: Console, question: str, passages: "Sequence[NodeWithScore]") -> None:
+    """Show each passage with its rank, title, place, score and what it has of the question."""
     if not passages:
         console.print(gettext("Nothing found."))
-    for rank, passage in enumerate(passages, start=1):
+    from engines.documents.hits import find_excerpts
+
+    excerpts = find_excerpts(question, passages, _EXCERPT_CHARACTERS)
+    for rank, (passage, excerpt) in enumerate(zip(passages, excerpts, strict=True), start=1):
         metadata = passage.metadata
         found = Citation(
             number=rank,
@@ -42,7 +46,7 @@ def show_passages(console: Console, passages: "Sequence[NodeWithScore]") -> None
             sheet=find_sheet(metadata),
             score=passage.get_score(),
         )
-        _show_source(console, f"{rank}.", found, passage.get_content())
+        _show_source(console, f"{rank}.", found, excerpt)
 
 
 def show_sources(console: Console, citations: Iterable[Citation], besides: str = "") -> None:
@@ -65,7 +69,7 @@ def _show_source(console: Console, label: str, source: Citation, excerpt: str) -
     show_wrapped(console, heading)
     show_wrapped(console, Text(" · ".join(filter(None, where)), "dim"), indent=4)
     if excerpt:
-        words = cut_between_words(fit_on_one_line(_MARKUP.sub("", excerpt)), _EXCERPT_CHARACTERS)
+        words = cut_between_words(fit_on_one_line(_MARKUP.sub("", excerpt)), _SHOWN_CHARACTERS)
         show_wrapped(console, Text(words), indent=4)
 
 
