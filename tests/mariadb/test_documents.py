@@ -21,7 +21,12 @@ from kb.indexing.report import Tally
 from kb.indexing.writing import DocumentWriter, SplitDocument
 from stores import InvalidVector, MariaDBVectorStore, StoreError, make_engine
 from stores.connection import run_transaction
-from stores.registry.document_registry import DocumentRegistry, IndexedDocument, document_id
+from stores.registry.document_registry import (
+    DocumentRegistry,
+    IndexedDocument,
+    MovedDocument,
+    document_id,
+)
 from stores.registry.embedding_cache import EmbeddingCache
 from stores.registry.root_lock import DEAD_SECONDS, list_roots_under_way
 from stores.registry.schema import migrate
@@ -75,7 +80,8 @@ def test_chunks_of_a_document_that_moved_are_found_by_its_new_path(
     for each in nodes:
         each.metadata["path"] = "a.md"
     registry.replace(document(), nodes)
-    registry.move(registry.find_known("docs")["a.md"], "shelf/b.md", read_again=False)
+    known = registry.find_known("docs")["a.md"]
+    registry.move_all([MovedDocument(known, "shelf/b.md", read_again=False)])
     for path, expected in (("a.md", 0), ("shelf/b.md", 2)):
         filters = MetadataFilters(filters=[MetadataFilter(key="path", value=path)])
         query = nearest_to([1.0, 1.0, 1.0, 1.0], 50, filters=filters)
