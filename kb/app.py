@@ -1,6 +1,8 @@
 """KnowledgeBase: what it can do, one method each."""
 
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -22,6 +24,7 @@ from kb.assembly.searching import AnswerOptions, make_retriever
 from kb.backups import back_up
 from kb.catalogue import UPLOADS, Catalogue, ShownDocument
 from kb.config import Config, load_config
+from kb.former_uploads import take_in_former_uploads
 from kb.indexing.added import DocumentAdder
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
@@ -64,6 +67,7 @@ class KnowledgeBase:
         config = config if isinstance(config, Config) else load_config(config)
         knowledge_base = cls(open_components(config, say))
         try:
+            take_in_former_uploads(knowledge_base.components.engine, config, say)
             knowledge_base.remove_old_sessions()
         except BaseException:
             knowledge_base.close()
@@ -115,10 +119,49 @@ class KnowledgeBase:
             raise ConfigError("Name what to index, or set documents.path in config.yaml.")
         if not directory.exists():
             raise ConfigError(f"There is no {directory} to index. Name a directory or a file.")
+        indexer = self._make_indexer(on_progress, on_change, say)
+        return indexer.index(directory, name=name, keep=keep, prune=prune, scope=scope)
+
+    def index_uploads(
+        self,
+        *,
+        keep: bool = False,
+        scope: Scope = EVERYTHING,
+        on_progress: OnProgress = lambda _: None,
+        on_change: OnChange = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> IndexReport:
+        """Index the uploaded files that the database keeps, of which it makes copies meanwhile.
+
+        What was uploaded and is removed since is no document any more, but with `keep`. Raises what
+        `index` raises.
+        """
+        self._require_own_uploads()
+        files, only = self._catalogue.uploaded_files, scope.only
+        chosen = [file for file in files.list_all() if only is None or file.path in set(only)]
+        with tempfile.TemporaryDirectory(prefix="kb-uploads-") as copies:
+            for file in chosen:
+                files.copy_to(Path(copies), file)
+            if only is None:
+                scope = replace(scope, only=[file.path for file in chosen])
+            indexer = self._make_indexer(on_progress, on_change, say)
+            return indexer.index_copies(Path(copies), UPLOADS, keep=keep, scope=scope)
+
+    def _require_own_uploads(self) -> None:
+        """Raise RootConflict when the root of uploads is a directory that a user has indexed."""
+        place = self.components.registry.find_root_path(UPLOADS)
+        if place and Path(place) != self.config.former_uploads and Path(place).is_dir():
+            raise RootConflict(
+                f"{UPLOADS!r} is the name of {place}. Set serve.uploads to it if it keeps uploaded "
+                f"files; else let go of that name: kb documents forget {UPLOADS}"
+            )
+
+    def _make_indexer(
+        self, on_progress: OnProgress, on_change: OnChange, say: Callable[[str], None]
+    ) -> Indexer:
         own = OwnFiles.from_config(self.config)
         registry, embedder = self.components.registry, self._make_embedder()
-        indexer = Indexer(registry, embedder, on_progress, say, own, on_change)
-        return indexer.index(directory, name=name, keep=keep, prune=prune, scope=scope)
+        return Indexer(registry, embedder, on_progress, say, own, on_change)
 
     def add(
         self,
@@ -155,7 +198,7 @@ class KnowledgeBase:
 
     @property
     def _catalogue(self) -> Catalogue:
-        return Catalogue(self.components.registry, self.config.uploads)
+        return Catalogue(self.components.registry)
 
     def list_documents(
         self,
@@ -211,7 +254,14 @@ class KnowledgeBase:
         on_progress: OnProgress,
         say: Callable[[str], None],
     ) -> IndexReport:
+        kept = self._list_kept(paths) if root == UPLOADS else []
         directory = self.components.registry.find_root_path(root)
+        if kept:
+            report = self.index_uploads(
+                scope=Scope(only=kept, retry=True), on_progress=on_progress, say=say
+            )
+            gone = [(path, "its file is gone") for path in paths if path not in kept]
+            return replace(report, failed=[*report.failed, *gone])
         if directory is None:
             reason = "it is no file: add it again, by the program that did"
         elif not Path(directory).is_dir():
@@ -220,6 +270,10 @@ class KnowledgeBase:
             scope = Scope(only=paths, retry=True)
             return self.index(directory, name=root, scope=scope, on_progress=on_progress, say=say)
         return IndexReport(root=root, failed=[(path, reason) for path in paths])
+
+    def _list_kept(self, paths: Sequence[str]) -> list[str]:
+        files = self._catalogue.uploaded_files
+        return [path for path in paths if files.find(path)]
 
     def forget_root(
         self,

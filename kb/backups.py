@@ -11,7 +11,7 @@ from kb.catalogue import UPLOADS
 from kb.config import Config, load_config
 from stores.backup.archive import OnProgress
 from stores.backup.restore import RestoreReport, restore_backup
-from stores.backup.write import BackupReport, UploadedFiles, write_backup
+from stores.backup.write import BackupReport, UploadDirectory, write_backup
 from stores.connection import read_server_info
 
 
@@ -31,11 +31,16 @@ def back_up(
     return write_backup(
         engine,
         Path(file),
-        UploadedFiles(config.uploads, UPLOADS),
+        _find_directory(config),
         kb_version=version("mariadb-kb"),
         force=force,
         on_progress=on_progress,
     )
+
+
+def _find_directory(config: Config) -> UploadDirectory:
+    """Find where uploaded files lie that the database does not keep."""
+    return UploadDirectory(config.serve.uploads or config.former_uploads, UPLOADS)
 
 
 def restore(
@@ -59,7 +64,7 @@ def restore(
         return restore_backup(
             engine,
             Path(file),
-            UploadedFiles(config.uploads, UPLOADS),
+            _find_directory(config),
             replace=replace,
             on_progress=on_progress,
         )

@@ -10,23 +10,27 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from kb.config import Config
 from stores.chunks.chunk_table import ChunkTable
 from stores.errors import StoreError
 from stores.registry.collection import find_collection
 from stores.registry.document_list import DocumentList, ListedDocument, StoredPassage
 from stores.registry.document_registry import DocumentRegistry
 from stores.text.translations import Message
+from stores.uploaded_files import UploadedFile, UploadedFiles
 
 UPLOADS: Final = "uploads"  # the name of the root that holds what was uploaded
 
 
 @dataclass(frozen=True)
 class ShownDocument:
-    """A document with its passages; `file` is where it is now, None when it is nowhere."""
+    """A document with its passages; `file` is where it is now.
+
+    It is None when there is no file, or when it `is_kept` by the database.
+    """
 
     document: ListedDocument
     file: Path | None
+    is_kept: bool
     passages: list[StoredPassage]
 
     def values(self) -> dict[str, Any]:
@@ -40,23 +44,35 @@ class ShownDocument:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The documents of a knowledge base; `uploads` is the directory of the root of that name."""
+    """The documents of a knowledge base."""
 
     registry: DocumentRegistry
-    uploads: Path
 
     @property
     def documents(self) -> DocumentList:
         return DocumentList(self.registry.engine)
 
+    @property
+    def uploaded_files(self) -> UploadedFiles:
+        """The uploaded files that the database keeps, which are all without serve.uploads."""
+        return UploadedFiles(self.registry.engine)
+
     def show_document(self, name: str) -> ShownDocument:
         """Show a document by its name, as ROOT/PATH. Raises StoreError when there is none."""
         document = self.documents.find(name)
         passages = self.documents.list_passages(self.registry.table, document)
-        return ShownDocument(document, self.find_file(document), passages)
+        original = self.find_original(document)
+        is_kept = isinstance(original, UploadedFile)
+        file = original if isinstance(original, Path) else None
+        return ShownDocument(document, file, is_kept, passages)
+
+    def find_original(self, document: ListedDocument) -> Path | UploadedFile | None:
+        """Find what a document was read from; None when it is gone or was never a file."""
+        kept = self.uploaded_files.find(document.path) if document.root == UPLOADS else None
+        return kept or self.find_file(document)
 
     def find_file(self, document: ListedDocument) -> Path | None:
-        """Find the file of a document; None when it is gone, or outside its indexed directory."""
+        """Find the file of a document in its indexed directory, None when it is not there."""
         directory = self.registry.find_root_path(document.root)
         if directory is None:
             return None
@@ -69,9 +85,16 @@ class Catalogue:
 
         So does that of an upload; any other stays, and is indexed again by the next run.
         """
-        file = self.find_file(document) if document.root == UPLOADS else None
-        self.registry.remove(document.id, file)
-        return file is not None
+        original = self.find_original(document) if document.root == UPLOADS else None
+
+        def remove_original(connection: sa.Connection) -> None:
+            if isinstance(original, Path):
+                original.unlink(missing_ok=True)
+            elif original:
+                self.uploaded_files.remove(connection, document.path)
+
+        self.registry.remove(document.id, remove_original)
+        return original is not None
 
     def choose_to_retry(
         self, names: Sequence[str] | None = None, root: str | None = None
@@ -130,10 +153,10 @@ class Catalogue:
         return removed
 
 
-def open_catalogue(engine: sa.Engine, config: Config) -> Catalogue:
+def open_catalogue(engine: sa.Engine) -> Catalogue:
     """Open the catalogue of a database. Raises StoreError while nothing was ever indexed."""
     collection = find_collection(engine)
     if collection is None:
         raise StoreError("Nothing is indexed yet. `kb index PATH` begins.")
     table = ChunkTable(collection.chunk_table, collection.dimension)
-    return Catalogue(DocumentRegistry(engine, table), config.uploads)
+    return Catalogue(DocumentRegistry(engine, table))

@@ -1,6 +1,7 @@
 """config.yaml and the environment -> Config; nothing else in kb reads either of them."""
 
 import os
+import platform
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -234,8 +235,12 @@ class ServeConfig(Section):
     """The address at which people reach the page, for links in answers over `/v1`; `null` for that
     of each request."""
     uploads: RelativePath | None = None
-    """The directory that keeps uploaded files; `null` for one beside kb's data, for each
-    database."""
+    """A directory that keeps uploaded files, shared by all servers of the database; `null` for the
+    database itself, which every server and every backup has."""
+    machine: Annotated[str, Field(min_length=1, max_length=190)] | None = None
+    """Who sees the indexed directories: jobs for them are done by servers of that name alone.
+    Servers that see the same directories at the same paths may share a name; `null` for that of the
+    machine."""
     max_upload_mb: Positive = 50
     """The most megabytes of one upload."""
     upload_files_per_key: Positive | None = 5000
@@ -281,12 +286,19 @@ class Config(Sections):
     mariadbd: str | None = None
 
     @property
-    def uploads(self) -> Path:
-        """Where uploaded files are kept: serve.uploads, or beside kb's data, for each database."""
+    def former_uploads(self) -> Path:
+        """Where a former kb kept uploaded files without serve.uploads, for each database."""
         url = self.database.url
         place = (url.host, url.port, url.database) if isinstance(url, sa.URL) else ()
         name = "-".join(str(part) for part in place if part) or self.database.name
-        return self.serve.uploads or self.home / "uploads" / re.sub(r"[^\w-]", "_", name)
+        return self.home / "uploads" / re.sub(r"[^\w-]", "_", name)
+
+    @property
+    def machine(self) -> str | None:
+        """Who sees the indexed directories; None with the embedded server, on one machine."""
+        if self.database.url == EMBEDDED:
+            return None
+        return self.serve.machine or platform.node()[:190]
 
     def profile(self, name: str) -> Profile:
         """Return a search profile, ready or of `profiles`. Raises ConfigError."""

@@ -1,22 +1,26 @@
 """What is around a passage of a document, and the files that are uploaded."""
 
 import os
+import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
+import sqlalchemy as sa
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.types import VectorStoreQuery
 
 from kb.catalogue import Catalogue
 from kb.indexing.walk import make_storable
+from kb.shared_uploads import SharedDirectory
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import StoreError
 from stores.registry.document_list import ListedDocument
+from stores.uploaded_files import UploadedFiles
 
 _NAME_BYTES: Final = 200
 _MOST_CHUNKS: Final = 10_000  # of a document that is read whole
@@ -36,6 +40,7 @@ class Library(Catalogue):
     """The catalogue with what is around a passage, and the files that are uploaded."""
 
     vector_store: MariaDBVectorStore
+    shared: SharedDirectory | None = None  # that keeps uploads in the database's stead
 
     def find_passage(self, chunk_id: str, around: int) -> Passage | None:
         """Find a chunk with those around it; None when there is no chunk of that id."""
@@ -50,22 +55,40 @@ class Library(Catalogue):
         everything = VectorStoreQuery(doc_ids=[document.id], similarity_top_k=_MOST_CHUNKS)
         return list(self.vector_store.query(everything).nodes or ())
 
+    def is_taken(self, name: str) -> bool:
+        """Tell whether there is an uploaded file of a name."""
+        if self.shared:
+            return (self.shared.path / name).exists()
+        return self.uploaded_files.find(name) is not None
+
+    def locate_uploads(self) -> tuple[str, str | None]:
+        """Return where a job finds uploaded files, and who sees that place, as `Jobs.add` takes it.
+
+        Raises StoreError when the directory is not the one that the other servers use.
+        """
+        return (str(self.shared.path), self.shared.require_shared()) if self.shared else ("", None)
+
     @contextmanager
-    def receive_files(self, files: Mapping[str, Iterable[bytes]]) -> Iterator["ReceivedFiles"]:
-        """Write uploaded files, whole or not at all; those that are put there stay.
+    def receive_files(self, files: Mapping[str, BinaryIO]) -> Iterator["ReceivedFiles"]:
+        """Take uploaded files, whole or not at all; those that are put there stay.
 
         An exception takes back what was new. Raises StoreError for a name of which nothing can be
-        kept, OSError.
+        kept, and when the directory is not the shared one; OSError.
         """
-        self.uploads.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".", suffix=".part", dir=self.uploads) as directory:
+        named = {clean_upload_name(name): source for name, source in files.items()}
+        if self.shared is None:
+            yield FilesForDatabase(self.uploaded_files, named)
+            return
+        self.shared.require_shared()
+        directory = self.shared.path
+        with tempfile.TemporaryDirectory(prefix=".", suffix=".part", dir=directory) as unfinished:
             parts = {}
-            for name, pieces in files.items():
-                descriptor, unfinished = tempfile.mkstemp(dir=directory)
+            for name, source in named.items():
+                descriptor, part = tempfile.mkstemp(dir=unfinished)
                 with os.fdopen(descriptor, "wb") as target:
-                    target.writelines(pieces)
-                parts[self.uploads / clean_upload_name(name)] = Path(unfinished)
-            received = ReceivedFiles(parts)
+                    shutil.copyfileobj(source, target)
+                parts[directory / name] = Path(part)
+            received = FilesForDirectory(parts)
             try:
                 yield received
             except BaseException:
@@ -87,15 +110,28 @@ class Library(Catalogue):
 
 
 @dataclass(frozen=True)
-class ReceivedFiles:
+class FilesForDatabase:
+    """Uploaded files that are whole, by the names that they are to have in the database."""
+
+    uploaded_files: UploadedFiles
+    sources: Mapping[str, BinaryIO]
+
+    def put_all(self, connection: sa.Connection, *, replace: bool) -> None:
+        """Keep all files in a transaction of the caller's. Raises FileExistsError of a name."""
+        for name in sorted(self.sources):  # in one order, so that two requests do not deadlock
+            self.uploaded_files.put(connection, name, self.sources[name], replace=replace)
+
+
+@dataclass(frozen=True)
+class FilesForDirectory:
     """Uploaded files that are whole; `parts` says where they are, by where they are to be."""
 
     parts: Mapping[Path, Path]
 
-    def put_all(self, *, replace: bool) -> None:
+    def put_all(self, _connection: sa.Connection, *, replace: bool) -> None:
         """Put all files where they are to be, or none when there is one of a name.
 
-        Raises FileExistsError, and OSError.
+        Raises FileExistsError of the name, and OSError.
         """
         try:
             for file, part in self.parts.items():
@@ -103,6 +139,9 @@ class ReceivedFiles:
                     os.link(part, file)
                 elif replace and part.exists():
                     part.replace(file)
+        except FileExistsError as error:
+            self.take_back()
+            raise FileExistsError(file.name) from error
         except OSError:
             self.take_back()
             raise
@@ -112,6 +151,9 @@ class ReceivedFiles:
         for file, part in self.parts.items():
             if _is_same(file, part):
                 file.unlink()
+
+
+ReceivedFiles = FilesForDatabase | FilesForDirectory
 
 
 def _is_same(file: Path, part: Path) -> bool:

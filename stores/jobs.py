@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -14,12 +14,16 @@ from stores.errors import StoreError
 from stores.sql import statements
 
 _SQL = {name: sa.text(sql) for name, sql in statements("jobs.sql").items()}
+_NEXT: Final = _SQL["next"].bindparams(sa.bindparam("sees", expanding=True))
 DEAD_SECONDS: Final = 60  # without a sign of life, until another process takes a job over
 
 
 @dataclass(frozen=True)
 class Job:
     """`files` of `total` are done; `report` is the end of it, `error` why there is none.
+
+    `path` is "" for the uploaded files that the database keeps; `seen_by` says who else can see it:
+    the name of a machine or the id of a shared directory, None for everybody.
 
     `only_files` of the directory are looked at, None for all; with `retry` also those that could
     not be read before and have not changed. With `keep` documents whose files are gone stay, with
@@ -29,6 +33,7 @@ class Job:
     id: str
     path: str
     root: str | None
+    seen_by: str | None
     only_files: Sequence[str] | None
     keep: bool
     prune: bool
@@ -54,6 +59,7 @@ class Jobs:
         path: str,
         *,
         root: str | None = None,
+        seen_by: str | None = None,
         only_files: Sequence[str] | None = None,
         keep: bool = False,
         prune: bool = False,
@@ -64,6 +70,7 @@ class Jobs:
         same = {
             "path": path,
             "root": root,
+            "seen_by": seen_by,
             "only_files": None if only_files is None else json.dumps(sorted(only_files)),
             "keep": keep,
             "prune": prune,
@@ -81,12 +88,15 @@ class Jobs:
 
         return self.one(run_transaction(self.engine, work))
 
-    def take(self, owner: str) -> Job | None:
-        """The next job, which is the owner's until its end."""
+    def take(self, owner: str, sees: Collection[str] = ()) -> Job | None:
+        """The next job, which is the owner's until its end, among those that the owner can do.
+
+        `sees` are the machines and shared directories whose paths the owner sees.
+        """
 
         def work(connection: sa.Connection) -> str | None:
             dead = {"seconds": DEAD_SECONDS}
-            job_id = connection.scalar(_SQL["next"], dead)
+            job_id = connection.scalar(_NEXT, {**dead, "sees": list(sees)})
             ours = {"id": job_id, "owner": owner, **dead}
             is_taken = job_id and connection.execute(_SQL["take"], ours).rowcount
             return str(job_id) if is_taken else None
@@ -121,6 +131,10 @@ class Jobs:
     def give_back(self, job: Job, owner: str) -> None:
         values = {"id": job.id, "owner": owner}
         run_transaction(self.engine, lambda c: c.execute(_SQL["give_back"], values))
+
+    def fail_unseen(self) -> None:
+        """Fail the jobs whose path nobody came to see within a day."""
+        run_transaction(self.engine, lambda c: c.execute(_SQL["fail_unseen"]))
 
     def count_unreadable(self, asked_by: str) -> int:
         """The files of somebody's uploads and retries of a day that could not be read."""

@@ -13,6 +13,7 @@ from kb.api.guards.limits import Limits
 from kb.api.guards.overload import Lane
 from kb.api.sse import Work
 from kb.document_files import Library
+from kb.shared_uploads import find_shared_directory
 from stores.jobs import Jobs
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ OneStatement: Final = Depends(take_statement)  # on the tables, of those that a 
 
 
 async def open_library(kb: KB) -> Library:
-    return Library(kb.components.registry, kb.config.uploads, kb.vector_store)
+    used = kb.components
+    shared = find_shared_directory(used.engine, used.config)
+    return Library(used.registry, used.vector_store, shared)
 
 
 async def open_jobs(kb: KB) -> Jobs:

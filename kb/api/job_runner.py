@@ -11,8 +11,10 @@ from kb.api.dependencies import KB
 from kb.api.guards.upload_quota import count_failures_left
 from kb.api.plain_json import to_plain
 from kb.api.problems import error_to_problem
+from kb.catalogue import UPLOADS
 from kb.indexing.indexing_run import Scope
 from kb.indexing.report import Progress
+from kb.shared_uploads import find_shared_directory
 from stores.chats.turns import make_owner
 from stores.errors import StoreError
 from stores.jobs import Job, Jobs
@@ -35,6 +37,7 @@ class Runner:
     def __init__(self, kb: KB, *, seconds_between_removals: float = _DAY) -> None:
         self._kb = kb
         self._jobs = Jobs(kb.components.engine)
+        self._shared = find_shared_directory(kb.components.engine, kb.config)
         self._owner = make_owner()
         self._stopping = threading.Event()
         self._progress, self._is_ours = Progress(0, 0, 0), True
@@ -49,7 +52,7 @@ class Runner:
         while not self._stopping.is_set():
             await asyncio.to_thread(self._remove_old_sessions)
             try:
-                job = await asyncio.to_thread(self._jobs.take, self._owner)
+                job = await asyncio.to_thread(self._take_job)
                 if job:
                     await self._do_job(job)
                     continue
@@ -59,6 +62,11 @@ class Runner:
                 _log.exception("A job ended by a defect of kb")
             await asyncio.to_thread(self._stopping.wait, _BEAT)
 
+    def _take_job(self) -> Job | None:
+        """Take a job whose path is seen from here; another machine may have others at that path."""
+        marker = self._shared.read_marker() if self._shared else None
+        return self._jobs.take(self._owner, list(filter(None, (self._kb.config.machine, marker))))
+
     def _remove_old_sessions(self) -> None:
         """Remove old sessions once a day; opening the knowledge base did so before."""
         if time.monotonic() < self._next_removal:
@@ -66,6 +74,7 @@ class Runner:
         self._next_removal = time.monotonic() + self._seconds_between_removals
         try:
             self._kb.remove_old_sessions()
+            self._jobs.fail_unseen()
         except StoreError as error:
             _log.warning("Sessions past their retention are not deleted: %s", error)
 
@@ -81,13 +90,18 @@ class Runner:
         is_of_files = job.retry or job.only_files is not None
         key = job.asked_by if is_of_files else None
         left = count_failures_left(self._kb.config.serve, self._jobs, key)
+        scope, progress = Scope(job.only_files, job.retry, left), self._take_progress
+        if not job.path:
+            report = self._kb.index_uploads(keep=job.keep, scope=scope, on_progress=progress)
+            return report_values(report)
+        shared = self._shared if job.root == UPLOADS else None
         report = self._kb.index(
-            job.path,
+            shared.path if shared else job.path,
             keep=job.keep,
             prune=job.prune,
             name=job.root,
-            scope=Scope(job.only_files, job.retry, left),
-            on_progress=self._take_progress,
+            scope=scope,
+            on_progress=progress,
         )
         return report_values(report)
 

@@ -49,4 +49,5 @@ def _to_plain_words(value: Any) -> Any:
 def job_values(job: Job) -> dict[str, Any]:
     """Return a job with the name of what is indexed, and not where it is on this machine."""
     values: dict[str, Any] = to_plain({**asdict(job), "path": job.root or Path(job.path).name})
+    del values["seen_by"]
     return values

@@ -85,10 +85,27 @@ class Indexer:
         Raises RootConflict, ModelUnavailable or StoreUnavailable; what was written until then
         stays, and the next run goes on from there.
         """
-        started = time.monotonic()
         absolute = Path(os.path.abspath(path))  # noqa: PTH100 - drops `..`, keeps links
         finder = PlaceFinder(self.registry, self.own, self.say)
-        place = finder.find_place(absolute, name, prune=prune).narrow(scope.only, scope.touched)
+        place = finder.find_place(absolute, name, prune=prune)
+        return self._run(place, make_storable(str(place.named)), scope, keep=keep, prune=prune)
+
+    def index_copies(
+        self, directory: Path, root: str, *, keep: bool = False, scope: Scope = EVERYTHING
+    ) -> IndexReport:
+        """Bring a root that has no directory up to date with copies of its files, as `index` does.
+
+        The directory may go afterwards.
+        """
+        place = Place(root, directory.resolve(), directory)
+        return self._run(place, None, scope, keep=keep, prune=False)
+
+    def _run(
+        self, place: Place, path: str | None, scope: Scope, *, keep: bool, prune: bool
+    ) -> IndexReport:
+        """Do a run over a place, whose root is noted to be at a path, None for nowhere."""
+        started = time.monotonic()
+        place = place.narrow(scope.only, scope.touched)
         tally = Tally(self.on_progress, self.on_change, place.root)
         notices = [
             Message("Another run is indexing {root!r}; waiting until it is done.", root=place.root)
@@ -100,7 +117,7 @@ class Indexer:
             tally.report_progress()  # it may raise, to end the waiting
 
         with self.registry.hold_root(place.root, report_waiting) as still_alone:
-            self.registry.set_root(place.root, make_storable(str(place.named)))
+            self.registry.set_root(place.root, path)
             known = self.registry.find_known(place.root)
             writer = DocumentWriter(self.registry, self.embedder, tally)
             run = _Run(writer, place, scope, known, identify_file(place.directory))

@@ -60,7 +60,7 @@ class Backend:
 
     @property
     def library(self) -> Library:
-        return Library(self.kb.components.registry, self.kb.config.uploads, self.kb.vector_store)
+        return Library(self.kb.components.registry, self.kb.vector_store)
 
     def search_passages(
         self,

@@ -4,7 +4,7 @@
     manifest.json        what is in it: versions, tables with columns, counts and checksums, files
     schema/NAME.sql      SHOW CREATE TABLE of a table
     rows/NAME.jsonl      its rows: a JSON array of texts and nulls a line, in the manifest's columns
-    uploads/PATH         uploaded files
+    uploads/PATH         uploaded files that the database does not keep itself
 
 Rows are no INSERTs: a reader of any language takes a line of JSON apart without being a parser of
 SQL, and a restore binds values, so that no file can make the server do anything else.
@@ -37,7 +37,8 @@ anybody else:
 manifest.json      the versions; of each table its columns, how many rows it has, a checksum
 schema/NAME.sql    the statement that creates the table
 rows/NAME.jsonl    its rows, one JSON array a line, in the order of the manifest's columns
-uploads/           uploaded files, as they were
+uploads/           uploaded files of a directory, as they were; others are the pieces in the rows
+                   of kb_upload_piece, in their order, named in those of kb_uploaded_file
 
 A value is null, or a text as MariaDB prints it. Bytes (BINARY, BLOB, geometries) and vectors are
 hexadecimal: UNHEX makes the value; a vector is its numbers as little-endian floats of four bytes.

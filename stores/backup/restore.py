@@ -30,7 +30,7 @@ from stores.backup.archive import (
 from stores.backup.columns import Column, insert_row, quote, read_columns
 from stores.backup.definitions import check_definition, rename_tables
 from stores.backup.uploads import StagedUploads, find_conflicts
-from stores.backup.write import UploadedFiles, read_lines
+from stores.backup.write import UploadDirectory, read_lines
 from stores.connection import (
     make_engine,
     read_error_number,
@@ -94,7 +94,7 @@ class _Staging:
 def restore_backup(
     engine: sa.Engine,
     file: Path,
-    uploads: UploadedFiles,
+    uploads: UploadDirectory,
     *,
     replace: bool = False,
     on_progress: OnProgress = lambda *_: None,
@@ -335,7 +335,7 @@ def _compare_tables(staging: _Staging, manifest: Manifest, on_progress: OnProgre
                 )
 
 
-def _move_uploads(staging: _Staging, uploads: UploadedFiles) -> None:
+def _move_uploads(staging: _Staging, uploads: UploadDirectory) -> None:
     """Have the database look for uploaded files where they lie on this machine."""
     values = {"root": uploads.root, "path": str(uploads.directory)}
     with staging.engine.begin() as connection:
@@ -343,6 +343,11 @@ def _move_uploads(staging: _Staging, uploads: UploadedFiles) -> None:
             connection.execute(sa.text(_SQL["move_root"].format(roots=quote(roots))), values)
         if jobs := staging.names.get("kb_job"):
             connection.execute(sa.text(_SQL["move_jobs"].format(jobs=quote(jobs))), values)
+        if directories := staging.names.get("kb_upload_directory"):  # of a kb that marks jobs, too
+            unmark = _SQL["unmark_directory"].format(directories=quote(directories))
+            connection.execute(sa.text(unmark))
+            show = _SQL["show_jobs"].format(jobs=quote(staging.names["kb_job"]))
+            connection.execute(sa.text(show), {"root": uploads.root})
 
 
 def _change_over(target: _Target, staging: _Staging) -> None:

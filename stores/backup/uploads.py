@@ -32,11 +32,12 @@ class TakenUploads:
 
 
 def take_uploads(
-    connection: sa.Connection, archive: ZipFile, directory: Path, root: str
+    connection: sa.Connection, archive: ZipFile, directory: Path, root: str, *, has_kept: bool
 ) -> TakenUploads:
-    """Take along the uploaded files that the database knows, from the directory of its root.
+    """Take along the uploaded files that the database knows and does not keep itself.
 
-    A root of that name somewhere else is an indexed directory of a user's own, which stays there.
+    They are in the directory of their root. A root of that name somewhere else is an indexed
+    directory of a user's own, which stays there.
     """
     taken = TakenUploads()
     indexed_at = connection.scalar(_SQL["upload_directory"], {"root": root})
@@ -45,7 +46,8 @@ def take_uploads(
     known = {
         row.path: row for row in reversed(connection.execute(_SQL["uploads"], {"root": root}).all())
     }
-    for upload in known.values():
+    kept = set(connection.scalars(_SQL["kept_uploads"])) if has_kept else set()
+    for upload in [known[path] for path in known if path not in kept]:
         if find_place(directory, upload.path) is None:
             taken.missing.append(upload.path)
             continue

@@ -43,13 +43,13 @@ _SQL = statements("backup.sql")
 _CHANGED: Final = (1412, 1146)  # a table that was altered since the snapshot, or is gone
 _TRIES: Final = 10
 _PIECE: Final = 2**18
-_ROWS_AT_ONCE: Final = 100  # in memory, and a row may hold some megabytes
+_ROWS_AT_ONCE: Final = 20  # in memory; a piece of an upload has half a megabyte, in hexadecimal
 _COMPRESSION: Final = 1  # half of what a vector is in hexadecimal; more takes long for little
 
 
 @dataclass(frozen=True)
-class UploadedFiles:
-    """The directory of uploaded files, and the root of the registry that they belong to."""
+class UploadDirectory:
+    """Where uploaded files lie that the database does not keep, and the root they belong to."""
 
     directory: Path
     root: str
@@ -93,7 +93,7 @@ class _Snapshot:
 def write_backup(
     engine: sa.Engine,
     file: Path,
-    uploads: UploadedFiles,
+    uploads: UploadDirectory,
     *,
     kb_version: str,
     force: bool = False,
@@ -201,7 +201,7 @@ def _look_at_table(connection: sa.Connection, name: str) -> _Table:
 def _write_archive(
     target: IO[bytes],
     snapshot: _Snapshot,
-    uploads: UploadedFiles,
+    uploads: UploadDirectory,
     kb_version: str,
     on_progress: OnProgress,
 ) -> tuple[Manifest, TakenUploads]:
@@ -212,7 +212,10 @@ def _write_archive(
         saved = [
             _write_table(archive, snapshot.connection, table, progress) for table in snapshot.tables
         ]
-        taken = take_uploads(snapshot.connection, archive, uploads.directory, uploads.root)
+        taken = take_uploads(
+            *(snapshot.connection, archive, uploads.directory, uploads.root),
+            has_kept=any(table.name == "kb_uploaded_file" for table in snapshot.tables),
+        )
         manifest = Manifest(
             format=FORMAT,
             kb=kb_version,

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import sqlalchemy as sa
@@ -188,14 +187,15 @@ class DocumentRegistry:
         }
         self._write(lambda c: c.execute(_SQL["fail_document"], values))
 
-    def remove(self, document_id: str, file: Path | None = None) -> None:
-        """Forget a document, and delete its file while nobody else can put one in its place."""
+    def remove(
+        self, document_id: str, remove_file: Callable[[sa.Connection], object] = lambda _: None
+    ) -> None:
+        """Forget a document, and remove its file while nobody else can put one in its place."""
 
         def work(connection: sa.Connection) -> None:
             connection.execute(_SQL["remove_document"], {"id": document_id})
             connection.execute(_SQL["forget_upload"], {"id": document_id})
-            if file:
-                file.unlink(missing_ok=True)
+            remove_file(connection)
             self.table.delete_document(connection, document_id)
 
         self.table.transact(self.engine, work)

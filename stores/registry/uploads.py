@@ -30,23 +30,31 @@ class Uploads:
     engine: sa.Engine
 
     def keep(
-        self, key: str, sizes: Mapping[str, int], most: Amount, put: Callable[[], None]
+        self,
+        key: str | None,
+        sizes: Mapping[str, int],
+        most: Amount,
+        put: Callable[[sa.Connection], None],
     ) -> Amount | None:
         """Note the files that a key uploads, by the ids of their documents, and `put` them there.
 
-        Whoever uploads or removes one of them waits meanwhile. When they would be more than `most`,
-        nothing is done and what there is already is answered; when `put` raises, or could not be
-        noted, nothing is noted. It is called again after a lost connection.
+        `put` is given the connection on which that is one transaction. Whoever uploads or removes
+        one of the files waits meanwhile. When they would be more than `most`, nothing is done and
+        what there is already is answered; when `put` raises, or could not be noted, nothing is
+        noted. It is called again after a lost connection. Without a key nothing is counted.
         """
 
         def work(connection: sa.Connection) -> Amount | None:
+            if key is None:
+                put(connection)
+                return None
             rows = connection.execute(_SQL["kept"], {"uploaded_by": key}).all()
             kept = {row.id: int(row.bytes) for row in rows}
             if not most.allows({**kept, **sizes}.values()):
                 return Amount(len(kept), sum(kept.values()))
             new = [{"id": name, "uploaded_by": key, "bytes": sizes[name]} for name in sorted(sizes)]
             connection.execute(_SQL["keep"], new)
-            put()
+            put(connection)
             return None
 
         return run_transaction(self.engine, work)

@@ -1,3 +1,7 @@
+-- kept_uploads --
+-- Uploaded files that the database keeps itself.
+SELECT path FROM kb_uploaded_file
+
 -- be_patient --
 -- A reader that checks and packs may take its time over a row; one that waits for a table does not wait long.
 SET net_write_timeout = 3600, lock_wait_timeout = 60
@@ -95,9 +99,17 @@ DROP TABLE IF EXISTS {tables}
 RENAME TABLE {renames}
 
 -- move_root --
--- Uploaded files lie in the directory of this machine from now on.
-UPDATE {roots} SET path = :path WHERE name = :root
+-- Uploaded files lie in the directory of this machine from now on, if they lie in any.
+UPDATE {roots} SET path = :path WHERE name = :root AND path IS NOT NULL
 
 -- move_jobs --
 -- Jobs for uploaded files find them there, too.
-UPDATE {jobs} SET path = :path WHERE root = :root
+UPDATE {jobs} SET path = :path WHERE root = :root AND path <> ''
+
+-- unmark_directory --
+-- The directory of this machine is another one, which gets an id when it is first used.
+DELETE FROM {directories}
+
+-- show_jobs --
+-- Jobs for uploaded files are no longer those of the former directory.
+UPDATE {jobs} SET seen_by = NULL WHERE root = :root

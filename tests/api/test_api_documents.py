@@ -12,6 +12,7 @@ from sample_files import pdf_file
 
 from kb.api.job_runner import Runner
 from kb.app import KnowledgeBase
+from kb.shared_uploads import MARKER
 from stores.connection import make_engine
 from stores.jobs import Jobs
 from stores.registry.document_registry import document_id
@@ -39,7 +40,8 @@ def upload(client, name, content, **fields):
 
 
 def uploaded(api):
-    return sorted(file.name for file in api.kb.config.uploads.iterdir())
+    found = api.kb.config.serve.uploads.iterdir()
+    return sorted(file.name for file in found if file.name != MARKER)
 
 
 def listed(client, **filters):
@@ -71,7 +73,7 @@ def test_a_file_of_a_name_that_is_there_takes_its_place_only_when_asked_to(clien
     again = upload(client, "same.md", "# Two\n\nSecond words.", replace="true")
     job = api.finished(again.json()["job"])
     assert job["report"]["changed"] == 1
-    assert (api.kb.config.uploads / "same.md").read_text() == "# Two\n\nSecond words."
+    assert (api.kb.config.serve.uploads / "same.md").read_text() == "# Two\n\nSecond words."
 
 
 def test_of_several_files_all_are_kept_or_none(client, api):
@@ -134,9 +136,9 @@ def test_a_file_that_cannot_be_read_is_listed_with_its_reason_and_can_be_retried
     [failed] = listed(client, status="failed")["documents"]
     assert failed["path"] == "broken.pdf"
     assert failed["reason"]
-    assert str(api.kb.config.uploads) not in failed["reason"]
-    (api.kb.config.uploads / "broken.pdf").write_bytes(b"")
-    (api.kb.config.uploads / "broken.pdf").unlink()
+    assert str(api.kb.config.serve.uploads) not in failed["reason"]
+    (api.kb.config.serve.uploads / "broken.pdf").write_bytes(b"")
+    (api.kb.config.serve.uploads / "broken.pdf").unlink()
     assert client.post("/api/documents/uploads/broken.pdf/retry").status_code == 409
     retried = client.post("/api/documents/documents/kettle.md/retry")
     assert retried.status_code == 202
@@ -326,7 +328,7 @@ def test_an_upload_reads_its_own_files_only(client, api):
     other = api.finished(upload(client, "heron.md", "# Heron").json()["job"])
     assert (other["files"], other["report"]["added"], other["report"]["failed"]) == (1, 1, [])
     assert other["only_files"] == ["heron.md"]
-    everything = client.post("/api/jobs", json={"path": str(api.kb.config.uploads)}).json()
+    everything = client.post("/api/jobs", json={"path": str(api.kb.config.serve.uploads)}).json()
     assert api.finished(everything)["report"]["unread"] >= 1
     again = client.post("/api/documents/uploads/unread.pdf/retry").json()
     assert api.finished(again)["report"]["unread"] == 0
@@ -337,7 +339,7 @@ def test_an_upload_that_is_removed_before_its_job_runs_is_no_failure(client, api
     registry = api.kb.components.registry
     with registry.hold_root("uploads", lambda: None):
         job = upload(client, "mayfly.md", "# Mayfly").json()["job"]
-        (api.kb.config.uploads / "mayfly.md").unlink()
+        (api.kb.config.serve.uploads / "mayfly.md").unlink()
     report = api.finished(job)["report"]
     assert (report["added"], report["failed"]) == (0, [])
     assert listed(client, search="mayfly")["total"] == 0
@@ -408,7 +410,7 @@ def test_who_loses_the_race_for_a_name_takes_nothing_from_who_wins_it(limited, a
             winner = ("quick", "quicker", "quickest")[keys.index(won[0])]
             assert (kept[name], kept[f"also {name}"]) == (winner, winner)
             for each in (name, f"also {name}"):
-                (api.kb.config.uploads / each).unlink()
+                (api.kb.config.serve.uploads / each).unlink()
             with api.kb.components.engine.begin() as connection:
                 connection.exec_driver_sql("DELETE FROM kb_upload")
 
@@ -422,12 +424,12 @@ def test_who_uploads_or_removes_a_file_waits_for_who_puts_one_in_its_place(limit
         threading.Event(),
     )
 
-    def put():
+    def put(_connection):
         begun.set()
         going_on.wait(10)
         order.append("put")
 
-    def lose():
+    def lose(_connection):
         order.append("lost")
         raise FileExistsError
 

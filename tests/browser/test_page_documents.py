@@ -59,7 +59,7 @@ def test_dropped_files_are_sent_followed_until_they_are_indexed_and_forgotten(pa
         expect(dialog).to_contain_text("the file will be deleted too")
         dialog.get_by_role("button", name="Forget").click()
         expect(row(page, name)).to_have_count(0)
-    assert list(served.kb.config.uploads.glob("*.md")) == []
+    assert list(served.kb.config.serve.uploads.glob("*.md")) == []
 
 
 def test_chosen_files_take_the_place_of_others_only_when_asked_to(page, served):
@@ -71,7 +71,7 @@ def test_chosen_files_take_the_place_of_others_only_when_asked_to(page, served):
     files[0]["buffer"] = b"# Ibis\n\nTwo.\n"
     choose.set_input_files(files)
     expect(said).to_contain_text("There is a file of this name already.", ignore_case=True)
-    kept = served.kb.config.uploads / "ibis.md"
+    kept = served.kb.config.serve.uploads / "ibis.md"
     assert "One" in kept.read_text()
     said.get_by_role("button", name="Replace").click()
     expect(said).to_contain_text("1 file was indexed.")
@@ -89,7 +89,7 @@ def test_a_file_of_a_kind_that_is_not_read_is_told(page, served):
     expect(said).to_contain_text("1 file was indexed.")
     choose.set_input_files([picture])
     expect(page.locator(".upload").first).to_contain_text("Files of this kind are not read")
-    assert [file.name for file in served.kb.config.uploads.glob("*.*")] == ["heron.md"]
+    assert [file.name for file in served.kb.config.serve.uploads.glob("*.*")] == ["heron.md"]
     served.client.delete("/api/documents/uploads/heron.md")
 
 

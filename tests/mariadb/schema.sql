@@ -105,6 +105,7 @@ CREATE TABLE `kb_job` (
   `number` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
   `path` text NOT NULL,
   `root` varchar(190) DEFAULT NULL,
+  `seen_by` varchar(190) DEFAULT NULL,
   `only_files` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`only_files`)),
   `keep` tinyint(1) NOT NULL DEFAULT 0,
   `prune` tinyint(1) NOT NULL DEFAULT 0,
@@ -218,6 +219,34 @@ CREATE TABLE `kb_upload` (
   `bytes` bigint(20) unsigned NOT NULL,
   PRIMARY KEY (`id`),
   KEY `uploaded_by` (`uploaded_by`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_upload_content` (
+  `sha256` binary(32) NOT NULL,
+  `bytes` bigint(20) unsigned NOT NULL,
+  `kept_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  PRIMARY KEY (`sha256`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_upload_directory` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `marker` char(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_upload_piece` (
+  `sha256` binary(32) NOT NULL,
+  `number` int(10) unsigned NOT NULL,
+  `content` mediumblob NOT NULL,
+  PRIMARY KEY (`sha256`,`number`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_uploaded_file` (
+  `path` varchar(700) NOT NULL,
+  `sha256` binary(32) NOT NULL,
+  `modified_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`path`),
+  KEY `sha256` (`sha256`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
 CREATE TABLE `kb_verified_query` (

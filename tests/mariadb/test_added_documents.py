@@ -180,10 +180,8 @@ def test_a_root_has_a_name(knowledge: Knowledge, root: str) -> None:
         add(knowledge, page("faq", "Words."), root=root)
 
 
-def test_they_are_shown_removed_and_forgotten_like_files(
-    knowledge: Knowledge, tmp_path: Path
-) -> None:
-    catalogue = Catalogue(knowledge.registry, tmp_path / "uploads")
+def test_they_are_shown_removed_and_forgotten_like_files(knowledge: Knowledge) -> None:
+    catalogue = Catalogue(knowledge.registry)
     add(knowledge, page("a/b", "Some words."), page("c", "More words."))
     shown = catalogue.show_document("wiki/a/b")
     assert (shown.file, [passage.text for passage in shown.passages]) == (None, ["Some words."])

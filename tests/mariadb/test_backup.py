@@ -27,7 +27,7 @@ from stores import MariaDBVectorStore, make_engine
 from stores.api_keys import ApiKeys
 from stores.backup.archive import Checksum
 from stores.backup.restore import restore_backup
-from stores.backup.write import BackupReport, UploadedFiles, write_backup
+from stores.backup.write import BackupReport, UploadDirectory, write_backup
 from stores.chunks.chunk_rows import node_to_row
 from stores.connection import run_transaction
 from stores.errors import StoreError
@@ -78,8 +78,8 @@ def new_database(server: PrivateServer, administration: sa.Engine) -> Iterator[C
 
 
 @pytest.fixture
-def uploads(tmp_path: Path) -> UploadedFiles:
-    return UploadedFiles(tmp_path / "uploads", "uploads")
+def uploads(tmp_path: Path) -> UploadDirectory:
+    return UploadDirectory(tmp_path / "uploads", "uploads")
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def read_all(engine: sa.Engine) -> dict[str, list[Any]]:
         return tables
 
 
-def back_up(engine: sa.Engine, file: Path, uploads: UploadedFiles, **more: Any) -> BackupReport:
+def back_up(engine: sa.Engine, file: Path, uploads: UploadDirectory, **more: Any) -> BackupReport:
     return write_backup(engine, file, uploads, kb_version="0", **more)
 
 
@@ -285,15 +285,17 @@ def test_a_restored_knowledge_base_answers_the_same(
 ):
     with KnowledgeBase.open(handbook(database, "here")) as source:
         source.index(tmp_path / "handbook")
-        source.config.uploads.mkdir()
-        (source.config.uploads / "é 1%.md").write_text("# Paid\n\nInvoices of May.\n", "utf-8")
-        source.index(source.config.uploads, name="uploads")
+        source.config.serve.uploads.mkdir()
+        (source.config.serve.uploads / "é 1%.md").write_text(
+            "# Paid\n\nInvoices of May.\n", "utf-8"
+        )
+        source.index(source.config.serve.uploads, name="uploads")
         list(source.chat("s", source="documents").stream_chat("30 days?").response_gen)
         wanted = answer_all(source)
         report = source.backup(tmp_path / "a.zip")
         assert report.is_whole
         sessions = source.sessions()
-        kept = source.config.uploads
+        kept = source.config.serve.uploads
     there = handbook(new_database().url, "there")
     kb.restore(tmp_path / "a.zip", there)
     with KnowledgeBase.open(there) as target:
@@ -301,8 +303,8 @@ def test_a_restored_knowledge_base_answers_the_same(
         assert [hit for hits in wanted for hit in hits]
         assert target.sessions() == sessions
         for file in kept.iterdir():
-            assert (target.config.uploads / file.name).read_bytes() == file.read_bytes()
-        assert target.index(target.config.uploads, name="uploads").unchanged == 1
+            assert (target.config.serve.uploads / file.name).read_bytes() == file.read_bytes()
+        assert target.index(target.config.serve.uploads, name="uploads").unchanged == 1
         assert target.status()["unfindable"]["looked_at"] == 3
         assert target.backup(tmp_path / "b.zip").is_whole
 
@@ -311,7 +313,7 @@ def test_uploads_that_are_gone_or_newer_are_named_and_others_are_not_overwritten
     database, handbook, new_database, tmp_path
 ):
     with KnowledgeBase.open(handbook(database, "here")) as source:
-        folder = source.config.uploads
+        folder = source.config.serve.uploads
         folder.mkdir()
         for name in ("gone", "newer", "same"):
             (folder / f"{name}.md").write_text(f"# {name}\n\nWords.\n", "utf-8")
@@ -405,12 +407,14 @@ def test_others_write_and_open_meanwhile_and_the_backup_is_of_one_moment(
 
 
 @pytest.fixture
-def saved(filled: sa.Engine, uploads: UploadedFiles, tmp_path: Path) -> Path:
+def saved(filled: sa.Engine, uploads: UploadDirectory, tmp_path: Path) -> Path:
     back_up(filled, tmp_path / "saved.zip", uploads)
     return tmp_path / "saved.zip"
 
 
-def refuse(engine: sa.Engine, file: Path, uploads: UploadedFiles, words: str, **more: Any) -> None:
+def refuse(
+    engine: sa.Engine, file: Path, uploads: UploadDirectory, words: str, **more: Any
+) -> None:
     """Expect a restore to be refused, and to leave everything as it was."""
     before = read_all(engine)
     with pytest.raises(StoreError, match=words):
@@ -597,7 +601,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from stores.backup import restore
-from stores.backup.write import UploadedFiles
+from stores.backup.write import UploadDirectory
 from stores.connection import make_engine
 
 def die(*_):
@@ -605,9 +609,8 @@ def die(*_):
 
 url, file, uploads, where, replace = sys.argv[1:]
 setattr(restore, where, die)
-restore.restore_backup(
-    make_engine(url), Path(file), UploadedFiles(Path(uploads), "uploads"), replace=replace == "True"
-)
+directory = UploadDirectory(Path(uploads), "uploads")
+restore.restore_backup(make_engine(url), Path(file), directory, replace=replace == "True")
 """
 
 

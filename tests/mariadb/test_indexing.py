@@ -201,7 +201,7 @@ def test_a_link_to_a_file_elsewhere_is_that_file_in_its_own_directory(
     assert counts(knowledge.index(desk / "link.html")) == (1, 0, 0, 0, 0)
     [root] = knowledge.registry.list_roots()
     assert (root["name"], root["path"]) == ("handbook", str(handbook))
-    library = Library(knowledge.registry, tmp_path / "uploads", knowledge.store)
+    library = Library(knowledge.registry, knowledge.store)
     original = library.find_file(library.documents.one("handbook", "faq.html"))
     assert original == handbook / "faq.html"
     retried = knowledge.index(handbook, name="handbook", scope=Scope(only=["faq.html"]))

@@ -341,7 +341,7 @@ def test_places_have_defaults_outside_the_working_directory(tmp_path):
 def test_uploads_of_two_databases_never_meet(tmp_path):
     def uploads(database: str) -> Path:
         (tmp_path / "config.yaml").write_text(f"database: {database}")
-        return load_config(tmp_path / "config.yaml").uploads
+        return load_config(tmp_path / "config.yaml").former_uploads
 
     server = "mariadb+mariadbconnector://kb:secret@db.test:3307"
     places = [

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final
 
+import sqlalchemy as sa
 from fastapi import Depends
 
 from kb.api.dependencies import KB, TheJobs
@@ -44,14 +45,13 @@ class UploadQuota:
                 headers={"Retry-After": str(_RETRY_AFTER)},
             )
 
-    def keep_files(self, caller: Caller, sizes: Mapping[str, int], put: Callable[[], None]) -> None:
+    def keep_files(
+        self, caller: Caller, sizes: Mapping[str, int], put: Callable[[sa.Connection], None]
+    ) -> None:
         """Count files, by the ids of their documents, as they are put where they stay.
 
         Raises Problem 413, and what `put` raises.
         """
-        if caller.name is None:
-            put()
-            return
         megabytes = self.config.upload_mb_per_key
         most = Amount(self.config.upload_files_per_key, megabytes and megabytes * _MEGABYTE)
         if there := self.uploads.keep(caller.name, sizes, most, put):

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, UploadFile
 from llama_index.core.schema import BaseNode, MetadataMode
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 
-from kb.api.dependencies import TheJobs, TheLibrary, TheLimits, TheThreads
+from kb.api.dependencies import KB, TheJobs, TheLibrary, TheLimits, TheThreads
 from kb.api.guards.access import Caller, Reading, Writing
 from kb.api.guards.upload_quota import TheQuota, UploadQuota
 from kb.api.plain_json import job_values, to_plain
@@ -24,10 +25,10 @@ from stores.errors import StoreError
 from stores.jobs import Jobs
 from stores.registry.document_list import ListedDocument
 from stores.registry.document_registry import document_id
+from stores.uploaded_files import UploadedFile
 
 router = APIRouter(prefix="/api", tags=["documents"])
 _MOST_CHOICES: Final = 200
-_PIECE: Final = 2**20
 _FILE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"*/*": {}}}}
 _SANDBOX: Final = "sandbox; default-src 'none'"
 _PDF: Final = "application/pdf"
@@ -120,17 +121,17 @@ def _keep_files(
         reasons = [f"{name} ({secrets[name]})" if name in secrets else name for name in named]
         raise Problem(Code.FILES_NOT_READ, {"names": ", ".join(reasons)})
     # All files of a request are kept, or none.
-    if not replace and (there := [name for name in readable if (library.uploads / name).exists()]):
+    if not replace and (there := list(filter(library.is_taken, readable))):
         raise _make_names_taken(there)
     sizes = {document_id(UPLOADS, name): file.size or 0 for name, file in readable.items()}
-    pieces = {name: iter(partial(file.file.read, _PIECE), b"") for name, file in readable.items()}
-    with library.receive_files(pieces) as received:
+    with library.receive_files({name: file.file for name, file in readable.items()}) as received:
         try:
             quota.keep_files(caller, sizes, partial(received.put_all, replace=replace))
         except FileExistsError as error:  # somebody else was quicker
-            raise _make_names_taken([Path(error.filename2).name]) from error
+            raise _make_names_taken([str(error)]) from error
+    path, seen_by = library.locate_uploads()
     job = jobs.add(
-        str(library.uploads), root=UPLOADS, only_files=list(readable), asked_by=caller.name
+        path, root=UPLOADS, seen_by=seen_by, only_files=list(readable), asked_by=caller.name
     )
     return {
         "documents": [{"root": UPLOADS, "path": name} for name in readable],
@@ -167,17 +168,29 @@ def remove(root: str, path: str, caller: Writing, library: TheLibrary) -> dict[s
 
 @router.post("/documents/{root}/{path:path}/retry", status_code=202)
 def retry(
-    root: str, path: str, caller: Writing, library: TheLibrary, jobs: TheJobs, quota: TheQuota
+    root: str,
+    path: str,
+    caller: Writing,
+    kb: KB,
+    library: TheLibrary,
+    jobs: TheJobs,
+    quota: TheQuota,
 ) -> dict[str, Any]:
     """Read and index a file again, in the job that is answered."""
     quota.require_failures_left(caller)
     document = _find_document(library, caller, root, path)
-    directory = library.registry.find_root_path(document.root)
-    if directory is None or library.find_file(document) is None:
+    original = library.find_original(document)
+    if original is None:
         raise Problem(Code.FILE_TO_READ_GONE)
+    if isinstance(original, UploadedFile) or (library.shared and document.root == UPLOADS):
+        place, seen_by = library.locate_uploads()
+    else:
+        place = library.registry.find_root_path(document.root) or ""
+        seen_by = kb.config.machine
     job = jobs.add(
-        directory,
+        place,
         root=document.root,
+        seen_by=seen_by,
         only_files=[document.path],
         retry=True,
         asked_by=caller.name,
@@ -186,22 +199,32 @@ def retry(
 
 
 @router.get("/documents/{root}/{path:path}/original", responses=_FILE)
-def original(root: str, path: str, caller: Reading, library: TheLibrary) -> FileResponse:
+def original(root: str, path: str, caller: Reading, library: TheLibrary) -> Response:
     """The file itself: PDF and text to look at, anything else to save."""
     document = _find_document(library, caller, root, path)
-    file = library.find_file(document)
-    if file is None:
-        raise Problem(Code.FILE_GONE)
     media_type, disposition = _choose_disposition(document.media_type or "")
     # In a sandbox some browsers show no PDF, which has no scripts of this origin.
     policy = "frame-ancestors 'none'" if media_type == _PDF else _SANDBOX
-    return FileResponse(
-        file,
-        media_type=media_type,
-        filename=file.name,
-        content_disposition_type=disposition,
-        headers={"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"},
-    )
+    headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
+    match library.find_original(document):
+        case Path() as file:
+            return FileResponse(
+                file,
+                media_type=media_type,
+                filename=file.name,
+                content_disposition_type=disposition,
+                headers=headers,
+            )
+        case UploadedFile() as kept:
+            name = quote(PurePosixPath(kept.path).name)
+            headers |= {
+                "Content-Disposition": f"{disposition}; filename*=utf-8''{name}",
+                "Content-Length": str(kept.bytes),
+                "ETag": f'"{kept.sha256.hex()}"',
+            }
+            pieces = library.uploaded_files.read(kept)
+            return StreamingResponse(pieces, media_type=media_type, headers=headers)
+    raise Problem(Code.FILE_GONE)
 
 
 def _choose_disposition(media_type: str) -> tuple[str, Literal["inline", "attachment"]]:

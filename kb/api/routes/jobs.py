@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -24,12 +25,15 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 class JobBody(StrictBody):
     """`path` is inside what was indexed before, or documents.path; without it, that directory.
 
+    `root` names what was indexed in place of a path: `uploads` are the uploaded files.
+
     Documents whose files are gone are removed, but not with `keep`; those of a directory in which
     nothing is found any more only with `prune`. `retry` reads again what failed before, though it
     is unchanged.
     """
 
     path: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
+    root: Annotated[str, Field(min_length=1, max_length=190)] | None = None
     keep: bool = False
     prune: bool = False
     retry: bool = False
@@ -38,6 +42,8 @@ class JobBody(StrictBody):
     def _require_one_way(self) -> Self:
         if self.keep and self.prune:
             raise ValueError("keep and prune exclude each other")
+        if self.path is not None and self.root is not None:
+            raise ValueError("path and root exclude each other")
         return self
 
 
@@ -45,22 +51,52 @@ class JobBody(StrictBody):
 def begin(
     body: JobBody, caller: Administering, kb: KB, library: TheLibrary, jobs: TheJobs
 ) -> dict[str, Any]:
-    """Have a directory or a file indexed."""
-    path = _resolve_path(kb, body.path)
-    root = _find_root(_name_roots(kb, library.uploads), path)
-    if root is None or not caller.may_see(root) or not _is_there(path):
+    """Have a directory, a file or the uploaded files indexed."""
+    place = _find_place(body, kb, library)
+    if place is None or not caller.may_see(place.root):
         raise Problem(Code.PATH_NOT_INDEXED)
-    name = UPLOADS if path == library.uploads.resolve() else None
     return job_values(
         jobs.add(
-            str(path),
-            root=name,
+            place.path,
+            root=place.name,
+            seen_by=place.seen_by,
             keep=body.keep,
             prune=body.prune,
             retry=body.retry,
             asked_by=caller.name,
         )
     )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a job finds what it indexes, who sees that, and of which root it is.
+
+    `name` is of a root that the path alone does not tell.
+    """
+
+    path: str
+    seen_by: str | None
+    root: str
+    name: str | None = None
+
+
+def _find_place(body: JobBody, kb: KB, library: Library) -> _Place | None:
+    """Find what is asked for; None when it was never indexed, or is not here."""
+    if body.root == UPLOADS:
+        return _Place(*library.locate_uploads(), UPLOADS, UPLOADS)
+    if body.root is not None:
+        directory = kb.components.registry.find_root_path(body.root)
+        if directory is None or not _is_there(Path(directory)):
+            return None
+        return _Place(directory, kb.config.machine, body.root, body.root)
+    path = _resolve_path(kb, body.path)
+    root = _find_root(_name_roots(kb, library), path)
+    if root is None or not _is_there(path):
+        return None
+    if library.shared and path == library.shared.path.resolve():
+        return _Place(*library.locate_uploads(), UPLOADS, UPLOADS)
+    return _Place(str(path), kb.config.machine, root)
 
 
 def _resolve_path(kb: KB, asked: str | None) -> Path:
@@ -71,10 +107,11 @@ def _resolve_path(kb: KB, asked: str | None) -> Path:
     return Path(os.path.realpath(directory / (asked or "").replace("\0", "?")))
 
 
-def _name_roots(kb: KB, uploads: Path) -> Mapping[Path, str]:
+def _name_roots(kb: KB, library: Library) -> Mapping[Path, str]:
     """Return the names of the indexed directories by their places."""
-    own = kb.config.documents.path
-    names = {uploads.resolve(): UPLOADS} | ({own.resolve(): own.name} if own else {})
+    own, shared = kb.config.documents.path, library.shared
+    names = {shared.path.resolve(): UPLOADS} if shared else {}
+    names |= {own.resolve(): own.name} if own else {}
     return names | {
         Path(root["path"]).resolve(): str(root["name"])
         for root in kb.components.registry.list_roots()
@@ -113,5 +150,5 @@ def _list_visible(jobs: Sequence[Job], caller: Caller, kb: KB, library: Library)
     """List the jobs that a caller may see: their reports name files that could not be read."""
     if caller.collections is None:
         return jobs
-    names = _name_roots(kb, library.uploads)
-    return [job for job in jobs if caller.may_see(_find_root(names, Path(job.path)))]
+    names = _name_roots(kb, library)
+    return [job for job in jobs if caller.may_see(job.root or _find_root(names, Path(job.path)))]

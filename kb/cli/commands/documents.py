@@ -223,5 +223,5 @@ def _ask_to_forget(root: str, count: int) -> str:
 def _open_catalogue(config: Path | None) -> Iterator["Catalogue"]:
     from kb.catalogue import open_catalogue
 
-    with open_only_database(config) as (engine, loaded):
-        yield open_catalogue(engine, loaded)
+    with open_only_database(config) as (engine, _):
+        yield open_catalogue(engine)

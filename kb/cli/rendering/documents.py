@@ -57,7 +57,8 @@ def _list_facts(shown: ShownDocument) -> Iterator[tuple[str, str]]:
     document = shown.document
     if document.title:
         yield gettext("Title"), document.title
-    yield gettext("File"), str(shown.file) if shown.file else gettext("none")
+    nowhere = gettext("in the database") if shown.is_kept else gettext("none")
+    yield gettext("File"), str(shown.file or nowhere)
     if document.media_type:
         yield gettext("Type"), document.media_type
     if document.language:
