@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+from engines.visible_text import make_visible
 from stores.text.translations import Message
 
 if TYPE_CHECKING:
@@ -37,13 +38,31 @@ class Citation:
     excerpt: str = ""
     root: str | None = None
     chunk: str = ""
+    sheet: str | None = field(default=None, metadata=_IF_KNOWN)
 
     @property
     def place(self) -> str:
         """Where in its document the passage stands, in words, as far as that is known."""
-        if self.page is not None:
-            return Message("page {n}", n=self.page)
-        return Message("lines {n}", n=self.lines) if self.lines else ""
+        return describe_place(self.page, self.lines, self.sheet)
+
+
+WORKBOOK: Final = "spreadsheet"
+"""What the media types of all workbooks hold."""
+
+
+def find_sheet(metadata: Mapping[str, Any]) -> str | None:
+    """Return the name of the sheet on which a passage of a workbook stands, None for any other."""
+    is_in_workbook = WORKBOOK in str(metadata.get("media_type"))
+    return str(metadata["sheet"]) if is_in_workbook and metadata.get("sheet") else None
+
+
+def describe_place(page: int | None, lines: str | None, sheet: str | None) -> str:
+    """Say where in its document a passage stands; the lines of a sheet are its rows."""
+    if page is not None:
+        return Message("page {n}", n=page)
+    if sheet and lines:
+        return Message("sheet {sheet}, rows {n}", sheet=make_visible(sheet), n=lines)
+    return Message("lines {n}", n=lines) if lines else ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """KnowledgeBase: what it can do, one method each."""
 
+import asyncio
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -21,6 +23,7 @@ from kb.assembly.chatting import make_chat_session
 from kb.assembly.components import Components, open_components
 from kb.assembly.search_logging import Feedback, make_search_logger, store_feedback
 from kb.assembly.searching import AnswerOptions, make_retriever
+from kb.async_twins import make_async_twin
 from kb.backups import back_up
 from kb.catalogue import UPLOADS, Catalogue, ShownDocument
 from kb.config import Config, load_config
@@ -35,7 +38,7 @@ from kb.transcript import write_transcript
 from stores.backup.write import BackupReport
 from stores.chats.session_list import SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
-from stores.errors import ConfigError, RootConflict
+from stores.errors import ConfigError, RootConflict, ServerIsReadOnly
 from stores.registry.document_list import ListedDocument
 from stores.registry.embedding_cache import EmbeddingCache
 from stores.searches.search_log import Rating, SearchLog
@@ -79,6 +82,22 @@ class KnowledgeBase:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.close)
+
+    @classmethod
+    async def aopen(
+        cls,
+        config: Config | str | Path | None = None,
+        *,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> Self:
+        """Open as `open` does, for `async with await KnowledgeBase.aopen(...) as kb`."""
+        return await asyncio.to_thread(cls.open, config, say=say)
 
     def close(self) -> None:
         """Write what is still to be written, and give back every connection."""
@@ -161,7 +180,8 @@ class KnowledgeBase:
     ) -> Indexer:
         own = OwnFiles.from_config(self.config)
         registry, embedder = self.components.registry, self._make_embedder()
-        return Indexer(registry, embedder, on_progress, say, own, on_change)
+        options = self.config.documents.reading_options
+        return Indexer(registry, embedder, on_progress, say, own, on_change, options)
 
     def add(
         self,
@@ -326,17 +346,29 @@ class KnowledgeBase:
         A profile with neighbours adds those behind the `top_k`. A session keeps to one profile of
         retrieval.experiment. The search is logged as that of `user`.
         """
-        retriever = self.retriever(
+        retriever = self._make_logged_retriever(top_k, filters, profile, session, user, exact=exact)
+        return retriever.retrieve(replace_lone_surrogates(check_question(question)))
+
+    def _make_logged_retriever(
+        self,
+        top_k: int | None,
+        filters: MetadataFilters | None,
+        profile: str | None,
+        session: str | None,
+        user: str | None,
+        *,
+        exact: bool,
+    ) -> BaseRetriever:
+        """Make the retriever of a search that is logged."""
+        log = self.config.retrieval.log
+        return self.retriever(
             top_k,
             filters=filters,
             profile=profile,
             session=session,
             exact=exact,
-            on_search=make_search_logger(
-                self.components.search_log, self.config.retrieval.log, session, user
-            ),
+            on_search=make_search_logger(self.components.search_log, log, session, user),
         )
-        return retriever.retrieve(replace_lone_surrogates(check_question(question)))
 
     def query_engine(
         self,
@@ -427,7 +459,8 @@ class KnowledgeBase:
         `open` does so, and a server every day. Raises StoreError.
         """
         if days := self.config.chat.retention_days:
-            self.components.session_store.remove_older_than(days)
+            with suppress(ServerIsReadOnly):  # who may write deletes them
+                self.components.session_store.remove_older_than(days)
 
     def rename_session(self, session_id: str, title: str) -> None:
         """Raises StoreError."""
@@ -483,3 +516,55 @@ class KnowledgeBase:
     def status(self) -> dict[str, Any]:
         """Server, collection, counts and failures, as `kb status --json` prints them."""
         return read_status(self.components.engine, self.config)
+
+    async def asearch(
+        self,
+        question: str,
+        top_k: int | None = None,
+        *,
+        filters: MetadataFilters | None = None,
+        profile: str | None = None,
+        session: str | None = None,
+        user: str | None = None,
+        exact: bool = True,
+    ) -> list[NodeWithScore]:
+        """Search as `search` does, without a thread for what the models do."""
+        retriever = await asyncio.to_thread(
+            self._make_logged_retriever, top_k, filters, profile, session, user, exact=exact
+        )
+        return await retriever.aretrieve(replace_lone_surrogates(check_question(question)))
+
+    async def aask(
+        self,
+        question: str,
+        source: Source = "auto",
+        *,
+        top_k: int | None = None,
+        filters: MetadataFilters | None = None,
+        profile: str | None = None,
+        session: str | None = None,
+        exact: bool = False,
+    ) -> Response:
+        """Answer as `ask` does, without a thread for what the models do."""
+        options = AnswerOptions(source, top_k, filters, profile, session, exact=exact)
+        engine = await asyncio.to_thread(make_answer_engine, self.components, options)
+        response = await engine.aquery(replace_lone_surrogates(check_question(question)))
+        assert isinstance(response, Response)  # noqa: S101 - as above
+        return response
+
+    # A chat session and the engines have async methods of their own.
+    aclose = make_async_twin(close)
+    aindex = make_async_twin(index)
+    aadd = make_async_twin(add)
+    alist_documents = make_async_twin(list_documents)
+    ashow_document = make_async_twin(show_document)
+    aremove_document = make_async_twin(remove_document)
+    aretry_documents = make_async_twin(retry_documents)
+    aforget_root = make_async_twin(forget_root)
+    asessions = make_async_twin(sessions)
+    arename_session = make_async_twin(rename_session)
+    adelete_session = make_async_twin(delete_session)
+    aexport_session = make_async_twin(export_session)
+    afeedback = make_async_twin(feedback)
+    abackup = make_async_twin(backup)
+    astatus = make_async_twin(status)

@@ -25,6 +25,7 @@ from pydantic import (
 
 from engines.search.profiles import DEFAULT, Profile, resolve_profile
 from kb.config_file import explain_mistakes, read_sections
+from kb.indexing.reading_options import ReadingOptions
 from stores.errors import ConfigError
 
 EMBEDDED: Final = "embedded"
@@ -42,6 +43,13 @@ def _read_database_url(value: Any) -> Any:
         url = None
     if url is None or not url.drivername.startswith("mariadb+"):
         raise ValueError(f"{EMBEDDED}, or {DRIVER}://user:password@host:3306/database")
+    return url
+
+
+def _read_server_url(value: Any) -> sa.URL:
+    url = _read_database_url(value)
+    if not isinstance(url, sa.URL):
+        raise ValueError(f"{DRIVER}://user:password@host:3306/database")  # noqa: TRY004 - pydantic's
     return url
 
 
@@ -76,6 +84,9 @@ DatabaseUrl = Annotated[
     PlainValidator(_read_database_url),
     PlainSerializer(_write_without_password),
 ]
+ServerUrl = Annotated[
+    sa.URL, PlainValidator(_read_server_url), PlainSerializer(_write_without_password)
+]
 ApiKey = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 Token = Annotated[ApiKey, AfterValidator(_require_token)]
 BaseUrl = Annotated[str, AfterValidator(_require_web_url)]
@@ -106,6 +117,11 @@ class DatabaseConfig(Section):
     `mariadb+mariadbconnector://user:password@host:3306/name` (`mariadb+pymysql://…` with the extra
     `pymysql`). Where it is not set and `DB_HOST` is, it is made of `DB_HOST`, `DB_PORT`, `DB_USER`,
     `DB_PASSWORD` and `DB_NAME`."""
+    replicas: tuple[ServerUrl, ...] = ()
+    """Servers that replicate that of `url` by GTID, with the same database: searches are read from
+    them, and everything else from `url`."""
+    replica_seconds: Seconds = 10
+    """The most seconds that a replica may be behind; further behind it is not asked."""
     name: str = "kb"
     """The database on the embedded server. Each one is a knowledge base of its own."""
     vector_cache_mb: Positive = 256
@@ -124,6 +140,22 @@ class DocumentsConfig(Section):
     """What `kb index` reads when it is given no path."""
     filter_keys: tuple[str, ...] = ()
     """Metadata keys that get an indexed column. Filters work on all others too, more slowly."""
+    hidden_sheets: bool = False
+    """Whether the hidden sheets of workbooks are read too. Rows that somebody hid are not."""
+    max_file_mb: Positive = 200
+    """The largest file that is read at once. Its reader may take memory as large as 2.5 times this
+    number, 512 MB at the least."""
+    max_parted_file_mb: Positive = 2000
+    """The largest file that is read by parts, as a text, a table or a mailbox can be."""
+
+    @property
+    def reading_options(self) -> ReadingOptions:
+        """What of this the readers of files heed."""
+        return ReadingOptions(
+            max_file=self.max_file_mb * 1_000_000,
+            max_parted_file=self.max_parted_file_mb * 1_000_000,
+            hidden_sheets=self.hidden_sheets,
+        )
 
 
 class ModelConfig(Section):

@@ -12,9 +12,9 @@ from stores.registry.contents import (
     count_totals,
     list_failures,
     list_roots,
-    list_roots_under_way,
 )
 from stores.registry.inspection import inspect_health
+from stores.registry.root_lock import list_roots_under_way
 
 
 def read_status(engine: sa.Engine, config: Config) -> dict[str, Any]:

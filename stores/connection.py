@@ -9,12 +9,17 @@ import sqlalchemy as sa
 import tenacity
 from sqlalchemy import event
 
-from stores.errors import StoreError, StoreUnavailable, UnsupportedServer
+from stores.errors import ServerIsReadOnly, StoreError, StoreUnavailable, UnsupportedServer
 from stores.server_version import MINIMUM_VERSION, read_series
 
 # Deadlock, lock wait timeout, record changed since last read, table altered since the snapshot.
 RETRIED_ERRORS = {1213, 1205, 1020, 1412}
-GONE_ERRORS = {2002, 2003, 2006, 2013, 1040, 1053, 1203, 1226, 1927}
+# Those of a server that is away, or that answers nobody: 1047 is a Galera node without a majority.
+GONE_ERRORS = {2002, 2003, 2006, 2013, 1040, 1047, 1053, 1203, 1226, 1927}
+_READ_ONLY = {
+    1290,
+    1836,
+}  # by the option read_only, by innodb_read_only; 1290 also of other options
 _NO_MARIADB = "is not a MariaDB variant"  # as SQLAlchemy says it
 _DEAD = (
     "socket error",
@@ -254,6 +259,13 @@ def _may_succeed_later(error: BaseException) -> bool:
     )
 
 
+def is_lost(error: BaseException) -> bool:
+    """Tell whether an error, also one of the driver's own, means that the server is away."""
+    found = getattr(error, "orig", None) or error
+    number = read_error_number(found)
+    return number in GONE_ERRORS or (not number and _sounds_dead(found))
+
+
 def run_transaction(
     engine: sa.Engine, work: Callable[[sa.Connection], T], *, attempts: int = 8
 ) -> T:
@@ -307,6 +319,11 @@ def translate_errors(url: sa.URL, setting: str = _SETTING) -> Iterator[None]:
                 f"MariaDB at {_describe_place(url)} does not answer: {reason}. "
                 f"{_suggest_look(url, setting)}"
             ) from error
+        if read_error_number(error.orig) in _READ_ONLY and "read" in reason.lower():
+            raise ServerIsReadOnly(
+                f"MariaDB at {_describe_place(url)} is read-only, as a replica is: it can be asked "
+                f"and not be written to. Name the server that it follows in {setting}."
+            ) from error
         advice = _suggest_correction(read_error_number(error.orig), setting)
         raise StoreError(f"MariaDB at {_describe_place(url)} refused: {reason}.{advice}") from error
     except sa.exc.InvalidRequestError as error:
@@ -338,6 +355,11 @@ def _suggest_look(url: sa.URL, setting: str) -> str:
     if "unix_socket" in url.query:
         return "`kb db status` shows its state and its log."
     return f"Is it running, and is {setting} right? `kb doctor` looks closer."
+
+
+def ask_for_nothing(engine: sa.Engine) -> None:
+    """Ask the server for nothing but an answer. Raises StoreUnavailable without one."""
+    read_snapshot(engine, lambda connection: connection.scalar(sa.text("SELECT 1")))
 
 
 def read_server_info(engine: sa.Engine) -> ServerInfo:

@@ -4,6 +4,7 @@ KBError
 ├── ConfigError                 config.yaml or the environment says something impossible
 ├── StoreError                  the database said no
 │   ├── StoreUnavailable        it does not answer
+│   ├── ServerIsReadOnly        it answers, and takes no writes
 │   ├── UnsupportedServer       it answers, but lacks what kb needs
 │   ├── UnsupportedFilter       a metadata filter that has no meaning here
 │   ├── InvalidVector           wrong dimension, NaN, infinity or zero
@@ -36,6 +37,10 @@ class StoreError(KBError):
 
 class StoreUnavailable(StoreError):
     """The database does not answer."""
+
+
+class ServerIsReadOnly(StoreError):
+    """The database answers, and takes no writes, as a replica does."""
 
 
 class UnsupportedServer(StoreError):

@@ -10,6 +10,7 @@ from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQu
 
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import Indexer
+from kb.indexing.reading_options import ReadingOptions
 from kb.indexing.report import IndexReport
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.registry.collection import open_collection
@@ -24,6 +25,7 @@ class Knowledge:
 
     engine: sa.Engine
     embed_model: HashEmbedding = field(default_factory=HashEmbedding)
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
 
     def __post_init__(self) -> None:
         migrate(self.engine)
@@ -37,7 +39,7 @@ class Knowledge:
 
     def index(self, path: Path, **options: Any) -> IndexReport:
         embedder = ChunkEmbedder(self.embed_model, self.cache)
-        return Indexer(self.registry, embedder).index(path, **options)
+        return Indexer(self.registry, embedder, options=self.reading).index(path, **options)
 
     def state(self) -> list[tuple[str, ...]]:
         """Everything that answers come from, without times and places."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from llama_index.core.schema import NodeWithScore, TextNode
 
-from engines.answer import Answer, AnsweredTurn, Citation, Timings, answer_of
+from engines.answer import WORKBOOK, Answer, AnsweredTurn, Citation, Timings, answer_of
 from engines.chat.model_calls import ModelCalls
 from engines.elapsed import milliseconds_since
 from engines.follow_ups.rewriting import Rewritten
@@ -217,6 +217,8 @@ def _citation_to_passage(cited: Citation) -> NodeWithScore:
         "title": cited.title,
         "page": cited.page,
         "lines": cited.lines,
+        "sheet": cited.sheet,
+        "media_type": cited.sheet and WORKBOOK,
         "root": cited.root,
     }
     node = TextNode(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
-from engines.answer import Citation
+from engines.answer import Citation, find_sheet
 from engines.shortening import cut_between_words
 from engines.visible_text import make_visible
 
@@ -29,6 +29,7 @@ def make_citation(number: int, passage: NodeWithScore, excerpt: str | None = Non
         title=make_visible(str(metadata.get("title") or metadata.get("path") or "")),
         page=metadata.get("page"),
         lines=metadata.get("lines"),
+        sheet=find_sheet(metadata),
         score=round(passage.get_score(), 4),
         excerpt=make_visible(excerpt or cut_between_words(text, _EXCERPT_CHARACTERS)),
         root=metadata.get("root"),

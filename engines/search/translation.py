@@ -1,7 +1,10 @@
 """Translate questions into the language of the documents, where they are asked in another."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from babel import Locale
 from llama_index.core.llms.llm import LLM
@@ -13,14 +16,20 @@ from engines.prompts import load_prompt
 
 _TRANSLATING = "translating the question"
 _PROMPT = PromptTemplate(load_prompt("translation"))
+_SHARES_SECONDS: Final = 60.0  # how long they count: most documents do not change their language
 
 
 class Translator:
-    """Translates into the language of most documents; `shares` tells how many are in each."""
+    """Translates into the language of most documents; `shares` tells how many are in each.
+
+    That is asked again after a minute, for to count all documents takes longer the more there are.
+    """
 
     def __init__(self, llm: LLM, shares: Callable[[], Mapping[str, float]]) -> None:
         self._llm = llm
-        self._shares = shares
+        self._measure_shares = shares
+        self._shares: Mapping[str, float] = {}
+        self._shares_until = -math.inf
 
     def translate_question(self, question: str, language: str) -> str:
         """Return "" for a question in the language of the documents, and without a translation.
@@ -47,9 +56,16 @@ class Translator:
         """
         if not language:
             return ""
-        shares = {name: share for name, share in self._shares().items() if name}
+        shares = {name: share for name, share in self._find_shares().items() if name}
         most = max(shares, key=shares.__getitem__, default="")
         return most if shares.get(language, 0) < shares.get(most, 0) else ""
+
+    def _find_shares(self) -> Mapping[str, float]:
+        """Find the shares of the languages, anew while there are no documents."""
+        if not self._shares or time.monotonic() >= self._shares_until:
+            self._shares = self._measure_shares()
+            self._shares_until = time.monotonic() + _SHARES_SECONDS
+        return self._shares
 
 
 def _prompt_values(question: str, target: str) -> dict[str, str]:

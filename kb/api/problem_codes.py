@@ -288,6 +288,12 @@ class Code(Enum):
         "The database does not answer",
         _LATER,
     )
+    DATABASE_READ_ONLY = (
+        "database_read_only",
+        503,
+        "The database is read-only",
+        "It can be asked, and nothing in it can be changed at present.",
+    )
     MODEL_UNAVAILABLE = (
         "model_unavailable",
         503,

@@ -29,6 +29,7 @@ from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import ConfigError, KBError, StoreError
 from stores.registry.collection import Collection
 from stores.registry.document_registry import DocumentRegistry
+from stores.replicas import add_replicas
 from stores.searches.search_log import SearchLog
 from stores.searches.search_log_writer import SearchLogWriter
 from stores.verified_queries import VerifiedQueries, VerifiedQuery
@@ -46,6 +47,8 @@ def open_components(config: Config, say: Callable[[str], None] = lambda _: None)
     engine = open_database(config, say)
     try:
         vector_store, collection = open_store(engine, config, embed_model)
+        if config.database.replicas:
+            add_replicas(engine, config.database.replicas, config.database.replica_seconds)
     except BaseException:
         engine.dispose()
         raise

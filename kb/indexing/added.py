@@ -13,10 +13,10 @@ from kb.indexing.chunks import split_section_into_chunks
 from kb.indexing.content_hash import hash_text
 from kb.indexing.document import (
     MAX_TEXT,
-    TOO_MUCH_TEXT,
     Kind,
     ReadDocument,
     Section,
+    TooMuchText,
     UnreadableFile,
 )
 from kb.indexing.embed import ChunkEmbedder
@@ -205,7 +205,7 @@ def _read_document(path: str, document: Document) -> ReadDocument:
     if not text.strip():
         raise UnreadableFile("it has no text")
     if len(text) > MAX_TEXT:
-        raise UnreadableFile(TOO_MUCH_TEXT)
+        raise TooMuchText
     media_type = str(next((metadata[key] for key in _MEDIA_TYPE_KEYS if metadata.get(key)), ""))
     kind = _KINDS.get(media_type, "markdown")
     page = _read_number(metadata.get("page")) or _read_number(metadata.get("page_label"))

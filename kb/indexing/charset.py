@@ -10,7 +10,7 @@ from kb.indexing.document import (
     BOMS,
     MAX_TEXT,
     OLD_OFFICE_REASON,
-    TOO_MUCH_TEXT,
+    TooMuchText,
     UnreadableFile,
 )
 
@@ -34,7 +34,7 @@ MISREAD = re.compile(  # signs of a Western text read by the wrong table
 def read_text_file(path: Path) -> str:
     """Return the text of a file in whatever encoding it is; raise UnreadableFile if it has none."""
     if path.stat().st_size > 4 * MAX_TEXT:
-        raise UnreadableFile(TOO_MUCH_TEXT)
+        raise TooMuchText
     return decode_text(path.read_bytes())
 
 

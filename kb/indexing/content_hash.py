@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import Final
 
 from kb.indexing.file_kinds import FileKind, find_kind_by_content
+from kb.indexing.reading_options import READING
 from kb.indexing.secret_files import HEAD_BYTES, why_secret
 
 # Part of every content hash: raise it when reading or splitting changes what a file yields.
 PIPELINE: Final = b"6"
+
+_MAY_HOLD_SHEETS: Final = (  # in archives and attached to mails, too
+    *(".xlsx", ".ods", ".eml", ".msg", ".mbox"),
+    *(".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"),
+)
 
 
 def inspect_file(path: Path) -> tuple[str, str | None, FileKind | None]:
@@ -24,7 +30,9 @@ def inspect_file(path: Path) -> tuple[str, str | None, FileKind | None]:
         if secret or kind:
             return "", secret, kind
         file.seek(0)
-        return hashlib.file_digest(file, lambda: hashlib.sha256(PIPELINE)).hexdigest(), None, None
+        has_more = READING.get().hidden_sheets and path.suffix.lower() in _MAY_HOLD_SHEETS
+        read_as = hashlib.sha256(PIPELINE + (b" with hidden sheets" if has_more else b""))
+        return hashlib.file_digest(file, lambda: read_as).hexdigest(), None, None
 
 
 def hash_open_files(paths: Iterable[Path]) -> dict[str, list[Path]]:

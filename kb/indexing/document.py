@@ -1,9 +1,9 @@
-"""The types that reading a file yields: extract, section, chunk and document."""
+"""The types that reading a file yields: extract, section, chunk, document and bookmark."""
 
 import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from stores.errors import KBError
 
@@ -22,12 +22,18 @@ BOMS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-TOO_MUCH_TEXT = f"more than {MAX_TEXT // 1_000_000} million characters of text"
 OLD_OFFICE_REASON = "an old or encrypted Office file: save it as .docx, .pptx or .xlsx, unprotected"
 
 
 class UnreadableFile(KBError):
     """A file without usable text; the message is the reason that users see."""
+
+
+class TooMuchText(UnreadableFile):
+    """A file with more text than one document may have, if it is read at once."""
+
+    def __init__(self) -> None:
+        super().__init__(f"more than {MAX_TEXT // 1_000_000} million characters of text")
 
 
 class UnreadableNow(UnreadableFile):
@@ -71,6 +77,22 @@ class Section:
     """Filled when the document is read, and thus in the bounded process."""
 
 
+def enter_heading(above: Outline, level: int, words: str) -> Outline:
+    """Return the headings that are open below a heading, which ends those of its level."""
+    return (*(heading for heading in above if heading[0] < level), (level, words))
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """Where the next part of a large file begins."""
+
+    offset: int = 0
+    """In bytes; of a PDF in pages."""
+    line: int = 1
+    carried: Mapping[str, Any] = field(default_factory=dict)
+    """What the reader of the format has to know of the parts before, as JSON."""
+
+
 @dataclass(frozen=True)
 class Extract:
     """What a reader found in a file; what it left open is decided from the text."""
@@ -85,6 +107,10 @@ class Extract:
     metadata: Mapping[str, object] = field(default_factory=dict)
     failures: tuple[tuple[str, str], ...] = ()
     """Names of what is inside of the file and could not be read, each with the reason."""
+    carried: Mapping[str, Any] = field(default_factory=dict)
+    """Of a part of a file: what its reader has to know when it reads the next."""
+    rest: Bookmark | None = None
+    """Of a part of a file: where the next one begins; None for the last one, and a whole file."""
 
 
 @dataclass(frozen=True)
@@ -99,4 +125,6 @@ class ReadDocument:
     sections: tuple[Section, ...]
     metadata: Metadata
     failures: tuple[tuple[str, str], ...] = ()
+    """As in the extract."""
+    rest: Bookmark | None = None
     """As in the extract."""

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from llama_index.core.schema import TextNode
 
 from kb.indexing.comparison import find_gone, find_moves
 from kb.indexing.content_hash import inspect_file
-from kb.indexing.document import ReadDocument, UnreadableFile, UnreadableNow
+from kb.indexing.document import Bookmark, ReadDocument, UnreadableFile, UnreadableNow
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.place import Place, PlaceFinder
+from kb.indexing.reading_options import READING, ReadingOptions
 from kb.indexing.report import IndexReport, OnChange, Progress, Tally
 from kb.indexing.secret_files import Identity, OwnFiles, identify_file, why_secret_file
 from kb.indexing.split import EMBEDDED_KEYS, split_document
@@ -29,6 +30,7 @@ from stores.registry.document_registry import (
     DocumentRegistry,
     IndexedDocument,
     KnownDocument,
+    Part,
     document_id,
 )
 from stores.text.translations import Message
@@ -37,7 +39,9 @@ _FILES_AHEAD = 4
 
 _TOO_MANY_FAILURES = "it was not read, as too many of these files cannot be read"
 
-_Read = Callable[[Path], Future[ReadDocument]]
+
+class _Read(Protocol):
+    def __call__(self, path: Path, start: Bookmark | None = None) -> Future[ReadDocument]: ...
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Indexer:
     say: Callable[[str], None] = lambda _: None
     own: OwnFiles = field(default_factory=OwnFiles)
     on_change: OnChange = lambda _: None
+    options: ReadingOptions = field(default_factory=ReadingOptions)
 
     def index(
         self,
@@ -105,6 +110,7 @@ class Indexer:
     ) -> IndexReport:
         """Do a run over a place, whose root is noted to be at a path, None for nowhere."""
         started = time.monotonic()
+        READING.set(self.options)
         place = place.narrow(scope.only, scope.touched)
         tally = Tally(self.on_progress, self.on_change, place.root)
         notices = [
@@ -227,7 +233,7 @@ class _Run:
         for changed_file, reading in _read_ahead(self._stop_after_failures(changed), read):
             file = changed_file.file
             try:
-                yield self._split_document(changed_file, reading.result())
+                yield from self._split_document(changed_file, reading.result(), read)
             except OSError as error:
                 self._record_os_error(file, error)
             except UnreadableNow as error:
@@ -245,9 +251,11 @@ class _Run:
             else:
                 yield changed_file
 
-    def _split_document(self, changed: _ChangedFile, read: ReadDocument) -> SplitDocument:
-        """Split what was read into chunks; raise UnreadableFile if there are none."""
-        file = changed.file
+    def _split_document(
+        self, changed: _ChangedFile, first: ReadDocument, read: _Read
+    ) -> Iterator[SplitDocument]:
+        """Split a document into chunks, part by part; raise UnreadableFile if there are none."""
+        file, total = changed.file, 0
         modified_at = datetime.fromtimestamp(file.path.stat().st_mtime, UTC).replace(tzinfo=None)
         document = IndexedDocument(
             id=self._identify(file.relative),
@@ -256,18 +264,22 @@ class _Run:
             content_hash=changed.content_hash,
             size=file.size,
             modified_at=modified_at,
-            media_type=read.media_type,
-            title=read.title,
-            language=read.language,
+            media_type=first.media_type,
+            title=first.title,
+            language=first.language,
         )
-        chunks = split_document(read, document.id)
-        if not chunks:
-            raise UnreadableFile("it has no text")
-        for chunk in chunks:
-            _add_file_facts(chunk, document, modified_at)
-        for part, reason in read.failures:
-            self.tally.fail(f"{file.relative}/{part}", reason)
-        return SplitDocument(document, chunks, changed.is_new)
+        for number, part in enumerate(_read_parts(file.path, first, read)):
+            chunks = split_document(part, document.id, number)
+            total += len(chunks)
+            if not (total or part.rest):
+                raise UnreadableFile("it has no text")
+            for chunk in chunks:
+                _add_file_facts(chunk, document, modified_at)
+            for name, reason in part.failures:
+                self.tally.fail(f"{file.relative}/{name}", reason)
+            is_one_of_several = number > 0 or part.rest is not None
+            written_as = Part(number, total, part.rest is None) if is_one_of_several else None
+            yield SplitDocument(document, chunks, changed.is_new, written_as)
 
     def _identify(self, path: str) -> str:
         """Return the id of the document at a path: its own, or one that no moved document has."""
@@ -368,6 +380,24 @@ def _find_hard_linked(files: Iterable[FoundFile]) -> list[str]:
     return [file.relative for file in files if file.names > here[file.identity]]
 
 
+def _read_parts(path: Path, first: ReadDocument, read: _Read) -> Iterator[ReadDocument]:
+    """Yield the parts of a file, while the next one is being read; most files have but one.
+
+    What holds for all of the document is told by its first part.
+    """
+    part = first
+    while part.rest:
+        following = read(path, part.rest)
+        yield part
+        part = replace(
+            following.result(),
+            title=first.title,
+            language=first.language,
+            metadata=first.metadata,
+        )
+    yield part
+
+
 @contextmanager
 def _read_in_worker() -> Iterator[_Read]:
     """Offer a function that reads files beside this thread, in the worker.
@@ -377,7 +407,7 @@ def _read_in_worker() -> Iterator[_Read]:
     with ReadWorker() as worker:
         thread = ThreadPoolExecutor(1)
         try:
-            yield lambda path: thread.submit(worker.read, path)
+            yield lambda path, start=None: thread.submit(worker.read, path, start)
         finally:
             thread.shutdown(cancel_futures=True)
 

@@ -42,6 +42,20 @@ def find_first_headings(text: str) -> dict[int, str]:
     return found
 
 
+def list_headings(text: str) -> list[tuple[int, str]]:
+    """Return the headings of a text, each with its level."""
+    nodes = parse_blocks(text)
+    return [
+        (find_heading_level(node), words) for node in nodes if (words := find_heading_text(node))
+    ]
+
+
+def find_last_block(text: str) -> int:
+    """Return how many lines stand before the last block of a text, 0 if it has but one."""
+    blocks = parse_blocks(text)
+    return blocks[-1].map[0] if blocks and blocks[-1].map else 0
+
+
 def is_table_delimiter(line: str) -> bool:
     """Tell whether a line stands between the header and the rows of a table: `|---|:--:|`."""
     return "|" in line and "-" in line and set(line) <= set("|-: \t\n>")

@@ -9,28 +9,31 @@ from dataclasses import replace
 from datetime import date, time
 from importlib import import_module
 from pathlib import Path, PurePath
+from types import ModuleType
 from typing import cast
 
 from kb.indexing.charset import clean_text
 from kb.indexing.chunks import split_section_into_chunks
 from kb.indexing.document import (
     MAX_TEXT,
-    TOO_MUCH_TEXT,
+    Bookmark,
     Extract,
     Metadata,
     ReadDocument,
     Scalar,
     Section,
+    TooMuchText,
     UnreadableFile,
     UnreadableNow,
 )
 from kb.indexing.markdown_blocks import find_first_headings
+from kb.indexing.reading_options import READING
+from kb.indexing.slices import cut_slice
 from stores.text.text_language import language_code
 
 __all__ = ["ReadDocument", "Section", "UnreadableFile", "read_document"]
 
-MAX_FILE = 200_000_000
-"""Bytes."""
+_SHORTEST_PART = 10_000
 MAX_TITLE = 200
 MAX_VALUE = 1_000
 """Characters of a metadata value, which every chunk repeats."""
@@ -57,13 +60,13 @@ FORMATS = {
     ".html": ("html", "text/html"),
     ".ipynb": ("notebook", "application/x-ipynb+json"),
     ".json": ("json_yaml", "application/json"),
-    ".jsonl": ("json_yaml", "application/jsonl"),
+    ".jsonl": ("json_lines", "application/jsonl"),
     ".markdown": ("markdown", "text/markdown"),
     ".mbox": ("mbox", "application/mbox"),
     ".md": ("markdown", "text/markdown"),
     ".mdx": ("markdown", "text/markdown"),
     ".msg": ("msg", "application/vnd.ms-outlook"),
-    ".ndjson": ("json_yaml", "application/jsonl"),
+    ".ndjson": ("json_lines", "application/jsonl"),
     ".odp": ("opendocument", f"{OPEN_DOCUMENT}.presentation"),
     ".ods": ("opendocument", f"{OPEN_DOCUMENT}.spreadsheet"),
     ".odt": ("opendocument", f"{OPEN_DOCUMENT}.text"),
@@ -97,15 +100,67 @@ FORMATS = {
 """Suffix -> module of kb.indexing.readers, media type; others are tried as text."""
 
 
-def read_document(path: Path) -> ReadDocument:
+def read_document(path: Path, start: Bookmark | None = None) -> ReadDocument:
     """Read a file in this process, unbounded in time and memory; raise UnreadableFile.
 
-    Its language is what it declares, else "".
+    Of a large one, if its format can be read by parts, it is the first part, and with `start` the
+    one that begins there; where the next begins, `rest` says. Its language is what it declares,
+    else "".
     """
-    _, media_type = find_format(path)
-    extract = extract_file(path)
+    reader, media_type = find_format(path)
     with _explain_errors(path):
-        return _extract_to_document(path, media_type, extract)
+        module = _import_reader(reader)
+        can_be_parted = hasattr(module, "read_slice") or hasattr(module, "read_pages")
+        options = READING.get()
+        size = _check_file(path, options.max_parted_file if can_be_parted else options.max_file)
+        if start or (can_be_parted and size > options.most_at_once):
+            return _read_part(path, module, start or Bookmark())
+        try:
+            document = _extract_to_document(path, media_type, module.read(path))
+        except TooMuchText:
+            if can_be_parted:
+                return _read_part(path, module, Bookmark())
+            raise
+        if not document.sections:
+            raise UnreadableFile("the file is empty")
+        return document
+
+
+def _read_part(path: Path, module: ModuleType, start: Bookmark) -> ReadDocument:
+    """Read the part of a file that begins at a bookmark, a shorter one if it has too much text."""
+    try:
+        extract = _extract_part(path, module, start)
+        return _extract_to_document(path, find_format(path)[1], extract)
+    except TooMuchText:
+        options = READING.get()
+        if options.part < _SHORTEST_PART:
+            raise
+        shorter = replace(options, part=options.part // 8, part_pages=options.part_pages // 8 + 1)
+        token = READING.set(shorter)
+        try:
+            return _read_part(path, module, start)
+        finally:
+            READING.reset(token)
+
+
+def _extract_part(path: Path, module: ModuleType, start: Bookmark) -> Extract:
+    """Let a reader extract the part of a file that begins at a bookmark.
+
+    A later part that cannot be read becomes a failure, and loses none of the others.
+    """
+    if hasattr(module, "read_pages"):
+        return cast("Extract", module.read_pages(path, start))
+    piece = cut_slice(path, start, module.find_part_end)
+    extract = Extract(kind="text", sections=(), carried=start.carried)
+    if piece.data.strip(b"\0 \t\r\n\f\v"):
+        try:
+            extract = module.read_slice(piece.data, start)
+        except UnreadableFile as error:
+            if not start.offset:
+                raise
+            failures = ((piece.name_lines(start), str(error)),)
+            extract = replace(extract, failures=failures)
+    return replace(extract, rest=piece.rest and replace(piece.rest, carried=extract.carried))
 
 
 def find_format(path: Path) -> tuple[str, str]:
@@ -116,8 +171,8 @@ def find_format(path: Path) -> tuple[str, str]:
 def extract_file(path: Path) -> Extract:
     """Let the reader of its format extract what is in a file; raise UnreadableFile."""
     with _explain_errors(path):
-        _check_file(path)
-        return _extract_text(path, find_format(path)[0])
+        _check_file(path, READING.get().max_file)
+        return cast("Extract", _import_reader(find_format(path)[0]).read(path))
 
 
 @contextmanager
@@ -137,35 +192,33 @@ def _explain_errors(path: Path) -> Iterator[None]:
         raise UnreadableFile(f"not a valid {path.suffix.lower()} file ({what})") from error
 
 
-def _check_file(path: Path) -> None:
-    """Raise UnreadableFile for what is no regular file, is empty or is too large."""
+def _check_file(path: Path, most: int) -> int:
+    """Return the size of a file in bytes; raise UnreadableFile for none, an empty or larger one."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableFile("not a regular file")
     if status.st_size == 0:
         raise UnreadableFile("the file is empty")
-    if status.st_size > MAX_FILE:
-        raise UnreadableFile(f"larger than {MAX_FILE // 1_000_000} MB")
+    if status.st_size > most:
+        raise UnreadableFile(f"larger than {most / 1e6:g} MB")
+    return status.st_size
 
 
-def _extract_text(path: Path, reader: str) -> Extract:
-    """Let the format's reader extract the text; raise UnreadableNow if it is not installed."""
+def _import_reader(reader: str) -> ModuleType:
+    """Import the reader of a format; raise UnreadableNow if what it needs is not installed."""
     try:
-        module = import_module(f"kb.indexing.readers.{reader}")
+        return import_module(f"kb.indexing.readers.{reader}")
     except ModuleNotFoundError as error:
         raise UnreadableNow(
             f"reading it needs {error.name}: pip install 'mariadb-kb[office]'"
         ) from error
-    return cast("Extract", module.read(path))
 
 
 def _extract_to_document(path: Path, media_type: str, extract: Extract) -> ReadDocument:
     """Clean and split an extract, and decide what its reader has left open."""
     if sum(len(section.text) for section in extract.sections) > MAX_TEXT:
-        raise UnreadableFile(TOO_MUCH_TEXT)
+        raise TooMuchText
     sections = tuple(_clean_sections(extract.sections))
-    if not sections:
-        raise UnreadableFile("the file is empty")
     return ReadDocument(
         title=choose_title(path, replace(extract, sections=sections)),
         language=language_code(extract.language),
@@ -180,6 +233,7 @@ def _extract_to_document(path: Path, media_type: str, extract: Extract) -> ReadD
         ),
         metadata=_clean_metadata(extract.metadata),
         failures=extract.failures,
+        rest=extract.rest,
     )
 
 

@@ -124,8 +124,10 @@ class Tally:
         self.unchanged += 1
         self._finish(path)
 
-    def write(self, path: str, chunks: int, *, is_new: bool) -> None:
+    def count_written(self, chunks: int) -> None:
         self.chunks += chunks
+
+    def write(self, path: str, *, is_new: bool) -> None:
         self.added += is_new
         self.changed += not is_new
         self.on_change(Change("added" if is_new else "changed", path))

@@ -6,22 +6,24 @@ from typing import cast
 from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 
 from kb.indexing.document import Chunk, Metadata, ReadDocument, Section
+from stores.registry.document_registry import chunk_prefix
 
 EMBEDDED_KEYS = ("title", "headings")
 """Metadata that precedes the text for the embedding model and the LLM."""
 
 
-def split_document(document: ReadDocument, document_id: str) -> list[TextNode]:
-    """Return the chunks of a document in order; `path` is left to the caller.
+def split_document(document: ReadDocument, document_id: str, part: int = 0) -> list[TextNode]:
+    """Return the chunks of a document, or of a part of it, in order; `path` is left to the caller.
 
     `part` is where in the file that is, if it has files inside.
     """
     nodes: list[TextNode] = []
+    prefix = chunk_prefix(document_id, part)
     for section in document.sections:
         for chunk in section.chunks:
             text = chunk.opener + section.text[chunk.start : chunk.end] + chunk.closer
             metadata = _make_chunk_metadata(document, section, chunk)
-            nodes.append(_make_node(f"{document_id}:{len(nodes):05d}", text, metadata))
+            nodes.append(_make_node(f"{prefix}{len(nodes):05d}", text, metadata))
     _link_nodes(nodes, document_id)
     return nodes
 

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
 from kb.indexing.document import (
+    Bookmark,
     Chunk,
     Kind,
     ReadDocument,
@@ -20,6 +22,7 @@ from kb.indexing.document import (
     UnreadableFile,
     UnreadableNow,
 )
+from kb.indexing.reading_options import READING, ReadingOptions
 from stores.text.text_language import detect_language
 
 COMMAND = (sys.executable, "-P", "-X", "utf8", "-m", "kb.indexing.reader_process")
@@ -40,7 +43,8 @@ class ReadWorker:
 
     def __init__(self, *, seconds: float = 30.0, memory: int = MOST_MEMORY) -> None:
         self._seconds = seconds
-        self._memory = memory
+        self._options = READING.get()
+        self._memory = max(memory, memory * self._options.max_file // ReadingOptions().max_file)
         self._scratch = TemporaryDirectory(prefix="kb-reading-")
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -61,28 +65,32 @@ class ReadWorker:
             self._child = None
         self._scratch.cleanup()  # of copies, too, that a child left which died over them
 
-    def read(self, path: Path) -> ReadDocument:
+    def read(self, path: Path, start: Bookmark | None = None) -> ReadDocument:
         """Return the document; raise UnreadableFile for what is broken, too slow or too large.
 
-        Its language is what it declares, else what its text looks like.
+        Of a large file it is the first part, or that which begins at `start`. Its language is what
+        it declares, else what its text looks like.
         """
-        answer = self._ask_child(path)
+        answer = self._ask_child(path, start)
         if "reason" in answer:
             raise (UnreadableFile if answer["lasts"] else UnreadableNow)(answer["reason"])
         sections = tuple(map(_json_to_section, answer.pop("sections")))
         # Here and not in the child: each of those would load the model of languages anew.
         language = answer.pop("language") or _guess_language(answer["kind"], sections)
         failures = tuple((name, reason) for name, reason in answer.pop("failures"))
-        return ReadDocument(**answer, language=language, sections=sections, failures=failures)
+        rest = Bookmark(**rest) if (rest := answer.pop("rest")) else None
+        return ReadDocument(
+            **answer, language=language, sections=sections, failures=failures, rest=rest
+        )
 
-    def _ask_child(self, path: Path) -> Any:
+    def _ask_child(self, path: Path, start: Bookmark | None) -> Any:
         """Return the child's answer, and start a child first if there is none."""
         if self._child is None or self._child.poll() is not None:
             self.close()
             self._child = self._start_child()
         child = self._child
         try:
-            line = _exchange_line(child, json.dumps(str(path)))
+            line = _exchange_line(child, json.dumps([str(path), start and asdict(start)]))
         except BaseException:  # an answer that nobody read would be taken for the next one
             self.close()
             raise
@@ -95,8 +103,9 @@ class ReadWorker:
 
     def _start_child(self) -> subprocess.Popen[bytes]:
         """Start a child and wait until it is ready; raise RuntimeError if it ends before."""
+        options = json.dumps(asdict(self._options))
         child = subprocess.Popen(  # noqa: S603 - the command is ours
-            [*COMMAND, str(self._seconds), str(self._memory)],
+            [*COMMAND, str(self._seconds), str(self._memory), options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_build_child_environment() | {"TMPDIR": self._make_scratch()},

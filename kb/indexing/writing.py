@@ -1,14 +1,14 @@
 """Embed and write documents that are split: each in one transaction, embedded many at a time."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llama_index.core.schema import TextNode
 
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.report import Tally
 from stores.errors import StoreError, StoreUnavailable
-from stores.registry.document_registry import DocumentRegistry, IndexedDocument
+from stores.registry.document_registry import DocumentRegistry, IndexedDocument, Part
 
 _CHUNKS_A_GROUP = 64  # a call to the embedding model; written together, so that progress shows
 
@@ -20,6 +20,8 @@ class SplitDocument:
     document: IndexedDocument
     chunks: list[TextNode]
     is_new: bool
+    part: Part | None = None
+    """Of a document that comes in several parts, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class DocumentWriter:
     registry: DocumentRegistry
     embedder: ChunkEmbedder
     tally: Tally
+    incomplete: set[str] = field(default_factory=set)
+    """Ids of documents of which a part could not be written, so that none of the others is."""
 
     def write_all(self, documents: Iterable[SplitDocument]) -> None:
         """Embed and write documents as they come, group by group.
@@ -44,15 +48,23 @@ class DocumentWriter:
 
     def _write_document(self, split: SplitDocument) -> bool:
         """Write a document, or note why it could not be; say whether it is written."""
-        document = split.document
+        document, part = split.document, split.part
+        if document.id in self.incomplete:
+            return False
         try:
-            self.registry.replace(document, split.chunks)
+            if part:
+                self.registry.replace_part(document, part, split.chunks)
+            else:
+                self.registry.replace(document, split.chunks)
         except StoreUnavailable:
             raise
         except StoreError as error:
+            self.incomplete.update([document.id] if part else [])
             self.fail(document.id, document.root, document.path, str(error))
             return False
-        self.tally.write(document.path, len(split.chunks), is_new=split.is_new)
+        self.tally.count_written(len(split.chunks))
+        if not part or part.is_last:
+            self.tally.write(document.path, is_new=split.is_new)
         return True
 
     def fail(

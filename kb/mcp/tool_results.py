@@ -9,7 +9,14 @@ from urllib.parse import quote
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from engines.answer import Answer, Joining, TableResult, list_keys
+from engines.answer import (
+    Answer,
+    Joining,
+    TableResult,
+    describe_place,
+    find_sheet,
+    list_keys,
+)
 from engines.documents.cited_text import make_inert
 from engines.shortening import cut
 from kb.answer_json import ANSWER
@@ -77,6 +84,7 @@ class Citation(BaseModel):
     path: str
     page: int | None
     lines: str | None
+    sheet: str | None
     score: float
     excerpt: str
 
@@ -216,20 +224,16 @@ def chunk_uri(chunk_id: str) -> str:
 
 
 def _render_passage(passage: Passage) -> str:
-    place = _place(passage.page, passage.lines)
+    place = describe_place(passage.page, passage.lines, find_sheet(passage.metadata))
     named = _join_names([passage.title, passage.headings, passage.path, place])
     return f"[{passage.number}] {named}\n{passage.uri}\n{fenced(passage.text)}"
 
 
 def _render_citation(citation: Citation) -> str:
-    place = _place(citation.page, citation.lines)
+    place = describe_place(citation.page, citation.lines, citation.sheet)
     return (
         f"[{citation.number}] {_join_names([citation.title, citation.path, place])}: {citation.uri}"
     )
-
-
-def _place(page: int | None, lines: str | None) -> str:
-    return f"page {page}" if page is not None else f"lines {lines}" if lines else ""
 
 
 def _join_names(parts: Iterable[str | None]) -> str:

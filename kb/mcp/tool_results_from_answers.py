@@ -57,6 +57,7 @@ def _citation_to_result(cited: Citation) -> results.Citation:
         path=cited.document,
         page=cited.page,
         lines=cited.lines,
+        sheet=cited.sheet,
         score=cited.score,
         excerpt=cited.excerpt,
     )

@@ -67,6 +67,7 @@ export const TEXTS = {
   openSource: gettext("Source {n}: {title}, {place}"),
   page: gettext("page {n}"),
   lines: gettext("lines {n}"),
+  sheetRows: gettext("sheet {sheet}, rows {n}"),
   original: gettext("Open the original"),
   before: gettext("Just before"),
   after: gettext("Just after"),

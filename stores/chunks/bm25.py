@@ -3,15 +3,17 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.chunks.posting_arrays import unpack_counts, unpack_lengths
+from stores.chunks.posting_arrays import POSTING, unpack_counts, unpack_lengths
 
 # Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond (2009).
 _K1, _B = 1.2, 0.75
+_SPARSE = 20  # keys for each posting, from which on it is dearer to have a sum for every key
 Seqs = NDArray[np.int64]
 
 
@@ -68,21 +70,38 @@ def score_words(words: Sequence[Sequence[NDArray[Any]]], statistics: Statistics)
     chunks = max([statistics.chunks, *frequencies])  # others may have written since
     weights = [math.log(1 + (chunks - count + 0.5) / (count + 0.5)) for count in frequencies]
     reach = sum(weights) * (_K1 + 1)
-    seqs, parts = [], []
-    for weight, terms in zip(weights, words, strict=True):
-        for postings in terms:
-            seqs.append(postings["seq"].astype(np.int64))
-            saturated = _saturate(postings, statistics.average_length)
-            parts.append(weight / reach * saturated)
-    if not seqs:
+    weighted = [
+        (weight / reach, postings)
+        for weight, terms in zip(weights, words, strict=True)
+        for postings in terms
+    ]
+    if not weighted:
         return Scores(np.empty(0, np.int64), np.empty(0))
-    found, places = np.unique(np.concatenate(seqs), return_inverse=True)
-    return Scores(found, np.bincount(places, np.concatenate(parts)).astype(np.float64))
+    saturated = _saturate_all(statistics.average_length)
+    seqs = np.concatenate([postings["seq"] for _, postings in weighted]).astype(np.int64)
+    parts = np.concatenate([share * saturated[postings["occurs"]] for share, postings in weighted])
+    return sum_scores(seqs, parts)
 
 
-def _saturate(postings: NDArray[Any], average_length: float) -> NDArray[np.float64]:
-    """Count occurrences, each less than the one before, and less in a longer chunk."""
-    count = unpack_counts(postings).astype(np.float64)
-    norm = _K1 * (1 - _B + _B * unpack_lengths(postings) / average_length)
+def sum_scores(seqs: Seqs, parts: NDArray[np.float64]) -> Scores:
+    """Add up what each chunk has: in a sum for every key that there may be, unless few have any."""
+    if seqs.max() <= _SPARSE * len(seqs):
+        sums = np.bincount(seqs, parts).astype(np.float64, copy=False)
+        found = np.flatnonzero(sums)
+        return Scores(found, sums[found])
+    found, places = np.unique(seqs, return_inverse=True)
+    return Scores(found, np.bincount(places, parts).astype(np.float64))
+
+
+@lru_cache(maxsize=4)
+def _saturate_all(average_length: float) -> NDArray[np.float64]:
+    """Count occurrences, each less than the one before, and less in a longer chunk.
+
+    Of whatever a posting may say: looking that up is quicker than to reckon it for each.
+    """
+    every = np.zeros(2**16, POSTING)
+    every["occurs"] = np.arange(2**16)
+    count = unpack_counts(every).astype(np.float64)
+    norm = _K1 * (1 - _B + _B * unpack_lengths(every) / average_length)
     saturated: NDArray[np.float64] = count * (_K1 + 1) / (count + norm)
     return saturated

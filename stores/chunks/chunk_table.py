@@ -10,9 +10,15 @@ from typing import Any, Literal, TypeVar, assert_never, get_args
 
 import sqlalchemy as sa
 
-from stores.chunks.chunk_terms import analyse_blocks, analyse_chunks, assign_blocks
+from stores.chunks.chunk_terms import (
+    analyse_blocks,
+    analyse_chunks,
+    analyse_metadata,
+    assign_blocks,
+)
 from stores.chunks.posting_tables import PostingTables
 from stores.chunks.postings import Postings
+from stores.chunks.table_size import TableSize
 from stores.chunks.where import (
     INDEXED_CHARACTERS,
     Where,
@@ -21,6 +27,7 @@ from stores.chunks.where import (
 )
 from stores.connection import run_transaction
 from stores.errors import CollectionMismatch, StoreError
+from stores.replicas import note_write
 from stores.sql import statements
 
 _SQL = statements("chunks.sql")
@@ -48,6 +55,7 @@ class ChunkTable:
     filter_keys: tuple[str, ...] = ()
     words: Words = "bm25"
     postings: Postings | None = field(init=False, compare=False)  # with words="bm25"
+    size: TableSize = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _IDENTIFIER.fullmatch(self.name):
@@ -72,6 +80,7 @@ class ChunkTable:
             raise StoreError(f"words is {self.words!r}; it is one of {', '.join(get_args(Words))}.")
         postings = Postings(self.name) if self.words == "bm25" else None
         object.__setattr__(self, "postings", postings)
+        object.__setattr__(self, "size", TableSize(self.name))
 
     def fill(self, statement: str, where: Where | None = None, **holes: object) -> sa.TextClause:
         """Fill the holes of a named statement with identifiers and conditions."""
@@ -117,7 +126,9 @@ class ChunkTable:
             connection.execute(self.fill("add_text_hash"))
         match self.words:
             case "bm25":
-                PostingTables(self.name).set_up(connection, columns, analyse_chunks)
+                PostingTables(self.name).set_up(
+                    connection, columns, analyse_chunks, analyse_metadata
+                )
             case "fulltext":
                 connection.execute(self.fill("create_words_lock"))
                 connection.execute(self.fill("add_words_lock"))
@@ -137,6 +148,11 @@ class ChunkTable:
                         characters=INDEXED_CHARACTERS,
                     )
                 )
+
+    def require_made(self, connection: sa.Connection) -> None:
+        """Raise CollectionMismatch when the table has another shape, and an error without one."""
+        rows = connection.execute(self.fill("columns"), {"table": self.name})
+        self._check_shape(connection, {row.name: str(row.type) for row in rows})
 
     def _check_shape(self, connection: sa.Connection, columns: Mapping[str, str]) -> None:
         definition = str(connection.execute(self.fill("definition")).one()[1])
@@ -159,8 +175,8 @@ class ChunkTable:
             return result
 
         result = run_transaction(engine, work_and_lock)
+        note_write(engine)
         if self.postings:
-            self.postings.forget_statistics()
             with suppress(StoreError):  # what was written stands; who writes next will try again
                 self.postings.tables.tidy(engine)
         return result

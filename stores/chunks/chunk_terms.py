@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic_core import from_json
 
+from stores.chunks.metadata_terms import list_metadata_terms
 from stores.chunks.posting_arrays import Analysed, pack_occurrences
 from stores.text.words import (
     choose_stemmer,
@@ -23,12 +24,21 @@ Row = Mapping[str, Any]
 
 
 def analyse_chunks(rows: Iterable[Row]) -> Analysed:
-    """Count the terms of some chunks."""
+    """Count the terms of some chunks: their words, their language, and what their metadata hold."""
+    return _arrange(map(_count_terms, rows))
+
+
+def analyse_metadata(rows: Iterable[Row]) -> Analysed:
+    """List the terms of the metadata of some chunks, without their words."""
+    return _arrange(_mark_metadata(from_json(row["metadata"])) for row in rows)
+
+
+def _arrange(chunks: Iterable[Mapping[int, int]]) -> Analysed:
+    """Arrange what each chunk has of each term in the order of the terms."""
     terms: list[int] = []
     packed: list[int] = []
     sizes: list[int] = []
-    for row in rows:
-        found = _count_terms(row)
+    for found in chunks:
         terms += found
         packed += found.values()
         sizes.append(len(found))
@@ -65,7 +75,12 @@ def _count_terms(row: Row) -> dict[int, int]:
             terms[term] = terms.get(term, 0) + count
     length = sum(terms.values())
     terms[hash_language(language)] = 1
-    return {term: pack_occurrences(count, length) for term, count in terms.items()}
+    words = {term: pack_occurrences(count, length) for term, count in terms.items()}
+    return _mark_metadata(metadata) | words
+
+
+def _mark_metadata(metadata: Mapping[str, Any]) -> dict[int, int]:
+    return dict.fromkeys(list_metadata_terms(metadata), pack_occurrences(1, 0))
 
 
 @lru_cache(maxsize=200_000)

@@ -16,6 +16,7 @@ from llama_index.core.vector_stores import (
     MetadataFilters,
 )
 
+from stores.chunks.filter_terms import find_terms
 from stores.chunks.where import INDEXED_CHARACTERS, Where, name_filter_column, to_json_path
 from stores.errors import UnsupportedFilter
 
@@ -27,6 +28,7 @@ def require_filters(where: Where, filters: MetadataFilters | None) -> None:
     """Require what the filters require. Raises UnsupportedFilter for what has no meaning."""
     if filters and (condition := _write_group(filters, where)):
         where.conditions.append(condition)
+        where.terms = find_terms(filters)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,12 @@ def unpack_lengths(postings: NDArray[Any]) -> NDArray[np.int64]:
     return lengths
 
 
+def unpack_keys(packed: bytes | None) -> NDArray[np.int64]:
+    """Unpack keys of four bytes each, whose highest bit was set for the way; None has none."""
+    keys: NDArray[np.int64] = np.frombuffer(packed or b"", ">u4").astype(np.int64) & 0x7FFFFFFF
+    return keys
+
+
 def join_blocks(blocks: Iterable[TermPostings]) -> TermPostings:
     """Join the postings of some blocks in the order of their terms."""
     postings = np.concatenate([np.empty(0, TERM_POSTING), *blocks])

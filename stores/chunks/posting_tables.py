@@ -4,11 +4,16 @@ Writing a document adds one row, its fresh postings; removing it takes that row 
 keys of its chunks as gone. Who writes also tidies: fresh postings are merged into a table that has
 them term by term, and what is gone is swept out of that. Each of these steps is one transaction,
 before and after which searches find the same.
+
+The row of block 0 says what all chunks have postings of, and has another number after each step
+that changes merged postings.
 """
 
 import json
+import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -23,16 +28,22 @@ from stores.chunks.posting_arrays import (
     drop_terms,
     join_blocks,
     parts_to_postings,
+    unpack_keys,
 )
 from stores.chunks.where import Where
 from stores.connection import read_snapshot, run_transaction
+from stores.errors import StoreError
 from stores.sql import statements
 
 _SQL = statements("postings.sql")
 _CHUNKS_A_FILL = 500
 _ROWS_A_READ = 5000
 _PART_BYTES: Final = 340 * POSTING.itemsize  # eight rows a page of the server
+_PARTS_A_READ: Final = 7000  # together below the 16 MB of a packet
+_LIST_BYTES: Final = 16_000_000  # of a string that a packet takes
 _STATEMENT_CHARACTERS = 4 * 2**20
+_VERSION_BITS = 31
+_WORDS, _METADATA = b"", b"metadata"  # what chunks have postings of; the former, words alone
 _MOST_FRESH = 1000  # chunks; their postings are a megabyte, which each process reads once
 # Sweeping reads every posting, so it waits until a fiftieth of all chunks are gone.
 _MOST_GONE, _MOST_GONE_OF = 2000, 50
@@ -46,6 +57,20 @@ _LISTS: Final = {
 
 Row = Mapping[str, Any]
 Analyse = Callable[[Iterable[Row]], Analysed]
+
+
+@dataclass(frozen=True)
+class State:
+    """What the merged postings do not know as of one moment, and which they are.
+
+    `version` is another number after each change of them; `has_metadata` says whether they are also
+    of metadata.
+    """
+
+    blocks: set[int]
+    gone: NDArray[np.int64]
+    version: bytes
+    has_metadata: bool
 
 
 class Connection(Protocol):
@@ -63,33 +88,57 @@ class PostingTables:
             "former": f"`{self._former}`",
             "part_bytes": _PART_BYTES,
             "part_characters": 2 * _PART_BYTES,
+            "parts_a_read": _PARTS_A_READ,
+            "list_bytes": _LIST_BYTES,
             **self._names,
         }
 
     def set_up(
-        self, connection: sa.Connection, chunk_columns: Collection[str], analyse: Analyse
+        self,
+        connection: sa.Connection,
+        chunk_columns: Collection[str],
+        analyse: Analyse,
+        analyse_metadata: Analyse,
     ) -> None:
         """Create the tables if need be, and fill them from the chunks that are there already."""
         for create in ("create_term", "create_fresh", "create_gone"):
             connection.execute(self._sql(create))
         if "block" not in chunk_columns:
             connection.execute(self._sql("add_block"))
-        if connection.scalar(self._sql("is_complete")):
+        kinds = connection.scalar(self._sql("kinds"))
+        if kinds is None:
+            self._fill(connection, analyse, analyse_metadata)
+        elif bytes(kinds) == _WORDS:
+            self._add_metadata(connection, analyse_metadata)
+
+    def _fill(self, connection: sa.Connection, analyse: Analyse, analyse_metadata: Analyse) -> None:
+        """Make the postings of all chunks, unless another one has just done it."""
+        if not self._complete(connection):
             return
-        if not connection.execute(self._sql("complete")).rowcount:
-            return  # another one has just done it
         for forget in ("forget_term", "forget_fresh", "forget_gone"):
             connection.execute(self._sql(forget))
         if connection.scalar(self._sql("has_former"), {"table": self._former}):
             self._convert_former(connection)
+            self._append_all(connection, "metadata", analyse_metadata)
         else:
-            self._fill_terms(connection, analyse)
+            self._append_all(connection, "texts", analyse)
 
-    def _fill_terms(self, connection: sa.Connection, analyse: Analyse) -> None:
+    def _add_metadata(self, connection: sa.Connection, analyse_metadata: Analyse) -> None:
+        """Add postings of metadata, when those of words alone are there."""
+        state = connection.execute(self._sql("wait_to_merge")).one()
+        if bytes(state.kinds) != _WORDS:
+            return  # another one has just done it
+        blocks, _ = self.read_changes(connection)
+        self._move_postings(connection, blocks)
+        self._append_all(connection, "metadata", analyse_metadata)
+        connection.execute(self._sql("set_kinds"), {"kinds": _METADATA})
+
+    def _append_all(self, connection: sa.Connection, statement: str, analyse: Analyse) -> None:
+        """Append what a statement reads of the chunks, some of them at a time."""
         after = 0
         while True:
             values = {"after": after, "limit": _CHUNKS_A_FILL}
-            rows = connection.execute(self._sql("texts"), values).mappings().all()
+            rows = connection.execute(self._sql(statement), values).mappings().all()
             if not rows:
                 return
             seqs = [row["seq"] for row in rows]
@@ -145,9 +194,14 @@ class PostingTables:
         try:
             for table in (*self._names.values(), self._holes["chunks"]):
                 connection.execute(self._sql("truncate", table=table))
-            connection.execute(self._sql("complete"))
+            self._complete(connection)
         finally:
             connection.execute(self._sql("unlock"))
+
+    def _complete(self, connection: sa.Connection) -> bool:
+        """Say that all chunks have postings of all kinds; False when that was said before."""
+        values = {"version": secrets.randbits(_VERSION_BITS), "kinds": _METADATA}
+        return bool(connection.execute(self._sql("complete"), values).rowcount)
 
     def tidy(self, engine: sa.Engine) -> None:
         """Merge what is fresh and sweep out what is gone, when it has become much of either."""
@@ -161,20 +215,29 @@ class PostingTables:
         """Move fresh postings to the terms; those that are just being removed stay."""
         blocks, _ = read_snapshot(engine, self.read_changes)
 
-        def move_postings(connection: sa.Connection) -> None:
-            if not connection.execute(self._sql("try_to_merge")).all():
-                return  # another one is at it
-            rows = connection.execute(self._sql("take"), {"blocks": list(blocks)}).all()
-            if rows:
-                self._append(
-                    connection,
-                    join_blocks(np.frombuffer(row.postings, TERM_POSTING) for row in rows),
-                )
-                taken = {"blocks": [row.block for row in rows]}
-                connection.execute(self._sql("remove_blocks"), taken)
+        def merge_alone(connection: sa.Connection) -> None:
+            if connection.execute(self._sql("try_to_merge")).all():  # or another one is at it
+                self._move_postings(connection, blocks)
 
         if blocks:
-            run_transaction(engine, move_postings)
+            run_transaction(engine, merge_alone)
+
+    def _move_postings(self, connection: sa.Connection, blocks: Collection[int]) -> None:
+        """Move the fresh postings of some blocks to the terms, as the only one that does."""
+        if not blocks:
+            return
+        rows = connection.execute(self._sql("take"), {"blocks": list(blocks)}).all()
+        if rows:
+            self._append(
+                connection, join_blocks(np.frombuffer(row.postings, TERM_POSTING) for row in rows)
+            )
+            taken = {"blocks": [row.block for row in rows]}
+            connection.execute(self._sql("remove_blocks"), taken)
+            self._set_version(connection)
+
+    def _set_version(self, connection: sa.Connection) -> None:
+        values = {"version": secrets.randbits(_VERSION_BITS)}
+        connection.execute(self._sql("set_version"), values)
 
     def sweep(self, engine: sa.Engine) -> None:
         """Take the postings of chunks that are gone out of the terms, some terms at a time."""
@@ -201,18 +264,42 @@ class PostingTables:
             connection.execute(self._sql("remove_terms"), {"terms": swept.tolist()})
             kept = ~dead & np.isin(postings["term"], swept)
             self._append(connection, postings[kept])
+            self._set_version(connection)
         return int(rows[-1].term) + 1
 
     def read_terms(self, connection: Connection, terms: Sequence[int]) -> dict[int, NDArray[Any]]:
         """Read the merged postings of each term that has any, as POSTING."""
-        rows = connection.execute(self._sql("postings"), {"terms": json.dumps(terms)})
-        return {row.term: np.frombuffer(row.postings, POSTING) for row in rows if row.postings}
+        strings: dict[int, list[bytes]] = {}
+        asked = [[term, 0] for term in terms]
+        while asked:
+            values = {"asked": json.dumps(asked)}
+            rows = [row for row in connection.execute(self._sql("postings"), values) if row.last]
+            for row in rows:
+                strings.setdefault(row.term, []).append(row.postings)
+            asked = [
+                [row.term, row.first + _PARTS_A_READ]
+                for row in rows
+                if row.last > row.first + _PARTS_A_READ
+            ]
+        return {term: np.frombuffer(b"".join(parts), POSTING) for term, parts in strings.items()}
 
     def read_changes(self, connection: Connection) -> tuple[set[int], NDArray[np.int64]]:
         """Read which blocks are fresh, and the keys of chunks that are gone."""
-        [(fresh, gone)] = connection.execute(self._sql("changes"), {})
-        keys = np.frombuffer(gone or b"", dtype=">u4").astype(np.int64) & 0x7FFFFFFF
-        return set(map(int, fresh.split(","))) if fresh else set(), keys
+        changes = self.read_state(connection)
+        return changes.blocks, changes.gone
+
+    def read_state(self, connection: Connection) -> State:
+        """Read what merged postings do not know, and which of them there are."""
+        [row] = connection.execute(self._sql("changes"), {})
+        if max(len(row.fresh or ""), len(row.gone or b"")) >= _LIST_BYTES:
+            raise StoreError(
+                f"More postings of {self._holes['chunks']} wait to be merged, or to be swept, than "
+                "a search can read. Write or delete a chunk, which does both, and search again."
+            )
+        blocks = set(map(int, row.fresh.split(","))) if row.fresh else set()
+        gone = unpack_keys(row.gone)
+        version, _, kinds = bytes(row.state or b"").partition(b" ")
+        return State(blocks, gone, version, kinds == _METADATA)
 
     def read_blocks(
         self, connection: Connection, blocks: Collection[int]
@@ -248,10 +335,15 @@ class PostingTables:
             connection.execute(self._sql("put_parts"), {"parts": rows_to_write})
 
     def _sql(self, statement: str, **holes: object) -> sa.TextClause:
-        text = sa.text(_SQL[statement].format_map({**self._holes, **holes}))
-        if name := _LISTS.get(statement):
-            return text.bindparams(sa.bindparam(name, expanding=True))
-        return text
+        sql = _SQL[statement].format_map({**self._holes, **holes})
+        return _make_text(sql, _LISTS.get(statement))
+
+
+@lru_cache(maxsize=256)
+def _make_text(sql: str, expanding: str | None) -> sa.TextClause:
+    """Make a statement, the same one again, which a reader has prepared by then."""
+    text = sa.text(sql)
+    return text.bindparams(sa.bindparam(expanding, expanding=True)) if expanding else text
 
 
 def _cut_parts(last: int, begun: bytes, more: bytes) -> Iterator[tuple[int, bytes]]:

@@ -1,35 +1,24 @@
 """What the words of a question score in the chunks that have them: BM25 over postings."""
 
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stores.chunks.bm25 import Scores, Statistics, WordCounts, score_words
-from stores.chunks.posting_arrays import (
-    POSTING,
-    TermPostings,
-    drop_terms,
-    join_blocks,
-    unpack_lengths,
-)
-from stores.chunks.posting_tables import Connection, PostingTables
-from stores.text.words import (
-    STEMMED_LANGUAGES,
-    hash_language,
-    hash_term,
-    list_index_words,
-)
+from stores.chunks.bm25 import Scores, Seqs, Statistics, WordCounts, score_words
+from stores.chunks.language_markers import LanguageMarkers
+from stores.chunks.metadata_terms import AllOf, AnyOf, Terms
+from stores.chunks.posting_arrays import POSTING, TermPostings, drop_terms, join_blocks
+from stores.chunks.posting_tables import Connection, PostingTables, State
+from stores.text.words import STEMMED_LANGUAGES, hash_language, hash_term, list_index_words
 
+# The terms of the languages that words are stemmed in, and of all others.
+_MARKERS: Final = {hash_language(name): name for name in sorted({"", *STEMMED_LANGUAGES})}
 _MOST_WORDS = 300  # of a question; a pasted page has said by then what it is about
-# Statistics of the collection are read again when that took less than a hundredth of the time
-# since; a second-old average length ranks as well as a new one.
-_SHARE_OF_TIME, _YOUNG = 0.01, 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -56,11 +45,24 @@ class _Changes:
     """What the merged postings do not know yet, as of the moment of one search."""
 
     fresh: _Fresh
-    gone: NDArray[np.int64]
+    state: State
+
+    @property
+    def gone(self) -> Seqs:
+        return self.state.gone
+
+    def is_same(self, other: "_Changes") -> bool:
+        """Whether nothing was written, merged or swept between the two."""
+        return (
+            self.state.version == other.state.version
+            and self.fresh is other.fresh
+            and np.array_equal(self.gone, other.gone)
+        )
 
 
 _NOTHING_FRESH: Final = _Fresh({}, np.empty(0, np.uint32), np.empty(0, POSTING))
 _NONE: Final = np.empty(0, POSTING)
+_NO_KEYS: Final = np.empty(0, np.int64)
 
 
 class Postings:
@@ -68,18 +70,14 @@ class Postings:
 
     A word is compared in the language of each chunk: a question's word has one term for every
     language that the collection holds. Each chunk also has a posting of its language, from which
-    the number of chunks and their average length come.
+    the number of chunks and their average length come, and of each value of its metadata.
     """
 
     def __init__(self, chunk_table: str) -> None:
         self.tables = PostingTables(chunk_table)
-        self._statistics: Statistics | None = None
-        self._statistics_until = 0.0
+        self._last_markers: LanguageMarkers | None = None
+        self._last_measured: tuple[_Changes, Statistics] | None = None
         self._last_fresh = _NOTHING_FRESH
-
-    def forget_statistics(self) -> None:
-        """Have the statistics read again, as this process has just written."""
-        self._statistics = None
 
     def score_chunks(self, connection: Connection, text: str) -> Scores:
         """Score every chunk that has a word of the text, by BM25 over the most that any could have.
@@ -99,40 +97,43 @@ class Postings:
         )
 
     def _find_names(self, connection: Connection, changes: _Changes, text: str) -> set[str]:
-        """Find names such as `max_size` that chunks have as they are; their parts are not asked."""
-        names = {hash_term(word, ""): word for word in list_index_words(text) if "_" in word}
+        """Find names such as max_size and SKU-12345 that chunks have as they are.
+
+        Their parts are not asked, of which one may stand in every chunk.
+        """
+        names = {hash_term(word, ""): word for word in list_index_words(text) if _is_name(word)}
         if not names:
             return set()
         return {names[term] for term in self._read_postings(connection, changes, names)}
 
     def _read_statistics(self, connection: Connection, changes: _Changes) -> Statistics:
-        """Read the statistics of the collection, or take those that were read just before."""
-        known = self._statistics  # another thread may forget them meanwhile
-        if known and time.monotonic() <= self._statistics_until:
-            return known
-        began = time.monotonic()
-        statistics = self._measure_statistics(connection, changes)
-        now = time.monotonic()
-        self._statistics_until = now + max(_YOUNG, (now - began) / _SHARE_OF_TIME)
-        if statistics.chunks:
-            self._statistics = statistics
+        """Read the statistics of the collection, or take those of the last search."""
+        last = self._last_measured  # another thread may measure others meanwhile
+        if last and last[0].is_same(changes):
+            return last[1]
+        markers = self._last_markers
+        if not markers or markers.version != changes.state.version:
+            merged = self.tables.read_terms(connection, list(_MARKERS))
+            markers = LanguageMarkers(_MARKERS, changes.state.version, merged)
+            self._last_markers = markers
+        statistics = markers.measure(changes.fresh.find_terms(list(_MARKERS)), changes.gone)
+        self._last_measured = changes, statistics
         return statistics
 
-    def _measure_statistics(self, connection: Connection, changes: _Changes) -> Statistics:
-        markers = {hash_language(language): language for language in {"", *STEMMED_LANGUAGES}}
-        found = self._read_postings(connection, changes, markers)
-        lengths = [unpack_lengths(postings) for postings in found.values()]
-        chunks = sum(map(len, lengths))
-        return Statistics(
-            chunks=chunks,
-            average_length=sum(int(part.sum()) for part in lengths) / chunks if chunks else 1.0,
-            languages=tuple(sorted(markers[term] for term in found)),
-        )
+    def find_candidates(self, connection: Connection, wanted: Terms) -> Seqs | None:
+        """Find the keys, ascending, of all chunks that may have the terms of some metadata.
+
+        None while chunks have postings of words alone.
+        """
+        changes = self._read_changes(connection)
+        if not changes.state.has_metadata:
+            return None
+        found = self._read_postings(connection, changes, _list_terms(wanted))
+        return _select_keys(wanted, {term: postings["seq"] for term, postings in found.items()})
 
     def find_without_words(self, connection: Connection, seqs: Iterable[int]) -> list[int]:
         """Find those of some chunks that have no posting of a language, so none of a word."""
-        markers = map(hash_language, {"", *STEMMED_LANGUAGES})
-        found = self._read_postings(connection, self._read_changes(connection), markers)
+        found = self._read_postings(connection, self._read_changes(connection), _MARKERS)
         have = {seq for postings in found.values() for seq in postings["seq"].tolist()}
         return [seq for seq in seqs if seq not in have]
 
@@ -169,7 +170,8 @@ class Postings:
 
     def _read_changes(self, connection: Connection) -> _Changes:
         """Read what was written lately, of which only new blocks are fetched: none ever changes."""
-        blocks, gone = self.tables.read_changes(connection)
+        state = self.tables.read_state(connection)
+        blocks = state.blocks
         last = self._last_fresh  # another thread may read others meanwhile
         if blocks != last.blocks.keys():
             known = {block: last.blocks[block] for block in blocks & last.blocks.keys()}
@@ -177,7 +179,7 @@ class Postings:
             postings = join_blocks(known.values())
             terms = postings["term"].astype(np.uint32)
             self._last_fresh = last = _Fresh(known, terms, drop_terms(postings))
-        return _Changes(last, gone)
+        return _Changes(last, state)
 
     def count_chunks_with(self, connection: Connection, words: Collection[str]) -> WordCounts:
         """Count the chunks that have each word, as `list_index_words` writes it."""
@@ -190,6 +192,39 @@ class Postings:
             for word, own in terms.items()
         }
         return WordCounts(statistics.chunks, counts)
+
+
+def _is_name(word: str) -> bool:
+    """Whether a word of several parts names one thing, as a-t-il and well-known do not."""
+    return "_" in word or (not word.isalnum() and any(map(str.isdigit, word)))
+
+
+def _list_terms(wanted: Terms) -> set[int]:
+    if isinstance(wanted, int):
+        return {wanted}
+    return set[int]().union(*(_list_terms(part) for part in wanted.terms))
+
+
+def _select_keys(wanted: Terms, found: Mapping[int, Seqs]) -> Seqs:
+    """Select the keys of the chunks that have the wanted terms, ascending."""
+    match wanted:
+        case AnyOf():
+            parts = [_select_keys(part, found) for part in wanted.terms]
+            return _sort_distinct(np.concatenate([_NO_KEYS, *parts]))
+        case AllOf():
+            parts = [_select_keys(part, found) for part in wanted.terms]
+            common: Seqs = reduce(partial(np.intersect1d, assume_unique=True), parts)
+            return common
+        case int(term):
+            return _sort_distinct(found.get(term, _NO_KEYS))
+
+
+def _sort_distinct(keys: Seqs) -> Seqs:
+    """Sort keys and drop repetitions; `np.unique` takes ten times as long for what is in order."""
+    ascending: Seqs = np.sort(keys.astype(np.int64), kind="stable")
+    is_new = np.append(True, ascending[1:] != ascending[:-1])[: len(keys)]
+    distinct: Seqs = ascending[is_new]
+    return distinct
 
 
 def _hash_word(word: str, languages: Iterable[str]) -> set[int]:

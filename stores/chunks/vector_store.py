@@ -27,8 +27,9 @@ from stores.chunks.metadata_filters import require_filters
 from stores.chunks.ranked_search import Hit, Search
 from stores.chunks.where import Where
 from stores.connection import make_engine, read_server_info, read_snapshot, run_transaction
-from stores.errors import StoreError
+from stores.errors import ServerIsReadOnly, StoreError
 from stores.reader import Reader, find_reader
+from stores.replicas import read_anywhere
 
 _ALL = 2**62
 _BY_WORDS = {
@@ -164,12 +165,18 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         self._set_up = False
 
     def set_up(self) -> None:
-        """Create the table if need be. Raises CollectionMismatch, UnsupportedServer."""
+        """Create the table if need be, or require it where the server is read-only.
+
+        Raises CollectionMismatch, UnsupportedServer, StoreError.
+        """
         with self._setting_up:
             if not self._set_up:
                 if self.perform_setup:
                     read_server_info(self._engine)
-                    run_transaction(self._engine, self._table.set_up)
+                    try:
+                        run_transaction(self._engine, self._table.set_up)
+                    except ServerIsReadOnly:
+                        read_snapshot(self._engine, self._table.require_made)
                 self._set_up = True
 
     def add(self, nodes: Sequence[BaseNode], **_: Any) -> list[str]:
@@ -299,13 +306,17 @@ class MariaDBVectorStore(BasePydanticVectorStore):
     def _read_quickly(
         self, where: Where, mode: VectorStoreQueryMode, work: Callable[[Search], T]
     ) -> T:
-        """Search on the reader; what fails is done again on the engine, which explains it."""
+        """Search on a reader; what fails is done again on the engine, which explains it."""
+
+        def read(reader: Reader) -> T:
+            if mode not in _BY_WORDS and not where:  # else it takes several statements
+                return work(Search(reader, self._table, where))
+            with reader.open_snapshot() as snapshot:
+                return work(Search(snapshot, self._table, where))
+
         if self._set_up:
             with suppress(*self._reader.errors):
-                if mode not in _BY_WORDS:
-                    return work(Search(self._reader, self._table, where))
-                with self._reader.open_snapshot() as snapshot:
-                    return work(Search(snapshot, self._table, where))
+                return read_anywhere(self._engine, read)
         return self._read_on_engine(where, work)
 
     def _read_on_engine(self, where: Where, work: Callable[[Search], T]) -> T:

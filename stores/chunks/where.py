@@ -7,9 +7,10 @@ import json
 import re
 import zlib
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from stores.chunks.metadata_terms import Terms
 from stores.errors import UnsupportedFilter
 
 INDEXED_CHARACTERS = 190
@@ -44,11 +45,17 @@ def name_filter_column(key: str) -> str:
 
 @dataclass
 class Where:
-    """Conditions joined by AND, with the values that they bind."""
+    """Conditions joined by AND, with the values that they bind.
+
+    `terms` are those of the postings without which no chunk meets them; `names_chunks` says that
+    they name chunks or documents, which an index finds.
+    """
 
     filter_keys: Collection[str] = ()
     conditions: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
+    terms: Terms | None = None
+    names_chunks: bool = False
 
     def __str__(self) -> str:
         return " AND ".join(self.conditions) or "TRUE"
@@ -62,15 +69,17 @@ class Where:
         return f":{name}"
 
     def require_any(self, column: str, values: Iterable[str | int]) -> None:
-        """Require that a column holds one of these values."""
+        """Require that a column of ids holds one of these values."""
+        self.names_chunks = True
         self.conditions.append(f"{column} IN ({', '.join(map(self.bind, values))})")
 
     def copy(self) -> "Where":
-        return Where(self.filter_keys, [*self.conditions], {**self.values})
+        return replace(self, conditions=[*self.conditions], values={**self.values})
 
     def require_keys(self, seqs: Iterable[int]) -> None:
         """Require one of these keys of chunks, however many they are."""
         columns = "COLUMNS (listed INT UNSIGNED PATH '$')"
+        self.names_chunks = True
         rows = f"JSON_TABLE({self.bind(json.dumps(list(seqs)))}, '$[*]' {columns}) AS listing"
         self.conditions.append(f"seq IN (SELECT listed FROM {rows})")  # noqa: S608 - names only; the keys are bound
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stores.connection import read_snapshot, run_transaction
+from stores.connection import read_snapshot
 from stores.sql import statements
 
 _SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
@@ -34,13 +34,3 @@ def list_roots(engine: sa.Engine) -> list[dict[str, Any]]:
 def list_failures(engine: sa.Engine) -> list[FailedDocument]:
     rows = read_snapshot(engine, lambda connection: connection.execute(_SQL["failures"]).all())
     return [FailedDocument(**row._asdict()) for row in rows]
-
-
-def list_roots_under_way(engine: sa.Engine) -> list[str]:
-    """List the roots that a run indexes at this moment, in this process or any other."""
-
-    def read(connection: sa.Connection) -> list[str]:
-        known = set(connection.scalars(_SQL["roots_ever_held"]))
-        return sorted(known - set(connection.scalars(_SQL["roots_not_held"])))
-
-    return run_transaction(engine, read)

@@ -4,9 +4,8 @@ Importing it brings no LlamaIndex, which takes seconds; writing a document does.
 """
 
 import hashlib
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -14,17 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import sqlalchemy as sa
 
 from stores.chunks.chunk_table import ChunkTable
-from stores.connection import read_error_number, read_snapshot, run_transaction, translate_errors
+from stores.connection import read_snapshot, run_transaction
 from stores.registry.contents import FailedDocument, count_totals, list_failures, list_roots
+from stores.registry.root_lock import hold_root
 from stores.sql import statements
 
 if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
 
 _SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
-_LOCK_NOT_AVAILABLE = 1205
 _REASON_CHARACTERS = 2000
-_WAIT = 0.5  # seconds between two attempts to hold a root
+_CHUNKS_A_STATEMENT = 500
 
 T = TypeVar("T")
 
@@ -86,6 +85,23 @@ def document_id(root: str, path: str) -> str:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a document that is too large for one transaction; `chunks` counts up to its end."""
+
+    number: int
+    chunks: int
+    is_last: bool
+
+
+def chunk_prefix(document_id: str, part: int) -> str:
+    """Return what the ids of the chunks of a part begin with, in the order of the parts.
+
+    Those of the first part are numbered as those of a document that has but one.
+    """
+    return f"{document_id}:p{part:05d}:" if part else f"{document_id}:"
+
+
+@dataclass(frozen=True)
 class DocumentRegistry:
     engine: sa.Engine
     table: ChunkTable
@@ -103,27 +119,14 @@ class DocumentRegistry:
         """List name, path, indexed_at and the number of documents of each root."""
         return list_roots(self.engine)
 
-    @contextmanager
-    def hold_root(self, root: str, waiting: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    def hold_root(
+        self, root: str, waiting: Callable[[], None]
+    ) -> AbstractContextManager[Callable[[], bool]]:
         """Be the only run that indexes a root; `waiting` is called while another one does.
 
-        Yields a call that says whether that is still so: the lock is a row lock, which the server
-        drops when this process dies, or when it dies itself.
+        Yields a call that says whether that is still so.
         """
-        row = {"root": root}
-        if not self._fetch(lambda c: c.scalar(_SQL["can_be_held"], row)):  # an insert would wait
-            self._write(lambda c: c.execute(_SQL["add_indexing"], row))
-        with translate_errors(self.engine.url):
-            holder = self.engine.connect()
-        try:
-            with translate_errors(self.engine.url):
-                while not _try_to_hold(holder, root):
-                    waiting()
-                    time.sleep(_WAIT)
-            yield lambda: _is_answering(holder)
-        finally:
-            holder.invalidate()  # also when it died: what was written does not depend on it
-            holder.close()
+        return hold_root(self.engine, root, waiting)
 
     def find_known(self, root: str) -> dict[str, KnownDocument]:
         """Find what is known of the files of a root, by their paths."""
@@ -144,6 +147,35 @@ class DocumentRegistry:
             values = {**asdict(document), "chunks": len(rows)}
             connection.execute(_SQL["put_document"], values)
             self.table.delete_document(connection, document.id)
+            self.table.put(connection, rows)
+
+        self.table.transact(self.engine, work)
+
+    def replace_part(
+        self, document: IndexedDocument, part: Part, nodes: Sequence["BaseNode"]
+    ) -> None:
+        """Replace a part of a large document in one transaction, as `replace` does a whole one.
+
+        Its content counts as indexed from its last part on: until then the next run reads it again,
+        and parts that are not replaced yet answer as they did. Raises what `replace` raises.
+        """
+        from stores.chunks.chunk_rows import node_to_row  # noqa: PLC0415 - see above
+
+        rows = [node_to_row(node, self.table.dimension) for node in nodes]
+        content_hash = document.content_hash if part.is_last else None
+        values = {**asdict(document), "content_hash": content_hash, "chunks": part.chunks}
+        first = chunk_prefix(document.id, part.number)
+        behind = f"{document.id}~" if part.is_last else chunk_prefix(document.id, part.number + 1)
+        between = sa.text(_SQL["chunks_between"].text.format(table=f"`{self.table.name}`"))
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(_SQL["put_document"], values)
+            bounds = {"id": document.id, "first": first, "behind": behind}
+            former = connection.scalars(between, bounds).all()
+            for start in range(0, len(former), _CHUNKS_A_STATEMENT):
+                where = self.table.make_where()
+                where.require_any("chunk_id", former[start : start + _CHUNKS_A_STATEMENT])
+                self.table.delete(connection, where)
             self.table.put(connection, rows)
 
         self.table.transact(self.engine, work)
@@ -208,6 +240,10 @@ class DocumentRegistry:
         """Count documents and chunks."""
         return count_totals(self.engine)
 
+    def has_documents(self) -> bool:
+        """Say whether any document is indexed, without counting them."""
+        return bool(self._fetch(lambda c: c.scalar(_SQL["has_documents"])))
+
     def measure_language_shares(self) -> dict[str, float]:
         """Measure the part of the documents in each language; unknown ones are left out."""
         rows = self._fetch(lambda c: c.execute(_SQL["languages"]).all())
@@ -221,22 +257,3 @@ class DocumentRegistry:
 
     def _write(self, work: Callable[[sa.Connection], Any]) -> None:
         run_transaction(self.engine, work)
-
-
-def _try_to_hold(connection: sa.Connection, root: str) -> bool:
-    try:
-        connection.execute(_SQL["hold_indexing"], {"root": root})
-    except sa.exc.DBAPIError as error:
-        if read_error_number(error.orig) != _LOCK_NOT_AVAILABLE:
-            raise
-        connection.rollback()
-        return False
-    return True
-
-
-def _is_answering(connection: sa.Connection) -> bool:
-    try:
-        connection.execute(sa.text("SELECT 1"))
-    except sa.exc.SQLAlchemyError:
-        return False
-    return True

@@ -24,16 +24,29 @@ _SQL = {name: sa.text(sql) for name, sql in statements("registry.sql").items()}
 
 
 def migrate(engine: sa.Engine) -> None:
-    """Bring the tables up to date. Raises StoreError when a newer kb was here."""
+    """Bring the tables up to date. Raises StoreError when a newer kb was here.
+
+    Where they are, nothing is written: the server may be read-only.
+    """
+    scripts = read_migrations()
+    if read_snapshot(engine, _read_version) == len(scripts):
+        return
 
     def create_version(connection: sa.Connection) -> None:
         connection.execute(_SQL["create_schema"])
         connection.execute(_SQL["begin_schema"])
 
     run_transaction(engine, create_version)
-    scripts = read_migrations()
     while run_transaction(engine, lambda guard: _apply_next(engine, guard, scripts)):
         pass
+
+
+def _read_version(connection: sa.Connection) -> int | None:
+    """Read the number of the last migration; None in a database without any."""
+    if not connection.scalar(_SQL["has_schema"]):
+        return None
+    version = connection.scalar(_SQL["version"])
+    return None if version is None else int(version)
 
 
 def read_migrations() -> list[str]:

@@ -103,16 +103,24 @@ TRUNCATE TABLE {table}
 -- The chunks that match, in the order in which they were written.
 SELECT chunk_id, document_id, text, metadata, node, embedding FROM {table} WHERE {where} ORDER BY seq LIMIT :limit
 
--- count_up_to --
--- How many chunks match, counted no further than needed.
-SELECT COUNT(*) AS matching FROM (SELECT 1 FROM {table} WHERE {where} LIMIT :limit) AS counted
+-- estimate_rows --
+-- About how many rows there are, by what the server counts as it writes.
+SELECT table_rows AS estimate FROM information_schema.tables
+WHERE table_schema = DATABASE() AND table_name = :table
 
 -- matching_keys --
--- The keys of all chunks that match as one string of four bytes each; the highest bit, which no key
--- has, keeps CHAR from dropping leading zeros.
+-- The keys of the chunks that match, of as many keys as a packet takes, as one string of four bytes
+-- each; the highest bit, which no key has, keeps CHAR from dropping leading zeros. DIV, not BETWEEN,
+-- lest the range of keys be preferred to the index of a filter.
 SET STATEMENT group_concat_max_len = 16000000 FOR
-SELECT GROUP_CONCAT(CHAR(seq | 0x80000000 USING binary) SEPARATOR '') AS matching
-FROM {table} WHERE {where}
+SELECT GROUP_CONCAT(CHAR(seq | 0x80000000 USING binary) SEPARATOR '') AS matching,
+  (SELECT MAX(seq) DIV {keys_a_read} FROM {table}) AS last
+FROM {table} WHERE ({where}) AND seq DIV {keys_a_read} = :number
+
+-- matching_of --
+-- Which of some chunks match.
+SELECT seq FROM JSON_TABLE(:keys, '$[*]' COLUMNS (seq INT UNSIGNED PATH '$')) AS chosen
+STRAIGHT_JOIN {table} USING (seq) WHERE {where}
 
 -- content --
 -- Read the text and metadata of chunks by their keys.
@@ -125,21 +133,32 @@ JOIN {table} USING (seq)
 -- vector index.
 SET STATEMENT mhnsw_ef_search = {ef_search} FOR
 SELECT seq, {columns}{distance}(embedding, :vector) AS distance
-FROM {table} WHERE {where} ORDER BY distance LIMIT :limit
+FROM {table} ORDER BY distance LIMIT :limit
+
+-- nearest_keys --
+-- Find the keys of the chunks closest to a vector, as `nearest` does, as a string of four bytes each,
+-- in their order.
+SET STATEMENT mhnsw_ef_search = {ef_search}, group_concat_max_len = 16000000 FOR
+SELECT GROUP_CONCAT(CHAR(seq | 0x80000000 USING binary) ORDER BY distance SEPARATOR '') AS nearest
+FROM (
+  SELECT seq, {distance}(embedding, :vector) AS distance FROM {table} ORDER BY distance LIMIT :limit
+) AS walked
 
 -- nearest_exactly --
--- Find the chunks closest to a vector by comparing all that match, without the vector index; the
--- text is joined after sorting.
+-- Find the chunks closest to a vector by comparing all, without the vector index; the text is joined
+-- after sorting.
 SELECT seq, {columns}distance FROM (
   SELECT seq, {distance}(embedding, :vector) AS distance FROM {table} IGNORE INDEX (nearest)
-  WHERE {where} ORDER BY distance LIMIT :limit
+  ORDER BY distance LIMIT :limit
 ) AS closest JOIN {table} USING (seq) ORDER BY distance, seq
 
--- distances --
--- Measure how far the chunks that another ranking found are from a vector.
-SELECT seq, {distance}(embedding, :vector) AS distance
-FROM JSON_TABLE(:keys, '$[*]' COLUMNS (seq INT UNSIGNED PATH '$')) AS chosen
-JOIN {table} USING (seq)
+-- nearest_of --
+-- Find those of some chunks that match and are closest to a vector, by comparing all of them.
+SELECT seq, {columns}distance FROM (
+  SELECT seq, {distance}(embedding, :vector) AS distance
+  FROM JSON_TABLE(:keys, '$[*]' COLUMNS (seq INT UNSIGNED PATH '$')) AS chosen
+  STRAIGHT_JOIN {table} USING (seq) WHERE {where} ORDER BY distance LIMIT :limit
+) AS closest JOIN {table} USING (seq) ORDER BY distance, seq
 
 -- matching_words --
 -- The chunks whose words match best by the server's full-text index.

@@ -12,7 +12,8 @@ CREATE TABLE IF NOT EXISTS {term} (
 -- create_fresh --
 -- Postings that were written lately, a row for each block: the chunks of a document that were written
 -- together. Each posting has its term before it. A row never changes, it goes whole: with its document,
--- or to the terms. Block 0 says that all chunks have postings, and is locked by who merges.
+-- or to the terms. Block 0 says in `postings` what all chunks have postings of, in `chunks` which version
+-- of the terms there is, and is locked by who merges.
 CREATE TABLE IF NOT EXISTS {fresh} (
   block BIGINT UNSIGNED NOT NULL PRIMARY KEY,
   chunks INT UNSIGNED NOT NULL,
@@ -27,13 +28,21 @@ CREATE TABLE IF NOT EXISTS {gone} (seq INT UNSIGNED NOT NULL PRIMARY KEY) ENGINE
 -- The block of each chunk; one that was written without words has none.
 ALTER TABLE {chunks} ADD COLUMN IF NOT EXISTS block BIGINT UNSIGNED NULL AFTER embedding
 
--- is_complete --
--- Say whether all chunks have postings.
-SELECT COUNT(*) FROM {fresh} WHERE block = 0
+-- kinds --
+-- Say what all chunks have postings of; no row when some may have none.
+SELECT postings FROM {fresh} WHERE block = 0
 
 -- complete --
 -- Say from this transaction on that all chunks have postings; who comes second waits for it.
-INSERT IGNORE INTO {fresh} (block, chunks, postings) VALUES (0, 0, '')
+INSERT IGNORE INTO {fresh} (block, chunks, postings) VALUES (0, :version, :kinds)
+
+-- set_kinds --
+-- Say from this transaction on of what all chunks have postings.
+UPDATE {fresh} SET postings = :kinds WHERE block = 0
+
+-- set_version --
+-- Say that merged postings are no longer what they were.
+UPDATE {fresh} SET chunks = :version WHERE block = 0
 
 -- has_former --
 -- Say whether the postings of kb 0.1 are there, a row for each term and block.
@@ -64,6 +73,11 @@ DELETE FROM {gone}
 -- texts --
 -- Chunks in the order of their keys, to make postings of; nobody removes them until these are there.
 SELECT seq, text, metadata FROM {chunks} WHERE seq > :after ORDER BY seq LIMIT :limit
+LOCK IN SHARE MODE
+
+-- metadata --
+-- Read the metadata of chunks in the order of their keys, to make postings of.
+SELECT seq, metadata FROM {chunks} WHERE seq > :after ORDER BY seq LIMIT :limit
 LOCK IN SHARE MODE
 
 -- keys --
@@ -103,13 +117,15 @@ UNLOCK TABLES
 TRUNCATE TABLE {table}
 
 -- postings --
--- Merged postings of some terms, a string for each term: 2,666,666 of them, as a packet takes; a word
--- that more chunks have says next to nothing.
-SET STATEMENT group_concat_max_len = 15999996 FOR
-SELECT term, (
-  SELECT GROUP_CONCAT(postings SEPARATOR '') FROM {term} AS t WHERE t.term = asked.term
-) AS postings
-FROM JSON_TABLE(:terms, '$[*]' COLUMNS (term INT UNSIGNED PATH '$')) AS asked
+-- Merged postings of some terms, a string for each, of as many parts from one on as a packet takes.
+SET STATEMENT group_concat_max_len = 16000000 FOR
+SELECT term, first, (
+  SELECT GROUP_CONCAT(postings SEPARATOR '') FROM {term} AS t
+  WHERE t.term = asked.term AND part >= first AND part < first + {parts_a_read}
+) AS postings, (SELECT MAX(part) + 1 FROM {term} AS t WHERE t.term = asked.term) AS last
+FROM JSON_TABLE(:asked, '$[*]' COLUMNS (
+  term INT UNSIGNED PATH '$[0]', first INT UNSIGNED PATH '$[1]'
+)) AS asked
 
 -- fresh --
 -- Read the fresh postings of some blocks.
@@ -118,15 +134,16 @@ FROM JSON_TABLE(:blocks, '$[*]' COLUMNS (block BIGINT UNSIGNED PATH '$')) AS ask
 JOIN {fresh} USING (block)
 
 -- changes --
--- Which blocks are fresh, and the keys of chunks that are gone as one string of four bytes each, whose
+-- Which version of the terms there is, which blocks are fresh, and the keys of chunks that are gone as one string of four bytes each, whose
 -- highest bit, which no key has, keeps CHAR from dropping leading zeros.
-SET STATEMENT group_concat_max_len = 16000000 FOR
+SET STATEMENT group_concat_max_len = {list_bytes} FOR
 SELECT (SELECT GROUP_CONCAT(block) FROM {fresh} WHERE block > 0) AS fresh,
-  (SELECT GROUP_CONCAT(CHAR(seq | 0x80000000 USING binary) SEPARATOR '') FROM {gone}) AS gone
+  (SELECT GROUP_CONCAT(CHAR(seq | 0x80000000 USING binary) SEPARATOR '') FROM {gone}) AS gone,
+  (SELECT CONCAT(chunks, ' ', postings) FROM {fresh} WHERE block = 0) AS state
 
 -- untidy --
 -- How many chunks have fresh postings, how many are gone, and how many there ever were.
-SELECT (SELECT COALESCE(SUM(chunks), 0) FROM {fresh}) AS fresh,
+SELECT (SELECT COALESCE(SUM(chunks), 0) FROM {fresh} WHERE block > 0) AS fresh,
   (SELECT COUNT(*) FROM {gone}) AS gone, (SELECT COALESCE(MAX(seq), 0) FROM {chunks}) AS ever
 
 -- try_to_merge --
@@ -135,7 +152,7 @@ SELECT block FROM {fresh} WHERE block = 0 FOR UPDATE SKIP LOCKED
 
 -- wait_to_merge --
 -- Be the only one that merges until the transaction ends, after another one.
-SELECT block FROM {fresh} WHERE block = 0 FOR UPDATE
+SELECT postings AS kinds FROM {fresh} WHERE block = 0 FOR UPDATE
 
 -- take --
 -- Read the fresh postings of blocks that nobody is removing, and keep others from it.

@@ -3,6 +3,15 @@
 SELECT table_schema FROM information_schema.tables WHERE table_name = 'kb_schema'
 ORDER BY table_schema
 
+-- has_schema --
+-- Say whether a knowledge base was begun in this database.
+SELECT COUNT(*) FROM information_schema.tables
+WHERE table_schema = DATABASE() AND table_name = 'kb_schema'
+
+-- version --
+-- Read the number of the last migration.
+SELECT version FROM kb_schema WHERE id = 1
+
 -- create_schema --
 -- Where the number of the last migration is kept.
 CREATE TABLE IF NOT EXISTS kb_schema (
@@ -46,26 +55,6 @@ SELECT kb_root.name, kb_root.path, kb_root.indexed_at, COUNT(kb_document.id) AS 
 FROM kb_root LEFT JOIN kb_document ON kb_document.root = kb_root.name AND kb_document.chunks > 0
 GROUP BY kb_root.name, kb_root.path, kb_root.indexed_at ORDER BY kb_root.name
 
--- can_be_held --
--- Say whether there is a row to lock while a root is indexed.
-SELECT COUNT(*) FROM kb_indexing WHERE root = :root
-
--- add_indexing --
--- Write the row that is locked while a root is indexed.
-INSERT IGNORE INTO kb_indexing (root) VALUES (:root)
-
--- hold_indexing --
--- Lock the row of a root that is indexed; NOWAIT, so that a waiting run can say that it waits.
-SELECT root FROM kb_indexing WHERE root = :root FOR UPDATE NOWAIT
-
--- roots_ever_held --
--- The roots that were ever indexed, whether or not a run holds them.
-SELECT root FROM kb_indexing
-
--- roots_not_held --
--- The roots that no run holds; their locks are given back with the transaction.
-SELECT root FROM kb_indexing FOR UPDATE SKIP LOCKED
-
 -- documents --
 -- Read what is known of the files of a root, and count their chunks that are really there.
 SELECT id, path, title, size, status, reason, content_hash, failed_hash, chunks,
@@ -82,6 +71,10 @@ ON DUPLICATE KEY UPDATE status = 'indexed', reason = NULL, failed_hash = NULL, c
   size = VALUES(size), modified_at = VALUES(modified_at), media_type = VALUES(media_type),
   title = VALUES(title), language = VALUES(language), chunks = VALUES(chunks),
   indexed_at = VALUES(indexed_at), checked_at = VALUES(checked_at)
+
+-- chunks_between --
+-- Find the chunks of a part of a document by the bounds of their ids.
+SELECT chunk_id FROM {table} WHERE document_id = :id AND chunk_id >= :first AND chunk_id < :behind
 
 -- fail_document --
 -- Note that a file cannot be read; what was last indexed of it stays.
@@ -119,6 +112,10 @@ WHERE name = :root AND NOT EXISTS (SELECT 1 FROM kb_document WHERE kb_document.r
 -- Count the documents and chunks of the knowledge base.
 SELECT COALESCE(SUM(chunks > 0), 0) AS documents, COALESCE(SUM(chunks), 0) AS chunks
 FROM kb_document
+
+-- has_documents --
+-- Say whether the knowledge base has any document; the first one will do.
+SELECT EXISTS (SELECT 1 FROM kb_document WHERE chunks > 0)
 
 -- languages --
 -- Measure which part of the documents is in each language.

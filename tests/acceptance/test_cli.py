@@ -258,6 +258,21 @@ def test_index_names_what_has_gone_and_keeps_it_on_request(kb, tmp_path):
     assert "  again.txt\n" in pruned.stdout
 
 
+def test_several_directories_are_indexed_each_with_its_report(kb, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.md").write_text(f"# Note\n\nWords of directory {name}.\n")
+    paths = [str(tmp_path / name) for name in ("one", "two")]
+    assert kb("index", *paths).stdout.count("Documents: 1 added.") == 2
+    (tmp_path / "one" / "broken.md").write_bytes(bytes(range(256)) * 8)
+    done = kb("index", *paths, "--json")
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(report["root"], report["unchanged"]) for report in reports] == [("one", 1), ("two", 1)]
+    assert done.exit_code == 3
+    for path in paths:
+        kb("documents", "forget", Path(path).name, "--yes")
+
+
 def test_an_error_is_one_message_and_nothing_on_standard_output(kb, shop):
     url = "mariadb+mariadbconnector://kb:canary@db.example/kb"
     (shop.folder / "other.yaml").write_text(f"database: {{url: '{url}'}}\n", "utf-8")

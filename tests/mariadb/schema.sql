@@ -100,6 +100,14 @@ CREATE TABLE `kb_indexing` (
   PRIMARY KEY (`root`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
+CREATE TABLE `kb_indexing_run` (
+  `root` varchar(190) NOT NULL,
+  `owner` varchar(255) DEFAULT NULL,
+  `node` varchar(255) DEFAULT NULL,
+  `beat_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`root`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
 CREATE TABLE `kb_job` (
   `id` char(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `number` bigint(20) unsigned NOT NULL AUTO_INCREMENT,

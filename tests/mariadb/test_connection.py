@@ -205,6 +205,41 @@ def test_a_lock_that_is_held_too_long_is_tried_again(
     assert scalar(engine, f"SELECT note FROM {table} WHERE id = 1") == "mine"
 
 
+@pytest.fixture
+def failing(engine: sa.Engine, table: str) -> Callable[[int], None]:
+    """Have the next writes fail as on a Galera node that has no majority."""
+    with engine.connect() as connection:
+        for statement in (
+            "CREATE TABLE failing (times INT) ENGINE=Aria",  # which no rollback takes back
+            "INSERT INTO failing VALUES (0)",
+            (
+                f"CREATE TRIGGER fails BEFORE INSERT ON {table} FOR EACH ROW "
+                "IF (SELECT times FROM failing) > 0 THEN UPDATE failing SET times = times - 1; "
+                "SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO = 1047, MESSAGE_TEXT = "
+                "'WSREP has not yet prepared node for application use'; END IF"
+            ),
+        ):
+            connection.exec_driver_sql(statement)
+        connection.commit()
+
+    def fail(times: int) -> None:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE failing SET times = %s", (times,))
+
+    return fail
+
+
+def test_a_node_without_a_majority_is_tried_again_and_unavailable_in_the_end(
+    engine: sa.Engine, table: str, failing: Callable[[int], None]
+) -> None:
+    insert = sa.text(f"INSERT INTO {table} (id) VALUES (:id)")
+    failing(2)
+    run_transaction(engine, lambda c: c.execute(insert, {"id": 41}))
+    failing(100)
+    with pytest.raises(StoreUnavailable, match="WSREP has not yet prepared node"):
+        run_transaction(engine, lambda c: c.execute(insert, {"id": 42}), attempts=3)
+
+
 def test_what_the_server_refuses_is_not_tried_again(engine: sa.Engine, table: str) -> None:
     calls = 0
 

@@ -1,6 +1,7 @@
 """The registry: a document is replaced whole or not at all, and one run at a time holds a root."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -16,8 +17,8 @@ from programs import in_another_process
 
 from stores import InvalidVector, MariaDBVectorStore, StoreError, make_engine
 from stores.connection import run_transaction
-from stores.registry.contents import list_roots_under_way
 from stores.registry.document_registry import DocumentRegistry, IndexedDocument, document_id
+from stores.registry.root_lock import DEAD_SECONDS, list_roots_under_way
 from stores.registry.schema import migrate
 
 ID = document_id("docs", "a.md")
@@ -65,6 +66,8 @@ def found(store: MariaDBVectorStore, word: str) -> tuple[int, int]:
 def test_a_document_is_replaced_with_all_its_chunks(
     registry: DocumentRegistry, store: MariaDBVectorStore
 ) -> None:
+    registry.fail("docs", "broken.md", "cannot be read")
+    assert not registry.has_documents()
     registry.replace(document(), chunks("former", 3))
     registry.replace(document(content="2", title="B"), chunks("latter", 2))
     assert (found(store, "former"), found(store, "latter")) == ((0, 0), (2, 2))
@@ -76,6 +79,7 @@ def test_a_document_is_replaced_with_all_its_chunks(
         2,
     )
     assert registry.count_totals() == (1, 2)
+    assert registry.has_documents()
 
 
 def test_an_invalid_vector_leaves_the_former_version(
@@ -190,6 +194,44 @@ def test_the_roots_that_are_indexed_at_this_moment_are_known(
     with registry.hold_root("more", lambda: None):
         assert list_roots_under_way(engine) == ["more"]
     assert list_roots_under_way(engine) == []
+
+
+def test_a_run_on_another_node_is_seen_by_what_it_has_written(
+    engine: sa.Engine, registry: DocumentRegistry
+) -> None:
+    """Another node of a cluster has no lock of it here, as this one has none there."""
+    with registry.hold_root("docs", lambda: None):
+        pass
+    elsewhere = (
+        "UPDATE kb_indexing_run SET owner = 'another', node = 'elsewhere:3306', "
+        f"beat_at = UTC_TIMESTAMP(6) - INTERVAL {DEAD_SECONDS} * %s SECOND"
+    )
+    run_transaction(engine, lambda c: c.exec_driver_sql(elsewhere, (0.5,)))
+    assert list_roots_under_way(engine) == ["docs"]
+    waits = []
+
+    def let_it_die() -> None:
+        waits.append(list_roots_under_way(engine))
+        run_transaction(engine, lambda c: c.exec_driver_sql(elsewhere, (1.5,)))
+
+    with registry.hold_root("docs", let_it_die) as still_alone:
+        assert (waits, still_alone()) == ([["docs"]], True)
+    assert list_roots_under_way(engine) == []
+
+
+def test_a_run_whose_root_another_node_took_is_alone_no_more(
+    engine: sa.Engine, registry: DocumentRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stores.registry.root_lock._BEAT", 0.02)
+    taken = "UPDATE kb_indexing_run SET owner = 'another', node = 'elsewhere:3306'"
+    with registry.hold_root("docs", lambda: None) as still_alone:
+        run_transaction(engine, lambda c: c.exec_driver_sql(taken))
+        for _ in range(200):
+            if not still_alone():
+                break
+            time.sleep(0.05)
+        assert not still_alone()
+    assert list_roots_under_way(engine) == ["docs"]
 
 
 def test_two_runs_hold_a_root_in_turn(registry: DocumentRegistry) -> None:

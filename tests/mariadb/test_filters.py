@@ -1,5 +1,6 @@
 """Metadata filters mean what the semantics table says, whatever the keys and values are."""
 
+import itertools
 import operator
 import random
 import re
@@ -17,9 +18,13 @@ from llama_index.core.vector_stores import (
     MetadataFilters,
     VectorStoreQuery,
 )
+from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 
+from stores.chunks import ranked_search
 from stores.chunks.chunk_table import ChunkTable
+from stores.chunks.filter_terms import find_terms
 from stores.chunks.metadata_filters import require_filters
+from stores.chunks.metadata_terms import AllOf, AnyOf, Terms, hash_value, list_metadata_terms
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.chunks.where import Where
 from stores.connection import read_snapshot
@@ -163,8 +168,9 @@ def some_filter(rng: random.Random) -> MetadataFilter:
     return MetadataFilter(key=rng.choice(KEYS), value=value, operator=op)
 
 
-def node(number: int, metadata: Metadata) -> TextNode:
-    return TextNode(id_=str(number), text=f"{number}", metadata=metadata, embedding=[1.0, number])
+def node(number: int, metadata: Metadata, words: str = "") -> TextNode:
+    text = f"{number} {words}"
+    return TextNode(id_=str(number), text=text, metadata=metadata, embedding=[1.0, number])
 
 
 @pytest.fixture(params=[(), DECLARED], ids=["undeclared", "declared"])
@@ -230,6 +236,90 @@ class _Continued(dict[str, Any]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.shared[name] = value
+
+
+def test_what_passes_a_filter_has_its_terms() -> None:
+    """Else a search that looks among the chunks with these terms would lose it."""
+    rng = random.Random(4)
+    rows = [some_metadata(rng) for _ in range(60)]
+    having = [(metadata, set(list_metadata_terms(metadata))) for metadata in rows]
+    asked = 0
+    for _ in range(3000):
+        filters = some_filters(rng)
+        terms = find_terms(filters)
+        asked += terms is not None
+        for metadata, own in having:
+            if matches(metadata, filters):
+                assert terms is None or has_terms(own, terms), (metadata, filters)
+    assert asked > 500
+
+
+def has_terms(own: set[int], wanted: Terms) -> bool:
+    match wanted:
+        case AnyOf(terms):
+            return any(has_terms(own, each) for each in terms)
+        case AllOf(terms):
+            return all(has_terms(own, each) for each in terms)
+        case term:
+            return term in own
+
+
+@pytest.mark.parametrize("mode", [Mode.DEFAULT, Mode.TEXT_SEARCH, Mode.HYBRID])
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_filtered_searches_find_what_passes_and_no_more(
+    engine: sa.Engine, filter_keys: tuple[str, ...], mode: Mode, is_merged: bool
+) -> None:
+    rng = random.Random(5)
+    store = MariaDBVectorStore(engine, embed_dim=2, filter_keys=filter_keys)
+    rows = {str(number): some_metadata(rng) for number in range(60)}
+    store.add([node(int(name), metadata, "shared") for name, metadata in rows.items()])
+    if is_merged:
+        store.table.postings.tables.merge(engine)
+    for _ in range(40):
+        filters = some_filters(rng)
+        query = VectorStoreQuery(
+            query_embedding=[1.0, 0.0],
+            query_str="shared",
+            similarity_top_k=99,
+            mode=mode,
+            filters=filters,
+        )
+        expected = {name for name, metadata in rows.items() if matches(metadata, filters)}
+        assert set(store.query(query).ids) == expected
+
+
+def test_values_of_one_term_are_told_apart_and_none_is_missing(engine: sa.Engine) -> None:
+    """Most of what has the term has another value, and stands before what is asked for."""
+    values = (f"value {number}" for number in itertools.count())
+    term = hash_value("a", "asked", "is")
+    others = [*itertools.islice((v for v in values if hash_value("a", v, "is") == term), 3)]
+    store = MariaDBVectorStore(engine, embed_dim=2)
+    rows = [others[number % 3] if number < 300 else "asked" for number in range(330)]
+    store.add([node(number, {"a": value}, "shared") for number, value in enumerate(rows)])
+    filters = MetadataFilters(filters=[MetadataFilter(key="a", value="asked")])
+    right = {str(number) for number in range(300, 330)}
+    for mode in (Mode.DEFAULT, Mode.TEXT_SEARCH, Mode.HYBRID):
+        query = VectorStoreQuery(
+            query_embedding=[1.0, 0.0],
+            query_str="shared",
+            similarity_top_k=7,
+            mode=mode,
+            filters=filters,
+        )
+        ids = store.query(query).ids
+        assert len(ids) == 7
+        assert right.issuperset(ids)
+
+
+def test_keys_that_match_are_read_in_parts(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranked_search, "_KEYS_A_READ", 7)
+    store = MariaDBVectorStore(engine, embed_dim=2, words="none")
+    store.add([node(number, {"n": number % 2}) for number in range(40)])
+    filters = MetadataFilters(filters=[MetadataFilter(key="n", value=1)])
+    query = VectorStoreQuery(query_embedding=[1.0, 0.0], similarity_top_k=99, filters=filters)
+    assert set(store.query(query).ids) == {str(number) for number in range(1, 40, 2)}
 
 
 def test_filters_find_list_and_delete_the_same_rows(store: MariaDBVectorStore) -> None:

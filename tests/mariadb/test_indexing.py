@@ -18,7 +18,7 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 from sample_files import zip_file
 
 from kb.document_files import Library
-from kb.indexing.document import ReadDocument, UnreadableNow
+from kb.indexing.document import Bookmark, ReadDocument, UnreadableNow
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import Indexer, Scope
 from kb.indexing.report import IndexReport, Progress
@@ -350,9 +350,9 @@ def test_a_file_that_failed_is_read_again_only_when_it_changed_or_on_request(
     read: list[str] = []
     real = ReadWorker.read
 
-    def spy(worker: ReadWorker, path: Path) -> ReadDocument:
+    def spy(worker: ReadWorker, path: Path, start: Bookmark | None = None) -> ReadDocument:
         read.append(path.name)
-        return real(worker, path)
+        return real(worker, path, start)
 
     monkeypatch.setattr(ReadWorker, "read", spy)
     again = knowledge.index(handbook)
@@ -397,7 +397,7 @@ def test_programs_and_what_tools_make_are_counted_and_forgotten(
 def test_what_may_be_read_another_time_is_tried_again(
     knowledge: Knowledge, handbook: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def without_its_library(worker: ReadWorker, path: Path) -> ReadDocument:
+    def without_its_library(*_: object) -> ReadDocument:
         raise UnreadableNow("reading it needs a library")
 
     with monkeypatch.context() as patch:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
@@ -15,12 +16,15 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, Vect
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 
 from stores import MariaDBVectorStore
-from stores.chunks.bm25 import WordCounts
+from stores.chunks import chunk_table, chunk_terms, posting_tables
+from stores.chunks.bm25 import WordCounts, sum_scores
 from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.fusion import Fusion
 from stores.chunks.posting_arrays import POSTING, TERM_POSTING, drop_terms
+from stores.chunks.ranked_search import Search
 
 K1, B = 1.2, 0.75
+FRESH = "SELECT SUM(chunks) FROM kb_chunk_fresh WHERE block > 0"
 
 
 def chunk(name: str, text: str, **metadata: Any) -> TextNode:
@@ -105,6 +109,22 @@ def test_identifiers_are_found_exactly(store: MariaDBVectorStore, identifier: st
     assert next(iter(found(store, identifier))) == "right"
 
 
+@pytest.mark.parametrize("name", ["max_size", "SKU-12345", "10.11.4"])
+def test_a_name_that_chunks_have_is_not_asked_in_parts(
+    store: MariaDBVectorStore, name: str
+) -> None:
+    parts = name.replace("-", "_").replace(".", "_").split("_")
+    store.add([chunk("whole", f"Set {name} first"), chunk("parts", " ".join(parts))])
+    assert list(found(store, name)) == ["whole"]
+    store.delete_nodes(["whole"])
+    assert list(found(store, name)) == ["parts"]
+
+
+def test_words_joined_by_a_hyphen_are_asked_in_parts(store: MariaDBVectorStore) -> None:
+    store.add([chunk("joined", "a well-known fact"), chunk("parts", "known facts")])
+    assert list(found(store, "well-known")) == ["joined", "parts"]
+
+
 def test_each_chunk_is_compared_in_its_own_language(store: MariaDBVectorStore) -> None:
     store.add(
         [
@@ -187,7 +207,7 @@ def test_whatever_is_written_merged_and_swept_the_scores_are_those_of_what_is_th
     tables.merge(engine)
     tables.sweep(engine)
     there = {name: set(text) for parts in documents.values() for name, text in parts.items()}
-    assert postings(engine) == sum(len(words) + 1 for words in there.values())  # and the language
+    assert postings(engine) == sum(len(words) + 2 for words in there.values())  # language, document
 
 
 def test_many_chunks_are_merged_by_who_writes_them(
@@ -196,7 +216,7 @@ def test_many_chunks_are_merged_by_who_writes_them(
     for batch in range(3):
         store.add([chunk(f"{batch} {n}", f"shared own{n}", doc=f"d{n}") for n in range(500)])
     with engine.connect() as connection:
-        fresh = connection.exec_driver_sql("SELECT SUM(chunks) FROM kb_chunk_fresh").scalar_one()
+        fresh = connection.exec_driver_sql(FRESH).scalar_one()
         parts = connection.exec_driver_sql(
             "SELECT COUNT(*) AS parts, SUM(LENGTH(postings)) FROM kb_chunk_term "
             "GROUP BY term HAVING parts > 1"
@@ -217,7 +237,7 @@ def test_what_is_gone_is_swept_by_who_removes_it(
     store.table.postings.tables.merge(engine)
     for batch in range(4):
         store.delete(f"d{batch}")
-    assert postings(engine) == 500 * 3
+    assert postings(engine) == 500 * 4  # two words, the language and the document
     with engine.connect() as connection:
         assert len(store.table.postings.tables.read_changes(connection)[1]) == 0
     assert len(found(store, "own7")) == 1
@@ -231,11 +251,11 @@ def test_merging_leaves_what_another_one_is_removing(
         store.table.delete_document(removing, "x")
         store.table.postings.tables.merge(engine)
         with engine.connect() as connection:
-            left = connection.exec_driver_sql("SELECT SUM(chunks) FROM kb_chunk_fresh").scalar_one()
+            left = connection.exec_driver_sql(FRESH).scalar_one()
         assert left == 1  # that of y is merged
     store.table.postings.tables.merge(engine)
     assert list(found(store, "boiler")) == ["b"]
-    assert postings(engine) == 2
+    assert postings(engine) == 3  # the word, the language and the document
 
 
 @pytest.mark.slow  # for some seconds, in threads
@@ -282,7 +302,7 @@ def test_searches_find_each_document_once_while_others_replace_merge_and_sweep(
     assert min(done[what] for what in works) > 10
     tables.merge(engine)
     tables.sweep(engine)
-    assert postings(engine) == 18 * 3  # two words and the language
+    assert postings(engine) == 18 * 4  # two words, the language and the document
 
 
 def test_postings_of_an_earlier_kb_are_taken_over(
@@ -313,6 +333,85 @@ def test_postings_of_an_earlier_kb_are_taken_over(
         assert connection.exec_driver_sql("SHOW TABLES LIKE 'kb_chunk_posting'").all() == []
     again.delete("d")
     assert found(again, "shared") == {}
+
+
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_postings_of_words_alone_get_those_of_metadata(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, is_merged: bool
+) -> None:
+    with monkeypatch.context() as former:
+        former.setattr(chunk_terms, "list_metadata_terms", lambda _: ())
+        old = MariaDBVectorStore(engine, embed_dim=2)
+        old.add([chunk(f"c{n}", "shared words", group=n % 3, doc=f"d{n}") for n in range(700)])
+        if is_merged:
+            old.table.postings.tables.merge(engine)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE kb_chunk_fresh SET postings = '' WHERE block = 0")
+    before = found(old, "shared")
+    group = MetadataFilters(filters=[MetadataFilter(key="group", value=1)])
+    right = {f"c{n}" for n in range(1, 700, 3)}
+
+    def find_group(store: MariaDBVectorStore) -> set[str]:
+        query = VectorStoreQuery(
+            query_str="shared", similarity_top_k=700, mode=Mode.TEXT_SEARCH, filters=group
+        )
+        return set(store.query(query).ids)
+
+    assert find_group(old) == right
+    with monkeypatch.context() as killed:
+        parts = iter([chunk_terms.analyse_metadata])
+        killed.setattr(chunk_table, "analyse_metadata", lambda rows: next(parts)(rows))  # noqa: PLW0108 - not before it is called
+        with pytest.raises(StopIteration):  # at the second part of the chunks
+            MariaDBVectorStore(engine, embed_dim=2).set_up()
+    assert find_group(old) == right
+
+    new = MariaDBVectorStore(engine, embed_dim=2)
+    new.set_up()
+    monkeypatch.setattr(Search, "_read_matching_keys", None)  # they come from the postings
+    assert find_group(new) == right
+    assert found(new, "shared") == before
+    assert postings(engine) == 700 * 5  # two words, the language, the group and the document
+
+
+def test_a_word_of_many_parts_is_read_whole(
+    store: MariaDBVectorStore, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add([chunk(f"c{n}", "shared", doc=f"d{n}") for n in range(1500)])
+    store.table.postings.tables.merge(engine)
+    monkeypatch.setitem(store.table.postings.tables._holes, "parts_a_read", 2)
+    monkeypatch.setattr(posting_tables, "_PARTS_A_READ", 2)
+    assert store.count_chunks_with(["shared"]) == WordCounts(1500, {"shared": 1500})
+
+
+def test_what_others_merge_and_sweep_is_counted_as_it_is(
+    store: MariaDBVectorStore, engine: sa.Engine
+) -> None:
+    other = MariaDBVectorStore(engine, embed_dim=2)
+    other.add([chunk(f"c{n}", "shared words", doc=f"d{n}") for n in range(30)])
+    assert store.count_chunks_with(["shared"]) == WordCounts(30, {"shared": 30})
+    tables = other.table.postings.tables
+    for change in (
+        lambda: tables.merge(engine),
+        lambda: other.delete("d3"),
+        lambda: other.add([chunk("more", "shared", doc="more")]),
+        lambda: (tables.sweep(engine), other.delete("d4")),
+    ):
+        change()
+        assert found(store, "shared") == found(MariaDBVectorStore(engine, embed_dim=2), "shared")
+    assert store.count_chunks_with(["shared"]) == WordCounts(29, {"shared": 29})
+
+
+@pytest.mark.parametrize("keys", [50, 100_000])
+def test_both_ways_to_add_up_scores_are_the_same(keys: int) -> None:
+    """Of few keys each has a sum; of many, those that have any are sorted."""
+    numbers = np.random.default_rng(keys)
+    seqs, parts = numbers.integers(0, keys, 1000), numbers.random(1000)
+    sums: Counter[int] = Counter()
+    for seq, part in zip(seqs.tolist(), parts.tolist(), strict=True):
+        sums[seq] += part
+    scores = sum_scores(seqs, parts)
+    assert scores.seqs.tolist() == sorted(sums)
+    assert scores.values == pytest.approx([sums[seq] for seq in sorted(sums)], abs=1e-9)
 
 
 def test_clearing_clears_the_postings(store: MariaDBVectorStore, engine: sa.Engine) -> None:

@@ -19,7 +19,6 @@ from nodes import nearest_to, node, where
 from numpy.typing import NDArray
 
 from stores import MariaDBVectorStore, StoreError, make_engine
-from stores.chunks import ranked_search as search
 from stores.private_server import PrivateServer
 from stores.registry.schema import create_database
 
@@ -270,10 +269,9 @@ def test_filtered_search_finds_the_right_rows_at_every_selectivity(
 def test_many_matches_are_found_by_the_index_and_none_is_missing(
     numbered: MariaDBVectorStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "EXACT_UP_TO", 100)
     statements: list[str] = []
-    execute = numbered._reader.execute
-    monkeypatch.setattr(numbered._reader, "execute", recording(execute, statements))
+    read = numbered._reader.read_rows
+    monkeypatch.setattr(numbered._reader, "read_rows", recording(read, statements))
     right = 0
     for vector in NUMBERED[:20]:
         ids = numbered.query(nearest_to(vector.tolist(), filters=where(half=0))).ids or []
@@ -283,12 +281,43 @@ def test_many_matches_are_found_by_the_index_and_none_is_missing(
     assert right / 200 >= 0.9
 
 
-def recording(execute: Callable[..., Any], statements: list[str]) -> Callable[..., Any]:
-    def execute_and_note(statement: sa.TextClause, values: Any) -> Any:
-        statements.append(statement.text)
-        return execute(statement, values)
+def test_more_of_a_large_table_is_looked_at(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the walk ends in a wrong part of it now and then, and finds nothing near."""
+    for rows, expected in ((10_000, 128), (284_000, 576), (10**6, 1024), (10**9, 10_000)):
+        store = MariaDBVectorStore(engine, embed_dim=16, words="none", ef_search=128)
+        store.set_up()
+        statements: list[str] = []
+        monkeypatch.setattr(store.table.size, "estimate_rows", lambda _, rows=rows: rows)
+        monkeypatch.setattr(
+            store._reader, "read_rows", recording(store._reader.read_rows, statements)
+        )
+        store.query(nearest_to(NUMBERED[0].tolist()))
+        assert f"mhnsw_ef_search = {expected} " in statements[0]
 
-    return execute_and_note
+
+def test_a_filter_that_goes_against_the_vectors_gives_all_that_are_asked_for(
+    numbered: MariaDBVectorStore,
+) -> None:
+    """None of the nearest passes it: the walk goes on until those that pass are compared."""
+    far = MetadataFilters(
+        filters=[MetadataFilter(key="once", value=499, operator=FilterOperator.GT)]
+    )
+    matching = np.arange(500, ROWS)
+    vector = -NUMBERED[matching].sum(axis=0)
+    result = numbered.query(nearest_to(vector.tolist(), 30, filters=far))
+    best = matching[np.argsort(-(NUMBERED[matching] @ vector))[:30]]
+    assert len(set(result.ids)) == 30
+    assert len(set(result.ids).intersection(map(str, best))) >= 28
+
+
+def recording(read: Callable[..., Any], statements: list[str]) -> Callable[..., Any]:
+    def read_and_note(cursor: Any, statement: sa.TextClause, values: Any) -> Any:
+        statements.append(statement.text)
+        return read(cursor, statement, values)
+
+    return read_and_note
 
 
 def test_unfiltered_search_finds_at_least_95_in_100(numbered: MariaDBVectorStore) -> None:

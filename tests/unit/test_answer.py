@@ -21,7 +21,9 @@ from engines.answer import (
     TableResult,
     Timings,
     answer_of,
+    find_sheet,
 )
+from stores.text.translations import load_translations
 
 ALWAYS = {
     *("route", "route_reason", "citations", "errors", "timings", "model"),
@@ -70,10 +72,22 @@ def test_the_metadata_have_the_promised_keys_and_no_other(answer: Answer, more: 
 
 def test_a_citation_in_the_metadata_has_a_page_or_lines_where_they_are_known() -> None:
     always = {"number", "document", "title", "score", "excerpt", "root", "chunk"}
-    for place in ({"page": 3}, {"lines": "3-5"}, {}):
+    for place in ({"page": 3}, {"lines": "3-5"}, {"lines": "3-5", "sheet": "Fees"}, {}):
         cited = replace(Citation(1, "a.md"), **place)
         [found] = Answer(citations=[cited]).metadata()["citations"]
         assert found.keys() == always | place.keys()
+
+
+def test_the_place_of_a_citation_names_the_sheet_and_its_rows() -> None:
+    cited = Citation(1, "fees.xlsx", lines="3-5", sheet="Fees")
+    assert cited.place == "sheet Fees, rows 3-5"
+    french = load_translations("fr").gettext("sheet {sheet}, rows {n}")
+    assert french.format(sheet="Fees", n="3-5") == "feuille Fees, lignes 3-5"
+    assert replace(cited, sheet=None).place == "lines 3-5"
+    assert Citation(1, "a.pdf", page=2).place == "page 2"
+    facts = {"sheet": "Fees", "media_type": "application/vnd.oasis.opendocument.spreadsheet"}
+    assert find_sheet(facts) == "Fees"
+    assert find_sheet(facts | {"media_type": "text/markdown"}) is None  # the front matter says so
 
 
 def test_the_metadata_are_plain_and_give_the_answer_back() -> None:

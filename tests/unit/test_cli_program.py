@@ -97,6 +97,8 @@ def test_wrong_usage_is_2_and_points_to_the_help():
         ["search", "x", "--filter", "category"],
         ["ask", "x", "--source", "web"],
         ["index", "/nowhere/at/all"],
+        ["index", "/tmp", "/nowhere/at/all"],
+        ["index", "/tmp", "/usr", "--name", "both"],
     ],
 )
 def test_wrong_usage_is_noticed_before_anything_is_opened(arguments):

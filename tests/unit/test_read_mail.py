@@ -55,6 +55,48 @@ def test_each_mail_of_a_mailbox_is_known_by_its_sender_day_and_thread(tmp_path):
     assert [each["thread_id"] for each in (one, two, three, four)] == [*["1@x"] * 4]
 
 
+BROKEN = (  # some of which the parser of headers dies over
+    *("undisclosed-recipients:;", "Group: a@x.org, b@y.org;", "Group: a@x.org, b@y.org", ": a@x;"),
+    *("a@x.org, Group: b@x.org;, c@y.org", "outer: inner: a@x.org;;", "Ada <Group: a@x.org;>"),
+    *("a@", "a@[1.2.3", "<>", "<@x:a@y>", "<a@x.org", '"unclosed <a@x.org>', "@", "=?utf-8?b?x"),
+    *("attachment; filename*=utf-8''%ff%", "multipart/mixed; boundary", ";;;", "a/b/c; =x"),
+)
+
+
+@pytest.mark.parametrize("value", BROKEN)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("From", "To", "Cc", "Date", "Subject", "Message-ID", "References", "In-Reply-To"),
+        *("Content-Disposition", "Content-Type"),
+    ],
+)
+def test_a_broken_header_loses_neither_its_mail_nor_the_next(tmp_path, name, value):
+    rest = "X-Mailer: x\nSubject: Fees\n" if name != "Subject" else "From: ada@x.org\n"
+    long_name = "recipient of a name that is longer than a line of a mail may be, " * 2
+    content = f"{name}: {value}\n{rest}X-Long: {long_name}\n\nThe fee is 4 EUR.\n"
+    (tmp_path / "a.eml").write_text(content)
+    assert body(read_document(tmp_path / "a.eml")) == "The fee is 4 EUR."
+    box = mailbox(tmp_path, content.encode(), mail("Fine", Subject="Next"))
+    assert [section.text.partition("\n\n")[2].strip() for section in box.sections] == [
+        "The fee is 4 EUR.",
+        "Fine",
+    ]
+    assert box.failures == ()
+
+
+@pytest.mark.parametrize("value", BROKEN)
+@pytest.mark.parametrize("name", ["To", "Content-Type", "Content-Disposition"])
+def test_a_broken_header_of_a_forwarded_mail_loses_neither_of_the_two(tmp_path, name, value):
+    head = b"Subject: Forwarded\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nSee below.\n"
+    inner = f"Subject: Inner\n{name}: {value}{' ' * 80}x\n\nThe fee is 4 EUR.\n".encode()
+    part = b"--b\nContent-Type: message/rfc822\n\n" + inner + b"\n--b--\n"
+    (tmp_path / "a.eml").write_bytes(head + part)
+    text = "\n".join(section.text for section in read_document(tmp_path / "a.eml").sections)
+    assert "See below." in text
+    assert "The fee is 4 EUR." in text
+
+
 @pytest.mark.parametrize(
     ("text", "read"),
     [
@@ -167,6 +209,14 @@ def test_a_message_of_outlook_is_read_like_any_other(tmp_path):
     assert [each.get("part") for each in facts_of_chunks(document)] == [
         *(None, "price.csv", "plan.zip/notes/plan.md"),
     ]
+
+
+@pytest.mark.parametrize("value", BROKEN)
+def test_a_broken_header_of_a_message_of_outlook_does_not_lose_it(tmp_path, value):
+    headers = f"To: {value}\nMessage-ID: {value}\n"
+    facts = {0x37: "Fee", 0x1000: "It is 4 EUR.", 0x1A: "IPM.Note", 0x7D: headers}
+    document = read_document(msg_file(tmp_path / "a.msg", facts | {0x0C1F: value}))
+    assert body(document) == "It is 4 EUR."
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 from sample_files import DOCX_PARTS, OFFICE, RELATIONS, WORD, zip_file
 
+from kb.indexing.content_hash import inspect_file
 from kb.indexing.document import UnreadableFile
 from kb.indexing.read import read_document
+from kb.indexing.reading_options import READING, ReadingOptions
 from kb.indexing.split import split_document
 
 CHART = (
@@ -52,6 +54,16 @@ def test_rows_of_a_sheet_are_cited_by_their_numbers(tmp_path):
     assert (second["sheet"], second["lines"]) == ("Sizes", "1-1")
 
 
+def test_asking_for_hidden_sheets_has_workbooks_read_again_and_nothing_else(tmp_path):
+    for name in ("a.xlsx", "a.zip", "a.md"):
+        (tmp_path / name).write_text("content")
+    before = {path: inspect_file(path)[0] for path in tmp_path.iterdir()}
+    token = READING.set(ReadingOptions(hidden_sheets=True))
+    changed = {path.name for path in before if inspect_file(path)[0] != before[path]}
+    READING.reset(token)
+    assert changed == {"a.xlsx", "a.zip"}
+
+
 def test_hidden_sheets_and_rows_are_left_out_but_not_what_a_filter_hides(tmp_path):
     book = Workbook()
     sheet = book.active
@@ -64,6 +76,10 @@ def test_hidden_sheets_and_rows_are_left_out_but_not_what_a_filter_hides(tmp_pat
     book.save(tmp_path / "a.xlsx")
     (section,) = read_document(tmp_path / "a.xlsx").sections
     assert section.text == "# Sheet\n\npart: hose; price: 4\n\npart: cup; price: 2"
+    token = READING.set(ReadingOptions(hidden_sheets=True))
+    shown = [section.text for section in read_document(tmp_path / "a.xlsx").sections]
+    READING.reset(token)
+    assert shown == [section.text, "# Salaries\ncolumn 1: Ada; column 2: 9000"]
     sheet.auto_filter.ref = "A1:B4"
     book.save(tmp_path / "a.xlsx")
     assert "lid" in read_document(tmp_path / "a.xlsx").sections[0].text

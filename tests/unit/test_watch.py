@@ -30,7 +30,7 @@ def follow(
     said: list[str] = []
     left = list(steps)
 
-    def index(scope: Scope) -> IndexReport:
+    def index(_: Path, scope: Scope) -> IndexReport:
         scopes.append(scope)
         if not left:
             raise KeyboardInterrupt
@@ -38,7 +38,7 @@ def follow(
         return IndexReport()
 
     watcher = Watcher(
-        docs, index, lambda _: None, said.append, seconds, home or docs.parent / "home"
+        [docs], index, lambda *_: None, said.append, seconds, home or docs.parent / "home"
     )
     with pytest.raises(KeyboardInterrupt):
         watcher.run()
@@ -122,18 +122,76 @@ def test_a_directory_that_goes_away_is_waited_for(docs: Path) -> None:
     steps: list[Step] = [lose, lambda: None]
     scopes: list[Scope] = []
 
-    def index(scope: Scope) -> IndexReport:
+    def index(_: Path, scope: Scope) -> IndexReport:
         scopes.append(scope)
         if len(steps) == 1:
             raise KeyboardInterrupt
         steps.pop(0)()
         return IndexReport()
 
-    watcher = Watcher(docs, index, lambda _: None, bring_back, 3600, docs.parent / "home")
+    watcher = Watcher([docs], index, lambda *_: None, bring_back, 3600, docs.parent / "home")
     with pytest.raises(KeyboardInterrupt):
         watcher.run()
     assert scopes == [EVERYTHING, EVERYTHING]
     assert said == [f"{docs} is not there; waiting until it is back."]
+
+
+def test_of_several_directories_each_has_its_own_changes(docs: Path) -> None:
+    (other := docs.parent / "other").mkdir()
+    steps: list[Step] = [
+        lambda: None,
+        lambda: (other / "b.md").write_text("Words."),
+        lambda: (docs / "a.md").write_text("Words."),
+        lambda: (docs / ".kbignore").write_text("*.log"),
+    ]
+    looked: list[tuple[Path, Scope]] = []
+
+    def index(directory: Path, scope: Scope) -> IndexReport:
+        looked.append((directory, scope))
+        if not steps:
+            raise KeyboardInterrupt
+        steps.pop(0)()
+        return IndexReport()
+
+    watcher = Watcher([docs, other], index, lambda *_: None, print, 3600, docs.parent / "home")
+    with pytest.raises(KeyboardInterrupt):
+        watcher.run()
+    assert looked == [
+        (docs, EVERYTHING),
+        (other, EVERYTHING),
+        (other, Scope(touched=[other / "b.md"])),
+        (docs, Scope(touched=[docs / "a.md"])),
+        (docs, EVERYTHING),
+    ]
+
+
+def test_one_of_several_directories_that_is_away_keeps_none_of_the_others(docs: Path) -> None:
+    other, said = docs.parent / "other", list[str]()
+    steps: list[Step] = [
+        lambda: (docs / "a.md").write_text("Words."),
+        other.mkdir,
+        lambda: None,
+    ]
+    looked: list[tuple[Path, Scope]] = []
+
+    def index(directory: Path, scope: Scope) -> IndexReport:
+        looked.append((directory, scope))
+        if not steps:
+            raise KeyboardInterrupt
+        steps.pop(0)()
+        return IndexReport()
+
+    home = docs.parent / "home"
+    watcher = Watcher([docs, other], index, lambda *_: None, said.append, 3600, home)
+    with pytest.raises(KeyboardInterrupt):
+        watcher.run()
+    assert looked == [
+        (docs, EVERYTHING),
+        (docs, Scope(touched=[docs / "a.md"])),
+        (docs, EVERYTHING),
+        (other, EVERYTHING),
+    ]
+    assert said == [f"{other} is not there; waiting until it is back."]
 
 
 def test_another_directory_at_the_same_place_is_looked_at_whole(docs: Path) -> None:
@@ -146,11 +204,11 @@ def test_another_directory_at_the_same_place_is_looked_at_whole(docs: Path) -> N
 
 
 def test_what_waiting_does_not_mend_ends_it(docs: Path) -> None:
-    def index(scope: Scope) -> IndexReport:
+    def index(_: Path, scope: Scope) -> IndexReport:
         raise RootConflict("The name is taken.")
 
     with pytest.raises(RootConflict):
-        Watcher(docs, index, lambda _: None, print, 3600, docs.parent).run()
+        Watcher([docs], index, lambda *_: None, print, 3600, docs.parent).run()
 
 
 def test_a_directory_that_the_system_cannot_watch_is_told(

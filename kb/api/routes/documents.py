@@ -11,6 +11,7 @@ from fastapi import APIRouter, Form, Query, UploadFile
 from llama_index.core.schema import BaseNode, MetadataMode
 from starlette.responses import FileResponse, Response, StreamingResponse
 
+from engines.answer import find_sheet
 from kb.api.dependencies import KB, TheJobs, TheLibrary, TheLimits, TheThreads
 from kb.api.guards.access import Caller, Reading, Writing
 from kb.api.guards.upload_quota import TheQuota, UploadQuota
@@ -269,6 +270,7 @@ def _chunk_values(node: BaseNode) -> dict[str, Any]:
     return {
         "id": node.node_id,
         **{name: metadata.get(name) for name in names},
+        "sheet": find_sheet(metadata),
         "text": node.get_content(MetadataMode.NONE),
         "metadata": metadata,
     }

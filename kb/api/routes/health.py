@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from kb.api.dependencies import KB
 from kb.api.problems import error_to_problem
 from kb.doctor import check_models
+from stores.connection import ask_for_nothing
 
 router = APIRouter(tags=["state"])
 _KNOWN_SECONDS: Final = 5.0  # how long a look counts; anybody may ask
@@ -74,7 +75,7 @@ def _look_safely(look: Callable[[KB], str], kb: KB) -> str:
 
 
 def _look_at_database(kb: KB) -> str:
-    kb.components.registry.count_totals()
+    ask_for_nothing(kb.components.engine)
     return "ok"
 
 
@@ -85,8 +86,7 @@ def _look_at_model(kb: KB) -> str:
 
 
 def _look_at_index(kb: KB) -> str:
-    documents, _ = kb.components.registry.count_totals()
-    return "ok" if documents else "empty"
+    return "ok" if kb.components.registry.has_documents() else "empty"
 
 
 _LOOKS: Final = {"database": _look_at_database, "model": _look_at_model, "index": _look_at_index}

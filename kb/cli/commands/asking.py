@@ -46,8 +46,8 @@ def search(
                 profile=profile,
                 exact=exact,
             )
-        indexed, _ = knowledge_base.components.registry.count_totals()
-    if not indexed:
+        has_documents = knowledge_base.components.registry.has_documents()
+    if not has_documents:
         say(gettext("Nothing is indexed yet: `kb index PATH` adds documents."), "yellow")
     found = made[-1].summary()
     if as_json:

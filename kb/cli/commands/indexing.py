@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def index(
-    path: Annotated[
-        Path | None,
+    paths: Annotated[
+        list[Path] | None,
         typer.Argument(
-            metavar="PATH",
+            metavar="[PATH]...",
             exists=True,
-            help="A directory or a file.  [default: documents.path of the configuration]",
+            help="Directories or files.  [default: documents.path of the configuration]",
         ),
     ] = None,
     name: Annotated[
@@ -59,7 +59,7 @@ def index(
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
-    """Index a directory: what is new or changed, and nothing twice.
+    """Index directories: what is new or changed, and nothing twice.
 
     A file that cannot be read never stops the run: it is listed at the end with its reason, read
     again when it has changed, and the exit code is 3, unless an earlier run has told the same.
@@ -71,31 +71,37 @@ def index(
     kb index ~/handbook
     kb index ~/handbook --keep          documents stay whose files are gone
     kb index ~/work/docs --name work    when two directories have the same name
+    kb index ~/handbook ~/manuals       several, one after the other
     kb index ~/handbook --watch         go on until Ctrl-C
     """
     from kb.answer_json import report_values
     from kb.cli.print_json import print_json
     from kb.cli.rendering.state import show_report
 
+    if name and paths and len(paths) > 1:
+        raise typer.BadParameter(gettext("it names one directory"), param_hint="'--name'")
     with open_knowledge_base(config) as knowledge_base:
         if watch:
-            from kb.cli.commands.watching import watch_directory
+            from kb.cli.commands.watching import watch_directories
 
-            watch_directory(
+            watch_directories(
                 knowledge_base,
-                path,
+                paths or [],
                 name=name,
                 prune=prune,
                 retry=retry,
                 minutes=every,
                 as_json=as_json,
             )
-        report = index_with_progress(knowledge_base, path, name=name, prune=prune, retry=retry)
-    if as_json:
-        print_json(report_values(report))
-    else:
-        show_report(OUT, report)
-    if report.has_new_failures:
+        reports = []
+        for path in (*paths,) if paths else (None,):
+            report = index_with_progress(knowledge_base, path, name=name, prune=prune, retry=retry)
+            reports.append(report)
+            if as_json:
+                print_json(report_values(report), indent=None if paths and paths[1:] else 2)
+            else:
+                show_report(OUT, report)
+    if any(report.has_new_failures for report in reports):
         raise typer.Exit(ExitCode.PARTLY_DONE)
 
 

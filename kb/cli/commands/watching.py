@@ -1,6 +1,6 @@
 """The option --watch of `kb index`: a line for each change, until an interruption."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -30,9 +30,9 @@ _LINES: Final[Mapping[str, str]] = {
 }
 
 
-def watch_directory(
+def watch_directories(
     knowledge_base: "KnowledgeBase",
-    path: Path | None,
+    paths: Sequence[Path],
     *,
     name: str | None,
     prune: bool | None,
@@ -40,19 +40,27 @@ def watch_directory(
     minutes: float,
     as_json: bool,
 ) -> NoReturn:
-    """Index a directory, by default that of the configuration, and then what changes in it."""
-    directory = path or knowledge_base.config.documents.path
-    if directory is None or not directory.is_dir():
+    """Index directories, by default that of the configuration, and then what changes in them."""
+    configured = knowledge_base.config.documents.path
+    paths = paths or ([configured] if configured else [])
+    directories = [path.absolute() for path in paths]
+    if not directories or not all(directory.is_dir() for directory in directories):
         raise typer.BadParameter(gettext("it takes a directory"), param_hint="'--watch'")
-    reports = _Reports(directory, as_json=as_json)
+    shown = {
+        directory: _Reports(path, as_json=as_json, is_named=len(paths) > 1)
+        for path, directory in zip(paths, directories, strict=True)
+    }
 
-    def index(scope: Scope) -> IndexReport:
+    def index(directory: Path, scope: Scope) -> IndexReport:
+        reports = shown[directory]
         if reports.last is None:
-            return index_with_progress(knowledge_base, path, name=name, prune=prune, retry=retry)
+            return index_with_progress(
+                knowledge_base, reports.directory, name=name, prune=prune, retry=retry
+            )
         changes: list[Change] = []
         try:
             return knowledge_base.index(
-                path,
+                directory,
                 name=name,
                 keep=prune is False,
                 prune=prune is True,
@@ -64,17 +72,22 @@ def watch_directory(
             for change in changes:
                 reports.show_change(change)
 
-    Watcher(
-        directory.absolute(), index, reports.show, say, minutes * 60, knowledge_base.config.home
-    ).run()
+    def show(directory: Path, report: IndexReport) -> None:
+        shown[directory].show(report)
+
+    Watcher(directories, index, show, say, minutes * 60, knowledge_base.config.home).run()
 
 
 class _Reports:
-    """Shows the first report whole, and of later ones what has changed."""
+    """Shows the first report of a directory whole, and of later ones what has changed.
 
-    def __init__(self, directory: Path, *, as_json: bool) -> None:
+    Where several directories are watched, changed documents are named below theirs.
+    """
+
+    def __init__(self, directory: Path, *, as_json: bool, is_named: bool) -> None:
         self.last: IndexReport | None = None
-        self._directory, self._as_json = directory, as_json
+        self.directory, self._as_json = directory, as_json
+        self._above = f"{directory}/" if is_named else ""
         self._reasons: dict[str, str] = {}
 
     def show(self, report: IndexReport) -> None:
@@ -89,7 +102,7 @@ class _Reports:
         elif former is None or report.missing_paths != former.missing_paths:
             show_missing(OUT, report)
         if is_first:
-            say(gettext("Watching {directory}; Ctrl-C ends.").format(directory=self._directory))
+            say(gettext("Watching {directory}; Ctrl-C ends.").format(directory=self.directory))
 
     def show_change(self, change: Change) -> None:
         """Show a change on a line, but no failure again that was shown before."""
@@ -100,7 +113,9 @@ class _Reports:
         else:
             self._reasons.pop(change.path, None)
         if not self._as_json and not is_known:
-            line = gettext(_LINES[change.kind]).format(path=change.path, detail=change.detail)
+            line = gettext(_LINES[change.kind]).format(
+                path=f"{self._above}{change.path}", detail=change.detail
+            )
             OUT.print(Text(fit_on_one_line(line), "red" if is_failure else ""), soft_wrap=True)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from engines.answer import Answer, Citation, Joining
+from engines.answer import Answer, Citation, Joining, find_sheet
 from engines.shortening import cut_between_words
 from kb.cli.language import gettext, ngettext, translate_message
 from kb.cli.rendering.layout import show_wrapped
@@ -39,6 +39,7 @@ def show_passages(console: Console, passages: "Sequence[NodeWithScore]") -> None
             title=metadata.get("title") or "",
             page=metadata.get("page"),
             lines=metadata.get("lines"),
+            sheet=find_sheet(metadata),
             score=passage.get_score(),
         )
         _show_source(console, f"{rank}.", found, passage.get_content())

@@ -6,8 +6,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from engines.answer import describe_place, find_sheet
 from kb.catalogue import ShownDocument
-from kb.cli.language import gettext
+from kb.cli.language import gettext, translate_message
 from kb.cli.rendering.layout import make_table, show_wrapped
 from kb.cli.terminal import fit_on_one_line, make_printable
 from stores.registry.document_list import ListedDocument, StoredPassage
@@ -72,8 +73,6 @@ def _describe_place(number: int, passage: StoredPassage) -> str:
     """Say where a passage stands, in the words that its metadata have."""
     metadata = passage.metadata
     parts = [str(metadata[key]) for key in ("headings",) if metadata.get(key)]
-    if page := metadata.get("page"):
-        parts.append(gettext("page {page}").format(page=page))
-    if lines := metadata.get("lines"):
-        parts.append(gettext("lines {lines}").format(lines=lines))
+    place = describe_place(metadata.get("page"), metadata.get("lines"), find_sheet(metadata))
+    parts += filter(None, [translate_message(place)])
     return fit_on_one_line(" · ".join([str(number), *parts]))

@@ -8,41 +8,74 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from kb.indexing.charset import read_text_file
-from kb.indexing.document import MAX_TEXT, Extract, Section
+from kb.indexing.charset import decode_text, read_text_file
+from kb.indexing.document import MAX_TEXT, Bookmark, Extract, Section
 
 DELIMITERS = ",;\t|"
 SAMPLE = 50
+_FIRST_LINES = 200
 NUMBER = re.compile(r"[-+]?[\d\s.,:/%€$£-]+")
 
 
 def read(path: Path) -> Extract:
-    text = read_text_file(path)
+    return _records_to_extract(read_text_file(path), Bookmark())
+
+
+def find_part_end(lines: Sequence[bytes]) -> int:
+    """End a part where its last record begins: quoted, it may go on in the lines behind."""
     csv.field_size_limit(MAX_TEXT)
-    best = max(DELIMITERS, key=lambda delimiter: _measure_evenness(text, delimiter))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=best)
+    text = [line.decode("latin-1") for line in lines]  # quotes and delimiters are what they are
+    reader = csv.reader(text, delimiter=_choose_delimiter("".join(text[:_FIRST_LINES])))
+    begins = [0, *(reader.line_num for _ in reader)]
+    return begins[-2] if len(begins) > 1 else 0
+
+
+def read_slice(data: bytes, start: Bookmark) -> Extract:
+    return _records_to_extract(decode_text(data), start)
+
+
+def _records_to_extract(text: str, start: Bookmark) -> Extract:
+    """Read the records of a file, or of a part of one whose columns were named before."""
+    csv.field_size_limit(MAX_TEXT)
+    delimiter = start.carried.get("delimiter") or _choose_delimiter(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     records = list(reader)
     one_line_each = reader.line_num == len(records)
-    section = Section("\n".join(records_to_lines(records)), first_line=1 if one_line_each else None)
-    return Extract(kind="rows", sections=(section,))
+    names = start.carried.get("names")
+    if start.carried:
+        lines = [_record_to_line(record, names) for record in records]
+    else:
+        lines, names = _name_records(records)
+    section = Section("\n".join(lines), first_line=start.line if one_line_each else None)
+    carried = {"delimiter": delimiter, "names": names}
+    return Extract(kind="rows", sections=(section,), carried=carried)
 
 
 def records_to_lines(records: Sequence[Sequence[str]]) -> list[str]:
     """Return a line for every record: titles as they are, the column names as an empty one."""
+    return _name_records(records)[0]
+
+
+def _name_records(records: Sequence[Sequence[str]]) -> tuple[list[str], list[str] | None]:
+    """Return the lines of records, and the names of the columns if they begin with these."""
     widths = [len(_list_filled_cells(record)) for record in records[:SAMPLE]]
     start = next((at for at, width in enumerate(widths) if width > 1), 0)  # below the titles
     titles = [" ".join(_list_filled_cells(record)) for record in records[:start]]
     if not _begins_with_column_names(records[start:]):
-        return titles + [cells_to_line(enumerate_columns(record)) for record in records[start:]]
+        return titles + [_record_to_line(record, None) for record in records[start:]], None
     names = [  # a `#` in front would make the line a heading
         " ".join(name.split()).lstrip("# ") or f"column {number}"
         for number, name in enumerate(records[start], start=1)
     ]
-    lines = [*titles, ""]
-    for record in records[start + 1 :]:
-        beyond = enumerate_columns(record)[len(names) :]
-        lines.append(cells_to_line([*zip(names, record, strict=False), *beyond]))
-    return lines
+    lines = [*titles, "", *(_record_to_line(record, names) for record in records[start + 1 :])]
+    return lines, names
+
+
+def _record_to_line(record: Sequence[str], names: Sequence[str] | None) -> str:
+    """Return the line of a record; cells beyond the names of columns are numbered."""
+    names = names or ()
+    beyond = enumerate_columns(record)[len(names) :]
+    return cells_to_line([*zip(names, record, strict=False), *beyond])
 
 
 def cells_to_line(cells: Iterable[tuple[str, str]]) -> str:
@@ -68,6 +101,10 @@ def _begins_with_column_names(records: Sequence[Sequence[str]]) -> bool:
         and len(set(names)) == len(names)
         and not any(NUMBER.fullmatch(name) for name in names)
     )
+
+
+def _choose_delimiter(text: str) -> str:
+    return max(DELIMITERS, key=lambda delimiter: _measure_evenness(text, delimiter))
 
 
 def _measure_evenness(text: str, delimiter: str) -> tuple[float, int]:

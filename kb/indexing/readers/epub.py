@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 from defusedxml import ElementTree
 
-from kb.indexing.document import MAX_TEXT, TOO_MUCH_TEXT, Extract, Section, UnreadableFile
+from kb.indexing.document import MAX_TEXT, Extract, Section, TooMuchText, UnreadableFile
 from kb.indexing.layout.archive import open_archive
 from kb.indexing.readers.html import decode_page, parse_page
 
@@ -45,7 +45,7 @@ def _read_chapters(archive: ZipFile, package: Any, directory: str) -> Iterator[S
         page = parse_page(decode_page(archive.read(posixpath.join(directory, unquote(path)))))
         total += len(page.markdown)
         if total > MAX_TEXT:
-            raise UnreadableFile(TOO_MUCH_TEXT)
+            raise TooMuchText
         if page.markdown:
             yield Section(page.markdown)
 

@@ -1,4 +1,4 @@
-"""Read JSON and JSON Lines: every flat object becomes a line of `key: value`."""
+"""Read JSON: every flat object becomes a line of `key: value`."""
 
 import json
 from collections.abc import Iterator
@@ -12,26 +12,14 @@ MAX_DEPTH = 100
 
 
 def read(path: Path) -> Extract:
-    text = read_text_file(path)
-    if path.suffix.lower() in (".jsonl", ".ndjson"):
-        return _read_json_lines(text)
-    document = parse_json(text)
+    document = parse_json(read_text_file(path))
     title = document.get("title") if isinstance(document, dict) else None
-    section = Section("\n".join(_value_to_lines(document)))
+    section = Section("\n".join(value_to_lines(document)))
     return Extract(
         kind="rows",
         sections=(section,),
         title=title if isinstance(title, str) else "",
     )
-
-
-def _read_json_lines(text: str) -> Extract:
-    """Read a record a line, so that line numbers are those of the file."""
-    rows = [
-        "; ".join(_value_to_lines(parse_json(line, number))) if line.strip() else ""
-        for number, line in enumerate(text.split("\n"), start=1)
-    ]
-    return Extract(kind="rows", sections=(Section("\n".join(rows), first_line=1),))
 
 
 def parse_json(text: str, first_line: int = 1) -> object:
@@ -43,7 +31,7 @@ def parse_json(text: str, first_line: int = 1) -> object:
         raise UnreadableFile(f"not JSON: {error.msg}: line {line} column {error.colno}") from error
 
 
-def _value_to_lines(value: object, name: str = "", depth: int = 0) -> Iterator[str]:
+def value_to_lines(value: object, name: str = "", depth: int = 0) -> Iterator[str]:
     """Yield lines in which nested values are named by their path: `server.port: 3306`."""
     if depth > MAX_DEPTH:
         raise UnreadableFile(f"nested more than {MAX_DEPTH} levels deep")
@@ -58,10 +46,10 @@ def _value_to_lines(value: object, name: str = "", depth: int = 0) -> Iterator[s
             yield line
         for key, item in value.items():
             if not _is_flat(item):
-                yield from _value_to_lines(item, f"{prefix}{key}", depth + 1)
+                yield from value_to_lines(item, f"{prefix}{key}", depth + 1)
     elif isinstance(value, list) and not _is_flat(value):
         for item in value:
-            yield from _value_to_lines(item, name, depth + 1)
+            yield from value_to_lines(item, name, depth + 1)
     else:
         yield cells_to_line([(name or "value", _value_to_text(value))])
 

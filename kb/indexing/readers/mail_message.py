@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email import policy
 from email.message import EmailMessage, MIMEPart
 from email.utils import parseaddr, parsedate_to_datetime
 from itertools import takewhile
@@ -26,6 +27,7 @@ _SEALS = {
     *("application/pkcs7-signature", "application/x-pkcs7-signature"),
 }
 """What programs attach for each other."""
+_AS_IT_STANDS = policy.EmailPolicy(refold_source="none")  # folding parses headers, broken or not
 _MESSAGE_ID = re.compile(r"<([^<>\s]+)>")
 
 
@@ -145,16 +147,19 @@ def _find_file_name(part: MIMEPart) -> str:
 
 def _read_payload(part: MIMEPart) -> bytes:
     if part.get_content_type() == "message/rfc822":
-        return bytes(part.get_content())
+        return bytes(part.get_content().as_bytes(policy=_AS_IT_STANDS))
     payload = part.get_payload(decode=True)
     return payload if isinstance(payload, bytes) else b""
 
 
 def _read_body(message: EmailMessage) -> tuple[str, bool, UnreadableFile | None]:
     """Return the text, plain if there is a plain one, whether it was HTML, and why it is none."""
-    part = message.get_body(preferencelist=("plain", "html"))
-    payload = part.get_payload(decode=True) if part else None
-    if not part or not isinstance(payload, bytes) or not payload.strip():
+    part: MIMEPart | None = message.get_body(preferencelist=("plain", "html"))
+    if part is None and not message.is_multipart() and _says_text(message):
+        part = message
+    # A part without headers is false, and none the less a part.
+    payload = None if part is None else part.get_payload(decode=True)
+    if part is None or not isinstance(payload, bytes) or not payload.strip():
         return "", False, None
     try:
         text = decode_text(payload, part.get_content_charset())
@@ -163,6 +168,11 @@ def _read_body(message: EmailMessage) -> tuple[str, bool, UnreadableFile | None]
     if part.get_content_subtype() == "html":
         return parse_page(text).markdown, True, None
     return text, False, None
+
+
+def _says_text(message: EmailMessage) -> bool:
+    """Tell whether a message is text that is called attached, or parts that nothing divides."""
+    return message.get_content_maintype() in ("text", "multipart")
 
 
 def _put_reply_first(text: str) -> str:

@@ -1,5 +1,7 @@
 """Read Markdown with front matter."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +9,9 @@ import frontmatter
 import yaml
 from frontmatter.default_handlers import YAMLHandler
 
-from kb.indexing.charset import read_text_file
-from kb.indexing.document import Extract, Section
+from kb.indexing.charset import decode_text, read_text_file
+from kb.indexing.document import Bookmark, Extract, Section, enter_heading
+from kb.indexing.markdown_blocks import find_last_block, list_headings
 from kb.indexing.markdown_dialects import simplify_markdown
 
 MAX_NODES = 10_000
@@ -26,7 +29,30 @@ class _BoundedHandler(YAMLHandler):
 
 
 def read(path: Path) -> Extract:
-    text = read_text_file(path)
+    return _document_to_extract(read_text_file(path))
+
+
+def find_part_end(lines: Sequence[bytes]) -> int:
+    """End a part where the last block of it begins, such as a heading or a table."""
+    text = b"".join(lines).decode("utf-8", "replace")
+    return find_last_block(text.replace("\r\n", "\n").replace("\r", "\n")) or len(lines)
+
+
+def read_slice(data: bytes, start: Bookmark) -> Extract:
+    text = decode_text(data)
+    above = tuple((level, words) for level, words in start.carried.get("above", ()))
+    if start.offset:
+        text = simplify_markdown(text)
+        section = Section(text, first_line=start.line, above=above)
+        extract = Extract(kind="markdown", sections=(section,))
+    else:
+        extract = _document_to_extract(text)
+    for level, words in list_headings(extract.sections[0].text):
+        above = enter_heading(above, level, words)
+    return replace(extract, carried={"above": above})
+
+
+def _document_to_extract(text: str) -> Extract:
     metadata, body_start = _split_front_matter(text)
     section = Section(
         simplify_markdown(text[body_start:]), first_line=1 + text.count("\n", 0, body_start)

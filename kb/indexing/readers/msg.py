@@ -1,6 +1,7 @@
 """Read the messages of Outlook."""
 
 import mimetypes
+from email import message_from_string, policy
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
@@ -33,10 +34,9 @@ def _convert_message(outlook: Message) -> EmailMessage:
         "Date": format_datetime(outlook.sent_date) if outlook.sent_date else sent.get("date", ""),
         **{name: sent.get(name.lower(), "") for name in _THREAD},
     }
-    message = EmailMessage()
-    for name, value in headers.items():
-        if words := " ".join(value.split()):
-            message[name] = words
+    shown = {name: " ".join(value.split()) for name, value in headers.items()}
+    lines = [f"{name}: {words}\n" for name, words in shown.items() if words]
+    message = message_from_string("".join(lines), policy=policy.default)  # unlike set, as it stands
     if outlook.body:
         message.set_content(outlook.body)
     elif outlook.html_body:

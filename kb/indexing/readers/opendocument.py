@@ -10,6 +10,7 @@ from defusedxml import ElementTree
 from kb.indexing.document import Extract, Section, UnreadableFile
 from kb.indexing.layout.archive import check_office_file, open_archive
 from kb.indexing.readers.csv_tables import records_to_lines
+from kb.indexing.reading_options import READING
 
 _OFFICE: Final = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _TEXT: Final = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
@@ -33,7 +34,8 @@ def read(path: Path) -> Extract:
     body = content.find(f"{_OFFICE}body")
     if body is None or not len(body):
         raise UnreadableFile("not an OpenDocument file: it has no body")
-    sections = tuple(_read_body(body[0], _find_hidden_styles(content)))
+    hidden = set() if READING.get().hidden_sheets else _find_hidden_styles(content)
+    sections = tuple(_read_body(body[0], hidden))
     title = meta.findtext(".//{http://purl.org/dc/elements/1.1/}title") if meta is not None else ""
     return Extract(
         kind="rows" if body[0].tag == f"{_OFFICE}spreadsheet" else "markdown",

@@ -3,17 +3,30 @@
 import re
 from pathlib import Path
 
-from kb.indexing.charset import read_text_file
-from kb.indexing.document import Extract, Section
+from kb.indexing.charset import decode_text, read_text_file
+from kb.indexing.document import Bookmark, Extract, Section
+from kb.indexing.slices import find_paragraph_end
+
+__all__ = ["find_part_end", "looks_like_title", "read", "read_slice"]
 
 MAX_TITLE = 100
 
 
+find_part_end = find_paragraph_end
+
+
 def read(path: Path) -> Extract:
-    text = read_text_file(path)
+    return _text_to_extract(read_text_file(path), 1)
+
+
+def read_slice(data: bytes, start: Bookmark) -> Extract:
+    return _text_to_extract(decode_text(data), start.line)
+
+
+def _text_to_extract(text: str, first_line: int) -> Extract:
     return Extract(
         kind="text",
-        sections=(Section(text, first_line=1),),
+        sections=(Section(text, first_line=first_line),),
         property_title=_find_title(text),
     )
 

@@ -1,6 +1,7 @@
 """Read Excel workbooks: a sheet is a table with its name above, a formula is its last value.
 
-Lines are numbered as rows are. Hidden sheets, and rows that somebody hid one by one, are left out.
+Lines are numbered as rows are. Rows that somebody hid one by one are left out, and so are hidden
+sheets that nobody asks for.
 """
 
 import re
@@ -14,6 +15,7 @@ from kb.indexing.document import Extract, Section, UnreadableFile
 from kb.indexing.layout.archive import check_office_file, read_office_properties
 from kb.indexing.layout.charts import read_charts
 from kb.indexing.readers.csv_tables import records_to_lines
+from kb.indexing.reading_options import READING
 
 _ROW = re.compile(rb"<(?:\w+:)?row\b([^>]*)>")
 _NUMBER = re.compile(rb'\br="(\d+)"')
@@ -24,10 +26,11 @@ def read(path: Path) -> Extract:
     check_office_file(path)
     workbook = load_workbook(path, read_only=True, data_only=True)
     try:
-        visible = [sheet for sheet in workbook.worksheets if sheet.sheet_state == "visible"]
-        if workbook.worksheets and not visible:
-            raise UnreadableFile("all of its sheets are hidden")
-        sections = tuple(_sheet_to_section(sheet) for sheet in visible)
+        shows_all = READING.get().hidden_sheets
+        read = [each for each in workbook.worksheets if shows_all or each.sheet_state == "visible"]
+        if workbook.worksheets and not read:
+            raise UnreadableFile("all of its sheets are hidden (see documents.hidden_sheets)")
+        sections = tuple(_sheet_to_section(sheet) for sheet in read)
     finally:
         workbook.close()
     charts = "\n\n".join(read_charts(path))

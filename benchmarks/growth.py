@@ -1,0 +1,390 @@
+"""How the cost of a search, of writing and of the tables grows with the number of chunks.
+
+The processor's milliseconds of server and client, which other work on the machine hardly changes;
+the mean of 40 questions or more. A collection in --home grows from size to size, and from run to
+run; measurements of --label are added to those that are there.
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from statistics import linear_regression
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from llama_index.core.schema import TextNode
+from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, VectorStoreQuery
+from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
+from numpy.typing import NDArray
+from platformdirs import user_cache_dir
+from recombined import (
+    CHUNKS_A_DOCUMENT,
+    Recombined,
+    Sample,
+    name_document,
+    project,
+    read_sample,
+)
+
+from kb.assembly.models import make_embedder
+from kb.config import load_config
+from stores import MariaDBVectorStore, make_engine
+from stores.chunks.chunk_rows import node_to_row
+from stores.chunks.fusion import Fusion
+from stores.private_server import PrivateServer
+from stores.registry.document_registry import DocumentRegistry
+from stores.registry.schema import create_database, migrate
+from stores.sql import statements
+
+DATA = Path("../shared/data")
+TOP_K, HYBRID_TOP_K = 10, 24
+FUSION = Fusion(vector_weight=0.2, candidates=50)
+FILTER_KEYS = ("language", "declared_tenant", "declared_most_asked")
+FILTERS: dict[str, tuple[str, Any]] = {
+    "1 % declared": ("declared_tenant", 7),
+    "1 % undeclared": ("tenant", "tenant 7"),
+    "30 % declared": ("declared_most_asked", "yes"),
+    "30 % undeclared": ("most_asked", "yes"),
+}
+WRITINGS = {"2,000 a commit": 2000, "500 a commit": 500, "a document a commit": CHUNKS_A_DOCUMENT}
+REPLACED = 20  # documents
+TICKS = os.sysconf("SC_CLK_TCK")
+PUT_DOCUMENT = sa.text(statements("registry.sql")["put_document"])
+TABLES = sa.text(
+    "SELECT table_name AS name, data_length + index_length AS bytes "
+    "FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'kb_chunk%'"
+)
+
+Ask = Callable[[int], Any]
+
+
+@dataclass
+class Collection:
+    """A collection that grows, the vectors of its chunks in the order of their documents."""
+
+    server: PrivateServer
+    engine: sa.Engine
+    store: MariaDBVectorStore
+    sample: Sample
+    documents: Recombined
+    home: Path
+    registry: DocumentRegistry = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.registry = DocumentRegistry(self.engine, self.store.table)
+
+    def count_documents(self) -> int:
+        with self.engine.connect() as connection:
+            return int(connection.exec_driver_sql("SELECT COUNT(*) FROM kb_document").scalar_one())
+
+    def read_vectors(self) -> NDArray[np.float32]:
+        dimension = self.store.embed_dim
+        vectors = np.memmap(self.home / "vectors.f32", np.float32, "r").reshape(-1, dimension)
+        return vectors[: self.count_documents() * CHUNKS_A_DOCUMENT]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", default="10000,50000", help="chunks: 10000,50000,…")
+    parser.add_argument("--data", type=Path, default=DATA, help="a directory of texts")
+    parser.add_argument("--home", type=Path, default=Path("/tmp/kb-growth"))
+    parser.add_argument("--label", default="now", help="names these measurements")
+    parser.add_argument("--dimension", type=int, help="fewer dimensions than the model has")
+    parser.add_argument("--passages", type=int, default=1500)
+    parser.add_argument("--buffer-pool-mb", type=int, default=4096)
+    parser.add_argument("--vector-cache-mb", type=int, default=2048)
+    arguments = parser.parse_args()
+    arguments.home.mkdir(parents=True, exist_ok=True)
+    results = arguments.home / "results.jsonl"
+    with open_collection(arguments) as collection:
+        for size in map(int, arguments.sizes.split(",")):
+            figures = grow(collection, size) | measure_all(collection)
+            line = {"label": arguments.label, "chunks": size, "figures": figures}
+            with results.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+            print_table(results, arguments.label)
+    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores")
+
+
+@contextmanager
+def open_collection(arguments: argparse.Namespace) -> Iterator[Collection]:
+    home: Path = arguments.home
+    kept = home / "sample.npy"
+    model = make_embedder(load_config())
+    sample = read_sample(arguments.data, model, kept, arguments.passages)
+    if arguments.dimension:
+        sample = project(sample, arguments.dimension)
+    server = PrivateServer(
+        home / "server",
+        Path(os.environ.get("KB_CACHE") or user_cache_dir("kb")),
+        mariadbd=os.environ.get("KB_MARIADBD"),
+        buffer_pool_mb=arguments.buffer_pool_mb,
+        vector_cache_mb=arguments.vector_cache_mb,
+    )
+    server.ensure_running()
+    try:
+        create_database(make_engine(server.url("mysql")), "growth")
+        engine = make_engine(server.url("growth"))
+        migrate(engine)
+        dimension = sample.vectors.shape[1]
+        store = MariaDBVectorStore(
+            engine, embed_dim=dimension, m=16, ef_search=128, filter_keys=FILTER_KEYS
+        )
+        store.set_up()
+        yield Collection(server, engine, store, sample, Recombined(sample), home)
+        engine.dispose()
+    finally:
+        server.stop()
+
+
+# Growing ------------------------------------------------------------------------------------------
+
+
+def grow(collection: Collection, size: int) -> dict[str, list[float]]:
+    """Add documents up to a number of chunks, the last thousands of them by smaller commits."""
+    costs = {}
+    for (kind, chunks), left in zip(WRITINGS.items(), (2500, 500, 0), strict=True):
+        cost = fill(collection, (size - left) // CHUNKS_A_DOCUMENT, chunks // CHUNKS_A_DOCUMENT)
+        if cost:
+            costs[f"write, {kind} (a chunk)"] = cost
+    return costs
+
+
+def fill(collection: Collection, until: int, documents_a_commit: int) -> list[float] | None:
+    """Add documents up to a number; return what a chunk cost, None when they were there."""
+    first = start = collection.count_documents()
+    server = client = 0.0
+    while first < until:
+        numbers = range(first, min(first + documents_a_commit, until))
+        documents = [collection.documents.make_document(number) for number in numbers]
+        keep_vectors(collection.home, numbers[0], documents)
+        clock = Clock(collection.server)
+        write_documents(collection, numbers, documents)
+        server, client = server + clock.read_server(), client + clock.read_client()
+        first = numbers[-1] + 1
+        if first % 1000 < documents_a_commit:
+            print(f"{first * CHUNKS_A_DOCUMENT} chunks", flush=True)
+    written = (until - start) * CHUNKS_A_DOCUMENT
+    return [server / written, client / written] if written > 0 else None
+
+
+def keep_vectors(home: Path, first: int, documents: list[list[TextNode]]) -> None:
+    """Keep the vectors where they belong, so that a commit that was broken off comes again."""
+    vectors = [node.embedding for nodes in documents for node in nodes]
+    array = np.array(vectors, np.float32)
+    path = home / "vectors.f32"
+    path.touch()
+    with path.open("r+b") as file:
+        file.seek(first * CHUNKS_A_DOCUMENT * array.shape[1] * array.itemsize)
+        file.write(array.tobytes())
+
+
+def write_documents(
+    collection: Collection, numbers: Sequence[int], documents: list[list[TextNode]]
+) -> None:
+    """Write documents with what the registry knows of them, in one transaction."""
+    table, dimension = collection.store.table, collection.store.embed_dim
+    rows = [node_to_row(node, dimension) for nodes in documents for node in nodes]
+    known = [
+        {
+            "id": f"d{number}",
+            "root": "growth",
+            "path": f"document {number}.txt",
+            "content_hash": f"{number:064x}",
+            "size": 10_000,
+            "modified_at": datetime(2026, 1, 1),  # noqa: DTZ001 - in UTC, as the column is
+            "media_type": "text/plain",
+            "title": name_document(number),
+            "language": "en",
+            "chunks": CHUNKS_A_DOCUMENT,
+        }
+        for number in numbers
+    ]
+
+    def write(connection: sa.Connection) -> None:
+        connection.execute(PUT_DOCUMENT, known)
+        table.put(connection, rows)
+
+    table.transact(collection.engine, write)
+
+
+# Measuring ----------------------------------------------------------------------------------------
+
+
+class Clock:
+    """The processor's milliseconds of the server and of this process since it was made."""
+
+    def __init__(self, server: PrivateServer) -> None:
+        self._stat = Path("/proc", str(server.status().pid), "stat")
+        self._server, self._client = self._read_stat(), time.process_time()
+
+    def read_server(self) -> float:
+        return self._read_stat() - self._server
+
+    def read_client(self) -> float:
+        return (time.process_time() - self._client) * 1000
+
+    def _read_stat(self) -> float:
+        fields = self._stat.read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * 1000 / TICKS
+
+
+def measure_all(collection: Collection) -> dict[str, list[float]]:
+    """Measure what a search costs, by its kind, with recall and bytes."""
+    store, sample = collection.store, collection.sample
+    vectors = sample.question_vectors.tolist()
+    five, forty = (list(draw_words(sample.passages, count)) for count in (5, 40))
+    documents = collection.count_documents()
+    names = [name_document(number) for number in range(3, documents, documents // 60)]
+
+    def search(mode: Mode, words: Sequence[str], filters: MetadataFilters | None = None) -> Ask:
+        def ask(number: int) -> Any:
+            query = VectorStoreQuery(
+                query_embedding=vectors[number % len(vectors)],
+                query_str=words[number % len(words)],
+                mode=mode,
+                similarity_top_k=TOP_K,
+                hybrid_top_k=HYBRID_TOP_K,
+                filters=filters,
+            )
+            options = {"fusion": FUSION} if mode is Mode.HYBRID else {}
+            return store.query(query, **options)
+
+        return ask
+
+    kinds = {
+        "vector": search(Mode.DEFAULT, five),
+        "words, five": search(Mode.TEXT_SEARCH, five),
+        "words, forty": search(Mode.TEXT_SEARCH, forty),
+        "words, a name": search(Mode.TEXT_SEARCH, names),
+        "hybrid, five": search(Mode.HYBRID, five),
+        "hybrid, forty": search(Mode.HYBRID, forty),
+    }
+    for name, (key, value) in FILTERS.items():
+        filters = MetadataFilters(filters=[MetadataFilter(key=key, value=value)])
+        kinds[f"vector, {name}"] = search(Mode.DEFAULT, five, filters)
+        kinds[f"hybrid, {name}"] = search(Mode.HYBRID, five, filters)
+    kinds["count documents"] = lambda _: collection.registry.count_totals()
+    kinds["shares of languages"] = lambda _: collection.registry.measure_language_shares()
+    for number in range(len(vectors)):
+        kinds["vector"](number)  # so that the graph is in memory
+    costs = {name: time_searches(collection.server, ask) for name, ask in kinds.items()}
+    costs["count words after a write"] = count_after_writes(collection)
+    return costs | measure_recall(collection, kinds) | measure_bytes(collection)
+
+
+def count_after_writes(collection: Collection) -> list[float]:
+    """Measure what counting a word costs just after a document was replaced."""
+    server = client = 0.0
+    for number in range(REPLACED):
+        write_documents(collection, [number], [collection.documents.make_document(number)])
+        clock = Clock(collection.server)
+        collection.store.count_chunks_with(["word"])
+        server, client = server + clock.read_server(), client + clock.read_client()
+    return [server / REPLACED, client / REPLACED]
+
+
+def draw_words(passages: Sequence[str], count: int, questions: int = 100) -> Iterator[str]:
+    """Draw words of passages, as many a question."""
+    random = np.random.default_rng(count)
+    words = [word for text in passages for word in text.split() if word.isalpha()]
+    for start in random.integers(len(words) - count, size=questions).tolist():
+        yield " ".join(words[start : start + count])
+
+
+def time_searches(server: PrivateServer, ask: Ask) -> list[float]:
+    """Measure the mean cost of a search: of the server, and of the client."""
+    for number in range(5):
+        ask(number)
+    clock = Clock(server)
+    began, asked = time.monotonic(), 0
+    while asked < 40 or (asked < 200 and time.monotonic() - began < 2):  # noqa: PLR2004 - searches, seconds
+        ask(asked + 5)
+        asked += 1
+    return [clock.read_server() / asked, clock.read_client() / asked]
+
+
+def measure_recall(collection: Collection, kinds: dict[str, Ask]) -> dict[str, list[float]]:
+    """Compare with the true ten: their mean share, questions with none, and rows missing."""
+    stored = collection.read_vectors()
+    questions = collection.sample.question_vectors
+    passing = {"vector": np.ones(len(stored), bool)}
+    for name, (key, value) in FILTERS.items():
+        own = [
+            collection.documents.make_document(number)[0].metadata[key] == value
+            for number in range(collection.count_documents())
+        ]
+        passing[f"vector, {name}"] = np.repeat(own, CHUNKS_A_DOCUMENT)
+    similarities = [stored @ question for question in questions]
+    figures = {}
+    for kind, passes in passing.items():
+        shares, missing = [], 0
+        for number, similarity in enumerate(similarities):
+            best = np.argpartition(np.where(passes, -similarity, 9), TOP_K)[:TOP_K]
+            true = {f"d{place // CHUNKS_A_DOCUMENT}:{place % CHUNKS_A_DOCUMENT}" for place in best}
+            found = kinds[kind](number).ids
+            shares.append(len(true.intersection(found)) / TOP_K)
+            missing += TOP_K - len(found)
+        figures[f"recall@10: {kind}"] = [float(np.mean(shares))]
+        figures[f"none of the ten, of 100: {kind}"] = [float(shares.count(0))]
+        figures[f"rows missing: {kind}"] = [float(missing)]
+    return figures
+
+
+def measure_bytes(collection: Collection) -> dict[str, list[float]]:
+    """Measure what a chunk weighs in each table, and in the file of the vector index."""
+    with collection.engine.connect() as connection:
+        names = connection.exec_driver_sql("SHOW TABLES LIKE 'kb_chunk%%'").scalars().all()
+        connection.exec_driver_sql(f"ANALYZE TABLE {', '.join(names)}").all()
+        sizes = {str(row.name): int(row.bytes) for row in connection.execute(TABLES)}
+    graphs = collection.home.glob("server/data/growth/kb_chunk#i#*.ibd")
+    sizes["the vector index"] = sum(file.stat().st_size for file in graphs)
+    chunks = collection.count_documents() * CHUNKS_A_DOCUMENT
+    return {f"bytes a chunk: {name}": [size / chunks] for name, size in sizes.items()}
+
+
+# Telling ------------------------------------------------------------------------------------------
+
+
+def print_table(results: Path, label: str) -> None:
+    """Print the figures of each size in a row, and the exponent of those that grow."""
+    by_size: dict[int, dict[str, list[float]]] = {}
+    for line in results.read_text("utf-8").splitlines():
+        told = json.loads(line)
+        if told["label"] == label:
+            by_size.setdefault(told["chunks"], {}).update(told["figures"])
+    sizes = sorted(by_size)
+    print(
+        f"\n| {label}: ms of server + client | {' | '.join(f'{n:,}' for n in sizes)} | exponent |"
+    )
+    print("|---|" + "---|" * (len(sizes) + 1))
+    for name in dict.fromkeys(name for size in sizes for name in by_size[size]):
+        cells = [by_size[size].get(name) for size in sizes]
+        written = (" + ".join(f"{each:.3g}" for each in cell) if cell else "" for cell in cells)
+        print(f"| {name} | {' | '.join(written)} | {find_exponent(sizes, cells)} |", flush=True)
+
+
+def find_exponent(sizes: Sequence[int], cells: Sequence[list[float] | None]) -> str:
+    """Find the slope of the logarithm of a cost over that of the size."""
+    known = [
+        (math.log(size), math.log(sum(cell)))
+        for size, cell in zip(sizes, cells, strict=True)
+        if cell and len(cell) > 1 and sum(cell) > 0
+    ]
+    if len(known) < 2:  # noqa: PLR2004 - no line goes through one point
+        return ""
+    sizes_and_costs = zip(*known, strict=True)
+    return f"{linear_regression(*sizes_and_costs).slope:.2f}"
+
+
+if __name__ == "__main__":
+    main()
