@@ -71,6 +71,29 @@ def examine(path: Path | None = None) -> Iterator[Check]:
     if config.tables.include:
         yield from _check_tables(config)
     yield from check_models(config)
+    if config.workers.broker:
+        yield _check_broker(config)
+
+
+def _check_broker(config: Config) -> Check:
+    """Check whether workers can be told of what is to be indexed."""
+    name = Message("Workers")
+    try:
+        from kb.workers.broker import make_broker  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        missing = Message("{package} is not installed", package=error.name)
+        return Check(name, "fail", missing, "pip install 'mariadb-kb[workers]'")
+    broker = make_broker(config)
+    try:
+        broker.has_messages()
+    except KBError as error:
+        return Check(name, "fail", str(error))
+    answers = Message(
+        "the broker answers at {address}, queue {queue}",
+        address=broker.address,
+        queue=broker.queue,
+    )
+    return Check(name, "ok", answers)
 
 
 def _check_configuration(config: Config) -> Check:

@@ -1,0 +1,190 @@
+"""Indexing by workers ends as indexing in one process does, whatever dies meanwhile."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_server import database_of
+from indexing_workers import (
+    POISONED,
+    SLOW,
+    Setting,
+    read_everything,
+    with_children,
+    without_time,
+    working,
+    write_documents,
+)
+from model_server import FakeModels
+from redis_server import REDIS, running_redis
+
+from kb.app import KnowledgeBase
+from kb.config import load_config
+from kb.indexing.indexing_run import Scope
+from kb.indexing.report import IndexReport, Progress
+from stores.index_batches import IndexBatches
+from stores.private_server import PrivateServer
+
+needs_redis = pytest.mark.skipif(REDIS is None, reason="redis-server is not installed")
+pytestmark = [needs_redis, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting]:
+    pytest.importorskip("celery")
+    monkeypatch.setattr("kb.workers.dispatch._MOST_FILES", 4)  # several batches of few files
+    with FakeModels() as models, running_redis(tmp_path) as redis:
+        write_documents(tmp_path / "handbook", 20)
+        yield Setting(tmp_path, models, redis)
+
+
+@pytest.fixture
+def alone(setting: Setting, server: PrivateServer) -> Iterator[Path]:
+    """A configuration whose knowledge base one process indexes."""
+    with database_of(server) as url:
+        yield setting.configure(url, "alone")
+
+
+@pytest.fixture
+def shared(setting: Setting, server: PrivateServer) -> Iterator[Path]:
+    """A configuration whose knowledge base workers index."""
+    with database_of(server) as url:
+        yield setting.configure(url, "shared")
+
+
+def index(file: Path, **options: Any) -> IndexReport:
+    with KnowledgeBase.open(load_config(file)) as kb:
+        return kb.index(**options)
+
+
+def count_batches(file: Path) -> int:
+    with KnowledgeBase.open(load_config(file)) as kb, kb.components.engine.connect() as connection:
+        return int(connection.exec_driver_sql("SELECT COUNT(*) FROM kb_index_batch").scalar_one())
+
+
+def find_child(worker: subprocess.Popen[str]) -> int:
+    """The process of a worker that does batches, not the one that reads files for it."""
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    return int(children[0])
+
+
+class Interruption:
+    """Does something once, when so many chunks are embedded, in the midst of a run."""
+
+    def __init__(self, after: int, act: Callable[[], object]) -> None:
+        self.after, self.act, self.is_done = after, act, False
+
+    def __call__(self, progress: Progress) -> None:
+        if not self.is_done and progress.chunks >= self.after:
+            self.is_done = True
+            self.act()
+
+
+def test_workers_write_what_one_process_does(setting: Setting, alone: Path, shared: Path) -> None:
+    expected = index(alone)
+    seen: list[Progress] = []
+    with working(shared):
+        report = index(shared, by_workers=True, on_progress=seen.append)
+        assert without_time(report) == without_time(expected)
+        assert read_everything(shared) == read_everything(alone)
+        assert (seen[-1].files, seen[-1].chunks) == (24, report.chunks)
+        again = index(shared, by_workers=True)
+        assert (again.unchanged, again.added, again.changed) == (22, 0, 0)
+        for number in (3, 4):
+            (setting.documents / f"machine-00{number}.md").write_text("# Another\n\nIt flies.\n")
+        changed = index(shared, by_workers=True)
+    assert without_time(changed) == without_time(index(alone))
+    assert changed.changed == 2
+    assert read_everything(shared) == read_everything(alone)
+    assert count_batches(shared) == 0
+
+
+def test_a_run_that_ends_withdraws_what_no_worker_has_begun(shared: Path) -> None:
+    said: list[str] = []
+
+    def stop(message: str) -> None:
+        said.append(message)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        index(shared, by_workers=True, say=stop)
+    assert "kb worker" in said[0]
+    assert count_batches(shared) == 0
+
+
+def test_files_that_cannot_be_read_are_bounded_by_workers_too(
+    setting: Setting, shared: Path
+) -> None:
+    for number in range(12):
+        (setting.documents / f"aaa-{number:02}.pdf").write_bytes(b"%PDF-1.4 and nothing else")
+    with working(shared):
+        report = index(shared, by_workers=True, scope=Scope(most_failures=5))
+    unread = [path for path, reason in report.failed if "too many" in reason]
+    assert len(report.failed) - len(unread) == 5
+    assert report.added == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["child", "worker"])
+def test_a_worker_that_is_killed_loses_nothing(alone: Path, shared: Path, victim: str) -> None:
+    expected = index(alone)
+    with working(shared, program=SLOW) as first, working(shared, program=SLOW):
+
+        def kill() -> None:
+            if victim == "child":
+                os.kill(find_child(first), signal.SIGKILL)
+            else:
+                with_children(first.pid, signal.SIGKILL)
+
+        interruption = Interruption(8, kill)
+        report = index(shared, by_workers=True, on_progress=interruption)
+        assert interruption.is_done
+    assert without_time(report) == without_time(expected)
+    assert read_everything(shared) == read_everything(alone)
+
+
+@pytest.mark.slow
+def test_a_broker_that_forgets_everything_loses_nothing(
+    setting: Setting, alone: Path, shared: Path
+) -> None:
+    expected = index(alone)
+
+    def restart() -> None:
+        setting.redis.kill()
+        time.sleep(1)
+        setting.redis.start()
+
+    with working(shared, program=SLOW):
+        interruption = Interruption(8, restart)
+        report = index(shared, by_workers=True, on_progress=interruption)
+        assert interruption.is_done
+    assert without_time(report) == without_time(expected)
+    assert read_everything(shared) == read_everything(alone)
+
+
+@pytest.mark.slow
+def test_a_file_that_ends_its_workers_is_set_aside(setting: Setting, shared: Path) -> None:
+    (setting.documents / "poison.md").write_text("# Poison\n\nWhoever reads this dies.\n")
+    with working(shared, program=POISONED):
+        report = index(shared, by_workers=True)
+    assert report.added == 22
+    reasons = dict(report.failed)
+    assert reasons["poison.md"] == "it has ended the worker that read it 3 times"
+    assert len(reasons) == 3
+    assert index(shared).unread == 3
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_leaves_its_batches_to_the_next(shared: Path, alone: Path) -> None:
+    expected = index(alone)
+    with KnowledgeBase.open(load_config(shared)) as kb:
+        IndexBatches(kb.components.engine).add("0" * 12, 0, "handbook", "/nowhere", [])
+    with working(shared):
+        report = index(shared, by_workers=True)
+    assert without_time(report) == without_time(expected)
+    assert count_batches(shared) == 0
