@@ -47,18 +47,18 @@ class Setting:
     def documents(self) -> Path:
         return self.directory / "handbook"
 
-    def configure(self, url: sa.URL, name: str, **workers: Any) -> Path:
+    def configure(self, url: sa.URL, name: str, *, documents: Any = None) -> Path:
         """Write a configuration and return its file."""
         broker = f"redis+socket://{self.redis.socket}"
         written = {
             "database": {"url": url.render_as_string(hide_password=False)},
-            "documents": {"path": str(self.documents)},
+            "documents": {"path": str(self.documents), **(documents or {})},
             "embedding": {
                 "provider": "openai-like",
                 "model": "fake",
                 "base_url": self.models.openai_url,
             },
-            "workers": {"broker": broker, "dead_after": 3, **workers},
+            "workers": {"broker": broker, "dead_after": 3},
         }
         file = self.directory / f"{name}.yaml"
         file.write_text(yaml.safe_dump(written))

@@ -49,6 +49,8 @@ class Broker:
             worker_prefetch_multiplier=1,
             worker_enable_remote_control=False,
             worker_redirect_stdouts=False,
+            broker_read_url=self.url,  # else CELERY_BROKER_URL of the environment would win
+            broker_write_url=self.url,
             broker_connection_timeout=_CONNECT,
             broker_connection_retry_on_startup=True,
             broker_connection_max_retries=None,

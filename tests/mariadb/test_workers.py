@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +75,15 @@ def find_child(worker: subprocess.Popen[str]) -> int:
 
 
 class Interruption:
-    """Does something once, when so many chunks are embedded, in the midst of a run."""
+    """Does something once, when a run says something or so many chunks are embedded."""
 
-    def __init__(self, after: int, act: Callable[[], object]) -> None:
-        self.after, self.act, self.is_done = after, act, False
+    def __init__(self, act: Callable[[str], object], after: int = 0) -> None:
+        self.act, self.after, self.is_done = act, after, False
 
-    def __call__(self, progress: Progress) -> None:
-        if not self.is_done and progress.chunks >= self.after:
+    def __call__(self, seen: Progress | str) -> None:
+        if not self.is_done and (isinstance(seen, str) or seen.chunks >= self.after):
             self.is_done = True
-            self.act()
+            self.act(str(seen))
 
 
 def test_workers_write_what_one_process_does(setting: Setting, alone: Path, shared: Path) -> None:
@@ -104,6 +105,22 @@ def test_workers_write_what_one_process_does(setting: Setting, alone: Path, shar
     assert count_batches(shared) == 0
 
 
+@pytest.mark.slow
+def test_a_run_that_is_broken_off_leaves_the_rest_to_the_next(alone: Path, shared: Path) -> None:
+    index(alone)
+
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with working(shared, program=SLOW):
+        with pytest.raises(KeyboardInterrupt):
+            index(shared, by_workers=True, on_progress=Interruption(interrupt, after=4))
+        assert count_batches(shared) == 0
+        rest = index(shared, by_workers=True)
+    assert 0 < rest.added < 22
+    assert read_everything(shared) == read_everything(alone)
+
+
 def test_a_run_that_ends_withdraws_what_no_worker_has_begun(shared: Path) -> None:
     said: list[str] = []
 
@@ -115,6 +132,27 @@ def test_a_run_that_ends_withdraws_what_no_worker_has_begun(shared: Path) -> Non
         index(shared, by_workers=True, say=stop)
     assert "kb worker" in said[0]
     assert count_batches(shared) == 0
+
+
+def test_a_worker_does_no_file_that_is_not_as_the_run_has_found_it(
+    setting: Setting, alone: Path, shared: Path
+) -> None:
+    """The run looks at those again, and does itself what has changed."""
+    with ExitStack() as workers:
+
+        def change_files(_: str) -> None:
+            (setting.documents / "machine-005.md").write_text("# Late\n\nIt came late.\n")
+            (setting.documents / "machine-006.md").unlink()
+            workers.enter_context(working(shared))
+
+        said = Interruption(change_files)
+        report = index(shared, by_workers=True, say=said)
+    assert said.is_done
+    assert report.added == 21
+    assert [path for path, _ in report.failed] == ["broken.pdf", "empty.md"]
+    assert index(shared).changed == 1  # what was read is newer than what was compared
+    index(alone)
+    assert read_everything(shared) == read_everything(alone)
 
 
 def test_files_that_cannot_be_read_are_bounded_by_workers_too(
@@ -135,13 +173,13 @@ def test_a_worker_that_is_killed_loses_nothing(alone: Path, shared: Path, victim
     expected = index(alone)
     with working(shared, program=SLOW) as first, working(shared, program=SLOW):
 
-        def kill() -> None:
+        def kill(_: str) -> None:
             if victim == "child":
                 os.kill(find_child(first), signal.SIGKILL)
             else:
                 with_children(first.pid, signal.SIGKILL)
 
-        interruption = Interruption(8, kill)
+        interruption = Interruption(kill, after=8)
         report = index(shared, by_workers=True, on_progress=interruption)
         assert interruption.is_done
     assert without_time(report) == without_time(expected)
@@ -154,13 +192,13 @@ def test_a_broker_that_forgets_everything_loses_nothing(
 ) -> None:
     expected = index(alone)
 
-    def restart() -> None:
+    def restart(_: str) -> None:
         setting.redis.kill()
         time.sleep(1)
         setting.redis.start()
 
     with working(shared, program=SLOW):
-        interruption = Interruption(8, restart)
+        interruption = Interruption(restart, after=8)
         report = index(shared, by_workers=True, on_progress=interruption)
         assert interruption.is_done
     assert without_time(report) == without_time(expected)
