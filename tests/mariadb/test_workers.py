@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from api_server import database_of
 from indexing_workers import (
     POISONED,
@@ -25,11 +27,13 @@ from model_server import FakeModels
 from redis_server import REDIS, running_redis
 
 from kb.app import KnowledgeBase
-from kb.config import load_config
+from kb.config import WorkersConfig, load_config
 from kb.indexing.indexing_run import Scope
 from kb.indexing.report import IndexReport, Progress
-from stores.index_batches import IndexBatches
+from stores.errors import ConfigError
+from stores.index_batches import BatchFile, IndexBatches
 from stores.private_server import PrivateServer
+from stores.registry.schema import migrate
 
 needs_redis = pytest.mark.skipif(REDIS is None, reason="redis-server is not installed")
 pytestmark = [needs_redis, pytest.mark.timeout(300)]
@@ -89,7 +93,7 @@ class Interruption:
 def test_workers_write_what_one_process_does(setting: Setting, alone: Path, shared: Path) -> None:
     expected = index(alone)
     seen: list[Progress] = []
-    with working(shared):
+    with working(shared) as worker:
         report = index(shared, by_workers=True, on_progress=seen.append)
         assert without_time(report) == without_time(expected)
         assert read_everything(shared) == read_everything(alone)
@@ -99,6 +103,7 @@ def test_workers_write_what_one_process_does(setting: Setting, alone: Path, shar
         for number in (3, 4):
             (setting.documents / f"machine-00{number}.md").write_text("# Another\n\nIt flies.\n")
         changed = index(shared, by_workers=True)
+    assert worker.returncode == 0
     assert without_time(changed) == without_time(index(alone))
     assert changed.changed == 2
     assert read_everything(shared) == read_everything(alone)
@@ -119,6 +124,50 @@ def test_a_run_that_is_broken_off_leaves_the_rest_to_the_next(alone: Path, share
         rest = index(shared, by_workers=True)
     assert 0 < rest.added < 22
     assert read_everything(shared) == read_everything(alone)
+
+
+def test_workers_that_were_not_set_up_are_an_error_that_says_what_to_do(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_broker = load_config(shared).model_copy(update={"workers": WorkersConfig()})
+    with KnowledgeBase.open(without_broker) as kb:
+        with pytest.raises(ConfigError, match=r"set workers\.broker"):
+            kb.index(by_workers=True)
+        monkeypatch.setitem(sys.modules, "kb.workers.broker", None)
+        with pytest.raises(ConfigError, match=r"mariadb-kb\[workers\]"):
+            kb.index(by_workers=True)
+
+
+def test_a_batch_is_one_workers_until_it_is_given_back_or_the_worker_is_dead(
+    engine: sa.Engine,
+) -> None:
+    migrate(engine)
+    batches, run = IndexBatches(engine), "0" * 12
+    file = BatchFile("\u00e9.md", "/a/%FF.md", "1" * 32, "2" * 64, 5, is_new=True)
+    batches.add(run, 7, "docs", "/a", [file])
+    first = batches.take(run, 7, "one")
+    assert first is not None
+    assert (first.files, first.directory) == ((file,), "/a")
+    assert batches.take(run, 7, "two") is None  # as when a message comes twice
+    assert batches.beat(first, 3)
+    assert not batches.remove(run, 7)
+    batches.return_unseen(first, "it is elsewhere")
+    assert not batches.beat(first, 4)
+    second = batches.take(run, 7, "two")
+    assert second is not None
+    batches.release_dead(run, 60)
+    assert batches.beat(second, 0)
+    batches.release_dead(run, -1)
+    batches.end(second, {"chunks": 1})  # too late
+    [state] = batches.list_states(run)
+    assert (state.state, state.deaths, state.returns) == ("waiting", 1, 1)
+    third = batches.take(run, 7, "three")
+    assert third is not None
+    batches.end(third, {"chunks": 2})
+    assert batches.take(run, 7, "four") is None
+    assert [state.report for state in batches.list_states(run)] == [{"chunks": 2}]
+    assert batches.remove(run, 7)
+    assert batches.take(run, 7, "five") is None
 
 
 def test_a_run_that_ends_withdraws_what_no_worker_has_begun(shared: Path) -> None:

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from kb.cli.language import gettext
-from kb.cli.opening import open_only_database
 from kb.cli.options import ConfigPath
 from kb.cli.terminal import say
 from stores.errors import ConfigError
@@ -27,6 +26,10 @@ def worker(
     kb worker
     kb worker --processes 4
     """
+    from kb.assembly.open_database import open_database
+    from kb.config import load_config
+    from stores.connection import read_server_info
+
     try:
         from kb.workers.broker import make_broker
         from kb.workers.worker_process import run_worker
@@ -36,8 +39,11 @@ def worker(
             "pip install '.[workers]'"
         )
         raise ConfigError(missing.format(package=error.name)) from error
-    with open_only_database(config) as (_, loaded):
-        broker = make_broker(loaded)
+    loaded = load_config(config)
+    broker = make_broker(loaded)
+    engine = open_database(loaded, say)  # what is wrong with it shows before there is work
+    read_server_info(engine)
+    engine.dispose()
     say(
         gettext("Waiting for work at {broker}, queue {queue}. Ctrl-C ends.").format(
             broker=broker.address, queue=broker.queue
