@@ -88,19 +88,21 @@ class _DispatchedRun:
     left: list[ChangedFile] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=count)
     last_sign: float = field(default_factory=time.monotonic)
+    last_poll: float = 0.0
     last_look: float = 0.0
+    """At the messages of the broker."""
     is_told: bool = False
 
     def index(self, changed: Iterator[ChangedFile]) -> list[ChangedFile]:
         """Have all files indexed, and return those that are left to the run itself."""
         for files in self._cut(changed):
             self._add(files)
-            while len(self.open) >= _MOST_OPEN or self._allowance == 0:
-                if not self.open:
-                    break
+            while self.open and (len(self.open) >= _MOST_OPEN or self._allowance == 0):
+                self._wait()
+            if time.monotonic() - self.last_poll > _POLL:  # files are still being compared
                 self._follow()
         while self.open:
-            self._follow()
+            self._wait()
         return self.left
 
     @property
@@ -135,14 +137,20 @@ class _DispatchedRun:
         self.open[batch.number] = batch
         self._send([batch])
 
-    def _follow(self) -> None:
-        """Wait a moment, and take in what workers have done meanwhile."""
+    def _wait(self) -> None:
         time.sleep(_POLL)
+        self._follow()
+
+    def _follow(self) -> None:
+        """Take in what workers have done, and send what waits and was not sent or is lost."""
+        self.last_poll = time.monotonic()
         self.run.tally.report_progress()  # it may raise, to end the run
         self.to.batches.release_dead(self.id, self.to.dead_after)
         states = self.to.batches.list_states(self.id)
         if any(state.state != "waiting" for state in states):
             self.last_sign, self.is_told = time.monotonic(), False
+        for number in self.open.keys() - {state.number for state in states}:
+            self._add(self.open.pop(number).files)  # somebody else has removed it
         for state in states:
             self._take_in(self.open[state.number], state)
         waiting = {state.number for state in states if state.state == "waiting"}
@@ -189,7 +197,8 @@ class _DispatchedRun:
             self.run.record_failure(path, reason, failed_hash)
         vanished = set(report.vanished)
         self.left += [file for file in batch.files if file.file.relative in vanished]
-        self._close(batch)
+        self.to.batches.remove(self.id, batch.number)
+        del self.open[batch.number]
 
     def _close(self, batch: _OpenBatch) -> bool:
         """Remove a batch, unless a worker has just taken it; say whether it is removed."""
