@@ -21,15 +21,16 @@ from kb.assembly.answer_sources import Source
 from kb.assembly.answering import make_answer_engine, make_database_engine
 from kb.assembly.chatting import make_chat_session
 from kb.assembly.components import Components, open_components
+from kb.assembly.embedding import make_chunk_embedder
 from kb.assembly.search_logging import Feedback, make_search_logger, store_feedback
 from kb.assembly.searching import AnswerOptions, make_retriever
+from kb.assembly.worker_dispatch import make_worker_dispatch
 from kb.async_twins import make_async_twin
 from kb.backups import back_up
 from kb.catalogue import UPLOADS, Catalogue, ShownDocument, copy_uploads
 from kb.config import Config, load_config
 from kb.former_uploads import take_in_former_uploads
 from kb.indexing.added import DocumentAdder
-from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
 from kb.indexing.report import IndexReport, OnChange, OnProgress
 from kb.indexing.secret_files import OwnFiles
@@ -40,7 +41,6 @@ from stores.chats.session_list import SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import ConfigError, RootConflict, ServerIsReadOnly
 from stores.registry.document_list import ListedDocument
-from stores.registry.embedding_cache import EmbeddingCache
 from stores.searches.search_log import Rating, SearchLog
 from stores.text.surrogates import replace_lone_surrogates
 
@@ -120,6 +120,7 @@ class KnowledgeBase:
         prune: bool = False,
         name: str | None = None,
         scope: Scope = EVERYTHING,
+        by_workers: bool = False,
         on_progress: OnProgress = lambda _: None,
         on_change: OnChange = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
@@ -128,7 +129,8 @@ class KnowledgeBase:
 
         Documents whose files are gone are removed, but not with `keep`; those of a directory in
         which nothing is found any more, as of a disk that is not mounted, only with `prune`.
-        `scope` says how much is looked at. Raises ConfigError, RootConflict, ModelUnavailable,
+        `scope` says how much is looked at. With `by_workers` processes of `kb worker` read and
+        write what has changed. Raises ConfigError, RootConflict, ModelUnavailable or
         StoreUnavailable; files that cannot be read are in the report, and so are those that hold
         secrets, which are passed over.
         """
@@ -140,6 +142,8 @@ class KnowledgeBase:
         if not directory.exists():
             raise ConfigError(f"There is no {directory} to index. Name a directory or a file.")
         indexer = self._make_indexer(on_progress, on_change, say)
+        if by_workers:
+            indexer = replace(indexer, dispatch=make_worker_dispatch(self.components, say))
         return indexer.index(directory, name=name, keep=keep, prune=prune, scope=scope)
 
     def index_uploads(
@@ -147,6 +151,7 @@ class KnowledgeBase:
         *,
         keep: bool = False,
         scope: Scope = EVERYTHING,
+        by_workers: bool = False,
         on_progress: OnProgress = lambda _: None,
         on_change: OnChange = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
@@ -165,6 +170,9 @@ class KnowledgeBase:
             damaged = copy_uploads(files, paths, Path(copies))
             whole = [path for path in paths if path not in damaged]
             indexer = self._make_indexer(on_progress, on_change, say)
+            if by_workers:
+                dispatch = make_worker_dispatch(self.components, say, are_copies=True)
+                indexer = replace(indexer, dispatch=dispatch)
             report = indexer.index_copies(
                 Path(copies), UPLOADS, keep=keep, scope=replace(scope, only=whole)
             )
@@ -183,7 +191,7 @@ class KnowledgeBase:
         self, on_progress: OnProgress, on_change: OnChange, say: Callable[[str], None]
     ) -> Indexer:
         own = OwnFiles.from_config(self.config)
-        registry, embedder = self.components.registry, self._make_embedder()
+        registry, embedder = self.components.registry, make_chunk_embedder(self.components)
         options = self.config.documents.reading_options
         return Indexer(registry, embedder, on_progress, say, own, on_change, options)
 
@@ -207,18 +215,8 @@ class KnowledgeBase:
         """
         if root == UPLOADS:
             raise RootConflict(f"{UPLOADS!r} is the root of uploaded files. Choose another name.")
-        registry, embedder = self.components.registry, self._make_embedder()
+        registry, embedder = self.components.registry, make_chunk_embedder(self.components)
         return DocumentAdder(registry, embedder, on_progress, on_change, say).add(documents, root)
-
-    def _make_embedder(self) -> ChunkEmbedder:
-        used = self.components
-        cache = EmbeddingCache(
-            used.engine,
-            used.collection.embedding_model,
-            used.collection.dimension,
-            used.registry.table,
-        )
-        return ChunkEmbedder(used.embed_model, cache)
 
     @property
     def _catalogue(self) -> Catalogue:

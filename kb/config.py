@@ -296,6 +296,21 @@ class ServeConfig(Section):
     start makes a new one."""
 
 
+class WorkersConfig(Section):
+    """Other processes, on any machine, that index besides the one that is asked: `kb worker`."""
+
+    broker: ApiKey = None  # may hold a password
+    """Redis or RabbitMQ, by which workers learn of work, with the extra `workers`; best from the
+    environment: `${KB_BROKER:}` for `redis://:password@host:6379/0` or `amqp://user:password@host`.
+    Without it the process that is asked does everything."""
+    queue: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] | None = None
+    """What the queue of this knowledge base is called at the broker; `null` for `kb-` and the name
+    of the database. Where databases of several servers share a broker and a name, it tells them
+    apart."""
+    dead_after: Seconds = 30
+    """Seconds without a sign of life after which the work of a worker is given to another one."""
+
+
 class Sections(Section):
     """What config.yaml may hold."""
 
@@ -308,6 +323,7 @@ class Sections(Section):
     tables: TablesConfig = TablesConfig()
     chat: ChatConfig = ChatConfig()
     serve: ServeConfig = ServeConfig()
+    workers: WorkersConfig = WorkersConfig()
 
 
 class Config(Sections):
@@ -326,6 +342,13 @@ class Config(Sections):
         place = (url.host, url.port, url.database) if isinstance(url, sa.URL) else ()
         name = "-".join(str(part) for part in place if part) or self.database.name
         return self.home / "uploads" / re.sub(r"[^\w-]", "_", name)
+
+    @property
+    def queue(self) -> str:
+        """What the queue of this knowledge base is called at the broker."""
+        url = self.database.url
+        name = url.database if isinstance(url, sa.URL) else self.database.name
+        return self.workers.queue or f"kb-{name}"
 
     @property
     def machine(self) -> str | None:

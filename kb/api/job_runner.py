@@ -90,9 +90,16 @@ class Runner:
         is_of_files = job.retry or job.only_files is not None
         key = job.asked_by if is_of_files else None
         left = count_failures_left(self._kb.config.serve, self._jobs, key)
-        scope, progress = Scope(job.only_files, job.retry, left), self._take_progress
+        scope = Scope(job.only_files, job.retry, left)
+        by_workers = self._kb.config.workers.broker is not None
         if not job.path:
-            report = self._kb.index_uploads(keep=job.keep, scope=scope, on_progress=progress)
+            report = self._kb.index_uploads(
+                keep=job.keep,
+                scope=scope,
+                by_workers=by_workers,
+                on_progress=self._take_progress,
+                say=_log.warning,
+            )
             return report_to_values(report)
         shared = self._shared if job.root == UPLOADS else None
         report = self._kb.index(
@@ -101,7 +108,9 @@ class Runner:
             prune=job.prune,
             name=job.root,
             scope=scope,
-            on_progress=progress,
+            by_workers=by_workers,
+            on_progress=self._take_progress,
+            say=_log.warning,
         )
         return report_to_values(report)
 

@@ -23,6 +23,7 @@ from kb.cli.commands.serving import key, serve
 from kb.cli.commands.session import session
 from kb.cli.commands.sql import sql
 from kb.cli.commands.starting import init, setup
+from kb.cli.commands.working import worker
 from kb.cli.program import Program
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ app.command()(backup)
 app.command()(restore)
 app.add_typer(session, name="session")
 app.command()(serve)
+app.command()(worker)
 app.command()(mcp)
 app.add_typer(key, name="key")
 app.add_typer(db, name="db")

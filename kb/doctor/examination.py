@@ -9,6 +9,7 @@ from kb.doctor.configuration import check_configuration
 from kb.doctor.models import check_models
 from kb.doctor.server import check_server
 from kb.doctor.tables import check_tables
+from kb.doctor.workers import check_broker
 from stores.errors import ConfigError
 from stores.text.translations import Message
 
@@ -25,3 +26,5 @@ def examine(path: Path | None = None) -> Iterator[Check]:
     if config.tables.include:
         yield from check_tables(config)
     yield from check_models(config)
+    if config.workers.broker:
+        yield check_broker(config)

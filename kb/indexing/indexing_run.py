@@ -74,6 +74,8 @@ class Indexer:
     own: OwnFiles = field(default_factory=OwnFiles)
     on_change: OnChange = lambda _: None
     options: ReadingOptions = field(default_factory=ReadingOptions)
+    dispatch: "Dispatch | None" = None
+    """Has workers index what has changed; without it this process does."""
 
     def index(
         self,
@@ -127,23 +129,30 @@ class Indexer:
             self.registry.set_root(place.root, path)
             known = self.registry.find_known(place.root)
             writer = DocumentWriter(self.registry, self.embedder, tally)
-            run = _Run(writer, place, scope, known, identify_file(place.directory))
-            found = run.index(self.own)
+            run = Run(writer, place, scope, known, identify_file(place.directory))
+            found = run.index(self.own, self.dispatch)
             run.remove_gone(found, keep=keep, prune=prune, still_alone=still_alone)
         return tally.make_report(time.monotonic() - started)
 
 
 @dataclass(frozen=True)
-class _ChangedFile:
+class ChangedFile:
     """A file whose content is not what the registry holds."""
 
     file: FoundFile
     content_hash: str
+    document_id: str
     is_new: bool
 
 
+class Dispatch(Protocol):
+    """Has others index changed files of a run, and returns those that the run is to do itself."""
+
+    def __call__(self, run: "Run", changed: Iterator[ChangedFile]) -> Iterable[ChangedFile]: ...
+
+
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """One run over one root: its steps share the place, what is known of it, and the writer.
 
     `identity` is that of the directory when the run began.
@@ -174,7 +183,7 @@ class _Run:
     def _known_ids(self) -> frozenset[str]:
         return frozenset(document.id for document in self.known.values())
 
-    def index(self, own: OwnFiles) -> list[Found]:
+    def index(self, own: OwnFiles, dispatch: Dispatch | None = None) -> list[Found]:
         """Index what is new or changed, note what has moved, and return all that was found."""
         everything = list(self.place.walk(own))
         found = [entry for entry in everything if self.place.covers(entry.relative)]
@@ -183,15 +192,20 @@ class _Run:
         self.tally.hard_linked += _find_hard_linked(files)
         for entry in found:
             if isinstance(entry, Skipped):
-                self._record_failure(entry.relative, entry.reason)
+                self.record_failure(entry.relative, entry.reason)
             elif isinstance(entry, PassedOver) and not entry.kind:
                 self._pass_over(entry.relative, entry.reason)
         self._count_passed_over([entry for entry in found if isinstance(entry, PassedOver)])
         self._follow_moves(files, find_gone(self.known, everything, self.place.covers).values())
-        with _read_in_worker() as read:
-            changed = self._find_changed_files(files)
-            self.writer.write_all(self._read_documents(changed, read))
+        changed = self._find_changed_files(files)
+        with ReadWorker() as worker:
+            self.index_files(dispatch(self, changed) if dispatch else changed, worker)
         return everything
+
+    def index_files(self, changed: Iterable[ChangedFile], worker: ReadWorker) -> None:
+        """Read, split, embed and write changed files in this process."""
+        with _read_beside(worker) as read:
+            self.writer.write_all(self._read_documents(iter(changed), read))
 
     def _follow_moves(self, files: Iterable[FoundFile], gone: Iterable[KnownDocument]) -> None:
         """Give documents whose content is found at another path that path."""
@@ -211,7 +225,7 @@ class _Run:
             )
             self.tally.move(document.path, move.path)
 
-    def _find_changed_files(self, files: Iterable[FoundFile]) -> Iterator[_ChangedFile]:
+    def _find_changed_files(self, files: Iterable[FoundFile]) -> Iterator[ChangedFile]:
         """Yield the files that must be read, and count the others."""
         moved = {path for _, path in self.tally.moved}
         for file in files:
@@ -231,10 +245,11 @@ class _Run:
             elif last and last.has_failed(content_hash) and not self.scope.retry:
                 self.tally.leave_unread(file.relative, last.reason or "")
             else:
-                yield _ChangedFile(file, content_hash, is_new=not (last and last.stored))
+                is_new = not (last and last.stored)
+                yield ChangedFile(file, content_hash, self._identify(file.relative), is_new)
 
     def _read_documents(
-        self, changed: Iterator[_ChangedFile], read: _Read
+        self, changed: Iterator[ChangedFile], read: _Read
     ) -> Iterator[SplitDocument]:
         """Read some files ahead of the one being split, so that parsing and embedding overlap."""
         for changed_file, reading in _read_ahead(self._stop_after_failures(changed), read):
@@ -245,27 +260,27 @@ class _Run:
                 self._record_os_error(file, error)
             except UnreadableNow as error:
                 if not self._has_vanished(file):
-                    self._record_failure(file.relative, str(error))
+                    self.record_failure(file.relative, str(error))
             except UnreadableFile as error:
-                self._record_failure(file.relative, str(error), changed_file.content_hash)
+                self.record_failure(file.relative, str(error), changed_file.content_hash)
 
-    def _stop_after_failures(self, changed: Iterator[_ChangedFile]) -> Iterator[_ChangedFile]:
+    def _stop_after_failures(self, changed: Iterator[ChangedFile]) -> Iterator[ChangedFile]:
         """Yield files until the most failures of the scope are reached; the others fail unread."""
         most = self.scope.most_failures
         for changed_file in changed:
             if most is not None and len(self.tally.failed) >= most:
-                self._record_failure(changed_file.file.relative, _TOO_MANY_FAILURES)
+                self.record_failure(changed_file.file.relative, _TOO_MANY_FAILURES)
             else:
                 yield changed_file
 
     def _split_document(
-        self, changed: _ChangedFile, first: ReadDocument, read: _Read
+        self, changed: ChangedFile, first: ReadDocument, read: _Read
     ) -> Iterator[SplitDocument]:
         """Split a document into chunks, part by part; raise UnreadableFile if there are none."""
         file, total = changed.file, 0
         modified_at = datetime.fromtimestamp(file.path.stat().st_mtime, UTC).replace(tzinfo=None)
         document = IndexedDocument(
-            id=self._identify(file.relative),
+            id=changed.document_id,
             root=self.root,
             path=file.relative,
             content_hash=changed.content_hash,
@@ -337,7 +352,7 @@ class _Run:
 
     def _record_os_error(self, file: FoundFile, error: OSError) -> None:
         if not self._has_vanished(file):
-            self._record_failure(file.relative, f"cannot be read: {error.strerror}")
+            self.record_failure(file.relative, f"cannot be read: {error.strerror}")
 
     def _has_vanished(self, file: FoundFile) -> bool:
         """Note that a file is gone if nothing is in its place any more, and return whether."""
@@ -355,7 +370,7 @@ class _Run:
             self._remove_document(self.known.pop(path))
         self.tally.count_passed_over(paths.values())
 
-    def _record_failure(self, path: str, reason: str, failed_hash: str | None = None) -> None:
+    def record_failure(self, path: str, reason: str, failed_hash: str | None = None) -> None:
         """Note why a file was not read; it is no news if an earlier run has told the same."""
         last = self.known.get(path)
         is_known = last is not None and (last.status, last.reason) == ("failed", reason)
@@ -406,24 +421,23 @@ def _read_parts(path: Path, first: ReadDocument, read: _Read) -> Iterator[ReadDo
 
 
 @contextmanager
-def _read_in_worker() -> Iterator[_Read]:
+def _read_beside(worker: ReadWorker) -> Iterator[_Read]:
     """Offer a function that reads files beside this thread, in the worker.
 
     Files that wait to be read are dropped when the run breaks off.
     """
-    with ReadWorker() as worker:
-        thread = ThreadPoolExecutor(1)
-        try:
-            yield lambda path, start=None: thread.submit(worker.read, path, start)
-        finally:
-            thread.shutdown(cancel_futures=True)
+    thread = ThreadPoolExecutor(1)
+    try:
+        yield lambda path, start=None: thread.submit(worker.read, path, start)
+    finally:
+        thread.shutdown(cancel_futures=True)
 
 
 def _read_ahead(
-    items: Iterator[_ChangedFile], read: _Read
-) -> Iterator[tuple[_ChangedFile, Future[ReadDocument]]]:
+    items: Iterator[ChangedFile], read: _Read
+) -> Iterator[tuple[ChangedFile, Future[ReadDocument]]]:
     """Yield files with their readings in order, while up to _FILES_AHEAD more are being read."""
-    waiting: deque[tuple[_ChangedFile, Future[ReadDocument]]] = deque()
+    waiting: deque[tuple[ChangedFile, Future[ReadDocument]]] = deque()
     for item in items:
         waiting.append((item, read(item.file.path)))
         if len(waiting) > _FILES_AHEAD:

@@ -1,31 +1,22 @@
 """Limits that several servers count together, in a real Redis."""
 
-import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from api_server import configured, database_of, running
 from model_server import FakeModels
+from redis_server import REDIS, Redis, running_redis
 
 from stores.api_keys import ApiKeys
 
-REDIS = shutil.which("redis-server")
 pytestmark = pytest.mark.skipif(REDIS is None, reason="redis-server is not installed")
 
 
 @pytest.fixture
-def redis(tmp_path) -> Iterator[subprocess.Popen[bytes]]:
-    socket = tmp_path / "redis.sock"
-    options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)]
-    with subprocess.Popen([REDIS, *options], stdout=subprocess.DEVNULL) as process:
-        while not socket.exists():
-            assert process.poll() is None, "Redis did not start"
-            time.sleep(0.01)
-        yield process
-        process.terminate()
+def redis(tmp_path) -> Iterator[Redis]:
+    with running_redis(tmp_path) as redis:
+        yield redis
 
 
 @pytest.fixture
@@ -49,7 +40,6 @@ def test_servers_count_the_requests_of_a_key_together_and_none_without_redis(ser
     assert [reply.status_code for reply in replies] == [200] * 5 + [429] * 2
     assert 0 < int(replies[-1].headers["retry-after"]) <= 60
     redis.kill()
-    redis.wait()
     for client in servers:
         reply = client.get("/api/status")
         assert reply.status_code == 503

@@ -95,6 +95,24 @@ CREATE TABLE `kb_feedback` (
   CONSTRAINT `kb_feedback_subject` CHECK (`search_id` is null = (`session_id` is not null and `turn_id` is not null))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
+CREATE TABLE `kb_index_batch` (
+  `run` char(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `number` int(10) unsigned NOT NULL,
+  `root` varchar(190) NOT NULL,
+  `directory` text DEFAULT NULL,
+  `files` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`files`)),
+  `state` enum('waiting','running','done') NOT NULL DEFAULT 'waiting',
+  `owner` varchar(255) DEFAULT NULL,
+  `embedded` int(10) unsigned NOT NULL DEFAULT 0,
+  `deaths` int(10) unsigned NOT NULL DEFAULT 0,
+  `returns` int(10) unsigned NOT NULL DEFAULT 0,
+  `reason` text DEFAULT NULL,
+  `report` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`report`)),
+  `beat_at` datetime(6) DEFAULT NULL,
+  PRIMARY KEY (`run`,`number`),
+  KEY `root` (`root`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
 CREATE TABLE `kb_indexing` (
   `root` varchar(190) NOT NULL,
   PRIMARY KEY (`root`)

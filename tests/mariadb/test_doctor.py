@@ -13,6 +13,7 @@ import yaml
 from french import find_english, shown_on, speak_french, wide_screen
 from model_server import FakeModels
 from nodes import node
+from redis_server import REDIS, running_redis
 
 from kb import KnowledgeBase, load_config
 from kb.cli.rendering.state import show_check, show_status
@@ -347,3 +348,22 @@ def test_of_many_chunks_a_part_of_them_is_looked_at(database):
     assert 700 < health.looked_at <= 1000
     store.close()
     engine.dispose()
+
+
+def test_a_broker_that_does_not_answer_is_named_without_its_password(tmp_path, settings):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    settings["workers"] = {"broker": f"redis://:canary@127.0.0.1:{port}/0", "queue": "mine"}
+    check = checks(tmp_path, settings)["Workers"]
+    assert check.state == "fail"
+    assert f"127.0.0.1:{port}" in check.seen
+    assert "canary" not in repr(check) + repr(load_config(tmp_path / "config.yaml"))
+
+
+@pytest.mark.skipif(REDIS is None, reason="redis-server is not installed")
+def test_a_broker_that_answers_is_ok(tmp_path, settings):
+    with running_redis(tmp_path) as redis:
+        settings["workers"] = {"broker": f"redis+socket://{redis.socket}", "queue": "mine"}
+        check = checks(tmp_path, settings)["Workers"]
+    assert (check.state, "queue mine" in check.seen) == ("ok", True), check

@@ -14,6 +14,7 @@ from stores.api_keys import ApiKeys
 from stores.chats.chat_sessions import SessionStore
 from stores.connection import read_server_info
 from stores.evaluations import EvaluationRun, Evaluations
+from stores.index_batches import BatchFile, IndexBatches
 from stores.jobs import Jobs
 from stores.private_server import PrivateServer
 from stores.registry.collection import find_collection, open_collection
@@ -126,6 +127,8 @@ def fill(engine: sa.Engine) -> None:
         "ana", "write", collections=["docs"], only="documents", requests_per_minute=5
     )
     Jobs(engine).add("/srv/docs", root="docs", only_files=["a.md"], prune=True, asked_by="ana")
+    file = BatchFile("a.md", "/srv/docs/a.md", "4" * 32, "5" * 64, 7, is_new=True)
+    IndexBatches(engine).add("6" * 12, 0, "docs", "/srv/docs", [file])
     run = EvaluationRun("set", "3" * 64, 10, "default", {"top_k": 6}, "model", {"ndcg": 0.5})
     Evaluations(engine).add(run, {"question": {"ndcg": 0.5}})
     query = VerifiedQuery(
@@ -163,6 +166,7 @@ READERS: dict[str, Callable[[sa.Engine], Any]] = {
     "outcomes": lambda e: SearchLog(e).list_outcomes(days=1),
     "keys": lambda e: [vars(key) for key in ApiKeys(e).list_keys()],
     "jobs": lambda e: Jobs(e).all(),
+    "batches": lambda e: IndexBatches(e).list_states("6" * 12),
     "evaluations": lambda e: Evaluations(e).list_runs(),
     "one evaluation": lambda e: Evaluations(e).find_run(1),
     "verified queries": lambda e: VerifiedQueries(e).list_queries(),

@@ -45,6 +45,12 @@ def index(
         bool,
         typer.Option("--retry/--no-retry", help="Read what failed before, though it is unchanged."),
     ] = False,
+    workers: Annotated[
+        bool,
+        typer.Option(
+            "--workers", help="Have processes of `kb worker` read and write what changed."
+        ),
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on, and index what changes as it changes.")
     ] = False,
@@ -73,6 +79,7 @@ def index(
     kb index ~/work/docs --name work    when two directories have the same name
     kb index ~/handbook ~/manuals       several, one after the other
     kb index ~/handbook --watch         go on until Ctrl-C
+    kb index ~/handbook --workers       with what `kb worker` runs elsewhere
     """
     from kb.answer_json import report_to_values
     from kb.cli.print_json import print_json
@@ -90,12 +97,15 @@ def index(
                 name=name,
                 prune=prune,
                 retry=retry,
+                workers=workers,
                 minutes=every,
                 as_json=as_json,
             )
         reports = []
         for path in (*paths,) if paths else (None,):
-            report = index_with_progress(knowledge_base, path, name=name, prune=prune, retry=retry)
+            report = index_with_progress(
+                knowledge_base, path, name=name, prune=prune, retry=retry, workers=workers
+            )
             reports.append(report)
             if as_json:
                 print_json(report_to_values(report), indent=None if paths and paths[1:] else 2)
@@ -112,6 +122,7 @@ def index_with_progress(
     name: str | None = None,
     prune: bool | None = None,
     retry: bool = False,
+    workers: bool = False,
 ) -> "IndexReport":
     """Index a directory, by default that of the configuration, and show how far it is.
 
@@ -129,6 +140,7 @@ def index_with_progress(
             keep=prune is False,
             prune=prune is True,
             scope=Scope(retry=retry),
+            by_workers=workers,
             on_progress=show,
             say=say,
         )

@@ -37,6 +37,7 @@ def watch_directories(
     name: str | None,
     prune: bool | None,
     retry: bool,
+    workers: bool,
     minutes: float,
     as_json: bool,
 ) -> NoReturn:
@@ -55,7 +56,12 @@ def watch_directories(
         reports = shown[directory]
         if reports.last is None:
             return index_with_progress(
-                knowledge_base, reports.directory, name=name, prune=prune, retry=retry
+                knowledge_base,
+                reports.directory,
+                name=name,
+                prune=prune,
+                retry=retry,
+                workers=workers,
             )
         changes: list[Change] = []
         try:
@@ -65,6 +71,7 @@ def watch_directories(
                 keep=prune is False,
                 prune=prune is True,
                 scope=scope,
+                by_workers=workers,
                 on_change=changes.append,
                 say=say,
             )

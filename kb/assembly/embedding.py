@@ -1,0 +1,12 @@
+"""Components -> what embeds chunks."""
+
+from kb.assembly.components import Components
+from kb.indexing.embed import ChunkEmbedder
+from stores.registry.embedding_cache import EmbeddingCache
+
+
+def make_chunk_embedder(used: Components) -> ChunkEmbedder:
+    """Make what embeds chunks for the collection, with its cache."""
+    model, dimension = used.collection.embedding_model, used.collection.dimension
+    cache = EmbeddingCache(used.engine, model, dimension, used.registry.table)
+    return ChunkEmbedder(used.embed_model, cache)
