@@ -89,8 +89,8 @@ docs: $(VENV)/.dev
 
 # Asks PyPI for the hashes; versions stay unless LOCK_OPTIONS=--upgrade. Needs uv.
 lock:
-	echo hatchling editables | tr ' ' '\n' | $(LOCK) - --extra office --extra serve --extra redis --extra mcp \
-	  --extra pymysql --output-file constraints.txt
+	echo hatchling editables | tr ' ' '\n' | $(LOCK) - --extra office --extra serve --extra redis --extra workers \
+	  --extra mcp --extra pymysql --output-file constraints.txt
 	$(LOCK) --extra test --constraint constraints.txt \
 	  $(call without,constraints.txt) --output-file constraints-test.txt
 	$(LOCK) --extra dev --constraint constraints.txt --constraint constraints-test.txt \

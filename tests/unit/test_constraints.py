@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-RUNNING = ("office", "serve", "redis", "mcp", "pymysql")
+RUNNING = ("office", "serve", "redis", "workers", "mcp", "pymysql")
 FILES = {
     "constraints.txt": RUNNING,
     "constraints-test.txt": ("test",),
