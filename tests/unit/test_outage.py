@@ -28,10 +28,11 @@ class Silent:
     def _hang_up(self) -> None:
         while True:
             connection, _ = self._socket.accept()
-            connection.close()
             if self.calls < 0:
+                connection.close()
                 return
             self.calls += 1
+            connection.close()
 
     def close(self) -> None:
         self.calls = -1
