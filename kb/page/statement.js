@@ -67,14 +67,19 @@ function editorOf({ sql, parameters, verified }, resultOf) {
     outcome,
   );
 
+  // What was sent last is what is told, whichever reply comes last.
+  let sent = 0;
   async function send(isDry) {
+    const own = ++sent;
     said.replaceChildren(t("running"));
     const body = { sql: text.value, parameters: values.read(), dry_run: isDry };
     try {
       const result = await post("api/sql", body);
+      if (own !== sent) return;
       said.replaceChildren(isDry ? t("checked") : "");
       if (!isDry) show(result);
     } catch (error) {
+      if (own !== sent) return;
       said.replaceChildren(make("span", { class: "problem" }, error.message));
     }
   }
