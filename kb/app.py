@@ -24,7 +24,6 @@ from kb.assembly.components import Components, open_components
 from kb.assembly.embedding import make_chunk_embedder
 from kb.assembly.search_logging import Feedback, make_search_logger, store_feedback
 from kb.assembly.searching import AnswerOptions, make_retriever
-from kb.assembly.worker_dispatch import make_worker_dispatch
 from kb.async_twins import make_async_twin
 from kb.backups import back_up
 from kb.catalogue import UPLOADS, Catalogue, ShownDocument, copy_uploads
@@ -36,6 +35,7 @@ from kb.indexing.report import IndexReport, OnChange, OnProgress
 from kb.indexing.secret_files import OwnFiles
 from kb.status import read_status
 from kb.transcript import write_transcript
+from kb.workers.make_dispatch import make_worker_dispatch
 from stores.backup.write import BackupReport
 from stores.chats.session_list import SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore

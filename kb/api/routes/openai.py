@@ -103,11 +103,8 @@ async def chat_completions(
     """Answer the last message; its sources are annotations, extra fields, and notes in the text."""
     question, past = body.read_question()
     asked = _make_asked(body, kb, caller, question=question, past=past, limit=body.limit)
-    completing = Completing(body, Reply(asked, caller, kb, limits, page))
-    await limits.require_tokens(caller)
-    if body.stream:
-        return work.stream(caller, completing.stream_chunks(), format_problem)
-    return await work.while_connected(request, caller, completing.make_whole())
+    reply = Reply(asked, caller, kb, limits, page)
+    return await _complete(body, reply, request, work)
 
 
 @router.post("/completions", responses=_describe_streamed(Completion))
@@ -122,11 +119,18 @@ async def completions(
 ) -> Any:
     """Answer a prompt, which is a question, as clients of the older API ask."""
     asked = _make_asked(body, kb, caller, question=body.question, limit=body.make_limit())
-    completing = Completing(body, Reply(asked, caller, kb, limits, page))
-    await limits.require_tokens(caller)
+    reply = Reply(asked, caller, kb, limits, page)
+    return await _complete(body, reply, request, work)
+
+
+async def _complete(
+    body: ChatCompletionBody | CompletionBody, reply: Reply, request: Request, work: TheWork
+) -> Any:
+    completing = Completing(body, reply)
+    await reply.limits.require_tokens(reply.caller)
     if body.stream:
-        return work.stream(caller, completing.stream_chunks(), format_problem)
-    return await work.while_connected(request, caller, completing.make_whole())
+        return work.stream(reply.caller, completing.stream_chunks(), format_problem)
+    return await work.while_connected(request, reply.caller, completing.make_whole())
 
 
 @router.post("/responses", responses=_describe_streamed(ResponseObject))
