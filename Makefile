@@ -9,13 +9,14 @@ INSTALL = $(BIN)/python $(PIP_INSTALL)
 LOCKED = $(INSTALL) $(HASHED)
 TESTS = tests/unit tests/mariadb tests/api tests/test_layers.py
 PAGE_TOOLS = tests/browser/node_modules
+CLIENTS = build/clients
 # Node is the machine's own where there is one, else that of the dev tools.
 WITH_NODE = PATH="$$PATH:$(CURDIR)/$(BIN)"
 LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal \
   --python-version 3.11 --generate-hashes --no-annotate $(LOCK_OPTIONS) pyproject.toml
 without = $$(sed -n 's/==.*//; s/^[A-Za-z0-9]/--no-emit-package &/p' $(1))
 
-.PHONY: demo serve test slow-test check lint page-check wheel-check format messages fuzz bench screenshot docs lock clean
+.PHONY: demo serve test slow-test test-clients check lint page-check wheel-check format messages fuzz bench screenshot docs lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/kb demo
@@ -35,6 +36,11 @@ slow-test: $(VENV)/.test
 	$(PYTEST) -m slow $(TESTS)
 	$(PYTEST) tests/browser
 
+# Clients of others, as their makers give them, each in a small program: minutes, and a gigabyte.
+test-clients: $(VENV)/.dev $(CLIENTS)/.installed
+	$(BIN)/kb setup
+	$(WITH_NODE) $(BIN)/python -m pytest tests/clients $(PYTEST_OPTIONS)
+
 check: lint test
 
 lint: $(VENV)/.dev page-check
@@ -45,7 +51,7 @@ lint: $(VENV)/.dev page-check
 
 # Types, lint and format of the page's JavaScript, by what npm gives; the page itself needs none of it.
 page-check: $(PAGE_TOOLS)/.installed
-	$(WITH_NODE) $(PAGE_TOOLS)/.bin/prettier --config tests/browser/.prettierrc.json --check 'kb/page/*.js' 'tests/browser/*.js'
+	$(WITH_NODE) $(PAGE_TOOLS)/.bin/prettier --config tests/browser/.prettierrc.json --check 'kb/page/*.js' 'tests/browser/*.js' 'tests/clients/programs/*.mjs'
 	$(WITH_NODE) $(PAGE_TOOLS)/.bin/eslint --config tests/browser/eslint.config.js --max-warnings 0 kb/page
 	$(WITH_NODE) $(PAGE_TOOLS)/.bin/tsc --project tests/browser/jsconfig.json
 
@@ -116,6 +122,14 @@ $(VENV)/.dev: $(VENV)/.test constraints-dev.txt
 
 $(PAGE_TOOLS)/.installed: tests/browser/package-lock.json | $(VENV)/.dev
 	$(WITH_NODE) npm --prefix tests/browser ci --no-audit --no-fund
+	@touch $@
+
+$(CLIENTS)/.installed: tests/clients/clients.txt tests/clients/older-mcp.txt tests/clients/package-lock.json | $(VENV)/.dev
+	$(PYTHON) -m venv $(CLIENTS)/python
+	$(CLIENTS)/python/bin/python $(PIP_INSTALL) --requirement tests/clients/clients.txt
+	$(PYTHON) -m venv $(CLIENTS)/older-mcp
+	$(CLIENTS)/older-mcp/bin/python $(PIP_INSTALL) --requirement tests/clients/older-mcp.txt
+	$(WITH_NODE) npm --prefix tests/clients ci --no-audit --no-fund
 	@touch $@
 
 $(BIN)/python:
