@@ -90,6 +90,7 @@ ServerUrl = Annotated[
 ApiKey = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 Token = Annotated[ApiKey, AfterValidator(_require_token)]
 BaseUrl = Annotated[str, AfterValidator(_require_web_url)]
+Origin = Annotated[str, Field(pattern=r"^https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?$")]
 RelativePath = Annotated[Path, AfterValidator(_resolve_beside_config)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -288,6 +289,10 @@ class ServeConfig(Section):
     """Requests of a key in a minute; `null` for any number."""
     tokens_per_day: Positive | None = None
     """Model tokens of a key in a day; `null` for any number."""
+    cors_origins: list[Origin] = []
+    """Pages of other sites that may call the server by a key, each by its exact origin, such as
+    `https://intranet.example`: small letters, and no path. The token of the start is never for
+    them."""
     redis_url: ApiKey = None  # may hold a password
     """Counts the limits of several processes together, with the extra `redis`; without it each
     process counts for itself."""

@@ -14,6 +14,7 @@ from typing import Final
 import anyio.to_thread
 from fastapi import Depends, FastAPI
 from llama_index.core.utils import get_tokenizer
+from starlette.middleware.cors import CORSMiddleware
 
 from engines.answer_language import question_language
 from engines.question import Question
@@ -51,6 +52,7 @@ from stores.errors import KBError
 
 _THREADS: Final = 8  # for what blocks, and as many for what answers; the pool has 15 connections
 _ANYTHING: Final = "Is everything ready for the first question?"
+_METHODS: Final = ("GET", "POST", "PATCH", "DELETE")  # of the endpoints
 _SWITCH_SECONDS: Final = 0.001  # so that the loop waits for no thread that computes
 _GROUPS: Final = (
     *(asking, sessions, tables, verified, documents, jobs, feedback),
@@ -96,6 +98,14 @@ def _add_guards(app: FastAPI, config: Config) -> None:
     app.add_middleware(Overload, answers=answers)
     install_problems(app)
     app.add_middleware(BodyLimit, upload_bytes=config.serve.max_upload_mb * 2**20)
+    if config.serve.cors_origins:  # a key is a header that their scripts send; no cookie is read
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=config.serve.cors_origins,
+            allow_methods=_METHODS,
+            allow_headers=["*"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)
 
