@@ -237,8 +237,10 @@ class ChunkTable:
 
     def delete(self, connection: sa.Connection, where: Where) -> None:
         if self.postings:
-            self.postings.tables.remove(connection, where)
-        connection.execute(self.fill("delete", where), where.values)
+            deleted = connection.execute(self.fill("delete_with_blocks", where), where.values)
+            self.postings.tables.remove(connection, deleted.all())
+        else:
+            connection.execute(self.fill("delete", where), where.values)
 
     def clear(self, connection: sa.Connection) -> None:
         if self.postings:

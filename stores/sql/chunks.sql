@@ -96,6 +96,10 @@ ON DUPLICATE KEY UPDATE document_id = VALUES(document_id), text = VALUES(text),
 -- Remove the chunks that match.
 DELETE FROM {table} WHERE {where}
 
+-- delete_with_blocks --
+-- Remove the chunks that match, as `delete` does, and tell where their postings are.
+DELETE FROM {table} WHERE {where} RETURNING seq, block
+
 -- clear --
 -- Remove all chunks.
 TRUNCATE TABLE {table}
