@@ -182,13 +182,13 @@ class PostingTables:
         if not chunks:
             return
         self._changed += len(chunks)
-        going = Counter(chunk.block for chunk in chunks if chunk.block)
-        values = {"going": json.dumps([*going.items()])}
-        whole = set(connection.scalars(self._sql("whole_blocks"), values)) if going else set()
-        if whole:
-            connection.execute(self._sql("remove_blocks"), {"blocks": list(whole)})
-        if gone := [chunk.seq for chunk in chunks if chunk.block not in whole]:
-            connection.execute(self._sql("mark_gone"), {"seqs": json.dumps(gone)})
+        sizes = Counter(chunk.block for chunk in chunks)
+        going = [(chunk.seq, chunk.block, sizes[chunk.block]) for chunk in chunks]
+        gone = connection.execute(self._sql("mark_gone"), {"going": json.dumps(going)})
+        if gone.rowcount < len(chunks):
+            values = {"going": json.dumps([*sizes.items()])}
+            whole = connection.scalars(self._sql("whole_blocks"), values).all()
+            connection.execute(self._sql("remove_blocks"), {"blocks": whole})
 
     def clear(self, connection: sa.Connection) -> None:
         """Remove all postings and chunks, while nobody else can write.

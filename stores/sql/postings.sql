@@ -100,9 +100,14 @@ WHERE fresh.chunks = going.chunks FOR UPDATE
 DELETE FROM {fresh} WHERE block IN :blocks
 
 -- mark_gone --
--- Note that chunks are gone.
+-- Note that chunks are gone, but for those of fresh blocks that go whole. A chunk is given as its key,
+-- its block, and how many chunks of that go.
 INSERT IGNORE INTO {gone} (seq)
-SELECT seq FROM JSON_TABLE(:seqs, '$[*]' COLUMNS (seq INT UNSIGNED PATH '$')) AS going
+SELECT going.seq FROM JSON_TABLE(:going, '$[*]' COLUMNS (
+  seq INT UNSIGNED PATH '$[0]', block BIGINT UNSIGNED PATH '$[1]', chunks INT UNSIGNED PATH '$[2]'
+)) AS going LEFT JOIN {fresh} AS fresh FORCE INDEX (PRIMARY)
+  ON fresh.block = going.block AND fresh.chunks = going.chunks
+WHERE fresh.block IS NULL
 
 -- lock_all --
 -- TRUNCATE commits by itself: what is written between two of them would lose its postings.
