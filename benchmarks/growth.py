@@ -28,6 +28,7 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, Vect
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 from numpy.typing import NDArray
 from platformdirs import user_cache_dir
+from processor_clock import Clock
 from recombined import (
     CHUNKS_A_DOCUMENT,
     Recombined,
@@ -63,7 +64,6 @@ LEFT_TO_WRITE = {"4,000 a commit": 2500, "500 a commit": 500, "a document a comm
 DOCUMENTS_A_GROUP = 2000  # of those whose writing is not measured
 LEAST_RECALL, NEVER = 0.99, ("none of the ten", "rows missing")
 REPLACED = 20  # documents
-TICKS = os.sysconf("SC_CLK_TCK")
 PUT_DOCUMENT = sa.text(statements("registry.sql")["put_document"])
 TABLES = sa.text(
     "SELECT table_name AS name, data_length + index_length AS bytes "
@@ -259,24 +259,6 @@ def write_rows(
 
 
 # Measuring ----------------------------------------------------------------------------------------
-
-
-class Clock:
-    """The processor's milliseconds of the server and of this process since it was made."""
-
-    def __init__(self, server: PrivateServer) -> None:
-        self._stat = Path("/proc", str(server.status().pid), "stat")
-        self._server, self._client = self._read_stat(), time.process_time()
-
-    def read_server(self) -> float:
-        return self._read_stat() - self._server
-
-    def read_client(self) -> float:
-        return (time.process_time() - self._client) * 1000
-
-    def _read_stat(self) -> float:
-        fields = self._stat.read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * 1000 / TICKS
 
 
 def measure_all(collection: Collection) -> dict[str, list[float]]:
