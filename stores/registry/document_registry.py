@@ -4,8 +4,8 @@ Importing it brings no LlamaIndex, which takes seconds; writing a document does.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -170,6 +170,17 @@ class DocumentRegistry:
         statement = sa.text(_SQL["documents"].text.format(table=f"`{self.table.name}`"))
         rows = self._fetch(lambda c: c.execute(statement, {"root": root}).all())
         return {row.path: KnownDocument(**row._asdict()) for row in rows}
+
+    @contextmanager
+    def warm_up_after(self) -> Iterator[None]:
+        """Have what the block wrote be searched for once, so that no question is the slower for it.
+
+        The server forgets what its vector index has around new chunks.
+        """
+        last = self._fetch(self.table.find_last_key)
+        yield
+        with suppress(StoreError):  # what was written stands
+            self._fetch(lambda c: self.table.warm_up(c, lambda: False, after=last))
 
     def prepare(
         self, document: IndexedDocument, nodes: Iterable["BaseNode"], part: Part | None = None
