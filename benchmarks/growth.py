@@ -45,9 +45,12 @@ from stores import MariaDBVectorStore, make_engine
 from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.fusion import Fusion
 from stores.private_server import PrivateServer
-from stores.registry.document_registry import DocumentRegistry
+from stores.registry.document_registry import (
+    DocumentRegistry,
+    IndexedDocument,
+    StorableDocument,
+)
 from stores.registry.schema import create_database, migrate
-from stores.sql import statements
 
 DATA = Path("../shared/data")
 TOP_K, HYBRID_TOP_K = 10, 24
@@ -64,7 +67,6 @@ LEFT_TO_WRITE = {"4,000 a commit": 2500, "500 a commit": 500, "a document a comm
 DOCUMENTS_A_GROUP = 2000  # of those whose writing is not measured
 LEAST_RECALL, NEVER = 0.99, ("none of the ten", "rows missing")
 REPLACED = 20  # documents
-PUT_DOCUMENT = sa.text(statements("registry.sql")["put_document"])
 TABLES = sa.text(
     "SELECT table_name AS name, data_length + index_length AS bytes "
     "FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'kb_chunk%'"
@@ -234,28 +236,24 @@ def write_rows(
 ) -> None:
     """Write the chunks of documents with what the registry knows of them, in one transaction."""
     keep_vectors(collection.home, numbers[0], rows)
-    table = collection.store.table
-    known = [
-        {
-            "id": f"d{number}",
-            "root": "growth",
-            "path": f"document {number}.txt",
-            "content_hash": f"{number:064x}",
-            "size": 10_000,
-            "modified_at": datetime(2026, 1, 1),  # noqa: DTZ001 - in UTC, as the column is
-            "media_type": "text/plain",
-            "title": name_document(number),
-            "language": "en",
-            "chunks": CHUNKS_A_DOCUMENT,
-        }
-        for number in numbers
+    documents = [
+        StorableDocument(
+            IndexedDocument(
+                id=f"d{number}",
+                root="growth",
+                path=f"document {number}.txt",
+                content_hash=f"{number:064x}",
+                size=10_000,
+                modified_at=datetime(2026, 1, 1),  # noqa: DTZ001 - in UTC, as the column is
+                media_type="text/plain",
+                title=name_document(number),
+                language="en",
+            ),
+            list(rows[place * CHUNKS_A_DOCUMENT : (place + 1) * CHUNKS_A_DOCUMENT]),
+        )
+        for place, number in enumerate(numbers)
     ]
-
-    def write(connection: sa.Connection) -> None:
-        connection.execute(PUT_DOCUMENT, known)
-        table.put(connection, rows)
-
-    table.transact(collection.engine, write)
+    collection.registry.replace_all(documents)
 
 
 # Measuring ----------------------------------------------------------------------------------------
