@@ -13,6 +13,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,10 +28,12 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, Vect
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 from numpy.typing import NDArray
 from platformdirs import user_cache_dir
+from processor_clock import Clock
 from recombined import (
     CHUNKS_A_DOCUMENT,
     Recombined,
     Sample,
+    make_metadata,
     name_document,
     project,
     read_sample,
@@ -42,9 +45,12 @@ from stores import MariaDBVectorStore, make_engine
 from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.fusion import Fusion
 from stores.private_server import PrivateServer
-from stores.registry.document_registry import DocumentRegistry
+from stores.registry.document_registry import (
+    DocumentRegistry,
+    IndexedDocument,
+    StorableDocument,
+)
 from stores.registry.schema import create_database, migrate
-from stores.sql import statements
 
 DATA = Path("../shared/data")
 TOP_K, HYBRID_TOP_K = 10, 24
@@ -56,11 +62,11 @@ FILTERS: dict[str, tuple[str, Any]] = {
     "30 % declared": ("declared_most_asked", "yes"),
     "30 % undeclared": ("most_asked", "yes"),
 }
-WRITINGS = {"2,000 a commit": 2000, "500 a commit": 500, "a document a commit": CHUNKS_A_DOCUMENT}
+WRITINGS = {"4,000 a commit": 4000, "500 a commit": 500, "a document a commit": CHUNKS_A_DOCUMENT}
+LEFT_TO_WRITE = {"4,000 a commit": 2500, "500 a commit": 500, "a document a commit": 0}
+DOCUMENTS_A_GROUP = 2000  # of those whose writing is not measured
 LEAST_RECALL, NEVER = 0.99, ("none of the ten", "rows missing")
 REPLACED = 20  # documents
-TICKS = os.sysconf("SC_CLK_TCK")
-PUT_DOCUMENT = sa.text(statements("registry.sql")["put_document"])
 TABLES = sa.text(
     "SELECT table_name AS name, data_length + index_length AS bytes "
     "FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'kb_chunk%'"
@@ -158,13 +164,37 @@ def open_collection(arguments: argparse.Namespace) -> Iterator[Collection]:
 
 
 def grow(collection: Collection, size: int) -> dict[str, list[float]]:
-    """Add documents up to a number of chunks, the last thousands of them by smaller commits."""
+    """Add documents up to a number of chunks; measure what the last thousands of them cost."""
+    fill_quickly(collection, (size - sum(WRITINGS.values()) - 2500) // CHUNKS_A_DOCUMENT)
     costs = {}
-    for (kind, chunks), left in zip(WRITINGS.items(), (2500, 500, 0), strict=True):
-        cost = fill(collection, (size - left) // CHUNKS_A_DOCUMENT, chunks // CHUNKS_A_DOCUMENT)
+    for kind, chunks in WRITINGS.items():
+        until = (size - LEFT_TO_WRITE[kind]) // CHUNKS_A_DOCUMENT
+        cost = fill(collection, until, chunks // CHUNKS_A_DOCUMENT)
         if cost:
             costs[f"write, {kind} (a chunk)"] = cost
     return costs
+
+
+def fill_quickly(collection: Collection, until: int) -> None:
+    """Add documents by large commits, the next of which another process makes meanwhile."""
+    starts = range(collection.count_documents(), until, DOCUMENTS_A_GROUP)
+    groups = [range(start, min(start + DOCUMENTS_A_GROUP, until)) for start in starts]
+    with ProcessPoolExecutor(1) as other:
+        sample, dimension = collection.sample, collection.store.embed_dim
+        ahead = [other.submit(make_rows, sample, dimension, group) for group in groups[:1]]
+        for group, following in zip(groups, [*groups[1:], None], strict=True):
+            rows = ahead.pop().result()
+            if following:
+                ahead.append(other.submit(make_rows, sample, dimension, following))
+            write_rows(collection, group, rows)
+            print(f"{(group[-1] + 1) * CHUNKS_A_DOCUMENT} chunks", flush=True)
+
+
+def make_rows(sample: Sample, dimension: int, numbers: Sequence[int]) -> list[dict[str, Any]]:
+    """Make the rows of the chunks of documents."""
+    recombined = Recombined(sample)
+    nodes = (node for number in numbers for node in recombined.make_document(number))
+    return [node_to_row(node, dimension) for node in nodes]
 
 
 def fill(collection: Collection, until: int, documents_a_commit: int) -> list[float] | None:
@@ -174,76 +204,59 @@ def fill(collection: Collection, until: int, documents_a_commit: int) -> list[fl
     while first < until:
         numbers = range(first, min(first + documents_a_commit, until))
         documents = [collection.documents.make_document(number) for number in numbers]
-        keep_vectors(collection.home, numbers[0], documents)
         clock = Clock(collection.server)
         write_documents(collection, numbers, documents)
         server, client = server + clock.read_server(), client + clock.read_client()
         first = numbers[-1] + 1
-        if first % 1000 < documents_a_commit:
-            print(f"{first * CHUNKS_A_DOCUMENT} chunks", flush=True)
     written = (until - start) * CHUNKS_A_DOCUMENT
     return [server / written, client / written] if written > 0 else None
 
 
-def keep_vectors(home: Path, first: int, documents: list[list[TextNode]]) -> None:
-    """Keep the vectors where they belong, so that a commit that was broken off comes again."""
-    vectors = [node.embedding for nodes in documents for node in nodes]
-    array = np.array(vectors, np.float32)
+def keep_vectors(home: Path, first: int, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep the vectors by their places, where those of a commit that was broken off come again."""
+    vectors = b"".join(row["embedding"] for row in rows)
     path = home / "vectors.f32"
     path.touch()
     with path.open("r+b") as file:
-        file.seek(first * CHUNKS_A_DOCUMENT * array.shape[1] * array.itemsize)
-        file.write(array.tobytes())
+        file.seek(first * CHUNKS_A_DOCUMENT * len(vectors) // len(rows))
+        file.write(vectors)
 
 
 def write_documents(
     collection: Collection, numbers: Sequence[int], documents: list[list[TextNode]]
 ) -> None:
-    """Write documents with what the registry knows of them, in one transaction."""
-    table, dimension = collection.store.table, collection.store.embed_dim
+    """Make the rows of documents and write them in one transaction."""
+    dimension = collection.store.embed_dim
     rows = [node_to_row(node, dimension) for nodes in documents for node in nodes]
-    known = [
-        {
-            "id": f"d{number}",
-            "root": "growth",
-            "path": f"document {number}.txt",
-            "content_hash": f"{number:064x}",
-            "size": 10_000,
-            "modified_at": datetime(2026, 1, 1),  # noqa: DTZ001 - in UTC, as the column is
-            "media_type": "text/plain",
-            "title": name_document(number),
-            "language": "en",
-            "chunks": CHUNKS_A_DOCUMENT,
-        }
-        for number in numbers
+    write_rows(collection, numbers, rows)
+
+
+def write_rows(
+    collection: Collection, numbers: Sequence[int], rows: Sequence[dict[str, Any]]
+) -> None:
+    """Write the chunks of documents with what the registry knows of them, in one transaction."""
+    keep_vectors(collection.home, numbers[0], rows)
+    documents = [
+        StorableDocument(
+            IndexedDocument(
+                id=f"d{number}",
+                root="growth",
+                path=f"document {number}.txt",
+                content_hash=f"{number:064x}",
+                size=10_000,
+                modified_at=datetime(2026, 1, 1),  # noqa: DTZ001 - in UTC, as the column is
+                media_type="text/plain",
+                title=name_document(number),
+                language="en",
+            ),
+            list(rows[place * CHUNKS_A_DOCUMENT : (place + 1) * CHUNKS_A_DOCUMENT]),
+        )
+        for place, number in enumerate(numbers)
     ]
-
-    def write(connection: sa.Connection) -> None:
-        connection.execute(PUT_DOCUMENT, known)
-        table.put(connection, rows)
-
-    table.transact(collection.engine, write)
+    collection.registry.replace_all(documents)
 
 
 # Measuring ----------------------------------------------------------------------------------------
-
-
-class Clock:
-    """The processor's milliseconds of the server and of this process since it was made."""
-
-    def __init__(self, server: PrivateServer) -> None:
-        self._stat = Path("/proc", str(server.status().pid), "stat")
-        self._server, self._client = self._read_stat(), time.process_time()
-
-    def read_server(self) -> float:
-        return self._read_stat() - self._server
-
-    def read_client(self) -> float:
-        return (time.process_time() - self._client) * 1000
-
-    def _read_stat(self) -> float:
-        fields = self._stat.read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * 1000 / TICKS
 
 
 def measure_all(collection: Collection) -> dict[str, list[float]]:
@@ -328,8 +341,7 @@ def measure_recall(collection: Collection, kinds: dict[str, Ask]) -> dict[str, l
     passing = {"vector": np.ones(len(stored), bool)}
     for name, (key, value) in FILTERS.items():
         own = [
-            collection.documents.make_document(number)[0].metadata[key] == value
-            for number in range(collection.count_documents())
+            make_metadata(number)[key] == value for number in range(collection.count_documents())
         ]
         passing[f"vector, {name}"] = np.repeat(own, CHUNKS_A_DOCUMENT)
     similarities = [stored @ question for question in questions]

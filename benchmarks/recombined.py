@@ -82,7 +82,7 @@ class Recombined:
         """Make the chunks of a document."""
         random = np.random.default_rng(number + 1)
         anchors = random.choice(len(self._sentences), CHUNKS_A_DOCUMENT, p=self._shares)
-        metadata = _make_metadata(number)
+        metadata = make_metadata(number)
         return [
             self._make_chunk(int(anchor), f"d{number}", place, metadata, random)
             for place, anchor in enumerate(anchors)
@@ -129,7 +129,7 @@ def name_document(number: int) -> str:
     return f"REF-{number:07d}"
 
 
-def _make_metadata(number: int) -> dict[str, Any]:
+def make_metadata(number: int) -> dict[str, Any]:
     """Metadata as documents have it, and what one in a hundred, or three in ten, share."""
     most_asked = "yes" if _spread(number + 1) % 10 < 3 else "no"  # noqa: PLR2004 - three in ten
     return {

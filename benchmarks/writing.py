@@ -6,7 +6,6 @@ mixtures of a few of 2,000 directions, with noise.
 """
 
 import argparse
-import os
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 from llama_index.core.vector_stores import VectorStoreQuery
 from numpy.typing import NDArray
 from platformdirs import user_cache_dir
+from processor_clock import Clock
 
 from stores import MariaDBVectorStore, make_engine
 from stores.private_server import PrivateServer
@@ -28,7 +28,6 @@ from stores.registry.schema import create_database, migrate
 DIMENSION, CHUNKS_A_DOCUMENT, SEARCHES = 384, 10, 60
 TRANSACTIONS = {1: 20, 6: 60, 50: 100, 100: 200, 400: 400}  # documents in each, and in all
 WORDS = [f"{first}{second}" for first in "bcdfgklmnprst" for second in ("ala", "ero", "imu", "ote")]
-TICKS = os.sysconf("SC_CLK_TCK")
 RANDOM = np.random.default_rng(1)
 DIRECTIONS = RANDOM.normal(size=(2000, DIMENSION))
 
@@ -141,16 +140,10 @@ def search(store: MariaDBVectorStore, count: int) -> None:
 @contextmanager
 def count_cost(server: PrivateServer, label: str, count: int) -> Iterator[None]:
     """Print the milliseconds of the server's processor for each of `count`."""
-    before = read_processor(server)
+    clock = Clock(server)
     yield
-    spent = (read_processor(server) - before) / count
+    spent = clock.read_server() / count
     print(f"{label:45} {spent:8.2f} ms", flush=True)
-
-
-def read_processor(server: PrivateServer) -> float:
-    """Read the milliseconds of processor that the server has taken."""
-    fields = Path(f"/proc/{server.status().pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 / TICKS
 
 
 if __name__ == "__main__":

@@ -8,11 +8,8 @@ import sqlalchemy as sa
 from kb.config import Config
 from stores.connection import read_server_info
 from stores.registry.collection import find_collection
-from stores.registry.contents import (
-    count_totals,
-    list_failures,
-    list_roots,
-)
+from stores.registry.contents import list_failures, list_roots
+from stores.registry.document_counts import count_totals
 from stores.registry.inspection import inspect_health
 from stores.registry.root_lock import list_roots_under_way
 

@@ -83,7 +83,8 @@ class DocumentAdder:
             self._claim_root(root)
             tally.begin_run(len(documents))
             writer = DocumentWriter(self.registry, self.embedder, tally)
-            _Addition(writer, root, self.registry.find_known(root)).add_all(documents)
+            with self.registry.warm_up_after():
+                _Addition(writer, root, self.registry.find_known(root)).add_all(documents)
         return tally.make_report(time.monotonic() - started)
 
     def _claim_root(self, root: str) -> None:

@@ -130,7 +130,8 @@ class Indexer:
             known = self.registry.find_known(place.root)
             writer = DocumentWriter(self.registry, self.embedder, tally)
             run = Run(writer, place, scope, known, identify_file(place.directory))
-            found = run.index(self.own, self.dispatch)
+            with self.registry.warm_up_after():
+                found = run.index(self.own, self.dispatch)
             run.remove_gone(found, keep=keep, prune=prune, still_alone=still_alone)
         return tally.make_report(time.monotonic() - started)
 

@@ -1,6 +1,7 @@
 """One table of chunks: its definition, its statements, and what is written to it."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,9 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9_$]{1,50}")
 _MOST_DIMENSIONS = 16383  # of a column VECTOR
 _STATEMENT_BYTES = 64 * 2**10  # around the values
 _VECTORS_TO_WARM = 300
+_CANDIDATES = 4  # of a walk through the vector index, for each row that it shall find
+_CANDIDATES_OF_ROOT = 1.5  # times the root of all rows
+_EF_STEP, _MOST_EF_SEARCH = 64, 10_000  # the server takes no more
 _BATCH_ROWS = 500
 _BATCH_BYTES = 4 * 2**20
 
@@ -219,17 +223,37 @@ class ChunkTable:
         rows = connection.execute(statement, {"hashes": hashes})
         return {row.text_hash: row.embedding for row in rows}
 
-    def warm_up(self, connection: sa.Connection, is_ended: Callable[[], bool]) -> None:
+    def choose_ef_search(self, connection: Any, limit: int) -> int:
+        """Choose how many candidates a walk keeps: more for more rows, and in a large table.
+
+        Else some questions end in a wrong part of the index and find none of the true ten: among
+        200,000 chunks 1 of 100 with 448, none with 640. It goes by steps, for each number is a
+        statement of its own.
+        """
+        rows = self.size.estimate_rows(connection)
+        wanted = max(_CANDIDATES_OF_ROOT * math.sqrt(rows), _CANDIDATES * limit)
+        steps = math.ceil(wanted / _EF_STEP) * _EF_STEP
+        return max(self.ef_search, min(steps, _MOST_EF_SEARCH))
+
+    def find_last_key(self, connection: sa.Connection) -> int:
+        """Find the key of the chunk that was written last; 0 without any."""
+        return int(connection.scalar(self.fill("last_key")) or 0)
+
+    def warm_up(
+        self, connection: sa.Connection, is_ended: Callable[[], bool], after: int = 0
+    ) -> None:
         """Have the server read the vector index into memory, before a search waits for that.
 
-        Vectors from all over the table are searched for, until `is_ended`.
+        Vectors from all over the table, or of what was written after a key, are searched for, until
+        `is_ended`: who writes has the server forget what lies around that.
         """
-        first, last = connection.execute(self.fill("key_range")).one()
+        first, last = connection.execute(self.fill("key_range"), {"after": after}).one()
         if first is None:
             return
         step = max(1, (last - first) // _VECTORS_TO_WARM)
         keys = {"keys": json.dumps([*range(first, last + 1, step)])}
-        visit = self.fill("visit", ef_search=self.ef_search, distance=self.distance_function)
+        ef_search = self.choose_ef_search(connection, 1)
+        visit = self.fill("visit", ef_search=ef_search, distance=self.distance_function)
         for vector in connection.scalars(self.fill("vectors"), keys).all():
             if is_ended():
                 return
@@ -237,8 +261,10 @@ class ChunkTable:
 
     def delete(self, connection: sa.Connection, where: Where) -> None:
         if self.postings:
-            self.postings.tables.remove(connection, where)
-        connection.execute(self.fill("delete", where), where.values)
+            deleted = connection.execute(self.fill("delete_with_blocks", where), where.values)
+            self.postings.tables.remove(connection, deleted.all())
+        else:
+            connection.execute(self.fill("delete", where), where.values)
 
     def clear(self, connection: sa.Connection) -> None:
         if self.postings:

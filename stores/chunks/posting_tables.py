@@ -11,6 +11,7 @@ that changes merged postings.
 
 import json
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -30,7 +31,6 @@ from stores.chunks.posting_arrays import (
     parts_to_postings,
     unpack_keys,
 )
-from stores.chunks.where import Where
 from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.sql import statements
@@ -50,7 +50,6 @@ _MOST_GONE, _MOST_GONE_OF = 2000, 50
 _LISTS: Final = {
     "keys": "ids",
     "remove_blocks": "blocks",
-    "mark_gone": "blocks",
     "take": "blocks",
     "remove_terms": "terms",
 }
@@ -92,6 +91,7 @@ class PostingTables:
             "list_bytes": _LIST_BYTES,
             **self._names,
         }
+        self._changed = _MOST_FRESH  # chunks written and removed since `tidy` looked
 
     def set_up(
         self,
@@ -161,6 +161,7 @@ class PostingTables:
         self, connection: sa.Connection, rows: Sequence[Row], terms: Mapping[int, Analysed]
     ) -> None:
         """Write the postings of chunks that were just written, with the terms of each block."""
+        self._changed += len(rows)
         ids = {"ids": [row["chunk_id"] for row in rows]}
         keys = {row.chunk_id: row.seq for row in connection.execute(self._sql("keys"), ids)}
         seqs: dict[int, list[int]] = {block: [] for block in terms}
@@ -176,13 +177,18 @@ class PostingTables:
         ]
         connection.execute(self._sql("add"), written)
 
-    def remove(self, connection: sa.Connection, where: Where) -> None:
-        """Remove the postings of chunks that match, before the chunks themselves."""
-        whole = connection.scalars(self._sql("whole_blocks", where=where), where.values).all()
-        if whole:
+    def remove(self, connection: sa.Connection, chunks: Sequence[sa.Row[Any]]) -> None:
+        """Remove the postings of chunks that were just deleted, by their `seq` and `block`."""
+        if not chunks:
+            return
+        self._changed += len(chunks)
+        sizes = Counter(chunk.block for chunk in chunks)
+        going = [(chunk.seq, chunk.block, sizes[chunk.block]) for chunk in chunks]
+        gone = connection.execute(self._sql("mark_gone"), {"going": json.dumps(going)})
+        if gone.rowcount < len(chunks):
+            values = {"going": json.dumps([*sizes.items()])}
+            whole = connection.scalars(self._sql("whole_blocks"), values).all()
             connection.execute(self._sql("remove_blocks"), {"blocks": whole})
-        values = {**where.values, "blocks": whole}
-        connection.execute(self._sql("mark_gone", where=where), values)
 
     def clear(self, connection: sa.Connection) -> None:
         """Remove all postings and chunks, while nobody else can write.
@@ -204,7 +210,13 @@ class PostingTables:
         return bool(connection.execute(self._sql("complete"), values).rowcount)
 
     def tidy(self, engine: sa.Engine) -> None:
-        """Merge what is fresh and sweep out what is gone, when it has become much of either."""
+        """Merge what is fresh and sweep out what is gone, when it has become much of either.
+
+        That is looked at first, and again when a tenth of much was written.
+        """
+        if self._changed < min(_MOST_FRESH, _MOST_GONE) // 10:
+            return
+        self._changed = 0
         untidy = read_snapshot(engine, lambda c: c.execute(self._sql("untidy")).one())
         if untidy.fresh >= _MOST_FRESH:
             self.merge(engine)

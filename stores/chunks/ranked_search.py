@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 _SPARE = 1.5  # as many as would do if the filter and the vectors had nothing in common
 _MORE = 4  # as many where those did not do
 _WALKED_COSTS = 5  # as much as so many rows that are compared
-_CANDIDATES = 4  # of a walk, for each row that it shall find
-_CANDIDATES_OF_ROOT = 1.5  # times the root of all rows
-_EF_STEP, _MOST_EF_SEARCH = 64, 10_000  # the server takes no more
 _KEYS_A_READ = 4_000_000  # 16 MB
 _CONTENT = "chunk_id, document_id, text, metadata, node, "
 
@@ -202,7 +199,7 @@ class Search:
             "nearest",
             {"vector": vector},
             limit=limit,
-            ef_search=self._choose_ef_search(limit),
+            ef_search=self.table.choose_ef_search(self.connection, limit),
             distance=self.table.distance_function,
             columns=columns,
         )
@@ -215,22 +212,10 @@ class Search:
             "nearest_keys",
             {"vector": vector},
             limit=limit,
-            ef_search=self._choose_ef_search(limit),
+            ef_search=self.table.choose_ef_search(self.connection, limit),
             distance=self.table.distance_function,
         )
         return unpack_keys(row.nearest)
-
-    def _choose_ef_search(self, limit: int) -> int:
-        """Choose how many candidates a walk keeps: more for more rows, and in a large table.
-
-        Else some questions end in a wrong part of the index and find none of the true ten: among
-        200,000 chunks 1 of 100 with 448, none with 640. It goes by steps, for each number is a
-        statement of its own.
-        """
-        rows = self.table.size.estimate_rows(self.connection)
-        wanted = max(_CANDIDATES_OF_ROOT * math.sqrt(rows), _CANDIDATES * limit)
-        steps = math.ceil(wanted / _EF_STEP) * _EF_STEP
-        return max(self.table.ef_search, min(steps, _MOST_EF_SEARCH))
 
     def _compare_all(self, vector: bytes, limit: int, columns: str) -> list[Row]:
         distance = self.table.distance_function

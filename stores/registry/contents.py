@@ -1,4 +1,4 @@
-"""What the registry holds: counts, roots, failures; without LlamaIndex, which takes seconds."""
+"""What the registry holds: roots and failures; without LlamaIndex, which takes seconds."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +17,6 @@ class FailedDocument:
     path: str
     reason: str
     chunks: int
-
-
-def count_totals(engine: sa.Engine) -> tuple[int, int]:
-    """Count documents and chunks."""
-    row = read_snapshot(engine, lambda connection: connection.execute(_SQL["totals"]).one())
-    return int(row.documents), int(row.chunks)
 
 
 def list_roots(engine: sa.Engine) -> list[dict[str, Any]]:

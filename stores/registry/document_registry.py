@@ -4,8 +4,8 @@ Importing it brings no LlamaIndex, which takes seconds; writing a document does.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,14 @@ import sqlalchemy as sa
 
 from stores.chunks.chunk_table import ChunkTable
 from stores.connection import read_snapshot, run_transaction
-from stores.registry.contents import FailedDocument, count_totals, list_failures, list_roots
+from stores.errors import StoreError
+from stores.registry.contents import FailedDocument, list_failures, list_roots
+from stores.registry.document_counts import (
+    count_totals,
+    keep_counts,
+    measure_language_shares,
+    tidy_counts,
+)
 from stores.registry.root_lock import hold_root
 from stores.sql import statements
 
@@ -164,6 +171,17 @@ class DocumentRegistry:
         rows = self._fetch(lambda c: c.execute(statement, {"root": root}).all())
         return {row.path: KnownDocument(**row._asdict()) for row in rows}
 
+    @contextmanager
+    def warm_up_after(self) -> Iterator[None]:
+        """Have what the block wrote be searched for once, so that no question is the slower for it.
+
+        The server forgets what its vector index has around new chunks.
+        """
+        last = self._fetch(self.table.find_last_key)
+        yield
+        with suppress(StoreError):  # what was written stands
+            self._fetch(lambda c: self.table.warm_up(c, lambda: False, after=last))
+
     def prepare(
         self, document: IndexedDocument, nodes: Iterable["BaseNode"], part: Part | None = None
     ) -> StorableDocument:
@@ -190,15 +208,24 @@ class DocumentRegistry:
         rows = [row for storable in documents for row in storable.rows]
 
         def work(connection: sa.Connection) -> None:
-            for storable in documents:  # the driver cannot send times with and without fractions
-                connection.execute(_SQL["put_document"], storable.values)  # in one go
+            self._put_together(connection, documents)
             self.table.delete_documents(connection, whole)
             for storable in documents:
                 if storable.part:
                     self._delete_part(connection, storable.document.id, storable.part)
             self.table.put(connection, rows)
 
-        self.table.transact(self.engine, work)
+        self._transact(work)
+
+    def _put_together(
+        self, connection: sa.Connection, documents: Sequence[StorableDocument]
+    ) -> None:
+        """Note that documents are indexed, and how many there are now."""
+        values = [storable.values for storable in documents]
+        connection.execute(_SQL["claim_document"], values)
+        with keep_counts(connection, [each["id"] for each in values]):
+            for each in values:  # the driver cannot send times with and without fractions in one go
+                connection.execute(_SQL["put_document"], each)
 
     def _delete_part(self, connection: sa.Connection, document: str, part: Part) -> None:
         """Delete the chunks of a part, and with the last one what the document had behind it."""
@@ -262,12 +289,13 @@ class DocumentRegistry:
         """Forget a document, and remove its file while nobody else can put one in its place."""
 
         def work(connection: sa.Connection) -> None:
-            connection.execute(_SQL["remove_document"], {"id": document_id})
+            with keep_counts(connection, [document_id]):
+                connection.execute(_SQL["remove_document"], {"id": document_id})
             connection.execute(_SQL["forget_upload"], {"id": document_id})
             remove_file(connection)
             self.table.delete_document(connection, document_id)
 
-        self.table.transact(self.engine, work)
+        self._transact(work)
 
     def forget_root(self, root: str) -> None:
         """Forget the name of a directory of which no document is left."""
@@ -283,11 +311,16 @@ class DocumentRegistry:
 
     def measure_language_shares(self) -> dict[str, float]:
         """Measure the part of the documents in each language; unknown ones are left out."""
-        rows = self._fetch(lambda c: c.execute(_SQL["languages"]).all())
-        return {row.language: float(row.share) for row in rows if row.language}
+        return measure_language_shares(self.engine)
 
     def list_failures(self) -> list[FailedDocument]:
         return list_failures(self.engine)
+
+    def _transact(self, work: Callable[[sa.Connection], None]) -> None:
+        """Run a transaction that changes documents and their chunks."""
+        self.table.transact(self.engine, work)
+        with suppress(StoreError):  # what was written stands; who writes next will try again
+            tidy_counts(self.engine)
 
     def _fetch(self, work: Callable[[sa.Connection], T]) -> T:
         return read_snapshot(self.engine, work)

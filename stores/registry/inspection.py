@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from stores.chunks.postings import Postings
 from stores.connection import read_snapshot
 from stores.registry.collection import Collection, find_collection
+from stores.registry.document_counts import read_totals
 from stores.sql import statements
 
 _SQL = statements("inspection.sql")
@@ -103,10 +104,10 @@ def list_indexed_files(engine: sa.Engine) -> list[Path]:
 
 
 def _read_facts(connection: sa.Connection, collection: Collection) -> CollectionFacts:
-    totals = connection.execute(sa.text(_REGISTRY["totals"])).one()
+    _, chunks = read_totals(connection)
     failures = connection.execute(sa.text(_REGISTRY["failures"])).all()
     size = _measure_table(connection, collection.chunk_table) or 0
-    return CollectionFacts(collection, int(totals.chunks), len(failures), size)
+    return CollectionFacts(collection, chunks, len(failures), size)
 
 
 def _measure_table(connection: sa.Connection, table: str) -> int | None:

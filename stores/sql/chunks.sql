@@ -96,6 +96,10 @@ ON DUPLICATE KEY UPDATE document_id = VALUES(document_id), text = VALUES(text),
 -- Remove the chunks that match.
 DELETE FROM {table} WHERE {where}
 
+-- delete_with_blocks --
+-- Remove the chunks that match, as `delete` does, and tell where their postings are.
+DELETE FROM {table} WHERE {where} RETURNING seq, block
+
 -- clear --
 -- Remove all chunks.
 TRUNCATE TABLE {table}
@@ -151,9 +155,13 @@ SELECT embedding
 FROM JSON_TABLE(:keys, '$[*]' COLUMNS (seq INT UNSIGNED PATH '$')) AS chosen
 JOIN {table} USING (seq)
 
+-- last_key --
+-- Find the last key.
+SELECT MAX(seq) FROM {table}
+
 -- key_range --
--- The first and the last key.
-SELECT MIN(seq) AS first, MAX(seq) AS last FROM {table}
+-- Find the first and the last key after one.
+SELECT MIN(seq) AS first, MAX(seq) AS last FROM {table} WHERE seq > :after
 
 -- visit --
 -- Have the server read what lies around a vector in the index, and keep it in memory.

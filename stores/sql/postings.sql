@@ -89,10 +89,10 @@ SELECT chunk_id, seq FROM {chunks} WHERE chunk_id IN :ids FOR UPDATE
 INSERT INTO {fresh} (block, chunks, postings) VALUES (:block, :chunks, :postings)
 
 -- whole_blocks --
--- Find the blocks of which every chunk goes. The order of the join keeps others' blocks unlocked.
-SELECT fresh.block FROM (
-  SELECT block, COUNT(*) AS chunks FROM {chunks} WHERE {where} GROUP BY block FOR UPDATE
-) AS going STRAIGHT_JOIN {fresh} AS fresh ON fresh.block = going.block
+-- Find the blocks of which every chunk goes. Each is looked up, which keeps others' blocks unlocked.
+SELECT fresh.block FROM JSON_TABLE(:going, '$[*]' COLUMNS (
+  block BIGINT UNSIGNED PATH '$[0]', chunks INT UNSIGNED PATH '$[1]'
+)) AS going STRAIGHT_JOIN {fresh} AS fresh FORCE INDEX (PRIMARY) ON fresh.block = going.block
 WHERE fresh.chunks = going.chunks FOR UPDATE
 
 -- remove_blocks --
@@ -100,9 +100,14 @@ WHERE fresh.chunks = going.chunks FOR UPDATE
 DELETE FROM {fresh} WHERE block IN :blocks
 
 -- mark_gone --
--- Note that chunks go, but for those of blocks whose postings went with them.
+-- Note that chunks are gone, but for those of fresh blocks that go whole. A chunk is given as its key,
+-- its block, and how many chunks of that go.
 INSERT IGNORE INTO {gone} (seq)
-SELECT seq FROM {chunks} WHERE ({where}) AND (block IS NULL OR block NOT IN :blocks)
+SELECT going.seq FROM JSON_TABLE(:going, '$[*]' COLUMNS (
+  seq INT UNSIGNED PATH '$[0]', block BIGINT UNSIGNED PATH '$[1]', chunks INT UNSIGNED PATH '$[2]'
+)) AS going LEFT JOIN {fresh} AS fresh FORCE INDEX (PRIMARY)
+  ON fresh.block = going.block AND fresh.chunks = going.chunks
+WHERE fresh.block IS NULL
 
 -- lock_all --
 -- TRUNCATE commits by itself: what is written between two of them would lose its postings.

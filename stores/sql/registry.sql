@@ -61,6 +61,12 @@ SELECT id, path, title, size, status, reason, content_hash, failed_hash, chunks,
   (SELECT COUNT(*) FROM {table} AS chunk WHERE chunk.document_id = kb_document.id) AS stored
 FROM kb_document WHERE root = :root
 
+-- claim_document --
+-- Have a row of a document before it is put, so that others that put it wait.
+INSERT INTO kb_document (id, root, path, status, checked_at)
+VALUES (:id, :root, :path, 'indexed', UTC_TIMESTAMP(6))
+ON DUPLICATE KEY UPDATE id = VALUES(id)
+
 -- put_document --
 -- Note that a file is indexed as it is now.
 INSERT INTO kb_document (id, root, path, status, reason, content_hash, size, modified_at,
@@ -108,21 +114,9 @@ DELETE FROM kb_upload WHERE id = :id
 DELETE FROM kb_root
 WHERE name = :root AND NOT EXISTS (SELECT 1 FROM kb_document WHERE kb_document.root = :root)
 
--- totals --
--- Count the documents and chunks of the knowledge base.
-SELECT COALESCE(SUM(chunks > 0), 0) AS documents, COALESCE(SUM(chunks), 0) AS chunks
-FROM kb_document
-
 -- has_documents --
 -- Say whether the knowledge base has any document; the first one will do.
 SELECT EXISTS (SELECT 1 FROM kb_document WHERE chunks > 0)
-
--- languages --
--- Measure which part of the documents is in each language.
-SELECT language, COUNT(*) / SUM(COUNT(*)) OVER () AS share
-FROM kb_document
-WHERE chunks > 0
-GROUP BY language
 
 -- failures --
 -- List the files that could not be read, each with its reason.

@@ -44,6 +44,14 @@ CREATE TABLE `kb_document` (
   KEY `root` (`root`,`status`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
+CREATE TABLE `kb_document_count` (
+  `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+  `language` varchar(16) NOT NULL,
+  `documents` bigint(20) NOT NULL,
+  `chunks` bigint(20) NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
 CREATE TABLE `kb_embedding` (
   `model` varchar(255) NOT NULL,
   `dimension` smallint(5) unsigned NOT NULL,

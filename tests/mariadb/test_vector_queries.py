@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from stores import MariaDBVectorStore, StoreError, make_engine
 from stores.private_server import PrivateServer
+from stores.registry.document_registry import DocumentRegistry
 from stores.registry.schema import create_database
 
 FOXES = {
@@ -353,6 +354,28 @@ def test_warming_up_searches_all_over_the_index_until_it_is_ended(
     numbered.warm_up(lambda: ended)
     sa.event.remove(engine, "before_cursor_execute", note)
     assert bool(visited) is not ended
+
+
+def test_what_is_written_is_searched_for_once_at_the_end(engine: sa.Engine) -> None:
+    """And nothing of what was there before, or when nothing was written."""
+    store = MariaDBVectorStore(engine, embed_dim=4)
+    store.add([node("before", "a", embedding=[1.0, 0.0, 0.0, 0.0])])
+    visited: list[bytes] = []
+
+    def note(_connection: Any, _cursor: Any, sql: str, values: Any, *_: Any) -> None:
+        visited.extend(values if "LIMIT 1" in sql and "mhnsw" in sql else [])
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    written = [[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]
+    registry = DocumentRegistry(engine, store.table)
+    with registry.warm_up_after():
+        store.add(
+            [node(f"after {number}", "b", embedding=each) for number, each in enumerate(written)]
+        )
+    assert visited == [np.array(each, "<f4").tobytes() for each in written]
+    with registry.warm_up_after():
+        store.delete("b")
+    assert len(visited) == len(written)
 
 
 def test_an_empty_table_is_warmed_up_by_nothing(engine: sa.Engine) -> None:
