@@ -259,6 +259,12 @@ class Code(Enum):
         "There is no room for these files",
         "This key keeps {files} and {size}. Remove some of its documents first.",
     )
+    RANGE_BEYOND_END = (
+        "range_beyond_end",
+        416,
+        "The file ends before that",
+        "It has {bytes} bytes.",
+    )
     PATH_NOT_INDEXED = (
         "path_not_indexed",
         422,
