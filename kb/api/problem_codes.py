@@ -306,6 +306,15 @@ class Code(Enum):
         "The model does not answer",
         f"The language or embedding model failed or sent nothing. {_LATER}",
     )
+    WORKERS_UNAVAILABLE = (
+        "workers_unavailable",
+        503,
+        "No worker answers",
+        (
+            "None took what is to be indexed for as long as workers.give_up_after says. Run kb "
+            "worker, or name no workers.broker, and have it indexed again."
+        ),
+    )
     NO_USABLE_VECTOR = (
         "no_usable_vector",
         502,

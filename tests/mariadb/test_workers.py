@@ -30,7 +30,7 @@ from kb.app import KnowledgeBase
 from kb.config import WorkersConfig, load_config
 from kb.indexing.indexing_run import Scope
 from kb.indexing.report import IndexReport, Progress
-from stores.errors import ConfigError
+from stores.errors import ConfigError, WorkersUnavailable
 from stores.index_batches import BatchFile, IndexBatches
 from stores.private_server import PrivateServer
 from stores.registry.schema import migrate
@@ -147,11 +147,13 @@ def test_a_batch_is_one_workers_until_it_is_given_back_or_the_worker_is_dead(
     batches.add(run, 7, "docs", "/a", [file])
     first = batches.take(run, 7, "one")
     assert first is not None
+    assert batches.has_living(60)
     assert (first.files, first.directory) == ((file,), "/a")
     assert batches.take(run, 7, "two") is None  # as when a message comes twice
     assert batches.beat(first, 3)
     assert not batches.remove(run, 7)
     batches.return_unseen(first, "it is elsewhere")
+    assert not batches.has_living(60)
     assert not batches.beat(first, 4)
     second = batches.take(run, 7, "two")
     assert second is not None
@@ -181,6 +183,23 @@ def test_a_run_that_ends_withdraws_what_no_worker_has_begun(shared: Path) -> Non
         index(shared, by_workers=True, say=stop)
     assert "kb worker" in said[0]
     assert count_batches(shared) == 0
+
+
+def test_a_run_that_no_worker_takes_anything_of_ends_unless_they_are_busy(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([True, False])
+    monkeypatch.setattr(IndexBatches, "has_living", lambda *_: next(looks))
+    loaded = load_config(shared)
+    workers = loaded.workers.model_copy(update={"give_up_after": 0.5})
+    with KnowledgeBase.open(loaded.model_copy(update={"workers": workers})) as kb:
+        with pytest.raises(
+            WorkersUnavailable, match=r"'handbook' for 0\.5 seconds\. Run kb worker"
+        ):
+            kb.index(by_workers=True)
+        assert next(looks, None) is None
+        assert count_batches(shared) == 0
+        assert kb.index().added == 22
 
 
 def test_a_worker_does_no_file_that_is_not_as_the_run_has_found_it(
