@@ -1,15 +1,19 @@
 """Uploaded files that the database keeps, for servers on several machines that share no folder."""
 
 import hashlib
+import json
 import os
 import tracemalloc
 from io import BytesIO
 
 import pytest
+import yaml
 from api_server import configured, database_of, machine, running
+from typer.testing import CliRunner
 
 import kb as library
 from kb.app import KnowledgeBase
+from kb.cli import app
 from kb.former_uploads import take_in_former_uploads
 from kb.shared_uploads import MARKER, SharedDirectory
 from stores.connection import make_engine, run_transaction
@@ -187,6 +191,28 @@ def test_a_backup_holds_uploads_once_and_brings_them_back(server, url, embedding
         library.restore(tmp_path / "a.zip", config, replace=True)
         with running(config) as api:
             assert api.client.get("/api/documents/uploads/long.md/original").text == content
+
+
+def test_a_command_indexes_all_uploads_that_are_to_be_read_anew(
+    url, embeddings, tmp_path, monkeypatch
+):
+    with machine(url, tmp_path / "a", embeddings) as api:
+        for name in ("one.md", "two.md"):
+            api.finished(upload(api, name, f"# {name}\n\nWords.").json()["job"])
+    model = {"provider": "openai-like", "model": "fake", "base_url": embeddings.openai_url}
+    config = tmp_path / "config.yaml"
+    where = {"url": url.render_as_string(hide_password=False)}
+    config.write_text(yaml.safe_dump({"database": where, "embedding": model}))
+
+    def run(*options):
+        told = CliRunner().invoke(app, ["--config", str(config), "index", "--json", *options])
+        return json.loads(told.stdout) if told.exit_code == 0 else told.output
+
+    assert run("--uploads")["unchanged"] == 2
+    monkeypatch.setattr("kb.indexing.content_hash.PIPELINE", b"of the next kb")
+    report = run("--uploads")
+    assert (report["root"], report["changed"], report["removed"]) == ("uploads", 2, 0)
+    assert "goes without a path" in run("--uploads", str(tmp_path))
 
 
 def test_a_part_of_an_original_is_given_out_by_the_positions_of_its_bytes(
