@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from indexing_workers import (
     write_documents,
 )
 from model_server import FakeModels
+from rabbitmq import RABBITMQ, running_rabbitmq
 from redis_server import REDIS, running_redis
 
 from kb.app import KnowledgeBase
@@ -271,6 +273,29 @@ def test_a_broker_that_forgets_everything_loses_nothing(
         assert interruption.is_done
     assert without_time(report) == without_time(expected)
     assert read_everything(shared) == read_everything(alone)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not RABBITMQ.exists(), reason="rabbitmq-server is not installed")
+def test_workers_of_a_rabbitmq_that_is_killed_lose_nothing(
+    setting: Setting, server: PrivateServer, alone: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "rabbitmq").mkdir()
+    with database_of(server) as url, running_rabbitmq(tmp_path / "rabbitmq") as broker:
+        file = replace(setting, broker=broker.url).configure(url, "shared")
+
+        def start_anew(_: str) -> None:
+            broker.kill()
+            broker.start()
+
+        with working(file, program=SLOW):
+            again = Interruption(start_anew, after=4)
+            report = index(file, by_workers=True, on_progress=again)
+        assert again.is_done
+        assert report.added == 22
+        index(alone)
+        assert read_everything(file) == read_everything(alone)
+        assert count_batches(file) == 0
 
 
 @pytest.mark.slow
