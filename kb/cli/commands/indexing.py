@@ -113,11 +113,14 @@ def index(
             )
         reports = []
         for path in (*paths,) if paths else (None,):
-            how = {"prune": prune, "retry": retry, "workers": workers}
             if uploads:
-                report = index_uploads_with_progress(knowledge_base, **how)
+                report = index_uploads_with_progress(
+                    knowledge_base, prune=prune, retry=retry, workers=workers
+                )
             else:
-                report = index_with_progress(knowledge_base, path, name=name, **how)
+                report = index_with_progress(
+                    knowledge_base, path, name=name, prune=prune, retry=retry, workers=workers
+                )
             reports.append(report)
             if as_json:
                 print_json(report_to_values(report), indent=None if paths and paths[1:] else 2)
