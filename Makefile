@@ -16,7 +16,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal 
   --python-version 3.11 --generate-hashes --no-annotate $(LOCK_OPTIONS) pyproject.toml
 without = $$(sed -n 's/==.*//; s/^[A-Za-z0-9]/--no-emit-package &/p' $(1))
 
-.PHONY: demo serve test slow-test test-clients check lint page-check wheel-check format messages fuzz bench screenshot docs lock clean
+.PHONY: demo serve test slow-test test-clients check lint page-check wheel-check format messages fuzz campaign bench screenshot docs lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/kb demo
@@ -81,6 +81,14 @@ messages: $(VENV)/.run
 fuzz: $(VENV)/.test
 	$(BIN)/kb setup
 	$(BIN)/python -m pytest -s tests/campaigns/fuzz_*.py $(PYTEST_OPTIONS)
+
+# Several servers at work while each of their parts is killed in turn; what came of it is written
+# into build/campaign.json. Needs Debian's redis-server and haproxy, and no root.
+CAMPAIGN_MINUTES ?= 30
+campaign: $(VENV)/.test
+	$(BIN)/kb setup
+	PYTHONPATH=.:tests $(BIN)/python tests/campaigns/kill_parts.py --minutes $(CAMPAIGN_MINUTES) \
+	  $(if $(CAMPAIGN_SEED),--seed $(CAMPAIGN_SEED)) --report build/campaign.json $(CAMPAIGN_OPTIONS)
 
 bench: $(VENV)/.run
 	$(BIN)/python benchmarks/compare_stores.py

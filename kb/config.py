@@ -314,6 +314,9 @@ class WorkersConfig(Section):
     apart."""
     dead_after: Seconds = 30
     """Seconds without a sign of life after which the work of a worker is given to another one."""
+    give_up_after: Seconds = 600
+    """Seconds in which no worker takes anything until a run ends, and says so; what is not indexed
+    by then is found by the next one."""
 
 
 class Sections(Section):

@@ -12,6 +12,7 @@ KBError
 │   ├── RootConflict            a root name that another directory holds
 │   ├── TurnUnderWay            a turn of a chat session that is being answered
 │   └── VerifiedQueryConflict   a verified query that stands in the way of another, or is another's
+├── WorkersUnavailable          no worker takes what is to be indexed
 └── EngineError                 the question could not be answered
     ├── ModelUnavailable        the LLM or the embedding model does not answer
     ├── TooMuchAtOnce           one asker has too much under way already
@@ -29,6 +30,10 @@ class KBError(Exception):
 
 class ConfigError(KBError):
     """config.yaml or the environment says something impossible."""
+
+
+class WorkersUnavailable(KBError):
+    """No worker takes what is to be indexed."""
 
 
 class StoreError(KBError):

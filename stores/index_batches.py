@@ -114,6 +114,11 @@ class IndexBatches:
         rows = read_snapshot(self.engine, lambda c: c.execute(_SQL["states"], {"run": run}).all())
         return [_row_to_state(row) for row in rows]
 
+    def has_living(self, seconds: float) -> bool:
+        """Tell whether any worker is busy, for whatever run, with a sign of life so recent."""
+        values = {"seconds": seconds}
+        return bool(read_snapshot(self.engine, lambda c: c.scalar(_SQL["any_living"], values)))
+
     def set_files(self, run: str, number: int, files: Sequence[BatchFile]) -> bool:
         """Leave all but these files out of a batch; False when a worker has taken it."""
         values = {"run": run, "number": number, "files": _write_files(files)}

@@ -42,6 +42,7 @@ class Setting:
     directory: Path
     models: FakeModels
     redis: Redis
+    broker: str | None = None  # in the place of that Redis
 
     @property
     def documents(self) -> Path:
@@ -49,7 +50,7 @@ class Setting:
 
     def configure(self, url: sa.URL, name: str, *, documents: Any = None) -> Path:
         """Write a configuration and return its file."""
-        broker = f"redis+socket://{self.redis.socket}"
+        broker = self.broker or f"redis+socket://{self.redis.socket}"
         written = {
             "database": {"url": url.render_as_string(hide_password=False)},
             "documents": {"path": str(self.documents), **(documents or {})},

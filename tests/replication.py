@@ -4,7 +4,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,23 +32,27 @@ class Pair:
 @contextmanager
 def run_pair(*replica_options: str) -> Iterator[Pair]:
     """Run both; whatever is done in the primary is soon in the replica."""
+    with run_primary() as (primary, port), run_replica(port, 2, *replica_options) as replica:
+        yield Pair(primary, replica)
+
+
+@contextmanager
+def run_primary() -> Iterator[tuple[PrivateServer, int]]:
+    """Run a server that others follow at a port of this machine."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     listening = ("--skip-networking=0", f"--port={port}", "--bind-address=127.0.0.1")
-    with ExitStack() as servers:
-        primary = servers.enter_context(
-            run_server(_FOLLOWER + _GRANT, *listening, "--log-bin=changes", "--server-id=1")
-        )
-        replica = servers.enter_context(
-            run_server(
-                _FOLLOW.format(port=port),
-                "--server-id=2",
-                "--read-only",
-                "--relay-log=relayed",
-                *replica_options,
-            )
-        )
-        yield Pair(primary, replica)
+    changes = ("--log-bin=changes", "--server-id=1")
+    with run_server(_FOLLOWER + _GRANT, *listening, *changes) as primary:
+        yield primary, port
+
+
+@contextmanager
+def run_replica(primary_port: int, number: int, *options: str) -> Iterator[PrivateServer]:
+    """Run a server that follows the one at a port; `number` is its own among all of them."""
+    following = ("--read-only", "--relay-log=relayed", f"--server-id={number}")
+    with run_server(_FOLLOW.format(port=primary_port), *following, *options) as replica:
+        yield replica
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from kb.indexing.indexing_run import Scope
 from kb.indexing.report import Progress
 from kb.shared_uploads import find_shared_directory
 from stores.chats.turns import make_owner
-from stores.errors import StoreError
+from stores.errors import StoreError, StoreUnavailable
 from stores.jobs import Job, Jobs
 
 _DAY: Final = 86_400.0  # seconds
@@ -31,7 +31,8 @@ class _Stopped(Exception):
 class Runner:
     """Does the jobs of the queue, and once a day deletes sessions past their retention.
 
-    A job that the end of the process breaks off goes back into the queue, and loses nothing.
+    A job that the end of the process breaks off, or a database that is away, goes back into the
+    queue, and loses nothing.
     """
 
     def __init__(self, kb: KB, *, seconds_between_removals: float = _DAY) -> None:
@@ -129,8 +130,18 @@ class Runner:
             _log.warning("The progress of a job is not stored: %s", error)
 
     def _end_job(self, job: Job, work: "asyncio.Task[dict[str, Any]]") -> None:
+        """Write what came of a job, as soon as the database answers."""
+        while True:
+            try:
+                return self._write_end(job, work)
+            except StoreUnavailable as error:
+                _log.warning("The end of a job is written when the database answers: %s", error)
+            if self._stopping.wait(_BEAT):
+                return None  # another process takes it over
+
+    def _write_end(self, job: Job, work: "asyncio.Task[dict[str, Any]]") -> None:
         error = work.exception()
-        if isinstance(error, _Stopped):
+        if isinstance(error, _Stopped | StoreUnavailable):
             self._jobs.give_back(job, self._owner)
         elif error:
             problem = error_to_problem(error)

@@ -259,6 +259,12 @@ class Code(Enum):
         "There is no room for these files",
         "This key keeps {files} and {size}. Remove some of its documents first.",
     )
+    RANGE_BEYOND_END = (
+        "range_beyond_end",
+        416,
+        "The file ends before that",
+        "It has {bytes} bytes.",
+    )
     PATH_NOT_INDEXED = (
         "path_not_indexed",
         422,
@@ -299,6 +305,15 @@ class Code(Enum):
         503,
         "The model does not answer",
         f"The language or embedding model failed or sent nothing. {_LATER}",
+    )
+    WORKERS_UNAVAILABLE = (
+        "workers_unavailable",
+        503,
+        "No worker answers",
+        (
+            "None took what is to be indexed for as long as workers.give_up_after says. Run kb "
+            "worker, or name no workers.broker, and have it indexed again."
+        ),
     )
     NO_USABLE_VECTOR = (
         "no_usable_vector",

@@ -99,6 +99,7 @@ _CODES: Final[Mapping[type[Exception], Code]] = {
     errors.VerifiedQueryConflict: Code.QUERY_IN_THE_WAY,
     errors.StoreUnavailable: Code.DATABASE_UNAVAILABLE,
     errors.ServerIsReadOnly: Code.DATABASE_READ_ONLY,
+    errors.WorkersUnavailable: Code.WORKERS_UNAVAILABLE,
     errors.ModelUnavailable: Code.MODEL_UNAVAILABLE,
     errors.InvalidVector: Code.NO_USABLE_VECTOR,
     errors.TooMuchAtOnce: Code.TOO_MUCH_AT_ONCE,

@@ -18,7 +18,7 @@ from kb.indexing.indexing_run import ChangedFile, Run
 from kb.indexing.walk import make_storable
 from kb.workers.batch_report import BatchReport
 from kb.workers.broker import Broker, BrokerUnavailable
-from stores.errors import ModelUnavailable
+from stores.errors import ModelUnavailable, WorkersUnavailable
 from stores.index_batches import BatchFile, BatchState, IndexBatches
 from stores.text.translations import Message
 
@@ -42,20 +42,22 @@ class WorkerDispatch:
     """Has the workers of a broker index the changed files of a run.
 
     `are_copies` says that they are copies of uploaded files, which workers have from the database.
-    `dead_after` are seconds.
+    `dead_after` and `give_up_after` are seconds.
     """
 
     batches: IndexBatches
     broker: Broker
     dead_after: float
+    give_up_after: float
     say: Callable[[str], None]
     are_copies: bool = False
 
     def __call__(self, run: Run, changed: Iterator[ChangedFile]) -> Iterable[ChangedFile]:
         """Return when workers have done all files but those that are returned.
 
-        Raises ModelUnavailable when a worker's model does, and what ends the run while it waits;
-        batches that no worker has begun are withdrawn then.
+        Raises ModelUnavailable when a worker's model does, WorkersUnavailable when none takes
+        anything for too long, and what ends the run while it waits; batches that no worker has
+        begun are withdrawn then.
         """
         self.batches.withdraw_all(run.root)  # those of a run that died
         try:
@@ -92,6 +94,8 @@ class _DispatchedRun:
     last_look: float = 0.0
     """At the messages of the broker."""
     is_told: bool = False
+    unseen: str = ""
+    """Why a worker gave files back last."""
 
     def index(self, changed: Iterator[ChangedFile]) -> list[ChangedFile]:
         """Have all files indexed, and return those that are left to the run itself."""
@@ -148,7 +152,7 @@ class _DispatchedRun:
         self.to.batches.release_dead(self.id, self.to.dead_after)
         states = self.to.batches.list_states(self.id)
         if any(state.state != "waiting" for state in states):
-            self.last_sign, self.is_told = time.monotonic(), False
+            self.last_sign, self.is_told, self.unseen = time.monotonic(), False, ""
         for number in self.open.keys() - {state.number for state in states}:
             self._add(self.open.pop(number).files)  # somebody else has removed it
         for state in states:
@@ -167,6 +171,27 @@ class _DispatchedRun:
                     queue=self.to.broker.queue,
                 )
             )
+        self._require_workers()
+
+    def _require_workers(self) -> None:
+        """Raise WorkersUnavailable when nothing was taken for too long by workers that are idle."""
+        if time.monotonic() - self.last_sign < self.to.give_up_after:
+            return
+        if self.to.batches.has_living(self.to.dead_after):  # with other runs, before this one
+            self.last_sign = time.monotonic()
+            return
+        raise WorkersUnavailable(
+            Message(
+                "No worker has taken what is to be indexed of {root!r} for {seconds:g} seconds. "
+                "Run kb worker (their broker: {broker}, queue {queue}), or name no "
+                "workers.broker, and index again.{unseen}",
+                root=self.run.root,
+                seconds=self.to.give_up_after,
+                broker=self.to.broker.address,
+                queue=self.to.broker.queue,
+                unseen=self.unseen and f" ({self.unseen})",
+            )
+        )
 
     def _take_in(self, batch: _OpenBatch, state: BatchState) -> None:
         if state.embedded > batch.embedded:
@@ -222,6 +247,7 @@ class _DispatchedRun:
 
     def _look_again(self, batch: _OpenBatch, reason: str) -> None:
         """Take files out of a batch that are not as they were; the others wait for a worker."""
+        self.unseen = reason
         same = [file for file in batch.files if _is_same(file)]
         if len(same) == len(batch.files):
             self._tell_once(Message("A worker has given files back: {reason}", reason=reason))

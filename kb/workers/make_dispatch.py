@@ -22,5 +22,12 @@ def make_worker_dispatch(
         raise ConfigError(
             f"workers.broker needs {error.name}: pip install 'mariadb-kb[workers]'"
         ) from error
-    batches, broker = IndexBatches(used.engine), make_broker(used.config)
-    return WorkerDispatch(batches, broker, used.config.workers.dead_after, say, are_copies)
+    workers = used.config.workers
+    return WorkerDispatch(
+        IndexBatches(used.engine),
+        make_broker(used.config),
+        workers.dead_after,
+        workers.give_up_after,
+        say,
+        are_copies,
+    )

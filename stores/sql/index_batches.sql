@@ -41,6 +41,13 @@ WHERE run = :run AND state = 'running'
 SELECT number, state, owner, embedded, deaths, returns, reason, report FROM kb_index_batch
 WHERE run = :run
 
+-- any_living --
+-- Say whether a worker does a batch of any run, and gives signs of life.
+SELECT EXISTS (
+  SELECT 1 FROM kb_index_batch
+  WHERE state = 'running' AND beat_at >= UTC_TIMESTAMP(6) - INTERVAL :seconds SECOND
+)
+
 -- set_files --
 -- Leave files out of a batch that nobody has begun.
 UPDATE kb_index_batch SET files = :files

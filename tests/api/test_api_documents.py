@@ -545,6 +545,35 @@ def test_a_job_that_waits_for_another_run_ends_with_its_process(server, tmp_path
 
 
 @pytest.mark.slow
+def test_a_job_during_which_the_database_goes_away_is_done_when_it_is_back(
+    server, tmp_path, caplog
+):
+    reached, go_on = threading.Event(), threading.Event()
+
+    def held(_request):
+        reached.set()
+        go_on.wait(20)
+
+    with FakeModels() as models, database_of(server) as url:
+        config = configured(url, tmp_path, models, None)
+        with running(config) as api:
+            models.script = [held]
+            job = api.client.post("/api/jobs", json={}).json()
+            assert reached.wait(20)
+            server.stop()
+            try:
+                go_on.set()
+                for _ in range(600):
+                    if "is written when the database answers" in caplog.text:
+                        break
+                    time.sleep(0.1)
+            finally:
+                server.ensure_running()
+            told = api.finished(job)
+            assert (told["status"], told["report"]["added"]) == ("done", 3), told
+
+
+@pytest.mark.slow
 def test_a_job_that_the_end_of_its_process_breaks_off_is_queued_again(server, tmp_path):
     reached, go_on = threading.Event(), threading.Event()
 

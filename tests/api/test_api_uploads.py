@@ -1,15 +1,19 @@
 """Uploaded files that the database keeps, for servers on several machines that share no folder."""
 
 import hashlib
+import json
 import os
 import tracemalloc
 from io import BytesIO
 
 import pytest
+import yaml
 from api_server import configured, database_of, machine, running
+from typer.testing import CliRunner
 
 import kb as library
 from kb.app import KnowledgeBase
+from kb.cli import app
 from kb.former_uploads import take_in_former_uploads
 from kb.shared_uploads import MARKER, SharedDirectory
 from stores.connection import make_engine, run_transaction
@@ -187,6 +191,62 @@ def test_a_backup_holds_uploads_once_and_brings_them_back(server, url, embedding
         library.restore(tmp_path / "a.zip", config, replace=True)
         with running(config) as api:
             assert api.client.get("/api/documents/uploads/long.md/original").text == content
+
+
+def test_a_command_indexes_all_uploads_that_are_to_be_read_anew(
+    url, embeddings, tmp_path, monkeypatch
+):
+    with machine(url, tmp_path / "a", embeddings) as api:
+        for name in ("one.md", "two.md"):
+            api.finished(upload(api, name, f"# {name}\n\nWords.").json()["job"])
+    model = {"provider": "openai-like", "model": "fake", "base_url": embeddings.openai_url}
+    config = tmp_path / "config.yaml"
+    where = {"url": url.render_as_string(hide_password=False)}
+    config.write_text(yaml.safe_dump({"database": where, "embedding": model}))
+
+    def run(*options):
+        told = CliRunner().invoke(app, ["--config", str(config), "index", "--json", *options])
+        return json.loads(told.stdout) if told.exit_code == 0 else told.output
+
+    assert run("--uploads")["unchanged"] == 2
+    monkeypatch.setattr("kb.indexing.content_hash.PIPELINE", b"of the next kb")
+    report = run("--uploads")
+    assert (report["root"], report["changed"], report["removed"]) == ("uploads", 2, 0)
+    assert "goes without a path" in run("--uploads", str(tmp_path))
+
+
+def test_a_part_of_an_original_is_given_out_by_the_positions_of_its_bytes(
+    url, embeddings, tmp_path
+):
+    content = f"# Long\n\n{os.urandom(300_000).hex()}\n".encode()  # three pieces
+    size = len(content)
+    with machine(url, tmp_path / "a", embeddings) as api:
+        api.finished(upload(api, "long.md", content).json()["job"])
+
+        def get(asked, **headers):
+            place = "/api/documents/uploads/long.md/original"
+            return api.client.get(place, headers={"Range": asked, **headers})
+
+        for asked, first, last in (
+            ("bytes=0-0", 0, 0),
+            ("bytes=262140-262150", 262_140, 262_150),
+            ("bytes=262144-524287", 262_144, 524_287),
+            ("bytes=100-", 100, size - 1),
+            ("bytes=-7", size - 7, size - 1),
+            (f"bytes=-{size + 1}", 0, size - 1),
+            (f"bytes={size - 1}-{size + 9}", size - 1, size - 1),
+        ):
+            part = get(asked)
+            told = part.status_code, part.headers["content-range"], part.content
+            assert told == (206, f"bytes {first}-{last}/{size}", content[first : last + 1]), asked
+        etag = part.headers["etag"]
+        assert get("bytes=1-2", **{"If-Range": etag}).content == content[1:3]
+        beyond = get(f"bytes={size}-")
+        assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{size}")
+        assert get("bytes=-0").status_code == 416
+        for asked in ("bytes=0-1,5-6", "bytes=5-2", "bytes=-", "lines=1-2", "bytes=a-b"):
+            assert (get(asked).status_code, get(asked).content) == (200, content), asked
+        assert get("bytes=1-2", **{"If-Range": '"another"'}).content == content
 
 
 def test_a_damaged_or_hostile_file_is_not_given_out(url, tmp_path):

@@ -25,6 +25,27 @@ def wait_for(api, job):
     raise AssertionError(f"the job does not end: {told}")
 
 
+def test_a_job_that_no_worker_takes_fails_and_the_queue_goes_on(server, tmp_path):
+    pytest.importorskip("celery")
+    with FakeModels() as embeddings, database_of(server) as url, running_redis(tmp_path) as redis:
+        setting = Setting(tmp_path, embeddings, redis)
+        workers = {"broker": f"redis+socket://{redis.socket}", "give_up_after": 0.5}
+        (tmp_path / "server").mkdir()
+        config = configured(url, tmp_path / "server", embeddings, None, serve={}, workers=workers)
+        with running(config) as api:
+            reply = api.client.post("/api/documents", files={"files": ("a.md", "# A\n\nWords.")})
+            failed = wait_for(api, reply.json()["job"])
+            assert failed["status"] == "failed"
+            assert failed["error"].startswith("No worker answers. None took what is to be indexed")
+            with working(setting.configure(url, "worker")):
+                again = {"root": "uploads"}
+                for _ in range(60):  # the worker takes longer to start than this server waits
+                    told = wait_for(api, api.client.post("/api/jobs", json=again).json())
+                    if told["status"] == "done":
+                        break
+            assert told["report"]["added"] == 1
+
+
 def test_workers_do_uploads_and_directories(server, tmp_path, monkeypatch):
     pytest.importorskip("celery")
 

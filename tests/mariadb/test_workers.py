@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,14 @@ from indexing_workers import (
     write_documents,
 )
 from model_server import FakeModels
+from rabbitmq import RABBITMQ, running_rabbitmq
 from redis_server import REDIS, running_redis
 
 from kb.app import KnowledgeBase
 from kb.config import WorkersConfig, load_config
 from kb.indexing.indexing_run import Scope
 from kb.indexing.report import IndexReport, Progress
-from stores.errors import ConfigError
+from stores.errors import ConfigError, WorkersUnavailable
 from stores.index_batches import BatchFile, IndexBatches
 from stores.private_server import PrivateServer
 from stores.registry.schema import migrate
@@ -147,11 +149,13 @@ def test_a_batch_is_one_workers_until_it_is_given_back_or_the_worker_is_dead(
     batches.add(run, 7, "docs", "/a", [file])
     first = batches.take(run, 7, "one")
     assert first is not None
+    assert batches.has_living(60)
     assert (first.files, first.directory) == ((file,), "/a")
     assert batches.take(run, 7, "two") is None  # as when a message comes twice
     assert batches.beat(first, 3)
     assert not batches.remove(run, 7)
     batches.return_unseen(first, "it is elsewhere")
+    assert not batches.has_living(60)
     assert not batches.beat(first, 4)
     second = batches.take(run, 7, "two")
     assert second is not None
@@ -181,6 +185,23 @@ def test_a_run_that_ends_withdraws_what_no_worker_has_begun(shared: Path) -> Non
         index(shared, by_workers=True, say=stop)
     assert "kb worker" in said[0]
     assert count_batches(shared) == 0
+
+
+def test_a_run_that_no_worker_takes_anything_of_ends_unless_they_are_busy(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([True, False])
+    monkeypatch.setattr(IndexBatches, "has_living", lambda *_: next(looks))
+    loaded = load_config(shared)
+    workers = loaded.workers.model_copy(update={"give_up_after": 0.5})
+    with KnowledgeBase.open(loaded.model_copy(update={"workers": workers})) as kb:
+        with pytest.raises(
+            WorkersUnavailable, match=r"'handbook' for 0\.5 seconds\. Run kb worker"
+        ):
+            kb.index(by_workers=True)
+        assert next(looks, None) is None
+        assert count_batches(shared) == 0
+        assert kb.index().added == 22
 
 
 def test_a_worker_does_no_file_that_is_not_as_the_run_has_found_it(
@@ -252,6 +273,29 @@ def test_a_broker_that_forgets_everything_loses_nothing(
         assert interruption.is_done
     assert without_time(report) == without_time(expected)
     assert read_everything(shared) == read_everything(alone)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not RABBITMQ.exists(), reason="rabbitmq-server is not installed")
+def test_workers_of_a_rabbitmq_that_is_killed_lose_nothing(
+    setting: Setting, server: PrivateServer, alone: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "rabbitmq").mkdir()
+    with database_of(server) as url, running_rabbitmq(tmp_path / "rabbitmq") as broker:
+        file = replace(setting, broker=broker.url).configure(url, "shared")
+
+        def start_anew(_: str) -> None:
+            broker.kill()
+            broker.start()
+
+        with working(file, program=SLOW):
+            again = Interruption(start_anew, after=4)
+            report = index(file, by_workers=True, on_progress=again)
+        assert again.is_done
+        assert report.added == 22
+        index(alone)
+        assert read_everything(file) == read_everything(alone)
+        assert count_batches(file) == 0
 
 
 @pytest.mark.slow

@@ -7,11 +7,12 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Query, UploadFile
+from fastapi import APIRouter, Form, Query, Request, UploadFile
 from llama_index.core.schema import BaseNode, MetadataMode
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from engines.answer import find_sheet
+from kb.api.byte_ranges import find_range
 from kb.api.dependencies import KB, TheJobs, TheLibrary, TheLimits, TheThreads
 from kb.api.guards.access import Caller, Reading, Writing
 from kb.api.guards.upload_quota import TheQuota, UploadQuota
@@ -30,7 +31,10 @@ from stores.uploaded_files import UploadedFile
 
 router = APIRouter(prefix="/api", tags=["documents"])
 _MOST_CHOICES: Final = 200
-_FILE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"*/*": {}}}}
+_FILE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"*/*": {}}},
+    206: {"description": "The bytes that the header Range asks for", "content": {"*/*": {}}},
+}
 _SANDBOX: Final = "sandbox; default-src 'none'"
 _PDF: Final = "application/pdf"
 
@@ -200,8 +204,10 @@ def retry(
 
 
 @router.get("/documents/{root}/{path:path}/original", responses=_FILE)
-def original(root: str, path: str, caller: Reading, library: TheLibrary) -> Response:
-    """The file itself: PDF and text to look at, anything else to save."""
+def original(
+    root: str, path: str, request: Request, caller: Reading, library: TheLibrary
+) -> Response:
+    """The file itself: PDF and text to look at, anything else to save; or a range of its bytes."""
     document = _find_document(library, caller, root, path)
     media_type, disposition = _choose_disposition(document.media_type or "")
     # In a sandbox some browsers show no PDF, which has no scripts of this origin.
@@ -218,14 +224,30 @@ def original(root: str, path: str, caller: Reading, library: TheLibrary) -> Resp
             )
         case UploadedFile() as kept:
             name = quote(PurePosixPath(kept.path).name)
-            headers |= {
-                "Content-Disposition": f"{disposition}; filename*=utf-8''{name}",
-                "Content-Length": str(kept.bytes),
-                "ETag": f'"{kept.sha256.hex()}"',
-            }
-            pieces = library.uploaded_files.read(kept)
-            return StreamingResponse(pieces, media_type=media_type, headers=headers)
+            headers["Content-Disposition"] = f"{disposition}; filename*=utf-8''{name}"
+            return _stream_kept(library, kept, request, media_type, headers)
     raise Problem(Code.FILE_GONE)
+
+
+def _stream_kept(
+    library: Library,
+    kept: UploadedFile,
+    request: Request,
+    media_type: str,
+    headers: Mapping[str, str],
+) -> Response:
+    """Stream a file that the database keeps, or those of its bytes that are asked for."""
+    etag = f'"{kept.sha256.hex()}"'
+    headers = {**headers, "Accept-Ranges": "bytes", "ETag": etag}
+    asked = find_range(request.headers, kept.bytes, etag)
+    if asked is None:
+        headers["Content-Length"] = str(kept.bytes)
+        pieces = library.uploaded_files.read(kept)
+        return StreamingResponse(pieces, media_type=media_type, headers=headers)
+    headers["Content-Length"] = str(len(asked))
+    headers["Content-Range"] = f"bytes {asked.start}-{asked.stop - 1}/{kept.bytes}"
+    pieces = library.uploaded_files.read_range(kept, asked)
+    return StreamingResponse(pieces, 206, media_type=media_type, headers=headers)
 
 
 def _choose_disposition(media_type: str) -> tuple[str, Literal["inline", "attachment"]]:

@@ -51,6 +51,13 @@ def index(
             "--workers", help="Have processes of `kb worker` read and write what changed."
         ),
     ] = False,
+    uploads: Annotated[
+        bool,
+        typer.Option(
+            "--uploads",
+            help="Index the files that were uploaded, as after an upgrade that reads more of them.",
+        ),
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on, and index what changes as it changes.")
     ] = False,
@@ -80,6 +87,7 @@ def index(
     kb index ~/handbook ~/manuals       several, one after the other
     kb index ~/handbook --watch         go on until Ctrl-C
     kb index ~/handbook --workers       with what `kb worker` runs elsewhere
+    kb index --uploads                  what was uploaded, where it has to be read again
     """
     from kb.answer_json import report_to_values
     from kb.cli.print_json import print_json
@@ -87,6 +95,8 @@ def index(
 
     if name and paths and len(paths) > 1:
         raise typer.BadParameter(gettext("it names one directory"), param_hint="'--name'")
+    if uploads and (paths or name or watch):
+        raise typer.BadParameter(gettext("it goes without a path, --name and --watch"))
     with open_knowledge_base(config) as knowledge_base:
         if watch:
             from kb.cli.commands.watching import watch_directories
@@ -103,9 +113,14 @@ def index(
             )
         reports = []
         for path in (*paths,) if paths else (None,):
-            report = index_with_progress(
-                knowledge_base, path, name=name, prune=prune, retry=retry, workers=workers
-            )
+            if uploads:
+                report = index_uploads_with_progress(
+                    knowledge_base, prune=prune, retry=retry, workers=workers
+                )
+            else:
+                report = index_with_progress(
+                    knowledge_base, path, name=name, prune=prune, retry=retry, workers=workers
+                )
             reports.append(report)
             if as_json:
                 print_json(report_to_values(report), indent=None if paths and paths[1:] else 2)
@@ -139,6 +154,39 @@ def index_with_progress(
             name=name,
             keep=prune is False,
             prune=prune is True,
+            scope=Scope(retry=retry),
+            by_workers=workers,
+            on_progress=show,
+            say=say,
+        )
+
+
+def index_uploads_with_progress(
+    knowledge_base: "KnowledgeBase",
+    *,
+    prune: bool | None = None,
+    retry: bool = False,
+    workers: bool = False,
+) -> "IndexReport":
+    """Index the uploaded files, wherever they are kept, and show how far it is.
+
+    Raises StoreError when serve.uploads is not the directory that the servers share.
+    """
+    from kb.catalogue import UPLOADS
+    from kb.cli.rendering.progress import show_index_progress
+    from kb.indexing.indexing_run import Scope
+    from kb.shared_uploads import find_shared_directory
+
+    shared = find_shared_directory(knowledge_base.components.engine, knowledge_base.config)
+    if shared:
+        shared.require_shared()
+        return index_with_progress(
+            knowledge_base, shared.path, name=UPLOADS, prune=prune, retry=retry, workers=workers
+        )
+    say(gettext("Indexing {directory}").format(directory=UPLOADS))
+    with keep_what_was_indexed(), show_index_progress(ERR) as show:
+        return knowledge_base.index_uploads(
+            keep=prune is False,
             scope=Scope(retry=retry),
             by_workers=workers,
             on_progress=show,
