@@ -31,7 +31,7 @@ from engines.search.postprocessing import (
 from engines.search.profiles import Profile
 from engines.search.query_analysis import AnalysedQuery, analyse_question
 from engines.search.reranking import scale_scores
-from stores.chunks.fusion import Fusion, weighs_vectors
+from stores.chunks.fusion import ENGLISH_EVIDENCE, EVIDENCE, Fusion, weighs_vectors
 from stores.errors import ModelUnavailable
 
 _SPARE = 4  # times the passages wanted: some repeat a better one
@@ -152,14 +152,15 @@ class SearchRun:
         self._hits = self._candidates = 0
 
     def _make_fusion(self, weight: VectorWeight) -> Fusion:
-        profile = self._profile
+        profile, language = self._profile, self._query.language
         return Fusion(
             strategy=profile.strategy,
-            vector_weight=weight.weigh_language(self._query.language, profile.vector_weight),
+            vector_weight=weight.weigh_language(language, profile.vector_weight),
             candidates=max(profile.candidates, self._limit),
             both_boost=profile.both_boost,
             rrf_k=profile.rrf_k,
-            adaptive=weight.knows_language(self._query.language),
+            adaptive=weight.knows_language(language),
+            evidence=ENGLISH_EVIDENCE if language in ("", "en") else EVIDENCE,
         )
 
     def _note_unknown_language(self, weight: VectorWeight) -> Iterator[str]:

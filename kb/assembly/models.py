@@ -17,6 +17,11 @@ OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_URL = "http://localhost:11434"
 OPENAI_EMBEDDING = "text-embedding-3-small"
 OLLAMA_EMBEDDING = "nomic-embed-text"
+FORMER_DEFAULT = "all-MiniLM-L6-v2"  # of the provider local, for English alone
+# The languages of the pair of models that `local` has become; MiniLM knows the first alone.
+_LANGUAGES = frozenset(
+    ("en", "ar", "de", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh")
+)
 # The vector leg's share in fusion: the best on SciFact, SQuAD and PIAF together, by `kb eval`. Of
 # models that could not be measured, what a better one than `local` would still not lose by.
 _LOCAL, _WORDLLAMA, _OTHERS = 0.2, 0.1, 0.3
@@ -114,6 +119,20 @@ def require_key(model: ModelConfig, section: str) -> str:
     return key
 
 
+def follow_former_default(config: Config, built_with: str) -> Config:
+    """Return the configuration with which a collection goes on that MiniLM alone has built.
+
+    That was the default of the provider `local`; a collection keeps its model until it is moved.
+    """
+    embedding = config.embedding
+    if (embedding.provider, embedding.model) != ("local", None):
+        return config
+    if built_with != f"local/{FORMER_DEFAULT}":
+        return config
+    former = embedding.model_copy(update={"model": FORMER_DEFAULT})
+    return config.model_copy(update={"embedding": former})
+
+
 def embedding_identity(config: Config, embed_model: BaseEmbedding) -> str:
     """What a collection remembers: vectors compare only with those of the same identity."""
     dimensions = config.embedding.dimensions
@@ -123,11 +142,13 @@ def embedding_identity(config: Config, embed_model: BaseEmbedding) -> str:
 
 def vector_weight(embedding: EmbeddingConfig) -> VectorWeight:
     """Return what the vectors of an embedding model count for in a search."""
+    if embedding.provider == "local" and embedding.model == FORMER_DEFAULT:
+        return VectorWeight(_LOCAL, languages={"en"})
     if embedding.model:
         return VectorWeight(_OTHERS)
     match embedding.provider:
         case "local":
-            return VectorWeight(_LOCAL, languages={"en"})
+            return VectorWeight(_LOCAL, languages=_LANGUAGES)
         case "wordllama":
             return VectorWeight(_WORDLLAMA, languages={"en"})
         case "openai" | "openai-like" | "ollama":
@@ -222,17 +243,21 @@ def _make_ollama(llm: LLMConfig) -> LLM:
 
 
 def _make_sentence_model(config: Config) -> BaseEmbedding:
-    from kb.sentence_model import SentenceModel, files  # noqa: PLC0415 - ONNX Runtime, only for its users
+    # ONNX Runtime, only for its users
+    from kb.sentence_model import ModelPair, SentenceModel, files  # noqa: PLC0415
 
     if config.embedding.dimensions:
         raise ConfigError("embedding.dimensions cannot be set for the provider local. Remove it.")
     if config.embedding.model is None:
-        return SentenceModel(directory=files.model_directory(config.cache))
+        return ModelPair(cache=config.cache)
+    if config.embedding.model == FORMER_DEFAULT:
+        return SentenceModel(directory=files.MINILM.directory(config.cache))
     directory = config.directory / Path(config.embedding.model).expanduser()
     if missing := files.find_missing_file(directory):
         raise ConfigError(
             f"embedding.model is {config.embedding.model!r}, but {directory} has no {missing}. "
-            "For the provider local it is a directory, or null for the model of `kb setup`."
+            f"For the provider local it is a directory, {FORMER_DEFAULT} for English alone, or "
+            "null for the models of `kb setup`."
         )
     name = files.name_model(directory)
     return SentenceModel(directory=directory, users_own=True, model_name=name)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from kb.assembly.models import FORMER_DEFAULT
 from kb.assembly.open_database import open_database, private_server
 from kb.config import Config
 from stores.connection import read_server_info
@@ -48,10 +49,12 @@ def _set_up_database(config: Config, say: Say) -> None:
 
 
 def _set_up_embedding(config: Config, say: Say) -> None:
-    if config.embedding.provider != "local" or config.embedding.model:
+    if config.embedding.provider != "local" or config.embedding.model not in (None, FORMER_DEFAULT):
         model = config.embedding.model or config.embedding.provider
         say(Message("Embeddings come from {model}", model=model))
         return
-    from kb.sentence_model import fetch  # noqa: PLC0415 - slow to import; the database goes first
+    from kb.sentence_model import fetch, files  # noqa: PLC0415 - slow to import; the database goes first
 
-    say(Message("The embedding model is in {directory}", directory=fetch(config.cache, say)))
+    models = files.DEFAULT_MODELS if config.embedding.model is None else [files.MINILM]
+    directory = fetch(config.cache, say, models)
+    say(Message("The embedding model is in {directory}", directory=directory))

@@ -6,6 +6,7 @@ from typing import assert_never
 import httpx
 
 from kb.assembly.models import (
+    FORMER_DEFAULT,
     ServerProvider,
     name_embedding_model,
     name_llm,
@@ -42,18 +43,24 @@ def check_models(config: Config) -> Iterator[Check]:
 
 
 def _check_local_embedding(config: Config) -> Check:
-    name = Message("Embedding")
-    if config.embedding.model:
-        return Check(name, "ok", Message("local, from {model}", model=config.embedding.model))
-    directory = files.model_directory(config.cache)
-    if files.is_fetched(config.cache):
-        there = Message("{model} in {directory}", model=files.MODEL_NAME, directory=directory)
-        return Check(name, "ok", there)
-    if directory.exists():
-        seen = Message("{model} is not as it was made", model=files.MODEL_NAME)
-    else:
-        seen = Message("{model} was not fetched yet", model=files.MODEL_NAME)
-    return Check(name, "fail", seen, Message("Run `kb setup`."))
+    name, wanted = Message("Embedding"), config.embedding.model
+    if wanted not in (None, FORMER_DEFAULT):
+        return Check(name, "ok", Message("local, from {model}", model=wanted))
+    models = files.DEFAULT_MODELS if wanted is None else [files.MINILM]
+    for model in models:
+        if model.is_fetched(config.cache):
+            continue
+        if model.directory(config.cache).exists():
+            seen = Message("{model} is not as it was made", model=model.name)
+        else:
+            seen = Message("{model} was not fetched yet", model=model.name)
+        return Check(name, "fail", seen, Message("Run `kb setup`."))
+    there = Message(
+        "{model} in {directory}",
+        model=" + ".join(model.name for model in models),
+        directory=config.cache / "models",
+    )
+    return Check(name, "ok", there)
 
 
 def _check_embedding_server(provider: ServerProvider, embedding: EmbeddingConfig) -> Check:

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from kb.sentence_model.files import (
+    DEFAULT_MODELS,
     GRAPH,
-    MODEL_NAME,
+    MINILM,
     OTHER_WAY,
     TOKENIZER,
     WEIGHTS,
-    is_original,
 )
 from stores.errors import ModelUnavailable
 
@@ -30,14 +30,14 @@ _loading = threading.Lock()
 
 
 class SentenceModel(BaseEmbedding):
-    """Embeddings of 384 dimensions by a model that `fetch` stored, or by weights of the user.
+    """Embeddings by a model that `fetch` stored, or by weights of the user.
 
     It can be pickled and copied: sessions belong to the process, one for each directory.
     """
 
     directory: Path
     users_own: bool = False  # taken as it is; what was fetched is loaded only as it was made
-    model_name: str = MODEL_NAME
+    model_name: str = MINILM.name
     embed_batch_size: int = 256  # texts of similar length are run together; more texts fit better
 
     @property
@@ -50,13 +50,14 @@ class SentenceModel(BaseEmbedding):
         return "SentenceModel"
 
     def _get_query_embedding(self, query: str) -> list[float]:
-        return list(_embed_query_once(self.file, query))
+        return list(_embed_query_once(self.file, self.model_name, query))
 
     def _get_text_embedding(self, text: str) -> list[float]:
         return self._get_text_embeddings([text])[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        embeddings: list[list[float]] = _embed_texts(*_load_model(self.file), texts).tolist()
+        model = _load_model(self.file, self.model_name)
+        embeddings: list[list[float]] = _embed_texts(*model, texts).tolist()
         return embeddings
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
@@ -70,9 +71,9 @@ class SentenceModel(BaseEmbedding):
 
 
 @lru_cache(maxsize=1000)
-def _embed_query_once(file: Path, query: str) -> tuple[float, ...]:
+def _embed_query_once(file: Path, model_name: str, query: str) -> tuple[float, ...]:
     """Embed a question once: an answer needs it several times, and people ask the same."""
-    return tuple(_embed_texts(*_load_model(file), [query])[0].tolist())
+    return tuple(_embed_texts(*_load_model(file, model_name), [query])[0].tolist())
 
 
 def _embed_texts(
@@ -111,13 +112,13 @@ def _pad_tokens(tokens: list[list[int]]) -> dict[str, NDArray[np.int64]]:
     return {"ids": ids, "mask": mask}
 
 
-def _load_model(file: Path) -> tuple[ort.InferenceSession, Tokenizer]:
+def _load_model(file: Path, name: str) -> tuple[ort.InferenceSession, Tokenizer]:
     with _loading:
-        return _load_unlocked(file)
+        return _load_unlocked(file, name)
 
 
 @cache
-def _load_unlocked(file: Path) -> tuple[ort.InferenceSession, Tokenizer]:
+def _load_unlocked(file: Path, name: str) -> tuple[ort.InferenceSession, Tokenizer]:
     tokenizer = file.with_name(TOKENIZER)
     if not file.exists():
         raise ModelUnavailable(
@@ -125,7 +126,7 @@ def _load_unlocked(file: Path) -> tuple[ort.InferenceSession, Tokenizer]:
         )
     try:
         if file.name == GRAPH:
-            _require_originals(file, tokenizer)
+            _require_originals(name, file, tokenizer)
             return _open_session(str(file)), _open_tokenizer(tokenizer)
         return _open_session(_make_graph(file)), _open_tokenizer(tokenizer)
     except ModelUnavailable:
@@ -137,9 +138,10 @@ def _load_unlocked(file: Path) -> tuple[ort.InferenceSession, Tokenizer]:
         ) from error
 
 
-def _require_originals(*paths: Path) -> None:
+def _require_originals(name: str, *paths: Path) -> None:
+    [fetched] = [model for model in DEFAULT_MODELS if model.name == name]
     for path in paths:
-        if not is_original(path):
+        if not fetched.is_original(path):
             raise ModelUnavailable(
                 f"{path} is not what `kb setup` made: its SHA-256 is another, so it is not loaded. "
                 "Run `kb setup`, which fetches it again."
@@ -155,7 +157,7 @@ def _open_session(graph: str | bytes) -> ort.InferenceSession:
 
 
 def _make_graph(weights: Path) -> bytes:
-    from kb.sentence_model.graph import make_graph  # noqa: PLC0415 - onnx takes .4 s to import
+    from kb.sentence_model.bert_graph import make_graph  # noqa: PLC0415 - onnx takes .4 s to import
 
     return make_graph(weights)
 

@@ -209,6 +209,7 @@ def test_vectors_of_other_models_have_other_identities():
 
     identities = [
         identity(),
+        identity(model="all-MiniLM-L6-v2"),
         identity(provider="wordllama"),
         identity(provider="wordllama", dimensions=64),
         identity(provider="ollama"),
@@ -216,20 +217,24 @@ def test_vectors_of_other_models_have_other_identities():
         identity(provider="openai", dimensions=256),
         identity(provider="openai", model="text-embedding-3-large"),
     ]
-    assert identities[0] == "local/all-MiniLM-L6-v2"
+    assert identities[:2] == [
+        "local/all-MiniLM-L6-v2+use-multilingual-3",
+        "local/all-MiniLM-L6-v2",
+    ]
     assert len(set(identities)) == len(identities)
 
 
 # --- weights in fusion ----------------------------------------------------------------------
 
 
-ENGLISH = [{"provider": "local"}, {"provider": "wordllama"}]
+ENGLISH = [{"provider": "local", "model": "all-MiniLM-L6-v2"}, {"provider": "wordllama"}]
 
 
 @pytest.mark.parametrize(
     ("embedding", "english", "french"),
     [
-        ({"provider": "local"}, 0.2, 0.1),
+        ({"provider": "local"}, 0.2, 0.2),
+        ({"provider": "local", "model": "all-MiniLM-L6-v2"}, 0.2, 0.1),
         ({"provider": "wordllama"}, 0.1, 0.1),
         ({"provider": "local", "model": "models/multilingual"}, 0.3, 0.3),
         ({"provider": "ollama"}, 0.3, 0.3),

