@@ -149,7 +149,7 @@ def _name_bedrock_arguments(llm: LLMConfig) -> dict[str, Any]:
         "model": llm.model,
         "endpoint_url": llm.base_url,
         "timeout": llm.timeout,
-        "max_retries": llm.max_retries,
+        "max_retries": max(llm.max_retries, 1),  # its class refuses 0
         "max_tokens": llm.max_tokens or MAX_TOKENS,
     }
 

@@ -14,6 +14,7 @@ from model_server import (
     CutStream,
     FakeModels,
     Fault,
+    Message,
     rate_limited,
 )
 from provider_servers import EMBEDDING_MODELS, KEY, LLM_MODELS, ProviderServer
@@ -184,6 +185,44 @@ def test_a_rate_limit_is_waited_for_and_tried_again(provider):
     with ProviderServer(provider, rate_limited(), "At last.") as server:
         assert complete(llm_of(server, provider, max_retries=2)) == "At last."
         assert len(server.requests) == 2
+
+
+def test_bedrock_answers_and_tells_a_refused_key(monkeypatch):
+    pytest.importorskip("llama_index.llms.bedrock_converse")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, KEY)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    said = {"role": "assistant", "content": [{"text": "Blue."}]}
+    usage = {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}
+    answer = Message({"output": {"message": said}, "stopReason": "end_turn", "usage": usage})
+    model = "anthropic.claude-3-haiku-20240307-v1:0"
+    with FakeModels(answer, BAD_KEY) as server:
+        section = LLMConfig(provider="bedrock", model=model, base_url=server.url, timeout=5)
+        llm = make_llm(Config(llm=section))
+        assert complete(llm) == "Blue."
+        assert "refused the key (HTTP 401)" in failure(complete, llm)
+
+
+def test_transformers_answer_from_a_directory(tmp_path):
+    """A model of one layer with random weights, saved and loaded as any other."""
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("llama_index.llms.huggingface")
+    from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: PLC0415 - for this test alone
+
+    words = {word: number for number, word in enumerate(["<unk>", "<eos>", "sky", "blue"])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="<unk>", eos_token="<eos>", pad_token="<eos>"
+    )
+    fast.chat_template = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
+    fast.save_pretrained(tmp_path)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "vocab_size": len(words)}
+    made = transformers.LlamaForCausalLM(transformers.LlamaConfig(**sizes, **heads))
+    made.save_pretrained(tmp_path)
+    section = LLMConfig(provider="huggingface", model=str(tmp_path), max_tokens=5)
+    assert {*complete(make_llm(Config(llm=section))).split()} <= {*words}
 
 
 # --- embeddings -----------------------------------------------------------------------------
