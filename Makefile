@@ -16,7 +16,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal 
   --python-version 3.11 --generate-hashes --no-annotate $(LOCK_OPTIONS) pyproject.toml
 without = $$(sed -n 's/==.*//; s/^[A-Za-z0-9]/--no-emit-package &/p' $(1))
 
-.PHONY: demo serve test slow-test test-clients check lint page-check wheel-check format messages fuzz campaign bench screenshot docs lock clean
+.PHONY: demo serve test slow-test test-clients test-providers check lint page-check wheel-check format messages fuzz campaign bench screenshot docs lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/kb demo
@@ -40,6 +40,14 @@ slow-test: $(VENV)/.test
 test-clients: $(VENV)/.dev $(CLIENTS)/.installed
 	$(BIN)/kb setup
 	$(WITH_NODE) $(BIN)/python -m pytest tests/clients $(PYTEST_OPTIONS)
+
+# The clients of other providers, in an environment of their own: they weigh more than kb does. That of
+# Transformers brings torch: make test-providers PROVIDERS=huggingface
+PROVIDERS = anthropic,mistral,gemini,azure,bedrock,cohere,voyage
+test-providers:
+	$(PYTHON) -m venv build/providers
+	build/providers/bin/python $(PIP_INSTALL) --editable '.[test,$(PROVIDERS)]'
+	build/providers/bin/python -m pytest tests/unit/test_providers.py $(PYTEST_OPTIONS)
 
 check: lint test
 

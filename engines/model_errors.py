@@ -3,21 +3,34 @@
 import json
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
 from stores.errors import KBError, ModelUnavailable
 
 # Where an error arose says what it means: any error of these is about the model's answer;
-_CLIENTS = ("openai.", "ollama.", "llama_index.core.llms.callbacks.")
+_CLIENTS = (
+    "openai.",
+    "ollama.",
+    "anthropic.",
+    "mistralai.",
+    "google.genai.",
+    "cohere.",
+    "voyageai.",
+    "botocore.",
+    "llama_index.core.llms.callbacks.",
+    "llama_index.llms.google_genai.utils.",
+)
 # of these, only one about a part that the answer lacks: others may be about what was asked.
 _ADAPTERS = ("llama_index.llms.", "llama_index.embeddings.")
 _LACKING = (AttributeError, IndexError, KeyError, TypeError, json.JSONDecodeError)
-_DECODERS = ("httpx.", "json.", "pydantic.")
+_CONNECTING = ("httpx", "requests.", "aiohttp.", "voyageai.error", "botocore.exceptions")
+_DECODERS = ("httpx.", "httpx2.", "json.", "pydantic.", "jiter.")
 
 
 @contextmanager
@@ -40,53 +53,129 @@ def model_errors(what: str) -> Iterator[None]:
 
 def _explain_error(error: Exception) -> str | None:
     """Explain an error of a model to a user; None for an error that is none of a model."""
-    match _find_http_error(error):
-        case httpx.HTTPStatusError() as status_error:
-            return _explain_refusal(_AskedModel(status_error.request), status_error.response)
-        case httpx.RequestError() as request_error:
-            return _explain_disconnection(_AskedModel(request_error.request), request_error)
-    return _explain_unreadable_answer(error)
+    modules, causes = _list_modules(error.__traceback__), list(_list_causes(error))
+    model = _AskedModel(next(filter(None, map(_find_request, causes)), None), modules)
+    # A response says the most; a client's own error above it may have only its number.
+    for cause in sorted(causes, key=lambda one: _find_response(one) is None):
+        if refusal := _read_refusal(cause):
+            return _explain_refusal(model, refusal)
+        if trouble := _name_trouble(cause):
+            return _explain_disconnection(model, cause, trouble)
+    return _explain_unreadable_answer(error, modules)
 
 
-def _find_http_error(error: BaseException | None) -> httpx.HTTPError | None:
-    """Find the error of the connection below a client's own, unless it was told before."""
+def _list_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those below it, a client's own first, unless they were told before."""
     while error is not None and not isinstance(error, KBError):
-        if isinstance(error, httpx.HTTPError):
-            return error
+        yield error
         error = error.__cause__ or error.__context__
-    return None
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """An answer of a server that says no, as its client tells it."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return _read_object(self.content)
+
+
+def _find_request(error: BaseException) -> Any:
+    """Find the request that an error is about, where its client tells it."""
+    response = _find_response(error)
+    return getattr(response, "request", None) or getattr(error, "_request", None)
+
+
+def _find_response(error: BaseException) -> Any:
+    return getattr(error, "raw_response", None) or getattr(error, "response", None)
+
+
+def _read_refusal(error: BaseException) -> _Refusal | None:
+    """Read the answer that an error is about: each client gives it in a way of its own."""
+    match _find_response(error):
+        case Mapping() as answer:  # of AWS
+            about = answer.get("ResponseMetadata", {})
+            status, headers = about.get("HTTPStatusCode"), about.get("HTTPHeaders", {})
+            body = json.dumps(answer.get("Error"), default=str)
+        case None:  # of Cohere, and of Voyage
+            status = getattr(error, "status_code", getattr(error, "http_status", None))
+            headers = getattr(error, "headers", None) or {}
+            body = str(getattr(error, "body", getattr(error, "http_body", "")))
+        case response:  # of httpx, or of its shape
+            status, headers = getattr(response, "status_code", None), response.headers
+            body = _read_body(response)
+    if not isinstance(status, int) or status < httpx.codes.BAD_REQUEST:
+        return None
+    return _Refusal(status, {name.lower(): text for name, text in headers.items()}, body.encode())
+
+
+def _read_body(response: Any) -> str:
+    try:
+        return str(response.text)
+    except Exception:  # noqa: BLE001 - of a stream that nobody read; each library has its own
+        return ""
+
+
+def _name_trouble(error: BaseException) -> Literal["timeout", "connection", "broken"] | None:
+    """Name what is wrong with a connection; None for an error of another kind.
+
+    All libraries, of which clients use many, call their errors alike.
+    """
+    if not type(error).__module__.startswith(_CONNECTING):
+        return None
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if any("Timeout" in kind for kind in kinds):
+        return "timeout"
+    if any("Connect" in kind for kind in kinds):
+        return "connection"
+    return "broken" if kinds & {"RequestError", "RequestException", "ClientError"} else None
 
 
 class _AskedModel:
     """The model and the server that a request was for, as a user knows them."""
 
-    def __init__(self, request: httpx.Request) -> None:
-        url = request.url
-        self.is_ollama = url.path.endswith(("/api/chat", "/api/embed", "/api/show"))
-        self.is_embedding = url.path.endswith(("/embeddings", "/api/embed"))
+    def __init__(self, request: Any, modules: Sequence[str]) -> None:
+        self.server = self.path = self.name = ""
+        if request is not None:
+            url = httpx.URL(str(request.url))
+            self.server = f"{url.scheme}://{url.netloc.decode()}"  # no user, no password
+            self.path = url.path
+            self.name = _name_asked_model(url.path, request)
+        self.is_ollama = self.path.endswith(("/api/chat", "/api/embed", "/api/show"))
+        self.is_embedding = "embed" in self.path or any(".embeddings." in name for name in modules)
         self.section = "embedding" if self.is_embedding else "llm"
-        self.server = f"{url.scheme}://{url.netloc.decode()}"  # no user, no password
-        self.path = url.path
-        self.name = str(_read_object(request.content).get("model", ""))
+        adapters = (name.split(".")[2] for name in modules if name.startswith(_ADAPTERS))
+        self._provider = next(adapters, "")
 
     def __str__(self) -> str:
         kind = "embedding model" if self.is_embedding else "LLM"
-        return f"the {kind} {self.name} at {self.server}"
+        if self.server:
+            return f"the {kind} {self.name} at {self.server}"
+        return f"the {kind} of {self._provider}" if self._provider else f"the {kind}"
 
 
-def _explain_disconnection(model: _AskedModel, error: httpx.RequestError) -> str:
+def _name_asked_model(path: str, request: Any) -> str:
+    """Return the model's name in the body of a request, or else in its path, as of Gemini."""
+    name = _read_object(getattr(request, "content", b"")).get("model")
+    return str(name or path.partition("/models/")[2].partition(":")[0])
+
+
+def _explain_disconnection(model: _AskedModel, error: BaseException, trouble: str) -> str:
     start = "Start it with `ollama serve`" if model.is_ollama else "Start its server"
-    match error:
-        case httpx.ConnectError():
-            return (
-                f"{model} cannot be reached ({_find_system_reason(error)}). "
-                f"{start}, or correct {model.section}.base_url in config.yaml."
-            )
-        case httpx.TimeoutException():
-            return (
-                f"{model} did not answer in time. Raise {model.section}.timeout in config.yaml, "
-                "or choose a smaller model."
-            )
+    if trouble == "timeout":
+        return (
+            f"{model} did not answer in time. Raise {model.section}.timeout in config.yaml, "
+            "or choose a smaller model."
+        )
+    if trouble == "connection":
+        return (
+            f"{model} cannot be reached ({_find_system_reason(error)}). "
+            f"{start}, or correct {model.section}.base_url in config.yaml."
+        )
     return (
         f"{model} broke off its answer ({type(error).__name__}). "
         "Ask again; if it happens again, its server's log says why."
@@ -104,19 +193,19 @@ def _find_system_reason(error: BaseException) -> str:
     return reason
 
 
-def _explain_refusal(model: _AskedModel, response: httpx.Response) -> str:
-    status = response.status_code
+def _explain_refusal(model: _AskedModel, refusal: _Refusal) -> str:
+    status = refusal.status
     match status:
         case 401 | 403:
             return _explain_refused_key(model, status)
         case 404:
-            return _explain_not_found(model, response)
+            return _explain_not_found(model, refusal)
         case 429:
-            return _explain_rate_limit(model, response)
+            return _explain_rate_limit(model, refusal)
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return f"{model} failed (HTTP {status}). Try again later; its server's log says why."
     return (
-        f"{model} refused the request (HTTP {status}{_read_error_code(response)}). If the text is "
+        f"{model} refused the request (HTTP {status}{_read_error_code(refusal)}). If the text is "
         "too long for it, lower retrieval.top_k or llm.context_window; "
         f"else check {model.section}.model."
     )
@@ -129,13 +218,13 @@ def _explain_refused_key(model: _AskedModel, status: int) -> str:
     )
 
 
-def _explain_not_found(model: _AskedModel, response: httpx.Response) -> str:
-    if "model" not in response.text:
+def _explain_not_found(model: _AskedModel, refusal: _Refusal) -> str:
+    if model.server and b"model" not in refusal.content:
         return (
             f"{model.server} has no {model.path} (HTTP 404). Correct {model.section}.base_url in "
             "config.yaml; for most servers it ends in /v1, for Ollama in nothing."
         )
-    if model.is_ollama or "pull" in response.text:
+    if model.is_ollama or b"pull" in refusal.content:
         return (
             f"{model} is not there. Run `ollama pull {model.name}`, "
             f"or correct {model.section}.model in config.yaml."
@@ -143,18 +232,18 @@ def _explain_not_found(model: _AskedModel, response: httpx.Response) -> str:
     return f"{model} is unknown there. Load it, or correct {model.section}.model in config.yaml."
 
 
-def _explain_rate_limit(model: _AskedModel, response: httpx.Response) -> str:
-    if _read_error_code(response).endswith("insufficient_quota"):
+def _explain_rate_limit(model: _AskedModel, refusal: _Refusal) -> str:
+    if _read_error_code(refusal).endswith("insufficient_quota"):
         return f"{model} says that the quota of this key is used up. Raise it at the provider."
-    wait = response.headers.get("retry-after", "")
+    wait = refusal.headers.get("retry-after", "")
     pause = f"It asks to wait {wait} s" if wait.replace(".", "").isdecimal() else "Wait a minute"
     more = "" if model.is_ollama else f", or raise {model.section}.max_retries in config.yaml"
     return f"{model} limits the rate of requests. {pause}, then try again{more}."
 
 
-def _read_error_code(response: httpx.Response) -> str:
+def _read_error_code(refusal: _Refusal) -> str:
     """Read the error code of an OpenAI answer, as in ", context_length_exceeded"."""
-    error = _read_object(response.content).get("error")
+    error = refusal.data.get("error")
     code = error.get("code") if isinstance(error, dict) else None
     return f", {code}" if isinstance(code, str) and code.isidentifier() else ""
 
@@ -167,9 +256,8 @@ def _read_object(content: bytes) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _explain_unreadable_answer(error: Exception) -> str | None:
+def _explain_unreadable_answer(error: Exception, modules: Sequence[str]) -> str | None:
     """Explain an error that arose in reading an answer; None for one that arose elsewhere."""
-    modules = _list_modules(error.__traceback__)
     # Decoders act for their caller.
     reader = next((name for name in reversed(modules) if not name.startswith(_DECODERS)), "")
     if not reader.startswith(_CLIENTS) and not (

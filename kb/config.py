@@ -5,7 +5,7 @@ import platform
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -31,6 +31,7 @@ from stores.errors import ConfigError
 EMBEDDED: Final = "embedded"
 DRIVER = "mariadb+mariadbconnector"
 FILE = "config.yaml"
+_IMPORT_PATH: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,}")  # what an address and a header can hold
 
 
@@ -73,11 +74,59 @@ def _resolve_beside_config(path: Path, info: ValidationInfo) -> Path:
     return directory / path.expanduser()
 
 
+def _read_provider(names: tuple[str, ...]) -> BeforeValidator:
+    """Let one of the names pass, or the import path of a class."""
+
+    def require_provider(value: Any) -> str:
+        if isinstance(value, str) and (value in names or _IMPORT_PATH.fullmatch(value)):
+            return value
+        raise ValueError(
+            f"{', '.join(map(repr, names))}, or the import path of a class of LlamaIndex"
+        )
+
+    return BeforeValidator(require_provider)
+
+
 def _require_token(value: SecretStr | None) -> SecretStr | None:
     if value and not _TOKEN.fullmatch(value.get_secret_value()):
         raise ValueError("at least 16 letters, digits, - and _")
     return value
 
+
+EmbeddingProvider: TypeAlias = Literal[
+    "local",
+    "wordllama",
+    "openai",
+    "openai-like",
+    "ollama",
+    "cohere",
+    "voyage",
+    "huggingface",
+]
+LLMProvider: TypeAlias = Literal[
+    "none",
+    "openai",
+    "openai-like",
+    "ollama",
+    "azure-openai",
+    "anthropic",
+    "mistral",
+    "gemini",
+    "bedrock",
+    "huggingface",
+]
+# What the environment says of a model, by the provider that has issued the key.
+MODEL_VARIABLES: Final[Mapping[str, Mapping[str, str]]] = {
+    "openai": {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_API_BASE"},
+    "openai-like": {"base_url": "OPENAI_API_BASE"},
+    "ollama": {"base_url": "OLLAMA_BASE_URL"},
+    "azure-openai": {"api_key": "AZURE_OPENAI_API_KEY", "base_url": "AZURE_OPENAI_ENDPOINT"},
+    "anthropic": {"api_key": "ANTHROPIC_API_KEY"},
+    "mistral": {"api_key": "MISTRAL_API_KEY"},
+    "gemini": {"api_key": "GOOGLE_API_KEY"},
+    "cohere": {"api_key": "COHERE_API_KEY"},
+    "voyage": {"api_key": "VOYAGE_API_KEY"},
+}
 
 DatabaseUrl = Annotated[
     sa.URL | Literal["embedded"],
@@ -172,13 +221,20 @@ class ModelConfig(Section):
     """Seconds for one reply; each try has as many."""
     max_retries: Annotated[int, Field(ge=0)] = 2
     """Tries after the first one failed."""
+    arguments: dict[str, Any] = Field(default_factory=dict, repr=False)  # may hold secrets
+    """What else the class of LlamaIndex takes, by the names of its own parameters; with an import
+    path all that it takes. Secrets come from the environment: `{api_key: "${MY_KEY}"}`."""
 
 
 class EmbeddingConfig(ModelConfig):
     """What makes vectors of texts. With provider `local`, `model` may be a directory of files."""
 
-    provider: Literal["local", "wordllama", "openai", "openai-like", "ollama"] = "local"
-    """Who makes the vectors. Documents leave the machine only to a provider that is elsewhere."""
+    provider: Annotated[EmbeddingProvider | str, _read_provider(get_args(EmbeddingProvider))] = (
+        "local"
+    )
+    """Who makes the vectors: `local`, `wordllama`, `openai`, `openai-like`, `ollama`, `cohere`,
+    `voyage`, `huggingface`, or the import path of a `BaseEmbedding` of LlamaIndex. Documents leave
+    the machine only to a provider that is elsewhere."""
     dimensions: Positive | None = None
     """A shorter vector, of models that can give one; `null` for as many as the model gives."""
 
@@ -186,9 +242,10 @@ class EmbeddingConfig(ModelConfig):
 class LLMConfig(ModelConfig):
     """The language model that writes answers and SQL."""
 
-    provider: Literal["none", "openai", "openai-like", "ollama"] = "none"
-    """Who writes answers. With `none` they are quoted from the documents, and the tables answer by
-    verified queries."""
+    provider: Annotated[LLMProvider | str, _read_provider(get_args(LLMProvider))] = "none"
+    """Who writes answers: `openai`, `openai-like`, `ollama`, `azure-openai`, `anthropic`,
+    `mistral`, `gemini`, `bedrock`, `huggingface`, or the import path of an `LLM` of LlamaIndex.
+    With `none` they are quoted from the documents, and the tables answer by verified queries."""
     context_window: Positive | None = None
     """In tokens, for models that kb does not know."""
     instructions: Annotated[str, Field(max_length=4000)] = ""
@@ -423,13 +480,8 @@ def _add_defaults(data: dict[str, Any], section: str, defaults: dict[str, Any]) 
 
 def _find_model_defaults(environment: Mapping[str, str], section: Any) -> dict[str, Any]:
     """Find what the environment says of a model: a key goes only to who has issued it."""
-    names = {
-        "openai": {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_API_BASE"},
-        "openai-like": {"base_url": "OPENAI_API_BASE"},
-        "ollama": {"base_url": "OLLAMA_BASE_URL"},
-    }
     provider = section.get("provider") if isinstance(section, dict) else None
-    wanted = names.get(provider, {}) if isinstance(provider, str) else {}
+    wanted = MODEL_VARIABLES.get(provider, {}) if isinstance(provider, str) else {}
     return {key: environment[name] for key, name in wanted.items() if name in environment}
 
 

@@ -14,6 +14,7 @@ from stores.errors import ConfigError
 
 SECRET_KEYS = {
     "api_key",
+    "arguments",
     "base_url",
     "url",
     "redis_url",
@@ -52,11 +53,22 @@ def read_sections(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
         return {}
     if not isinstance(data, dict):
         raise ConfigError(f"{path} should hold sections such as `llm:`, not a {_name_kind(data)}.")
+    _refuse_literal_secrets(path, data)
     return {
         str(section): _replace_variables(keys, str(section), path, environment)
         for section, keys in data.items()
         if keys is not None
     }
+
+
+def _refuse_literal_secrets(path: Path, data: Mapping[str, Any]) -> None:
+    """Refuse secrets among `arguments`, which go as they are to a class that kb does not know."""
+    secrets = [key for key in _find_secrets(dict(data), "") if ".arguments." in key]
+    if secrets:
+        raise ConfigError(
+            f"{path}: {', '.join(secrets)} holds a secret. Take it from the environment: "
+            "write ${NAME}, and set the variable NAME."
+        )
 
 
 def find_literal_secrets(path: Path) -> list[str]:

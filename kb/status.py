@@ -23,7 +23,7 @@ def read_status(engine: sa.Engine, config: Config) -> dict[str, Any]:
         "collection": collection.name if collection else None,
         "embedding": collection.embedding_model if collection else None,
         "dimension": collection.dimension if collection else None,
-        "llm": None if config.llm.provider == "none" else config.llm.model,
+        "llm": None if config.llm.provider == "none" else config.llm.model or config.llm.provider,
         "documents": documents,
         "chunks": chunks,
         "indexing": list_roots_under_way(engine),

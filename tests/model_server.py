@@ -90,7 +90,7 @@ class FakeModels:
         self.keep_alive = False
         self.requests: list[Request] = []
         self.closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.fake = self  # type: ignore[attr-defined]  # how a handler finds its script
         self._server.daemon_threads = True
         self._server.block_on_close = False
@@ -129,7 +129,7 @@ class FakeModels:
         return reply(request) if callable(reply) else reply
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name

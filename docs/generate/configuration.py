@@ -34,6 +34,10 @@ ENVIRONMENT = """## Environment
 | `KB_SERVE_TOKEN` | `serve.token` |
 | `KB_DEBUG` | show the traceback of an error |
 | `OPENAI_API_KEY`, `OPENAI_API_BASE` | of provider `openai`; the address also of `openai-like` |
+| `ANTHROPIC_API_KEY`, `MISTRAL_API_KEY` | of the provider of that name |
+| `COHERE_API_KEY`, `VOYAGE_API_KEY` | of the provider of that name |
+| `GOOGLE_API_KEY` | of provider `gemini` |
+| `AZURE_OPENAI_API_KEY`, `AZURE_OPENAI_ENDPOINT` | of provider `azure-openai` |
 | `OLLAMA_BASE_URL` | the address of provider `ollama` |
 | `DB_HOST`, `DB_PORT`, `DB_USER`, `DB_PASSWORD`, `DB_NAME` | `database.url`, where it is not set |
 

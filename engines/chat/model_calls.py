@@ -32,7 +32,9 @@ _Completion: TypeAlias = LLMCompletionEndEvent | LLMCompletionInProgressEvent
 # By the names that servers give them.
 _LIMITS: Final = {
     "length": "reached the most tokens that it may write",
+    "max_tokens": "reached the most tokens that it may write",
     "content_filter": "was stopped by its content filter",
+    "refusal": "was stopped by its content filter",
 }
 
 
@@ -153,6 +155,10 @@ def _is_unfinished(call: _Chat | _Completion) -> bool:
     match _reply_of_server(call):
         case None:
             return False
+        case {"type": "content_block_start" | "content_block_delta" | "content_block_stop"}:
+            return True  # of Anthropic, whose last part is a message_delta
+        case {"choices": choices}:
+            return any(choice.finish_reason is None for choice in choices)
         case Mapping() as reply:
             return reply.get("done") is False
         case reply:
@@ -164,11 +170,15 @@ def _find_limit(call: _Chat | _Completion) -> str | None:
     match _reply_of_server(call):
         case None:
             return None
+        case {"choices": choices}:
+            reasons = [choice.finish_reason for choice in choices]
         case Mapping() as reply:
-            return _LIMITS.get(reply.get("done_reason", ""))
+            end = reply.get("delta", reply)  # of Anthropic, in a stream
+            of_anthropic = getattr(end, "stop_reason", reply.get("stop_reason"))
+            reasons = [reply.get("done_reason"), of_anthropic]
         case reply:
-            reasons = (_LIMITS.get(choice.finish_reason) for choice in reply.choices or ())
-            return next(filter(None, reasons), None)
+            reasons = [choice.finish_reason for choice in reply.choices or ()]
+    return next((_LIMITS[reason] for reason in reasons if reason in _LIMITS), None)
 
 
 class _OpenAIReply(Protocol):
@@ -178,11 +188,12 @@ class _OpenAIReply(Protocol):
 
 
 def _reply_of_server(call: _Chat | _Completion) -> Mapping[str, Any] | _OpenAIReply | None:
-    """Return the last that a server sent, of Ollama a mapping.
+    """Return the last that a server sent, of Ollama, Anthropic and Gemini a mapping.
 
     It is None of a model without a server, and of another protocol, whose end cannot be read.
     """
     reply = call.response.raw if call.response else None
+    reply = getattr(reply, "data", reply)  # an event of Mistral's stream holds it
     if reply is None or isinstance(reply, Mapping):
         return reply
     if hasattr(reply, "choices"):

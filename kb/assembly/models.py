@@ -10,6 +10,8 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.llm import LLM
 
 from engines.search.search_run import VectorWeight
+from kb.assembly import integrations
+from kb.assembly.integrations import find_key
 from kb.config import Config, EmbeddingConfig, LLMConfig, ModelConfig
 from stores.errors import ConfigError
 
@@ -42,11 +44,11 @@ def make_llm(config: Config) -> LLM | None:
             return _make_openai(llm)
         case "openai-like":
             url = server_url(llm.provider, llm, "llm")
-            return _make_openai_like(llm, url, api_key=_find_key(llm) or "none")
+            return _make_openai_like(llm, url, api_key=find_key(llm) or "none")
         case "ollama":
             return _make_ollama(llm)
         case _:
-            assert_never(llm.provider)
+            return integrations.make_llm(llm)
 
 
 def make_embedder(config: Config) -> BaseEmbedding:
@@ -61,12 +63,12 @@ def make_embedder(config: Config) -> BaseEmbedding:
             key = require_key(embedding, "embedding")
             return _make_openai_embedding(embedding, embedding.provider, key)
         case "openai-like":
-            key = _find_key(embedding) or "none"
+            key = find_key(embedding) or "none"
             return _make_openai_embedding(embedding, embedding.provider, key)
         case "ollama":
             return _make_ollama_embedding(embedding)
         case _:
-            assert_never(embedding.provider)
+            return integrations.make_embedder(embedding)
 
 
 def server_url(provider: ServerProvider, model: ModelConfig, section: str) -> str:
@@ -110,7 +112,7 @@ def name_llm(provider: ServerProvider, llm: LLMConfig) -> str:
 
 def require_key(model: ModelConfig, section: str) -> str:
     """Return the key of a model of OpenAI. Raises ConfigError."""
-    key = _find_key(model)
+    key = find_key(model)
     if not key:
         raise ConfigError(
             f"{section}.provider is openai, but there is no key. Set the environment variable "
@@ -137,7 +139,10 @@ def embedding_identity(config: Config, embed_model: BaseEmbedding) -> str:
     """What a collection remembers: vectors compare only with those of the same identity."""
     dimensions = config.embedding.dimensions
     size = f"@{dimensions}" if dimensions else ""
-    return f"{config.embedding.provider}/{embed_model.model_name}{size}"
+    named = embed_model.model_name
+    if named == BaseEmbedding.model_fields["model_name"].default:  # some classes do not set it
+        named = integrations.name_model(config.embedding)
+    return f"{config.embedding.provider}/{named}{size}"
 
 
 def vector_weight(embedding: EmbeddingConfig) -> VectorWeight:
@@ -151,10 +156,8 @@ def vector_weight(embedding: EmbeddingConfig) -> VectorWeight:
             return VectorWeight(_LOCAL, languages=_LANGUAGES)
         case "wordllama":
             return VectorWeight(_WORDLLAMA, languages={"en"})
-        case "openai" | "openai-like" | "ollama":
-            return VectorWeight(_OTHERS)
         case _:
-            assert_never(embedding.provider)
+            return VectorWeight(_OTHERS)
 
 
 def _make_openai(llm: LLMConfig) -> LLM:
@@ -314,10 +317,6 @@ def _make_ollama_embedding(embedding: EmbeddingConfig) -> BaseEmbedding:
         },
     )
     return embedder
-
-
-def _find_key(model: ModelConfig) -> str | None:
-    return model.api_key.get_secret_value() if model.api_key else None
 
 
 def _require_url(model: ModelConfig, section: str) -> str:

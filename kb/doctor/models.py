@@ -1,10 +1,23 @@
 """Check whether the models of the configuration are there."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import assert_never
 
 import httpx
 
+from kb.assembly.integrations import (
+    EMBEDDINGS,
+    LLMS,
+    Integration,
+    Listing,
+    SectionName,
+    find_key,
+    find_url,
+    make_embedder,
+    make_llm,
+    name_model,
+)
 from kb.assembly.models import (
     FORMER_DEFAULT,
     ServerProvider,
@@ -31,7 +44,7 @@ def check_models(config: Config) -> Iterator[Check]:
         case "openai" | "openai-like" | "ollama":
             yield _check_embedding_server(embedding.provider, embedding)
         case _:
-            assert_never(embedding.provider)
+            yield _check_integration(Message("Embedding"), "embedding", embedding, EMBEDDINGS)
     match llm.provider:
         case "none":
             seen = Message("none: answers are quoted from the documents")
@@ -39,7 +52,42 @@ def check_models(config: Config) -> Iterator[Check]:
         case "openai" | "openai-like" | "ollama":
             yield _check_llm_server(llm.provider, llm)
         case _:
-            assert_never(llm.provider)
+            yield _check_integration(Message("LLM"), "llm", llm, LLMS)
+
+
+def _check_integration(
+    name: Message,
+    section: SectionName,
+    model: LLMConfig | EmbeddingConfig,
+    integrations: Mapping[str, Integration],
+) -> Check:
+    """Make the model, which shows what is missing, and ask its provider where that is free."""
+    integration = integrations.get(model.provider)
+    listing = integration.listing if integration else None
+    try:
+        if isinstance(model, LLMConfig):
+            make_llm(model)
+        else:
+            make_embedder(model)
+    except ConfigError as error:
+        return Check(name, "fail", str(error))
+    url = find_url(model, integration) if integration else None
+    if listing is None or url is None or not model.model:
+        seen = Message(
+            "{model} of {provider} can be made; whether it answers shows when it is asked",
+            model=name_model(model),
+            provider=model.provider,
+        )
+        return Check(name, "ok", seen)
+    known = partial(_list_by, listing, url, find_key(model) or "")
+    return _check_model_list(name, section, model.provider, url, model.model, known)
+
+
+def _list_by(listing: Listing, url: str, key: str) -> set[str]:
+    address = f"{url}/{listing.path}"
+    reply = httpx.get(address, headers=listing.make_headers(key), timeout=SECONDS)
+    reply.raise_for_status()
+    return {str(one[listing.name]).removeprefix("models/") for one in reply.json()[listing.items]}
 
 
 def _check_local_embedding(config: Config) -> Check:
@@ -89,10 +137,22 @@ def _check_llm_server(provider: ServerProvider, llm: LLMConfig) -> Check:
 def _check_model_server(
     name: Message, section: str, provider: ServerProvider, model: ModelConfig, url: str, wanted: str
 ) -> Check:
+    known = partial(_list_models, url, provider, model)
+    return _check_model_list(name, section, provider, url, wanted, known)
+
+
+def _check_model_list(
+    name: Message,
+    section: str,
+    provider: str,
+    url: str,
+    wanted: str,
+    list_models: Callable[[], set[str]],
+) -> Check:
     """Ask for the list of models, which costs nothing."""
     place = httpx.URL(url).copy_with(username=None, password=None)
     try:
-        known = _list_models(url, provider, model)
+        known = list_models()
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         reason = _without_address(error)
         return Check(

@@ -222,6 +222,20 @@ def test_another_url_is_refused_without_showing_it(url):
     assert PASSWORD not in message
 
 
+def test_secrets_among_arguments_come_from_the_environment(tmp_path, monkeypatch):
+    file = tmp_path / "config.yaml"
+    section = "llm: {provider: a.B, arguments: {size: 4, api_key: %s}}"
+    file.write_text(section % "sk-canary")
+    with pytest.raises(ConfigError, match=r"llm\.arguments\.api_key holds a secret") as caught:
+        load_config(file)
+    assert "canary" not in str(caught.value)
+    file.write_text(section % '"${MY_KEY}"')
+    monkeypatch.setenv("MY_KEY", "sk-canary")
+    config = load_config(file)
+    assert config.llm.arguments == {"size": 4, "api_key": "sk-canary"}
+    assert "canary" not in repr(config)
+
+
 def test_secrets_are_in_no_representation(monkeypatch):
     monkeypatch.setenv("KEY", PASSWORD)
     config = load_config(
