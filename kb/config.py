@@ -185,7 +185,7 @@ class EmbeddingConfig(ModelConfig):
 class LLMConfig(ModelConfig):
     """The language model that writes answers and SQL."""
 
-    provider: Literal["none", "openai", "openai-like", "ollama"] = "none"
+    provider: Literal["none", "openai", "openai-like", "ollama", "llama-cpp"] = "none"
     """Who writes answers. With `none` they are quoted from the documents, and the tables answer by
     verified queries."""
     context_window: Positive | None = None
@@ -195,6 +195,8 @@ class LLMConfig(ModelConfig):
     reader formally. At most three sentences.` SQL is written without it."""
     max_tokens: Positive | None = None
     """The most tokens of one reply, be it an answer or SQL; `null` for the model's own bound."""
+    threads: Positive | None = None
+    """Threads of the provider `llama-cpp`; `null` for half of the machine's processors."""
 
 
 class RetrievalConfig(Section):

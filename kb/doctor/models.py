@@ -5,6 +5,7 @@ from typing import assert_never
 
 import httpx
 
+from kb.assembly.llama_cpp import find_model_file
 from kb.assembly.models import (
     ServerProvider,
     name_embedding_model,
@@ -14,6 +15,7 @@ from kb.assembly.models import (
 )
 from kb.config import Config, EmbeddingConfig, LLMConfig, ModelConfig
 from kb.doctor.check import SECONDS, Check
+from kb.model_file.served_file import require_llama_cpp
 from kb.sentence_model import files
 from stores.errors import ConfigError
 from stores.text.translations import Message
@@ -37,6 +39,8 @@ def check_models(config: Config) -> Iterator[Check]:
             yield Check(Message("LLM"), "ok", seen)
         case "openai" | "openai-like" | "ollama":
             yield _check_llm_server(llm.provider, llm)
+        case "llama-cpp":
+            yield _check_model_file(config)
         case _:
             assert_never(llm.provider)
 
@@ -54,6 +58,16 @@ def _check_local_embedding(config: Config) -> Check:
     else:
         seen = Message("{model} was not fetched yet", model=files.MODEL_NAME)
     return Check(name, "fail", seen, Message("Run `kb setup`."))
+
+
+def _check_model_file(config: Config) -> Check:
+    name = Message("LLM")
+    try:
+        require_llama_cpp()
+        path = find_model_file(config)
+    except ConfigError as error:
+        return Check(name, "fail", str(error))
+    return Check(name, "ok", Message("llama-cpp, from {model}", model=path))
 
 
 def _check_embedding_server(provider: ServerProvider, embedding: EmbeddingConfig) -> Check:
