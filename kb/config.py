@@ -5,7 +5,7 @@ import platform
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -101,6 +101,10 @@ def _read_off(value: Any) -> Any:
     return "off" if value is False else value
 
 
+Task: TypeAlias = Literal["answer", "sql", "route", "rewrite", "memory"]
+"""What a language model is asked for."""
+
+
 class Section(BaseModel):
     """The text below a key is its description in the reference of the configuration."""
 
@@ -194,7 +198,12 @@ class LLMConfig(ModelConfig):
     """What answers have to heed besides kb's own rules, such as a tone or a length: `Address the
     reader formally. At most three sentences.` SQL is written without it."""
     max_tokens: Positive | None = None
-    """The most tokens of one reply, be it an answer or SQL; `null` for the model's own bound."""
+    """The most tokens of one reply, be it an answer or SQL; `null` for a bound of kb: with
+    `llama-cpp` by task, with `openai-like` and `ollama` a quarter of the context window, at most
+    4096. Models of OpenAI have their own."""
+    max_tokens_by_task: dict[Task, Positive] = Field(default_factory=dict)
+    """The same of single tasks, before `max_tokens`: `{answer: 800, sql: 400}`. The others are
+    `route`, `rewrite` (of follow-ups and translations) and `memory`. Thoughts count too."""
     threads: Positive | None = None
     """Threads of the provider `llama-cpp`; `null` for half of the machine's processors."""
 
