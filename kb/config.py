@@ -108,6 +108,7 @@ LLMProvider: TypeAlias = Literal[
     "openai",
     "openai-like",
     "ollama",
+    "llama-cpp",
     "azure-openai",
     "anthropic",
     "mistral",
@@ -149,6 +150,10 @@ Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 def _read_off(value: Any) -> Any:
     """Return the word `off`, which YAML reads as false where it has no quotes."""
     return "off" if value is False else value
+
+
+Task: TypeAlias = Literal["answer", "sql", "route", "rewrite", "memory"]
+"""What a language model is asked for."""
 
 
 class Section(BaseModel):
@@ -243,16 +248,24 @@ class LLMConfig(ModelConfig):
     """The language model that writes answers and SQL."""
 
     provider: Annotated[LLMProvider | str, _read_provider(get_args(LLMProvider))] = "none"
-    """Who writes answers: `openai`, `openai-like`, `ollama`, `azure-openai`, `anthropic`,
-    `mistral`, `gemini`, `bedrock`, `huggingface`, or the import path of an `LLM` of LlamaIndex.
-    With `none` they are quoted from the documents, and the tables answer by verified queries."""
+    """Who writes answers: `openai`, `openai-like`, `ollama`, `llama-cpp`, `azure-openai`,
+    `anthropic`, `mistral`, `gemini`, `bedrock`, `huggingface`, or the import path of an `LLM` of
+    LlamaIndex. With `none` they are quoted from the documents, and the tables answer by verified
+    queries."""
     context_window: Positive | None = None
     """In tokens, for models that kb does not know."""
     instructions: Annotated[str, Field(max_length=4000)] = ""
     """What answers have to heed besides kb's own rules, such as a tone or a length: `Address the
     reader formally. At most three sentences.` SQL is written without it."""
     max_tokens: Positive | None = None
-    """The most tokens of one reply, be it an answer or SQL; `null` for the model's own bound."""
+    """The most tokens of one reply, be it an answer or SQL; `null` for a bound of kb: with
+    `llama-cpp` by task, with `openai-like` and `ollama` a quarter of the context window, at most
+    4096. Models of OpenAI have their own."""
+    max_tokens_by_task: dict[Task, Positive] = Field(default_factory=dict)
+    """The same of single tasks, before `max_tokens`: `{answer: 800, sql: 400}`. The others are
+    `route`, `rewrite` (of follow-ups and translations) and `memory`. Thoughts count too."""
+    threads: Positive | None = None
+    """Threads of the provider `llama-cpp`; `null` for half of the machine's processors."""
 
 
 class RetrievalConfig(Section):

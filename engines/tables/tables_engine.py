@@ -33,7 +33,8 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
     `Response.metadata` holds the SQL as it ran, the values that were bound, columns and rows and
     what was tried before. With `sql_only` the statement passes the guard and is the answer, and
     nothing runs; without `synthesize_response` the rows are the answer. `examples` gives questions
-    with their SQL that are like a question, as text for the prompt.
+    with their SQL that are like a question, as text for the prompt. `sql_llm` writes the SQL, and
+    `llm` what else is written; it writes both where there is no other.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         database: GuardedDatabase,
         *,
         llm: LLM,
+        sql_llm: LLM | None = None,
         embed_model: BaseEmbedding,
         entities: EntityIndex | None = None,
         examples: Callable[[str], str] | None = None,
@@ -63,6 +65,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
             streaming=streaming,
         )
         self._database = database
+        self._sql_llm = sql_llm or llm
         self._examples = examples
         self._sql_only = sql_only
 
@@ -70,7 +73,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         run = self._begin_question(query_bundle)
         while run.wants_sql:
             with model_errors(_WRITING):
-                reply = self._llm.predict(self._sql_prompt, **run.sql_values())
+                reply = self._sql_llm.predict(self._sql_prompt, **run.sql_values())
             self._take_reply(run, reply)
         if run.words is not None:
             return run.answer.respond(run.words)
@@ -81,7 +84,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         run = await self._database.in_thread(self._begin_question, query_bundle)
         while run.wants_sql:
             with model_errors(_WRITING):
-                reply = await self._llm.apredict(self._sql_prompt, **run.sql_values())
+                reply = await self._sql_llm.apredict(self._sql_prompt, **run.sql_values())
             await self._database.in_thread(self._take_reply, run, reply)
         if run.words is not None:
             return await run.answer.arespond(run.words)
@@ -121,9 +124,14 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         try:
             self._run_statement(run, read.sql)
         except (UnsafeQuery, QueryFailed) as error:
-            columns = self._database.describe_columns(read.sql) if lacks_column(error) else ""
-            run.take_failure(read.sql, error, columns)
+            run.take_failure(read.sql, error, self._name_columns(read.sql, error))
         run.answer.end_step("rows")
+
+    def _name_columns(self, sql: str, error: UnsafeQuery | QueryFailed) -> str:
+        """Name the columns that there are, where a statement may have failed by inventing some."""
+        if isinstance(error, UnsafeQuery):  # it may know no table at all
+            return self._database.describe_columns(sql) or self._database.outline()
+        return self._database.describe_columns(sql) if lacks_column(error) else ""
 
     def _run_statement(self, run: TableQuestion, sql: str) -> None:
         values = bind_values(sql, run.question)

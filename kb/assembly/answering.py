@@ -84,7 +84,8 @@ def _make_engine_of_tables(components: "Components", **how: bool) -> BaseQueryEn
         components.tables,
         components.verified_matcher,
         components.entities,
-        llm=components.llm,
+        llm=components.llm_for("answer"),
+        sql_llm=components.llm_for("sql"),
         embed_model=components.embed_model,
         instructions=components.config.llm.instructions,
         **how,
@@ -97,7 +98,7 @@ def make_document_engine(
     """Make the engine that answers from the passages of a retriever, and logs its searches."""
     return DocumentQueryEngine(
         retriever,
-        llm=components.llm,
+        llm=components.llm_for("answer"),
         embed_model=components.embed_model,
         streaming=options.streaming,
         count_words=components.vector_store.count_chunks_with,
@@ -123,13 +124,13 @@ def _make_routed_engine(
 
     That of the tables is made when the first question needs it: they may be away, and come back.
     """
-    config, llm = components.config, components.llm
+    config = components.config
     retriever = make_retriever(components, options)
     routing = Routing(
         retriever,
         (lambda: components.evidence) if config.tables.include else None,
         without_tables=components.weigh_without_tables,
-        llm=llm,
+        llm=components.llm_for("route"),
         documents=config.documents.description or "the user's own documents",
         asks_both=options.source == "both",
         weighs_all=weighs_all,
@@ -138,7 +139,7 @@ def _make_routed_engine(
     both = JoinedQueryEngine(
         make_document_engine(components, quiet, retriever),
         cache(partial(_make_engine_of_tables, components, synthesize_response=False)),
-        llm=llm,
+        llm=components.llm_for("answer"),
         entities=components.find_entities,
         deadlines=Deadlines(config.retrieval.deadline, config.tables.deadline),
         streaming=options.streaming,

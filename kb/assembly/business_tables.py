@@ -78,6 +78,7 @@ def make_tables_engine(
     entities: EntityIndex,
     *,
     llm: LLM | None,
+    sql_llm: LLM | None = None,
     embed_model: BaseEmbedding,
     instructions: str = "",
     streaming: bool = False,
@@ -98,6 +99,7 @@ def make_tables_engine(
         DatabaseQueryEngine(
             tables,
             llm=llm,
+            sql_llm=sql_llm,
             embed_model=embed_model,
             entities=entities,
             examples=find_examples,

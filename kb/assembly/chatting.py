@@ -24,7 +24,7 @@ def make_chat_session(
 ) -> ChatSession:
     """Make the session of the options, which need not be there yet. Raises ConfigError."""
     assert options.session  # noqa: S101 - the caller names it
-    llm, sessions = components.llm, components.session_store
+    sessions = components.session_store
 
     @cache
     def make_engine(streaming: bool) -> BaseQueryEngine:  # noqa: FBT001 - the session's interface
@@ -57,14 +57,14 @@ def make_chat_session(
             sessions=sessions,
             vector_store=components.memory_store,
             embed_model=components.embed_model,
-            llm=llm,
+            llm=components.llm_for("memory"),
             token_limit=components.config.chat.token_limit,
             user=user,
             user_memory=components.config.chat.user_memory,
         ),
         memory_updates=components.memory_updates,
         late_ends=components.late_ends,
-        llm=llm,
+        llm=components.llm_for("answer"),
         rewrite=rewrite_question,
         arewrite=arewrite_question,
         user=user,

@@ -23,7 +23,8 @@ from kb.assembly.models import make_embedder, make_llm
 from kb.assembly.open_collection import follow_collection, open_store
 from kb.assembly.open_database import open_database
 from kb.assembly.outage import Outage
-from kb.config import Config
+from kb.assembly.reply_bounds import bound_replies
+from kb.config import Config, Task
 from kb.verified_query_file import open_verified_queries
 from stores.chats.chat_sessions import SessionStore
 from stores.chunks.vector_store import MariaDBVectorStore
@@ -115,6 +116,10 @@ class Components:
         other = copy(self)
         other.llm = None
         return other
+
+    def llm_for(self, task: Task) -> LLM | None:
+        """Return the language model, bound in what it may write for a task; None without one."""
+        return bound_replies(self.llm, self.config.llm, task) if self.llm else None
 
     def close(self) -> None:
         """Write what is still to be written, and give back every connection."""

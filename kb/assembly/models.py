@@ -47,6 +47,10 @@ def make_llm(config: Config) -> LLM | None:
             return _make_openai_like(llm, url, api_key=find_key(llm) or "none")
         case "ollama":
             return _make_ollama(llm)
+        case "llama-cpp":
+            from kb.assembly.llama_cpp import make_llama_cpp  # noqa: PLC0415 - only for its users
+
+            return make_llama_cpp(config, _make_openai_clients)
         case _:
             return integrations.make_llm(llm)
 

@@ -46,7 +46,7 @@ def make_retriever(
     on_search: Callable[[Search], None] | None = None,
 ) -> BaseRetriever:
     """Make what runs the search profile of the options, their session's or retrieval.profile."""
-    config, llm = components.config, components.llm
+    config, llm = components.config, components.llm_for("rewrite")
     top_k = config.retrieval.top_k if options.top_k is None else options.top_k
     if top_k < 1:
         raise ConfigError(f"top_k is {top_k}; at least 1 passage is needed.")
@@ -64,7 +64,7 @@ def make_retriever(
         vector_weight=vector_weight(config.embedding),
         filters=options.filters,
         filter_keys=config.documents.filter_keys,
-        reranker=make_reranker(rerank, llm, config.directory) if rerank else None,
+        reranker=make_reranker(rerank, components.llm, config.directory) if rerank else None,
         translator=Translator(llm, components.registry.measure_language_shares) if llm else None,
         exact=options.exact,
         on_search=on_search,
@@ -82,4 +82,4 @@ def make_rewriter(components: "Components", options: AnswerOptions) -> Rewriter:
         is_better_joined = JoinedSearch(
             retriever, components.embed_model, components.vector_store.count_chunks_with
         ).is_better
-    return Rewriter(components.llm, entities, matcher, is_better_joined)
+    return Rewriter(components.llm_for("rewrite"), entities, matcher, is_better_joined)

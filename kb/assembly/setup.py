@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from kb.assembly.models import FORMER_DEFAULT
 from kb.assembly.open_database import open_database, private_server
 from kb.config import Config
+from kb.model_file.fetch_file import fetch_model_file
+from kb.model_file.known_files import DEFAULT_FILE, KNOWN_FILES
 from stores.connection import read_server_info
 from stores.errors import ConfigError
 from stores.text.translations import Message
@@ -13,18 +15,22 @@ from stores.text.translations import Message
 Say = Callable[[str], None]
 
 
-def set_up(config: Config, say: Say, *, upgrade: bool = False) -> None:
+def set_up(config: Config, say: Say, *, upgrade: bool = False, llm: str | None = None) -> None:
     """Make the database and the embedding model ready, side by side; safe to repeat.
 
-    `upgrade` renews the private MariaDB that kb fetched. Raises ConfigError, UnsupportedServer,
-    StoreUnavailable or ModelUnavailable.
+    `upgrade` renews the private MariaDB that kb fetched; `llm` names a model file to fetch, besides
+    the one that the configuration names. Raises ConfigError, UnsupportedServer, StoreUnavailable or
+    ModelUnavailable.
     """
+    wanted = [_require_known_file(llm)] if llm else []
     if upgrade:
         _upgrade_server(config, say)
     with ThreadPoolExecutor() as pool:
         steps = [pool.submit(step, config, say) for step in (_set_up_database, _set_up_embedding)]
     for step in steps:
         step.result()
+    for known in dict.fromkeys([*wanted, *_find_configured_file(config)]):
+        _set_up_model_file(config, known, say)
 
 
 def _upgrade_server(config: Config, say: Say) -> None:
@@ -58,3 +64,30 @@ def _set_up_embedding(config: Config, say: Say) -> None:
     models = files.DEFAULT_MODELS if config.embedding.model is None else [files.MINILM]
     directory = fetch(config.cache, say, models)
     say(Message("The embedding model is in {directory}", directory=directory))
+
+
+def _require_known_file(name: str) -> str:
+    if name not in KNOWN_FILES:
+        raise ConfigError(f"--llm is {name!r}; kb can fetch {', '.join(KNOWN_FILES)}.")
+    return name
+
+
+def _find_configured_file(config: Config) -> list[str]:
+    name = config.llm.model or DEFAULT_FILE
+    return [name] if config.llm.provider == "llama-cpp" and name in KNOWN_FILES else []
+
+
+def _set_up_model_file(config: Config, name: str, say: Say) -> None:
+    known = KNOWN_FILES[name]
+    path = fetch_model_file(config.cache, known, say)
+    say(
+        Message(
+            "The language model {title} is {path}; answering takes {memory} MB of memory",
+            title=known.title,
+            path=path,
+            memory=known.memory_mb,
+        )
+    )
+    if config.llm.provider != "llama-cpp":
+        setting = f"llm: {{provider: llama-cpp, model: {name}}}"
+        say(Message("config.yaml makes it answer with {setting}", setting=setting))

@@ -18,6 +18,7 @@ from kb.assembly.integrations import (
     make_llm,
     name_model,
 )
+from kb.assembly.llama_cpp import find_model_file
 from kb.assembly.models import (
     FORMER_DEFAULT,
     ServerProvider,
@@ -28,6 +29,7 @@ from kb.assembly.models import (
 )
 from kb.config import Config, EmbeddingConfig, LLMConfig, ModelConfig
 from kb.doctor.check import SECONDS, Check
+from kb.model_file.served_file import require_llama_cpp
 from kb.sentence_model import files
 from stores.errors import ConfigError
 from stores.text.translations import Message
@@ -51,6 +53,8 @@ def check_models(config: Config) -> Iterator[Check]:
             yield Check(Message("LLM"), "ok", seen)
         case "openai" | "openai-like" | "ollama":
             yield _check_llm_server(llm.provider, llm)
+        case "llama-cpp":
+            yield _check_model_file(config)
         case _:
             yield _check_integration(Message("LLM"), "llm", llm, LLMS)
 
@@ -109,6 +113,16 @@ def _check_local_embedding(config: Config) -> Check:
         directory=config.cache / "models",
     )
     return Check(name, "ok", there)
+
+
+def _check_model_file(config: Config) -> Check:
+    name = Message("LLM")
+    try:
+        require_llama_cpp()
+        path = find_model_file(config)
+    except ConfigError as error:
+        return Check(name, "fail", str(error))
+    return Check(name, "ok", Message("llama-cpp, from {model}", model=path))
 
 
 def _check_embedding_server(provider: ServerProvider, embedding: EmbeddingConfig) -> Check:

@@ -90,12 +90,13 @@ def evaluate_sql(
 
 
 def _require_model(knowledge_base: KnowledgeBase) -> LLM:
-    if knowledge_base.components.llm is None:
+    llm = knowledge_base.components.llm_for("sql")
+    if llm is None:
         raise ConfigError(
             "Scoring a model's SQL takes a language model, and llm.provider is none. Set "
             "llm.provider and llm.model in config.yaml, or check the rest with --gold."
         )
-    return knowledge_base.components.llm
+    return llm
 
 
 def _make_cases(
@@ -120,6 +121,7 @@ def _make_engine(knowledge_base: KnowledgeBase, llm: LLM) -> BaseQueryEngine:
         knowledge_base.components.tables,
         llm=llm,
         embed_model=knowledge_base.components.embed_model,
+        entities=knowledge_base.components.entities,
         synthesize_response=False,
     )
 

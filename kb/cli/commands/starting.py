@@ -75,6 +75,14 @@ def setup(
     upgrade: Annotated[
         bool, typer.Option("--upgrade", help="Renew the private MariaDB that kb fetched.")
     ] = False,
+    llm: Annotated[
+        str | None,
+        typer.Option(
+            "--llm",
+            metavar="NAME",
+            help="Fetch a language model in a file: small, tiny or smollm2.",
+        ),
+    ] = None,
     config: ConfigPath = None,
 ) -> None:
     """Fetch and start what the configuration needs.
@@ -86,4 +94,4 @@ def setup(
     from kb.assembly.setup import set_up
     from kb.config import load_config
 
-    set_up(load_config(config), say, upgrade=upgrade)
+    set_up(load_config(config), say, upgrade=upgrade, llm=llm)

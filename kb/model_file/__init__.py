@@ -1,0 +1,1 @@
+"""Language models in a GGUF file: fetched by set-up, served by llama.cpp in a child process."""
