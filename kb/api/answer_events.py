@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.base.response.schema import AsyncStreamingResponse
 from llama_index.core.schema import QueryBundle
@@ -15,13 +15,15 @@ from engines.answer import Answer, answer_of
 from engines.chat.model_calls import ModelCalls
 from kb.answer_json import ROWS, TURN, answer_to_values
 from kb.api.column_kinds import column_types
-from kb.api.dependencies import KB
 from kb.api.plain_json import to_plain
 from kb.api.problems import Problem, error_to_problem
 from kb.api.safe_html import as_html, measure_finished_blocks
 from kb.api.sse import format_event, format_problem
 from kb.assembly.answer_sources import Source
 from stores.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from kb.app import KnowledgeBase
 
 # What an event before the last one has told already.
 _TOLD_BEFORE: Final = {"route", "route_reason", "search", "citations", "types", *ROWS}
@@ -151,7 +153,7 @@ def _turn_values(answer: Answer) -> dict[str, Any]:
 
 
 async def begin_answer(
-    kb: KB,
+    kb: "KnowledgeBase",
     question: str | QueryBundle,
     source: Source,
     *,
@@ -195,7 +197,7 @@ async def _stream_pieces(response: Any, calls: ModelCalls) -> AsyncGenerator[str
 
 
 async def begin_turn(
-    kb: KB,
+    kb: "KnowledgeBase",
     session_id: str,
     message: str,
     turn_id: str | None,

@@ -68,10 +68,19 @@ def new_session(caller: Reading) -> dict[str, str]:  # noqa: ARG001 - only keys 
 
 
 @router.get("/{session_id}")
-def session(session_id: str, caller: Reading, kb: KB) -> dict[str, Any]:
-    """A session with its turns, what their columns hold, and the last rating of each."""
+def session(
+    session_id: str,
+    caller: Reading,
+    kb: KB,
+    last: Annotated[int | None, Query(ge=1)] = None,
+    before: Annotated[int | None, Query(ge=1)] = None,
+) -> dict[str, Any]:
+    """A session with its turns, what their columns hold, and the last rating of each.
+
+    Of its turns those `before` a number, and the `last` ones of them.
+    """
     info = find_session(kb, session_id, caller)
-    turns = kb.components.session_store.list_turns(info.id)
+    turns = kb.components.session_store.list_turns(info.id, before=before, limit=last)
     ratings = SearchLog(kb.components.engine).list_ratings(info.id)
     values: dict[str, Any] = to_plain(session_values(restore_id(info, caller), turns))
     for turn, turn_values in zip(turns, values["turns"], strict=True):
