@@ -93,15 +93,22 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 def events(client: httpx.Client, path: str, body: dict[str, Any]) -> list[tuple[str, Any]]:
     """What a stream tells, event by event."""
-    told: list[tuple[str, Any]] = []
     with client.stream("POST", path, json={**body, "stream": True}) as reply:
-        assert reply.status_code == 200, reply.read()
-        for line in reply.iter_lines():
-            if line.startswith("event: "):
-                told.append((line.removeprefix("event: "), None))
-            elif line.startswith("data: "):
-                told[-1] = told[-1][0], json.loads(line.removeprefix("data: "))
-    return told
+        return [(name, data) for name, data, _ in read_events(reply)]
+
+
+def read_events(reply: httpx.Response) -> Iterator[tuple[str, Any, int | None]]:
+    """Each event of a stream as it comes: its name, its data and its number, if it has one."""
+    assert reply.status_code == 200, reply.read()
+    name, number = "", None
+    for line in reply.iter_lines():
+        kind, _, value = line.partition(": ")
+        if kind == "event":
+            name, number = value, None
+        elif kind == "id":
+            number = int(value)
+        elif kind == "data":
+            yield name, json.loads(value), number
 
 
 @contextmanager

@@ -34,6 +34,15 @@ class CutStream:
 
 
 @dataclass(frozen=True)
+class PausedStream:
+    """A stream that is silent behind `words` words, until it is told to go on to its end."""
+
+    text: str
+    go_on: threading.Event
+    words: int = 2
+
+
+@dataclass(frozen=True)
 class Vectors:
     """Embeddings as given, whatever was asked for."""
 
@@ -47,7 +56,7 @@ class Message:
     body: dict[str, Any]
 
 
-Reply = str | Fault | CutStream | Vectors | Message
+Reply = str | Fault | CutStream | PausedStream | Vectors | Message
 HANG = Fault(wait=60)
 MALFORMED = Fault(body='{"choices": [{"mess')
 NO_CHOICES = Message({"id": "x", "object": "chat.completion", "choices": [], "model": "fake"})
@@ -165,7 +174,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._send_vectors(values)
             case None if "embed" in self.path:
                 self._send_vectors(self._embed(request.body["input"]))
-            case CutStream() | str() | None:
+            case CutStream() | PausedStream() | str() | None:
                 self._chat(request, self.fake.default if reply is None else reply)
 
     def _record(self, body: dict[str, Any]) -> Request:
@@ -194,7 +203,7 @@ class Handler(BaseHTTPRequestHandler):
         usage = {"prompt_tokens": 1, "total_tokens": 1}
         self._send_json({"object": "list", "data": data, "model": "fake", "usage": usage})
 
-    def _chat(self, request: Request, reply: str | CutStream) -> None:
+    def _chat(self, request: Request, reply: str | CutStream | PausedStream) -> None:
         ollama = self.path == "/api/chat"
         if request.body.get("stream", False):
             self._stream(reply, _ollama_part if ollama else _openai_part)
@@ -202,21 +211,28 @@ class Handler(BaseHTTPRequestHandler):
         text = reply if isinstance(reply, str) else reply.text
         self._send_json(_ollama_whole(text) if ollama else _openai_whole(text))
 
-    def _stream(self, reply: str | CutStream, part: Callable[[str, bool], str]) -> None:
+    def _stream(
+        self, reply: str | CutStream | PausedStream, part: Callable[[str, bool], str]
+    ) -> None:
         words = pieces(reply if isinstance(reply, str) else reply.text)
-        cut = reply if isinstance(reply, CutStream) else None
+        first = len(words) if isinstance(reply, str) else reply.words
         self.send_response(200)
         self.send_header("transfer-encoding", "chunked")
         self.send_header("connection", "close")
         self.end_headers()
-        for word in words[: cut.words] if cut else words:
+        for word in words[:first]:
             self._send_chunk(part(word, False))
-        if cut is None:
-            self._send_chunk(part("", True))
-        else:
-            self.fake.closing.wait(cut.wait)
-        if cut is None or cut.polite:
-            self.wfile.write(b"0\r\n\r\n")
+        if isinstance(reply, CutStream):
+            self.fake.closing.wait(reply.wait)
+            if reply.polite:
+                self.wfile.write(b"0\r\n\r\n")
+            return
+        if isinstance(reply, PausedStream):
+            assert reply.go_on.wait(60), "nobody told the model to go on"
+        for word in words[first:]:
+            self._send_chunk(part(word, False))
+        self._send_chunk(part("", True))
+        self.wfile.write(b"0\r\n\r\n")
 
     def _send_chunk(self, text: str) -> None:
         self.wfile.write(f"{len(text.encode()):x}\r\n{text}\r\n".encode())

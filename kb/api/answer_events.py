@@ -1,11 +1,11 @@
 """An answer under way: what is known of it, its words as they come, and both as events."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.base.response.schema import AsyncStreamingResponse
 from llama_index.core.schema import QueryBundle
@@ -15,15 +15,20 @@ from engines.answer import Answer, answer_of
 from engines.chat.model_calls import ModelCalls
 from kb.answer_json import ROWS, TURN, answer_to_values
 from kb.api.column_kinds import column_types
-from kb.api.dependencies import KB
 from kb.api.plain_json import to_plain
-from kb.api.problems import error_to_problem
+from kb.api.problems import Problem, error_to_problem
+from kb.api.safe_html import as_html, measure_finished_blocks
 from kb.api.sse import format_event, format_problem
 from kb.assembly.answer_sources import Source
 from stores.errors import ModelUnavailable
 
+if TYPE_CHECKING:
+    from kb.app import KnowledgeBase
+
 # What an event before the last one has told already.
 _TOLD_BEFORE: Final = {"route", "route_reason", "search", "citations", "types", *ROWS}
+_ROUTE: Final = 1  # numbers of events
+_RETRIEVAL: Final = 2
 _TURN: Final = [key for key in TURN if key not in ("prompt_tokens", "completion_tokens")]
 
 
@@ -53,27 +58,85 @@ class AnswerUnderWay:
             pass
         return self.answer
 
-    async def stream_events(self) -> AsyncGenerator[bytes, None]:
+    async def stream_events(self, events: "AnswerEvents") -> AsyncGenerator[bytes, None]:
         """Stream route, retrieval, tokens, citations and rows; then done, or an error."""
         try:
-            begun = self.answer
-            route = {"route": begun.route, "reason": begun.route_reason, **_turn_values(begun)}
-            yield format_event("route", to_plain(route))
-            if search := begun.search:
-                yield format_event(
-                    "retrieval", {"search": search, "passages": search["candidates"]}
-                )
-            async for word in self.stream_words():
-                yield format_event("token", {"text": word})
-            values = http_values(self.answer)
-            yield format_event("citations", values["citations"])
-            if values["sql"]:
-                yield format_event("rows", {key: values[key] for key in ("types", *ROWS)})
-            yield format_event(
-                "done", {key: values[key] for key in values if key not in _TOLD_BEFORE}
-            )
+            for event in events.begin(self.answer):
+                yield event
+            async for _ in self.stream_words():
+                for event in await events.grow(self.text):
+                    yield event
+            for event in await events.end(self.answer):
+                yield event
         except Exception as error:  # noqa: BLE001 - whatever it is, the reader is told
             yield format_problem(error_to_problem(error))
+
+
+@dataclass
+class AnswerEvents:
+    """The events of an answer that is made meanwhile, each once and in its order.
+
+    Those that come before the end have a number, and may be left out up to the one `after` which
+    a reader goes on: 1 is the route, 2 the retrieval, and 2 + n a token up to character n of the
+    text. With `html`, what is finished of the text comes as HTML, too: the blocks from one
+    character of it up to another.
+    """
+
+    after: int = 0
+    html: bool = False
+    _begun: int = field(default=0, init=False)
+    _rendered: int = field(default=0, init=False)
+
+    def begin(self, answer: Answer) -> Iterator[bytes]:
+        """Yield the route and the retrieval, if there was one, as far as they are not told yet."""
+        if self._begun < _ROUTE:
+            self._begun = _ROUTE
+            values = {"route": answer.route, "reason": answer.route_reason, **_turn_values(answer)}
+            if self.after < _ROUTE:
+                yield format_event("route", to_plain(values), _ROUTE)
+        if self._begun < _RETRIEVAL and (search := answer.search):
+            self._begun = _RETRIEVAL
+            values = {"search": search, "passages": search["candidates"]}
+            if self.after < _RETRIEVAL:
+                yield format_event("retrieval", values, _RETRIEVAL)
+
+    async def grow(self, text: str) -> list[bytes]:
+        """Return what is new in a text that has grown."""
+        events, number = [], _RETRIEVAL + len(text)
+        if number > max(self.after, _RETRIEVAL):
+            new = text[max(self.after - _RETRIEVAL, 0) :]
+            events.append(format_event("token", {"text": new}, number))
+            self.after = number
+        if self.html and "\n" in text[self._rendered :]:
+            events += await asyncio.to_thread(self._render_blocks, text)
+        return events
+
+    def _render_blocks(self, text: str) -> list[bytes]:
+        begin = self._rendered
+        self._rendered += measure_finished_blocks(text[begin:])
+        if self._rendered == begin:
+            return []
+        html = as_html(text[begin : self._rendered])
+        return [format_event("html", {"html": html, "from": begin, "until": self._rendered})]
+
+    async def end(self, answer: Answer) -> list[bytes]:
+        """Return the citations, the rows of an answer from tables, and that it is done."""
+        values = http_values(answer)
+        done = {key: values[key] for key in values if key not in _TOLD_BEFORE}
+        if self.html:
+            done["html"] = await asyncio.to_thread(as_html, answer.text)
+        return [*_list_evidence(values), format_event("done", done)]
+
+    def break_off(self, answer: Answer, problem: Problem) -> list[bytes]:
+        """Return what an answer that is not whole rests on, and why it is not."""
+        return [*_list_evidence(http_values(answer)), format_problem(problem)]
+
+
+def _list_evidence(values: Mapping[str, Any]) -> list[bytes]:
+    citations = format_event("citations", values["citations"])
+    if not values["sql"]:
+        return [citations]
+    return [citations, format_event("rows", {key: values[key] for key in ("types", *ROWS)})]
 
 
 def http_values(answer: Answer) -> dict[str, Any]:
@@ -90,7 +153,7 @@ def _turn_values(answer: Answer) -> dict[str, Any]:
 
 
 async def begin_answer(
-    kb: KB,
+    kb: "KnowledgeBase",
     question: str | QueryBundle,
     source: Source,
     *,
@@ -134,7 +197,7 @@ async def _stream_pieces(response: Any, calls: ModelCalls) -> AsyncGenerator[str
 
 
 async def begin_turn(
-    kb: KB,
+    kb: "KnowledgeBase",
     session_id: str,
     message: str,
     turn_id: str | None,

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Any
 
 from engines.answer import Answer
-from kb.api.answer_events import AnswerUnderWay, http_values
+from kb.api.answer_events import AnswerEvents, AnswerUnderWay, http_values
 from kb.api.guards.access import Caller
 from kb.api.guards.limits import Limits
 from kb.api.problems import error_to_problem
@@ -29,7 +29,7 @@ async def make_answer_values(begin: BeginAnswer, caller: Caller, limits: Limits)
 
 
 async def stream_answer(
-    begin: BeginAnswer, caller: Caller, limits: Limits
+    begin: BeginAnswer, caller: Caller, limits: Limits, events: AnswerEvents | None = None
 ) -> AsyncGenerator[bytes, None]:
     """Answer as events, and count the tokens that it took; one that cannot begin is an error."""
     try:
@@ -38,8 +38,8 @@ async def stream_answer(
         yield format_problem(error_to_problem(error))
         return
     try:
-        async with aclosing(under_way.stream_events()) as events:
-            async for event in events:
+        async with aclosing(under_way.stream_events(events or AnswerEvents())) as stream:
+            async for event in stream:
                 yield event
     finally:
         await limits.count_tokens(caller, sum(under_way.tokens()))

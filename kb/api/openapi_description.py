@@ -27,6 +27,7 @@ _STATUSES: Final = {
     503: "The server is busy, or the database or the model does not answer.",
 }
 EXACT: Final = "Whether passages must hold what is quoted in the question, or are favoured for it."
+HTML: Final = "Whether a stream tells its finished blocks, and the end, as HTML too."
 STREAMED: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"application/json": {}, "text/event-stream": {}}}
 }

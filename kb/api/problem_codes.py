@@ -143,9 +143,12 @@ class Code(Enum):
         "Nothing of it was read for {seconds} seconds, so it was broken off. Ask again.",
     )
     CLIENT_GONE = "client_gone", 499, "The client has gone"
+    ANSWER_STOPPED = "answer_stopped", 409, "The answer was stopped"
+    TURN_NOT_WHOLE = "turn_not_whole", 409, "The answer is not complete", "{reason}"
 
     # What is named
     NO_SUCH_SESSION = "no_such_session", 404, "There is no such session"
+    NO_SUCH_TURN = "no_such_turn", 404, "There is no such turn"
     NO_SUCH_DOCUMENT = "no_such_document", 404, "There is no such document"
     NO_SUCH_PASSAGE = "no_such_passage", 404, "There is no such passage"
     PASSAGE_CHANGED = (

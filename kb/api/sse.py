@@ -17,15 +17,17 @@ from stores.errors import TooMuchAtOnce
 
 _PIECES_AHEAD: Final = 64  # of a reader that is slower than the model
 _READER_SECONDS: Final = 60.0  # without reading anything, until their answer is broken off
-_SILENCE: Final = 15.0  # seconds, after which a sign of life keeps proxies from closing
-_ALIVE: Final = b": alive\n\n"
+SILENCE: Final = 15.0  # seconds, after which a sign of life keeps proxies from closing
+ALIVE: Final = b": alive\n\n"
 HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 
 T = TypeVar("T")
 
 
-def format_event(name: str, data: Any) -> bytes:
-    return f"event: {name}\ndata: {to_json_line(data)}\n\n".encode()
+def format_event(name: str, data: Any, number: int | None = None) -> bytes:
+    """Format an event; from one with a `number` on, a stream can be taken up again."""
+    id_line = "" if number is None else f"id: {number}\n"
+    return f"event: {name}\n{id_line}data: {to_json_line(data)}\n\n".encode()
 
 
 def format_problem(problem: Problem) -> bytes:
@@ -93,20 +95,37 @@ class Work:
             gone.cancel()
             task.cancel()
 
+    async def to_the_end(self, caller: Caller, work: Coroutine[Any, Any, T]) -> T:
+        """Return what `work` returns; it goes on to its end though the client may go.
+
+        Raises Problem when somebody stopped it.
+        """
+        task = self.begin(caller, work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise Problem(Code.ANSWER_STOPPED) from None
+            raise
+
     def stream(
         self,
         caller: Caller,
         pieces: AsyncGenerator[bytes, None],
         format_problem: Callable[[Problem], bytes] = format_problem,
+        *,
+        to_the_end: bool = False,
     ) -> StreamingResponse:
         """Respond with pieces as they come, whether or not the reader is quick.
 
-        A reader who takes nothing for a minute gets the problem as the last piece.
+        When the reader leaves, the work is broken off, unless it goes `to_the_end`. A reader who
+        takes nothing for a minute is left: with the problem as the last piece, where the work is
+        broken off for it.
         """
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue(_PIECES_AHEAD)
-        task = self.begin(caller, _fill_queue(queue, pieces, format_problem))
+        reader = _Reader(None if to_the_end else format_problem)
+        task = self.begin(caller, _send_pieces(pieces, reader))
         return StreamingResponse(
-            _empty_queue(queue, task), media_type="text/event-stream", headers=HEADERS
+            _read_pieces(reader, task), media_type="text/event-stream", headers=HEADERS
         )
 
 
@@ -115,38 +134,59 @@ async def _wait_for_leaving(request: Request) -> None:
         pass
 
 
-async def _fill_queue(
-    queue: "asyncio.Queue[bytes | None]",
-    pieces: AsyncGenerator[bytes, None],
-    format_problem: Callable[[Problem], bytes],
-) -> None:
+class _Reader:
+    """Who reads the pieces of an answer, some pieces behind what makes them.
+
+    `format_problem` is None where the answer goes on without them.
+    """
+
+    def __init__(self, format_problem: Callable[[Problem], bytes] | None) -> None:
+        self.pieces: asyncio.Queue[bytes | None] = asyncio.Queue(_PIECES_AHEAD)
+        self.format_problem = format_problem
+        self.has_left = False
+
+    def leave(self) -> None:
+        """Take nothing more, and let who waits to send a piece go on."""
+        self.has_left = True
+        while not self.pieces.empty():
+            self.pieces.get_nowait()
+
+
+async def _send_pieces(pieces: AsyncGenerator[bytes, None], reader: _Reader) -> None:
     try:
         async for piece in pieces:
+            if reader.has_left:
+                continue
             try:
                 async with asyncio.timeout(_READER_SECONDS):
-                    await queue.put(piece)
+                    await reader.pieces.put(piece)
             except TimeoutError:
+                if not reader.format_problem:
+                    reader.leave()
+                    reader.pieces.put_nowait(None)
+                    continue
                 problem = Problem(Code.READER_TOO_SLOW, {"seconds": round(_READER_SECONDS)})
-                queue.get_nowait()  # it is full
-                queue.put_nowait(format_problem(problem))
+                reader.pieces.get_nowait()  # it is full
+                reader.pieces.put_nowait(reader.format_problem(problem))
                 return
     finally:
         await pieces.aclose()
         with suppress(asyncio.QueueFull):
-            queue.put_nowait(None)
+            reader.pieces.put_nowait(None)
 
 
-async def _empty_queue(
-    queue: "asyncio.Queue[bytes | None]", task: asyncio.Task[None]
-) -> AsyncIterator[bytes]:
+async def _read_pieces(reader: _Reader, task: asyncio.Task[None]) -> AsyncIterator[bytes]:
     try:
-        while not (task.done() and queue.empty()):
+        while not (task.done() and reader.pieces.empty()):
             try:
-                piece = await asyncio.wait_for(queue.get(), _SILENCE)
+                piece = await asyncio.wait_for(reader.pieces.get(), SILENCE)
             except TimeoutError:
-                piece = _ALIVE
+                piece = ALIVE
             if piece is None:
                 return
             yield piece
     finally:
-        task.cancel()
+        if reader.format_problem:
+            task.cancel()
+        else:
+            reader.leave()

@@ -8,6 +8,7 @@ export class Problem extends Error {
   constructor(document) {
     super([document.title, document.detail].filter(Boolean).join(". "));
     this.status = document.status;
+    this.code = document.code;
     this.paths = document.paths;
   }
 }
@@ -67,9 +68,9 @@ async function problemOf(response) {
   return new Problem({ title: response.statusText || "Error", ...told, status: response.status });
 }
 
-// Events of a stream as [name, data], until it ends.
-export async function* events(path, body, signal) {
-  const response = await request("POST", path, body, signal);
+// Events of a stream as [name, data, number], until it ends. What has a number can be gone on from.
+export async function* events(method, path, body, signal) {
+  const response = await request(method, path, body, signal);
   let rest = "";
   for await (const text of decoded(response.body)) {
     const blocks = (rest + text).split("\n\n");
@@ -83,7 +84,13 @@ export async function* events(path, body, signal) {
 
 async function* decoded(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) yield part.value;
+  for (let part = await next(reader); !part.done; part = await next(reader)) yield part.value;
+}
+
+function next(reader) {
+  return reader.read().catch(() => {
+    throw new Problem({ title: t("interrupted") });
+  });
 }
 
 function eventOf(block) {
@@ -92,7 +99,7 @@ function eventOf(block) {
       .split("\n")
       .map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]),
   );
-  return fields.event ? [fields.event, JSON.parse(fields.data)] : null;
+  return fields.event ? [fields.event, JSON.parse(fields.data), Number(fields.id ?? 0)] : null;
 }
 
 export function address(...parts) {

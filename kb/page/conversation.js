@@ -1,6 +1,6 @@
 // A chat: its turns, and asking the next one.
 
-import { address, events, get, Problem } from "./api.js";
+import { address, events, get, post, Problem } from "./api.js";
 import { announce, complain } from "./announce.js";
 import { Composer } from "./composer.js";
 import { button, make } from "./dom.js";
@@ -8,11 +8,18 @@ import { followed } from "./follow.js";
 import { asHtml } from "./prose.js";
 import { learnSources } from "./sources.js";
 import { learnedState } from "./state.js";
+import { tell } from "./tabs.js";
 import { TurnView } from "./turn.js";
 import { t } from "./words.js";
 
 const MOST_SUGGESTIONS = 4;
+const PAGE = 30; // turns that are read at once
 const GONE = 404;
+const BUSY = 500; // from here on a status is about the server, and not about what is asked of it
+const UNDER_WAY = "turn_under_way";
+const MOST_MISSES = 30; // in a row, some minutes
+const MISSES_AT_FIRST = 2; // of a question that the server may never have heard
+const LONGEST_PAUSE = 10; // seconds
 
 function randomId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) =>
@@ -27,10 +34,13 @@ export class Conversation {
     this.begun = begun;
     this.titled = titled;
     this.title = "";
-    this.abort = null;
+    this.views = new Map(); // by the id of their turn
+    this.underWay = new Set(); // views of turns that are being answered
+    this.isEarlierShown = false;
     this.turns = make("div", { class: "turns" });
     this.composer = new Composer({ ask: (asked) => this.ask(asked), stop: () => this.stop() });
     const scroller = make("div", { class: "scroller" }, this.turns);
+    this.scroller = scroller;
     this.element = make(
       "div",
       { class: "conversation" },
@@ -54,7 +64,7 @@ export class Conversation {
   }
 
   get isBusy() {
-    return this.abort !== null;
+    return this.underWay.size > 0;
   }
 
   welcome() {
@@ -79,24 +89,77 @@ export class Conversation {
     );
   }
 
+  // The last turns; those before them follow when somebody scrolls up to them.
   async showStored() {
-    const session = await get(address("api/sessions", this.id));
+    const session = await this.read({ last: PAGE });
     this.entitle(session.title || this.id);
-    const html = await asHtml(session.turns.map((turn) => turn.answer ?? ""));
-    const views = session.turns.map((turn) => this.view(turn.question, turn.id));
+    const views = await this.makeViews(session.turns);
     this.turns.replaceChildren(
       make("h1", { class: "hidden" }, session.title || this.id),
       ...views.map((view) => view.element),
     );
-    for (const [at, view] of views.entries()) view.showStored(session.turns[at], html[at]);
     this.composer.placeholder(t("placeholderMore"));
     this.composer.focus();
     this.turns.lastChild.scrollIntoView({ block: "start" });
+    if (session.turns[0]?.number > 1) this.offerEarlier(session.turns[0].number);
+  }
+
+  read(query) {
+    return get(address("api/sessions", this.id), query);
+  }
+
+  async makeViews(turns) {
+    const html = await asHtml(turns.map((turn) => turn.answer ?? ""));
+    return turns.map((turn, at) => this.showTurn(turn, html[at]));
+  }
+
+  // A turn as it is stored; one that is being answered is followed to its end.
+  showTurn(turn, html) {
+    const view = this.view(turn.question, turn.id);
+    if (turn.status === "open") this.take(view, () => this.followStored(view));
+    else view.showStored(turn, html);
+    return view;
+  }
+
+  offerEarlier(before) {
+    const mark = make("div", { class: "earlier", "aria-hidden": "true" });
+    const observer = new IntersectionObserver(
+      ([{ isIntersecting }]) => {
+        if (!isIntersecting) return;
+        observer.disconnect();
+        this.showEarlier(before, mark).catch(complain);
+      },
+      { root: this.scroller, rootMargin: "600px" },
+    );
+    this.turns.querySelector("h1").after(mark);
+    observer.observe(mark);
+  }
+
+  async showEarlier(before, mark) {
+    const { turns } = await this.read({ last: PAGE, before });
+    const views = await this.makeViews(turns);
+    const fromEnd = this.scroller.scrollHeight - this.scroller.scrollTop;
+    mark.replaceWith(...views.map((view) => view.element));
+    this.scroller.scrollTop = this.scroller.scrollHeight - fromEnd;
+    if (turns[0]?.number > 1) this.offerEarlier(turns[0].number);
+  }
+
+  // What another tab, or another person's page, has asked or ended meanwhile.
+  async refresh() {
+    if (this.isNew || !this.turns.querySelector("h1.hidden")) return;
+    const { turns } = await this.read({ last: PAGE });
+    for (const turn of turns) {
+      const shown = this.views.get(turn.id);
+      if (shown && (!shown.isOver || shown.status === turn.status)) continue;
+      const [view] = await this.makeViews([turn]);
+      if (shown) shown.element.replaceWith(view.element);
+      else this.turns.append(view.element);
+    }
   }
 
   view(question, turnId, asked = { message: question }) {
     const again = (source) => this.ask({ ...asked, message: question, source });
-    return new TurnView({
+    const view = new TurnView({
       sessionId: this.id,
       turnId,
       question,
@@ -104,6 +167,8 @@ export class Conversation {
       retry: () => this.ask({ ...asked, turnId }),
       edit: () => this.composer.write(question),
     });
+    this.views.set(turnId, view);
+    return view;
   }
 
   async ask(asked) {
@@ -114,56 +179,90 @@ export class Conversation {
       this.turns.prepend(make("h1", { class: "hidden" }, asked.message));
     }
     const turnId = asked.turnId ?? randomId();
-    const former = this.turns.querySelector(`[data-turn="${turnId}"]`);
+    const former = this.views.get(turnId);
     const view = this.view(asked.message, turnId, asked);
-    if (former) former.replaceWith(view.element);
+    if (former) former.element.replaceWith(view.element);
     else this.turns.append(view.element);
     view.element.scrollIntoView({ block: "start" });
-    this.composer.begin();
     announce(t("asking"));
-    this.abort = new AbortController();
+    await this.take(view, () => this.follow(view, asked), former);
+  }
+
+  // Follows a turn to its end, during which nothing else can be asked here.
+  async take(view, follow, former = null) {
+    this.underWay.add(view);
+    this.composer.begin();
     try {
-      await this.follow(view, asked, turnId);
+      await follow();
     } catch (error) {
       this.failed(error, view, former);
     } finally {
-      this.abort = null;
-      this.composer.end();
+      this.underWay.delete(view);
+      if (!this.isBusy) this.composer.end();
     }
   }
 
-  async follow(view, { message, source, profile, filters }, turnId) {
+  async follow(view, { message, source, profile, filters }) {
     const body = {
       message,
-      turn_id: turnId,
+      turn_id: view.turnId,
       source: source ?? "auto",
       profile,
       filters: filters ?? {},
       stream: true,
+      html: true,
     };
     const path = `${address("api/sessions", this.id)}/turns`;
-    for await (const [name, data] of events(path, body, this.abort.signal)) {
-      await view.show(name, data);
-      if (name === "route") this.hasBegun(message);
+    let lost = null;
+    try {
+      await this.show(view, events("POST", path, body), () => this.hasBegun(message, view.turnId));
+    } catch (error) {
+      if (!isLost(error) && error.code !== UNDER_WAY) throw error;
+      lost = error;
     }
-    view.ended();
+    await this.followStored(view, lost);
+    tell({ session: this.id });
+  }
+
+  async show(view, stream, begun = () => null) {
+    for await (const [name, data, number] of stream) {
+      await view.show(name, data, number);
+      if (name === "route") begun();
+    }
+  }
+
+  // The answer goes on without us: it is taken up behind the last event that came.
+  async followStored(view, lost = null) {
+    const path = address("api/sessions", this.id, "turns", view.turnId);
+    const most = lost && !view.last ? MISSES_AT_FIRST : MOST_MISSES;
+    let misses = 0;
+    while (!view.isOver) {
+      try {
+        await this.show(view, events("GET", `${path}/events?html=true&after=${view.last}`));
+        misses = 0;
+      } catch (error) {
+        if (!isLost(error) || ++misses > most) throw lost ?? error;
+        view.wait();
+        await pause(Math.min(misses, LONGEST_PAUSE));
+      }
+    }
   }
 
   // What was there before the question was asked again comes back when nothing came of it.
   failed(error, view, former) {
-    const isStopped = error.name === "AbortError";
-    const reason = error instanceof Problem ? error : new Error(t("interrupted"));
-    if (!former || view.prose.text) return view.broken(isStopped ? null : reason);
-    view.element.replaceWith(former);
-    if (!isStopped) complain(reason);
+    if (!former || view.prose.text) return view.broken(error);
+    this.views.set(view.turnId, former);
+    view.element.replaceWith(former.element);
+    complain(error);
   }
 
-  hasBegun(question) {
+  hasBegun(question, turnId) {
     const isNew = this.isNew;
     if (isNew) this.entitle(question);
     this.isNew = false;
     this.composer.placeholder(t("placeholderMore"));
     this.begun(this.id, isNew);
+    tell({ session: this.id, turn: turnId });
   }
 
   entitle(title) {
@@ -171,9 +270,29 @@ export class Conversation {
     this.titled(this.id, title);
   }
 
-  stop() {
-    this.abort?.abort();
+  // Whoever answers ends the stream then. A turn that has just been asked may not be stored yet.
+  async stop() {
+    for (const view of this.underWay) {
+      const path = `${address("api/sessions", this.id, "turns", view.turnId)}/stop`;
+      for (let misses = 0; !view.isOver && misses < MOST_MISSES; misses++)
+        try {
+          await post(path);
+          break;
+        } catch (error) {
+          if (error.status !== GONE) return complain(error);
+          await pause(0.3);
+        }
+    }
   }
+}
+
+// Whether the server may be there again in a while.
+function isLost(error) {
+  return error instanceof Problem && (!error.status || error.status >= BUSY);
+}
+
+function pause(seconds) {
+  return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 }
 
 async function isEmpty() {

@@ -9,6 +9,7 @@ import { applyPreferences, offerPreferences } from "./preferences.js";
 import { listSessions, markSession, offerSessionSearch } from "./sessions.js";
 import { closeSidebar, offerSidebar } from "./sidebar.js";
 import { learnState } from "./state.js";
+import { listen } from "./tabs.js";
 import { t, translate } from "./words.js";
 
 const MOST_CHARACTERS = 80; // of a title
@@ -96,6 +97,14 @@ window.addEventListener("unhandledrejection", (event) => {
 // A file that is dropped beside its place would take the place of the page.
 for (const name of ["dragover", "drop"])
   window.addEventListener(name, (event) => event.preventDefault());
+// Another tab, or another machine, may have asked meanwhile.
+listen(({ session }) => {
+  if (session === conversation?.id) conversation.refresh();
+  listSessions();
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") conversation?.refresh();
+});
 learnState();
 show();
 listSessions();

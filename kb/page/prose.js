@@ -4,21 +4,19 @@ import { post } from "./api.js";
 import { fragment, make } from "./dom.js";
 import { sketched } from "./sketch.js";
 
-const PAUSE = 1000; // milliseconds between two renderings of an answer under way
+const FENCE = /^(?:`{3,}|~{3,})[^\n]*\n?/; // of code whose end has not come yet
 const CITED = /((?:\[\d{1,3}\])+[.,;:!?)»”…]*)/;
 
 export async function asHtml(texts) {
   return texts.length ? (await post("api/markdown", { texts })).html : [];
 }
 
-// An answer as it comes: whole lines are rendered now and then, the rest is sketched.
+// An answer as it comes: the server tells its finished blocks as HTML, the rest is sketched.
 export class Prose {
   constructor() {
     this.text = "";
     this.element = make("div", { class: "prose" });
     this.rendered = 0;
-    this.isBusy = false;
-    this.isWhole = false;
     this.blocks = make("div");
     this.tail = make("p", { class: "tail" });
     this.element.append(this.blocks, this.tail);
@@ -27,33 +25,30 @@ export class Prose {
   add(piece) {
     this.text += piece;
     this.showTail();
-    this.renderLines();
   }
 
-  async renderLines() {
-    const end = this.text.lastIndexOf("\n") + 1;
-    if (this.isBusy || end <= this.rendered) return;
-    this.isBusy = true;
-    const [html] = await asHtml([this.text.slice(0, end)]).catch(() => [null]);
-    if (html !== null && !this.isWhole) this.showBlocks(html, end);
-    setTimeout(() => (this.isBusy = false), PAUSE);
-  }
-
-  showBlocks(html, end) {
-    this.blocks.replaceChildren(fragment(html));
-    withCitations(this.blocks, unopened);
-    this.rendered = end;
+  // The blocks `from` one character of the text `until` another; from 0 they are all there are.
+  addBlocks(html, from, until) {
+    if (from === 0) this.blocks.replaceChildren();
+    else if (from !== this.rendered) return;
+    const blocks = make("div", {}, fragment(html));
+    withCitations(blocks, unopened);
+    this.blocks.append(...blocks.childNodes);
+    this.rendered = until;
     this.showTail();
   }
 
   showTail() {
-    this.tail.replaceChildren(...sketched(this.text.slice(this.rendered).trimStart()));
-    withCitations(this.tail, unopened);
+    const text = this.text.slice(this.rendered).trimStart();
+    const isCode = FENCE.test(text);
+    const parts = isCode ? [text.replace(FENCE, "")] : sketched(text);
+    this.tail.classList.toggle("code", isCode);
+    this.tail.replaceChildren(...parts);
+    if (!isCode) withCitations(this.tail, unopened);
   }
 
   async finish(text, html = null) {
     this.text = text;
-    this.isWhole = true;
     try {
       html ??= (await asHtml([text]))[0];
       this.element.replaceChildren(fragment(html));

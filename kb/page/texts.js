@@ -78,7 +78,7 @@ export const TEXTS = {
   cut: gettext("The answer is not complete: {reason}"),
   failed: gettext("No answer: {reason}"),
   interrupted: gettext("The connection to the server was lost."),
-  unanswered: gettext("This question was not answered."),
+  reconnecting: gettext("The connection was lost. The answer goes on as soon as it is back …"),
   model: gettext("The language model"),
   branchFailed: gettext("{branch} could not answer: {reason}"),
   again: gettext("Try again"),

@@ -13,6 +13,7 @@ import { sourcesBesides } from "./sources.js";
 import { number, t } from "./words.js";
 
 const PROGRESS = { documents: "searching", database: "querying", both: "searching" };
+const STOPPED = "answer_stopped";
 const SPOKEN = 600; // characters of an answer that are told to those who listen
 
 export class TurnView {
@@ -26,10 +27,13 @@ export class TurnView {
     this.searchId = null;
     this.rows = null;
     this.rating = null;
+    this.last = 0; // number of the last event
+    this.status = null; // as it is stored, when that is known
     this.head = make("div", { class: "answer-head" });
     this.prose = new Prose();
     this.progress = make("p", { class: "progress" }, t("asking"));
     this.notes = make("div", { class: "notes" });
+    this.waiting = make("p", { class: "quiet", role: "status" }, t("reconnecting"));
     this.after = make("div", { class: "after" });
     this.question = make("h2", { class: "question" }, question);
     this.element = make(
@@ -49,8 +53,19 @@ export class TurnView {
   }
 
   // One method for each event of the stream.
-  async show(name, data) {
+  async show(name, data, number) {
+    this.last = number || this.last;
+    this.waiting.remove();
     await this[`show_${name}`]?.(data);
+  }
+
+  get isOver() {
+    return this.element.ariaBusy === "false";
+  }
+
+  // The connection is gone, the answer may be not.
+  wait() {
+    if (!this.waiting.isConnected) this.notes.append(this.waiting);
   }
 
   show_route({ route, reason, standalone }) {
@@ -78,6 +93,10 @@ export class TurnView {
     this.prose.add(text);
   }
 
+  show_html({ html, from, until }) {
+    this.prose.addBlocks(html, from, until);
+  }
+
   show_citations(citations) {
     this.citations = citations ?? [];
   }
@@ -86,9 +105,9 @@ export class TurnView {
     this.rows = rows;
   }
 
-  async show_done({ answer, errors, timings, turn_id: turnId }) {
-    this.turnId = turnId ?? this.turnId;
-    await this.finish(answer, errors, timings);
+  async show_done({ answer, errors, timings, html, status }) {
+    this.status = status;
+    await this.finish(answer, errors, timings, html);
     announce(t("answerReady", { n: this.citations.length, text: this.spoken() }));
   }
 
@@ -100,18 +119,14 @@ export class TurnView {
     return `${text.slice(0, SPOKEN)}${rows}`;
   }
 
-  show_error({ problem }) {
-    this.broken(new Problem(problem));
-  }
-
-  // The stream is over; when it told no end, something was lost on the way.
-  ended() {
-    if (this.element.ariaBusy === "true") this.broken(new Error(t("interrupted")));
+  async show_error({ problem }) {
+    await this.broken(problem.code === STOPPED ? null : new Problem(problem));
   }
 
   // `reason` is null when the user stopped it.
   async broken(reason) {
     this.settle();
+    this.waiting.remove();
     if (this.prose.text) await this.finish(this.prose.text);
     const again = () => this.again();
     if (!reason) return this.note(t(this.prose.text ? "stopped" : "stoppedAtOnce"), again);
@@ -126,6 +141,7 @@ export class TurnView {
 
   showStored(turn, html) {
     const { evidence } = turn;
+    this.status = turn.status;
     this.show_route({
       route: evidence.route,
       reason: evidence.route_reason,
@@ -142,8 +158,8 @@ export class TurnView {
   }
 
   showState({ status, error }) {
-    const word = { open: "unanswered", partial: "cut" }[status] ?? "failed";
-    this.note(t(word, { reason: error ?? "" }), () => this.again());
+    const word = status === "partial" ? "cut" : "failed";
+    this.note(t(word, { reason: error ?? "" }), () => this.retry());
   }
 
   async finish(text, errors = {}, timings = {}, html = null) {

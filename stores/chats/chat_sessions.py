@@ -22,8 +22,11 @@ from stores.chats.turns import (
     Ended,
     Status,
     Turn,
+    abandon_open_turns,
     find_turn,
+    is_abandoned,
     make_owner,
+    name_process,
     reopen_turn,
     row_to_turn,
     store_answer,
@@ -118,6 +121,55 @@ class SessionStore:
         if isinstance(ended, StoreError):
             raise ended
         return ended
+
+    def note_progress(
+        self,
+        session_id: str,
+        turn_id: str,
+        *,
+        said: str,
+        standalone: str | None = None,
+        evidence: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Store what is known so far of a turn that this process answers, if it is still open.
+
+        This is a sign of life too. Returns whether somebody has asked to stop it; `evidence` and
+        `standalone` stay as they are where they are None.
+        """
+        turn = {"session": session_id, "turn": turn_id, "process": name_process()}
+        known = {
+            "said": replace_lone_surrogates(said),
+            "standalone": standalone,
+            "evidence": None if evidence is None else dumps(evidence),
+        }
+
+        def work(connection: sa.Connection) -> bool:
+            connection.execute(SQL["note_progress"], {**turn, **known})
+            return bool(connection.scalar(SQL["is_stopped"], turn))
+
+        return run_transaction(self.engine, work)
+
+    def ask_to_stop(self, session_id: str, turn_id: str) -> None:
+        """Ask whatever process answers a turn to end it; one that has ended stays as it is.
+
+        Raises StoreError for a turn that is not there.
+        """
+        turn = {"session": session_id, "turn": turn_id}
+        self._write(session_id, lambda c: c.execute(SQL["stop_turn"], turn))
+        self.read_turn(session_id, turn_id)
+
+    def read_turn(self, session_id: str, turn_id: str) -> Turn:
+        """Read a turn as it is now; one that nobody answers any more is ended first.
+
+        Raises StoreError for a turn that is not there.
+        """
+        row = self._fetch(lambda c: find_turn(c, session_id, turn_id))
+        if row is not None and row.status == "open" and is_abandoned(row):
+            self._write(session_id, lambda c: abandon_open_turns(c, session_id))
+            row = self._fetch(lambda c: find_turn(c, session_id, turn_id))
+        if row is None:
+            raise _refuse_turn(session_id, turn_id)
+        return row_to_turn(row)
 
     def is_of(self, session_id: str, user: str) -> bool:
         """Whether there is such a session, and it is the user's."""

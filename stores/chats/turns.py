@@ -18,6 +18,7 @@ from stores.text.surrogates import replace_lone_surrogates
 from stores.typed_json import dumps, loads
 
 UNDER_WAY = 600  # seconds after which nobody answers an open turn any more
+_SILENCE = 30  # seconds without a sign of life from another machine, which gives one each second
 ABANDONED = "What answered this question ended before the answer was whole."
 _TITLE_CHARACTERS = 60
 
@@ -31,6 +32,8 @@ class Turn:
 
     `standalone` is the question as it was put to the sources, None when that is as it was asked;
     `rewritten_by` is "", "model" or "rule". `evidence` is the answer's metadata with its types.
+    While it is open, `answer` is what was said so far, and `evidence` what is known of it, as far
+    as whoever answers notes that.
     """
 
     id: str
@@ -67,7 +70,12 @@ class AboutAnswer(TypedDict, total=False):
 
 def make_owner() -> str:
     """Name who begins a turn: machine, process and call; at most 255 characters."""
-    return f"{platform.node()[:200]}:{os.getpid()}:{secrets.token_hex(6)}"
+    return f"{name_process()}{secrets.token_hex(6)}"
+
+
+def name_process() -> str:
+    """Name this process, as the beginning of what `make_owner` makes."""
+    return f"{platform.node()[:200]}:{os.getpid()}:"
 
 
 def find_turn(connection: sa.Connection, session_id: str, turn_id: str) -> Any:
@@ -82,7 +90,7 @@ def row_to_turn(row: Any) -> Turn:
         question=read_text(row.asked),
         standalone=row.standalone,
         rewritten_by=row.rewritten_by,
-        answer=read_text(row.answered),
+        answer=(row.said or "") if row.status == "open" else read_text(row.answered),
         status=row.status,
         error=row.error,
         evidence=loads(row.evidence) if row.evidence else {},
@@ -98,7 +106,7 @@ def store_question(
     connection: sa.Connection, session: Any, turn_id: str, owner: str, question: str
 ) -> None:
     """Store a question, and leave the place behind it to its answer."""
-    _abandon_open_turns(connection, session.id)
+    abandon_open_turns(connection, session.id)
     number, position = session.turns + 1, session.messages + 1
     values = {"session": session.id, "number": number, "turn": turn_id, "owner": owner}
     connection.execute(SQL["add_turn"], values)
@@ -125,12 +133,12 @@ def reopen_turn(connection: sa.Connection, row: Any, owner: str, question: str) 
         case "complete":
             return False
         case "open" if row.owner != owner:
-            if not _is_abandoned(row):
+            if not is_abandoned(row):
                 raise TurnUnderWay(
                     f"The turn {row.id!r} is being answered, since {row.age} seconds. Ask for it "
                     "again when that is over."
                 )
-            _abandon_open_turns(connection, row.session_id)
+            abandon_open_turns(connection, row.session_id)
         case "open" | "partial" | "failed":
             pass
         case _:
@@ -159,16 +167,21 @@ def _keep_answer(
 ) -> None:
     """Store an answer; what failed leaves the active window of the conversation."""
     place = {"session": row.session_id, "number": row.number}
-    question = connection.execute(SQL["question"], place).one()
-    status = "archived" if ended == "failed" else question.status
+    if ended == "failed":
+        connection.execute(SQL["set_turn_status"], {**place, "status": "archived"})
     if answer or ended != "failed":
-        message = make_message(MessageRole.ASSISTANT, answer)
-        position = question.position + 1
-        store_message(connection, row.session_id, position, message, turn=row.number, status=status)
-    if status != question.status:
-        connection.execute(SQL["set_turn_status"], {**place, "status": status})
+        _store_said(connection, row, answer)
     connection.execute(SQL["finish_turn"], {**place, "status": ended, **_describe_answer(about)})
     connection.execute(SQL["touch"], {"session": row.session_id})
+
+
+def _store_said(connection: sa.Connection, row: Any, answer: str) -> None:
+    """Store what was said of an answer, in the window in which its question stands."""
+    place = {"session": row.session_id, "number": row.number}
+    question = connection.execute(SQL["question"], place).one()
+    message = make_message(MessageRole.ASSISTANT, answer)
+    where = row.session_id, question.position + 1
+    store_message(connection, *where, message, turn=row.number, status=question.status)
 
 
 def _describe_answer(about: AboutAnswer) -> dict[str, Any]:
@@ -188,20 +201,31 @@ def _mend(text: str | None) -> str | None:
     return None if text is None else replace_lone_surrogates(text)
 
 
-def _abandon_open_turns(connection: sa.Connection, session_id: str) -> None:
-    """Say of turns whose process ended that they failed, so that no question stays unanswered."""
+def abandon_open_turns(connection: sa.Connection, session_id: str) -> None:
+    """End the turns whose process ended, so that no question stays unanswered.
+
+    They are partial with what was said so far, and failed where nothing was.
+    """
     rows = connection.execute(SQL["open_turns"], {"session": session_id}).all()
-    for row in filter(_is_abandoned, rows):
+    for row in filter(is_abandoned, rows):
         place = {"session": session_id, "number": row.number}
-        connection.execute(SQL["abandon_turn"], {**place, "error": ABANDONED})
-        connection.execute(SQL["set_turn_status"], {**place, "status": "archived"})
+        status: Ended = "partial" if row.said else "failed"
+        connection.execute(SQL["abandon_turn"], {**place, "status": status, "error": ABANDONED})
+        if row.said:
+            _store_said(connection, row, row.said)
+        else:
+            connection.execute(SQL["set_turn_status"], {**place, "status": "archived"})
 
 
-def _is_abandoned(row: Any) -> bool:
+def is_abandoned(row: Any) -> bool:
+    """Whether nobody answers an open turn any more."""
     machine, process, _ = row.owner.rsplit(":", 2)
-    if machine == platform.node()[:200] and not _is_alive(int(process)):
+    is_here = machine == platform.node()[:200]
+    if is_here and not _is_alive(int(process)):
         return True
-    return bool(row.age >= UNDER_WAY)
+    if row.silent is None:
+        return bool(row.age >= UNDER_WAY)
+    return bool(row.silent >= (UNDER_WAY if is_here else _SILENCE))
 
 
 def _is_alive(process: int) -> bool:

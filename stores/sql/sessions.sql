@@ -92,9 +92,10 @@ WHERE id = :session AND updated_at < UTC_TIMESTAMP(6) - INTERVAL :days DAY FOR U
 
 -- turns --
 -- Read one turn or the last ones before a number, with the messages of each, the latest first;
--- `age` is in seconds.
+-- `age` and `silent` are in seconds, the latter NULL for what gives no signs of life.
 SELECT kb_turn.*, asked.data AS asked, answered.data AS answered,
-  TIMESTAMPDIFF(SECOND, asked_at, UTC_TIMESTAMP(6)) AS age
+  TIMESTAMPDIFF(SECOND, asked_at, UTC_TIMESTAMP(6)) AS age,
+  TIMESTAMPDIFF(SECOND, beat_at, UTC_TIMESTAMP(6)) AS silent
 FROM kb_turn
 LEFT JOIN kb_message AS asked ON asked.session_id = kb_turn.session_id
   AND asked.turn = kb_turn.number AND asked.role = 'user'
@@ -105,8 +106,11 @@ WHERE kb_turn.session_id = :session AND (:turn IS NULL OR id = :turn)
 ORDER BY number DESC LIMIT :limit
 
 -- open_turns --
--- Find turns that are being answered, or were when their process ended; `age` is in seconds.
-SELECT number, owner, TIMESTAMPDIFF(SECOND, asked_at, UTC_TIMESTAMP(6)) AS age
+-- Find turns that are being answered, or were when their process ended; `age` and `silent` are in
+-- seconds.
+SELECT session_id, number, owner, said,
+  TIMESTAMPDIFF(SECOND, asked_at, UTC_TIMESTAMP(6)) AS age,
+  TIMESTAMPDIFF(SECOND, beat_at, UTC_TIMESTAMP(6)) AS silent
 FROM kb_turn WHERE session_id = :session AND status = 'open'
 
 -- add_turn --
@@ -116,20 +120,39 @@ INSERT INTO kb_turn (session_id, number, id, owner) VALUES (:session, :number, :
 -- reopen_turn --
 -- Open a turn again that failed or was cut, as somebody has asked for it again.
 UPDATE kb_turn SET status = 'open', owner = :owner, error = NULL, asked_at = UTC_TIMESTAMP(6),
-  answered_at = NULL
+  answered_at = NULL, said = NULL, beat_at = NULL, is_stopped = FALSE
 WHERE session_id = :session AND number = :number
 
 -- abandon_turn --
 -- Say of a turn that nobody answers it any more. It gets no time of an answer, so that a late one is
 -- still taken.
-UPDATE kb_turn SET status = 'failed', error = :error WHERE session_id = :session AND number = :number
+UPDATE kb_turn SET status = :status, error = :error, said = NULL
+WHERE session_id = :session AND number = :number
+
+-- note_progress --
+-- Write what was said so far of an answer that this process gives, which is a sign of life too.
+UPDATE kb_turn SET said = :said, beat_at = UTC_TIMESTAMP(6),
+  evidence = COALESCE(:evidence, evidence), standalone = COALESCE(:standalone, standalone)
+WHERE session_id = :session AND id = :turn AND status = 'open'
+  AND LEFT(owner, CHAR_LENGTH(:process)) = :process
+
+-- is_stopped --
+-- Whether somebody asked to stop an answer that this process gives.
+SELECT is_stopped FROM kb_turn
+WHERE session_id = :session AND id = :turn AND status = 'open'
+  AND LEFT(owner, CHAR_LENGTH(:process)) = :process
+
+-- stop_turn --
+-- Ask what answers a turn to stop.
+UPDATE kb_turn SET is_stopped = TRUE
+WHERE session_id = :session AND id = :turn AND status = 'open'
 
 -- finish_turn --
 -- Write what came of a turn, with the time of its end.
 UPDATE kb_turn SET status = :status, error = :error, standalone = :standalone,
   rewritten_by = :rewritten_by, evidence = :evidence, model = :model,
   prompt_tokens = :prompt_tokens, completion_tokens = :completion_tokens,
-  answered_at = UTC_TIMESTAMP(6)
+  answered_at = UTC_TIMESTAMP(6), said = NULL
 WHERE session_id = :session AND number = :number
 
 -- question --

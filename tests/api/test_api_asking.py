@@ -1,10 +1,7 @@
 """Questions over HTTP: whole and as events, with and without a model, and what goes wrong."""
 
 import json
-import threading
-import time
 
-import httpx
 import pytest
 from api_server import configured, database_of, events, running
 from model_server import MALFORMED, SERVER_ERROR, CutStream, FakeModels
@@ -177,47 +174,6 @@ def test_an_answer_that_breaks_off_is_a_problem(api, ask, models):
     assert streamed.headers["x-request-id"] in streamed.text
     models.script = [CutStream("They go back", words=2, polite=True)]
     assert ask(source="documents").status_code == 503
-
-
-def test_a_client_that_leaves_ends_its_answer_and_what_came_is_stored(api, models):
-    models.script = [CutStream("One two three four", words=2, wait=60)]
-    body = {"message": "Goods?", "stream": True, "source": "documents", "turn_id": "t"}
-    with api.client.stream("POST", "/api/sessions/left/turns", json=body) as reply:
-        for line in reply.iter_lines():
-            if line == "event: token":
-                break
-        assert api.app.state.work.under_way == 1
-    for _ in range(100):
-        if not api.app.state.work.under_way:
-            break
-        time.sleep(0.05)
-    assert api.app.state.work.under_way == 0
-    [turn] = api.client.get("/api/sessions/left").json()["turns"]
-    assert turn["status"] == "partial"
-    assert turn["answer"].startswith("One")
-
-
-def test_a_client_that_waits_no_longer_ends_its_answer_too(api, models):
-    asked, go_on = threading.Event(), threading.Event()
-
-    def held(_request):
-        asked.set()
-        go_on.wait(20)
-
-    models.script = [held]
-    body = {"message": "Goods?", "source": "documents"}
-    with pytest.raises(httpx.ReadTimeout):
-        api.client.post("/api/sessions/impatient/turns", json=body, timeout=1)
-    assert asked.is_set()
-    for _ in range(100):
-        if not api.app.state.work.under_way:
-            break
-        time.sleep(0.05)
-    assert api.app.state.work.under_way == 0
-    go_on.set()
-    [turn] = api.client.get("/api/sessions/impatient").json()["turns"]
-    assert turn["status"] == "partial"
-    assert turn["answer"] == ""
 
 
 def test_documents_of_another_type_and_unknown_addresses_are_problems(api):

@@ -155,7 +155,7 @@ def test_what_was_there_stays_when_asking_again_reaches_no_server(page, models):
     models.script = [CutStream("They go back within 30 days.", words=3)]
     turn = begin(page)
     expect(turn.get_by_role("alert")).to_contain_text("not complete")
-    page.route("**/turns", lambda route: route.abort())
+    page.route("**/turns**", lambda route: route.abort())
     turn.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("alert").last).to_contain_text("The server does not answer.")
     expect(page.get_by_role("article")).to_contain_text("They go")

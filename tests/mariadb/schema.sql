@@ -242,6 +242,9 @@ CREATE TABLE `kb_turn` (
   `completion_tokens` int(10) unsigned DEFAULT NULL,
   `asked_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
   `answered_at` datetime(6) DEFAULT NULL,
+  `said` longtext DEFAULT NULL,
+  `beat_at` datetime(6) DEFAULT NULL,
+  `is_stopped` tinyint(1) NOT NULL DEFAULT 0,
   PRIMARY KEY (`session_id`,`number`),
   UNIQUE KEY `turn` (`session_id`,`id`),
   CONSTRAINT `kb_turn_session` FOREIGN KEY (`session_id`) REFERENCES `kb_session` (`id`) ON DELETE CASCADE

@@ -346,3 +346,51 @@ def test_evidence_comes_back_with_its_types(sessions):
     assert math.isnan(answered(sessions, "s", "?", evidence={"x": math.nan}).evidence["x"])
     assert answered(sessions, "s", "?", evidence={1: (1, 2)}).evidence == {"1": [1, 2]}
     assert "object at" in answered(sessions, "s", "?", evidence={"odd": object()}).evidence["odd"]
+
+
+def test_progress_is_stored_by_the_process_that_answers_alone(sessions):
+    sessions.begin("s", "t", "Why?")
+    assert sessions.note_progress("s", "t", said="Because ") is False
+    assert (
+        sessions.note_progress("s", "t", said="Because of ", evidence={"a": date(2026, 1, 2)})
+        is False
+    )
+    turn = sessions.read_turn("s", "t")
+    assert (turn.status, turn.answer) == ("open", "Because of ")
+    assert turn.evidence == {"a": date(2026, 1, 2)}
+    sessions.ask_to_stop("s", "t")
+    assert sessions.note_progress("s", "t", said="Because of ") is True
+    sessions.begin("s", "other", "Why?", owner="elsewhere:1:0")
+    assert sessions.note_progress("s", "other", said="I say") is False
+    assert sessions.read_turn("s", "other").answer == ""
+    ended = sessions.finish("s", "t", answer="Because.", status="complete")
+    assert sessions.note_progress("s", "t", said="Too late") is False
+    assert sessions.read_turn("s", "t") == ended
+    for session, turn_id in (("s", "unknown"), ("nowhere", "t")):
+        with pytest.raises(StoreError, match=r"There is no session|has no turn"):
+            sessions.ask_to_stop(session, turn_id)
+
+
+def test_a_turn_of_a_machine_that_says_nothing_more_ends_with_what_it_said(sessions):
+    sessions.begin("s", "t", "Why?", owner="elsewhere:1:0")
+    silent_for(sessions, 20)
+    assert sessions.read_turn("s", "t").status == "open"
+    silent_for(sessions, 40)
+    turn = sessions.read_turn("s", "t")
+    assert (turn.status, turn.answer, turn.error) == ("partial", "Because", ABANDONED)
+    assert [message.content for message in sessions.read_history("s")] == ["Why?", "Because"]
+    ended = sessions.finish("s", "t", answer="Because.", status="complete", owner="elsewhere:1:0")
+    assert (ended.status, ended.answer) == ("complete", "Because.")
+    assert [message.content for message in sessions.read_history("s")] == ["Why?", "Because."]
+    sessions.begin("s", "mine", "And now?")
+    silent_for(sessions, 40)
+    assert sessions.read_turn("s", "mine").status == "open", "this process lives, as one can see"
+
+
+def silent_for(sessions: SessionStore, seconds: int) -> None:
+    """As if what answers the open turns had given its last sign of life then."""
+    with sessions.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE kb_turn SET said = 'Because', beat_at = UTC_TIMESTAMP(6) - INTERVAL "
+            f"{seconds} SECOND WHERE status = 'open'"
+        )

@@ -4,24 +4,25 @@ import asyncio
 import secrets
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import Field
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from engines.answer import Answer
-from kb.api.answer_events import AnswerUnderWay, begin_turn
+from kb.api.answer_events import AnswerEvents, AnswerUnderWay, begin_turn
 from kb.api.caller_sessions import MOST_ID_CHARACTERS, find_session, find_stored_id, restore_id
 from kb.api.column_kinds import column_types
-from kb.api.counted_answers import make_answer_values, stream_answer
 from kb.api.dependencies import KB, TheLimits, TheWork
 from kb.api.guards.access import Reading
 from kb.api.json_bodies import StrictBody, Words
 from kb.api.json_filters import Filters, metadata_filters
-from kb.api.openapi_description import STREAMED
+from kb.api.openapi_description import HTML, STREAMED
 from kb.api.plain_json import to_plain
 from kb.api.problem_codes import Code
 from kb.api.problems import translate_missing
 from kb.api.search_profiles import require_profile
+from kb.api.sse import HEADERS
+from kb.api.turn_progress import TurnProgress, follow_turn
 from kb.assembly.answer_sources import Source
 from kb.session_values import info_values
 from kb.transcript import session_values, write_transcript
@@ -48,6 +49,7 @@ class TurnBody(StrictBody):
     profile: str | None = None
     filters: Filters = Field(default_factory=dict)
     stream: bool = False
+    html: bool = Field(default=False, description=HTML)
 
 
 @router.get("")
@@ -66,10 +68,19 @@ def new_session(caller: Reading) -> dict[str, str]:  # noqa: ARG001 - only keys 
 
 
 @router.get("/{session_id}")
-def session(session_id: str, caller: Reading, kb: KB) -> dict[str, Any]:
-    """A session with its turns, what their columns hold, and the last rating of each."""
+def session(
+    session_id: str,
+    caller: Reading,
+    kb: KB,
+    last: Annotated[int | None, Query(ge=1)] = None,
+    before: Annotated[int | None, Query(ge=1)] = None,
+) -> dict[str, Any]:
+    """A session with its turns, what their columns hold, and the last rating of each.
+
+    Of its turns those `before` a number, and the `last` ones of them.
+    """
     info = find_session(kb, session_id, caller)
-    turns = kb.components.session_store.list_turns(info.id)
+    turns = kb.components.session_store.list_turns(info.id, before=before, limit=last)
     ratings = SearchLog(kb.components.engine).list_ratings(info.id)
     values: dict[str, Any] = to_plain(session_values(restore_id(info, caller), turns))
     for turn, turn_values in zip(turns, values["turns"], strict=True):
@@ -119,22 +130,26 @@ def export(
 async def turn(
     session_id: Annotated[str, Field(min_length=1, max_length=MOST_ID_CHARACTERS)],
     body: TurnBody,
-    request: Request,
     caller: Reading,
     kb: KB,
     limits: TheLimits,
     work: TheWork,
 ) -> Any:
-    """Ask the next question; with `stream`, the events of `ask`, with the turn's id."""
+    """Ask the next question; with `stream`, the events of `ask`, with the turn's id.
+
+    The turn goes on to its end, also when the client leaves; `stop` ends it before.
+    """
     require_profile(kb.config, body.profile)
     source, filters = caller.choose_source(body.source), metadata_filters(body.filters, caller)
+    stored_id = await asyncio.to_thread(find_stored_id, kb, session_id, caller)
+    turn_id = body.turn_id or secrets.token_hex(8)
 
     async def begin() -> AnswerUnderWay:
         return await begin_turn(
             kb,
-            await asyncio.to_thread(find_stored_id, kb, session_id, caller),
+            stored_id,
             body.message,
-            body.turn_id,
+            turn_id,
             source,
             filters=filters,
             profile=body.profile,
@@ -142,6 +157,35 @@ async def turn(
         )
 
     await limits.require_tokens(caller)
+    progress = TurnProgress(kb.components.session_store, stored_id, turn_id, begin)
     if body.stream:
-        return work.stream(caller, stream_answer(begin, caller, limits))
-    return await work.while_connected(request, caller, make_answer_values(begin, caller, limits))
+        events = AnswerEvents(html=body.html)
+        return work.stream(caller, progress.stream(caller, limits, events), to_the_end=True)
+    return await work.to_the_end(caller, progress.make_values(caller, limits))
+
+
+@router.get("/{session_id}/turns/{turn_id:path}/events", responses=STREAMED)
+async def turn_events(
+    session_id: str,
+    turn_id: str,
+    caller: Reading,
+    kb: KB,
+    *,
+    after: Annotated[int, Query(ge=0)] = 0,
+    html: Annotated[bool, Query(description=HTML)] = False,
+) -> StreamingResponse:
+    """The events of a turn, as they come or came, behind the one whose id is `after`."""
+    info = await asyncio.to_thread(find_session, kb, session_id, caller)
+    store = kb.components.session_store
+    with translate_missing(Code.NO_SUCH_TURN):
+        await asyncio.to_thread(store.read_turn, info.id, turn_id)
+    stream = follow_turn(store, info.id, turn_id, AnswerEvents(after, html))
+    return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)
+
+
+@router.post("/{session_id}/turns/{turn_id:path}/stop", status_code=204)
+def stop_turn(session_id: str, turn_id: str, caller: Reading, kb: KB) -> None:
+    """End an answer under way, with what was said so far; one that has ended stays as it is."""
+    info = find_session(kb, session_id, caller)
+    with translate_missing(Code.NO_SUCH_TURN):
+        kb.components.session_store.ask_to_stop(info.id, turn_id)
