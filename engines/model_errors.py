@@ -214,7 +214,7 @@ def _explain_refusal(model: _AskedModel, refusal: _Refusal) -> str:
 def _explain_refused_key(model: _AskedModel, status: int) -> str:
     return (
         f"{model} refused the key (HTTP {status}). Correct {model.section}.api_key in config.yaml, "
-        "or the environment variable it comes from (OPENAI_API_KEY by default)."
+        "or the environment variable it comes from."
     )
 
 

@@ -478,6 +478,7 @@ def _choose_file(path: str | Path | None, environment: Mapping[str, str]) -> Pat
 def _fill_from(environment: Mapping[str, str], data: dict[str, Any]) -> None:
     """Add what the environment says about keys that the file leaves out or null."""
     for section in ("embedding", "llm"):
+        _drop_key_of_openai(environment, data.get(section))
         _add_defaults(data, section, _find_model_defaults(environment, data.get(section)))
     if "KB_SERVE_TOKEN" in environment:
         _add_defaults(data, "serve", {"token": environment["KB_SERVE_TOKEN"]})
@@ -489,6 +490,17 @@ def _add_defaults(data: dict[str, Any], section: str, defaults: dict[str, Any]) 
     keys = data.setdefault(section, {})
     if isinstance(keys, dict):  # anything else is refused later, with its value
         keys.update({key: value for key, value in defaults.items() if keys.get(key) is None})
+
+
+def _drop_key_of_openai(environment: Mapping[str, str], section: Any) -> None:
+    """Leave out the key that config.yaml names from its beginning where another provider is chosen.
+
+    A key goes only to who has issued it, and to servers that speak as OpenAI does.
+    """
+    if isinstance(section, dict) and section.get("provider") not in {None, "openai", "openai-like"}:
+        key = environment.get("OPENAI_API_KEY")
+        if key and section.get("api_key") == key:
+            del section["api_key"]
 
 
 def _find_model_defaults(environment: Mapping[str, str], section: Any) -> dict[str, Any]:
