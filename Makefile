@@ -32,7 +32,7 @@ test: $(VENV)/.test
 # What takes long: the slow ones of the same tests, and the page in a browser. The third part of the
 # tests, those of the program as it is used, stands in wheel-check.
 slow-test: $(VENV)/.test
-	$(BIN)/kb setup
+	$(BIN)/kb setup --llm smollm2
 	$(PYTEST) -m slow $(TESTS)
 	$(PYTEST) tests/browser
 

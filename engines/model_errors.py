@@ -150,6 +150,7 @@ class _AskedModel:
         self.section = "embedding" if self.is_embedding else "llm"
         adapters = (name.split(".")[2] for name in modules if name.startswith(_ADAPTERS))
         self._provider = next(adapters, "")
+        self.is_openai = self._provider in {"", "openai", "openai_like"}
 
     def __str__(self) -> str:
         kind = "embedding model" if self.is_embedding else "LLM"
@@ -212,9 +213,10 @@ def _explain_refusal(model: _AskedModel, refusal: _Refusal) -> str:
 
 
 def _explain_refused_key(model: _AskedModel, status: int) -> str:
+    by_default = " (OPENAI_API_KEY by default)" if model.is_openai else ""
     return (
         f"{model} refused the key (HTTP {status}). Correct {model.section}.api_key in config.yaml, "
-        "or the environment variable it comes from."
+        f"or the environment variable it comes from{by_default}."
     )
 
 

@@ -497,7 +497,7 @@ def _drop_key_of_openai(environment: Mapping[str, str], section: Any) -> None:
 
     A key goes only to who has issued it, and to servers that speak as OpenAI does.
     """
-    if isinstance(section, dict) and section.get("provider") not in {None, "openai", "openai-like"}:
+    if isinstance(section, dict) and section.get("provider") not in (None, "openai", "openai-like"):
         key = environment.get("OPENAI_API_KEY")
         if key and section.get("api_key") == key:
             del section["api_key"]

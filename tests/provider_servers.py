@@ -26,6 +26,10 @@ class ProviderServer(FakeModels):
 
 
 class _ProviderHandler(Handler):
+    @property
+    def fake(self) -> ProviderServer:
+        return self.server.fake  # type: ignore[attr-defined]  # set by FakeModels
+
     def do_GET(self) -> None:  # noqa: N802 - the base class's name
         self._record({})
         names = self.fake.models

@@ -48,9 +48,7 @@ class LlamaCpp(OpenAILike):  # type: ignore[misc]  # LlamaIndex's package ships 
         return "LlamaCpp"
 
     async def achat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
-        await asyncio.to_thread(
-            self._served.start
-        )  # it takes seconds, which others should not wait
+        await asyncio.to_thread(self._served.start)  # for seconds, in which others go on
         response: ChatResponse = await super().achat(messages, **options)
         return response
 

@@ -15,9 +15,7 @@ from stores.errors import ConfigError, ModelUnavailable
 
 _SCRIPT: Final = Path(__file__).with_name("serve_file.py")
 _START_SECONDS: Final = 300.0  # a large file is read from a slow disk
-_CACHE_MB: Final = (
-    512  # of prompts that were read once, so that the next like them is not read anew
-)
+_CACHE_MB: Final = 512  # of prompts that were read once, whose beginnings are not read anew
 _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 
 
@@ -41,15 +39,19 @@ class ServedFile:
         """Return the address of the server, started if it does not run. Raises ModelUnavailable."""
         with self._lock:
             if self._child is None or self._child.poll() is not None:
+                self._end_child()
                 self._child, self._url = self._start_child()
             return self._url
 
     def stop(self) -> None:
         with self._lock:
-            if self._child is not None:
-                self._child.kill()
-                self._child.communicate()
-                self._child = None
+            self._end_child()
+
+    def _end_child(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()
+            self._child = None
 
     def _start_child(self) -> tuple[subprocess.Popen[str], str]:
         child = subprocess.Popen(  # noqa: S603 - the command is ours

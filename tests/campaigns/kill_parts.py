@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from clients import Client, ask_question, chat, index_directory, upload
+from campaign_clients import Client, ask_question, chat, index_directory, upload
 from cluster import Cluster, run_cluster, temporary_folder
 from ledger import Ledger
 from parts import Part, is_running

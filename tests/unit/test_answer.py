@@ -118,7 +118,7 @@ import engines
 engines.__path__.insert(0, sys.argv[1])
 from engines.answer import Answer
 from kb.answer_json import answer_to_values
-from kb.api.answer_events import AnswerUnderWay, http_values
+from kb.api.answer_events import AnswerEvents, AnswerUnderWay, http_values
 from kb.mcp.tool_results_from_answers import answer_to_result
 
 class Response:
@@ -130,7 +130,7 @@ async def nothing():
 
 async def events():
     under_way = AnswerUnderWay(Response, nothing(), lambda: (0, 0))
-    return [event.decode() async for event in under_way.stream_events()]
+    return [event.decode() async for event in under_way.stream_events(AnswerEvents())]
 
 done = asyncio.run(events())[-1]
 print(json.dumps({

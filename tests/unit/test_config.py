@@ -303,6 +303,23 @@ def model_variables(monkeypatch):
     monkeypatch.setenv("OLLAMA_BASE_URL", "http://ollama.test")
 
 
+@pytest.mark.parametrize("section", ["llm", "embedding"])
+def test_the_key_that_the_file_names_at_first_goes_to_openai_alone(
+    model_variables, monkeypatch, section
+):
+    named = '{provider: %s, model: m, api_key: "${OPENAI_API_KEY:}"}'
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "issued-by-anthropic")
+    for provider, key in (
+        ("openai", PASSWORD),
+        ("openai-like", PASSWORD),
+        ("ollama", None),
+        ("huggingface", None),
+        *([("anthropic", "issued-by-anthropic")] if section == "llm" else [("cohere", None)]),
+    ):
+        found = getattr(load_config(write(f"{section}: {named % provider}")), section).api_key
+        assert (found and found.get_secret_value()) == key
+
+
 def test_a_key_that_happens_to_be_set_switches_no_provider(model_variables):
     config = load_config()
     assert config.llm == LLMConfig()

@@ -9,15 +9,15 @@ import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import httpx
 import pytest
 from fetched import CACHE
 from llama_index.core.prompts import PromptTemplate
+from pydantic import BaseModel
 
 from engines.model_errors import model_errors
-from engines.prompts import chat_prompt
-from engines.routing.route import Route
 from kb.assembly.llama_cpp import choose_threads, find_model_file
 from kb.assembly.models import make_llm
 from kb.assembly.setup import set_up
@@ -140,7 +140,7 @@ def test_a_file_of_the_user_is_found_beside_the_configuration(tmp_path):
     assert find_model_file(config) == tmp_path / "mine.gguf"
     *_, check = check_models(config)
     assert check.state == "ok"
-    llm = make_llm(config)
+    llm: Any = make_llm(config)
     assert (llm.metadata.model_name, llm.metadata.context_window) == ("mine", 8192)
     assert (llm.max_tokens, llm._served.threads) == (7, 3)
     assert llm._served.api_key not in repr(llm._served)
@@ -163,13 +163,19 @@ def test_half_of_the_processors_are_used_but_one_at_least(monkeypatch):
 def test_a_file_that_is_no_model_is_told_as_such(tmp_path):
     pytest.importorskip("xllamacpp", reason="the extra llama is not installed")
     (tmp_path / "broken.gguf").write_bytes(b"GGUF and nothing else")
-    llm = make_llm(config_of(tmp_path, model="broken.gguf"))
+    llm: Any = make_llm(config_of(tmp_path, model="broken.gguf"))
     with pytest.raises(ModelUnavailable, match=r"does not load .*broken\.gguf"), model_errors("x"):
         llm.complete("Hello")
     assert llm._served._child is None
 
 
 # --- a real model ---------------------------------------------------------------------------
+
+
+class Choice(BaseModel):
+    """What a model without sense ends, too: a text of its own could go on for ever."""
+
+    route: Literal["documents", "database"]
 
 
 @pytest.fixture(scope="module")
@@ -181,10 +187,11 @@ def smollm2():
     config = Config(
         cache=CACHE, llm=LLMConfig(provider="llama-cpp", model="smollm2", max_tokens=12, threads=1)
     )
-    llm = make_llm(config)
+    llm: Any = make_llm(config)
     yield llm
     llm._served.stop()
-    llm._client.close()
+    if llm._client:
+        llm._client.close()
 
 
 @pytest.mark.slow
@@ -192,8 +199,8 @@ def test_a_model_in_a_file_answers_whole_in_pieces_and_at_once(smollm2):
     asked = PromptTemplate("Say hello to {name}.")
     whole = smollm2.predict(asked, name="Ada")
     assert whole.strip()
-    pieces = list(smollm2.stream(asked, name="Ada"))
-    assert 2 <= len(pieces) <= 13  # bounded by max_tokens
+    pieces = list(filter(None, smollm2.stream(asked, name="Ada")))
+    assert 2 <= len(pieces) <= 13  # bounded by max_tokens, and the end
     for _ in range(2):  # each in an event loop of its own
         assert asyncio.run(smollm2.apredict(asked, name="Ada")).strip()
 
@@ -201,11 +208,10 @@ def test_a_model_in_a_file_answers_whole_in_pieces_and_at_once(smollm2):
 @pytest.mark.slow
 def test_a_model_in_a_file_is_held_to_a_schema(smollm2):
     smollm2._served.start()
-    bounded = smollm2.model_copy(update={"max_tokens": 400})
-    values = {"documents": "manuals", "tables": "- orders (id)", "question": "How many orders?"}
-    route = bounded.structured_predict(Route, chat_prompt("route"), **values)
-    assert route.route in ("documents", "database", "both")
-    bounded._client.close()
+    asked = PromptTemplate("Where does it say how many {things} there are?")
+    patient = smollm2.model_copy(update={"max_tokens": 60})
+    choice = patient.structured_predict(Choice, asked, things="orders")
+    assert choice.route in ("documents", "database")
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pymysql
 import pytest
 import sqlalchemy as sa
@@ -31,8 +32,9 @@ USES = {
     ("engines/tables/tables_engine.py", "_get_table_context"),
     ("engines/tables/tables_engine.py", "_llm"),
     ("engines/tables/tables_engine.py", "_synthesize_response"),
-    ("kb/assembly/models.py", "_aclient"),
-    ("kb/assembly/models.py", "_client"),
+    ("engines/model_errors.py", "_request"),
+    ("kb/assembly/integrations.py", "_aclient"),
+    ("kb/assembly/integrations.py", "_client"),
     ("kb/indexing/readers/xlsx.py", "_get_source"),
     ("kb/indexing/readers/xlsx.py", "_read_only"),
     ("stores/connection.py", "_client"),
@@ -149,7 +151,17 @@ def test_llamaindexs_memory_moves_what_exceeds_its_limit() -> None:
     assert list(inspect.signature(Memory._manage_queue).parameters) == ["self"]
 
 
-# kb/assembly/models.py ----------------------------------------------------------------------------
+# engines/model_errors.py --------------------------------------------------------------------------
+
+
+def test_httpx_keeps_the_request_of_an_error_that_may_have_none() -> None:
+    request = httpx.Request("GET", "http://model.test")
+    assert httpx.ConnectError("gone", request=request)._request is request
+    assert httpx.ConnectError("gone")._request is None
+
+
+# kb/assembly/integrations.py ----------------------------------------------------------------------
+# What those of other providers are taken for is tested in test_providers, at the wire.
 
 
 @pytest.mark.parametrize(

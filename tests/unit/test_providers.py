@@ -331,9 +331,9 @@ def test_each_provider_is_either_kbs_own_or_has_its_integration():
 
     from kb.config import EmbeddingProvider, LLMProvider  # noqa: PLC0415 - as above
 
-    own = {"none", "local", "wordllama", "openai", "openai-like", "ollama"}
-    assert set(get_args(LLMProvider)) == {*LLMS} | own - {"local", "wordllama"}
-    assert set(get_args(EmbeddingProvider)) == {*EMBEDDINGS} | own - {"none"}
+    own = {"openai", "openai-like", "ollama"}
+    assert set(get_args(LLMProvider)) == {*LLMS, *own, "none", "llama-cpp"}
+    assert set(get_args(EmbeddingProvider)) == {*EMBEDDINGS, *own, "local", "wordllama"}
 
 
 # --- the doctor -----------------------------------------------------------------------------
