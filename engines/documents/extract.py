@@ -170,13 +170,9 @@ class Ranking:
         return dict(zip(places, near, strict=True))
 
     def _find_cosines(self, texts: list[str]) -> list[float]:
-        """Find how near texts are to the question, as parts of how near its own words are.
-
-        These are 1 but where a model embeds questions in another way than texts.
-        """
         with model_errors("comparing sentences with the question"):
             found = normalize_vectors(self._embed_model.get_text_embedding_batch(texts))
-        cosines: list[float] = (found @ self._vector / self._own_cosine).tolist()
+        cosines: list[float] = (found @ self._vector).tolist()
         return cosines
 
     @cached_property
@@ -185,13 +181,6 @@ class Ranking:
             found = self._embed_model.get_query_embedding(self._text)
         vector: Vector = normalize_vectors([found])[0]
         return vector
-
-    @cached_property
-    def _own_cosine(self) -> float:
-        with model_errors("embedding the question"):
-            found = self._embed_model.get_text_embedding(self._text)
-        own = float(normalize_vectors([found])[0] @ self._vector)
-        return own if own > 0 else 1.0
 
     @cached_property
     def ranked(self) -> list[tuple[float, int]]:

@@ -20,7 +20,7 @@ from engines.tables.guarded_database import GuardedDatabase
 from engines.verified.matching import VerifiedMatcher
 from kb.assembly.business_tables import open_tables
 from kb.assembly.models import make_embedder, make_llm
-from kb.assembly.open_collection import follow_collection, open_store
+from kb.assembly.open_collection import open_store
 from kb.assembly.open_database import open_database
 from kb.assembly.outage import Outage
 from kb.assembly.reply_bounds import bound_replies
@@ -48,9 +48,6 @@ def open_components(config: Config, say: Callable[[str], None] = lambda _: None)
     embed_model, llm = make_embedder(config), make_llm(config)
     engine = open_database(config, say)
     try:
-        followed = follow_collection(engine, config)
-        if followed != config:
-            config, embed_model = followed, make_embedder(followed)
         vector_store, collection = open_store(engine, config, embed_model)
         if config.database.replicas:
             add_replicas(engine, config.database.replicas, config.database.replica_seconds)

@@ -19,8 +19,8 @@ OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_URL = "http://localhost:11434"
 OPENAI_EMBEDDING = "text-embedding-3-small"
 OLLAMA_EMBEDDING = "nomic-embed-text"
-FORMER_DEFAULT = "all-MiniLM-L6-v2"  # of the provider local, for English alone
-# The languages of the pair of models that `local` has become; MiniLM knows the first alone.
+MULTILINGUAL = "multilingual"  # of the provider local: the English model and one of all languages
+# Those of that pair of models; the default of the provider local knows the first alone.
 _LANGUAGES = frozenset(
     ("en", "ar", "de", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh")
 )
@@ -125,20 +125,6 @@ def require_key(model: ModelConfig, section: str) -> str:
     return key
 
 
-def follow_former_default(config: Config, built_with: str) -> Config:
-    """Return the configuration with which a collection goes on that MiniLM alone has built.
-
-    That was the default of the provider `local`; a collection keeps its model until it is moved.
-    """
-    embedding = config.embedding
-    if (embedding.provider, embedding.model) != ("local", None):
-        return config
-    if built_with != f"local/{FORMER_DEFAULT}":
-        return config
-    former = embedding.model_copy(update={"model": FORMER_DEFAULT})
-    return config.model_copy(update={"embedding": former})
-
-
 def embedding_identity(config: Config, embed_model: BaseEmbedding) -> str:
     """What a collection remembers: vectors compare only with those of the same identity."""
     dimensions = config.embedding.dimensions
@@ -151,13 +137,13 @@ def embedding_identity(config: Config, embed_model: BaseEmbedding) -> str:
 
 def vector_weight(embedding: EmbeddingConfig) -> VectorWeight:
     """Return what the vectors of an embedding model count for in a search."""
-    if embedding.provider == "local" and embedding.model == FORMER_DEFAULT:
-        return VectorWeight(_LOCAL, languages={"en"})
+    if embedding.provider == "local" and embedding.model == MULTILINGUAL:
+        return VectorWeight(_LOCAL, languages=_LANGUAGES)
     if embedding.model:
         return VectorWeight(_OTHERS)
     match embedding.provider:
         case "local":
-            return VectorWeight(_LOCAL, languages=_LANGUAGES)
+            return VectorWeight(_LOCAL, languages={"en"})
         case "wordllama":
             return VectorWeight(_WORDLLAMA, languages={"en"})
         case _:
@@ -256,15 +242,15 @@ def _make_sentence_model(config: Config) -> BaseEmbedding:
     if config.embedding.dimensions:
         raise ConfigError("embedding.dimensions cannot be set for the provider local. Remove it.")
     if config.embedding.model is None:
-        return ModelPair(cache=config.cache)
-    if config.embedding.model == FORMER_DEFAULT:
         return SentenceModel(directory=files.MINILM.directory(config.cache))
+    if config.embedding.model == MULTILINGUAL:
+        return ModelPair(cache=config.cache)
     directory = config.directory / Path(config.embedding.model).expanduser()
     if missing := files.find_missing_file(directory):
         raise ConfigError(
             f"embedding.model is {config.embedding.model!r}, but {directory} has no {missing}. "
-            f"For the provider local it is a directory, {FORMER_DEFAULT} for English alone, or "
-            "null for the models of `kb setup`."
+            f"For the provider local it is a directory, {MULTILINGUAL} for fifteen languages, or "
+            "null for the model of `kb setup`."
         )
     name = files.name_model(directory)
     return SentenceModel(directory=directory, users_own=True, model_name=name)

@@ -4,29 +4,20 @@ import sqlalchemy as sa
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
 from engines.model_errors import model_errors
-from kb.assembly.models import embedding_identity, follow_former_default
+from kb.assembly.models import embedding_identity
 from kb.config import Config
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.connection import read_server_info
-from stores.registry.collection import Collection, find_collection, open_collection
+from stores.registry.collection import Collection, open_collection
 from stores.registry.schema import migrate
-
-
-def follow_collection(engine: sa.Engine, config: Config) -> Config:
-    """Bring the tables up to date; return the configuration with which their collection goes on.
-
-    Raises UnsupportedServer.
-    """
-    read_server_info(engine)
-    migrate(engine)
-    collection = find_collection(engine)
-    return follow_former_default(config, collection.embedding_model) if collection else config
 
 
 def open_store(
     engine: sa.Engine, config: Config, embed_model: BaseEmbedding
 ) -> tuple[MariaDBVectorStore, Collection]:
-    """Open the store in tables that are up to date. Raises CollectionMismatch."""
+    """Open the store, its tables up to date. Raises UnsupportedServer or CollectionMismatch."""
+    read_server_info(engine)
+    migrate(engine)
 
     def measure_dimension() -> int:
         with model_errors("measuring the dimension of the embedding model"):

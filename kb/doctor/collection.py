@@ -7,7 +7,6 @@ import sqlalchemy as sa
 
 from kb.assembly.models import (
     embedding_identity,
-    follow_former_default,
     make_embedder,
 )
 from kb.config import Config
@@ -180,18 +179,10 @@ def _check_memory(config: Config, variable: str, key: str, given: int, needed: i
 
 def _check_same_model(config: Config, facts: CollectionFacts) -> Check:
     name, built_with = Message("Collection"), facts.collection.embedding_model
-    followed = follow_former_default(config, built_with)
     try:
-        configured = embedding_identity(followed, make_embedder(followed))
+        configured = embedding_identity(config, make_embedder(config))
     except KBError as error:
         return Check(name, "fail", str(error))
-    if followed != config:
-        seen = Message("built with {model}, which knows English alone", model=built_with)
-        advice = Message(
-            "It goes on as it is. For other languages, choose another database.name, run `kb "
-            "setup` and index again."
-        )
-        return Check(name, "warn", seen, advice)
     if configured == built_with:
         same = Message("built with {model}, which the configuration names", model=built_with)
         return Check(name, "ok", same)

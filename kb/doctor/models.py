@@ -20,7 +20,7 @@ from kb.assembly.integrations import (
 )
 from kb.assembly.llama_cpp import find_model_file
 from kb.assembly.models import (
-    FORMER_DEFAULT,
+    MULTILINGUAL,
     ServerProvider,
     name_embedding_model,
     name_llm,
@@ -96,9 +96,9 @@ def _list_by(listing: Listing, url: str, key: str) -> set[str]:
 
 def _check_local_embedding(config: Config) -> Check:
     name, wanted = Message("Embedding"), config.embedding.model
-    if wanted not in (None, FORMER_DEFAULT):
+    if wanted not in (None, MULTILINGUAL):
         return Check(name, "ok", Message("local, from {model}", model=wanted))
-    models = files.DEFAULT_MODELS if wanted is None else [files.MINILM]
+    models = [files.MINILM] if wanted is None else files.ALL_MODELS
     for model in models:
         if model.is_fetched(config.cache):
             continue

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from kb.sentence_model.files import (
-    DEFAULT_MODELS,
+    ALL_MODELS,
     ENCODER,
     ENCODER_PIECES,
     ENCODER_WEIGHTS,
@@ -30,7 +30,7 @@ DOWNLOAD_SECONDS = 900
 
 
 def fetch(
-    cache: Path, say: Callable[[str], None], models: Iterable[FetchedModel] = DEFAULT_MODELS
+    cache: Path, say: Callable[[str], None], models: Iterable[FetchedModel] = ALL_MODELS
 ) -> Path:
     """Fetch each of the models unless it is there as it should be; return where they are.
 

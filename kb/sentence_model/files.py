@@ -96,7 +96,7 @@ ENCODER: Final = FetchedModel(
         TOKENIZER: "95a3badefbc9236a6f02b11df82f0899aea1f2708a73e25f2035e8ade3c130fa",
     },
 )
-DEFAULT_MODELS: Final = (MINILM, ENCODER)
+ALL_MODELS: Final = (MINILM, ENCODER)
 OTHER_WAY: Final = (
     f"Or put the files {WEIGHTS} and {TOKENIZER} of {MINILM.name} into a directory "
     "and name it as embedding.model in config.yaml."

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from kb.sentence_model.files import (
-    DEFAULT_MODELS,
+    ALL_MODELS,
     GRAPH,
     MINILM,
     OTHER_WAY,
@@ -139,7 +139,7 @@ def _load_unlocked(file: Path, name: str) -> tuple[ort.InferenceSession, Tokeniz
 
 
 def _require_originals(name: str, *paths: Path) -> None:
-    [fetched] = [model for model in DEFAULT_MODELS if model.name == name]
+    [fetched] = [model for model in ALL_MODELS if model.name == name]
     for path in paths:
         if not fetched.is_original(path):
             raise ModelUnavailable(

@@ -21,6 +21,6 @@ def sentence_model() -> SentenceModel:
 
 @pytest.fixture(scope="session")
 def model_pair() -> ModelPair:
-    """The real default of the provider local; fetched by the first run on a machine."""
+    """The real one of all languages beside it; fetched by the first run on a machine."""
     fetch(CACHE, print)
     return ModelPair(cache=CACHE)

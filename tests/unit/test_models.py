@@ -209,7 +209,7 @@ def test_vectors_of_other_models_have_other_identities():
 
     identities = [
         identity(),
-        identity(model="all-MiniLM-L6-v2"),
+        identity(model="multilingual"),
         identity(provider="wordllama"),
         identity(provider="wordllama", dimensions=64),
         identity(provider="ollama"),
@@ -218,8 +218,8 @@ def test_vectors_of_other_models_have_other_identities():
         identity(provider="openai", model="text-embedding-3-large"),
     ]
     assert identities[:2] == [
-        "local/all-MiniLM-L6-v2+use-multilingual-3",
         "local/all-MiniLM-L6-v2",
+        "local/all-MiniLM-L6-v2+use-multilingual-3",
     ]
     assert len(set(identities)) == len(identities)
 
@@ -227,14 +227,14 @@ def test_vectors_of_other_models_have_other_identities():
 # --- weights in fusion ----------------------------------------------------------------------
 
 
-ENGLISH = [{"provider": "local", "model": "all-MiniLM-L6-v2"}, {"provider": "wordllama"}]
+ENGLISH = [{"provider": "local"}, {"provider": "wordllama"}]
 
 
 @pytest.mark.parametrize(
     ("embedding", "english", "french"),
     [
-        ({"provider": "local"}, 0.2, 0.2),
-        ({"provider": "local", "model": "all-MiniLM-L6-v2"}, 0.2, 0.1),
+        ({"provider": "local"}, 0.2, 0.1),
+        ({"provider": "local", "model": "multilingual"}, 0.2, 0.2),
         ({"provider": "wordllama"}, 0.1, 0.1),
         ({"provider": "local", "model": "models/multilingual"}, 0.3, 0.3),
         ({"provider": "ollama"}, 0.3, 0.3),
