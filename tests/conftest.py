@@ -16,7 +16,7 @@ from network_guard import left_loopback
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 
-OUTSIDE = ("KB_", "DB_", "OPENAI_", "OLLAMA_", "ANTHROPIC_", "VOYAGE_", "HF_")
+OUTSIDE = ("KB_", "DB_", "OPENAI_", "OLLAMA_", "ANTHROPIC_", "VOYAGE_", "HF_", "LANGSMITH_")
 
 
 @pytest.fixture(scope="session")
