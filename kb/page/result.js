@@ -21,11 +21,13 @@ export function resultOf(given) {
     unit: units[name],
   }));
   const mark = verified?.name ? verifiedMark(verified) : null;
+  // Nobody has verified what it becomes while it is changed.
+  const changed = (isOther) => mark && (mark.hidden = isOther);
   const chart = chartOf(columns, rows);
   const makers = {
     ...(chart ? { chart: () => chart } : {}),
     table: () => tableOf(columns, rows),
-    sql: () => statement(given, resultOf),
+    sql: () => statement(given, resultOf, changed),
   };
   const figure = figureOf(columns, rows);
   const begin = chart ? "chart" : rows.length > 1 ? "table" : null;

@@ -51,6 +51,15 @@ def test_axe_finds_nothing_in_any_view(visit, look):
             turn.locator(f"[data-part={part}]").click()
         assert violations(page) == []
     turn.locator(".statement .actions button").last.click()
+    turn.locator(".schema summary").click()
+    assert violations(page) == []
+    turn.locator(".editor .actions button").last.click()
+    page.get_by_role("dialog").wait_for()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.goto(page.url.split("#")[0] + "#/verified")
+    page.locator(".verified-list .actions button").first.click()
+    page.locator(".editor").wait_for()
     assert violations(page) == []
     page.goto(page.url.split("#")[0] + "#/documents")
     page.locator("tbody tr").first.wait_for()
@@ -63,9 +72,18 @@ def test_axe_finds_nothing_in_any_view(visit, look):
 
 def test_nothing_is_wider_than_the_screen(visit):
     page = visit()
-    asked(page, SALES, "database")
+    turn = asked(page, SALES, "database")
+    for part in ("table", "sql"):
+        turn.locator(f"[data-part={part}]").click()
+    turn.locator(".statement .actions button").last.click()
+    turn.locator(".schema summary").click()
+    assert too_narrow(page) == []
     asked(page, "When do goods go back?", "documents").locator("button.chip").click()
     page.locator(".cited").wait_for()
+    assert too_narrow(page) == []
+    page.goto(page.url.split("#")[0] + "#/verified")
+    page.locator(".verified-list .actions button").first.click()
+    page.locator(".editor").wait_for()
     assert too_narrow(page) == []
     page.goto(page.url.split("#")[0] + "#/documents")
     page.locator("tbody tr").first.wait_for()

@@ -284,28 +284,98 @@ def test_the_sql_is_shown_with_what_was_bound_and_copied_whole(page, sales):
     assert page.evaluate("navigator.clipboard.readText()").endswith("revenue > 0 ORDER BY month")
 
 
-def test_the_sql_is_edited_and_run_again_under_the_guard(sales):
+def test_the_sql_is_edited_and_run_again_under_the_guard(sales, write):
     sales.get_by_role("button", name="SQL").click()
     sales.get_by_role("button", name="Edit").click()
     editor = sales.get_by_role("textbox", name="SQL to run")
     expect(editor).to_be_focused()
-    editor.fill("SELECT city FROM orders WHERE id = 8")
+    write(editor, "SELECT city FROM orders WHERE id = 8")
     sales.get_by_role("button", name="Check").click()
     expect(sales.get_by_text("This statement is allowed.")).to_be_visible()
     sales.get_by_role("button", name="Run").click()
     expect(
         sales.get_by_role("region", name="Result").get_by_role("button", name="Table")
     ).to_be_visible()
-    values = sales.get_by_role("textbox", name=":least")
-    editor.fill("SELECT month, revenue FROM sales WHERE revenue > :least")
-    values.fill("1400")
+    write(editor, "SELECT month, revenue FROM sales WHERE revenue > :least")
+    sales.get_by_role("textbox", name=":least").fill("1400")
     sales.get_by_role("button", name="Run").click()
     outcome = sales.get_by_role("region", name="Result")
     expect(outcome.get_by_text("1 row", exact=True)).to_be_visible()
     for statement in ("DELETE FROM orders", "SELECT word FROM secrets", "SELECT SLEEP(9)"):
-        editor.fill(statement)
+        write(editor, statement)
         editor.press("Control+Enter")
         expect(sales.get_by_text("The statement is refused")).to_be_visible()
+
+
+def edited(result):
+    """The field for the SQL of a result, when it is edited."""
+    result.get_by_role("button", name="SQL", exact=True).click()
+    result.get_by_role("button", name="Edit").click()
+    editor = result.get_by_role("textbox", name="SQL to run")
+    expect(editor).to_be_focused()
+    return editor
+
+
+def test_what_is_changed_is_not_verified_and_goes_back_to_the_original(sales, write):
+    verified = sales.get_by_text("Verified by Ana on").first
+    editor = edited(sales)
+    back = sales.get_by_role("button", name="Back to the original")
+    expect(verified).to_be_visible()
+    expect(back).to_be_disabled()
+    editor.press("Control+End")
+    editor.press_sequentially(" DESC")
+    expect(verified).to_be_hidden()
+    sales.get_by_role("button", name="Run").click()
+    outcome = sales.get_by_role("region", name="Result")
+    expect(outcome.get_by_role("img")).to_be_visible()
+    expect(outcome.get_by_text("Verified by")).to_have_count(0)
+    editor.press("Control+z")
+    expect(verified).to_be_visible()
+    write(editor, "SELECT 1 AS n")
+    expect(sales.get_by_role("textbox", name=":least")).to_have_count(0)
+    back.click()
+    expect(editor).to_contain_text("revenue > :least ORDER BY month")
+    expect(verified).to_be_visible()
+    expect(back).to_be_disabled()
+    expect(sales.get_by_role("textbox", name=":least")).to_have_value("0")
+
+
+def test_the_sql_is_coloured_and_completed_from_the_tables(page, sales, write):
+    editor = edited(sales)
+    colours = editor.locator(".cm-line span").evaluate_all(
+        "(all) => Object.fromEntries("
+        "all.map((each) => [each.textContent, getComputedStyle(each).color]))"
+    )
+    violet = page.evaluate(
+        """() => {
+            document.body.style.color = "var(--violet)";
+            return getComputedStyle(document.body).color;
+        }"""
+    )
+    assert colours["SELECT"] == colours["ORDER"] == violet
+    sales.get_by_text("Tables and columns").click()
+    write(editor, "SELECT FROM orders")
+    for _ in " FROM orders":
+        editor.press("ArrowLeft")
+    editor.press_sequentially(" ")
+    sales.get_by_role("button", name="Insert city").click()
+    expect(editor).to_be_focused()
+    expect(editor).to_have_text("SELECT city FROM orders")
+    write(editor, "SELECT * FROM sal")
+    sales.get_by_role("option", name="sales").wait_for()
+    editor.press("Enter")
+    expect(editor).to_have_text("SELECT * FROM sales")
+
+
+def test_a_name_that_is_written_into_the_sql_gets_a_field_for_its_value(rows, write):
+    result = rows("SELECT id, city FROM orders")
+    editor = edited(result)
+    write(editor, "SELECT city FROM orders WHERE id = :id")
+    result.get_by_role("textbox", name=":id").fill("8")
+    editor.press("Control+Enter")
+    outcome = result.get_by_role("region", name="Result")
+    outcome.get_by_role("button", name="Table").click()
+    expect(outcome.get_by_role("cell")).to_have_text("Bern")
 
 
 def test_without_tables_there_is_nowhere_to_choose(visit):
