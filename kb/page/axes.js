@@ -5,17 +5,19 @@ import { shown } from "./dom.js";
 import { shortTimes } from "./times.js";
 
 const MOST_SERIES = 20;
-const MOST_CHARACTERS = 80; // of a label
+const LONGEST = 1_000; // characters; what is longer names nothing
+const MOST_CHARACTERS = 80; // of a label, as it is shown
 
 // Null when nothing is counted for each of something; otherwise what may be chosen, and a choice.
 export function axesOf(columns, rows) {
   if (rows.length < 2) return null;
   const all = columns.map((_, at) => at);
   const measures = all.filter((at) => columns[at].type === "number" && !isLabel(columns[at].name));
-  const others = all.filter((at) => !measures.includes(at));
+  if (!measures.length) return null;
+  const others = all.filter((at) => !measures.includes(at) && isShort(rows, at));
   const labels = others.filter((at) => isDistinct(rows, [at]) || splitsOf(rows, others, at).length);
   const label = bestLabel(columns, rows, labels);
-  if (label === undefined || !measures.length) return null;
+  if (label === undefined) return null;
   const told =
     measures.find((at) => columns[at].unit) ?? measures.find((at) => isOrdered(rows, at));
   return { others, labels, label, measures, measure: told ?? measures[0] };
@@ -24,9 +26,8 @@ export function axesOf(columns, rows) {
 // What may tell the series of a label apart: a column that makes each row of a label another one.
 export function splitsOf(rows, others, label) {
   if (isDistinct(rows, [label])) return [];
-  return others.filter(
-    (at) => at !== label && countOf(rows, at) <= MOST_SERIES && isDistinct(rows, [label, at]),
-  );
+  const groups = others.filter((at) => at !== label && countOf(rows, at) <= MOST_SERIES);
+  return groups.filter((at) => isDistinct(rows, [label, at]));
 }
 
 // The labels in their order, and for each series its values along them. The chosen columns are those
@@ -87,6 +88,10 @@ function isOrdered(rows, at) {
 function isDistinct(rows, places) {
   const keys = rows.map((row) => JSON.stringify(places.map((at) => row[at])));
   return new Set(keys).size === rows.length;
+}
+
+function isShort(rows, at) {
+  return rows.every((row) => String(row[at] ?? "").length <= LONGEST);
 }
 
 function countOf(rows, at) {

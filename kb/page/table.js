@@ -130,10 +130,13 @@ function totalsOf(columns, rows) {
   return [make("tr", {}, cells)];
 }
 
+// As it is stored, and as it is shown, where that is something else.
 function textOf(row, columns) {
-  const texts = row.flatMap((cell, at) =>
-    cell == null ? [] : [String(cell).slice(0, MOST_OPENED), written(cell, columns[at])],
-  );
+  const texts = row.flatMap((cell, at) => {
+    if (cell == null) return [];
+    const stored = String(cell).slice(0, MOST_OPENED);
+    return columns[at].type === "text" ? [stored] : [stored, written(cell, columns[at])];
+  });
   return texts.join("\n").toLowerCase();
 }
 

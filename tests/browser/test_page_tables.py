@@ -70,6 +70,17 @@ def test_months_and_revenue_are_a_chart(sales):
     expect(sales.get_by_text("Verified by Ana on").first).to_be_visible()
 
 
+def test_a_month_is_told_where_it_is_pointed_at(page, sales):
+    chart = sales.get_by_role("img", name="Chart of revenue by month")
+    drawn(chart)
+    chart.hover()
+    told = """async (canvas) => {
+        const { tooltip } = (await import("/page/vendor/chart.js")).Chart.getChart(canvas);
+        return [tooltip.opacity, tooltip.title, tooltip.body.map((each) => each.lines)];
+    }"""
+    assert chart.evaluate(told) == [1, ["Feb 2025"], [[" revenue: 900.00"]]]
+
+
 def test_the_kind_of_a_chart_is_chosen(sales):
     chart = sales.get_by_role("img")
     for kind, drawn_as in (("Line", "line"), ("Area", "line"), ("Pie", "pie"), ("Bars", "bar")):
