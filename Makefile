@@ -16,7 +16,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal 
   --python-version 3.11 --generate-hashes --no-annotate $(LOCK_OPTIONS) pyproject.toml
 without = $$(sed -n 's/==.*//; s/^[A-Za-z0-9]/--no-emit-package &/p' $(1))
 
-.PHONY: demo serve test slow-test test-clients test-providers check lint page-check wheel-check format messages fuzz campaign bench screenshot docs lock clean
+.PHONY: demo vendor serve test slow-test test-clients test-providers check lint page-check wheel-check format messages fuzz campaign bench screenshot docs lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/kb demo
@@ -59,9 +59,14 @@ lint: $(VENV)/.dev page-check
 
 # Types, lint and format of the page's JavaScript, by what npm gives; the page itself needs none of it.
 page-check: $(PAGE_TOOLS)/.installed
-	$(WITH_NODE) $(PAGE_TOOLS)/.bin/prettier --config tests/browser/.prettierrc.json --check 'kb/page/*.js' 'tests/browser/*.js' 'tests/clients/programs/*.mjs'
+	$(WITH_NODE) $(PAGE_TOOLS)/.bin/prettier --config tests/browser/.prettierrc.json --check 'kb/page/*.js' 'tests/browser/*.js' 'vendor/*.js' 'tests/clients/programs/*.mjs'
 	$(WITH_NODE) $(PAGE_TOOLS)/.bin/eslint --config tests/browser/eslint.config.js --max-warnings 0 kb/page
 	$(WITH_NODE) $(PAGE_TOOLS)/.bin/tsc --project tests/browser/jsconfig.json
+
+# What the page takes from other projects, made of the versions in vendor/package-lock.json.
+vendor: $(VENV)/.dev
+	$(WITH_NODE) npm --prefix vendor ci --no-audit --no-fund
+	$(WITH_NODE) node vendor/bundle.js
 
 # The acceptance tests against the wheel, installed into an environment of its own, where no
 # checkout is near: what the wheel forgets to take along is missed.
@@ -119,7 +124,7 @@ lock:
 	  $(call without,constraints.txt constraints-test.txt) --output-file constraints-dev.txt
 
 clean:
-	rm -rf $(VENV) site $(PAGE_TOOLS) build .cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) site $(PAGE_TOOLS) vendor/node_modules build .cache .pytest_cache .mypy_cache .ruff_cache
 
 # What runs, what tests it, what checks it: each of the versions and with the hashes of its file.
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python

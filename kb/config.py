@@ -306,8 +306,14 @@ class TablesConfig(Section):
     """Whether a model is shown the values of short text columns."""
     row_limit: Positive = 1000
     """The most rows of an answer."""
+    export_limit: Annotated[int, Field(gt=0, le=1_000_000)] = 100_000
+    """The most rows of a file, CSV or XLSX, with the whole result of a statement; at most
+    1,000,000, which a sheet still holds."""
     timeout: Seconds = 10
     """Seconds that one statement may take."""
+    export_timeout: Seconds = 60
+    """Seconds that a statement may take while its rows are written into a file; the first of them
+    comes within `timeout`."""
     deadline: Seconds = 120
     """Seconds that the tables have in an answer from documents and tables."""
     allow_powerful_account: bool = False

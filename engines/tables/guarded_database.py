@@ -120,12 +120,36 @@ class GuardedDatabase(SQLDatabase):
 
         Raises UnsafeQuery, QueryFailed, StoreUnavailable.
         """
+        with self.open_rows(sql, values, most_rows=self._row_limit) as found:
+            rows = list(found)
+        return QueryResult(found.columns, rows, found.truncated)
+
+    @contextmanager
+    def open_rows(
+        self,
+        sql: str,
+        values: Mapping[str, Value] | None = None,
+        *,
+        most_rows: int,
+        most_characters: int = _MOST_CHARACTERS,
+        seconds: float | None = None,
+    ) -> Iterator["RowStream"]:
+        """Give the rows of a statement as the server sends them, for who need not have all at once.
+
+        They have to be read to their end, within `seconds`, else within the time that a statement
+        has. Raises as `run` does, some of it only while the rows are read.
+        """
         self.check(sql, values)
         _require_values(values or {})
         text, bound = replace_parameters(sql, values or {})
-        with self._begin_reading(self._timeout) as connection:
+        with self._begin_reading(seconds or self._timeout) as connection:
             streaming = connection.execution_options(stream_results=True)
-            return self._fetch_rows(connection, _execute_prepared(streaming, text, bound))
+            cursor = _execute_prepared(streaming, text, bound)
+            try:
+                yield RowStream(connection, cursor, most_rows, most_characters)
+            except OSError:  # of who wrote the rows somewhere
+                _abandon_result(connection, cursor)
+                raise
 
     def check(self, sql: str, values: Mapping[str, Value] | None = None) -> None:
         """Raise UnsafeQuery unless the statement may run with these values of its :names."""
@@ -227,23 +251,6 @@ class GuardedDatabase(SQLDatabase):
     def insert_into_table(self, table_name: str, data: dict[str, Any]) -> NoReturn:  # noqa: ARG002 - the base class's
         raise UnsafeQuery(f"Nothing is written to {table_name}: the database is only read.")
 
-    def _fetch_rows(self, connection: sa.Connection, cursor: sa.CursorResult[Any]) -> QueryResult:
-        rows: list[tuple[Any, ...]] = []
-        characters = 0
-        for row in cursor:
-            characters += sum(
-                _CELL_CHARACTERS + (len(cell) if isinstance(cell, str | bytes) else 0)
-                for cell in row
-            )
-            if len(rows) == self._row_limit or (rows and characters > _MOST_CHARACTERS):
-                _abandon_result(connection, cursor)
-                return QueryResult(tuple(cursor.keys()), rows, truncated=True)
-            rows.append(tuple(row))
-        columns = tuple(cursor.keys())
-        warnings = connection.exec_driver_sql("SHOW WARNINGS")  # that it left something out
-        is_incomplete = any(int(number) in _INCOMPLETE for _, number, _ in warnings)
-        return QueryResult(columns, rows, truncated=is_incomplete)
-
     def _renew_threads(self, *_: sa.Engine) -> None:
         former, self._threads = self._threads, ThreadPoolExecutor(_THREADS, "tables")
         former.shutdown(wait=False)
@@ -260,7 +267,8 @@ class GuardedDatabase(SQLDatabase):
             except sa.exc.DBAPIError as error:
                 number = read_error_number(error.orig)
                 if error.connection_invalidated or number is None or number in GONE_ERRORS:
-                    if time.monotonic() - begin >= seconds:  # the server could not stop it
+                    silence = min(seconds, self._timeout)  # at which the driver gives up
+                    if time.monotonic() - begin >= silence:  # the server could not stop it
                         raise _make_failure("", _TOO_LONG) from error
                     raise
                 raise _make_failure(read_driver_message(error.orig), number) from error
@@ -297,6 +305,42 @@ class GuardedDatabase(SQLDatabase):
         except QueryFailed as error:
             _log.warning("Looking at the table %s failed: %s", table, error)
             return []
+
+
+class RowStream:
+    """The rows of a statement as they come, up to a limit, to be gone through once.
+
+    `truncated` says at their end whether there were more.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        cursor: sa.CursorResult[Any],
+        most_rows: int,
+        most_characters: int,
+    ) -> None:
+        self.columns = tuple(cursor.keys())
+        self.truncated = False
+        self._connection = connection
+        self._cursor = cursor
+        self._most_rows = most_rows
+        self._most_characters = most_characters
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        characters = 0
+        for count, row in enumerate(self._cursor):
+            characters += sum(
+                _CELL_CHARACTERS + (len(cell) if isinstance(cell, str | bytes) else 0)
+                for cell in row
+            )
+            if count == self._most_rows or (count and characters > self._most_characters):
+                _abandon_result(self._connection, self._cursor)
+                self.truncated = True
+                return
+            yield tuple(row)
+        warnings = self._connection.exec_driver_sql("SHOW WARNINGS")  # that it left something out
+        self.truncated = any(int(number) in _INCOMPLETE for _, number, _ in warnings)
 
 
 def _abandon_result(connection: sa.Connection, cursor: sa.CursorResult[Any]) -> None:

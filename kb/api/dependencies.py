@@ -27,6 +27,7 @@ class Threads:
         self.searching = Lane(2 * (os.cpu_count() or 1))
         self.embedding = Lane(2)
         self.querying = Lane(4)
+        self.exporting = Lane(2)
         self.rendering = Lane(1)
         self.uploading = Lane(2)
 

@@ -11,8 +11,12 @@ export function announce(text) {
 }
 
 export function complain(error) {
+  warn(t("error", { reason: error.message }));
+}
+
+export function warn(words) {
   document.querySelector(".toast")?.remove();
-  const note = make("p", { class: "toast", role: "alert" }, t("error", { reason: error.message }));
+  const note = make("p", { class: "toast", role: "alert" }, words);
   document.body.append(note);
   setTimeout(() => note.remove(), SHOWN);
 }

@@ -35,6 +35,12 @@ export async function file(path) {
   return (await request("GET", path)).blob();
 }
 
+/** A file that the server makes, and what its headers tell of it. */
+export async function postForFile(path, body) {
+  const response = await request("POST", path, body);
+  return { blob: await response.blob(), headers: response.headers };
+}
+
 function withQuery(path, query) {
   const given = Object.entries(query).filter(([, value]) => value !== "" && value != null);
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;

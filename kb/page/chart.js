@@ -1,108 +1,176 @@
-// Rows as a chart, when they are one: dates or categories against numbers.
+// Rows as a chart, when they are one, with what may be chosen about it.
 
-import { isLabel, isTime, written } from "./columns.js";
-import { make } from "./dom.js";
-import { bars, line, upright } from "./picture.js";
-import { shortTimes } from "./times.js";
+import { axesOf, seriesOf, splitsOf, titleOf } from "./axes.js";
+import { iconButton, make } from "./dom.js";
+import { save } from "./save.js";
 import { t } from "./words.js";
 
-const MOST_BARS = 20;
-const MOST_COLUMNS = 31; // of time; more are drawn as a line
-const MOST_POINTS = 500;
-const MOST_CHARACTERS = 80; // of a label
+const WORDS = {
+  bar: "chartBar",
+  line: "chartLine",
+  area: "chartArea",
+  pie: "chartPie",
+  stacked: "chartStacked",
+};
 
-// Null when the rows are no chart; otherwise its element, which follows the width it has.
+// Null when the rows are no chart.
 export function chartOf(columns, rows) {
   const axes = axesOf(columns, rows);
-  if (!axes) return null;
-  const select = make(
-    "select",
-    { "aria-label": t("chart"), change: redraw },
-    axes.measures.map((at) => make("option", { value: at }, titled(columns[at]))),
-  );
-  select.value = axes.measure;
-  const picture = make("div", { class: "picture" });
-  new ResizeObserver(redraw).observe(picture);
+  return axes && new ChartView(columns, rows, axes).element;
+}
 
-  function redraw() {
-    const chosen = { ...axes, measure: Number(select.value) };
-    if (picture.clientWidth)
-      picture.replaceChildren(...drawn(columns, rows, chosen, picture.clientWidth));
+class ChartView {
+  constructor(columns, rows, axes) {
+    this.columns = columns;
+    this.rows = rows;
+    this.axes = axes;
+    this.picture = null; // the module, when a chart is drawn for the first time
+    this.chart = null; // while it is drawn
+    this.chosen = { label: axes.label, measures: [axes.measure], split: null, type: null };
+    this.hasOwnAxes = false;
+    this.canvas = make("canvas", { role: "img" });
+    this.box = make("div", { class: "picture" }, this.canvas);
+    this.controls = make("div", { class: "chart-controls" });
+    this.element = make("div", { class: "chart" }, this.controls, this.box);
+    this.takeLabel(axes.label);
+    this.redraw = () => this.chart?.update("none");
+    // A canvas that nobody sees any more holds its memory until its chart is destroyed.
+    new ResizeObserver(() => (this.box.clientWidth ? this.draw() : this.leave())).observe(this.box);
   }
 
-  return make("div", { class: "chart" }, axes.measures.length > 1 ? select : null, picture);
-}
+  takeLabel(label) {
+    this.chosen.label = label;
+    this.splits = splitsOf(this.rows, this.axes.others, label);
+    this.chosen.split = this.splits[0] ?? null;
+    this.change();
+  }
 
-export function axesOf(columns, rows) {
-  if (rows.length < 2 || rows.length > MOST_POINTS) return null;
-  const all = columns.map((_, at) => at);
-  const measures = all.filter((at) => columns[at].type === "number" && !isLabel(columns[at].name));
-  const distinct = all.filter((at) => isDistinct(rows, at));
-  const time = distinct.find((at) => isTime(columns[at].name, columns[at].type, rows, at));
-  const others = distinct.filter((at) => !measures.includes(at));
-  const label = time ?? labelAmong(others, columns);
-  if (label === undefined || !measures.length) return null;
-  const told =
-    measures.find((at) => columns[at].unit) ?? measures.find((at) => isOrdered(rows, at));
-  return { label, isTime: time !== undefined, measures, measure: told ?? measures[0] };
-}
+  // Anything but the width has changed.
+  change() {
+    const { columns, rows, chosen } = this;
+    this.data = seriesOf(columns, rows, chosen);
+    const values = chosen.measures.map((at) => titleOf(columns[at])).join(", ");
+    const told = t("chartOf", { values, labels: titleOf(columns[chosen.label]) });
+    this.canvas.setAttribute("aria-label", told);
+    this.leave();
+    this.draw();
+  }
 
-// What people call things, rather than their numbers.
-function labelAmong(candidates, columns) {
-  const words = candidates.filter((at) => !isLabel(columns[at].name));
-  return (
-    words.find((at) => /name|title|label/i.test(columns[at].name)) ?? words[0] ?? candidates[0]
-  );
-}
+  async draw() {
+    if (this.chart) return;
+    this.picture ??= await import("./picture.js");
+    const { drawn, defaultType, isPossible } = this.picture;
+    if (this.chart || !this.box.clientWidth) return;
+    const { chosen, data } = this;
+    if (!chosen.type || !isPossible(chosen.type, data)) chosen.type = defaultType(data);
+    this.control();
+    const title = titleOf(this.columns[chosen.label]);
+    this.chart = drawn(this.canvas, {
+      type: chosen.type,
+      data,
+      title,
+      hasOwnAxes: this.hasOwnAxes && this.mayHaveOwnAxes(),
+    });
+    theme.addEventListener("change", this.redraw);
+  }
 
-function isOrdered(rows, at) {
-  const values = rows.map((row) => Number(row[at]));
-  return values.every((value, each) => !each || value <= values[each - 1]);
-}
+  leave() {
+    this.chart?.destroy();
+    this.chart = null;
+    theme.removeEventListener("change", this.redraw);
+  }
 
-function isDistinct(rows, at) {
-  return new Set(rows.map((row) => row[at])).size === rows.length;
-}
+  mayHaveOwnAxes() {
+    return this.chosen.measures.length > 1 && ["line", "area"].includes(this.chosen.type);
+  }
 
-function titled({ name }) {
-  return name.replaceAll("_", " ");
-}
-
-function drawn(columns, rows, { label, isTime, measure }, width) {
-  const told = t("chartOf", { values: titled(columns[measure]), labels: titled(columns[label]) });
-  const all = pointsOf(columns, rows, { label, isTime, measure });
-  const points = isTime ? all : all.slice(0, MOST_BARS);
-  const picture = isTime ? (points.length > MOST_COLUMNS ? line : upright) : bars;
-  const cut =
-    points.length < all.length
-      ? make("p", { class: "quiet" }, t("chartCut", { n: points.length, all: all.length }))
+  control() {
+    const { axes, chosen } = this;
+    const focused = this.controls.contains(document.activeElement)
+      ? document.activeElement.getAttribute("name")
       : null;
-  return [picture(points, width, told), cut].filter(Boolean);
+    const keep = iconButton("picture", t("savePicture"), () => this.save());
+    this.controls.replaceChildren(
+      this.typeSelect(),
+      this.select("chartBy", axes.labels, chosen.label, (at) => this.takeLabel(at)),
+      this.select("chartSeries", this.splits, chosen.split, (at) => {
+        chosen.split = at;
+        this.change();
+      }),
+      ...[axes.measures.length > 1 && this.measureBoxes()].filter(Boolean),
+      keep,
+    );
+    if (focused) this.controls.querySelector(`[name="${focused}"]`)?.focus();
+  }
+
+  typeSelect() {
+    const { TYPES, isPossible } = this.picture;
+    const options = TYPES.filter((type) => isPossible(type, this.data)).map((type) =>
+      make("option", { value: type }, t(WORDS[type])),
+    );
+    const change = () => {
+      this.chosen.type = select.value;
+      this.change();
+    };
+    const select = make("select", { name: "chartType", change }, options);
+    select.value = this.chosen.type;
+    return make("label", {}, t("chartType"), select);
+  }
+
+  select(word, places, chosen, take) {
+    const options = places.map((at) => make("option", { value: at }, titleOf(this.columns[at])));
+    const change = () => take(Number(select.value));
+    const select = make("select", { name: word, change }, options);
+    if (chosen !== null) select.value = chosen;
+    return make("label", { hidden: places.length < 2 }, t(word), select);
+  }
+
+  // At least one is always chosen.
+  measureBoxes() {
+    const { axes, chosen } = this;
+    const boxes = axes.measures.map((at) => {
+      const input = make("input", {
+        type: "checkbox",
+        name: `measure-${at}`,
+        checked: chosen.measures.includes(at),
+        change: () => {
+          const wanted = axes.measures.filter((each) =>
+            each === at ? input.checked : chosen.measures.includes(each),
+          );
+          if (wanted.length) chosen.measures = wanted;
+          this.change();
+        },
+      });
+      return make("label", { class: "check" }, input, titleOf(this.columns[at]));
+    });
+    return make(
+      "fieldset",
+      { class: "measures" },
+      make("legend", { class: "hidden" }, t("chartValues")),
+      boxes,
+      this.mayHaveOwnAxes() ? this.ownAxesBox() : null,
+    );
+  }
+
+  ownAxesBox() {
+    const change = () => {
+      this.hasOwnAxes = input.checked;
+      this.change();
+    };
+    const attributes = { type: "checkbox", name: "ownAxes", checked: this.hasOwnAxes, change };
+    const input = make("input", attributes);
+    return make("label", { class: "check" }, input, t("chartOwnAxes"));
+  }
+
+  save() {
+    this.canvas.toBlob((blob) => save(blob, "chart.png"), "image/png");
+  }
 }
 
-function pointsOf(columns, rows, { label, isTime, measure }) {
-  const inOrder = isTime
-    ? [...rows].sort((one, other) => compared(one[label], other[label]))
-    : rows;
-  const labels = isTime
-    ? shortTimes(
-        columns[label],
-        inOrder.map((row) => row[label]),
-      )
-    : inOrder.map((row) => String(row[label] ?? "–"));
-  return inOrder.map((row, at) => ({
-    label: shortened(labels[at]),
-    value: row[measure] == null ? null : Number(row[measure]),
-    told: row[measure] == null ? "–" : written(row[measure], columns[measure]),
-  }));
-}
-
-function compared(one, other) {
-  return typeof one === "number"
-    ? one - other
-    : String(one).localeCompare(String(other), "en", { numeric: true });
-}
-
-function shortened(text) {
-  return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
-}
+// Tells when the colours of the page change: the system's, or those that somebody chooses.
+const theme = new EventTarget();
+const tellTheme = () => theme.dispatchEvent(new Event("change"));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tellTheme);
+new MutationObserver(tellTheme).observe(document.documentElement, {
+  attributeFilter: ["data-theme"],
+});

@@ -39,3 +39,25 @@ export function written(value, { name, type, unit }) {
   const space = unit === "%" && spoken() === "en" ? "" : "\u00a0";
   return unit ? `${text}${space}${unit}` : text;
 }
+
+const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
+
+// To the last digit, where all are written out; what is empty counts for nothing.
+export function sumOf(values) {
+  const given = values.filter((value) => value != null);
+  const parts = given.map((value) => String(value).match(DECIMAL));
+  if (parts.includes(null)) return given.reduce((sum, value) => sum + Number(value), 0);
+  const places = Math.max(0, ...parts.map(([, , , digits = ""]) => digits.length));
+  const whole = parts.reduce(
+    (sum, [, sign, before, digits = ""]) =>
+      sum + BigInt(sign + before + digits.padEnd(places, "0")),
+    0n,
+  );
+  return withPoint(whole, places);
+}
+
+function withPoint(whole, places) {
+  if (!places) return String(whole);
+  const digits = String(whole < 0n ? -whole : whole).padStart(places + 1, "0");
+  return `${whole < 0n ? "-" : ""}${digits.slice(0, -places)}.${digits.slice(-places)}`;
+}

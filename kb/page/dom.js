@@ -60,6 +60,7 @@ const PATHS = {
   down: "M17 13V4h3v9zm0 0-4 8c-1.500 0-2.500-1-2.500-2.500V15h-5a2 2 0 0 1-2-2.300l1-7A2 2 0 0 1 6.500 4H17",
   open: "M14 4h6v6M20 4l-9 9M18 14v6H4V6h6",
   table: "M4 5h16v14H4zM4 10h16M10 5v14",
+  picture: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4",
   chart: "M5 20V10M12 20V4M19 20v-7",
   code: "M8 7l-5 5 5 5M16 7l5 5-5 5",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",

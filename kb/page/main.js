@@ -8,16 +8,19 @@ import { closePassage, openPassage } from "./passage.js";
 import { applyPreferences, offerPreferences } from "./preferences.js";
 import { listSessions, markSession, offerSessionSearch } from "./sessions.js";
 import { closeSidebar, offerSidebar } from "./sidebar.js";
+import { learnSources } from "./sources.js";
 import { learnState } from "./state.js";
 import { listen } from "./tabs.js";
+import { showVerified } from "./verified.js";
 import { t, translate } from "./words.js";
 
 const MOST_CHARACTERS = 80; // of a title
+const TITLES = { documents: "documents", verified: "verifiedQueries" };
 const main = document.getElementById("main");
 const underWay = new Map(); // chats that are answered while something else is shown
 let conversation = null;
 
-// #/ a new chat, #/chat/ID one of before, #/documents, #/passage/ID
+// #/ a new chat, #/chat/ID one of before, #/documents, #/verified, #/passage/ID
 function place() {
   const [, page = "", id = ""] = location.hash.match(/^#\/(\w*)\/?(.*)$/) ?? [];
   try {
@@ -35,8 +38,9 @@ function show() {
   closePassage();
   closeSidebar();
   mark(page, id);
-  entitle(page === "documents" ? t("documents") : "");
+  entitle(page in TITLES ? t(TITLES[page]) : "");
   if (page === "documents") showDocuments(main);
+  else if (page === "verified") showVerified(main);
   else showConversation(page === "chat" ? id : null);
   if (page === "passage") openPassage({ chunk: id, title: "", excerpt: "" });
 }
@@ -64,8 +68,9 @@ function titled(id, title) {
 }
 
 function mark(page, id) {
-  document.getElementById("to-documents").ariaCurrent = page === "documents" ? "page" : null;
-  document.getElementById("to-new").ariaCurrent = page === "" ? "page" : null;
+  const links = { "to-documents": "documents", "to-verified": "verified", "to-new": "" };
+  for (const [link, of] of Object.entries(links))
+    document.getElementById(link).ariaCurrent = page === of ? "page" : null;
   markSession(page === "chat" ? id : null);
 }
 
@@ -106,5 +111,8 @@ document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") conversation?.refresh();
 });
 learnState();
+learnSources().then((sources) => {
+  document.getElementById("to-verified").hidden = !sources.includes("database");
+});
 show();
 listSessions();

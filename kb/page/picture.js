@@ -1,132 +1,144 @@
-// Points as a picture: lying bars, upright ones, or a line. A point is {label, value, told}.
+// Series as a picture on a canvas, by Chart.js, in the colours of the page.
 
-import { draw } from "./dom.js";
-import { scaleOf } from "./scale.js";
+import { titleOf } from "./axes.js";
+import { written } from "./columns.js";
+import { Chart } from "./vendor/chart.js";
 import { number } from "./words.js";
 
-const BAR = 30; // pixels, with the space below it
-const WIDEST = 48; // of an upright bar
-const HEIGHT = 240;
-const TOP = 22; // holds what a point tells that is pointed at
-const BOTTOM = 24;
-const LETTER = 7; // of 12 pixels height, about
+export const TYPES = ["bar", "line", "area", "pie", "stacked"];
 
-export function bars(points, width, told) {
-  const longest = (name) => LETTER * Math.max(...points.map((each) => each[name].length));
-  const room = Math.min(width * 0.36, 20 + longest("label"));
-  const end = 14 + longest("told");
-  const { low, high } = scaleOf(valuesOf(points));
-  const x = (value) => room + ((value - low) / (high - low)) * Math.max(20, width - room - end);
-  const marks = points.map((point, at) => {
-    const begin = Math.min(x(0), x(point.value ?? 0));
-    const long = Math.abs(x(point.value ?? 0) - x(0));
-    const y = at * BAR + 19;
-    return draw(
-      "g",
-      {},
-      draw("title", {}, `${point.label}: ${point.told}`),
-      text(room - 10, y, shortened(point.label, room - 10), { "text-anchor": "end" }),
-      point.value === null ? null : bar(begin, y - 14, Math.max(1, long), BAR - 10),
-      text(begin + long + 8, y, point.told, { class: "value" }),
-    );
-  });
-  return svg(width, points.length * BAR, told, ...marks);
+const COLOURS = 8; // --series-1 and so on: one for each slice of a pie; further series are dashed
+const MOST_LYING = 20; // bars with their names beside them; more stand
+const MOST_COLUMNS = 31; // of time; more are a line
+const MOST_DOTS = 60; // of a line; between more there is no room
+const HEIGHT = 280; // pixels
+const BAR = 22;
+const SHADE = 22; // per cent of a colour below a line
+const FRAME = 90; // above, below and between them
+
+export function defaultType({ isOfTime, labels }) {
+  return isOfTime && labels.length > MOST_COLUMNS ? "line" : "bar";
 }
 
-export function upright(points, width, told) {
-  const { step, x, y, frame } = grid(points, width);
-  const wide = Math.min(WIDEST, step * 0.68);
-  const marks = points.map((point, at) => {
-    if (point.value === null) return null;
-    const top = Math.min(y(0), y(point.value));
-    const high = Math.max(1, Math.abs(y(point.value) - y(0)));
-    return bar(x(at) - wide / 2, top, wide, high);
-  });
-  return svg(width, HEIGHT, told, ...frame, ...telling(points, width, x, step, marks));
+// A pie shows parts of one whole, a stack parts of several.
+export function isPossible(type, { labels, series }) {
+  const isWhole = series.length === 1 && series[0].cells.every((cell) => Number(cell) >= 0);
+  if (type === "pie") return isWhole && labels.length <= COLOURS;
+  return type !== "stacked" || series.length > 1;
 }
 
-export function line(points, width, told) {
-  const { step, x, y, frame } = grid(points, width);
-  const isGap = (at) => at < 0 || points[at].value === null;
-  const path = points
-    .map((point, at) =>
-      isGap(at)
-        ? ""
-        : `${isGap(at - 1) ? "M" : "L"}${x(at).toFixed(1)} ${y(point.value).toFixed(1)}`,
-    )
-    .join("");
-  const dots = points.map((point, at) =>
-    isGap(at) ? null : draw("circle", { class: "dot", cx: x(at), cy: y(point.value), r: 4 }),
-  );
-  const drawn = draw("path", { class: "line", d: path });
-  return svg(width, HEIGHT, told, ...frame, drawn, ...telling(points, width, x, step, dots));
-}
-
-// Each mark with a strip around it: what it stands for is told where the strip is pointed at.
-function telling(points, width, x, step, marks) {
-  return points.map(({ label, told }, at) => {
-    const words = `${label}: ${told}`;
-    const half = (LETTER * words.length) / 2;
-    const middle = Math.max(half, Math.min(width - half, x(at)));
-    const strip = { class: "strip", x: x(at) - step / 2, y: 0, width: step, height: HEIGHT };
-    const attributes = { class: "told", "text-anchor": "middle" };
-    return draw("g", {}, draw("rect", strip), marks[at], text(middle, 12, words, attributes));
+// `wanted` has type, data of seriesOf, the names of the axes, and whether other measures have an
+// axis of their own. The canvas is in an element that it fills.
+export function drawn(canvas, wanted) {
+  const { type, data } = wanted;
+  const isLying = isOfBars(type) && !data.isOfTime && data.labels.length <= MOST_LYING;
+  const bars = data.labels.length * (type === "stacked" ? 1 : data.series.length);
+  canvas.parentElement.style.height = `${isLying ? Math.max(120, FRAME + BAR * bars) : HEIGHT}px`;
+  const look = { ...wanted, isLying, paint: painterOf(canvas) };
+  return new Chart(canvas, {
+    type: type === "pie" ? "pie" : isOfBars(type) ? "bar" : "line",
+    data: {
+      labels: data.labels,
+      datasets: data.series.map((each, at) => datasetOf(each, at, look)),
+    },
+    options: optionsOf(look),
+    plugins: [{ id: "paper", beforeDraw: (chart) => fill(chart, look.paint("--card")) }],
   });
 }
 
-function grid(points, width) {
-  const { low, high, ticks } = scaleOf(valuesOf(points));
-  const short = (value) => number(value, { notation: "compact", maximumFractionDigits: 1 });
-  const left = 12 + LETTER * Math.max(...ticks.map((each) => short(each).length));
-  const step = (width - left) / points.length;
-  const x = (at) => left + (at + 0.5) * step;
-  const y = (value) => TOP + (1 - (value - low) / (high - low)) * (HEIGHT - BOTTOM - TOP);
-  const lines = ticks.map((value) =>
-    draw(
-      "g",
-      {},
-      draw("line", { class: lineOf(value, low), x1: left, x2: width, y1: y(value), y2: y(value) }),
-      text(left - 8, y(value) + 4, short(value), { "text-anchor": "end" }),
-    ),
-  );
-  return { step, x, y, frame: [...lines, ...below(points, width, x, step)] };
+function isOfBars(type) {
+  return type === "bar" || type === "stacked";
 }
 
-function lineOf(value, low) {
-  return value === 0 && low < 0 ? "grid zero" : "grid";
+function datasetOf({ name, column, cells }, at, { type, data, hasOwnAxes, isLying, paint }) {
+  const isPie = type === "pie";
+  const colour = (each, share = 100) => paint(`--series-${(each % COLOURS) + 1}`, share);
+  const isSecond = hasOwnAxes && column !== data.series[0].column;
+  return {
+    label: name,
+    data: cells.map((cell) => (cell == null ? null : Number(cell))),
+    told: cells.map((cell) => (cell == null ? "–" : written(cell, column))),
+    backgroundColor: isPie
+      ? () => data.labels.map((_, each) => colour(each))
+      : () => colour(at, type === "area" ? SHADE : 100),
+    borderColor: () => (isPie ? paint("--card") : colour(at)),
+    borderDash: at >= COLOURS ? [6, 4] : [],
+    borderWidth: isOfBars(type) ? 0 : 2,
+    borderRadius: type === "bar" ? 3 : 0,
+    fill: type === "area" ? "origin" : false,
+    maxBarThickness: 48,
+    pointRadius: data.labels.length > MOST_DOTS ? 0 : 3,
+    pointHitRadius: 12,
+    ...(isPie || isLying ? {} : { yAxisID: isSecond ? "y2" : "y" }),
+  };
 }
 
-// As many labels as there is room for.
-function below(points, width, x, step) {
-  const half = (LETTER * Math.max(...points.map((each) => each.label.length))) / 2;
-  const every = Math.ceil((2 * half + 10) / step);
-  return points.map((point, at) =>
-    at % every || x(at) + half > width + LETTER
-      ? null
-      : text(x(at), HEIGHT - 6, point.label, { "text-anchor": "middle" }),
-  );
+function optionsOf({ type, data, title, hasOwnAxes, isLying, paint }) {
+  const isPie = type === "pie";
+  const { series } = data;
+  const axis = (words, isOfValues) => ({
+    stacked: type === "stacked",
+    title: { display: Boolean(words), text: words, color: () => paint("--quiet") },
+    grid: { display: isOfValues, color: () => paint("--line") },
+    border: { color: () => paint("--edge") },
+    ticks: {
+      color: () => paint("--quiet"),
+      autoSkip: !(isLying && !isOfValues),
+      autoSkipPadding: 12,
+      maxRotation: data.isOfTime ? 0 : 45,
+      ...(isOfValues ? { callback: short } : {}),
+    },
+    ...(isOfValues ? { beginAtZero: true } : {}),
+  });
+  const counted = [...new Set(series.map((each) => each.column))].map(unitTitle);
+  const values = axis(hasOwnAxes ? counted[0] : counted.join(", "), true);
+  const labels = axis(title, false);
+  const second = { ...axis(counted.slice(1).join(", "), true), position: "right" };
+  const upright = hasOwnAxes
+    ? { x: labels, y: values, y2: { ...second, grid: { display: false } } }
+    : { x: labels, y: values };
+  return {
+    animation: false,
+    maintainAspectRatio: false,
+    indexAxis: isLying ? "y" : "x",
+    interaction: { mode: isPie ? "nearest" : "index", intersect: isPie, axis: isLying ? "y" : "x" },
+    scales: isPie ? {} : isLying ? { x: values, y: labels } : upright,
+    plugins: {
+      legend: {
+        display: isPie || series.length > 1,
+        position: "bottom",
+        labels: { color: () => paint("--ink"), boxWidth: 14 },
+      },
+      tooltip: { callbacks: { label: toldOf } },
+    },
+  };
 }
 
-function valuesOf(points) {
-  return points.map((each) => each.value ?? 0);
+function unitTitle(column) {
+  return column.unit ? `${titleOf(column)} (${column.unit})` : titleOf(column);
 }
 
-function bar(x, y, width, height) {
-  return draw("rect", { class: "mark", x, y, width, height, rx: 3 });
+function toldOf({ dataset, dataIndex, label, chart }) {
+  const name = chart.config.type === "pie" ? label : dataset.label;
+  return ` ${name}: ${dataset.told[dataIndex]}`;
 }
 
-function svg(width, height, told, ...children) {
-  const box = { width, height, viewBox: `0 0 ${width} ${height}` };
-  return draw("svg", { ...box, role: "img", "aria-label": told }, ...children);
+function short(value) {
+  return number(value, { notation: "compact", maximumFractionDigits: 1 });
 }
 
-function text(x, y, words, attributes = {}) {
-  return draw("text", { x, y, ...attributes }, words);
+function fill({ ctx, width, height }, colour) {
+  ctx.save();
+  ctx.fillStyle = colour;
+  ctx.fillRect(0, 0, width, height);
+  ctx.restore();
 }
 
-// What long names differ in is often at their end.
-function shortened(words, pixels) {
-  const most = Math.max(6, Math.floor(pixels / LETTER));
-  const end = Math.floor(most / 3);
-  return words.length > most ? `${words.slice(0, most - end - 1)}…${words.slice(-end)}` : words;
+// A colour of the page as it is now: a canvas knows no variables. `share` is its per cent.
+function painterOf(canvas) {
+  const probe = canvas.parentElement;
+  return (name, share = 100) => {
+    probe.style.color = `color-mix(in srgb, var(${name}) ${share}%, transparent)`;
+    return getComputedStyle(probe).color;
+  };
 }

@@ -1,9 +1,11 @@
-// What a statement gave: chart, table and the statement itself, one of them at a time.
+// What a statement gave: a number, or chart and table, and the statement itself, each to open.
 
+import { complain } from "./announce.js";
 import { chartOf } from "./chart.js";
-import { toCsv } from "./csv.js";
-import { icon, iconButton, make } from "./dom.js";
-import { save } from "./save.js";
+import { icon, make } from "./dom.js";
+import { figureOf } from "./figure.js";
+import { menu } from "./menu.js";
+import { saveRows } from "./save.js";
 import { statement } from "./statement.js";
 import { tableOf } from "./table.js";
 import { date, t } from "./words.js";
@@ -18,62 +20,71 @@ export function resultOf(given) {
     type: given.types?.[at] ?? "text",
     unit: units[name],
   }));
+  const mark = verified?.name ? verifiedMark(verified) : null;
+  // Nobody has verified what it becomes while it is changed.
+  const changed = (isOther) => mark && (mark.hidden = isOther);
   const chart = chartOf(columns, rows);
   const makers = {
-    chart: chart && (() => chart),
+    ...(chart ? { chart: () => chart } : {}),
     table: () => tableOf(columns, rows),
-    sql: () => statement(given, resultOf),
+    sql: () => statement(given, resultOf, changed),
   };
-  const body = make("div", { class: "result-body" });
+  const figure = figureOf(columns, rows);
   const begin = chart ? "chart" : rows.length > 1 ? "table" : null;
+  const body = make("div", { class: "result-body" });
   const count = make(
     "span",
     { class: truncated ? "cut" : "quiet" },
     t(truncated ? "rowsCut" : "rows", { n: rows.length }),
   );
-  const facts = [verified?.name && verifiedMark(verified), count, csvButton(given)];
   const head = make(
     "div",
     { class: "result-head" },
-    tabs(makers, body, begin),
-    make("div", { class: "facts" }, facts),
+    parts(makers, body, begin),
+    make("div", { class: "facts" }, mark, count, filesMenu(given)),
   );
-  return make("section", { class: "result", "aria-label": t("result") }, head, body);
+  return make("section", { class: "result", "aria-label": t("result") }, head, figure, body);
 }
 
-function csvButton({ columns, rows }) {
-  const click = () => save(toCsv(columns, rows), "rows.csv");
-  return iconButton("download", t("saveCsv"), click);
+// The whole result as a file, however many of its rows are shown here.
+function filesMenu({ sql, parameters }) {
+  const save = (kind) => saveRows(sql, parameters, kind).catch(complain);
+  return menu({ label: t("saveRows"), picture: "download" }, [
+    [t("saveCsv"), () => save("csv")],
+    [t("saveXlsx"), () => save("xlsx")],
+  ]);
 }
 
-function tabs(makers, body, begin) {
+// Buttons that each open and close a part; what is open stands in the order of the buttons.
+function parts(makers, body, begin) {
   const made = {};
-  const buttons = Object.keys(makers)
-    .filter((name) => makers[name])
-    .map((name) =>
-      make(
-        "button",
-        {
-          type: "button",
-          class: "tab",
-          "data-part": name,
-          "aria-expanded": "false",
-          click: () => choose(name),
+  const toggles = Object.keys(makers).map((name) => {
+    const toggle = make(
+      "button",
+      {
+        type: "button",
+        class: "tab",
+        "data-part": name,
+        "aria-expanded": String(name === begin),
+        click: () => {
+          toggle.ariaExpanded = String(toggle.ariaExpanded !== "true");
+          show();
         },
-        icon(PICTURES[name]),
-        t(name),
-      ),
+      },
+      icon(PICTURES[name]),
+      t(name),
     );
+    return toggle;
+  });
 
-  function choose(name) {
-    const isOpen = buttons.find((each) => each.dataset.part === name).ariaExpanded === "true";
-    for (const each of buttons) each.ariaExpanded = String(!isOpen && each.dataset.part === name);
-    made[name] ??= makers[name]();
-    body.replaceChildren(...(isOpen ? [] : [made[name]]));
+  function show() {
+    const open = toggles.filter((toggle) => toggle.ariaExpanded === "true");
+    const names = open.map((toggle) => toggle.dataset.part);
+    body.replaceChildren(...names.map((name) => (made[name] ??= makers[name]())));
   }
 
-  if (begin) choose(begin);
-  return make("div", { class: "tabs" }, buttons);
+  show();
+  return make("div", { class: "tabs" }, toggles);
 }
 
 function verifiedMark({ verified_by: name, verified_at: when, question }) {

@@ -1,15 +1,29 @@
 // Files to keep, and text to take along.
 
-import { announce } from "./announce.js";
+import { postForFile } from "./api.js";
+import { announce, warn } from "./announce.js";
 import { icon, make } from "./dom.js";
 import { t } from "./words.js";
 
 const SHOWN = 1500; // milliseconds
+const BYTE_ORDER = "\ufeff"; // by which spreadsheets know UTF-8
 
 export function save(blob, name) {
   const url = URL.createObjectURL(blob);
   make("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+// All rows of a statement, which the server runs again; `kind` is csv or xlsx.
+export async function saveRows(sql, parameters, kind) {
+  announce(t("running"));
+  const options = kind === "csv" ? { escape_formulas: true } : {};
+  const body = { sql, parameters: parameters ?? {}, ...options };
+  const { blob, headers } = await postForFile(`api/sql.${kind}`, body);
+  save(kind === "csv" ? new Blob([BYTE_ORDER, blob]) : blob, `rows.${kind}`);
+  const n = Number(headers.get("X-Rows"));
+  if (headers.get("X-Truncated") === "true") warn(t("fileCut", { n }));
+  else announce(t("fileSaved", { n }));
 }
 
 // A button that shows for a moment that it has copied; `words` stand beside its icon.

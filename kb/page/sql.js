@@ -36,6 +36,12 @@ export function withValues(sql, parameters) {
   });
 }
 
+// The :names of a statement, each once.
+export function namesIn(sql) {
+  const names = [...sql.matchAll(TOKENS)].map(([, , parameter]) => parameter?.slice(1));
+  return [...new Set(names.filter(Boolean))];
+}
+
 function literal(value) {
   if (value == null) return "NULL";
   if (typeof value === "number") return String(value);

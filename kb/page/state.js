@@ -26,6 +26,10 @@ export async function mayWrite() {
   return (await learnedState()).scope !== "read";
 }
 
+export async function mayVerify() {
+  return (await learnedState()).verifies === true;
+}
+
 function forgetButton(name) {
   const attributes = { type: "button", class: "link", click: forgetKey, title: name };
   return make("button", attributes, t("forgetKey"));

@@ -172,7 +172,8 @@ export class TurnView {
       this.notes.append(
         make("p", { class: "problem" }, t("branchFailed", { branch: t(branch), reason })),
       );
-    const result = this.rows && resultOf(this.rows);
+    const question = this.question.textContent;
+    const result = this.rows && resultOf({ ...this.rows, question });
     const twin = result && tableOfRows(this.prose.element, this.rows.columns);
     if (twin) twin.replaceWith(result);
     const below = [twin ? null : result, sources(this.citations, this.searchId)];

@@ -34,7 +34,8 @@ def embeddings():
 @pytest.fixture(scope="module")
 def served(server, models, embeddings, tmp_path_factory):
     with database_of(server) as url:
-        tables = {"url": url, "include": ["orders"], "timeout": SECONDS}
+        times = {"timeout": SECONDS, "export_timeout": SECONDS}
+        tables = {"url": url, "include": ["orders"], **times}
         config = configured(
             *(url, tmp_path_factory.mktemp("shares"), embeddings, models),
             tables={**tables, "allow_powerful_account": True},

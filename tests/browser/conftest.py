@@ -166,3 +166,18 @@ def ask(page: Any) -> Callable[..., Any]:
         return turn
 
     return ask
+
+
+@pytest.fixture
+def write() -> Callable[[Any, str], None]:
+    """Write a text into a field for SQL, in the place of what is there, as a person does.
+
+    Chromium gives a text that Playwright fills in the style of the one before, which is refused.
+    """
+
+    def write(editor: Any, text: str) -> None:
+        editor.press("Control+a")
+        editor.press("Delete")
+        editor.press_sequentially(text)
+
+    return write

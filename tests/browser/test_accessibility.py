@@ -51,6 +51,15 @@ def test_axe_finds_nothing_in_any_view(visit, look):
             turn.locator(f"[data-part={part}]").click()
         assert violations(page) == []
     turn.locator(".statement .actions button").last.click()
+    turn.locator(".schema summary").click()
+    assert violations(page) == []
+    turn.locator(".editor .actions button").last.click()
+    page.get_by_role("dialog").wait_for()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.goto(page.url.split("#")[0] + "#/verified")
+    page.locator(".verified-list .actions button").first.click()
+    page.locator(".editor").wait_for()
     assert violations(page) == []
     page.goto(page.url.split("#")[0] + "#/documents")
     page.locator("tbody tr").first.wait_for()
@@ -61,11 +70,46 @@ def test_axe_finds_nothing_in_any_view(visit, look):
     assert violations(page) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_colours_of_a_chart_stand_out_from_their_ground(visit, scheme):
+    page = visit(color_scheme=scheme)
+    asked(page, SALES, "database")
+    colours = page.locator(".chart").evaluate(
+        """(chart) => {
+            const names = [1, 2, 3, 4, 5, 6, 7, 8].map((each) => `--series-${each}`);
+            return ["--card", ...names].map((name) => {
+                chart.style.color = `var(${name})`;
+                return getComputedStyle(chart).color.match(/\\d+/g).map(Number);
+            });
+        }"""
+    )
+    ground, *series = map(luminance, colours)
+    assert len({tuple(colour) for colour in colours}) == 9
+    for each in series:
+        assert (max(each, ground) + 0.05) / (min(each, ground) + 0.05) >= 3
+
+
+def luminance(colour):
+    """As WCAG defines it."""
+    parts = [part / 255 for part in colour[:3]]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
 def test_nothing_is_wider_than_the_screen(visit):
     page = visit()
-    asked(page, SALES, "database")
+    turn = asked(page, SALES, "database")
+    for part in ("table", "sql"):
+        turn.locator(f"[data-part={part}]").click()
+    turn.locator(".statement .actions button").last.click()
+    turn.locator(".schema summary").click()
+    assert too_narrow(page) == []
     asked(page, "When do goods go back?", "documents").locator("button.chip").click()
     page.locator(".cited").wait_for()
+    assert too_narrow(page) == []
+    page.goto(page.url.split("#")[0] + "#/verified")
+    page.locator(".verified-list .actions button").first.click()
+    page.locator(".editor").wait_for()
     assert too_narrow(page) == []
     page.goto(page.url.split("#")[0] + "#/documents")
     page.locator("tbody tr").first.wait_for()

@@ -60,6 +60,31 @@ def test_cells_and_column_names_are_text_and_a_large_cell_is_cut(page, ask, mode
     harmless(page)
 
 
+def test_a_chart_a_figure_and_the_editor_show_names_and_cells_as_text(page, ask, models):
+    name = "<img src=x onerror=window.hacked=1>"
+    sql = f"SELECT '{name}' AS `{name}`, 1 AS `{name}n` UNION SELECT '\u202eb', 2"
+    models.script = [sql, "So it is."]
+    result = ask("Which?", "Tables").get_by_role("region", name="Result").first
+    chart = result.get_by_role("img", name=f"Chart of {name}n by {name}")
+    for kind in ("Pie", "Bars", "Line"):
+        result.get_by_role("combobox", name="Kind").select_option(kind)
+        chart.hover()
+    result.get_by_role("button", name="Table").click()
+    result.get_by_role("searchbox").fill("onerror")
+    expect(result.locator("tbody tr")).to_have_count(1)
+    result.get_by_role("button", name="SQL", exact=True).click()
+    result.get_by_role("button", name="Edit").click()
+    expect(result.get_by_role("textbox", name="SQL to run")).to_contain_text(name)
+    harmless(page)
+    page.reload()
+    expect(chart).to_be_visible()
+    page.get_by_role("link", name="New chat").first.click()
+    models.script = [f"SELECT 1 AS `{name}`", "So it is."]
+    turn = ask("How many?", "Tables")
+    expect(turn.locator(".figure")).to_have_text(f"{name}1")
+    harmless(page)
+
+
 def test_a_cell_of_10_megabytes_leaves_the_page_quick(page, ask, models):
     models.script = ["SELECT note FROM notes WHERE id = 4", "So it is."]
     turn = ask("Notes?", "Tables")

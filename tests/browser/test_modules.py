@@ -70,23 +70,6 @@ def test_markdown_under_way_is_shown_without_its_marks(page, text, shown):
 
 
 @pytest.mark.parametrize(
-    ("values", "low", "high"),
-    [
-        ([3, 8], 0, 8),
-        ([0, 0], 0, 1),
-        ([-3, 5], -4, 6),
-        ([1234567.8], 0, 1500000),
-        ([-2, -1], -2, 0),
-    ],
-)
-def test_an_axis_holds_zero_and_all_values(call, values, low, high):
-    scale = call("scale", "scaleOf", values)
-    assert (scale["low"], scale["high"]) == (low, high)
-    assert low in scale["ticks"]
-    assert 2 <= len(scale["ticks"]) <= 8
-
-
-@pytest.mark.parametrize(
     ("columns", "rows", "label", "measure"),
     [
         ("month:number revenue:number", [[1, "2.50"], [2, "3"]], 0, 1),
@@ -97,6 +80,7 @@ def test_an_axis_holds_zero_and_all_values(call, values, low, high):
         ("id:number name:text", [[1, "A"], [2, "B"]], None, None),
         ("name:text n:number", [["A", 1]], None, None),
         ("name:text n:number", [["A", 1], ["A", 2]], None, None),
+        ("name:text year:number n:number", [["A", 24, 1], ["B", 24, 2], ["A", 25, 1]], 1, 2),
         ("n:number", [[1], [2]], None, None),
         ("name:text n:text", [["A", "01"], ["B", "02"]], None, None),
     ],
@@ -104,9 +88,69 @@ def test_an_axis_holds_zero_and_all_values(call, values, low, high):
 def test_rows_are_a_chart_when_something_is_counted_for_each_of_something(
     call, columns, rows, label, measure
 ):
-    axes = call("chart", "axesOf", columns_of(columns), rows)
+    axes = call("axes", "axesOf", columns_of(columns), rows)
     found = (axes["label"], axes["measure"]) if axes else (None, None)
     assert found == (label, measure)
+
+
+def test_a_second_word_of_a_row_makes_series_of_values_where_they_belong(call):
+    columns = columns_of("city:text year:number n:number m:number")
+    rows = [["A", 2026, 1, 10], ["B", 2025, "2.50", 20], ["A", 2025, 3, None]]
+    axes = call("axes", "axesOf", columns, rows)
+    assert call("axes", "splitsOf", rows, axes["others"], 1) == [0]
+    chosen = {"label": 1, "split": 0, "measures": [2, 3]}
+    found = call("axes", "seriesOf", columns, rows, chosen)
+    assert found["labels"] == ["2025", "2026"]
+    assert [(each["name"], each["cells"]) for each in found["series"]] == [
+        ("A, n", [3, 1]),
+        ("A, m", [None, 10]),
+        ("B, n", ["2.50", None]),
+        ("B, m", [20, None]),
+    ]
+
+
+def test_what_is_there_twice_is_never_drawn_as_one(call):
+    rows = [["A", "x", 1], ["A", "x", 2], ["B", "x", 3]]
+    assert call("axes", "axesOf", columns_of("a:text b:text n:number"), rows) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "total"),
+    [
+        (["0.10", "0.20", None], "0.30"),
+        (["12345678901234567890.12", "0.88"], "12345678901234567891.00"),
+        ([1, 2, 3], "6"),
+        (["-0.05", "0.02"], "-0.03"),
+        ([1.5, "2"], "3.5"),
+        ([1e21, 1], 1e21),
+        ([None, None], "0"),
+    ],
+)
+def test_totals_are_exact(call, values, total):
+    assert call("columns", "sumOf", values) == total
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "told"),
+    [
+        ("revenue:number", ["1234567.50"], "revenue1,234,567.50"),
+        ("city:text total_n:number", ["Lyon", 3], "total n3city: Lyon"),
+        ("year:number n:number", [2025, 3], "n3year: 2025"),
+        ("a:number b:number", [1, 2], None),
+        ("id:number", [7], None),
+        ("city:text", ["Lyon"], None),
+        ("n:number", [None], "n\u2013"),
+    ],
+)
+def test_one_number_is_a_figure(page, columns, row, told):
+    shown = page.evaluate(
+        """async ([columns, rows]) => {
+            const { figureOf } = await import("/page/figure.js");
+            return figureOf(columns, rows)?.textContent ?? null;
+        }""",
+        [columns_of(columns), [row]],
+    )
+    assert shown == told
 
 
 def columns_of(text):

@@ -73,7 +73,7 @@ def _list_forms(text: Any) -> list[str]:
     return [text] if isinstance(text, str) else list(text)
 
 
-@router.get("/page/{name}", include_in_schema=False)
+@router.get("/page/{name:path}", include_in_schema=False)
 async def file(name: str, request: Request) -> Response:
     return await _send_file(name, request)
 

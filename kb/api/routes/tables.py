@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request
@@ -13,31 +13,43 @@ from starlette.responses import Response
 from engines.answer import TableResult, answer_of
 from engines.chat.model_calls import ModelCalls
 from engines.elapsed import milliseconds_since
-from engines.tables.query_result import as_json
 from kb.answer_json import answer_to_values, table_to_values
 from kb.api.column_kinds import column_types
 from kb.api.dependencies import KB, OneStatement, TheLimits, TheThreads, TheWork
 from kb.api.guards.access import Reading
 from kb.api.json_bodies import StrictBody, Words
-from kb.csv_text import as_csv
+from kb.api.rows_file import MEDIA_TYPES, FileKind, send_rows
 from stores.binding import list_parameters
 from stores.values import Value
 
 router = APIRouter(prefix="/api", tags=["tables"])
 Statement = Annotated[str, Field(min_length=1, max_length=20_000)]
 Parameters = Annotated[dict[str, Value], Field(max_length=100)]
-_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {MEDIA_TYPES["csv"]: {}}}}
+_XLSX: dict[int | str, dict[str, Any]] = {200: {"content": {MEDIA_TYPES["xlsx"]: {}}}}
 
 
-class SqlBody(StrictBody):
+class _WithParameters(StrictBody):
+    """`parameters` are the values of the statement's :names, which are bound."""
+
+    sql: Statement | None = None
+    parameters: Parameters = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _require_parameters(self) -> Self:
+        given, named = self.parameters, list_parameters(self.sql or "")
+        if given and (missing := [name for name in named if name not in given]):
+            raise ValueError(f"parameters lack {', '.join(missing)}")
+        return self
+
+
+class SqlBody(_WithParameters):
     """Either a question, for which SQL is found or written, or a statement of the caller.
 
     `parameters` are the values of the statement's :names, which are bound.
     """
 
     question: Words | None = None
-    sql: Statement | None = None
-    parameters: Parameters = Field(default_factory=dict)
     dry_run: bool = False
 
     @model_validator(mode="after")
@@ -48,18 +60,16 @@ class SqlBody(StrictBody):
             raise ValueError("give parameters with sql alone")
         return self
 
-    @model_validator(mode="after")
-    def _require_parameters(self) -> "SqlBody":
-        given, named = self.parameters, list_parameters(self.sql or "")
-        if given and (missing := [name for name in named if name not in given]):
-            raise ValueError(f"parameters lack {', '.join(missing)}")
-        return self
 
-
-class CsvBody(StrictBody):
-    """With `escape_formulas` no spreadsheet computes a cell; here it is off, for programs."""
+class RowsBody(_WithParameters):
+    """A statement of the caller, and the values of its :names, which are bound."""
 
     sql: Statement
+
+
+class CsvBody(RowsBody):
+    """With `escape_formulas` no spreadsheet computes a cell; here it is off, for programs."""
+
     escape_formulas: bool = False
 
 
@@ -116,11 +126,13 @@ async def sql_csv(
     threads: TheThreads,
     escape_formulas: Annotated[bool, Query()] = True,  # noqa: FBT002 - by its name in an address
 ) -> Response:
-    """The rows of a statement as CSV; the header `X-Truncated` says whether there were more.
+    """All rows of a statement as CSV; the header `X-Truncated` says whether there were more.
 
-    With `escape_formulas` an apostrophe stands before each cell that a spreadsheet would compute.
+    They are at most `tables.export_limit`; `X-Rows` says how many. With `escape_formulas` an
+    apostrophe stands before each cell that a spreadsheet would compute.
     """
-    return await threads.querying.run(_make_csv, kb, sql, escape_formulas)
+    body = CsvBody(sql=sql, escape_formulas=escape_formulas)
+    return await threads.exporting.run(_send_rows, kb, body, "csv")
 
 
 @router.post("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])
@@ -131,17 +143,28 @@ async def sql_csv_of_body(
     threads: TheThreads,
 ) -> Response:
     """The same, for programs and for statements that are too long for an address."""
-    return await threads.querying.run(_make_csv, kb, body.sql, body.escape_formulas)
+    return await threads.exporting.run(_send_rows, kb, body, "csv")
 
 
-def _make_csv(kb: KB, sql: str, escape_formulas: bool) -> Response:  # noqa: FBT001 - as it was asked for
-    result = kb.components.tables.run(sql)
-    text = as_csv(result.columns, as_json(result.rows), escape_formulas=escape_formulas)
-    headers = {
-        "Content-Disposition": 'attachment; filename="rows.csv"',
-        "X-Truncated": str(result.truncated).lower(),
-    }
-    return Response(text.encode(), media_type="text/csv", headers=headers)
+@router.post("/sql.xlsx", responses=_XLSX, response_class=Response, dependencies=[OneStatement])
+async def sql_xlsx(
+    body: RowsBody,
+    caller: Reading,  # noqa: ARG001 - only keys may read
+    kb: KB,
+    threads: TheThreads,
+) -> Response:
+    """All rows of a statement as a sheet, of which no cell is computed; headers as those of CSV."""
+    return await threads.exporting.run(_send_rows, kb, body, "xlsx")
+
+
+def _send_rows(kb: KB, body: RowsBody, kind: FileKind) -> Response:
+    return send_rows(
+        kb.components.tables,
+        (body.sql, body.parameters),
+        kb.config.tables,
+        kind,
+        escape_formulas=isinstance(body, CsvBody) and body.escape_formulas,
+    )
 
 
 @router.get("/tables")
