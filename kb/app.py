@@ -557,6 +557,7 @@ class KnowledgeBase:
     # A chat session and the engines have async methods of their own.
     aclose = make_async_twin(close)
     aindex = make_async_twin(index)
+    aindex_uploads = make_async_twin(index_uploads)
     aadd = make_async_twin(add)
     alist_documents = make_async_twin(list_documents)
     ashow_document = make_async_twin(show_document)
@@ -564,6 +565,7 @@ class KnowledgeBase:
     aretry_documents = make_async_twin(retry_documents)
     aforget_root = make_async_twin(forget_root)
     asessions = make_async_twin(sessions)
+    aremove_old_sessions = make_async_twin(remove_old_sessions)
     arename_session = make_async_twin(rename_session)
     adelete_session = make_async_twin(delete_session)
     aexport_session = make_async_twin(export_session)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.callbacks import CallbackManager
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
@@ -48,8 +49,9 @@ class DocumentRetriever(BaseRetriever):
         translator: Translator | None = None,
         exact: bool = False,
         on_search: Callable[[Search], None] | None = None,
+        callback_manager: CallbackManager | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(callback_manager)
         self._store = vector_store
         self._embed_model = embed_model
         self._profile = profile

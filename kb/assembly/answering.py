@@ -88,6 +88,7 @@ def _make_engine_of_tables(components: "Components", **how: bool) -> BaseQueryEn
         sql_llm=components.llm_for("sql"),
         embed_model=components.embed_model,
         instructions=components.config.llm.instructions,
+        callback_manager=components.callback_manager,
         **how,
     )
 
@@ -105,6 +106,7 @@ def make_document_engine(
         suggest=partial(_suggest, components),
         on_answer=_make_search_logger(components, options),
         instructions=components.config.llm.instructions,
+        callback_manager=components.callback_manager,
     )
 
 
@@ -145,6 +147,7 @@ def _make_routed_engine(
         streaming=options.streaming,
         on_answer=_make_search_logger(components, options),
         instructions=config.llm.instructions,
+        callback_manager=components.callback_manager,
     )
     return RoutedQueryEngine(
         routing,
@@ -153,6 +156,7 @@ def _make_routed_engine(
         both=both,
         small_talk=partial(reply_to_small_talk, sources=partial(_count_sources, components)),
         streaming=options.streaming,
+        callback_manager=components.callback_manager,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import LLM
 
 from engines.tables.entities import EntityIndex
@@ -84,6 +85,7 @@ def make_tables_engine(
     streaming: bool = False,
     sql_only: bool = False,
     synthesize_response: bool = True,
+    callback_manager: CallbackManager | None = None,
 ) -> BaseQueryEngine:
     """Make what answers by verified queries where it can, and else by the model if there is one."""
 
@@ -94,6 +96,7 @@ def make_tables_engine(
         "streaming": streaming,
         "sql_only": sql_only,
         "synthesize_response": synthesize_response,
+        "callback_manager": callback_manager,
     }
     model = (
         DatabaseQueryEngine(

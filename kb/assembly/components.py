@@ -79,6 +79,10 @@ class Components:
         self.collection = collection
         self.embed_model = embed_model
         self.llm = llm
+        # One for all, so that a handler sees all that an answer takes, whenever it was added.
+        self.callback_manager = embed_model.callback_manager
+        if llm:
+            llm.callback_manager = self.callback_manager
         self.registry = DocumentRegistry(engine, vector_store.table)
         self.search_log = SearchLogWriter(SearchLog(engine))
         self.memory_updates, self.late_ends = MemoryUpdates(), LateEnds()

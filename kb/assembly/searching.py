@@ -68,6 +68,7 @@ def make_retriever(
         translator=Translator(llm, components.registry.measure_language_shares) if llm else None,
         exact=options.exact,
         on_search=on_search,
+        callback_manager=components.callback_manager,
     )
 
 

@@ -80,13 +80,18 @@ class Search:
         """List chunks that meet the conditions, in the order in which they were written."""
         return list(self._run("fetch", limit=limit))
 
+    def list_node_classes(self) -> set[str | None]:
+        """List the classes of the nodes that meet the conditions; None stands for text."""
+        return {row.class_name for row in self._run("node_classes")}
+
     def _read_legs(self, vector: bytes, words: str, fusion: Fusion) -> Legs[int]:
         """Read what both legs bring, and what every candidate scores on each.
 
         Each candidate has its true similarity, and its true score by words where the table has
         postings: what one leg did not bring is not worth nothing there.
         """
-        by_words, scores = self._match_words(words, fusion.word_candidates or fusion.candidates)
+        limit = fusion.candidates if fusion.word_candidates is None else fusion.word_candidates
+        by_words, scores = self._match_words(words, limit)
         rows = self._read_nearest(vector, fusion.candidates, "")
         by_vector = [row.seq for row in rows]
         others = by_words.keys() - set(by_vector)

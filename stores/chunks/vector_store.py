@@ -20,7 +20,7 @@ from llama_index.core.vector_stores.types import (
 
 from stores.chunks import vectors
 from stores.chunks.bm25 import WordCounts
-from stores.chunks.chunk_rows import node_to_row, row_to_node
+from stores.chunks.chunk_rows import KEPT_BY_INDEXES, node_to_row, row_to_node
 from stores.chunks.chunk_table import ChunkTable, Distance, Words
 from stores.chunks.fusion import Fusion
 from stores.chunks.metadata_filters import require_filters
@@ -228,11 +228,13 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         SPARSE and HYBRID scores in 0..1. Without an embedding and words DEFAULT lists what matches
         the filters, all at 1. HYBRID takes `fusion`, a Fusion; without it a weighted sum with
         `query.alpha`, of `similarity_top_k` and `sparse_top_k` candidates; it returns the best
-        `hybrid_top_k`, without that `similarity_top_k`. `phrases` are texts that each chunk must
-        hold.
+        `hybrid_top_k`, without that `similarity_top_k`. TEXT_SEARCH and SPARSE return the best
+        `sparse_top_k`, without that `similarity_top_k`. `phrases` are texts that each chunk must
+        hold. Ids of index and image nodes alone restrict nothing, as VectorStoreIndex passes them.
         Raises InvalidVector, UnsupportedFilter, StoreError.
         """
-        where = self._make_where(query.filters, node_ids=query.node_ids, document_ids=query.doc_ids)
+        node_ids = self._choose_node_ids(query)
+        where = self._make_where(query.filters, node_ids=node_ids, document_ids=query.doc_ids)
         phrases = kwargs.get("phrases") or ()
         hits = self._read_quickly(
             where,
@@ -260,12 +262,32 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             lambda search: postings.count_chunks_with(search.connection, words),
         )
 
+    def _choose_node_ids(self, query: VectorStoreQuery) -> Sequence[str]:
+        """Choose the ids that restrict a query.
+
+        The retriever of a VectorStoreIndex passes the ids of all that the index keeps itself, which
+        beside a store of texts are the index and image nodes that it was given: they name no text,
+        and are not meant to hide any. Raises StoreError when all are of chunks that are gone.
+        """
+        if not query.node_ids:
+            return ()
+        where = self._make_where(None, node_ids=query.node_ids)
+        classes = self._read_quickly(where, query.mode, lambda search: search.list_node_classes())
+        if not classes:
+            raise StoreError(
+                f"None of the {len(query.node_ids)} node_ids, as {query.node_ids[0]!r}, is stored "
+                "any more. Leave them out; an index whose index nodes are deleted names them "
+                "still: open it again, by VectorStoreIndex.from_vector_store."
+            )
+        return () if classes <= KEPT_BY_INDEXES else query.node_ids
+
     def _find_hits(
         self, search: Search, query: VectorStoreQuery, kwargs: dict[str, Any]
     ) -> list[Hit]:
         top_k = query.similarity_top_k
-        if top_k < 0:
-            raise StoreError(f"similarity_top_k is {top_k}; 0 or more chunks can be asked for.")
+        for name in ("similarity_top_k", "sparse_top_k", "hybrid_top_k"):
+            if (asked := getattr(query, name) or 0) < 0:
+                raise StoreError(f"{name} is {asked}; 0 or more chunks can be asked for.")
         match query.mode:
             case VectorStoreQueryMode.DEFAULT if not (query.query_embedding or query.query_str):
                 return [(row, 1.0) for row in search.list_chunks(top_k)]
@@ -274,7 +296,10 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             case VectorStoreQueryMode.MMR:
                 return _find_diverse(search, self._require_vector(query), query, kwargs)
             case VectorStoreQueryMode.TEXT_SEARCH | VectorStoreQueryMode.SPARSE:
-                return search.find_by_words(_require_words(query), query.sparse_top_k or top_k)
+                return search.find_by_words(
+                    _require_words(query),
+                    top_k if query.sparse_top_k is None else query.sparse_top_k,
+                )
             case VectorStoreQueryMode.HYBRID:
                 return search.find_by_both(
                     self._require_vector(query),
@@ -391,6 +416,8 @@ def _find_diverse(
     threshold = query.mmr_threshold
     if threshold is None:
         threshold = kwargs.get("mmr_threshold", _MMR_THRESHOLD)
+    if not query.similarity_top_k:
+        return []  # the function takes 0 for all
     _, chosen = get_top_k_mmr_embeddings(
         vectors.from_bytes(vector),
         [vectors.from_bytes(row.embedding) for row, _ in hits],

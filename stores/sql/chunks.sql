@@ -108,6 +108,10 @@ TRUNCATE TABLE {table}
 -- The chunks that match, in the order in which they were written.
 SELECT chunk_id, document_id, text, metadata, node, embedding FROM {table} WHERE {where} ORDER BY seq LIMIT :limit
 
+-- node_classes --
+-- The classes of nodes that the chunks are which match, NULL for text.
+SELECT DISTINCT JSON_VALUE(node, '$.class_name') AS class_name FROM {table} WHERE {where}
+
 -- estimate_rows --
 -- About how many rows there are, by what the server counts as it writes.
 SELECT table_rows AS estimate FROM information_schema.tables

@@ -19,8 +19,6 @@ from stores.registry.schema import create_database
 
 # What waits for nothing, and what gives LlamaIndex's own engines, which have async methods.
 AT_ONCE = {"chat", "database_engine", "query_engine", "retriever"}
-# What a server does by itself.
-OF_SERVERS = {"index_uploads", "remove_old_sessions"}
 
 
 @pytest.fixture
@@ -41,7 +39,7 @@ def test_each_method_that_waits_has_a_twin() -> None:
     methods = dict(inspect.getmembers(KnowledgeBase, inspect.isfunction))
     own = {name for name in methods if not name.startswith("_")}
     twins = {name for name in own if inspect.iscoroutinefunction(methods[name])}
-    assert {f"a{name}" for name in own - twins - AT_ONCE - OF_SERVERS} == twins
+    assert {f"a{name}" for name in own - twins - AT_ONCE} == twins
     for name in twins:
         method = methods[name.removeprefix("a")]
         assert [*inspect.signature(methods[name]).parameters] == [

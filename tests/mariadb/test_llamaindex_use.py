@@ -12,7 +12,7 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.memory import VectorMemoryBlock
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.retrievers import VectorIndexAutoRetriever, VectorIndexRetriever
-from llama_index.core.schema import IndexNode, TextNode
+from llama_index.core.schema import ImageNode, IndexNode, TextNode
 from llama_index.core.vector_stores import (
     MetadataFilter,
     MetadataFilters,
@@ -22,7 +22,7 @@ from llama_index.core.vector_stores import (
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 from nodes import stored_ids, where
 
-from stores import MariaDBVectorStore
+from stores import MariaDBVectorStore, StoreError
 
 EMBEDDING = HashEmbedding()
 SPLITTER = SentenceSplitter(chunk_size=64, chunk_overlap=0)
@@ -99,13 +99,32 @@ def test_documents_are_inserted_updated_and_deleted(
     }
 
 
-def test_an_index_node_does_not_hide_the_others(
+def test_index_and_image_nodes_do_not_hide_the_text(
     index: VectorStoreIndex, store: MariaDBVectorStore
 ) -> None:
-    """From then on `as_retriever()` asks for its id alone; a retriever of one's own does not."""
+    """`as_retriever` asks for the ids of the nodes that the index keeps itself."""
+    index.insert_nodes(
+        [
+            IndexNode(id_="in1", text="see the lamp", index_id="lamp-index"),
+            ImageNode(id_="im1", text="a lamp", image="aGk="),
+        ]
+    )
+    found = index.as_retriever(similarity_top_k=9).retrieve("lamp")
+    assert {each.node.node_id for each in found} == stored_ids(store)
+    again = VectorStoreIndex.from_vector_store(store, embed_model=EMBEDDING)
+    again.insert_nodes([IndexNode(id_="in2", text="the other lamp", index_id="lamp-index")])
+    found = again.as_retriever(similarity_top_k=9).retrieve("lamp")
+    assert {each.node.node_id for each in found} == stored_ids(store)
+    text = next(each for each in stored_ids(store) if each not in ("in1", "in2", "im1"))
+    chosen = VectorIndexRetriever(index, similarity_top_k=9, node_ids=["in1", text])
+    assert {each.node.node_id for each in chosen.retrieve("lamp")} == {"in1", text}
+
+
+def test_an_index_whose_index_nodes_are_gone_says_so(index: VectorStoreIndex) -> None:
     index.insert_nodes([IndexNode(id_="in1", text="see the lamp", index_id="lamp-index")])
-    retriever = VectorIndexRetriever(index, similarity_top_k=9)
-    assert {each.node.node_id for each in retriever.retrieve("lamp")} == stored_ids(store)
+    index.delete_nodes(["in1"])
+    with pytest.raises(StoreError, match="None of the 1 node_ids, as 'in1', is stored any more"):
+        index.as_retriever().retrieve("lamp")
 
 
 def test_an_ingestion_pipeline_writes_into_the_store(store: MariaDBVectorStore) -> None:

@@ -170,8 +170,30 @@ def test_without_a_vector_the_matching_chunks_are_listed(foxes: MariaDBVectorSto
     assert foxes.query(VectorStoreQuery(similarity_top_k=2)).ids == ["aaa", "bbb"]
     with pytest.raises(StoreError, match="needs query_embedding"):
         foxes.query(VectorStoreQuery(query_str="fox"))
-    with pytest.raises(StoreError, match="similarity_top_k is -1"):
-        foxes.query(VectorStoreQuery(similarity_top_k=-1))
+
+
+@pytest.mark.parametrize("field", ["similarity_top_k", "sparse_top_k", "hybrid_top_k"])
+def test_fewer_than_none_is_refused(foxes: MariaDBVectorStore, field: str) -> None:
+    with pytest.raises(StoreError, match=f"{field} is -1"):
+        foxes.query(VectorStoreQuery(**{"query_str": "fox", "mode": Mode.SPARSE, field: -1}))
+
+
+@pytest.mark.parametrize("mode", [Mode.DEFAULT, Mode.MMR, Mode.TEXT_SEARCH, Mode.SPARSE])
+def test_no_more_come_than_were_asked_for(foxes: MariaDBVectorStore, mode: Mode) -> None:
+    for top_k in range(4):
+        query = nearest_to(DOG, top_k, query_str="fox cat dog", mode=mode)
+        assert len(foxes.query(query).ids or []) == top_k
+    assert foxes.query(VectorStoreQuery(similarity_top_k=0)).ids == []
+
+
+def test_zero_is_a_number_of_candidates(foxes: MariaDBVectorStore) -> None:
+    by_words = VectorStoreQuery(
+        query_str="fox", mode=Mode.SPARSE, similarity_top_k=2, sparse_top_k=0
+    )
+    assert foxes.query(by_words).ids == []
+    assert foxes.query(hybrid(2, sparse_top_k=0)).ids == ["aaa", "bbb"]
+    assert set(foxes.query(hybrid(0, sparse_top_k=2, hybrid_top_k=2)).ids or []) == {"ccc", "ddd"}
+    assert foxes.query(hybrid(2, hybrid_top_k=0)).ids == []
 
 
 @pytest.mark.parametrize("dimension", [0, -3, 16_384, 65_536])

@@ -99,6 +99,7 @@ EVERY_FIELD = TextNode(
         ImageNode(text="cat", image="aGk=", image_mimetype="image/png", embedding=[1, 2, 3, 4]),
         Document(text="whole", metadata={"a": 1}, embedding=[1, 2, 3, 4]),
         Node(text_resource={"text": "resource"}, metadata={"a": 1}, embedding=[1, 2, 3, 4]),
+        Node(audio_resource={"data": b"hi", "mimetype": "audio/wav"}, embedding=[1, 2, 3, 4]),
     ],
     ids=lambda each: each.class_name(),
 )
