@@ -64,8 +64,9 @@ class KnowledgeBase:
     ) -> Self:
         """Connect, starting the private MariaDB if need be, and bring the tables up to date.
 
-        Chat sessions that are older than chat.retention_days are deleted. Raises ConfigError,
-        StoreUnavailable, UnsupportedServer or CollectionMismatch.
+        Chat sessions that are older than chat.retention_days are deleted, and logged answers that
+        are older than cost.retention_days. Raises ConfigError, StoreUnavailable, UnsupportedServer
+        or CollectionMismatch.
         """
         config = config if isinstance(config, Config) else load_config(config)
         knowledge_base = cls(open_components(config, say))
@@ -73,6 +74,7 @@ class KnowledgeBase:
             with suppress(ServerIsReadOnly):  # who may write takes them in
                 take_in_former_uploads(knowledge_base.components.engine, config, say)
             knowledge_base.remove_old_sessions()
+            knowledge_base.remove_old_answers()
         except BaseException:
             knowledge_base.close()
             raise
@@ -349,7 +351,8 @@ class KnowledgeBase:
         retrieval.experiment. The search is logged as that of `user`.
         """
         retriever = self._make_logged_retriever(top_k, filters, profile, session, user, exact=exact)
-        return retriever.retrieve(replace_lone_surrogates(check_question(question)))
+        with self.components.books.observe("search", user):
+            return retriever.retrieve(replace_lone_surrogates(check_question(question)))
 
     def _make_logged_retriever(
         self,
@@ -398,10 +401,12 @@ class KnowledgeBase:
         streaming: bool = False,
         sql_only: bool = False,
         synthesize_response: bool = True,
+        user: str | None = None,
     ) -> BaseQueryEngine:
         """The engine of the source `database`: verified queries, then SQL of the model.
 
-        With `sql_only` it runs no SQL; without `synthesize_response` the rows are the answer.
+        With `sql_only` it runs no SQL; without `synthesize_response` the rows are the answer. Its
+        questions are logged as those of `user`.
         Raises ConfigError, StoreError.
         """
         return make_database_engine(
@@ -409,6 +414,7 @@ class KnowledgeBase:
             streaming=streaming,
             sql_only=sql_only,
             synthesize_response=synthesize_response,
+            user=user,
         )
 
     def ask(
@@ -464,6 +470,15 @@ class KnowledgeBase:
             with suppress(ServerIsReadOnly):  # who may write deletes them
                 self.components.session_store.remove_older_than(days)
 
+    def remove_old_answers(self) -> None:
+        """Delete the logged answers that are older than cost.retention_days, if it is set.
+
+        `open` does so, and a server every day. Raises StoreError.
+        """
+        if days := self.config.cost.retention_days:
+            with suppress(ServerIsReadOnly):  # who may write deletes them
+                self.components.books.log.remove_older_than(days)
+
     def rename_session(self, session_id: str, title: str) -> None:
         """Raises StoreError."""
         self.components.session_store.rename(session_id, title)
@@ -512,6 +527,7 @@ class KnowledgeBase:
         `kb.restore` reads it. Raises StoreError, StoreUnavailable.
         """
         self.components.search_log.flush()
+        self.components.books.writer.flush()
         used = self.components
         return back_up(used.engine, self.config, file, force=force, on_progress=on_progress)
 
@@ -534,7 +550,8 @@ class KnowledgeBase:
         retriever = await asyncio.to_thread(
             self._make_logged_retriever, top_k, filters, profile, session, user, exact=exact
         )
-        return await retriever.aretrieve(replace_lone_surrogates(check_question(question)))
+        with self.components.books.observe("search", user):
+            return await retriever.aretrieve(replace_lone_surrogates(check_question(question)))
 
     async def aask(
         self,

@@ -20,7 +20,7 @@ from stores.registry.schema import create_database
 # What waits for nothing, and what gives LlamaIndex's own engines, which have async methods.
 AT_ONCE = {"chat", "database_engine", "query_engine", "retriever"}
 # What a server does by itself.
-OF_SERVERS = {"index_uploads", "remove_old_sessions"}
+OF_SERVERS = {"index_uploads", "remove_old_answers", "remove_old_sessions"}
 
 
 @pytest.fixture
