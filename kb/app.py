@@ -30,6 +30,7 @@ from kb.catalogue import UPLOADS, Catalogue, ShownDocument, copy_uploads
 from kb.config import Config, load_config
 from kb.former_uploads import take_in_former_uploads
 from kb.indexing.added import DocumentAdder
+from kb.indexing.estimate import EmbeddingEstimate
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
 from kb.indexing.report import IndexReport, OnChange, OnProgress
 from kb.indexing.secret_files import OwnFiles
@@ -138,15 +139,27 @@ class KnowledgeBase:
         """
         if keep and prune:
             raise ConfigError("Documents whose files are gone are kept or pruned, not both.")
-        directory = Path(path) if path else self.config.documents.path
-        if directory is None:
-            raise ConfigError("Name what to index, or set documents.path in config.yaml.")
-        if not directory.exists():
-            raise ConfigError(f"There is no {directory} to index. Name a directory or a file.")
+        directory = self._require_directory(path)
         indexer = self._make_indexer(on_progress, on_change, say)
         if by_workers:
             indexer = replace(indexer, dispatch=make_worker_dispatch(self.components, say))
         return indexer.index(directory, name=name, keep=keep, prune=prune, scope=scope)
+
+    def estimate(
+        self,
+        path: str | Path | None = None,
+        *,
+        name: str | None = None,
+        on_progress: OnProgress = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> EmbeddingEstimate:
+        """Find out what `index` would have embedded; nothing is embedded or written.
+
+        Raises what `index` raises.
+        """
+        directory = self._require_directory(path)
+        indexer = self._make_indexer(on_progress, lambda _: None, say)
+        return indexer.estimate(directory, name=name)
 
     def index_uploads(
         self,
@@ -179,6 +192,14 @@ class KnowledgeBase:
                 Path(copies), UPLOADS, keep=keep, scope=replace(scope, only=whole)
             )
         return replace(report, failed=[*report.failed, *damaged.items()])
+
+    def _require_directory(self, path: str | Path | None) -> Path:
+        directory = Path(path) if path else self.config.documents.path
+        if directory is None:
+            raise ConfigError("Name what to index, or set documents.path in config.yaml.")
+        if not directory.exists():
+            raise ConfigError(f"There is no {directory} to index. Name a directory or a file.")
+        return directory
 
     def _require_own_uploads(self) -> None:
         """Raise RootConflict when the root of uploads is a directory that a user has indexed."""
@@ -574,6 +595,7 @@ class KnowledgeBase:
     # A chat session and the engines have async methods of their own.
     aclose = make_async_twin(close)
     aindex = make_async_twin(index)
+    aestimate = make_async_twin(estimate)
     aadd = make_async_twin(add)
     alist_documents = make_async_twin(list_documents)
     ashow_document = make_async_twin(show_document)

@@ -364,6 +364,16 @@ class CostConfig(Section):
     kept."""
 
 
+class MetricsConfig(Section):
+    """What `/metrics` tells Prometheus."""
+
+    enabled: bool = False
+    """Whether it is there."""
+    token: Token = None
+    """What Prometheus sends (`authorization: {credentials: …}`), best from the environment:
+    `${KB_METRICS_TOKEN:}`. It opens nothing else. A key of scope `admin` does as well."""
+
+
 class ServeConfig(Section):
     """The server. Limits are of each key that has none of its own."""
 
@@ -401,6 +411,8 @@ class ServeConfig(Section):
     redis_url: ApiKey = None  # may hold a password
     """Counts the limits of several processes together, with the extra `redis`; without it each
     process counts for itself."""
+    metrics: MetricsConfig = MetricsConfig()
+    """What `/metrics` tells Prometheus, and whom it takes for that."""
     token: Token = None
     """What callers send while there is no key, better set as `KB_SERVE_TOKEN`; without it each
     start makes a new one."""

@@ -26,7 +26,7 @@ class LogWriter(Generic[T]):
     """
 
     def __init__(self, write: Callable[[Sequence[T]], None], what: str, table: str) -> None:
-        self._write = write
+        self._add_all = write
         self._missing = f"{what} not in the log ({table})"
         self._waiting: deque[T] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=table)
@@ -55,16 +55,16 @@ class LogWriter(Generic[T]):
         self._is_awaited.wait(_GATHERING)
         self._is_awaited.clear()
         entries = [self._waiting.popleft() for _ in range(min(len(self._waiting), _AT_ONCE))]
-        self._write_entries(entries)
+        self._log_entries(entries)
 
-    def _write_entries(self, entries: Sequence[T]) -> None:
+    def _log_entries(self, entries: Sequence[T]) -> None:
         """Log all in one transaction; each in its own when the server refuses one of them."""
         try:
-            self._write(entries)
+            self._add_all(entries)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answers are worth more
             if len(entries) > 1 and _is_refused(error):
                 for entry in entries:
-                    self._write_entries([entry])
+                    self._log_entries([entry])
             else:
                 _log.warning("%s: %d, by %s", self._missing, len(entries), _describe_error(error))
 

@@ -25,6 +25,7 @@ from stores.answers.answer_log import (
     LoggedCalls,
     Outcome,
     Purpose,
+    find_month,
 )
 from stores.answers.model_use import ModelUse
 from stores.errors import BudgetSpent, ConfigError, KBError, ModelUnavailable
@@ -46,7 +47,7 @@ class Bookkeeping:
         self.log = AnswerLog(engine)
         self.prices = load_prices(config.cost.prices)
         self.on_logged: list[OnLogged] = []
-        self.writer = LogWriter(self._write, "Answers", "kb_answer_log")
+        self.writer = LogWriter(self._log_all, "Answers", "kb_answer_log")
         self._extent = config.retrieval.log
         self._budget = config.cost.budget
         if self._budget and not self.prices:
@@ -113,7 +114,7 @@ class Bookkeeping:
         if spent >= Decimal(str(most)) * Decimal(str(budget.warn_at)):
             self._spent.warn_once(user, f"The budget {whose} is nearly spent: {figures}.")
 
-    def _write(self, entries: Sequence[Callable[[], LoggedCalls]]) -> None:
+    def _log_all(self, entries: Sequence[Callable[[], LoggedCalls]]) -> None:
         made = [make() for make in entries]
         self.log.add(made)
         for entry in made:
@@ -206,11 +207,6 @@ class _Spent:
         if self._warned.get(user) != find_month():
             self._warned[user] = find_month()
             _log.warning("%s", message)
-
-
-def find_month() -> date:
-    """Return the first day of this month, in UTC."""
-    return datetime.now(UTC).date().replace(day=1)
 
 
 def _now() -> datetime:

@@ -131,6 +131,11 @@ class AnswerLog:
         return Decimal(spent or 0)
 
 
+def find_month() -> date:
+    """Return the first day of this month, in UTC."""
+    return datetime.now(UTC).date().replace(day=1)
+
+
 def _make_answer_row(answer: LoggedAnswer, entry: LoggedCalls) -> dict[str, Any]:
     costs = [use.cost for use in entry.uses]
     texts = [use for use in entry.uses if use.kind == "llm"]

@@ -15,9 +15,9 @@ from model_server import SERVER_ERROR, FakeModels
 
 from engines.answer import answer_of
 from kb.app import KnowledgeBase
-from kb.assembly.bookkeeping import find_month
 from kb.assembly.way_in import way_in
-from stores.answers.answer_log import AnswerLog, LoggedAnswer, LoggedCalls
+from kb.indexing.estimate import EmbeddingEstimate
+from stores.answers.answer_log import AnswerLog, LoggedAnswer, LoggedCalls, find_month
 from stores.answers.model_use import ModelUse
 from stores.errors import BudgetSpent, ConfigError, EngineError
 from stores.private_server import PrivateServer
@@ -62,7 +62,9 @@ def opened(url, models, embeddings, folder):
     made: list[KnowledgeBase] = []
 
     def open_with(**sections: Any) -> KnowledgeBase:
-        kb = KnowledgeBase.open(configured(url, folder, embeddings, models, **sections))
+        kb = KnowledgeBase.open(
+            configured(url, folder, embeddings, sections.pop("llm", models), **sections)
+        )
         made.append(kb)
         kb.index()
         kb.components.books.writer.flush()
@@ -149,7 +151,7 @@ async def test_an_async_stream_is_kept_at_its_end(opened):
 
 
 def test_a_reader_that_leaves_ends_the_answer(opened):
-    kb = opened(llm={"provider": "none"})
+    kb = opened(llm=None)
     response: Any = kb.query_engine("documents", streaming=True).query("Back?")
     next(response.response_gen)
     response.response_gen.close()
@@ -330,3 +332,25 @@ def test_nothing_is_embedded_for_money_that_is_spent(opened, folder: Path):
     (folder / "documents" / "new.md").write_text("# New\n\nSomething of today.\n")
     with pytest.raises(BudgetSpent):
         kb.index()
+
+
+# Before it costs anything -------------------------------------------------------------------------
+
+
+def test_an_estimate_embeds_and_writes_nothing(opened, embeddings, folder: Path):
+    kb = opened()
+    documents = folder / "documents"
+    (documents / "later.md").write_text("# Later\n\nThese words nobody has embedded.\n")
+    (documents / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
+    (documents / "kettle.md").rename(documents / "moved.md")
+    before, asked = [rows(kb, "kb_document"), rows(kb, "kb_root")], len(embeddings.requests)
+    found = kb.estimate()
+    assert (found.documents, found.texts) == (2, 1), "the moved file is read, and known"
+    assert 8 <= found.tokens <= 20
+    assert [path for path, _ in found.failed] == ["broken.pdf"]
+    assert [rows(kb, "kb_document"), rows(kb, "kb_root")] == before
+    assert len(embeddings.requests) == asked
+    (documents / "moved.md").rename(documents / "kettle.md")
+    (documents / "broken.pdf").unlink()
+    kb.index()
+    assert kb.estimate() == EmbeddingEstimate()
