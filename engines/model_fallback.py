@@ -1,5 +1,6 @@
 """Answers without a language model while the one that is configured does not answer."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing
 from dataclasses import replace
@@ -23,14 +24,20 @@ class FallbackQueryEngine(BaseQueryEngine):
 
     `without_model` makes that one, and raises ConfigError where it cannot: then the model's error
     is raised. The answer says first that it is without a model, and why under `errors["model"]`.
+    `require_budget` raises before the model is asked: ModelUnavailable for an answer without it,
+    anything else for none.
     """
 
     def __init__(
-        self, engine: BaseQueryEngine, without_model: Callable[[], BaseQueryEngine]
+        self,
+        engine: BaseQueryEngine,
+        without_model: Callable[[], BaseQueryEngine],
+        require_budget: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(engine.callback_manager)
         self._engine = engine
         self._without_model = without_model
+        self._require_budget = require_budget
 
     def _get_prompt_modules(self) -> PromptMixinType:
         return {"engine": self._engine}
@@ -38,6 +45,7 @@ class FallbackQueryEngine(BaseQueryEngine):
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         question = as_question(query_bundle)
         try:
+            self._require_budget()
             response = self._engine.query(question)
         except ModelUnavailable as error:
             return self._make_other(error).query(_add_trouble(question, error))
@@ -48,6 +56,7 @@ class FallbackQueryEngine(BaseQueryEngine):
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         question = as_question(query_bundle)
         try:
+            await asyncio.to_thread(self._require_budget)
             response = await self._engine.aquery(question)
         except ModelUnavailable as error:
             return await self._make_other(error).aquery(_add_trouble(question, error))

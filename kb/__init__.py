@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from stores.errors import (
+    BudgetSpent,
     CollectionMismatch,
     ConfigError,
     EngineError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "BudgetSpent",
     "CollectionMismatch",
     "Config",
     "ConfigError",

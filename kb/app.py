@@ -30,6 +30,7 @@ from kb.catalogue import UPLOADS, Catalogue, ShownDocument, copy_uploads
 from kb.config import Config, load_config
 from kb.former_uploads import take_in_former_uploads
 from kb.indexing.added import DocumentAdder
+from kb.indexing.estimate import EmbeddingEstimate
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
 from kb.indexing.report import IndexReport, OnChange, OnProgress
 from kb.indexing.secret_files import OwnFiles
@@ -64,8 +65,9 @@ class KnowledgeBase:
     ) -> Self:
         """Connect, starting the private MariaDB if need be, and bring the tables up to date.
 
-        Chat sessions that are older than chat.retention_days are deleted. Raises ConfigError,
-        StoreUnavailable, UnsupportedServer or CollectionMismatch.
+        Chat sessions that are older than chat.retention_days are deleted, and logged answers that
+        are older than cost.retention_days. Raises ConfigError, StoreUnavailable, UnsupportedServer
+        or CollectionMismatch.
         """
         config = config if isinstance(config, Config) else load_config(config)
         knowledge_base = cls(open_components(config, say))
@@ -73,6 +75,7 @@ class KnowledgeBase:
             with suppress(ServerIsReadOnly):  # who may write takes them in
                 take_in_former_uploads(knowledge_base.components.engine, config, say)
             knowledge_base.remove_old_sessions()
+            knowledge_base.remove_old_answers()
         except BaseException:
             knowledge_base.close()
             raise
@@ -136,15 +139,27 @@ class KnowledgeBase:
         """
         if keep and prune:
             raise ConfigError("Documents whose files are gone are kept or pruned, not both.")
-        directory = Path(path) if path else self.config.documents.path
-        if directory is None:
-            raise ConfigError("Name what to index, or set documents.path in config.yaml.")
-        if not directory.exists():
-            raise ConfigError(f"There is no {directory} to index. Name a directory or a file.")
+        directory = self._require_directory(path)
         indexer = self._make_indexer(on_progress, on_change, say)
         if by_workers:
             indexer = replace(indexer, dispatch=make_worker_dispatch(self.components, say))
         return indexer.index(directory, name=name, keep=keep, prune=prune, scope=scope)
+
+    def estimate(
+        self,
+        path: str | Path | None = None,
+        *,
+        name: str | None = None,
+        on_progress: OnProgress = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> EmbeddingEstimate:
+        """Find out what `index` would have embedded; nothing is embedded or written.
+
+        Raises what `index` raises.
+        """
+        directory = self._require_directory(path)
+        indexer = self._make_indexer(on_progress, lambda _: None, say)
+        return indexer.estimate(directory, name=name)
 
     def index_uploads(
         self,
@@ -177,6 +192,14 @@ class KnowledgeBase:
                 Path(copies), UPLOADS, keep=keep, scope=replace(scope, only=whole)
             )
         return replace(report, failed=[*report.failed, *damaged.items()])
+
+    def _require_directory(self, path: str | Path | None) -> Path:
+        directory = Path(path) if path else self.config.documents.path
+        if directory is None:
+            raise ConfigError("Name what to index, or set documents.path in config.yaml.")
+        if not directory.exists():
+            raise ConfigError(f"There is no {directory} to index. Name a directory or a file.")
+        return directory
 
     def _require_own_uploads(self) -> None:
         """Raise RootConflict when the root of uploads is a directory that a user has indexed."""
@@ -349,7 +372,8 @@ class KnowledgeBase:
         retrieval.experiment. The search is logged as that of `user`.
         """
         retriever = self._make_logged_retriever(top_k, filters, profile, session, user, exact=exact)
-        return retriever.retrieve(replace_lone_surrogates(check_question(question)))
+        with self.components.books.observe("search", user):
+            return retriever.retrieve(replace_lone_surrogates(check_question(question)))
 
     def _make_logged_retriever(
         self,
@@ -398,10 +422,12 @@ class KnowledgeBase:
         streaming: bool = False,
         sql_only: bool = False,
         synthesize_response: bool = True,
+        user: str | None = None,
     ) -> BaseQueryEngine:
         """The engine of the source `database`: verified queries, then SQL of the model.
 
-        With `sql_only` it runs no SQL; without `synthesize_response` the rows are the answer.
+        With `sql_only` it runs no SQL; without `synthesize_response` the rows are the answer. Its
+        questions are logged as those of `user`.
         Raises ConfigError, StoreError.
         """
         return make_database_engine(
@@ -409,6 +435,7 @@ class KnowledgeBase:
             streaming=streaming,
             sql_only=sql_only,
             synthesize_response=synthesize_response,
+            user=user,
         )
 
     def ask(
@@ -464,6 +491,15 @@ class KnowledgeBase:
             with suppress(ServerIsReadOnly):  # who may write deletes them
                 self.components.session_store.remove_older_than(days)
 
+    def remove_old_answers(self) -> None:
+        """Delete the logged answers that are older than cost.retention_days, if it is set.
+
+        `open` does so, and a server every day. Raises StoreError.
+        """
+        if days := self.config.cost.retention_days:
+            with suppress(ServerIsReadOnly):  # who may write deletes them
+                self.components.books.log.remove_older_than(days)
+
     def rename_session(self, session_id: str, title: str) -> None:
         """Raises StoreError."""
         self.components.session_store.rename(session_id, title)
@@ -512,6 +548,7 @@ class KnowledgeBase:
         `kb.restore` reads it. Raises StoreError, StoreUnavailable.
         """
         self.components.search_log.flush()
+        self.components.books.writer.flush()
         used = self.components
         return back_up(used.engine, self.config, file, force=force, on_progress=on_progress)
 
@@ -534,7 +571,8 @@ class KnowledgeBase:
         retriever = await asyncio.to_thread(
             self._make_logged_retriever, top_k, filters, profile, session, user, exact=exact
         )
-        return await retriever.aretrieve(replace_lone_surrogates(check_question(question)))
+        with self.components.books.observe("search", user):
+            return await retriever.aretrieve(replace_lone_surrogates(check_question(question)))
 
     async def aask(
         self,
@@ -558,6 +596,7 @@ class KnowledgeBase:
     aclose = make_async_twin(close)
     aindex = make_async_twin(index)
     aindex_uploads = make_async_twin(index_uploads)
+    aestimate = make_async_twin(estimate)
     aadd = make_async_twin(add)
     alist_documents = make_async_twin(list_documents)
     ashow_document = make_async_twin(show_document)
@@ -566,6 +605,7 @@ class KnowledgeBase:
     aforget_root = make_async_twin(forget_root)
     asessions = make_async_twin(sessions)
     aremove_old_sessions = make_async_twin(remove_old_sessions)
+    aremove_old_answers = make_async_twin(remove_old_answers)
     arename_session = make_async_twin(rename_session)
     adelete_session = make_async_twin(delete_session)
     aexport_session = make_async_twin(export_session)

@@ -144,6 +144,7 @@ Origin = Annotated[str, Field(pattern=r"^https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)
 RelativePath = Annotated[Path, AfterValidator(_resolve_beside_config)]
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Money = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -335,6 +336,50 @@ class ChatConfig(Section):
     """Sessions that nobody used for so many days are deleted; `null` keeps them."""
 
 
+class BudgetConfig(Section):
+    """The most that models may cost in a calendar month, in the currency of the prices."""
+
+    month: Money | None = None
+    """Of all questions and indexing together; `null` for any sum."""
+    per_key: Money | None = None
+    """Of each key that is not named in `keys`; `null` for any sum."""
+    keys: dict[str, Money] = Field(default_factory=dict)
+    """Of single keys, by their names: `{website: 20}`."""
+    warn_at: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """The part of a budget from which on the log warns, once a month."""
+    when_spent: Literal["refuse", "quote"] = "refuse"
+    """What becomes of questions then: `refuse` (HTTP 402, `budget_spent`), or `quote`, which
+    answers without a language model and says so. Texts are embedded for money in neither case."""
+
+    def find_for_key(self, name: str) -> float | None:
+        """Find the budget of a key, None for any sum."""
+        return self.keys.get(name, self.per_key)
+
+
+class CostConfig(Section):
+    """What models take and cost: `kb stats` and `kb cost` tell."""
+
+    prices: RelativePath | None = None
+    """A file of prices per million tokens, which you keep:
+    `{currency: EUR, models: {gpt-4.1-mini: {input: 0.40, cached: 0.10, output: 1.60}}}`. What a
+    model costs that it does not name is unknown."""
+    budget: BudgetConfig | None = None
+    """The most that they may cost in a month; `null` for any sum."""
+    retention_days: Positive | None = 90
+    """Days for which the log of answers is kept; `null` keeps it. What models took each day is
+    kept."""
+
+
+class MetricsConfig(Section):
+    """What `/metrics` tells Prometheus."""
+
+    enabled: bool = False
+    """Whether it is there."""
+    token: Token = None
+    """What Prometheus sends (`authorization: {credentials: …}`), best from the environment:
+    `${KB_METRICS_TOKEN:}`. It opens nothing else. A key of scope `admin` does as well."""
+
+
 class ServeConfig(Section):
     """The server. Limits are of each key that has none of its own."""
 
@@ -372,6 +417,8 @@ class ServeConfig(Section):
     redis_url: ApiKey = None  # may hold a password
     """Counts the limits of several processes together, with the extra `redis`; without it each
     process counts for itself."""
+    metrics: MetricsConfig = MetricsConfig()
+    """What `/metrics` tells Prometheus, and whom it takes for that."""
     token: Token = None
     """What callers send while there is no key, better set as `KB_SERVE_TOKEN`; without it each
     start makes a new one."""
@@ -406,6 +453,7 @@ class Sections(Section):
     profiles: dict[str, Profile] = Field(default_factory=dict)
     tables: TablesConfig = TablesConfig()
     chat: ChatConfig = ChatConfig()
+    cost: CostConfig = CostConfig()
     serve: ServeConfig = ServeConfig()
     workers: WorkersConfig = WorkersConfig()
 

@@ -15,6 +15,7 @@ KBError
 ├── WorkersUnavailable          no worker takes what is to be indexed
 └── EngineError                 the question could not be answered
     ├── ModelUnavailable        the LLM or the embedding model does not answer
+    ├── BudgetSpent             the money that models may cost this month is spent
     ├── TooMuchAtOnce           one asker has too much under way already
     ├── UnsafeQuery             a statement that does more than read the allowed tables
     └── QueryFailed             a statement that the business database refused
@@ -82,6 +83,10 @@ class EngineError(KBError):
 
 class ModelUnavailable(EngineError):
     """The LLM or the embedding model does not answer as it should."""
+
+
+class BudgetSpent(EngineError):
+    """The money that models may cost this month is spent."""
 
 
 class TooMuchAtOnce(EngineError):

@@ -141,6 +141,12 @@ class Jobs:
         values = {"asked_by": asked_by}
         return int(read_snapshot(self.engine, lambda c: c.scalar(_SQL["unreadable"], values)))
 
+    def count_by_status(self) -> dict[str, int]:
+        """Count the jobs of each state; one that no job is in has 0."""
+        rows = read_snapshot(self.engine, lambda c: c.execute(_SQL["count"]).all())
+        found = {row.status: int(row.jobs) for row in rows}
+        return dict.fromkeys(("queued", "running", "done", "failed"), 0) | found
+
     def all(self, limit: int = 100) -> list[Job]:
         """The last ones, the newest first."""
         return self._read_jobs(None, limit)

@@ -7,6 +7,7 @@ and tried again later.
 
 import itertools
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -56,6 +57,15 @@ def read_anywhere(engine: sa.Engine, work: Callable[[Reader], T]) -> T:
     return replicas.read(work) if replicas else work(find_reader(engine))
 
 
+def measure_lags(engine: sa.Engine) -> list[float]:
+    """Measure how many seconds each replica of an engine is behind, infinity for one that is away.
+
+    It is as long as the replica has not reached where the primary was.
+    """
+    replicas = engine.get_execution_options().get("replicas")
+    return replicas.measure_lags() if replicas else []
+
+
 class Replicas:
     """The replicas of one engine, asked in turn."""
 
@@ -74,6 +84,9 @@ class Replicas:
 
     def note_write(self) -> None:
         self._writes += 1
+
+    def measure_lags(self) -> list[float]:
+        return [replica.measure_lag(self._locate_primary) for replica in self._replicas]
 
     def read(self, work: Callable[[Reader], T]) -> T:
         """Read from the first replica that can be, beginning with another one each time."""
@@ -149,6 +162,18 @@ class _Replica:
             self._mark = None
         elif now - self._mark[1] > self._most_behind:
             self.leave_out(f"it is more than {self._most_behind:g} s behind")
+
+    def measure_lag(self, locate_primary: Callable[[], str | None]) -> float:
+        """Measure the seconds since it was where the primary was; infinity while it is away."""
+        if self.is_left_out:
+            return math.inf
+        try:
+            self.look(locate_primary)
+            if self._mark and not self._wait(self._mark[0], 0):
+                return time.monotonic() - self._mark[1]
+        except self.reader.errors:
+            return math.inf
+        return 0.0
 
     def has(self, position: str) -> bool:
         """Wait until it is where the primary was, the first time that it is asked for that."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from engines.search.profiles import Profile
-from kb.config import Sections
+from kb.config import Section, Sections
 
 INTRODUCTION = """# Configuration
 
@@ -73,12 +73,18 @@ def configuration_page() -> str:
 
 
 def _section(name: str, model: Any, prefix: str) -> str:
-    rows = [
-        (f"`{prefix}{key}`", _meaning(field), _kind(field.annotation), _default(field))
-        for key, field in model.model_fields.items()
-    ]
-    table = markdown_table(("key", "meaning", "values", "default"), rows)
+    table = markdown_table(("key", "meaning", "values", "default"), list(_rows(model, prefix)))
     return f"## {name}\n\n{inspect.getdoc(model)}\n\n{table}"
+
+
+def _rows(model: Any, prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    """Yield a row for each key of a section, and of the sections within it."""
+    for key, field in model.model_fields.items():
+        name, kind = f"{prefix}{key}", _kind(field.annotation)
+        yield f"`{name}`", _meaning(field), kind, _default(field)
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, Section):
+                yield from _rows(part, f"{name}.")
 
 
 def _meaning(field: FieldInfo) -> str:
@@ -89,6 +95,8 @@ def _meaning(field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True, validated_data={})
+    if isinstance(default, Section):
+        return ""
     if isinstance(default, tuple):
         default = list(default)
     return f"`{json.dumps(default)}`" if not isinstance(default, str) else f"`{default}`"

@@ -29,6 +29,7 @@ from engines.chat.streamed_answer import (
     yield_whole_async,
 )
 from engines.chat.turn import LateEnds, OpenTurn, hide_unforeseen_errors, read_cited_passages
+from engines.ended_question import OnEnd
 from engines.follow_ups.rewriting import Rewritten
 from engines.question import check_question
 from stores.chats.chat_messages import check_user
@@ -46,7 +47,7 @@ class ChatSession(BaseChatEngine):
     `answering` makes the engine that answers, streaming or not; `rewrite` and `arewrite` make a
     follow-up a question of its own. All sessions of a knowledge base share `memory_updates` and
     `late_ends`. A turn is stored before it is answered and when its answer
-    ends: complete, partial when the answer was cut or its reader left, or failed.
+    ends: complete, partial when the answer was cut or its reader left, or failed; `on_end` is told.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class ChatSession(BaseChatEngine):
         arewrite: Callable[..., Awaitable[Rewritten]],
         user: str | None = None,
         instructions: str = "",
+        on_end: OnEnd = lambda _: None,
     ) -> None:
         check_user(user)
         self.session_id = session_id
@@ -76,6 +78,7 @@ class ChatSession(BaseChatEngine):
         self._arewrite = arewrite
         self._user = user
         self._instructions = instructions
+        self._on_end = on_end
 
     @property
     def memory(self) -> Memory:
@@ -187,7 +190,8 @@ class ChatSession(BaseChatEngine):
         stored, _ = self._store.begin(
             self.session_id, turn_id, message, user=self._user, owner=owner
         )
-        return OpenTurn(self._store, self.session_id, stored, owner, self._late_ends)
+        ends = self._late_ends
+        return OpenTurn(self._store, self.session_id, stored, owner, ends, self._on_end)
 
     async def _open_turn_async(
         self, message: str, chat_history: list[ChatMessage] | None, turn_id: str | None

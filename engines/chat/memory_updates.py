@@ -5,6 +5,8 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,6 +27,7 @@ _turns_of_sessions = threading.BoundedSemaphore(_AT_ONCE)
 class _Session:
     """The turns of a session to take into memory, and the thread that does it meanwhile."""
 
+    observe: Callable[[], AbstractContextManager[None]]
     lock: threading.Lock = field(default_factory=threading.Lock)
     waiting: deque[tuple[Memory, Turn]] = field(default_factory=deque)
     thread: threading.Thread | None = None
@@ -53,7 +56,8 @@ class _Session:
         while taken := self._take_next_turn():
             with _turns_of_sessions:
                 try:
-                    asyncio.run(self._take_in_turn(*taken))
+                    with self.observe():
+                        asyncio.run(self._take_in_turn(*taken))
                 except Exception as error:  # noqa: BLE001 - the answer is stored and stays right
                     self.not_before = time.monotonic() + _PAUSE
                     reason = error if isinstance(error, KBError) else type(error).__name__
@@ -76,9 +80,13 @@ class _Session:
 
 
 class MemoryUpdates:
-    """Takes the turns of one knowledge base into memory, each session's in a thread of its own."""
+    """Takes the turns of one knowledge base into memory, each session's in a thread of its own.
 
-    def __init__(self) -> None:
+    Models are asked within `observe`.
+    """
+
+    def __init__(self, observe: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        self._observe = observe
         self._sessions: dict[str, _Session] = {}
         self._finding = threading.Lock()
 
@@ -88,7 +96,9 @@ class MemoryUpdates:
             idle = [name for name, session in self._sessions.items() if session.is_idle]
             for name in idle:
                 del self._sessions[name]
-            self._sessions.setdefault(memory.session_id, _Session()).add_turn(memory, turn)
+            self._sessions.setdefault(memory.session_id, _Session(self._observe)).add_turn(
+                memory, turn
+            )
 
     def wait(self, seconds: float, session_id: str | None = None) -> None:
         """Wait, no longer than that, until all turns of a session, or of all, are taken in."""

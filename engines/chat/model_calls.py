@@ -1,6 +1,7 @@
-"""Listens to the model calls of one turn: counts their tokens, and notices a cut stream."""
+"""Listens to the model calls of one question: what each takes, and whether a stream was cut."""
 
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,6 +13,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from llama_index.core.callbacks.token_counting import get_tokens_from_response
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events import BaseEvent
+from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.instrumentation.events.llm import (
     LLMChatEndEvent,
     LLMChatInProgressEvent,
@@ -20,13 +22,19 @@ from llama_index.core.instrumentation.events.llm import (
     LLMCompletionInProgressEvent,
     LLMCompletionStartEvent,
 )
+from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.utils import get_tokenizer
 from llama_index_instrumentation import get_dispatcher
+
+from engines.elapsed import milliseconds_since
+from stores.answers.model_use import ModelUse, add_up_by_model
 
 _log = logging.getLogger(__name__)
 _Begun: TypeAlias = LLMChatStartEvent | LLMCompletionStartEvent
 _Chat: TypeAlias = LLMChatEndEvent | LLMChatInProgressEvent
 _Completion: TypeAlias = LLMCompletionEndEvent | LLMCompletionInProgressEvent
+_Other: TypeAlias = EmbeddingStartEvent | EmbeddingEndEvent | ReRankStartEvent | ReRankEndEvent
+_CACHED: Final = ("cache_read_input_tokens", "cached_content_token_count")  # Anthropic, Gemini
 
 
 # By the names that servers give them.
@@ -39,12 +47,33 @@ _LIMITS: Final = {
 
 
 @dataclass(frozen=True)
+class _Begin:
+    """When a call of a model began: its place among the events, and the clock."""
+
+    place: int
+    model: str
+    since: float
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    """Texts that were embedded; `reported` are their tokens, where their server told them."""
+
+    model: str
+    texts: Sequence[str]
+    reported: int | None
+    milliseconds: float
+
+
+@dataclass(frozen=True)
 class _Call:
     """A call of a model, from its first event to the last one that was heard."""
 
     begin: int
     end: int
     heard: _Chat | _Completion
+    model: str
+    milliseconds: float
 
     def is_of(self, other: "_Call") -> bool:
         """Tell whether this is how a model makes another call: it may complete a text to chat."""
@@ -53,11 +82,15 @@ class _Call:
 
 
 class ModelCalls:
-    """The calls that one turn makes to models, those of its threads and tasks included."""
+    """The calls that one question makes to models, those of its threads and tasks included."""
 
     def __init__(self) -> None:
         self._events = count()
-        self._begun: dict[str | None, int] = {}
+        self._begun: dict[str | None, _Begin] = {}
+        self._others_begun: dict[str | None, _Begin] = {}
+        self._reported: dict[str | None, int] = {}
+        self._embedded: list[_Embedded] = []
+        self._reranked: list[ModelUse] = []
         self._calls: dict[str | None, _Call] = {}
         self._limits: dict[str | None, str] = {}
         self._is_closed = False
@@ -96,11 +129,51 @@ class ModelCalls:
         if self._is_closed:
             return
         if isinstance(event, _Begun):
-            self._begun[call] = place
+            self._begun[call] = _Begin(place, _name_model(event.model_dict), time.perf_counter())
         elif event.response is not None:
-            self._calls[call] = _Call(self._begun.get(call, place), place, event)
+            begun = self._begun.get(call) or _Begin(place, "", time.perf_counter())
+            taken = milliseconds_since(begun.since)
+            self._calls[call] = _Call(begun.place, place, event, begun.model, taken)
             if limit := _find_limit(event):
                 self._limits[call] = limit
+
+    def hear_other(self, event: _Other) -> None:
+        """Note when texts were embedded, or passages put in order by a model of that kind."""
+        place, span = next(self._events), event.span_id
+        if self._is_closed:
+            return
+        match event:
+            case EmbeddingStartEvent():
+                name = _name_model(event.model_dict)
+                self._others_begun[span] = _Begin(place, name, time.perf_counter())
+                _embedding.set(span)
+            case ReRankStartEvent():
+                self._others_begun[span] = _Begin(place, event.model_name, time.perf_counter())
+            case EmbeddingEndEvent():
+                begun = self._others_begun.get(span) or _Begin(place, "", time.perf_counter())
+                taken, reported = milliseconds_since(begun.since), self._reported.pop(span, None)
+                self._embedded.append(_Embedded(begun.model, event.chunks, reported, taken))
+            case ReRankEndEvent():
+                begun = self._others_begun.get(span) or _Begin(place, "", time.perf_counter())
+                if not any(call.begin > begun.place for call in list(self._calls.values())):
+                    taken = milliseconds_since(begun.since)
+                    self._reranked.append(ModelUse("reranking", begun.model, milliseconds=taken))
+
+    def note_reported_tokens(self, tokens: int) -> None:
+        """Note what a server says that the texts had which are being embedded."""
+        span = _embedding.get()
+        self._reported[span] = self._reported.get(span, 0) + tokens
+
+    def list_uses(self) -> list[ModelUse]:
+        """List what the calls took, by model; cut ones too, and not those that failed."""
+        texts = [_measure_call(call) for call in self._list_own_calls()]
+        embedded = [_measure_embedding(one) for one in list(self._embedded)]
+        return add_up_by_model([*texts, *embedded, *list(self._reranked)])
+
+    def _list_own_calls(self) -> list[_Call]:
+        """List the calls, and not how a model made one of them."""
+        calls = list(self._calls.values())
+        return [call for call in calls if not any(call.is_of(other) for other in calls)]
 
     @property
     def is_cut(self) -> bool:
@@ -118,15 +191,20 @@ class ModelCalls:
 
         They are those that the servers report, else counted here.
         """
-        calls = list(self._calls.values())
-        own = [call for call in calls if not any(call.is_of(other) for other in calls)]
-        counts = [_count_tokens_of_call(call.heard) for call in own]
+        counts = [_count_tokens_of_call(call.heard) for call in self._list_own_calls()]
         if not counts:
             return None
         return sum(prompt for prompt, _ in counts), sum(answer for _, answer in counts)
 
 
 _calls: ContextVar[ModelCalls | None] = ContextVar("kb_model_calls", default=None)
+# The span of the texts that are being embedded: what asks a server for that is a span within it.
+_embedding: ContextVar[str | None] = ContextVar("kb_embedding", default=None)
+
+
+def find_listening() -> ModelCalls | None:
+    """Find what listens to the calls that are made here, if anything does."""
+    return _calls.get()
 
 
 class _Listener(BaseEventHandler):
@@ -136,6 +214,8 @@ class _Listener(BaseEventHandler):
         calls = _calls.get()
         if calls and isinstance(event, _Begun | _Chat | _Completion):
             calls.hear_event(event)
+        elif calls and isinstance(event, _Other):
+            calls.hear_other(event)
 
 
 @cache
@@ -148,6 +228,50 @@ def _count_tokens_of_call(call: _Chat | _Completion) -> tuple[int, int]:
     prompt, answer = get_tokens_from_response(call.response)  # type: ignore[arg-type]  # heard only with one
     said = "\n".join(map(str, call.messages)) if isinstance(call, _Chat) else call.prompt
     return prompt or count_text_tokens(said), answer or count_text_tokens(_text_of_answer(call))
+
+
+def _measure_call(call: _Call) -> ModelUse:
+    reported = get_tokens_from_response(call.heard.response)  # type: ignore[arg-type]  # as below
+    prompt, answer = _count_tokens_of_call(call.heard)
+    return ModelUse(
+        "llm",
+        call.model,
+        prompt_tokens=prompt,
+        completion_tokens=answer,
+        cached_tokens=min(_read_cached_tokens(call.heard), prompt),
+        milliseconds=call.milliseconds,
+        estimated=0 if all(reported) else 1,
+    )
+
+
+def _measure_embedding(embedded: _Embedded) -> ModelUse:
+    counted = embedded.reported
+    if counted is None:
+        counted = sum(map(count_text_tokens, embedded.texts))
+    return ModelUse(
+        "embedding",
+        embedded.model,
+        prompt_tokens=counted,
+        milliseconds=embedded.milliseconds,
+        estimated=0 if embedded.reported is not None else 1,
+    )
+
+
+def _read_cached_tokens(call: _Chat | _Completion) -> int:
+    """Read how many tokens of a prompt its server knew already, 0 where it does not say."""
+    raw = call.response.raw if call.response else None
+    usage = raw.get("usage") if isinstance(raw, Mapping) else getattr(raw, "usage", None)
+    usage = usage or getattr(raw, "usage_metadata", None)
+    known = usage if isinstance(usage, Mapping) else getattr(usage, "__dict__", {})
+    details = known.get("prompt_tokens_details")
+    details = details if isinstance(details, Mapping) else getattr(details, "__dict__", {})
+    return next(filter(None, (details.get("cached_tokens"), *map(known.get, _CACHED))), 0)
+
+
+def _name_model(described: Mapping[str, Any]) -> str:
+    """Return the name of a model as an event describes it."""
+    names = (described.get(key) for key in ("model", "model_name", "class_name"))
+    return str(next(filter(None, names), "unknown"))
 
 
 def _is_unfinished(call: _Chat | _Completion) -> bool:

@@ -15,6 +15,7 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from engines.answer import WORKBOOK, Answer, AnsweredTurn, Citation, Timings, answer_of
 from engines.chat.model_calls import ModelCalls
 from engines.elapsed import milliseconds_since
+from engines.ended_question import EndedQuestion, OnEnd
 from engines.follow_ups.rewriting import Rewritten
 from engines.question import Question
 from stores.chats.chat_sessions import SessionStore, Turn
@@ -70,6 +71,7 @@ class OpenTurn:
         stored: Turn,
         owner: str,
         late_ends: LateEnds,
+        on_end: OnEnd,
     ) -> None:
         self.stored = stored
         self.question = Question(stored.question)
@@ -79,6 +81,7 @@ class OpenTurn:
         self._session_id = session_id
         self._owner = owner
         self._late_ends = late_ends
+        self._on_end = on_end
         self._rewritten_by = ""
         self._response: Any = None
         self._since = time.perf_counter()
@@ -139,6 +142,7 @@ class OpenTurn:
             self.break_off(answer, cut)
             raise cut
         self._note_end("complete", answer)
+        self._tell_end()
         try:
             self._store_end()
         except StoreUnavailable as error:
@@ -154,6 +158,7 @@ class OpenTurn:
         failed = isinstance(error, Exception) and not said
         reason = str(error) if isinstance(error, KBError) else _STOPPED
         self._note_end("failed" if failed else "partial", said, reason)
+        self._tell_end(error)
         try:
             self._store_end()
         except StoreError as store_error:
@@ -175,6 +180,11 @@ class OpenTurn:
             "completion_tokens": completion_tokens,
             "owner": self._owner,
         }
+
+    def _tell_end(self, error: BaseException | None = None) -> None:
+        answer, taken = self.answer or Answer(), milliseconds_since(self._since)
+        asked, turn_id = self.stored.question, self.stored.id
+        self._on_end(EndedQuestion(asked, answer, self.calls, taken, error, turn_id))
 
     def _store_end(self) -> None:
         """Store how the turn ended, or keep it for later where the store is away."""

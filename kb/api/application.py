@@ -36,6 +36,7 @@ from kb.api.routes import (
     feedback,
     health,
     jobs,
+    metrics,
     openai,
     page,
     sessions,
@@ -53,10 +54,11 @@ from stores.errors import KBError
 _THREADS: Final = 8  # for what blocks, and as many for what answers; the pool has 15 connections
 _ANYTHING: Final = "Is everything ready for the first question?"
 _METHODS: Final = ("GET", "POST", "PATCH", "DELETE")  # of the endpoints
+_BETWEEN_NOTES: Final = 5.0  # seconds, of what a process has under way
 _SWITCH_SECONDS: Final = 0.001  # so that the loop waits for no thread that computes
 _GROUPS: Final = (
     *(asking, sessions, tables, verified, documents, jobs, feedback),
-    *(state, health, openai, docs, page),
+    *(state, health, metrics, openai, docs, page),
 )
 # What those tell of that tell of one thing alone.
 _SUBJECTS: Final[Mapping[ModuleType, Subject]] = {
@@ -116,6 +118,8 @@ async def _run_lifespan(config: Config, app: FastAPI) -> AsyncIterator[None]:
     kb = await asyncio.to_thread(KnowledgeBase.open, config)
     app.state.kb, app.state.readiness = kb, Readiness(kb)
     app.state.work, app.state.threads = Work(most_answers(config)), Threads()
+    app.state.metrics = None
+    noting = asyncio.create_task(_note_metrics(app, kb))
     await asyncio.to_thread(_warm_up, kb)
     gc.collect()
     gc.freeze()  # what is loaded stays; to look through it each time stopped all for 0.1 seconds
@@ -127,10 +131,24 @@ async def _run_lifespan(config: Config, app: FastAPI) -> AsyncIterator[None]:
     finally:
         ended.set()
         runner.stop()
+        noting.cancel()
+        await asyncio.wait([noting])
         await app.state.work.wait_for_all()
         await running
         await warming
         await asyncio.to_thread(kb.close)
+
+
+async def _note_metrics(app: FastAPI, kb: KnowledgeBase) -> None:
+    """Count for Prometheus where that is switched on; who does not ask for it imports nothing."""
+    if not kb.config.serve.metrics.enabled:
+        return
+    from kb.api.metrics import Metrics  # noqa: PLC0415 - see above
+
+    app.state.metrics = counted = Metrics(kb, app.state.work)
+    while True:
+        counted.note_state()
+        await asyncio.sleep(_BETWEEN_NOTES)
 
 
 def _warm_up(kb: KnowledgeBase) -> None:

@@ -75,6 +75,7 @@ class Runner:
         self._next_removal = time.monotonic() + self._seconds_between_removals
         try:
             self._kb.remove_old_sessions()
+            self._kb.remove_old_answers()
             self._jobs.fail_unseen()
         except StoreError as error:
             _log.warning("Sessions past their retention are not deleted: %s", error)

@@ -284,6 +284,16 @@ class Code(Enum):
         "Name a path, or set documents.path.",
     )
 
+    BUDGET_SPENT = (
+        "budget_spent",
+        402,
+        "The budget is spent",
+        (
+            "What models may cost this month is spent. It begins anew on the first of the next "
+            "one; searching goes on."
+        ),
+    )
+
     # What fails
     TURN_UNDER_WAY = (
         "turn_under_way",

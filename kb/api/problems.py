@@ -103,6 +103,7 @@ _CODES: Final[Mapping[type[Exception], Code]] = {
     errors.ModelUnavailable: Code.MODEL_UNAVAILABLE,
     errors.InvalidVector: Code.NO_USABLE_VECTOR,
     errors.TooMuchAtOnce: Code.TOO_MUCH_AT_ONCE,
+    errors.BudgetSpent: Code.BUDGET_SPENT,
     StorageError: Code.LIMITS_UNCOUNTED,
     errors.ConfigError: Code.NOT_SET_UP,
     errors.EngineError: Code.NOT_ANSWERED,

@@ -1,9 +1,12 @@
 """Running the server: one process, or several on one socket."""
 
 import logging
+import os
 import socket
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -62,11 +65,28 @@ def run(config: Config, host: str, port: int, processes: int) -> None:
     )
     if processes == 1:
         uvicorn.Server(settings).run()
-    elif sys.platform == "linux":
+        return
+    with _share_metrics(config):
+        _run_processes(settings, host, port)
+
+
+def _run_processes(settings: uvicorn.Config, host: str, port: int) -> None:
+    if sys.platform == "linux":
         with _bind_shared(host, port):  # nobody else takes the port while processes come and go
             Multiprocess(settings, sockets=[_OwnSocket(host, port)]).run()  # type: ignore[list-item]  # is one where it arrives
     else:
         Multiprocess(settings, sockets=[settings.bind_socket()]).run()
+
+
+@contextmanager
+def _share_metrics(config: Config) -> Iterator[None]:
+    """Have all processes count together in files, which any of them reads for Prometheus."""
+    if not config.serve.metrics.enabled:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="kb-metrics-") as directory:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+        yield
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from llama_index.core.retrievers import BaseRetriever
 
 from engines.both.both_engine import Deadlines, JoinedQueryEngine
 from engines.documents.document_engine import DocumentQueryEngine
+from engines.ended_question import ObservedQueryEngine
 from engines.model_fallback import FallbackQueryEngine
 from engines.routing.choice import Routing
 from engines.routing.router import RoutedQueryEngine
@@ -30,14 +31,22 @@ _log = logging.getLogger(__name__)
 def make_answer_engine(components: "Components", options: AnswerOptions) -> BaseQueryEngine:
     """Make the engine of a source, or one that chooses among them, for any number of questions.
 
-    Raises ConfigError for a source that there is not, or that cannot be opened.
+    Each is logged. Raises ConfigError for a source that there is not, or that cannot be opened.
     """
+    logger = components.books.make_logger(options.session, options.user)
+    return ObservedQueryEngine(make_unlogged_engine(components, options), logger)
+
+
+def make_unlogged_engine(components: "Components", options: AnswerOptions) -> BaseQueryEngine:
+    """Make the engine that `make_answer_engine` has log its questions, which a session does."""
     require_source(options.source)
     engine = _make_engine_of_source(components, options)
     if components.llm is None:
         return engine
     return FallbackQueryEngine(
-        engine, lambda: _make_engine_of_source(components.without_llm, options, weighs_all=True)
+        engine,
+        lambda: _make_engine_of_source(components.without_llm, options, weighs_all=True),
+        partial(components.books.require_budget, options.user),
     )
 
 
@@ -61,6 +70,7 @@ def make_database_engine(
     streaming: bool = False,
     sql_only: bool = False,
     synthesize_response: bool = True,
+    user: str | None = None,
 ) -> BaseQueryEngine:
     """Make the engine of the business tables, which are opened. Raises ConfigError, StoreError.
 
@@ -72,11 +82,14 @@ def make_database_engine(
         "synthesize_response": synthesize_response,
     }
     engine = _make_engine_of_tables(components, **how)
-    if components.llm is None or sql_only:
-        return engine
-    return FallbackQueryEngine(
-        engine, lambda: _make_engine_of_tables(components.without_llm, **how)
-    )
+    if components.llm is not None:
+        without = components if sql_only else components.without_llm
+        engine = FallbackQueryEngine(
+            engine,
+            lambda: _make_engine_of_tables(without, **how),
+            partial(components.books.require_budget, user),
+        )
+    return ObservedQueryEngine(engine, components.books.make_logger(None, user))
 
 
 def _make_engine_of_tables(components: "Components", **how: bool) -> BaseQueryEngine:

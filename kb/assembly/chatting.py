@@ -11,7 +11,7 @@ from llama_index.core.base.base_query_engine import BaseQueryEngine
 from engines.chat.chat_session import ChatSession
 from engines.chat.memory import make_session_memory
 from engines.follow_ups.rewriting import Rewritten
-from kb.assembly.answering import make_answer_engine
+from kb.assembly.answering import make_unlogged_engine
 from kb.assembly.components import Components
 from kb.assembly.searching import AnswerOptions, make_rewriter
 from stores.errors import ModelUnavailable
@@ -28,11 +28,16 @@ def make_chat_session(
 
     @cache
     def make_engine(streaming: bool) -> BaseQueryEngine:  # noqa: FBT001 - the session's interface
-        return make_answer_engine(components, replace(options, streaming=streaming))
+        return make_unlogged_engine(components, replace(options, streaming=streaming))
+
+    def require_budget() -> None:
+        if components.llm is not None:
+            components.books.require_budget(user)
 
     def rewrite_question(*asked: Any, **more: Any) -> Rewritten:
         rewriter = make_rewriter(components, options)
         try:
+            require_budget()
             return rewriter.rewrite(*asked, **more)
         except ModelUnavailable as error:  # a question can be read without it
             _log.info("%s", error)
@@ -41,6 +46,7 @@ def make_chat_session(
     async def arewrite_question(*asked: Any, **more: Any) -> Rewritten:
         rewriter = await asyncio.to_thread(make_rewriter, components, options)
         try:
+            await asyncio.to_thread(require_budget)
             return await rewriter.arewrite(*asked, **more)
         except ModelUnavailable as error:  # as above
             _log.info("%s", error)
@@ -69,4 +75,5 @@ def make_chat_session(
         arewrite=arewrite_question,
         user=user,
         instructions=components.config.llm.instructions,
+        on_end=components.books.make_logger(options.session, user),
     )

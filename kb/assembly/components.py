@@ -18,6 +18,7 @@ from engines.tables.configured_tables import ConfiguredTables
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.verified.matching import VerifiedMatcher
+from kb.assembly.bookkeeping import Bookkeeping
 from kb.assembly.business_tables import open_tables
 from kb.assembly.models import make_embedder, make_llm
 from kb.assembly.open_collection import open_store
@@ -29,11 +30,11 @@ from kb.verified_query_file import open_verified_queries
 from stores.chats.chat_sessions import SessionStore
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import ConfigError, KBError, StoreError
+from stores.log_writer import LogWriter
 from stores.registry.collection import Collection
 from stores.registry.document_registry import DocumentRegistry
 from stores.replicas import add_replicas
 from stores.searches.search_log import SearchLog
-from stores.searches.search_log_writer import SearchLogWriter
 from stores.verified_queries import VerifiedQueries, VerifiedQuery
 
 _log = logging.getLogger(__name__)
@@ -51,10 +52,10 @@ def open_components(config: Config, say: Callable[[str], None] = lambda _: None)
         vector_store, collection = open_store(engine, config, embed_model)
         if config.database.replicas:
             add_replicas(engine, config.database.replicas, config.database.replica_seconds)
+        return Components(config, engine, vector_store, collection, embed_model, llm)
     except BaseException:
         engine.dispose()
         raise
-    return Components(config, engine, vector_store, collection, embed_model, llm)
 
 
 class Components:
@@ -84,12 +85,15 @@ class Components:
         if llm:
             llm.callback_manager = self.callback_manager
         self.registry = DocumentRegistry(engine, vector_store.table)
-        self.search_log = SearchLogWriter(SearchLog(engine))
-        self.memory_updates, self.late_ends = MemoryUpdates(), LateEnds()
+        self.search_log = LogWriter(SearchLog(engine).add, "Searches", "kb_search")
+        self.books = Bookkeeping(engine, config)
+        self.memory_updates = MemoryUpdates(partial(self.books.observe, "memory"))
+        self.late_ends = LateEnds()
         self._outage = Outage()
         self._on_close = ExitStack()  # the last opened is closed first
         self._on_close.callback(engine.dispose)
         self._on_close.callback(self.search_log.flush)
+        self._on_close.callback(self.books.writer.flush)
         self._on_close.callback(self._store_late_ends)
         self._on_close.callback(self.memory_updates.wait, _PATIENCE)
 

@@ -1,5 +1,7 @@
 """Components -> what embeds chunks."""
 
+from functools import partial
+
 from kb.assembly.components import Components
 from kb.indexing.embed import ChunkEmbedder
 from stores.registry.embedding_cache import EmbeddingCache
@@ -9,4 +11,7 @@ def make_chunk_embedder(used: Components) -> ChunkEmbedder:
     """Make what embeds chunks for the collection, with its cache."""
     model, dimension = used.collection.embedding_model, used.collection.dimension
     cache = EmbeddingCache(used.engine, model, dimension, used.registry.table)
-    return ChunkEmbedder(used.embed_model, cache)
+    name = used.embed_model.model_name
+    return ChunkEmbedder(
+        used.embed_model, cache, partial(used.books.observe_embedding, name, "index")
+    )

@@ -12,6 +12,7 @@ from llama_index.core.llms.llm import LLM
 from engines.search.search_run import VectorWeight
 from kb.assembly import integrations
 from kb.assembly.integrations import find_key
+from kb.assembly.reported_tokens import hear_ollama_tokens, hear_openai_tokens
 from kb.config import Config, EmbeddingConfig, LLMConfig, ModelConfig
 from stores.errors import ConfigError
 
@@ -288,6 +289,7 @@ def _make_openai_embedding(
         max_retries=0,
     )
     client, async_client = _make_openai_clients(embedding, url, api_key)
+    hear_openai_tokens(client, async_client)
     embedder._client, embedder._aclient = client, async_client  # noqa: SLF001 - it has no parameter
     return cast("BaseEmbedding", embedder)
 
@@ -297,7 +299,7 @@ def _make_ollama_embedding(embedding: EmbeddingConfig) -> BaseEmbedding:
 
     if embedding.dimensions:
         raise ConfigError("embedding.dimensions cannot be set for the provider ollama. Remove it.")
-    embedder: BaseEmbedding = OllamaEmbedding(
+    embedder: Any = OllamaEmbedding(
         model_name=name_embedding_model("ollama", embedding),
         base_url=server_url("ollama", embedding, "embedding"),
         client_kwargs={
@@ -306,7 +308,8 @@ def _make_ollama_embedding(embedding: EmbeddingConfig) -> BaseEmbedding:
             "verify": _read_certificates(),
         },
     )
-    return embedder
+    hear_ollama_tokens(embedder._client, embedder._async_client)  # noqa: SLF001 - it gives no other
+    return cast("BaseEmbedding", embedder)
 
 
 def _require_url(model: ModelConfig, section: str) -> str:

@@ -8,8 +8,8 @@ from typing import Literal
 from engines.answer import Citation
 from engines.search.search_run import Search
 from stores.errors import ConfigError
+from stores.log_writer import LogWriter
 from stores.searches.search_log import Hit, LoggedSearch, Rating, SearchLog
-from stores.searches.search_log_writer import SearchLogWriter
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Feedback:
 
 
 def make_search_logger(
-    log: SearchLogWriter,
+    log: LogWriter[LoggedSearch],
     extent: Literal["full", "no-text", "off"],
     session_id: str | None,
     user: str | None,
@@ -32,7 +32,7 @@ def make_search_logger(
 
 
 def log_search(
-    log: SearchLogWriter,
+    log: LogWriter[LoggedSearch],
     extent: Literal["full", "no-text", "off"],
     session_id: str | None,
     user: str | None,

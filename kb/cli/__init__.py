@@ -23,6 +23,7 @@ from kb.cli.commands.serving import key, serve
 from kb.cli.commands.session import session
 from kb.cli.commands.sql import sql
 from kb.cli.commands.starting import init, setup
+from kb.cli.commands.statistics import cost, stats
 from kb.cli.commands.working import worker
 from kb.cli.program import Program
 
@@ -37,6 +38,8 @@ app = typer.Typer(
 )
 for command in (demo, init, setup, index, search, ask, chat, sql, feedback, status, doctor):
     app.command()(command)
+app.command()(stats)
+app.command()(cost)
 app.add_typer(documents, name="documents")
 app.command("eval")(evaluate)
 app.command()(backup)

@@ -43,6 +43,9 @@ def open_knowledge_base(
             require_begun(loaded)
         with _pause_garbage_collection():
             from kb.app import KnowledgeBase
+            from kb.assembly.way_in import way_in
+
+        way_in.set("cli")
 
         knowledge_base = KnowledgeBase.open(loaded, say=say)
     with knowledge_base:

@@ -1,7 +1,7 @@
 """Embed chunks: known texts from the cache, the others in batches across documents."""
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -16,10 +16,14 @@ _TEXTS_A_CALL = 64
 
 @dataclass(frozen=True)
 class ChunkEmbedder:
-    """Embeds chunks with one model and keeps each embedding in the cache."""
+    """Embeds chunks with one model and keeps each embedding in the cache.
+
+    Each call of the model is made within `observe`.
+    """
 
     embed_model: BaseEmbedding
     cache: EmbeddingCache
+    observe: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def embed_chunks(
         self, chunks: Iterable[TextNode], on_embedded: Callable[[int], None] = lambda _: None
@@ -57,7 +61,7 @@ class ChunkEmbedder:
 
     def _call_model(self, texts: list[str]) -> dict[str, list[float]]:
         """Return the model's embeddings of a batch; raise ModelUnavailable if some lack."""
-        with model_errors("embedding documents"):
+        with self.observe(), model_errors("embedding documents"):
             vectors = self.embed_model.get_text_embedding_batch(texts)
         if len(vectors) != len(texts):
             raise ModelUnavailable(

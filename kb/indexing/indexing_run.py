@@ -18,6 +18,7 @@ from kb.indexing.comparison import find_gone, find_moves
 from kb.indexing.content_hash import inspect_file
 from kb.indexing.document import Bookmark, ReadDocument, UnreadableFile, UnreadableNow
 from kb.indexing.embed import ChunkEmbedder
+from kb.indexing.estimate import EmbeddingEstimate, EstimatingWriter, ReadRegistry
 from kb.indexing.place import Place, PlaceFinder
 from kb.indexing.reading_options import READING, ReadingOptions
 from kb.indexing.report import IndexReport, OnChange, Progress, Tally
@@ -107,6 +108,22 @@ class Indexer:
         """
         place = Place(root, directory.resolve(), directory)
         return self._run(place, None, scope, keep=keep, prune=False)
+
+    def estimate(self, path: Path, *, name: str | None = None) -> EmbeddingEstimate:
+        """Find out what `index` would have embedded; nothing is embedded or written.
+
+        Raises RootConflict or StoreUnavailable.
+        """
+        absolute = Path(os.path.abspath(path))  # noqa: PTH100 - as above
+        READING.set(self.options)
+        place = PlaceFinder(self.registry, self.own, self.say).find_place(absolute, name)
+        tally = Tally(self.on_progress, self.on_change, place.root)
+        registry = ReadRegistry(self.registry.engine, self.registry.table)
+        writer = EstimatingWriter(registry, self.embedder, tally)
+        known = registry.find_known(place.root)
+        Run(writer, place, EVERYTHING, known, identify_file(place.directory)).read(self.own)
+        writer.estimate.failed += tally.failed
+        return writer.estimate
 
     def _run(
         self, place: Place, path: str | None, scope: Scope, *, keep: bool, prune: bool
@@ -202,6 +219,14 @@ class Run:
         with ReadWorker() as worker:
             self.index_files(dispatch(self, changed) if dispatch else changed, worker)
         return everything
+
+    def read(self, own: OwnFiles) -> None:
+        """Give what is new or changed to the writer, and follow no moves."""
+        found = [entry for entry in self.place.walk(own) if self.place.covers(entry.relative)]
+        files = [entry for entry in found if isinstance(entry, FoundFile)]
+        self.tally.begin_run(len(files), {file.relative: file.size for file in files})
+        with ReadWorker() as worker:
+            self.index_files(self._find_changed_files(files), worker)
 
     def index_files(self, changed: Iterable[ChangedFile], worker: ReadWorker) -> None:
         """Read, split, embed and write changed files in this process."""

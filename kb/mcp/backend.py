@@ -124,7 +124,7 @@ class Backend:
         """Return the rows that answer a question, and why there are none when it failed."""
         self._require_tables(caller)
         self.limits.share_statements(caller)
-        make = partial(self.kb.database_engine, synthesize_response=False)
+        make = partial(self.kb.database_engine, synthesize_response=False, user=caller.name)
         engine = await asyncio.to_thread(make)
         await self.limits.require_tokens(caller)
         calls = ModelCalls()

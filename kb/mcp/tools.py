@@ -13,6 +13,7 @@ from mcp_types import CallToolResult
 from pydantic import AfterValidator, Field
 
 from kb.assembly.answer_sources import Source
+from kb.assembly.way_in import way_in
 from kb.filter_options import parse_filter
 from kb.mcp import client_errors as errors
 from kb.mcp import tool_results as results
@@ -232,5 +233,6 @@ class Tools:
 
     @asynccontextmanager
     async def _open_request(self, context: Context) -> "AsyncIterator[tuple[Backend, Caller]]":
+        way_in.set("mcp")
         with errors.raise_as_tool_error():
             yield await self._shared.open_request(context.request_context.request)

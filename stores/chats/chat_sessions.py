@@ -302,7 +302,7 @@ class SessionStore:
         connection.execute(SQL["delete_session"], {"session": session_id})
 
     def _forget(self, connection: sa.Connection, session_id: str) -> None:
-        for statement in ("forget_feedback", "forget_searches"):
+        for statement in ("forget_feedback", "forget_searches", "forget_answers"):
             connection.execute(SQL[statement], {"session": session_id})
         self.forget(connection, session_id)
 

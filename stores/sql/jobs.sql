@@ -5,6 +5,10 @@ WHERE status = 'queued' AND path = :path AND root <=> :root AND seen_by <=> :see
   AND prune = :prune AND only_files <=> :only_files AND retry = :retry AND asked_by <=> :asked_by
 LIMIT 1
 
+-- count --
+-- Count the jobs of each state.
+SELECT status, COUNT(*) AS jobs FROM kb_job GROUP BY status
+
 -- add --
 -- Add a job to the queue.
 INSERT INTO kb_job (id, path, root, seen_by, only_files, keep, prune, retry, asked_by)

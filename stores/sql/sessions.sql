@@ -61,6 +61,10 @@ DELETE FROM kb_feedback WHERE session_id = :session
 -- Delete the logged searches of a session; their hits and their feedback go with them.
 DELETE FROM kb_search WHERE session_id = :session
 
+-- forget_answers --
+-- Delete the logged answers of a session.
+DELETE FROM kb_answer_log WHERE session_id = :session
+
 -- forget_search --
 -- Delete one logged search, whose turn is not there any more.
 DELETE FROM kb_search WHERE id = :search

@@ -1,6 +1,7 @@
 """`kb serve` as processes: stopping it, killing it, and several on one database."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -43,6 +44,7 @@ def kb(server, models, tmp_path_factory):
             "documents": {"path": str(config.documents.path)},
             "embedding": _model(embeddings),
             "llm": {**_model(models), "context_window": 8000},
+            "serve": {"metrics": {"enabled": True}},
         }
         (directory / "config.yaml").write_text(yaml.safe_dump(written))
         with KnowledgeBase.open(config) as kb:
@@ -155,3 +157,49 @@ def _finish(kb, models, process, client):
     assert told[-1][1]["answer"] == "At last."
     [turn] = SessionStore(kb.components.engine).list_turns("stopped")
     assert (turn.status, turn.answer) == ("complete", "At last.")
+
+
+def test_each_process_tells_prometheus_of_all(kb):
+    """Also of one that was killed: what it counted stays, and what it had under way goes."""
+    with serving(kb, "--processes", "2") as (process, client):
+        for _ in range(12):  # on connections of their own, which are shared out among processes
+            reply = httpx.post(
+                f"{client.base_url}/api/ask",
+                json={"question": "When do goods go back?", "source": "documents"},
+                headers={"Authorization": client.headers["Authorization"], "Connection": "close"},
+                timeout=30,
+            )
+            assert reply.status_code == 200
+        counts = [_await_answers(client, 12) for _ in range(6)]
+        assert {"kb_answers_total", "kb_log_waiting"} <= counts[0].keys()
+        listed = subprocess.run(
+            ["pgrep", "-P", str(process.pid), "-f", "spawn_main"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        for killed in listed.stdout.split()[:1]:
+            os.kill(int(killed), signal.SIGKILL)
+        time.sleep(1)
+        _await_answers(client, 12)
+
+
+def _await_answers(client, number):
+    """The metrics without labels, once so many answers are counted, on a new connection."""
+    for _ in range(100):
+        try:
+            reply = httpx.get(
+                f"{client.base_url}/metrics", headers={**client.headers, "Connection": "close"}
+            )
+        except httpx.TransportError:  # of the process that was killed
+            time.sleep(0.1)
+            continue
+        assert reply.status_code == 200, reply.text
+        found = {}
+        for line in reply.text.splitlines():
+            name, value = line.rpartition(" ")[::2]
+            if not line.startswith("#"):
+                key = name.partition("{")[0]
+                found[key] = found.get(key, 0) + float(value)
+        if found.get("kb_answers_total") == number:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{number} answers are not counted: {found}")

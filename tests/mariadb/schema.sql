@@ -1,3 +1,31 @@
+CREATE TABLE `kb_answer_log` (
+  `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+  `answered_at` datetime(6) NOT NULL,
+  `way` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `user` varchar(190) DEFAULT NULL,
+  `session_id` varchar(190) DEFAULT NULL,
+  `turn_id` varchar(190) DEFAULT NULL,
+  `search_id` char(12) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `route` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `outcome` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `error` varchar(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `question` mediumtext DEFAULT NULL,
+  `milliseconds` float NOT NULL,
+  `steps` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`steps`)),
+  `best_score` float DEFAULT NULL,
+  `model` varchar(255) DEFAULT NULL,
+  `prompt_tokens` int(10) unsigned NOT NULL,
+  `completion_tokens` int(10) unsigned NOT NULL,
+  `cached_tokens` int(10) unsigned NOT NULL,
+  `embedding_tokens` int(10) unsigned NOT NULL,
+  `calls` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`calls`)),
+  `cost` decimal(18,9) DEFAULT NULL,
+  `currency` varchar(8) DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  KEY `answered_at` (`answered_at`),
+  KEY `session` (`session_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
 CREATE TABLE `kb_api_key` (
   `id` char(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `name` varchar(190) NOT NULL,
@@ -171,6 +199,24 @@ CREATE TABLE `kb_message` (
   PRIMARY KEY (`session_id`,`position`),
   KEY `turn` (`session_id`,`turn`),
   CONSTRAINT `kb_message_session` FOREIGN KEY (`session_id`) REFERENCES `kb_session` (`id`) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_model_use` (
+  `day` date NOT NULL,
+  `user` varchar(190) NOT NULL,
+  `purpose` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `kind` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `model` varchar(255) NOT NULL,
+  `currency` varchar(8) NOT NULL,
+  `calls` bigint(20) unsigned NOT NULL,
+  `unpriced` bigint(20) unsigned NOT NULL,
+  `estimated` bigint(20) unsigned NOT NULL,
+  `prompt_tokens` bigint(20) unsigned NOT NULL,
+  `completion_tokens` bigint(20) unsigned NOT NULL,
+  `cached_tokens` bigint(20) unsigned NOT NULL,
+  `milliseconds` double NOT NULL,
+  `cost` decimal(20,9) NOT NULL,
+  PRIMARY KEY (`day`,`user`,`purpose`,`kind`,`model`,`currency`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
 CREATE TABLE `kb_root` (

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from stores.connection import run_transaction
 from stores.errors import StoreError
+from stores.log_writer import LogWriter
 from stores.registry.schema import migrate
 from stores.searches.search_log import Hit, LoggedSearch, SearchLog
-from stores.searches.search_log_writer import SearchLogWriter
 
 HITS = [Hit("a", "A", 0.9), Hit("b", "B", 0.5), Hit("c", None, 0.1)]
 FORGET = "DELETE FROM kb_search WHERE searched_at < UTC_TIMESTAMP() - INTERVAL 90 DAY"
@@ -152,8 +152,8 @@ def test_forgetting_a_search_forgets_its_hits_and_its_feedback(log):
 
 
 @pytest.fixture
-def writer(log: SearchLog) -> SearchLogWriter:
-    return SearchLogWriter(log)
+def writer(log: SearchLog) -> LogWriter[LoggedSearch]:
+    return LogWriter(log.add, "Searches", "kb_search")
 
 
 def search_of(question: str) -> LoggedSearch:
@@ -199,9 +199,9 @@ def test_a_process_that_ends_writes_what_still_waits(log):
     url = log.engine.url.render_as_string(hide_password=False)
     asks = f"""
 from stores.connection import make_engine
+from stores.log_writer import LogWriter
 from stores.searches.search_log import LoggedSearch, SearchLog
-from stores.searches.search_log_writer import SearchLogWriter
-writer = SearchLogWriter(SearchLog(make_engine({url!r})))
+writer = LogWriter(SearchLog(make_engine({url!r})).add, "Searches", "kb_search")
 for number in range(50):
     writer.add(LoggedSearch("default", 1.0, []))
 """
@@ -245,7 +245,7 @@ def value_too_long(log: SearchLog) -> Iterator[None]:
 )
 def test_a_log_that_cannot_be_written_is_a_warning_and_nobody_waits(
     log: SearchLog,
-    writer: SearchLogWriter,
+    writer: LogWriter[LoggedSearch],
     fault: Callable[[SearchLog], AbstractContextManager[None]],
     number: int,
     caplog: pytest.LogCaptureFixture,
@@ -255,7 +255,7 @@ def test_a_log_that_cannot_be_written_is_a_warning_and_nobody_waits(
         writer.add(search_of("canary in the mine"))
         writer.flush()
     [warning] = caplog.records
-    assert (warning.levelno, warning.name) == (logging.WARNING, "stores.searches.search_log_writer")
+    assert (warning.levelno, warning.name) == (logging.WARNING, "stores.log_writer")
     assert f"MariaDB error {number}" in warning.getMessage()
     assert "canary" not in caplog.text
     assert [row["id"] for row in rows(log, "kb_search")] == [before], "half of it is not kept"
@@ -269,7 +269,7 @@ def test_a_server_that_stays_away_fills_no_memory(log, caplog):
         held.set()
         assert go_on.wait(30)
 
-    writer = SearchLogWriter(log)
+    writer = LogWriter(log.add, "Searches", "kb_search")
     writer.add(search_of("first"))
     assert held.wait(30)
     for _ in range(2_010):

@@ -12,6 +12,8 @@ import yaml
 from kb.config import load_config
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+PROMTOOL = shutil.which("promtool")
+RULES_TEST = Path(__file__).parents[1] / "prometheus_rules_test.yaml"
 SYSTEMD = shutil.which("systemd-analyze")
 UNITS = sorted((DEPLOY / "systemd").iterdir())
 
@@ -88,3 +90,26 @@ def test_the_parts_of_kubernetes_mean_each_other() -> None:
     assert {port["targetPort"] for port in service["spec"]["ports"]} == {
         port["name"] for port in container["ports"]
     }
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian's prometheus)")
+def test_alerts_are_raised_by_what_goes_wrong_and_by_nothing_else(tmp_path: Path) -> None:
+    assert PROMTOOL
+    for file in (DEPLOY / "prometheus-rules.yaml", RULES_TEST):
+        shutil.copy(file, tmp_path)
+    for command in (
+        ["check", "rules", "prometheus-rules.yaml"],
+        ["test", "rules", RULES_TEST.name],
+    ):
+        done = subprocess.run(
+            [PROMTOOL, *command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_is_tried() -> None:
+    [rules] = read_yaml("prometheus-rules.yaml")
+    tried = RULES_TEST.read_text("utf-8")
+    for rule in rules["groups"][0]["rules"]:
+        assert rule["alert"] in tried
+        assert set(rule["annotations"]) == {"summary", "description"}

@@ -29,7 +29,7 @@ import kb
 import stores.errors
 from engines.search.profiles import READY, Profile
 from kb.api.application import make_app
-from kb.config import Config, Sections, load_config
+from kb.config import BudgetConfig, Config, MetricsConfig, Sections, load_config
 from kb.verified_query_file import read_verified_queries
 from stores.errors import KBError
 
@@ -75,6 +75,9 @@ def configuration_keys() -> list[str]:
         for section, model in sections.items()
         if isinstance(model, type) and issubclass(model, BaseModel)
         for key in model.model_fields
+    ] + [
+        *(f"cost.budget.{key}" for key in BudgetConfig.model_fields),
+        *(f"serve.metrics.{key}" for key in MetricsConfig.model_fields),
     ]
 
 

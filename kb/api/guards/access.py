@@ -32,7 +32,7 @@ _PROXIED: Final = frozenset(
 )
 _GUARDED: Final = ("/api/", "/v1/")
 _bearer = HTTPBearer(auto_error=False, description="A key that `kb key create` has shown.")
-_Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+Given = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def with_token(config: Config) -> Config:
@@ -115,7 +115,7 @@ class Caller:
         return None if self.collections is None else list(self.collections)
 
 
-async def _find_caller(request: Request, given: _Given) -> Caller:
+async def find_caller(request: Request, given: Given) -> Caller:
     """Find who sends a request, once for each. Raises Problem 401, 403, 421 or 429."""
     known: Caller | None = getattr(request.state, "caller", None)
     if known is None:
@@ -170,7 +170,7 @@ class KeyBeforeBody:
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(self._guarded):
             request = Request(scope)
-            await _find_caller(request, await _bearer(request))
+            await find_caller(request, await _bearer(request))
         await self._app(scope, receive, send)
 
 
@@ -189,7 +189,7 @@ def _require_own_page(request: Request) -> None:
 def require_scope(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     """Make what endpoints depend on that take a key of a scope or above."""
 
-    async def require(caller: Annotated[Caller, Depends(_find_caller)]) -> Caller:
+    async def require(caller: Annotated[Caller, Depends(find_caller)]) -> Caller:
         if not caller.has_scope(scope):
             raise Problem(Code.KEY_LACKS_SCOPE, {"scope": scope})
         return caller
@@ -200,13 +200,13 @@ def require_scope(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 def require_subject(subject: Subject) -> Callable[..., Awaitable[None]]:
     """Make what all endpoints depend on that tell of documents, or of tables."""
 
-    async def require(caller: Annotated[Caller, Depends(_find_caller)]) -> None:
+    async def require(caller: Annotated[Caller, Depends(find_caller)]) -> None:
         caller.require_subject(subject)
 
     return require
 
 
-async def _require_verifying(caller: Annotated[Caller, Depends(_find_caller)]) -> Caller:
+async def _require_verifying(caller: Annotated[Caller, Depends(find_caller)]) -> Caller:
     if not caller.may_verify:
         raise Problem(Code.KEY_LACKS_VERIFYING)
     return caller

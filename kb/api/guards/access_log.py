@@ -11,7 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engines.elapsed import milliseconds_since
 from kb.api.guards.request_id import make_request_id
+from kb.api.problems import OPENAI_PATHS
 from kb.api.route_lookup import find_routes
+from kb.assembly.way_in import way_in
 
 log = logging.getLogger("kb.access")
 
@@ -26,6 +28,7 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        way_in.set("v1" if scope["path"].startswith(OPENAI_PATHS) else "api")
         request_id, begin = make_request_id(), time.perf_counter()
         response: dict[str, Any] = {"status": None, "first_byte_ms": None}
 

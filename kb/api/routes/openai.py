@@ -207,7 +207,7 @@ async def embeddings(
     texts = [_read_tokens(given) for given in body.inputs]
     await limits.require_tokens(caller)
     async with limits.take_embedding(caller):
-        reply = await threads.embedding.run(_embed_texts, kb, body, texts)
+        reply = await threads.embedding.run(_embed_texts, kb, body, texts, caller.name)
     await limits.count_tokens(caller, reply["usage"]["total_tokens"])
     return reply
 
@@ -224,9 +224,13 @@ def _read_tokens(given: str | list[int]) -> str:
         ) from error
 
 
-def _embed_texts(kb: KB, body: EmbeddingBody, texts: Sequence[str]) -> dict[str, Any]:
-    with model_errors("embedding texts"):
-        vectors = kb.components.embed_model.get_text_embedding_batch(list(texts))
+def _embed_texts(
+    kb: KB, body: EmbeddingBody, texts: Sequence[str], user: str | None
+) -> dict[str, Any]:
+    model = kb.components.embed_model
+    observing = kb.components.books.observe_embedding(model.model_name, "embeddings", user)
+    with observing, model_errors("embedding texts"):
+        vectors = model.get_text_embedding_batch(list(texts))
     if not np.isfinite(vectors).all():
         raise InvalidVector("The embedding holds NaN or infinity; the embedding model is at fault.")
     data = [

@@ -1,13 +1,14 @@
 """What the knowledge base holds, and how it searches."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from kb.api.dependencies import KB
-from kb.api.guards.access import Reading
+from kb.api.guards.access import Administering, Reading
 from kb.api.plain_json import to_plain
 from kb.api.search_profiles import list_profiles
+from kb.statistics import read_costs, read_statistics
 
 router = APIRouter(prefix="/api", tags=["state"])
 
@@ -35,6 +36,28 @@ def status(caller: Reading, kb: KB) -> dict[str, Any]:
     values: dict[str, Any] = to_plain(
         {**state, "indexing": indexing, "roots": roots, "failed": failed, **about_caller}
     )
+    return values
+
+
+@router.get("/stats")
+def stats(
+    caller: Administering,  # noqa: ARG001 - only such keys may read
+    kb: KB,
+    days: Annotated[int, Query(ge=1, le=3650)] = 7,
+) -> dict[str, Any]:
+    """What answers were like in the last days: how quick, what failed, what people said."""
+    values: dict[str, Any] = to_plain(read_statistics(kb.components.engine, days))
+    return values
+
+
+@router.get("/cost")
+def cost(
+    caller: Administering,  # noqa: ARG001 - as above
+    kb: KB,
+    days: Annotated[int, Query(ge=1, le=3650)] = 31,
+) -> dict[str, Any]:
+    """What models took and cost, by day, model and key, with this month's sum and budget."""
+    values: dict[str, Any] = to_plain(read_costs(kb.components.engine, kb.config, days))
     return values
 
 

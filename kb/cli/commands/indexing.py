@@ -1,11 +1,12 @@
 """The command `kb index`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from kb.cli.language import gettext
 from kb.cli.opening import open_knowledge_base
@@ -58,6 +59,13 @@ def index(
             help="Index the files that were uploaded, as after an upgrade that reads more of them.",
         ),
     ] = False,
+    estimate: Annotated[
+        bool,
+        typer.Option(
+            "--estimate",
+            help="Only say how much would be embedded, and what that costs by cost.prices.",
+        ),
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on, and index what changes as it changes.")
     ] = False,
@@ -86,6 +94,7 @@ def index(
     kb index ~/work/docs --name work    when two directories have the same name
     kb index ~/handbook ~/manuals       several, one after the other
     kb index ~/handbook --watch         go on until Ctrl-C
+    kb index ~/handbook --estimate      what it would cost, before it costs anything
     kb index ~/handbook --workers       with what `kb worker` runs elsewhere
     kb index --uploads                  what was uploaded, where it has to be read again
     """
@@ -93,11 +102,13 @@ def index(
     from kb.cli.print_json import print_json
     from kb.cli.rendering.state import show_report
 
-    if name and paths and len(paths) > 1:
-        raise typer.BadParameter(gettext("it names one directory"), param_hint="'--name'")
-    if uploads and (paths or name or watch):
-        raise typer.BadParameter(gettext("it goes without a path, --name and --watch"))
+    _refuse_contradictions(paths, name, goes_alone=uploads, is_endless=watch)
+    if estimate and (watch or uploads or prune or retry or workers):
+        raise typer.BadParameter(gettext("it goes with paths and --name"), param_hint="--estimate")
     with open_knowledge_base(config) as knowledge_base:
+        if estimate:
+            _show_estimates(knowledge_base, paths or [None], name, as_json)
+            return
         if watch:
             from kb.cli.commands.watching import watch_directories
 
@@ -128,6 +139,53 @@ def index(
                 show_report(OUT, report)
     if any(report.has_new_failures for report in reports):
         raise typer.Exit(ExitCode.PARTLY_DONE)
+
+
+def _refuse_contradictions(
+    paths: list[Path] | None, name: str | None, *, goes_alone: bool, is_endless: bool
+) -> None:
+    if name and paths and len(paths) > 1:
+        raise typer.BadParameter(gettext("it names one directory"), param_hint="'--name'")
+    if goes_alone and (paths or name or is_endless):
+        raise typer.BadParameter(gettext("it goes without a path, --name and --watch"))
+
+
+def _show_estimates(
+    knowledge_base: "KnowledgeBase", paths: Sequence[Path | None], name: str | None, as_json: bool
+) -> None:
+    for path in paths:
+        _show_estimate(knowledge_base, path, name, as_json)
+
+
+def _show_estimate(
+    knowledge_base: "KnowledgeBase", path: Path | None, name: str | None, as_json: bool
+) -> None:
+    """Show what indexing would have embedded, and what that costs, where its price is known."""
+    from dataclasses import asdict
+
+    from kb.cli.print_json import print_json
+    from kb.cli.rendering.progress import show_index_progress
+    from kb.cli.rendering.state import show_failures
+    from stores.answers.model_use import ModelUse
+
+    with show_index_progress(ERR) as show:
+        found = knowledge_base.estimate(path, name=name, on_progress=show, say=say)
+    model = knowledge_base.components.embed_model.model_name
+    prices = knowledge_base.components.books.prices
+    used = ModelUse("embedding", model, prompt_tokens=found.tokens)
+    price = prices.find_cost(used) if prices else None
+    currency = prices.currency if prices else None
+    if as_json:
+        cost = None if price is None else float(price)
+        print_json({**asdict(found), "model": model, "cost": cost, "currency": currency})
+        return
+    told = gettext(
+        "{documents} documents to read, {chunks} chunks; to embed: {texts} texts, some "
+        "{tokens} tokens of {model}. Cost: {cost}. Nothing was embedded or written."
+    )
+    written = gettext("unknown") if price is None else f"{price:.4f} {currency}"
+    OUT.print(Text(told.format(**vars(found), model=model, cost=written)))
+    show_failures(OUT, found.failed)
 
 
 def index_with_progress(
