@@ -202,7 +202,7 @@ class Components:
         """Where the memory of chat sessions finds earlier turns and facts."""
         store = MariaDBVectorStore(
             self.engine,
-            f"kb_memory_{self.collection.name}",
+            self.collection.memory_table,
             embed_dim=self.collection.dimension,
             filter_keys=FILTER_KEYS,
             words="none",

@@ -13,13 +13,18 @@ from stores.registry.schema import migrate
 
 
 def open_store(
-    engine: sa.Engine, config: Config, embed_model: BaseEmbedding
+    engine: sa.Engine, config: Config, embed_model: BaseEmbedding, dimension: int | None = None
 ) -> tuple[MariaDBVectorStore, Collection]:
-    """Open the store, its tables up to date. Raises UnsupportedServer or CollectionMismatch."""
+    """Open the store, its tables up to date; with a dimension that is known, no model is asked.
+
+    Raises UnsupportedServer or CollectionMismatch.
+    """
     read_server_info(engine)
     migrate(engine)
 
     def measure_dimension() -> int:
+        if dimension is not None:
+            return dimension
         with model_errors("measuring the dimension of the embedding model"):
             return len(embed_model.get_text_embedding("dimension"))
 

@@ -19,6 +19,7 @@ from kb.cli.commands.evaluating import evaluate
 from kb.cli.commands.feedback import feedback
 from kb.cli.commands.indexing import index
 from kb.cli.commands.mcp import mcp
+from kb.cli.commands.moving import export, import_
 from kb.cli.commands.serving import key, serve
 from kb.cli.commands.session import session
 from kb.cli.commands.sql import sql
@@ -41,6 +42,8 @@ app.add_typer(documents, name="documents")
 app.command("eval")(evaluate)
 app.command()(backup)
 app.command()(restore)
+app.command()(export)
+app.command("import")(import_)
 app.add_typer(session, name="session")
 app.command()(serve)
 app.command()(worker)

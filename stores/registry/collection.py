@@ -19,6 +19,11 @@ class Collection:
     embedding_model: str
     dimension: int
 
+    @property
+    def memory_table(self) -> str:
+        """The table of what chats remember, whose vectors are of the same model."""
+        return f"kb_memory_{self.name}"
+
 
 def open_collection(
     engine: sa.Engine,

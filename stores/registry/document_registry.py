@@ -85,7 +85,7 @@ class IndexedDocument:
     id: str
     root: str
     path: str
-    content_hash: str
+    content_hash: str | None
     size: int
     modified_at: datetime | None
     media_type: str
