@@ -31,14 +31,14 @@ def back_up(
     return write_backup(
         engine,
         Path(file),
-        _find_directory(config),
+        find_upload_directory(config),
         kb_version=version("mariadb-kb"),
         force=force,
         on_progress=on_progress,
     )
 
 
-def _find_directory(config: Config) -> UploadDirectory:
+def find_upload_directory(config: Config) -> UploadDirectory:
     """Find where uploaded files lie that the database does not keep."""
     return UploadDirectory(config.serve.uploads or config.former_uploads, UPLOADS)
 
@@ -64,7 +64,7 @@ def restore(
         return restore_backup(
             engine,
             Path(file),
-            _find_directory(config),
+            find_upload_directory(config),
             replace=replace,
             on_progress=on_progress,
         )

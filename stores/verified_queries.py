@@ -115,7 +115,7 @@ class VerifiedQueries:
         for read in self._last_read:
             if read.state == now:
                 return read.queries
-        queries = _drop_hidden(map(_row_to_query, connection.execute(_SQL["all"]).all()))
+        queries = _drop_hidden(map(row_to_query, connection.execute(_SQL["all"]).all()))
         self._last_read[:] = [_Read(now, queries)]
         return queries
 
@@ -142,7 +142,7 @@ class VerifiedQueries:
         def work(connection: sa.Connection) -> None:
             known = _find_changeable(connection, name, by)
             new = dataclasses.replace(known, verified_by=verified_by, verified_at=verified_at)
-            connection.execute(_SQL["save"], _query_to_row(new))
+            connection.execute(_SQL["save"], query_to_row(new))
             _keep_version(connection, new, "confirmed", by)
 
         run_transaction(self.engine, work)
@@ -167,7 +167,7 @@ class VerifiedQueries:
     def load(self, queries: Sequence[VerifiedQuery]) -> list[str]:
         """Keep the queries of a file and no others of it; return the names that hide saved ones."""
         rows = read_snapshot(self.engine, lambda c: c.execute(_SQL["all"]).all())
-        known = [_row_to_query(row) for row in rows]
+        known = [row_to_query(row) for row in rows]
         saved = {query.name for query in known if query.origin == "saved"}
         if sorted(queries, key=_name) != sorted(
             (query for query in known if query.origin == "file"), key=_name
@@ -180,7 +180,7 @@ def _replace_loaded(connection: sa.Connection, queries: Sequence[VerifiedQuery])
     connection.execute(_SQL["all_locked"])
     connection.execute(_SQL["remove_loaded"])
     if queries:
-        connection.execute(_SQL["save"], [_query_to_row(query) for query in queries])
+        connection.execute(_SQL["save"], [query_to_row(query) for query in queries])
 
 
 def _save_apart(
@@ -190,7 +190,7 @@ def _save_apart(
     for other in known:
         _require_apart(query, other, by, may_replace=may_replace)
     _require_room(query, known, by)
-    connection.execute(_SQL["save"], _query_to_row(query))
+    connection.execute(_SQL["save"], query_to_row(query))
     _keep_version(connection, query, "saved", by)
 
 
@@ -229,7 +229,7 @@ def _require_room(query: VerifiedQuery, known: Sequence[VerifiedQuery], by: Edit
 
 
 def _measure_size(query: VerifiedQuery) -> int:
-    return sum(len(str(value)) for value in _query_to_row(query).values())
+    return sum(len(str(value)) for value in query_to_row(query).values())
 
 
 def refuse_question(by: VerifiedQuery) -> VerifiedQueryConflict:
@@ -266,7 +266,7 @@ def _find_changeable(connection: sa.Connection, name: str, by: Editor) -> Verifi
 
 
 def _lock_all(connection: sa.Connection) -> Sequence[VerifiedQuery]:
-    return _drop_hidden(map(_row_to_query, connection.execute(_SQL["all_locked"]).all()))
+    return _drop_hidden(map(row_to_query, connection.execute(_SQL["all_locked"]).all()))
 
 
 def _drop_hidden(queries: Iterable[VerifiedQuery]) -> Sequence[VerifiedQuery]:
@@ -281,7 +281,7 @@ def _keep_version(
     connection: sa.Connection, query: VerifiedQuery, action: Action, by: Editor
 ) -> None:
     editor = {"changed_by": by.name, "by_key": by.is_key}
-    connection.execute(_SQL["keep_version"], {**_query_to_row(query), **editor, "action": action})
+    connection.execute(_SQL["keep_version"], {**query_to_row(query), **editor, "action": action})
     of_name = {"name": query.name, "most": _VERSIONS_OF_NAME}
     connection.execute(_SQL["forget_versions_of_name"], of_name)
     of_editor = {**editor, "most": _VERSIONS_OF_EDITOR}
@@ -299,7 +299,7 @@ def _read_versions(connection: sa.Connection, name: str) -> list[Version]:
             changed_by=row.changed_by,
             by_key=bool(row.by_key),
             changed_at=row.changed_at,
-            query=_row_to_query(row),
+            query=row_to_query(row),
         )
         for row in rows
     ]
@@ -322,7 +322,8 @@ def _refuse_name(name: str, known: Sequence[str]) -> StoreError:
     return StoreError(f"There is no verified query {name!r}.{meant}")
 
 
-def _query_to_row(query: VerifiedQuery) -> dict[str, Any]:
+def query_to_row(query: VerifiedQuery) -> dict[str, Any]:
+    """Make the row of a query, with JSON for what no column holds."""
     return {
         "name": query.name,
         "origin": query.origin,
@@ -341,7 +342,8 @@ def _query_to_row(query: VerifiedQuery) -> dict[str, Any]:
     }
 
 
-def _row_to_query(row: Any) -> VerifiedQuery:
+def row_to_query(row: Any) -> VerifiedQuery:
+    """Make the query of a row. Raises ValueError for JSON that is none."""
     parameters = json.loads(row.parameters).items()
     return VerifiedQuery(
         name=row.name,

@@ -13,18 +13,28 @@ from stores.registry.schema import migrate
 
 
 def open_store(
-    engine: sa.Engine, config: Config, embed_model: BaseEmbedding
+    engine: sa.Engine, config: Config, embed_model: BaseEmbedding, dimension: int | None = None
 ) -> tuple[MariaDBVectorStore, Collection]:
-    """Open the store, its tables up to date. Raises UnsupportedServer or CollectionMismatch."""
+    """Open the store, its tables up to date; with a dimension that is known, no model is asked.
+
+    Raises UnsupportedServer or CollectionMismatch.
+    """
     read_server_info(engine)
     migrate(engine)
 
     def measure_dimension() -> int:
+        if dimension is not None:
+            return dimension
         with model_errors("measuring the dimension of the embedding model"):
             return len(embed_model.get_text_embedding("dimension"))
 
     identity = embedding_identity(config, embed_model)
     collection = open_collection(engine, identity, measure_dimension)
+    return open_store_of(engine, config, collection), collection
+
+
+def open_store_of(engine: sa.Engine, config: Config, collection: Collection) -> MariaDBVectorStore:
+    """Open the chunk table of a collection. Raises UnsupportedServer or CollectionMismatch."""
     vector_store = MariaDBVectorStore(
         engine,
         collection.chunk_table,
@@ -34,4 +44,4 @@ def open_store(
         filter_keys=config.documents.filter_keys,
     )
     vector_store.set_up()
-    return vector_store, collection
+    return vector_store

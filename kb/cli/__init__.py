@@ -15,10 +15,12 @@ from kb.cli.commands.checking import doctor, status
 from kb.cli.commands.db import db
 from kb.cli.commands.demonstration import demo
 from kb.cli.commands.documents import documents
+from kb.cli.commands.embeddings import embeddings
 from kb.cli.commands.evaluating import evaluate
 from kb.cli.commands.feedback import feedback
 from kb.cli.commands.indexing import index
 from kb.cli.commands.mcp import mcp
+from kb.cli.commands.moving import export, import_
 from kb.cli.commands.serving import key, serve
 from kb.cli.commands.session import session
 from kb.cli.commands.sql import sql
@@ -44,6 +46,9 @@ app.add_typer(documents, name="documents")
 app.command("eval")(evaluate)
 app.command()(backup)
 app.command()(restore)
+app.command()(export)
+app.command("import")(import_)
+app.add_typer(embeddings, name="embeddings")
 app.add_typer(session, name="session")
 app.command()(serve)
 app.command()(worker)

@@ -152,19 +152,25 @@ def name_member(folder: str, name: str, ending: str = "") -> str:
 @contextmanager
 def open_archive(file: Path) -> Iterator[tuple[ZipFile, Manifest]]:
     """Open a backup with what it says of itself. Raises StoreError for what is none, or damaged."""
+    with translate_archive_errors(file, "backup"), ZipFile(file) as archive:
+        yield archive, _read_manifest(archive)
+
+
+@contextmanager
+def translate_archive_errors(file: Path, kind: str) -> Iterator[None]:
+    """Raise what is wrong with a file, which should be of that kind, as StoreError."""
     try:
-        with ZipFile(file) as archive:
-            yield archive, _read_manifest(archive)
+        yield
     except (BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise StoreError(
-            f"{file} is not a whole backup of kb, or was changed: {error}. Take another one."
+            f"{file} is not a whole {kind} of kb, or was changed: {error}. Take another one."
         ) from error
     except OSError as error:
         place = error.filename or file
         raise StoreError(f"{place} cannot be used: {error.strerror or error}.") from error
 
 
-def _find_member(archive: ZipFile, name: str, largest: int | None = None) -> ZipInfo:
+def find_member(archive: ZipFile, name: str, largest: int | None = None) -> ZipInfo:
     """Find a file of the archive. Raises BadZipFile."""
     try:
         found = archive.getinfo(name)
@@ -176,7 +182,7 @@ def _find_member(archive: ZipFile, name: str, largest: int | None = None) -> Zip
 
 
 def _read_manifest(archive: ZipFile) -> Manifest:
-    member = _find_member(archive, MANIFEST, _LARGEST_TEXT)
+    member = find_member(archive, MANIFEST, _LARGEST_TEXT)
     try:
         said = json.loads(archive.read(member))
         number = said["format"]
@@ -202,7 +208,7 @@ def _read_manifest(archive: ZipFile) -> Manifest:
 
 def read_definition(archive: ZipFile, table: SavedTable) -> str:
     """Read the definition of a table. Raises BadZipFile when it is not the one that was written."""
-    written = archive.read(_find_member(archive, table.schema_file, _LARGEST_TEXT))
+    written = archive.read(find_member(archive, table.schema_file, _LARGEST_TEXT))
     if hashlib.sha256(written).hexdigest() != table.schema_sha256:
         raise BadZipFile(f"{table.schema_file} is not what was written")
     try:
@@ -217,7 +223,7 @@ def read_rows(archive: ZipFile, table: SavedTable, longest: int) -> Iterator[lis
     Raises BadZipFile when they are not those that were written, at the latest after the last one.
     """
     found = Checksum()
-    with BufferedReader(archive.open(_find_member(archive, table.rows_file)), _PIECE) as lines:  # type: ignore[type-var]  # it reads as a raw one does
+    with BufferedReader(archive.open(find_member(archive, table.rows_file)), _PIECE) as lines:  # type: ignore[type-var]  # it reads as a raw one does
         while line := lines.readline(longest + 1):
             if len(line) > longest:
                 raise BadZipFile(f"a row of {table.rows_file} has more than {longest} bytes")
@@ -236,7 +242,7 @@ def copy_upload(archive: ZipFile, upload: SavedUpload, target: IO[bytes] | None 
     Raises BadZipFile when it is not the one that was written, at the latest at its end.
     """
     found, size = hashlib.sha256(), 0
-    with archive.open(_find_member(archive, upload.file)) as source:
+    with archive.open(find_member(archive, upload.file)) as source:
         for piece in read_pieces(source):
             found.update(piece)
             size += len(piece)

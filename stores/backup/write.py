@@ -103,29 +103,30 @@ def write_backup(
 
     The file is there only when it is whole. Raises StoreError, StoreUnavailable.
     """
-    _refuse_file(file, force=force)
+    refuse_file(file, force=force)
     try:
-        with _write_beside(file) as (target, unfinished):
+        with write_beside(file) as (target, unfinished):
             with translate_engine_errors(engine), _open_snapshot(engine) as snapshot:
                 manifest, taken = _write_archive(target, snapshot, uploads, kb_version, on_progress)
             os.fsync(target.fileno())
             check_archive(unfinished, LONGEST_LINE, on_progress, CHECKING)
-            _refuse_file(file, force=force)
+            refuse_file(file, force=force)
             unfinished.replace(file)
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror or error}.") from error
     return BackupReport(file, file.stat().st_size, manifest, taken.missing, taken.changed)
 
 
-def _refuse_file(file: Path, *, force: bool) -> None:
+def refuse_file(file: Path, *, force: bool) -> None:
+    """Raise StoreError for a file that is there already, or whose directory is not."""
     if file.is_dir() or (file.exists() and not force):
         raise StoreError(f"{file} is there already. Name another file, or replace it by --force.")
     if not file.absolute().parent.is_dir():
-        raise StoreError(f"There is no directory {file.absolute().parent} to write a backup to.")
+        raise StoreError(f"There is no directory {file.absolute().parent} to write {file.name} to.")
 
 
 @contextmanager
-def _write_beside(file: Path) -> Iterator[tuple[IO[bytes], Path]]:
+def write_beside(file: Path) -> Iterator[tuple[IO[bytes], Path]]:
     """Open a file beside another one that nobody else can read, and that goes if it is not used."""
     descriptor, name = tempfile.mkstemp(
         prefix=f".{file.name}-", suffix=".part", dir=file.absolute().parent
