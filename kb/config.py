@@ -26,6 +26,7 @@ from pydantic import (
 from engines.search.profiles import DEFAULT, Profile, resolve_profile
 from kb.config_file import explain_mistakes, read_sections
 from kb.indexing.reading_options import ReadingOptions
+from stores.audiences import NAME_CHARACTERS
 from stores.errors import ConfigError
 
 EMBEDDED: Final = "embedded"
@@ -389,6 +390,50 @@ class WorkersConfig(Section):
     by then is found by the next one."""
 
 
+def _require_pattern(value: str) -> str:
+    """Let a pattern pass that names paths; one with ! would take some out again."""
+    if not value.strip() or value.startswith(("!", "#")):
+        raise ValueError("a pattern of paths such as hr/** or *.secret.md, without ! before it")
+    return value
+
+
+GroupName = Annotated[str, Field(min_length=1, max_length=NAME_CHARACTERS)]
+
+
+class DocumentAccessConfig(Section):
+    path: Annotated[str, AfterValidator(_require_pattern)]
+    """A pattern as `.gitignore` has them, of paths below an indexed directory: `/hr/`, `*.key`."""
+    root: str | None = None
+    """The name of the directory; `null` for every one."""
+    groups: tuple[GroupName, ...]
+    """Who may see these documents."""
+
+
+class TableAccessConfig(Section):
+    table: str
+    """A table of `tables.include`, as it is named there."""
+    groups: tuple[GroupName, ...]
+    """Who may ask from it."""
+
+
+class AccessConfig(Section):
+    """Who may see which documents, and ask from which tables; without any of it, everybody."""
+
+    default: tuple[GroupName, ...] | None = None
+    """The groups that see documents of which no rule tells; `null` for `[everyone]`, in which
+    everybody is."""
+    documents: tuple[DocumentAccessConfig, ...] = ()
+    """Rules for documents, of which the first that matches decides; `kb index` applies them. What a
+    document's own metadata say as `groups` is demanded besides."""
+    tables: tuple[TableAccessConfig, ...] = ()
+    """Tables that only some groups may ask from; for all others they are not there."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything is for some groups alone."""
+        return self.default is not None or bool(self.documents or self.tables)
+
+
 class Sections(Section):
     """What config.yaml may hold."""
 
@@ -402,6 +447,7 @@ class Sections(Section):
     chat: ChatConfig = ChatConfig()
     serve: ServeConfig = ServeConfig()
     workers: WorkersConfig = WorkersConfig()
+    access: AccessConfig = AccessConfig()
 
 
 class Config(Sections):
@@ -458,6 +504,7 @@ def load_config(path: str | Path | None = None) -> Config:
         **dict(sections), file=file, directory=directory, **_find_directories(environment)
     )
     _check_profile_names(config)
+    _check_access_tables(config)
     return config
 
 
@@ -467,6 +514,17 @@ def _check_profile_names(config: Config) -> None:
             config.profile(name)
         except ConfigError as error:
             raise ConfigError(f"{config.file} cannot be used:\n  {key}: {error}") from error
+
+
+def _check_access_tables(config: Config) -> None:
+    """Raise ConfigError for a rule about a table that is named otherwise, which would be open."""
+    for rule in config.access.tables:
+        if rule.table not in config.tables.include:
+            known = ", ".join(config.tables.include) or "none"
+            raise ConfigError(
+                f"{config.file} cannot be used:\n  access.tables: {rule.table!r} is not in "
+                f"tables.include, which has {known}. Write it as it is written there."
+            )
 
 
 def _choose_file(path: str | Path | None, environment: Mapping[str, str]) -> Path | None:
