@@ -17,6 +17,7 @@ from kb.api.problems import Problem
 from kb.assembly.answer_sources import Source
 from kb.config import Config
 from stores.api_keys import ApiKey, ApiKeys, Scope, Subject
+from stores.audiences import Groups, join_groups
 
 SCOPES: Final[tuple[Scope, ...]] = ("read", "write", "admin")
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -50,7 +51,8 @@ class Caller:
     """`name` is the key's; without one it is whoever has started the server, who may do anything.
 
     `collections` are the indexed directories whose documents the caller may see, None for all;
-    `only` is what they may ask from, None for documents and tables. `id` is the key's too.
+    `only` is what they may ask from, None for documents and tables; `groups` are those that they
+    are in, None for who sees everything. `id` is the key's too.
     """
 
     name: str | None = None
@@ -61,10 +63,15 @@ class Caller:
     verifies: bool = False
     requests_per_minute: int | None = None
     tokens_per_day: int | None = None
+    groups: Groups | None = None
 
     @classmethod
     def from_key(cls, key: ApiKey) -> Self:
-        """Make the caller of a key; who may ask from tables alone has no documents to see."""
+        """Make the caller of a key; who may ask from tables alone has no documents to see.
+
+        An administrator without groups sees everything.
+        """
+        sees_all = key.scope == "admin" and key.groups is None
         return cls(
             key.name,
             key.id,
@@ -74,6 +81,7 @@ class Caller:
             key.verifies,
             key.requests_per_minute,
             key.tokens_per_day,
+            None if sees_all else join_groups(key.groups or ()),
         )
 
     def has_scope(self, scope: Scope) -> bool:

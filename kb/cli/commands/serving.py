@@ -128,6 +128,15 @@ Collections = Annotated[
         " May be repeated.  [default: all]",
     ),
 ]
+KeyGroups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group",
+        metavar="GROUP",
+        help="A group that its holder is in, for `access` of config.yaml. May be repeated."
+        "  [default: everyone alone; with --scope admin everything is seen]",
+    ),
+]
 Only = Annotated[
     Literal["documents", "tables"] | None,
     typer.Option(help="What the key may ask from.  [default: both]"),
@@ -160,6 +169,7 @@ def create(
     name: KeyName,
     scope: Scope = "read",
     collection: Collections = None,
+    group: KeyGroups = None,
     only: Only = None,
     verify: MayVerify = False,
     expires: Expiry = None,
@@ -185,6 +195,7 @@ def create(
             name,
             scope,
             collections=collection or None,
+            groups=group or None,
             only=only,
             verifies=verify,
             expires=end,
@@ -194,8 +205,8 @@ def create(
     if as_json:
         from kb.cli.print_json import print_json
 
-        about = {"name": name, "scope": scope, "only": only, "verifies": verify, "expires": end}
-        print_json({**about, "key": secret})
+        about = {"name": name, "scope": scope, "groups": group or None, "only": only}
+        print_json({**about, "verifies": verify, "expires": end, "key": secret})
     else:
         shown = gettext("The key of {name}, scope {scope}. It is shown this once:")
         say(shown.format(name=name, scope=scope))
@@ -275,6 +286,7 @@ def _describe_key(key: "ApiKey") -> str:
         *([gettext("verifies")] if key.verifies else []),
         *([gettext(_ONLY[key.only])] if key.only else []),
         *([] if key.only == "tables" else [roots]),
+        *([", ".join(key.groups)] if key.groups else []),
         *limits,
         *_describe_key_states(key),
     ]
