@@ -4,6 +4,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
@@ -330,6 +331,45 @@ class ChatConfig(Section):
     """Sessions that nobody used for so many days are deleted; `null` keeps them."""
 
 
+def _require_network(value: str) -> str:
+    try:
+        ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError(
+            "an IP address such as 10.0.0.7, or a network such as 10.0.0.0/8"
+        ) from None
+    return value
+
+
+Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")]
+
+
+class TrustedProxyConfig(Section):
+    addresses: Annotated[
+        tuple[Annotated[str, AfterValidator(_require_network)], ...], Field(min_length=1)
+    ]
+    """Where it calls from: addresses or networks."""
+    user_header: Header = "X-Forwarded-User"
+    """The header that has the user's name."""
+    groups_header: Header | None = "X-Forwarded-Groups"
+    """The header that has their groups, between commas; `null` for none."""
+    scope: Literal["read", "write"] = "read"
+    """What its users may do, as the scope of a key."""
+
+
+class OidcConfig(Section):
+    issuer: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")]
+    """The provider's address, letter by letter as its tokens have it in `iss`."""
+    audience: Annotated[str, Field(min_length=1)]
+    """What tokens must be made for, as they have it in `aud`."""
+    groups_claim: Annotated[str, Field(min_length=1)] = "groups"
+    """The claim with the groups; with dots inside of others: `realm_access.roles`."""
+    user_claim: Annotated[str, Field(min_length=1)] = "sub"
+    """The claim with the name of the user, which nobody may choose or be given after another."""
+    scope: Literal["read", "write"] = "read"
+    """What its users may do, as the scope of a key."""
+
+
 class ServeConfig(Section):
     """The server. Limits are of each key that has none of its own."""
 
@@ -364,6 +404,13 @@ class ServeConfig(Section):
     """Pages of other sites that may call the server by a key, each by its exact origin, such as
     `https://intranet.example`: small letters, and no path. The token of the start is never for
     them."""
+    trusted_proxy: TrustedProxyConfig | None = None
+    """A proxy that people sign in to: `{addresses: [10.0.0.7], user_header: X-Forwarded-User,
+    groups_header: X-Forwarded-Groups, scope: read}`. Who it names needs no key; from any other
+    address these headers are refused, so it must drop those that its clients send."""
+    oidc: OidcConfig | None = None
+    """A provider of OpenID Connect whose tokens are taken in the place of keys: `{issuer:
+    "https://id.example", audience: kb, groups_claim: groups, user_claim: sub, scope: read}`."""
     redis_url: ApiKey = None  # may hold a password
     """Counts the limits of several processes together, with the extra `redis`; without it each
     process counts for itself."""

@@ -25,6 +25,8 @@ _PREFIX: Final = "kb"
 _KEY: Final = re.compile(rf"{_PREFIX}-(?P<id>[0-9a-f]{{12}})-(?P<secret>[A-Za-z0-9_-]{{43}})")
 _DUPLICATE = 1062
 _NAME_CHARACTERS = 190
+OF_PERSON: Final = "user:"
+"""What the names of people begin with who call without a key; no key's does."""
 
 Scope: TypeAlias = Literal["read", "write", "admin"]
 Subject: TypeAlias = Literal["documents", "tables"]
@@ -83,6 +85,8 @@ class ApiKeys:
                 f"A key needs a name of 1 to {_NAME_CHARACTERS} visible characters, without spaces "
                 f"at its ends and with one at a time between words; it is {name[:200]!a}."
             )
+        if name.startswith(OF_PERSON):
+            raise StoreError(f"{OF_PERSON!r} begins the names of people who sign in elsewhere.")
         if any(not 0 < len(group) <= NAME_CHARACTERS for group in groups or ()):
             raise StoreError(f"The name of a group has 1 to {NAME_CHARACTERS} characters.")
         key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)

@@ -106,7 +106,9 @@ def require_key_beyond_loopback(config: Path | None, address: str) -> bool:
     # It also shows what is wrong before anything is served.
     with open_knowledge_base(config) as knowledge_base:
         has_keys = ApiKeys(knowledge_base.components.engine).has_any()
-    if address not in LOOPBACK and not has_keys:
+        serve = knowledge_base.config.serve
+    signs_in = serve.trusted_proxy or serve.oidc
+    if address not in LOOPBACK and not (has_keys or signs_in):
         unguarded = gettext(
             "{address} can be reached from other machines, and no key guards the server. "
             "Create one first: kb key create NAME"
