@@ -39,6 +39,7 @@ from kb.indexing.secret_files import OwnFiles
 from kb.status import read_status
 from kb.transcript import write_transcript
 from kb.workers.make_dispatch import make_worker_dispatch
+from stores.audiences import join_groups
 from stores.backup.write import BackupReport
 from stores.chats.session_list import SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
@@ -117,6 +118,17 @@ class KnowledgeBase:
     def close(self) -> None:
         """Write what is still to be written, and give back every connection."""
         self.components.close()
+
+    def seen_by(self, groups: Iterable[str]) -> Self:
+        """The same knowledge base as somebody in these groups sees it, and in `everyone`.
+
+        What they may not see by `access` is not there: no passage, count, table or name of it, and
+        scores are those of a base that never held it. Everything without `access` in config.yaml.
+        It is closed with this one.
+        """
+        if not self.config.access.is_set:
+            return self
+        return type(self)(self.components.seen_by(join_groups(groups)))
 
     @property
     def config(self) -> Config:
@@ -606,7 +618,8 @@ class KnowledgeBase:
 
     def status(self) -> dict[str, Any]:
         """Server, collection, counts and failures, as `kb status --json` prints them."""
-        return read_status(self.components.engine, self.config)
+        used = self.components
+        return read_status(used.engine, self.config, used.registry.groups)
 
     async def asearch(
         self,

@@ -52,7 +52,7 @@ class Catalogue:
 
     @property
     def documents(self) -> DocumentList:
-        return DocumentList(self.registry.engine)
+        return DocumentList(self.registry.engine, self.registry.groups)
 
     @property
     def uploaded_files(self) -> UploadedFiles:

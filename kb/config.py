@@ -4,6 +4,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from pydantic import (
 from engines.search.profiles import DEFAULT, Profile, resolve_profile
 from kb.config_file import explain_mistakes, read_sections
 from kb.indexing.reading_options import ReadingOptions
+from stores.audiences import NAME_CHARACTERS
 from stores.errors import ConfigError
 
 EMBEDDED: Final = "embedded"
@@ -393,6 +395,43 @@ class MetricsConfig(Section):
     token: Token = None
     """What Prometheus sends (`authorization: {credentials: …}`), best from the environment:
     `${KB_METRICS_TOKEN:}`. It opens nothing else. A key of scope `admin` does as well."""
+def _require_network(value: str) -> str:
+    try:
+        ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError(
+            "an IP address such as 10.0.0.7, or a network such as 10.0.0.0/8"
+        ) from None
+    return value
+
+
+Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")]
+
+
+class TrustedProxyConfig(Section):
+    addresses: Annotated[
+        tuple[Annotated[str, AfterValidator(_require_network)], ...], Field(min_length=1)
+    ]
+    """Where it calls from: addresses or networks."""
+    user_header: Header = "X-Forwarded-User"
+    """The header that has the user's name."""
+    groups_header: Header | None = "X-Forwarded-Groups"
+    """The header that has their groups, between commas; `null` for none."""
+    scope: Literal["read", "write"] = "read"
+    """What its users may do, as the scope of a key."""
+
+
+class OidcConfig(Section):
+    issuer: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")]
+    """The provider's address, letter by letter as its tokens have it in `iss`."""
+    audience: Annotated[str, Field(min_length=1)]
+    """What tokens must be made for, as they have it in `aud`."""
+    groups_claim: Annotated[str, Field(min_length=1)] = "groups"
+    """The claim with the groups; with dots inside of others: `realm_access.roles`."""
+    user_claim: Annotated[str, Field(min_length=1)] = "sub"
+    """The claim with the name of the user, which nobody may choose or be given after another."""
+    scope: Literal["read", "write"] = "read"
+    """What its users may do, as the scope of a key."""
 
 
 class ServeConfig(Section):
@@ -429,6 +468,13 @@ class ServeConfig(Section):
     """Pages of other sites that may call the server by a key, each by its exact origin, such as
     `https://intranet.example`: small letters, and no path. The token of the start is never for
     them."""
+    trusted_proxy: TrustedProxyConfig | None = None
+    """A proxy that people sign in to: `{addresses: [10.0.0.7], user_header: X-Forwarded-User,
+    groups_header: X-Forwarded-Groups, scope: read}`. Who it names needs no key; from any other
+    address these headers are refused, so it must drop those that its clients send."""
+    oidc: OidcConfig | None = None
+    """A provider of OpenID Connect whose tokens are taken in the place of keys: `{issuer:
+    "https://id.example", audience: kb, groups_claim: groups, user_claim: sub, scope: read}`."""
     redis_url: ApiKey = None  # may hold a password
     """Counts the limits of several processes together, with the extra `redis`; without it each
     process counts for itself."""
@@ -457,6 +503,50 @@ class WorkersConfig(Section):
     by then is found by the next one."""
 
 
+def _require_pattern(value: str) -> str:
+    """Let a pattern pass that names paths; one with ! would take some out again."""
+    if not value.strip() or value.startswith(("!", "#")):
+        raise ValueError("a pattern of paths such as hr/** or *.secret.md, without ! before it")
+    return value
+
+
+GroupName = Annotated[str, Field(min_length=1, max_length=NAME_CHARACTERS)]
+
+
+class DocumentAccessConfig(Section):
+    path: Annotated[str, AfterValidator(_require_pattern)]
+    """A pattern as `.gitignore` has them, of paths below an indexed directory: `/hr/`, `*.key`."""
+    root: str | None = None
+    """The name of the directory; `null` for every one."""
+    groups: tuple[GroupName, ...]
+    """Who may see these documents."""
+
+
+class TableAccessConfig(Section):
+    table: str
+    """A table of `tables.include`, as it is named there."""
+    groups: tuple[GroupName, ...]
+    """Who may ask from it."""
+
+
+class AccessConfig(Section):
+    """Who may see which documents, and ask from which tables; without any of it, everybody."""
+
+    default: tuple[GroupName, ...] | None = None
+    """The groups that see documents of which no rule tells; `null` for `[everyone]`, in which
+    everybody is."""
+    documents: tuple[DocumentAccessConfig, ...] = ()
+    """Rules for documents, of which the first that matches decides; `kb index` applies them. What a
+    document's own metadata say as `groups` is demanded besides."""
+    tables: tuple[TableAccessConfig, ...] = ()
+    """Tables that only some groups may ask from; for all others they are not there."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything is for some groups alone."""
+        return self.default is not None or bool(self.documents or self.tables)
+
+
 class Sections(Section):
     """What config.yaml may hold."""
 
@@ -472,6 +562,7 @@ class Sections(Section):
     cost: CostConfig = CostConfig()
     serve: ServeConfig = ServeConfig()
     workers: WorkersConfig = WorkersConfig()
+    access: AccessConfig = AccessConfig()
 
 
 class Config(Sections):
@@ -528,6 +619,7 @@ def load_config(path: str | Path | None = None) -> Config:
         **dict(sections), file=file, directory=directory, **_find_directories(environment)
     )
     _check_profile_names(config)
+    _check_access_tables(config)
     return config
 
 
@@ -537,6 +629,17 @@ def _check_profile_names(config: Config) -> None:
             config.profile(name)
         except ConfigError as error:
             raise ConfigError(f"{config.file} cannot be used:\n  {key}: {error}") from error
+
+
+def _check_access_tables(config: Config) -> None:
+    """Raise ConfigError for a rule about a table that is named otherwise, which would be open."""
+    for rule in config.access.tables:
+        if rule.table not in config.tables.include:
+            known = ", ".join(config.tables.include) or "none"
+            raise ConfigError(
+                f"{config.file} cannot be used:\n  access.tables: {rule.table!r} is not in "
+                f"tables.include, which has {known}. Write it as it is written there."
+            )
 
 
 def _choose_file(path: str | Path | None, environment: Mapping[str, str]) -> Path | None:

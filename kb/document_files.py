@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.types import VectorStoreQuery
 
-from kb.catalogue import Catalogue
+from kb.catalogue import UPLOADS, Catalogue
 from kb.indexing.walk import make_storable
 from kb.shared_uploads import SharedDirectory
 from stores.chunks.vector_store import MariaDBVectorStore
@@ -55,11 +55,24 @@ class Library(Catalogue):
         everything = VectorStoreQuery(doc_ids=[document.id], similarity_top_k=_MOST_CHUNKS)
         return list(self.vector_store.query(everything).nodes or ())
 
-    def is_taken(self, name: str) -> bool:
-        """Tell whether there is an uploaded file of a name."""
+    def is_taken(self, name: str, *, replace: bool = False) -> bool:
+        """Tell whether there is an uploaded file of a name, which is not to be replaced.
+
+        What somebody may not see is not theirs to replace.
+        """
         if self.shared:
-            return (self.shared.path / name).exists()
-        return self.uploaded_files.find(name) is not None
+            is_there = (self.shared.path / name).exists()
+        else:
+            is_there = self.uploaded_files.find(name) is not None
+        return is_there and not (replace and self._sees_upload(name))
+
+    def _sees_upload(self, name: str) -> bool:
+        if self.registry.groups is None:
+            return True
+        with suppress(StoreError):
+            self.documents.one(UPLOADS, name)
+            return True
+        return False
 
     def locate_uploads(self) -> tuple[str, str | None]:
         """Return where a job finds uploaded files, and who sees that place, as `Jobs.add` takes it.

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 
+from stores.audiences import NAME_CHARACTERS
 from stores.connection import read_error_number, read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.look_alikes import find_hidden
@@ -24,6 +25,8 @@ _PREFIX: Final = "kb"
 _KEY: Final = re.compile(rf"{_PREFIX}-(?P<id>[0-9a-f]{{12}})-(?P<secret>[A-Za-z0-9_-]{{43}})")
 _DUPLICATE = 1062
 _NAME_CHARACTERS = 190
+OF_PERSON: Final = "user:"
+"""What the names of people begin with who call without a key; no key's does."""
 
 Scope: TypeAlias = Literal["read", "write", "admin"]
 Subject: TypeAlias = Literal["documents", "tables"]
@@ -33,6 +36,7 @@ Subject: TypeAlias = Literal["documents", "tables"]
 class ApiKey:
     """A key without its secret; `collections` are names of indexed directories, None for all.
 
+    `groups` are those that its holder is in, None for none that anybody has said.
     `only` is what it may ask from, None for everything; with `verifies` it may keep verified
     queries. A limit that is None is the configuration's; `expires` is in UTC.
     """
@@ -41,6 +45,7 @@ class ApiKey:
     name: str
     scope: Scope
     collections: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
     only: Subject | None = None
     verifies: bool = False
     requests_per_minute: int | None = None
@@ -63,6 +68,7 @@ class ApiKeys:
         scope: Scope,
         *,
         collections: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
         only: Subject | None = None,
         verifies: bool = False,
         requests_per_minute: int | None = None,
@@ -79,6 +85,10 @@ class ApiKeys:
                 f"A key needs a name of 1 to {_NAME_CHARACTERS} visible characters, without spaces "
                 f"at its ends and with one at a time between words; it is {name[:200]!a}."
             )
+        if name.startswith(OF_PERSON):
+            raise StoreError(f"{OF_PERSON!r} begins the names of people who sign in elsewhere.")
+        if any(not 0 < len(group) <= NAME_CHARACTERS for group in groups or ()):
+            raise StoreError(f"The name of a group has 1 to {NAME_CHARACTERS} characters.")
         key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         values = {
             "id": key_id,
@@ -86,6 +96,7 @@ class ApiKeys:
             "digest": _hash_secret(secret),
             "scope": scope,
             "collections": None if collections is None else json.dumps(list(collections)),
+            "groups": None if groups is None else json.dumps(list(groups)),
             "only_from": only,
             "verifies": verifies,
             "requests_per_minute": requests_per_minute,
@@ -161,6 +172,7 @@ def _row_to_key(row: Any) -> ApiKey:
         name=row.name,
         scope=row.scope,
         collections=tuple(json.loads(row.collections)) if row.collections else None,
+        groups=tuple(json.loads(row.of_groups)) if row.of_groups else None,
         only=row.only_from,
         verifies=bool(row.verifies),
         requests_per_minute=row.requests_per_minute,

@@ -3,7 +3,8 @@
 import dataclasses
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -98,6 +99,8 @@ class VerifiedQueries:
     """
 
     engine: sa.Engine
+    allows: Callable[[VerifiedQuery], bool] | None = None
+    """Which of them are there for somebody; all without it."""
     _last_read: list[_Read] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[VerifiedQuery]:
@@ -106,7 +109,8 @@ class VerifiedQueries:
 
     def list_queries(self) -> list[VerifiedQuery]:
         """List the queries, those of the file first, those of keys last."""
-        return list(read_snapshot(self.engine, self._read_queries))
+        queries = read_snapshot(self.engine, self._read_queries)
+        return [query for query in queries if self.allows is None or self.allows(query)]
 
     def _read_queries(self, connection: sa.Connection) -> Sequence[VerifiedQuery]:
         """Read the queries unless nothing has changed: each question asks for them."""
@@ -162,7 +166,15 @@ class VerifiedQueries:
 
         Raises StoreError when none of that name was ever saved.
         """
-        return read_snapshot(self.engine, lambda c: _read_versions(c, name))
+        allows = self.allows
+        if allows is None:
+            return read_snapshot(self.engine, lambda c: _read_versions(c, name))
+        versions: list[Version] = []
+        with suppress(StoreError):  # which would name another one
+            versions = read_snapshot(self.engine, lambda c: _read_versions(c, name))
+        if told := [version for version in versions if allows(version.query)]:
+            return told
+        raise _refuse_name(name, [query.name for query in self.list_queries()])
 
     def load(self, queries: Sequence[VerifiedQuery]) -> list[str]:
         """Keep the queries of a file and no others of it; return the names that hide saved ones."""

@@ -26,6 +26,7 @@ from kb.api.guards.body_limit import BodyLimit
 from kb.api.guards.headers import SecurityHeaders
 from kb.api.guards.limits import Limits
 from kb.api.guards.overload import KeyShare, Overload, most_answers
+from kb.api.guards.signed_tokens import SignedTokens
 from kb.api.job_runner import Runner
 from kb.api.openapi_description import describe_api
 from kb.api.problems import install_problems
@@ -83,6 +84,7 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
     app.openapi = partial(describe_api, app)  # type: ignore[method-assign]  # FastAPI's own way
     app.state.limits = Limits(config.serve)
     app.state.is_local, app.state.token = host in LOOPBACK, config.serve.token
+    app.state.tokens = config.serve.oidc and SignedTokens(config.serve.oidc)
     app.state.routes = [route for group in _GROUPS for route in group.router.routes]
     _add_guards(app, config)
     for group in _GROUPS:

@@ -46,7 +46,15 @@ async def take_statement(request: Request) -> AsyncIterator[None]:
         yield
 
 
-KB = Annotated["KnowledgeBase", _from_state("kb")]
+async def open_kb(request: Request) -> "KnowledgeBase":
+    """Return the knowledge base as who calls sees it; who needs no key is in no group."""
+    kb: KnowledgeBase = request.app.state.kb
+    caller = getattr(request.state, "caller", None)
+    groups = caller.groups if caller else frozenset()
+    return kb if groups is None else kb.seen_by(groups)
+
+
+KB = Annotated["KnowledgeBase", Depends(open_kb)]
 TheLimits = Annotated[Limits, _from_state("limits")]
 TheThreads = Annotated[Threads, _from_state("threads")]
 TheWork = Annotated[Work, _from_state("work")]

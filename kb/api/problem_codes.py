@@ -60,6 +60,24 @@ class Code(Enum):
         "This is not the host",
         "Call this server by localhost or 127.0.0.1.",
     )
+    PROXY_NOT_TRUSTED = (
+        "proxy_not_trusted",
+        403,
+        "Headers that only a proxy may send",
+        "The headers of serve.trusted_proxy are taken from its addresses alone, each once.",
+    )
+    PROVIDER_AWAY = (
+        "provider_away",
+        503,
+        "Tokens cannot be looked at",
+        "The provider of serve.oidc does not answer. The log of this server says why.",
+    )
+    USER_WITHOUT_NAME = (
+        "user_without_name",
+        401,
+        "A user needs a name",
+        "The name of a user has 1 to 150 visible characters.",
+    )
     FOREIGN_SITE = (
         "foreign_site",
         403,

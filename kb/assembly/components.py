@@ -4,7 +4,9 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from copy import copy
+from dataclasses import replace
 from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -18,8 +20,9 @@ from engines.tables.configured_tables import ConfiguredTables
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.verified.matching import VerifiedMatcher
+from kb.assembly.access_rules import find_hidden_tables, open_access_rules
 from kb.assembly.bookkeeping import Bookkeeping
-from kb.assembly.business_tables import open_tables
+from kb.assembly.business_tables import make_guarded_database, open_tables
 from kb.assembly.model_choice import choose_embedding_of
 from kb.assembly.models import make_embedder, make_llm
 from kb.assembly.open_collection import open_store
@@ -28,6 +31,7 @@ from kb.assembly.outage import Outage
 from kb.assembly.reply_bounds import bound_replies
 from kb.config import Config, Task
 from kb.verified_query_file import open_verified_queries
+from stores.audiences import Groups
 from stores.chats.chat_sessions import SessionStore
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import ConfigError, KBError, StoreError
@@ -39,6 +43,7 @@ from stores.searches.search_log import SearchLog
 from stores.verified_queries import VerifiedQueries, VerifiedQuery
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 _PATIENCE = 10.0  # seconds for the memory of chats; longer, it is taken in the next time
 
 
@@ -60,6 +65,16 @@ def open_components(config: Config, say: Callable[[str], None] = lambda _: None)
     except BaseException:
         engine.dispose()
         raise
+
+
+class _shared_property(cached_property[T]):  # noqa: N801 - as the one it is
+    """A part that is the same for all who may see the same tables, whoever opens it."""
+
+    if not TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
+            whole = getattr(instance, "_whole", None)
+            return super().__get__(instance if whole is None else whole, owner)
 
 
 class Components:
@@ -88,12 +103,16 @@ class Components:
         self.callback_manager = embed_model.callback_manager
         if llm:
             llm.callback_manager = self.callback_manager
-        self.registry = DocumentRegistry(engine, vector_store.table)
+        rules = open_access_rules(engine, config)
+        self.registry = DocumentRegistry(engine, vector_store.table, rules)
         self.search_log = LogWriter(SearchLog(engine).add, "Searches", "kb_search")
         self.books = Bookkeeping(engine, config)
         self.memory_updates = MemoryUpdates(partial(self.books.observe, "memory"))
         self.late_ends = LateEnds()
         self._outage = Outage()
+        self._whole: Components | None = None  # of what these are a view
+        self._of_all: Components | None = None  # that have more tables
+        self._with_fewer: dict[frozenset[str], Components] = {}  # by the tables that they lack
         self._on_close = ExitStack()  # the last opened is closed first
         self._on_close.callback(engine.dispose)
         self._on_close.callback(self.search_log.flush)
@@ -115,10 +134,40 @@ class Components:
         other.config = config or self.config
         other.vector_store = vector_store or self.vector_store
         other.collection = collection or self.collection
-        other.registry = DocumentRegistry(other.engine, other.vector_store.table)
+        other.registry = replace(self.registry, table=other.vector_store.table)
         for name, part in vars(Components).items():
             if isinstance(part, cached_property):  # made of the former settings and passages
                 vars(other).pop(name, None)
+        return other
+
+    def seen_by(self, groups: Groups) -> "Components":
+        """Return these as some groups see them: for them there is nothing else.
+
+        They are made for each question, and closed with this one.
+        """
+        hidden = find_hidden_tables(self.config, groups)
+        whole = self._with_fewer.get(hidden) if hidden else self
+        if whole is None:
+            whole = self._with_fewer[hidden] = self._hide_tables(hidden)
+        seen = copy(whole)
+        for name in ("evidence", "without_llm"):
+            vars(seen).pop(name, None)
+        seen._whole = whole  # noqa: SLF001 - of this class
+        seen.vector_store = self.vector_store.seen_by(groups)
+        seen.registry = replace(self.registry, groups=groups)
+        return seen
+
+    def _hide_tables(self, hidden: frozenset[str]) -> "Components":
+        tables = self.config.tables
+        include = tuple(name for name in tables.include if name not in hidden)
+        told = {
+            name: text
+            for name, text in tables.descriptions.items()
+            if not any(name == table or name.startswith(f"{table}.") for table in hidden)
+        }
+        fewer = tables.model_copy(update={"include": include, "descriptions": told})
+        other = self.copy_with(config=self.config.model_copy(update={"tables": fewer}))
+        other._of_all = self  # noqa: SLF001 - of this class
         return other
 
     @cached_property
@@ -142,30 +191,41 @@ class Components:
         except StoreError as error:
             _log.warning("How the last turns ended is lost: %s", error)
 
-    @cached_property
+    @_shared_property
     def tables(self) -> GuardedDatabase:
         """The business tables of tables.include.
 
         Raises ConfigError, also when their account could do more than read them; StoreError.
         """
+        if self._of_all:  # the guard lets fewer pass, by the same account
+            return make_guarded_database(self.config, self._of_all.tables.engine)
         tables = open_tables(self.config, self._outage)
         self._on_close.callback(tables.engine.dispose)
         return tables
 
-    @cached_property
+    @_shared_property
     def verified_queries(self) -> VerifiedQueries:
         """The verified queries: those of the file as it is now, and those that were saved.
 
         Raises ConfigError, StoreError.
         """
-        return open_verified_queries(self.config, self.engine)
+        queries = open_verified_queries(self.config, self.engine)
+        return replace(queries, allows=self._may_run) if self._of_all else queries
 
-    @cached_property
+    def _may_run(self, query: VerifiedQuery) -> bool:
+        """Tell whether a verified query asks from no table that is hidden."""
+        try:
+            self.tables.check(query.sql, query.parameters)
+        except KBError:
+            return False
+        return True
+
+    @_shared_property
     def verified_matcher(self) -> VerifiedMatcher:
         """What finds the verified query for a question. Raises ConfigError, StoreError."""
         return VerifiedMatcher(self.verified_queries, self.embed_model, self.tables.run)
 
-    @cached_property
+    @_shared_property
     def entities(self) -> EntityIndex:
         """The names that the business tables hold. Raises ConfigError, StoreError."""
         return EntityIndex(self.tables)
@@ -206,12 +266,12 @@ class Components:
             self.vector_store.get_nodes,
         )
 
-    @cached_property
+    @_shared_property
     def session_store(self) -> SessionStore:
         """The chat sessions; with one its memory is deleted."""
         return SessionStore(self.engine, partial(forget_session, self.memory_store))
 
-    @cached_property
+    @_shared_property
     def memory_store(self) -> MariaDBVectorStore:
         """Where the memory of chat sessions finds earlier turns and facts."""
         store = MariaDBVectorStore(

@@ -81,6 +81,7 @@ class DocumentAdder:
 
         with self.registry.hold_root(root, report_waiting):
             self._claim_root(root)
+            self.registry.apply_access()
             tally.begin_run(len(documents))
             writer = DocumentWriter(self.registry, self.embedder, tally)
             with self.registry.warm_up_after():

@@ -215,6 +215,7 @@ class Run:
                 self._pass_over(entry.relative, entry.reason)
         self._count_passed_over([entry for entry in found if isinstance(entry, PassedOver)])
         self._follow_moves(files, find_gone(self.known, everything, self.place.covers).values())
+        self.registry.apply_access()
         changed = self._find_changed_files(files)
         with ReadWorker() as worker:
             self.index_files(dispatch(self, changed) if dispatch else changed, worker)

@@ -40,6 +40,8 @@ MAX_VALUE = 1_000
 MAX_VALUES = 50
 MAX_KEY = 64
 
+_GROUPS = "groups"
+"""The key of the metadata by which an author says who may see a document."""
 RESERVED = {
     *("path", "part", "root", "size", "modified", "media_type"),
     *("title", "headings", "page", "lines", "language", "lang"),
@@ -271,7 +273,10 @@ def make_title_of_name(path: PurePath) -> str:
 
 
 def _clean_metadata(declared: Mapping[str, object]) -> Metadata:
-    """Keep scalars and lists of scalars, of a size that every chunk can carry."""
+    """Keep scalars and lists of scalars, of a size that every chunk can carry.
+
+    Groups that cannot be kept are none, so that nobody sees what was meant for some.
+    """
     values: dict[str, Scalar | list[Scalar] | None] = {}
     for key, value in list(declared.items())[:MAX_VALUES]:
         if isinstance(value, list):
@@ -279,6 +284,8 @@ def _clean_metadata(declared: Mapping[str, object]) -> Metadata:
             values[clean_text(str(key))] = [item for item in scalars if item is not None] or None
         else:
             values[clean_text(str(key))] = _clean_scalar(value)
+    if declared.get(_GROUPS) is not None and values.get(_GROUPS) is None:
+        values[_GROUPS] = ""
     return {
         key: value
         for key, value in values.items()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
@@ -57,6 +57,10 @@ class Backend:
     def identify_caller(request: Any) -> Caller:
         """Return who sent an HTTP request; without one it is whoever has started this process."""
         return request.state.caller if request else Caller()
+
+    def seen_by(self, caller: Caller) -> Self:
+        """Return this as a caller sees it."""
+        return self if caller.groups is None else replace(self, kb=self.kb.seen_by(caller.groups))
 
     @property
     def library(self) -> Library:

@@ -15,6 +15,7 @@ from kb.api.guards.access_log import AccessLog
 from kb.api.guards.body_limit import BodyLimit
 from kb.api.guards.headers import SecurityHeaders
 from kb.api.guards.overload import KeyShare, Overload, most_answers
+from kb.api.guards.signed_tokens import SignedTokens
 from kb.api.problems import install_problems
 from kb.config import Config
 from kb.mcp.mcp_server import make_server
@@ -49,6 +50,7 @@ def make_app(config: Config, *, host: str) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.state.is_local, app.state.token = host in LOOPBACK, config.serve.token
+    app.state.tokens = config.serve.oidc and SignedTokens(config.serve.oidc)
     answers = most_answers(config)
     app.add_middleware(KeyShare, answers=answers)
     app.add_middleware(KeyBeforeBody, guarded=(PATH,))

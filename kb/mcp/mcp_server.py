@@ -9,12 +9,15 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 
 from kb import __version__
+from kb.assembly.access_rules import find_hidden_tables
 from kb.config import Config
 from kb.mcp.resources import Resources
 from kb.mcp.shared_knowledge_base import Shared
 from kb.mcp.tools import Tools
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from stores.api_keys import Subject
 
 _INSTRUCTIONS: Final = """\
@@ -51,17 +54,20 @@ def make_server(shared: Shared) -> MCPServer[Any]:
 async def _hide_closed_source(
     config: Config, ctx: ServerRequestContext[Any, Any], call_next: CallNext
 ) -> HandlerResult:
-    """Leave the other source out of the instructions for a key that asks from one source."""
+    """Leave out of the instructions for a key the source and the tables that are not for it."""
     result = await call_next(ctx)
-    only = ctx.request.state.caller.only if ctx.request else None
-    if only and isinstance(result, dict) and "instructions" in result:
-        return {**result, "instructions": _write_instructions(config, only)}
+    caller = ctx.request.state.caller if ctx.request else None
+    if caller and isinstance(result, dict) and "instructions" in result:
+        hidden = find_hidden_tables(config, caller.groups)
+        return {**result, "instructions": _write_instructions(config, caller.only, hidden)}
     return result
 
 
-def _write_instructions(config: Config, only: "Subject | None") -> str:
+def _write_instructions(
+    config: Config, only: "Subject | None", hidden: "Collection[str]" = ()
+) -> str:
     documents = config.documents.description or "what list_documents lists"
-    tables = ", ".join(config.tables.include) or "none"
+    tables = ", ".join(name for name in config.tables.include if name not in hidden) or "none"
     closed = "not for this key"
     return _INSTRUCTIONS.format(
         documents=closed if only == "tables" else documents,

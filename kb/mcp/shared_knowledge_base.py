@@ -45,9 +45,10 @@ class Shared:
         return self._backend
 
     async def open_request(self, request: Any) -> "tuple[Backend, Caller]":
-        """Return what answers, and who asks by an HTTP request, or by none."""
+        """Return what answers, and who asks by an HTTP request, or by none: as they see it."""
         backend = await self.open_backend()
-        return backend, backend.identify_caller(request)
+        caller = backend.identify_caller(request)
+        return backend.seen_by(caller), caller
 
     def _make_backend(self) -> None:
         from kb.mcp.backend import Backend  # noqa: PLC0415 - takes seconds, see __init__.py

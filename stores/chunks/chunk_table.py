@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, assert_never, get_args
 
 import sqlalchemy as sa
 
+from stores.audiences import Groups
 from stores.chunks.chunk_terms import (
     analyse_blocks,
     analyse_chunks,
@@ -114,8 +115,9 @@ class ChunkTable:
             case _:
                 assert_never(self.distance)
 
-    def make_where(self) -> Where:
-        return Where(self.filter_keys)
+    def make_where(self, groups: Groups | None = None) -> Where:
+        """Make conditions to add to; with `groups`, on chunks that these may see."""
+        return Where(self.filter_keys, groups=groups)
 
     def set_up(self, connection: sa.Connection) -> None:
         """Create what is missing. Raises CollectionMismatch when the table has another shape.

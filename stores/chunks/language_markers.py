@@ -34,6 +34,11 @@ class _Chunks:
         lost = places[self.seqs[places] == gone]
         return len(self.seqs) - len(lost), self.total - int(self.lengths[lost].sum())
 
+    def measure_of(self, only: Seqs) -> tuple[int, int]:
+        """Count those of some chunks, and add up their lengths."""
+        kept = self.lengths[np.isin(self.seqs, only)]
+        return len(kept), int(kept.sum())
+
 
 def _sort_chunks(postings: NDArray[Any]) -> _Chunks:
     seqs, lengths = postings["seq"].astype(np.int64), unpack_lengths(postings)
@@ -50,15 +55,21 @@ class LanguageMarkers:
         self._languages = languages
         self._merged = {term: _sort_chunks(postings) for term, postings in merged.items()}
 
-    def measure(self, fresh: Found, gone: Seqs) -> Statistics:
-        """Measure the collection with its fresh postings, without the keys that are gone."""
+    def measure(self, fresh: Found, gone: Seqs, only: Seqs | None = None) -> Statistics:
+        """Measure the collection with its fresh postings, without the keys that are gone.
+
+        With `only`, it is as if there were these chunks alone, none of which is gone.
+        """
         measured: dict[str, tuple[int, int]] = {}
         for term, language in self._languages.items():
             parts = [
                 *([self._merged[term]] if term in self._merged else []),
                 *([_sort_chunks(fresh[term])] if term in fresh else []),
             ]
-            sizes = [part.measure_without(gone) for part in parts]
+            sizes = [
+                part.measure_without(gone) if only is None else part.measure_of(only)
+                for part in parts
+            ]
             if chunks := sum(count for count, _ in sizes):
                 measured[language] = chunks, sum(length for _, length in sizes)
         chunks = sum(count for count, _ in measured.values())

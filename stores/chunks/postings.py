@@ -1,6 +1,6 @@
 """What the words of a question score in the chunks that have them: BM25 over postings."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import islice
@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stores.audiences import Groups, read_version
 from stores.chunks.bm25 import Scores, Seqs, Statistics, WordCounts, score_words
 from stores.chunks.language_markers import LanguageMarkers
 from stores.chunks.metadata_terms import AllOf, AnyOf, Terms
@@ -18,6 +19,7 @@ from stores.text.words import STEMMED_LANGUAGES, hash_language, hash_term, list_
 
 # The terms of the languages that words are stemmed in, and of all others.
 _MARKERS: Final = {hash_language(name): name for name in sorted({"", *STEMMED_LANGUAGES})}
+_MOST_SEEN = 8  # sets of groups whose visible chunks are kept, of 8 bytes each
 _MOST_WORDS = 300  # of a question; a pasted page has said by then what it is about
 
 
@@ -60,6 +62,31 @@ class _Changes:
         )
 
 
+@dataclass(frozen=True)
+class VisibleChunks:
+    """The keys, ascending, of the chunks that some groups may see, and their statistics."""
+
+    seqs: Seqs
+    statistics: Statistics
+
+    def keep(self, found: Mapping[int, NDArray[Any]]) -> dict[int, NDArray[Any]]:
+        """Keep the postings of these chunks, of terms that have any."""
+        kept = {
+            term: postings[np.isin(postings["seq"].astype(np.int64), self.seqs)]
+            for term, postings in found.items()
+        }
+        return {term: postings for term, postings in kept.items() if len(postings)}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What some groups see as of one moment, and of which version of the audiences."""
+
+    changes: _Changes
+    version: int
+    chunks: VisibleChunks
+
+
 _NOTHING_FRESH: Final = _Fresh({}, np.empty(0, np.uint32), np.empty(0, POSTING))
 _NONE: Final = np.empty(0, POSTING)
 _NO_KEYS: Final = np.empty(0, np.int64)
@@ -78,25 +105,56 @@ class Postings:
         self._last_markers: LanguageMarkers | None = None
         self._last_measured: tuple[_Changes, Statistics] | None = None
         self._last_fresh = _NOTHING_FRESH
+        self._last_seen: dict[Groups, _Seen] = {}
 
-    def score_chunks(self, connection: Connection, text: str) -> Scores:
+    def find_visible(
+        self, connection: Connection, groups: Groups, read_keys: Callable[[], Seqs]
+    ) -> VisibleChunks:
+        """Find the chunks that some groups may see, as of the moment of the connection's snapshot.
+
+        `read_keys` reads their keys, unless nothing has changed since they were read.
+        """
+        changes, version = self._read_changes(connection), read_version(connection)
+        last = self._last_seen.get(groups)
+        if last and last.version == version and last.changes.is_same(changes):
+            return last.chunks
+        seqs = read_keys()
+        statistics = self._read_markers(connection, changes).measure(
+            changes.fresh.find_terms(list(_MARKERS)), changes.gone, seqs
+        )
+        chunks = VisibleChunks(seqs, statistics)
+        others = [(each, seen) for each, seen in self._last_seen.items() if each != groups]
+        kept = dict(others[-_MOST_SEEN + 1 :])
+        self._last_seen = {**kept, groups: _Seen(changes, version, chunks)}
+        return chunks
+
+    def score_chunks(
+        self, connection: Connection, text: str, visible: VisibleChunks | None = None
+    ) -> Scores:
         """Score every chunk that has a word of the text, by BM25 over the most that any could have.
 
         So weak evidence scores low, however it compares: a chunk with one of five rare words
-        has at most a fifth, also when it is the best.
+        has at most a fifth, also when it is the best. Of `visible` chunks it is as if there were no
+        others.
         """
         changes = self._read_changes(connection)
-        statistics = self._read_statistics(connection, changes)
-        names = self._find_names(connection, changes, text)
+        statistics = self._read_statistics(connection, changes, visible)
+        names = self._find_names(connection, changes, text, visible)
         asked = islice(dict.fromkeys(list_index_words(text, unsplit=names)), _MOST_WORDS)
         words = [_hash_word(word, statistics.languages) for word in asked]
         asked_terms = {term for terms in words for term in terms}
-        found = self._read_postings(connection, changes, asked_terms)
+        found = self._read_postings(connection, changes, asked_terms, visible)
         return score_words(
             [[found[term] for term in terms if term in found] for terms in words], statistics
         )
 
-    def _find_names(self, connection: Connection, changes: _Changes, text: str) -> set[str]:
+    def _find_names(
+        self,
+        connection: Connection,
+        changes: _Changes,
+        text: str,
+        visible: VisibleChunks | None,
+    ) -> set[str]:
         """Find names such as max_size and SKU-12345 that chunks have as they are.
 
         Their parts are not asked, of which one may stand in every chunk.
@@ -104,21 +162,31 @@ class Postings:
         names = {hash_term(word, ""): word for word in list_index_words(text) if _is_name(word)}
         if not names:
             return set()
-        return {names[term] for term in self._read_postings(connection, changes, names)}
+        found = self._read_postings(connection, changes, names, visible)
+        return {names[term] for term in found}
 
-    def _read_statistics(self, connection: Connection, changes: _Changes) -> Statistics:
+    def _read_statistics(
+        self, connection: Connection, changes: _Changes, visible: VisibleChunks | None = None
+    ) -> Statistics:
         """Read the statistics of the collection, or take those of the last search."""
+        if visible:
+            return visible.statistics
         last = self._last_measured  # another thread may measure others meanwhile
         if last and last[0].is_same(changes):
             return last[1]
+        markers = self._read_markers(connection, changes)
+        statistics = markers.measure(changes.fresh.find_terms(list(_MARKERS)), changes.gone)
+        self._last_measured = changes, statistics
+        return statistics
+
+    def _read_markers(self, connection: Connection, changes: _Changes) -> LanguageMarkers:
+        """Read the merged postings of languages, or take those of the last search."""
         markers = self._last_markers
         if not markers or markers.version != changes.state.version:
             merged = self.tables.read_terms(connection, list(_MARKERS))
             markers = LanguageMarkers(_MARKERS, changes.state.version, merged)
             self._last_markers = markers
-        statistics = markers.measure(changes.fresh.find_terms(list(_MARKERS)), changes.gone)
-        self._last_measured = changes, statistics
-        return statistics
+        return markers
 
     def find_candidates(self, connection: Connection, wanted: Terms) -> Seqs | None:
         """Find the keys, ascending, of all chunks that may have the terms of some metadata.
@@ -156,13 +224,19 @@ class Postings:
         return [int(key) for key in common]
 
     def _read_postings(
-        self, connection: Connection, changes: _Changes, terms: Iterable[int]
+        self,
+        connection: Connection,
+        changes: _Changes,
+        terms: Iterable[int],
+        visible: VisibleChunks | None = None,
     ) -> dict[int, NDArray[Any]]:
         """Read the postings of each term that has any, merged and fresh."""
         terms = list(terms)
         found = self.tables.read_terms(connection, terms)
         for term, fresh in changes.fresh.find_terms(terms).items():
             found[term] = np.concatenate([found[term], fresh]) if term in found else fresh
+        if visible:
+            return visible.keep(found)
         if len(changes.gone):
             for term, postings in found.items():
                 found[term] = postings[~np.isin(postings["seq"].astype(np.int64), changes.gone)]
@@ -181,12 +255,15 @@ class Postings:
             self._last_fresh = last = _Fresh(known, terms, drop_terms(postings))
         return _Changes(last, state)
 
-    def count_chunks_with(self, connection: Connection, words: Collection[str]) -> WordCounts:
+    def count_chunks_with(
+        self, connection: Connection, words: Collection[str], visible: VisibleChunks | None = None
+    ) -> WordCounts:
         """Count the chunks that have each word, as `list_index_words` writes it."""
         changes = self._read_changes(connection)
-        statistics = self._read_statistics(connection, changes)
+        statistics = self._read_statistics(connection, changes, visible)
         terms = {word: _hash_word(word, statistics.languages) for word in words}
-        found = self._read_postings(connection, changes, set[int]().union(*terms.values()))
+        wanted = set[int]().union(*terms.values())
+        found = self._read_postings(connection, changes, wanted, visible)
         counts = {
             word: sum(len(found[term]) for term in own if term in found)
             for word, own in terms.items()

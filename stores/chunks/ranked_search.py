@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from stores.chunks.bm25 import Scores, Seqs
 from stores.chunks.fusion import Fusion, Legs, fuse_legs
 from stores.chunks.posting_arrays import unpack_keys
+from stores.chunks.postings import VisibleChunks
 from stores.chunks.where import Where
 from stores.errors import StoreError
 from stores.reader import Reader, Snapshot
@@ -106,7 +107,7 @@ class Search:
         postings = self.table.postings
         match self.table.words:
             case "bm25" if postings:
-                scores = postings.score_chunks(self.connection, words)
+                scores = postings.score_chunks(self.connection, words, self.visible)
                 if self._matching is not None:
                     scores = scores.keep_only(self._matching.seqs)
                 return self._find_best(scores, limit), scores
@@ -133,6 +134,17 @@ class Search:
         return scaled, Scores(seqs, np.array([scaled[seq] for seq in seqs.tolist()]))
 
     @cached_property
+    def visible(self) -> VisibleChunks | None:
+        """The chunks that the groups of the search may see; None without groups, or postings."""
+        groups, postings = self.where.groups, self.table.postings
+        if groups is None or postings is None:
+            return None
+        where = self.table.make_where(groups)
+        return postings.find_visible(
+            self.connection, groups, lambda: self._read_matching_keys(where)
+        )
+
+    @cached_property
     def _matching(self) -> "_Matching | None":
         """The chunks that may meet the conditions, found once; None when there are none.
 
@@ -140,19 +152,24 @@ class Search:
         """
         if not self.where:
             return None
+        if self.visible and not self.where.conditions:
+            return _Matching(self.visible.seqs, is_certain=True)
         postings = self.table.postings
         if postings and self.where.terms is not None and not self.where.names_chunks:
             seqs = postings.find_candidates(self.connection, self.where.terms)
             if seqs is not None:
+                if self.visible:
+                    seqs = np.intersect1d(seqs, self.visible.seqs, assume_unique=True)
                 return _Matching(seqs, is_certain=False)
-        return _Matching(self._read_matching_keys(), is_certain=True)
+        return _Matching(self._read_matching_keys(self.where), is_certain=True)
 
-    def _read_matching_keys(self) -> Seqs:
+    def _read_matching_keys(self, where: Where) -> Seqs:
+        sql = self.table.fill("matching_keys", where, keys_a_read=_KEYS_A_READ)
         parts: list[Seqs] = []
         last = 0
         while len(parts) <= last:
-            number = {"number": len(parts)}
-            [row] = self._run("matching_keys", number, keys_a_read=_KEYS_A_READ)
+            values = {**where.values, "number": len(parts)}
+            [row] = self.connection.execute(sql, values)
             parts.append(unpack_keys(row.matching))
             last = int(row.last or 0)
         return np.sort(np.concatenate(parts))

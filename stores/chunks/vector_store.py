@@ -18,6 +18,7 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryResult,
 )
 
+from stores.audiences import Groups
 from stores.chunks import vectors
 from stores.chunks.bm25 import WordCounts
 from stores.chunks.chunk_rows import KEPT_BY_INDEXES, node_to_row, row_to_node
@@ -67,6 +68,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
     _engine: sa.Engine = PrivateAttr()
     _table: ChunkTable = PrivateAttr()
     _reader: Reader = PrivateAttr()
+    _groups: Groups | None = PrivateAttr(default=None)
     _set_up: bool = PrivateAttr(default=False)
     _setting_up: Any = PrivateAttr(default_factory=threading.Lock)
 
@@ -164,6 +166,17 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         self._engine.dispose()
         self._set_up = False
 
+    def seen_by(self, groups: Groups) -> "MariaDBVectorStore":
+        """Return the same store as some groups see it: nothing else is found, counted or weighed.
+
+        Of documents that the registry does not know they see none.
+        """
+        seen = MariaDBVectorStore.model_construct(**dict(self))
+        for name, value in (self.__pydantic_private__ or {}).items():
+            setattr(seen, name, value)
+        seen._groups = groups  # noqa: SLF001 - of the same class
+        return seen
+
     def set_up(self) -> None:
         """Create the table if need be, or require it where the server is read-only.
 
@@ -257,9 +270,9 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         if not postings:
             return None
         return self._read_quickly(
-            Where(),
+            self._table.make_where(self._groups),
             VectorStoreQueryMode.TEXT_SEARCH,
-            lambda search: postings.count_chunks_with(search.connection, words),
+            lambda search: postings.count_chunks_with(search.connection, words, search.visible),
         )
 
     def _choose_node_ids(self, query: VectorStoreQuery) -> Sequence[str]:
@@ -325,7 +338,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         document_ids: Sequence[str] | None = None,
     ) -> Where:
         """Make the conditions of a call; an empty list of ids is none, as retrievers mean it."""
-        where = self._table.make_where()
+        where = self._table.make_where(self._groups)
         if node_ids:
             where.require_any("chunk_id", node_ids)
         if document_ids:
@@ -346,6 +359,8 @@ class MariaDBVectorStore(BasePydanticVectorStore):
 
         if self._set_up:
             with suppress(*self._reader.errors):
+                if self._groups is not None:  # a replica may not know yet what was taken from them
+                    return read(self._reader)
                 return read_anywhere(self._engine, read)
         return self._read_on_engine(where, work)
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from stores.audiences import Groups, bind_groups, require_visible_document
 from stores.chunks.metadata_terms import Terms
 from stores.errors import UnsupportedFilter
 
@@ -48,7 +49,8 @@ class Where:
     """Conditions joined by AND, with the values that they bind.
 
     `terms` are those of the postings without which no chunk meets them; `names_chunks` says that
-    they name chunks or documents, which an index finds.
+    they name chunks or documents, which an index finds. With `groups`, these must be allowed to see
+    the document of a chunk.
     """
 
     filter_keys: Collection[str] = ()
@@ -56,12 +58,20 @@ class Where:
     values: dict[str, Any] = field(default_factory=dict)
     terms: Terms | None = None
     names_chunks: bool = False
+    groups: Groups | None = None
+
+    def __post_init__(self) -> None:
+        if self.groups is not None:
+            self.values["groups"] = bind_groups(self.groups)
 
     def __str__(self) -> str:
-        return " AND ".join(self.conditions) or "TRUE"
+        conditions = [*self.conditions]
+        if self.groups is not None:
+            conditions.append(require_visible_document("document_id", ":groups"))
+        return " AND ".join(conditions) or "TRUE"
 
     def __bool__(self) -> bool:
-        return bool(self.conditions)
+        return bool(self.conditions) or self.groups is not None
 
     def bind(self, value: Any) -> str:
         name = f"w{len(self.values)}"

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from stores.audiences import Groups, bind_groups, require_visible
 from stores.connection import read_snapshot, run_transaction
 from stores.sql import statements
 
@@ -23,9 +24,12 @@ _Counts = dict[str, tuple[int, int]]
 """Documents and chunks by language."""
 
 
-def count_totals(engine: sa.Engine) -> tuple[int, int]:
-    """Count documents and chunks."""
-    return read_snapshot(engine, read_totals)
+def count_totals(engine: sa.Engine, groups: Groups | None = None) -> tuple[int, int]:
+    """Count documents and chunks, or those that some groups may see."""
+    if groups is None:
+        return read_snapshot(engine, read_totals)
+    counted = _count_visible(engine, groups).values()
+    return sum(documents for documents, _ in counted), sum(chunks for _, chunks in counted)
 
 
 def read_totals(connection: sa.Connection) -> tuple[int, int]:
@@ -34,10 +38,22 @@ def read_totals(connection: sa.Connection) -> tuple[int, int]:
     return int(row.documents), int(row.chunks)
 
 
-def measure_language_shares(engine: sa.Engine) -> dict[str, float]:
+def measure_language_shares(engine: sa.Engine, groups: Groups | None = None) -> dict[str, float]:
     """Measure the part of the documents in each language; unknown ones are left out."""
+    if groups is not None:
+        counted = _count_visible(engine, groups)
+        total = sum(documents for documents, _ in counted.values())
+        return {name: documents / total for name, (documents, _) in counted.items() if name}
     rows = read_snapshot(engine, lambda connection: connection.execute(_SQL["shares"]).all())
     return {row.language: float(row.share) for row in rows if row.language}
+
+
+def _count_visible(engine: sa.Engine, groups: Groups) -> _Counts:
+    """Count the documents that some groups may see, one by one."""
+    statement = sa.text(_SQL["count_visible"].text.format(visible=require_visible(":groups")))
+    values = {"groups": bind_groups(groups)}
+    rows = read_snapshot(engine, lambda connection: connection.execute(statement, values).all())
+    return {row.language: (int(row.documents), int(row.chunks)) for row in rows}
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
+from stores.audiences import Groups, bind_groups, require_visible
 from stores.binding import escape_pattern
 from stores.chunks.where import INDEXED_CHARACTERS, to_json_path
 from stores.connection import read_snapshot
@@ -51,7 +52,10 @@ class StoredPassage:
 
 @dataclass(frozen=True)
 class DocumentList:
+    """The documents, or with `groups` those that these may see: no other is there."""
+
     engine: sa.Engine
+    groups: Groups | None = None
 
     def list_page(
         self,
@@ -120,7 +124,7 @@ class DocumentList:
         bound: dict[str, Any] = {"key": to_json_path(key)}
         if roots is not None:
             bound["roots"] = list(roots)
-        where = _SQL["everything" if roots is None else "by_roots"]
+        where = self._limit(_SQL["everything" if roots is None else "by_roots"], bound)
         statement = _fill_statement("values", where, bound, table=f"`{table.name}`")
         counts: Counter[str | float] = Counter()
         for row in read_snapshot(self.engine, lambda c: c.execute(statement, bound).all()):
@@ -133,6 +137,8 @@ class DocumentList:
     def _read_page(
         self, where: str, values: dict[str, Any], offset: int, limit: int
     ) -> tuple[list[ListedDocument], int]:
+        values = {**values}
+        where = self._limit(where, values)
         listed, counted = (_fill_statement(name, where, values) for name in ("list", "count"))
         page = {**values, "offset": offset, "limit": limit}
 
@@ -142,6 +148,13 @@ class DocumentList:
             return [ListedDocument(**row._asdict()) for row in rows], int(total)
 
         return read_snapshot(self.engine, work)
+
+    def _limit(self, where: str, values: dict[str, Any]) -> str:
+        """Require of documents besides that the groups may see them."""
+        if self.groups is None:
+            return where
+        values["groups"] = bind_groups(self.groups)
+        return f"({where}) AND {require_visible(':groups')}"
 
 
 def _is_short(value: object) -> bool:

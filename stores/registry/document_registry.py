@@ -13,9 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import sqlalchemy as sa
 
+from stores.audiences import Groups
 from stores.chunks.chunk_table import ChunkTable
 from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
+from stores.registry.access import (
+    AccessRules,
+    has_audience,
+    read_marks,
+    read_stored_marks,
+    set_audiences,
+)
 from stores.registry.contents import FailedDocument, list_failures, list_roots
 from stores.registry.current_table import require_current
 from stores.registry.document_counts import (
@@ -141,8 +149,16 @@ def document_id(root: str, path: str) -> str:
 
 @dataclass(frozen=True)
 class DocumentRegistry:
+    """The registry of one chunk table.
+
+    With `access`, documents are for who meets its rules; with `groups`, documents are counted and
+    listed that these may see.
+    """
+
     engine: sa.Engine
     table: ChunkTable
+    access: AccessRules | None = None
+    groups: Groups | None = None
 
     def find_root_path(self, root: str) -> str | None:
         """Find where the directory of that name was last indexed; None when there is none."""
@@ -155,7 +171,7 @@ class DocumentRegistry:
 
     def list_roots(self) -> list[dict[str, Any]]:
         """List name, path, indexed_at and the number of documents of each root."""
-        return list_roots(self.engine)
+        return list_roots(self.engine, self.groups)
 
     def hold_root(
         self, root: str, waiting: Callable[[], None]
@@ -209,14 +225,44 @@ class DocumentRegistry:
         rows = [row for storable in documents for row in storable.rows]
 
         def work(connection: sa.Connection) -> None:
+            if self.access:
+                self.access.require_current(connection)
             self._put_together(connection, documents)
             self.table.delete_documents(connection, whole)
             for storable in documents:
                 if storable.part:
                     self._delete_part(connection, storable.document.id, storable.part)
             self.table.put(connection, rows)
+            if self.access:
+                self._set_audiences(connection, self.access, documents)
 
         self._transact(work)
+
+    def apply_access(self) -> None:
+        """Have all documents seen by the rules of `access`, and by no others from then on.
+
+        Raises ConfigError when others have been applied since these were opened.
+        """
+        if self.access:
+            self.access.apply(self.engine, self.table.name)
+
+    def _set_audiences(
+        self,
+        connection: sa.Connection,
+        access: AccessRules,
+        documents: Sequence[StorableDocument],
+    ) -> None:
+        """Set who may see documents that are just written; of a part, what all parts demand."""
+        audiences = []
+        for storable in documents:
+            document = storable.document
+            marks = read_marks(row["metadata"] for row in storable.rows)
+            if storable.part:  # the others are there, or were
+                marks |= read_stored_marks(connection, document.id, self.table.name)
+            audiences.append(
+                (document.id, access.make_audience(document.root, document.path, marks))
+            )
+        set_audiences(connection, audiences)
 
     def _put_together(
         self, connection: sa.Connection, documents: Sequence[StorableDocument]
@@ -275,14 +321,23 @@ class DocumentRegistry:
         `failed_hash` is of its content, when that is what cannot be read; `known_id` that of a
         document that is known under the path, which may have moved there.
         """
+        failed_id = known_id or document_id(root, path)
         values = {
-            "id": known_id or document_id(root, path),
+            "id": failed_id,
             "root": root,
             "path": path,
             "reason": reason[:_REASON_CHARACTERS],
             "failed_hash": failed_hash,
         }
-        self._write(lambda c: c.execute(_SQL["fail_document"], values))
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(_SQL["fail_document"], values)
+            if self.access and not has_audience(connection, failed_id):
+                self.access.require_current(connection)
+                audience = self.access.make_audience(root, path, ())
+                set_audiences(connection, [(failed_id, audience)])
+
+        self._write(work)
 
     def remove(
         self, document_id: str, remove_file: Callable[[sa.Connection], object] = lambda _: None
@@ -304,18 +359,20 @@ class DocumentRegistry:
 
     def count_totals(self) -> tuple[int, int]:
         """Count documents and chunks."""
-        return count_totals(self.engine)
+        return count_totals(self.engine, self.groups)
 
     def has_documents(self) -> bool:
         """Say whether any document is indexed, without counting them."""
+        if self.groups is not None:
+            return self.count_totals() != (0, 0)
         return bool(self._fetch(lambda c: c.scalar(_SQL["has_documents"])))
 
     def measure_language_shares(self) -> dict[str, float]:
         """Measure the part of the documents in each language; unknown ones are left out."""
-        return measure_language_shares(self.engine)
+        return measure_language_shares(self.engine, self.groups)
 
     def list_failures(self) -> list[FailedDocument]:
-        return list_failures(self.engine)
+        return list_failures(self.engine, self.groups)
 
     def _transact(self, work: Callable[[sa.Connection], None]) -> None:
         """Run a transaction that changes documents and their chunks.

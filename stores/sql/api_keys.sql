@@ -1,21 +1,21 @@
 -- add --
 -- A new key; a name is given once, for what was said under it stays its holder's.
 INSERT INTO kb_api_key
-  (id, name, digest, scope, collections, only_from, verifies, requests_per_minute, tokens_per_day,
+  (id, name, digest, scope, collections, of_groups, only_from, verifies, requests_per_minute, tokens_per_day,
    expires_at)
 VALUES
-  (:id, :name, :digest, :scope, :collections, :only_from, :verifies, :requests_per_minute,
+  (:id, :name, :digest, :scope, :collections, :groups, :only_from, :verifies, :requests_per_minute,
    :tokens_per_day, :expires_at)
 
 -- all --
 -- List all keys, the revoked ones too.
-SELECT id, name, scope, collections, only_from, verifies, requests_per_minute, tokens_per_day,
+SELECT id, name, scope, collections, of_groups, only_from, verifies, requests_per_minute, tokens_per_day,
   created_at, revoked_at, expires_at, expires_at <= UTC_TIMESTAMP(6) AS is_expired
 FROM kb_api_key ORDER BY created_at, id
 
 -- presented --
 -- Find the key of an id that somebody presents, with the digest that its secret must have.
-SELECT id, name, scope, collections, only_from, verifies, requests_per_minute, tokens_per_day,
+SELECT id, name, scope, collections, of_groups, only_from, verifies, requests_per_minute, tokens_per_day,
   created_at, revoked_at, expires_at, expires_at <= UTC_TIMESTAMP(6) AS is_expired, digest
 FROM kb_api_key WHERE id = :id
 

@@ -38,3 +38,8 @@ FROM kb_document WHERE chunks > 0 GROUP BY COALESCE(language, '')
 -- remove --
 -- Remove rows of the counts, for a new count of what they were the sum of.
 DELETE FROM kb_document_count WHERE id IN :ids
+
+-- count_visible --
+-- Count the documents that some groups may see, and their chunks, by language.
+SELECT COALESCE(language, '') AS language, COUNT(*) AS documents, SUM(chunks) AS chunks
+FROM kb_document WHERE chunks > 0 AND {visible} GROUP BY COALESCE(language, '')

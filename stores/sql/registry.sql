@@ -55,6 +55,12 @@ SELECT kb_root.name, kb_root.path, kb_root.indexed_at, COUNT(kb_document.id) AS 
 FROM kb_root LEFT JOIN kb_document ON kb_document.root = kb_root.name AND kb_document.chunks > 0
 GROUP BY kb_root.name, kb_root.path, kb_root.indexed_at ORDER BY kb_root.name
 
+-- visible_roots --
+-- List the roots of documents that some groups may see, with their number in each.
+SELECT kb_root.name, kb_root.path, kb_root.indexed_at, COUNT(IF(chunks > 0, 1, NULL)) AS documents
+FROM kb_root JOIN kb_document ON kb_document.root = kb_root.name
+WHERE {visible} GROUP BY kb_root.name, kb_root.path, kb_root.indexed_at ORDER BY kb_root.name
+
 -- documents --
 -- Read what is known of the files of a root, and count their chunks that are really there.
 SELECT id, path, title, size, status, reason, content_hash, failed_hash, chunks,
@@ -68,7 +74,7 @@ VALUES (:id, :root, :path, 'indexed', UTC_TIMESTAMP(6))
 ON DUPLICATE KEY UPDATE id = VALUES(id)
 
 -- put_document --
--- Note that a file is indexed as it is now.
+-- Note that a file is indexed as it is now, for those alone who see everything until its audience is set.
 INSERT INTO kb_document (id, root, path, status, reason, content_hash, size, modified_at,
   media_type, title, language, chunks, indexed_at, checked_at)
 VALUES (:id, :root, :path, 'indexed', NULL, :content_hash, :size, :modified_at,
@@ -76,7 +82,7 @@ VALUES (:id, :root, :path, 'indexed', NULL, :content_hash, :size, :modified_at,
 ON DUPLICATE KEY UPDATE status = 'indexed', reason = NULL, failed_hash = NULL, content_hash = VALUES(content_hash),
   size = VALUES(size), modified_at = VALUES(modified_at), media_type = VALUES(media_type),
   title = VALUES(title), language = VALUES(language), chunks = VALUES(chunks),
-  indexed_at = VALUES(indexed_at), checked_at = VALUES(checked_at)
+  indexed_at = VALUES(indexed_at), checked_at = VALUES(checked_at), audience = NULL
 
 -- chunks_between --
 -- Find the chunks of a part of a document by the bounds of their ids.
@@ -121,6 +127,11 @@ SELECT EXISTS (SELECT 1 FROM kb_document WHERE chunks > 0)
 -- failures --
 -- List the files that could not be read, each with its reason.
 SELECT root, path, reason, chunks FROM kb_document WHERE status = 'failed' ORDER BY root, path
+
+-- visible_failures --
+-- List the files that could not be read of those that some groups may see.
+SELECT root, path, reason, chunks FROM kb_document
+WHERE status = 'failed' AND {visible} ORDER BY root, path
 
 -- known_embeddings --
 -- Find the vectors of texts that were embedded before.

@@ -1,3 +1,10 @@
+CREATE TABLE `kb_access_rules` (
+  `id` tinyint(3) unsigned NOT NULL,
+  `digest` binary(32) DEFAULT NULL,
+  `version` int(10) unsigned NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_uca1400_ai_ci;
+
 CREATE TABLE `kb_answer_log` (
   `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
   `answered_at` datetime(6) NOT NULL,
@@ -32,6 +39,7 @@ CREATE TABLE `kb_api_key` (
   `digest` binary(32) NOT NULL,
   `scope` enum('read','write','admin') NOT NULL,
   `collections` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`collections`)),
+  `of_groups` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`of_groups`)),
   `only_from` enum('documents','tables') DEFAULT NULL,
   `verifies` tinyint(1) NOT NULL DEFAULT 0,
   `requests_per_minute` int(10) unsigned DEFAULT NULL,
@@ -41,6 +49,15 @@ CREATE TABLE `kb_api_key` (
   `revoked_at` datetime(6) DEFAULT NULL,
   PRIMARY KEY (`id`),
   UNIQUE KEY `name` (`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_audience` (
+  `id` binary(16) NOT NULL,
+  `demand` smallint(5) unsigned NOT NULL,
+  `group_name` varchar(190) NOT NULL,
+  `demands` smallint(5) unsigned NOT NULL,
+  PRIMARY KEY (`id`,`demand`,`group_name`),
+  KEY `group_name` (`group_name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
 CREATE TABLE `kb_collection` (
@@ -68,8 +85,10 @@ CREATE TABLE `kb_document` (
   `chunks` int(10) unsigned NOT NULL DEFAULT 0,
   `indexed_at` datetime(6) DEFAULT NULL,
   `checked_at` datetime(6) NOT NULL,
+  `audience` binary(16) DEFAULT NULL,
   PRIMARY KEY (`id`),
-  KEY `root` (`root`,`status`)
+  KEY `root` (`root`,`status`),
+  KEY `audience` (`audience`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
 CREATE TABLE `kb_document_count` (

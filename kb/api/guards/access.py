@@ -12,11 +12,14 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 from starlette import types as asgi
 
+from kb.api.guards.proxied_people import find_proxied_person, name_person
+from kb.api.guards.signed_tokens import ProviderUnavailable, SignedTokens
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from kb.assembly.answer_sources import Source
-from kb.config import Config
+from kb.config import Config, OidcConfig, ServeConfig
 from stores.api_keys import ApiKey, ApiKeys, Scope, Subject
+from stores.audiences import Groups, join_groups
 
 SCOPES: Final[tuple[Scope, ...]] = ("read", "write", "admin")
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -50,7 +53,8 @@ class Caller:
     """`name` is the key's; without one it is whoever has started the server, who may do anything.
 
     `collections` are the indexed directories whose documents the caller may see, None for all;
-    `only` is what they may ask from, None for documents and tables. `id` is the key's too.
+    `only` is what they may ask from, None for documents and tables; `groups` are those that they
+    are in, None for who sees everything. `id` is the key's too.
     """
 
     name: str | None = None
@@ -61,10 +65,15 @@ class Caller:
     verifies: bool = False
     requests_per_minute: int | None = None
     tokens_per_day: int | None = None
+    groups: Groups | None = None
 
     @classmethod
     def from_key(cls, key: ApiKey) -> Self:
-        """Make the caller of a key; who may ask from tables alone has no documents to see."""
+        """Make the caller of a key; who may ask from tables alone has no documents to see.
+
+        An administrator without groups sees everything.
+        """
+        sees_all = key.scope == "admin" and key.groups is None
         return cls(
             key.name,
             key.id,
@@ -74,7 +83,14 @@ class Caller:
             key.verifies,
             key.requests_per_minute,
             key.tokens_per_day,
+            None if sees_all else join_groups(key.groups or ()),
         )
+
+    @classmethod
+    def from_person(cls, name: str, groups: Groups, scope: Scope) -> Self:
+        """Make the caller of who signed in elsewhere. Raises Problem 401 for an odd name."""
+        known_as, person_id = name_person(name)
+        return cls(known_as, person_id, scope, groups=groups)
 
     def has_scope(self, scope: Scope) -> bool:
         return SCOPES.index(self.scope) >= SCOPES.index(scope)
@@ -126,6 +142,9 @@ async def find_caller(request: Request, given: Given) -> Caller:
 
 
 async def _identify_caller(request: Request, given: HTTPAuthorizationCredentials | None) -> Caller:
+    serve: ServeConfig = request.app.state.kb.config.serve
+    if serve.trusted_proxy and (person := find_proxied_person(request, serve)):
+        return Caller.from_person(*person, serve.trusted_proxy.scope)
     if given is None:
         raise _key_needed(Code.KEY_NEEDED)
     keys, text = ApiKeys(request.app.state.kb.components.engine), given.credentials
@@ -133,6 +152,8 @@ async def _identify_caller(request: Request, given: HTTPAuthorizationCredentials
     if _is_token(request, text) and not await look_up(keys.has_any):
         _require_own_page(request)
         return Caller()
+    if serve.oidc and SignedTokens.is_one(text):
+        return await _find_signed_in(request, serve.oidc, text)
     wrong = request.app.state.limits.wrong_keys
     address = request.client.host if request.client else ""
     if seconds := await wrong.seconds_to_wait(address, text, keys):
@@ -146,6 +167,22 @@ async def _identify_caller(request: Request, given: HTTPAuthorizationCredentials
         day, time = f"{key.expires:%Y-%m-%d}", f"{key.expires:%H:%M}"
         raise _key_needed(Code.KEY_EXPIRED, {"day": day, "time": time})
     return Caller.from_key(key)
+
+
+async def _find_signed_in(request: Request, oidc: OidcConfig, text: str) -> Caller:
+    """Find who presents the token of a provider; a wrong one costs no look-up.
+
+    Raises Problem 401 or 503.
+    """
+    look_up = request.app.state.limits.looking_up.run
+    try:
+        person = await look_up(request.app.state.tokens.find_person, text)
+    except ProviderUnavailable as error:
+        raise Problem(Code.PROVIDER_AWAY) from error
+    if person is None:
+        raise _key_needed(Code.KEY_NEEDED)
+    name, groups = person
+    return Caller.from_person(name, groups, oidc.scope)
 
 
 def _is_token(request: Request, text: str) -> bool:

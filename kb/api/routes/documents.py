@@ -126,7 +126,7 @@ def _keep_files(
         reasons = [f"{name} ({secrets[name]})" if name in secrets else name for name in named]
         raise Problem(Code.FILES_NOT_READ, {"names": ", ".join(reasons)})
     # All files of a request are kept, or none.
-    if not replace and (there := list(filter(library.is_taken, readable))):
+    if there := [name for name in readable if library.is_taken(name, replace=replace)]:
         raise _make_names_taken(there)
     sizes = {document_id(UPLOADS, name): file.size or 0 for name, file in readable.items()}
     with library.receive_files({name: file.file for name, file in readable.items()}) as received:

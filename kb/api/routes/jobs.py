@@ -53,7 +53,8 @@ def begin(
 ) -> dict[str, Any]:
     """Have a directory, a file or the uploaded files indexed."""
     place = _find_place(body, kb, library)
-    if place is None or not caller.may_see(place.root):
+    is_limited = kb.components.registry.groups is not None  # the report would name all files
+    if place is None or is_limited or not caller.may_see(place.root):
         raise Problem(Code.PATH_NOT_INDEXED)
     return job_to_values(
         jobs.add(
@@ -147,7 +148,12 @@ def job(job_id: str, caller: Writing, kb: KB, library: TheLibrary, jobs: TheJobs
 
 
 def _list_visible(jobs: Sequence[Job], caller: Caller, kb: KB, library: Library) -> Sequence[Job]:
-    """List the jobs that a caller may see: their reports name files that could not be read."""
+    """List the jobs that a caller may see: their reports name files that could not be read.
+
+    Who is limited to groups sees those for files that they have sent.
+    """
+    if kb.components.registry.groups is not None:
+        jobs = [job for job in jobs if job.only_files and job.asked_by == caller.name]
     if caller.collections is None:
         return jobs
     names = _name_roots(kb, library)

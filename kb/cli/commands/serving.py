@@ -106,7 +106,9 @@ def require_key_beyond_loopback(config: Path | None, address: str) -> bool:
     # It also shows what is wrong before anything is served.
     with open_knowledge_base(config) as knowledge_base:
         has_keys = ApiKeys(knowledge_base.components.engine).has_any()
-    if address not in LOOPBACK and not has_keys:
+        serve = knowledge_base.config.serve
+    signs_in = serve.trusted_proxy or serve.oidc
+    if address not in LOOPBACK and not (has_keys or signs_in):
         unguarded = gettext(
             "{address} can be reached from other machines, and no key guards the server. "
             "Create one first: kb key create NAME"
@@ -126,6 +128,15 @@ Collections = Annotated[
         metavar="ROOT",
         help="An indexed directory whose documents the key may see, by its name in `kb status`."
         " May be repeated.  [default: all]",
+    ),
+]
+KeyGroups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group",
+        metavar="GROUP",
+        help="A group that its holder is in, for `access` of config.yaml. May be repeated."
+        "  [default: everyone alone; with --scope admin everything is seen]",
     ),
 ]
 Only = Annotated[
@@ -160,6 +171,7 @@ def create(
     name: KeyName,
     scope: Scope = "read",
     collection: Collections = None,
+    group: KeyGroups = None,
     only: Only = None,
     verify: MayVerify = False,
     expires: Expiry = None,
@@ -185,6 +197,7 @@ def create(
             name,
             scope,
             collections=collection or None,
+            groups=group or None,
             only=only,
             verifies=verify,
             expires=end,
@@ -194,8 +207,8 @@ def create(
     if as_json:
         from kb.cli.print_json import print_json
 
-        about = {"name": name, "scope": scope, "only": only, "verifies": verify, "expires": end}
-        print_json({**about, "key": secret})
+        about = {"name": name, "scope": scope, "groups": group or None, "only": only}
+        print_json({**about, "verifies": verify, "expires": end, "key": secret})
     else:
         shown = gettext("The key of {name}, scope {scope}. It is shown this once:")
         say(shown.format(name=name, scope=scope))
@@ -275,6 +288,7 @@ def _describe_key(key: "ApiKey") -> str:
         *([gettext("verifies")] if key.verifies else []),
         *([gettext(_ONLY[key.only])] if key.only else []),
         *([] if key.only == "tables" else [roots]),
+        *([", ".join(key.groups)] if key.groups else []),
         *limits,
         *_describe_key_states(key),
     ]

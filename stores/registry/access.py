@@ -1,0 +1,205 @@
+"""The audiences of documents: what the configuration and the documents themselves demand.
+
+A document demands one of the groups of the first rule that its path matches, and one of those that
+its own metadata `groups` name, where they do. Who meets all demands sees it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Self
+
+import sqlalchemy as sa
+from pathspec import GitIgnoreSpec
+
+from stores.audiences import NAME_CHARACTERS
+from stores.connection import read_snapshot, run_transaction
+from stores.errors import ConfigError
+from stores.sql import statements
+
+MARK: Final = "groups"
+"""The key of a document's metadata that names who may see it."""
+
+_SQL = {name: sa.text(sql) for name, sql in statements("access.sql").items()}
+_NOBODY: Final = ("",)
+Demand = tuple[str, ...]
+"""Groups, of which one meets it; ascending."""
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who may see a document: whoever meets the demand of a rule, and those of its marks."""
+
+    ruled: Demand
+    marks: frozenset[Demand] = frozenset()
+
+    @cached_property
+    def id(self) -> bytes:
+        written = json.dumps([self.ruled, sorted(self.marks)])
+        return hashlib.sha256(written.encode("utf-8", "surrogatepass")).digest()[:16]
+
+    def list_rows(self) -> list[dict[str, Any]]:
+        demands = [self.ruled, *sorted(self.marks)]
+        return [
+            {"id": self.id, "demand": number, "group_name": name, "demands": len(demands)}
+            for number, demand in enumerate(demands)
+            for name in demand or _NOBODY
+        ]
+
+
+@dataclass(frozen=True)
+class AccessRule:
+    """The groups for the paths of a pattern, as .gitignore has them, below one root or any."""
+
+    path: str
+    groups: Demand
+    root: str | None = None
+
+    @cached_property
+    def _spec(self) -> GitIgnoreSpec:
+        return GitIgnoreSpec.from_lines([self.path])
+
+    def covers(self, root: str, path: str) -> bool:
+        return self.root in (None, root) and self._spec.match_file(path)
+
+
+@dataclass(frozen=True)
+class AccessRules:
+    """Rules for documents, the first of which that matches decides, and what holds without one.
+
+    `found` is the digest of those that the audiences were made by when they were opened.
+    """
+
+    default: Demand
+    rules: tuple[AccessRule, ...] = ()
+    found: bytes | None = None
+
+    @classmethod
+    def open(cls, engine: sa.Engine, default: Iterable[str], rules: Iterable[AccessRule]) -> Self:
+        found = read_snapshot(engine, lambda connection: connection.scalar(_SQL["rules"]))
+        return cls(_sort_groups(default), tuple(rules), found and bytes(found))
+
+    @cached_property
+    def digest(self) -> bytes:
+        written = [self.default, [(rule.root, rule.path, rule.groups) for rule in self.rules]]
+        return hashlib.sha256(json.dumps(written).encode()).digest()
+
+    def find_groups(self, root: str, path: str) -> Demand:
+        rules = (rule.groups for rule in self.rules if rule.covers(root, path))
+        return _sort_groups(next(rules, self.default))
+
+    def require_current(self, connection: sa.Connection) -> None:
+        """Keep other rules from being applied until the transaction ends.
+
+        Raises ConfigError when others have been applied since these were opened.
+        """
+        applied = connection.scalar(_SQL["hold_rules"])
+        if applied is not None and bytes(applied) != self.digest:
+            raise _make_outdated()
+
+    def apply(self, engine: sa.Engine, chunk_table: str) -> None:
+        """Give every document the audience that these rules make, whatever it had before.
+
+        When this returns nobody sees a document by other rules, and nobody writes one by them.
+        Raises ConfigError when others have been applied since these were opened.
+        """
+        run_transaction(engine, lambda connection: self._apply(connection, chunk_table))
+
+    def _apply(self, connection: sa.Connection, chunk_table: str) -> None:
+        applied = connection.scalar(_SQL["lock_rules"])
+        applied = applied and bytes(applied)
+        if applied not in (self.digest, self.found):
+            raise _make_outdated()
+        if applied != self.digest:
+            connection.execute(_SQL["set_rules"], {"digest": self.digest})
+        marks = _read_known_marks(connection)
+        new = _read_new_marks(connection, chunk_table)
+        changed = []
+        for row in connection.execute(_SQL["documents"]).all():
+            known = row.audience and marks.get(bytes(row.audience), frozenset())
+            audience = Audience(
+                self.find_groups(row.root, row.path),
+                new.get(row.id, frozenset()) if known is None else known,
+            )
+            if row.audience is None or bytes(row.audience) != audience.id:
+                changed.append((row.id, audience))
+        if changed:
+            set_audiences(connection, changed)
+            connection.execute(_SQL["note_change"])
+
+    def make_audience(self, root: str, path: str, marks: Iterable[Demand]) -> Audience:
+        return Audience(self.find_groups(root, path), frozenset(marks))
+
+
+def read_marks(metadata: Iterable[str]) -> frozenset[Demand]:
+    """Read who may see a document from the metadata of its chunks, as JSON."""
+    marked = (json.loads(text) for text in metadata if f'"{MARK}"' in text)
+    return _to_demands(values.get(MARK) for values in marked)
+
+
+def read_stored_marks(
+    connection: sa.Connection, document_id: str, chunk_table: str
+) -> frozenset[Demand]:
+    """Read who may see a document from the chunks that are stored of it."""
+    statement = sa.text(_SQL["marks_of"].text.format(table=f"`{chunk_table}`"))
+    rows = connection.execute(statement, {"id": document_id})
+    return _to_demands(json.loads(row.mark) for row in rows)
+
+
+def has_audience(connection: sa.Connection, document_id: str) -> bool:
+    return connection.scalar(_SQL["audience_of"], {"id": document_id}) is not None
+
+
+def set_audiences(connection: sa.Connection, documents: Sequence[tuple[str, Audience]]) -> None:
+    """Set the audiences of documents, by their ids."""
+    audiences = {audience.id: audience for _, audience in documents}
+    rows = [row for audience in audiences.values() for row in audience.list_rows()]
+    connection.execute(_SQL["add"], rows)
+    values = [{"id": document, "audience": audience.id} for document, audience in documents]
+    connection.execute(_SQL["set"], values)
+
+
+def _read_known_marks(connection: sa.Connection) -> dict[bytes, frozenset[Demand]]:
+    """Read what is marked in the documents of each audience."""
+    marks: dict[bytes, dict[int, list[str]]] = {}
+    for row in connection.execute(_SQL["known"]):
+        of_audience = marks.setdefault(bytes(row.id), {})
+        if row.demand:
+            of_audience.setdefault(row.demand, []).append(row.group_name)
+    return {
+        audience: frozenset(map(_sort_groups, demands.values()))
+        for audience, demands in marks.items()
+    }
+
+
+def _read_new_marks(connection: sa.Connection, chunk_table: str) -> dict[str, frozenset[Demand]]:
+    """Read what is marked in documents without an audience."""
+    statement = sa.text(_SQL["marks"].text.format(table=f"`{chunk_table}`"))
+    marks: dict[str, frozenset[Demand]] = {}
+    for row in connection.execute(statement):
+        marks[row.id] = marks.get(row.id, frozenset()) | _to_demands([json.loads(row.mark)])
+    return marks
+
+
+def _to_demands(values: Iterable[Any]) -> frozenset[Demand]:
+    return frozenset(_to_demand(value) for value in values if value is not None)
+
+
+def _to_demand(value: Any) -> Demand:
+    """Make a demand of what a document says; of what names no group, one that nobody meets."""
+    values = value if isinstance(value, list) else [value]
+    names = (name.strip() for name in values if isinstance(name, str))
+    return _sort_groups(name for name in names if len(name) <= NAME_CHARACTERS) or _NOBODY
+
+
+def _sort_groups(names: Iterable[str]) -> Demand:
+    return tuple(sorted(set(names)))
+
+
+def _make_outdated() -> ConfigError:
+    return ConfigError(
+        "The rules of `access` in config.yaml were changed and applied by another process since "
+        "this one has read them. Start this one again."
+    )

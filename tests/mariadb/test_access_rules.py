@@ -1,0 +1,232 @@
+"""Which documents a rule, a mark or neither gives to whom, and what changing them takes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from api_server import database_of
+from llama_index.core.schema import Document
+from model_server import FakeModels
+from nodes import node
+from twins import configure, write_files
+
+from kb import KnowledgeBase, load_config
+from stores.errors import ConfigError
+from stores.registry.document_registry import IndexedDocument, Part, chunk_prefix, document_id
+
+FILES = {
+    "hr/a.md": "# A\n\nThe first text.\n",
+    "hr/open/b.md": "# B\n\nThe second text.\n",
+    "c.md": "# C\n\nThe third text.\n",
+    "marked.md": "---\ngroups: [board]\n---\n# M\n\nThe marked text.\n",
+    "hr/marked.md": "---\ngroups: board\n---\n# N\n\nThe other marked text.\n",
+}
+RULES = [
+    {"path": "/hr/open/", "groups": ["everyone"]},
+    {"path": "/hr/", "groups": ["hr", "audit"]},
+]
+
+
+@pytest.fixture(scope="module")
+def embeddings() -> Iterator[FakeModels]:
+    with FakeModels() as embeddings:
+        yield embeddings
+
+
+@pytest.fixture
+def url(server) -> Iterator[sa.URL]:
+    with database_of(server) as url:
+        yield url
+
+
+class Base:
+    """One directory and database, which may be opened by other rules."""
+
+    def __init__(self, url: sa.URL, folder: Path, embeddings: FakeModels) -> None:
+        self.url, self.folder, self.embeddings = url, folder, embeddings
+
+    def open(self, *rules: dict[str, Any], default: tuple[str, ...] = ("everyone",)) -> Any:
+        access = {"default": default, "documents": rules}
+        return KnowledgeBase.open(configure(self.url, self.folder, self.embeddings, access=access))
+
+    def open_without_access(self) -> Any:
+        return KnowledgeBase.open(configure(self.url, self.folder, self.embeddings, access={}))
+
+
+@pytest.fixture
+def base(url, tmp_path, embeddings) -> Base:
+    write_files(tmp_path, FILES)
+    return Base(url, tmp_path, embeddings)
+
+
+def seen(kb: KnowledgeBase, *groups: str) -> set[str]:
+    """The paths that a listing and a search both give to somebody in these groups."""
+    view = kb.seen_by(groups)
+    listed = {each.path for each in view.list_documents()}
+    assert {passage.metadata["path"] for passage in view.search("text", top_k=20)} == listed
+    return listed
+
+
+def test_the_first_rule_that_matches_decides_and_a_mark_is_demanded_besides(base):
+    with base.open(*RULES) as kb:
+        kb.index()
+        assert seen(kb) == {"hr/open/b.md", "c.md"}
+        assert seen(kb, "audit") == {"hr/a.md", "hr/open/b.md", "c.md"}
+        assert seen(kb, "board") == {"hr/open/b.md", "c.md", "marked.md"}
+        assert seen(kb, "hr", "board") == set(FILES)
+        assert seen(kb, "Board", "HR", "boards", "") == {"hr/open/b.md", "c.md"}
+        assert {each.path for each in kb.list_documents()} == set(FILES)
+
+
+def test_other_rules_hold_after_the_next_run_which_reads_and_embeds_nothing(base, embeddings):
+    with base.open() as kb:
+        kb.index()
+        assert seen(kb) == set(FILES) - {"marked.md", "hr/marked.md"}
+    asked = len(embeddings.requests)
+    with base.open(*RULES) as kb:
+        assert "hr/a.md" in seen(kb)
+        asked = len(embeddings.requests)
+        report = kb.index()
+        assert (report.unchanged, report.chunks) == (len(FILES), 0)
+        assert len(embeddings.requests) == asked
+        assert seen(kb) == {"hr/open/b.md", "c.md"}
+        assert seen(kb, "hr", "board") == set(FILES)
+    with base.open(default=("staff",)) as kb:
+        kb.index(base.folder / "documents" / "c.md")
+        assert seen(kb) == set()
+        assert seen(kb, "staff") == set(FILES) - {"marked.md", "hr/marked.md"}
+
+
+def test_who_searches_by_another_process_sees_the_change_at_once(base):
+    with base.open() as kb:
+        kb.index()
+        assert "hr/a.md" in seen(kb)
+        with base.open(*RULES) as other:
+            other.index()
+        assert seen(kb) == {"hr/open/b.md", "c.md"}
+
+
+def test_a_process_with_rules_that_are_no_longer_the_last_ones_writes_nothing(base):
+    with base.open() as former:
+        former.index()
+        with base.open(*RULES) as kb:
+            kb.index()
+            write_files(base.folder, {"hr/new.md": "# New\n\nA new text.\n"})
+            with pytest.raises(ConfigError, match="Start this one again"):
+                former.index()
+            with pytest.raises(ConfigError, match="Start this one again"):
+                former.add([Document(text="More text.", id_="x")], root="more")
+            assert "hr/new.md" not in {each.path for each in kb.list_documents()}
+            kb.index()
+            assert "hr/new.md" not in seen(kb)
+    with base.open() as again:
+        again.index()
+        assert "hr/new.md" in seen(again)
+
+
+def test_a_document_that_moves_is_seen_by_the_rules_for_its_new_place(base):
+    with base.open(*RULES) as kb:
+        kb.index()
+        documents = base.folder / "documents"
+        (documents / "c.md").rename(documents / "hr" / "c.md")
+        (documents / "marked.md").rename(documents / "hr" / "open" / "marked.md")
+        report = kb.index()
+        assert (len(report.moved), report.chunks) == (2, 0)
+        assert seen(kb) == {"hr/open/b.md"}
+        assert seen(kb, "board") == {"hr/open/b.md", "hr/open/marked.md"}
+
+
+def test_a_mark_that_is_added_holds_with_the_text_that_it_came_with(base):
+    with base.open() as kb:
+        kb.index()
+        write_files(base.folder, {"c.md": "---\ngroups: [board]\n---\n# C\n\nA secret text.\n"})
+        kb.index()
+        assert "c.md" not in seen(kb)
+        assert "c.md" in seen(kb, "board")
+        write_files(base.folder, FILES)
+        kb.index()
+        assert "c.md" in seen(kb)
+
+
+def test_documents_from_before_access_are_for_nobody_until_it_is_applied(base):
+    with base.open_without_access() as kb:
+        kb.index()
+        assert kb.seen_by([]) is kb
+    with base.open(*RULES) as kb:
+        assert seen(kb, "hr", "board") == set()
+        kb.index()
+        assert seen(kb, "hr", "board") == set(FILES)
+        assert seen(kb) == {"hr/open/b.md", "c.md"}
+    write_files(base.folder, {"c.md": "# C\n\nThe third text, changed.\n"})
+    with base.open_without_access() as kb:
+        kb.index()
+    with base.open(*RULES) as kb:
+        assert "c.md" not in seen(kb)
+        kb.index()
+        assert "c.md" in seen(kb)
+
+
+def test_documents_of_a_program_heed_their_groups_and_the_rules(base):
+    rule = {"path": "x*", "root": "tickets", "groups": ["support"]}
+    with base.open(rule) as kb:
+        made = [
+            Document(text="A text.", id_="x1"),
+            Document(text="B text.", id_="y1"),
+            Document(text="C text.", id_="y2", metadata={"groups": ["board", 7]}),
+            Document(text="D text.", id_="y3", metadata={"groups": []}),
+        ]
+        kb.add(made, root="tickets")
+        assert seen(kb) == {"y1"}
+        assert seen(kb, "support") == {"x1", "y1"}
+        assert seen(kb, "board") == {"y1", "y2"}
+        kb.add([Document(text="A text, changed.", id_="x1")], root="tickets")
+        assert seen(kb) == {"y1"}
+
+
+def test_a_file_that_cannot_be_read_is_told_to_those_for_whom_its_place_is(base):
+    (base.folder / "documents" / "hr" / "broken.pdf").write_bytes(b"%PDF-1.7 broken")
+    with base.open(*RULES) as kb:
+        kb.index()
+        assert [each["path"] for each in kb.status()["failed"]] == ["hr/broken.pdf"]
+        assert kb.seen_by(["board"]).status()["failed"] == []
+        assert len(kb.seen_by(["hr"]).status()["failed"]) == 1
+
+
+def test_a_part_of_a_large_document_keeps_what_another_part_demands(base):
+    with base.open() as kb:
+        kb.index()
+        registry = kb.components.registry
+        document = IndexedDocument(
+            *(document_id("docs", "x"), "docs", "x", "0" * 64, 7, None, "text/plain", "X", "en")
+        )
+
+        def write(number: int, *, is_last: bool, **metadata: Any) -> None:
+            part = Part(number, number + 1, is_last)
+            name = f"{chunk_prefix(document.id, number)}00000"
+            vector = kb.components.embed_model.get_text_embedding("text")
+            chunk = node(name, document.id, text="text", metadata=metadata, embedding=vector)
+            registry.replace_all([registry.prepare(document, [chunk], part)])
+
+        def is_open() -> bool:
+            return bool(kb.seen_by([]).list_documents(root="docs"))
+
+        write(0, is_last=False)
+        assert is_open()
+        write(1, is_last=True, groups="board")
+        assert not is_open()
+        write(0, is_last=False)
+        assert not is_open()
+        write(1, is_last=True)
+        assert is_open()
+
+
+def test_a_rule_about_a_table_that_is_named_otherwise_is_an_error(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("access: {tables: [{table: salary, groups: [hr]}]}")
+    with pytest.raises(ConfigError, match=r"'salary' is not in tables\.include"):
+        load_config(file)
+    file.write_text("access: {documents: [{path: '!hr/', groups: [hr]}]}")
+    with pytest.raises(ConfigError, match="without !"):
+        load_config(file)
