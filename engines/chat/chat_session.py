@@ -271,6 +271,7 @@ class ChatSession(BaseChatEngine):
                 yield ""
                 while (piece := turn.calls.next_piece(tokens)) is not None:
                     said += piece
+                    turn.take_citations()
                     yield piece
                 turn.require_whole()
         except BaseException as error:
@@ -289,6 +290,7 @@ class ChatSession(BaseChatEngine):
                     yield ""
                     while (piece := await turn.calls.anext_piece(tokens)) is not None:
                         said += piece
+                        turn.take_citations()
                         yield piece
                     turn.require_whole()
             finally:  # what was said is cited then
