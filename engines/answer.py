@@ -26,8 +26,23 @@ _IF_KNOWN: Final = {"if_known": True}
 
 
 @dataclass(frozen=True)
+class Statement:
+    """What a number stands behind: from one character of the answer's text to another.
+
+    `quote` are the words of the passage that it rests on, "" where they are not known.
+    """
+
+    begin: int
+    end: int
+    quote: str = ""
+
+
+@dataclass(frozen=True)
 class Citation:
-    """What a number in an answer refers to; `chunk` is the id of the passage, `score` 0 to 1."""
+    """What a number in an answer refers to; `chunk` is the id of the passage, `score` 0 to 1.
+
+    Each time that the number stands in the text it follows one of the `statements`, in their order.
+    """
 
     number: int
     document: str
@@ -39,6 +54,7 @@ class Citation:
     root: str | None = None
     chunk: str = ""
     sheet: str | None = field(default=None, metadata=_IF_KNOWN)
+    statements: Sequence[Statement] | None = field(default=None, metadata=_IF_KNOWN)
 
     @property
     def place(self) -> str:
@@ -169,7 +185,7 @@ class Answer:
             _read_fields(Answer, metadata),
             text=text,
             joining=_read_fields(Joining, metadata) if "names" in metadata else None,
-            citations=[_read_fields(Citation, cited) for cited in metadata.get("citations") or ()],
+            citations=[_read_citation(cited) for cited in metadata.get("citations") or ()],
             tables=tables,
             timings=Timings(metadata.get("timings") or {}),
             chat_turn=_read_fields(AnsweredTurn, metadata) if "turn_id" in metadata else None,
@@ -216,13 +232,22 @@ def _to_plain_value(value: Any) -> Any:
     match value:
         case Timings():
             return dict(value.steps)
-        case Citation() | Attempt():
+        case Citation() | Statement() | Attempt():
             return dict(_list_values(value))
         case Mapping():
             return dict(value)
         case list() | tuple():
             return [_to_plain_value(part) for part in value]
     return value
+
+
+def _read_citation(metadata: Mapping[str, Any]) -> Citation:
+    cited = _read_fields(Citation, metadata)
+    if cited.statements is None:
+        return cited
+    return replace(
+        cited, statements=[_read_fields(Statement, each) for each in metadata["statements"]]
+    )
 
 
 def _read_fields(kind: type[T], metadata: Mapping[str, Any]) -> T:

@@ -22,6 +22,7 @@ from engines.answer_language import load_texts, question_language
 from engines.documents.addresses import find_addresses
 from engines.documents.citations import make_citation
 from engines.documents.cited_text import CitedText
+from engines.documents.statements import cite_statements
 from engines.elapsed import milliseconds_since
 from engines.model_errors import model_errors
 from engines.question import Question
@@ -74,6 +75,7 @@ class AnswerBuilder:
         self._searches: Sequence[Search] = ()
         self._sources: list[NodeWithScore] = []
         self._metadata: dict[str, Any] = {}
+        self._said = ""  # so far, of a text that is streamed
         self._since = time.perf_counter()
 
     def note(self, **facts: Any) -> None:
@@ -160,44 +162,52 @@ class AnswerBuilder:
         return self.preface + text + self.footnote
 
     def _stream_pieces(self, tokens: Iterator[str], cited: CitedText) -> Generator[str, None, None]:
-        said = self.preface
+        self._said = self.preface
         if self.preface:
             yield self.preface
-        with model_errors(self._doing), self._cite_what_was_read(cited):
+        with model_errors(self._doing), self._cite_what_was_said(cited):
             for piece in filter(None, cited.clean_pieces(tokens)):
-                said += piece
+                self._say(piece, cited)
                 yield piece
         self._cite_kept_numbers(cited)
         self._publish_metadata()
         if self.footnote:
             yield self.footnote
-        self._end_answer(said + self.footnote)
+        self._end_answer(self._said + self.footnote)
 
     async def _stream_pieces_async(
         self, tokens: AsyncIterator[str], cited: CitedText
     ) -> AsyncGenerator[str, None]:
-        said = self.preface
+        self._said = self.preface
         if self.preface:
             yield self.preface
-        with model_errors(self._doing), self._cite_what_was_read(cited):
+        with model_errors(self._doing), self._cite_what_was_said(cited):
             async for token in tokens:
                 if piece := cited.feed(token):
-                    said += piece
+                    self._say(piece, cited)
                     yield piece
         last = cited.end()
         self._cite_kept_numbers(cited)
         self._publish_metadata()
         if last := last + self.footnote:
             yield last
-        await self._end_answer_async(said + last)
+        await self._end_answer_async(self._said + last)
+
+    def _say(self, piece: str, cited: CitedText) -> None:
+        """Note a piece of a text, and publish what it cites first: nobody may come to its end."""
+        self._said += piece
+        if len(cited.cited) > len(self.facts.citations):
+            self._cite_numbers(cited)
+            self._publish_metadata()
 
     @contextmanager
-    def _cite_what_was_read(self, cited: CitedText) -> Iterator[None]:
-        """Publish the citations of a text also when its reader does not read it to the end."""
+    def _cite_what_was_said(self, cited: CitedText) -> Iterator[None]:
+        """Publish the citations of a text also when it is stopped, or fails, before its end."""
         try:
             yield
-        except GeneratorExit:
+        except BaseException:
             self._cite_numbers(cited)
+            self._note_statements(self._said)
             self._publish_metadata()
             raise
 
@@ -211,13 +221,23 @@ class AnswerBuilder:
         self._cite_numbers(cited)
 
     def _cite_numbers(self, cited: CitedText) -> None:
+        """Cite the passages whose numbers a text has kept so far, in the order of the numbers."""
+        self._sources.clear()
+        self.note(citations=[])
         for number in sorted(cited.cited):
             self.cite(number, self.passages[number - 1])
+
+    def _note_statements(self, text: str) -> None:
+        """Note which statements of the text each citation follows, and on which words they rest."""
+        if self.facts.citations:
+            cited = {passage.node_id: passage for passage in self._sources}
+            self.note(citations=cite_statements(text, self.facts.citations, cited))
 
     def _end_answer(self, text: str) -> None:
         """Note the whole text, publish the metadata, and tell `on_answer` of each search."""
         self.end_step("answer")
         self.note(text=text)
+        self._note_statements(text)
         self._publish_metadata()
         if self._on_answer:
             for search in self._searches:

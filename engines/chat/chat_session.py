@@ -275,6 +275,7 @@ class ChatSession(BaseChatEngine):
                 yield ""
                 while (piece := turn.calls.next_piece(tokens)) is not None:
                     said += piece
+                    turn.take_citations()
                     yield piece
                 turn.require_whole()
         except BaseException as error:
@@ -293,6 +294,7 @@ class ChatSession(BaseChatEngine):
                     yield ""
                     while (piece := await turn.calls.anext_piece(tokens)) is not None:
                         said += piece
+                        turn.take_citations()
                         yield piece
                     turn.require_whole()
             finally:  # what was said is cited then

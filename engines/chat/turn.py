@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from llama_index.core.schema import NodeWithScore, TextNode
+from llama_index.core.schema import MetadataMode, NodeWithScore, TextNode
 
 from engines.answer import WORKBOOK, Answer, AnsweredTurn, Citation, Timings, answer_of
 from engines.chat.model_calls import ModelCalls
@@ -19,6 +19,7 @@ from engines.ended_question import EndedQuestion, OnEnd
 from engines.follow_ups.rewriting import Rewritten
 from engines.question import Question
 from stores.chats.chat_sessions import SessionStore, Turn
+from stores.chats.cited_passages import CitedPassage
 from stores.chats.turns import Ended
 from stores.errors import (
     EngineError,
@@ -28,6 +29,8 @@ from stores.errors import (
     StoreUnavailable,
 )
 
+# What is shown with a passage.
+_SHOWN = ("root", "path", "title", "headings", "page", "lines", "media_type", "sheet")
 _STOPPED = "The answer was stopped before its end."
 _log = logging.getLogger(__name__)
 
@@ -103,6 +106,12 @@ class OpenTurn:
         self._response = response
         self._publish_metadata()
 
+    def take_citations(self) -> None:
+        """Publish what a response that streams has cited since it was looked at last."""
+        cited = (self._response.metadata or {}).get("citations", ())
+        if len(cited) > len(self.metadata["citations"]):
+            self._publish_metadata()
+
     @property
     def answer(self) -> Answer | None:
         """The answer as far as it is known; None where no engine, now or before, has begun one."""
@@ -175,6 +184,7 @@ class OpenTurn:
             "error": error,
             **self._describe_rewriting(),
             "evidence": self.answer.metadata() if self.answer else {},
+            "cited": self._list_cited_passages(),
             "model": self._model_name,
             "prompt_tokens": prompt_tokens,
             "completion_tokens": completion_tokens,
@@ -185,6 +195,17 @@ class OpenTurn:
         answer, taken = self.answer or Answer(), milliseconds_since(self._since)
         asked, turn_id = self.stored.question, self.stored.id
         self._on_end(EndedQuestion(asked, answer, self.calls, taken, error, turn_id))
+
+    def _list_cited_passages(self) -> list[CitedPassage]:
+        """List the passages of the answer as they are now, by the numbers that cite them."""
+        if self._response is None:
+            return []
+        passages = {passage.node_id: passage for passage in self._response.source_nodes}
+        return [
+            _keep_passage(citation.number, passages[citation.chunk])
+            for citation in answer_of(self._response).citations
+            if citation.chunk in passages
+        ]
 
     def _store_end(self) -> None:
         """Store how the turn ended, or keep it for later where the store is away."""
@@ -200,6 +221,12 @@ class OpenTurn:
         """Return the question as it was asked of the sources, and by what it was rewritten."""
         standalone = self.question.query_str if self._rewritten_by else None
         return {"standalone": standalone, "rewritten_by": self._rewritten_by}
+
+
+def _keep_passage(number: int, passage: NodeWithScore) -> CitedPassage:
+    metadata = {key: passage.metadata[key] for key in _SHOWN if key in passage.metadata}
+    text = passage.get_content(MetadataMode.NONE)
+    return CitedPassage(number, passage.node_id, passage.node.ref_doc_id or "", metadata, text)
 
 
 def describe_turn(turn: Turn) -> AnsweredTurn:

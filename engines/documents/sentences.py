@@ -186,6 +186,17 @@ def _join_divided(pieces: Iterable[str]) -> Iterator[str]:
         yield whole
 
 
+def find_sentence_spans(line: str) -> list[tuple[int, int]]:
+    """Return where each sentence of a line begins and ends; a quotation is not divided."""
+    spans: list[tuple[int, int]] = []
+    for begin, end in _punkt.span_tokenize(line):
+        if spans and _is_open(line[slice(*spans[-1])]):
+            spans[-1] = spans[-1][0], end
+        else:
+            spans.append((begin, end))
+    return spans
+
+
 def _is_open(text: str) -> bool:
     """Tell whether a bracket or a quotation mark is open at the end of a text."""
     if text.count('"') % 2:

@@ -69,7 +69,11 @@ class AnswerUnderWay:
             for event in await events.end(self.answer):
                 yield event
         except Exception as error:  # noqa: BLE001 - whatever it is, the reader is told
-            yield format_problem(error_to_problem(error))
+            problem = error_to_problem(error)
+            for event in (
+                events.break_off(self.answer, problem) if self.text else [format_problem(problem)]
+            ):
+                yield event
 
 
 @dataclass

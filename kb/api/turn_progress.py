@@ -58,7 +58,15 @@ class TurnProgress:
                 if not self._is_stopped:
                     raise
                 cast("asyncio.Task[Any]", asyncio.current_task()).uncancel()
-                yield format_problem(Problem(Code.ANSWER_STOPPED))
+                for event in self._tell_stopped(events):
+                    yield event
+
+    def _tell_stopped(self, events: AnswerEvents) -> list[bytes]:
+        """Return what an answer rests on as far as it was said, and that it was stopped."""
+        problem = Problem(Code.ANSWER_STOPPED)
+        if self._under_way is None:
+            return [format_problem(problem)]
+        return events.break_off(self._under_way.answer, problem)
 
     async def _begin(self) -> AnswerUnderWay:
         self._under_way = await self.begin()
@@ -76,11 +84,11 @@ class TurnProgress:
             await asyncio.wait([keeping])
 
     async def _note_each_second(self, answering: "asyncio.Task[Any]") -> None:
-        has_noted_evidence = False
+        noted: int | None = None  # citations
         while not self._is_stopped:
             await asyncio.sleep(_BETWEEN_NOTES)
             known = self._under_way.answer if self._under_way else Answer()
-            is_new = self._under_way is not None and not has_noted_evidence
+            is_new = self._under_way is not None and len(known.citations) != noted
             try:
                 self._is_stopped = await asyncio.to_thread(
                     self.store.note_progress,
@@ -89,7 +97,7 @@ class TurnProgress:
                     standalone=known.chat_turn.standalone if known.chat_turn else None,
                     evidence=known.metadata() if is_new else None,
                 )
-                has_noted_evidence |= is_new
+                noted = len(known.citations) if is_new else noted
             except StoreError as error:
                 _log.warning("What is said of a turn could not be stored yet: %s", error)
         answering.cancel()

@@ -1,26 +1,32 @@
 // Numbers in an answer and the list below it, both of which open the passage.
 
 import { button, make } from "./dom.js";
-import { openPassage } from "./passage.js";
 import { placeOf, spotsOf } from "./place.js";
 import { previewed } from "./preview.js";
 import { t } from "./words.js";
 
-export function chip(citation, searchId) {
-  const element = button(String(citation.number), (event) => open(event, citation, searchId), {
-    class: "chip",
-    "aria-label": labelOf(citation),
-  });
+// `open` takes the number, that of the statement, and what was clicked.
+export function chip(citation, statement, open) {
+  const { number } = citation;
+  const click = (event) => open(number, statement, event.currentTarget);
+  const attributes = { class: "chip", "aria-label": labelOf(citation), "data-source": number };
+  const element = button(String(number), click, { ...attributes, "data-statement": statement });
+  const quote = quoteOf(citation, statement);
   return previewed(element, () => [
     make("p", { class: "title" }, citation.title),
     make("p", { class: "quiet" }, placeOf(citation)),
-    citation.excerpt ? make("p", {}, citation.excerpt) : null,
+    quote ? make("p", {}, quote) : null,
   ]);
 }
 
-export function sources(citations, searchId) {
+// The words of the passage that say what a statement says.
+export function quoteOf({ statements, excerpt }, statement) {
+  return statements?.[statement - 1] ? statements[statement - 1].quote : excerpt;
+}
+
+export function sources(citations, open) {
   if (!citations.length) return null;
-  const entries = citations.map((citation) => make("li", {}, source(citation, searchId)));
+  const entries = citations.map((citation) => make("li", {}, source(citation, open)));
   return make(
     "section",
     { class: "sources", "aria-label": t("sources") },
@@ -37,7 +43,7 @@ export function withSources(text, citations) {
   return [text.trim(), lines.join("\n")].filter(Boolean).join("\n\n");
 }
 
-function source(citation, searchId) {
+function source(citation, open) {
   return button(
     [
       make("span", { class: "number", "aria-hidden": "true" }, String(citation.number)),
@@ -49,13 +55,9 @@ function source(citation, searchId) {
         spotsOf(citation).map((spot) => make("span", {}, `\u00a0· ${spot}`)),
       ),
     ],
-    (event) => open(event, citation, searchId),
+    (event) => open(citation.number, 1, event.currentTarget),
     { class: "source", title: citation.excerpt, "aria-label": labelOf(citation) },
   );
-}
-
-function open(event, citation, searchId) {
-  openPassage(citation, { opener: event.currentTarget, searchId });
 }
 
 function escaped(text) {

@@ -5,6 +5,7 @@ import { announce, complain } from "./announce.js";
 import { Composer } from "./composer.js";
 import { button, make } from "./dom.js";
 import { followed } from "./follow.js";
+import { closePassage } from "./passage.js";
 import { asHtml } from "./prose.js";
 import { learnSources } from "./sources.js";
 import { learnedState } from "./state.js";
@@ -36,7 +37,7 @@ export class Conversation {
     this.title = "";
     this.views = new Map(); // by the id of their turn
     this.underWay = new Set(); // views of turns that are being answered
-    this.isEarlierShown = false;
+    this.first = 1; // number of the first turn that is shown
     this.turns = make("div", { class: "turns" });
     this.composer = new Composer({ ask: (asked) => this.ask(asked), stop: () => this.stop() });
     const scroller = make("div", { class: "scroller" }, this.turns);
@@ -101,7 +102,36 @@ export class Conversation {
     this.composer.placeholder(t("placeholderMore"));
     this.composer.focus();
     this.turns.lastChild.scrollIntoView({ block: "start" });
-    if (session.turns[0]?.number > 1) this.offerEarlier(session.turns[0].number);
+    this.first = session.turns[0]?.number ?? 1;
+    if (this.first > 1) this.offerEarlier();
+  }
+
+  // What the address names of this chat: a turn, or what one cites.
+  async showPlace({ turn, source, statement }) {
+    if (source === undefined) closePassage();
+    if (!turn || !this.turns.querySelector("h1.hidden")) return;
+    const view = await this.reach(turn);
+    this.turns.querySelector(".nowhere")?.remove();
+    if (!view) {
+      const words = t("noSuchTurn");
+      const note = make("p", { class: "problem nowhere", role: "alert" }, words);
+      this.turns.append(note);
+      return note.scrollIntoView({ block: "nearest" });
+    }
+    if (source !== undefined) view.showSource(source, statement);
+    if (!isInView(view.element, this.scroller)) view.element.scrollIntoView({ block: "start" });
+  }
+
+  // The view of a turn; those before what is shown are read up to it.
+  async reach(id) {
+    if (this.views.has(id)) return this.views.get(id);
+    try {
+      const { number } = await get(address("api/sessions", this.id, "turns", id));
+      if (number < this.first) await this.showEarlier(this.first - number + 1);
+    } catch (error) {
+      if (error.status !== GONE) throw error;
+    }
+    return this.views.get(id);
   }
 
   read(query) {
@@ -121,13 +151,13 @@ export class Conversation {
     return view;
   }
 
-  offerEarlier(before) {
+  offerEarlier() {
     const mark = make("div", { class: "earlier", "aria-hidden": "true" });
     const observer = new IntersectionObserver(
       ([{ isIntersecting }]) => {
         if (!isIntersecting) return;
         observer.disconnect();
-        this.showEarlier(before, mark).catch(complain);
+        this.showEarlier().catch(complain);
       },
       { root: this.scroller, rootMargin: "600px" },
     );
@@ -135,13 +165,17 @@ export class Conversation {
     observer.observe(mark);
   }
 
-  async showEarlier(before, mark) {
-    const { turns } = await this.read({ last: PAGE, before });
+  async showEarlier(last = PAGE) {
+    const mark = this.turns.querySelector(".earlier");
+    if (!mark) return; // others are reading it
+    mark.classList.remove("earlier");
+    const { turns } = await this.read({ last, before: this.first });
     const views = await this.makeViews(turns);
     const fromEnd = this.scroller.scrollHeight - this.scroller.scrollTop;
     mark.replaceWith(...views.map((view) => view.element));
     this.scroller.scrollTop = this.scroller.scrollHeight - fromEnd;
-    if (turns[0]?.number > 1) this.offerEarlier(turns[0].number);
+    this.first = turns[0]?.number ?? 1;
+    if (this.first > 1) this.offerEarlier();
   }
 
   // What another tab, or another person's page, has asked or ended meanwhile.
@@ -284,6 +318,12 @@ export class Conversation {
         }
     }
   }
+}
+
+function isInView(element, scroller) {
+  const { top, bottom } = element.getBoundingClientRect();
+  const seen = scroller.getBoundingClientRect();
+  return top < seen.bottom && bottom > seen.top;
 }
 
 // Whether the server may be there again in a while.

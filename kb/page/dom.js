@@ -63,6 +63,7 @@ const PATHS = {
   picture: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4",
   chart: "M5 20V10M12 20V4M19 20v-7",
   code: "M8 7l-5 5 5 5M16 7l5 5-5 5",
+  link: "M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   download: "M12 4v12m-5-5 5 5 5-5M4 16v4h16v-4",
   upload: "M12 16V4m-5 5 5-5 5 5M4 16v4h16v-4",

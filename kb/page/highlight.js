@@ -9,7 +9,7 @@ export function highlight(root, excerpt) {
   return range;
 }
 
-// Letters and digits are compared, because Markdown and white space differ between the two.
+// Letters and digits are compared, because Markdown, white space and capitals differ between the two.
 function rangeOf(root, excerpt) {
   /** @type {[Text, number, number][]} */
   const places = [];
@@ -18,11 +18,12 @@ function rangeOf(root, excerpt) {
   while (walker.nextNode()) {
     const node = /** @type {Text} */ (walker.currentNode);
     for (const { 0: letter, index } of node.data.matchAll(/[\p{L}\p{N}]/gu)) {
-      text += letter;
-      for (let unit = 0; unit < letter.length; unit += 1) places.push([node, index, letter.length]);
+      const small = letter.toLowerCase();
+      text += small;
+      for (let unit = 0; unit < small.length; unit += 1) places.push([node, index, letter.length]);
     }
   }
-  const wanted = (excerpt.match(/[\p{L}\p{N}]/gu) ?? []).join("");
+  const wanted = (excerpt.match(/[\p{L}\p{N}]/gu) ?? []).join("").toLowerCase();
   const at = wanted ? text.indexOf(wanted) : -1;
   return at < 0 ? null : between(places[at], places[at + wanted.length - 1]);
 }

@@ -1,5 +1,6 @@
 // What stands where: the address after # chooses a chat or the documents.
 
+import { chatAddress, readAddress } from "./address.js";
 import { complain } from "./announce.js";
 import { Conversation } from "./conversation.js";
 import { showDocuments } from "./documents.js";
@@ -20,19 +21,9 @@ const main = document.getElementById("main");
 const underWay = new Map(); // chats that are answered while something else is shown
 let conversation = null;
 
-// #/ a new chat, #/chat/ID one of before, #/documents, #/verified, #/passage/ID
-function place() {
-  const [, page = "", id = ""] = location.hash.match(/^#\/(\w*)\/?(.*)$/) ?? [];
-  try {
-    return { page, id: decodeURIComponent(id) };
-  } catch {
-    return { page: "", id: "" };
-  }
-}
-
 function show() {
-  const { page, id } = place();
-  if (page === "chat" && conversation?.id === id) return;
+  const { page, id, ...where } = readAddress();
+  if (page === "chat" && conversation?.id === id) return conversation.showPlace(where);
   if (conversation?.isBusy) underWay.set(conversation.id, conversation);
   conversation = null;
   closePassage();
@@ -41,23 +32,25 @@ function show() {
   entitle(page in TITLES ? t(TITLES[page]) : "");
   if (page === "documents") showDocuments(main);
   else if (page === "verified") showVerified(main);
-  else showConversation(page === "chat" ? id : null);
+  else showConversation(page === "chat" ? id : null, where);
   if (page === "passage") openPassage({ chunk: id, title: "", excerpt: "" });
 }
 
-function showConversation(id) {
+function showConversation(id, where) {
   const known = underWay.get(id);
   underWay.delete(id);
   conversation = known ?? new Conversation(id, { begun, titled });
   main.replaceChildren(conversation.element);
+  const chosen = conversation;
   if (known) entitle(known.title);
-  else conversation.open();
+  const opening = known ? Promise.resolve() : chosen.open();
+  if (where.turn) opening.then(() => chosen === conversation && chosen.showPlace(where));
 }
 
 // A chat that was new has its first turn, or one more.
 function begun(id, isNew) {
   if (isNew && conversation?.id === id) {
-    history.replaceState(null, "", `#/chat/${encodeURIComponent(id)}`);
+    history.replaceState(null, "", chatAddress(id));
     mark("chat", id);
   }
   return listSessions();
@@ -88,7 +81,7 @@ offerPreferences();
 offerSidebar();
 offerSessionSearch();
 window.addEventListener("hashchange", () => {
-  main.focus({ preventScroll: true });
+  if (readAddress().id !== conversation?.id) main.focus({ preventScroll: true });
   show();
 });
 document.querySelector(".skip").addEventListener("click", (event) => {

@@ -1,60 +1,111 @@
-// The passage behind a citation, with what stands around it, beside the answer.
+// The passage behind a citation, as it was cited, with what became of it; beside the answer.
 
-import { address, get, post } from "./api.js";
-import { fragment, icon, iconButton, shown as inReadingOrder, make } from "./dom.js";
+import { close, linkTo } from "./address.js";
+import { address, get } from "./api.js";
+import { button, icon, iconButton, make, shown as inReadingOrder } from "./dom.js";
 import { highlight } from "./highlight.js";
 import { originalLink } from "./original.js";
+import { showPdf } from "./pdf.js";
 import { spotsOf } from "./place.js";
-import { asHtml } from "./prose.js";
-import { t } from "./words.js";
+import { showText } from "./reading.js";
+import { PDF, rendered } from "./rendered.js";
+import { copyButton } from "./save.js";
+import { date, t } from "./words.js";
 
 const panel = document.getElementById("passage");
-const PDF = "application/pdf";
-const OFFICE = "application/vnd.openxmlformats-officedocument";
-const MARKDOWN = [
-  ...["text/markdown", "text/html", "application/xhtml+xml", "application/epub+zip"],
-  ...["application/x-ipynb+json", PDF],
-  ...[`${OFFICE}.wordprocessingml.document`, `${OFFICE}.presentationml.presentation`],
-]; // or made into it when it was indexed
-const CODE = /^text\/x-|\/(json|jsonl|yaml)$/;
 const ABOVE = 64; // pixels that show what stands before the cited words
+const GONE = 404;
 let opener = null;
 let shown = 0;
+let leave = null; // frees what a document holds
 
 panel.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") closePassage();
+  if (event.key === "Escape") dismiss();
 });
 
-// Without a number it is one that an address names, and its title comes with it.
-export async function openPassage(citation, { opener: from = null, searchId = null } = {}) {
-  const turn = ++shown;
-  opener = from;
-  panel.replaceChildren(heading(citation), make("p", { class: "quiet", "aria-busy": "true" }, "…"));
-  panel.hidden = false;
-  document.body.classList.add("reading");
-  panel.querySelector("h2").focus();
-  if (searchId)
-    post("api/feedback", { search_id: searchId, clicked: citation.number }).catch(() => null);
+/** @typedef {{ number?: number, chunk: string, title: string, excerpt: string }} Citation */
+
+// `quote` are the words to mark, `kept` the address of the passage as an answer cites it, `link`
+// that of this panel, and `again` asks the question of the answer again.
+/** @param {Citation} citation
+ * @param {{ opener?: HTMLElement, quote?: string, kept?: string, link?: string, again?: () => void }} how */
+export async function openPassage(citation, { opener: from = null, kept = null, ...how } = {}) {
+  const turn = begin(citation, from, how.link);
   try {
-    const passage = await get(`${address("api/chunks", citation.chunk)}?around=1`);
-    const parts = await partsOf(passage);
-    if (turn === shown) show(citation, passage, parts);
+    const found = await find(citation, kept);
+    const { before = [], after = [] } = found.now ?? {};
+    const told =
+      found.state === "changed" || !found.now ? [found] : [...before, found.now, ...after];
+    const parts = await rendered(told);
+    const now = found.state === "changed" && found.now ? await rendered([found.now]) : [];
+    const quote = how.quote || citation.excerpt;
+    if (turn === shown)
+      show(
+        citation,
+        { found, parts, now, at: told.length > 1 ? before.length : 0 },
+        { ...how, quote },
+      );
   } catch (error) {
-    panel.lastChild.replaceWith(
-      make("p", { class: "problem", role: "alert" }, t("passageFailed", { reason: error.message })),
-    );
+    if (turn === shown) fail(t("passageFailed", { reason: error.message }));
   }
+}
+
+// What an address names, and the answer does not hold.
+export function openNothing(words) {
+  begin({ title: t("cited") });
+  fail(words);
 }
 
 export function closePassage() {
   if (panel.hidden) return;
   shown += 1;
+  free();
   panel.hidden = true;
   document.body.classList.remove("reading");
   opener?.focus();
 }
 
-function heading(citation) {
+// The address names what is open: Back closes it, too.
+function dismiss() {
+  if (location.hash.includes("/source/")) close();
+  else closePassage();
+}
+
+function begin(citation, from = null, link = null) {
+  opener = from ?? opener;
+  free();
+  panel.classList.remove("wide");
+  panel.replaceChildren(
+    heading(citation, link),
+    make("p", { class: "quiet", "aria-busy": "true" }, "…"),
+  );
+  panel.hidden = false;
+  document.body.classList.add("reading");
+  panel.querySelector("h2").focus();
+  return ++shown;
+}
+
+function free() {
+  leave?.();
+  leave = null;
+}
+
+function fail(words) {
+  panel.lastChild.replaceWith(make("p", { class: "problem", role: "alert" }, words));
+}
+
+// As it was cited, where that was kept; else as it is indexed now.
+async function find(citation, kept) {
+  try {
+    if (kept) return await get(kept);
+  } catch (error) {
+    if (error.status !== GONE) throw error;
+  }
+  const now = await get(`${address("api/chunks", citation.chunk)}?around=1`);
+  return { ...now, state: "unchanged", now, root_now: now.root, path_now: now.path };
+}
+
+function heading(citation, link) {
   return make(
     "header",
     {},
@@ -62,53 +113,122 @@ function heading(citation) {
       ? make("span", { class: "number", "aria-hidden": "true" }, String(citation.number))
       : null,
     make("h2", { id: "passage-title", tabindex: "-1" }, citation.title),
-    iconButton("close", t("close"), closePassage),
+    link ? copyButton(t("copyLink"), () => linkTo(link), null, "link") : null,
+    iconButton("close", t("close"), dismiss),
   );
 }
 
-async function partsOf(passage) {
-  const texts = [...passage.before, passage, ...passage.after].map((each) => each.text);
-  const type = passage.metadata.media_type;
-  const given = type === PDF ? texts.map(unwrapped) : texts;
-  if (MARKDOWN.includes(type)) return (await asHtml(given)).map(fragment);
-  if (CODE.test(type)) return texts.map((text) => make("pre", {}, make("code", {}, text)));
-  return texts.map((text) => make("p", { class: "tail" }, text));
-}
-
-// Lines end where they did on the page, which is wider than the panel.
-function unwrapped(text) {
-  return text.replace(/(?<!\n)\n(?![\n#>|•*-]|\d+[.)] )/g, " ");
-}
-
-function show(citation, passage, parts) {
-  const at = passage.before.length;
+/** @param {Citation} citation @param {{ found: any, parts: Node[], now: Node[], at: number }} told
+ * @param {{ quote: string, again?: () => void }} how */
+function show(citation, { found, parts, now, at }, { quote, again }) {
   if (!citation.title)
-    panel.querySelector("h2").replaceChildren(inReadingOrder(passage.title || passage.path));
-  const text = make("div", { class: "prose" }, parts[at]);
-  const place = make(
-    "div",
-    { class: "passage-place" },
-    make("p", { class: "where" }, where(passage)),
-    originalLink(
-      { ...passage, excerpt: citation.excerpt },
-      "original",
-      icon("open"),
-      t("original"),
-    ),
-  );
-  const body = make(
-    "div",
-    { class: "passage-body", tabindex: "0", role: "region", "aria-labelledby": "passage-title" },
-    around(t("before"), parts.slice(0, at)),
-    make("section", { class: "cited", "aria-label": t("cited") }, text),
-    around(t("after"), parts.slice(at + 1)),
-  );
+    panel.querySelector("h2").replaceChildren(inReadingOrder(found.title || found.path));
+  const body = make("div", {
+    class: "passage-body",
+    tabindex: "0",
+    role: "region",
+    "aria-labelledby": "passage-title",
+  });
+  const showPassage = () => {
+    const text = make("div", { class: "prose" }, parts[at].cloneNode(true));
+    const isThen = found.state === "changed" || found.state === "gone";
+    body.replaceChildren(
+      ...[
+        around(t("before"), parts.slice(0, at)),
+        make(
+          "section",
+          { class: "cited", "aria-label": t("cited") },
+          isThen ? make("h3", {}, then(found)) : null,
+          text,
+        ),
+        around(t("after"), parts.slice(at + 1)),
+        found.state === "changed" ? nowPart(found, now) : null,
+      ].filter(Boolean),
+    );
+    const cited = highlight(text, quote) ?? text;
+    body.scrollTop = cited.getBoundingClientRect().top - body.getBoundingClientRect().top - ABOVE;
+  };
+  const where = make("p", { class: "where" }, whereOf(found));
+  const place = make("div", { class: "passage-place" }, where, news(found, again), ways());
   panel.lastChild.replaceWith(place, body);
-  const cited = highlight(text, citation.excerpt) ?? text;
-  body.scrollTop = cited.getBoundingClientRect().top - body.getBoundingClientRect().top - ABOVE;
+  showPassage();
+
+  function ways() {
+    if (found.path_now == null) return null;
+    const spot = { ...(found.now ?? found), root: found.root_now, path: found.path_now };
+    const views = [
+      [t("cited"), showPassage],
+      [t("inDocument"), () => showDocument(body, spot, quote)],
+    ].map(([words, open], number) =>
+      button(words, () => choose(number, open), {
+        class: "tab",
+        "aria-pressed": String(number === 0),
+      }),
+    );
+
+    async function choose(number, open) {
+      free();
+      panel.classList.toggle("wide", number > 0);
+      views.forEach((view, each) => (view.ariaPressed = String(each === number)));
+      await open();
+    }
+
+    const link = originalLink({ ...spot, excerpt: quote }, "original", icon("open"), t("original"));
+    return make("div", { class: "ways" }, make("div", { class: "tabs" }, views), link);
+  }
 }
 
-function where({ path, headings, ...spot }) {
+// The PDF itself; anything else, and a PDF that cannot be shown, as it was read.
+async function showDocument(body, spot, quote) {
+  const turn = shown;
+  const { root, path, page, id, metadata } = spot;
+  body.replaceChildren(make("p", { class: "quiet", "aria-busy": "true" }, "…"));
+  const place = { root, path, chunk: id, quote };
+  try {
+    if (metadata.media_type !== PDF) return await showText(body, place);
+    const file = `${address("api/documents", root, path)}/original`;
+    const done = await showPdf(body, file, { page, quote }).catch(() => null);
+    if (!done) await showText(body, place);
+    else if (turn === shown && panel.classList.contains("wide")) leave = done;
+    else done();
+  } catch (error) {
+    const words = t("passageFailed", { reason: error.message });
+    body.replaceChildren(make("p", { class: "problem", role: "alert" }, words));
+  }
+}
+
+// What became of the document since the answer was given.
+function news({ state, removed_at, indexed_at_now }, again) {
+  const told = {
+    document_changed: () => t("changedElsewhere", { date: date(indexed_at_now) }),
+    changed: () => t("changedSince", { date: date(indexed_at_now) }),
+    gone: () => (removed_at ? t("removedOn", { date: date(removed_at) }) : t("noLongerThere")),
+  }[state];
+  if (!told) return null;
+  const asks = again && state !== "document_changed";
+  return make(
+    "div",
+    { class: `news ${state}`, role: "note" },
+    make("p", {}, told()),
+    asks ? button(t("askAgain"), again) : null,
+  );
+}
+
+function then({ indexed_at }) {
+  return indexed_at ? t("thenOf", { date: date(indexed_at) }) : t("then");
+}
+
+function nowPart({ now, indexed_at_now }, parts) {
+  const text = now ? make("div", { class: "prose" }, parts) : make("p", {}, t("nothingNow"));
+  return make(
+    "section",
+    { class: "now" },
+    make("h3", {}, t("nowOf", { date: date(indexed_at_now) })),
+    text,
+  );
+}
+
+function whereOf({ path, headings, ...spot }) {
   return [path, headings, ...spotsOf(spot)].filter(Boolean).join(" · ");
 }
 
@@ -118,6 +238,6 @@ function around(title, parts) {
     "section",
     { class: "around", "aria-label": title },
     make("h3", {}, title),
-    make("div", { class: "prose" }, parts),
+    make("div", { class: "prose" }, ...parts.map((part) => part.cloneNode(true))),
   );
 }

@@ -27,19 +27,19 @@ export async function saveRows(sql, parameters, kind) {
 }
 
 // A button that shows for a moment that it has copied; `words` stand beside its icon.
-export function copyButton(label, textOf, words = null) {
+export function copyButton(label, textOf, words = null, picture = "copy") {
   const attributes = { type: "button", "aria-label": label, title: label };
   const kind = words ? null : "plain icon-button";
   const element = make("button", { ...attributes, class: kind, click: clicked });
-  const show = (picture, said) => element.replaceChildren(icon(picture), words ? said : "");
+  const show = (name, said) => element.replaceChildren(icon(name), words ? said : "");
 
   async function clicked() {
     await copy(textOf());
     show("check", t("copied"));
-    setTimeout(() => show("copy", words), SHOWN);
+    setTimeout(() => show(picture, words), SHOWN);
   }
 
-  show("copy", words);
+  show(picture, words);
   return element;
 }
 

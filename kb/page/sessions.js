@@ -1,5 +1,6 @@
 // The list of chats: search, rename, delete, export.
 
+import { chatAddress } from "./address.js";
 import { address, file, get, patch, remove } from "./api.js";
 import { announce } from "./announce.js";
 import { dialog } from "./dialog.js";
@@ -59,7 +60,7 @@ function entry(session) {
   const link = make(
     "a",
     {
-      href: `#/chat/${encodeURIComponent(session.id)}`,
+      href: chatAddress(session.id),
       "data-id": session.id,
       title: `${title}\n${date(session.updated)}`,
     },

@@ -1,11 +1,13 @@
 // One question with its answer, as it comes or as it was stored.
 
 import { announce } from "./announce.js";
-import { Problem } from "./api.js";
-import { chip, sources, withSources } from "./citations.js";
+import { linkTo, open, sourceAddress, turnAddress } from "./address.js";
+import { address, post, Problem } from "./api.js";
+import { chip, quoteOf, sources, withSources } from "./citations.js";
 import { button, iconButton, make } from "./dom.js";
 import { feedback } from "./feedback.js";
 import { menu } from "./menu.js";
+import { openNothing, openPassage } from "./passage.js";
 import { Prose, withCitations } from "./prose.js";
 import { resultOf } from "./result.js";
 import { copyButton } from "./save.js";
@@ -24,6 +26,7 @@ export class TurnView {
     this.retry = retry;
     this.edit = edit;
     this.citations = [];
+    this.opener = null; // of the passage that is shown
     this.searchId = null;
     this.rows = null;
     this.rating = null;
@@ -164,7 +167,11 @@ export class TurnView {
 
   async finish(text, errors = {}, timings = {}, html = null) {
     await this.prose.finish(text, html);
-    withCitations(this.prose.element, (number) => this.chip(number));
+    const times = {}; // that each number was met
+    withCitations(this.prose.element, (number) => {
+      times[number] = (times[number] ?? 0) + 1;
+      return this.chip(number, times[number]);
+    });
     // A branch is "documents", "database" or "model".
     for (const [branch, reason] of Object.entries(errors ?? {}).filter(
       ([, reason]) => !text.includes(reason),
@@ -176,7 +183,7 @@ export class TurnView {
     const result = this.rows && resultOf({ ...this.rows, question });
     const twin = result && tableOfRows(this.prose.element, this.rows.columns);
     if (twin) twin.replaceWith(result);
-    const below = [twin ? null : result, sources(this.citations, this.searchId)];
+    const below = [twin ? null : result, sources(this.citations, this.opened)];
     this.after.replaceChildren(...below.filter(Boolean), this.actions(timings ?? {}));
     this.settle();
   }
@@ -198,9 +205,38 @@ export class TurnView {
     return menu({ label, words: name, kind: `badge route-${route ?? "none"}` }, actions, head);
   }
 
-  chip(number) {
+  chip(number, statement) {
     const citation = this.citations.find((each) => each.number === number);
-    return citation ? chip(citation, this.searchId) : null;
+    return citation ? chip(citation, statement, this.opened) : null;
+  }
+
+  opened = (number, statement, opener) => {
+    this.opener = opener;
+    if (this.searchId)
+      post("api/feedback", { search_id: this.searchId, clicked: number }).catch(() => null);
+    open(sourceAddress(this.sessionId, this.turnId, number, statement));
+  };
+
+  // What the address names.
+  showSource(number, statement) {
+    const citation = this.citations.find((each) => each.number === number);
+    if (!citation) return openNothing(t("noSuchSource"));
+    const chips = `.chip[data-source="${number}"]`;
+    const own = `${chips}[data-statement="${statement}"]`;
+    const find = (name) => /** @type {HTMLElement} */ (this.element.querySelector(name));
+    const path = address("api/sessions", this.sessionId, "turns", this.turnId);
+    openPassage(citation, {
+      opener: this.opener ?? find(own) ?? find(chips) ?? find("button"),
+      quote: quoteOf(citation, statement),
+      kept: `${path}/citations/${number}`,
+      link: sourceAddress(this.sessionId, this.turnId, number, statement),
+      again: () => this.again(),
+    });
+    this.opener = null;
+  }
+
+  link() {
+    return linkTo(turnAddress(this.sessionId, this.turnId));
   }
 
   actions(timings) {
@@ -211,6 +247,7 @@ export class TurnView {
       { class: "turn-actions" },
       feedback(this.sessionId, this.turnId, this.rating),
       copyButton(t("copyAnswer"), () => withSources(this.prose.text, this.citations)),
+      copyButton(t("copyLink"), () => this.link(), null, "link"),
       iconButton("pencil", t("editQuestion"), this.edit),
       seconds >= 0.05 && make("span", { class: "quiet" }, t("took", { seconds: rounded })),
     );

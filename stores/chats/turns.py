@@ -3,7 +3,7 @@
 import os
 import platform
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from llama_index.core.base.llms.types import MessageRole
 
 from stores.chats.chat_messages import SQL, make_message, read_text, store_message
+from stores.chats.cited_passages import CitedPassage, keep_cited_passages
 from stores.errors import StoreError, TurnUnderWay
 from stores.text.surrogates import replace_lone_surrogates
 from stores.typed_json import dumps, loads
@@ -55,13 +56,15 @@ class Turn:
 class AboutAnswer(TypedDict, total=False):
     """What is stored with an answer; `evidence` may hold what a database's cells are made of.
 
-    `owner` is not stored: it has to be who began the turn, where it is given.
+    `cited` are the passages that the answer cites, which are kept as they are. `owner` is not
+    stored: it has to be who began the turn, where it is given.
     """
 
     error: str | None
     standalone: str | None
     rewritten_by: str
     evidence: Mapping[str, Any] | None
+    cited: Sequence[CitedPassage]
     model: str | None
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -172,6 +175,7 @@ def _keep_answer(
     if answer or ended != "failed":
         _store_said(connection, row, answer)
     connection.execute(SQL["finish_turn"], {**place, "status": ended, **_describe_answer(about)})
+    keep_cited_passages(connection, row.session_id, row.number, about.get("cited", ()))
     connection.execute(SQL["touch"], {"session": row.session_id})
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stores.chunks.chunk_table import ChunkTable
 
 _SQL = statements("document_list.sql")
+_ALL = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -97,12 +98,27 @@ class DocumentList:
             )
         return found[0]
 
-    def list_passages(self, table: "ChunkTable", document: ListedDocument) -> list[StoredPassage]:
+    def list_passages(
+        self,
+        table: "ChunkTable",
+        document: ListedDocument,
+        *,
+        offset: int = 0,
+        limit: int = _ALL,
+    ) -> list[StoredPassage]:
         """List the passages of a document in their order, without LlamaIndex."""
         statement = sa.text(_SQL["passages"].format(table=f"`{table.name}`"))
-        values = {"id": document.id}
+        values = {"id": document.id, "offset": offset, "limit": limit}
         rows = read_snapshot(self.engine, lambda c: c.execute(statement, values).all())
         return [StoredPassage(row.id, row.text, json.loads(row.metadata)) for row in rows]
+
+    def count_passages_before(
+        self, table: "ChunkTable", document: ListedDocument, chunk_id: str
+    ) -> int:
+        """Count the passages of a document that stand before the one of an id."""
+        statement = sa.text(_SQL["passages_before"].format(table=f"`{table.name}`"))
+        values = {"id": document.id, "chunk": chunk_id}
+        return int(read_snapshot(self.engine, lambda c: c.scalar(statement, values)))
 
     def one_around(self, root: str, path: str) -> ListedDocument:
         """Find one file, or that which has a file of this path inside, such as an archive.

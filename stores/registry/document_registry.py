@@ -347,6 +347,7 @@ class DocumentRegistry:
         def work(connection: sa.Connection) -> None:
             with keep_counts(connection, [document_id]):
                 connection.execute(_SQL["remove_document"], {"id": document_id})
+            connection.execute(_SQL["note_removal"], {"id": document_id})
             connection.execute(_SQL["forget_upload"], {"id": document_id})
             remove_file(connection)
             self.table.delete_document(connection, document_id)

@@ -29,8 +29,13 @@ root = :root AND path = :path
 CONCAT(root, '/', path) = :name
 
 -- passages --
--- The chunks of a document in their order.
+-- The chunks of a document in their order, all or some of them.
 SELECT chunk_id AS id, text, metadata FROM {table} WHERE document_id = :id ORDER BY chunk_id
+LIMIT :limit OFFSET :offset
+
+-- passages_before --
+-- Count the chunks of a document that stand before one of them.
+SELECT COUNT(*) FROM {table} WHERE document_id = :id AND chunk_id < :chunk
 
 -- everything --
 -- Require nothing: the condition where no other is given.

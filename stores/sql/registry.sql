@@ -111,6 +111,10 @@ UPDATE {table} SET metadata = JSON_SET(
 -- Delete what is known of a file that is gone.
 DELETE FROM kb_document WHERE id = :id
 
+-- note_removal --
+-- Tell the answers that cite a document when it was removed.
+UPDATE kb_cited_passage SET removed_at = UTC_TIMESTAMP(6) WHERE document_id = :id
+
 -- forget_upload --
 -- Delete the note of who uploaded a file: who did may keep another in its place.
 DELETE FROM kb_upload WHERE id = :id

@@ -159,6 +159,33 @@ UPDATE kb_turn SET status = :status, error = :error, standalone = :standalone,
   answered_at = UTC_TIMESTAMP(6), said = NULL
 WHERE session_id = :session AND number = :number
 
+-- forget_cited --
+-- Delete the passages that an answer of a turn cited, before another one is stored.
+DELETE FROM kb_cited_passage WHERE session_id = :session AND turn = :turn
+
+-- keep_cited --
+-- Keep a passage as an answer cites it, with the version of its document, which is not known where
+-- another one was indexed after the question.
+INSERT INTO kb_cited_passage (session_id, turn, number, chunk_id, document_id, content_hash,
+  indexed_at, metadata, text)
+SELECT kb_turn.session_id, kb_turn.number, :number, :chunk, :document, kb_document.content_hash,
+  kb_document.indexed_at, :metadata, :text
+FROM kb_turn LEFT JOIN kb_document
+  ON kb_document.id = CONVERT(:document USING ascii) COLLATE ascii_bin
+  AND kb_document.indexed_at <= kb_turn.asked_at
+WHERE kb_turn.session_id = :session AND kb_turn.number = :turn
+
+-- cited --
+-- Read a passage that a turn cites, and what is known of its document now.
+SELECT cited.chunk_id, cited.document_id, cited.content_hash, cited.indexed_at, cited.removed_at,
+  cited.metadata, cited.text, kb_document.root AS root_now, kb_document.path AS path_now,
+  kb_document.content_hash AS hash_now, kb_document.indexed_at AS indexed_at_now
+FROM kb_cited_passage AS cited
+JOIN kb_turn ON kb_turn.session_id = cited.session_id AND kb_turn.number = cited.turn
+LEFT JOIN kb_document ON kb_document.id = CONVERT(cited.document_id USING ascii) COLLATE ascii_bin
+  AND kb_document.chunks > 0
+WHERE cited.session_id = :session AND kb_turn.id = :turn AND cited.number = :number
+
 -- question --
 -- Find where a turn's question stands; its answer has the next position.
 SELECT position, status FROM kb_message

@@ -60,6 +60,22 @@ CREATE TABLE `kb_audience` (
   KEY `group_name` (`group_name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
+CREATE TABLE `kb_cited_passage` (
+  `session_id` varchar(190) NOT NULL,
+  `turn` int(10) unsigned NOT NULL,
+  `number` int(10) unsigned NOT NULL,
+  `chunk_id` varchar(512) NOT NULL,
+  `document_id` varchar(190) NOT NULL,
+  `content_hash` char(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `indexed_at` datetime(6) DEFAULT NULL,
+  `removed_at` datetime(6) DEFAULT NULL,
+  `metadata` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`metadata`)),
+  `text` longtext NOT NULL,
+  PRIMARY KEY (`session_id`,`turn`,`number`),
+  KEY `document_id` (`document_id`),
+  CONSTRAINT `kb_cited_passage_turn` FOREIGN KEY (`session_id`, `turn`) REFERENCES `kb_turn` (`session_id`, `number`) ON DELETE CASCADE
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
 CREATE TABLE `kb_collection` (
   `name` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `chunk_table` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

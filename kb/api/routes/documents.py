@@ -8,14 +8,13 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request, UploadFile
-from llama_index.core.schema import BaseNode, MetadataMode
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from engines.answer import find_sheet
 from kb.api.byte_ranges import find_range
 from kb.api.dependencies import KB, TheJobs, TheLibrary, TheLimits, TheThreads
 from kb.api.guards.access import Caller, Reading, Writing
 from kb.api.guards.upload_quota import TheQuota, UploadQuota
+from kb.api.passage_json import passage_to_values, surroundings_to_values
 from kb.api.plain_json import job_to_values, to_plain
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
@@ -268,6 +267,30 @@ def _find_document(library: TheLibrary, caller: Caller, root: str, path: str) ->
         return library.documents.one(root, path)
 
 
+@router.get("/documents/{root}/{path:path}/passages")
+def passages(
+    root: str,
+    path: str,
+    caller: Reading,
+    library: TheLibrary,
+    at: Annotated[str | None, Query(max_length=512)] = None,
+    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    limit: Annotated[int, Query(ge=1, le=100)] = 30,
+) -> dict[str, Any]:
+    """What was read of a document, in its order: passages from `offset`, or around the one `at`."""
+    document = _find_document(library, caller, root, path)
+    table = library.registry.table
+    if at is not None:
+        before = library.documents.count_passages_before(table, document, at)
+        offset = max(0, before - limit // 2)
+    found = library.documents.list_passages(table, document, offset=offset, limit=limit)
+    return {
+        "passages": [passage_to_values(each.id, each.text, each.metadata) for each in found],
+        "total": document.chunks,
+        "offset": offset,
+    }
+
+
 @router.get("/chunks/{chunk_id:path}")
 def chunk(
     chunk_id: str,
@@ -279,20 +302,4 @@ def chunk(
     passage = library.find_passage(chunk_id, around)
     if passage is None or not caller.may_see(passage.chunk.metadata.get("root")):
         raise Problem(Code.NO_SUCH_PASSAGE)
-    return {
-        **_chunk_values(passage.chunk),
-        "before": [_chunk_values(node) for node in passage.before],
-        "after": [_chunk_values(node) for node in passage.after],
-    }
-
-
-def _chunk_values(node: BaseNode) -> dict[str, Any]:
-    metadata = node.metadata
-    names = ("root", "path", "title", "headings", "page", "lines")
-    return {
-        "id": node.node_id,
-        **{name: metadata.get(name) for name in names},
-        "sheet": find_sheet(metadata),
-        "text": node.get_content(MetadataMode.NONE),
-        "metadata": metadata,
-    }
+    return surroundings_to_values(passage)

@@ -22,6 +22,7 @@ from stores.text.translations import LANGUAGES, SOURCE_LANGUAGE, load_catalogue
 
 router = APIRouter(tags=["page"])
 mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which browsers refuse
+mimetypes.add_type("text/javascript", ".mjs")
 _CONTEXT: Final = "page"  # of the texts of kb/page in the catalogues
 _FILES: Final = StaticFiles(directory=Path(__file__).parents[2] / "page")
 

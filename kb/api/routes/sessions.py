@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -12,20 +13,24 @@ from engines.answer import Answer
 from kb.api.answer_events import AnswerEvents, AnswerUnderWay, begin_turn
 from kb.api.caller_sessions import MOST_ID_CHARACTERS, find_session, find_stored_id, restore_id
 from kb.api.column_kinds import column_types
-from kb.api.dependencies import KB, TheLimits, TheWork
+from kb.api.dependencies import KB, TheLibrary, TheLimits, TheWork
 from kb.api.guards.access import Reading
 from kb.api.json_bodies import StrictBody, Words
 from kb.api.json_filters import Filters, metadata_filters
 from kb.api.openapi_description import HTML, STREAMED
+from kb.api.passage_json import evidence_to_values
 from kb.api.plain_json import to_plain
 from kb.api.problem_codes import Code
-from kb.api.problems import translate_missing
+from kb.api.problems import Problem, translate_missing
 from kb.api.search_profiles import require_profile
 from kb.api.sse import HEADERS
 from kb.api.turn_progress import TurnProgress, follow_turn
 from kb.assembly.answer_sources import Source
+from kb.cited_evidence import compare_evidence
 from kb.session_values import info_values
-from kb.transcript import session_values, write_transcript
+from kb.transcript import turn_values, write_transcript
+from stores.chats.chat_sessions import Turn
+from stores.chats.cited_passages import find_kept_passage
 from stores.searches.search_log import SearchLog
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
@@ -81,14 +86,19 @@ def session(
     """
     info = find_session(kb, session_id, caller)
     turns = kb.components.session_store.list_turns(info.id, before=before, limit=last)
-    ratings = SearchLog(kb.components.engine).list_ratings(info.id)
-    values: dict[str, Any] = to_plain(session_values(restore_id(info, caller), turns))
-    for turn, turn_values in zip(turns, values["turns"], strict=True):
-        turn_values["rating"] = ratings.get(turn.id)
+    told: dict[str, Any] = to_plain(info_values(restore_id(info, caller)))
+    return {**told, "turns": _list_turn_values(kb, info.id, turns)}
+
+
+def _list_turn_values(kb: KB, stored_id: str, turns: Sequence[Turn]) -> list[dict[str, Any]]:
+    ratings = SearchLog(kb.components.engine).list_ratings(stored_id)
+    told: list[dict[str, Any]] = to_plain([turn_values(turn) for turn in turns])
+    for turn, values in zip(turns, told, strict=True):
+        values["rating"] = ratings.get(turn.id)
         tables = Answer.from_metadata(turn.evidence).tables
         if tables.sql:
-            turn_values["evidence"]["types"] = column_types(tables.columns, tables.rows)
-    return values
+            values["evidence"]["types"] = column_types(tables.columns, tables.rows)
+    return told
 
 
 @router.patch("/{session_id}")
@@ -181,6 +191,39 @@ async def turn_events(
         await asyncio.to_thread(store.read_turn, info.id, turn_id)
     stream = follow_turn(store, info.id, turn_id, AnswerEvents(after, html))
     return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)
+
+
+@router.get("/{session_id}/turns/{turn_id:path}/citations/{number}")
+def citation(
+    session_id: str,
+    turn_id: str,
+    number: int,
+    caller: Reading,
+    kb: KB,
+    library: TheLibrary,
+    around: Annotated[int, Query(ge=0, le=5)] = 1,
+) -> dict[str, Any]:
+    """A passage as the answer cites it, and what became of it since.
+
+    Its `state` is `unchanged`, `document_changed` (but not this passage), `changed` or `gone`;
+    `now` is what is indexed in its place, with what stands around that.
+    """
+    info = find_session(kb, session_id, caller)
+    kept = find_kept_passage(kb.components.engine, info.id, turn_id, number)
+    if kept is None or not caller.may_see(kept.passage.metadata.get("root")):
+        raise Problem(Code.NO_SUCH_PASSAGE)
+    values: dict[str, Any] = to_plain(evidence_to_values(compare_evidence(library, kept, around)))
+    return values
+
+
+@router.get("/{session_id}/turns/{turn_id:path}")
+def one_turn(session_id: str, turn_id: str, caller: Reading, kb: KB) -> dict[str, Any]:
+    """A turn as those of its session are told."""
+    info = find_session(kb, session_id, caller)
+    with translate_missing(Code.NO_SUCH_TURN):
+        turn = kb.components.session_store.read_turn(info.id, turn_id)
+    [values] = _list_turn_values(kb, info.id, [turn])
+    return values
 
 
 @router.post("/{session_id}/turns/{turn_id:path}/stop", status_code=204)
