@@ -395,6 +395,8 @@ class MetricsConfig(Section):
     token: Token = None
     """What Prometheus sends (`authorization: {credentials: …}`), best from the environment:
     `${KB_METRICS_TOKEN:}`. It opens nothing else. A key of scope `admin` does as well."""
+
+
 def _require_network(value: str) -> str:
     try:
         ip_network(value, strict=False)
