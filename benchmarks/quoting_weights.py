@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from engines.documents.asked_words import find_stems
 from engines.documents.extract import Ranking, Support
 from engines.passage_text import text_below_headings
-from engines.search.search_run import collect_searches
+from engines.search.search_run import collect_searches, knows_languages
 from kb import KnowledgeBase
+from kb.assembly.models import find_sentence_languages
 from kb.evaluation.beir import read_beir
 from kb.evaluation.corpus import with_corpus
 from kb.evaluation.labelled import LabelledSet, Question
@@ -81,7 +82,8 @@ def measure_questions(
     knowledge_base: KnowledgeBase, labelled: LabelledSet, limit: int
 ) -> Iterator[Measured]:
     """Ask the answerable questions, each with its passages and without those that answer it."""
-    model = knowledge_base.components.embed_model
+    model = knowledge_base.components.sentence_model
+    known = find_sentence_languages(knowledge_base.config.embedding)
     model = model.model_copy(update={"embeddings_cache": SimpleKVStore()})
     counts = knowledge_base.vector_store.count_chunks_with
     for question in labelled.sample_questions(limit):
@@ -92,8 +94,9 @@ def measure_questions(
         answers = [each for each in found if each.metadata.get("path") in question.relevant]
         others = [each for each in found if each.metadata.get("path") not in question.relevant]
 
-        rank = partial(Ranking, question.text, embed_model=model, adaptive=made[-1].fusion.adaptive)
         language = detect_question_language(question.text)
+        adaptive = knows_languages(known, {made[-1].query.language})
+        rank = partial(Ranking, question.text, embed_model=model, adaptive=adaptive)
         count_words = partial(count_without, counts, language)
         ranking = rank(passages=found, count_words=partial(count_words, []))
         lacking = rank(passages=others, count_words=partial(count_words, answers))

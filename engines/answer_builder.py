@@ -95,9 +95,9 @@ class AnswerBuilder:
             self.note(search=made[-1].summary())
 
     @property
-    def lets_vectors_decide(self) -> bool:
-        """Whether the searches let the vectors decide where words say next to nothing."""
-        return all(search.fusion.adaptive for search in self._searches)
+    def languages(self) -> set[str]:
+        """The languages of what was searched for; "" is one that is not known."""
+        return {search.query.language for search in self._searches}
 
     def cite(self, number: int, passage: NodeWithScore, excerpt: str | None = None) -> None:
         """Give a passage with the answer, as what this number cites."""

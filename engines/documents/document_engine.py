@@ -1,7 +1,7 @@
 """Answers from documents with citations, by a language model or, without one, by quotations."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -23,14 +23,16 @@ from engines.documents.extract import find_quotes
 from engines.model_errors import model_errors
 from engines.prompts import chat_prompt
 from engines.question import as_question
-from engines.search.search_run import Search, collect_searches, note_search
+from engines.search.search_run import Search, collect_searches, knows_languages, note_search
 
 
 class DocumentQueryEngine(BaseQueryEngine):
     """Answers from retrieved passages; without an `llm`, by quoting them.
 
     `Response.source_nodes` are the cited passages; while a stream runs, they and the citations
-    in its metadata are still empty. `count_words` tells how common words are in the collection.
+    in its metadata are still empty. `embed_model` compares sentences with the
+    question; `languages` are those that it knows, None for all. `count_words` tells how common
+    words are in the collection.
     `on_answer` gets each search with the citations of its answer, when that is complete. `suggest`
     gives questions to ask instead of one that the passages do not answer.
     """
@@ -41,6 +43,7 @@ class DocumentQueryEngine(BaseQueryEngine):
         *,
         llm: LLM | None,
         embed_model: BaseEmbedding,
+        languages: Collection[str] | None = None,
         streaming: bool = False,
         count_words: CountWords | None = None,
         suggest: Callable[[str, Sequence[str]], Sequence[str]] = lambda *_: (),
@@ -52,6 +55,7 @@ class DocumentQueryEngine(BaseQueryEngine):
         self._retriever = retriever
         self._llm = llm
         self._embed_model = embed_model
+        self._languages = languages
         self._streaming = streaming
         self._count_words = count_words
         self._suggest = suggest
@@ -121,7 +125,7 @@ class DocumentQueryEngine(BaseQueryEngine):
             asked.query_str,
             answer.passages,
             self._embed_model,
-            adaptive=answer.lets_vectors_decide,
+            adaptive=knows_languages(self._languages, answer.languages),
             count_words=self._count_words,
         )
         if not found:

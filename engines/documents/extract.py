@@ -84,8 +84,8 @@ def find_quotes(
 ) -> list[Quote]:
     """Return what answers best, the best first; nothing where no passage supports it.
 
-    `adaptive`: the embedding model knows the language. `count_words` counts in the collection.
-    Raises ModelUnavailable.
+    `adaptive`: the embedding model knows the languages that were searched in. `count_words` counts
+    in the collection. Raises ModelUnavailable.
     """
     ranking = Ranking(text, passages, embed_model, adaptive=adaptive, count_words=count_words)
     if ranking.sentences and ranking.measure_support().answers():

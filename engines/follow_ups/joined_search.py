@@ -8,7 +8,7 @@ words, while the joined search does not find the other's. For a question of its 
 reverse. On a draw nothing is joined.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -19,7 +19,7 @@ from llama_index.core.schema import NodeWithScore
 from engines.documents.asked_words import CountWords
 from engines.documents.extract import find_quotes
 from engines.passage_text import text_below_headings
-from engines.search.search_run import collect_searches
+from engines.search.search_run import collect_searches, knows_languages
 from stores.text.text_language import detect_question_language
 from stores.text.words import stem_words
 
@@ -29,16 +29,21 @@ _CLEARLY: Final = 0.1
 
 
 class JoinedSearch:
-    """Searches for both; `retriever` should give CANDIDATES passages."""
+    """Searches for both; `retriever` should give CANDIDATES passages.
+
+    `embed_model` compares sentences with a question; `languages` are those that it knows.
+    """
 
     def __init__(
         self,
         retriever: BaseRetriever,
         embed_model: BaseEmbedding,
         count_words: CountWords | None = None,
+        languages: Collection[str] | None = None,
     ) -> None:
         self._retriever = retriever
         self._embed_model = embed_model
+        self._languages = languages
         self._count_words = count_words
 
     def is_better(self, joined: str, asked: str) -> bool:
@@ -55,13 +60,13 @@ class JoinedSearch:
         if not as_asked or not as_joined:
             return bool(as_joined)
         if as_asked[0].node_id == as_joined[0].node_id:
-            adaptive = all(search.fusion.adaptive for search in made)
+            searched = {search.query.language for search in made}
             is_bare = len(names) == 1  # Who makes them?
             return is_bare and not find_quotes(
                 asked,
                 as_asked,
                 self._embed_model,
-                adaptive=adaptive,
+                adaptive=knows_languages(self._languages, searched),
                 count_words=self._count_words,
             )
         by_asked = max(_judge_passage(as_asked, as_joined[0]), _find_share(names, as_joined[0]))

@@ -37,6 +37,14 @@ from stores.errors import ModelUnavailable
 _SPARE = 4  # times the passages wanted: some repeat a better one
 
 
+def knows_languages(known: Collection[str] | None, wanted: Collection[str]) -> bool:
+    """Tell whether a model of known languages, None for all, knows the wanted ones.
+
+    The language "" is one that nobody could tell, and taken as known.
+    """
+    return known is None or all(language in ("", *known) for language in wanted)
+
+
 @dataclass(frozen=True)
 class VectorWeight:
     """How much the vectors weigh where a profile does not say, or the model not know the language.
@@ -49,7 +57,7 @@ class VectorWeight:
     languages: Collection[str] | None = None
 
     def knows_language(self, language: str) -> bool:
-        return not language or self.languages is None or language in self.languages
+        return knows_languages(self.languages, {language})
 
     def weigh_language(self, language: str, named: float | None) -> float:
         """Weigh the vectors of a language.

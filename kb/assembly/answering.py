@@ -18,6 +18,7 @@ from engines.routing.router import RoutedQueryEngine
 from engines.small_talk import Sources, reply_to_small_talk
 from kb.assembly.answer_sources import require_source
 from kb.assembly.business_tables import make_tables_engine
+from kb.assembly.models import find_sentence_languages
 from kb.assembly.search_logging import make_search_logger
 from kb.assembly.searching import AnswerOptions, make_retriever
 from stores.errors import KBError
@@ -113,7 +114,8 @@ def make_document_engine(
     return DocumentQueryEngine(
         retriever,
         llm=components.llm_for("answer"),
-        embed_model=components.embed_model,
+        embed_model=components.sentence_model,
+        languages=find_sentence_languages(components.config.embedding),
         streaming=options.streaming,
         count_words=components.vector_store.count_chunks_with,
         suggest=partial(_suggest, components),

@@ -24,7 +24,7 @@ from kb.assembly.access_rules import find_hidden_tables, open_access_rules
 from kb.assembly.bookkeeping import Bookkeeping
 from kb.assembly.business_tables import make_guarded_database, open_tables
 from kb.assembly.model_choice import choose_embedding_of
-from kb.assembly.models import make_embedder, make_llm
+from kb.assembly.models import choose_sentence_model, make_embedder, make_llm
 from kb.assembly.open_collection import open_store
 from kb.assembly.open_database import open_database
 from kb.assembly.outage import Outage
@@ -190,6 +190,11 @@ class Components:
             self.late_ends.store_all()
         except StoreError as error:
             _log.warning("How the last turns ended is lost: %s", error)
+
+    @cached_property
+    def sentence_model(self) -> BaseEmbedding:
+        """What compares sentences with a question, to quote them."""
+        return choose_sentence_model(self.config, self.embed_model)
 
     @_shared_property
     def tables(self) -> GuardedDatabase:

@@ -1,6 +1,7 @@
 """Config -> the language model and the embedding model. Nothing here opens a connection."""
 
 import ssl
+from collections.abc import Set as AbstractSet
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, assert_never, cast
@@ -136,16 +137,27 @@ def embedding_identity(config: Config, embed_model: BaseEmbedding) -> str:
     return f"{config.embedding.provider}/{named}{size}"
 
 
+def choose_sentence_model(config: Config, embed_model: BaseEmbedding) -> BaseEmbedding:
+    """Choose what compares sentences: of the pair the English half, to which that was fitted."""
+    embedding = config.embedding
+    is_pair = embedding.provider == "local" and embedding.model == MULTILINGUAL
+    return _make_english_model(config) if is_pair else embed_model
+
+
+def find_sentence_languages(embedding: EmbeddingConfig) -> AbstractSet[str] | None:
+    """Find the languages of what compares sentences; None when it is taken to know all."""
+    is_fetched = embedding.provider == "local" and embedding.model in (None, MULTILINGUAL)
+    return {"en"} if is_fetched or embedding.provider == "wordllama" else None
+
+
 def vector_weight(embedding: EmbeddingConfig) -> VectorWeight:
     """Return what the vectors of an embedding model count for in a search."""
-    if embedding.provider == "local" and embedding.model == MULTILINGUAL:
-        return VectorWeight(_LOCAL, languages=_LANGUAGES)
-    if embedding.model:
-        return VectorWeight(_OTHERS)
-    match embedding.provider:
-        case "local":
+    match embedding.provider, embedding.model:
+        case "local", "multilingual":
+            return VectorWeight(_LOCAL, languages=_LANGUAGES)
+        case "local", None:
             return VectorWeight(_LOCAL, languages={"en"})
-        case "wordllama":
+        case "wordllama", None:
             return VectorWeight(_WORDLLAMA, languages={"en"})
         case _:
             return VectorWeight(_OTHERS)
@@ -243,7 +255,7 @@ def _make_sentence_model(config: Config) -> BaseEmbedding:
     if config.embedding.dimensions:
         raise ConfigError("embedding.dimensions cannot be set for the provider local. Remove it.")
     if config.embedding.model is None:
-        return SentenceModel(directory=files.MINILM.directory(config.cache))
+        return _make_english_model(config)
     if config.embedding.model == MULTILINGUAL:
         return ModelPair(cache=config.cache)
     directory = config.directory / Path(config.embedding.model).expanduser()
@@ -255,6 +267,12 @@ def _make_sentence_model(config: Config) -> BaseEmbedding:
         )
     name = files.name_model(directory)
     return SentenceModel(directory=directory, users_own=True, model_name=name)
+
+
+def _make_english_model(config: Config) -> BaseEmbedding:
+    from kb.sentence_model import SentenceModel, files  # noqa: PLC0415 - as above
+
+    return SentenceModel(directory=files.MINILM.directory(config.cache))
 
 
 def _make_word_vectors(embedding: EmbeddingConfig) -> BaseEmbedding:

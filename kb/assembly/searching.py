@@ -16,7 +16,7 @@ from engines.search.search_run import Search
 from engines.search.translation import Translator
 from kb.assembly.answer_sources import Source
 from kb.assembly.experiments import assign_profile
-from kb.assembly.models import vector_weight
+from kb.assembly.models import find_sentence_languages, vector_weight
 from stores.errors import ConfigError, KBError
 
 if TYPE_CHECKING:
@@ -81,6 +81,9 @@ def make_rewriter(components: "Components", options: AnswerOptions) -> Rewriter:
     if options.source != "database":
         retriever = make_retriever(components, replace(options, top_k=CANDIDATES))
         is_better_joined = JoinedSearch(
-            retriever, components.embed_model, components.vector_store.count_chunks_with
+            retriever,
+            components.sentence_model,
+            components.vector_store.count_chunks_with,
+            find_sentence_languages(components.config.embedding),
         ).is_better
     return Rewriter(components.llm_for("rewrite"), entities, matcher, is_better_joined)

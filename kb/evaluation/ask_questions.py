@@ -11,8 +11,9 @@ from llama_index.core.storage.kvstore import SimpleKVStore
 from engines.documents.extract import find_quotes
 from engines.elapsed import milliseconds_since
 from engines.model_errors import model_errors
-from engines.search.search_run import collect_searches
+from engines.search.search_run import collect_searches, knows_languages
 from kb.app import KnowledgeBase
+from kb.assembly.models import find_sentence_languages
 from kb.evaluation.labelled import OnProgress, Question
 from kb.evaluation.measures import contains_answer, hit, ndcg, recall, reciprocal_rank
 from stores.text.translations import Message
@@ -60,8 +61,8 @@ class QuestionAsker:
             documents = list(dict.fromkeys(paths))  # ranked by their first passages
             scores |= _score_ranking(documents, question.relevant, self.k)
         if self.answers:
-            adaptive = search_runs[-1].fusion.adaptive
-            scores |= self._score_extract(question, passages, adaptive=adaptive)
+            language = search_runs[-1].query.language
+            scores |= self._score_extract(question, passages, language)
         return scores
 
     def _search_passages(self, question: Question, profile: str) -> list[NodeWithScore]:
@@ -70,16 +71,18 @@ class QuestionAsker:
         return self.knowledge_base.search(question.text, deepest, profile=profile)
 
     def _score_extract(
-        self, question: Question, passages: Sequence[NodeWithScore], *, adaptive: bool
+        self, question: Question, passages: Sequence[NodeWithScore], language: str
     ) -> dict[str, float]:
         """Score what is quoted from as many passages as an answer is made of."""
-        passages = passages[: self.knowledge_base.config.retrieval.top_k]
+        config = self.knowledge_base.config
+        passages = passages[: config.retrieval.top_k]
+        known = find_sentence_languages(config.embedding)
         with model_errors("comparing sentences with the question"):
             found = find_quotes(
                 question.text,
                 passages,
                 self.sentence_model,
-                adaptive=adaptive,
+                adaptive=knows_languages(known, {language}),
                 count_words=self.knowledge_base.vector_store.count_chunks_with,
             )
         scores = {"refused": float(not found)}
@@ -96,7 +99,7 @@ def make_question_asker(
     components, config = knowledge_base.components, knowledge_base.config
     retrieval = config.retrieval.model_copy(update={"log": "off"})
     quiet = components.copy_with(config=config.model_copy(update={"retrieval": retrieval}))
-    sentence_model = quiet.embed_model.model_copy(update={"embeddings_cache": SimpleKVStore()})
+    sentence_model = quiet.sentence_model.model_copy(update={"embeddings_cache": SimpleKVStore()})
     return QuestionAsker(KnowledgeBase(quiet), sentence_model, k, answers, on_progress)
 
 

@@ -27,7 +27,9 @@ from engines.model_errors import model_errors
 from kb.assembly.models import (
     OLLAMA_EMBEDDING,
     OPENAI_EMBEDDING,
+    choose_sentence_model,
     embedding_identity,
+    find_sentence_languages,
     make_embedder,
     make_llm,
     vector_weight,
@@ -222,6 +224,21 @@ def test_vectors_of_other_models_have_other_identities():
         "local/all-MiniLM-L6-v2+use-multilingual-3",
     ]
     assert len(set(identities)) == len(identities)
+
+
+@pytest.mark.parametrize(
+    ("embedding", "model", "languages"),
+    [
+        ({}, "all-MiniLM-L6-v2", {"en"}),
+        ({"model": "multilingual"}, "all-MiniLM-L6-v2", {"en"}),
+        ({"provider": "ollama", "model": "bge-m3"}, "bge-m3", None),
+    ],
+)
+def test_sentences_are_compared_by_the_model_that_this_was_fitted_to(embedding, model, languages):
+    config = Config(embedding=EmbeddingConfig(**embedding))
+    compares = choose_sentence_model(config, make_embedder(config))
+    assert compares.model_name == model
+    assert find_sentence_languages(config.embedding) == languages
 
 
 # --- weights in fusion ----------------------------------------------------------------------
