@@ -8,6 +8,7 @@ of its words these texts have and the best passage has. No word has a weight of 
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Final
@@ -57,6 +58,29 @@ class _Part:
     why: str
 
 
+class _Schema:
+    """What a model would be told of the tables, described when it is first needed."""
+
+    def __init__(self, database: DescribedTables, embed_model: BaseEmbedding) -> None:
+        self._database, self._embed_model = database, embed_model
+
+    @cached_property
+    def texts(self) -> Sequence[str]:
+        """What a model would be told of each table, without its sample rows."""
+        names = sorted(self._database.get_usable_table_names())
+        texts = map(self._database.get_single_table_info, names)
+        return [text.partition("\nA row: ")[0] for text in texts]
+
+    @cached_property
+    def words(self) -> SchemaWords:
+        return SchemaWords(self.texts)
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        with model_errors("embedding the descriptions of the tables"):
+            return normalize_vectors(self._embed_model.get_text_embedding_batch(list(self.texts)))
+
+
 class Evidence:
     """Compares what both sources hold; the same question always gets the same route.
 
@@ -77,22 +101,13 @@ class Evidence:
         self._entities = entities
         self._embed_model = embed_model
         self._find_nodes = find_nodes
+        self._schema = _Schema(database, embed_model)
 
-    @cached_property
-    def _schema(self) -> Sequence[str]:
-        """What a model would be told of each table, without its sample rows."""
-        names = sorted(self._database.get_usable_table_names())
-        texts = map(self._database.get_single_table_info, names)
-        return [text.partition("\nA row: ")[0] for text in texts]
-
-    @cached_property
-    def _schema_words(self) -> SchemaWords:
-        return SchemaWords(self._schema)
-
-    @cached_property
-    def _schema_vectors(self) -> Vectors:
-        with model_errors("embedding the descriptions of the tables"):
-            return normalize_vectors(self._embed_model.get_text_embedding_batch(list(self._schema)))
+    def with_passages(self, find_nodes: Callable[[list[str]], Sequence[BaseNode]]) -> "Evidence":
+        """Return the same with passages of others; the tables are described for both at once."""
+        other = copy(self)
+        other._find_nodes = find_nodes  # noqa: SLF001 - of the same class
+        return other
 
     def outline_tables(self) -> str:
         """A line for each table, for the prompt of a model."""
@@ -150,7 +165,7 @@ class Evidence:
         wordings = self._matcher.embed_wordings()
         known = find_stems(" ".join((*wordings, *self._entities.find_names(text))))
         named, held = self._measure_words(asked, known, language, best)
-        tables = np.vstack([self._schema_vectors, *wordings.values()])
+        tables = np.vstack([self._schema.vectors, *wordings.values()])
         balance = self._measure_nearness(text, tables, found) + (len(named) - len(held)) / len(
             asked
         )
@@ -168,7 +183,7 @@ class Evidence:
         best: Sequence[frozenset[str]],
     ) -> tuple[list[str], list[str]]:
         """Return the words that the tables have, and those that the best of the passages has."""
-        places = self._schema_words.find_places([token.folded for token in asked], language)
+        places = self._schema.words.find_places([token.folded for token in asked], language)
         named = [
             token.text
             for token, place in zip(asked, places, strict=True)
@@ -185,7 +200,7 @@ class Evidence:
 
     def _have_language(self, language: str, wordings: Iterable[str]) -> bool:
         """Tell whether the tables have a text in a language: one in another is never near."""
-        return any(question_language(text) == language for text in (*wordings, *self._schema))
+        return any(question_language(text) == language for text in (*wordings, *self._schema.texts))
 
 
 @lru_cache(maxsize=10_000)

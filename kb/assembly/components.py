@@ -152,7 +152,7 @@ class Components:
         seen = copy(whole)
         for name in ("evidence", "without_llm"):
             vars(seen).pop(name, None)
-        seen._whole = whole  # noqa: SLF001 - of this class
+        seen._whole = whole._whole or whole  # noqa: SLF001 - of this class
         seen.vector_store = self.vector_store.seen_by(groups)
         seen.registry = replace(self.registry, groups=groups)
         return seen
@@ -248,6 +248,8 @@ class Components:
     @cached_property
     def evidence(self) -> Evidence:
         """What compares the business tables with the documents. Raises ConfigError, StoreError."""
+        if self._whole:
+            return self._whole.evidence.with_passages(self.vector_store.get_nodes)
         return Evidence(
             self.tables,
             self.verified_matcher,

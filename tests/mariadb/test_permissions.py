@@ -213,6 +213,14 @@ def test_verified_queries_of_hidden_tables_are_not_there(twins, seen):
             queries.remove(query.name, Editor("ana"))
 
 
+def test_the_tables_are_described_once_for_all_who_may_see_the_same(twins):
+    views = [twins.whole.seen_by(["sales"]).components.evidence for _ in range(2)]
+    assert views[0]._schema is views[1]._schema
+    assert views[0]._schema is not twins.whole.seen_by(["hr"]).components.evidence._schema
+    assert "secrets" not in str(views[0]._schema.texts)
+    assert views[0]._find_nodes != twins.whole.components.evidence._find_nodes
+
+
 def test_two_people_do_not_see_what_the_other_one_has_just_asked(twins):
     for _ in range(2):
         for groups, expected in ((["sales"], False), (["hr"], True), ([], False)):
