@@ -159,6 +159,7 @@ def _finish(kb, models, process, client):
     assert (turn.status, turn.answer) == ("complete", "At last.")
 
 
+@pytest.mark.slow
 def test_each_process_tells_prometheus_of_all(kb):
     """Also of one that was killed: what it counted stays, and what it had under way goes."""
     with serving(kb, "--processes", "2") as (process, client):
