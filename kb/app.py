@@ -2,11 +2,12 @@
 
 import asyncio
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.response.schema import Response
@@ -22,6 +23,7 @@ from kb.assembly.answering import make_answer_engine, make_database_engine
 from kb.assembly.chatting import make_chat_session
 from kb.assembly.components import Components, open_components
 from kb.assembly.embedding import make_chunk_embedder
+from kb.assembly.following import follow_collection
 from kb.assembly.search_logging import Feedback, make_search_logger, store_feedback
 from kb.assembly.searching import AnswerOptions, make_retriever
 from kb.async_twins import make_async_twin
@@ -39,10 +41,18 @@ from kb.workers.make_dispatch import make_worker_dispatch
 from stores.backup.write import BackupReport
 from stores.chats.session_list import SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
-from stores.errors import ConfigError, RootConflict, ServerIsReadOnly
+from stores.errors import (
+    CollectionMismatch,
+    ConfigError,
+    RootConflict,
+    ServerIsReadOnly,
+    StoreUnavailable,
+)
 from stores.registry.document_list import ListedDocument
 from stores.searches.search_log import Rating, SearchLog
 from stores.text.surrogates import replace_lone_surrogates
+
+_SECONDS_BETWEEN_LOOKS: Final = 1.0
 
 
 class KnowledgeBase:
@@ -54,6 +64,7 @@ class KnowledgeBase:
 
     def __init__(self, components: Components) -> None:
         self.components = components
+        self._looked = time.monotonic()
 
     @classmethod
     def open(
@@ -141,10 +152,14 @@ class KnowledgeBase:
             raise ConfigError("Name what to index, or set documents.path in config.yaml.")
         if not directory.exists():
             raise ConfigError(f"There is no {directory} to index. Name a directory or a file.")
-        indexer = self._make_indexer(on_progress, on_change, say)
-        if by_workers:
-            indexer = replace(indexer, dispatch=make_worker_dispatch(self.components, say))
-        return indexer.index(directory, name=name, keep=keep, prune=prune, scope=scope)
+
+        def run() -> IndexReport:
+            indexer = self._make_indexer(on_progress, on_change, say)
+            if by_workers:
+                indexer = replace(indexer, dispatch=make_worker_dispatch(self.components, say))
+            return indexer.index(directory, name=name, keep=keep, prune=prune, scope=scope)
+
+        return self._write_current(run)
 
     def index_uploads(
         self,
@@ -169,13 +184,17 @@ class KnowledgeBase:
         with tempfile.TemporaryDirectory(prefix="kb-uploads-") as copies:
             damaged = copy_uploads(files, paths, Path(copies))
             whole = [path for path in paths if path not in damaged]
-            indexer = self._make_indexer(on_progress, on_change, say)
-            if by_workers:
-                dispatch = make_worker_dispatch(self.components, say, are_copies=True)
-                indexer = replace(indexer, dispatch=dispatch)
-            report = indexer.index_copies(
-                Path(copies), UPLOADS, keep=keep, scope=replace(scope, only=whole)
-            )
+
+            def run() -> IndexReport:
+                indexer = self._make_indexer(on_progress, on_change, say)
+                if by_workers:
+                    dispatch = make_worker_dispatch(self.components, say, are_copies=True)
+                    indexer = replace(indexer, dispatch=dispatch)
+                return indexer.index_copies(
+                    Path(copies), UPLOADS, keep=keep, scope=replace(scope, only=whole)
+                )
+
+            report = self._write_current(run)
         return replace(report, failed=[*report.failed, *damaged.items()])
 
     def _require_own_uploads(self) -> None:
@@ -215,8 +234,38 @@ class KnowledgeBase:
         """
         if root == UPLOADS:
             raise RootConflict(f"{UPLOADS!r} is the root of uploaded files. Choose another name.")
-        registry, embedder = self.components.registry, make_chunk_embedder(self.components)
-        return DocumentAdder(registry, embedder, on_progress, on_change, say).add(documents, root)
+        listed = list(documents)
+
+        def run() -> IndexReport:
+            registry, embedder = self.components.registry, make_chunk_embedder(self.components)
+            return DocumentAdder(registry, embedder, on_progress, on_change, say).add(listed, root)
+
+        return self._write_current(run)
+
+    def _write_current(self, run: Callable[[], IndexReport]) -> IndexReport:
+        """Do a run, and again when the collection was switched to another model meanwhile."""
+        self.follow_collection()
+        before = self.components
+        try:
+            return run()
+        except CollectionMismatch:
+            self.follow_collection(0)
+            if self.components is before:
+                raise
+            return run()
+
+    def follow_collection(self, seconds: float = _SECONDS_BETWEEN_LOOKS) -> None:
+        """Take up the table and the model that the collection was switched to meanwhile.
+
+        Every question and every run does, when nobody looked for so many seconds; what is under
+        way goes on with what it began with. Raises CollectionMismatch when the configuration does
+        not name that model.
+        """
+        if time.monotonic() - self._looked < seconds:
+            return
+        with suppress(StoreUnavailable):  # what asks next says so
+            self.components = follow_collection(self.components)
+            self._looked = time.monotonic()
 
     @property
     def _catalogue(self) -> Catalogue:
@@ -326,6 +375,7 @@ class KnowledgeBase:
         stand there, unless no passage holds them. Without a profile, the session's by
         retrieval.experiment, or retrieval.profile. Raises ConfigError, ModelUnavailable.
         """
+        self.follow_collection()
         options = AnswerOptions(
             top_k=top_k, filters=filters, profile=profile, session=session, exact=exact
         )
@@ -389,6 +439,7 @@ class KnowledgeBase:
         What chooses and logs passages has no meaning for the source `database`. `exact` is that of
         `retriever`. Raises ConfigError.
         """
+        self.follow_collection()
         options = AnswerOptions(source, top_k, filters, profile, session, user, streaming, exact)
         return make_answer_engine(self.components, options)
 
@@ -446,6 +497,7 @@ class KnowledgeBase:
 
         Raises ConfigError; a session of another user raises StoreError when it is asked.
         """
+        self.follow_collection()
         options = AnswerOptions(
             source, filters=filters, profile=profile, session=session_id, user=user
         )
@@ -548,8 +600,15 @@ class KnowledgeBase:
         exact: bool = False,
     ) -> Response:
         """Answer as `ask` does, without a thread for what the models do."""
-        options = AnswerOptions(source, top_k, filters, profile, session, exact=exact)
-        engine = await asyncio.to_thread(make_answer_engine, self.components, options)
+        engine = await asyncio.to_thread(
+            self.query_engine,
+            source,
+            top_k=top_k,
+            filters=filters,
+            profile=profile,
+            session=session,
+            exact=exact,
+        )
         response = await engine.aquery(replace_lone_surrogates(check_question(question)))
         assert isinstance(response, Response)  # noqa: S101 - as above
         return response

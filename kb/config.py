@@ -244,6 +244,21 @@ class EmbeddingConfig(ModelConfig):
     """A shorter vector, of models that can give one; `null` for as many as the model gives."""
 
 
+class NextEmbeddingConfig(ModelConfig):
+    """The model to change to, or the former one: the collection's own of both is used."""
+
+    provider: (
+        Annotated[EmbeddingProvider | str, _read_provider(get_args(EmbeddingProvider))] | None
+    ) = None
+    """Who makes its vectors, as in `embedding`; `null` while there is no such model."""
+    dimensions: Positive | None = None
+    """A shorter vector, as in `embedding`."""
+
+    def to_embedding(self) -> EmbeddingConfig | None:
+        """Return it as it would stand in `embedding`; None while there is no such model."""
+        return EmbeddingConfig(**dict(self)) if self.provider else None
+
+
 class LLMConfig(ModelConfig):
     """The language model that writes answers and SQL."""
 
@@ -395,6 +410,7 @@ class Sections(Section):
     database: DatabaseConfig = DatabaseConfig()
     documents: DocumentsConfig = DocumentsConfig()
     embedding: EmbeddingConfig = EmbeddingConfig()
+    next_embedding: NextEmbeddingConfig = NextEmbeddingConfig()
     llm: LLMConfig = LLMConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
     profiles: dict[str, Profile] = Field(default_factory=dict)
@@ -477,7 +493,7 @@ def _choose_file(path: str | Path | None, environment: Mapping[str, str]) -> Pat
 
 def _fill_from(environment: Mapping[str, str], data: dict[str, Any]) -> None:
     """Add what the environment says about keys that the file leaves out or null."""
-    for section in ("embedding", "llm"):
+    for section in ("embedding", "next_embedding", "llm"):
         _drop_key_of_openai(environment, data.get(section))
         _add_defaults(data, section, _find_model_defaults(environment, data.get(section)))
     if "KB_SERVE_TOKEN" in environment:

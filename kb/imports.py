@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
 from engines.chat.memory import FILTER_KEYS
+from kb.assembly.model_choice import choose_embedding_of
 from kb.assembly.models import embedding_identity, make_embedder
 from kb.assembly.open_collection import open_store
 from kb.assembly.open_database import open_database
@@ -47,14 +48,16 @@ def import_base(
     breaks off stays, and is left by the next. Raises ConfigError, CollectionMismatch, RootConflict,
     StoreError, ModelUnavailable.
     """
-    embed_model = make_embedder(config)
     with open_export(file) as (archive, manifest):
-        is_same = embedding_identity(config, embed_model) == manifest.embedding_model
-        if not is_same and not embed_again and "documents" in choices.parts:
-            _refuse_model(manifest, embedding_identity(config, embed_model))
-        check_export(archive, manifest, on_progress, _check_path)
         engine = open_database(config, say)
         try:
+            if config.next_embedding.provider:
+                config = choose_embedding_of(engine, config)
+            embed_model = make_embedder(config)
+            is_same = embedding_identity(config, embed_model) == manifest.embedding_model
+            if not is_same and not embed_again and "documents" in choices.parts:
+                _refuse_model(manifest, embedding_identity(config, embed_model))
+            check_export(archive, manifest, on_progress, _check_path)
             target = _open_target(engine, config, embed_model, manifest if is_same else None)
             return take_in(archive, manifest, target, choices, on_progress=on_progress, say=say)
         finally:

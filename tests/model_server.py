@@ -88,13 +88,15 @@ class FakeModels:
 
     Each request for a chat or for embeddings takes the next reply of `script`, which may be a
     callable of the request; after the last one `default` answers chats, and embeddings are
-    hashed words of `dimensions` dimensions. `requests` remembers everything that was asked.
+    hashed words of `dimensions` dimensions, or of as many as `sizes` says of a model. `requests`
+    remembers everything that was asked.
     """
 
     def __init__(self, *script: Reply | Callable[[Request], Reply], default: str = "Fine.") -> None:
         self.script = list(script)
         self.default = default
         self.dimensions = 8
+        self.sizes: dict[str, int] = {}
         self.models = ["fake"]
         self.keep_alive = False
         self.requests: list[Request] = []
@@ -173,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
             case Vectors(values):
                 self._send_vectors(values)
             case None if "embed" in self.path:
-                self._send_vectors(self._embed(request.body["input"]))
+                self._send_vectors(self._embed(request.body))
             case CutStream() | PausedStream() | str() | None:
                 self._chat(request, self.fake.default if reply is None else reply)
 
@@ -188,9 +190,10 @@ class Handler(BaseHTTPRequestHandler):
             return
         self._send(fault.status, fault.body.encode(), fault.headers)
 
-    def _embed(self, texts: str | list[str]) -> list[list[float]]:
-        texts = [texts] if isinstance(texts, str) else texts
-        return [hashed_words(text, self.fake.dimensions) for text in texts]
+    def _embed(self, body: dict[str, Any]) -> list[list[float]]:
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        size = self.fake.sizes.get(body["model"], self.fake.dimensions)
+        return [hashed_words(text, size) for text in texts]
 
     def _send_vectors(self, vectors: Sequence[Sequence[float]]) -> None:
         if self.path == "/api/embed":

@@ -19,6 +19,7 @@ from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.verified.matching import VerifiedMatcher
 from kb.assembly.business_tables import open_tables
+from kb.assembly.model_choice import choose_embedding_of
 from kb.assembly.models import make_embedder, make_llm
 from kb.assembly.open_collection import open_store
 from kb.assembly.open_database import open_database
@@ -48,6 +49,9 @@ def open_components(config: Config, say: Callable[[str], None] = lambda _: None)
     embed_model, llm = make_embedder(config), make_llm(config)
     engine = open_database(config, say)
     try:
+        if config.next_embedding.provider:
+            config = choose_embedding_of(engine, config)
+            embed_model = make_embedder(config)
         vector_store, collection = open_store(engine, config, embed_model)
         if config.database.replicas:
             add_replicas(engine, config.database.replicas, config.database.replica_seconds)
@@ -95,9 +99,11 @@ class Components:
         config: Config | None = None,
         vector_store: MariaDBVectorStore | None = None,
         collection: Collection | None = None,
+        embed_model: BaseEmbedding | None = None,
     ) -> "Components":
-        """Copy this with other settings or passages, to measure searches; closed with this one."""
+        """Copy this with other settings, passages or vectors of them; closed with this one."""
         other = copy(self)
+        other.embed_model = embed_model or self.embed_model
         other.config = config or self.config
         other.vector_store = vector_store or self.vector_store
         other.collection = collection or self.collection

@@ -30,6 +30,11 @@ def open_store(
 
     identity = embedding_identity(config, embed_model)
     collection = open_collection(engine, identity, measure_dimension)
+    return open_store_of(engine, config, collection), collection
+
+
+def open_store_of(engine: sa.Engine, config: Config, collection: Collection) -> MariaDBVectorStore:
+    """Open the chunk table of a collection. Raises UnsupportedServer or CollectionMismatch."""
     vector_store = MariaDBVectorStore(
         engine,
         collection.chunk_table,
@@ -39,4 +44,4 @@ def open_store(
         filter_keys=config.documents.filter_keys,
     )
     vector_store.set_up()
-    return vector_store, collection
+    return vector_store

@@ -15,6 +15,7 @@ from kb.cli.commands.checking import doctor, status
 from kb.cli.commands.db import db
 from kb.cli.commands.demonstration import demo
 from kb.cli.commands.documents import documents
+from kb.cli.commands.embeddings import embeddings
 from kb.cli.commands.evaluating import evaluate
 from kb.cli.commands.feedback import feedback
 from kb.cli.commands.indexing import index
@@ -44,6 +45,7 @@ app.command()(backup)
 app.command()(restore)
 app.command()(export)
 app.command("import")(import_)
+app.add_typer(embeddings, name="embeddings")
 app.add_typer(session, name="session")
 app.command()(serve)
 app.command()(worker)

@@ -5,6 +5,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from kb.assembly.model_choice import choose_embedding
 from kb.assembly.models import (
     embedding_identity,
     make_embedder,
@@ -180,7 +181,8 @@ def _check_memory(config: Config, variable: str, key: str, given: int, needed: i
 def _check_same_model(config: Config, facts: CollectionFacts) -> Check:
     name, built_with = Message("Collection"), facts.collection.embedding_model
     try:
-        configured = embedding_identity(config, make_embedder(config))
+        chosen = choose_embedding(config, built_with)
+        configured = embedding_identity(chosen, make_embedder(chosen))
     except KBError as error:
         return Check(name, "fail", str(error))
     if configured == built_with:
@@ -194,5 +196,5 @@ def _check_same_model(config: Config, facts: CollectionFacts) -> Check:
             model=built_with,
             configured=configured,
         ),
-        Message("Set `embedding` back, or choose another database.name and index again."),
+        Message("Set `embedding` back, or change the model with `kb embeddings`."),
     )

@@ -10,7 +10,7 @@ from llama_index.core.schema import TextNode
 
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.report import Tally
-from stores.errors import ModelUnavailable, StoreError, StoreUnavailable
+from stores.errors import CollectionMismatch, ModelUnavailable, StoreError, StoreUnavailable
 from stores.registry.document_registry import (
     DocumentRegistry,
     IndexedDocument,
@@ -116,7 +116,7 @@ class DocumentWriter:
             return
         try:
             self.registry.replace_all([storable for _, storable in documents])
-        except StoreUnavailable:
+        except (StoreUnavailable, CollectionMismatch):
             raise
         except StoreError as error:
             if len(documents) == 1:

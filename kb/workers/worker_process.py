@@ -15,7 +15,7 @@ from kb.indexing.worker import ReadWorker
 from kb.workers.batch_work import BatchWorker
 from kb.workers.broker import TASK, make_broker
 from stores.chats.turns import make_owner
-from stores.errors import KBError
+from stores.errors import CollectionMismatch, KBError
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +68,10 @@ class WorkerProcess:
             return
         try:
             worker.do_batch(run, number, make_owner())
+        except CollectionMismatch as error:
+            _log.error("A batch was not done: %s", error)
+            self.close()  # the next batch opens what the collection was switched to
+            del self._batch_worker
         except KBError as error:
             _log.error("A batch was not done: %s", error)
 

@@ -17,6 +17,7 @@ from stores.chunks.chunk_table import ChunkTable
 from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.registry.contents import FailedDocument, list_failures, list_roots
+from stores.registry.current_table import require_current
 from stores.registry.document_counts import (
     count_totals,
     keep_counts,
@@ -246,7 +247,7 @@ class DocumentRegistry:
         """
         for start in range(0, len(moves), _MOVES_A_TRANSACTION):
             some = moves[start : start + _MOVES_A_TRANSACTION]
-            self.table.transact(self.engine, partial(self._move_together, some))
+            self._transact(partial(self._move_together, some))
 
     def _move_together(self, moves: Sequence[MovedDocument], connection: sa.Connection) -> None:
         chunks = sa.text(_SQL["move_chunks"].text.format(table=f"`{self.table.name}`"))
@@ -317,8 +318,16 @@ class DocumentRegistry:
         return list_failures(self.engine)
 
     def _transact(self, work: Callable[[sa.Connection], None]) -> None:
-        """Run a transaction that changes documents and their chunks."""
-        self.table.transact(self.engine, work)
+        """Run a transaction that changes documents and their chunks.
+
+        Raises CollectionMismatch when the collection answers from another table by now.
+        """
+
+        def work_if_current(connection: sa.Connection) -> None:
+            require_current(connection, self.table.name)
+            work(connection)
+
+        self.table.transact(self.engine, work_if_current)
         with suppress(StoreError):  # what was written stands; who writes next will try again
             tidy_counts(self.engine)
 

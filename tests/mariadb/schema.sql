@@ -173,6 +173,25 @@ CREATE TABLE `kb_message` (
   CONSTRAINT `kb_message_session` FOREIGN KEY (`session_id`) REFERENCES `kb_session` (`id`) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
+CREATE TABLE `kb_other_collection` (
+  `name` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `chunk_table` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `embedding_model` varchar(255) NOT NULL,
+  `dimension` smallint(5) unsigned NOT NULL,
+  `state` enum('next','former') NOT NULL,
+  `since` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  PRIMARY KEY (`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_other_document` (
+  `document_id` varchar(512) NOT NULL,
+  `chunks` int(10) unsigned NOT NULL,
+  `first_key` int(10) unsigned NOT NULL,
+  `last_key` int(10) unsigned NOT NULL,
+  `path_hash` binary(16) NOT NULL,
+  PRIMARY KEY (`document_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
 CREATE TABLE `kb_root` (
   `name` varchar(190) NOT NULL,
   `path` text DEFAULT NULL,
