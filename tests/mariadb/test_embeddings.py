@@ -1,5 +1,6 @@
 """A collection goes to another embedding model while it is asked and indexed, and back."""
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,10 @@ import yaml
 from killed import kill_at_points
 from llama_index.core.schema import Document
 from model_server import FakeModels
+from typer.testing import CliRunner
 
 from kb import KnowledgeBase
+from kb.cli import app
 from kb.embeddings import (
     clean_embeddings,
     migrate_embeddings,
@@ -223,6 +226,28 @@ def test_what_cannot_be_begun_says_so(both, tmp_path, database, models):
             migrate_embeddings(kb)
 
 
+def test_the_commands_change_the_model(both, tmp_path, monkeypatch):
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(app, ["--config", str(both), "embeddings", *words])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    told = json.loads(run("status", "--json"))
+    assert (told["model"], told["next_model"], told["left"]["chunks"]) == (OLD, NEW, 12)
+    assert "12 documents, 12 chunks" in run("status")
+    assert "Embedded 12 documents." in run("migrate", "--rate", "1000")
+    questions = tmp_path / "questions.yaml"
+    asked = {"id": "q", "question": "sour coffee", "documents": ["coffee.md"], "answer": "grind"}
+    questions.write_text(yaml.safe_dump([asked]), "utf-8")
+    compared = run("compare", str(questions))
+    assert compared.index(OLD) < compared.index(NEW)
+    assert f"Answers come from: {NEW}" in run("switch")
+    assert f"Former, to go back to: {OLD}" in run("status")
+    assert f"Answers come from: {OLD}" in run("back")
+    assert f"Removed: {NEW}" in run("clean", "--yes")
+    assert "no second table" in run("clean", "--yes")
+
+
 @pytest.mark.slow
 def test_a_change_of_models_that_is_killed_anywhere_goes_on(both, handbook):
     setup = """
@@ -235,7 +260,7 @@ def go_over(config):
             migrate_embeddings(kb)
             switch_embeddings(kb)
 """
-    kills = kill_at_points(setup, "go_over(arguments[0])", [str(both)], range(1, 200, 2))
+    kills = kill_at_points(setup, "go_over(arguments[0])", [str(both)], range(1, 200))
     assert kills >= 20
     with KnowledgeBase.open(both) as kb:
         assert kb.components.collection.embedding_model == NEW
@@ -253,7 +278,7 @@ def test_searches_and_runs_beside_many_switches_neither_err_nor_mix(both, handbo
         asked = 0
         with KnowledgeBase.open(both) as kb:
             while not ended.is_set():
-                [best, *_] = kb.search("sour coffee", 3, profile="semantic")
+                [best, *_] = kb.search("sour coffee", 3)  # a wrong pair would not fit: 8 and 16
                 assert best.metadata["path"] == "coffee.md"
                 asked += 1
         return asked

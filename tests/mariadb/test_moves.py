@@ -16,8 +16,10 @@ import yaml
 from killed import kill_at_points
 from llama_index.core.schema import Document
 from model_server import FakeModels
+from typer.testing import CliRunner
 
 from kb import KnowledgeBase
+from kb.cli import app
 from kb.config import load_config
 from kb.exports import export_base
 from kb.imports import import_base
@@ -373,6 +375,25 @@ def test_another_embedding_model_is_refused_by_name_or_embeds_again(
     assert found
     assert bases.read(there)["kb_memory_default"] == []
     assert take_in(file, there, embed_again=True).left == 9
+
+
+def test_the_commands_say_what_came_along_and_what_did_not(source, bases, models, tmp_path):
+    def run(config: Path, *words: str) -> Any:
+        return CliRunner().invoke(app, ["--config", str(config), *words])
+
+    file, there = str(tmp_path / "a.zip"), bases.configure(models)
+    assert "5 documents" in run(source, "export", file).output
+    again = run(source, "export", file)
+    assert (again.exit_code, "--force" in again.output) == (1, True)
+    told = json.loads(run(source, "export", file, "--force", "--json").stdout)
+    assert told["embedding_model"] == "openai-like/fake"
+    taken = run(there, "import", file)
+    assert (taken.exit_code, "Taken in: 5 documents, 2" in taken.output) == (0, True)
+    bases.run(there, "UPDATE kb_session SET title = 'Mine'")
+    left = run(there, "import", file, "--sessions", "--json")
+    assert (left.exit_code, json.loads(left.stdout)["refused"]) == (3, ["the session s"])
+    assert run(there, "import", file, "--rename", "handbook").exit_code == 2
+    assert run(there, "import", file, "--directory", "handbook=/nowhere").exit_code == 2
 
 
 # What is refused ----------------------------------------------------------------------------------
