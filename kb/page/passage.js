@@ -38,7 +38,7 @@ export async function openPassage(citation, { opener: from = null, kept = null, 
       found.state === "changed" || !found.now ? [found] : [...before, found.now, ...after];
     const parts = await rendered(told);
     const now = found.state === "changed" && found.now ? await rendered([found.now]) : [];
-    const quote = how.quote || citation.excerpt;
+    const quote = how.quote ?? citation.excerpt; // "" where nothing is to be marked
     if (turn === shown)
       show(
         citation,

@@ -42,11 +42,7 @@ def keep(served):
 
     yield keep
     for name in kept:
-        served.client.delete(f"/api/documents/uploads/{name}")
-
-
-def marked(page):
-    return "".join(each for each in page.evaluate(MARKED) if each.isalpha())
+        served.client.delete(f"/api/documents/uploads/{quote(name)}")
 
 
 def expect_marked(page, words):
@@ -73,12 +69,12 @@ def test_each_number_marks_the_words_of_its_statement(page, zebras):
         [
             "All zebras eat grass and hay.",
             "Grown zebras sleep standing up.",
-            "Nobody has ever ridden",
+            "Nobody has ever ridden a zebra far.",
         ]
     ):
         chips.nth(number).click()
         expect(panel_of(page).locator(".cited")).to_contain_text(words)
-        page.wait_for_function(f"() => ({MARKED})().startsWith({words!r})")
+        expect_marked(page, words)
     chips.nth(1).hover()
     expect(page.locator(".preview")).to_contain_text("Grown zebras sleep standing up.")
 
@@ -279,10 +275,10 @@ def test_other_documents_are_shown_as_they_were_read(page, ask, keep, models, na
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_a_long_document_opens_in_its_middle_and_is_read_on(visit, look, keep, models, served):
+def test_a_long_document_opens_in_its_middle_and_is_read_on(visit, look, keep, models):
     parts = [f"## Part {n}\n\n{f'Words of part {n}. ' * 60}" for n in range(80)]
     parts[40] += "\n\nGrown zebras sleep standing up."
-    name = "<b>long & wide</b>.md"
+    name = "<b>long & wide<b>.md"
     keep(name, "# Long\n\n" + "\n\n".join(parts))
     page = visit(**LOOKS[look])
     models.script = ["Zebras sleep standing [1]."]
@@ -305,7 +301,6 @@ def test_a_long_document_opens_in_its_middle_and_is_read_on(visit, look, keep, m
         expect(sections).not_to_have_count(seen)
     expect(text).to_contain_text("Words of part 79.")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    served.client.delete(f"/api/documents/uploads/{quote(name, safe='')}")
 
 
 @pytest.mark.parametrize("look", LOOKS)

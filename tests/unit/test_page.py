@@ -36,6 +36,12 @@ def test_each_file_has_the_type_that_browsers_insist_on(client, ending, media_ty
         assert reply.text == file.read_text("utf-8")
 
 
+def test_files_of_others_are_served_with_their_type(client):
+    reply = client.get("/page/vendor/pdf.worker.min.mjs")
+    assert reply.headers["content-type"].split(";")[0] == "text/javascript"
+    assert client.get("/page/vendor").status_code == 404
+
+
 def test_a_file_that_has_not_changed_is_not_sent_again(client):
     first = client.get("/page/main.js")
     assert first.headers["cache-control"] == "no-cache"
