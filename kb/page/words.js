@@ -21,7 +21,7 @@ export async function speak(chosen) {
 // Without them the page speaks English.
 async function translationsInto(chosen) {
   try {
-    const response = await fetch(`page/texts/${chosen}.json`);
+    const response = await fetch(new URL(`texts/${chosen}.json`, import.meta.url));
     return response.ok ? await response.json() : {};
   } catch {
     return {};
