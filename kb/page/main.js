@@ -2,14 +2,18 @@
 
 import { complain } from "./announce.js";
 import { Conversation } from "./conversation.js";
+import { showDocument } from "./document.js";
 import { showDocuments } from "./documents.js";
 import { icon, shown } from "./dom.js";
+import { takeDrops } from "./drops.js";
+import { watchJobs } from "./jobs.js";
 import { closePassage, openPassage } from "./passage.js";
 import { applyPreferences, offerPreferences } from "./preferences.js";
 import { listSessions, markSession, offerSessionSearch } from "./sessions.js";
 import { closeSidebar, offerSidebar } from "./sidebar.js";
 import { learnState } from "./state.js";
 import { listen } from "./tabs.js";
+import { offerTray } from "./tray.js";
 import { t, translate } from "./words.js";
 
 const MOST_CHARACTERS = 80; // of a title
@@ -17,7 +21,7 @@ const main = document.getElementById("main");
 const underWay = new Map(); // chats that are answered while something else is shown
 let conversation = null;
 
-// #/ a new chat, #/chat/ID one of before, #/documents, #/passage/ID
+// #/ a new chat, #/chat/ID one of before, #/documents, #/document/ROOT/PATH, #/passage/ID
 function place() {
   const [, page = "", id = ""] = location.hash.match(/^#\/(\w*)\/?(.*)$/) ?? [];
   try {
@@ -37,6 +41,7 @@ function show() {
   mark(page, id);
   entitle(page === "documents" ? t("documents") : "");
   if (page === "documents") showDocuments(main);
+  else if (page === "document") showDocument(main, id, entitle);
   else showConversation(page === "chat" ? id : null);
   if (page === "passage") openPassage({ chunk: id, title: "", excerpt: "" });
 }
@@ -64,7 +69,7 @@ function titled(id, title) {
 }
 
 function mark(page, id) {
-  document.getElementById("to-documents").ariaCurrent = page === "documents" ? "page" : null;
+  document.getElementById("to-documents").ariaCurrent = page.startsWith("document") ? "page" : null;
   document.getElementById("to-new").ariaCurrent = page === "" ? "page" : null;
   markSession(page === "chat" ? id : null);
 }
@@ -94,11 +99,11 @@ window.addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
   complain(event.reason);
 });
-// A file that is dropped beside its place would take the place of the page.
-for (const name of ["dragover", "drop"])
-  window.addEventListener(name, (event) => event.preventDefault());
+takeDrops();
+offerTray();
 // Another tab, or another machine, may have asked meanwhile.
-listen(({ session }) => {
+listen(({ session, jobs }) => {
+  if (jobs) return watchJobs();
   if (session === conversation?.id) conversation.refresh();
   listSessions();
 });

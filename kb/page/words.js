@@ -54,6 +54,11 @@ export function number(value, options = {}) {
   return new Intl.NumberFormat(region, options).format(value);
 }
 
+export function bytes(size) {
+  const [unit, value] = size < 1e6 ? ["kilobyte", size / 1e3] : ["megabyte", size / 1e6];
+  return number(value, { style: "unit", unit, maximumFractionDigits: value < 10 ? 1 : 0 });
+}
+
 // The server's times are UTC, with or without saying so.
 /** @param {string} text @param {Intl.DateTimeFormatOptions} options */
 export function date(text, options = { dateStyle: "medium" }) {

@@ -53,9 +53,9 @@ def test_files_are_kept_in_their_folders_and_the_folders_go_with_the_last_one(ap
     original = api.client.get("/api/documents/uploads/trip/day one/map.md/original")
     assert original.text.startswith("# Words")
     assert upload(api, "trip/day one", "map.md").json()["paths"] == ["trip/day one/map.md"]
-    assert listed(api, folder="") == ([], [("trip", 2)])
+    assert listed(api, folder="/") == ([], [("trip", 2)])
     assert listed(api, folder="trip") == ([], [("day one", 1), ("day two", 1)])
-    assert listed(api, folder="trip/day one") == (["trip/day one/map.md"], [])
+    assert listed(api, folder="/trip/day one/") == (["trip/day one/map.md"], [])
     assert listed(api, folder="trip", search="map")[0] == [
         "trip/day one/map.md",
         "trip/day two/map.md",

@@ -55,11 +55,12 @@ def documents(
 ) -> dict[str, Any]:
     """A page of the files that match, with their states and the reasons of failures.
 
-    With a `folder` of a root, "" for its top, those that lie in it, and its `folders` with what is
+    With a `folder` of a root, / for its top, those that lie in it, and its `folders` with what is
     in them; with `search` all below it.
     """
     roots = caller.list_visible_roots(root)
-    chosen = Chosen(status, roots, search or None, folder, is_deep=bool(search))
+    path = None if folder is None else folder.strip("/")
+    chosen = Chosen(status, roots, search or None, path, is_deep=bool(search))
     page, total = library.documents.list_sorted(
         chosen, sort, descending=descending, offset=offset, limit=limit
     )
