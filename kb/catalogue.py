@@ -4,8 +4,9 @@ Importing it brings no LlamaIndex, which takes seconds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -92,6 +93,7 @@ class Catalogue:
         def remove_original(connection: sa.Connection) -> None:
             if isinstance(original, Path):
                 original.unlink(missing_ok=True)
+                _remove_empty_folders(original, len(PurePosixPath(document.path).parents) - 1)
             elif original:
                 self.uploaded_files.remove(connection, document.path)
 
@@ -153,6 +155,13 @@ class Catalogue:
                     on_removed(removed)
             self.registry.forget_root(root)
         return removed
+
+
+def _remove_empty_folders(file: Path, depth: int) -> None:
+    """Remove the folders around a file that is gone, up to its root, as far as they are empty."""
+    with suppress(OSError):  # something stays in it
+        for folder in file.parents[:depth]:
+            folder.rmdir()
 
 
 def copy_uploads(files: UploadedFiles, paths: Sequence[str], directory: Path) -> Mapping[str, str]:

@@ -1,13 +1,14 @@
 """What is around a passage of a document, and the files that are uploaded."""
 
 import os
+import re
 import shutil
 import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from kb.shared_uploads import SharedDirectory
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import StoreError
 from stores.registry.document_list import ListedDocument
-from stores.uploaded_files import UploadedFiles
+from stores.uploaded_files import LONGEST_PATH, UploadedFiles
 
 _NAME_BYTES: Final = 200
 _MOST_CHUNKS: Final = 10_000  # of a document that is read whole
@@ -74,6 +75,15 @@ class Library(Catalogue):
             return True
         return False
 
+    def find_obstacle(self, path: str) -> str | None:
+        """Find the uploaded file, or folder of such, beside which a file cannot have its path."""
+        if self.shared is None:
+            return self.uploaded_files.find_obstacle(path)
+        if (self.shared.path / path).is_dir():
+            return path
+        folders = map(str, PurePosixPath(path).parents)
+        return next((each for each in folders if (self.shared.path / each).is_file()), None)
+
     def locate_uploads(self) -> tuple[str, str | None]:
         """Return where a job finds uploaded files, and who sees that place, as `Jobs.add` takes it.
 
@@ -83,25 +93,24 @@ class Library(Catalogue):
 
     @contextmanager
     def receive_files(self, files: Mapping[str, BinaryIO]) -> Iterator["ReceivedFiles"]:
-        """Take uploaded files, whole or not at all; those that are put there stay.
+        """Take uploaded files by their paths, whole or not at all; those that are put there stay.
 
-        An exception takes back what was new. Raises StoreError for a name of which nothing can be
-        kept, and when the directory is not the shared one; OSError.
+        An exception takes back what was new. Raises StoreError when the directory is not the shared
+        one; OSError.
         """
-        named = {clean_upload_name(name): source for name, source in files.items()}
         if self.shared is None:
-            yield FilesForDatabase(self.uploaded_files, named)
+            yield FilesForDatabase(self.uploaded_files, files)
             return
         self.shared.require_shared()
         directory = self.shared.path
         with tempfile.TemporaryDirectory(prefix=".", suffix=".part", dir=directory) as unfinished:
             parts = {}
-            for name, source in named.items():
+            for name, source in files.items():
                 descriptor, part = tempfile.mkstemp(dir=unfinished)
                 with os.fdopen(descriptor, "wb") as target:
                     shutil.copyfileobj(source, target)
-                parts[directory / name] = Path(part)
-            received = FilesForDirectory(parts)
+                parts[name] = Path(part)
+            received = FilesForDirectory(directory, parts)
             try:
                 yield received
             except BaseException:
@@ -137,9 +146,10 @@ class FilesForDatabase:
 
 @dataclass(frozen=True)
 class FilesForDirectory:
-    """Uploaded files that are whole; `parts` says where they are, by where they are to be."""
+    """Uploaded files that are whole; `parts` says where they are, by the paths that they get."""
 
-    parts: Mapping[Path, Path]
+    directory: Path
+    parts: Mapping[str, Path]
 
     def put_all(self, _connection: sa.Connection, *, replace: bool) -> None:
         """Put all files where they are to be, or none when there is one of a name.
@@ -147,23 +157,25 @@ class FilesForDirectory:
         Raises FileExistsError of the name, and OSError.
         """
         try:
-            for file, part in self.parts.items():
+            for path, part in self.parts.items():
+                file = self.directory / path
+                file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if not replace and not _is_same(file, part):
                     os.link(part, file)
                 elif replace and part.exists():
                     part.replace(file)
         except FileExistsError as error:
             self.take_back()
-            raise FileExistsError(file.name) from error
+            raise FileExistsError(path) from error
         except OSError:
             self.take_back()
             raise
 
     def take_back(self) -> None:
         """Take back what was put where nothing was."""
-        for file, part in self.parts.items():
-            if _is_same(file, part):
-                file.unlink()
+        for path, part in self.parts.items():
+            if _is_same(self.directory / path, part):
+                (self.directory / path).unlink()
 
 
 ReceivedFiles = FilesForDatabase | FilesForDirectory
@@ -183,3 +195,15 @@ def clean_upload_name(name: str) -> str:
     if not kept or len(ending.encode()) > _NAME_BYTES // 2:
         raise StoreError(f"{name!r} does not name a file. Give it a name with letters.")
     return kept + ending
+
+
+def clean_upload_path(folder: str, name: str) -> str:
+    """Return the path that a file is kept under, each part of it as a name is.
+
+    Raises StoreError for a part of which nothing can be kept, and for what is too long.
+    """
+    folders = map(clean_upload_name, filter(None, re.split(r"[/\\]", folder)))
+    path = "/".join((*folders, clean_upload_name(name)))
+    if len(path) > LONGEST_PATH:
+        raise StoreError(f"{path[:80]!r}… has {len(path)} characters, {LONGEST_PATH} are kept.")
+    return path

@@ -15,6 +15,7 @@ from stores.sql import statements
 
 _SQL = {name: sa.text(sql) for name, sql in statements("jobs.sql").items()}
 _NEXT: Final = _SQL["next"].bindparams(sa.bindparam("sees", expanding=True))
+_MOST_TOGETHER: Final = 50  # files, so that those of others do not wait long for them
 DEAD_SECONDS: Final = 60  # without a sign of life, until another process takes a job over
 
 
@@ -66,7 +67,10 @@ class Jobs:
         retry: bool = False,
         asked_by: str | None = None,
     ) -> Job:
-        """A job at the end of its asker's queue, or the one there that does the same."""
+        """A job at the end of its asker's queue, or the one there that does the same.
+
+        Files join those of a job that waits, so that many small uploads are indexed together.
+        """
         same = {
             "path": path,
             "root": root,
@@ -79,8 +83,9 @@ class Jobs:
         }
 
         def work(connection: sa.Connection) -> str:
-            if waiting := connection.scalar(_SQL["waiting"], same):
-                return str(waiting)
+            waiting = connection.execute(_SQL["waiting"], same).one_or_none()
+            if waiting and _join(connection, waiting, only_files):
+                return str(waiting.id)
             new = {"id": secrets.token_hex(6), **same}
             connection.execute(_SQL["forget"])
             connection.execute(_SQL["add"], new)
@@ -161,6 +166,18 @@ class Jobs:
         values = {"id": job_id, "limit": limit}
         rows = read_snapshot(self.engine, lambda c: c.execute(_SQL["jobs"], values).all())
         return [_row_to_job(row) for row in rows]
+
+
+def _join(connection: sa.Connection, waiting: Any, only_files: Sequence[str] | None) -> bool:
+    """Have a job do these files, too; return whether there is room for them."""
+    if only_files is None:
+        return True
+    together = {*json.loads(waiting.only_files), *only_files}
+    if len(together) > _MOST_TOGETHER:
+        return False
+    values = {"id": waiting.id, "only_files": json.dumps(sorted(together))}
+    connection.execute(_SQL["join"], values)
+    return True
 
 
 def _row_to_job(row: Any) -> Job:

@@ -6,16 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
 
 import sqlalchemy as sa
 
+from stores.binding import escape_pattern
 from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.sql import statements
 
 _SQL = {name: sa.text(sql) for name, sql in statements("uploads.sql").items()}
+_OBSTACLE: Final = _SQL["obstacle"].bindparams(sa.bindparam("folders", expanding=True))
 _PIECE: Final = 2**18  # bytes of each row but the last; a server takes packets of 16 MB
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 LONGEST_PATH: Final = 700  # characters
@@ -78,6 +80,13 @@ class UploadedFiles:
     def find(self, path: str) -> UploadedFile | None:
         return next(iter(self._read_files(path)), None)
 
+    def find_obstacle(self, path: str) -> str | None:
+        """Find a file that is a folder of the path, or that is in a folder of its name."""
+        folders = [str(folder) for folder in PurePosixPath(path).parents][:-1]
+        values = {"folders": folders, "below": f"{escape_pattern(path)}/%"}
+        found = read_snapshot(self.engine, lambda c: c.scalar(_OBSTACLE, values))
+        return None if found is None else str(found)
+
     def list_all(self) -> list[UploadedFile]:
         """List all files by their paths."""
         return self._read_files(None)
@@ -127,7 +136,12 @@ class UploadedFiles:
         place = directory / file.path
         if "\0" in file.path or not place.resolve().is_relative_to(directory.resolve()):
             raise StoreError(f"The path of the uploaded file {file.path!r} leads elsewhere.")
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"Another file is where a folder of {file.path!r} should be."
+            ) from error
         try:
             with os.fdopen(os.open(place, _NEW_FILE, 0o600), "wb") as target:
                 target.writelines(self.read(file))

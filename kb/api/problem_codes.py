@@ -262,6 +262,18 @@ class Code(Enum):
         "The file has no name",
         "Give each file a name.",
     )
+    UPLOAD_NOT_NAMED = (
+        "upload_not_named",
+        422,
+        "The file cannot be kept under this name",
+        "Of {path} nothing can be kept, or it is too long.",
+    )
+    FILE_IN_THE_WAY = (
+        "file_in_the_way",
+        409,
+        "A file and a folder cannot have one name",
+        "{path} cannot be kept beside {obstacle}.",
+    )
     FILES_THERE = (
         "files_there",
         409,

@@ -1,10 +1,12 @@
 // What the address after # names: a chat, a turn of it, what the turn cites; or another page.
 
 // #/ a new chat, #/chat/ID one of before, …/turn/ID a turn of it, …/source/N what it cites under a
-// number, …/N/K for the Kth statement behind which that stands; #/documents, #/passage/ID
+// number, …/N/K for the Kth statement behind which that stands; #/verified, #/documents,
+// #/document/ROOT/PATH, #/passage/ID
 export function readAddress(hash = location.hash) {
   try {
     const [, page = "", id = "", ...rest] = hash.split("/").map(decodeURIComponent);
+    if (page !== "chat") return { page, id: [id, ...rest].join("/") };
     const [kind, turn = "", what, source, statement = "1"] = rest;
     if (kind !== "turn" || !turn) return { page, id };
     if (what !== "source") return { page, id, turn };

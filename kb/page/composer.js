@@ -1,7 +1,7 @@
 // Where a question is written, and where to look is chosen.
 
-import { icon, make } from "./dom.js";
-import { offerOptions, searchOptions } from "./options.js";
+import { icon, iconButton, make } from "./dom.js";
+import { askOnly, offerOptions, onlyDocument, searchOptions } from "./options.js";
 import { learnSources } from "./sources.js";
 import { t } from "./words.js";
 
@@ -35,6 +35,7 @@ export class Composer {
       make(
         "div",
         { class: "box" },
+        onlyChip(() => this.words.focus()),
         this.words,
         make("div", { class: "tools" }, choices(), offerOptions(), this.button),
       ),
@@ -43,7 +44,11 @@ export class Composer {
   }
 
   asked() {
-    return { message: this.words.value.trim(), source, ...searchOptions() };
+    return {
+      message: this.words.value.trim(),
+      source: onlyDocument() ? "documents" : source,
+      ...searchOptions(),
+    };
   }
 
   submitted(event) {
@@ -100,6 +105,21 @@ export class Composer {
     this.grow();
     if (matchMedia("(hover: hover)").matches) this.words.focus({ preventScroll: true });
   }
+}
+
+// While one document alone is asked, that is seen.
+function onlyChip(removed) {
+  const only = onlyDocument();
+  if (!only) return null;
+  const all = () => {
+    askOnly(null);
+    chip.remove();
+    removed();
+  };
+  const name = make("span", {}, t("askingOnly", { name: only.name }));
+  const chip = make("p", { class: "only" }, icon("files"), name);
+  chip.append(iconButton("close", t("askAll"), all));
+  return chip;
 }
 
 // One place to look is no choice.

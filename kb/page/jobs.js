@@ -1,17 +1,47 @@
-// Indexing that was asked for, followed to its end.
+// The jobs of the server, looked at as long as one is under way; all tabs look at once.
 
-import { get, Problem } from "./api.js";
+import { get } from "./api.js";
+import { tell } from "./tabs.js";
 
-const FIRST = 150; // milliseconds between two looks, which become longer
-const LONGEST = 1000;
+const FIRST = 200; // milliseconds between two looks, which become longer
+const LONGEST = 2000;
+const listeners = new Set();
+let timer = null;
+let pause = FIRST;
+let isLooking = false;
+let isAskedMeanwhile = false;
 
-/** @param {{ id: string }} job @param {(job: object) => void} tell */
-export async function finished({ id }, tell = () => {}) {
-  for (let pause = FIRST; ; pause = Math.min(LONGEST, 1.5 * pause)) {
-    const job = await get(`api/jobs/${id}`);
-    if (job.status === "failed") throw new Problem({ title: job.error });
-    if (job.status === "done") return;
-    if (job.status === "running") tell(job);
-    await new Promise((resolve) => setTimeout(resolve, pause));
+/** @param {(jobs: Array) => void} hear */
+export function followJobs(hear) {
+  listeners.add(hear);
+}
+
+export function isUnderWay(job) {
+  return job.status === "queued" || job.status === "running";
+}
+
+/** After something was asked for, here or in another tab. */
+export function watchJobs({ telling = false } = {}) {
+  if (telling) tell({ jobs: true });
+  pause = FIRST;
+  clearTimeout(timer);
+  isAskedMeanwhile = isLooking;
+  if (!isLooking) look();
+}
+
+async function look() {
+  isLooking = true;
+  isAskedMeanwhile = false;
+  let isOver = false;
+  try {
+    const jobs = await get("api/jobs");
+    for (const hear of listeners) hear(jobs);
+    isOver = !jobs.some(isUnderWay);
+  } catch {
+    pause = LONGEST; // a server that is away comes back
+  } finally {
+    isLooking = false;
   }
+  pause = Math.min(LONGEST, 1.3 * pause);
+  if (!isOver || isAskedMeanwhile) timer = setTimeout(look, pause);
 }

@@ -3,8 +3,11 @@
 import { chatAddress, readAddress } from "./address.js";
 import { complain } from "./announce.js";
 import { Conversation } from "./conversation.js";
+import { showDocument } from "./document.js";
 import { showDocuments } from "./documents.js";
 import { icon, shown } from "./dom.js";
+import { takeDrops } from "./drops.js";
+import { watchJobs } from "./jobs.js";
 import { closePassage, openPassage } from "./passage.js";
 import { applyPreferences, offerPreferences } from "./preferences.js";
 import { listSessions, markSession, offerSessionSearch } from "./sessions.js";
@@ -12,6 +15,7 @@ import { closeSidebar, offerSidebar } from "./sidebar.js";
 import { learnSources } from "./sources.js";
 import { learnState } from "./state.js";
 import { listen } from "./tabs.js";
+import { offerTray } from "./tray.js";
 import { showVerified } from "./verified.js";
 import { t, translate } from "./words.js";
 
@@ -32,6 +36,7 @@ function show() {
   entitle(page in TITLES ? t(TITLES[page]) : "");
   if (page === "documents") showDocuments(main);
   else if (page === "verified") showVerified(main);
+  else if (page === "document") showDocument(main, id, entitle);
   else showConversation(page === "chat" ? id : null, where);
   if (page === "passage") openPassage({ chunk: id, title: "", excerpt: "" });
 }
@@ -61,9 +66,13 @@ function titled(id, title) {
 }
 
 function mark(page, id) {
-  const links = { "to-documents": "documents", "to-verified": "verified", "to-new": "" };
-  for (const [link, of] of Object.entries(links))
-    document.getElementById(link).ariaCurrent = page === of ? "page" : null;
+  const here = {
+    "to-documents": page.startsWith("document"),
+    "to-verified": page === "verified",
+    "to-new": page === "",
+  };
+  for (const [link, isHere] of Object.entries(here))
+    document.getElementById(link).ariaCurrent = isHere ? "page" : null;
   markSession(page === "chat" ? id : null);
 }
 
@@ -92,11 +101,11 @@ window.addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
   complain(event.reason);
 });
-// A file that is dropped beside its place would take the place of the page.
-for (const name of ["dragover", "drop"])
-  window.addEventListener(name, (event) => event.preventDefault());
+takeDrops();
+offerTray();
 // Another tab, or another machine, may have asked meanwhile.
-listen(({ session }) => {
+listen(({ session, jobs }) => {
+  if (jobs) return watchJobs();
   if (session === conversation?.id) conversation.refresh();
   listSessions();
 });

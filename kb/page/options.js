@@ -4,10 +4,21 @@ import { get } from "./api.js";
 import { icon, make } from "./dom.js";
 import { spoken, t } from "./words.js";
 
-const chosen = { profile: null, filters: {} };
+const chosen = { profile: null, filters: {}, only: null };
 
 export function searchOptions() {
-  return { profile: chosen.profile, filters: { ...chosen.filters } };
+  return { profile: chosen.profile, filters: { ...chosen.filters, ...chosen.only?.filters } };
+}
+
+/** The document that alone is asked, until somebody asks all of them again.
+ * @returns {{ name: string, filters: object } | null} */
+export function onlyDocument() {
+  return chosen.only;
+}
+
+/** @param {{ name: string, filters: object } | null} only */
+export function askOnly(only) {
+  chosen.only = only;
 }
 
 export function offerOptions() {

@@ -15,7 +15,7 @@ const ABOVE = 64; // pixels that show what stands before the cited words
  * @param {{ root: string, path: string, chunk: string, quote?: string }} place */
 export async function showText(body, { root, path, chunk, quote }) {
   const from = `${address("api/documents", root, path)}/passages`;
-  const { passages, offset, total } = await get(from, { at: chunk, limit: SOME });
+  const { passages, offset, chunks: total } = await get(from, { at: chunk, limit: SOME });
   const list = make("div", { class: "reading-text" }, await sections(passages, chunk));
   let [begin, end] = [offset, offset + passages.length];
 

@@ -6,7 +6,7 @@ export function tell(news) {
   channel.postMessage(news);
 }
 
-/** @param {(news: { session: string }) => void} hear */
+/** @param {(news: { session?: string, jobs?: boolean }) => void} hear */
 export function listen(hear) {
   channel.addEventListener("message", ({ data }) => hear(data));
 }

@@ -133,12 +133,17 @@ export class TurnView {
     if (this.prose.text) await this.finish(this.prose.text);
     const again = () => this.again();
     if (!reason) return this.note(t(this.prose.text ? "stopped" : "stoppedAtOnce"), again);
-    const words = t(this.prose.text ? "cut" : "failed", { reason: reason.message });
-    this.note(words, () => this.retry(), { class: "problem", role: "alert" });
+    this.noteEnd(this.prose.text ? "cut" : "failed", reason.message, "alert");
   }
 
-  note(words, again, attributes = { class: "quiet", role: "status" }) {
-    const link = button(t("again"), again, { class: "link" });
+  // An answer that is cut stays until the one that goes on takes its place.
+  noteEnd(word, reason, role = "status") {
+    const offer = t(word === "cut" ? "goOn" : "again");
+    this.note(t(word, { reason }), () => this.retry(), { class: "problem", role }, offer);
+  }
+
+  note(words, again, attributes = { class: "quiet", role: "status" }, offer = t("again")) {
+    const link = button(offer, again, { class: "link" });
     this.notes.append(make("p", attributes, words, " ", link));
   }
 
@@ -161,8 +166,7 @@ export class TurnView {
   }
 
   showState({ status, error }) {
-    const word = status === "partial" ? "cut" : "failed";
-    this.note(t(word, { reason: error ?? "" }), () => this.retry());
+    this.noteEnd(status === "partial" ? "cut" : "failed", error ?? "");
   }
 
   async finish(text, errors = {}, timings = {}, html = null) {

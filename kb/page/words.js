@@ -21,7 +21,7 @@ export async function speak(chosen) {
 // Without them the page speaks English.
 async function translationsInto(chosen) {
   try {
-    const response = await fetch(`page/texts/${chosen}.json`);
+    const response = await fetch(new URL(`texts/${chosen}.json`, import.meta.url));
     return response.ok ? await response.json() : {};
   } catch {
     return {};
@@ -52,6 +52,11 @@ function written(value) {
 
 export function number(value, options = {}) {
   return new Intl.NumberFormat(region, options).format(value);
+}
+
+export function bytes(size) {
+  const [unit, value] = size < 1e6 ? ["kilobyte", size / 1e3] : ["megabyte", size / 1e6];
+  return number(value, { style: "unit", unit, maximumFractionDigits: value < 10 ? 1 : 0 });
 }
 
 // The server's times are UTC, with or without saying so.

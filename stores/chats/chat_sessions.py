@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeAlias, TypeVar, Unpack
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from stores.chats.chat_messages import (
     check_owner,
     check_user,
     lock_own_session,
+    read_text,
     row_to_message,
 )
 from stores.chats.session_list import SessionInfo, list_sessions
@@ -41,9 +43,22 @@ __all__ = ["Ended", "SessionStore", "Status", "Turn"]
 
 _TITLE_CHARACTERS = 255
 
+_MOST_SESSIONS = 100  # that are looked through for turns that cite a document
+_MOST_CITING = 20
+
 # Deletes, in the transaction that it is given, what others keep of a session.
 Forget: TypeAlias = Callable[[sa.Connection, str], None]
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CitingTurn:
+    """A question whose answer cites a document; the time in UTC."""
+
+    session_id: str
+    turn_id: str
+    question: str
+    asked_at: datetime
 
 
 def _forget_nothing(_connection: sa.Connection, _session_id: str) -> None:
@@ -200,6 +215,24 @@ class SessionStore:
         }
         rows = self._fetch(lambda c: c.execute(SQL["turns"], values).all())
         return [row_to_turn(row) for row in reversed(rows)]
+
+    def list_citing_turns(self, document_id: str, user: str | None = None) -> list[CitingTurn]:
+        """List the turns that cite a document, the last first, among a user's last sessions.
+
+        No `user` means everybody's sessions, as `list_sessions` does.
+        """
+        values = {
+            "cited": f'%"{document_id}:%',
+            "user": user,
+            "everybody": user is None,
+            "sessions": _MOST_SESSIONS,
+            "limit": _MOST_CITING,
+        }
+        rows = self._fetch(lambda c: c.execute(SQL["citing_turns"], values).all())
+        return [
+            CitingTurn(row.session_id, row.turn_id, read_text(row.asked), row.asked_at)
+            for row in rows
+        ]
 
     def list_sessions(
         self,

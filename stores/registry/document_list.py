@@ -3,9 +3,9 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 
@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from stores.chunks.chunk_table import ChunkTable
 
 _SQL = statements("document_list.sql")
-_ALL = 2**31 - 1
+_ALL: Final = 2**62  # rows
+Sort: TypeAlias = Literal["name", "status", "passages", "size", "indexed"]
+_ORDERS: Final[dict[Sort, str]] = {
+    "name": "by_name_first",
+    "status": "by_status_first",
+    "passages": "by_passages_first",
+    "size": "by_size_first",
+    "indexed": "by_time_first",
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,59 @@ class StoredPassage:
 
 
 @dataclass(frozen=True)
+class Folder:
+    """A folder of documents, and how many of those that were asked for are in it."""
+
+    name: str
+    documents: int
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which documents are asked for: all but those that a field rules out.
+
+    `search` is a part of the name or the title. In a `folder`, by its path in its root and "" for
+    the top, are those that are in it, and with `is_deep` those in folders of it, too.
+    """
+
+    status: str | None = None
+    roots: Sequence[str] | None = None
+    search: str | None = None
+    folder: str | None = None
+    is_deep: bool = True
+
+    @property
+    def depth(self) -> int:
+        """The place in a path, from 1, where the name of what is in the folder begins."""
+        return len(self.folder) + 2 if self.folder else 1
+
+    def write_condition(self) -> tuple[str, dict[str, Any]]:
+        """Write it as a condition and the values that it binds."""
+        values: dict[str, Any] = {}
+        if self.status is not None:
+            values["status"] = self.status
+        if self.roots is not None:
+            values["roots"] = list(self.roots)
+        if self.search:
+            values["pattern"] = f"%{escape_pattern(self.search)}%"
+        if self.folder:
+            values["below"] = f"{escape_pattern(self.folder)}/%"
+        if self.folder is not None and not self.is_deep:
+            values["depth"] = self.depth
+        where = [_SQL[_CONDITIONS[name]] for name in values] or [_SQL["everything"]]
+        return " AND ".join(where), values
+
+
+_CONDITIONS: Final = {
+    "status": "by_status",
+    "roots": "by_roots",
+    "pattern": "by_words",
+    "below": "below_folder",
+    "depth": "directly",
+}
+
+
+@dataclass(frozen=True)
 class DocumentList:
     """The documents, or with `groups` those that these may see: no other is there."""
 
@@ -68,16 +129,30 @@ class DocumentList:
         limit: int = 100,
     ) -> tuple[list[ListedDocument], int]:
         """List those of a page, and count all that match; `roots` None stands for every root."""
-        values: dict[str, Any] = {}
-        if status is not None:
-            values["status"] = status
-        if roots is not None:
-            values["roots"] = list(roots)
-        if search:
-            values["pattern"] = f"%{escape_pattern(search)}%"
-        conditions = {"status": "by_status", "roots": "by_roots", "pattern": "by_words"}
-        where = [_SQL[conditions[name]] for name in values] or [_SQL["everything"]]
-        return self._read_page(" AND ".join(where), values, offset, limit)
+        chosen = Chosen(status, roots, search)
+        return self.list_sorted(chosen, offset=offset, limit=limit)
+
+    def list_sorted(
+        self,
+        chosen: Chosen,
+        sort: Sort = "name",
+        *,
+        descending: bool = False,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> tuple[list[ListedDocument], int]:
+        """List those of a page in an order, and count all that are chosen."""
+        where, values = chosen.write_condition()
+        order = _SQL[_ORDERS[sort]].format(direction="DESC" if descending else "ASC")
+        return self._read_page(where, values, offset, limit, order)
+
+    def list_folders(self, chosen: Chosen) -> list[Folder]:
+        """List the folders in the chosen folder that hold documents of the other fields."""
+        where, values = replace(chosen, is_deep=True).write_condition()
+        statement = _fill_statement("folders", where, values)
+        bound = {**values, "depth": chosen.depth}
+        rows = read_snapshot(self.engine, lambda c: c.execute(statement, bound).all())
+        return [Folder(row.name, row.documents) for row in rows]
 
     def one(self, root: str, path: str) -> ListedDocument:
         """Find one file. Raises StoreError when there is none of that name."""
@@ -99,14 +174,9 @@ class DocumentList:
         return found[0]
 
     def list_passages(
-        self,
-        table: "ChunkTable",
-        document: ListedDocument,
-        *,
-        offset: int = 0,
-        limit: int = _ALL,
+        self, table: "ChunkTable", document: ListedDocument, *, offset: int = 0, limit: int = _ALL
     ) -> list[StoredPassage]:
-        """List the passages of a document in their order, without LlamaIndex."""
+        """List the passages of a document, or some, in their order, without LlamaIndex."""
         statement = sa.text(_SQL["passages"].format(table=f"`{table.name}`"))
         values = {"id": document.id, "offset": offset, "limit": limit}
         rows = read_snapshot(self.engine, lambda c: c.execute(statement, values).all())
@@ -151,11 +221,17 @@ class DocumentList:
         return dict(counts)
 
     def _read_page(
-        self, where: str, values: dict[str, Any], offset: int, limit: int
+        self,
+        where: str,
+        values: dict[str, Any],
+        offset: int,
+        limit: int,
+        order: str = _SQL["by_name_first"].format(direction="ASC"),
     ) -> tuple[list[ListedDocument], int]:
         values = {**values}
         where = self._limit(where, values)
-        listed, counted = (_fill_statement(name, where, values) for name in ("list", "count"))
+        listed = _fill_statement("list", where, values, order=order)
+        counted = _fill_statement("count", where, values)
         page = {**values, "offset": offset, "limit": limit}
 
         def work(connection: sa.Connection) -> tuple[list[ListedDocument], int]:

@@ -1,12 +1,46 @@
 -- list --
--- List the files that match, by their names.
+-- List the files that match, in an order.
 SELECT id, root, path, status, reason, size, modified_at, media_type, title, language, chunks,
   indexed_at, checked_at
-FROM kb_document WHERE {where} ORDER BY root, path LIMIT :limit OFFSET :offset
+FROM kb_document WHERE {where} ORDER BY {order} LIMIT :limit OFFSET :offset
 
 -- count --
 -- Count the files that match.
 SELECT COUNT(*) FROM kb_document WHERE {where}
+
+-- folders --
+-- Count the files that match by the folder that they are in, or in a folder of; `depth` is where in
+-- their paths its name begins.
+SELECT SUBSTRING_INDEX(SUBSTRING(path, :depth), '/', 1) AS name, COUNT(*) AS documents
+FROM kb_document WHERE {where} AND LOCATE('/', path, :depth) > 0 GROUP BY name ORDER BY name
+
+-- by_name_first --
+-- Order files by their directories and paths.
+root {direction}, path {direction}
+
+-- by_status_first --
+-- Order files by their status.
+status {direction}, root, path
+
+-- by_passages_first --
+-- Order files by the number of their passages.
+chunks {direction}, root, path
+
+-- by_size_first --
+-- Order files by their sizes.
+size {direction}, root, path
+
+-- by_time_first --
+-- Order files by when they were indexed.
+indexed_at {direction}, root, path
+
+-- below_folder --
+-- Require files that are in a folder, or in a folder of it.
+path LIKE :below
+
+-- directly --
+-- Require files that are in no deeper folder; `depth` is where their names begin.
+LOCATE('/', path, :depth) = 0
 
 -- by_status --
 -- Require a status.

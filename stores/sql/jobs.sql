@@ -1,9 +1,15 @@
 -- waiting --
--- Find a job that nobody has begun and that does the same as a new one would.
-SELECT id FROM kb_job
+-- Find a job that nobody has begun and that does the same as a new one would, of the same files, of
+-- other ones, or of all; nobody begins it meanwhile.
+SELECT id, only_files FROM kb_job
 WHERE status = 'queued' AND path = :path AND root <=> :root AND seen_by <=> :seen_by AND keep = :keep
-  AND prune = :prune AND only_files <=> :only_files AND retry = :retry AND asked_by <=> :asked_by
-LIMIT 1
+  AND prune = :prune AND (only_files IS NULL) = (:only_files IS NULL) AND retry = :retry
+  AND asked_by <=> :asked_by
+ORDER BY number DESC LIMIT 1 FOR UPDATE
+
+-- join --
+-- Have a job that waits do other files, too.
+UPDATE kb_job SET only_files = :only_files WHERE id = :id
 
 -- count --
 -- Count the jobs of each state.

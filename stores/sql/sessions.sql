@@ -109,6 +109,18 @@ WHERE kb_turn.session_id = :session AND (:turn IS NULL OR id = :turn)
   AND (:before IS NULL OR number < :before)
 ORDER BY number DESC LIMIT :limit
 
+-- citing_turns --
+-- Find the turns of somebody's last sessions whose answer cites a passage of a document, the last
+-- first; sessions are found by their time, and turns by their sessions.
+SELECT turn.session_id, turn.id AS turn_id, turn.asked_at, asked.data AS asked
+FROM (
+  SELECT id FROM kb_session WHERE :everybody OR user <=> :user ORDER BY updated_at DESC LIMIT :sessions
+) AS recent
+JOIN kb_turn AS turn ON turn.session_id = recent.id AND turn.evidence LIKE :cited
+JOIN kb_message AS asked ON asked.session_id = turn.session_id AND asked.turn = turn.number
+  AND asked.role = 'user'
+ORDER BY turn.asked_at DESC LIMIT :limit
+
 -- open_turns --
 -- Find turns that are being answered, or were when their process ended; `age` and `silent` are in
 -- seconds.

@@ -47,6 +47,10 @@ SELECT path, sha256, bytes, modified_at
 FROM kb_uploaded_file JOIN kb_upload_content USING (sha256)
 WHERE :path IS NULL OR path = :path ORDER BY path
 
+-- obstacle --
+-- Find a file that is where a folder of a path should be, or one in a folder of its name.
+SELECT path FROM kb_uploaded_file WHERE path IN :folders OR path LIKE :below LIMIT 1
+
 -- any_stored --
 -- Say whether uploaded files are kept here.
 SELECT EXISTS (SELECT 1 FROM kb_uploaded_file)

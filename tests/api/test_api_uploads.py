@@ -56,8 +56,9 @@ def test_servers_that_share_no_folder_do_every_upload_and_show_every_original(
         for number in range(8):
             reply = upload((one, two)[number % 2], f"f{number}.md", f"# File {number}\n\nWords.")
             jobs.append(reply.json()["job"])
-        ended = [two.finished(job) for job in jobs]
-        assert [(job["status"], job["report"]["added"]) for job in ended] == [("done", 1)] * 8
+        ended = {job["id"]: two.finished(job) for job in jobs}.values()
+        assert {job["status"] for job in ended} == {"done"}
+        assert sum(job["report"]["added"] for job in ended) == 8  # some wait in one job
         for api in (one, two):
             for number in range(8):
                 original = api.client.get(f"/api/documents/uploads/f{number}.md/original")

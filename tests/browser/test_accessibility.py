@@ -11,6 +11,12 @@ LOOKS = {
     "wide, light, English": {"color_scheme": "light"},
     "narrow, dark, French": {**PHONE, "color_scheme": "dark", "locale": "fr-FR"},
 }
+# A picture, which is not read.
+DROP = """() => {
+    const dropped = new DataTransfer();
+    dropped.items.add(new File(["PNG"], "a.png"));
+    document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: dropped, bubbles: true}));
+}"""
 SALES = "How did revenue develop month by month?"
 
 
@@ -29,7 +35,7 @@ def asked(page, question, source):
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_axe_finds_nothing_in_any_view(visit, look):
+def test_axe_finds_nothing_in_chats_and_tables(visit, look):
     page = visit(**LOOKS[look])
     page.locator(".suggestions button").first.wait_for()
     page.locator(".options summary").click()
@@ -41,6 +47,7 @@ def test_axe_finds_nothing_in_any_view(visit, look):
     assert violations(page) == []
     page.keyboard.press("Escape")
     turn.locator(".feedback button").first.click()
+    turn.locator(".comment input").wait_for()  # which takes the focus
     turn.locator("button.chip").first.click()
     page.locator(".cited").wait_for()
     assert violations(page) == []
@@ -61,13 +68,43 @@ def test_axe_finds_nothing_in_any_view(visit, look):
     page.locator(".verified-list .actions button").first.click()
     page.locator(".editor").wait_for()
     assert violations(page) == []
-    page.goto(page.url.split("#")[0] + "#/documents")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_nothing_in_documents(visit, look):
+    page = visit("#/documents", **LOOKS[look])
     page.locator("tbody tr").first.wait_for()
     assert violations(page) == []
     page.locator("tbody .menu button").first.click()
     page.get_by_role("menuitem").last.click()
     page.get_by_role("dialog").wait_for()
     assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.locator("tbody input").first.check()
+    page.evaluate(DROP)
+    page.locator("[data-state=refused]").wait_for()
+    assert violations(page) == []
+    page.locator(".filters select").first.select_option(index=1)
+    page.locator(".filters input").fill("kettle")
+    page.locator(".found li").first.wait_for()
+    assert violations(page) == []
+    page.locator(".found a").first.click()
+    page.locator(".passages li").first.wait_for()
+    assert violations(page) == []
+    page.locator(".document header button.primary").click()
+    page.locator(".only").wait_for()
+    assert violations(page) == []
+
+
+def test_the_new_views_are_not_wider_than_the_screen(visit):
+    page = visit("#/document/documents/kettle.md")
+    page.locator(".passages li").first.wait_for()
+    page.evaluate(DROP)
+    page.locator("[data-state=refused]").wait_for()
+    assert too_narrow(page) == []
+    page.locator(".document header button.primary").click()
+    page.locator(".only").wait_for()
+    assert too_narrow(page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

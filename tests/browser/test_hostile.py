@@ -108,6 +108,14 @@ def test_titles_of_sessions_and_names_of_documents_are_text(page, ask, visit):
     documents = visit("#/documents")
     expect(documents.get_by_role("row").filter(has_text="<img src=x onerror")).to_be_visible()
     harmless(documents)
+    documents.get_by_role("row").filter(has_text="<img src=x onerror").get_by_role(
+        "link"
+    ).first.click()
+    expect(documents.get_by_role("region", name="Text")).to_contain_text("<script>window.hacked=1")
+    harmless(documents)
+    documents.get_by_role("button", name="Ask only this document").click()
+    expect(documents.locator(".only")).to_be_visible()
+    harmless(documents)
 
 
 def test_addresses_after_the_hash_are_no_paths_to_other_places(page):

@@ -1,4 +1,4 @@
-"""The documents on the page: what became of them, uploading, reading again and forgetting."""
+"""The documents on the page: found, sorted, shown one by one, asked alone, and forgotten."""
 
 import re
 from urllib.parse import urlencode
@@ -30,67 +30,147 @@ def test_they_are_filtered_by_state_directory_and_words(page):
     page.get_by_label("Status").select_option("Failed")
     expect(page.get_by_role("rowheader")).to_have_count(1)
     page.get_by_label("Status").select_option("Any status")
-    page.get_by_label("Name or title").fill("kettle")
+    page.get_by_label("Name, title or words").fill("kettle")
     expect(page.get_by_role("rowheader")).to_have_count(1)
     page.get_by_label("Directory").select_option("documents")
     expect(row(page, "kettle.md")).to_be_visible()
-    page.get_by_label("Name or title").fill("no such words")
+    page.get_by_label("Name, title or words").fill("no such words")
     expect(page.get_by_text("No document matches.")).to_be_visible()
 
 
-def test_dropped_files_are_sent_followed_until_they_are_indexed_and_forgotten(page, served):
-    page.get_by_role("table").evaluate(
-        """zone => {
-            const files = new DataTransfer();
-            files.items.add(new File(["# Giraffe\\n\\nGiraffes are tall."], "giraffe.md"));
-            files.items.add(new File(["\\0 nothing"], "nothing.pdf"));
-            zone.dispatchEvent(new DragEvent("drop", {dataTransfer: files, bubbles: true}));
-        }"""
+def put(served, path, text):
+    folder, _, name = path.rpartition("/")
+    files = [("files", (name, text))]
+    reply = served.client.post("/api/documents", files=files, data={"folder": folder})
+    assert served.finished(reply.json()["job"])["status"] == "done"
+
+
+@pytest.fixture
+def uploads(served):
+    """Files in folders of the uploads, until the test is over."""
+    paths = ("tall/giraffe.md", "tall/old/tree.md", "ant.md", "bee.md")
+    for number, path in enumerate(paths):
+        words = "Giraffes eat acacia leaves. " if "giraffe" in path else f"Words of {path}. "
+        put(served, path, f"# {path.split('/')[-1][:-3].title()}\n\n{words * (1 + 9 * number)}")
+    yield
+    for path in paths:
+        served.client.delete(f"/api/documents/uploads/{path}")
+
+
+@pytest.fixture
+def shown(uploads, page):
+    page.reload()
+    page.get_by_role("row").nth(1).wait_for()
+    return page
+
+
+def names(page):
+    return page.locator("tbody .of-name .title").all_inner_texts()
+
+
+def test_they_are_forgotten_one_by_one_after_a_question(shown, served):
+    row(shown, "ant.md").get_by_role("button", name="Actions").click()
+    shown.get_by_role("menuitem", name="Forget").click()
+    dialog = shown.get_by_role("dialog")
+    expect(dialog).to_contain_text("the file will be deleted too")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(row(shown, "ant.md")).to_have_count(1)
+    row(shown, "ant.md").get_by_role("button", name="Actions").click()
+    shown.get_by_role("menuitem", name="Forget").click()
+    dialog.get_by_role("button", name="Forget").click()
+    expect(row(shown, "ant.md")).to_have_count(0)
+    assert not (served.kb.config.serve.uploads / "ant.md").exists()
+
+
+def test_several_are_selected_and_forgotten_or_read_again(shown, served):
+    shown.get_by_role("checkbox", name="Select “ant.md”").check()
+    shown.get_by_role("checkbox", name="Select “bee.md”").check()
+    bulk = shown.locator(".bulk")
+    expect(bulk).to_contain_text("2 documents are selected")
+    bulk.get_by_role("button", name="Read again").click()
+    expect(shown.locator("#tray")).to_contain_text("2 files were indexed.")
+    expect(bulk).to_contain_text("2 documents are selected")
+    bulk.get_by_role("button", name="Forget").click()
+    dialog = shown.get_by_role("dialog")
+    expect(dialog).to_contain_text("Forget 2 documents?")
+    expect(dialog.get_by_role("listitem")).to_have_text(["ant.md", "bee.md"])
+    dialog.get_by_role("button", name="Forget").click()
+    expect(row(shown, "bee.md")).to_have_count(0)
+    expect(bulk).to_be_hidden()
+    assert not list(served.kb.config.serve.uploads.glob("*.md"))
+    shown.get_by_role("checkbox", name="Select all that are shown").check()
+    expect(bulk).to_contain_text("7 documents are selected")
+    bulk.get_by_role("button", name="Select none").click()
+    expect(bulk).to_be_hidden()
+
+
+def test_they_are_sorted_by_the_heads_of_the_columns(shown):
+    head = shown.get_by_role("columnheader", name="Size")
+    head.get_by_role("button").click()
+    expect(head).to_have_attribute("aria-sort", "descending")
+    assert names(shown)[0] == "Bee"
+    head.get_by_role("button").click()
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    expect(shown.locator("tbody .of-name .title").last).to_have_text("Bee")
+    expect(head.get_by_role("button")).to_be_focused()
+
+
+def test_folders_are_entered_and_left(shown):
+    shown.get_by_label("Directory").select_option("uploads")
+    expect(shown.locator("tbody .title")).to_have_text(["tall", "Ant", "Bee"])
+    shown.get_by_role("button", name="tall").click()
+    expect(shown.locator("tbody .title")).to_have_text(["old", "Giraffe"])
+    shown.get_by_role("button", name="old", exact=True).click()
+    expect(shown.locator("tbody .title")).to_have_text(["Tree"])
+    way = shown.get_by_role("navigation", name="Folder")
+    expect(way.get_by_role("listitem")).to_have_text(["uploads", "tall", "old"])
+    way.get_by_role("button", name="tall").click()
+    expect(shown.locator("tbody .title")).to_have_text(["old", "Giraffe"])
+    way.get_by_role("button", name="uploads").click()
+    expect(shown.locator("tbody .title")).to_have_text(["tall", "Ant", "Bee"])
+
+
+def test_they_are_found_by_what_they_say(shown):
+    shown.get_by_label("Search in").select_option("Contents")
+    shown.get_by_label("Name, title or words").fill("acacia leaves")
+    found = shown.locator(".found > li").first
+    expect(found).to_contain_text("tall/giraffe.md")
+    found.get_by_role("button").first.click()
+    panel = shown.get_by_role("complementary")
+    expect(panel.locator(".cited")).to_contain_text("Giraffes eat acacia leaves.")
+    shown.get_by_label("Name, title or words").fill("")
+    expect(row(shown, "ant.md")).to_be_visible()
+
+
+def test_a_document_has_a_page_and_is_asked_alone(shown, models, served):
+    row(shown, "giraffe.md").get_by_role("link", name="Giraffe", exact=True).click()
+    expect(shown.get_by_role("heading", name="Giraffe")).to_be_visible()
+    expect(shown.get_by_role("region", name="Text")).to_contain_text("acacia leaves")
+    expect(shown.get_by_role("region", name="What is known of it")).to_contain_text("text/markdown")
+    expect(shown.get_by_text("Your questions that it answered")).to_be_hidden()
+    shown.reload()
+    shown.get_by_role("button", name="Ask only this document").click()
+    expect(shown.get_by_text("Only “Giraffe” is asked")).to_be_visible()
+    models.script = ["They eat leaves [1]."]
+    with shown.expect_request(re.compile("/turns$")) as asked:
+        shown.get_by_role("textbox", name="Your question").fill("What do they eat?")
+        shown.keyboard.press("Enter")
+    body = asked.value.post_data_json
+    assert (body["source"], body["filters"]) == (
+        *("documents", {"root": "uploads", "path": ["tall/giraffe.md"]}),
     )
-    said = page.locator(".upload").get_by_text("1 file was indexed. 1 file could not be read.")
-    expect(said).to_be_visible()
-    expect(page.locator(".upload").get_by_role("listitem")).to_contain_text("not a PDF")
-    expect(row(page, "giraffe.md")).to_contain_text("Indexed")
-    expect(row(page, "nothing.pdf")).to_contain_text("Failed")
-    for name in ("giraffe.md", "nothing.pdf"):
-        row(page, name).get_by_role("button", name="Actions").click()
-        page.get_by_role("menuitem", name="Forget").click()
-        dialog = page.get_by_role("dialog")
-        expect(dialog).to_contain_text("the file will be deleted too")
-        dialog.get_by_role("button", name="Forget").click()
-        expect(row(page, name)).to_have_count(0)
-    assert list(served.kb.config.serve.uploads.glob("*.md")) == []
-
-
-def test_chosen_files_take_the_place_of_others_only_when_asked_to(page, served):
-    files = [{"name": "ibis.md", "mimeType": "text/markdown", "buffer": b"# Ibis\n\nOne.\n"}]
-    choose = page.get_by_label("Add files", exact=True).locator("input[type=file]")
-    said = page.locator(".upload").first
-    choose.set_input_files(files)
-    expect(said).to_contain_text("1 file was indexed.")
-    files[0]["buffer"] = b"# Ibis\n\nTwo.\n"
-    choose.set_input_files(files)
-    expect(said).to_contain_text("There is a file of this name already.", ignore_case=True)
-    kept = served.kb.config.serve.uploads / "ibis.md"
-    assert "One" in kept.read_text()
-    said.get_by_role("button", name="Replace").click()
-    expect(said).to_contain_text("1 file was indexed.")
-    assert "Two" in kept.read_text()
-    served.client.delete("/api/documents/uploads/ibis.md")
-
-
-def test_a_file_of_a_kind_that_is_not_read_is_told(page, served):
-    choose = page.get_by_label("Add files", exact=True).locator("input[type=file]")
-    picture = {"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG"}
-    text = {"name": "heron.md", "mimeType": "text/markdown", "buffer": b"# Heron\n\nGrey.\n"}
-    choose.set_input_files([picture, text])
-    said = page.locator(".upload").first
-    expect(said).to_contain_text("a.png: files of this kind are not read")
-    expect(said).to_contain_text("1 file was indexed.")
-    choose.set_input_files([picture])
-    expect(page.locator(".upload").first).to_contain_text("Files of this kind are not read")
-    assert [file.name for file in served.kb.config.serve.uploads.glob("[!.]*")] == ["heron.md"]
-    served.client.delete("/api/documents/uploads/heron.md")
+    turn = shown.get_by_role("article")
+    turn.get_by_role("button", name="Copy the answer").wait_for()
+    expect(shown.get_by_text("Only “Giraffe” is asked")).to_be_visible()
+    shown.get_by_role("button", name="Ask all documents again").click()
+    expect(shown.get_by_text("Only “Giraffe” is asked")).to_have_count(0)
+    expect(shown.get_by_role("textbox", name="Your question")).to_be_focused()
+    shown.goto(shown.url.split("#")[0] + "#/document/uploads/tall/giraffe.md")
+    answered = shown.get_by_role("region", name="Your questions that it answered")
+    answered.get_by_role("link", name="What do they eat?").click()
+    expect(shown.get_by_role("article")).to_contain_text("They eat leaves")
+    shown.goto(shown.url.split("#")[0] + "#/document/uploads/no such.md")
+    expect(shown.get_by_text("This document is not there any more.")).to_be_visible()
 
 
 def test_a_key_that_only_reads_is_offered_nothing_else(visit, served):
@@ -101,10 +181,12 @@ def test_a_key_that_only_reads_is_offered_nothing_else(visit, served):
         page.goto(f"{page.url}#/documents")
         page.reload()
         expect(page.get_by_role("rowheader").first).to_be_visible()
-        expect(page.get_by_text("choose them")).to_have_count(0)
-        expect(page.get_by_role("button", name="Actions")).to_have_count(0)
+        expect(page.get_by_text("Choose files")).to_have_count(0)
+        expect(page.get_by_role("checkbox")).to_have_count(0)
+        row(page, "returns.md").get_by_role("button", name="Actions").click()
+        expect(page.get_by_role("menuitem")).to_have_text(["Ask only this document"])
         with page.context.expect_page() as opened:
-            page.get_by_role("link", name="Returns").click()
+            page.get_by_role("link", name="Open the original: returns.md").click()
         expect(opened.value.get_by_text("Goods go back within 30 days.")).to_be_visible()
     finally:
         served.forget_keys()
@@ -135,10 +217,10 @@ def test_a_failed_document_is_read_again(page, served):
         page.get_by_role("menuitem", name="Read again").click()
     assert asked.value.status == 202
     assert served.finished(asked.value.json())["status"] == "done"
-    expect(page.get_by_text("“broken.pdf” will be read again.").first).to_be_visible()
+    expect(page.locator("#tray")).to_contain_text("1 file could not be read.")
 
 
 def test_the_original_is_one_click_away(page):
     with page.context.expect_page() as opened:
-        page.get_by_role("link", name="Returns").click()
+        page.get_by_role("link", name="Open the original: returns.md").click()
     expect(opened.value.get_by_text("Goods go back within 30 days.")).to_be_visible()

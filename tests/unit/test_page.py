@@ -1,14 +1,17 @@
 """The files of the page, and Markdown as it shows it."""
 
-from pathlib import Path
+import gzip
+import re
 
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from kb.api import page_files
 from kb.api.routes import page
 
-FILES = Path(page.__file__).parents[2] / "page"
+FILES = page_files._DIRECTORY
+PLAIN = {"Accept-Encoding": "identity"}
 
 
 @pytest.fixture(scope="module")
@@ -18,11 +21,19 @@ def client():
     return TestClient(app)
 
 
-def test_the_page_is_at_the_root_and_names_only_files_that_are_there(client):
+@pytest.fixture(scope="module")
+def addresses(client):
+    """Where the page finds its files: `main.js` by its name."""
+    found = re.findall(r'"(page/[0-9a-f]{16}/([^"]+))"', client.get("/").text)
+    return {name: address for address, name in found}
+
+
+def test_the_page_names_files_by_their_version_and_only_such_as_are_there(client, addresses):
     text = client.get("/").text
-    assert text == (FILES / "index.html").read_text("utf-8")
-    for name in ("main.js", "style.css", "icon.svg"):
-        assert f'"page/{name}"' in text
+    assert re.sub("page/[0-9a-f]{16}/", "page/", text) == (FILES / "index.html").read_text("utf-8")
+    assert {"main.js", "style.css", "icon.svg"} <= addresses.keys()
+    for address in addresses.values():
+        assert client.get(f"/{address}").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -42,25 +53,53 @@ def test_files_of_others_are_served_with_their_type(client):
     assert client.get("/page/vendor").status_code == 404
 
 
+def test_a_file_of_this_version_is_kept_for_good_and_any_other_is_asked_for(client, addresses):
+    assert "immutable" in client.get(f"/{addresses['main.js']}").headers["cache-control"]
+    for path in ("/", "/page/main.js", f"/page/{'0' * 16}/main.js"):
+        assert client.get(path).headers["cache-control"] == "no-cache"
+
+
 def test_a_file_that_has_not_changed_is_not_sent_again(client):
     first = client.get("/page/main.js")
-    assert first.headers["cache-control"] == "no-cache"
     again = client.get("/page/main.js", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_file_is_compressed_for_those_who_take_it(client):
+    plain = client.get("/page/main.js", headers=PLAIN)
+    assert "content-encoding" not in plain.headers
+    with client.stream("GET", "/page/main.js", headers={"Accept-Encoding": "br, gzip"}) as reply:
+        raw = b"".join(reply.iter_raw())
+    assert (reply.headers["content-encoding"], gzip.decompress(raw)) == ("gzip", plain.content)
+    assert len(raw) < len(plain.content) / 2
+    assert {reply.headers["vary"], plain.headers["vary"]} == {"Accept-Encoding"}
+    assert reply.headers["etag"] != plain.headers["etag"]
+
+
+def test_another_file_or_text_is_another_version(tmp_path, monkeypatch):
+    monkeypatch.setattr(page_files, "_DIRECTORY", tmp_path)
+    (tmp_path / "index.html").write_text('<script src="page/vendor/a.mjs">')
+    (tmp_path / "vendor").mkdir()
+    versions = set()
+    for text in ("1", "2"):
+        (tmp_path / "vendor" / "a.mjs").write_text(text)
+        loaded = page_files.load_page.__wrapped__()
+        assert loaded.files["vendor/a.mjs"].media_type == "text/javascript"
+        versions.add(loaded.version)
+    assert len(versions) == 2
 
 
 def test_the_texts_of_the_page_come_from_the_catalogue(client):
     french = client.get("/page/texts/fr.json")
     assert french.json()["{n} row"] == ["{n} ligne", "{n} lignes"]
     assert french.json()["Skip to the content"] == ["Aller au contenu"]
-    known = {"If-None-Match": french.headers["etag"]}
-    assert client.get("/page/texts/fr.json", headers=known).status_code == 304
     assert client.get("/page/texts/en.json").json() == {}
     assert client.get("/page/texts/de.json").status_code == 404
 
 
 @pytest.mark.parametrize(
-    "name", ["..%2fapp.py", "%2e%2e%2fapp.py", "../app.py", "nothing.js", "%00"]
+    "name",
+    ["..%2fapp.py", "%2e%2e%2fapp.py", "../app.py", "nothing.js", "%00", "index.html", "", "a/b/c"],
 )
 def test_nothing_else_is_served(client, name):
     assert client.get(f"/page/{name}").status_code == 404

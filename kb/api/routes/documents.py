@@ -19,14 +19,14 @@ from kb.api.plain_json import job_to_values, to_plain
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
 from kb.catalogue import UPLOADS
-from kb.document_files import Library, clean_upload_name
+from kb.document_files import Library, clean_upload_path
 from kb.indexing.file_kinds import find_kind_by_name
 from kb.indexing.secret_files import HEAD_BYTES, why_secret
 from stores.errors import StoreError
 from stores.jobs import Jobs
-from stores.registry.document_list import ListedDocument
+from stores.registry.document_list import Chosen, ListedDocument, Sort
 from stores.registry.document_registry import document_id
-from stores.uploaded_files import UploadedFile
+from stores.uploaded_files import LONGEST_PATH, UploadedFile
 
 router = APIRouter(prefix="/api", tags=["documents"])
 _MOST_CHOICES: Final = 200
@@ -42,22 +42,32 @@ _PDF: Final = "application/pdf"
 def documents(
     caller: Reading,
     library: TheLibrary,
+    *,
     status: Literal["indexed", "failed"] | None = None,
     root: str | None = None,
+    folder: Annotated[str | None, Query(max_length=LONGEST_PATH)] = None,
     search: Annotated[str | None, Query(max_length=1000)] = None,
+    sort: Sort = "name",
+    descending: bool = False,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:
-    """A page of the files that match, with their states and the reasons of failures."""
-    page, total = library.documents.list_page(
-        status=status,
-        roots=caller.list_visible_roots(root),
-        search=search,
-        offset=offset,
-        limit=limit,
+    """A page of the files that match, with their states and the reasons of failures.
+
+    With a `folder` of a root, / for its top, those that lie in it, and its `folders` with what is
+    in them; with `search` all below it.
+    """
+    roots = caller.list_visible_roots(root)
+    path = None if folder is None else folder.strip("/")
+    chosen = Chosen(status, roots, search or None, path, is_deep=bool(search))
+    page, total = library.documents.list_sorted(
+        chosen, sort, descending=descending, offset=offset, limit=limit
     )
+    is_in_folder = folder is not None and not search and not offset
+    folders = library.documents.list_folders(chosen) if is_in_folder else []
     return {
         "documents": [to_plain(asdict(document)) for document in page],
+        "folders": [asdict(each) for each in folders],
         "total": total,
         "offset": offset,
     }
@@ -89,16 +99,18 @@ async def upload(
     quota: TheQuota,
     limits: TheLimits,
     threads: TheThreads,
-    replace: Annotated[bool, Form()] = False,  # noqa: FBT002 - a field of a form
+    *,
+    replace: Annotated[bool, Form()] = False,
+    folder: Annotated[str, Form(max_length=LONGEST_PATH)] = "",
 ) -> dict[str, Any]:
-    """Keep files, and have them indexed by the job that is named in the answer.
+    """Keep files in a folder of the uploads, and have them indexed by the job in the answer.
 
     Those of kinds without text, as pictures are, and those that hold keys or passwords are
     `passed_over`; `reasons` says by their names why the latter are.
     """
     if not caller.may_see(UPLOADS):
         raise Problem(Code.KEY_LACKS_COLLECTION, {"collection": UPLOADS})
-    named = {_name_upload(file): file for file in files}
+    named = {_name_upload(folder, file): file for file in files}
     if len(named) < len(files):
         raise Problem(Code.SAME_FILE_NAMES, {"names": ", ".join(named)})
     async with limits.take_uploading(caller):
@@ -125,6 +137,9 @@ def _keep_files(
         reasons = [f"{name} ({secrets[name]})" if name in secrets else name for name in named]
         raise Problem(Code.FILES_NOT_READ, {"names": ", ".join(reasons)})
     # All files of a request are kept, or none.
+    for path in readable:
+        if obstacle := library.find_obstacle(path):
+            raise Problem(Code.FILE_IN_THE_WAY, {"path": path, "obstacle": obstacle})
     if there := [name for name in readable if library.is_taken(name, replace=replace)]:
         raise _make_names_taken(there)
     sizes = {document_id(UPLOADS, name): file.size or 0 for name, file in readable.items()}
@@ -149,14 +164,18 @@ def _why_secret(name: str, file: UploadFile) -> str | None:
     """Find why a file is secret, by its own name and by the one that it would be kept under."""
     head = file.file.read(HEAD_BYTES)
     file.file.seek(0)
-    return why_secret(file.filename or "") or why_secret(name, head)
+    return why_secret(file.filename or "") or why_secret(PurePosixPath(name).name, head)
 
 
-def _name_upload(file: UploadFile) -> str:
+def _name_upload(folder: str, file: UploadFile) -> str:
+    if not file.filename:
+        raise Problem(Code.FILE_WITHOUT_NAME)
     try:
-        return clean_upload_name(file.filename or "")
+        return clean_upload_path(folder, file.filename)
     except StoreError as error:
-        raise Problem(Code.FILE_WITHOUT_NAME) from error
+        raise Problem(
+            Code.UPLOAD_NOT_NAMED, {"path": f"{folder}/{file.filename}"[-200:]}
+        ) from error
 
 
 def _make_names_taken(names: list[str]) -> Problem:
@@ -200,6 +219,43 @@ def retry(
         asked_by=caller.name,
     )
     return job_to_values(job)
+
+
+@router.get("/documents/{root}/{path:path}/passages")
+def passages(
+    root: str,
+    path: str,
+    caller: Reading,
+    library: TheLibrary,
+    at: Annotated[str | None, Query(max_length=512)] = None,
+    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """A document as it is listed, with passages in their order: from `offset`, or around `at`."""
+    document = _find_document(library, caller, root, path)
+    table = library.registry.table
+    if at is not None:
+        before = library.documents.count_passages_before(table, document, at)
+        offset = max(0, before - limit // 2)
+    found = library.documents.list_passages(table, document, offset=offset, limit=limit)
+    return {
+        **to_plain(asdict(document)),
+        "passages": [passage_to_values(each.id, each.text, each.metadata) for each in found],
+        "offset": offset,
+    }
+
+
+@router.get("/documents/{root}/{path:path}/questions")
+def questions(
+    root: str, path: str, caller: Reading, kb: KB, library: TheLibrary
+) -> list[dict[str, Any]]:
+    """The caller's own questions of their last chats whose answers cite the document."""
+    document = _find_document(library, caller, root, path)
+    turns = kb.components.session_store.list_citing_turns(document.id, caller.name)
+    return [
+        to_plain({**asdict(turn), "session_id": turn.session_id.removesuffix(f"@{caller.id}")})
+        for turn in turns
+    ]
 
 
 @router.get("/documents/{root}/{path:path}/original", responses=_FILE)
@@ -265,30 +321,6 @@ def _find_document(library: TheLibrary, caller: Caller, root: str, path: str) ->
         raise Problem(Code.NO_SUCH_DOCUMENT)
     with translate_missing(Code.NO_SUCH_DOCUMENT):
         return library.documents.one(root, path)
-
-
-@router.get("/documents/{root}/{path:path}/passages")
-def passages(
-    root: str,
-    path: str,
-    caller: Reading,
-    library: TheLibrary,
-    at: Annotated[str | None, Query(max_length=512)] = None,
-    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
-    limit: Annotated[int, Query(ge=1, le=100)] = 30,
-) -> dict[str, Any]:
-    """What was read of a document, in its order: passages from `offset`, or around the one `at`."""
-    document = _find_document(library, caller, root, path)
-    table = library.registry.table
-    if at is not None:
-        before = library.documents.count_passages_before(table, document, at)
-        offset = max(0, before - limit // 2)
-    found = library.documents.list_passages(table, document, offset=offset, limit=limit)
-    return {
-        "passages": [passage_to_values(each.id, each.text, each.metadata) for each in found],
-        "total": document.chunks,
-        "offset": offset,
-    }
 
 
 @router.get("/chunks/{chunk_id:path}")

@@ -33,8 +33,9 @@ def status(caller: Reading, kb: KB) -> dict[str, Any]:
         "only": caller.only,
         "verifies": caller.may_verify,
     }
+    limits = {"max_upload_mb": kb.config.serve.max_upload_mb}
     values: dict[str, Any] = to_plain(
-        {**state, "indexing": indexing, "roots": roots, "failed": failed, **about_caller}
+        {**state, "indexing": indexing, "roots": roots, "failed": failed, **about_caller, **limits}
     )
     return values
 
