@@ -59,14 +59,14 @@ lint: $(VENV)/.dev page-check
 
 # Types, lint and format of the page's JavaScript, by what npm gives; the page itself needs none of it.
 page-check: $(PAGE_TOOLS)/.installed
-	$(WITH_NODE) $(PAGE_TOOLS)/.bin/prettier --config tests/browser/.prettierrc.json --check 'kb/page/*.js' 'tests/browser/*.js' 'vendor/*.js' 'tests/clients/programs/*.mjs'
+	$(WITH_NODE) $(PAGE_TOOLS)/.bin/prettier --config tests/browser/.prettierrc.json --check 'kb/page/*.js' 'tests/browser/*.js' 'tests/browser/vendor/*.js' 'tests/clients/programs/*.mjs'
 	$(WITH_NODE) $(PAGE_TOOLS)/.bin/eslint --config tests/browser/eslint.config.js --max-warnings 0 kb/page
 	$(WITH_NODE) $(PAGE_TOOLS)/.bin/tsc --project tests/browser/jsconfig.json
 
-# What the page takes from other projects, made of the versions in vendor/package-lock.json.
+# What the page takes from other projects, made of the versions in tests/browser/vendor/package-lock.json.
 vendor: $(VENV)/.dev
-	$(WITH_NODE) npm --prefix vendor ci --no-audit --no-fund
-	$(WITH_NODE) node vendor/bundle.js
+	$(WITH_NODE) npm --prefix tests/browser/vendor ci --no-audit --no-fund
+	$(WITH_NODE) node tests/browser/vendor/bundle.js
 
 # The acceptance tests against the wheel, installed into an environment of its own, where no
 # checkout is near: what the wheel forgets to take along is missed.

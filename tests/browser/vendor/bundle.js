@@ -1,16 +1,18 @@
 // Makes kb/page/vendor/*.js of the packages beside this file: `make vendor`.
 //
-// Each bundle has a file with the licences of all that is in it, and stands in manifest.json with
-// their versions and its SHA-256. What another recipe has put there stays.
+// Each has a file with the licences of all that is in it, and stands in manifest.json with
+// their versions and its SHA-256.
 
 import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 
-const TARGET = new URL("../kb/page/vendor/", import.meta.url);
+const TARGET = new URL("../../../kb/page/vendor/", import.meta.url);
 const HERE = new URL("./", import.meta.url);
-const MANIFEST = new URL("manifest.json", TARGET);
 const BUNDLES = ["chart", "codemirror"];
+const COPIES = ["pdf.min.mjs", "pdf.worker.min.mjs"].map(
+  (name) => `pdfjs-dist/legacy/build/${name}`,
+);
 
 async function bundle(name) {
   const { metafile, outputFiles } = await build({
@@ -25,12 +27,21 @@ async function bundle(name) {
     target: "es2022",
     write: false,
   });
-  const code = outputFiles[0].contents;
-  const packages = await Promise.all(packagesOf(metafile).map(described));
-  await writeFile(new URL(`${name}.js`, TARGET), code);
-  await writeFile(new URL(`${name}.LICENSE.txt`, TARGET), packages.map(licenceOf).join("\n"));
+  return keep(`${name}.js`, outputFiles[0].contents, packagesOf(metafile));
+}
+
+async function copy(path) {
+  const code = await readFile(new URL(`node_modules/${path}`, HERE));
+  return keep(path.split("/").at(-1), code, [path.split("/")[0]]);
+}
+
+async function keep(file, code, names) {
+  const packages = await Promise.all(names.map(described));
+  const licences = file.replace(/\.m?js$/, ".LICENSE.txt");
+  await writeFile(new URL(file, TARGET), code);
+  await writeFile(new URL(licences, TARGET), packages.map(licenceOf).join("\n"));
   return {
-    file: `${name}.js`,
+    file,
     sha256: createHash("sha256").update(code).digest("hex"),
     licence: [...new Set(packages.map((each) => each.license))].join(", "),
     packages: Object.fromEntries(packages.map((each) => [each.name, each.version])),
@@ -55,8 +66,6 @@ function licenceOf({ name, version, license, text }) {
   return `${name} ${version} (${license})\n\n${text.trim()}\n`;
 }
 
-const made = await Promise.all(BUNDLES.map(bundle));
-const known = JSON.parse(await readFile(MANIFEST, "utf8").catch(() => "[]"));
-const others = known.filter((each) => !made.some(({ file }) => file === each.file));
-const all = [...others, ...made].sort((one, other) => (one.file < other.file ? -1 : 1));
-await writeFile(MANIFEST, `${JSON.stringify(all, null, 2)}\n`);
+const made = await Promise.all([...BUNDLES.map(bundle), ...COPIES.map(copy)]);
+made.sort((one, other) => (one.file < other.file ? -1 : 1));
+await writeFile(new URL("manifest.json", TARGET), `${JSON.stringify(made, null, 2)}\n`);
