@@ -249,6 +249,7 @@ def test_the_commands_change_the_model(both, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_change_of_models_that_is_killed_anywhere_goes_on(both, handbook):
     setup = """
 from kb import KnowledgeBase
@@ -270,6 +271,7 @@ def go_over(config):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_searches_and_runs_beside_many_switches_neither_err_nor_mix(both, handbook, monkeypatch):
     monkeypatch.setattr(KnowledgeBase.follow_collection, "__defaults__", (0.0,))
     ended = threading.Event()

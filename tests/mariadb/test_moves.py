@@ -614,6 +614,7 @@ def test_no_secret_is_in_an_export(source, bases, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_an_import_that_is_killed_anywhere_is_gone_on_with(source, bases, models, tmp_path):
     wanted, answers = bases.read(source), answer_all(source)
     file = write(source, tmp_path / "a.zip")
