@@ -27,7 +27,10 @@ _IF_KNOWN: Final = {"if_known": True}
 
 @dataclass(frozen=True)
 class Citation:
-    """What a number in an answer refers to; `chunk` is the id of the passage, `score` 0 to 1."""
+    """What a number in an answer refers to; `chunk` is the id of the passage, `score` 0 to 1.
+
+    `inferred` says that the answer cites nothing, and that kb found the passage by its words.
+    """
 
     number: int
     document: str
@@ -39,6 +42,7 @@ class Citation:
     root: str | None = None
     chunk: str = ""
     sheet: str | None = field(default=None, metadata=_IF_KNOWN)
+    inferred: bool | None = field(default=None, metadata=_IF_KNOWN)
 
     @property
     def place(self) -> str:
