@@ -42,6 +42,7 @@ class Citation:
     """What a number in an answer refers to; `chunk` is the id of the passage, `score` 0 to 1.
 
     Each time that the number stands in the text it follows one of the `statements`, in their order.
+    `inferred` says that the answer cites nothing, and that kb found the passage by its words.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Citation:
     chunk: str = ""
     sheet: str | None = field(default=None, metadata=_IF_KNOWN)
     statements: Sequence[Statement] | None = field(default=None, metadata=_IF_KNOWN)
+    inferred: bool | None = field(default=None, metadata=_IF_KNOWN)
 
     @property
     def place(self) -> str:

@@ -2,7 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -33,6 +41,8 @@ if TYPE_CHECKING:  # an answer only tells of searches
     from engines.search.search_run import Search
 
 OnAnswer = Callable[["Search", Sequence[Citation]], None]
+InferSources = Callable[[str, Sequence[NodeWithScore]], Mapping[int, str]]
+"""Finds the numbers of the passages that a text rests on, each with what says the same."""
 
 
 class AnswerBuilder:
@@ -43,7 +53,8 @@ class AnswerBuilder:
     response is given, and again when its text has ended, since only then the citations are known.
     A text that a model writes is cleaned, and may cite the `passages`; kb adds the `preface`
     and the `footnote`. `doing` says in errors what failed. `on_answer` gets each search with the
-    citations of the answer, when that is complete.
+    citations of the answer, when that is complete. `infer_sources` is asked about a text of a model
+    that cites no passage.
     """
 
     def __init__(
@@ -56,6 +67,7 @@ class AnswerBuilder:
         doing: str = "answering the question",
         streaming: bool = False,
         on_answer: OnAnswer | None = None,
+        infer_sources: InferSources = lambda *_: {},
     ) -> None:
         asked_for = say_reason(f"{route}_asked", question_language(question)) if route else ""
         self.question = question
@@ -72,6 +84,7 @@ class AnswerBuilder:
         self._doing = doing
         self._streaming = streaming
         self._on_answer = on_answer
+        self._infer_sources = infer_sources
         self._searches: Sequence[Search] = ()
         self._sources: list[NodeWithScore] = []
         self._metadata: dict[str, Any] = {}
@@ -99,10 +112,18 @@ class AnswerBuilder:
         """The languages of what was searched for; "" is one that is not known."""
         return {search.query.language for search in self._searches}
 
-    def cite(self, number: int, passage: NodeWithScore, excerpt: str | None = None) -> None:
+    def cite(
+        self,
+        number: int,
+        passage: NodeWithScore,
+        excerpt: str | None = None,
+        *,
+        inferred: bool | None = None,
+    ) -> None:
         """Give a passage with the answer, as what this number cites."""
         self._sources.append(passage)
-        self.note(citations=[*self.facts.citations, make_citation(number, passage, excerpt)])
+        citation = replace(make_citation(number, passage, excerpt), inferred=inferred)
+        self.note(citations=[*self.facts.citations, citation])
 
     def add_sources(self, passages: Sequence[NodeWithScore]) -> None:
         """Give passages with the answer that are cited already."""
@@ -149,7 +170,9 @@ class AnswerBuilder:
                 apieces = self._stream_pieces_async(tokens, self._make_cited_text(evidence))
                 return AsyncStreamingResponse(apieces, self._sources, self._metadata)
             text = await llm.apredict(prompt, **values)
-        text = self._clean_whole_text(text, self._make_cited_text(evidence))
+        text = await asyncio.to_thread(
+            self._clean_whole_text, text, self._make_cited_text(evidence)
+        )
         await self._end_answer_async(text)
         return Response(text, self._sources, self._metadata)
 
@@ -158,7 +181,7 @@ class AnswerBuilder:
 
     def _clean_whole_text(self, text: str, cited: CitedText) -> str:
         text = cited.clean_whole(text)
-        self._cite_kept_numbers(cited)
+        self._cite_sources(cited, text)
         return self.preface + text + self.footnote
 
     def _stream_pieces(self, tokens: Iterator[str], cited: CitedText) -> Generator[str, None, None]:
@@ -169,7 +192,7 @@ class AnswerBuilder:
             for piece in filter(None, cited.clean_pieces(tokens)):
                 self._say(piece, cited)
                 yield piece
-        self._cite_kept_numbers(cited)
+        self._cite_sources(cited, self._said.removeprefix(self.preface))
         self._publish_metadata()
         if self.footnote:
             yield self.footnote
@@ -187,7 +210,8 @@ class AnswerBuilder:
                     self._say(piece, cited)
                     yield piece
         last = cited.end()
-        self._cite_kept_numbers(cited)
+        written = self._said.removeprefix(self.preface) + last
+        await asyncio.to_thread(self._cite_sources, cited, written)
         self._publish_metadata()
         if last := last + self.footnote:
             yield last
@@ -211,14 +235,20 @@ class AnswerBuilder:
             self._publish_metadata()
             raise
 
-    def _cite_kept_numbers(self, cited: CitedText) -> None:
-        """Cite the passages whose numbers a text kept. Raises ModelUnavailable for an empty one."""
+    def _cite_sources(self, cited: CitedText, text: str) -> None:
+        """Cite the passages whose numbers a text kept, or where it kept none what it rests on.
+
+        Raises ModelUnavailable for an empty text.
+        """
         if cited.is_blank:
             raise ModelUnavailable(
                 f"{self._doing.capitalize()} failed: {self.facts.model} sent an empty answer. "
                 "Ask again, or choose another llm.model."
             )
         self._cite_numbers(cited)
+        if not cited.cited and self.passages:
+            for number, excerpt in sorted(self._infer_sources(text, self.passages).items()):
+                self.cite(number, self.passages[number - 1], excerpt, inferred=True)
 
     def _cite_numbers(self, cited: CitedText) -> None:
         """Cite the passages whose numbers a text has kept so far, in the order of the numbers."""

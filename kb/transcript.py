@@ -99,7 +99,15 @@ def _write_sources(citations: Sequence[Citation]) -> str:
     for cited in citations:
         title = escape_markdown(cited.title or cited.document)
         source = ", ".join(
-            filter(None, [title, write_code(cited.document), escape_markdown(cited.place)])
+            filter(
+                None,
+                [
+                    title,
+                    write_code(cited.document),
+                    escape_markdown(cited.place),
+                    "found by the words of the answer" if cited.inferred else "",
+                ],
+            )
         )
         lines.append(f"{cited.number}. {source}")
     return "\n".join(lines)

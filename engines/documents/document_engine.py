@@ -1,7 +1,9 @@
 """Answers from documents with citations, by a language model or, without one, by quotations."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -16,7 +18,7 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from engines.answer_builder import AnswerBuilder, OnAnswer
 from engines.answer_language import load_texts
 from engines.documents.addresses import find_addresses
-from engines.documents.asked_words import CountWords
+from engines.documents.asked_words import CountWords, find_stems
 from engines.documents.citations import number_passages
 from engines.documents.cited_text import CitedText, clean_quotation, make_inert
 from engines.documents.extract import find_quotes
@@ -24,6 +26,10 @@ from engines.model_errors import model_errors
 from engines.prompts import chat_prompt
 from engines.question import as_question
 from engines.search.search_run import Search, collect_searches, knows_languages, note_search
+from stores.errors import ModelUnavailable
+from stores.text.text_language import detect_question_language
+
+_log = logging.getLogger(__name__)
 
 
 class DocumentQueryEngine(BaseQueryEngine):
@@ -110,7 +116,30 @@ class DocumentQueryEngine(BaseQueryEngine):
             model=self._llm.metadata.model_name if self._llm else None,
             streaming=self._streaming,
             on_answer=self._on_answer,
+            infer_sources=partial(self._find_repeated, asked.query_str),
         )
+
+    def _find_repeated(
+        self, question: str, text: str, passages: Sequence[NodeWithScore]
+    ) -> dict[int, str]:
+        """Find the sentences that an answer repeats, by the numbers of their passages.
+
+        What the question says itself supports nothing: an answer that the passages do not tell
+        something repeats it too.
+        """
+        try:
+            found = find_quotes(text, passages, self._embed_model, count_words=self._count_words)
+        except ModelUnavailable as error:  # the answer is there already
+            _log.warning("No source is named for an answer that cites none: %s", error)
+            return {}
+        language = detect_question_language(text)
+        added = find_stems(text, language) - find_stems(question, language)
+        numbers = {passage.node_id: number for number, passage in enumerate(passages, start=1)}
+        repeated: dict[int, str] = {}
+        for quote in found:
+            if added & find_stems(quote.text, language):
+                repeated.setdefault(numbers[quote.passage.node_id], quote.text)
+        return repeated
 
     def _quote_sentences(self, answer: AnswerBuilder) -> str:
         """Write the sentences that answer best as a text that cites their passages."""

@@ -87,6 +87,9 @@ class Citation(BaseModel):
     sheet: str | None
     score: float
     excerpt: str
+    inferred: bool | None = Field(
+        description="True where the answer cites nothing and kb found the passage by its words"
+    )
 
 
 class Rows(Readable):
@@ -231,9 +234,9 @@ def _render_passage(passage: Passage) -> str:
 
 def _render_citation(citation: Citation) -> str:
     place = describe_place(citation.page, citation.lines, citation.sheet)
-    return (
-        f"[{citation.number}] {_join_names([citation.title, citation.path, place])}: {citation.uri}"
-    )
+    named = _join_names([citation.title, citation.path, place])
+    note = " (not cited by the answer, found by its words)" if citation.inferred else ""
+    return f"[{citation.number}] {named}: {citation.uri}{note}"
 
 
 def _join_names(parts: Iterable[str | None]) -> str:

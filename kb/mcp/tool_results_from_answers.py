@@ -61,6 +61,7 @@ def _citation_to_result(cited: Citation) -> results.Citation:
         sheet=cited.sheet,
         score=cited.score,
         excerpt=cited.excerpt,
+        inferred=cited.inferred,
     )
 
 

@@ -53,6 +53,7 @@ function source(citation, open) {
         { class: "quiet" },
         make("span", {}, citation.document),
         spotsOf(citation).map((spot) => make("span", {}, `\u00a0· ${spot}`)),
+        citation.inferred ? make("span", {}, `\u00a0· ${t("inferred")}`) : null,
       ),
     ],
     (event) => open(citation.number, 1, event.currentTarget),
@@ -66,5 +67,6 @@ function escaped(text) {
 
 function labelOf(citation) {
   const { number, title } = citation;
-  return t("openSource", { n: String(number), title, place: placeOf(citation) });
+  const label = t("openSource", { n: String(number), title, place: placeOf(citation) });
+  return citation.inferred ? `${label}, ${t("inferred")}` : label;
 }

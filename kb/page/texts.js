@@ -65,6 +65,7 @@ export const TEXTS = {
   understood: gettext("Understood as: {question}"),
   sources: gettext("Sources"),
   openSource: gettext("Source {n}: {title}, {place}"),
+  inferred: gettext("not cited, found by the words of the answer"),
   page: gettext("page {n}"),
   lines: gettext("lines {n}"),
   sheetRows: gettext("sheet {sheet}, rows {n}"),

@@ -23,6 +23,9 @@ from engines.answer import (
     answer_of,
     find_sheet,
 )
+from kb.api.openai.notes import list_links, write_sources
+from kb.cli.rendering.answers import describe_finding
+from kb.mcp.tool_results_from_answers import answer_to_result
 from stores.text.translations import load_translations
 
 ALWAYS = {
@@ -154,3 +157,18 @@ def test_a_field_added_to_the_answer_is_told_by_all_without_another_line(tmp_pat
     values = json.loads(told.stdout)
     assert values.pop("metadata") == "calm"
     assert values == dict.fromkeys(["command line", "http", "events", "mcp"], "glad")
+
+
+def test_a_source_that_kb_found_by_words_is_told_so_wherever_sources_are_listed() -> None:
+    found = Citation(1, "a.md", title="A", chunk="c", inferred=True)
+    cited = replace(found, inferred=None)
+    assert "not cited by the answer" in write_sources([found])
+    assert "not cited" not in write_sources([cited])
+    [link] = list_links("Words.", [found], "http://kb.example/")
+    assert link["inferred"] is True
+    assert "inferred" not in list_links("Words [1].", [cited], "http://kb.example/")[0]
+    told = answer_to_result(Answer(text="Words.", citations=[found]))
+    assert told.citations[0].inferred is True
+    assert "found by its words" in told.to_text()
+    assert describe_finding(found)
+    assert not describe_finding(cited)

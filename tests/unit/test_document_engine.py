@@ -82,6 +82,60 @@ def test_a_model_answers_from_the_passages_and_only_cited_sources_are_listed() -
     assert set(response.metadata["timings"]) == {"retrieval", "answer"}
 
 
+def test_an_answer_that_cites_nothing_shows_the_passages_whose_words_it_repeats() -> None:
+    response = engine(ScriptedLLM(replies=["The kettle boils in three minutes."])).query(
+        "How fast?"
+    )
+    assert isinstance(response, Response)
+    assert response.metadata
+    [found] = response.metadata["citations"]
+    assert (found["number"], found["document"], found["inferred"]) == (2, "kettle.pdf", True)
+    assert found["excerpt"] == "The kettle boils in three minutes."
+    assert [node.node_id for node in response.source_nodes] == ["1"]
+
+
+def test_a_cited_passage_is_not_inferred() -> None:
+    response = engine(ScriptedLLM(replies=["In three minutes [2]."])).query("How fast?")
+    assert response.metadata
+    assert "inferred" not in response.metadata["citations"][0]
+
+
+def test_an_answer_that_only_repeats_the_question_rests_on_no_passage() -> None:
+    question = "In how many minutes does the kettle boil?"
+    llm = ScriptedLLM(replies=["In how many minutes the kettle boils is not told."])
+    response = engine(llm).query(question)
+    assert response.metadata
+    assert response.metadata["citations"] == []
+
+
+async def test_streams_infer_their_sources_too() -> None:
+    said = "The kettle boils in three minutes."
+    response = engine(ScriptedLLM(replies=[said]), streaming=True).query("How fast?")
+    assert isinstance(response, StreamingResponse)
+    assert "".join(response.response_gen) == said
+    other = await engine(ScriptedLLM(replies=[said]), streaming=True).aquery("How fast?")
+    assert isinstance(other, AsyncStreamingResponse)
+    assert "".join([piece async for piece in other.async_response_gen()]) == said
+    whole = await engine(ScriptedLLM(replies=[said])).aquery("How fast?")
+    for answered in (response, other, whole):
+        assert answered.metadata
+        assert [each["inferred"] for each in answered.metadata["citations"]] == [True]
+
+
+def test_an_answer_stays_where_its_sources_cannot_be_looked_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Unreachable(HashEmbedding):
+        def _get_query_embedding(self, query: str) -> list[float]:
+            raise ModelUnavailable("no embedding today")
+
+    model = ScriptedLLM(replies=["The kettle boils in three minutes."])
+    asked = DocumentQueryEngine(SHOP, llm=model, embed_model=Unreachable())
+    response = asked.query("How fast?")
+    assert str(response) == "The kettle boils in three minutes."
+    assert "no embedding today" in caplog.text
+
+
 def test_the_model_reads_numbered_passages_and_the_question() -> None:
     llm = ScriptedLLM(replies=["ok"])
     engine(llm).query("How {long}?")

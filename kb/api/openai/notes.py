@@ -28,8 +28,9 @@ def write_sources(citations: Sequence[Citation]) -> str:
     notes = [_SOURCES]
     for citation in citations:
         where = ", ".join(filter(None, [citation.title, citation.place]))
+        found = ", not cited by the answer, found by its words" if citation.inferred else ""
         notes.append(
-            f"[{citation.number}] {escape_markdown(where)} ({write_code(citation.document)})"
+            f"[{citation.number}] {escape_markdown(where)} ({write_code(citation.document)}{found})"
         )
     return "\n".join(notes)
 
@@ -72,4 +73,5 @@ def _find_links(text: str, cited: dict[int, Citation], page: str) -> Iterator[di
                 "end_index": end,
                 "title": ", ".join(filter(None, [citation.title, citation.place])),
                 "url": f"{page}#/passage/{quote(citation.chunk, safe='')}",
+                **({"inferred": True} if citation.inferred else {}),
             }

@@ -65,12 +65,17 @@ def _show_source(console: Console, label: str, source: Citation, excerpt: str) -
         (label, "bold cyan"), " ", (fit_on_one_line(source.title or document), "bold")
     )
     score = gettext("score {score:.2f}").format(score=source.score)
-    where = [document, translate_message(source.place), score]
+    where = [document, translate_message(source.place), score, describe_finding(source)]
     show_wrapped(console, heading)
     show_wrapped(console, Text(" · ".join(filter(None, where)), "dim"), indent=4)
     if excerpt:
         words = cut_between_words(fit_on_one_line(_MARKUP.sub("", excerpt)), _SHOWN_CHARACTERS)
         show_wrapped(console, Text(words), indent=4)
+
+
+def describe_finding(source: Citation) -> str:
+    """Say that an answer does not cite a source, and how kb came to it; "" for a cited one."""
+    return gettext("not cited, found by the words of the answer") if source.inferred else ""
 
 
 def show_answer(console: Console, text: str) -> None:

@@ -11,6 +11,7 @@ from engines.shortening import cut_between_words
 from kb.cli.language import gettext, translate_message
 from kb.cli.rendering.answers import (
     describe_failure,
+    describe_finding,
     show_answer,
     show_failures,
     show_footing,
@@ -116,13 +117,14 @@ def _citation_line(citation: Citation, width: int) -> Text:
     document = fit_on_one_line(citation.document)
     title = fit_on_one_line(citation.title or document)
     place = fit_on_one_line(translate_message(citation.place))
+    finding = describe_finding(citation)
     whole, short = (
         Text.assemble(
             (f"[{citation.number}] ", "cyan"),
             title,
             (" · ".join(["", *filter(None, where)]), "dim"),
         )
-        for where in ((document if title != document else "", place), (place,))
+        for where in ((document if title != document else "", place, finding), (place, finding))
     )
     line = whole if whole.cell_len <= width else short
     line.truncate(width, overflow="ellipsis")
