@@ -59,7 +59,7 @@ export async function showPdf(body, url, { page = 1, quote = "" }) {
       width: Math.floor(viewport.width * density),
       height: Math.floor(viewport.height * density),
     });
-    const words = make("div", { class: "sheet-words" });
+    const words = make("div", { class: "pdf-words" });
     words.style.setProperty("--total-scale-factor", String(viewport.scale));
     element.replaceChildren(canvas, words);
     const transform = [density, 0, 0, density, 0, 0];
@@ -81,7 +81,7 @@ export async function showPdf(body, url, { page = 1, quote = "" }) {
 
 function sheet(number, { width, height }) {
   const label = t("page", { n: String(number) });
-  const element = make("section", { class: "sheet", "aria-label": label });
+  const element = make("section", { class: "pdf-page", "aria-label": label });
   element.style.aspectRatio = `${width} / ${height}`;
   return element;
 }

@@ -214,11 +214,13 @@ def test_a_pdf_is_shown_at_its_page_with_the_words_marked(visit, look, keep, mod
     page.locator("#question").press("Enter")
     page.get_by_role("article").locator("button.chip").click()
     page.locator("#passage .ways .tab").nth(1).click()
-    expect(page.locator(".sheet")).to_have_count(3)
+    expect(page.locator(".pdf-page")).to_have_count(3)
     page.wait_for_function(f"() => ({LETTERS})(({MARKED})()).includes('sleepstanding')")
-    place = page.locator("section.sheet").nth(2)
+    place = page.locator("section.pdf-page").nth(2)
     expect(place).to_be_in_viewport()
     expect(place.locator("canvas")).to_be_visible()
+    edges = "element => JSON.stringify(element.getBoundingClientRect())"
+    assert place.locator("canvas").evaluate(edges) == place.locator(".pdf-words").evaluate(edges)
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     drawn = place.locator("canvas").evaluate(
