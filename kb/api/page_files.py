@@ -10,6 +10,7 @@ import hashlib
 import json
 import mimetypes
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -25,6 +26,9 @@ mimetypes.add_type("text/javascript", ".mjs")
 _DIRECTORY: Final = Path(__file__).parents[1] / "page"
 _CONTEXT: Final = "page"  # of the texts of kb/page in the catalogues
 _INDEX: Final = "index.html"
+_FIRST_MODULE: Final = "main.js"
+_IMPORT: Final = re.compile(r'^(?:import|\}) .*?from "\./([^"]+)";$', re.MULTILINE)
+_PRELOAD: Final = '<link rel="modulepreload" href="page/{}">'
 _VERSIONED: Final = re.compile(r"(?:(?P<version>[0-9a-f]{16})/)?(?P<path>.*)", re.DOTALL)
 _FOR_GOOD: Final = "public, max-age=31536000, immutable"
 _ASK_EACH_TIME: Final = "no-cache"
@@ -95,8 +99,22 @@ def load_page() -> PageFiles:
         files[f"texts/{language}.json"] = PageFile(_list_texts(language), "application/json")
     told = "\n".join(f"{name} {file.hash}" for name, file in files.items())
     version = hashlib.sha256(told.encode()).hexdigest()[:16]
-    index = files[_INDEX].content.replace(b'"page/', f'"page/{version}/'.encode())
+    preloads = "".join(f"    {_PRELOAD.format(name)}\n" for name in _list_modules(files))
+    index = files[_INDEX].content.replace(b"  </head>", f"{preloads}  </head>".encode())
+    index = index.replace(b'"page/', f'"page/{version}/'.encode())
     return PageFiles({**files, _INDEX: PageFile(index, "text/html")}, version)
+
+
+def _list_modules(files: Mapping[str, PageFile]) -> list[str]:
+    """List the modules that the first one imports, and those that they import, and so on.
+
+    A browser that knows them all at once need not find each in the one before it.
+    """
+    found = [_FIRST_MODULE] if _FIRST_MODULE in files else []
+    for name in found:
+        imported = _IMPORT.findall(files[name].content.decode())
+        found += dict.fromkeys(each for each in imported if each not in found)
+    return found
 
 
 def _guess_type(name: str) -> str:

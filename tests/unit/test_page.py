@@ -29,11 +29,17 @@ def addresses(client):
 
 
 def test_the_page_names_files_by_their_version_and_only_such_as_are_there(client, addresses):
-    text = client.get("/").text
-    assert re.sub("page/[0-9a-f]{16}/", "page/", text) == (FILES / "index.html").read_text("utf-8")
+    text = re.sub("page/[0-9a-f]{16}/", "page/", client.get("/").text)
+    plain = re.sub(' *<link rel="modulepreload".*\n', "", text)
+    assert plain == (FILES / "index.html").read_text("utf-8")
     assert {"main.js", "style.css", "icon.svg"} <= addresses.keys()
     for address in addresses.values():
         assert client.get(f"/{address}").status_code == 200
+
+
+def test_all_modules_are_asked_for_at_once(client):
+    preloaded = re.findall(r'modulepreload" href="page/[0-9a-f]{16}/([^"]+)"', client.get("/").text)
+    assert sorted(preloaded) == sorted(file.name for file in FILES.glob("*.js"))
 
 
 @pytest.mark.parametrize(
