@@ -3,7 +3,7 @@ CREATE TABLE `kb_access_rules` (
   `digest` binary(32) DEFAULT NULL,
   `version` int(10) unsigned NOT NULL DEFAULT 0,
   PRIMARY KEY (`id`)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_uca1400_ai_ci;
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
 CREATE TABLE `kb_answer_log` (
   `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
