@@ -12,7 +12,6 @@ from stores.errors import StoreUnavailable
 
 _MOST_WAITING: Final = 2_000
 _AT_ONCE: Final = 200
-_GATHERING: Final = 0.05  # seconds in which more may come that is written in the same transaction
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -22,14 +21,23 @@ class LogWriter(Generic[T]):
     """Logs what was done in a thread of its own; the end of the process waits for it.
 
     `write` logs all of some entries or none; `what` they are is said with the name of their `table`
-    of what cannot be logged, which is a warning, never an error of an answer.
+    of what cannot be logged, which is a warning, never an error of an answer. What comes within
+    `gathering` seconds is written in one transaction.
     """
 
-    def __init__(self, write: Callable[[Sequence[T]], None], what: str, table: str) -> None:
+    def __init__(
+        self,
+        write: Callable[[Sequence[T]], None],
+        what: str,
+        table: str,
+        *,
+        gathering: float = 0.05,
+    ) -> None:
         self._add_all = write
         self._missing = f"{what} not in the log ({table})"
         self._waiting: deque[T] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=table)
+        self._gathering = gathering
         self._is_awaited = Event()
 
     @property
@@ -52,7 +60,7 @@ class LogWriter(Generic[T]):
     def _write_waiting(self) -> None:
         if not self._waiting:
             return
-        self._is_awaited.wait(_GATHERING)
+        self._is_awaited.wait(self._gathering)
         self._is_awaited.clear()
         entries = [self._waiting.popleft() for _ in range(min(len(self._waiting), _AT_ONCE))]
         self._log_entries(entries)

@@ -47,7 +47,7 @@ class Bookkeeping:
         self.log = AnswerLog(engine)
         self.prices = load_prices(config.cost.prices)
         self.on_logged: list[OnLogged] = []
-        self.writer = LogWriter(self._log_all, "Answers", "kb_answer_log")
+        self.writer = LogWriter(self._log_all, "Answers", "kb_answer_log", gathering=0.5)
         self._extent = config.retrieval.log
         self._budget = config.cost.budget
         if self._budget and not self.prices:
