@@ -29,6 +29,7 @@ from engines.answer import Answer, Citation, RouteName
 from engines.answer_language import load_texts, question_language
 from engines.documents.addresses import find_addresses
 from engines.documents.citations import make_citation
+from engines.documents.cited_numbers import find_unsupported_numbers
 from engines.documents.cited_text import CitedText
 from engines.documents.statements import cite_statements
 from engines.elapsed import milliseconds_since
@@ -246,9 +247,20 @@ class AnswerBuilder:
                 "Ask again, or choose another llm.model."
             )
         self._cite_numbers(cited)
+        self.footnote = self._write_unsupported_numbers(text) + self.footnote
         if not cited.cited and self.passages:
             for number, excerpt in sorted(self._infer_sources(text, self.passages).items()):
                 self.cite(number, self.passages[number - 1], excerpt, inferred=True)
+
+    def _write_unsupported_numbers(self, text: str) -> str:
+        """Write which numbers of a text its cited passages do not hold; rows may hold them."""
+        if self.facts.tables.sql:
+            return ""
+        numbers = find_unsupported_numbers(text, self.passages, self.question.query_str)
+        told = load_texts(self.question).gettext(
+            "Not in the passages that are cited for it: {numbers}. Compare with the originals."
+        )
+        return f"\n\n{told.format(numbers='; '.join(numbers))}" if numbers else ""
 
     def _cite_numbers(self, cited: CitedText) -> None:
         """Cite the passages whose numbers a text has kept so far, in the order of the numbers."""

@@ -108,6 +108,22 @@ def test_an_answer_that_only_repeats_the_question_rests_on_no_passage() -> None:
     assert response.metadata["citations"] == []
 
 
+async def test_numbers_that_the_cited_passage_does_not_hold_are_told_below_the_answer() -> None:
+    said = "You have 90 days [1]."
+    note = "\n\nNot in the passages that are cited for it: 90. Compare with the originals."
+    assert str(engine(ScriptedLLM(replies=[said])).query("How long?")) == said + note
+    response = engine(ScriptedLLM(replies=[said]), streaming=True).query("How long?")
+    assert isinstance(response, StreamingResponse)
+    assert "".join(response.response_gen) == said + note
+    other = await engine(ScriptedLLM(replies=[said]), streaming=True).aquery("How long?")
+    assert isinstance(other, AsyncStreamingResponse)
+    assert "".join([piece async for piece in other.async_response_gen()]) == said + note
+    french = engine(ScriptedLLM(replies=["Vous avez 90 jours [1]."]))
+    assert "Ne figure pas" in str(french.query("Combien de temps puis-je le garder ?"))
+    right = engine(ScriptedLLM(replies=["You have 30 days [1]."])).query("How long?")
+    assert str(right) == "You have 30 days [1]."
+
+
 async def test_streams_infer_their_sources_too() -> None:
     said = "The kettle boils in three minutes."
     response = engine(ScriptedLLM(replies=[said]), streaming=True).query("How fast?")
