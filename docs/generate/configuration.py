@@ -94,6 +94,8 @@ def _meaning(field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "has to be given"
     default = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(default, Section):
         return ""

@@ -58,8 +58,8 @@ def _read_passage(passage: NodeWithScore) -> str:
 
 def _is_held(number: str, held: set[str]) -> bool:
     """Tell whether a number stands in a text, as a whole or, if it is several, each for itself."""
-    parts = [_read_number(part) for part in number.split(" ")]
-    return bool(_read_number(number) & held) or all(part & held for part in parts)
+    parts = [_find_readings(part) for part in number.split(" ")]
+    return bool(_find_readings(number) & held) or all(part & held for part in parts)
 
 
 def _read_numbers(text: str) -> set[str]:
@@ -67,13 +67,13 @@ def _read_numbers(text: str) -> set[str]:
     words = load_number_words()
     found = {str(words[word]) for word in _WORD.findall(fold(text)) if word in words}
     for digits in re.findall(_DIGITS, text):
-        found |= _read_number(digits)
+        found |= _find_readings(digits)
         for part in digits.split(" "):
-            found |= _read_number(part)
+            found |= _find_readings(part)
     return found | {_write_plainly(digits) for digits in re.findall(r"\d+", text)}
 
 
-def _read_number(digits: str) -> set[str]:
+def _find_readings(digits: str) -> set[str]:
     """Return what a number may mean: in 1.200 the point divides thousands, or tenths."""
     *before, last = re.split(r"[.,]", digits)
     if not before:

@@ -35,6 +35,7 @@ USES = {
     ("engines/model_errors.py", "_request"),
     ("kb/assembly/integrations.py", "_aclient"),
     ("kb/assembly/integrations.py", "_client"),
+    ("kb/assembly/models.py", "_async_client"),
     ("kb/indexing/readers/xlsx.py", "_get_source"),
     ("kb/indexing/readers/xlsx.py", "_read_only"),
     ("stores/connection.py", "_client"),
