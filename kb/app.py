@@ -666,6 +666,7 @@ class KnowledgeBase:
 
     # A chat session and the engines have async methods of their own.
     aclose = make_async_twin(close)
+    afollow_collection = make_async_twin(follow_collection)
     aindex = make_async_twin(index)
     aindex_uploads = make_async_twin(index_uploads)
     aestimate = make_async_twin(estimate)

@@ -135,6 +135,7 @@ class Components:
         other.vector_store = vector_store or self.vector_store
         other.collection = collection or self.collection
         other.registry = replace(self.registry, table=other.vector_store.table)
+        other._whole, other._with_fewer = None, {}  # noqa: SLF001 - of this class
         for name, part in vars(Components).items():
             if isinstance(part, cached_property):  # made of the former settings and passages
                 vars(other).pop(name, None)

@@ -18,7 +18,7 @@ from stores.private_server import PrivateServer
 from stores.registry.schema import create_database
 
 # What waits for nothing, and what gives LlamaIndex's own engines, which have async methods.
-AT_ONCE = {"chat", "database_engine", "query_engine", "retriever"}
+AT_ONCE = {"chat", "database_engine", "query_engine", "retriever", "seen_by"}
 
 
 @pytest.fixture
