@@ -95,7 +95,7 @@ def test_an_answer_that_broke_off_is_asked_again_as_the_same_turn(page, models, 
     models.script = [CutStream("They go back within 30 days.", words=3)]
     turn = begin(page)
     expect(turn.get_by_role("alert")).to_contain_text("not complete")
-    turn.get_by_role("button", name="Try again").click()
+    turn.get_by_role("button", name="Go on").click()
     turn = page.get_by_role("article")
     expect(turn.get_by_role("button", name="Copy the answer")).to_be_visible()
     expect(turn).to_have_count(1)
@@ -156,7 +156,7 @@ def test_what_was_there_stays_when_asking_again_reaches_no_server(page, models):
     turn = begin(page)
     expect(turn.get_by_role("alert")).to_contain_text("not complete")
     page.route("**/turns**", lambda route: route.abort())
-    turn.get_by_role("button", name="Try again").click()
+    turn.get_by_role("button", name="Go on").click()
     expect(page.get_by_role("alert").last).to_contain_text("The server does not answer.")
     expect(page.get_by_role("article")).to_contain_text("They go")
 
