@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from fetched import CACHE, MARIADBD
 from network_guard import left_loopback
 
+from kb.assembly.way_in import way_in
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 
@@ -41,6 +42,7 @@ def hermetic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_archive: Path) 
     if MARIADBD:
         monkeypatch.setenv("KB_MARIADBD", MARIADBD)
     left_loopback.clear()
+    way_in.set("python")  # a command that ran in this process has left its own
     yield
     assert not left_loopback, f"the test reached for the network: {left_loopback}"
 

@@ -39,7 +39,8 @@ def drawn(chart):
     """What Chart.js has drawn on a canvas: its kind, its labels, and its series by their names."""
     return chart.evaluate(
         """async (canvas) => {
-            const { Chart } = await import("/page/vendor/chart.js");
+            const page = document.querySelector("script[type=module]").src;
+            const { Chart } = await import(new URL("vendor/chart.js", page));
             while (!Chart.getChart(canvas)) await new Promise(requestAnimationFrame);
             const { config, data, scales } = Chart.getChart(canvas);
             const series = Object.fromEntries(data.datasets.map((each) => [each.label, each.data]));
@@ -75,7 +76,9 @@ def test_a_month_is_told_where_it_is_pointed_at(page, sales):
     drawn(chart)
     chart.hover()
     told = """async (canvas) => {
-        const { tooltip } = (await import("/page/vendor/chart.js")).Chart.getChart(canvas);
+        const page = document.querySelector("script[type=module]").src;
+        const { Chart } = await import(new URL("vendor/chart.js", page));
+        const { tooltip } = Chart.getChart(canvas);
         return [tooltip.opacity, tooltip.title, tooltip.body.map((each) => each.lines)];
     }"""
     assert chart.evaluate(told) == [1, ["Feb 2025"], [[" revenue: 900.00"]]]
@@ -154,7 +157,8 @@ def test_a_chart_follows_the_theme_and_is_saved_as_a_picture(page, sales):
 
 def test_a_chart_that_is_out_of_sight_is_given_up_and_comes_back(page, sales):
     held = (
-        "import('/page/vendor/chart.js').then(({ Chart }) => Object.keys(Chart.instances).length)"
+        "import(new URL('vendor/chart.js', document.querySelector('script[type=module]').src))"
+        ".then(({ Chart }) => Object.keys(Chart.instances).length)"
     )
     page.wait_for_function(f"{held}.then((count) => count === 1)")
     sales.get_by_role("button", name="Chart", exact=True).click()
