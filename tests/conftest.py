@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -43,6 +44,9 @@ def hermetic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_archive: Path) 
         monkeypatch.setenv("KB_MARIADBD", MARIADBD)
     left_loopback.clear()
     way_in.set("python")  # a command that ran in this process has left its own
+    if settings := sys.modules.get("llama_index.core.settings"):
+        # Every manager that is made later would share its handlers, those of other tests as well.
+        settings.Settings._callback_manager = None
     yield
     assert not left_loopback, f"the test reached for the network: {left_loopback}"
 
