@@ -185,6 +185,7 @@ def test_the_cited_words_are_marked_and_what_stands_around_is_there(page, served
     upload = {"files": ("long.md", text.replace("part", "zebra"))}
     job = served.client.post("/api/documents", files=upload).json()["job"]
     assert served.finished(job)["status"] == "done"
+    models.script = ["It has words of a long zebra [1]."]
     begin(page, "Words of a long zebra?").locator("button.chip").click()
     panel = page.get_by_role("complementary")
     expect(
