@@ -278,16 +278,16 @@ class KnowledgeBase:
         return self._write_current(run)
 
     def _write_current(self, run: Callable[[], IndexReport]) -> IndexReport:
-        """Do a run, and again when the collection was switched to another model meanwhile."""
+        """Do a run, and again whenever the collection was switched to another model meanwhile."""
         self.follow_collection()
-        before = self.components
-        try:
-            return run()
-        except CollectionMismatch:
-            self.follow_collection(0)
-            if self.components is before:
-                raise
-            return run()
+        while True:
+            before = self.components
+            try:
+                return run()
+            except CollectionMismatch:
+                self.follow_collection(0)
+                if self.components is before:
+                    raise
 
     def follow_collection(self, seconds: float = _SECONDS_BETWEEN_LOOKS) -> None:
         """Take up the table and the model that the collection was switched to meanwhile.
