@@ -290,7 +290,7 @@ def _make_text(sql: str) -> sa.TextClause:
 
 
 def _find_distance(definition: str) -> str:
-    found = re.search(r"VECTOR KEY [^\n]*`?DISTANCE`?=(\w+)", definition, re.IGNORECASE)
+    found = re.search(r"VECTOR KEY [^\n]*`?DISTANCE`?='?(\w+)", definition, re.IGNORECASE)
     return found[1].lower() if found else "no vector index"
 
 
