@@ -18,15 +18,15 @@ from stores.readonly_account import (
 
 KEY = "a secret"
 FORBIDDEN = {
-    "INSERT INTO orders VALUES (2)": 1142,
-    "UPDATE orders SET id = 2": 1142,
-    "DELETE FROM orders": 1142,
-    "DROP TABLE orders": 1142,
-    "CREATE TABLE x (id INT)": 1142,
-    "SELECT * FROM secrets": 1142,
-    "SELECT * FROM mysql.global_priv": 1142,
-    "SELECT 1 INTO OUTFILE '/tmp/kb-outfile'": 1045,
-    "SET GLOBAL general_log = 1": 1227,
+    "INSERT INTO orders VALUES (2)": {1142},
+    "UPDATE orders SET id = 2": {1142},
+    "DELETE FROM orders": {1142},
+    "DROP TABLE orders": {1142},
+    "CREATE TABLE x (id INT)": {1142},
+    "SELECT * FROM secrets": {1142},
+    "SELECT * FROM mysql.global_priv": {1142},
+    "SELECT 1 INTO OUTFILE '/tmp/kb-outfile'": {1045, 1227},  # until 11.8.6, and from 11.8.9
+    "SET GLOBAL general_log = 1": {1227},
 }
 
 
@@ -72,7 +72,7 @@ def test_it_reads_the_tables_it_was_made_for(opened):
 
 @pytest.mark.parametrize("sql", FORBIDDEN)
 def test_it_can_do_nothing_else(opened, sql):
-    assert number_of(opened("orders"), sql) == FORBIDDEN[sql]
+    assert number_of(opened("orders"), sql) in FORBIDDEN[sql]
 
 
 def test_it_has_no_powers_beyond_and_is_opened_twice(database, opened):
