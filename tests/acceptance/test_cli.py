@@ -144,7 +144,10 @@ def test_an_answer_streams_on_a_terminal_in_colour(shop, models):
 @pytest.mark.usefixtures("indexed")
 def test_an_answer_is_json_for_a_program(kb):
     answer = json.loads(kb("--config", "config.yaml", "ask", "How long?", "--json").stdout)
-    assert answer["answer"] == "You have 30 days [1], and the moon is made of cheese."
+    written, _, note = answer["answer"].partition("\n\n")
+    assert written == "You have 30 days [1], and the moon is made of cheese."
+    assert answer["citations"][0]["document"] != "returns.md"  # which alone says so
+    assert note == "Not in the passages that are cited for it: 30. Compare with the originals."
     assert [each["number"] for each in answer["citations"]] == [1]
     assert (answer["route"], answer["model"]) == ("documents", "fake")
     assert (answer["sql"], answer["columns"], answer["rows"]) == (None, [], [])

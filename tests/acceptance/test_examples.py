@@ -55,6 +55,7 @@ PRINTED = {
         "Thirty days.\n['All of the chapter on espresso machines.'",
         "\nTrue\nThirty days.Thirty days.\nThirty days.\nTrue 0\n",
     ],
+    "docs/guides/permissions.md": ["1 1\nreturns.md\n"],
     "docs/guides/python.md": ["1 0 []\n", DAYS, "1 returns.md 4-6"],
     "docs/guides/search.md": [" returns.md "],
     "docs/guides/serve.md": [DAYS],
