@@ -167,7 +167,9 @@ def translate_archive_errors(file: Path, kind: str) -> Iterator[None]:
         ) from error
     except OSError as error:
         place = error.filename or file
-        raise StoreError(f"{place} cannot be used: {error.strerror or error}.") from error
+        raise StoreError(
+            f"{place} cannot be used: {error.strerror or error}. Name a file that can be read."
+        ) from error
 
 
 def find_member(archive: ZipFile, name: str, largest: int | None = None) -> ZipInfo:

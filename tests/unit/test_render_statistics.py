@@ -76,6 +76,6 @@ def test_what_nobody_has_priced_is_unknown_and_not_nothing(console):
     month = {"cost": None, "expected": None, "unpriced": 40}
     show_costs(console, told(month, cost=None, currency=None, estimated=0))
     text = shown(console)
-    assert "Since 2026-11-01: unknown" in text
+    assert "What was spent since 2026-11-01 is unknown." in text
     assert "Of 40 calls nobody has said what they cost" in text
     assert "0.0000" not in text

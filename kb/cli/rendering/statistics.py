@@ -61,11 +61,14 @@ def show_statistics(console: Console, told: Mapping[str, Any], days: int) -> Non
 
 def show_costs(console: Console, told: Mapping[str, Any]) -> None:
     month, currency = told["month"], told["currency"] or ""
-    so_far = gettext("Since {day}: {cost}, to the end of the month some {expected}.").format(
-        day=month["since"],
-        cost=_format_cost(month["cost"], currency),
-        expected=_format_cost(month["expected"], currency),
-    )
+    if month["cost"] is None:
+        so_far = gettext("What was spent since {day} is unknown.").format(day=month["since"])
+    else:
+        so_far = gettext("Since {day}: {cost}, to the end of the month some {expected}.").format(
+            day=month["since"],
+            cost=_format_cost(month["cost"], currency),
+            expected=_format_cost(month["expected"], currency),
+        )
     console.print(Text(so_far, "bold"))
     if month["budget"]:
         spent = gettext("{share:.0%} of the budget of {budget} is spent.").format(
