@@ -360,7 +360,8 @@ class KnowledgeBase:
         on_progress: OnProgress,
         say: Callable[[str], None],
     ) -> IndexReport:
-        kept = self._list_kept(paths) if root == UPLOADS else []
+        files = self._catalogue.uploaded_files
+        kept = [path for path in paths if files.find(path)] if root == UPLOADS else []
         directory = self.components.registry.find_root_path(root)
         if kept:
             report = self.index_uploads(
@@ -376,10 +377,6 @@ class KnowledgeBase:
             scope = Scope(only=paths, retry=True)
             return self.index(directory, name=root, scope=scope, on_progress=on_progress, say=say)
         return IndexReport(root=root, failed=[(path, reason) for path in paths])
-
-    def _list_kept(self, paths: Sequence[str]) -> list[str]:
-        files = self._catalogue.uploaded_files
-        return [path for path in paths if files.find(path)]
 
     def forget_root(
         self,

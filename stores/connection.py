@@ -109,7 +109,7 @@ def make_engine(
     _prepare_sessions(engine, session)
     _recognise_dead_connections(engine)
     if before_connect:
-        _call_before_connect(engine, before_connect)
+        event.listen(engine, "do_connect", lambda *_: before_connect())
     return engine
 
 
@@ -220,12 +220,6 @@ def _recognise_dead_connections(engine: sa.Engine) -> None:
         number = read_error_number(error)
         if number in GONE_ERRORS or (not number and _sounds_dead(error)):
             context.is_disconnect = True
-
-
-def _call_before_connect(engine: sa.Engine, before_connect: Callable[[], None]) -> None:
-    @event.listens_for(engine, "do_connect")
-    def call(*_: Any) -> None:
-        before_connect()
 
 
 def _sounds_dead(error: BaseException) -> bool:

@@ -171,7 +171,8 @@ def _judge_grant(
             yield Power(f"has a right that kb does not know ({grant})"), False
         return
     where, grantee = f"{found['kind'] or ''}{found['where']}", found["grantee"]
-    of_whom = "" if _names_account(grantee, account) else f", by {grantee}"
+    is_own = grantee.replace("`", "") == account.replace("`", "")
+    of_whom = "" if is_own else f", by {grantee}"
     for only_reads, names in _sort_privileges(found, allowed):
         words = ", ".join(names)
         yield (
@@ -202,10 +203,6 @@ def _sort_privileges(
         ]
         if names:
             yield only_reads, names
-
-
-def _names_account(grantee: str, account: str) -> bool:
-    return grantee.replace("`", "") == account.replace("`", "")
 
 
 def _derive_account(database: str, tables: Collection[str], key: str) -> ReadOnlyAccount:

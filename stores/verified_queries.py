@@ -233,15 +233,12 @@ def _require_room(query: VerifiedQuery, known: Sequence[VerifiedQuery], by: Edit
             f"{by.name} has saved {MOST_SAVED:,} verified queries, the most that one may. Remove "
             "some."
         )
-    if sum(map(_measure_size, [*own, query])) > MOST_CHARACTERS:
+    values = [value for each in (*own, query) for value in query_to_row(each).values()]
+    if sum(len(str(value)) for value in values) > MOST_CHARACTERS:
         raise VerifiedQueryConflict(
             f"The verified queries of {by.name} would have more than {MOST_CHARACTERS:,} "
             "characters. Remove some."
         )
-
-
-def _measure_size(query: VerifiedQuery) -> int:
-    return sum(len(str(value)) for value in query_to_row(query).values())
 
 
 def refuse_question(by: VerifiedQuery) -> VerifiedQueryConflict:

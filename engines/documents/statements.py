@@ -1,7 +1,7 @@
 """Finds which statement of an answer each number stands behind, and what of a passage says it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -92,16 +92,12 @@ def find_quote(statement: str, passage: NodeWithScore) -> str:
     letters = _join_letters(statement)
     if letters and letters in _join_letters(text):
         return make_visible(strip_markup(statement).strip(_MARKS))
-    sentences = _list_sentences(passage)
+    found = find_quotable_sentences([passage])
+    sentences = [each.own for each in found if each.place is not None]  # no list as a whole
     asked = AskedWords(statement, sentences, None)
     shares = [(asked.share(asked.find_stems(own)), -len(own), own) for own in sentences]
     share, _, own = max(shares, default=(0.0, 0, ""))
     return make_visible(own[:LONGEST]) if share else ""
-
-
-def _list_sentences(passage: NodeWithScore) -> Sequence[str]:
-    """List the sentences of a passage, without lists as a whole."""
-    return [each.own for each in find_quotable_sentences([passage]) if each.place is not None]
 
 
 def _join_letters(text: str) -> str:

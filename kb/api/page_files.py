@@ -90,11 +90,12 @@ class PageFiles:
 @cache
 def load_page() -> PageFiles:
     """Read all files of the page, once in the life of the process."""
-    files = {
-        path.relative_to(_DIRECTORY).as_posix(): PageFile(path.read_bytes(), _guess_type(path.name))
-        for path in sorted(_DIRECTORY.rglob("*"))
-        if path.is_file()
-    }
+    files = {}
+    for path in sorted(_DIRECTORY.rglob("*")):
+        if path.is_file():
+            media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+            name = path.relative_to(_DIRECTORY).as_posix()
+            files[name] = PageFile(path.read_bytes(), media_type)
     for language in LANGUAGES:
         files[f"texts/{language}.json"] = PageFile(_list_texts(language), "application/json")
     told = "\n".join(f"{name} {file.hash}" for name, file in files.items())
@@ -115,10 +116,6 @@ def _list_modules(files: Mapping[str, PageFile]) -> list[str]:
         imported = _IMPORT.findall(files[name].content.decode())
         found += dict.fromkeys(each for each in imported if each not in found)
     return found
-
-
-def _guess_type(name: str) -> str:
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
 def _list_texts(language: str) -> bytes:

@@ -80,7 +80,8 @@ class LlamaCpp(OpenAILike):  # type: ignore[misc]  # LlamaIndex's package ships 
 def make_llama_cpp(config: Config, make_clients: MakeClients) -> LlamaCpp:
     """Make the model of llm.model, a name of `kb setup --llm` or a file. Raises ConfigError."""
     require_llama_cpp()
-    patient = config.llm.model_copy(update={"timeout": _choose_timeout(config.llm)})
+    timeout = config.llm.timeout if "timeout" in config.llm.model_fields_set else _PATIENCE
+    patient = config.llm.model_copy(update={"timeout": timeout})
     path = find_model_file(config)
     served = ServedFile(
         path=path,
@@ -121,7 +122,3 @@ def find_model_file(config: Config) -> Path:
 def choose_threads() -> int:
     """Return half of the processors: threads that wait for a busy one make all of them slow."""
     return max((os.cpu_count() or 1) // 2, 1)
-
-
-def _choose_timeout(llm: LLMConfig) -> float:
-    return llm.timeout if "timeout" in llm.model_fields_set else _PATIENCE

@@ -80,11 +80,9 @@ def _cut_rows(rows: Sequence[Sequence[Any]]) -> tuple[list[list[Any]], bool]:
     ]
     sizes = accumulate(sum(len(str(cell)) for cell in row) for row in short)
     count = max(1, sum(size <= _ROWS_CHARACTERS for size in sizes))
-    return short[:count], count < len(short) or any(_is_long(cell) for row in rows for cell in row)
-
-
-def _is_long(cell: object) -> bool:
-    return isinstance(cell, str) and len(cell) > _CELL_CHARACTERS
+    texts = (cell for row in rows for cell in row if isinstance(cell, str))
+    is_cut = count < len(short) or any(len(text) > _CELL_CHARACTERS for text in texts)
+    return short[:count], is_cut
 
 
 def tables_to_result(

@@ -32,13 +32,13 @@ def read_session_lines(
     for kind in _KINDS:
         rows = connection.execute(sa.text(_SQL[kind]), {"session": session}).mappings()
         for row in rows.all():
-            yield write_item(kind, {name: _to_plain(value) for name, value in row.items()})
+            plain = {
+                name: str(value) if isinstance(value, date) else value  # a datetime is a date
+                for name, value in row.items()
+            }
+            yield write_item(kind, plain)
     for chunk in _read_memory(connection, session, memory) if memory else ():
         yield write_item("memory", chunk)
-
-
-def _to_plain(value: Any) -> Any:
-    return str(value) if isinstance(value, date) else value  # a datetime is a date
 
 
 def _read_memory(

@@ -17,7 +17,8 @@ _NUMBER: Final = re.compile(r"\[(\d{1,4})\]")
 
 def write_notes(answer: Answer, language: str) -> str:
     """Write the statement, the rows that a model has read, and the sources; "" for none."""
-    rows = _write_rows(answer.tables, language) if answer.model else ""
+    shows_rows = answer.model and answer.tables.rows
+    rows = f"\n\n{as_text(answer.tables, language)}" if shows_rows else ""
     return f"{_write_statement(answer.tables)}{rows}{write_sources(answer.citations)}"
 
 
@@ -47,10 +48,6 @@ def _write_statement(tables: TableResult) -> str:
         f":{name} = {escape_markdown(str(value))}" for name, value in tables.parameters.items()
     ]
     return "\n".join([_SQL, fence_text(tables.sql, "sql"), *bound])
-
-
-def _write_rows(tables: TableResult, language: str) -> str:
-    return f"\n\n{as_text(tables, language)}" if tables.rows else ""
 
 
 def list_links(text: str, citations: Iterable[Citation], page: str) -> list[dict[str, Any]]:

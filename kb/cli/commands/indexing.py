@@ -1,6 +1,6 @@
 """The command `kb index`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -107,7 +107,8 @@ def index(
         raise typer.BadParameter(gettext("it goes with paths and --name"), param_hint="--estimate")
     with open_knowledge_base(config) as knowledge_base:
         if estimate:
-            _show_estimates(knowledge_base, paths or [None], name, as_json)
+            for path in (*paths,) if paths else (None,):
+                _show_estimate(knowledge_base, path, name, as_json)
             return
         if watch:
             from kb.cli.commands.watching import watch_directories
@@ -148,13 +149,6 @@ def _refuse_contradictions(
         raise typer.BadParameter(gettext("it names one directory"), param_hint="'--name'")
     if goes_alone and (paths or name or is_endless):
         raise typer.BadParameter(gettext("it goes without a path, --name and --watch"))
-
-
-def _show_estimates(
-    knowledge_base: "KnowledgeBase", paths: Sequence[Path | None], name: str | None, as_json: bool
-) -> None:
-    for path in paths:
-        _show_estimate(knowledge_base, path, name, as_json)
 
 
 def _show_estimate(

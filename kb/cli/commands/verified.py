@@ -116,9 +116,9 @@ def show_versions(name: str, config: Path | None, *, as_json: bool) -> None:
         _print_json([asdict(version) for version in versions])
         return
     for version in versions:
-        what = gettext(_ACTIONS[version.action]).format(
-            who=_describe_editor(version.changed_by, is_key=version.by_key)
-        )
+        by = version.changed_by
+        who = gettext("the key {name}").format(name=by) if version.by_key else by
+        what = gettext(_ACTIONS[version.action]).format(who=who)
         when = f"{version.changed_at:%Y-%m-%d %H:%M} UTC"
         heading = (f"{version.number}  {fit_on_one_line(what)}, {when}", "bold")
         OUT.print(Text.assemble(heading), soft_wrap=True)
@@ -253,10 +253,6 @@ def _show_query(console: Console, query: "VerifiedQuery") -> None:
         values = ", ".join(f"{name} = {value}" for name, value in query.parameters.items())
         bound = gettext("with {values}").format(values=fit_on_one_line(values))
         console.print(Text(f"    {bound}", "dim"), soft_wrap=True)
-
-
-def _describe_editor(name: str, *, is_key: bool) -> str:
-    return gettext("the key {name}").format(name=name) if is_key else name
 
 
 def _show_saved_query(query: "VerifiedQuery", found: TableResult, *, recognised: bool) -> None:

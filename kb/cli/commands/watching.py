@@ -102,7 +102,7 @@ class _Reports:
         if is_first:
             self._reasons = dict(report.failed)
         if self._as_json:
-            if is_first or _tells_anything(report):
+            if is_first or report.chunks or report.moved or report.removed or report.failed:
                 print_json(report_to_values(report), indent=None)
         elif is_first:
             show_report(OUT, report)
@@ -124,7 +124,3 @@ class _Reports:
                 path=f"{self._above}{change.path}", detail=change.detail
             )
             OUT.print(Text(fit_on_one_line(line), "red" if is_failure else ""), soft_wrap=True)
-
-
-def _tells_anything(report: IndexReport) -> bool:
-    return bool(report.chunks or report.moved or report.removed or report.failed)

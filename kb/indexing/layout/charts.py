@@ -26,7 +26,7 @@ def chart_to_markdown(xml: bytes) -> str:
     title = " ".join(_read_texts(chart.find(".//{*}chart/{*}title")))
     series = [
         (
-            _read_series_name(each),
+            " ".join(_read_texts(each.find("{*}tx"))) or "value",
             _read_points(each, "cat", "xVal"),
             _read_points(each, "val", "yVal"),
         )
@@ -51,10 +51,6 @@ def _read_texts(element: Any) -> Iterator[str]:
     for part in element.iter() if element is not None else ():
         if part.tag.rpartition("}")[2] in ("t", "v") and part.text and part.text.strip():
             yield " ".join(part.text.split())
-
-
-def _read_series_name(series: Any) -> str:
-    return " ".join(_read_texts(series.find("{*}tx"))) or "value"
 
 
 def _read_points(series: Any, *names: str) -> dict[int, str]:
