@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kb.config import load_config
+from kb.config.loading import load_config
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 from stores.registry.schema import create_database, migrate

@@ -22,7 +22,7 @@ from llama_index.core.node_parser import MarkdownNodeParser, NodeParser, Sentenc
 from llama_index.core.schema import MetadataMode, TextNode
 
 from kb.assembly.models import make_embedder
-from kb.config import load_config
+from kb.config.loading import load_config
 from kb.indexing import chunks, pieces
 from kb.indexing.read import read_document
 from kb.indexing.split import split_document

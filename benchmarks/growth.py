@@ -40,7 +40,7 @@ from recombined import (
 )
 
 from kb.assembly.models import make_embedder
-from kb.config import load_config
+from kb.config.loading import load_config
 from stores import MariaDBVectorStore, make_engine
 from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.fusion import Fusion

@@ -20,7 +20,8 @@ import numpy as np
 from llama_index.core.schema import RelatedNodeInfo, TextNode
 
 from kb import KnowledgeBase
-from kb.config import Config, load_config
+from kb.config.loading import load_config
+from kb.config.sections import Config
 
 DATA = Path("../shared/data/mariadb-docs")
 TOP_K, WARM_UP, QUESTIONS = 6, 10, 60

@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
-from kb.config import load_config
+from kb.config.loading import load_config
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 

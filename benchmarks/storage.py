@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
 from kb import KnowledgeBase
-from kb.config import Config, load_config
+from kb.config.loading import load_config
+from kb.config.sections import Config
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.indexing_run import Indexer
 from stores.registry.embedding_cache import EmbeddingCache

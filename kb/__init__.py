@@ -24,7 +24,8 @@ from stores.errors import (
 if TYPE_CHECKING:
     from kb.app import KnowledgeBase
     from kb.backups import restore
-    from kb.config import Config, load_config
+    from kb.config.loading import load_config
+    from kb.config.sections import Config
     from kb.indexing.report import IndexReport
 
     __version__: str
@@ -62,10 +63,14 @@ def __getattr__(name: str) -> Any:
             from kb.app import KnowledgeBase  # noqa: PLC0415 - see above
 
             return KnowledgeBase
-        case "Config" | "load_config":
-            from kb import config  # noqa: PLC0415 - see above
+        case "Config":
+            from kb.config.sections import Config  # noqa: PLC0415 - see above
 
-            return getattr(config, name)
+            return Config
+        case "load_config":
+            from kb.config.loading import load_config  # noqa: PLC0415 - see above
+
+            return load_config
         case "IndexReport":
             from kb.indexing.report import IndexReport  # noqa: PLC0415 - see above
 

@@ -29,11 +29,13 @@ from kb.assembly.searching import AnswerOptions, make_retriever
 from kb.async_twins import make_async_twin
 from kb.backups import back_up
 from kb.catalogue import UPLOADS, Catalogue, ShownDocument, copy_uploads
-from kb.config import Config, load_config
+from kb.config.loading import load_config
+from kb.config.sections import Config
 from kb.former_uploads import take_in_former_uploads
 from kb.indexing.added import DocumentAdder
 from kb.indexing.estimate import EmbeddingEstimate
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
+from kb.indexing.reading_options import ReadingOptions
 from kb.indexing.report import IndexReport, OnChange, OnProgress
 from kb.indexing.secret_files import OwnFiles
 from kb.status import read_status
@@ -246,7 +248,7 @@ class KnowledgeBase:
     ) -> Indexer:
         own = OwnFiles.from_config(self.config)
         registry, embedder = self.components.registry, make_chunk_embedder(self.components)
-        options = self.config.documents.reading_options
+        options = ReadingOptions.from_config(self.config.documents)
         return Indexer(registry, embedder, on_progress, say, own, on_change, options)
 
     def add(

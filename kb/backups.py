@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from kb.assembly.open_database import open_database
 from kb.catalogue import UPLOADS
-from kb.config import Config, load_config
+from kb.config.loading import load_config
+from kb.config.sections import Config
 from stores.backup.archive import OnProgress
 from stores.backup.restore import RestoreReport, restore_backup
 from stores.backup.write import BackupReport, UploadDirectory, write_backup

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from kb.config import Config
+from kb.config.sections import Config
 from stores.chunks.chunk_table import ChunkTable
 from stores.connection import run_transaction
 from stores.errors import StoreError, StoreUnavailable

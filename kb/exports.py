@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from kb.backups import find_upload_directory
-from kb.config import Config
+from kb.config.sections import Config
 from stores.backup.archive import OnProgress
 from stores.errors import StoreError
 from stores.moves.export import ExportReport, write_export

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from kb.config import Config
+from kb.config.sections import Config
 from kb.indexing.walk import make_storable
 from stores.connection import run_transaction
 from stores.text.translations import Message

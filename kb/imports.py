@@ -18,7 +18,7 @@ from kb.assembly.models import embedding_identity, make_embedder
 from kb.assembly.open_collection import open_store
 from kb.assembly.open_database import open_database
 from kb.catalogue import UPLOADS
-from kb.config import Config
+from kb.config.sections import Config
 from kb.indexing.embed import ChunkEmbedder
 from kb.indexing.secret_files import why_secret
 from kb.shared_uploads import SharedDirectory, find_shared_directory

@@ -6,7 +6,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from kb.assembly.open_database import open_private_database
-from kb.config import Config, load_config
+from kb.config.loading import load_config
+from kb.config.sections import Config
 from stores.errors import ConfigError
 from stores.registry.script import run_script
 

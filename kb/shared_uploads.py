@@ -9,7 +9,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from kb.config import Config
+from kb.config.sections import Config
 from stores.errors import StoreError
 from stores.uploaded_files import UploadedFiles
 

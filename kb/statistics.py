@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from kb.config import Config
+from kb.config.sections import Config
 from kb.prices import load_prices
 from stores.answers.answer_log import AnswerLog, DailyUse, find_month
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kb.config import Config
+from kb.config.sections import Config
 from stores.audiences import Groups
 from stores.connection import read_server_info
 from stores.registry.collection import find_collection

@@ -25,8 +25,8 @@ from engines.tables.query_result import QueryResult, Run
 from engines.tables.sql_guard import LONGEST
 from engines.verified.matching import VerifiedMatcher
 from engines.verified.parameters import read_parameters
-from kb.config import Config
-from kb.config_file import find_yaml_line
+from kb.config.config_file import find_yaml_line
+from kb.config.sections import Config
 from stores.errors import ConfigError, EngineError, KBError
 from stores.look_alikes import find_hidden
 from stores.text.words import stem_words

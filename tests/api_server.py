@@ -21,7 +21,7 @@ from kb.api.application import make_app
 from kb.api.guards.access import with_token
 from kb.api.guards.limits import Limits
 from kb.app import KnowledgeBase
-from kb.config import Config
+from kb.config.sections import Config
 from stores.api_keys import ApiKeys
 from stores.connection import make_engine
 from stores.private_server import PrivateServer

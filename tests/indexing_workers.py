@@ -16,7 +16,7 @@ from model_server import FakeModels
 from redis_server import Redis
 
 from kb.app import KnowledgeBase
-from kb.config import load_config
+from kb.config.loading import load_config
 from kb.indexing.report import IndexReport
 
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,8 @@ from model_server import FakeModels
 
 from engines.model_errors import model_errors
 from kb.assembly.models import make_embedder, make_llm
-from kb.config import Config, EmbeddingConfig, LLMConfig
+from kb.config.models import EmbeddingConfig, LLMConfig
+from kb.config.sections import Config
 
 PROMPT = "prompt-canary: what is blue?"
 KEY = "sk-canary"

@@ -12,7 +12,7 @@ from api_server import database_of
 from model_server import FakeModels
 
 from kb import KnowledgeBase
-from kb.config import Config
+from kb.config.sections import Config
 from stores.private_server import PrivateServer
 
 WORDS = [

@@ -14,7 +14,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from engines.search.profiles import Profile
-from kb.config import Section, Sections
+from kb.config.section import Section
+from kb.config.sections import Sections
 
 INTRODUCTION = """# Configuration
 

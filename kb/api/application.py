@@ -48,7 +48,7 @@ from kb.api.routes import (
 from kb.api.routes.health import Readiness
 from kb.api.sse import Work
 from kb.app import KnowledgeBase
-from kb.config import Config
+from kb.config.sections import Config
 from stores.api_keys import Subject
 from stores.errors import KBError
 

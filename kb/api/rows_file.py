@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 
 from engines.tables.guarded_database import GuardedDatabase, RowStream
 from engines.tables.query_result import cell_as_json
-from kb.config import TablesConfig
+from kb.config.databases import TablesConfig
 from kb.csv_text import write_csv
 from kb.xlsx_file import write_xlsx
 from stores.values import Value

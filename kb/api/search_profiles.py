@@ -3,7 +3,7 @@
 from engines.search.profiles import READY
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
-from kb.config import Config
+from kb.config.sections import Config
 
 
 def list_profiles(config: Config) -> list[str]:

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from kb.config import Config
+from kb.config.sections import Config
 from stores.audiences import EVERYONE, Groups
 from stores.registry.access import AccessRule, AccessRules
 

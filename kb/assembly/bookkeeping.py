@@ -16,7 +16,8 @@ from engines.answer import Answer
 from engines.chat.model_calls import ModelCalls
 from engines.ended_question import EndedQuestion, OnEnd
 from kb.assembly.way_in import Way, way_in
-from kb.config import BudgetConfig, Config
+from kb.config.costs import BudgetConfig
+from kb.config.sections import Config
 from kb.prices import load_prices
 from stores.answers.answer_log import (
     NO_ROUTE,

@@ -20,7 +20,8 @@ from engines.verified.matching import VerifiedMatcher
 from engines.verified.verified_engine import VerifiedQueryEngine
 from kb.assembly.open_database import private_server
 from kb.assembly.outage import Outage
-from kb.config import DRIVER, Config
+from kb.config.databases import DRIVER
+from kb.config.sections import Config
 from stores.connection import (
     make_engine,
     read_driver_message,

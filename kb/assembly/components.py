@@ -29,7 +29,8 @@ from kb.assembly.open_collection import open_store
 from kb.assembly.open_database import open_database
 from kb.assembly.outage import Outage
 from kb.assembly.reply_bounds import bound_replies
-from kb.config import Config, Task
+from kb.config.models import Task
+from kb.config.sections import Config
 from kb.verified_query_file import open_verified_queries
 from stores.audiences import Groups
 from stores.chats.chat_sessions import SessionStore

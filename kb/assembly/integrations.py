@@ -9,7 +9,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.llm import LLM
 from pydantic import ValidationError
 
-from kb.config import MODEL_VARIABLES, EmbeddingConfig, LLMConfig, ModelConfig
+from kb.config.models import MODEL_VARIABLES, EmbeddingConfig, LLMConfig, ModelConfig
 from stores.errors import ConfigError
 
 SectionName = Literal["llm", "embedding"]

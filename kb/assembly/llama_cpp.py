@@ -10,7 +10,8 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ChatResp
 from llama_index.llms.openai_like import OpenAILike
 from pydantic import PrivateAttr
 
-from kb.config import Config, LLMConfig
+from kb.config.models import LLMConfig
+from kb.config.sections import Config
 from kb.model_file.known_files import DEFAULT_FILE, KNOWN_FILES, locate_known_file
 from kb.model_file.served_file import ServedFile, require_llama_cpp
 from stores.errors import ConfigError

@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 
 from kb.assembly.models import embedding_identity, make_embedder
-from kb.config import Config, NextEmbeddingConfig
+from kb.config.models import NextEmbeddingConfig
+from kb.config.sections import Config
 from stores.registry.collection import find_collection
 from stores.registry.schema import migrate
 

@@ -14,7 +14,8 @@ from engines.search.search_run import VectorWeight
 from kb.assembly import integrations
 from kb.assembly.integrations import find_key
 from kb.assembly.reported_tokens import hear_ollama_tokens, hear_openai_tokens
-from kb.config import Config, EmbeddingConfig, LLMConfig, ModelConfig
+from kb.config.models import EmbeddingConfig, LLMConfig, ModelConfig
+from kb.config.sections import Config
 from stores.errors import ConfigError
 
 OPENAI_URL = "https://api.openai.com/v1"

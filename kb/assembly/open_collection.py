@@ -5,7 +5,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 
 from engines.model_errors import model_errors
 from kb.assembly.models import embedding_identity
-from kb.config import Config
+from kb.config.sections import Config
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.connection import read_server_info
 from stores.registry.collection import Collection, open_collection

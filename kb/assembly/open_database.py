@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from kb.config import Config
+from kb.config.sections import Config
 from stores.connection import make_engine
 from stores.errors import ConfigError
 from stores.private_server import PrivateServer

@@ -5,7 +5,7 @@ from typing import Final
 
 from llama_index.core.llms.llm import LLM
 
-from kb.config import LLMConfig, Task
+from kb.config.models import LLMConfig, Task
 
 _WITHOUT_THOUGHTS: Final[Mapping[Task, int]] = {
     "answer": 1000,

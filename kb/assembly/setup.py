@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from kb.assembly.models import MULTILINGUAL
 from kb.assembly.open_database import open_database, private_server
-from kb.config import Config
+from kb.config.sections import Config
 from kb.model_file.fetch_file import fetch_model_file
 from kb.model_file.known_files import DEFAULT_FILE, KNOWN_FILES
 from stores.connection import read_server_info

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from kb.app import KnowledgeBase
-    from kb.config import Config
+    from kb.config.sections import Config
 
 Expected = Literal["nothing", "documents", "sources"]
 
@@ -79,7 +79,7 @@ def open_only_database(config: Path | None) -> Iterator[tuple["sa.Engine", "Conf
 
 
 def _load_config(path: Path | None) -> "Config":
-    from kb.config import load_config
+    from kb.config.loading import load_config
 
     loaded = load_config(path)
     if loaded.file is None:

@@ -10,7 +10,7 @@ from kb.assembly.models import (
     embedding_identity,
     make_embedder,
 )
-from kb.config import Config
+from kb.config.sections import Config
 from kb.doctor.check import MEGABYTE, MOST_NAMED, Check, format_size
 from kb.indexing.secret_files import OwnFiles
 from stores.connection import ServerInfo

@@ -2,8 +2,8 @@
 
 import stat
 
-from kb.config import Config
-from kb.config_file import find_literal_secrets
+from kb.config.config_file import find_literal_secrets
+from kb.config.sections import Config
 from kb.doctor.check import Check
 from stores.text.translations import Message
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from kb.config import load_config
+from kb.config.loading import load_config
 from kb.doctor.check import Check
 from kb.doctor.configuration import check_configuration
 from kb.doctor.models import check_models

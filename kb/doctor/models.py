@@ -27,7 +27,8 @@ from kb.assembly.models import (
     require_key,
     server_url,
 )
-from kb.config import Config, EmbeddingConfig, LLMConfig, ModelConfig
+from kb.config.models import EmbeddingConfig, LLMConfig, ModelConfig
+from kb.config.sections import Config
 from kb.doctor.check import SECONDS, Check
 from kb.model_file.served_file import require_llama_cpp
 from kb.sentence_model import files

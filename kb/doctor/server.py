@@ -8,7 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from kb.assembly.open_database import open_database, private_server
-from kb.config import Config
+from kb.config.sections import Config
 from kb.doctor.check import MEGABYTE, MOST_NAMED, SECONDS, Check, format_size
 from kb.doctor.collection import check_collection
 from stores.connection import read_server_info

@@ -13,7 +13,7 @@ from kb.assembly.business_tables import (
     find_account_powers,
     make_guarded_database,
 )
-from kb.config import Config
+from kb.config.sections import Config
 from kb.doctor.check import Check
 from kb.doctor.server import explain_refusal
 from kb.verified_query_file import find_failures, read_verified_queries

@@ -1,6 +1,6 @@
 """Check whether processes that index for others can be told of it."""
 
-from kb.config import Config
+from kb.config.sections import Config
 from kb.doctor.check import Check
 from stores.errors import KBError
 from stores.text.translations import Message

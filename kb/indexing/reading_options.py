@@ -2,7 +2,10 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:  # the child that reads files needs no configuration
+    from kb.config.asking import DocumentsConfig
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,14 @@ class ReadingOptions:
     part_pages: int = 500
     hidden_sheets: bool = False
     """Whether the hidden sheets of workbooks are read."""
+
+    @classmethod
+    def from_config(cls, documents: "DocumentsConfig") -> Self:
+        return cls(
+            max_file=documents.max_file_mb * 1_000_000,
+            max_parted_file=documents.max_parted_file_mb * 1_000_000,
+            hidden_sheets=documents.hidden_sheets,
+        )
 
 
 READING: Final = ContextVar("reading", default=ReadingOptions())  # noqa: B039 - it is frozen

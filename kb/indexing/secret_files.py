@@ -12,7 +12,7 @@ from typing import Final, Self
 
 import yaml
 
-from kb.config import Config, Sections
+from kb.config.sections import Config, Sections
 from kb.indexing.document import BOMS
 from stores.private_server.home import Home
 

@@ -24,7 +24,7 @@ from kb.api.problems import Problem, translate_missing
 from kb.api.search_profiles import require_profile
 from kb.app import KnowledgeBase
 from kb.assembly.answer_sources import Source
-from kb.config import Config
+from kb.config.sections import Config
 from kb.document_files import Library
 from kb.mcp import tool_results as results
 from kb.mcp import tool_results_from_answers as as_results

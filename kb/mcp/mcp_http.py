@@ -17,7 +17,7 @@ from kb.api.guards.headers import SecurityHeaders
 from kb.api.guards.overload import KeyShare, Overload, most_answers
 from kb.api.guards.signed_tokens import SignedTokens
 from kb.api.problems import install_problems
-from kb.config import Config
+from kb.config.sections import Config
 from kb.mcp.mcp_server import make_server
 from kb.mcp.shared_knowledge_base import Shared
 

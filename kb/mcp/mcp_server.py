@@ -10,7 +10,7 @@ from mcp.server.mcpserver import MCPServer
 
 from kb import __version__
 from kb.assembly.access_rules import find_hidden_tables
-from kb.config import Config
+from kb.config.sections import Config
 from kb.mcp.resources import Resources
 from kb.mcp.shared_knowledge_base import Shared
 from kb.mcp.tools import Tools

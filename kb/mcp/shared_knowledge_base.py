@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from kb.config import Config
+from kb.config.sections import Config
 
 if TYPE_CHECKING:
     from kb.api.guards.access import Caller

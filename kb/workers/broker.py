@@ -11,7 +11,7 @@ from celery import Celery
 from kombu.exceptions import ChannelError, OperationalError
 from kombu.utils.url import maybe_sanitize_url
 
-from kb.config import Config
+from kb.config.sections import Config
 from stores.errors import ConfigError, KBError
 
 TASK: Final = "kb.index_batch"

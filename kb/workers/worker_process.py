@@ -9,8 +9,8 @@ from celery.apps.worker import Worker
 
 from kb.assembly.components import open_components
 from kb.assembly.embedding import make_chunk_embedder
-from kb.config import Config
-from kb.indexing.reading_options import READING
+from kb.config.sections import Config
+from kb.indexing.reading_options import READING, ReadingOptions
 from kb.indexing.worker import ReadWorker
 from kb.workers.batch_work import BatchWorker
 from kb.workers.broker import TASK, make_broker
@@ -80,7 +80,7 @@ class WorkerProcess:
         """Open the knowledge base. Raises KBError; the next batch tries again."""
         components = open_components(self._config)
         self._on_close.callback(components.close)
-        READING.set(self._config.documents.reading_options)
+        READING.set(ReadingOptions.from_config(self._config.documents))
         reader = self._on_close.enter_context(ReadWorker())
         embedder, dead_after = make_chunk_embedder(components), self._config.workers.dead_after
         return BatchWorker(components.registry, embedder, reader, dead_after)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from kb import KnowledgeBase, load_config
 from kb.cli import app
-from kb.config import DatabaseConfig
+from kb.config.databases import DatabaseConfig
 from kb.sentence_model import fetch
 from stores.connection import make_engine
 from stores.private_server import PrivateServer

@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 
 from kb import KnowledgeBase
 from kb.cli import app
-from kb.config import load_config
+from kb.config.loading import load_config
 from kb.sentence_model import fetch
 from stores.connection import make_engine
 from stores.registry.script import run_script, split_script

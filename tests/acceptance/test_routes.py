@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from kb import ConfigError, KnowledgeBase, ModelUnavailable
 from kb.cli import app
-from kb.config import load_config
+from kb.config.loading import load_config
 from kb.sentence_model import fetch
 from stores.connection import make_engine
 from stores.private_server import PrivateServer

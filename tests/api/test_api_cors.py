@@ -5,7 +5,7 @@ import pytest
 from api_server import Api, configured, database_of, running
 from pydantic import ValidationError
 
-from kb.config import ServeConfig
+from kb.config.serving import ServeConfig
 
 SITE = "https://intranet.example"
 OTHER = "https://evil.example"

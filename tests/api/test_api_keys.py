@@ -20,7 +20,8 @@ from kb.api.guards.access import Caller, with_token
 from kb.api.guards.wrong_keys import _find_network
 from kb.app import KnowledgeBase
 from kb.cli import app as command_line
-from kb.config import Config, load_config
+from kb.config.loading import load_config
+from kb.config.sections import Config
 from kb.verified_query_file import new_query
 from stores.api_keys import ApiKey, ApiKeys
 from stores.errors import ConfigError, StoreError

@@ -14,7 +14,7 @@ from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from parts import processor_ms
 
 from kb.app import KnowledgeBase
-from kb.config import load_config
+from kb.config.loading import load_config
 
 BAR: Final = 1.7
 _CORES: Final = 8

@@ -10,7 +10,7 @@ from cluster import Cluster
 from ledger import Document, Ledger, Turn
 
 from kb.app import KnowledgeBase
-from kb.config import load_config
+from kb.config.loading import load_config
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 

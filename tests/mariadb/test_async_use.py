@@ -12,7 +12,7 @@ from model_server import FakeModels
 
 from engines.answer import answer_of
 from kb.app import KnowledgeBase
-from kb.config import Config
+from kb.config.sections import Config
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 from stores.registry.schema import create_database

@@ -10,7 +10,8 @@ from model_server import FakeModels
 
 from kb.api.job_runner import Runner
 from kb.app import KnowledgeBase
-from kb.config import Config, TablesConfig
+from kb.config.databases import TablesConfig
+from kb.config.sections import Config
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.connection import make_engine
 from stores.jobs import Jobs

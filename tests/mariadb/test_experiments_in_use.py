@@ -15,7 +15,8 @@ from model_server import FakeModels
 from engines.search.search_run import collect_searches
 from kb import ConfigError, KnowledgeBase, StoreError
 from kb.assembly.experiments import assign_profile, live_report
-from kb.config import Config, RetrievalConfig
+from kb.config.asking import RetrievalConfig
+from kb.config.sections import Config
 from stores.connection import make_engine
 from stores.private_server import PrivateServer
 from stores.registry.schema import create_database

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from model_server import FakeModels, Request
 
 from kb.app import KnowledgeBase
-from kb.config import Config
+from kb.config.sections import Config
 
 INSTRUCTIONS = "Say {name} to the reader. At most three sentences."
 WRITTEN = INSTRUCTIONS.replace("{name}", "(name)")

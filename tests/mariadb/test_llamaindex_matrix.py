@@ -80,7 +80,7 @@ from pydantic import BaseModel
 
 from engines.answer import answer_of
 from kb import KnowledgeBase
-from kb.config import Config
+from kb.config.sections import Config
 from stores import MariaDBVectorStore
 
 EMBEDDING = HashEmbedding()

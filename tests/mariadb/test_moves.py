@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from kb import KnowledgeBase
 from kb.cli import app
-from kb.config import load_config
+from kb.config.loading import load_config
 from kb.exports import export_base
 from kb.imports import import_base
 from stores import make_engine
@@ -621,7 +621,7 @@ def test_an_import_that_is_killed_anywhere_is_gone_on_with(source, bases, models
     there = bases.configure(models)
     setup = """
 from pathlib import Path
-from kb.config import load_config
+from kb.config.loading import load_config
 from kb.imports import import_base
 from stores.moves.take_in import Choices
 PARTS = ("documents", "sessions", "verified")

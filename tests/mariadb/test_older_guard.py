@@ -8,7 +8,8 @@ from test_guarded_database import *  # noqa: F403 - the tests
 from test_guarded_database import SCHEMA, test_vectors_and_bytes_are_left_out
 
 from kb.assembly import business_tables
-from kb.config import Config, TablesConfig
+from kb.config.databases import TablesConfig
+from kb.config.sections import Config
 from stores.errors import UnsupportedServer
 
 pytestmark = pytest.mark.slow

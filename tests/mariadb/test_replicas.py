@@ -16,7 +16,7 @@ from nodes import DIMENSION, node
 from replication import Pair, run_pair
 
 from kb.app import KnowledgeBase
-from kb.config import Config
+from kb.config.sections import Config
 from stores import MariaDBVectorStore, make_engine
 from stores.errors import ServerIsReadOnly, StoreError
 from stores.registry.schema import create_database

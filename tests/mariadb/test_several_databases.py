@@ -10,7 +10,8 @@ from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.table_joins import find_joins
 from kb.assembly import business_tables
-from kb.config import Config, TablesConfig
+from kb.config.databases import TablesConfig
+from kb.config.sections import Config
 from stores.errors import ConfigError, StoreError, UnsafeQuery
 from stores.private_server import PrivateServer
 

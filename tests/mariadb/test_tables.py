@@ -10,7 +10,8 @@ import sqlalchemy as sa
 import yaml
 
 from kb.assembly import business_tables as tables
-from kb.config import Config, DatabaseConfig, TablesConfig
+from kb.config.databases import DatabaseConfig, TablesConfig
+from kb.config.sections import Config
 from kb.doctor.tables import check_tables
 from kb.verified_query_file import open_verified_queries
 from stores.errors import ConfigError, StoreError, UnsafeQuery

@@ -29,7 +29,8 @@ from rabbitmq import RABBITMQ, running_rabbitmq
 from redis_server import REDIS, running_redis
 
 from kb.app import KnowledgeBase
-from kb.config import WorkersConfig, load_config
+from kb.config.loading import load_config
+from kb.config.serving import WorkersConfig
 from kb.indexing.indexing_run import Scope
 from kb.indexing.report import IndexReport, Progress
 from stores.errors import ConfigError, WorkersUnavailable

@@ -16,7 +16,7 @@ from kb.api.guards.limits import Limits
 from kb.api.plain_json import to_plain
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, error_to_problem, install_problems, problem_to_openai_error
-from kb.config import ServeConfig
+from kb.config.serving import ServeConfig
 from kb.document_files import clean_upload_name
 from stores import errors
 

@@ -19,7 +19,7 @@ from kb.cli.rendering import (
     state,
 )
 from kb.cli.terminal import say
-from kb.config import Config
+from kb.config.sections import Config
 from kb.doctor.models import check_models
 from kb.evaluation.sql_evaluation import SQLAnswer, SQLOutcome
 from kb.evaluation.sql_questions import SQLSet

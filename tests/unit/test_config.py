@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from kb.config import Config, LLMConfig, load_config
+from kb.config.loading import load_config
+from kb.config.models import LLMConfig
+from kb.config.sections import Config
 from stores.errors import ConfigError
 
 PASSWORD = "s3cret-canary"

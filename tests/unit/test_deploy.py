@@ -9,7 +9,7 @@ import haproxy
 import pytest
 import yaml
 
-from kb.config import load_config
+from kb.config.loading import load_config
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PROMTOOL = shutil.which("promtool")

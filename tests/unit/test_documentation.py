@@ -29,7 +29,10 @@ import kb
 import stores.errors
 from engines.search.profiles import READY, Profile
 from kb.api.application import make_app
-from kb.config import BudgetConfig, Config, MetricsConfig, Sections, load_config
+from kb.config.costs import BudgetConfig
+from kb.config.loading import load_config
+from kb.config.sections import Config, Sections
+from kb.config.serving import MetricsConfig
 from kb.verified_query_file import read_verified_queries
 from stores.errors import KBError
 

@@ -39,7 +39,8 @@ from model_server import (
 
 from engines.model_errors import model_errors
 from kb.assembly.models import make_llm
-from kb.config import Config, LLMConfig
+from kb.config.models import LLMConfig
+from kb.config.sections import Config
 from stores.errors import ModelUnavailable, StoreError
 
 

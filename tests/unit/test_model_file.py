@@ -21,7 +21,8 @@ from engines.model_errors import model_errors
 from kb.assembly.llama_cpp import choose_threads, find_model_file
 from kb.assembly.models import make_llm
 from kb.assembly.setup import set_up
-from kb.config import Config, LLMConfig
+from kb.config.models import LLMConfig
+from kb.config.sections import Config
 from kb.doctor.models import check_models
 from kb.model_file import served_file
 from kb.model_file.fetch_file import fetch_model_file
@@ -240,7 +241,8 @@ def test_the_server_ends_with_its_parent_however_that_ends(smollm2):
     del smollm2  # the file is there
     script = (
         "import os, sys\nfrom pathlib import Path\n"
-        "from kb.assembly.models import make_llm\nfrom kb.config import Config, LLMConfig\n"
+        "from kb.assembly.models import make_llm\n"
+        "from kb.config.models import LLMConfig\nfrom kb.config.sections import Config\n"
         "llm = make_llm(Config(cache=Path(sys.argv[1]), "
         "llm=LLMConfig(provider='llama-cpp', model='smollm2')))\n"
         "llm._served.start()\nprint(llm._served._child.pid, flush=True)\nos._exit(9)\n"

@@ -34,7 +34,8 @@ from kb.assembly.models import (
     make_llm,
     vector_weight,
 )
-from kb.config import Config, EmbeddingConfig, LLMConfig
+from kb.config.models import EmbeddingConfig, LLMConfig
+from kb.config.sections import Config
 from kb.doctor.models import check_models
 from stores.errors import ConfigError
 

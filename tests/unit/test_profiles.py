@@ -7,7 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from engines.search.profiles import READY, Boost, Profile, Recency, resolve_profile
-from kb.config import Config, RetrievalConfig, load_config
+from kb.config.asking import RetrievalConfig
+from kb.config.loading import load_config
+from kb.config.sections import Config
 from stores.chunks.fusion import Strategy
 from stores.errors import ConfigError
 

@@ -22,7 +22,8 @@ from provider_servers import EMBEDDING_MODELS, KEY, LLM_MODELS, ProviderServer
 from engines.chat.model_calls import ModelCalls
 from kb.assembly.integrations import EMBEDDINGS, LLMS
 from kb.assembly.models import embedding_identity, make_embedder, make_llm
-from kb.config import Config, EmbeddingConfig, LLMConfig
+from kb.config.models import EmbeddingConfig, LLMConfig
+from kb.config.sections import Config
 from kb.doctor.models import check_models
 from stores.errors import ConfigError, ModelUnavailable
 
@@ -329,7 +330,7 @@ def test_what_is_wrong_with_an_import_path_is_told(settings, parts):
 def test_each_provider_is_either_kbs_own_or_has_its_integration():
     from typing import get_args  # noqa: PLC0415 - of this test alone
 
-    from kb.config import EmbeddingProvider, LLMProvider  # noqa: PLC0415 - as above
+    from kb.config.models import EmbeddingProvider, LLMProvider  # noqa: PLC0415 - as above
 
     own = {"openai", "openai-like", "ollama"}
     assert set(get_args(LLMProvider)) == {*LLMS, *own, "none", "llama-cpp"}

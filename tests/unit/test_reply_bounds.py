@@ -6,7 +6,7 @@ from model_calls import complete, llm_of
 from model_server import FakeModels
 
 from kb.assembly.reply_bounds import bound_replies
-from kb.config import LLMConfig
+from kb.config.models import LLMConfig
 
 
 def bound_of(provider: str, task: str, **settings: object) -> int | None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from growth import grows_with_the_square
 
-from kb.config import Config
+from kb.config.sections import Config
 from kb.indexing.secret_files import OwnFiles, why_secret
 from kb.indexing.walk import FoundFile, PassedOver, walk_files
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from kb.assembly.models import make_embedder
-from kb.config import Config, EmbeddingConfig
+from kb.config.models import EmbeddingConfig
+from kb.config.sections import Config
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ from kb.api.guards.signed_tokens import ProviderUnavailable, SignedTokens
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from kb.assembly.answer_sources import Source
-from kb.config import Config, OidcConfig, ServeConfig
+from kb.config.sections import Config
+from kb.config.serving import OidcConfig, ServeConfig
 from stores.api_keys import ApiKey, ApiKeys, Scope, Subject
 from stores.audiences import Groups, join_groups
 

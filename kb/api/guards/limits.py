@@ -18,7 +18,7 @@ from kb.api.guards.overload import Lane
 from kb.api.guards.wrong_keys import WrongKeys
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
-from kb.config import ServeConfig
+from kb.config.serving import ServeConfig
 from stores.errors import ConfigError
 
 _LOOK_UPS: Final = 4  # of keys, in threads that nothing else can hold

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
-from kb.config import Config
+from kb.config.sections import Config
 from stores.errors import TooMuchAtOnce
 
 _WRITTEN_ANSWERS: Final = 100  # at once: they wait for a model, and so cost little

@@ -9,7 +9,7 @@ from fastapi import Request
 
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
-from kb.config import ServeConfig, TrustedProxyConfig
+from kb.config.serving import ServeConfig, TrustedProxyConfig
 from stores.api_keys import OF_PERSON
 from stores.audiences import Groups, join_groups
 from stores.look_alikes import find_hidden

@@ -8,7 +8,7 @@ from typing import Any, Final
 import httpx
 import jwt
 
-from kb.config import OidcConfig
+from kb.config.serving import OidcConfig
 from stores.audiences import Groups, join_groups
 
 _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")  # fmt: skip  # noqa: E501

@@ -12,7 +12,7 @@ from kb.api.guards.access import Caller
 from kb.api.guards.request_language import current_language
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
-from kb.config import ServeConfig
+from kb.config.serving import ServeConfig
 from stores.jobs import Jobs
 from stores.registry.uploads import Amount, Uploads
 from stores.text.translations import load_translations

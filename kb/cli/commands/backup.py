@@ -39,7 +39,7 @@ def backup(
     from kb.backups import back_up
     from kb.cli.print_json import print_json
     from kb.cli.rendering.progress import show_steps
-    from kb.config import load_config
+    from kb.config.loading import load_config
 
     loaded = load_config(config)
     engine = open_database(loaded, say)

@@ -15,7 +15,7 @@ from stores.errors import ConfigError, UnsupportedServer
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from kb.config import Config
+    from kb.config.sections import Config
     from stores.private_server import PrivateServer
 
 db = typer.Typer(
@@ -106,7 +106,7 @@ def account(config: ConfigPath = None) -> None:
 
 
 def _load_config(config: "ConfigPath") -> "Config":
-    from kb.config import load_config
+    from kb.config.loading import load_config
 
     return load_config(config)
 

@@ -19,7 +19,7 @@ from kb.cli.terminal import say
 from stores.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kb.config import Config
+    from kb.config.sections import Config
 
 _HOST = "127.0.0.1"
 _PORT = 8081
@@ -59,7 +59,7 @@ def mcp(
             "kb mcp needs {package}, which is not installed. From a checkout: pip install '.[mcp]'"
         )
         raise ConfigError(missing.format(package=error.name)) from error
-    from kb.config import load_config
+    from kb.config.loading import load_config
 
     loaded = load_config(config)
     _log_to_standard_error()

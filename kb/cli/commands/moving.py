@@ -114,7 +114,7 @@ def import_(
             raise typer.BadParameter(gettext("there is no directory {path}").format(path=path))
     from kb.cli.print_json import print_json
     from kb.cli.rendering.progress import show_steps
-    from kb.config import load_config
+    from kb.config.loading import load_config
     from kb.imports import import_base
     from stores.moves.take_in import Choices
 

@@ -16,7 +16,7 @@ from stores.errors import ConfigError
 from stores.text.translations import gettext_noop
 
 if TYPE_CHECKING:
-    from kb.config import Config
+    from kb.config.sections import Config
     from stores.api_keys import ApiKey
 
 key = typer.Typer(help="Keys of the server.", no_args_is_help=True)
@@ -54,7 +54,7 @@ def serve(
         )
         raise ConfigError(missing.format(package=error.name)) from error
     from kb.api.guards.access import with_token
-    from kb.config import load_config
+    from kb.config.loading import load_config
 
     loaded = load_config(config)
     address, number = host or loaded.serve.host, port or loaded.serve.port

@@ -59,7 +59,7 @@ def database_name(folder: Path) -> str:
 
 def _tell_of_namesake(file: Path) -> None:
     from kb.assembly.open_database import private_server
-    from kb.config import load_config
+    from kb.config.loading import load_config
 
     config = load_config(file)
     name = config.database.name
@@ -92,6 +92,6 @@ def setup(
     and take over the same data; if their server does not start, the former one goes on.
     """
     from kb.assembly.setup import set_up
-    from kb.config import load_config
+    from kb.config.loading import load_config
 
     set_up(load_config(config), say, upgrade=upgrade, llm=llm)

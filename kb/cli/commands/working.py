@@ -27,7 +27,7 @@ def worker(
     kb worker --processes 4
     """
     from kb.assembly.open_database import open_database
-    from kb.config import load_config
+    from kb.config.loading import load_config
     from stores.connection import read_server_info
 
     try:

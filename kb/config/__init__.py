@@ -1,0 +1,1 @@
+"""What config.yaml and the environment say of a knowledge base."""

@@ -1,0 +1,123 @@
+"""config.yaml and the environment -> Config; nothing else in kb reads either of them."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import ValidationError
+
+from kb.config.config_file import explain_mistakes, read_sections
+from kb.config.databases import DRIVER
+from kb.config.models import MODEL_VARIABLES
+from kb.config.sections import Config, Sections
+from stores.errors import ConfigError
+
+FILE = "config.yaml"
+
+
+def load_config(path: str | Path | None = None) -> Config:
+    """Load the configuration of `path`, KB_CONFIG or ./config.yaml, or else the defaults.
+
+    Raises ConfigError.
+    """
+    environment = {name: value for name, value in os.environ.items() if value}
+    file = _choose_file(path, environment)
+    data = read_sections(file, environment) if file else {}
+    directory = (file or Path(FILE)).absolute().parent
+    try:
+        _fill_from(environment, data)
+        sections = Sections.model_validate(data, context={"directory": directory})
+    except ValidationError as error:
+        raise ConfigError(explain_mistakes(file or Path(FILE), error, Sections)) from error
+    config = Config(
+        **dict(sections), file=file, directory=directory, **_find_directories(environment)
+    )
+    _check_profile_names(config)
+    _check_access_tables(config)
+    return config
+
+
+def _check_profile_names(config: Config) -> None:
+    for key, name in config.retrieval.profile_names().items():
+        try:
+            config.profile(name)
+        except ConfigError as error:
+            raise ConfigError(f"{config.file} cannot be used:\n  {key}: {error}") from error
+
+
+def _check_access_tables(config: Config) -> None:
+    """Raise ConfigError for a rule about a table that is named otherwise, which would be open."""
+    for rule in config.access.tables:
+        if rule.table not in config.tables.include:
+            known = ", ".join(config.tables.include) or "none"
+            raise ConfigError(
+                f"{config.file} cannot be used:\n  access.tables: {rule.table!r} is not in "
+                f"tables.include, which has {known}. Write it as it is written there."
+            )
+
+
+def _choose_file(path: str | Path | None, environment: Mapping[str, str]) -> Path | None:
+    if chosen := path or environment.get("KB_CONFIG"):
+        return Path(chosen).expanduser()
+    return Path(FILE) if Path(FILE).exists() else None
+
+
+def _fill_from(environment: Mapping[str, str], data: dict[str, Any]) -> None:
+    """Add what the environment says about keys that the file leaves out or null."""
+    for section in ("embedding", "next_embedding", "llm"):
+        _drop_key_of_openai(environment, data.get(section))
+        _add_defaults(data, section, _find_model_defaults(environment, data.get(section)))
+    if "KB_SERVE_TOKEN" in environment:
+        _add_defaults(data, "serve", {"token": environment["KB_SERVE_TOKEN"]})
+    if "DB_HOST" in environment:
+        _add_defaults(data, "database", {"url": _make_database_url(environment)})
+
+
+def _add_defaults(data: dict[str, Any], section: str, defaults: dict[str, Any]) -> None:
+    keys = data.setdefault(section, {})
+    if isinstance(keys, dict):  # anything else is refused later, with its value
+        keys.update({key: value for key, value in defaults.items() if keys.get(key) is None})
+
+
+def _drop_key_of_openai(environment: Mapping[str, str], section: Any) -> None:
+    """Leave out the key that config.yaml names from its beginning where another provider is chosen.
+
+    A key goes only to who has issued it, and to servers that speak as OpenAI does.
+    """
+    if isinstance(section, dict) and section.get("provider") not in (None, "openai", "openai-like"):
+        key = environment.get("OPENAI_API_KEY")
+        if key and section.get("api_key") == key:
+            del section["api_key"]
+
+
+def _find_model_defaults(environment: Mapping[str, str], section: Any) -> dict[str, Any]:
+    """Find what the environment says of a model: a key goes only to who has issued it."""
+    provider = section.get("provider") if isinstance(section, dict) else None
+    wanted = MODEL_VARIABLES.get(provider, {}) if isinstance(provider, str) else {}
+    return {key: environment[name] for key, name in wanted.items() if name in environment}
+
+
+def _make_database_url(environment: Mapping[str, str]) -> sa.URL:
+    port = environment.get("DB_PORT", "3306")
+    if not port.isdecimal():
+        raise ConfigError(f"DB_PORT is {port!r}; expected a number such as 3306.")
+    return sa.URL.create(
+        DRIVER,
+        username=environment.get("DB_USER"),
+        password=environment.get("DB_PASSWORD"),
+        host=environment["DB_HOST"],
+        port=int(port),
+        database=environment.get("DB_NAME", "kb"),
+    )
+
+
+def _find_directories(environment: Mapping[str, str]) -> dict[str, Any]:
+    names = {"home": "KB_HOME", "cache": "KB_CACHE"}
+    places: dict[str, Any] = {
+        key: Path(environment[name]).expanduser().absolute()
+        for key, name in names.items()
+        if name in environment
+    }
+    return places | {"mariadbd": environment.get("KB_MARIADBD")}

@@ -1,0 +1,137 @@
+"""The sections on models: what makes vectors, and what writes answers and SQL."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
+
+from pydantic import BeforeValidator, Field
+
+from kb.config.section import ApiKey, BaseUrl, Positive, Seconds, Section
+
+_IMPORT_PATH: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+
+
+def _read_provider(names: tuple[str, ...]) -> BeforeValidator:
+    """Let one of the names pass, or the import path of a class."""
+
+    def require_provider(value: Any) -> str:
+        if isinstance(value, str) and (value in names or _IMPORT_PATH.fullmatch(value)):
+            return value
+        raise ValueError(
+            f"{', '.join(map(repr, names))}, or the import path of a class of LlamaIndex"
+        )
+
+    return BeforeValidator(require_provider)
+
+
+EmbeddingProvider: TypeAlias = Literal[
+    "local",
+    "wordllama",
+    "openai",
+    "openai-like",
+    "ollama",
+    "cohere",
+    "voyage",
+    "huggingface",
+]
+
+
+LLMProvider: TypeAlias = Literal[
+    "none",
+    "openai",
+    "openai-like",
+    "ollama",
+    "llama-cpp",
+    "azure-openai",
+    "anthropic",
+    "mistral",
+    "gemini",
+    "bedrock",
+    "huggingface",
+]
+
+
+# What the environment says of a model, by the provider that has issued the key.
+MODEL_VARIABLES: Final[Mapping[str, Mapping[str, str]]] = {
+    "openai": {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_API_BASE"},
+    "openai-like": {"base_url": "OPENAI_API_BASE"},
+    "ollama": {"base_url": "OLLAMA_BASE_URL"},
+    "azure-openai": {"api_key": "AZURE_OPENAI_API_KEY", "base_url": "AZURE_OPENAI_ENDPOINT"},
+    "anthropic": {"api_key": "ANTHROPIC_API_KEY"},
+    "mistral": {"api_key": "MISTRAL_API_KEY"},
+    "gemini": {"api_key": "GOOGLE_API_KEY"},
+    "cohere": {"api_key": "COHERE_API_KEY"},
+    "voyage": {"api_key": "VOYAGE_API_KEY"},
+}
+
+
+Task: TypeAlias = Literal["answer", "sql", "route", "rewrite", "memory"]
+"""What a language model is asked for."""
+
+
+class ModelConfig(Section):
+    model: str | None = None
+    """The model's name; `null` for the provider's default."""
+    base_url: BaseUrl | None = Field(default=None, repr=False)  # may hold a password
+    """The address of an OpenAI-compatible server or of Ollama."""
+    api_key: ApiKey = None
+    """The key of that server, best from the environment: `${OPENAI_API_KEY:}`."""
+    timeout: Seconds = 60
+    """Seconds for one reply; each try has as many."""
+    max_retries: Annotated[int, Field(ge=0)] = 2
+    """Tries after the first one failed."""
+    arguments: dict[str, Any] = Field(default_factory=dict, repr=False)  # may hold secrets
+    """What else the class of LlamaIndex takes, by the names of its own parameters; with an import
+    path all that it takes. Secrets come from the environment: `{api_key: "${MY_KEY}"}`."""
+
+
+class EmbeddingConfig(ModelConfig):
+    """What makes vectors of texts. With provider `local`, `model` may be a directory of files."""
+
+    provider: Annotated[EmbeddingProvider | str, _read_provider(get_args(EmbeddingProvider))] = (
+        "local"
+    )
+    """Who makes the vectors: `local`, `wordllama`, `openai`, `openai-like`, `ollama`, `cohere`,
+    `voyage`, `huggingface`, or the import path of a `BaseEmbedding` of LlamaIndex. Documents leave
+    the machine only to a provider that is elsewhere."""
+    dimensions: Positive | None = None
+    """A shorter vector, of models that can give one; `null` for as many as the model gives."""
+
+
+class NextEmbeddingConfig(ModelConfig):
+    """The model to change to, or the former one: the collection's own of both is used."""
+
+    provider: (
+        Annotated[EmbeddingProvider | str, _read_provider(get_args(EmbeddingProvider))] | None
+    ) = None
+    """Who makes its vectors, as in `embedding`; `null` while there is no such model."""
+    dimensions: Positive | None = None
+    """A shorter vector, as in `embedding`."""
+
+    def to_embedding(self) -> EmbeddingConfig | None:
+        """Return it as it would stand in `embedding`; None while there is no such model."""
+        return EmbeddingConfig(**dict(self)) if self.provider else None
+
+
+class LLMConfig(ModelConfig):
+    """The language model that writes answers and SQL."""
+
+    provider: Annotated[LLMProvider | str, _read_provider(get_args(LLMProvider))] = "none"
+    """Who writes answers: `openai`, `openai-like`, `ollama`, `llama-cpp`, `azure-openai`,
+    `anthropic`, `mistral`, `gemini`, `bedrock`, `huggingface`, or the import path of an `LLM` of
+    LlamaIndex. With `none` they are quoted from the documents, and the tables answer by verified
+    queries."""
+    context_window: Positive | None = None
+    """In tokens, for models that kb does not know."""
+    instructions: Annotated[str, Field(max_length=4000)] = ""
+    """What answers have to heed besides kb's own rules, such as a tone or a length: `Address the
+    reader formally. At most three sentences.` SQL is written without it."""
+    max_tokens: Positive | None = None
+    """The most tokens of one reply, be it an answer or SQL; `null` for a bound of kb: with
+    `llama-cpp` by task, with `openai-like` and `ollama` a quarter of the context window, at most
+    4096. Models of OpenAI have their own."""
+    max_tokens_by_task: dict[Task, Positive] = Field(default_factory=dict)
+    """The same of single tasks, before `max_tokens`: `{answer: 800, sql: 400}`. The others are
+    `route`, `rewrite` (of follow-ups and translations) and `memory`. Thoughts count too."""
+    threads: Positive | None = None
+    """Threads of the provider `llama-cpp`; `null` for half of the machine's processors."""
