@@ -45,6 +45,8 @@ def run_older_server(*options: str) -> Iterator[sa.URL]:
     (home / "data").mkdir()
     command = [
         *(str(prefix / "usr/sbin/mariadbd"), "--no-defaults", f"--datadir={home / 'data'}"),
+        # A server that starts empties its temporary directory, also of what another has open.
+        f"--tmpdir={home}",
         *(f"--lc-messages-dir={share}", f"--character-sets-dir={share / 'charsets'}"),
         *(["--user=root"] if os.geteuid() == 0 else []),
     ]
