@@ -16,7 +16,7 @@ from uvicorn.supervisors import Multiprocess
 
 from kb.api.application import make_app
 from kb.api.guards.connection_limits import BoundedConnection
-from kb.config import Config
+from kb.config.sections import Config
 
 _GRACE: Final = 300  # seconds that running answers have when the server is to stop
 _STARTING: Final = 120  # seconds, after which a process that says nothing is replaced
@@ -73,9 +73,29 @@ def run(config: Config, host: str, port: int, processes: int) -> None:
 def _run_processes(settings: uvicorn.Config, host: str, port: int) -> None:
     if sys.platform == "linux":
         with _bind_shared(host, port):  # nobody else takes the port while processes come and go
-            Multiprocess(settings, sockets=[_OwnSocket(host, port)]).run()  # type: ignore[list-item]  # is one where it arrives
+            _Supervisor(settings, sockets=[_OwnSocket(host, port)]).run()  # type: ignore[list-item]  # is one where it arrives
     else:
-        Multiprocess(settings, sockets=[settings.bind_socket()]).run()
+        _Supervisor(settings, sockets=[settings.bind_socket()]).run()
+
+
+class _Supervisor(Multiprocess):
+    """Learns at once that a process died while it waits for its sign of life.
+
+    uvicorn keeps the end of the pipe open at which the process answers, so that it waits for a dead
+    one as long as for a slow one, and takes no signal meanwhile.
+    """
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        self._close_ends_of_processes()
+
+    def keep_subprocess_alive(self) -> None:
+        super().keep_subprocess_alive()
+        self._close_ends_of_processes()
+
+    def _close_ends_of_processes(self) -> None:
+        for process in self.processes:
+            process.child_conn.close()
 
 
 @contextmanager

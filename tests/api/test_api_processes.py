@@ -173,14 +173,34 @@ def test_each_process_tells_prometheus_of_all(kb):
             assert reply.status_code == 200
         counts = [_await_answers(client, 12) for _ in range(6)]
         assert {"kb_answers_total", "kb_log_waiting"} <= counts[0].keys()
-        listed = subprocess.run(
-            ["pgrep", "-P", str(process.pid), "-f", "spawn_main"],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        for killed in listed.stdout.split()[:1]:
-            os.kill(int(killed), signal.SIGKILL)
+        os.kill(_list_processes(process)[0], signal.SIGKILL)
         time.sleep(1)
         _await_answers(client, 12)
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_while_its_sign_of_life_is_awaited_is_replaced_at_once(kb):
+    """It is stopped first, so that the server has asked it and waits when it is killed."""
+    with serving(kb, "--processes", "2") as (process, client):
+        [killed, _] = before = _list_processes(process)
+        os.kill(killed, signal.SIGSTOP)
+        time.sleep(1.5)  # the server asks twice a second
+        os.kill(killed, signal.SIGKILL)
+        for _ in range(300):
+            if len(set(_list_processes(process)) | set(before)) == 3:
+                break
+            time.sleep(0.1)
+        assert killed not in _list_processes(process)
+        _await_readiness(client, process)
+
+
+def _list_processes(server):
+    """The processes of a server that are not dead, oldest first."""
+    listed = subprocess.run(
+        ["pgrep", "-P", str(server.pid), "-f", "spawn_main"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [int(pid) for pid in listed.stdout.split()]
 
 
 def _await_answers(client, number):
