@@ -157,7 +157,10 @@ class ModelCalls:
                 begun = self._others_begun.get(span) or _Begin(place, "", time.perf_counter())
                 if not any(call.begin > begun.place for call in list(self._calls.values())):
                     taken = milliseconds_since(begun.since)
-                    self._reranked.append(ModelUse("reranking", begun.model, milliseconds=taken))
+                    tokens = event.tags.get("tokens", 0)  # that a server tells
+                    self._reranked.append(
+                        ModelUse("reranking", begun.model, prompt_tokens=tokens, milliseconds=taken)
+                    )
 
     def note_reported_tokens(self, tokens: int) -> None:
         """Note what a server says that the texts had which are being embedded."""

@@ -66,7 +66,7 @@ def _choose_file(path: str | Path | None, environment: Mapping[str, str]) -> Pat
 
 def _fill_from(environment: Mapping[str, str], data: dict[str, Any]) -> None:
     """Add what the environment says about keys that the file leaves out or null."""
-    for section in ("embedding", "next_embedding", "llm"):
+    for section in ("embedding", "next_embedding", "llm", "reranker"):
         _drop_key_of_openai(environment, data.get(section))
         _add_defaults(data, section, _find_model_defaults(environment, data.get(section)))
     if "KB_SERVE_TOKEN" in environment:

@@ -51,6 +51,9 @@ LLMProvider: TypeAlias = Literal[
 ]
 
 
+RerankerProvider: TypeAlias = Literal["none", "cohere", "jina", "voyage", "server"]
+
+
 # What the environment says of a model, by the provider that has issued the key.
 MODEL_VARIABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "openai": {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_API_BASE"},
@@ -62,6 +65,7 @@ MODEL_VARIABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "gemini": {"api_key": "GOOGLE_API_KEY"},
     "cohere": {"api_key": "COHERE_API_KEY"},
     "voyage": {"api_key": "VOYAGE_API_KEY"},
+    "jina": {"api_key": "JINA_API_KEY"},
 }
 
 
@@ -135,3 +139,16 @@ class LLMConfig(ModelConfig):
     `route`, `rewrite` (of follow-ups and translations) and `memory`. Thoughts count too."""
     threads: Positive | None = None
     """Threads of the provider `llama-cpp`; `null` for half of the machine's processors."""
+
+
+class RerankerConfig(ModelConfig):
+    """A model that reads passages beside the question: for profiles with `rerank: {by: reranker}`.
+
+    Passages leave the machine to a provider that is elsewhere.
+    """
+
+    provider: RerankerProvider = "none"
+    """Who runs it: `cohere`, `jina`, `voyage`, or `server`, any that speaks as they do at
+    `base_url` and `/rerank`: vLLM, llama.cpp, LocalAI, LiteLLM."""
+    arguments: dict[str, Any] = Field(default_factory=dict, repr=False)
+    """What else its server takes with each request, such as `{truncation: true}`."""

@@ -27,7 +27,8 @@ from kb.assembly.models import (
     require_key,
     server_url,
 )
-from kb.config.models import EmbeddingConfig, LLMConfig, ModelConfig
+from kb.assembly.rerankers import make_rerank_server
+from kb.config.models import EmbeddingConfig, LLMConfig, ModelConfig, RerankerConfig
 from kb.config.sections import Config
 from kb.doctor.check import SECONDS, Check
 from kb.model_file.served_file import require_llama_cpp
@@ -59,6 +60,27 @@ def check_models(config: Config) -> Iterator[Check]:
         case _:
             yield _check_integration(Message("LLM"), "llm", llm, LLMS)
 
+    if config.reranker.provider != "none":
+        yield _check_reranker(config.reranker)
+
+
+def _check_reranker(reranker: RerankerConfig) -> Check:
+    """Make the reranker, which shows what is missing; no provider can be asked for nothing."""
+    name = Message("Reranker")
+    try:
+        model = make_rerank_server(reranker).model
+    except ConfigError as error:
+        return Check(name, "fail", str(error))
+    return Check(name, "ok", _say_unasked(model, reranker.provider))
+
+
+def _say_unasked(model: str, provider: str) -> Message:
+    return Message(
+        "{model} of {provider} can be made; whether it answers shows when it is asked",
+        model=model,
+        provider=provider,
+    )
+
 
 def _check_integration(
     name: Message,
@@ -78,12 +100,7 @@ def _check_integration(
         return Check(name, "fail", str(error))
     url = find_url(model, integration) if integration else None
     if listing is None or url is None or not model.model:
-        seen = Message(
-            "{model} of {provider} can be made; whether it answers shows when it is asked",
-            model=name_model(model),
-            provider=model.provider,
-        )
-        return Check(name, "ok", seen)
+        return Check(name, "ok", _say_unasked(name_model(model), model.provider))
     known = partial(_list_by, listing, url, find_key(model) or "")
     return _check_model_list(name, section, model.provider, url, model.model, known)
 
