@@ -68,12 +68,12 @@ class Bookkeeping:
         return log_answer
 
     @contextmanager
-    def observe(self, purpose: Purpose, user: str | None = None) -> Iterator[None]:
+    def observe(self, purpose: Purpose, user: str | None = None) -> Iterator[ModelCalls]:
         """Note what models take for what is done within, which is no answer, also if it fails."""
         calls = ModelCalls()
         try:
             with calls.listen():
-                yield
+                yield calls
         finally:
             at = _now()
             self.writer.add(lambda: self._price(purpose, calls, user, at))
@@ -122,6 +122,13 @@ class Bookkeeping:
             for tell in self.on_logged:
                 tell(entry)
 
+    def price_uses(self, calls: ModelCalls) -> list[ModelUse]:
+        """List what calls took, with what it cost where the prices tell that."""
+        uses = calls.list_uses()
+        if self.prices:
+            uses = [replace(use, cost=self.prices.find_cost(use)) for use in uses]
+        return uses
+
     def _price(
         self,
         purpose: Purpose,
@@ -130,9 +137,7 @@ class Bookkeeping:
         at: datetime,
         answer: LoggedAnswer | None = None,
     ) -> LoggedCalls:
-        uses: list[ModelUse] = calls.list_uses()
-        if self.prices:
-            uses = [replace(use, cost=self.prices.find_cost(use)) for use in uses]
+        uses = self.price_uses(calls)
         currency = self.prices.currency if self.prices else ""
         return LoggedCalls(purpose, uses, user, currency, answer, at)
 

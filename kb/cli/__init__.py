@@ -10,6 +10,7 @@ import typer
 
 from kb.cli.commands.asking import ask, search
 from kb.cli.commands.backup import backup, restore
+from kb.cli.commands.benchmarking import bench
 from kb.cli.commands.chat import chat
 from kb.cli.commands.checking import doctor, status
 from kb.cli.commands.db import db
@@ -44,6 +45,7 @@ app.command()(stats)
 app.command()(cost)
 app.add_typer(documents, name="documents")
 app.command("eval")(evaluate)
+app.add_typer(bench, name="bench")
 app.command()(backup)
 app.command()(restore)
 app.command()(export)
