@@ -31,6 +31,7 @@ from kb.backups import back_up
 from kb.catalogue import UPLOADS, Catalogue, ShownDocument, copy_uploads
 from kb.config.loading import load_config
 from kb.config.sections import Config
+from kb.considered import ConsideredPassage, list_considered
 from kb.former_uploads import take_in_former_uploads
 from kb.indexing.added import DocumentAdder
 from kb.indexing.estimate import EmbeddingEstimate
@@ -436,6 +437,22 @@ class KnowledgeBase:
         with self.components.books.observe("search", user):
             return retriever.retrieve(replace_lone_surrogates(check_question(question)))
 
+    def considered(
+        self,
+        search_id: str,
+        *,
+        filters: MetadataFilters | None = None,
+        user: str | None = None,
+    ) -> list[ConsideredPassage]:
+        """The passages that a search found, the best first, with what its answer cites of them.
+
+        The id of an answer's search is in `metadata["search"]`. A `user` sees their own searches
+        alone. Raises StoreError for one that is not in the log.
+        """
+        self.components.search_log.flush()
+        log = SearchLog(self.components.engine)
+        return list_considered(log, self.vector_store, search_id, filters, user)
+
     def _make_logged_retriever(
         self,
         top_k: int | None,
@@ -675,6 +692,7 @@ class KnowledgeBase:
     aremove_document = make_async_twin(remove_document)
     aretry_documents = make_async_twin(retry_documents)
     aforget_root = make_async_twin(forget_root)
+    aconsidered = make_async_twin(considered)
     asessions = make_async_twin(sessions)
     aremove_old_sessions = make_async_twin(remove_old_sessions)
     aremove_old_answers = make_async_twin(remove_old_answers)

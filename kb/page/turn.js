@@ -4,6 +4,7 @@ import { announce } from "./announce.js";
 import { linkTo, open, sourceAddress, turnAddress } from "./address.js";
 import { address, post, Problem } from "./api.js";
 import { chip, quoteOf, sources, withSources } from "./citations.js";
+import { openConsidered } from "./considered.js";
 import { button, iconButton, make } from "./dom.js";
 import { feedback } from "./feedback.js";
 import { menu } from "./menu.js";
@@ -28,6 +29,10 @@ export class TurnView {
     this.citations = [];
     this.opener = null; // of the passage that is shown
     this.searchId = null;
+    this.considered = null; // opens what the search found
+    this.notesOfSearch = [];
+    this.route = null;
+    this.standalone = null; // the question as it was understood
     this.rows = null;
     this.rating = null;
     this.last = 0; // number of the last event
@@ -73,6 +78,8 @@ export class TurnView {
 
   show_route({ route, reason, standalone }) {
     this.head.replaceChildren(this.badge(route, reason));
+    this.route = route;
+    this.standalone = standalone;
     if (standalone)
       this.question.after(
         make("p", { class: "understood" }, t("understood", { question: standalone })),
@@ -82,13 +89,18 @@ export class TurnView {
 
   show_retrieval({ search, passages }) {
     this.searchId = search.id;
-    const note = make(
-      "span",
-      { class: "quiet", title: search.notes?.join(" ") },
-      t("searchedIn", { n: passages }),
-    );
-    this.head.append(note);
+    this.notesOfSearch = search.notes ?? [];
+    const opened = (event) => this.showConsidered(event.currentTarget);
+    const attributes = { class: "link quiet", title: this.notesOfSearch.join(" ") };
+    this.considered = button(t("searchedIn", { n: passages }), opened, attributes);
+    this.considered.disabled = !this.isOver; // it is logged with its answer
+    this.head.append(this.considered);
     this.progress.textContent = t("answering");
+  }
+
+  showConsidered(opener) {
+    const question = this.standalone ?? this.question.textContent;
+    openConsidered({ searchId: this.searchId, notes: this.notesOfSearch, question, opener });
   }
 
   show_token({ text }) {
@@ -187,12 +199,28 @@ export class TurnView {
     const result = this.rows && resultOf({ ...this.rows, question });
     const twin = result && tableOfRows(this.prose.element, this.rows.columns);
     if (twin) twin.replaceWith(result);
-    const below = [twin ? null : result, sources(this.citations, this.opened)];
+    const below = [
+      twin ? null : result,
+      sources(this.citations, this.opened),
+      this.nextSteps(Boolean(this.rows)),
+    ];
     this.after.replaceChildren(...below.filter(Boolean), this.actions(timings ?? {}));
     this.settle();
   }
 
+  // What can be done about an answer that rests on nothing.
+  nextSteps(hasRows) {
+    if (hasRows || this.citations.length || !this.route) return null;
+    const others = sourcesBesides(this.route).map((source) =>
+      button(t("askSource", { source: t(source) }), () => this.again(source)),
+    );
+    const show = (event) => this.showConsidered(event.currentTarget);
+    const nearest = this.searchId && button(t("showNearest"), show);
+    return make("p", { class: "next-steps" }, nearest, others);
+  }
+
   settle() {
+    if (this.considered) this.considered.disabled = false;
     this.progress.hidden = true;
     this.element.ariaBusy = "false";
   }
