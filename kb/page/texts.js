@@ -58,6 +58,7 @@ export const TEXTS = {
   querying: gettext("Asking the tables …"),
   answering: gettext("Answering …"),
   searchedIn: ngettext("{n} passage considered", "{n} passages considered"),
+  waited: gettext("{seconds} s"),
   considered: gettext("Passages considered"),
   score: gettext("score {score}"),
   citedAs: gettext("cited as {n}"),

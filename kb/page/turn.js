@@ -17,6 +17,7 @@ import { number, t } from "./words.js";
 
 const PROGRESS = { documents: "searching", database: "querying", both: "searching" };
 const STOPPED = "answer_stopped";
+const LONG = 3; // seconds, after which one wants to know how long it takes
 const SPOKEN = 600; // characters of an answer that are told to those who listen
 
 export class TurnView {
@@ -39,7 +40,11 @@ export class TurnView {
     this.status = null; // as it is stored, when that is known
     this.head = make("div", { class: "answer-head" });
     this.prose = new Prose();
-    this.progress = make("p", { class: "progress" }, t("asking"));
+    this.doing = make("span", {}, t("asking"));
+    this.seconds = make("span", { class: "quiet", "aria-hidden": "true" });
+    this.progress = make("p", { class: "progress" }, this.doing, " ", this.seconds);
+    this.clock = setInterval(() => this.tick(), 1000);
+    this.since = performance.now();
     this.notes = make("div", { class: "notes" });
     this.waiting = make("p", { class: "quiet", role: "status" }, t("reconnecting"));
     this.after = make("div", { class: "after" });
@@ -71,6 +76,12 @@ export class TurnView {
     return this.element.ariaBusy === "false";
   }
 
+  // So that a model that hangs is seen to.
+  tick() {
+    const passed = Math.floor((performance.now() - this.since) / 1000);
+    if (passed >= LONG) this.seconds.textContent = t("waited", { seconds: number(passed) });
+  }
+
   // The connection is gone, the answer may be not.
   wait() {
     if (!this.waiting.isConnected) this.notes.append(this.waiting);
@@ -84,7 +95,7 @@ export class TurnView {
       this.question.after(
         make("p", { class: "understood" }, t("understood", { question: standalone })),
       );
-    this.progress.textContent = t(PROGRESS[route] ?? "answering");
+    this.doing.textContent = t(PROGRESS[route] ?? "answering");
   }
 
   show_retrieval({ search, passages }) {
@@ -95,7 +106,7 @@ export class TurnView {
     this.considered = button(t("searchedIn", { n: passages }), opened, attributes);
     this.considered.disabled = !this.isOver; // it is logged with its answer
     this.head.append(this.considered);
-    this.progress.textContent = t("answering");
+    this.doing.textContent = t("answering");
   }
 
   showConsidered(opener) {
@@ -220,6 +231,7 @@ export class TurnView {
   }
 
   settle() {
+    clearInterval(this.clock);
     if (this.considered) this.considered.disabled = false;
     this.progress.hidden = true;
     this.element.ariaBusy = "false";

@@ -1,6 +1,9 @@
 """What an answer was made of is listed; one that rests on nothing offers what to do next."""
 
+import threading
+
 import pytest
+from model_server import PausedStream
 from test_accessibility import LOOKS, asked, violations
 
 expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
@@ -46,3 +49,16 @@ def test_an_answer_that_rests_on_nothing_offers_the_nearest_passages_and_the_tab
     models.script = ["SELECT COUNT(*) AS n FROM orders", "There are 3 orders."]
     turn.get_by_role("button", name="Ask instead: Tables").click()
     expect(page.locator("article.turn").last).to_contain_text("3 orders")
+
+
+def test_how_long_a_slow_model_is_waited_for_is_told(page, models):
+    go_on = threading.Event()
+    models.script = [PausedStream("They go back [1].", go_on, words=0)]
+    page.get_by_role("textbox", name="Your question").fill(QUESTION)
+    page.keyboard.press("Enter")
+    progress = page.get_by_role("article").last.locator(".progress")
+    expect(progress).to_contain_text("Answering …")
+    expect(progress).to_contain_text("4 s")
+    go_on.set()
+    expect(page.get_by_role("article").last).to_contain_text("They go back")
+    expect(progress).to_be_hidden()
