@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from statistics import linear_regression
 from typing import Any
@@ -44,7 +45,9 @@ from kb.config.loading import load_config
 from stores import MariaDBVectorStore, make_engine
 from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.fusion import Fusion
+from stores.connection import run_transaction
 from stores.private_server import PrivateServer
+from stores.registry.access import Audience, set_audiences
 from stores.registry.document_registry import (
     DocumentRegistry,
     IndexedDocument,
@@ -67,6 +70,7 @@ LEFT_TO_WRITE = {"4,000 a commit": 2500, "500 a commit": 500, "a document a comm
 DOCUMENTS_A_GROUP = 2000  # of those whose writing is not measured
 LEAST_RECALL, NEVER = 0.99, ("none of the ten", "rows missing")
 REPLACED = 20  # documents
+SEEN_ONE_OF = {"1 %": 100, "100 %": 1, "50 %": 2}  # so many documents does a group see one
 TABLES = sa.text(
     "SELECT table_name AS name, data_length + index_length AS bytes "
     "FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'kb_chunk%'"
@@ -267,7 +271,12 @@ def measure_all(collection: Collection) -> dict[str, list[float]]:
     documents = collection.count_documents()
     names = [name_document(number) for number in range(3, documents, documents // 60)]
 
-    def search(mode: Mode, words: Sequence[str], filters: MetadataFilters | None = None) -> Ask:
+    def search(
+        mode: Mode,
+        words: Sequence[str],
+        filters: MetadataFilters | None = None,
+        store: MariaDBVectorStore = store,
+    ) -> Ask:
         def ask(number: int) -> Any:
             query = VectorStoreQuery(
                 query_embedding=vectors[number % len(vectors)],
@@ -299,17 +308,41 @@ def measure_all(collection: Collection) -> dict[str, list[float]]:
     for number in range(len(vectors)):
         kinds["vector"](number)  # so that the graph is in memory
     costs = {name: time_searches(collection.server, ask) for name, ask in kinds.items()}
-    costs["count words after a write"] = count_after_writes(collection)
+    count_word = partial(store.count_chunks_with, ["word"])
+    costs["count words after a write"] = ask_after_writes(collection, lambda _: count_word())
+    asks = {
+        name: search(Mode.HYBRID, five, None, store.seen_by(frozenset({name})))
+        for name in SEEN_ONE_OF
+    }
+    costs |= measure_groups(collection, {"everything": kinds["hybrid, five"], **asks})
     return costs | measure_recall(collection, kinds) | measure_bytes(collection)
 
 
-def count_after_writes(collection: Collection) -> list[float]:
-    """Measure what counting a word costs just after a document was replaced."""
+def measure_groups(collection: Collection, asks: dict[str, Ask]) -> dict[str, list[float]]:
+    """Measure what searches of groups cost that see a share of the documents."""
+    documents = [
+        (
+            f"d{number}",
+            Audience(tuple(name for name, one in SEEN_ONE_OF.items() if not number % one)),
+        )
+        for number in range(collection.count_documents())
+    ]
+    run_transaction(collection.engine, lambda connection: set_audiences(connection, documents))
+    costs = {}
+    for name, ask in asks.items():
+        kind = f"hybrid, five, who sees {name}"
+        costs[f"{kind}, after a write"] = ask_after_writes(collection, ask)
+        costs[kind] = time_searches(collection.server, ask)
+    return costs
+
+
+def ask_after_writes(collection: Collection, ask: Ask) -> list[float]:
+    """Measure what is asked just after a document was replaced."""
     server = client = 0.0
     for number in range(REPLACED):
         write_documents(collection, [number], [collection.documents.make_document(number)])
         clock = Clock(collection.server)
-        collection.store.count_chunks_with(["word"])
+        ask(number)
         server, client = server + clock.read_server(), client + clock.read_client()
     return [server / REPLACED, client / REPLACED]
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
 from engines.chat.memory import FILTER_KEYS
+from kb.assembly.access_rules import open_access_rules
 from kb.assembly.model_choice import choose_embedding_of
 from kb.assembly.models import embedding_identity, make_embedder
 from kb.assembly.open_collection import open_store
@@ -95,7 +96,7 @@ def _open_target(
     cache = EmbeddingCache(engine, collection.embedding_model, collection.dimension, store.table)
     originals = _Originals(UploadedFiles(engine), find_shared_directory(engine, config))
     return Target(
-        DocumentRegistry(engine, store.table),
+        DocumentRegistry(engine, store.table, open_access_rules(engine, config)),
         ChunkTable(
             collection.memory_table, collection.dimension, filter_keys=FILTER_KEYS, words="none"
         ),

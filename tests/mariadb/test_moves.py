@@ -18,7 +18,8 @@ from llama_index.core.schema import Document
 from model_server import FakeModels
 from typer.testing import CliRunner
 
-from kb import KnowledgeBase
+from kb import KnowledgeBase, imports
+from kb.assembly.access_rules import open_access_rules
 from kb.cli import app
 from kb.config.loading import load_config
 from kb.exports import export_base
@@ -26,7 +27,7 @@ from kb.imports import import_base
 from stores import make_engine
 from stores.api_keys import ApiKeys
 from stores.connection import run_transaction
-from stores.errors import CollectionMismatch, RootConflict, StoreError
+from stores.errors import CollectionMismatch, ConfigError, RootConflict, StoreError
 from stores.moves.take_in import Choices, ImportReport
 from stores.private_server import PrivateServer
 from stores.uploaded_files import UploadedFiles
@@ -240,6 +241,78 @@ def test_a_directory_of_another_machine_is_given_its_place_and_not_read_again(
     with KnowledgeBase.open(there) as kb:
         report = kb.index(moved)
         assert (report.unchanged, report.added, report.changed) == (2, 0, 0)
+
+
+def list_seen(config: Path, *groups: str) -> set[str]:
+    """The documents listed for somebody in these groups; what a search finds is among them."""
+    with KnowledgeBase.open(config) as kb:
+        view = kb.seen_by(groups)
+        listed = {f"{each.root}/{each.path}" for each in view.list_documents()}
+        found = {
+            f"{hit.metadata['root']}/{hit.metadata['path']}"
+            for hit in view.search("days coffee wiki page", top_k=9)
+        }
+    assert found <= listed
+    return listed
+
+
+def test_documents_are_at_once_for_the_groups_of_their_marks_and_of_the_rules_here(
+    bases, models, handbook, tmp_path
+):
+    (handbook / "plans.md").write_text("---\ngroups: [board]\n---\n# Plans\n\nMay.\n", "utf-8")
+    closed = {"path": "returns.md", "groups": ["sales"]}
+    source = bases.configure(models, access={"documents": [closed]})
+    with KnowledgeBase.open(source) as kb:
+        kb.index(handbook)
+    assert list_seen(source) == {"handbook/coffee.md", "handbook/broken.pdf"}
+    file = write(source, tmp_path / "a.zip")
+
+    rules = [{"root": "handbook", "path": "*.md", "groups": ["sales"]}]
+    there = bases.configure(models, access={"documents": rules})
+    take_in(file, there)
+    of_sales = {f"handbook/{name}" for name in ("returns.md", "coffee.md", "broken.pdf")}
+    assert list_seen(there) == {"handbook/broken.pdf"}
+    assert list_seen(there, "sales") == of_sales
+    assert list_seen(there, "board") == {"handbook/broken.pdf"}
+    assert list_seen(there, "sales", "board") == of_sales | {"handbook/plans.md"}
+
+
+def test_a_version_that_takes_the_place_of_another_is_for_whom_its_own_marks_name(
+    bases, models, tmp_path
+):
+    def configure(**metadata: Any) -> Path:
+        config = bases.configure(models, access={"default": ["everyone"]})
+        with KnowledgeBase.open(config) as kb:
+            text = f"A page of the wiki for {metadata}."
+            kb.add([Document(text=text, id_="page", metadata=metadata)], root="wiki")
+        return config
+
+    closed, opened = configure(groups=["board"]), configure()
+    files = write(closed, tmp_path / "closed.zip"), write(opened, tmp_path / "opened.zip")
+    take_in(files[0], opened, replace=True)
+    take_in(files[1], closed, replace=True)
+    assert (list_seen(opened), list_seen(opened, "board")) == (set(), {"wiki/page"})
+    assert list_seen(closed) == {"wiki/page"}
+
+
+def test_an_import_by_rules_that_are_no_longer_the_last_ones_takes_nothing_in(
+    source, bases, models, tmp_path, monkeypatch
+):
+    there = bases.configure(models, access={"default": ["everyone"]})
+    file = write(source, tmp_path / "a.zip", ("documents",))
+
+    def open_before_others_apply(engine: sa.Engine, config: Any) -> Any:
+        opened = open_access_rules(engine, config)
+        other = config.access.model_copy(update={"default": ("staff",)})
+        changed = config.model_copy(update={"access": other})
+        with KnowledgeBase.open(changed) as kb:
+            kb.components.registry.apply_access()
+        return opened
+
+    monkeypatch.setattr(imports, "open_access_rules", open_before_others_apply)
+    with pytest.raises(ConfigError, match="applied by another process"):
+        take_in(file, there, ("documents",))
+    assert list_seen(there, "staff") == set()
 
 
 def test_uploads_of_a_directory_go_into_another(bases, models, tmp_path):

@@ -24,6 +24,9 @@ from stores.replicas import add_replicas, read_anywhere
 
 pytestmark = pytest.mark.slow
 SERVER = sa.text("SELECT @@server_id AS id")
+GROUPS = sa.text(
+    "SELECT group_name AS name FROM kb_document JOIN kb_audience ON kb_audience.id = audience"
+)
 PRIMARY, REPLICA = 1, 2
 MODES = (
     VectorStoreQueryMode.DEFAULT,
@@ -53,7 +56,7 @@ WORDS = [
 def pair() -> Iterator[Pair]:
     with run_pair() as pair:
         admin = make_engine(pair.primary.url(""))
-        for name in ("kb", "base"):
+        for name in ("kb", "base", "closing"):
             create_database(admin, name)
         admin.dispose()
         yield pair
@@ -152,6 +155,39 @@ def test_a_replica_that_waits_is_not_asked_for_what_it_lacks_and_left_out_while_
     finally:
         order(pair, "START SLAVE SQL_THREAD")
     await_server(engine, REPLICA)
+
+
+def test_a_replica_that_does_not_know_yet_what_was_closed_shows_it_to_nobody_in_groups(
+    pair: Pair,
+) -> None:
+    with FakeModels() as models:
+        model = {"provider": "openai-like", "model": "fake", "base_url": models.openai_url}
+
+        def configure(*groups: str, **database: object) -> Config:
+            url = pair.primary.url("closing")
+            return Config.model_validate(
+                {
+                    "database": {"url": url, **database},
+                    "embedding": model,
+                    "access": {"documents": [{"path": "*", "groups": groups}]},
+                }
+            )
+
+        replicas = {"replicas": [pair.replica.url("closing")]}
+        with KnowledgeBase.open(configure("sales", **replicas)) as kb:
+            kb.add([Document(id_="kettle", text="The kettle boils.")], root="wiki")
+            await_server(kb.components.engine, REPLICA)
+            order(pair, "STOP SLAVE SQL_THREAD")
+            try:
+                with KnowledgeBase.open(configure("hr")) as other:
+                    other.components.registry.apply_access()
+                assert find_server(kb.components.engine) == REPLICA
+                stale = read_anywhere(kb.components.engine, lambda r: r.execute(GROUPS, {}))
+                assert [row.name for row in stale] == ["sales"]
+                assert kb.seen_by(["sales"]).search("kettle", 1) == []
+                assert len(kb.seen_by(["hr"]).search("kettle", 1)) == 1
+            finally:
+                order(pair, "START SLAVE SQL_THREAD")
 
 
 def test_a_killed_replica_costs_no_answer_and_is_asked_again_when_it_is_back(
