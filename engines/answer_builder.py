@@ -28,13 +28,13 @@ from llama_index.core.schema import NodeWithScore
 
 from engines.answer import Answer, Citation, RouteName
 from engines.answer_language import load_texts, question_language
-from engines.chat.model_calls import find_listening
 from engines.documents.addresses import find_addresses
 from engines.documents.citations import make_citation
 from engines.documents.cited_numbers import find_unsupported_numbers
 from engines.documents.cited_text import CitedText
 from engines.documents.statements import cite_statements
 from engines.elapsed import milliseconds_since
+from engines.model_calls import find_listening
 from engines.model_errors import model_errors
 from engines.question import Question
 from engines.route_reasons import say_reason

@@ -13,8 +13,9 @@ from typing import Final
 import sqlalchemy as sa
 
 from engines.answer import Answer
-from engines.chat.model_calls import ModelCalls
-from engines.ended_question import EndedQuestion, OnEnd
+from engines.ended_question import EndedQuestion, OnBegin, OnEnd
+from engines.model_calls import ModelCalls
+from kb.assembly.auditing import Audit
 from kb.assembly.way_in import Way, way_in
 from kb.config.costs import BudgetConfig
 from kb.config.sections import Config
@@ -29,6 +30,7 @@ from stores.answers.answer_log import (
     find_month,
 )
 from stores.answers.model_use import ModelUse
+from stores.audit_log import Action
 from stores.errors import BudgetSpent, ConfigError, KBError, ModelUnavailable
 from stores.log_writer import LogWriter
 
@@ -46,6 +48,7 @@ class Bookkeeping:
 
     def __init__(self, engine: sa.Engine, config: Config) -> None:
         self.log = AnswerLog(engine)
+        self.audit = Audit(engine, config)
         self.prices = load_prices(config.cost.prices)
         self.on_logged: list[OnLogged] = []
         self.writer = LogWriter(self._log_all, "Answers", "kb_answer_log", gathering=0.5)
@@ -55,17 +58,25 @@ class Bookkeeping:
             raise ConfigError("cost.budget needs prices: name a file of them in cost.prices.")
         self._spent = _Spent(self.log)
 
-    def make_logger(self, session_id: str | None, user: str | None) -> OnEnd:
+    def make_logger(
+        self, session_id: str | None, user: str | None, action: Action = "ask"
+    ) -> OnBegin:
         """Make what logs the questions of a session and a user, as of the way that asks now."""
         way: Way = way_in.get()
 
-        def log_answer(ended: EndedQuestion) -> None:
-            at = _now()
-            self.writer.add(lambda: self._describe(ended, at, way, session_id, user))
-            if ended.turn_id is not None:  # who deletes the session now deletes this with it
-                self.writer.flush()
+        def begin(question: str) -> OnEnd:
+            audited = self.audit.begin(action, question, user, session_id, way)
 
-        return log_answer
+            def log_answer(ended: EndedQuestion) -> None:
+                at = _now()
+                audited.end(ended.calls, ended.error)
+                self.writer.add(lambda: self._describe(ended, at, way, session_id, user))
+                if ended.turn_id is not None:  # who deletes the session now deletes this with it
+                    self.writer.flush()
+
+            return log_answer
+
+        return begin
 
     @contextmanager
     def observe(self, purpose: Purpose, user: str | None = None) -> Iterator[ModelCalls]:

@@ -122,6 +122,7 @@ class Components:
         self._on_close.callback(engine.dispose)
         self._on_close.callback(self.search_log.flush)
         self._on_close.callback(self.books.writer.flush)
+        self._on_close.callback(self.books.audit.writer.flush)
         self._on_close.callback(self._store_late_ends)
         self._on_close.callback(self.memory_updates.wait, _PATIENCE)
 

@@ -8,7 +8,7 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from model_server import BAD_KEY, HANG, MALFORMED, SERVER_ERROR, TOO_LONG, Fault, rate_limited
 from provider_servers import KEY, ProviderServer
 
-from engines.chat.model_calls import ModelCalls
+from engines.model_calls import ModelCalls
 from engines.model_errors import model_errors
 from engines.search.rerank_server import RerankServer
 from kb.assembly.rerankers import make_rerank_server

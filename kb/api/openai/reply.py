@@ -9,7 +9,7 @@ from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.answer import Answer
 from engines.answer_language import question_language
-from engines.chat.model_calls import ModelCalls
+from engines.model_calls import ModelCalls
 from kb.api.answer_events import AnswerUnderWay, begin_answer, begin_turn, http_values
 from kb.api.dependencies import KB
 from kb.api.guards.access import Caller

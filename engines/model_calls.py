@@ -82,7 +82,10 @@ class _Call:
 
 
 class ModelCalls:
-    """The calls that one question makes to models, those of its threads and tasks included."""
+    """The calls that one question makes to models, those of its threads and tasks included.
+
+    And what it reads: documents and tables.
+    """
 
     def __init__(self) -> None:
         self._events = count()
@@ -94,6 +97,8 @@ class ModelCalls:
         self._calls: dict[str | None, _Call] = {}
         self._limits: dict[str | None, str] = {}
         self._is_closed = False
+        self.documents_read: set[str] = set()  # as ROOT/PATH
+        self.tables_read: set[str] = set()
         _register_listener()
 
     @contextmanager
