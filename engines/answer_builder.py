@@ -1,6 +1,7 @@
 """Builds an answer: its facts, the time of each step, and its words, whole or streamed."""
 
 import asyncio
+import logging
 import time
 from collections.abc import (
     AsyncGenerator,
@@ -33,6 +34,7 @@ from engines.documents.cited_numbers import find_unsupported_numbers
 from engines.documents.cited_text import CitedText
 from engines.documents.statements import cite_statements
 from engines.elapsed import milliseconds_since
+from engines.model_calls import find_listening
 from engines.model_errors import model_errors
 from engines.question import Question
 from engines.route_reasons import say_reason
@@ -41,9 +43,12 @@ from stores.errors import ModelUnavailable
 if TYPE_CHECKING:  # an answer only tells of searches
     from engines.search.search_run import Search
 
+_log = logging.getLogger(__name__)
 OnAnswer = Callable[["Search", Sequence[Citation]], None]
 InferSources = Callable[[str, Sequence[NodeWithScore]], Mapping[int, str]]
 """Finds the numbers of the passages that a text rests on, each with what says the same."""
+QuotePassages = Callable[["AnswerBuilder"], str]
+"""Quotes the passages of an answer, by their numbers in it, and cites them; "" for no quote."""
 
 
 class AnswerBuilder:
@@ -146,13 +151,21 @@ class AnswerBuilder:
         return AsyncStreamingResponse(_yield_text_async(text), self._sources, self._metadata)
 
     def write(
-        self, llm: LLM, prompt: BasePromptTemplate, values: dict[str, str], evidence: str = ""
+        self,
+        llm: LLM,
+        prompt: BasePromptTemplate,
+        values: dict[str, str],
+        evidence: str = "",
+        quote: QuotePassages = lambda _: "",
     ) -> RESPONSE_TYPE:
-        """Answer with what the model writes; addresses in it must stand in the evidence."""
+        """Answer with what the model writes; addresses in it must stand in the evidence.
+
+        What `quote` gives stands below a text that is streamed and breaks off, before its error.
+        """
         with model_errors(self._doing):
             if self._streaming:
                 pieces = self._stream_pieces(
-                    llm.stream(prompt, **values), self._make_cited_text(evidence)
+                    llm.stream(prompt, **values), self._make_cited_text(evidence), quote
                 )
                 self._publish_metadata()
                 return StreamingResponse(pieces, self._sources, self._metadata)
@@ -162,13 +175,18 @@ class AnswerBuilder:
         return Response(text, self._sources, self._metadata)
 
     async def awrite(
-        self, llm: LLM, prompt: BasePromptTemplate, values: dict[str, str], evidence: str = ""
+        self,
+        llm: LLM,
+        prompt: BasePromptTemplate,
+        values: dict[str, str],
+        evidence: str = "",
+        quote: QuotePassages = lambda _: "",
     ) -> RESPONSE_TYPE:
         with model_errors(self._doing):
             if self._streaming:
                 tokens = await llm.astream(prompt, **values)
                 self._publish_metadata()
-                apieces = self._stream_pieces_async(tokens, self._make_cited_text(evidence))
+                apieces = self._stream_pieces_async(tokens, self._make_cited_text(evidence), quote)
                 return AsyncStreamingResponse(apieces, self._sources, self._metadata)
             text = await llm.apredict(prompt, **values)
         text = await asyncio.to_thread(
@@ -185,14 +203,22 @@ class AnswerBuilder:
         self._cite_sources(cited, text)
         return self.preface + text + self.footnote
 
-    def _stream_pieces(self, tokens: Iterator[str], cited: CitedText) -> Generator[str, None, None]:
+    def _stream_pieces(
+        self, tokens: Iterator[str], cited: CitedText, quote: QuotePassages
+    ) -> Generator[str, None, None]:
         self._said = self.preface
         if self.preface:
             yield self.preface
-        with model_errors(self._doing), self._cite_what_was_said(cited):
-            for piece in filter(None, cited.clean_pieces(tokens)):
-                self._say(piece, cited)
-                yield piece
+        try:
+            with model_errors(self._doing), self._cite_what_was_said(cited):
+                for piece in filter(None, cited.clean_pieces(tokens)):
+                    self._say(piece, cited)
+                    yield piece
+                self._require_whole()
+        except ModelUnavailable as error:
+            if quotes := self._write_quotes_below(cited, quote, error):
+                yield quotes
+            raise
         self._cite_sources(cited, self._said.removeprefix(self.preface))
         self._publish_metadata()
         if self.footnote:
@@ -200,16 +226,22 @@ class AnswerBuilder:
         self._end_answer(self._said + self.footnote)
 
     async def _stream_pieces_async(
-        self, tokens: AsyncIterator[str], cited: CitedText
+        self, tokens: AsyncIterator[str], cited: CitedText, quote: QuotePassages
     ) -> AsyncGenerator[str, None]:
         self._said = self.preface
         if self.preface:
             yield self.preface
-        with model_errors(self._doing), self._cite_what_was_said(cited):
-            async for token in tokens:
-                if piece := cited.feed(token):
-                    self._say(piece, cited)
-                    yield piece
+        try:
+            with model_errors(self._doing), self._cite_what_was_said(cited):
+                async for token in tokens:
+                    if piece := cited.feed(token):
+                        self._say(piece, cited)
+                        yield piece
+                self._require_whole()
+        except ModelUnavailable as error:
+            if quotes := await asyncio.to_thread(self._write_quotes_below, cited, quote, error):
+                yield quotes
+            raise
         last = cited.end()
         written = self._said.removeprefix(self.preface) + last
         await asyncio.to_thread(self._cite_sources, cited, written)
@@ -217,6 +249,38 @@ class AnswerBuilder:
         if last := last + self.footnote:
             yield last
         await self._end_answer_async(self._said + last)
+
+    def _require_whole(self) -> None:
+        """Require that no server broke off the text without an error. Raises ModelUnavailable."""
+        if (calls := find_listening()) and calls.is_cut:
+            raise ModelUnavailable(
+                f"{self._doing.capitalize()} failed: {self.facts.model} broke off its answer. "
+                "Ask again; if it happens again, its server's log says why."
+            )
+
+    def _write_quotes_below(
+        self, cited: CitedText, quote: QuotePassages, error: ModelUnavailable
+    ) -> str:
+        """Write the quotes that stand below a text which its model broke off, "" for none.
+
+        There are none below a text that has not begun: another answer takes its place.
+        """
+        if self._said == self.preface:
+            return ""
+        try:
+            quotes = quote(self)
+        except ModelUnavailable as also:  # that of the embeddings
+            _log.warning("Nothing is quoted below an answer that broke off: %s", also)
+            quotes = ""
+        if quotes:
+            mark = load_texts(self.question).gettext("*The language model broke off here.*")
+            quotes = f"{cited.close_code()}\n\n{mark}\n\n{quotes}"
+            self._said += quotes
+            self.note(errors={**self.facts.errors, "model": str(error)})
+            self._note_statements(self._said)
+        self._publish_metadata()
+        self._tell_searches()
+        return quotes
 
     def _say(self, piece: str, cited: CitedText) -> None:
         """Note a piece of a text, and publish what it cites first: nobody may come to its end."""
@@ -281,6 +345,9 @@ class AnswerBuilder:
         self.note(text=text)
         self._note_statements(text)
         self._publish_metadata()
+        self._tell_searches()
+
+    def _tell_searches(self) -> None:
         if self._on_answer:
             for search in self._searches:
                 self._on_answer(search, self.facts.citations)

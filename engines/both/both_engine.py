@@ -116,7 +116,13 @@ class JoinedQueryEngine(BaseQueryEngine):
         if self._llm is None or not joint.has_evidence:
             return joint.answer.respond(joint.compose_text())
         values = joint.make_prompt_values()
-        return joint.answer.write(self._llm, self._prompt, values, _join_evidence(values))
+        return joint.answer.write(
+            self._llm,
+            self._prompt,
+            values,
+            _join_evidence(values),
+            self._documents.quote_passages,
+        )
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         joint = self._start_joint_answer(query_bundle)
@@ -128,7 +134,13 @@ class JoinedQueryEngine(BaseQueryEngine):
         if self._llm is None or not joint.has_evidence:
             return await joint.answer.arespond(joint.compose_text())
         values = joint.make_prompt_values()
-        return await joint.answer.awrite(self._llm, self._prompt, values, _join_evidence(values))
+        return await joint.answer.awrite(
+            self._llm,
+            self._prompt,
+            values,
+            _join_evidence(values),
+            self._documents.quote_passages,
+        )
 
     def _start_joint_answer(self, asked: QueryBundle) -> JointAnswer:
         question = as_question(asked)

@@ -278,7 +278,6 @@ class ChatSession(BaseChatEngine):
                     said += piece
                     turn.take_citations()
                     yield piece
-                turn.require_whole()
         except BaseException as error:
             turn.break_off(said, error)
             raise
@@ -297,7 +296,6 @@ class ChatSession(BaseChatEngine):
                         said += piece
                         turn.take_citations()
                         yield piece
-                    turn.require_whole()
             finally:  # what was said is cited then
                 with suppress(RuntimeError):  # a loop that ends may be closing it at this moment
                     await tokens.aclose()

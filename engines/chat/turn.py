@@ -24,7 +24,6 @@ from stores.chats.turns import Ended
 from stores.errors import (
     EngineError,
     KBError,
-    ModelUnavailable,
     StoreError,
     StoreUnavailable,
 )
@@ -128,14 +127,6 @@ class OpenTurn:
         if self.stored.status == "open":
             turn = replace(turn, **self._describe_rewriting())
         self.metadata.update(replace(self.answer or Answer(), chat_turn=turn).metadata())
-
-    def require_whole(self) -> None:
-        """Require that no server broke off the answer without an error. Raises ModelUnavailable."""
-        if self.calls.is_cut:
-            raise ModelUnavailable(
-                f"Answering failed: {self._model_name} broke off its answer. "
-                "Ask again; if it happens again, its server's log says why."
-            )
 
     def complete(self, answer: str) -> None:
         """Store the turn with its whole answer.

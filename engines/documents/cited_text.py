@@ -115,6 +115,10 @@ class CitedText:
         text, self._held = self._held + make_visible(self._return), ""
         return self._give_out(self._clean_end_of_line(text))
 
+    def close_code(self) -> str:
+        """Return what ends a block of code in which the text broke off, "" outside of code."""
+        return self._fences.write_closing() if self._fences.is_open else ""
+
     def _hold_back(self, piece: str) -> None:
         """Keep the visible part of a piece; a carriage return waits for the line feed behind it."""
         text = self._return + piece

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
@@ -21,7 +21,7 @@ from engines.documents.addresses import find_addresses
 from engines.documents.asked_words import CountWords, find_stems
 from engines.documents.citations import number_passages
 from engines.documents.cited_text import CitedText, clean_quotation, make_inert
-from engines.documents.extract import find_quotes
+from engines.documents.extract import Quote, find_quotes
 from engines.model_errors import model_errors
 from engines.prompts import chat_prompt
 from engines.question import as_question
@@ -97,7 +97,9 @@ class DocumentQueryEngine(BaseQueryEngine):
         if not answer.passages or self._llm is None:
             return answer.respond(self._quote_sentences(answer))
         values = _prompt_values(answer)
-        return answer.write(self._llm, self._prompt, values, values["passages"])
+        return answer.write(
+            self._llm, self._prompt, values, values["passages"], self.quote_passages
+        )
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         answer = self._start_answer(query_bundle)
@@ -107,7 +109,9 @@ class DocumentQueryEngine(BaseQueryEngine):
         if not answer.passages or self._llm is None:
             return await answer.arespond(await asyncio.to_thread(self._quote_sentences, answer))
         values = _prompt_values(answer)
-        return await answer.awrite(self._llm, self._prompt, values, values["passages"])
+        return await answer.awrite(
+            self._llm, self._prompt, values, values["passages"], self.quote_passages
+        )
 
     def _start_answer(self, asked: QueryBundle) -> AnswerBuilder:
         return AnswerBuilder(
@@ -150,13 +154,7 @@ class DocumentQueryEngine(BaseQueryEngine):
                 "document passes the filter. `kb status` shows what is indexed, `kb index PATH` "
                 "adds documents."
             )
-        found = find_quotes(
-            asked.query_str,
-            answer.passages,
-            self._embed_model,
-            adaptive=knows_languages(self._languages, answer.languages),
-            count_words=self._count_words,
-        )
+        found = self._find_quotes(answer)
         if not found:
             said = [texts.gettext("The documents do not say.")]
             passages = [passage.get_content(MetadataMode.NONE) for passage in answer.passages]
@@ -164,16 +162,40 @@ class DocumentQueryEngine(BaseQueryEngine):
                 said += ["", texts.gettext("These questions have checked answers:")]
                 said += [f"- {make_inert(question)}" for question in near]
             return "\n".join(said)
-        numbers: dict[str, int] = {}
-        lines = [texts.gettext("From the documents:")]
-        for quote in found:
-            chunk = quote.passage.node_id
-            if chunk not in numbers:
-                numbers[chunk] = len(numbers) + 1
-                answer.cite(numbers[chunk], quote.passage, quote.text)
-            lines.append(f"- “{clean_quotation(quote.text)}” [{numbers[chunk]}]")
-        text = "\n".join(lines)
-        return CitedText(len(numbers), find_addresses(text)).clean_whole(text)
+        quoted = dict.fromkeys(quote.passage.node_id for quote in found)
+        return _write_quotes(answer, found, {chunk: n for n, chunk in enumerate(quoted, start=1)})
+
+    def quote_passages(self, answer: AnswerBuilder) -> str:
+        """Quote the passages of an answer that a model began, by their numbers in it.
+
+        It is "" where no sentence answers. Raises ModelUnavailable for the embedding model.
+        """
+        found = self._find_quotes(answer)
+        numbers = {passage.node_id: n for n, passage in enumerate(answer.passages, start=1)}
+        return _write_quotes(answer, found, numbers) if found else ""
+
+    def _find_quotes(self, answer: AnswerBuilder) -> list[Quote]:
+        return find_quotes(
+            answer.question.query_str,
+            answer.passages,
+            self._embed_model,
+            adaptive=knows_languages(self._languages, answer.languages),
+            count_words=self._count_words,
+        )
+
+
+def _write_quotes(answer: AnswerBuilder, found: Sequence[Quote], numbers: Mapping[str, int]) -> str:
+    """Write a list of quotes, and cite their passages by the numbers of the chunks."""
+    cited = {citation.number for citation in answer.facts.citations}
+    lines = [load_texts(answer.question).gettext("From the documents:")]
+    for quote in found:
+        number = numbers[quote.passage.node_id]
+        if number not in cited:
+            cited.add(number)
+            answer.cite(number, quote.passage, quote.text)
+        lines.append(f"- “{clean_quotation(quote.text)}” [{number}]")
+    text = "\n".join(lines)
+    return CitedText(max(numbers.values()), find_addresses(text)).clean_whole(text)
 
 
 def _prompt_values(answer: AnswerBuilder) -> dict[str, str]:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
+_MARKS: Final = re.compile(r"([^`~]*)(`+|~+)")
 _FENCE: Final = re.compile(r"[ \t>\d.)*+-]*(?:`{3}|~{3})")
 
 
@@ -32,6 +33,11 @@ class Fences:
     def __init__(self) -> None:
         self.is_open = False
         self._lines: list[str] = []  # that the next one may belong to, without code
+
+    def write_closing(self) -> str:
+        """Write the line that closes the open fence, in the quote or the list that it is in."""
+        before, marks = _MARKS.match(self._lines[-1]).groups()  # type: ignore[union-attr]  # it opened it
+        return f"\n{re.sub('[^>]', ' ', before)}{marks}"
 
     def take_code(self, line: str) -> bool:
         """Take the line if it is code of the open fence, or closes it; tell whether it was."""

@@ -13,6 +13,7 @@ from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.answer import Answer, answer_of
 from engines.model_calls import ModelCalls
+from engines.visible_text import hide_places
 from kb.answer_json import ROWS, TURN, answer_to_values
 from kb.api.column_kinds import column_types
 from kb.api.plain_json import to_plain
@@ -54,8 +55,13 @@ class AnswerUnderWay:
                     yield piece
 
     async def read_whole(self) -> Answer:
-        async for _ in self.stream_words():
-            pass
+        """Read the answer; one that broke off counts where quotes stand below it."""
+        try:
+            async for _ in self.stream_words():
+                pass
+        except ModelUnavailable as error:
+            if self.answer.errors.get("model") != str(error):
+                raise
         return self.answer
 
     async def stream_events(self, events: "AnswerEvents") -> AsyncGenerator[bytes, None]:
@@ -70,6 +76,8 @@ class AnswerUnderWay:
                 yield event
         except Exception as error:  # noqa: BLE001 - whatever it is, the reader is told
             problem = error_to_problem(error)
+            if isinstance(error, ModelUnavailable):  # as the turn tells it that is stored
+                problem.more = {"reason": hide_places(str(error))}
             for event in (
                 events.break_off(self.answer, problem) if self.text else [format_problem(problem)]
             ):
@@ -189,15 +197,13 @@ async def begin_answer(
 
 
 async def _stream_pieces(response: Any, calls: ModelCalls) -> AsyncGenerator[str, None]:
-    """Stream what the engine says. Raises ModelUnavailable for a stream that was broken off."""
+    """Stream what the engine says."""
     if not isinstance(response, AsyncStreamingResponse):
         yield str(response)
         return
     async with aclosing(response.response_gen) as tokens:
         while (piece := await calls.anext_piece(tokens)) is not None:
             yield piece
-    if calls.is_cut:
-        raise ModelUnavailable("Answering failed: the model broke off its answer. Ask again.")
 
 
 async def begin_turn(

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 from engines.answer import Answer
 from engines.chat.turn import describe_turn
+from engines.visible_text import hide_places
 from kb.api.answer_events import AnswerEvents, AnswerUnderWay, http_values
 from kb.api.counted_answers import BeginAnswer, make_answer, stream_answer
 from kb.api.guards.access import Caller
@@ -136,6 +137,7 @@ async def _list_news(turn: Turn, events: AnswerEvents) -> list[bytes]:
     if turn.status == "complete":
         news += await events.end(answer)
     elif turn.status != "open":
-        problem = Problem(Code.TURN_NOT_WHOLE, {"reason": turn.error or ""})
+        reason = {"reason": hide_places(turn.error or "")}
+        problem = Problem(Code.TURN_NOT_WHOLE, reason, more=reason)
         news += events.break_off(answer, problem)
     return news

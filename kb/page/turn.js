@@ -146,7 +146,9 @@ export class TurnView {
   }
 
   async show_error({ problem }) {
-    await this.broken(problem.code === STOPPED ? null : new Problem(problem));
+    const { code, reason } = problem; // which the stored turn tells, too
+    const told = reason ? { ...problem, title: reason, detail: "" } : problem;
+    await this.broken(code === STOPPED ? null : new Problem(told));
   }
 
   // `reason` is null when the user stopped it.
@@ -183,7 +185,8 @@ export class TurnView {
     this.citations = evidence.citations ?? [];
     this.rows = evidence.sql ? evidence : null;
     this.rating = turn.rating;
-    if (turn.answer) this.finish(turn.answer, evidence.errors, evidence.timings, html);
+    const errors = turn.status === "complete" ? evidence.errors : {}; // else its state tells
+    if (turn.answer) this.finish(turn.answer, errors, evidence.timings, html);
     this.settle();
     if (turn.status !== "complete") this.showState(turn);
   }

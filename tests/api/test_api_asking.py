@@ -165,15 +165,32 @@ def test_without_the_model_documents_are_quoted_and_it_is_said_first(api, ask, m
     assert '"model":"Answering the question failed: ' in streamed.replace('": "', '":"')
 
 
-def test_an_answer_that_breaks_off_is_a_problem(api, ask, models):
+@pytest.mark.parametrize("polite", [False, True], ids=["cut", "cut politely"])
+def test_below_an_answer_that_breaks_off_stand_quotes(api, ask, models, polite):
+    models.script = [CutStream("They go back", words=2, polite=polite)]
+    body = {"question": "When do goods go back?", "source": "documents", "stream": True}
+    streamed = api.client.post("/api/ask", json=body).text
+    assert "*The language model broke off here.*" in streamed
+    assert "broke off its answer" in streamed[streamed.index("event: error") :]
+    models.script = [CutStream("They go back", words=2, polite=polite)]
+    answer = ask("When do goods go back?", source="documents").json()
+    assert answer["answer"].startswith("They")
+    assert "Goods go back within 30 days.” [1]" in answer["answer"]
+    assert [cited["number"] for cited in answer["citations"]] == [1]
+    assert "broke off its answer" in answer["errors"]["model"]
+    found = api.client.get(f"/api/searches/{answer['search']['id']}").json()
+    assert found[0]["citation"] == 1
+
+
+def test_an_answer_that_breaks_off_with_nothing_to_quote_is_a_problem(api, ask, models):
     models.script = [CutStream("They go back", words=2)]
-    body = {"question": "Goods?", "source": "documents", "stream": True}
+    body = {"question": "Zinc?", "source": "documents", "stream": True}
     streamed = api.client.post("/api/ask", json=body)
     assert "event: error" in streamed.text
     assert '"status":503' in streamed.text
     assert streamed.headers["x-request-id"] in streamed.text
     models.script = [CutStream("They go back", words=2, polite=True)]
-    assert ask(source="documents").status_code == 503
+    assert ask("Zinc?", source="documents").status_code == 503
 
 
 def test_documents_of_another_type_and_unknown_addresses_are_problems(api):

@@ -84,7 +84,7 @@ def test_of_a_document_that_is_gone_the_passage_and_the_time_are_told(api, ask):
 
 
 def test_an_answer_that_is_given_again_keeps_its_own_passages(api, ask, models):
-    models.script = [CutStream("Goods [1].", words=1)]
+    models.script = [CutStream("Goods go back [1].", words=3)]
     body = {"message": QUESTION, "source": "documents", "turn_id": "t/1"}
     told = events(api.client, "/api/sessions/s/turns", body)
     assert told[-1][0] == "error"

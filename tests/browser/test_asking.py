@@ -107,6 +107,13 @@ def test_an_answer_that_breaks_off_keeps_its_words_and_says_so(page, models):
     turn = begin(page)
     expect(turn.get_by_role("alert")).to_contain_text("not complete")
     expect(turn.locator(".prose")).to_contain_text("They go")
+    expect(turn.locator(".prose em")).to_have_text("The language model broke off here.")
+    expect(turn.get_by_role("button", name="Source 1: ")).not_to_have_count(0)
+    live = turn.locator(".notes").inner_text()
+    assert "broke off its answer" in live
+    page.reload()
+    expect(turn.locator(".notes")).to_contain_text("broke off its answer")
+    assert turn.locator(".notes").inner_text() == live
 
 
 def test_the_badge_tells_why_and_asks_another_source(page, ask, models):

@@ -10,6 +10,7 @@ from llama_index.core.base.response.schema import (
 )
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from markdown_it import MarkdownIt
 
 from engines.answer import RouteName
 from engines.answer_builder import AnswerBuilder
@@ -269,3 +270,25 @@ def test_where_the_passages_say_nothing_other_questions_are_offered():
     assert (
         str(offering.query("Qui a mangé un renard violet ?")) == "Les documents ne le disent pas."
     )
+
+
+@pytest.mark.parametrize("begun", ["It is 30 days [1]. And so on", "- See:\n\n  ```\n  x = 1\n"])
+async def test_below_an_answer_that_breaks_off_its_passages_are_quoted(begun: str) -> None:
+    away = ModelUnavailable("The LLM m broke off.")
+    llm = ScriptedLLM(replies=[Broken(begun, away), Broken(begun, away)])
+    response, said = engine(llm, streaming=True).query("How long may I keep items?"), ""
+    assert isinstance(response, StreamingResponse)
+    with pytest.raises(ModelUnavailable):  # noqa: PT012 - what is said before it is looked at
+        for piece in response.response_gen:
+            said += piece
+    assert "\n\n*The language model broke off here.*\n\nFrom the documents:\n- " in said
+    assert "<em>The language model broke off here.</em>" in MarkdownIt().render(said)
+    assert response.metadata
+    assert [each["number"] for each in response.metadata["citations"]] == [1]
+    assert response.metadata["errors"] == {"model": str(away)}
+    streamed, told = await engine(llm, streaming=True).aquery("How long may I keep items?"), ""
+    assert isinstance(streamed, AsyncStreamingResponse)
+    with pytest.raises(ModelUnavailable):  # noqa: PT012 - as above
+        async for piece in streamed.response_gen:
+            told += piece
+    assert told == said
