@@ -80,7 +80,7 @@ class AnswerBuilder:
             errors=dict(question.troubles),
         )
         self.passages: Sequence[NodeWithScore] = ()
-        self.preface = "".join(_write_troubles(question, route))
+        self.preface = "".join(_write_troubles(question, route, model))
         self.footnote = ""
         self._doing = doing
         self._streaming = streaming
@@ -296,14 +296,21 @@ class AnswerBuilder:
         self._metadata.update(self.facts.metadata())
 
 
-def _write_troubles(question: Question, route: RouteName | None) -> Iterator[str]:
+def _write_troubles(
+    question: Question, route: RouteName | None, model: str | None
+) -> Iterator[str]:
     """Write what the answer has to do without, which stands first; the errors tell why."""
     texts = load_texts(question)
     if "model" in question.troubles:
-        told = texts.gettext(
-            "The language model does not answer, so this is without it: quotes of the documents, "
-            "and verified queries."
-        )
+        if model:
+            told = texts.gettext(
+                "The first language model does not answer; this is the answer of {model}."
+            ).format(model=model)
+        else:
+            told = texts.gettext(
+                "The language model does not answer, so this is without it: quotes of the "
+                "documents, and verified queries."
+            )
         yield f"{told}\n\n"
     if "database" in question.troubles:
         if route == "documents":

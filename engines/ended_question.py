@@ -1,5 +1,6 @@
 """Tells what came of each question, once its answer has ended."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing
@@ -16,8 +17,8 @@ from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import QueryBundle
 
 from engines.answer import Answer, answer_of
-from engines.chat.model_calls import ModelCalls, find_listening
 from engines.elapsed import milliseconds_since
+from engines.model_calls import ModelCalls, find_listening
 
 
 @dataclass(frozen=True)
@@ -37,24 +38,28 @@ class EndedQuestion:
 
 
 OnEnd: TypeAlias = Callable[[EndedQuestion], None]
+OnBegin: TypeAlias = Callable[[str], OnEnd]
+"""Is told of a question before it is answered, and gives what is told of its end; what it raises
+leaves the question without an answer."""
 
 
 class ObservedQueryEngine(BaseQueryEngine):
-    """Answers by `engine`, and tells `on_end` what came of each question.
+    """Answers by `engine`, and tells what `on_begin` gives for each question what came of it.
 
     It goes on to listen with what listens to the calls of models already.
     """
 
-    def __init__(self, engine: BaseQueryEngine, on_end: OnEnd) -> None:
+    def __init__(self, engine: BaseQueryEngine, on_begin: OnBegin) -> None:
         super().__init__(engine.callback_manager)
         self._engine = engine
-        self._on_end = on_end
+        self._on_begin = on_begin
 
     def _get_prompt_modules(self) -> PromptMixinType:
         return {"engine": self._engine}
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        observed = _Observed(query_bundle.query_str, self._on_end)
+        question = query_bundle.query_str
+        observed = _Observed(question, self._on_begin(question))
         try:
             with observed.calls.listen():
                 response = self._engine.query(query_bundle)
@@ -68,7 +73,8 @@ class ObservedQueryEngine(BaseQueryEngine):
         return response
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        observed = _Observed(query_bundle.query_str, self._on_end)
+        question = query_bundle.query_str
+        observed = _Observed(question, await asyncio.to_thread(self._on_begin, question))
         try:
             with observed.calls.listen():
                 response = await self._engine.aquery(query_bundle)

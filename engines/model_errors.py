@@ -7,12 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import httpx
 
 from stores.errors import KBError, ModelUnavailable
 
+_Section: TypeAlias = Literal["llm", "embedding", "reranker"]
+_KINDS: Final[Mapping[_Section, str]] = {
+    "llm": "LLM",
+    "embedding": "embedding model",
+    "reranker": "reranker",
+}
+_RERANKER: Final = "engines.search.rerank_server."
 # Where an error arose says what it means: any error of these is about the model's answer;
 _CLIENTS = (
     "openai.",
@@ -23,6 +30,7 @@ _CLIENTS = (
     "cohere.",
     "voyageai.",
     "botocore.",
+    _RERANKER,
     "llama_index.core.llms.callbacks.",
     "llama_index.llms.google_genai.utils.",
 )
@@ -146,17 +154,25 @@ class _AskedModel:
             self.path = url.path
             self.name = _name_asked_model(url.path, request)
         self.is_ollama = self.path.endswith(("/api/chat", "/api/embed", "/api/show"))
-        self.is_embedding = "embed" in self.path or any(".embeddings." in name for name in modules)
-        self.section = "embedding" if self.is_embedding else "llm"
+        self.section = _name_section(modules, self.path)
         adapters = (name.split(".")[2] for name in modules if name.startswith(_ADAPTERS))
         self._provider = next(adapters, "")
-        self.is_openai = self._provider in {"", "openai", "openai_like"}
+        speaks_openai = self._provider in {"", "openai", "openai_like"}
+        self.is_openai = speaks_openai and self.section != "reranker"
 
     def __str__(self) -> str:
-        kind = "embedding model" if self.is_embedding else "LLM"
+        kind = _KINDS[self.section]
         if self.server:
             return f"the {kind} {self.name} at {self.server}"
         return f"the {kind} of {self._provider}" if self._provider else f"the {kind}"
+
+
+def _name_section(modules: Sequence[str], path: str = "") -> _Section:
+    """Name the section of config.yaml that an error is about."""
+    if any(name == _RERANKER for name in modules):
+        return "reranker"
+    is_embedding = "embed" in path or any(".embeddings." in name for name in modules)
+    return "embedding" if is_embedding else "llm"
 
 
 def _name_asked_model(path: str, request: Any) -> str:
@@ -266,7 +282,7 @@ def _explain_unreadable_answer(error: Exception, modules: Sequence[str]) -> str 
         reader.startswith(_ADAPTERS) and isinstance(error, _LACKING)
     ):
         return None
-    section = "embedding" if any(".embeddings." in name for name in modules) else "llm"
+    section = _name_section(modules)
     return (
         f"the server's answer is empty, broken or of another protocol ({type(error).__name__}). "
         f"Check {section}.base_url and {section}.model in config.yaml, and the server's log."

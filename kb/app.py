@@ -31,6 +31,7 @@ from kb.backups import back_up
 from kb.catalogue import UPLOADS, Catalogue, ShownDocument, copy_uploads
 from kb.config.loading import load_config
 from kb.config.sections import Config
+from kb.considered import ConsideredPassage, list_considered
 from kb.former_uploads import take_in_former_uploads
 from kb.indexing.added import DocumentAdder
 from kb.indexing.estimate import EmbeddingEstimate
@@ -42,6 +43,7 @@ from kb.status import read_status
 from kb.transcript import write_transcript
 from kb.workers.make_dispatch import make_worker_dispatch
 from stores.audiences import join_groups
+from stores.audit_log import EVERY_ENTRY, AuditEntry, AuditFilter
 from stores.backup.write import BackupReport
 from stores.chats.session_list import SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
@@ -433,8 +435,26 @@ class KnowledgeBase:
         retrieval.experiment. The search is logged as that of `user`.
         """
         retriever = self._make_logged_retriever(top_k, filters, profile, session, user, exact=exact)
-        with self.components.books.observe("search", user):
-            return retriever.retrieve(replace_lone_surrogates(check_question(question)))
+        books, asked = self.components.books, replace_lone_surrogates(check_question(question))
+        audited = books.audit.begin("search", asked, user)
+        with books.observe("search", user) as calls, audited.until_end(calls):
+            return retriever.retrieve(asked)
+
+    def considered(
+        self,
+        search_id: str,
+        *,
+        filters: MetadataFilters | None = None,
+        user: str | None = None,
+    ) -> list[ConsideredPassage]:
+        """The passages that a search found, the best first, with what its answer cites of them.
+
+        The id of an answer's search is in `metadata["search"]`. A `user` sees their own searches
+        alone. Raises StoreError for one that is not in the log.
+        """
+        self.components.search_log.flush()
+        log = SearchLog(self.components.engine)
+        return list_considered(log, self.vector_store, search_id, filters, user)
 
     def _make_logged_retriever(
         self,
@@ -555,13 +575,27 @@ class KnowledgeBase:
                 self.components.session_store.remove_older_than(days)
 
     def remove_old_answers(self) -> None:
-        """Delete the logged answers that are older than cost.retention_days, if it is set.
+        """Delete logged answers and audited questions that are older than the configuration keeps.
 
+        Those are cost.retention_days and access.audit_days.
         `open` does so, and a server every day. Raises StoreError.
         """
-        if days := self.config.cost.retention_days:
-            with suppress(ServerIsReadOnly):  # who may write deletes them
+        with suppress(ServerIsReadOnly):  # who may write deletes them
+            if days := self.config.cost.retention_days:
                 self.components.books.log.remove_older_than(days)
+            if days := self.config.access.audit_days:
+                self.components.books.audit.log.remove_older_than(days)
+
+    def audit_entries(
+        self, wanted: AuditFilter = EVERY_ENTRY, limit: int = 1000
+    ) -> list[AuditEntry]:
+        """Who asked what with `access.audit`, and which documents and tables that read.
+
+        The last is the first. Raises StoreError.
+        """
+        audit = self.components.books.audit
+        audit.writer.flush()
+        return audit.log.list_entries(wanted, limit)
 
     def rename_session(self, session_id: str, title: str) -> None:
         """Raises StoreError."""
@@ -635,8 +669,10 @@ class KnowledgeBase:
         retriever = await asyncio.to_thread(
             self._make_logged_retriever, top_k, filters, profile, session, user, exact=exact
         )
-        with self.components.books.observe("search", user):
-            return await retriever.aretrieve(replace_lone_surrogates(check_question(question)))
+        books, asked = self.components.books, replace_lone_surrogates(check_question(question))
+        audited = await asyncio.to_thread(books.audit.begin, "search", asked, user)
+        with books.observe("search", user) as calls, audited.until_end(calls):
+            return await retriever.aretrieve(asked)
 
     async def aask(
         self,
@@ -675,6 +711,8 @@ class KnowledgeBase:
     aremove_document = make_async_twin(remove_document)
     aretry_documents = make_async_twin(retry_documents)
     aforget_root = make_async_twin(forget_root)
+    aaudit_entries = make_async_twin(audit_entries)
+    aconsidered = make_async_twin(considered)
     asessions = make_async_twin(sessions)
     aremove_old_sessions = make_async_twin(remove_old_sessions)
     aremove_old_answers = make_async_twin(remove_old_answers)

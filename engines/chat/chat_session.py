@@ -29,7 +29,7 @@ from engines.chat.streamed_answer import (
     yield_whole_async,
 )
 from engines.chat.turn import LateEnds, OpenTurn, hide_unforeseen_errors, read_cited_passages
-from engines.ended_question import OnEnd
+from engines.ended_question import OnBegin
 from engines.follow_ups.rewriting import Rewritten
 from engines.question import check_question
 from stores.chats.chat_messages import check_user
@@ -46,8 +46,9 @@ class ChatSession(BaseChatEngine):
 
     `answering` makes the engine that answers, streaming or not; `rewrite` and `arewrite` make a
     follow-up a question of its own. All sessions of a knowledge base share `memory_updates` and
-    `late_ends`. A turn is stored before it is answered and when its answer
-    ends: complete, partial when the answer was cut or its reader left, or failed; `on_end` is told.
+    `late_ends`. A turn is stored before it is answered and when its answer ends: complete, partial
+    when the answer was cut or its reader left, or failed. `on_begin` is told of each question, and
+    gives what is told of its end.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class ChatSession(BaseChatEngine):
         arewrite: Callable[..., Awaitable[Rewritten]],
         user: str | None = None,
         instructions: str = "",
-        on_end: OnEnd = lambda _: None,
+        on_begin: OnBegin = lambda _: lambda _: None,
     ) -> None:
         check_user(user)
         self.session_id = session_id
@@ -78,7 +79,7 @@ class ChatSession(BaseChatEngine):
         self._arewrite = arewrite
         self._user = user
         self._instructions = instructions
-        self._on_end = on_end
+        self._on_begin = on_begin
 
     @property
     def memory(self) -> Memory:
@@ -186,12 +187,12 @@ class ChatSession(BaseChatEngine):
         self._late_ends.store_all()
         self._memory_updates.wait(_PATIENCE, self.session_id)
         turn_id = secrets.token_hex(8) if turn_id is None else turn_id
-        owner = make_owner()
+        owner, on_end = make_owner(), self._on_begin(message)
         stored, _ = self._store.begin(
             self.session_id, turn_id, message, user=self._user, owner=owner
         )
         ends = self._late_ends
-        return OpenTurn(self._store, self.session_id, stored, owner, ends, self._on_end)
+        return OpenTurn(self._store, self.session_id, stored, owner, ends, on_end)
 
     async def _open_turn_async(
         self, message: str, chat_history: list[ChatMessage] | None, turn_id: str | None

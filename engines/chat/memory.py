@@ -24,7 +24,7 @@ from llama_index.core.vector_stores.types import (
 )
 from pydantic import Field
 
-from engines.chat.model_calls import count_text_tokens
+from engines.model_calls import count_text_tokens
 from engines.model_errors import model_errors
 from engines.prompts import load_prompt
 from engines.shortening import cut

@@ -27,7 +27,7 @@ _turns_of_sessions = threading.BoundedSemaphore(_AT_ONCE)
 class _Session:
     """The turns of a session to take into memory, and the thread that does it meanwhile."""
 
-    observe: Callable[[], AbstractContextManager[None]]
+    observe: Callable[[], AbstractContextManager[object]]
     lock: threading.Lock = field(default_factory=threading.Lock)
     waiting: deque[tuple[Memory, Turn]] = field(default_factory=deque)
     thread: threading.Thread | None = None
@@ -85,7 +85,7 @@ class MemoryUpdates:
     Models are asked within `observe`.
     """
 
-    def __init__(self, observe: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+    def __init__(self, observe: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
         self._observe = observe
         self._sessions: dict[str, _Session] = {}
         self._finding = threading.Lock()

@@ -13,10 +13,10 @@ from typing import Any
 from llama_index.core.schema import MetadataMode, NodeWithScore, TextNode
 
 from engines.answer import WORKBOOK, Answer, AnsweredTurn, Citation, Timings, answer_of
-from engines.chat.model_calls import ModelCalls
 from engines.elapsed import milliseconds_since
 from engines.ended_question import EndedQuestion, OnEnd
 from engines.follow_ups.rewriting import Rewritten
+from engines.model_calls import ModelCalls
 from engines.question import Question
 from stores.chats.chat_sessions import SessionStore, Turn
 from stores.chats.cited_passages import CitedPassage

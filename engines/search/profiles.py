@@ -67,9 +67,9 @@ class Popularity(_Part):
 
 
 class Rerank(_Part):
-    """Passages put in order again: by the LLM, or by a cross-encoder in a local directory."""
+    """Passages put in order again by a model that reads them."""
 
-    by: str  # "llm", or the directory of a cross-encoder
+    by: str  # "llm", "reranker", or the directory of a cross-encoder
     candidates: Positive = 20
 
 
@@ -106,8 +106,8 @@ class Profile(_Part):
     neighbours: Annotated[int, Field(ge=0, le=3)] = 0
     """How far the chunks before and after a passage come along."""
     rerank: Rerank | None = None
-    """`{by, candidates}`: order again by the LLM (`llm`) or by a cross-encoder in a local
-    directory."""
+    """`{by, candidates}`: order again by the LLM (`llm`), by the model of `reranker`, or by a
+    cross-encoder in a local directory."""
 
 
 def resolve_profile(name: str, own: Mapping[str, Profile]) -> Profile:

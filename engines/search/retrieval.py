@@ -14,6 +14,7 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryResult,
 )
 
+from engines.model_calls import find_listening
 from engines.model_errors import model_errors
 from engines.search.postprocessing import merge_results
 from engines.search.profiles import Profile
@@ -144,6 +145,13 @@ class DocumentRetriever(BaseRetriever):
     def _finish_run(self, run: SearchRun) -> list[NodeWithScore]:
         search = run.make_search(self._name)
         note_search(search)
+        if calls := find_listening():
+            calls.documents_read.update(map(_name_document, search.passages))
         if self._on_search:
             self._on_search(search)
         return list(search.passages)
+
+
+def _name_document(passage: NodeWithScore) -> str:
+    root, path = passage.metadata.get("root"), passage.metadata.get("path")
+    return f"{root}/{path}" if root and path else str(passage.node.ref_doc_id)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from llama_index.core.utilities.sql_wrapper import SQLDatabase
 
 from engines import shares
+from engines.model_calls import find_listening
 from engines.tables.call_costs import AGGREGATED
 from engines.tables.date_arithmetic import find_date_arithmetic
 from engines.tables.parser_copy import copy_for_parser
@@ -140,6 +141,8 @@ class GuardedDatabase(SQLDatabase):
         has. Raises as `run` does, some of it only while the rows are read.
         """
         self.check(sql, values)
+        if calls := find_listening():
+            calls.tables_read.update(self._list_named_tables(sql))
         _require_values(values or {})
         text, bound = replace_parameters(sql, values or {})
         with self._begin_reading(seconds or self._timeout) as connection:
@@ -166,13 +169,16 @@ class GuardedDatabase(SQLDatabase):
 
     def describe_columns(self, sql: str) -> str:
         """Write a line on each table that a statement names, with its columns."""
+        return "\n".join(map(self._outline_table, self._list_named_tables(sql)))
+
+    def _list_named_tables(self, sql: str) -> list[str]:
+        """List the tables whose names stand in a statement."""
         words = {token.text.strip("`").lower() for token in tokenize_sql(sql)}
-        named = [
+        return [
             name
             for name in self.get_usable_table_names()
             if split_table_name(name)[-1].lower() in words
         ]
-        return "\n".join(map(self._outline_table, named))
 
     def get_usable_table_names(self) -> Iterable[str]:
         """Return the names of the tables that may be asked; the base class knows one database."""

@@ -102,7 +102,7 @@ class TableQuestion:
 
     def end_with_sql(self, sql: str, values: Mapping[str, Value]) -> None:
         self._note_tables(sql=sql, parameters=dict(values))
-        self.words = sql
+        self.words, self.answer.preface = sql, ""  # whoever runs it wants nothing else
 
     def end_with_rows(self) -> None:
         self.words = as_text(self._tables, self._language)

@@ -12,7 +12,7 @@ from llama_index.core.schema import QueryBundle
 from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.answer import Answer, answer_of
-from engines.chat.model_calls import ModelCalls
+from engines.model_calls import ModelCalls
 from kb.answer_json import ROWS, TURN, answer_to_values
 from kb.api.column_kinds import column_types
 from kb.api.plain_json import to_plain

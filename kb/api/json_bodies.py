@@ -41,4 +41,5 @@ Words = Annotated[
     Field(max_length=20_000, json_schema_extra={"minLength": 1, "pattern": r"[^\s\x00-\x20]"}),
     AfterValidator(_require_text),
 ]
+SearchId = Annotated[str, Field(pattern="^[!-~]{1,64}$")]
 TopK = Annotated[int, Field(ge=1, le=100)]

@@ -227,6 +227,12 @@ class Code(Enum):
         "There is no question",
         "End messages with a text of role user.",
     )
+    FORM_NEEDS_MODEL = (
+        "form_needs_model",
+        422,
+        "A language model is needed",
+        "Without one, answers are quotes, which no JSON Schema fits. Ask without a form.",
+    )
     DIMENSIONS_DIFFER = "dimensions_differ", 422, "The dimensions differ", "There are {known}."
     UNSUPPORTED_FILTER = "unsupported_filter", 422, "This filter has no meaning", "{reason}"
     STATEMENT_REFUSED = "statement_refused", 422, "The statement is refused", "{reason}"

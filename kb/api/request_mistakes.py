@@ -15,12 +15,15 @@ def describe_mistakes(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str
     """
     reasons: dict[str, list[str]] = {}
     for error in errors[:_MOST]:
-        reasons.setdefault(_name_place(error["loc"]), []).append(_describe_reason(error))
+        reasons.setdefault(_name_place(error), []).append(_describe_reason(error))
     return [{"place": place, "reason": _join_reasons(found)} for place, found in reasons.items()]
 
 
-def _name_place(parts: Sequence[Any]) -> str:
+def _name_place(error: Mapping[str, Any]) -> str:
     """Name a place without the validator's names for the types that it has tried there."""
+    parts = list(error["loc"])
+    if error["type"] == "union_tag_invalid":
+        parts.append(error["ctx"]["discriminator"].strip("'"))
     names = (str(part)[:_PLACE_CHARACTERS] for part in parts)
     return ".".join(name for name in names if "[" not in name and name not in _TYPES)
 

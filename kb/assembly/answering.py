@@ -21,7 +21,7 @@ from kb.assembly.business_tables import make_tables_engine
 from kb.assembly.models import find_sentence_languages
 from kb.assembly.search_logging import make_search_logger
 from kb.assembly.searching import AnswerOptions, make_retriever
-from stores.errors import KBError
+from stores.errors import ConfigError, KBError
 
 if TYPE_CHECKING:  # the components are handed in, by who made them
     from kb.assembly.components import Components
@@ -41,25 +41,42 @@ def make_answer_engine(components: "Components", options: AnswerOptions) -> Base
 def make_unlogged_engine(components: "Components", options: AnswerOptions) -> BaseQueryEngine:
     """Make the engine that `make_answer_engine` has log its questions, which a session does."""
     require_source(options.source)
-    engine = _make_engine_of_source(components, options)
+    return _make_chain(components, partial(_make_engine_of_source, options=options), options.user)
+
+
+def _make_chain(
+    components: "Components",
+    make_engine: Callable[..., BaseQueryEngine],
+    user: str | None,
+    *,
+    stands_in: bool = False,
+) -> BaseQueryEngine:
+    """Make the engine of the language model, behind it that of the next one, and of none at last.
+
+    Raises ConfigError where the first cannot be made.
+    """
+    engine = make_engine(components, stands_in=stands_in)
     if components.llm is None:
         return engine
     return FallbackQueryEngine(
         engine,
-        lambda: _make_engine_of_source(components.without_llm, options, weighs_all=True),
-        partial(components.books.require_budget, options.user),
+        lambda: _make_chain(components.fallback, make_engine, user, stands_in=True),
+        partial(components.books.require_budget, user),
+        components.model_failure if components.config.llm.fallback else None,
     )
 
 
 def _make_engine_of_source(
-    components: "Components", options: AnswerOptions, *, weighs_all: bool = False
+    components: "Components", options: AnswerOptions, *, stands_in: bool
 ) -> BaseQueryEngine:
+    """Make the engine of a source; it `stands_in` for one whose model does not answer."""
     match options.source:
         case "documents":
             return make_document_engine(components, options, make_retriever(components, options))
         case "database":
             return _make_engine_of_tables(components, streaming=options.streaming)
         case "auto" | "both":
+            weighs_all = stands_in and components.llm is None
             return _make_routed_engine(components, options, weighs_all=weighs_all)
         case _:
             assert_never(options.source)
@@ -75,21 +92,20 @@ def make_database_engine(
 ) -> BaseQueryEngine:
     """Make the engine of the business tables, which are opened. Raises ConfigError, StoreError.
 
-    With `sql_only` nothing stands in for a model that does not answer.
+    With `sql_only` only another model stands in for one that does not answer.
     """
     how = {
         "streaming": streaming,
         "sql_only": sql_only,
         "synthesize_response": synthesize_response,
     }
-    engine = _make_engine_of_tables(components, **how)
-    if components.llm is not None:
-        without = components if sql_only else components.without_llm
-        engine = FallbackQueryEngine(
-            engine,
-            lambda: _make_engine_of_tables(without, **how),
-            partial(components.books.require_budget, user),
-        )
+
+    def make_engine(components: "Components", *, stands_in: bool) -> BaseQueryEngine:
+        if stands_in and sql_only and components.llm is None:
+            raise ConfigError("Without a language model no SQL is written.")
+        return _make_engine_of_tables(components, **how)
+
+    engine = _make_chain(components, make_engine, user)
     return ObservedQueryEngine(engine, components.books.make_logger(None, user))
 
 

@@ -13,8 +13,9 @@ from typing import Final
 import sqlalchemy as sa
 
 from engines.answer import Answer
-from engines.chat.model_calls import ModelCalls
-from engines.ended_question import EndedQuestion, OnEnd
+from engines.ended_question import EndedQuestion, OnBegin, OnEnd
+from engines.model_calls import ModelCalls
+from kb.assembly.auditing import Audit
 from kb.assembly.way_in import Way, way_in
 from kb.config.costs import BudgetConfig
 from kb.config.sections import Config
@@ -29,6 +30,7 @@ from stores.answers.answer_log import (
     find_month,
 )
 from stores.answers.model_use import ModelUse
+from stores.audit_log import Action
 from stores.errors import BudgetSpent, ConfigError, KBError, ModelUnavailable
 from stores.log_writer import LogWriter
 
@@ -46,6 +48,7 @@ class Bookkeeping:
 
     def __init__(self, engine: sa.Engine, config: Config) -> None:
         self.log = AnswerLog(engine)
+        self.audit = Audit(engine, config)
         self.prices = load_prices(config.cost.prices)
         self.on_logged: list[OnLogged] = []
         self.writer = LogWriter(self._log_all, "Answers", "kb_answer_log", gathering=0.5)
@@ -55,25 +58,33 @@ class Bookkeeping:
             raise ConfigError("cost.budget needs prices: name a file of them in cost.prices.")
         self._spent = _Spent(self.log)
 
-    def make_logger(self, session_id: str | None, user: str | None) -> OnEnd:
+    def make_logger(
+        self, session_id: str | None, user: str | None, action: Action = "ask"
+    ) -> OnBegin:
         """Make what logs the questions of a session and a user, as of the way that asks now."""
         way: Way = way_in.get()
 
-        def log_answer(ended: EndedQuestion) -> None:
-            at = _now()
-            self.writer.add(lambda: self._describe(ended, at, way, session_id, user))
-            if ended.turn_id is not None:  # who deletes the session now deletes this with it
-                self.writer.flush()
+        def begin(question: str) -> OnEnd:
+            audited = self.audit.begin(action, question, user, session_id, way)
 
-        return log_answer
+            def log_answer(ended: EndedQuestion) -> None:
+                at = _now()
+                audited.end(ended.calls, ended.error)
+                self.writer.add(lambda: self._describe(ended, at, way, session_id, user))
+                if ended.turn_id is not None:  # who deletes the session now deletes this with it
+                    self.writer.flush()
+
+            return log_answer
+
+        return begin
 
     @contextmanager
-    def observe(self, purpose: Purpose, user: str | None = None) -> Iterator[None]:
+    def observe(self, purpose: Purpose, user: str | None = None) -> Iterator[ModelCalls]:
         """Note what models take for what is done within, which is no answer, also if it fails."""
         calls = ModelCalls()
         try:
             with calls.listen():
-                yield
+                yield calls
         finally:
             at = _now()
             self.writer.add(lambda: self._price(purpose, calls, user, at))
@@ -122,6 +133,13 @@ class Bookkeeping:
             for tell in self.on_logged:
                 tell(entry)
 
+    def price_uses(self, calls: ModelCalls) -> list[ModelUse]:
+        """List what calls took, with what it cost where the prices tell that."""
+        uses = calls.list_uses()
+        if self.prices:
+            uses = [replace(use, cost=self.prices.find_cost(use)) for use in uses]
+        return uses
+
     def _price(
         self,
         purpose: Purpose,
@@ -130,9 +148,7 @@ class Bookkeeping:
         at: datetime,
         answer: LoggedAnswer | None = None,
     ) -> LoggedCalls:
-        uses: list[ModelUse] = calls.list_uses()
-        if self.prices:
-            uses = [replace(use, cost=self.prices.find_cost(use)) for use in uses]
+        uses = self.price_uses(calls)
         currency = self.prices.currency if self.prices else ""
         return LoggedCalls(purpose, uses, user, currency, answer, at)
 

@@ -75,5 +75,5 @@ def make_chat_session(
         arewrite=arewrite_question,
         user=user,
         instructions=components.config.llm.instructions,
-        on_end=components.books.make_logger(options.session, user),
+        on_begin=components.books.make_logger(options.session, user, "chat"),
     )

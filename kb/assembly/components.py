@@ -15,6 +15,7 @@ from llama_index.core.llms.llm import LLM
 from engines.chat.memory import FILTER_KEYS, forget_session
 from engines.chat.memory_updates import MemoryUpdates
 from engines.chat.turn import LateEnds
+from engines.model_fallback import SlowFailure
 from engines.routing.evidence import Evidence
 from engines.tables.configured_tables import ConfiguredTables
 from engines.tables.entities import EntityIndex
@@ -54,6 +55,8 @@ def open_components(config: Config, say: Callable[[str], None] = lambda _: None)
     Raises ConfigError, StoreUnavailable, UnsupportedServer or CollectionMismatch.
     """
     embed_model, llm = make_embedder(config), make_llm(config)
+    for following in config.llm.list_next_models():  # what one lacks shows now, not in need
+        make_llm(config.model_copy(update={"llm": following}))
     engine = open_database(config, say)
     try:
         if config.next_embedding.provider:
@@ -104,6 +107,7 @@ class Components:
         self.callback_manager = embed_model.callback_manager
         if llm:
             llm.callback_manager = self.callback_manager
+        self.model_failure = SlowFailure()
         rules = open_access_rules(engine, config)
         self.registry = DocumentRegistry(engine, vector_store.table, rules)
         self.search_log = LogWriter(SearchLog(engine).add, "Searches", "kb_search")
@@ -118,6 +122,7 @@ class Components:
         self._on_close.callback(engine.dispose)
         self._on_close.callback(self.search_log.flush)
         self._on_close.callback(self.books.writer.flush)
+        self._on_close.callback(self.books.audit.writer.flush)
         self._on_close.callback(self._store_late_ends)
         self._on_close.callback(self.memory_updates.wait, _PATIENCE)
 
@@ -152,7 +157,7 @@ class Components:
         if whole is None:
             whole = self._with_fewer[hidden] = self._hide_tables(hidden)
         seen = copy(whole)
-        for name in ("evidence", "without_llm"):
+        for name in ("evidence", "fallback"):
             vars(seen).pop(name, None)
         seen._whole = whole._whole or whole  # noqa: SLF001 - of this class
         seen.vector_store = self.vector_store.seen_by(groups)
@@ -173,10 +178,18 @@ class Components:
         return other
 
     @cached_property
-    def without_llm(self) -> "Components":
-        """The same without its language model, while that does not answer; closed with this."""
-        other = copy(self)
-        other.llm = None
+    def fallback(self) -> "Components":
+        """The same for while its language model does not answer; closed with this.
+
+        It has the next model of llm.fallback, and behind the last one none. Raises ConfigError.
+        """
+        other, following = copy(self), self.config.llm.next_model()
+        other.llm, other.model_failure = None, SlowFailure()
+        if following:
+            other.config = self.config.model_copy(update={"llm": following})
+            other.llm = make_llm(other.config)
+        if other.llm:
+            other.llm.callback_manager = self.callback_manager
         return other
 
     def llm_for(self, task: Task) -> LLM | None:

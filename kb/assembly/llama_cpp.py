@@ -48,6 +48,11 @@ class LlamaCpp(OpenAILike):  # type: ignore[misc]  # LlamaIndex's package ships 
     def class_name(cls) -> str:
         return "LlamaCpp"
 
+    @property
+    def process_id(self) -> int | None:
+        """The process that has the model in memory; None while none was needed."""
+        return self._served.process_id
+
     async def achat(self, messages: Sequence[ChatMessage], **options: Any) -> ChatResponse:
         await asyncio.to_thread(self._served.start)  # for seconds, in which others go on
         response: ChatResponse = await super().achat(messages, **options)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
 
-from engines.chat.model_calls import find_listening
+from engines.model_calls import find_listening
 
 
 def hear_openai_tokens(client: Any, async_client: Any) -> None:

@@ -10,13 +10,13 @@ from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.follow_ups.joined_search import CANDIDATES, JoinedSearch
 from engines.follow_ups.rewriting import Rewriter
-from engines.search.reranking import make_reranker
 from engines.search.retrieval import DocumentRetriever
 from engines.search.search_run import Search
 from engines.search.translation import Translator
 from kb.assembly.answer_sources import Source
 from kb.assembly.experiments import assign_profile
 from kb.assembly.models import find_sentence_languages, vector_weight
+from kb.assembly.rerankers import make_reranker
 from stores.errors import ConfigError, KBError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def make_retriever(
         vector_weight=vector_weight(config.embedding),
         filters=options.filters,
         filter_keys=config.documents.filter_keys,
-        reranker=make_reranker(rerank, components.llm, config.directory) if rerank else None,
+        reranker=make_reranker(config, rerank, components.llm) if rerank else None,
         translator=Translator(llm, components.registry.measure_language_shares) if llm else None,
         exact=options.exact,
         on_search=on_search,

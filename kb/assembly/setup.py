@@ -29,7 +29,7 @@ def set_up(config: Config, say: Say, *, upgrade: bool = False, llm: str | None =
         steps = [pool.submit(step, config, say) for step in (_set_up_database, _set_up_embedding)]
     for step in steps:
         step.result()
-    for known in dict.fromkeys([*wanted, *_find_configured_file(config)]):
+    for known in dict.fromkeys([*wanted, *_find_configured_files(config)]):
         _set_up_model_file(config, known, say)
 
 
@@ -72,9 +72,10 @@ def _require_known_file(name: str) -> str:
     return name
 
 
-def _find_configured_file(config: Config) -> list[str]:
-    name = config.llm.model or DEFAULT_FILE
-    return [name] if config.llm.provider == "llama-cpp" and name in KNOWN_FILES else []
+def _find_configured_files(config: Config) -> list[str]:
+    models = [config.llm, *config.llm.fallback]
+    names = [llm.model or DEFAULT_FILE for llm in models if llm.provider == "llama-cpp"]
+    return [name for name in names if name in KNOWN_FILES]
 
 
 def _set_up_model_file(config: Config, name: str, say: Say) -> None:
@@ -88,6 +89,6 @@ def _set_up_model_file(config: Config, name: str, say: Say) -> None:
             memory=known.memory_mb,
         )
     )
-    if config.llm.provider != "llama-cpp":
+    if all(llm.provider != "llama-cpp" for llm in (config.llm, *config.llm.fallback)):
         setting = f"llm: {{provider: llama-cpp, model: {name}}}"
         say(Message("config.yaml makes it answer with {setting}", setting=setting))

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from kb.cli.commands.asking import ask, search
+from kb.cli.commands.auditing import audit
 from kb.cli.commands.backup import backup, restore
+from kb.cli.commands.benchmarking import bench
 from kb.cli.commands.chat import chat
 from kb.cli.commands.checking import doctor, status
 from kb.cli.commands.db import db
@@ -42,8 +44,10 @@ for command in (demo, init, setup, index, search, ask, chat, sql, feedback, stat
     app.command()(command)
 app.command()(stats)
 app.command()(cost)
+app.command()(audit)
 app.add_typer(documents, name="documents")
 app.command("eval")(evaluate)
+app.add_typer(bench, name="bench")
 app.command()(backup)
 app.command()(restore)
 app.command()(export)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from kb.config.section import Section
+from kb.config.section import Positive, Section
 from stores.audiences import NAME_CHARACTERS
 
 
@@ -45,6 +45,13 @@ class AccessConfig(Section):
     document's own metadata say as `groups` is demanded besides."""
     tables: tuple[TableAccessConfig, ...] = ()
     """Tables that only some groups may ask from; for all others they are not there."""
+
+    audit: bool = False
+    """Whether `kb audit` tells who asked what, and which documents and tables that read: an entry
+    is written before each answer, and without it there is none. The words of questions are in it
+    where `retrieval.log` is `full`."""
+    audit_days: Positive | None = 365
+    """Days for which entries are kept; `null` keeps them."""
 
     @property
     def is_set(self) -> bool:

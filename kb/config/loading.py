@@ -66,37 +66,47 @@ def _choose_file(path: str | Path | None, environment: Mapping[str, str]) -> Pat
 
 def _fill_from(environment: Mapping[str, str], data: dict[str, Any]) -> None:
     """Add what the environment says about keys that the file leaves out or null."""
-    for section in ("embedding", "next_embedding", "llm"):
-        _drop_key_of_openai(environment, data.get(section))
-        _add_defaults(data, section, _find_model_defaults(environment, data.get(section)))
+    for section in ("embedding", "next_embedding", "llm", "reranker"):
+        _fill_model_from(environment, data.setdefault(section, {}))
+    for fallback in _list_fallbacks(data):
+        _fill_model_from(environment, fallback)
     if "KB_SERVE_TOKEN" in environment:
         _add_defaults(data, "serve", {"token": environment["KB_SERVE_TOKEN"]})
     if "DB_HOST" in environment:
         _add_defaults(data, "database", {"url": _make_database_url(environment)})
 
 
+def _list_fallbacks(data: Mapping[str, Any]) -> list[Any]:
+    llm = data["llm"]
+    fallbacks = llm.get("fallback") if isinstance(llm, dict) else None
+    return fallbacks if isinstance(fallbacks, list) else []
+
+
+def _fill_model_from(environment: Mapping[str, str], section: Any) -> None:
+    """Add what the environment says of a model, whose key goes only to who has issued it.
+
+    The key of OpenAI, which config.yaml names from its beginning, is left out where another
+    provider is chosen, unless its servers speak as OpenAI does.
+    """
+    if not isinstance(section, dict):  # it is refused later, with its value
+        return
+    provider, key = section.get("provider"), environment.get("OPENAI_API_KEY")
+    if provider not in (None, "openai", "openai-like") and key and section.get("api_key") == key:
+        del section["api_key"]
+    wanted = MODEL_VARIABLES.get(provider, {}) if isinstance(provider, str) else {}
+    _fill_in(
+        section, {key: environment[name] for key, name in wanted.items() if name in environment}
+    )
+
+
 def _add_defaults(data: dict[str, Any], section: str, defaults: dict[str, Any]) -> None:
     keys = data.setdefault(section, {})
     if isinstance(keys, dict):  # anything else is refused later, with its value
-        keys.update({key: value for key, value in defaults.items() if keys.get(key) is None})
+        _fill_in(keys, defaults)
 
 
-def _drop_key_of_openai(environment: Mapping[str, str], section: Any) -> None:
-    """Leave out the key that config.yaml names from its beginning where another provider is chosen.
-
-    A key goes only to who has issued it, and to servers that speak as OpenAI does.
-    """
-    if isinstance(section, dict) and section.get("provider") not in (None, "openai", "openai-like"):
-        key = environment.get("OPENAI_API_KEY")
-        if key and section.get("api_key") == key:
-            del section["api_key"]
-
-
-def _find_model_defaults(environment: Mapping[str, str], section: Any) -> dict[str, Any]:
-    """Find what the environment says of a model: a key goes only to who has issued it."""
-    provider = section.get("provider") if isinstance(section, dict) else None
-    wanted = MODEL_VARIABLES.get(provider, {}) if isinstance(provider, str) else {}
-    return {key: environment[name] for key, name in wanted.items() if name in environment}
+def _fill_in(section: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+    section.update({key: value for key, value in defaults.items() if section.get(key) is None})
 
 
 def _make_database_url(environment: Mapping[str, str]) -> sa.URL:

@@ -1,10 +1,10 @@
 """The sections on models: what makes vectors, and what writes answers and SQL."""
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kb.config.section import ApiKey, BaseUrl, Positive, Seconds, Section
 
@@ -51,6 +51,9 @@ LLMProvider: TypeAlias = Literal[
 ]
 
 
+RerankerProvider: TypeAlias = Literal["none", "cohere", "jina", "voyage", "server"]
+
+
 # What the environment says of a model, by the provider that has issued the key.
 MODEL_VARIABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "openai": {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_API_BASE"},
@@ -62,6 +65,7 @@ MODEL_VARIABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "gemini": {"api_key": "GOOGLE_API_KEY"},
     "cohere": {"api_key": "COHERE_API_KEY"},
     "voyage": {"api_key": "VOYAGE_API_KEY"},
+    "jina": {"api_key": "JINA_API_KEY"},
 }
 
 
@@ -113,8 +117,8 @@ class NextEmbeddingConfig(ModelConfig):
         return EmbeddingConfig(**dict(self)) if self.provider else None
 
 
-class LLMConfig(ModelConfig):
-    """The language model that writes answers and SQL."""
+class FallbackConfig(ModelConfig):
+    """A language model that answers while those before it do not."""
 
     provider: Annotated[LLMProvider | str, _read_provider(get_args(LLMProvider))] = "none"
     """Who writes answers: `openai`, `openai-like`, `ollama`, `llama-cpp`, `azure-openai`,
@@ -123,9 +127,6 @@ class LLMConfig(ModelConfig):
     queries."""
     context_window: Positive | None = None
     """In tokens, for models that kb does not know."""
-    instructions: Annotated[str, Field(max_length=4000)] = ""
-    """What answers have to heed besides kb's own rules, such as a tone or a length: `Address the
-    reader formally. At most three sentences.` SQL is written without it."""
     max_tokens: Positive | None = None
     """The most tokens of one reply, be it an answer or SQL; `null` for a bound of kb: with
     `llama-cpp` by task, with `openai-like` and `ollama` a quarter of the context window, at most
@@ -135,3 +136,55 @@ class LLMConfig(ModelConfig):
     `route`, `rewrite` (of follow-ups and translations) and `memory`. Thoughts count too."""
     threads: Positive | None = None
     """Threads of the provider `llama-cpp`; `null` for half of the machine's processors."""
+
+
+def _require_model(fallback: FallbackConfig) -> FallbackConfig:
+    if fallback.provider == "none":
+        raise ValueError(
+            "one whose provider is not none: behind the last model documents are quoted"
+        )
+    return fallback
+
+
+class LLMConfig(FallbackConfig):
+    """The language model that writes answers and SQL."""
+
+    instructions: Annotated[str, Field(max_length=4000)] = ""
+    """What answers have to heed besides kb's own rules, such as a tone or a length: `Address the
+    reader formally. At most three sentences.` SQL is written without it."""
+    fallback: tuple[Annotated[FallbackConfig, AfterValidator(_require_model)], ...] = ()
+    """Models that answer, in their order, while those before them do not: a list of
+    `{provider, model, …}`, each with the keys of this section. Who answered, and why, stands in the
+    answer; when none answers, documents are quoted."""
+
+    def next_model(self) -> "LLMConfig | None":
+        """Return the first fallback as it would stand in this place; None after the last."""
+        if not self.fallback:
+            return None
+        first, *others = self.fallback
+        return LLMConfig(**dict(first), instructions=self.instructions, fallback=tuple(others))
+
+    def list_next_models(self) -> Iterator["LLMConfig"]:
+        """Yield each fallback as it would stand in this place, in their order."""
+        if following := self.next_model():
+            yield following
+            yield from following.list_next_models()
+
+    @model_validator(mode="after")
+    def _require_first(self) -> Self:
+        if self.fallback and self.provider == "none":
+            raise ValueError("a first model in provider, before those of fallback")
+        return self
+
+
+class RerankerConfig(ModelConfig):
+    """A model that reads passages beside the question: for profiles with `rerank: {by: reranker}`.
+
+    Passages leave the machine to a provider that is elsewhere.
+    """
+
+    provider: RerankerProvider = "none"
+    """Who runs it: `cohere`, `jina`, `voyage`, or `server`, any that speaks as they do at
+    `base_url` and `/rerank`: vLLM, llama.cpp, LocalAI, LiteLLM."""
+    arguments: dict[str, Any] = Field(default_factory=dict, repr=False)
+    """What else its server takes with each request, such as `{truncation: true}`."""

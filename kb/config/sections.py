@@ -13,7 +13,12 @@ from kb.config.access import AccessConfig
 from kb.config.asking import ChatConfig, DocumentsConfig, RetrievalConfig
 from kb.config.costs import CostConfig
 from kb.config.databases import EMBEDDED, DatabaseConfig, TablesConfig
-from kb.config.models import EmbeddingConfig, LLMConfig, NextEmbeddingConfig
+from kb.config.models import (
+    EmbeddingConfig,
+    LLMConfig,
+    NextEmbeddingConfig,
+    RerankerConfig,
+)
 from kb.config.section import Section
 from kb.config.serving import ServeConfig, WorkersConfig
 
@@ -26,6 +31,7 @@ class Sections(Section):
     embedding: EmbeddingConfig = EmbeddingConfig()
     next_embedding: NextEmbeddingConfig = NextEmbeddingConfig()
     llm: LLMConfig = LLMConfig()
+    reranker: RerankerConfig = RerankerConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
     profiles: dict[str, Profile] = Field(default_factory=dict)
     tables: TablesConfig = TablesConfig()

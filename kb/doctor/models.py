@@ -27,7 +27,8 @@ from kb.assembly.models import (
     require_key,
     server_url,
 )
-from kb.config.models import EmbeddingConfig, LLMConfig, ModelConfig
+from kb.assembly.rerankers import make_rerank_server
+from kb.config.models import EmbeddingConfig, LLMConfig, ModelConfig, RerankerConfig
 from kb.config.sections import Config
 from kb.doctor.check import SECONDS, Check
 from kb.model_file.served_file import require_llama_cpp
@@ -38,7 +39,7 @@ from stores.text.translations import Message
 
 def check_models(config: Config) -> Iterator[Check]:
     """Check whether the models of the configuration are there."""
-    embedding, llm = config.embedding, config.llm
+    embedding = config.embedding
     match embedding.provider:
         case "local":
             yield _check_local_embedding(config)
@@ -48,20 +49,48 @@ def check_models(config: Config) -> Iterator[Check]:
             yield _check_embedding_server(embedding.provider, embedding)
         case _:
             yield _check_integration(Message("Embedding"), "embedding", embedding, EMBEDDINGS)
+    yield _check_llm(Message("LLM"), config)
+    for number, following in enumerate(config.llm.list_next_models(), start=1):
+        name = Message("Fallback LLM {number}", number=number)
+        yield _check_llm(name, config.model_copy(update={"llm": following}))
+
+    if config.reranker.provider != "none":
+        yield _check_reranker(config.reranker)
+
+
+def _check_llm(name: str, config: Config) -> Check:
+    llm = config.llm
     match llm.provider:
         case "none":
-            seen = Message("none: answers are quoted from the documents")
-            yield Check(Message("LLM"), "ok", seen)
+            return Check(name, "ok", Message("none: answers are quoted from the documents"))
         case "openai" | "openai-like" | "ollama":
-            yield _check_llm_server(llm.provider, llm)
+            return _check_llm_server(name, llm.provider, llm)
         case "llama-cpp":
-            yield _check_model_file(config)
+            return _check_model_file(name, config)
         case _:
-            yield _check_integration(Message("LLM"), "llm", llm, LLMS)
+            return _check_integration(name, "llm", llm, LLMS)
+
+
+def _check_reranker(reranker: RerankerConfig) -> Check:
+    """Make the reranker, which shows what is missing; no provider can be asked for nothing."""
+    name = Message("Reranker")
+    try:
+        model = make_rerank_server(reranker).model
+    except ConfigError as error:
+        return Check(name, "fail", str(error))
+    return Check(name, "ok", _say_unasked(model, reranker.provider))
+
+
+def _say_unasked(model: str, provider: str) -> Message:
+    return Message(
+        "{model} of {provider} can be made; whether it answers shows when it is asked",
+        model=model,
+        provider=provider,
+    )
 
 
 def _check_integration(
-    name: Message,
+    name: str,
     section: SectionName,
     model: LLMConfig | EmbeddingConfig,
     integrations: Mapping[str, Integration],
@@ -78,12 +107,7 @@ def _check_integration(
         return Check(name, "fail", str(error))
     url = find_url(model, integration) if integration else None
     if listing is None or url is None or not model.model:
-        seen = Message(
-            "{model} of {provider} can be made; whether it answers shows when it is asked",
-            model=name_model(model),
-            provider=model.provider,
-        )
-        return Check(name, "ok", seen)
+        return Check(name, "ok", _say_unasked(name_model(model), model.provider))
     known = partial(_list_by, listing, url, find_key(model) or "")
     return _check_model_list(name, section, model.provider, url, model.model, known)
 
@@ -116,8 +140,7 @@ def _check_local_embedding(config: Config) -> Check:
     return Check(name, "ok", there)
 
 
-def _check_model_file(config: Config) -> Check:
-    name = Message("LLM")
+def _check_model_file(name: str, config: Config) -> Check:
     try:
         require_llama_cpp()
         path = find_model_file(config)
@@ -138,8 +161,7 @@ def _check_embedding_server(provider: ServerProvider, embedding: EmbeddingConfig
     return _check_model_server(name, "embedding", provider, embedding, url, wanted)
 
 
-def _check_llm_server(provider: ServerProvider, llm: LLMConfig) -> Check:
-    name = Message("LLM")
+def _check_llm_server(name: str, provider: ServerProvider, llm: LLMConfig) -> Check:
     try:
         url, wanted = server_url(provider, llm, "llm"), name_llm(provider, llm)
         if provider == "openai":
@@ -150,14 +172,14 @@ def _check_llm_server(provider: ServerProvider, llm: LLMConfig) -> Check:
 
 
 def _check_model_server(
-    name: Message, section: str, provider: ServerProvider, model: ModelConfig, url: str, wanted: str
+    name: str, section: str, provider: ServerProvider, model: ModelConfig, url: str, wanted: str
 ) -> Check:
     known = partial(_list_models, url, provider, model)
     return _check_model_list(name, section, provider, url, wanted, known)
 
 
 def _check_model_list(
-    name: Message,
+    name: str,
     section: str,
     provider: str,
     url: str,

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from llama_index.core.schema import MetadataMode
 
-from engines.chat.model_calls import count_text_tokens
+from engines.model_calls import count_text_tokens
 from kb.indexing.writing import DocumentWriter, SplitDocument
 from stores.registry.document_registry import DocumentRegistry
 

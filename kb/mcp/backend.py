@@ -11,7 +11,7 @@ from anyio.to_thread import run_sync
 from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.answer import TableResult, answer_of
-from engines.chat.model_calls import ModelCalls
+from engines.model_calls import ModelCalls
 from engines.visible_text import hide_places
 from kb import filter_options as comparisons
 from kb.api.answer_events import AnswerUnderWay, begin_answer

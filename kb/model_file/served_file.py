@@ -43,6 +43,10 @@ class ServedFile:
                 self._child, self._url = self._start_child()
             return self._url
 
+    @property
+    def process_id(self) -> int | None:
+        return self._child.pid if self._child else None
+
     def stop(self) -> None:
         with self._lock:
             self._end_child()

@@ -50,6 +50,12 @@ export async function openPassage(citation, { opener: from = null, kept = null, 
   }
 }
 
+// Another thing than a passage, beside the answer too; returns what takes its content.
+export function openBeside(title, from) {
+  const turn = begin({ title }, from);
+  return (content) => turn === shown && panel.lastChild.replaceWith(content);
+}
+
 // What an address names, and the answer does not hold.
 export function openNothing(words) {
   begin({ title: t("cited") });

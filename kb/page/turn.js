@@ -4,6 +4,7 @@ import { announce } from "./announce.js";
 import { linkTo, open, sourceAddress, turnAddress } from "./address.js";
 import { address, post, Problem } from "./api.js";
 import { chip, quoteOf, sources, withSources } from "./citations.js";
+import { openConsidered } from "./considered.js";
 import { button, iconButton, make } from "./dom.js";
 import { feedback } from "./feedback.js";
 import { menu } from "./menu.js";
@@ -16,6 +17,7 @@ import { number, t } from "./words.js";
 
 const PROGRESS = { documents: "searching", database: "querying", both: "searching" };
 const STOPPED = "answer_stopped";
+const LONG = 3; // seconds, after which one wants to know how long it takes
 const SPOKEN = 600; // characters of an answer that are told to those who listen
 
 export class TurnView {
@@ -28,13 +30,21 @@ export class TurnView {
     this.citations = [];
     this.opener = null; // of the passage that is shown
     this.searchId = null;
+    this.considered = null; // opens what the search found
+    this.notesOfSearch = [];
+    this.route = null;
+    this.standalone = null; // the question as it was understood
     this.rows = null;
     this.rating = null;
     this.last = 0; // number of the last event
     this.status = null; // as it is stored, when that is known
     this.head = make("div", { class: "answer-head" });
     this.prose = new Prose();
-    this.progress = make("p", { class: "progress" }, t("asking"));
+    this.doing = make("span", {}, t("asking"));
+    this.seconds = make("span", { class: "quiet", "aria-hidden": "true" });
+    this.progress = make("p", { class: "progress" }, this.doing, " ", this.seconds);
+    this.clock = setInterval(() => this.tick(), 1000);
+    this.since = performance.now();
     this.notes = make("div", { class: "notes" });
     this.waiting = make("p", { class: "quiet", role: "status" }, t("reconnecting"));
     this.after = make("div", { class: "after" });
@@ -66,6 +76,12 @@ export class TurnView {
     return this.element.ariaBusy === "false";
   }
 
+  // So that a model that hangs is seen to.
+  tick() {
+    const passed = Math.floor((performance.now() - this.since) / 1000);
+    if (passed >= LONG) this.seconds.textContent = t("waited", { seconds: number(passed) });
+  }
+
   // The connection is gone, the answer may be not.
   wait() {
     if (!this.waiting.isConnected) this.notes.append(this.waiting);
@@ -73,22 +89,29 @@ export class TurnView {
 
   show_route({ route, reason, standalone }) {
     this.head.replaceChildren(this.badge(route, reason));
+    this.route = route;
+    this.standalone = standalone;
     if (standalone)
       this.question.after(
         make("p", { class: "understood" }, t("understood", { question: standalone })),
       );
-    this.progress.textContent = t(PROGRESS[route] ?? "answering");
+    this.doing.textContent = t(PROGRESS[route] ?? "answering");
   }
 
   show_retrieval({ search, passages }) {
     this.searchId = search.id;
-    const note = make(
-      "span",
-      { class: "quiet", title: search.notes?.join(" ") },
-      t("searchedIn", { n: passages }),
-    );
-    this.head.append(note);
-    this.progress.textContent = t("answering");
+    this.notesOfSearch = search.notes ?? [];
+    const opened = (event) => this.showConsidered(event.currentTarget);
+    const attributes = { class: "link quiet", title: this.notesOfSearch.join(" ") };
+    this.considered = button(t("searchedIn", { n: passages }), opened, attributes);
+    this.considered.disabled = !this.isOver; // it is logged with its answer
+    this.head.append(this.considered);
+    this.doing.textContent = t("answering");
+  }
+
+  showConsidered(opener) {
+    const question = this.standalone ?? this.question.textContent;
+    openConsidered({ searchId: this.searchId, notes: this.notesOfSearch, question, opener });
   }
 
   show_token({ text }) {
@@ -187,12 +210,29 @@ export class TurnView {
     const result = this.rows && resultOf({ ...this.rows, question });
     const twin = result && tableOfRows(this.prose.element, this.rows.columns);
     if (twin) twin.replaceWith(result);
-    const below = [twin ? null : result, sources(this.citations, this.opened)];
+    const below = [
+      twin ? null : result,
+      sources(this.citations, this.opened),
+      this.nextSteps(Boolean(this.rows)),
+    ];
     this.after.replaceChildren(...below.filter(Boolean), this.actions(timings ?? {}));
     this.settle();
   }
 
+  // What can be done about an answer that rests on nothing.
+  nextSteps(hasRows) {
+    if (hasRows || this.citations.length || !this.route) return null;
+    const others = sourcesBesides(this.route).map((source) =>
+      button(t("askSource", { source: t(source) }), () => this.again(source)),
+    );
+    const show = (event) => this.showConsidered(event.currentTarget);
+    const nearest = this.searchId && button(t("showNearest"), show);
+    return make("p", { class: "next-steps" }, nearest, others);
+  }
+
   settle() {
+    clearInterval(this.clock);
+    if (this.considered) this.considered.disabled = false;
     this.progress.hidden = true;
     this.element.ariaBusy = "false";
   }

@@ -83,12 +83,12 @@ def _embed_texts(
     encodings = tokenizer.encode_batch(valid_texts)
     tokens = [encoding.ids for encoding in encodings]
     embeddings = np.empty((len(texts), session.get_outputs()[0].shape[1]), np.float32)
-    for places in _group_by_length([len(ids) for ids in tokens]):
+    for places in group_by_length([len(ids) for ids in tokens]):
         embeddings[places] = session.run(None, _pad_tokens([tokens[i] for i in places]))[0]
     return embeddings
 
 
-def _group_by_length(lengths: list[int]) -> Iterator[list[int]]:
+def group_by_length(lengths: list[int]) -> Iterator[list[int]]:
     """Group the places of texts to run together, shortest first.
 
     A group has at most TOKENS_PER_RUN tokens with its padding.
@@ -127,8 +127,8 @@ def _load_unlocked(file: Path, name: str) -> tuple[ort.InferenceSession, Tokeniz
     try:
         if file.name == GRAPH:
             _require_originals(name, file, tokenizer)
-            return _open_session(str(file)), _open_tokenizer(tokenizer)
-        return _open_session(_make_graph(file)), _open_tokenizer(tokenizer)
+            return open_session(str(file)), _open_tokenizer(tokenizer)
+        return open_session(_make_graph(file)), _open_tokenizer(tokenizer)
     except ModelUnavailable:
         raise
     except Exception as error:  # ONNX Runtime and tokenizers raise bare Exceptions
@@ -148,7 +148,7 @@ def _require_originals(name: str, *paths: Path) -> None:
             )
 
 
-def _open_session(graph: str | bytes) -> ort.InferenceSession:
+def open_session(graph: str | bytes) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors only
     options.intra_op_num_threads = _count_cores()

@@ -16,7 +16,7 @@ from stores.sql import statements
 _SQL = {name: sa.text(sql) for name, sql in statements("answer_log.sql").items()}
 
 Outcome: TypeAlias = Literal["answered", "unanswered", "failed"]
-Purpose: TypeAlias = Literal["answer", "search", "index", "memory", "embeddings"]
+Purpose: TypeAlias = Literal["answer", "search", "index", "memory", "embeddings", "benchmark"]
 NO_ROUTE: Final = "none"
 """The route of an answer that no source was asked for."""
 

@@ -101,6 +101,74 @@ def test_a_form_that_no_answer_has_is_refused(client, option):
     assert complete(client, tools=[tool], tool_choice="auto", **harmless).choices
 
 
+SCHEMA = {
+    "type": "object",
+    "properties": {"days": {"type": "integer"}, "who": {"type": ["string", "null"]}},
+    "required": ["days"],
+    "additionalProperties": False,
+}
+
+
+def form_of(schema, **more):
+    return {"type": "json_schema", "json_schema": {"name": "f", "schema": schema, **more}}
+
+
+def test_an_answer_comes_in_the_form_of_a_schema_with_its_evidence(client, models):
+    models.script = ["Within 30 days [1].", '```json\n{"days": 30}\n```']
+    reply = complete(client, response_format=form_of(SCHEMA, strict=True))
+    assert json.loads(reply.choices[0].message.content) == {"days": 30}
+    assert reply.model_extra["citations"][0]["document"] == "returns.md"
+    assert "Within 30 days" in json.dumps(models.requests[-1].body)
+    assert reply.usage.completion_tokens > 0
+    models.script = ["Within 30 days [1].", '{"days": 30, "who": null}']
+    chunks = list(complete(client, response_format=form_of(SCHEMA), stream=True))
+    streamed = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert json.loads(streamed) == {"days": 30, "who": None}
+
+
+def test_a_response_comes_in_the_form_of_a_schema(client, models):
+    models.script = ["Within 30 days [1].", '{"days": 30}']
+    form = {"format": {"type": "json_schema", "name": "f", "schema": SCHEMA}}
+    reply = client.responses.create(
+        model="kb-documents", input=QUESTION[0]["content"], text=form, store=False
+    )
+    assert json.loads(reply.output_text) == {"days": 30}
+
+
+def test_a_reply_of_another_form_is_asked_for_once_more_with_the_mistake(client, models):
+    models.script = ["Within 30 days [1].", '{"days": "thirty"}', '{"days": 30}']
+    reply = complete(client, response_format=form_of(SCHEMA))
+    assert json.loads(reply.choices[0].message.content) == {"days": 30}
+    assert "$.days: 'thirty' is not of type 'integer'" in json.dumps(models.requests[-1].body)
+    models.script = ["Within 30 days [1].", "It is 30.", "Thirty."]
+    with pytest.raises(openai.InternalServerError, match="model does not answer"):
+        complete(client, response_format=form_of(SCHEMA))
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        ({"type": "nope"}, "JSON Schema"),
+        ({"properties": {"a": {"pattern": "(a+)+$"}}}, "pattern"),
+        ({"$ref": "https://example.com/schema.json"}, "references are all in it"),
+        ({"$ref": "#"}, "refers to itself"),
+        ({"description": "x" * 20_000}, "20000 characters"),
+    ],
+)
+def test_a_schema_that_cannot_be_held_to_is_refused(client, models, schema, told):
+    with pytest.raises(openai.UnprocessableEntityError, match=told) as caught:
+        complete(client, response_format=form_of(schema))
+    assert caught.value.param.startswith("response_format")
+    assert models.requests == []
+
+
+def test_without_a_language_model_there_is_no_form(api, client, monkeypatch):
+    monkeypatch.setattr(api.kb.components, "llm", None)
+    with pytest.raises(openai.UnprocessableEntityError) as caught:
+        complete(client, response_format=form_of(SCHEMA))
+    assert (caught.value.param, caught.value.code) == ("response_format", "form_needs_model")
+
+
 def test_rows_and_sql_come_with_an_answer_from_tables(client, models):
     models.script = ["SELECT city FROM orders WHERE id = 7", "It is Lyon."]
     reply = complete(client, model="kb-database")

@@ -70,7 +70,10 @@ def serving(kb, *options):
         )
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
         try:
-            _await_readiness(client, process)
+            try:
+                _await_readiness(client, process)
+            except AssertionError as error:
+                raise AssertionError(said.read_text()) from error
             [token] = re.findall(rf" http://127.0.0.1:{port}/\?token=(\S+) ", said.read_text())
             client.headers["Authorization"] = f"Bearer {token}"
             yield process, client

@@ -60,6 +60,23 @@ CREATE TABLE `kb_audience` (
   KEY `group_name` (`group_name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
+CREATE TABLE `kb_audit` (
+  `id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+  `asked_at` datetime(6) NOT NULL,
+  `user` varchar(190) DEFAULT NULL,
+  `way` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `action` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `session_id` varchar(190) DEFAULT NULL,
+  `text` mediumtext DEFAULT NULL,
+  `outcome` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'begun',
+  `error` varchar(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `documents` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`documents`)),
+  `tables` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`tables`)),
+  PRIMARY KEY (`id`),
+  KEY `asked_at` (`asked_at`),
+  KEY `user` (`user`,`asked_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
 CREATE TABLE `kb_cited_passage` (
   `session_id` varchar(190) NOT NULL,
   `turn` int(10) unsigned NOT NULL,

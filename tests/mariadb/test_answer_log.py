@@ -354,3 +354,10 @@ def test_an_estimate_embeds_and_writes_nothing(opened, embeddings, folder: Path)
     (documents / "broken.pdf").unlink()
     kb.index()
     assert kb.estimate() == EmbeddingEstimate()
+
+
+def test_nothing_is_noted_for_an_audit_unless_it_is_switched_on(opened):
+    kb = opened()
+    kb.ask("When do goods go back?", source="documents")
+    kb.search("goods")
+    assert kb.audit_entries() == []

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +18,16 @@ from llama_index.core.schema import (
 from llama_index.llms.openai_like import OpenAILike
 from model_server import SERVER_ERROR, FakeModels
 from nodes import where
+from provider_servers import ProviderServer
 
 from engines.documents.document_engine import DocumentQueryEngine
 from engines.question import Question
 from engines.search.profiles import READY, Boost, Popularity, Profile, Recency, Rerank
-from engines.search.reranking import make_reranker
 from engines.search.retrieval import DocumentRetriever
 from engines.search.search_run import Search, VectorWeight, collect_searches
+from kb.assembly.rerankers import make_reranker
+from kb.config.models import RerankerConfig
+from kb.config.sections import Config
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.connection import make_engine, run_transaction
 from stores.errors import ModelUnavailable
@@ -91,7 +93,9 @@ def retriever(store: MariaDBVectorStore) -> Callable[..., DocumentRetriever]:
         options: dict[str, Any] = {"top_k": 10, "vector_weight": VectorWeight(0.5)}
         llm = changes.pop("llm", None)
         if profile.rerank:
-            options["reranker"] = make_reranker(profile.rerank, llm, Path.cwd())
+            options["reranker"] = make_reranker(
+                changes.pop("config", Config()), profile.rerank, llm
+            )
         embed_model = changes.pop("embed_model", HashEmbedding())
         return DocumentRetriever(store, embed_model, profile, **options | changes)
 
@@ -375,6 +379,17 @@ def test_a_reranking_model_that_fails_is_named_as_such(retriever):
         reranking = retriever(RERANKED, llm=chat_model(server))
         with pytest.raises(ModelUnavailable, match="Reranking the passages failed: the LLM fake"):
             reranking.retrieve(QUESTION)
+
+
+def test_a_reranker_behind_a_server_puts_the_candidates_in_order_and_loses_none(retriever):
+    by_server = PLAIN.model_copy(update={"rerank": Rerank(by="reranker", candidates=3)})
+    with ProviderServer("jina") as server:
+        section = RerankerConfig(provider="server", model="fine", base_url=server.url)
+        reranked = found(retriever(by_server, config=Config(reranker=section)))
+        [request] = server.requests
+    plain = list(found(retriever()))
+    assert list(reranked) == [*reversed(plain[:3]), *plain[3:]]  # as that server has it
+    assert (request.body["query"], len(request.body["documents"])) == (QUESTION, 3)
 
 
 @pytest.mark.parametrize("name", READY)

@@ -7,7 +7,7 @@ import pytest
 from llama_index.core.base.llms.types import CompletionResponse
 from llama_index.core.instrumentation.events.llm import LLMCompletionEndEvent
 
-from engines.chat.model_calls import ModelCalls
+from engines.model_calls import ModelCalls
 
 
 def hear_end(calls: ModelCalls, raw: Any, span: str = "a") -> None:

@@ -19,7 +19,7 @@ from model_server import (
 )
 from provider_servers import EMBEDDING_MODELS, KEY, LLM_MODELS, ProviderServer
 
-from engines.chat.model_calls import ModelCalls
+from engines.model_calls import ModelCalls
 from kb.assembly.integrations import EMBEDDINGS, LLMS
 from kb.assembly.models import embedding_identity, make_embedder, make_llm
 from kb.config.models import EmbeddingConfig, LLMConfig

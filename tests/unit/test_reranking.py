@@ -10,7 +10,9 @@ from llama_index.core.postprocessor import LLMRerank
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from engines.search.profiles import Rerank
-from engines.search.reranking import make_reranker, read_choices, scale_scores
+from engines.search.reranking import read_choices, scale_scores
+from kb.assembly.rerankers import make_reranker
+from kb.config.sections import Config
 from stores.errors import ConfigError, ModelUnavailable
 
 
@@ -33,7 +35,7 @@ def test_the_llm_names_passages_that_there_are_each_once(answer, expected):
 
 def test_the_llm_reranks_by_what_it_names():
     llm = ScriptedLLM(replies=["Doc: 2, Relevance: 10\nDoc: 0, Relevance: 10"])
-    reranker = make_reranker(Rerank(by="llm", candidates=7), llm, Path())
+    reranker = make_reranker(Config(), Rerank(by="llm", candidates=7), llm)
     assert isinstance(reranker, LLMRerank)
     assert reranker.top_n == 7
     passages = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in ("one", "two")]
@@ -43,19 +45,19 @@ def test_the_llm_reranks_by_what_it_names():
 
 def test_without_an_llm_a_profile_cannot_rerank_by_it():
     with pytest.raises(ConfigError, match="reranks by the LLM"):
-        make_reranker(Rerank(by="llm"), None, Path())
+        make_reranker(Config(), Rerank(by="llm"), None)
 
 
 def test_a_cross_encoder_that_is_not_there_is_never_looked_for_elsewhere(tmp_path):
     with pytest.raises(ConfigError, match=f"cross-encoder {tmp_path}/cross-encoder/tiny"):
-        make_reranker(Rerank(by="cross-encoder/tiny"), None, tmp_path)
+        make_reranker(Config(directory=tmp_path), Rerank(by="cross-encoder/tiny"), None)
 
 
 @pytest.mark.skipif(find_spec("sentence_transformers") is not None, reason="the extra is here")
 def test_a_cross_encoder_without_its_extra_says_what_to_install(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"pip install 'mariadb-kb\[rerank\]'"):
-        make_reranker(Rerank(by=str(tmp_path)), None, Path("elsewhere"))
+        make_reranker(Config(directory=Path("elsewhere")), Rerank(by=str(tmp_path)), None)
 
 
 STAND_INS = {
@@ -79,8 +81,8 @@ def test_a_cross_encoder_scores_the_question_beside_each_passage(tmp_path, monke
     (tmp_path / "config.json").write_text("{}")
     monkeypatch.syspath_prepend(tmp_path)
     try:
-        reranker = make_reranker(Rerank(by=str(tmp_path), candidates=2), None, Path())
-        assert reranker is make_reranker(Rerank(by=str(tmp_path), candidates=2), None, Path())
+        reranker = make_reranker(Config(), Rerank(by=str(tmp_path), candidates=2), None)
+        assert reranker is make_reranker(Config(), Rerank(by=str(tmp_path), candidates=2), None)
         assert reranker._model.path == str(tmp_path)  # type: ignore[attr-defined]  # of the double
         passages = [NodeWithScore(node=TextNode(text=text), score=0.5) for text in "abc"]
         found = scale_scores(reranker.postprocess_nodes(passages, query_str="b"))
@@ -95,7 +97,7 @@ def test_a_cross_encoder_scores_the_question_beside_each_passage(tmp_path, monke
 def test_a_cross_encoder_that_is_not_whole_says_so(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelUnavailable, match="cannot be loaded"):
-        make_reranker(Rerank(by=str(tmp_path)), None, Path())
+        make_reranker(Config(), Rerank(by=str(tmp_path)), None)
 
 
 def test_logits_become_shares_and_shares_stay():

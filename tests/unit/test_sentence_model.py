@@ -132,7 +132,7 @@ def test_a_file_that_is_not_the_one_that_was_made_is_not_loaded(planted, changed
         file.seek(-1, 2)
         file.write(b" ")
     monkeypatch.setattr(
-        sentence_embedding, "_open_session", lambda graph: pytest.fail("it was loaded")
+        sentence_embedding, "open_session", lambda graph: pytest.fail("it was loaded")
     )
     with pytest.raises(ModelUnavailable, match=rf"{changed} is not what `kb setup` made"):
         SentenceModel(directory=planted).get_query_embedding("anything")

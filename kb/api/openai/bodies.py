@@ -1,12 +1,14 @@
 """What clients of OpenAI's API send: only what kb has a use for; the rest is ignored."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from kb.api.json_bodies import JsonBody, TopK, Words
 from kb.api.json_filters import Filters
+from kb.api.openai.json_form import JsonForm
 from kb.api.openai.limited_text import TextLimit
 from kb.api.openai.notes import remove_notes
 from kb.api.problem_codes import Code
@@ -20,6 +22,7 @@ MODELS: Final[Mapping[str, Source]] = {
     "kb-database": "database",
 }
 EMBEDDING: Final = "kb-embedding"
+_MOST_OF_SCHEMA: Final = 20_000  # characters
 _MOST_INPUTS: Final = 2048  # as OpenAI takes
 
 _MostTokens = Annotated[int, Field(ge=1)]
@@ -51,8 +54,46 @@ class StreamOptions(LenientBody):
     include_usage: bool = False
 
 
-class ResponseFormat(LenientBody):
+def _require_form(schema: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(schema)) > _MOST_OF_SCHEMA:
+        raise ValueError(f"a schema of at most {_MOST_OF_SCHEMA} characters")
+    JsonForm(schema)
+    return schema
+
+
+class NamedSchema(LenientBody):
+    """A JSON Schema; `strict` and `name` change nothing: each answer is held to it."""
+
+    json_schema: Annotated[dict[str, Any], Field(alias="schema"), AfterValidator(_require_form)]
+
+
+class PlainText(LenientBody):
     type: Literal["text"] = "text"
+
+    @property
+    def form(self) -> JsonForm | None:
+        return None
+
+
+class ChatForm(LenientBody):
+    """The form of a chat completion, as OpenAI nests it."""
+
+    type: Literal["json_schema"]
+    json_schema: NamedSchema
+
+    @property
+    def form(self) -> JsonForm | None:
+        return JsonForm(self.json_schema.json_schema)
+
+
+class ResponseForm(NamedSchema):
+    """The form of a response, as OpenAI has it there."""
+
+    type: Literal["json_schema"]
+
+    @property
+    def form(self) -> JsonForm | None:
+        return JsonForm(self.json_schema)
 
 
 class Steering(LenientBody):
@@ -98,12 +139,17 @@ class ChatCompletionBody(_Completing):
 
     messages: Annotated[list[InputMessage], Field(min_length=1, max_length=1000)]
     max_completion_tokens: _MostTokens | None = None
-    response_format: ResponseFormat | None = None
+    response_format: Annotated[PlainText | ChatForm, Field(discriminator="type")] | None = None
     tool_choice: Literal["none", "auto"] | None = None
 
     @property
     def limit(self) -> TextLimit:
         return self.make_limit(self.max_completion_tokens)
+
+    @property
+    def form(self) -> JsonForm | None:
+        """The form of the answer, None for words."""
+        return self.response_format.form if self.response_format else None
 
     def read_question(self) -> tuple[str, list[tuple[str, str]]]:
         """Return the question, and the questions and answers before it.
@@ -135,7 +181,7 @@ class Item(LenientBody):
 
 
 class TextForm(LenientBody):
-    format: ResponseFormat | None = None
+    format: Annotated[PlainText | ResponseForm, Field(discriminator="type")] | None = None
 
 
 class ResponseBody(Steering):
@@ -156,6 +202,11 @@ class ResponseBody(Steering):
     prompt: None = None
     metadata: dict[str, str] | None = None
     instructions: Any = None
+
+    @property
+    def form(self) -> JsonForm | None:
+        """The form of the answer, None for words."""
+        return self.text.format.form if self.text and self.text.format else None
 
     def read_question(self) -> tuple[str, list[tuple[str, str]]]:
         """Return the question, and the questions and answers before it in the input.

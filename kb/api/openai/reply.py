@@ -1,5 +1,6 @@
 """One answer for a client of OpenAI's API, whatever form it takes there."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -9,15 +10,18 @@ from llama_index.core.vector_stores.types import MetadataFilters
 
 from engines.answer import Answer
 from engines.answer_language import question_language
-from engines.chat.model_calls import ModelCalls
+from engines.model_calls import ModelCalls
 from kb.api.answer_events import AnswerUnderWay, begin_answer, begin_turn, http_values
 from kb.api.dependencies import KB
 from kb.api.guards.access import Caller
 from kb.api.guards.limits import Limits
 from kb.api.openai.history import read_standalone
+from kb.api.openai.json_form import JsonForm, form_answer
 from kb.api.openai.limited_text import TextLimit
 from kb.api.openai.notes import list_links, write_notes
 from kb.api.openai.tasks import do_client_task
+from kb.api.problem_codes import Code
+from kb.api.problems import Problem
 from kb.assembly.answer_sources import Source
 from kb.assembly.searching import AnswerOptions
 
@@ -44,6 +48,7 @@ class Asked:
     profile: str | None = None
     filters: MetadataFilters | None = None
     limit: TextLimit = field(default_factory=TextLimit)
+    form: JsonForm | None = None
 
 
 @dataclass
@@ -64,13 +69,34 @@ class Reply:
     _calls: ModelCalls = field(default_factory=ModelCalls, init=False)
 
     async def stream_text(self) -> AsyncGenerator[str, None]:
-        """Stream the words, and behind them the notes. Raises KBError, Problem."""
+        """Stream the words, and behind them the notes; of a form its JSON alone.
+
+        Raises KBError, Problem.
+        """
+        if self.asked.form:
+            yield await self._form_answer(self.asked.form)
+            return
         async with aclosing(self._stream_words()) as words:
             async for word in words:
                 self.words += word
                 yield word
         if notes := write_notes(self.answer, question_language(self.asked.question)):
             yield notes
+
+    async def _form_answer(self, form: JsonForm) -> str:
+        """Answer, and put that into JSON. Raises Problem without a language model, KBError."""
+        components, user = self.kb.components, self.caller.name
+        llm = components.llm_for("answer")
+        if llm is None:
+            raise Problem(Code.FORM_NEEDS_MODEL, more={"param": "response_format"})
+        answer = "".join([word async for word in self._stream_words()])
+        await asyncio.to_thread(components.books.require_budget, user)
+        with components.books.observe("answer", user) as calls:
+            self.words = await form_answer(llm, form, self.asked.question, answer)
+        taken = calls.count_tokens() or (0, 0)
+        self.tokens = (self.tokens[0] + taken[0], self.tokens[1] + taken[1])
+        await self.limits.count_tokens(self.caller, sum(taken))
+        return self.words
 
     async def read_text(self) -> str:
         return "".join([piece async for piece in self.stream_text()])

@@ -1,18 +1,20 @@
 """Questions and searches."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
-from pydantic import Field
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
 
 from kb.answer_json import passages_to_values
 from kb.api.answer_events import AnswerUnderWay, begin_answer
 from kb.api.counted_answers import make_answer_values, stream_answer
 from kb.api.dependencies import KB, TheLimits, TheThreads, TheWork
 from kb.api.guards.access import Reading
-from kb.api.json_bodies import StrictBody, TopK, Words
+from kb.api.json_bodies import SearchId, StrictBody, TopK, Words
 from kb.api.json_filters import Filters, metadata_filters
 from kb.api.openapi_description import EXACT, STREAMED
+from kb.api.problem_codes import Code
+from kb.api.problems import translate_missing
 from kb.api.search_profiles import require_profile
 from kb.assembly.answer_sources import Source
 
@@ -86,3 +88,35 @@ async def search(
         return passages_to_values(body.question, passages)
 
     return await threads.searching.run(find_passages)
+
+
+class Considered(BaseModel):
+    """A passage that a search found; `passage` is null where it is not there any more."""
+
+    rank: int
+    score: float
+    citation: int | None
+    passage: dict[str, Any] | None
+
+
+@router.get("/searches/{search_id}")
+def considered(
+    search_id: SearchId, caller: Reading, kb: KB, question: Annotated[str, Query()] = ""
+) -> list[Considered]:
+    """What a search found, the best first: of an answer what it was made of.
+
+    `question` chooses the excerpts of the passages.
+    """
+    caller.require_subject("documents")
+    filters = metadata_filters({}, caller)
+    with translate_missing(Code.NO_SUCH_SEARCH):
+        found = kb.considered(search_id, filters=filters, user=caller.name)
+    return [
+        Considered(
+            rank=each.rank,
+            score=each.score,
+            citation=each.citation,
+            passage=passages_to_values(question, [each.passage])[0] if each.passage else None,
+        )
+        for each in found
+    ]

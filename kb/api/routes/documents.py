@@ -260,10 +260,13 @@ def questions(
 
 @router.get("/documents/{root}/{path:path}/original", responses=_FILE)
 def original(
-    root: str, path: str, request: Request, caller: Reading, library: TheLibrary
+    root: str, path: str, request: Request, caller: Reading, kb: KB, library: TheLibrary
 ) -> Response:
     """The file itself: PDF and text to look at, anything else to save; or a range of its bytes."""
     document = _find_document(library, caller, root, path)
+    audit = kb.components.books.audit
+    with audit.observe("original", f"{root}/{path}", caller.name) as calls:
+        calls.documents_read.add(f"{root}/{path}")
     media_type, disposition = _choose_disposition(document.media_type or "")
     # In a sandbox some browsers show no PDF, which has no scripts of this origin.
     policy = "frame-ancestors 'none'" if media_type == _PDF else _SANDBOX

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from kb.api.caller_sessions import find_session
 from kb.api.dependencies import KB
 from kb.api.guards.access import Reading
-from kb.api.json_bodies import StrictBody
+from kb.api.json_bodies import SearchId, StrictBody
 from kb.api.problem_codes import Code
 from kb.api.problems import translate_missing
 
@@ -19,7 +19,7 @@ Id = Annotated[str, Field(min_length=1, max_length=190)]
 class FeedbackBody(StrictBody):
     """Of a search (`search_id`, and which passage was opened), or of a turn of a session."""
 
-    search_id: Annotated[str, Field(pattern="^[!-~]{1,64}$")] | None = None
+    search_id: SearchId | None = None
     session_id: Id | None = None
     turn_id: Id | None = None
     rating: Literal[1, -1] | None = None

@@ -102,7 +102,9 @@ async def chat_completions(
 ) -> Any:
     """Answer the last message; its sources are annotations, extra fields, and notes in the text."""
     question, past = body.read_question()
-    asked = _make_asked(body, kb, caller, question=question, past=past, limit=body.limit)
+    asked = _make_asked(
+        body, kb, caller, question=question, past=past, limit=body.limit, form=body.form
+    )
     reply = Reply(asked, caller, kb, limits, page)
     return await _complete(body, reply, request, work)
 
@@ -152,7 +154,8 @@ async def responses(
         response_id = make_response_id(session, turn)
         stored = (await asyncio.to_thread(find_stored_id, kb, session, caller), turn)
     limit = TextLimit(body.max_output_tokens)
-    asked = _make_asked(body, kb, caller, question=question, past=past, turn=stored, limit=limit)
+    how = {"past": past, "turn": stored, "limit": limit, "form": body.form}
+    asked = _make_asked(body, kb, caller, question=question, **how)
     responding = Responding(body, Reply(asked, caller, kb, limits, page), response_id)
     await limits.require_tokens(caller)
     if body.stream:

@@ -1,5 +1,6 @@
 """What the knowledge base holds, and how it searches."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -9,6 +10,7 @@ from kb.api.guards.access import Administering, Reading
 from kb.api.plain_json import to_plain
 from kb.api.search_profiles import list_profiles
 from kb.statistics import read_costs, read_statistics
+from stores.audit_log import AuditFilter
 
 router = APIRouter(prefix="/api", tags=["state"])
 
@@ -49,6 +51,24 @@ def stats(
     """What answers were like in the last days: how quick, what failed, what people said."""
     values: dict[str, Any] = to_plain(read_statistics(kb.components.engine, days))
     return values
+
+
+@router.get("/audit")
+def audit(
+    caller: Administering,  # noqa: ARG001 - as above
+    kb: KB,
+    user: Annotated[str | None, Query()] = None,
+    document: Annotated[str | None, Query(description="As ROOT/PATH.")] = None,
+    table: Annotated[str | None, Query()] = None,
+    days: Annotated[int | None, Query(ge=1, le=36500)] = None,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+) -> list[dict[str, Any]]:
+    """Who asked what, and which documents and tables that read; the last first."""
+    wanted = AuditFilter(user, document, table, days)
+    entries: list[dict[str, Any]] = to_plain(
+        [asdict(entry) for entry in kb.audit_entries(wanted, limit)]
+    )
+    return entries
 
 
 @router.get("/cost")

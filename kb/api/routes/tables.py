@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from starlette.responses import Response
 
 from engines.answer import TableResult, answer_of
-from engines.chat.model_calls import ModelCalls
 from engines.elapsed import milliseconds_since
+from engines.model_calls import ModelCalls
 from kb.answer_json import answer_to_values, table_to_values
 from kb.api.column_kinds import column_types
 from kb.api.dependencies import KB, OneStatement, TheLimits, TheThreads, TheWork
@@ -86,17 +86,21 @@ async def sql(
     """Run a statement under the guard, or answer a question; with `dry_run` nothing runs."""
     if body.sql is not None:
         async with limits.take_statement():
-            return await threads.querying.run(_run_statement, kb, body.sql, body)
+            return await threads.querying.run(_run_statement, kb, body.sql, body, caller.name)
     await limits.require_tokens(caller)
     calls = ModelCalls()
     try:
-        return await work.while_connected(request, caller, _answer_question(kb, body, calls))
+        return await work.while_connected(
+            request, caller, _answer_question(kb, body, calls, caller.name)
+        )
     finally:
         await limits.count_tokens(caller, sum(calls.count_tokens() or (0, 0)))
 
 
-async def _answer_question(kb: KB, body: SqlBody, calls: ModelCalls) -> dict[str, Any]:
-    make = partial(kb.database_engine, sql_only=body.dry_run)
+async def _answer_question(
+    kb: KB, body: SqlBody, calls: ModelCalls, user: str | None
+) -> dict[str, Any]:
+    make = partial(kb.database_engine, sql_only=body.dry_run, user=user)
     engine = await run_sync(make)
     with calls.listen():
         response: Any = await engine.aquery(body.question or "")
@@ -105,14 +109,15 @@ async def _answer_question(kb: KB, body: SqlBody, calls: ModelCalls) -> dict[str
     return {**answer_to_values(answer), "types": types}
 
 
-def _run_statement(kb: KB, sql: str, body: SqlBody) -> dict[str, Any]:
+def _run_statement(kb: KB, sql: str, body: SqlBody, user: str | None) -> dict[str, Any]:
     values: dict[str, Any] = {"answer": None, "route": "database", "errors": {}}
     found = TableResult(sql, body.parameters)
     if body.dry_run:
         kb.components.tables.check(sql, body.parameters)
         return {**values, **table_to_values(found), "types": []}
     begin = time.perf_counter()
-    result = kb.components.tables.run(sql, body.parameters)
+    with kb.components.books.audit.observe("sql", sql, user):
+        result = kb.components.tables.run(sql, body.parameters)
     values["timings"] = {"rows": milliseconds_since(begin)}
     types = column_types(result.columns, result.rows)
     return {**values, **table_to_values(replace(found, **vars(result))), "types": types}
@@ -121,7 +126,7 @@ def _run_statement(kb: KB, sql: str, body: SqlBody) -> dict[str, Any]:
 @router.get("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])
 async def sql_csv(
     sql: Annotated[Statement, Query()],
-    caller: Reading,  # noqa: ARG001 - only keys may read
+    caller: Reading,
     kb: KB,
     threads: TheThreads,
     escape_formulas: Annotated[bool, Query()] = True,  # noqa: FBT002 - by its name in an address
@@ -132,39 +137,40 @@ async def sql_csv(
     apostrophe stands before each cell that a spreadsheet would compute.
     """
     body = CsvBody(sql=sql, escape_formulas=escape_formulas)
-    return await threads.exporting.run(_send_rows, kb, body, "csv")
+    return await threads.exporting.run(_send_rows, kb, body, "csv", caller.name)
 
 
 @router.post("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])
 async def sql_csv_of_body(
     body: CsvBody,
-    caller: Reading,  # noqa: ARG001 - only keys may read
+    caller: Reading,
     kb: KB,
     threads: TheThreads,
 ) -> Response:
     """The same, for programs and for statements that are too long for an address."""
-    return await threads.exporting.run(_send_rows, kb, body, "csv")
+    return await threads.exporting.run(_send_rows, kb, body, "csv", caller.name)
 
 
 @router.post("/sql.xlsx", responses=_XLSX, response_class=Response, dependencies=[OneStatement])
 async def sql_xlsx(
     body: RowsBody,
-    caller: Reading,  # noqa: ARG001 - only keys may read
+    caller: Reading,
     kb: KB,
     threads: TheThreads,
 ) -> Response:
     """All rows of a statement as a sheet, of which no cell is computed; headers as those of CSV."""
-    return await threads.exporting.run(_send_rows, kb, body, "xlsx")
+    return await threads.exporting.run(_send_rows, kb, body, "xlsx", caller.name)
 
 
-def _send_rows(kb: KB, body: RowsBody, kind: FileKind) -> Response:
-    return send_rows(
-        kb.components.tables,
-        (body.sql, body.parameters),
-        kb.config.tables,
-        kind,
-        escape_formulas=isinstance(body, CsvBody) and body.escape_formulas,
-    )
+def _send_rows(kb: KB, body: RowsBody, kind: FileKind, user: str | None) -> Response:
+    with kb.components.books.audit.observe("sql", body.sql, user):
+        return send_rows(
+            kb.components.tables,
+            (body.sql, body.parameters),
+            kb.config.tables,
+            kind,
+            escape_formulas=isinstance(body, CsvBody) and body.escape_formulas,
+        )
 
 
 @router.get("/tables")

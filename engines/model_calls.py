@@ -82,7 +82,10 @@ class _Call:
 
 
 class ModelCalls:
-    """The calls that one question makes to models, those of its threads and tasks included."""
+    """The calls that one question makes to models, those of its threads and tasks included.
+
+    And what it reads: documents and tables.
+    """
 
     def __init__(self) -> None:
         self._events = count()
@@ -94,6 +97,8 @@ class ModelCalls:
         self._calls: dict[str | None, _Call] = {}
         self._limits: dict[str | None, str] = {}
         self._is_closed = False
+        self.documents_read: set[str] = set()  # as ROOT/PATH
+        self.tables_read: set[str] = set()
         _register_listener()
 
     @contextmanager
@@ -157,7 +162,10 @@ class ModelCalls:
                 begun = self._others_begun.get(span) or _Begin(place, "", time.perf_counter())
                 if not any(call.begin > begun.place for call in list(self._calls.values())):
                     taken = milliseconds_since(begun.since)
-                    self._reranked.append(ModelUse("reranking", begun.model, milliseconds=taken))
+                    tokens = event.tags.get("tokens", 0)  # that a server tells
+                    self._reranked.append(
+                        ModelUse("reranking", begun.model, prompt_tokens=tokens, milliseconds=taken)
+                    )
 
     def note_reported_tokens(self, tokens: int) -> None:
         """Note what a server says that the texts had which are being embedded."""

@@ -1,0 +1,38 @@
+// The passages that a search found, ranked: what an answer was made of, or could not be.
+
+import { address, get } from "./api.js";
+import { button, make } from "./dom.js";
+import { openBeside, openPassage } from "./passage.js";
+import { number, t } from "./words.js";
+
+// `notes` are the reasons of the search, `question` chooses the excerpts.
+export async function openConsidered({ searchId, notes, question, opener }) {
+  const show = openBeside(t("considered"), opener);
+  try {
+    const found = await get(address("api/searches", searchId), { question });
+    show(listOf(found, notes, opener));
+  } catch (error) {
+    show(make("p", { class: "problem", role: "alert" }, error.message));
+  }
+}
+
+function listOf(found, notes, opener) {
+  const reasons = notes.map((note) => make("p", { class: "quiet", lang: "en" }, note));
+  const items = found.map((each) => entry(each, opener));
+  return make("div", { class: "passage-body" }, ...reasons, make("ol", { class: "ranked" }, items));
+}
+
+function entry({ score, citation, passage }, opener) {
+  const told = [t("score", { score: number(score, { maximumFractionDigits: 2 }) })];
+  if (citation) told.push(t("citedAs", { n: String(citation) }));
+  if (!passage) return make("li", {}, make("p", { class: "quiet" }, t("noLongerThere")));
+  const { id, path, title, excerpt } = passage;
+  const open = () => openPassage({ chunk: id, title: title || path, excerpt }, { opener });
+  return make(
+    "li",
+    {},
+    button(title || path, open, { class: "link" }),
+    make("span", { class: "quiet" }, told.join(" · ")),
+    make("p", {}, excerpt),
+  );
+}
