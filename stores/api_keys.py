@@ -136,6 +136,11 @@ class ApiKeys:
         matches = hmac.compare_digest(known, _hash_secret(written["secret"]))
         return _row_to_key(row) if row and matches and row.revoked_at is None else None
 
+    def find_in_use(self, key_id: str) -> ApiKey | None:
+        """Find a key by its id, for who has presented it before; None for one that is revoked."""
+        row = next(iter(self._read("presented", {"id": key_id})), None)
+        return _row_to_key(row) if row and row.revoked_at is None else None
+
     def list_digests(self) -> frozenset[bytes]:
         """List the digests of all keys that are in use, see `make_digest`."""
         return frozenset(bytes(row.digest) for row in self._read("digests", {}))

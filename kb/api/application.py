@@ -40,6 +40,7 @@ from kb.api.routes import (
     metrics,
     openai,
     page,
+    people,
     sessions,
     state,
     tables,
@@ -59,7 +60,7 @@ _BETWEEN_NOTES: Final = 5.0  # seconds, of what a process has under way
 _SWITCH_SECONDS: Final = 0.001  # so that the loop waits for no thread that computes
 _GROUPS: Final = (
     *(asking, sessions, tables, verified, documents, jobs, feedback),
-    *(state, health, metrics, openai, docs, page),
+    *(people, state, health, metrics, openai, docs, page),
 )
 # What those tell of that tell of one thing alone.
 _SUBJECTS: Final[Mapping[ModuleType, Subject]] = {
@@ -102,7 +103,7 @@ def _add_guards(app: FastAPI, config: Config) -> None:
     app.add_middleware(Overload, answers=answers)
     install_problems(app)
     app.add_middleware(BodyLimit, upload_bytes=config.serve.max_upload_mb * 2**20)
-    if config.serve.cors_origins:  # a key is a header that their scripts send; no cookie is read
+    if config.serve.cors_origins:  # a key is a header that their scripts send, and never a cookie
         app.add_middleware(
             CORSMiddleware,
             allow_origins=config.serve.cors_origins,

@@ -105,6 +105,8 @@ class ServeConfig(Section):
     process counts for itself."""
     metrics: MetricsConfig = MetricsConfig()
     """What `/metrics` tells Prometheus, and whom it takes for that."""
+    sign_in_hours: Annotated[int, Field(gt=0, le=8760)] = 12
+    """How long who signs in on the page stays signed in, unless their key ends before."""
     token: Token = None
     """What callers send while there is no key, better set as `KB_SERVE_TOKEN`; without it each
     start makes a new one."""

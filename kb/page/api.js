@@ -1,6 +1,6 @@
 // Requests to the server that this page came from. Paths are relative: a proxy may serve kb anywhere.
 
-import { askForKey, authorization } from "./key.js";
+import { askForKey, ready } from "./key.js";
 import { spoken, t } from "./words.js";
 
 // What went wrong, in the words of the server, which speaks the language of the page.
@@ -47,13 +47,13 @@ function withQuery(path, query) {
 }
 
 async function request(method, path, body, signal) {
+  await ready;
   const response = await reached(path, {
     method,
     signal,
     headers: {
       "Accept-Language": spoken(),
       ...(body === undefined ? {} : { "Content-Type": "application/json" }),
-      ...authorization(),
     },
     body: body === undefined ? undefined : JSON.stringify(body),
   });

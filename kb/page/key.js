@@ -1,33 +1,35 @@
-// The key of the server, or the token that `kb serve` put into its address: kept until the tab is
-// closed, and nowhere else.
+// The key of the server, or the token that `kb serve` put into its address, is exchanged for a cookie
+// that no script can read; the page forgets it at once.
 
 import { dialog } from "./dialog.js";
 import { make } from "./dom.js";
-import { t } from "./words.js";
+import { spoken, t } from "./words.js";
 
-const NAME = "kb-key";
 const KEY = /kb-[0-9a-f]{12}-[\w-]{43}/;
 let asking = null;
-takeToken();
 
-// Whoever sends somebody a link shall not have them work under a key of the sender's.
-function takeToken() {
+/** Requests wait until the token of the address was exchanged. */
+export const ready = takeToken();
+
+// Whoever sends somebody a link shall not have them work under a key of the sender's. The token of a
+// start replaces no key: it opens nothing as soon as there is one.
+async function takeToken() {
   const query = new URLSearchParams(location.search);
   if (!query.has("token")) return;
-  const [given, kept] = [query.get("token"), sessionStorage.getItem(NAME) ?? ""];
-  if (!KEY.test(given) && !KEY.test(kept)) sessionStorage.setItem(NAME, given);
+  const given = query.get("token");
   query.delete("token");
   const rest = query.size ? `?${query}` : "";
   history.replaceState(null, "", `${location.pathname}${rest}${location.hash}`);
+  if (!KEY.test(given)) await signIn(given).catch(() => null);
 }
 
-export function authorization() {
-  const key = sessionStorage.getItem(NAME);
-  return key ? { Authorization: `Bearer ${key}` } : {};
-}
-
-export function hasKey() {
-  return sessionStorage.getItem(NAME) !== null;
+// Resolves to why the server refuses the key, null when it takes it.
+async function signIn(key) {
+  const headers = { "Accept-Language": spoken(), Authorization: `Bearer ${key}` };
+  const response = await fetch("api/sign-in", { method: "POST", headers });
+  if (response.ok) return null;
+  const { code, detail } = await response.json().catch(() => ({}));
+  return code === "key_needed" || !detail ? t("keyRefused") : detail;
 }
 
 // One dialog, however many requests were refused at once.
@@ -36,7 +38,7 @@ export function askForKey() {
   return asking;
 }
 
-async function keyFromDialog() {
+async function keyFromDialog(refusal = null) {
   const input = make("input", {
     type: "password",
     name: "key",
@@ -45,20 +47,15 @@ async function keyFromDialog() {
     autofocus: true,
     spellcheck: "false",
   });
-  const was = hasKey();
   const isGiven = await dialog({
     title: t("keyTitle"),
     body: [
-      make("p", {}, t(was ? "keyRefused" : "keyNeeded")),
+      make("p", {}, refusal ?? t("keyNeeded")),
       make("label", { class: "field" }, t("key"), input),
     ],
     accept: t("keyUse"),
   });
-  if (isGiven) sessionStorage.setItem(NAME, input.value.trim());
-  return isGiven;
-}
-
-export function forgetKey() {
-  sessionStorage.removeItem(NAME);
-  location.reload();
+  if (!isGiven) return false;
+  const refused = await signIn(input.value.trim()).catch(() => t("offline"));
+  return refused === null || keyFromDialog(refused);
 }

@@ -10,6 +10,7 @@ import { takeDrops } from "./drops.js";
 import { watchJobs } from "./jobs.js";
 import { closePassage, openPassage } from "./passage.js";
 import { applyPreferences, offerPreferences } from "./preferences.js";
+import { showMe } from "./me.js";
 import { listSessions, markSession, offerSessionSearch } from "./sessions.js";
 import { closeSidebar, offerSidebar } from "./sidebar.js";
 import { learnSources } from "./sources.js";
@@ -113,6 +114,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") conversation?.refresh();
 });
 learnState();
+showMe();
 learnSources().then((sources) => {
   document.getElementById("to-verified").hidden = !sources.includes("database");
 });

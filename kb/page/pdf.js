@@ -2,7 +2,6 @@
 
 import { make } from "./dom.js";
 import { highlight } from "./highlight.js";
-import { authorization } from "./key.js";
 import { t } from "./words.js";
 
 const VENDOR = new URL("vendor/", import.meta.url).href;
@@ -24,7 +23,6 @@ export async function showPdf(body, url, { page = 1, quote = "" }) {
   const { getDocument, TextLayer } = await load();
   const loading = getDocument({
     url: new URL(url, location.href).href,
-    httpHeaders: authorization(),
     isEvalSupported: false,
     useWasm: false,
     disableAutoFetch: true,

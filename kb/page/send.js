@@ -1,7 +1,7 @@
 // One file on its way to the server, with progress, however busy the server is.
 
 import { Problem } from "./api.js";
-import { askForKey, authorization } from "./key.js";
+import { askForKey } from "./key.js";
 import { spoken, t } from "./words.js";
 
 const UNAUTHORIZED = 401;
@@ -30,8 +30,7 @@ function sendOnce({ file, folder, replace }, tell) {
   form.append("replace", String(replace));
   const request = new XMLHttpRequest();
   request.open("POST", "api/documents");
-  const headers = { "Accept-Language": spoken(), ...authorization() };
-  for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+  request.setRequestHeader("Accept-Language", spoken());
   request.responseType = "json";
   request.upload.addEventListener("progress", (event) => tell(event.loaded, event.total));
   return new Promise((resolve, reject) => {

@@ -1,8 +1,7 @@
-// What the server holds and what the key allows, as the foot of the sidebar tells it.
+// What the server holds and what the caller may do, as the foot of the sidebar tells it.
 
 import { get } from "./api.js";
 import { make } from "./dom.js";
-import { forgetKey, hasKey } from "./key.js";
 import { t } from "./words.js";
 
 let known = null;
@@ -11,8 +10,7 @@ export function learnState() {
   known = get("api/status").then((status) => {
     const model = status.llm ?? t("noModel");
     const line = make("span", {}, t("state", { n: status.documents, model }));
-    const parts = hasKey() ? [line, forgetButton(status.key)] : [line];
-    document.getElementById("state").replaceChildren(...parts);
+    document.getElementById("state").replaceChildren(line);
     return status;
   });
   return known;
@@ -28,9 +26,4 @@ export async function mayWrite() {
 
 export async function mayVerify() {
   return (await learnedState()).verifies === true;
-}
-
-function forgetButton(name) {
-  const attributes = { type: "button", class: "link", click: forgetKey, title: name };
-  return make("button", attributes, t("forgetKey"));
 }

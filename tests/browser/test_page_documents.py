@@ -176,10 +176,9 @@ def test_a_document_has_a_page_and_is_asked_alone(shown, models, served):
 def test_a_key_that_only_reads_is_offered_nothing_else(visit, served):
     secret = served.with_key("reader").headers["Authorization"].removeprefix("Bearer ")
     try:
-        page = visit()
-        page.evaluate("secret => sessionStorage.setItem('kb-key', secret)", secret)
-        page.goto(f"{page.url}#/documents")
-        page.reload()
+        page = visit("#/documents")
+        page.get_by_label("Key", exact=True).fill(secret)
+        page.get_by_role("button", name="Use the key").click()
         expect(page.get_by_role("rowheader").first).to_be_visible()
         expect(page.get_by_text("Choose files")).to_have_count(0)
         expect(page.get_by_role("checkbox")).to_have_count(0)
@@ -192,22 +191,47 @@ def test_a_key_that_only_reads_is_offered_nothing_else(visit, served):
         served.forget_keys()
 
 
-def test_an_address_brings_no_key_and_replaces_none(page, seen):
-    def kept():
-        return page.evaluate("sessionStorage.getItem('kb-key')")
+def test_an_address_brings_no_key_and_replaces_none(visit, served, seen):
+    own, foreign = (secret_of(served.with_key(name)) for name in ("own", "foreign"))
+    try:
+        page = visit()
+        for given in (foreign, f" {foreign}"):
+            page.goto(f"{seen.base}/?{urlencode({'token': given})}")
+            expect(page.get_by_role("dialog")).to_be_visible()
+            assert page.url == f"{seen.base}/"
+        page.get_by_label("Key", exact=True).fill(own)
+        page.get_by_role("button", name="Use the key").click()
+        expect(page.locator("#me")).to_contain_text("own")
+        for given in (foreign, served.token):
+            page.goto(f"{seen.base}/?token={given}")
+            expect(page.locator("#me")).to_contain_text("own")
+            assert page.url == f"{seen.base}/"
+    finally:
+        served.forget_keys()
 
-    own, foreign = (f"kb-{digit * 12}-{digit * 43}" for digit in "12")
-    page.evaluate("sessionStorage.clear()")
-    for given in (foreign, f" {foreign}"):
-        page.goto(f"{seen.base}/?{urlencode({'token': given})}")
-        assert (kept(), page.url) == (None, f"{seen.base}/")
-    page.goto(f"{seen.base}/?token=of-a-start")
-    page.goto(f"{seen.base}/?token=of-another-start")
-    assert kept() == "of-another-start"
-    page.evaluate("key => sessionStorage.setItem('kb-key', key)", own)
-    for given in (foreign, "of-a-start"):
-        page.goto(f"{seen.base}/?token={given}")
-        assert (kept(), page.url) == (own, f"{seen.base}/")
+
+def test_the_page_keeps_no_key_and_signs_out(visit, served):
+    secret = secret_of(served.with_key("ana", groups=["staff"]))
+    try:
+        page = visit()
+        page.get_by_label("Key", exact=True).fill("kb-wrong")
+        page.get_by_role("button", name="Use the key").click()
+        expect(page.get_by_role("dialog")).to_contain_text("The key was refused")
+        page.get_by_label("Key", exact=True).fill(secret)
+        page.get_by_role("button", name="Use the key").click()
+        expect(page.locator("#me")).to_contain_text("ana · may read · by a key · in staff")
+        kept = "JSON.stringify([document.cookie, {...sessionStorage}, {...localStorage}])"
+        assert secret not in page.evaluate(kept)
+        assert "kb-sign-in" not in page.evaluate(kept)
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert page.context.cookies() == []
+    finally:
+        served.forget_keys()
+
+
+def secret_of(client):
+    return client.headers["Authorization"].removeprefix("Bearer ")
 
 
 def test_a_failed_document_is_read_again(page, served):

@@ -194,8 +194,8 @@ def test_a_key_that_only_reads_adds_nothing(visit, served):
     secret = served.with_key("reader").headers["Authorization"].removeprefix("Bearer ")
     try:
         page = visit()
-        page.evaluate("secret => sessionStorage.setItem('kb-key', secret)", secret)
-        page.reload()
+        page.get_by_label("Key", exact=True).fill(secret)
+        page.get_by_role("button", name="Use the key").click()
         page.get_by_role("textbox", name="Your question").wait_for()
         drop(page, {"x.md": "# X"})
         page.get_by_role("link", name="Documents").click()

@@ -344,6 +344,17 @@ CREATE TABLE `kb_session` (
   KEY `updated_at` (`updated_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
+CREATE TABLE `kb_sign_in` (
+  `digest` binary(32) NOT NULL,
+  `key_id` char(12) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `person` varchar(190) DEFAULT NULL,
+  `of_groups` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`of_groups`)),
+  `start_digest` binary(32) DEFAULT NULL,
+  `expires_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`digest`),
+  KEY `expires_at` (`expires_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
 CREATE TABLE `kb_turn` (
   `session_id` varchar(190) NOT NULL,
   `number` int(10) unsigned NOT NULL,

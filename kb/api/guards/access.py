@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -13,15 +13,18 @@ from pydantic import SecretStr
 from starlette import types as asgi
 
 from kb.api.guards.proxied_people import find_proxied_person, name_person
+from kb.api.guards.sign_in_cookie import read_cookie
 from kb.api.guards.signed_tokens import ProviderUnavailable, SignedTokens
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from kb.assembly.answer_sources import Source
 from kb.config.sections import Config
 from kb.config.serving import OidcConfig, ServeConfig
-from stores.api_keys import ApiKey, ApiKeys, Scope, Subject
+from stores.api_keys import OF_PERSON, ApiKey, ApiKeys, Scope, Subject
 from stores.audiences import Groups, join_groups
+from stores.sign_ins import SignIn, SignIns
 
+Way: TypeAlias = Literal["start", "key", "proxy", "oidc"]
 SCOPES: Final[tuple[Scope, ...]] = ("read", "write", "admin")
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAME_SITE: Final = frozenset({"same-origin", "none"})
@@ -55,7 +58,8 @@ class Caller:
 
     `collections` are the indexed directories whose documents the caller may see, None for all;
     `only` is what they may ask from, None for documents and tables; `groups` are those that they
-    are in, None for who sees everything. `id` is the key's too.
+    are in, None for who sees everything. `id` is the key's too. `way` is what let them in: the
+    token of the start, a key, a proxy, or a provider of OpenID Connect.
     """
 
     name: str | None = None
@@ -67,6 +71,7 @@ class Caller:
     requests_per_minute: int | None = None
     tokens_per_day: int | None = None
     groups: Groups | None = None
+    way: Way = "start"
 
     @classmethod
     def from_key(cls, key: ApiKey) -> Self:
@@ -85,13 +90,21 @@ class Caller:
             key.requests_per_minute,
             key.tokens_per_day,
             None if sees_all else join_groups(key.groups or ()),
+            "key",
         )
 
     @classmethod
-    def from_person(cls, name: str, groups: Groups, scope: Scope) -> Self:
+    def from_person(cls, name: str, groups: Groups, scope: Scope, way: Way) -> Self:
         """Make the caller of who signed in elsewhere. Raises Problem 401 for an odd name."""
         known_as, person_id = name_person(name)
-        return cls(known_as, person_id, scope, groups=groups)
+        return cls(known_as, person_id, scope, groups=groups, way=way)
+
+    @property
+    def person(self) -> str | None:
+        """The name of a person, as who let them in has it; None for who comes by a key or token."""
+        if self.way in ("start", "key") or self.name is None:
+            return None
+        return self.name.removeprefix(OF_PERSON)
 
     def has_scope(self, scope: Scope) -> bool:
         return SCOPES.index(self.scope) >= SCOPES.index(scope)
@@ -145,9 +158,9 @@ async def find_caller(request: Request, given: Given) -> Caller:
 async def _identify_caller(request: Request, given: HTTPAuthorizationCredentials | None) -> Caller:
     serve: ServeConfig = request.app.state.kb.config.serve
     if serve.trusted_proxy and (person := find_proxied_person(request, serve)):
-        return Caller.from_person(*person, serve.trusted_proxy.scope)
+        return Caller.from_person(*person, serve.trusted_proxy.scope, "proxy")
     if given is None:
-        raise _key_needed(Code.KEY_NEEDED)
+        return await _find_by_cookie(request)
     keys, text = ApiKeys(request.app.state.kb.components.engine), given.credentials
     look_up = request.app.state.limits.looking_up.run
     if _is_token(request, text) and not await look_up(keys.has_any):
@@ -163,11 +176,47 @@ async def _identify_caller(request: Request, given: HTTPAuthorizationCredentials
     key = await look_up(keys.find_presented, text)
     if key is None or key.is_expired:
         await wrong.count_wrong(address)
-        if key is None:
-            raise _key_needed(Code.KEY_NEEDED)
+    return _require_valid(key)
+
+
+def _require_valid(key: ApiKey | None) -> Caller:
+    """Return the caller of a key. Raises Problem 401 for none, and for one that is expired."""
+    if key is None:
+        raise _key_needed(Code.KEY_NEEDED)
+    if key.is_expired:
         day, time = f"{key.expires:%Y-%m-%d}", f"{key.expires:%H:%M}"
         raise _key_needed(Code.KEY_EXPIRED, {"day": day, "time": time})
     return Caller.from_key(key)
+
+
+async def _find_by_cookie(request: Request) -> Caller:
+    """Find who signed in on the page. Raises Problem 401, 403 or 421.
+
+    The key is looked up each time, so that a sign-in ends with it.
+    """
+    engine, look_up = (
+        request.app.state.kb.components.engine,
+        request.app.state.limits.looking_up.run,
+    )
+    secret = read_cookie(request)
+    found = await look_up(SignIns(engine).find_presented, secret) if secret else None
+    if found is None:
+        raise _key_needed(Code.KEY_NEEDED)
+    if found.key_id is not None:
+        return _require_valid(await look_up(ApiKeys(engine).find_in_use, found.key_id))
+    oidc: OidcConfig | None = request.app.state.kb.config.serve.oidc
+    if found.person is not None and oidc:
+        return Caller.from_person(found.person, join_groups(found.groups), oidc.scope, "oidc")
+    if _is_of_this_start(request, found) and not await look_up(ApiKeys(engine).has_any):
+        _require_own_page(request)
+        return Caller()
+    raise _key_needed(Code.KEY_NEEDED)
+
+
+def _is_of_this_start(request: Request, sign_in: SignIn) -> bool:
+    token: SecretStr | None = request.app.state.token
+    is_local: bool = request.app.state.is_local
+    return is_local and token is not None and sign_in.is_of_start(token.get_secret_value())
 
 
 async def _find_signed_in(request: Request, oidc: OidcConfig, text: str) -> Caller:
@@ -183,7 +232,7 @@ async def _find_signed_in(request: Request, oidc: OidcConfig, text: str) -> Call
     if person is None:
         raise _key_needed(Code.KEY_NEEDED)
     name, groups = person
-    return Caller.from_person(name, groups, oidc.scope)
+    return Caller.from_person(name, groups, oidc.scope, "oidc")
 
 
 def _is_token(request: Request, text: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 
 from fastapi import Request
 
+from kb.api.guards.own_site import is_of_other_site
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from kb.config.serving import ServeConfig, TrustedProxyConfig
@@ -14,7 +15,6 @@ from stores.api_keys import OF_PERSON
 from stores.audiences import Groups, join_groups
 from stores.look_alikes import find_hidden
 
-_SAME_SITE: Final = frozenset({"same-origin", "none"})
 _NAME_CHARACTERS: Final = 150
 
 
@@ -42,7 +42,8 @@ def find_proxied_person(request: Request, serve: ServeConfig) -> tuple[str, Grou
     is_trusted = _is_trusted(proxy, request.client.host if request.client else "")
     if not is_trusted or len(users) != 1 or len(groups) > 1:
         raise Problem(Code.PROXY_NOT_TRUSTED)
-    _require_own_site(request, serve)
+    if is_of_other_site(request):
+        raise Problem(Code.FOREIGN_SITE)
     names = (name.strip() for value in groups for name in _decode(value).split(","))
     return _decode(users[0]), join_groups(name for name in names if name)
 
@@ -68,15 +69,3 @@ def _is_trusted(proxy: TrustedProxyConfig, host: str) -> bool:
 @lru_cache(maxsize=4)
 def _read_networks(addresses: tuple[str, ...]) -> list[IPv4Network | IPv6Network]:
     return [ip_network(address, strict=False) for address in addresses]
-
-
-def _require_own_site(request: Request, serve: ServeConfig) -> None:
-    """Raise Problem for a page of another site: the proxy knows a browser by its cookie."""
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    if site is not None:
-        if site not in _SAME_SITE:
-            raise Problem(Code.FOREIGN_SITE)
-        return
-    hosts = {request.headers.get("host", ""), (serve.public_url or "").partition("://")[2]}
-    if origin is not None and origin.partition("://")[2] not in hosts:
-        raise Problem(Code.FOREIGN_SITE)
