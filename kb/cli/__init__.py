@@ -23,6 +23,7 @@ from kb.cli.commands.feedback import feedback
 from kb.cli.commands.indexing import index
 from kb.cli.commands.mcp import mcp
 from kb.cli.commands.moving import export, import_
+from kb.cli.commands.reviewing import review
 from kb.cli.commands.serving import key, serve
 from kb.cli.commands.session import session
 from kb.cli.commands.sql import sql
@@ -45,6 +46,7 @@ for command in (demo, init, setup, index, search, ask, chat, sql, feedback, stat
 app.command()(stats)
 app.command()(cost)
 app.command()(audit)
+app.add_typer(review, name="review")
 app.add_typer(documents, name="documents")
 app.command("eval")(evaluate)
 app.add_typer(bench, name="bench")

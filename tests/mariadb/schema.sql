@@ -290,6 +290,13 @@ CREATE TABLE `kb_other_document` (
   PRIMARY KEY (`document_id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
+CREATE TABLE `kb_review_done` (
+  `item` char(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `done_until` datetime(6) NOT NULL,
+  `done_by` varchar(190) DEFAULT NULL,
+  PRIMARY KEY (`item`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
 CREATE TABLE `kb_root` (
   `name` varchar(190) NOT NULL,
   `path` text DEFAULT NULL,
