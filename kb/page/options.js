@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { icon, make } from "./dom.js";
+import { operators } from "./operators.js";
 import { spoken, t } from "./words.js";
 
 const chosen = { profile: null, filters: {}, only: null };
@@ -65,6 +66,7 @@ async function offered(changed) {
   return [
     profileOf(profiles, changed),
     selects.length ? make("fieldset", { class: "filter-by" }, legend, selects) : "",
+    operators(),
   ];
 }
 

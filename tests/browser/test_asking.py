@@ -281,6 +281,13 @@ def test_a_verified_question_is_suggested(page):
     expect(shown.first).to_be_visible()  # beside the rows, and below the answer
 
 
+def test_what_can_be_written_in_a_question_is_explained(page):
+    page.locator(".options summary").click()
+    listed = page.locator(".options dl")
+    expect(listed).to_contain_text("these words as they are")
+    expect(listed.locator("dt")).to_have_count(5)
+
+
 def session_of(page, served):
     return served.client.get(f"/api/sessions/{page.url.rpartition('/')[2]}").json()
 
