@@ -9,8 +9,9 @@ const SOURCES = ["auto", "documents", "database", "both"];
 let source = "auto";
 
 export class Composer {
-  constructor({ ask, stop }) {
+  constructor({ ask, stop, recall }) {
     this.stop = stop;
+    this.recall = recall;
     this.send = ask;
     this.isBusy = false;
     this.words = make("textarea", {
@@ -62,6 +63,7 @@ export class Composer {
   }
 
   pressed(event) {
+    if (event.key === "ArrowUp" && !this.words.value && this.recall()) event.preventDefault();
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     if (!this.isBusy) this.element.requestSubmit();

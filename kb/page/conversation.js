@@ -39,7 +39,11 @@ export class Conversation {
     this.underWay = new Set(); // views of turns that are being answered
     this.first = 1; // number of the first turn that is shown
     this.turns = make("div", { class: "turns" });
-    this.composer = new Composer({ ask: (asked) => this.ask(asked), stop: () => this.stop() });
+    this.composer = new Composer({
+      ask: (asked) => this.ask(asked),
+      stop: () => this.stop(),
+      recall: () => this.editLast(),
+    });
     const scroller = make("div", { class: "scroller" }, this.turns);
     this.scroller = scroller;
     this.element = make(
@@ -203,6 +207,13 @@ export class Conversation {
     });
     this.views.set(turnId, view);
     return view;
+  }
+
+  // Whether there is a last question, which can now be changed and asked again.
+  editLast() {
+    const last = [...this.turns.querySelectorAll("[data-turn]")].at(-1);
+    if (last) this.views.get(last.dataset.turn).edit();
+    return Boolean(last);
   }
 
   async ask(asked) {

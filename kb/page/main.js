@@ -8,6 +8,7 @@ import { showDocuments } from "./documents.js";
 import { icon, shown } from "./dom.js";
 import { takeDrops } from "./drops.js";
 import { watchJobs } from "./jobs.js";
+import { offerKeys } from "./keys.js";
 import { closePassage, openPassage } from "./passage.js";
 import { applyPreferences, offerPreferences } from "./preferences.js";
 import { showMe } from "./me.js";
@@ -104,6 +105,7 @@ window.addEventListener("unhandledrejection", (event) => {
 });
 takeDrops();
 offerTray();
+offerKeys();
 // Another tab, or another machine, may have asked meanwhile.
 listen(({ session, jobs }) => {
   if (jobs) return watchJobs();

@@ -3,6 +3,13 @@
 
 export const TEXTS = {
   skip: gettext("Skip to the content"),
+  keys: gettext("Keys"),
+  keyAsk: gettext("Write a question"),
+  keyLast: gettext("In an empty field: change the last question"),
+  keySend: gettext("Ask"),
+  keyLine: gettext("Begin a new line"),
+  keyEscape: gettext("Close what is open, or stop the answer"),
+  keyHelp: gettext("Show these keys"),
   menu: gettext("Sessions and settings"),
   pages: gettext("Pages"),
   new: gettext("New chat"),
