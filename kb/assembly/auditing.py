@@ -1,6 +1,6 @@
 """What is noted of each question for an audit, before and after it is answered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -49,6 +49,13 @@ class Audit:
         audited, calls = self.begin(action, text, user), ModelCalls()
         with calls.listen(), audited.until_end(calls):
             yield calls
+
+    def note_reading(
+        self, action: Action, text: str, user: str | None, documents: Iterable[str]
+    ) -> None:
+        """Note who is shown documents, before they are. Raises StoreError."""
+        with self.observe(action, text, user) as calls:
+            calls.documents_read.update(documents)
 
 
 @dataclass(frozen=True)

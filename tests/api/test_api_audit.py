@@ -5,6 +5,7 @@ import io
 import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
@@ -51,16 +52,17 @@ def entries(api: Api, **wanted: Any) -> list[AuditEntry]:
 
 def test_each_way_to_learn_something_is_noted_with_what_it_read(audited, models):
     ana = audited.with_key("ana")
-    ana.post("/api/ask", json={"question": QUESTION, "source": "documents"})
+    answer = ana.post("/api/ask", json={"question": QUESTION, "source": "documents"}).json()
     ana.post("/api/search", json={"question": QUESTION})
     ana.post("/api/sql", json={"sql": "SELECT COUNT(*) FROM orders"})
     ana.get("/api/sql.csv", params={"sql": "SELECT city FROM orders"})
     ana.get("/api/documents/documents/page.html/original")
+    ana.get("/api/documents/documents/page.html/passages")
     models.script = ["They go back [1]."]
     ana.post("/api/sessions/s/turns", json={"message": QUESTION, "source": "documents"})
-    chat, original, rows, sql, search, ask = entries(audited)
-    assert [e.action for e in (ask, search, sql, rows, original, chat)] == [
-        *("ask", "search", "sql", "sql", "original", "chat")
+    chat, shown, original, rows, sql, search, ask = entries(audited)
+    assert [e.action for e in (ask, search, sql, rows, original, shown, chat)] == [
+        *("ask", "search", "sql", "sql", "original", "passages", "chat")
     ]
     assert {e.user for e in (ask, search, sql, rows, original, chat)} == {"ana"}
     assert {e.way for e in (ask, chat)} == {"api"}
@@ -69,7 +71,10 @@ def test_each_way_to_learn_something_is_noted_with_what_it_read(audited, models)
     assert "documents/returns.md" in ask.documents
     assert len(ask.documents) > 1, "what was read and not cited is in it too"
     assert search.documents == chat.documents == ask.documents
-    assert original.documents == ["documents/page.html"]
+    assert original.documents == shown.documents == ["documents/page.html"]
+    passage = ana.get(f"/api/searches/{answer['search']['id']}").json()[0]["passage"]["id"]
+    ana.get(f"/api/chunks/{quote(passage)}")
+    assert entries(audited)[0].action == "passages"
     assert (sql.tables, rows.tables) == (["orders"], ["orders"])
     assert (sql.documents, ask.tables) == ([], [])
 

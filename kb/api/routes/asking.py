@@ -111,6 +111,12 @@ def considered(
     filters = metadata_filters({}, caller)
     with translate_missing(Code.NO_SUCH_SEARCH):
         found = kb.considered(search_id, filters=filters, user=caller.name)
+    shown = {
+        f"{each.passage.metadata.get('root')}/{each.passage.metadata.get('path')}"
+        for each in found
+        if each.passage
+    }
+    kb.components.books.audit.note_reading("passages", search_id, caller.name, shown)
     return [
         Considered(
             rank=each.rank,

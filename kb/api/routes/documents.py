@@ -226,6 +226,7 @@ def passages(
     root: str,
     path: str,
     caller: Reading,
+    kb: KB,
     library: TheLibrary,
     at: Annotated[str | None, Query(max_length=512)] = None,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
@@ -233,6 +234,8 @@ def passages(
 ) -> dict[str, Any]:
     """A document as it is listed, with passages in their order: from `offset`, or around `at`."""
     document = _find_document(library, caller, root, path)
+    name = f"{root}/{path}"
+    kb.components.books.audit.note_reading("passages", name, caller.name, [name])
     table = library.registry.table
     if at is not None:
         before = library.documents.count_passages_before(table, document, at)
@@ -264,9 +267,8 @@ def original(
 ) -> Response:
     """The file itself: PDF and text to look at, anything else to save; or a range of its bytes."""
     document = _find_document(library, caller, root, path)
-    audit = kb.components.books.audit
-    with audit.observe("original", f"{root}/{path}", caller.name) as calls:
-        calls.documents_read.add(f"{root}/{path}")
+    name = f"{root}/{path}"
+    kb.components.books.audit.note_reading("original", name, caller.name, [name])
     media_type, disposition = _choose_disposition(document.media_type or "")
     # In a sandbox some browsers show no PDF, which has no scripts of this origin.
     policy = "frame-ancestors 'none'" if media_type == _PDF else _SANDBOX
@@ -330,6 +332,7 @@ def _find_document(library: TheLibrary, caller: Caller, root: str, path: str) ->
 def chunk(
     chunk_id: str,
     caller: Reading,
+    kb: KB,
     library: TheLibrary,
     around: Annotated[int, Query(ge=0, le=5)] = 1,
 ) -> dict[str, Any]:
@@ -337,4 +340,7 @@ def chunk(
     passage = library.find_passage(chunk_id, around)
     if passage is None or not caller.may_see(passage.chunk.metadata.get("root")):
         raise Problem(Code.NO_SUCH_PASSAGE)
+    metadata = passage.chunk.metadata
+    name = f"{metadata.get('root')}/{metadata.get('path')}"
+    kb.components.books.audit.note_reading("passages", name, caller.name, [name])
     return surroundings_to_values(passage)
