@@ -146,12 +146,13 @@ class DocumentRetriever(BaseRetriever):
         search = run.make_search(self._name)
         note_search(search)
         if calls := find_listening():
-            calls.documents_read.update(map(_name_document, search.passages))
+            calls.documents_read.update(map(name_document, search.passages))
         if self._on_search:
             self._on_search(search)
         return list(search.passages)
 
 
-def _name_document(passage: NodeWithScore) -> str:
+def name_document(passage: NodeWithScore) -> str:
+    """Name the document of a passage, as ROOT/PATH where it has them."""
     root, path = passage.metadata.get("root"), passage.metadata.get("path")
     return f"{root}/{path}" if root and path else str(passage.node.ref_doc_id)

@@ -1,5 +1,6 @@
 """What is noted of each question for an audit, before and after it is answered."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,11 +81,16 @@ class Audited:
         if self.id is None:
             return
         read = sorted(calls.documents_read), sorted(calls.tables_read)
-        match error:
-            case None:
-                self.writer.add(AuditedEnd(self.id, "done", None, *read))
-            case Exception():
-                name = type(error).__name__ if isinstance(error, KBError) else "unforeseen"
-                self.writer.add(AuditedEnd(self.id, "failed", name, *read))
-            case _:
-                self.writer.add(AuditedEnd(self.id, "stopped", None, *read))
+        if error is None:
+            self.writer.add(AuditedEnd(self.id, "done", None, *read))
+        elif isinstance(error, Exception):
+            self.writer.add(AuditedEnd(self.id, "failed", name_error(error), *read))
+        else:
+            self.writer.add(AuditedEnd(self.id, "stopped", None, *read))
+
+
+def name_error(error: BaseException) -> str:
+    """Name an error as the codes of the server do; what is no error of kb ended from outside."""
+    if isinstance(error, KBError):
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
+    return "unforeseen" if isinstance(error, Exception) else "stopped"

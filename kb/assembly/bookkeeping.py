@@ -1,7 +1,6 @@
 """What is kept of answers and of what their models took, and whether a budget allows more."""
 
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 from engines.answer import Answer
 from engines.ended_question import EndedQuestion, OnBegin, OnEnd
 from engines.model_calls import ModelCalls
-from kb.assembly.auditing import Audit
+from kb.assembly.auditing import Audit, name_error
 from kb.assembly.way_in import Way, way_in
 from kb.config.costs import BudgetConfig
 from kb.config.sections import Config
@@ -31,7 +30,7 @@ from stores.answers.answer_log import (
 )
 from stores.answers.model_use import ModelUse
 from stores.audit_log import Action
-from stores.errors import BudgetSpent, ConfigError, KBError, ModelUnavailable
+from stores.errors import BudgetSpent, ConfigError, ModelUnavailable
 from stores.log_writer import LogWriter
 
 _KNOWN_SECONDS: Final = 2.0  # for which a sum counts; each answer would add it up again
@@ -185,7 +184,7 @@ def judge_outcome(ended: EndedQuestion) -> tuple[Outcome, str | None]:
     """Say whether a question was answered, and the code of what failed."""
     answer, error = ended.answer, ended.error
     if error is not None:
-        return "failed", _name_error(error)
+        return "failed", name_error(error)
     code = next(iter(answer.errors), None)
     if answer.route and answer.route in answer.errors:
         return "failed", f"{code}_failed"
@@ -195,13 +194,6 @@ def judge_outcome(ended: EndedQuestion) -> tuple[Outcome, str | None]:
 def _has_evidence(answer: Answer) -> bool:
     """Whether an answer rests on something; small talk needs nothing."""
     return answer.route is None or bool(answer.citations or answer.tables.columns)
-
-
-def _name_error(error: BaseException) -> str:
-    """Name an error as the codes of the server do; what is no error of kb ended from outside."""
-    if isinstance(error, KBError):
-        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
-    return "unforeseen" if isinstance(error, Exception) else "stopped"
 
 
 @dataclass

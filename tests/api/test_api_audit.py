@@ -99,7 +99,7 @@ def test_what_fails_is_noted_as_that(audited, models):
     models.script = [SERVER_ERROR] * 5
     audited.client.post("/api/sql", json={"sql": "DELETE FROM orders"})
     [refused] = entries(audited)
-    assert (refused.outcome, refused.error, refused.tables) == ("failed", "UnsafeQuery", [])
+    assert (refused.outcome, refused.error, refused.tables) == ("failed", "unsafe_query", [])
 
 
 def test_what_cannot_be_noted_is_not_answered(audited, models):

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
+from engines.search.retrieval import name_document
 from kb.answer_json import passages_to_values
 from kb.api.answer_events import AnswerUnderWay, begin_answer
 from kb.api.counted_answers import make_answer_values, stream_answer
@@ -111,11 +112,7 @@ def considered(
     filters = metadata_filters({}, caller)
     with translate_missing(Code.NO_SUCH_SEARCH):
         found = kb.considered(search_id, filters=filters, user=caller.name)
-    shown = {
-        f"{each.passage.metadata.get('root')}/{each.passage.metadata.get('path')}"
-        for each in found
-        if each.passage
-    }
+    shown = {name_document(each.passage) for each in found if each.passage}
     kb.components.books.audit.note_reading("passages", search_id, caller.name, shown)
     return [
         Considered(
