@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
@@ -38,7 +39,8 @@ class ApiKey:
 
     `groups` are those that its holder is in, None for none that anybody has said.
     `only` is what it may ask from, None for everything; with `verifies` it may keep verified
-    queries. A limit that is None is the configuration's; `expires` is in UTC.
+    queries. A limit that is None is the configuration's; `month_budget` is in the currency of the
+    prices, `expires` in UTC.
     """
 
     id: str
@@ -50,6 +52,7 @@ class ApiKey:
     verifies: bool = False
     requests_per_minute: int | None = None
     tokens_per_day: int | None = None
+    month_budget: Decimal | None = None
     created: datetime | None = field(default=None, compare=False)
     revoked: datetime | None = None
     expires: datetime | None = None
@@ -73,6 +76,7 @@ class ApiKeys:
         verifies: bool = False,
         requests_per_minute: int | None = None,
         tokens_per_day: int | None = None,
+        month_budget: Decimal | None = None,
         expires: datetime | None = None,
     ) -> str:
         """Create a key and return it, which nobody can show again; `expires` has a time zone.
@@ -101,6 +105,7 @@ class ApiKeys:
             "verifies": verifies,
             "requests_per_minute": requests_per_minute,
             "tokens_per_day": tokens_per_day,
+            "month_budget": month_budget,
             "expires_at": expires and expires.astimezone(UTC).replace(tzinfo=None),
         }
         try:
@@ -117,6 +122,14 @@ class ApiKeys:
     def list_keys(self) -> list[ApiKey]:
         rows = read_snapshot(self.engine, lambda c: c.execute(_SQL["all"]).all())
         return [_row_to_key(row) for row in rows]
+
+    def find_budget(self, name: str) -> Decimal | None:
+        """Find what the holder of a key may spend in a month; None where the key does not say."""
+        values = {"name": name}
+        found: Decimal | None = read_snapshot(
+            self.engine, lambda c: c.scalar(_SQL["budget"], values)
+        )
+        return found
 
     def has_any(self) -> bool:
         """Whether there has ever been a key."""
@@ -182,6 +195,7 @@ def _row_to_key(row: Any) -> ApiKey:
         verifies=bool(row.verifies),
         requests_per_minute=row.requests_per_minute,
         tokens_per_day=row.tokens_per_day,
+        month_budget=row.month_budget,
         created=row.created_at,
         revoked=row.revoked_at,
         expires=row.expires_at,

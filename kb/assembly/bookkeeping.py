@@ -29,6 +29,7 @@ from stores.answers.answer_log import (
     find_month,
 )
 from stores.answers.model_use import ModelUse
+from stores.api_keys import ApiKeys
 from stores.audit_log import Action
 from stores.errors import BudgetSpent, ConfigError, ModelUnavailable
 from stores.log_writer import LogWriter
@@ -52,8 +53,8 @@ class Bookkeeping:
         self.on_logged: list[OnLogged] = []
         self.writer = LogWriter(self._log_all, "Answers", "kb_answer_log", gathering=0.5)
         self._extent = config.retrieval.log
-        self._budget = config.cost.budget
-        if self._budget and not self.prices:
+        self._budget, self._keys = config.cost.budget or BudgetConfig(), ApiKeys(engine)
+        if config.cost.budget and not self.prices:
             raise ConfigError("cost.budget needs prices: name a file of them in cost.prices.")
         self._spent = _Spent(self.log)
 
@@ -104,25 +105,29 @@ class Bookkeeping:
 
         Raises BudgetSpent, or ModelUnavailable where an answer without a model is to do.
         """
-        if not self._budget or not self.prices:
+        if not self.prices:
             return
-        of_key = self._budget.find_for_key(user) if user else None
-        for most, whose in ((self._budget.month, None), (of_key, user)):
+        for most, whose in ((self._budget.month, None), (self._find_budget(user), user)):
             if most is not None:
-                self._require_below(most, whose, self._budget, self.prices.currency)
+                self._require_below(Decimal(str(most)), whose, self.prices.currency)
 
-    def _require_below(
-        self, most: float, user: str | None, budget: BudgetConfig, currency: str
-    ) -> None:
+    def _find_budget(self, user: str | None) -> float | Decimal | None:
+        """Find the budget of a key: its own, or else that of the configuration."""
+        if user is None:
+            return None
+        own = self._spent.find_own(user, self._keys.find_budget)
+        return self._budget.find_for_key(user) if own is None else own
+
+    def _require_below(self, most: Decimal, user: str | None, currency: str) -> None:
         spent = self._spent.add_up(currency, user)
         whose = f"of the key {user}" if user else "of this knowledge base"
-        figures = f"{spent:.2f} of {most:g} {currency}"
-        if spent >= Decimal(str(most)):
+        figures = f"{spent:.2f} of {most.normalize():f} {currency}"
+        if spent >= most:
             reason = f"The budget {whose} for this month is spent: {figures}."
-            if budget.when_spent == "quote":
+            if self._budget.when_spent == "quote":
                 raise ModelUnavailable(reason)
             raise BudgetSpent(f"{reason} It begins anew on the first of the next month.")
-        if spent >= Decimal(str(most)) * Decimal(str(budget.warn_at)):
+        if spent >= most * Decimal(str(self._budget.warn_at)):
             self._spent.warn_once(user, f"The budget {whose} is nearly spent: {figures}.")
 
     def _log_all(self, entries: Sequence[Callable[[], LoggedCalls]]) -> None:
@@ -202,6 +207,7 @@ class _Spent:
 
     log: AnswerLog
     _known: dict[str | None, tuple[float, Decimal]] = field(default_factory=dict)
+    _own: dict[str, tuple[float, Decimal | None]] = field(default_factory=dict)
     _warned: dict[str | None, date] = field(default_factory=dict)
 
     def add_up(self, currency: str, user: str | None) -> Decimal:
@@ -210,6 +216,14 @@ class _Spent:
             spent = self.log.add_up_spent(find_month(), currency, user)
             self._known[user] = (time.monotonic() + _KNOWN_SECONDS, spent)
         return spent
+
+    def find_own(self, user: str, find: Callable[[str], Decimal | None]) -> Decimal | None:
+        """Find the budget of a key of its own, as it was not long ago."""
+        until, own = self._own.get(user, (0.0, None))
+        if time.monotonic() >= until:
+            own = find(user)
+            self._own[user] = (time.monotonic() + _KNOWN_SECONDS, own)
+        return own
 
     def warn_once(self, user: str | None, message: str) -> None:
         """Warn once a month of each budget."""

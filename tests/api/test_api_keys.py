@@ -427,6 +427,9 @@ def test_the_command_refuses_other_addresses_until_a_key_exists(server, tmp_path
             refused = run(command_line, ["--config", str(file), "serve", "--port", port])
         assert (refused.exit_code, served_on) == (1, [])
         assert f"Port {port} of 127.0.0.1 cannot be served on" in refused.output
+        of_budget = ["--config", str(file), "key", "create", "ana", "--budget", "5"]
+        refused = run(command_line, of_budget)
+        assert (refused.exit_code, "cost.prices" in refused.output) == (2, True)
         of_none = ["--config", str(file), "key", "create", "ana", "--collection", "nope"]
         assert "No indexed directory is named nope" in run(command_line, of_none).output
         for wrong in ("soon", "0d", "2020-01-31", "99999999d"):

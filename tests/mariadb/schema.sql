@@ -44,6 +44,7 @@ CREATE TABLE `kb_api_key` (
   `verifies` tinyint(1) NOT NULL DEFAULT 0,
   `requests_per_minute` int(10) unsigned DEFAULT NULL,
   `tokens_per_day` int(10) unsigned DEFAULT NULL,
+  `month_budget` decimal(18,6) DEFAULT NULL,
   `created_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
   `expires_at` datetime(6) DEFAULT NULL,
   `revoked_at` datetime(6) DEFAULT NULL,

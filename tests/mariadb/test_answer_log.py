@@ -19,6 +19,7 @@ from kb.assembly.way_in import way_in
 from kb.indexing.estimate import EmbeddingEstimate
 from stores.answers.answer_log import AnswerLog, LoggedAnswer, LoggedCalls, find_month
 from stores.answers.model_use import ModelUse
+from stores.api_keys import ApiKeys
 from stores.errors import BudgetSpent, ConfigError, EngineError
 from stores.private_server import PrivateServer
 from stores.registry.schema import migrate
@@ -324,6 +325,28 @@ def test_a_key_has_its_own_budget(opened):
         kb.query_engine("documents", user="ana").query("Back?")
     kb.query_engine("documents", user="big").query("Back?")
     kb.query_engine("documents", user="bob").query("Back?")
+
+
+def test_a_key_may_have_a_budget_of_its_own(opened):
+    kb = opened(cost={"prices": "prices.yaml", "budget": {"per_key": 100}})
+    keys = ApiKeys(kb.components.engine)
+    keys.create("cleo", "read", month_budget=Decimal("15.5"))
+    keys.create("dora", "read")
+    for user in ("cleo", "dora"):
+        spend(kb, "20", user)
+    with pytest.raises(BudgetSpent, match=r"of the key cleo .* is spent: 20.00 of 15.5 EUR"):
+        kb.query_engine("documents", user="cleo").query("Back?")
+    kb.query_engine("documents", user="dora").query("Back?")
+    assert [key.month_budget for key in keys.list_keys()] == [Decimal("15.5"), None]
+
+
+def test_the_budget_of_a_key_holds_without_one_of_the_configuration(opened):
+    kb = opened(cost={"prices": "prices.yaml"})
+    ApiKeys(kb.components.engine).create("eva", "read", month_budget=Decimal(5))
+    spend(kb, "20", "eva")
+    with pytest.raises(BudgetSpent, match="of the key eva"):
+        kb.query_engine("documents", user="eva").query("Back?")
+    kb.query_engine("documents", user="finn").query("Back?")
 
 
 def test_nothing_is_embedded_for_money_that_is_spent(opened, folder: Path):

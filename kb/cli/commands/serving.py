@@ -3,6 +3,7 @@
 import socket
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -164,6 +165,15 @@ TokensPerDay = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Model tokens a day.  [default: serve.tokens_per_day]"),
 ]
+MonthBudget = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SUM",
+        min=0.01,
+        help="The most that models may cost in a month, in the currency of cost.prices.  "
+        "[default: cost.budget]",
+    ),
+]
 
 
 @key.command()
@@ -177,6 +187,7 @@ def create(
     expires: Expiry = None,
     rate: RequestRate = None,
     tokens: TokensPerDay = None,
+    budget: MonthBudget = None,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -189,6 +200,10 @@ def create(
     with open_knowledge_base(config) as knowledge_base:
         from stores.api_keys import ApiKeys
 
+        if budget is not None and knowledge_base.config.cost.prices is None:
+            raise typer.BadParameter(
+                gettext("--budget needs prices: name a file of them in cost.prices")
+            )
         _require_roots(
             collection or [],
             [root["name"] for root in knowledge_base.components.registry.list_roots()],
@@ -203,6 +218,7 @@ def create(
             expires=end,
             requests_per_minute=rate,
             tokens_per_day=tokens,
+            month_budget=None if budget is None else Decimal(str(budget)),
         )
     if as_json:
         from kb.cli.print_json import print_json
@@ -280,6 +296,7 @@ def _describe_key(key: "ApiKey") -> str:
         for limit, text in (
             (key.requests_per_minute, gettext("{n} requests a minute")),
             (key.tokens_per_day, gettext("{n} tokens a day")),
+            (key.month_budget, gettext("{n} a month")),
         )
         if limit
     ]
