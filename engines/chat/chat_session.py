@@ -313,7 +313,7 @@ class ChatSession(BaseChatEngine):
                 self._take_into_memory(turn)
 
     def _take_into_memory(self, turn: OpenTurn) -> None:
-        self._memory_updates.take_in(self._memory, turn.stored)
+        self._memory_updates.take_in(self._memory, turn.stored, self._user)
 
 
 def _make_response(turn: OpenTurn, response: Any) -> AgentChatResponse:

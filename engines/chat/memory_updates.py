@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from llama_index.core.memory import Memory
 
@@ -23,13 +23,16 @@ _log = logging.getLogger(__name__)
 _turns_of_sessions = threading.BoundedSemaphore(_AT_ONCE)
 
 
+Observe: TypeAlias = Callable[[str | None], AbstractContextManager[object]]
+
+
 @dataclass
 class _Session:
     """The turns of a session to take into memory, and the thread that does it meanwhile."""
 
-    observe: Callable[[], AbstractContextManager[object]]
+    observe: Observe
     lock: threading.Lock = field(default_factory=threading.Lock)
-    waiting: deque[tuple[Memory, Turn]] = field(default_factory=deque)
+    waiting: deque[tuple[Memory, Turn, str | None]] = field(default_factory=deque)
     thread: threading.Thread | None = None
     not_before: float = 0.0
 
@@ -38,10 +41,10 @@ class _Session:
         """Whether no thread is at work, nor a pause after a failure is kept."""
         return self.thread is None and time.monotonic() >= self.not_before
 
-    def add_turn(self, memory: Memory, turn: Turn) -> None:
-        """Add a turn, and start a thread unless one is at work."""
+    def add_turn(self, memory: Memory, turn: Turn, user: str | None) -> None:
+        """Add a turn of a user, and start a thread unless one is at work."""
         with self.lock:
-            self.waiting.append((memory, turn))
+            self.waiting.append((memory, turn, user))
             if self.thread is None:
                 self.thread = threading.Thread(target=self._take_in_waiting_turns, daemon=True)
                 self.thread.start()
@@ -54,16 +57,17 @@ class _Session:
     def _take_in_waiting_turns(self) -> None:
         """Take in turns until none waits; after a failure the memory has a pause."""
         while taken := self._take_next_turn():
+            memory, turn, user = taken
             with _turns_of_sessions:
                 try:
-                    with self.observe():
-                        asyncio.run(self._take_in_turn(*taken))
+                    with self.observe(user):
+                        asyncio.run(self._take_in_turn(memory, turn))
                 except Exception as error:  # noqa: BLE001 - the answer is stored and stays right
                     self.not_before = time.monotonic() + _PAUSE
                     reason = error if isinstance(error, KBError) else type(error).__name__
                     _log.warning("A session could not take a turn into its memory: %s", reason)
 
-    def _take_next_turn(self) -> tuple[Memory, Turn] | None:
+    def _take_next_turn(self) -> tuple[Memory, Turn, str | None] | None:
         with self.lock:
             if not self.waiting:
                 self.thread = None
@@ -82,23 +86,22 @@ class _Session:
 class MemoryUpdates:
     """Takes the turns of one knowledge base into memory, each session's in a thread of its own.
 
-    Models are asked within `observe`.
+    Models are asked within `observe`, which gets the user whose turn it is.
     """
 
-    def __init__(self, observe: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
+    def __init__(self, observe: Observe = nullcontext) -> None:
         self._observe = observe
         self._sessions: dict[str, _Session] = {}
         self._finding = threading.Lock()
 
-    def take_in(self, memory: Memory, turn: Turn) -> None:
-        """Take a turn into memory, in the background."""
+    def take_in(self, memory: Memory, turn: Turn, user: str | None = None) -> None:
+        """Take a turn of a user into memory, in the background."""
         with self._finding:
             idle = [name for name, session in self._sessions.items() if session.is_idle]
             for name in idle:
                 del self._sessions[name]
-            self._sessions.setdefault(memory.session_id, _Session(self._observe)).add_turn(
-                memory, turn
-            )
+            session = self._sessions.setdefault(memory.session_id, _Session(self._observe))
+            session.add_turn(memory, turn, user)
 
     def wait(self, seconds: float, session_id: str | None = None) -> None:
         """Wait, no longer than that, until all turns of a session, or of all, are taken in."""

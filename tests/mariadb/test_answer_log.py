@@ -179,6 +179,14 @@ def test_a_turn_is_kept_once_with_its_rewriting_and_its_id(opened, models):
     assert rows(kb) == [], "what is said in a session goes with it"
 
 
+def test_what_the_memory_of_a_chat_takes_is_its_users(opened):
+    kb = opened(chat={"user_memory": True})
+    kb.chat("s2", source="documents", user="ana").chat("When do goods go back?")
+    kb.components.memory_updates.wait(10)
+    uses = rows(kb, "kb_model_use")
+    assert {use["user"] for use in uses if use["purpose"] == "memory"} == {"ana"}
+
+
 def test_what_fails_is_kept_with_its_kind(opened, models):
     kb = opened()
     models.script = [SERVER_ERROR]
