@@ -88,6 +88,10 @@ class ModelConfig(Section):
     """What else the class of LlamaIndex takes, by the names of its own parameters; with an import
     path all that it takes. Secrets come from the environment: `{api_key: "${MY_KEY}"}`."""
 
+    def values_set(self) -> dict[str, Any]:
+        """Return what somebody has set, without defaults: some providers refuse what they lack."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
 
 class EmbeddingConfig(ModelConfig):
     """What makes vectors of texts. With provider `local`, `model` may be a directory of files."""
@@ -114,7 +118,7 @@ class NextEmbeddingConfig(ModelConfig):
 
     def to_embedding(self) -> EmbeddingConfig | None:
         """Return it as it would stand in `embedding`; None while there is no such model."""
-        return EmbeddingConfig(**dict(self)) if self.provider else None
+        return EmbeddingConfig(**self.values_set()) if self.provider else None
 
 
 class FallbackConfig(ModelConfig):
@@ -162,7 +166,9 @@ class LLMConfig(FallbackConfig):
         if not self.fallback:
             return None
         first, *others = self.fallback
-        return LLMConfig(**dict(first), instructions=self.instructions, fallback=tuple(others))
+        return LLMConfig(
+            **first.values_set(), instructions=self.instructions, fallback=tuple(others)
+        )
 
     def list_next_models(self) -> Iterator["LLMConfig"]:
         """Yield each fallback as it would stand in this place, in their order."""

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 from kb.config.loading import load_config
-from kb.config.models import LLMConfig
+from kb.config.models import LLMConfig, NextEmbeddingConfig
 from kb.config.sections import Config
 from stores.errors import ConfigError
 
@@ -386,3 +387,33 @@ def test_uploads_of_two_databases_never_meet(tmp_path):
     assert len({*places}) == 4
     assert len({place.parent for place in places}) == 1
     assert not any("secret" in str(place) for place in places)
+
+
+def test_a_model_that_stands_in_keeps_the_defaults_of_its_provider():
+    llm = LLMConfig(
+        provider="openai",
+        instructions="Be brief.",
+        fallback=[
+            {"provider": "mistral", "model": "m", "api_key": "sk-1"},
+            {"provider": "llama-cpp"},
+        ],
+    )
+    mistral, local = llm.list_next_models()
+    assert (mistral.provider, mistral.instructions) == ("mistral", "Be brief.")
+    assert mistral.api_key.get_secret_value() == "sk-1"
+    assert "max_retries" not in mistral.model_fields_set, "it has none, and refuses one"
+    assert "timeout" not in local.model_fields_set, "a model in a file is waited for longer"
+    embedding = NextEmbeddingConfig(provider="cohere", model="embed-v4.0").to_embedding()
+    assert embedding.model_fields_set == {"provider", "model"}
+
+
+@pytest.mark.parametrize(
+    ("llm", "told"),
+    [
+        ({"fallback": [{"provider": "ollama"}]}, "a first model in provider"),
+        ({"provider": "ollama", "fallback": [{"model": "m"}]}, "whose provider is not none"),
+    ],
+)
+def test_a_fallback_needs_a_model_before_it_and_is_one(llm, told):
+    with pytest.raises(ValidationError, match=told):
+        LLMConfig(**llm)
