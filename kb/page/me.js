@@ -17,7 +17,7 @@ export async function showMe() {
     .getElementById("me")
     .replaceChildren(
       make("strong", {}, me.name ?? t("nobody")),
-      make("span", {}, facts.join(" · ")),
+      make("span", {}, ` ${facts.join(" · ")} `),
       ...(me.by_cookie ? [out] : []),
     );
 }

@@ -180,7 +180,7 @@ def test_a_citation_opens_the_passage_with_its_place_and_the_original(page, ask,
     expect(panel.locator(".where")).to_contain_text(re.compile(r"\.(md|html)"))
     with page.context.expect_page() as opened:
         panel.get_by_role("link", name="Open the original").click()
-    assert opened.value.url.startswith(f"blob:{served.client.base_url}/")
+    assert opened.value.url.startswith(f"{served.client.base_url}/api/documents/documents/")
     assert "#:~:text=" in opened.value.url
     panel.get_by_role("button", name="Close").click()
     expect(panel).to_be_hidden()

@@ -346,5 +346,5 @@ def test_an_answer_that_breaks_off_keeps_its_numbers(page, models):
     models.script = [CutStream("They go back [1]. And much more.", words=6)]
     turn = begin(page)
     expect(turn.get_by_role("alert")).to_contain_text("not complete")
-    turn.locator("button.chip").click()
+    turn.locator("button.chip").first.click()
     expect(panel_of(page).locator(".cited")).to_be_visible()

@@ -147,19 +147,27 @@ def test_scripts_written_into_the_page_do_not_run(page, seen):
     seen.strange.clear()
 
 
-def test_the_token_of_the_address_leaves_it_and_is_kept_for_the_tab_alone(visit, served):
+def test_the_token_of_the_address_leaves_it_for_a_cookie_that_no_script_reads(visit, served):
     page = visit()
     expect(page.get_by_text("4 documents · fake")).to_be_visible()
-    everything = "[JSON.stringify([localStorage, history.state]), document.cookie, location.href]"
+    everything = (
+        "[JSON.stringify([localStorage, sessionStorage, history.state]), document.cookie, "
+        "location.href]"
+    )
     assert not any(served.token in each for each in page.evaluate(everything))
     page.reload()
     expect(page.get_by_text("4 documents · fake")).to_be_visible()
     other = page.context.new_page()
     other.goto(str(served.client.base_url))
-    expect(other.get_by_role("dialog")).to_contain_text("the token of the address")
+    expect(other.get_by_text("4 documents · fake")).to_be_visible()
+    elsewhere = page.context.browser.new_context()
+    stranger = elsewhere.new_page()
+    stranger.goto(str(served.client.base_url))
+    expect(stranger.get_by_role("dialog").get_by_label("Key")).to_be_visible()
+    elsewhere.close()
 
 
-def test_the_key_is_asked_for_and_kept_for_the_tab_alone(visit, served):
+def test_the_key_is_asked_for_and_kept_from_scripts(visit, served):
     client = served.with_key("page")
     try:
         page = visit()
@@ -172,11 +180,13 @@ def test_the_key_is_asked_for_and_kept_for_the_tab_alone(visit, served):
         dialog.get_by_label("Key").fill(secret)
         dialog.get_by_label("Key").press("Enter")
         expect(page.get_by_text("4 documents · fake")).to_be_visible()
-        kept = page.evaluate("[JSON.stringify(localStorage), document.cookie, location.href]")
+        kept = page.evaluate(
+            "[JSON.stringify([localStorage, sessionStorage]), document.cookie, location.href]"
+        )
         assert not any(secret in each for each in kept)
         page.reload()
         expect(page.get_by_text("4 documents · fake")).to_be_visible()
-        page.get_by_role("button", name="Forget the key").click()
+        page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_role("dialog").get_by_label("Key")).to_be_focused()
     finally:
         served.forget_keys()
