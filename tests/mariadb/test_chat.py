@@ -398,7 +398,8 @@ async def test_an_answer_that_is_cancelled_while_it_is_stored_is_whole_and_remem
     engine, cancel, ask, monkeypatch
 ):
     remembered = []
-    monkeypatch.setattr(shared(engine)[0], "take_in", lambda _, turn: remembered.append(turn.id))
+    updates = shared(engine)[0]
+    monkeypatch.setattr(updates, "take_in", lambda _, turn, _user: remembered.append(turn.id))
 
     def lock_session_and_reply(_: str) -> str:
         locker.exec_driver_sql("SELECT * FROM kb_session WHERE id = 's' FOR UPDATE")
