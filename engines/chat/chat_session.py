@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import closing, suppress
 from typing import Any, Final
 
@@ -47,8 +47,8 @@ class ChatSession(BaseChatEngine):
     `answering` makes the engine that answers, streaming or not; `rewrite` and `arewrite` make a
     follow-up a question of its own. All sessions of a knowledge base share `memory_updates` and
     `late_ends`. A turn is stored before it is answered and when its answer ends: complete, partial
-    when the answer was cut or its reader left, or failed. `on_begin` is told of each question, and
-    gives what is told of its end.
+    when the answer was cut or its reader left, or failed. `options` are stored with each turn;
+    `on_begin` is told of each question, and gives what is told of its end.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class ChatSession(BaseChatEngine):
         arewrite: Callable[..., Awaitable[Rewritten]],
         user: str | None = None,
         instructions: str = "",
+        options: Mapping[str, Any] | None = None,
         on_begin: OnBegin = lambda _: lambda _: None,
     ) -> None:
         check_user(user)
@@ -79,6 +80,7 @@ class ChatSession(BaseChatEngine):
         self._arewrite = arewrite
         self._user = user
         self._instructions = instructions
+        self._options = options
         self._on_begin = on_begin
 
     @property
@@ -189,7 +191,12 @@ class ChatSession(BaseChatEngine):
         turn_id = secrets.token_hex(8) if turn_id is None else turn_id
         owner, on_end = make_owner(), self._on_begin(message)
         stored, _ = self._store.begin(
-            self.session_id, turn_id, message, user=self._user, owner=owner
+            self.session_id,
+            turn_id,
+            message,
+            user=self._user,
+            owner=owner,
+            options=self._options,
         )
         ends = self._late_ends
         return OpenTurn(self._store, self.session_id, stored, owner, ends, on_end)

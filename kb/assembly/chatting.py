@@ -75,5 +75,6 @@ def make_chat_session(
         arewrite=arewrite_question,
         user=user,
         instructions=components.config.llm.instructions,
+        options=options.values(),
         on_begin=components.books.make_logger(options.session, user, "chat"),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.vector_stores.types import MetadataFilters
@@ -38,6 +38,12 @@ class AnswerOptions:
     user: str | None = None
     streaming: bool = False
     exact: bool = False
+
+    def values(self) -> dict[str, Any]:
+        """Return how a question was asked, as JSON; of what was left open nothing."""
+        filters = self.filters.model_dump(mode="json") if self.filters else None
+        known = {"source": self.source, "profile": self.profile, "filters": filters}
+        return {name: value for name, value in known.items() if value is not None}
 
 
 def make_retriever(

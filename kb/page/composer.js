@@ -1,7 +1,7 @@
 // Where a question is written, and where to look is chosen.
 
-import { icon, iconButton, make } from "./dom.js";
-import { askOnly, offerOptions, onlyDocument, searchOptions } from "./options.js";
+import { icon, make } from "./dom.js";
+import { chosenChips, markOptions, offerOptions, onlyDocument, searchOptions } from "./options.js";
 import { learnSources } from "./sources.js";
 import { t } from "./words.js";
 
@@ -25,6 +25,8 @@ export class Composer {
       keydown: (event) => this.pressed(event),
     });
     this.button = make("button", { type: "submit", class: "primary icon-button send" });
+    this.options = offerOptions(() => this.showOptions());
+    this.chips = make("div", { class: "filter-chips" });
     this.element = make(
       "form",
       {
@@ -36,12 +38,23 @@ export class Composer {
       make(
         "div",
         { class: "box" },
-        onlyChip(() => this.words.focus()),
+        this.chips,
         this.words,
-        make("div", { class: "tools" }, choices(), offerOptions(), this.button),
+        make("div", { class: "tools" }, choices(), this.options, this.button),
       ),
     );
     this.showState();
+    this.showOptions();
+  }
+
+  // What narrows the search is seen, and is taken out by a click.
+  showOptions() {
+    const removed = () => {
+      this.showOptions();
+      this.words.focus();
+    };
+    this.chips.replaceChildren(...chosenChips(removed));
+    markOptions(this.options);
   }
 
   asked() {
@@ -107,21 +120,6 @@ export class Composer {
     this.grow();
     if (matchMedia("(hover: hover)").matches) this.words.focus({ preventScroll: true });
   }
-}
-
-// While one document alone is asked, that is seen.
-function onlyChip(removed) {
-  const only = onlyDocument();
-  if (!only) return null;
-  const all = () => {
-    askOnly(null);
-    chip.remove();
-    removed();
-  };
-  const name = make("span", {}, t("askingOnly", { name: only.name }));
-  const chip = make("p", { class: "only" }, icon("files"), name);
-  chip.append(iconButton("close", t("askAll"), all));
-  return chip;
 }
 
 // One place to look is no choice.

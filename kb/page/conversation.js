@@ -5,6 +5,7 @@ import { announce, complain } from "./announce.js";
 import { Composer } from "./composer.js";
 import { button, make } from "./dom.js";
 import { followed } from "./follow.js";
+import { beginOptions, restoreOptions } from "./options.js";
 import { closePassage } from "./passage.js";
 import { asHtml } from "./prose.js";
 import { learnSources } from "./sources.js";
@@ -38,6 +39,8 @@ export class Conversation {
     this.views = new Map(); // by the id of their turn
     this.underWay = new Set(); // views of turns that are being answered
     this.first = 1; // number of the first turn that is shown
+    this.options = null; // of the last question
+    beginOptions();
     this.turns = make("div", { class: "turns" });
     this.composer = new Composer({
       ask: (asked) => this.ask(asked),
@@ -108,6 +111,14 @@ export class Conversation {
     this.turns.lastChild.scrollIntoView({ block: "start" });
     this.first = session.turns[0]?.number ?? 1;
     if (this.first > 1) this.offerEarlier();
+    this.options = session.turns.at(-1).options;
+    this.restoreOptions();
+  }
+
+  // The next question is asked as the last one.
+  restoreOptions() {
+    if (this.options) restoreOptions(this.options);
+    this.composer.showOptions();
   }
 
   // What the address names of this chat: a turn, or what one cites.
@@ -149,7 +160,7 @@ export class Conversation {
 
   // A turn as it is stored; one that is being answered is followed to its end.
   showTurn(turn, html) {
-    const view = this.view(turn.question, turn.id);
+    const view = this.view(turn.question, turn.id, { ...turn.options, message: turn.question });
     if (turn.status === "open") this.take(view, () => this.followStored(view));
     else view.showStored(turn, html);
     return view;
@@ -195,12 +206,13 @@ export class Conversation {
     }
   }
 
-  view(question, turnId, asked = { message: question }) {
-    const again = (source) => this.ask({ ...asked, message: question, source });
+  view(question, turnId, asked) {
+    const again = (source = asked.source) => this.ask({ ...asked, message: question, source });
     const view = new TurnView({
       sessionId: this.id,
       turnId,
       question,
+      options: asked,
       again,
       retry: () => this.ask({ ...asked, turnId }),
       edit: () => this.composer.write(question),
@@ -223,6 +235,7 @@ export class Conversation {
       for (const greeting of this.turns.querySelectorAll(".welcome, .instead")) greeting.remove();
       this.turns.prepend(make("h1", { class: "hidden" }, asked.message));
     }
+    this.options = asked;
     const turnId = asked.turnId ?? randomId();
     const former = this.views.get(turnId);
     const view = this.view(asked.message, turnId, asked);

@@ -49,7 +49,10 @@ function showConversation(id, where) {
   conversation = known ?? new Conversation(id, { begun, titled });
   main.replaceChildren(conversation.element);
   const chosen = conversation;
-  if (known) entitle(known.title);
+  if (known) {
+    entitle(known.title);
+    known.restoreOptions();
+  }
   const opening = known ? Promise.resolve() : chosen.open();
   if (where.turn) opening.then(() => chosen === conversation && chosen.showPlace(where));
 }

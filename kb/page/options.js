@@ -1,11 +1,12 @@
-// How documents are searched: the profile, and which of them; both stay until they are changed.
+// How documents are searched: the profile, and which of them, as a chat keeps it.
 
 import { get } from "./api.js";
-import { icon, make } from "./dom.js";
+import { icon, iconButton, make } from "./dom.js";
 import { operators } from "./operators.js";
 import { spoken, t } from "./words.js";
 
 const chosen = { profile: null, filters: {}, only: null };
+let next = null; // document, which alone a new chat asks
 
 export function searchOptions() {
   return { profile: chosen.profile, filters: { ...chosen.filters, ...chosen.only?.filters } };
@@ -17,16 +18,65 @@ export function onlyDocument() {
   return chosen.only;
 }
 
-/** @param {{ name: string, filters: object } | null} only */
+/** In the chat that is begun next.
+ * @param {{ name: string, filters: object } | null} only */
 export function askOnly(only) {
-  chosen.only = only;
+  next = only;
 }
 
-export function offerOptions() {
+export function beginOptions() {
+  Object.assign(chosen, { profile: null, filters: {}, only: next });
+  next = null;
+}
+
+// What the last question of a chat was asked with.
+export function restoreOptions(asked) {
+  Object.assign(chosen, read(asked));
+}
+
+/** @param {{ profile?: string | null, filters?: Record<string, unknown> }} asked */
+function read({ profile = null, filters = {} }) {
+  if (!filters.path) return { profile, filters: { ...filters }, only: null };
+  const { root, path, ...others } = filters;
+  return { profile, filters: others, only: { name: [path].flat()[0], filters: { root, path } } };
+}
+
+/** What narrowed the search of a question, as chips.
+ * @param {{ profile?: string | null, filters?: Record<string, unknown> }} asked */
+export function askedChips(asked) {
+  return chipsOf(read(asked));
+}
+
+export function chosenChips(changed) {
+  return chipsOf(chosen, (name) => {
+    if (name === "profile" || name === "only") chosen[name] = null;
+    else delete chosen.filters[name];
+    changed();
+  });
+}
+
+function chipsOf({ profile, filters, only }, remove = null) {
+  const parts = Object.entries(filters).map(([key, value]) => [
+    key,
+    `${titleOf(key)}: ${[value]
+      .flat()
+      .map((each) => nameOf(key, each))
+      .join(", ")}`,
+  ]);
+  if (profile) parts.unshift(["profile", `${t("profile")}: ${profile}`]);
+  if (only) parts.unshift(["only", t("askingOnly", { name: only.name })]);
+  return parts.map(([name, words]) => {
+    const label = name === "only" ? t("askAll") : t("askWithout", { filter: words });
+    const taken = remove && iconButton("close", label, () => remove(name));
+    return make("span", { class: "filter-chip" }, make("span", {}, words), taken);
+  });
+}
+
+// `changed` is called for each choice; it shows what is chosen by `markOptions`.
+export function offerOptions(changed) {
   const summary = make("summary", {}, icon("filter"));
   const fields = make("div", { class: "sheet above" });
   const details = make("details", { class: "menu options" }, summary, fields);
-  const changed = () => mark(summary);
   const outside = (event) => {
     if (!details.contains(event.target)) details.open = false;
   };
@@ -43,12 +93,12 @@ export function offerOptions() {
   details.addEventListener("focusout", (event) => {
     if (event.relatedTarget && !details.contains(event.relatedTarget)) details.open = false;
   });
-  changed();
   return details;
 }
 
 // What was chosen is seen while the options are closed, as it changes all that is asked.
-function mark(summary) {
+export function markOptions(details) {
+  const summary = details.querySelector("summary");
   const count = Object.keys(chosen.filters).length + (chosen.profile ? 1 : 0);
   const label = count ? t("optionsChosen", { n: count }) : t("options");
   summary.classList.toggle("chosen", count > 0);

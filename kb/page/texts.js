@@ -244,6 +244,7 @@ export const TEXTS = {
   askOnly: gettext("Ask only this document"),
   askingOnly: gettext("Only “{name}” is asked"),
   askAll: gettext("Ask all documents again"),
+  askWithout: gettext("Ask without “{filter}”"),
   allDocuments: gettext("All documents"),
   noSuchDocument: gettext("This document is not there any more."),
   facts: gettext("What is known of it"),

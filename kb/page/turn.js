@@ -8,6 +8,7 @@ import { openConsidered } from "./considered.js";
 import { button, iconButton, make } from "./dom.js";
 import { feedback } from "./feedback.js";
 import { menu } from "./menu.js";
+import { askedChips } from "./options.js";
 import { openNothing, openPassage } from "./passage.js";
 import { Prose, withCitations } from "./prose.js";
 import { resultOf } from "./result.js";
@@ -21,7 +22,7 @@ const LONG = 3; // seconds, after which one wants to know how long it takes
 const SPOKEN = 600; // characters of an answer that are told to those who listen
 
 export class TurnView {
-  constructor({ sessionId, turnId, question, again, retry, edit }) {
+  constructor({ sessionId, turnId, question, options, again, retry, edit }) {
     this.sessionId = sessionId;
     this.turnId = turnId;
     this.again = again;
@@ -49,10 +50,12 @@ export class TurnView {
     this.waiting = make("p", { class: "quiet", role: "status" }, t("reconnecting"));
     this.after = make("div", { class: "after" });
     this.question = make("h2", { class: "question" }, question);
+    const chips = askedChips(options);
     this.element = make(
       "article",
       { class: "turn", "data-turn": turnId, "aria-busy": "true" },
       this.question,
+      chips.length ? make("div", { class: "filter-chips" }, chips) : null,
       make(
         "div",
         { class: "answer" },

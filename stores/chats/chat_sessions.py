@@ -21,6 +21,7 @@ from stores.chats.chat_messages import (
 from stores.chats.session_list import SessionInfo, list_sessions
 from stores.chats.turns import (
     AboutAnswer,
+    Asking,
     Ended,
     Status,
     Turn,
@@ -80,27 +81,29 @@ class SessionStore:
         *,
         user: str | None = None,
         owner: str | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> tuple[Turn, bool]:
         """Store a question before it is answered: its turn, and whether it is to be answered now.
 
         The session is made when there is none. A turn that is complete comes back as it is; one
         that failed, was cut, or that nobody answers any more is to be answered again. `owner` is
-        who answers it, a `make_owner()`, which `finish` may ask for.
+        who answers it, a `make_owner()`, which `finish` may ask for; the turn keeps `options`.
 
         Raises TurnUnderWay; StoreError for an impossible id, or one of another user or question.
         """
         check_id("session", session_id)
         check_id("turn", turn_id)
         check_user(user)
-        words, answering = replace_lone_surrogates(question), owner or make_owner()
+        words = replace_lone_surrogates(question)
+        asking = Asking(words, owner or make_owner(), options or {})
 
         def work(connection: sa.Connection) -> tuple[Turn, bool]:
             session = lock_own_session(connection, session_id, user)
             known = find_turn(connection, session_id, turn_id)
             if known:
-                is_open = reopen_turn(connection, known, answering, words)
+                is_open = reopen_turn(connection, known, asking)
             else:
-                store_question(connection, session, turn_id, answering, words)
+                store_question(connection, session, turn_id, asking)
                 is_open = True
             return row_to_turn(find_turn(connection, session_id, turn_id)), is_open
 

@@ -5,7 +5,7 @@ import platform
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias, TypedDict, assert_never
 
@@ -34,7 +34,7 @@ class Turn:
     `standalone` is the question as it was put to the sources, None when that is as it was asked;
     `rewritten_by` is "", "model" or "rule". `evidence` is the answer's metadata with its types.
     While it is open, `answer` is what was said so far, and `evidence` what is known of it, as far
-    as whoever answers notes that.
+    as whoever answers notes that. `options` say how it was asked, as who began it gave them.
     """
 
     id: str
@@ -51,6 +51,7 @@ class Turn:
     completion_tokens: int | None
     asked_at: datetime
     answered_at: datetime | None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class AboutAnswer(TypedDict, total=False):
@@ -102,31 +103,42 @@ def row_to_turn(row: Any) -> Turn:
         completion_tokens=row.completion_tokens,
         asked_at=row.asked_at,
         answered_at=row.answered_at,
+        options=loads(row.options) if row.options else {},
     )
 
 
-def store_question(
-    connection: sa.Connection, session: Any, turn_id: str, owner: str, question: str
-) -> None:
+@dataclass(frozen=True)
+class Asking:
+    """A question that is asked now, with its options, and who answers it."""
+
+    question: str
+    owner: str
+    options: Mapping[str, Any]
+
+    def values(self) -> dict[str, Any]:
+        return {"owner": self.owner, "options": dumps(self.options) if self.options else None}
+
+
+def store_question(connection: sa.Connection, session: Any, turn_id: str, asking: Asking) -> None:
     """Store a question, and leave the place behind it to its answer."""
     abandon_open_turns(connection, session.id)
     number, position = session.turns + 1, session.messages + 1
-    values = {"session": session.id, "number": number, "turn": turn_id, "owner": owner}
+    values = {"session": session.id, "number": number, "turn": turn_id, **asking.values()}
     connection.execute(SQL["add_turn"], values)
-    message = make_message(MessageRole.USER, question)
+    message = make_message(MessageRole.USER, asking.question)
     store_message(connection, session.id, position, message, turn=number)
     counted = {
         "session": session.id,
         "turns": number,
         "messages": position + 1,
-        "title": _cut_title(question),
+        "title": _cut_title(asking.question),
     }
     connection.execute(SQL["count_up"], counted)
 
 
-def reopen_turn(connection: sa.Connection, row: Any, owner: str, question: str) -> bool:
+def reopen_turn(connection: sa.Connection, row: Any, asking: Asking) -> bool:
     """Open a stored turn again if it is to be answered now. Raises TurnUnderWay, StoreError."""
-    if read_text(row.asked) != question:
+    if read_text(row.asked) != asking.question:
         raise StoreError(
             f"The turn {row.id!r} of this session asks something else. Give each question a turn "
             "id of its own."
@@ -135,7 +147,7 @@ def reopen_turn(connection: sa.Connection, row: Any, owner: str, question: str) 
     match status:
         case "complete":
             return False
-        case "open" if row.owner != owner:
+        case "open" if row.owner != asking.owner:
             if not is_abandoned(row):
                 raise TurnUnderWay(
                     f"The turn {row.id!r} is being answered, since {row.age} seconds. Ask for it "
@@ -147,7 +159,7 @@ def reopen_turn(connection: sa.Connection, row: Any, owner: str, question: str) 
         case _:
             assert_never(status)
     place = {"session": row.session_id, "number": row.number}
-    connection.execute(SQL["reopen_turn"], {**place, "owner": owner})
+    connection.execute(SQL["reopen_turn"], {**place, **asking.values()})
     connection.execute(SQL["reopen_question"], place)
     return True
 

@@ -45,7 +45,7 @@ WHERE id = :session
 -- turn --
 -- The turns of a session.
 SELECT number, id, status, owner, standalone, rewritten_by, error, evidence, model, prompt_tokens,
-  completion_tokens, asked_at, answered_at, said, beat_at, is_stopped
+  completion_tokens, asked_at, answered_at, said, beat_at, is_stopped, options
 FROM kb_turn WHERE session_id = :session ORDER BY number
 
 -- message --
@@ -71,10 +71,10 @@ VALUES (:id, :title, :user, :turns, :messages, :memory, :created_at, :updated_at
 -- Write a turn as it was.
 INSERT INTO kb_turn (session_id, number, id, status, owner, standalone, rewritten_by, error,
   evidence, model, prompt_tokens, completion_tokens, asked_at, answered_at, said, beat_at,
-  is_stopped)
+  is_stopped, options)
 VALUES (:session, :number, :id, :status, :owner, :standalone, :rewritten_by, :error, :evidence,
   :model, :prompt_tokens, :completion_tokens, :asked_at, :answered_at, :said, :beat_at,
-  :is_stopped)
+  :is_stopped, :options)
 
 -- put_message --
 -- Write a message as it was.

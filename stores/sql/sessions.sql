@@ -131,12 +131,13 @@ FROM kb_turn WHERE session_id = :session AND status = 'open'
 
 -- add_turn --
 -- Write a turn when its question is asked; the answer follows later.
-INSERT INTO kb_turn (session_id, number, id, owner) VALUES (:session, :number, :turn, :owner)
+INSERT INTO kb_turn (session_id, number, id, owner, options)
+VALUES (:session, :number, :turn, :owner, :options)
 
 -- reopen_turn --
 -- Open a turn again that failed or was cut, as somebody has asked for it again.
 UPDATE kb_turn SET status = 'open', owner = :owner, error = NULL, asked_at = UTC_TIMESTAMP(6),
-  answered_at = NULL, said = NULL, beat_at = NULL, is_stopped = FALSE
+  answered_at = NULL, said = NULL, beat_at = NULL, is_stopped = FALSE, options = :options
 WHERE session_id = :session AND number = :number
 
 -- abandon_turn --

@@ -4,6 +4,11 @@ import csv
 
 import pytest
 from api_server import events
+from llama_index.core.vector_stores.types import (
+    FilterOperator,
+    MetadataFilter,
+    MetadataFilters,
+)
 
 
 @pytest.fixture
@@ -51,6 +56,24 @@ def test_the_same_turn_twice_is_answered_and_stored_once(client, models):
     assert first["answer"] == again["answer"]
     assert len(models.requests) == answered > asked
     assert turn(client, "twice", "Another question?", turn_id="t").status_code == 409
+
+
+def test_a_turn_keeps_how_it_was_asked(client, api):
+    narrowed = {"category": ["manual", "faq"], "year": 2024}
+    turn(client, "narrow", "Goods?", turn_id="t", profile="faq", filters=narrowed)
+    [stored] = client.get("/api/sessions/narrow").json()["turns"]
+    assert stored["options"] == {"source": "documents", "profile": "faq", "filters": narrowed}
+    turn(client, "narrow", "And lamps?", turn_id="u")
+    plain = client.get("/api/sessions/narrow/turns/u").json()["options"]
+    assert plain == {"source": "documents", "filters": {}}
+    # Filters of Python that say more than values of keys are stored, and not told as such.
+    later = MetadataFilters(
+        filters=[MetadataFilter(key="year", value=2020, operator=FilterOperator.GT)]
+    )
+    api.kb.chat("narrow", source="documents", filters=later).chat("And tables?", turn_id="v")
+    assert client.get("/api/sessions/narrow/turns/v").json()["options"]["filters"] == {}
+    [*_, last] = api.kb.chat("narrow").turns
+    assert MetadataFilters.model_validate(last.options["filters"]) == later
 
 
 def test_a_stream_of_a_turn_names_the_turn(client):

@@ -92,7 +92,7 @@ def test_axe_finds_nothing_in_documents(visit, look):
     page.locator(".passages li").first.wait_for()
     assert violations(page) == []
     page.locator(".document header button.primary").click()
-    page.locator(".only").wait_for()
+    page.locator(".composer .filter-chip").wait_for()
     assert violations(page) == []
 
 
@@ -103,7 +103,7 @@ def test_the_new_views_are_not_wider_than_the_screen(visit):
     page.locator("[data-state=refused]").wait_for()
     assert too_narrow(page) == []
     page.locator(".document header button.primary").click()
-    page.locator(".only").wait_for()
+    page.locator(".composer .filter-chip").wait_for()
     assert too_narrow(page) == []
 
 

@@ -250,6 +250,39 @@ def test_profile_and_filters_reach_the_search(page, ask):
     expect(turn.get_by_role("list").get_by_text("returns.md")).to_have_count(0)
 
 
+def test_what_narrows_a_search_is_seen_taken_out_and_kept_with_its_chat(page, ask, served):
+    page.locator(".options summary").click()
+    page.get_by_label("Search profile").select_option("faq")
+    page.get_by_label("category").select_option(label="manual (1)")
+    page.keyboard.press("Escape")
+    writing = page.get_by_role("form", name="Your question")
+    expect(writing.locator(".filter-chip")).to_have_text(
+        ["Search profile: faq", "Category: manual"]
+    )
+    turn = ask("How long does it take?")
+    expect(turn.locator(".filter-chip")).to_have_text(["Search profile: faq", "Category: manual"])
+    stored = session_of(page, served)["turns"][0]["options"]
+    assert stored == {"source": "documents", "profile": "faq", "filters": {"category": "manual"}}
+
+    page.get_by_role("link", name="New chat").first.click()
+    expect(writing.locator(".filter-chip")).to_have_count(0)
+    page.go_back()
+    expect(writing.locator(".filter-chip")).to_have_text(
+        ["Search profile: faq", "Category: manual"]
+    )
+    page.reload()
+    writing.get_by_role("button", name="Ask without “Search profile: faq”").click()
+    expect(writing.get_by_role("textbox")).to_be_focused()
+    expect(page.locator(".options summary")).to_have_attribute(
+        "aria-label", "Search options: 1 is set"
+    )
+    with page.expect_request(re.compile("/turns$")) as asked:
+        page.keyboard.type("And then?")
+        page.keyboard.press("Enter")
+    body = asked.value.post_data_json
+    assert (body.get("profile"), body["filters"]) == (None, {"category": "manual"})
+
+
 def test_sessions_are_searched_renamed_exported_and_deleted(page, ask, served):
     ask("When do zebras go back?")
     chats = page.get_by_role("region", name="Chats")

@@ -114,7 +114,7 @@ def test_titles_of_sessions_and_names_of_documents_are_text(page, ask, visit):
     expect(documents.get_by_role("region", name="Text")).to_contain_text("<script>window.hacked=1")
     harmless(documents)
     documents.get_by_role("button", name="Ask only this document").click()
-    expect(documents.locator(".only")).to_be_visible()
+    expect(documents.locator(".composer .filter-chip")).to_be_visible()
     harmless(documents)
 
 

@@ -381,6 +381,7 @@ CREATE TABLE `kb_turn` (
   `said` longtext DEFAULT NULL,
   `beat_at` datetime(6) DEFAULT NULL,
   `is_stopped` tinyint(1) NOT NULL DEFAULT 0,
+  `options` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`options`)),
   PRIMARY KEY (`session_id`,`number`),
   UNIQUE KEY `turn` (`session_id`,`id`),
   CONSTRAINT `kb_turn_session` FOREIGN KEY (`session_id`) REFERENCES `kb_session` (`id`) ON DELETE CASCADE

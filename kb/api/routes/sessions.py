@@ -16,7 +16,7 @@ from kb.api.column_kinds import column_types
 from kb.api.dependencies import KB, TheLibrary, TheLimits, TheWork
 from kb.api.guards.access import Reading
 from kb.api.json_bodies import StrictBody, Words
-from kb.api.json_filters import Filters, metadata_filters
+from kb.api.json_filters import Filters, metadata_filters, restore_filters
 from kb.api.openapi_description import HTML, STREAMED
 from kb.api.passage_json import evidence_to_values
 from kb.api.plain_json import to_plain
@@ -95,6 +95,8 @@ def _list_turn_values(kb: KB, stored_id: str, turns: Sequence[Turn]) -> list[dic
     told: list[dict[str, Any]] = to_plain([turn_values(turn) for turn in turns])
     for turn, values in zip(turns, told, strict=True):
         values["rating"] = ratings.get(turn.id)
+        filters = restore_filters(turn.options.get("filters"))
+        values["options"] = {**turn.options, "filters": filters}
         tables = Answer.from_metadata(turn.evidence).tables
         if tables.sql:
             values["evidence"]["types"] = column_types(tables.columns, tables.rows)
