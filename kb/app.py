@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import Document, NodeWithScore
 from llama_index.core.vector_stores.types import MetadataFilters
 
+from engines.answer import Answer
 from engines.chat.chat_session import ChatSession
 from engines.question import check_question
 from engines.search.search_run import Search
@@ -40,6 +41,7 @@ from kb.indexing.reading_options import ReadingOptions
 from kb.indexing.report import IndexReport, OnChange, OnProgress
 from kb.indexing.secret_files import OwnFiles
 from kb.status import read_status
+from kb.suggestions import Suggestion, suggest_follow_ups, suggest_questions
 from kb.transcript import write_transcript
 from kb.workers.make_dispatch import make_worker_dispatch
 from stores.audiences import join_groups
@@ -565,6 +567,32 @@ class KnowledgeBase:
         """The chat sessions, the last used first; those that hold all words of `search`."""
         return self.components.session_store.list_sessions(search=search, user=user)
 
+    def suggest_questions(
+        self, *, language: str = "en", roots: Sequence[str] | None = None, limit: int = 6
+    ) -> list[Suggestion]:
+        """Suggest questions to begin with, drawn from verified queries, documents and tables.
+
+        No model is asked; what is in the language comes first. Raises StoreError.
+        """
+        return suggest_questions(self.components, language, roots, limit)
+
+    def suggest_follow_ups(
+        self,
+        metadata: Mapping[str, Any],
+        *,
+        filters: MetadataFilters | None = None,
+        user: str | None = None,
+        limit: int = 3,
+    ) -> list[Suggestion]:
+        """Suggest questions behind the answer of these `Response.metadata`, or a turn's `evidence`.
+
+        They are on what its search found and it does not cite, and verified ones on its tables.
+        Raises ConfigError, StoreError.
+        """
+        self.components.search_log.flush()
+        answer = Answer.from_metadata(metadata)
+        return suggest_follow_ups(self.components, answer, filters, user, limit)
+
     def remove_old_sessions(self) -> None:
         """Delete the sessions that are older than chat.retention_days, if it is set.
 
@@ -714,6 +742,8 @@ class KnowledgeBase:
     aaudit_entries = make_async_twin(audit_entries)
     aconsidered = make_async_twin(considered)
     asessions = make_async_twin(sessions)
+    asuggest_questions = make_async_twin(suggest_questions)
+    asuggest_follow_ups = make_async_twin(suggest_follow_ups)
     aremove_old_sessions = make_async_twin(remove_old_sessions)
     aremove_old_answers = make_async_twin(remove_old_answers)
     arename_session = make_async_twin(rename_session)

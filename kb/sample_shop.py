@@ -27,6 +27,13 @@ def sample_directory() -> Path:
     raise ConfigError(f"The sample data are missing from {package}; install kb again.")
 
 
+def list_sample_documents() -> list[tuple[str, Path]]:
+    """List the documents of the shop, each by its path in their directory and where it is."""
+    directory = sample_directory() / "data" / "documents"
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return [(path.relative_to(directory).as_posix(), path) for path in files]
+
+
 def sample_config() -> Config:
     return load_config(sample_directory() / "config.yaml")
 

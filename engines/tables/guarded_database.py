@@ -142,7 +142,7 @@ class GuardedDatabase(SQLDatabase):
         """
         self.check(sql, values)
         if calls := find_listening():
-            calls.tables_read.update(self._list_named_tables(sql))
+            calls.tables_read.update(self.list_named_tables(sql))
         _require_values(values or {})
         text, bound = replace_parameters(sql, values or {})
         with self._begin_reading(seconds or self._timeout) as connection:
@@ -169,9 +169,9 @@ class GuardedDatabase(SQLDatabase):
 
     def describe_columns(self, sql: str) -> str:
         """Write a line on each table that a statement names, with its columns."""
-        return "\n".join(map(self._outline_table, self._list_named_tables(sql)))
+        return "\n".join(map(self._outline_table, self.list_named_tables(sql)))
 
-    def _list_named_tables(self, sql: str) -> list[str]:
+    def list_named_tables(self, sql: str) -> list[str]:
         """List the tables whose names stand in a statement."""
         words = {token.text.strip("`").lower() for token in tokenize_sql(sql)}
         return [

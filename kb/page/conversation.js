@@ -5,16 +5,15 @@ import { announce, complain } from "./announce.js";
 import { Composer } from "./composer.js";
 import { button, make } from "./dom.js";
 import { followed } from "./follow.js";
+import { suggestions } from "./suggestions.js";
 import { beginOptions, restoreOptions } from "./options.js";
 import { closePassage } from "./passage.js";
 import { asHtml } from "./prose.js";
-import { learnSources } from "./sources.js";
-import { learnedState } from "./state.js";
 import { tell } from "./tabs.js";
 import { TurnView } from "./turn.js";
+import { welcome } from "./welcome.js";
 import { t } from "./words.js";
 
-const MOST_SUGGESTIONS = 4;
 const PAGE = 30; // turns that are read at once
 const GONE = 404;
 const BUSY = 500; // from here on a status is about the server, and not about what is asked of it
@@ -76,25 +75,13 @@ export class Conversation {
   }
 
   welcome() {
-    const suggestions = make("ul", { class: "suggestions", "aria-label": t("suggestions") });
-    const head = make("h1", {}, t("welcome"));
-    const detail = make("p", {}, t("welcomeDetail"));
-    this.turns.replaceChildren(make("div", { class: "welcome" }, head, detail, suggestions));
+    this.turns.replaceChildren(welcome((suggested) => this.askSuggested(suggested)));
     this.element.classList.add("new");
     this.composer.focus();
-    isEmpty().then((isNothing) => isNothing && detail.replaceChildren(...whatToDo()));
-    suggested().then(
-      (questions) => suggestions.append(...questions.map((each) => this.suggestion(each))),
-      () => null,
-    );
   }
 
-  suggestion(question) {
-    return make(
-      "li",
-      {},
-      button(question, () => this.ask({ ...this.composer.asked(), message: question })),
-    );
+  askSuggested(suggested) {
+    return this.ask({ ...this.composer.asked(), ...suggested });
   }
 
   // The last turns; those before them follow when somebody scrolls up to them.
@@ -113,6 +100,7 @@ export class Conversation {
     if (this.first > 1) this.offerEarlier();
     this.options = session.turns.at(-1).options;
     this.restoreOptions();
+    this.suggest(views.at(-1));
   }
 
   // The next question is asked as the last one.
@@ -206,6 +194,16 @@ export class Conversation {
     }
   }
 
+  // What one may want to know next, below the last answer.
+  async suggest(view) {
+    if (view.status !== "complete") return;
+    const path = address("api/sessions", this.id, "turns", view.turnId, "suggestions");
+    const found = await get(path).catch(() => []);
+    if (this.isBusy || view !== this.lastView || !found.length) return;
+    const asked = (suggested) => this.askSuggested(suggested);
+    view.element.append(suggestions(found, t("followUps"), asked));
+  }
+
   view(question, turnId, asked) {
     const again = (source = asked.source) => this.ask({ ...asked, message: question, source });
     const view = new TurnView({
@@ -223,9 +221,13 @@ export class Conversation {
 
   // Whether there is a last question, which can now be changed and asked again.
   editLast() {
+    this.lastView?.edit();
+    return Boolean(this.lastView);
+  }
+
+  get lastView() {
     const last = [...this.turns.querySelectorAll("[data-turn]")].at(-1);
-    if (last) this.views.get(last.dataset.turn).edit();
-    return Boolean(last);
+    return last && this.views.get(last.dataset.turn);
   }
 
   async ask(asked) {
@@ -236,6 +238,7 @@ export class Conversation {
       this.turns.prepend(make("h1", { class: "hidden" }, asked.message));
     }
     this.options = asked;
+    this.turns.querySelector(".turn .suggestions")?.remove();
     const turnId = asked.turnId ?? randomId();
     const former = this.views.get(turnId);
     const view = this.view(asked.message, turnId, asked);
@@ -257,6 +260,7 @@ export class Conversation {
     } finally {
       this.underWay.delete(view);
       if (!this.isBusy) this.composer.end();
+      this.suggest(view);
     }
   }
 
@@ -357,20 +361,4 @@ function isLost(error) {
 
 function pause(seconds) {
   return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-}
-
-async function isEmpty() {
-  const [{ documents }, sources] = await Promise.all([learnedState(), learnSources()]);
-  return documents === 0 && sources.every((each) => each === "documents");
-}
-
-function whatToDo() {
-  return [t("nothingYet"), " ", make("a", { href: "#/documents" }, t("addDocuments"))];
-}
-
-async function suggested() {
-  const verified = await get("api/verified");
-  const language = document.documentElement.lang;
-  const own = verified.filter((each) => each.language === language);
-  return (own.length ? own : verified).slice(0, MOST_SUGGESTIONS).map((each) => each.question);
 }

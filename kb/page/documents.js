@@ -1,11 +1,9 @@
 // The documents: adding some, finding them by name, by folder or by what they say.
 
+import { adding } from "./adding.js";
 import { DocumentList } from "./document_list.js";
-import { button, icon, make } from "./dom.js";
-import { inFolder } from "./drops.js";
-import { filesOfChoice } from "./dropped.js";
+import { make } from "./dom.js";
 import { mayWrite } from "./state.js";
-import { addFiles } from "./tray.js";
 import { t } from "./words.js";
 
 export async function showDocuments(main) {
@@ -21,35 +19,4 @@ export async function showDocuments(main) {
   document.addEventListener("documents-changed", changed);
   if (await mayWrite()) head.after(adding());
   list.begin();
-}
-
-function adding() {
-  const files = chooser(t("upload"), {});
-  const folder = chooser(t("uploadFolder"), { webkitdirectory: true });
-  return make(
-    "section",
-    { class: "drop", "aria-label": t("upload") },
-    icon("upload"),
-    make("p", {}, t("dropHere")),
-    button(t("choose"), () => files.click()),
-    button(t("chooseFolder"), () => folder.click()),
-    files,
-    folder,
-  );
-}
-
-function chooser(label, kind) {
-  const input = make("input", {
-    type: "file",
-    multiple: true,
-    class: "hidden",
-    tabindex: "-1",
-    "aria-label": label,
-    change: () => {
-      addFiles(inFolder(filesOfChoice(input.files)));
-      input.value = "";
-    },
-    ...kind,
-  });
-  return input;
 }

@@ -146,6 +146,23 @@ class DocumentList:
         order = _SQL[_ORDERS[sort]].format(direction="DESC" if descending else "ASC")
         return self._read_page(where, values, offset, limit, order)
 
+    def list_some(self, chosen: Chosen, behind: str, limit: int) -> list[ListedDocument]:
+        """List some of the chosen in the order of their ids, from one on, then from the first."""
+        where, values = chosen.write_condition()
+        where = self._limit(where, values)
+        statement = _fill_statement("some", where, values)
+
+        def work(connection: sa.Connection) -> list[ListedDocument]:
+            later = connection.execute(
+                statement, {**values, "behind": behind, "limit": limit}
+            ).all()
+            rest = {**values, "behind": "", "limit": limit - len(later)}
+            earlier = connection.execute(statement, rest).all() if len(later) < limit else []
+            rows = {row.id: row for row in (*later, *earlier)}.values()
+            return [ListedDocument(**row._asdict()) for row in rows]
+
+        return read_snapshot(self.engine, work)
+
     def list_folders(self, chosen: Chosen) -> list[Folder]:
         """List the folders in the chosen folder that hold documents of the other fields."""
         where, values = replace(chosen, is_deep=True).write_condition()

@@ -4,6 +4,12 @@ SELECT id, root, path, status, reason, size, modified_at, media_type, title, lan
   indexed_at, checked_at
 FROM kb_document WHERE {where} ORDER BY {order} LIMIT :limit OFFSET :offset
 
+-- some --
+-- Some of the files that match, from an id on: ids are hashes, so that their order is nobody's.
+SELECT id, root, path, status, reason, size, modified_at, media_type, title, language, chunks,
+  indexed_at, checked_at
+FROM kb_document WHERE {where} AND id >= :behind ORDER BY id LIMIT :limit
+
 -- count --
 -- Count the files that match.
 SELECT COUNT(*) FROM kb_document WHERE {where}

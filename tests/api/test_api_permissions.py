@@ -90,6 +90,7 @@ def requests() -> Iterator[tuple[str, str, Any]]:
     yield "GET", "/api/documents?search=hr", None
     yield "GET", "/api/documents?root=documents&limit=2", None
     yield "GET", "/api/profiles", None
+    yield "GET", "/api/suggestions?limit=20", None
     yield "GET", "/api/tables", None
     yield "GET", "/api/verified", None
     yield "GET", "/api/verified/words/versions", None
@@ -130,6 +131,16 @@ def _spread_line(line: str) -> str:
         return json.dumps(json.loads(line), ensure_ascii=False)
     except ValueError:
         return re.sub(r"^id: .*", "", line)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_no_question_to_go_on_with_is_of_what_is_hidden(clients, question):
+    told = []
+    for client in clients:
+        body = {"message": question, "turn_id": "t"}
+        assert client.post("/api/sessions/next/turns", json=body).status_code == 200
+        told.append(client.get("/api/sessions/next/turns/t/suggestions").json())
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize(("method", "path", "body"), list(requests()), ids=str)

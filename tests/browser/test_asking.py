@@ -339,3 +339,35 @@ def test_a_passage_has_an_address_of_its_own(page, served):
 def test_the_address_of_a_passage_that_is_gone_says_so(page, served):
     page.goto(f"{served.client.base_url}/#/passage/none")
     expect(page.locator("#passage").get_by_role("alert")).to_contain_text("cannot be shown")
+
+
+def test_questions_of_documents_and_tables_begin_a_chat_and_go_on_with_it(page, models):
+    first = page.get_by_role("list", name="Questions to begin with")
+    expect(first.get_by_role("button", name="How many orders are there")).to_be_visible()
+    first.get_by_role("button", name=re.compile("^What does “")).first.click()
+    turn = page.get_by_role("article").last
+    turn.get_by_role("button", name="Copy the answer").wait_for()
+    expect(turn.get_by_role("button", name="Answered from: Documents")).to_be_visible()
+    expect(first).to_have_count(0)
+
+
+def test_verified_questions_on_the_same_tables_follow_an_answer(page, ask, served):
+    another = {
+        "name": "best",
+        "verified_by": "Ana",
+        "question": "Which month sold best?",
+        "sql": "SELECT month FROM sales ORDER BY revenue DESC LIMIT 1",
+        "parameters": {},
+    }
+    assert served.client.post("/api/verified", json=another).is_success
+    turn = ask("How did revenue develop month by month?", "Tables")
+    following = turn.get_by_role("list", name="Questions to go on with")
+    expect(following.get_by_role("button")).to_have_text(["Which month sold best?"])
+    page.reload()
+    following.get_by_role("button", name="Which month sold best?").click()
+    expect(page.get_by_role("article")).to_have_count(2)
+    expect(page.get_by_role("article").last.get_by_text("Verified by").first).to_be_visible()
+    expect(
+        page.get_by_role("article").first.get_by_role("list", name="Questions to go on with")
+    ).to_have_count(0)
+    served.client.delete("/api/verified/best")

@@ -1,6 +1,7 @@
 """Documents: which there are, uploading, removing, retrying; passages and original files."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,7 @@ from kb.catalogue import UPLOADS
 from kb.document_files import Library, clean_upload_path
 from kb.indexing.file_kinds import find_kind_by_name
 from kb.indexing.secret_files import HEAD_BYTES, why_secret
+from kb.sample_shop import list_sample_documents
 from stores.errors import StoreError
 from stores.jobs import Jobs
 from stores.registry.document_list import Chosen, ListedDocument, Sort
@@ -30,6 +32,7 @@ from stores.uploaded_files import LONGEST_PATH, UploadedFile
 
 router = APIRouter(prefix="/api", tags=["documents"])
 _MOST_CHOICES: Final = 200
+_SAMPLES: Final = "samples"  # the folder of the sample documents
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"*/*": {}}},
     206: {"description": "The bytes that the header Range asks for", "content": {"*/*": {}}},
@@ -108,14 +111,39 @@ async def upload(
     Those of kinds without text, as pictures are, and those that hold keys or passwords are
     `passed_over`; `reasons` says by their names why the latter are.
     """
-    if not caller.may_see(UPLOADS):
-        raise Problem(Code.KEY_LACKS_COLLECTION, {"collection": UPLOADS})
     named = {_name_upload(folder, file): file for file in files}
     if len(named) < len(files):
         raise Problem(Code.SAME_FILE_NAMES, {"names": ", ".join(named)})
     async with limits.take_uploading(caller):
         keep = partial(_keep_files, named, caller, library, jobs, quota, replace=replace)
         return await threads.uploading.run(keep)
+
+
+@router.post("/documents/samples", status_code=202)
+async def add_samples(
+    caller: Writing,
+    library: TheLibrary,
+    jobs: TheJobs,
+    quota: TheQuota,
+    limits: TheLimits,
+    threads: TheThreads,
+) -> dict[str, Any]:
+    """Keep the documents of the sample shop in the folder `samples`, as if they were uploaded."""
+    async with limits.take_uploading(caller):
+        return await threads.uploading.run(partial(_keep_samples, caller, library, jobs, quota))
+
+
+def _keep_samples(
+    caller: Caller, library: Library, jobs: Jobs, quota: UploadQuota
+) -> dict[str, Any]:
+    with ExitStack() as opened:
+        named = {
+            f"{_SAMPLES}/{name}": UploadFile(
+                opened.enter_context(path.open("rb")), size=path.stat().st_size, filename=name
+            )
+            for name, path in list_sample_documents()
+        }
+        return _keep_files(named, caller, library, jobs, quota, replace=False)
 
 
 def _keep_files(
@@ -127,6 +155,8 @@ def _keep_files(
     *,
     replace: bool,
 ) -> dict[str, Any]:
+    if not caller.may_see(UPLOADS):
+        raise Problem(Code.KEY_LACKS_COLLECTION, {"collection": UPLOADS})
     quota.require_failures_left(caller)
     readable = {name: file for name, file in named.items() if not find_kind_by_name(name)}
     secrets = {

@@ -24,6 +24,7 @@ from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
 from kb.api.search_profiles import require_profile
 from kb.api.sse import HEADERS
+from kb.api.suggestion_json import list_suggestion_values
 from kb.api.turn_progress import TurnProgress, follow_turn
 from kb.assembly.answer_sources import Source
 from kb.cited_evidence import compare_evidence
@@ -216,6 +217,17 @@ def citation(
         raise Problem(Code.NO_SUCH_PASSAGE)
     values: dict[str, Any] = to_plain(evidence_to_values(compare_evidence(library, kept, around)))
     return values
+
+
+@router.get("/{session_id}/turns/{turn_id:path}/suggestions")
+def follow_ups(session_id: str, turn_id: str, caller: Reading, kb: KB) -> list[dict[str, str]]:
+    """Questions to go on with behind an answer: on what it found and does not cite."""
+    info = find_session(kb, session_id, caller)
+    with translate_missing(Code.NO_SUCH_TURN):
+        turn = kb.components.session_store.read_turn(info.id, turn_id)
+    filters = metadata_filters({}, caller)
+    found = kb.suggest_follow_ups(turn.evidence, filters=filters, user=caller.name)
+    return list_suggestion_values(found, caller)
 
 
 @router.get("/{session_id}/turns/{turn_id:path}")

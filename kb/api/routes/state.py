@@ -7,8 +7,10 @@ from fastapi import APIRouter, Query
 
 from kb.api.dependencies import KB
 from kb.api.guards.access import Administering, Reading
+from kb.api.guards.request_language import current_language
 from kb.api.plain_json import to_plain
 from kb.api.search_profiles import list_profiles
+from kb.api.suggestion_json import list_suggestion_values
 from kb.statistics import read_costs, read_statistics
 from stores.audit_log import AuditFilter
 
@@ -80,6 +82,16 @@ def cost(
     """What models took and cost, by day, model and key, with this month's sum and budget."""
     values: dict[str, Any] = to_plain(read_costs(kb.components.engine, kb.config, days))
     return values
+
+
+@router.get("/suggestions")
+def suggestions(
+    caller: Reading, kb: KB, limit: Annotated[int, Query(ge=1, le=20)] = 6
+) -> list[dict[str, str]]:
+    """Questions to begin with: verified ones, and some on documents and tables."""
+    roots = None if caller.collections is None else list(caller.collections)
+    found = kb.suggest_questions(language=current_language(), roots=roots, limit=limit)
+    return list_suggestion_values(found, caller)
 
 
 @router.get("/profiles")
