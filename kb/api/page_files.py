@@ -23,6 +23,7 @@ from stores.text.translations import LANGUAGES, SOURCE_LANGUAGE, load_catalogue
 
 mimetypes.add_type("text/javascript", ".js")  # some systems say text/plain, which browsers refuse
 mimetypes.add_type("text/javascript", ".mjs")
+mimetypes.add_type("application/manifest+json", ".webmanifest")
 _DIRECTORY: Final = Path(__file__).parents[1] / "page"
 _CONTEXT: Final = "page"  # of the texts of kb/page in the catalogues
 _INDEX: Final = "index.html"
@@ -103,6 +104,7 @@ def load_page() -> PageFiles:
     preloads = "".join(f"    {_PRELOAD.format(name)}\n" for name in _list_modules(files))
     index = files[_INDEX].content.replace(b"  </head>", f"{preloads}  </head>".encode())
     index = index.replace(b'"page/', f'"page/{version}/'.encode())
+    index = index.replace(b"<html ", f'<html data-languages="{" ".join(LANGUAGES)}" '.encode())
     return PageFiles({**files, _INDEX: PageFile(index, "text/html")}, version)
 
 

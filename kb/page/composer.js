@@ -17,6 +17,7 @@ export class Composer {
     this.words = make("textarea", {
       id: "question",
       rows: 1,
+      dir: "auto",
       "aria-label": t("question"),
       placeholder: t("placeholder"),
       maxlength: 20000,

@@ -4,12 +4,14 @@ import { make } from "./dom.js";
 import { t } from "./words.js";
 
 const WRITTEN_IN = "input, textarea, select, [contenteditable]";
+const CHOICE = "kb-single-keys"; // "off" for who speaks to the computer, which writes letters
 const KEYS = {
   "/": "keyAsk",
   "↑": "keyLast",
   Enter: "keySend",
   "Shift+Enter": "keyLine",
   Escape: "keyEscape",
+  "Ctrl+K": "keyPalette",
   "?": "keyHelp",
 };
 
@@ -17,6 +19,7 @@ export function offerKeys() {
   document.addEventListener("keydown", (event) => {
     const isOther = event.ctrlKey || event.altKey || event.metaKey || event.isComposing;
     if (isOther || isWriting(event) || document.querySelector("dialog[open]")) return;
+    if (localStorage.getItem(CHOICE) === "off") return;
     if (event.key === "/") goAsking();
     else if (event.key === "?") showKeys();
     else return;
@@ -37,10 +40,15 @@ function goAsking() {
   else location.hash = "#/";
 }
 
-function showKeys() {
+export function showKeys() {
   const rows = Object.entries(KEYS).map(([key, text]) =>
     make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, t(text))),
   );
+  const single = make("input", {
+    type: "checkbox",
+    checked: localStorage.getItem(CHOICE) !== "off",
+    change: () => localStorage.setItem(CHOICE, single.checked ? "on" : "off"),
+  });
   const close = make("button", { type: "submit", class: "primary" }, t("close"));
   const element = make(
     "dialog",
@@ -50,6 +58,7 @@ function showKeys() {
       { method: "dialog" },
       make("h2", { id: "keys-title" }, t("keys")),
       make("dl", {}, rows),
+      make("label", { class: "single-keys" }, single, t("keysSingle")),
       make("div", { class: "actions" }, close),
     ),
   );

@@ -9,6 +9,7 @@ import { icon, shown } from "./dom.js";
 import { takeDrops } from "./drops.js";
 import { watchJobs } from "./jobs.js";
 import { offerKeys } from "./keys.js";
+import { offerPalette } from "./palette.js";
 import { closePassage, openPassage } from "./passage.js";
 import { applyPreferences, offerPreferences } from "./preferences.js";
 import { showMe } from "./me.js";
@@ -109,6 +110,7 @@ window.addEventListener("unhandledrejection", (event) => {
 takeDrops();
 offerTray();
 offerKeys();
+offerPalette();
 // Another tab, or another machine, may have asked meanwhile.
 listen(({ session, jobs }) => {
   if (jobs) return watchJobs();

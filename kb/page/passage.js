@@ -136,7 +136,7 @@ function show(citation, { found, parts, now, at }, { quote, again }) {
     "aria-labelledby": "passage-title",
   });
   const showPassage = () => {
-    const text = make("div", { class: "prose" }, parts[at].cloneNode(true));
+    const text = make("div", { class: "prose", dir: "auto" }, parts[at].cloneNode(true));
     const isThen = found.state === "changed" || found.state === "gone";
     body.replaceChildren(
       ...[
@@ -225,7 +225,9 @@ function then({ indexed_at }) {
 }
 
 function nowPart({ now, indexed_at_now }, parts) {
-  const text = now ? make("div", { class: "prose" }, parts) : make("p", {}, t("nothingNow"));
+  const text = now
+    ? make("div", { class: "prose", dir: "auto" }, parts)
+    : make("p", {}, t("nothingNow"));
   return make(
     "section",
     { class: "now" },
@@ -244,6 +246,6 @@ function around(title, parts) {
     "section",
     { class: "around", "aria-label": title },
     make("h3", {}, title),
-    make("div", { class: "prose" }, ...parts.map((part) => part.cloneNode(true))),
+    make("div", { class: "prose", dir: "auto" }, ...parts.map((part) => part.cloneNode(true))),
   );
 }

@@ -1,6 +1,7 @@
 // Language and theme: as the browser says, until somebody chooses.
 
-import { LANGUAGES, speak, spoken } from "./words.js";
+import { make } from "./dom.js";
+import { LANGUAGES, nameOfLanguage, speak, spoken } from "./words.js";
 
 const choice = (name) => localStorage.getItem(`kb-${name}`);
 
@@ -11,6 +12,11 @@ export async function applyPreferences() {
 }
 
 export function offerPreferences() {
+  document
+    .getElementById("language")
+    .append(
+      ...LANGUAGES.map((each) => make("option", { value: each, lang: each }, nameOfLanguage(each))),
+    );
   offer("language", spoken(), () => location.reload());
   offer("theme", choice("theme") ?? "auto", applyPreferences);
 }

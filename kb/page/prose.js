@@ -15,7 +15,7 @@ export async function asHtml(texts) {
 export class Prose {
   constructor() {
     this.text = "";
-    this.element = make("div", { class: "prose" });
+    this.element = make("div", { class: "prose", dir: "auto" });
     this.rendered = 0;
     this.blocks = make("div");
     this.tail = make("p", { class: "tail" });

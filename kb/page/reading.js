@@ -55,7 +55,7 @@ async function sections(passages, chunk) {
       "section",
       isCited ? { class: "cited", "aria-label": t("cited") } : { class: "read" },
       place ? make("p", { class: "where" }, place) : null,
-      make("div", { class: "prose" }, parts[at]),
+      make("div", { class: "prose", dir: "auto" }, parts[at]),
     );
   });
 }

@@ -49,7 +49,7 @@ export class TurnView {
     this.notes = make("div", { class: "notes" });
     this.waiting = make("p", { class: "quiet", role: "status" }, t("reconnecting"));
     this.after = make("div", { class: "after" });
-    this.question = make("h2", { class: "question" }, question);
+    this.question = make("h2", { class: "question", dir: "auto" }, question);
     const chips = askedChips(options);
     this.element = make(
       "article",

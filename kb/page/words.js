@@ -3,7 +3,8 @@
 import { TEXTS } from "./texts.js";
 
 const SOURCE = "en"; // what TEXTS are in
-export const LANGUAGES = [SOURCE, "fr"];
+// Of which the server has a catalogue.
+export const LANGUAGES = (document.documentElement.dataset.languages ?? SOURCE).split(" ");
 
 const DAY = 86_400_000; // milliseconds
 let language = SOURCE;
@@ -15,7 +16,18 @@ export async function speak(chosen) {
   language = LANGUAGES.includes(chosen) ? chosen : SOURCE;
   region = navigator.languages.find((each) => each.startsWith(`${language}-`)) ?? language;
   document.documentElement.lang = language;
+  document.documentElement.dir = directionOf(language);
   translations = language === SOURCE ? {} : await translationsInto(language);
+}
+
+function directionOf(code) {
+  const locale = /** @type {any} */ (new Intl.Locale(code)); // TypeScript knows no textInfo yet
+  return (locale.getTextInfo?.() ?? locale.textInfo)?.direction ?? "ltr";
+}
+
+export function nameOfLanguage(code, spokenIn = code) {
+  const name = new Intl.DisplayNames(spokenIn, { type: "language" }).of(code);
+  return name[0].toLocaleUpperCase(spokenIn) + name.slice(1);
 }
 
 // Without them the page speaks English.

@@ -49,7 +49,9 @@ def test_a_question_mark_shows_the_keys_until_escape_is_pressed(page):
     page.locator("#main").focus()
     page.keyboard.press("?")
     keys = page.get_by_role("dialog", name="Keys")
-    expect(keys.get_by_role("term")).to_have_text(["/", "↑", "Enter", "Shift+Enter", "Escape", "?"])
+    expect(keys.get_by_role("term")).to_have_text(
+        ["/", "↑", "Enter", "Shift+Enter", "Escape", "Ctrl+K", "?"]
+    )
     page.keyboard.press("/")
     expect(keys).to_be_visible()
     page.keyboard.press("Escape")
@@ -79,3 +81,25 @@ def test_axe_finds_nothing_in_the_keys(visit, look):
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     assert [each["id"] for each in found] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_keys_of_one_letter_can_be_switched_off(page):
+    question_box(page).wait_for()
+    page.locator("#main").focus()
+    page.keyboard.press("?")
+    page.get_by_label("“/” and “?” work without another key").uncheck()
+    page.keyboard.press("Escape")
+    page.reload()
+    question_box(page).wait_for()
+    page.locator("#main").focus()
+    page.keyboard.press("?")
+    page.keyboard.press("/")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(question_box(page)).not_to_be_focused()
+    page.keyboard.press("Control+k")
+    page.get_by_role("option", name="Show these keys").click()
+    page.get_by_label("“/” and “?” work without another key").check()
+    page.keyboard.press("Escape")
+    page.locator("#main").focus()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()

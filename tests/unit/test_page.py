@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from kb.api import page_files
 from kb.api.routes import page
+from stores.text.translations import LANGUAGES
 
 FILES = page_files._DIRECTORY
 PLAIN = {"Accept-Encoding": "identity"}
@@ -31,6 +32,8 @@ def addresses(client):
 def test_the_page_names_files_by_their_version_and_only_such_as_are_there(client, addresses):
     text = re.sub("page/[0-9a-f]{16}/", "page/", client.get("/").text)
     plain = re.sub(' *<link rel="modulepreload".*\n', "", text)
+    assert f'<html data-languages="{" ".join(LANGUAGES)}" ' in plain
+    plain = re.sub('<html data-languages="[^"]+" ', "<html ", plain)
     assert plain == (FILES / "index.html").read_text("utf-8")
     assert {"main.js", "style.css", "icon.svg"} <= addresses.keys()
     for address in addresses.values():
@@ -52,7 +55,12 @@ def test_all_modules_but_those_that_wait_for_their_use_are_asked_for_at_once(cli
 
 @pytest.mark.parametrize(
     ("ending", "media_type"),
-    [(".js", "text/javascript"), (".css", "text/css"), (".svg", "image/svg+xml")],
+    [
+        (".js", "text/javascript"),
+        (".css", "text/css"),
+        (".svg", "image/svg+xml"),
+        (".webmanifest", "application/manifest+json"),
+    ],
 )
 def test_each_file_has_the_type_that_browsers_insist_on(client, ending, media_type):
     for file in FILES.glob(f"*{ending}"):
