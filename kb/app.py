@@ -47,7 +47,7 @@ from kb.workers.make_dispatch import make_worker_dispatch
 from stores.audiences import join_groups
 from stores.audit_log import EVERY_ENTRY, AuditEntry, AuditFilter
 from stores.backup.write import BackupReport
-from stores.chats.session_list import SessionInfo
+from stores.chats.session_list import Place, SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import (
     CollectionMismatch,
@@ -563,9 +563,23 @@ class KnowledgeBase:
         )
         return make_chat_session(self.components, options, user)
 
-    def sessions(self, search: str | None = None, *, user: str | None = None) -> list[SessionInfo]:
-        """The chat sessions, the last used first; those that hold all words of `search`."""
-        return self.components.session_store.list_sessions(search=search, user=user)
+    def sessions(
+        self,
+        search: str | None = None,
+        *,
+        user: str | None = None,
+        tag: str | None = None,
+        after: Place | None = None,
+        limit: int = 100,
+    ) -> list[SessionInfo]:
+        """The chat sessions: pinned ones, then the others, the last used first.
+
+        Those that hold all words of `search`, have a tag, and stand behind a place: that of the
+        last one of the page before. `components.session_store` pins, tags and brings them back.
+        """
+        return self.components.session_store.list_sessions(
+            search=search, user=user, tag=tag, after=after, limit=limit
+        )
 
     def suggest_questions(
         self, *, language: str = "en", roots: Sequence[str] | None = None, limit: int = 6
@@ -596,11 +610,15 @@ class KnowledgeBase:
     def remove_old_sessions(self) -> None:
         """Delete the sessions that are older than chat.retention_days, if it is set.
 
+        And for good those that were deleted, and can be brought back no more.
+
         `open` does so, and a server every day. Raises StoreError.
         """
         if days := self.config.chat.retention_days:
             with suppress(ServerIsReadOnly):  # who may write deletes them
                 self.components.session_store.remove_older_than(days)
+        with suppress(ServerIsReadOnly):
+            self.components.session_store.remove_deleted()
 
     def remove_old_answers(self) -> None:
         """Delete logged answers and audited questions that are older than the configuration keeps.

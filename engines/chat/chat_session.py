@@ -112,12 +112,16 @@ class ChatSession(BaseChatEngine):
         chat_history: list[ChatMessage] | None = None,
         *,
         turn_id: str | None = None,
+        replaces: str | None = None,
     ) -> AgentChatResponse:
         """Answer and store a turn; one that is complete comes back as it is stored.
 
+        With `replaces`, the id of a turn, it is another version of that one, from which the session
+        goes on; `SessionStore.choose_version` goes back.
+
         Raises EngineError, StoreError; the session can go on after any of them.
         """
-        turn = self._open_turn(message, chat_history, turn_id)
+        turn = self._open_turn(message, chat_history, turn_id, replaces)
         if turn.is_complete:
             return _repeat_response(turn)
         response = self._ask_engine(turn, streaming=False)
@@ -131,8 +135,9 @@ class ChatSession(BaseChatEngine):
         chat_history: list[ChatMessage] | None = None,
         *,
         turn_id: str | None = None,
+        replaces: str | None = None,
     ) -> AgentChatResponse:
-        turn = await self._open_turn_async(message, chat_history, turn_id)
+        turn = await self._open_turn_async(message, chat_history, turn_id, replaces)
         if turn.is_complete:
             return _repeat_response(turn)
         response = await self._ask_engine_async(turn, streaming=False)
@@ -145,9 +150,10 @@ class ChatSession(BaseChatEngine):
         chat_history: list[ChatMessage] | None = None,
         *,
         turn_id: str | None = None,
+        replaces: str | None = None,
     ) -> StreamedAnswer:
         """Answer as `chat` does, piece by piece; with the last one the answer is stored."""
-        turn = self._open_turn(message, chat_history, turn_id)
+        turn = self._open_turn(message, chat_history, turn_id, replaces)
         if turn.is_complete:
             return start_answer(
                 yield_whole(turn.stored.answer),
@@ -164,8 +170,9 @@ class ChatSession(BaseChatEngine):
         chat_history: list[ChatMessage] | None = None,
         *,
         turn_id: str | None = None,
+        replaces: str | None = None,
     ) -> StreamedAnswer:
-        turn = await self._open_turn_async(message, chat_history, turn_id)
+        turn = await self._open_turn_async(message, chat_history, turn_id, replaces)
         if turn.is_complete:
             return await start_answer_async(
                 yield_whole_async(turn.stored.answer),
@@ -177,7 +184,11 @@ class ChatSession(BaseChatEngine):
         return await start_answer_async(pieces, response.source_nodes, turn.metadata)
 
     def _open_turn(
-        self, message: str, chat_history: list[ChatMessage] | None, turn_id: str | None
+        self,
+        message: str,
+        chat_history: list[ChatMessage] | None,
+        turn_id: str | None,
+        replaces: str | None,
     ) -> OpenTurn:
         """Check and store a question, once the turn before it is taken into memory."""
         if chat_history:
@@ -197,15 +208,20 @@ class ChatSession(BaseChatEngine):
             user=self._user,
             owner=owner,
             options=self._options,
+            replaces=replaces,
         )
         ends = self._late_ends
         return OpenTurn(self._store, self.session_id, stored, owner, ends, on_end)
 
     async def _open_turn_async(
-        self, message: str, chat_history: list[ChatMessage] | None, turn_id: str | None
+        self,
+        message: str,
+        chat_history: list[ChatMessage] | None,
+        turn_id: str | None,
+        replaces: str | None,
     ) -> OpenTurn:
         """Open a turn in a thread; one that is stored when its task was cancelled ends at once."""
-        opening = run_in_thread(self._open_turn, message, chat_history, turn_id)
+        opening = run_in_thread(self._open_turn, message, chat_history, turn_id, replaces)
         try:
             return await wait_until_done(opening)
         except asyncio.CancelledError as error:

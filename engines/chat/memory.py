@@ -154,7 +154,7 @@ class LongTermMemory(BaseMemoryBlock[str]):
         if not last or last[0].number <= taken:
             return []
         turns = self.sessions.list_turns(self.session_id, limit=last[0].number - taken)
-        said = [turn for turn in turns if turn.status != "failed"]
+        said = [turn for turn in turns if turn.status != "failed" and turn.number > taken]
         left = said[: max(0, len(said) - asked)]
         return list(takewhile(lambda turn: turn.status != "open", left))
 

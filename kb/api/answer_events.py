@@ -216,11 +216,12 @@ async def begin_turn(
     filters: MetadataFilters | None = None,
     profile: str | None = None,
     user: str | None = None,
+    replaces: str | None = None,
 ) -> AnswerUnderWay:
     """Begin a turn of a stored session. Raises KBError when nothing could be begun."""
     make = partial(kb.chat, session_id, source=source, filters=filters, profile=profile, user=user)
     session = await asyncio.to_thread(make)
-    response = await session.astream_chat(message, turn_id=turn_id)
+    response = await session.astream_chat(message, turn_id=turn_id, replaces=replaces)
 
     def count_tokens() -> tuple[int, int]:
         turn = answer_of(response).chat_turn

@@ -1,14 +1,17 @@
 """The chat sessions of a caller, by the ids that they know them by."""
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from kb.api.dependencies import KB
 from kb.api.guards.access import Caller
 from kb.api.problem_codes import Code
-from kb.api.problems import translate_missing
+from kb.api.problems import Problem, translate_missing
 from stores.chats.chat_messages import ID_CHARACTERS
-from stores.chats.session_list import SessionInfo
+from stores.chats.session_list import Place, SessionInfo
 
 MOST_ID_CHARACTERS: Final = ID_CHARACTERS - len("@4f2a90c1d7b3")  # of a key, see find_stored_id
 
@@ -28,6 +31,21 @@ def find_stored_id(kb: KB, session_id: str, caller: Caller) -> str:
     if caller.name is None or kb.components.session_store.is_of(session_id, caller.name):
         return session_id
     return f"{session_id}@{caller.id}"
+
+
+def write_cursor(place: Place) -> str:
+    """Write a place in the list of sessions as a word that an address can hold."""
+    text = json.dumps([place.is_pinned, place.updated.isoformat(), place.id])
+    return urlsafe_b64encode(text.encode()).decode()
+
+
+def read_cursor(cursor: str) -> Place:
+    """Read back what `write_cursor` wrote. Raises Problem 422 for anything else."""
+    try:
+        is_pinned, updated, session_id = json.loads(urlsafe_b64decode(cursor.encode()))
+        return Place(bool(is_pinned), datetime.fromisoformat(updated), str(session_id))
+    except (ValueError, TypeError) as error:
+        raise Problem(Code.BAD_CURSOR, {"cursor": cursor[:40]}) from error
 
 
 def restore_id(info: SessionInfo, caller: Caller) -> SessionInfo:

@@ -233,6 +233,12 @@ class Code(Enum):
         "A language model is needed",
         "Without one, answers are quotes, which no JSON Schema fits. Ask without a form.",
     )
+    BAD_CURSOR = (
+        "bad_cursor",
+        422,
+        "There is no such cursor",
+        "{cursor} is none. Take that of the last session of the page before.",
+    )
     DIMENSIONS_DIFFER = "dimensions_differ", 422, "The dimensions differ", "There are {known}."
     UNSUPPORTED_FILTER = "unsupported_filter", 422, "This filter has no meaning", "{reason}"
     STATEMENT_REFUSED = "statement_refused", 422, "The statement is refused", "{reason}"

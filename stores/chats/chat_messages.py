@@ -15,9 +15,11 @@ from stores.errors import StoreError
 from stores.sql import statements
 from stores.text.surrogates import replace_lone_surrogates
 
-_POSITIONS: Final[sa.BindParameter[list[int]]] = sa.bindparam("positions", expanding=True)
+_LISTS: Final = ("positions", "ids")  # of values
 SQL: Final = {
-    name: sa.text(sql).bindparams(*([_POSITIONS] if ":positions" in sql else []))
+    name: sa.text(sql).bindparams(
+        *(sa.bindparam(many, expanding=True) for many in _LISTS if f":{many}" in sql)
+    )
     for name, sql in statements("sessions.sql").items()
     if "{" not in sql
 }

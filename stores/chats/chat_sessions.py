@@ -1,6 +1,7 @@
 """Chat sessions: their turns, each with its question, its answer and the evidence of it."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar, Unpack
@@ -18,7 +19,14 @@ from stores.chats.chat_messages import (
     read_text,
     row_to_message,
 )
-from stores.chats.session_list import SessionInfo, list_sessions
+from stores.chats.session_list import (
+    Place,
+    SessionInfo,
+    bind_list,
+    list_sessions,
+    row_to_info,
+)
+from stores.chats.turn_versions import choose_way, read_ways
 from stores.chats.turns import (
     AboutAnswer,
     Asking,
@@ -36,13 +44,17 @@ from stores.chats.turns import (
     store_question,
 )
 from stores.connection import read_snapshot, run_transaction
-from stores.errors import StoreError
+from stores.errors import StoreError, TurnUnderWay
 from stores.text.surrogates import replace_lone_surrogates
 from stores.typed_json import dumps, loads
 
-__all__ = ["Ended", "SessionStore", "Status", "Turn"]
+__all__ = ["MOST_TAGS", "TAG_CHARACTERS", "Ended", "SessionStore", "Status", "Turn"]
 
 _TITLE_CHARACTERS = 255
+TAG_CHARACTERS = 60
+MOST_TAGS = 20
+MINUTES_TO_BRING_BACK = 15
+"""Minutes in which a session that was deleted can be brought back."""
 
 _MOST_SESSIONS = 100  # that are looked through for turns that cite a document
 _MOST_CITING = 20
@@ -82,12 +94,15 @@ class SessionStore:
         user: str | None = None,
         owner: str | None = None,
         options: Mapping[str, Any] | None = None,
+        replaces: str | None = None,
     ) -> tuple[Turn, bool]:
         """Store a question before it is answered: its turn, and whether it is to be answered now.
 
         The session is made when there is none. A turn that is complete comes back as it is; one
         that failed, was cut, or that nobody answers any more is to be answered again. `owner` is
         who answers it, a `make_owner()`, which `finish` may ask for; the turn keeps `options`.
+        With `replaces`, the id of a turn, it is another version of that: what followed it stays,
+        and is no part of the conversation until that version is chosen again.
 
         Raises TurnUnderWay; StoreError for an impossible id, or one of another user or question.
         """
@@ -95,16 +110,21 @@ class SessionStore:
         check_id("turn", turn_id)
         check_user(user)
         words = replace_lone_surrogates(question)
-        asking = Asking(words, owner or make_owner(), options or {})
+        asking = Asking(words, owner or make_owner(), options or {}, replaces)
 
         def work(connection: sa.Connection) -> tuple[Turn, bool]:
             session = lock_own_session(connection, session_id, user)
+            if session.deleted_at is not None:  # its id is free again
+                self._delete(connection, session_id)
+                session = lock_own_session(connection, session_id, user)
             known = find_turn(connection, session_id, turn_id)
             if known:
                 is_open = reopen_turn(connection, known, asking)
             else:
                 store_question(connection, session, turn_id, asking)
                 is_open = True
+                if replaces is not None:
+                    self.forget(connection, session_id)
             return row_to_turn(find_turn(connection, session_id, turn_id)), is_open
 
         return run_transaction(self.engine, work)
@@ -191,12 +211,12 @@ class SessionStore:
 
     def is_of(self, session_id: str, user: str) -> bool:
         """Whether there is such a session, and it is the user's."""
-        values = {"session": session_id, "user": user, "everybody": False, "limit": 1}
+        values = bind_list(user, everybody=False, session=session_id)
         return self._fetch(lambda c: c.execute(SQL["sessions"], values).first()) is not None
 
     def check_owner(self, session_id: str, user: str | None) -> None:
         """Raises StoreError for a session of another user; one that is not there is anybody's."""
-        values = {"session": session_id, "user": None, "everybody": True, "limit": 1}
+        values = bind_list(session=session_id)
         row = self._fetch(lambda c: c.execute(SQL["sessions"], values).one_or_none())
         if row is not None:
             check_owner(row, user)
@@ -243,20 +263,33 @@ class SessionStore:
         search: str | None = None,
         user: str | None = None,
         everybody: bool = True,
+        tag: str | None = None,
+        after: Place | None = None,
         limit: int = 100,
     ) -> list[SessionInfo]:
         """List sessions as `list_sessions` does."""
         return list_sessions(
-            self.engine, search=search, user=user, everybody=everybody, limit=limit
+            self.engine,
+            search=search,
+            user=user,
+            everybody=everybody,
+            tag=tag,
+            after=after,
+            limit=limit,
         )
+
+    def count_tags(self, user: str | None = None) -> dict[str, int]:
+        """Count the sessions of a user, or of everybody, by their tags."""
+        rows = self._fetch(lambda c: c.execute(SQL["tags"], bind_list(user)).all())
+        return {row.tag: row.sessions for row in rows}
 
     def one(self, session_id: str) -> SessionInfo:
         """Raises StoreError when there is none of that id."""
-        values = {"session": session_id, "user": None, "everybody": True, "limit": 1}
+        values = bind_list(session=session_id)
         row = self._fetch(lambda c: c.execute(SQL["sessions"], values).one_or_none())
         if row is None:
             raise _refuse_session(session_id)
-        return SessionInfo(**row._asdict())
+        return row_to_info(row)
 
     def rename(self, session_id: str, title: str) -> None:
         """Raises StoreError for an unknown session, and for a title without words or too long."""
@@ -267,6 +300,71 @@ class SessionStore:
             )
         values = {"session": session_id, "title": words}
         self._write(session_id, lambda c: c.execute(SQL["rename"], values))
+
+    def pin(self, session_id: str, *, is_pinned: bool = True) -> None:
+        """Put a session before the others, or back. Raises StoreError for an unknown one."""
+        values = {"session": session_id, "is_pinned": is_pinned}
+        self._write(session_id, lambda c: c.execute(SQL["pin"], values))
+
+    def tag(self, session_id: str, tags: Iterable[str]) -> None:
+        """Give a session these tags, and no others.
+
+        Raises StoreError for an unknown session, for too many tags, and for one that is empty or
+        too long.
+        """
+        words = [" ".join(replace_lone_surrogates(tag).split()) for tag in tags]
+        wrong = [tag for tag in words if not 1 <= len(tag) <= TAG_CHARACTERS]
+        if wrong or len(words) > MOST_TAGS:
+            raise StoreError(
+                f"A session takes at most {MOST_TAGS} tags of 1 to {TAG_CHARACTERS} characters; "
+                f"these are {words}."
+            )
+        known = json.dumps(list(dict.fromkeys(words)), ensure_ascii=False) if words else None
+        values = {"session": session_id, "tags": known}
+        self._write(session_id, lambda c: c.execute(SQL["tag"], values))
+
+    def choose_version(self, session_id: str, turn_id: str) -> None:
+        """Go on from this version of a turn: it is current, with what followed it.
+
+        What was remembered of other versions is forgotten, and made again of the current ones.
+        Raises StoreError for a turn that is not there, TurnUnderWay while one is answered.
+        """
+
+        def work(connection: sa.Connection) -> None:
+            way = read_ways(connection, session_id).lead_through(turn_id)
+            if way is None:
+                raise _refuse_turn(session_id, turn_id)
+            abandon_open_turns(connection, session_id)
+            if connection.execute(SQL["open_turns"], {"session": session_id}).first():
+                raise TurnUnderWay("Another version is chosen when no turn is being answered.")
+            choose_way(connection, session_id, way)
+            self.forget(connection, session_id)
+
+        self._write(session_id, work)
+
+    def list_versions(self, session_id: str) -> dict[str, list[str]]:
+        """List by the id of each turn those of all its versions, itself among them."""
+        return self._fetch(lambda c: read_ways(c, session_id)).list_versions()
+
+    def mark_deleted(self, session_ids: Sequence[str], user: str | None = None) -> int:
+        """Take sessions of a user, or of anybody, out of sight; their number.
+
+        `bring_back` takes that back until they are deleted for good, some minutes later.
+        """
+        self.remove_deleted()
+        values = {**bind_list(user), "ids": list(session_ids)}
+        work = SQL["mark_deleted"]
+        return run_transaction(self.engine, lambda c: c.execute(work, values).rowcount)
+
+    def bring_back(self, session_ids: Sequence[str], user: str | None = None) -> int:
+        """Bring back sessions of a user, or of anybody, deleted just now; their number."""
+        values = {**bind_list(user), "ids": list(session_ids)}
+        work = SQL["bring_back"]
+        return run_transaction(self.engine, lambda c: c.execute(work, values).rowcount)
+
+    def remove_deleted(self, minutes: int = MINUTES_TO_BRING_BACK) -> int:
+        """Delete for good the sessions that were deleted so many minutes ago; their number."""
+        return self._remove_found("deleted_sessions", "is_deleted", {"minutes": minutes})
 
     def delete(self, session_id: str) -> None:
         """Delete a session with its messages, turns, memory, feedback and logged searches.
@@ -287,12 +385,7 @@ class SessionStore:
 
     def remove_older_than(self, days: int) -> int:
         """Delete the sessions that nobody used for so many days; their number."""
-        values = {"days": days}
-        older = self._fetch(lambda c: list(c.scalars(SQL["older_sessions"], values)))
-        return sum(
-            run_transaction(self.engine, self._make_removal(session_id, days))
-            for session_id in older
-        )
+        return self._remove_found("older_sessions", "is_older", {"days": days})
 
     def read_memory(self, session_id: str) -> dict[str, Any]:
         """Read what is remembered of a session besides its messages; nothing of an unknown one."""
@@ -313,7 +406,8 @@ class SessionStore:
 
         def work(connection: sa.Connection) -> None:
             row = find_turn(connection, session_id, turn.id)
-            if row is None or (row.number, row.asked_at) != (turn.number, turn.asked_at):
+            known = row and (row.number, row.asked_at, row.is_current)
+            if known != (turn.number, turn.asked_at, True):
                 raise _refuse_turn(session_id, turn.id)
             written = connection.scalar(SQL["memory"], {"session": session_id})
             memory = dumps(change(connection, loads(written) if written else {}))
@@ -321,17 +415,24 @@ class SessionStore:
 
         self._write(session_id, work)
 
-    def _make_removal(self, session_id: str, days: int) -> Callable[[sa.Connection], bool]:
-        values = {"session": session_id, "days": days}
+    def _remove_found(self, listing: str, looking: str, values: Mapping[str, int]) -> int:
+        """Delete the sessions that one statement finds, and the other, with each locked, finds too.
 
-        def work(connection: sa.Connection) -> bool:
-            """Nobody waits long: one session a transaction, unless it is used meanwhile."""
-            is_older = connection.scalar(SQL["is_older"], values) is not None
-            if is_older:
-                self._delete(connection, session_id)
-            return is_older
+        Nobody waits long: one session a transaction.
+        """
 
-        return work
+        def remove(session_id: str) -> bool:
+            def work(connection: sa.Connection) -> bool:
+                of = {**values, "session": session_id}
+                is_wanted = connection.scalar(SQL[looking], of) is not None
+                if is_wanted:
+                    self._delete(connection, session_id)
+                return is_wanted
+
+            return run_transaction(self.engine, work)
+
+        found = self._fetch(lambda c: list(c.scalars(SQL[listing], values)))
+        return sum(map(remove, found))
 
     def _delete(self, connection: sa.Connection, session_id: str) -> None:
         self._forget(connection, session_id)

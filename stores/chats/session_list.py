@@ -1,5 +1,6 @@
 """Which chat sessions there are, and which hold some words; without LlamaIndex."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,15 @@ _CHARACTERS = 200
 
 
 @dataclass(frozen=True)
+class Place:
+    """A place in a list of sessions: what is behind it can be asked for."""
+
+    is_pinned: bool
+    updated: datetime
+    id: str
+
+
+@dataclass(frozen=True)
 class SessionInfo:
     """A session; `user` is None when there is only one, `excerpt` is what a search found in it."""
 
@@ -32,6 +42,40 @@ class SessionInfo:
     turns: int
     user: str | None = None
     excerpt: str | None = None
+    is_pinned: bool = False
+    tags: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        return Place(self.is_pinned, self.updated, self.id)
+
+
+def row_to_info(row: Any) -> SessionInfo:
+    values = row._asdict()
+    tags = json.loads(values["tags"] or "[]")
+    return SessionInfo(**{**values, "tags": tuple(tags), "is_pinned": bool(values["is_pinned"])})
+
+
+def bind_list(
+    user: str | None = None,
+    *,
+    everybody: bool = True,
+    session: str | None = None,
+    tag: str | None = None,
+    after: Place | None = None,
+    limit: int = 1,
+) -> dict[str, Any]:
+    """Return what a list of sessions binds. Without `everybody`, no user means nobody's."""
+    return {
+        "session": session,
+        "user": user,
+        "everybody": everybody and user is None,
+        "tag": tag,
+        "after_pinned": after and after.is_pinned,
+        "after_time": after and after.updated,
+        "after_id": after and after.id,
+        "limit": limit,
+    }
 
 
 def list_sessions(
@@ -40,21 +84,24 @@ def list_sessions(
     search: str | None = None,
     user: str | None = None,
     everybody: bool = True,
+    tag: str | None = None,
+    after: Place | None = None,
     limit: int = 100,
 ) -> list[SessionInfo]:
-    """List the sessions of everybody, or of a user, the last used first.
+    """List the sessions of everybody, or of a user: pinned ones, then others, the last used first.
 
     Without `everybody` no `user` means those of nobody. `search` are words that all stand in the
-    title or in one message, whatever their accents and capitals.
+    title or in one message, whatever their accents and capitals; `after` is the place of the last
+    session of the page before.
     """
-    of = {"user": user, "everybody": everybody and user is None, "limit": limit}
+    of = bind_list(user, everybody=everybody, tag=tag, after=after, limit=limit)
 
     def work(connection: sa.Connection) -> Sequence[Any]:
         if search and search.strip():
             return _find_sessions(connection, search, of)
-        return connection.execute(_ALL, {**of, "session": None}).all()
+        return connection.execute(_ALL, of).all()
 
-    return [SessionInfo(**row._asdict()) for row in read_snapshot(engine, work)]
+    return [row_to_info(row) for row in read_snapshot(engine, work)]
 
 
 def _find_sessions(connection: sa.Connection, search: str, of: Mapping[str, Any]) -> Sequence[Any]:

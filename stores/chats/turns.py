@@ -14,6 +14,7 @@ from llama_index.core.base.llms.types import MessageRole
 
 from stores.chats.chat_messages import SQL, make_message, read_text, store_message
 from stores.chats.cited_passages import CitedPassage, keep_cited_passages
+from stores.chats.turn_versions import choose_way, read_ways
 from stores.errors import StoreError, TurnUnderWay
 from stores.text.surrogates import replace_lone_surrogates
 from stores.typed_json import dumps, loads
@@ -109,11 +110,15 @@ def row_to_turn(row: Any) -> Turn:
 
 @dataclass(frozen=True)
 class Asking:
-    """A question that is asked now, with its options, and who answers it."""
+    """A question that is asked now, with its options, and who answers it.
+
+    `replaces` is the turn whose place it takes, of which it is another version.
+    """
 
     question: str
     owner: str
     options: Mapping[str, Any]
+    replaces: str | None = None
 
     def values(self) -> dict[str, Any]:
         return {"owner": self.owner, "options": dumps(self.options) if self.options else None}
@@ -123,8 +128,9 @@ def store_question(connection: sa.Connection, session: Any, turn_id: str, asking
     """Store a question, and leave the place behind it to its answer."""
     abandon_open_turns(connection, session.id)
     number, position = session.turns + 1, session.messages + 1
-    values = {"session": session.id, "number": number, "turn": turn_id, **asking.values()}
-    connection.execute(SQL["add_turn"], values)
+    parent = _find_parent(connection, session.id, asking.replaces)
+    place = {"session": session.id, "number": number, "parent": parent, "turn": turn_id}
+    connection.execute(SQL["add_turn"], {**place, **asking.values()})
     message = make_message(MessageRole.USER, asking.question)
     store_message(connection, session.id, position, message, turn=number)
     counted = {
@@ -136,8 +142,27 @@ def store_question(connection: sa.Connection, session: Any, turn_id: str, asking
     connection.execute(SQL["count_up"], counted)
 
 
+def _find_parent(connection: sa.Connection, session_id: str, replaces: str | None) -> int:
+    """Find the turn before a question; what it replaces, with all that follows, is current no more.
+
+    Raises StoreError for a turn that is not there, TurnUnderWay while a current one is answered.
+    """
+    ways = read_ways(connection, session_id)
+    if replaces is None:
+        return ways.end
+    parent = ways.find_parent(replaces)
+    if parent is None:
+        raise StoreError(f"There is no turn {replaces!r} in this session, so nothing replaces it.")
+    if connection.execute(SQL["open_turns"], {"session": session_id}).first():
+        raise TurnUnderWay(f"The turn {replaces!r} is replaced when none is being answered.")
+    choose_way(connection, session_id, ways.lead_to(parent))
+    return parent
+
+
 def reopen_turn(connection: sa.Connection, row: Any, asking: Asking) -> bool:
     """Open a stored turn again if it is to be answered now. Raises TurnUnderWay, StoreError."""
+    if not row.is_current:
+        raise StoreError(f"Another version of the turn {row.id!r} is chosen. Choose it first.")
     if read_text(row.asked) != asking.question:
         raise StoreError(
             f"The turn {row.id!r} of this session asks something else. Give each question a turn "

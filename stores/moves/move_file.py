@@ -16,7 +16,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from io import BufferedReader
@@ -209,10 +209,13 @@ def _find_honest(archive: ZipFile, name: str, largest: int | None = None) -> Zip
     return found
 
 
-def read_items(archive: ZipFile, manifest: MoveManifest, part: Part) -> Iterator[tuple[str, Any]]:
+def read_items(
+    archive: ZipFile, manifest: MoveManifest, part: Part
+) -> Generator[tuple[str, Any], None, None]:
     """Read the lines of a part as their kind and value, which its model has passed.
 
     Raises BadZipFile when they are not those that were written, at the latest after the last one.
+    Closing it closes what it reads from, wherever it is.
     """
     name, saved = f"{part}.jsonl", manifest.parts[part]
     found, number = hashlib.sha256(), 0

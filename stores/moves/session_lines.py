@@ -21,6 +21,11 @@ _PUT: Final = {
     "feedback": _SQL["put_feedback"],
 }
 _KINDS: Final = tuple(_PUT)
+# What files of before do not hold.
+_ADDED: Final[dict[str, dict[str, Any]]] = {
+    "session": {"pinned_at": None, "tags": None},
+    "turn": {"options": None, "parent": None, "is_current": True},
+}
 
 Item = tuple[str, Any]
 
@@ -52,8 +57,9 @@ def _read_memory(
 def put_session(connection: sa.Connection, items: Sequence[Item]) -> None:
     """Write a session that is not there. Raises ValueError for lines of another shape."""
     session = items[0][1]["id"]
-    for kind, values in items:
+    for kind, written in items:
         if kind != "memory":
+            values = _ADDED.get(kind, {}) | written
             statement = sa.text(_PUT[kind])
             wanted = set(statement.compile().params) - {"session"}
             if wanted != set(values):

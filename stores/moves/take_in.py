@@ -7,7 +7,7 @@ is left, so that an import may run again; what is there in another one is replac
 import secrets
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -133,21 +133,23 @@ def take_in(
     total = sum(manifest.parts[part].lines for part in parts)
     progress = Progress(on_progress, TAKING_IN, total)
 
-    def read(part: Part) -> Iterator[Item]:
-        for item in read_items(archive, manifest, part):
-            yield item
-            progress.advance()
+    with ExitStack() as opened:
 
-    if "documents" in parts:
-        _check_roots(target.registry, manifest.roots, target.uploads_root, choices)
-        files = {upload.path: upload for upload in manifest.uploads}
-        with target.registry.warm_up_after():
-            for root, items in _group_by_head(read("documents"), "root"):
-                _RootImport(archive, files, target, choices, report, root).take_in(items, say)
-    if "sessions" in parts:
-        _take_in_sessions(read("sessions"), target, choices, report)
-    if "verified" in parts:
-        _take_in_verified(read("verified"), target.engine, choices, report)
+        def read(part: Part) -> Iterator[Item]:
+            for item in opened.enter_context(closing(read_items(archive, manifest, part))):
+                yield item
+                progress.advance()
+
+        if "documents" in parts:
+            _check_roots(target.registry, manifest.roots, target.uploads_root, choices)
+            files = {upload.path: upload for upload in manifest.uploads}
+            with target.registry.warm_up_after():
+                for root, items in _group_by_head(read("documents"), "root"):
+                    _RootImport(archive, files, target, choices, report, root).take_in(items, say)
+        if "sessions" in parts:
+            _take_in_sessions(read("sessions"), target, choices, report)
+        if "verified" in parts:
+            _take_in_verified(read("verified"), target.engine, choices, report)
     return report
 
 

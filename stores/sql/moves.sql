@@ -30,7 +30,7 @@ SELECT path FROM kb_document WHERE root = :root ORDER BY path
 
 -- sessions --
 -- Some sessions by their ids.
-SELECT id FROM kb_session WHERE id > :after ORDER BY id LIMIT :limit
+SELECT id FROM kb_session WHERE id > :after AND deleted_at IS NULL ORDER BY id LIMIT :limit
 
 -- has_table --
 -- Say whether there is a table of that name.
@@ -39,13 +39,13 @@ WHERE table_schema = DATABASE() AND table_name = :table
 
 -- session --
 -- A session.
-SELECT id, title, user, turns, messages, memory, created_at, updated_at FROM kb_session
-WHERE id = :session
+SELECT id, title, user, turns, messages, memory, pinned_at, tags, created_at, updated_at
+FROM kb_session WHERE id = :session
 
 -- turn --
 -- The turns of a session.
-SELECT number, id, status, owner, standalone, rewritten_by, error, evidence, model, prompt_tokens,
-  completion_tokens, asked_at, answered_at, said, beat_at, is_stopped, options
+SELECT number, parent, is_current, id, status, owner, standalone, rewritten_by, error, evidence,
+  model, prompt_tokens, completion_tokens, asked_at, answered_at, said, beat_at, is_stopped, options
 FROM kb_turn WHERE session_id = :session ORDER BY number
 
 -- message --
@@ -64,15 +64,16 @@ SELECT id FROM kb_session WHERE id = :session FOR UPDATE
 
 -- put_session --
 -- Write a session as it was.
-INSERT INTO kb_session (id, title, user, turns, messages, memory, created_at, updated_at)
-VALUES (:id, :title, :user, :turns, :messages, :memory, :created_at, :updated_at)
+INSERT INTO kb_session (id, title, user, turns, messages, memory, pinned_at, tags, created_at,
+  updated_at)
+VALUES (:id, :title, :user, :turns, :messages, :memory, :pinned_at, :tags, :created_at, :updated_at)
 
 -- put_turn --
 -- Write a turn as it was.
-INSERT INTO kb_turn (session_id, number, id, status, owner, standalone, rewritten_by, error,
+INSERT INTO kb_turn (session_id, number, parent, is_current, id, status, owner, standalone, rewritten_by, error,
   evidence, model, prompt_tokens, completion_tokens, asked_at, answered_at, said, beat_at,
   is_stopped, options)
-VALUES (:session, :number, :id, :status, :owner, :standalone, :rewritten_by, :error, :evidence,
+VALUES (:session, :number, :parent, :is_current, :id, :status, :owner, :standalone, :rewritten_by, :error, :evidence,
   :model, :prompt_tokens, :completion_tokens, :asked_at, :answered_at, :said, :beat_at,
   :is_stopped, :options)
 

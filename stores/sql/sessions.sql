@@ -4,7 +4,7 @@ INSERT INTO kb_session (id, user) VALUES (:session, :user) ON DUPLICATE KEY UPDA
 
 -- lock_session --
 -- One writer at a time: numbers and positions follow the order of arrival.
-SELECT id, user, turns, messages FROM kb_session WHERE id = :session FOR UPDATE
+SELECT id, user, turns, messages, deleted_at FROM kb_session WHERE id = :session FOR UPDATE
 
 -- count_up --
 -- Write the last numbers that were given, and the time of the last message. The first question
@@ -18,17 +18,25 @@ WHERE id = :session
 UPDATE kb_session SET updated_at = UTC_TIMESTAMP(6) WHERE id = :session
 
 -- sessions --
--- Sessions with the number of their turns, the last used first.
+-- Sessions with the number of their turns, pinned ones before others, the last used first; those behind
+-- one of them.
 SELECT id, title, created_at AS created, updated_at AS updated,
-  (SELECT COUNT(*) FROM kb_turn WHERE kb_turn.session_id = kb_session.id) AS turns, user
+  (SELECT COUNT(*) FROM kb_turn WHERE kb_turn.session_id = kb_session.id AND is_current) AS turns,
+  user, pinned_at IS NOT NULL AS is_pinned, tags
 FROM kb_session
 WHERE (:session IS NULL OR id = :session) AND (:everybody OR user <=> :user)
-ORDER BY updated_at DESC, id LIMIT :limit
+  AND deleted_at IS NULL
+  AND (:tag IS NULL OR JSON_CONTAINS(tags, JSON_QUOTE(:tag)))
+  AND (:after_time IS NULL OR (pinned_at IS NOT NULL) < :after_pinned
+    OR ((pinned_at IS NOT NULL) = :after_pinned AND (kb_session.updated_at < :after_time
+      OR (kb_session.updated_at = :after_time AND kb_session.id > :after_id))))
+ORDER BY is_pinned DESC, updated_at DESC, id LIMIT :limit
 
 -- search_sessions --
 -- Sessions whose title or a message holds all words, with the place of the last such message.
 SELECT kb_session.id, title, created_at AS created, updated_at AS updated,
-  (SELECT COUNT(*) FROM kb_turn WHERE kb_turn.session_id = kb_session.id) AS turns, user,
+  (SELECT COUNT(*) FROM kb_turn WHERE kb_turn.session_id = kb_session.id AND is_current) AS turns,
+  user, pinned_at IS NOT NULL AS is_pinned, tags,
   SUBSTRING({text}, GREATEST(1, LOCATE(:first, {text} COLLATE utf8mb4_uca1400_ai_ci) - :before),
     :characters) AS excerpt
 FROM kb_session
@@ -39,7 +47,45 @@ LEFT JOIN (
 LEFT JOIN kb_message
   ON kb_message.session_id = found.session_id AND kb_message.position = found.position
 WHERE (found.position IS NOT NULL OR {in_title}) AND (:everybody OR user <=> :user)
-ORDER BY updated_at DESC, kb_session.id LIMIT :limit
+  AND deleted_at IS NULL
+  AND (:tag IS NULL OR JSON_CONTAINS(tags, JSON_QUOTE(:tag)))
+  AND (:after_time IS NULL OR (pinned_at IS NOT NULL) < :after_pinned
+    OR ((pinned_at IS NOT NULL) = :after_pinned AND (kb_session.updated_at < :after_time
+      OR (kb_session.updated_at = :after_time AND kb_session.id > :after_id))))
+ORDER BY is_pinned DESC, updated_at DESC, kb_session.id LIMIT :limit
+
+-- tags --
+-- Count the sessions of somebody by their tags.
+SELECT tag, COUNT(*) AS sessions
+FROM kb_session JOIN JSON_TABLE(tags, '$[*]' COLUMNS (tag VARCHAR(190) PATH '$')) AS tagged
+WHERE (:everybody OR user <=> :user) AND deleted_at IS NULL GROUP BY tag ORDER BY tag
+
+-- pin --
+-- Pin a session, or let it go.
+UPDATE kb_session SET pinned_at = IF(:is_pinned, UTC_TIMESTAMP(6), NULL) WHERE id = :session
+
+-- tag --
+-- Write the tags of a session, NULL for none.
+UPDATE kb_session SET tags = :tags WHERE id = :session
+
+-- mark_deleted --
+-- Take sessions of somebody out of sight, until they are deleted for good.
+UPDATE kb_session SET deleted_at = UTC_TIMESTAMP(6)
+WHERE id IN :ids AND (:everybody OR user <=> :user) AND deleted_at IS NULL
+
+-- bring_back --
+-- Bring back sessions of somebody that were deleted, and are still there.
+UPDATE kb_session SET deleted_at = NULL
+WHERE id IN :ids AND (:everybody OR user <=> :user) AND deleted_at IS NOT NULL
+
+-- deleted_sessions --
+-- Find the sessions that were deleted so many minutes ago, to delete each for good.
+SELECT id FROM kb_session WHERE deleted_at < UTC_TIMESTAMP(6) - INTERVAL :minutes MINUTE
+
+-- is_deleted --
+-- Look again, with the session locked, whether it was deleted so many minutes ago.
+SELECT 1 FROM kb_session
+WHERE id = :session AND deleted_at < UTC_TIMESTAMP(6) - INTERVAL :minutes MINUTE FOR UPDATE
 
 -- rename --
 -- Give a session the title that somebody chose.
@@ -95,8 +141,8 @@ SELECT 1 FROM kb_session
 WHERE id = :session AND updated_at < UTC_TIMESTAMP(6) - INTERVAL :days DAY FOR UPDATE
 
 -- turns --
--- Read one turn or the last ones before a number, with the messages of each, the latest first;
--- `age` and `silent` are in seconds, the latter NULL for what gives no signs of life.
+-- Read one turn, or the last ones that are current before a number, with the messages of each, the
+-- latest first; `age` and `silent` are in seconds, the latter NULL for what gives no signs of life.
 SELECT kb_turn.*, asked.data AS asked, answered.data AS answered,
   TIMESTAMPDIFF(SECOND, asked_at, UTC_TIMESTAMP(6)) AS age,
   TIMESTAMPDIFF(SECOND, beat_at, UTC_TIMESTAMP(6)) AS silent
@@ -105,7 +151,7 @@ LEFT JOIN kb_message AS asked ON asked.session_id = kb_turn.session_id
   AND asked.turn = kb_turn.number AND asked.role = 'user'
 LEFT JOIN kb_message AS answered ON answered.session_id = kb_turn.session_id
   AND answered.turn = kb_turn.number AND answered.role = 'assistant'
-WHERE kb_turn.session_id = :session AND (:turn IS NULL OR id = :turn)
+WHERE kb_turn.session_id = :session AND IF(:turn IS NULL, is_current, id = :turn)
   AND (:before IS NULL OR number < :before)
 ORDER BY number DESC LIMIT :limit
 
@@ -131,8 +177,24 @@ FROM kb_turn WHERE session_id = :session AND status = 'open'
 
 -- add_turn --
 -- Write a turn when its question is asked; the answer follows later.
-INSERT INTO kb_turn (session_id, number, id, owner, options)
-VALUES (:session, :number, :turn, :owner, :options)
+INSERT INTO kb_turn (session_id, number, parent, id, owner, options)
+VALUES (:session, :number, :parent, :turn, :owner, :options)
+
+-- ways --
+-- Read how the turns of a session follow each other.
+SELECT number, id, parent, is_current FROM kb_turn WHERE session_id = :session ORDER BY number
+
+-- choose_way --
+-- Say which turns of a session are current.
+UPDATE kb_turn SET is_current = number IN :positions WHERE session_id = :session
+
+-- set_window --
+-- Put what was said in current turns into the active window of the conversation, but for those that failed,
+-- and nothing else of the turns.
+UPDATE kb_message JOIN kb_turn
+  ON kb_turn.session_id = kb_message.session_id AND kb_turn.number = kb_message.turn
+SET kb_message.status = IF(kb_turn.is_current AND kb_turn.status <> 'failed', 'active', 'archived')
+WHERE kb_message.session_id = :session
 
 -- reopen_turn --
 -- Open a turn again that failed or was cut, as somebody has asked for it again.
@@ -229,7 +291,8 @@ ORDER BY position LIMIT :limit OFFSET :offset
 SELECT kb_message.data FROM kb_message
 LEFT JOIN kb_turn ON kb_turn.session_id = kb_message.session_id
   AND kb_turn.number = kb_message.turn
-WHERE kb_message.session_id = :session AND (kb_turn.status IS NULL OR kb_turn.status <> 'failed')
+WHERE kb_message.session_id = :session
+  AND (kb_turn.status IS NULL OR (kb_turn.status <> 'failed' AND kb_turn.is_current))
 ORDER BY position
 
 -- count_messages --

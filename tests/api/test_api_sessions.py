@@ -307,3 +307,55 @@ def test_a_verified_query_is_run_kept_listed_and_removed(client):
     assert client.delete(f"/api/verified/{name}").status_code == 204
     assert client.delete(f"/api/verified/{name}").status_code == 404
     assert client.get("/api/verified").json() == []
+
+
+def test_chats_are_pinned_tagged_and_paged_by_a_cursor(client):
+    for session in ("one", "two", "three"):
+        turn(client, session, "Goods?")
+    changed = client.patch("/api/sessions/one", json={"pinned": True, "tags": ["Returns", "2026"]})
+    assert (changed.json()["is_pinned"], changed.json()["tags"]) == (True, ["Returns", "2026"])
+    assert changed.json()["title"] == "Goods?"
+    first = client.get("/api/sessions", params={"limit": 2}).json()
+    assert [each["id"] for each in first] == ["one", "three"]
+    after = {"limit": 2, "after": first[-1]["cursor"]}
+    assert [each["id"] for each in client.get("/api/sessions", params=after).json()] == ["two"]
+    assert client.get("/api/sessions/tags").json() == {"2026": 1, "Returns": 1}
+    tagged = client.get("/api/sessions", params={"tag": "Returns", "search": "goods"}).json()
+    assert [each["id"] for each in tagged] == ["one"]
+    for wrong in ("none", "e30=", "WzEsMiwzXQ=="):
+        reply = client.get("/api/sessions", params={"after": wrong})
+        assert (reply.status_code, reply.json()["code"]) == (422, "bad_cursor")
+    assert client.patch("/api/sessions/one", json={"tags": ["x" * 61]}).status_code == 422
+
+
+def test_chats_are_deleted_together_and_brought_back_by_who_owns_them(client, api):
+    mine = api.with_key("mine")
+    for session in ("one", "two"):
+        turn(mine, session, "Goods?")
+    other = api.with_key("other")
+    turn(other, "one", "Mine?")
+    asked = {"ids": ["one", "two", "none"]}
+    assert mine.post("/api/sessions/delete", json=asked).json() == {"deleted": 2}
+    assert mine.get("/api/sessions").json() == []
+    assert mine.get("/api/sessions/one").status_code == 404
+    assert [each["id"] for each in other.get("/api/sessions").json()] == ["one"]
+    assert other.post("/api/sessions/restore", json={"ids": ["two"]}).json() == {"restored": 0}
+    assert mine.post("/api/sessions/restore", json=asked).json() == {"restored": 2}
+    assert {each["id"] for each in mine.get("/api/sessions").json()} == {"one", "two"}
+
+
+def test_a_turn_has_versions_of_which_one_is_chosen(client):
+    turn(client, "s", "Goods?", turn_id="a")
+    turn(client, "s", "And lamps?", turn_id="b")
+    turn(client, "s", "And bulbs?", turn_id="B", replaces="b")
+    shown = client.get("/api/sessions/s").json()["turns"]
+    assert [(each["id"], each["versions"]) for each in shown] == [("a", ["a"]), ("B", ["b", "B"])]
+    assert client.get("/api/sessions/s/turns/b").json()["question"] == "And lamps?"
+    assert client.post("/api/sessions/s/turns/b/choose").status_code == 204
+    shown = client.get("/api/sessions/s").json()["turns"]
+    assert [each["id"] for each in shown] == ["a", "b"]
+    exported = client.get("/api/sessions/s/export").text
+    assert "lamps" in exported
+    assert "bulbs" not in exported
+    assert client.post("/api/sessions/s/turns/none/choose").status_code == 404
+    assert turn(client, "s", "Goods?", replaces="none").status_code == 409

@@ -346,10 +346,25 @@ CREATE TABLE `kb_session` (
   `turns` int(10) unsigned NOT NULL DEFAULT 0,
   `messages` int(10) unsigned NOT NULL DEFAULT 0,
   `memory` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`memory`)),
+  `pinned_at` datetime(6) DEFAULT NULL,
+  `tags` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL CHECK (json_valid(`tags`)),
+  `deleted_at` datetime(6) DEFAULT NULL,
   `created_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
   `updated_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
   PRIMARY KEY (`id`),
-  KEY `updated_at` (`updated_at`)
+  KEY `updated_at` (`updated_at`),
+  KEY `deleted_at` (`deleted_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
+CREATE TABLE `kb_share` (
+  `digest` binary(32) NOT NULL,
+  `session_id` varchar(190) NOT NULL,
+  `made_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  `title` varchar(255) NOT NULL,
+  `content` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL CHECK (json_valid(`content`)),
+  PRIMARY KEY (`digest`),
+  KEY `session_id` (`session_id`),
+  CONSTRAINT `kb_share_session` FOREIGN KEY (`session_id`) REFERENCES `kb_session` (`id`) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
 CREATE TABLE `kb_sign_in` (
@@ -366,6 +381,8 @@ CREATE TABLE `kb_sign_in` (
 CREATE TABLE `kb_turn` (
   `session_id` varchar(190) NOT NULL,
   `number` int(10) unsigned NOT NULL,
+  `parent` int(10) unsigned DEFAULT NULL,
+  `is_current` tinyint(1) NOT NULL DEFAULT 1,
   `id` varchar(190) NOT NULL,
   `status` enum('open','complete','partial','failed') NOT NULL DEFAULT 'open',
   `owner` varchar(255) NOT NULL,

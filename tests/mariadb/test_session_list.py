@@ -209,3 +209,69 @@ def test_old_sessions_are_removed_by_their_last_use(sessions, engine):
     assert sessions.remove_older_than(30) == 1
     assert {each.id for each in sessions.list_sessions()} == {"used", "new"}
     assert sessions.remove_older_than(30) == 0
+
+
+def test_sessions_are_paged_behind_a_place_pinned_ones_first(sessions):
+    for session in "abcdef":
+        answered(sessions, session, "Why?")
+    for session in "ad":
+        sessions.pin(session)
+    paged, place = [], None
+    while page := sessions.list_sessions(after=place, limit=2):
+        paged += [each.id for each in page]
+        place = page[-1].place
+        if len(paged) == 4:
+            answered(sessions, "a", "Why not?")  # what moves up is neither repeated nor in the way
+    assert paged == ["d", "a", "f", "e", "c", "b"]
+    sessions.pin("d", is_pinned=False)
+    assert [each.id for each in sessions.list_sessions(search="why", limit=2)] == ["a", "f"]
+    assert [each.is_pinned for each in sessions.list_sessions()][:2] == [True, False]
+
+
+def test_sessions_are_found_by_their_tags(sessions):
+    for session in "abc":
+        answered(sessions, session, "Why?")
+    sessions.tag("a", ["  Sales  2026 ", 'a "quoted" one', "Sales 2026"])
+    sessions.tag("b", ["Sales 2026"])
+    assert sessions.one("a").tags == ("Sales 2026", 'a "quoted" one')
+    assert [each.id for each in sessions.list_sessions(tag="Sales 2026")] == ["b", "a"]
+    assert [each.id for each in sessions.list_sessions(tag='a "quoted" one', search="why")] == ["a"]
+    assert sessions.list_sessions(tag="sales") == []
+    assert sessions.count_tags() == {"Sales 2026": 2, 'a "quoted" one': 1}
+    assert sessions.count_tags("ann") == {}
+    sessions.tag("b", [])
+    assert sessions.one("b").tags == ()
+    for wrong in (["x" * 61], [" "], [str(number) for number in range(21)]):
+        with pytest.raises(StoreError, match="at most 20 tags of 1 to 60"):
+            sessions.tag("a", wrong)
+
+
+def test_a_deleted_session_is_brought_back_until_it_is_gone_for_good(sessions):
+    for session in "ab":
+        answered(sessions, session, "Why?")
+    assert sessions.mark_deleted(["a", "b", "c"]) == 2
+    assert sessions.list_sessions() == sessions.list_sessions(search="why") == []
+    with pytest.raises(StoreError, match="no session 'a'"):
+        sessions.one("a")
+    assert sessions.bring_back(["a"]) == 1
+    assert [each.id for each in sessions.list_sessions()] == ["a"]
+    assert sessions.remove_deleted() == 0, "it is too early"
+    assert sessions.remove_deleted(minutes=0) == 1
+    assert sessions.bring_back(["b"]) == 0
+    assert sessions.list_turns("b") == []
+
+
+def test_others_neither_delete_a_session_nor_bring_it_back(sessions):
+    sessions.begin("s", "t", "Why?", user="ann")
+    assert sessions.mark_deleted(["s"], "bob") == 0
+    assert sessions.mark_deleted(["s"], "ann") == 1
+    assert sessions.bring_back(["s"], "bob") == 0
+    assert sessions.bring_back(["s"], "ann") == 1
+
+
+def test_the_id_of_a_deleted_session_is_free(sessions):
+    answered(sessions, "s", "Why?")
+    sessions.mark_deleted(["s"])
+    answered(sessions, "s", "Who?")
+    assert [turn.question for turn in sessions.list_turns("s")] == ["Who?"]
+    assert sessions.bring_back(["s"]) == 0

@@ -11,7 +11,14 @@ from starlette.responses import Response, StreamingResponse
 
 from engines.answer import Answer
 from kb.api.answer_events import AnswerEvents, AnswerUnderWay, begin_turn
-from kb.api.caller_sessions import MOST_ID_CHARACTERS, find_session, find_stored_id, restore_id
+from kb.api.caller_sessions import (
+    MOST_ID_CHARACTERS,
+    find_session,
+    find_stored_id,
+    read_cursor,
+    restore_id,
+    write_cursor,
+)
 from kb.api.column_kinds import column_types
 from kb.api.dependencies import KB, TheLibrary, TheLimits, TheWork
 from kb.api.guards.access import Reading
@@ -30,7 +37,7 @@ from kb.assembly.answer_sources import Source
 from kb.cited_evidence import compare_evidence
 from kb.session_values import info_values
 from kb.transcript import turn_values, write_transcript
-from stores.chats.chat_sessions import Turn
+from stores.chats.chat_sessions import MOST_TAGS, TAG_CHARACTERS, Turn
 from stores.chats.cited_passages import find_kept_passage
 from stores.searches.search_log import SearchLog
 
@@ -42,15 +49,30 @@ _EXPORTED: dict[int | str, dict[str, Any]] = {
 }
 
 
-class TitleBody(StrictBody):
-    title: Annotated[Words, Field(max_length=255)]
+Tag = Annotated[Words, Field(max_length=TAG_CHARACTERS)]
+
+
+class ChangeBody(StrictBody):
+    """What is to be changed of a session; what is left out stays as it is."""
+
+    title: Annotated[Words, Field(max_length=255)] | None = None
+    pinned: bool | None = None
+    tags: Annotated[list[Tag], Field(max_length=MOST_TAGS)] | None = None
+
+
+class ChosenBody(StrictBody):
+    ids: Annotated[list[Words], Field(min_length=1, max_length=1000)]
 
 
 class TurnBody(StrictBody):
-    """The same `turn_id` twice stores one turn, and gives its answer again."""
+    """The same `turn_id` twice stores one turn, and gives its answer again.
+
+    `replaces` is a turn of which this is another version; the session goes on from it.
+    """
 
     message: Words
     turn_id: Annotated[str, Field(min_length=1, max_length=190)] | None = None
+    replaces: Annotated[str, Field(min_length=1, max_length=190)] | None = None
     source: Source = "auto"
     profile: str | None = None
     filters: Filters = Field(default_factory=dict)
@@ -60,11 +82,45 @@ class TurnBody(StrictBody):
 
 @router.get("")
 def sessions(
-    caller: Reading, kb: KB, search: Annotated[str | None, Query(max_length=1000)] = None
+    caller: Reading,
+    kb: KB,
+    search: Annotated[str | None, Query(max_length=1000)] = None,
+    tag: Annotated[str | None, Query(max_length=190)] = None,
+    after: Annotated[str | None, Query(max_length=1000, description="A `cursor`.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[dict[str, Any]]:
-    """Those of the caller, the last used first; those that hold all words of `search`."""
-    found = kb.sessions(search=search, user=caller.name)
-    return [info_values(restore_id(info, caller)) for info in found]
+    """Those of the caller: pinned ones, then the others, the last used first.
+
+    Those that hold all words of `search`, have a `tag`, and stand behind one of which `after` is
+    the `cursor`.
+    """
+    place = None if after is None else read_cursor(after)
+    found = kb.sessions(search=search, user=caller.name, tag=tag, after=place, limit=limit)
+    return [
+        {**info_values(restore_id(info, caller)), "cursor": write_cursor(info.place)}
+        for info in found
+    ]
+
+
+@router.get("/tags")
+def tags(caller: Reading, kb: KB) -> dict[str, int]:
+    """The tags of the caller's sessions, and how many have each."""
+    return kb.components.session_store.count_tags(caller.name)
+
+
+@router.post("/delete")
+def delete_some(body: ChosenBody, caller: Reading, kb: KB) -> dict[str, int]:
+    """Take sessions out of sight; `restore` brings them back for a quarter of an hour."""
+    stored = [find_stored_id(kb, each, caller) for each in body.ids]
+    return {"deleted": kb.components.session_store.mark_deleted(stored, caller.name)}
+
+
+@router.post("/restore")
+def restore_some(body: ChosenBody, caller: Reading, kb: KB) -> dict[str, int]:
+    """Bring back sessions that were deleted by `delete`, and are not gone for good yet."""
+    own = [f"{each}@{caller.id}" for each in body.ids] if caller.name is not None else []
+    store = kb.components.session_store
+    return {"restored": store.bring_back([*body.ids, *own], caller.name)}
 
 
 @router.post("", status_code=201)
@@ -93,9 +149,11 @@ def session(
 
 def _list_turn_values(kb: KB, stored_id: str, turns: Sequence[Turn]) -> list[dict[str, Any]]:
     ratings = SearchLog(kb.components.engine).list_ratings(stored_id)
+    versions = kb.components.session_store.list_versions(stored_id)
     told: list[dict[str, Any]] = to_plain([turn_values(turn) for turn in turns])
     for turn, values in zip(turns, told, strict=True):
         values["rating"] = ratings.get(turn.id)
+        values["versions"] = versions.get(turn.id, [turn.id])
         filters = restore_filters(turn.options.get("filters"))
         values["options"] = {**turn.options, "filters": filters}
         tables = Answer.from_metadata(turn.evidence).tables
@@ -105,8 +163,16 @@ def _list_turn_values(kb: KB, stored_id: str, turns: Sequence[Turn]) -> list[dic
 
 
 @router.patch("/{session_id}")
-def rename(session_id: str, body: TitleBody, caller: Reading, kb: KB) -> dict[str, Any]:
-    kb.rename_session(find_session(kb, session_id, caller).id, body.title)
+def change(session_id: str, body: ChangeBody, caller: Reading, kb: KB) -> dict[str, Any]:
+    """Give it another title, pin it or let it go, or give it other tags."""
+    stored, store = find_session(kb, session_id, caller).id, kb.components.session_store
+    with translate_missing(Code.NO_SUCH_SESSION):
+        if body.title is not None:
+            kb.rename_session(stored, body.title)
+        if body.pinned is not None:
+            store.pin(stored, is_pinned=body.pinned)
+        if body.tags is not None:
+            store.tag(stored, body.tags)
     return info_values(restore_id(find_session(kb, session_id, caller), caller))
 
 
@@ -167,6 +233,7 @@ async def turn(
             filters=filters,
             profile=body.profile,
             user=caller.name,
+            replaces=body.replaces,
         )
 
     await limits.require_tokens(caller)
@@ -238,6 +305,14 @@ def one_turn(session_id: str, turn_id: str, caller: Reading, kb: KB) -> dict[str
         turn = kb.components.session_store.read_turn(info.id, turn_id)
     [values] = _list_turn_values(kb, info.id, [turn])
     return values
+
+
+@router.post("/{session_id}/turns/{turn_id:path}/choose", status_code=204)
+def choose_turn(session_id: str, turn_id: str, caller: Reading, kb: KB) -> None:
+    """Go on from this version of a turn, and from what followed it."""
+    info = find_session(kb, session_id, caller)
+    with translate_missing(Code.NO_SUCH_TURN):
+        kb.components.session_store.choose_version(info.id, turn_id)
 
 
 @router.post("/{session_id}/turns/{turn_id:path}/stop", status_code=204)
