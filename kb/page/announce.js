@@ -1,9 +1,10 @@
 // Tells those who listen what others see happen, and everybody what went wrong.
 
-import { make } from "./dom.js";
+import { button, make } from "./dom.js";
 import { t } from "./words.js";
 
 const SHOWN = 8000; // milliseconds
+const LONGER = 20_000; // where there is something to do
 
 export function announce(text) {
   const said = document.getElementById("said");
@@ -15,8 +16,24 @@ export function complain(error) {
 }
 
 export function warn(words) {
+  show(make("p", { class: "toast", role: "alert" }, words));
+}
+
+// Says what was done, and how to take it back; it stays while somebody is at it.
+export function offer(words, label, act) {
+  const done = () => {
+    note.remove();
+    act().catch(complain);
+  };
+  const way = button(label, done, { class: "link" });
+  const note = make("p", { class: "toast done", role: "status" }, words, " ", way);
+  show(note, LONGER);
+}
+
+function show(note, time = SHOWN) {
   document.querySelector(".toast")?.remove();
-  const note = make("p", { class: "toast", role: "alert" }, words);
   document.body.append(note);
-  setTimeout(() => note.remove(), SHOWN);
+  const away = () =>
+    note.matches(":hover, :focus-within") ? setTimeout(away, time) : note.remove();
+  setTimeout(away, time);
 }

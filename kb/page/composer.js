@@ -1,7 +1,15 @@
 // Where a question is written, and where to look is chosen.
 
 import { icon, make } from "./dom.js";
-import { chosenChips, markOptions, offerOptions, onlyDocument, searchOptions } from "./options.js";
+import { keepDraft, readDraft } from "./drafts.js";
+import {
+  chipOf,
+  chosenChips,
+  markOptions,
+  offerOptions,
+  onlyDocument,
+  searchOptions,
+} from "./options.js";
 import { learnSources } from "./sources.js";
 import { t } from "./words.js";
 
@@ -9,7 +17,9 @@ const SOURCES = ["auto", "documents", "database", "both"];
 let source = "auto";
 
 export class Composer {
-  constructor({ ask, stop, recall }) {
+  constructor({ draftOf, ask, stop, recall }) {
+    this.draftOf = draftOf;
+    this.replaces = null; // the turn of which the question is another version
     this.stop = stop;
     this.recall = recall;
     this.send = ask;
@@ -22,7 +32,10 @@ export class Composer {
       placeholder: t("placeholder"),
       maxlength: 20000,
       enterkeyhint: "send",
-      input: () => this.grow(),
+      input: () => {
+        this.grow();
+        if (!this.replaces) keepDraft(this.draftOf, this.words.value);
+      },
       keydown: (event) => this.pressed(event),
     });
     this.button = make("button", { type: "submit", class: "primary icon-button send" });
@@ -44,6 +57,7 @@ export class Composer {
         make("div", { class: "tools" }, choices(), this.options, this.button),
       ),
     );
+    this.words.value = readDraft(draftOf);
     this.showState();
     this.showOptions();
   }
@@ -54,7 +68,14 @@ export class Composer {
       this.showOptions();
       this.words.focus();
     };
-    this.chips.replaceChildren(...chosenChips(removed));
+    const besides = () => {
+      this.replaces = null;
+      removed();
+    };
+    this.chips.replaceChildren(
+      ...(this.replaces ? [chipOf(t("replacing"), t("askBesides"), besides)] : []),
+      ...chosenChips(removed),
+    );
     markOptions(this.options);
   }
 
@@ -63,6 +84,7 @@ export class Composer {
       message: this.words.value.trim(),
       source: onlyDocument() ? "documents" : source,
       ...searchOptions(),
+      replaces: this.replaces,
     };
   }
 
@@ -72,6 +94,9 @@ export class Composer {
     const asked = this.asked();
     if (!asked.message) return this.words.focus();
     this.words.value = "";
+    this.replaces = null;
+    keepDraft(this.draftOf, "");
+    this.showOptions();
     this.grow();
     this.send(asked);
   }
@@ -83,9 +108,11 @@ export class Composer {
     if (!this.isBusy) this.element.requestSubmit();
   }
 
-  // To be changed, and asked again.
-  write(question) {
+  // To be changed, and asked in the place of a turn.
+  write(question, replaces) {
     this.words.value = question;
+    this.replaces = replaces;
+    this.showOptions();
     this.grow();
     this.words.focus();
   }

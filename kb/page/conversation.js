@@ -42,6 +42,7 @@ export class Conversation {
     beginOptions();
     this.turns = make("div", { class: "turns" });
     this.composer = new Composer({
+      draftOf: id,
       ask: (asked) => this.ask(asked),
       stop: () => this.stop(),
       recall: () => this.editLast(),
@@ -88,6 +89,7 @@ export class Conversation {
   async showStored() {
     const session = await this.read({ last: PAGE });
     this.entitle(session.title || this.id);
+    this.views.clear();
     const views = await this.makeViews(session.turns);
     this.turns.replaceChildren(
       make("h1", { class: "hidden" }, session.title || this.id),
@@ -185,6 +187,8 @@ export class Conversation {
   async refresh() {
     if (this.isNew || !this.turns.querySelector("h1.hidden")) return;
     const { turns } = await this.read({ last: PAGE });
+    const isThere = turns.some((turn) => turn.id === this.lastView?.turnId);
+    if (!this.isBusy && !isThere) return this.showStored(); // another version was chosen
     for (const turn of turns) {
       const shown = this.views.get(turn.id);
       if (shown && (!shown.isOver || shown.status === turn.status)) continue;
@@ -212,11 +216,31 @@ export class Conversation {
       question,
       options: asked,
       again,
-      retry: () => this.ask({ ...asked, turnId }),
-      edit: () => this.composer.write(question),
+      retry: () => this.ask({ ...asked, replaces: null, turnId }),
+      regenerate: () => this.ask({ ...asked, replaces: turnId }),
+      edit: () => this.composer.write(question, turnId),
+      choose: (version) => this.choose(version).catch(complain),
     });
     this.views.set(turnId, view);
     return view;
+  }
+
+  // Another version of a turn is shown, with what followed it.
+  async choose(turnId) {
+    await post(`${address("api/sessions", this.id, "turns", turnId)}/choose`);
+    await this.showStored();
+    (await this.reach(turnId))?.element.scrollIntoView({ block: "start" });
+    tell({ session: this.id });
+  }
+
+  // What a question takes the place of, with all that follows.
+  removeFrom(turnId) {
+    const shown = [...this.turns.querySelectorAll("[data-turn]")];
+    const at = shown.findIndex((each) => each.dataset.turn === turnId);
+    for (const element of at < 0 ? [] : shown.slice(at)) {
+      this.views.delete(element.dataset.turn);
+      element.remove();
+    }
   }
 
   // Whether there is a last question, which can now be changed and asked again.
@@ -240,6 +264,7 @@ export class Conversation {
     this.options = asked;
     this.turns.querySelector(".turn .suggestions")?.remove();
     const turnId = asked.turnId ?? randomId();
+    if (asked.replaces) this.removeFrom(asked.replaces);
     const former = this.views.get(turnId);
     const view = this.view(asked.message, turnId, asked);
     if (former) former.element.replaceWith(view.element);
@@ -247,6 +272,18 @@ export class Conversation {
     view.element.scrollIntoView({ block: "start" });
     announce(t("asking"));
     await this.take(view, () => this.follow(view, asked), former);
+    if (asked.replaces) await this.showVersions(view);
+  }
+
+  // When nothing came of another version, what was there is shown again.
+  async showVersions(view) {
+    try {
+      const { versions } = await get(address("api/sessions", this.id, "turns", view.turnId));
+      view.showVersions(versions);
+    } catch (error) {
+      if (error.status === GONE) return this.showStored();
+      complain(error);
+    }
   }
 
   // Follows a turn to its end, during which nothing else can be asked here.
@@ -264,10 +301,11 @@ export class Conversation {
     }
   }
 
-  async follow(view, { message, source, profile, filters }) {
+  async follow(view, { message, source, profile, filters, replaces }) {
     const body = {
       message,
       turn_id: view.turnId,
+      replaces: replaces ?? null,
       source: source ?? "auto",
       profile,
       filters: filters ?? {},

@@ -75,6 +75,8 @@ const PATHS = {
   trash: "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13",
   filter: "M4 6h16M7 12h10M10 18h4",
   pencil: "M4 20h4L19 9l-4-4L4 16zM13 7l4 4",
+  back: "M15 5l-7 7 7 7",
+  forth: "M9 5l7 7-7 7",
   end: "M12 5v14m6-6-6 6-6-6",
 };
 

@@ -3,6 +3,7 @@
 import { get, remove } from "./api.js";
 import { complain } from "./announce.js";
 import { button, make } from "./dom.js";
+import { forgetDrafts } from "./drafts.js";
 import { t } from "./words.js";
 
 const SCOPES = { read: "scopeRead", write: "scopeWrite", admin: "scopeAdmin" };
@@ -24,5 +25,6 @@ export async function showMe() {
 
 async function signOut() {
   await remove("api/sign-in");
+  forgetDrafts();
   location.reload();
 }

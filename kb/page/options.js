@@ -67,9 +67,13 @@ function chipsOf({ profile, filters, only }, remove = null) {
   if (only) parts.unshift(["only", t("askingOnly", { name: only.name })]);
   return parts.map(([name, words]) => {
     const label = name === "only" ? t("askAll") : t("askWithout", { filter: words });
-    const taken = remove && iconButton("close", label, () => remove(name));
-    return make("span", { class: "filter-chip" }, make("span", {}, words), taken);
+    return chipOf(words, label, remove && (() => remove(name)));
   });
+}
+
+export function chipOf(words, label, remove) {
+  const taken = remove && iconButton("close", label, remove);
+  return make("span", { class: "filter-chip" }, make("span", {}, words), taken);
 }
 
 // `changed` is called for each choice; it shows what is chosen by `markOptions`.

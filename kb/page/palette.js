@@ -77,7 +77,9 @@ class Choices {
     const turn = ++this.asked;
     const found = await Promise.all([findChats(words), findDocuments(words)]);
     if (turn !== this.asked || !this.list.isConnected) return;
+    const { at } = this; // somebody may have chosen meanwhile
     this.show([...commands(words), ...found.flat()]);
+    this.mark(at);
     announce(t("paletteFound", { n: this.list.children.length }));
   }
 

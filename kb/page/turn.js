@@ -14,6 +14,7 @@ import { Prose, withCitations } from "./prose.js";
 import { resultOf } from "./result.js";
 import { copyButton } from "./save.js";
 import { sourcesBesides } from "./sources.js";
+import { versionsOf } from "./versions.js";
 import { number, t } from "./words.js";
 
 const PROGRESS = { documents: "searching", database: "querying", both: "searching" };
@@ -22,12 +23,14 @@ const LONG = 3; // seconds, after which one wants to know how long it takes
 const SPOKEN = 600; // characters of an answer that are told to those who listen
 
 export class TurnView {
-  constructor({ sessionId, turnId, question, options, again, retry, edit }) {
+  constructor({ sessionId, turnId, question, options, ...acts }) {
     this.sessionId = sessionId;
     this.turnId = turnId;
-    this.again = again;
-    this.retry = retry;
-    this.edit = edit;
+    this.again = acts.again;
+    this.retry = acts.retry;
+    this.regenerate = acts.regenerate;
+    this.edit = acts.edit;
+    this.choose = acts.choose;
     this.citations = [];
     this.opener = null; // of the passage that is shown
     this.searchId = null;
@@ -49,6 +52,7 @@ export class TurnView {
     this.notes = make("div", { class: "notes" });
     this.waiting = make("p", { class: "quiet", role: "status" }, t("reconnecting"));
     this.after = make("div", { class: "after" });
+    this.versions = make("span", { hidden: true });
     this.question = make("h2", { class: "question", dir: "auto" }, question);
     const chips = askedChips(options);
     this.element = make(
@@ -188,10 +192,17 @@ export class TurnView {
     this.citations = evidence.citations ?? [];
     this.rows = evidence.sql ? evidence : null;
     this.rating = turn.rating;
+    this.showVersions(turn.versions);
     const errors = turn.status === "complete" ? evidence.errors : {}; // else its state tells
     if (turn.answer) this.finish(turn.answer, errors, evidence.timings, html);
     this.settle();
     if (turn.status !== "complete") this.showState(turn);
+  }
+
+  showVersions(versions) {
+    this.versions.hidden = versions.length < 2;
+    this.versions.replaceChildren(versionsOf(versions, this.turnId, this.choose));
+    if (!this.versions.isConnected && versions.length > 1) this.notes.append(this.versions);
   }
 
   showState({ status, error }) {
@@ -299,6 +310,8 @@ export class TurnView {
       copyButton(t("copyAnswer"), () => withSources(this.prose.text, this.citations)),
       copyButton(t("copyLink"), () => this.link(), null, "link"),
       iconButton("pencil", t("editQuestion"), this.edit),
+      iconButton("retry", t("regenerate"), this.regenerate),
+      this.versions,
       seconds >= 0.05 && make("span", { class: "quiet" }, t("took", { seconds: rounded })),
     );
   }

@@ -121,7 +121,7 @@ def visit(
     """Open a page of its own; at the end nothing strange may have happened in any."""
     while served.app.state.work._tasks:  # of the test before, which may still ask the model
         time.sleep(0.01)
-    for session in served.kb.sessions():
+    for session in served.kb.sessions(limit=1000):
         served.kb.delete_session(session.id)
     models.script.clear()
     contexts = []

@@ -134,8 +134,8 @@ def test_a_question_is_changed_and_asked_again(page, ask):
     expect(question_box(page)).to_have_value("When do goods go back?")
     page.keyboard.type(" And lamps?")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("article")).to_have_count(2)
     expect(page.get_by_role("heading", name="When do goods go back? And lamps?")).to_be_visible()
+    expect(page.get_by_role("article")).to_have_count(1)  # the other version has given way
 
 
 def test_the_answer_is_copied_with_its_sources(page, ask):
@@ -303,7 +303,6 @@ def test_sessions_are_searched_renamed_exported_and_deleted(page, ask, served):
         assert "zebras" in download.value.path().read_text("utf-8")
     actions.click()
     page.get_by_role("menuitem", name="Delete").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
     assert served.client.get("/api/sessions", params={"search": "zebras"}).json() == []
 

@@ -128,4 +128,4 @@ def test_a_long_chat_opens_at_its_end_and_shows_what_was_before_on_scrolling(pag
     questions = page.locator("h2.question").all_text_contents()
     assert questions == [f"Question {number}?" for number in range(70)]
     question_box(page).fill("One more?")
-    assert len([url for url in asked if "/api/sessions/long" in url]) == 3
+    assert len([url for url in asked if "/api/sessions/long?" in url]) == 3

@@ -146,6 +146,8 @@ def test_json_holds_every_field_with_plain_values():
         "created": "2026-03-01T09:30:05+00:00",
         "updated": "2026-03-01T09:30:05+00:00",
         "user": None,
+        "is_pinned": False,
+        "tags": [],
         "turns": [],
     }
 
