@@ -40,6 +40,7 @@ from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
 from kb.indexing.reading_options import ReadingOptions
 from kb.indexing.report import IndexReport, OnChange, OnProgress
 from kb.indexing.secret_files import OwnFiles
+from kb.shared_chats import share_session
 from kb.status import read_status
 from kb.suggestions import Suggestion, suggest_follow_ups, suggest_questions
 from kb.transcript import write_transcript
@@ -651,6 +652,13 @@ class KnowledgeBase:
         """Delete everything of a session. Raises StoreError."""
         self.components.session_store.delete(session_id)
 
+    def share_session(self, session_id: str) -> str:
+        """Return the secret of a link that shows a session as it is now to whoever has it.
+
+        `stores.chats.shares` lists and revokes links. Raises StoreError.
+        """
+        return share_session(self.components, session_id)
+
     def export_session(self, session_id: str, format: str = "markdown") -> str:  # noqa: A002 - a promised name
         """A session as `markdown` or as `json`. Raises ConfigError, StoreError."""
         info = self.components.session_store.one(session_id)
@@ -766,6 +774,7 @@ class KnowledgeBase:
     aremove_old_answers = make_async_twin(remove_old_answers)
     arename_session = make_async_twin(rename_session)
     adelete_session = make_async_twin(delete_session)
+    ashare_session = make_async_twin(share_session)
     aexport_session = make_async_twin(export_session)
     afeedback = make_async_twin(feedback)
     abackup = make_async_twin(backup)

@@ -13,7 +13,7 @@ from stores.sql import statements
 
 _SQL = {name: sa.text(sql) for name, sql in statements("audit_log.sql").items()}
 
-Action: TypeAlias = Literal["ask", "chat", "search", "sql", "passages", "original"]
+Action: TypeAlias = Literal["ask", "chat", "search", "sql", "passages", "original", "share"]
 AuditOutcome: TypeAlias = Literal["begun", "done", "failed", "stopped"]
 
 

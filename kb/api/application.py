@@ -42,6 +42,7 @@ from kb.api.routes import (
     page,
     people,
     sessions,
+    shares,
     state,
     tables,
     verified,
@@ -59,7 +60,7 @@ _METHODS: Final = ("GET", "POST", "PATCH", "DELETE")  # of the endpoints
 _BETWEEN_NOTES: Final = 5.0  # seconds, of what a process has under way
 _SWITCH_SECONDS: Final = 0.001  # so that the loop waits for no thread that computes
 _GROUPS: Final = (
-    *(asking, sessions, tables, verified, documents, jobs, feedback),
+    *(asking, sessions, shares, tables, verified, documents, jobs, feedback),
     *(people, state, health, metrics, openai, docs, page),
 )
 # What those tell of that tell of one thing alone.

@@ -103,6 +103,12 @@ class Code(Enum):
         _KEY_REFUSES,
         "It has no collection {collection}.",
     )
+    NO_LINKS = (
+        "no_links",
+        403,
+        "Chats are not shared here",
+        "serve.share_links in config.yaml allows links to them.",
+    )
     KEY_VERIFIES_ITSELF = (
         "key_verifies_itself",
         422,
@@ -167,6 +173,7 @@ class Code(Enum):
     # What is named
     NO_SUCH_SESSION = "no_such_session", 404, "There is no such session"
     NO_SUCH_TURN = "no_such_turn", 404, "There is no such turn"
+    NO_SUCH_SHARE = "no_such_share", 404, "This link shows nothing, or not any more"
     NO_SUCH_DOCUMENT = "no_such_document", 404, "There is no such document"
     NO_SUCH_PASSAGE = "no_such_passage", 404, "There is no such passage"
     PASSAGE_CHANGED = (

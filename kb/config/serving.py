@@ -107,6 +107,9 @@ class ServeConfig(Section):
     """What `/metrics` tells Prometheus, and whom it takes for that."""
     sign_in_hours: Annotated[int, Field(gt=0, le=8760)] = 12
     """How long who signs in on the page stays signed in, unless their key ends before."""
+    share_links: bool = False
+    """Whether chats can be shared by links, which show what somebody was told, with its evidence,
+    to all who have them, without a key."""
     token: Token = None
     """What callers send while there is no key, better set as `KB_SERVE_TOKEN`; without it each
     start makes a new one."""

@@ -15,6 +15,7 @@ import { applyPreferences, offerPreferences } from "./preferences.js";
 import { showMe } from "./me.js";
 import { listSessions, markSession, offerSessionSearch } from "./sessions.js";
 import { closeSidebar, offerSidebar } from "./sidebar.js";
+import { showShared } from "./shared.js";
 import { learnSources } from "./sources.js";
 import { learnState } from "./state.js";
 import { listen } from "./tabs.js";
@@ -40,6 +41,7 @@ function show() {
   if (page === "documents") showDocuments(main);
   else if (page === "verified") showVerified(main);
   else if (page === "document") showDocument(main, id, entitle);
+  else if (page === "shared") showShared(main, id, entitle);
   else showConversation(page === "chat" ? id : null, where);
   if (page === "passage") openPassage({ chunk: id, title: "", excerpt: "" });
 }
@@ -94,7 +96,6 @@ for (const element of document.querySelectorAll("[data-icon]"))
   element.prepend(icon(element.getAttribute("data-icon")));
 offerPreferences();
 offerSidebar();
-offerSessionSearch();
 window.addEventListener("hashchange", () => {
   if (readAddress().id !== conversation?.id) main.focus({ preventScroll: true });
   show();
@@ -107,23 +108,29 @@ window.addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
   complain(event.reason);
 });
-takeDrops();
-offerTray();
-offerKeys();
-offerPalette();
-// Another tab, or another machine, may have asked meanwhile.
-listen(({ session, jobs }) => {
-  if (jobs) return watchJobs();
-  if (session === conversation?.id) conversation.refresh();
-  listSessions();
-});
-document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") conversation?.refresh();
-});
-learnState();
-showMe();
-learnSources().then((sources) => {
-  document.getElementById("to-verified").hidden = !sources.includes("database");
-});
 show();
-listSessions();
+// Who only has a link to a chat needs no key, and is offered nothing else.
+if (readAddress().page !== "shared") offerEverything();
+
+function offerEverything() {
+  offerSessionSearch();
+  takeDrops();
+  offerTray();
+  offerKeys();
+  offerPalette();
+  // Another tab, or another machine, may have asked meanwhile.
+  listen(({ session, jobs }) => {
+    if (jobs) return watchJobs();
+    if (session === conversation?.id) conversation.refresh();
+    listSessions();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") conversation?.refresh();
+  });
+  learnState();
+  showMe();
+  learnSources().then((sources) => {
+    document.getElementById("to-verified").hidden = !sources.includes("database");
+  });
+  listSessions();
+}

@@ -8,6 +8,8 @@ import { button, make } from "./dom.js";
 import { marked } from "./marked.js";
 import { menu } from "./menu.js";
 import { save } from "./save.js";
+import { showLinks } from "./sharing.js";
+import { mayShare } from "./state.js";
 import { ageOf, date, t } from "./words.js";
 
 const PAGE = 50; // chats that are read at once
@@ -25,6 +27,7 @@ let asked = 0;
 let shown = "";
 let sessions = []; // that are listed
 let isWhole = false; // no more follow
+let canShare = false;
 let chosen = null; // ids, while chats are selected
 
 export function offerSessionSearch() {
@@ -34,6 +37,10 @@ export function offerSessionSearch() {
     timer = setTimeout(listSessions, 200);
   });
   search.after(tagged, bulk);
+  mayShare().then((may) => {
+    canShare = may;
+    if (may && sessions.length) showSessions();
+  });
 }
 
 export async function listSessions() {
@@ -141,6 +148,7 @@ function entry(session) {
     [t("tags"), () => retag(session)],
     [t("exportMarkdown"), () => exportAs(session, "markdown", "md")],
     [t("exportJson"), () => exportAs(session, "json", "json")],
+    ...(canShare ? [[t("share"), () => showLinks(session).catch(complain)]] : []),
     [t("selectChats"), () => select([session.id])],
     [t("delete"), () => forget([session]), "danger"],
   ]);

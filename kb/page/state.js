@@ -24,6 +24,10 @@ export async function mayWrite() {
   return (await learnedState()).scope !== "read";
 }
 
+export async function mayShare() {
+  return (await learnedState()).share_links === true;
+}
+
 export async function mayVerify() {
   return (await learnedState()).verifies === true;
 }

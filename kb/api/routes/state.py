@@ -37,7 +37,8 @@ def status(caller: Reading, kb: KB) -> dict[str, Any]:
         "only": caller.only,
         "verifies": caller.may_verify,
     }
-    limits = {"max_upload_mb": kb.config.serve.max_upload_mb}
+    serve = kb.config.serve
+    limits = {"max_upload_mb": serve.max_upload_mb, "share_links": serve.share_links}
     values: dict[str, Any] = to_plain(
         {**state, "indexing": indexing, "roots": roots, "failed": failed, **about_caller, **limits}
     )
