@@ -215,6 +215,9 @@ class AnswerBuilder:
                     self._say(piece, cited)
                     yield piece
                 self._require_whole()
+        except GeneratorExit:  # who stops an answer may still look at what it was made of
+            self._tell_searches()
+            raise
         except ModelUnavailable as error:
             if quotes := self._write_quotes_below(cited, quote, error):
                 yield quotes
@@ -238,6 +241,9 @@ class AnswerBuilder:
                         self._say(piece, cited)
                         yield piece
                 self._require_whole()
+        except (asyncio.CancelledError, GeneratorExit):  # as above
+            await asyncio.to_thread(self._tell_searches)
+            raise
         except ModelUnavailable as error:
             if quotes := await asyncio.to_thread(self._write_quotes_below, cited, quote, error):
                 yield quotes

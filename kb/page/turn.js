@@ -166,6 +166,7 @@ export class TurnView {
     const again = () => this.again();
     if (!reason) return this.note(t(this.prose.text ? "stopped" : "stoppedAtOnce"), again);
     this.noteEnd(this.prose.text ? "cut" : "failed", reason.message, "alert");
+    this.offerOthers();
   }
 
   // An answer that is cut stays until the one that goes on takes its place.
@@ -207,6 +208,7 @@ export class TurnView {
 
   showState({ status, error }) {
     this.noteEnd(status === "partial" ? "cut" : "failed", error ?? "");
+    this.offerOthers();
   }
 
   async finish(text, errors = {}, timings = {}, html = null) {
@@ -234,6 +236,13 @@ export class TurnView {
     ];
     this.after.replaceChildren(...below.filter(Boolean), this.actions(timings ?? {}));
     this.settle();
+  }
+
+  // Below a question that nothing came of, where else it can be asked.
+  offerOthers() {
+    if (this.prose.text) return;
+    const steps = this.nextSteps(false);
+    if (steps) this.after.replaceChildren(steps);
   }
 
   // What can be done about an answer that rests on nothing.

@@ -62,3 +62,15 @@ def test_how_long_a_slow_model_is_waited_for_is_told(page, models):
     go_on.set()
     expect(page.get_by_role("article").last).to_contain_text("They go back")
     expect(progress).to_be_hidden()
+
+
+def test_a_failed_question_can_be_put_to_another_source(visit, served, models):
+    sessions = served.kb.components.session_store
+    sessions.begin("failed", "t", "When do goods go back?")
+    about = {"error": "The tables are away.", "evidence": {"route": "database"}}
+    sessions.finish("failed", "t", answer="", status="failed", **about)
+    page = visit("#/chat/failed")
+    expect(page.get_by_role("article")).to_contain_text("No answer: The tables are away.")
+    models.script = ["They go back [1]."]
+    page.get_by_role("button", name="Ask instead: Documents").click()
+    expect(page.locator("article.turn").last).to_contain_text("They go back")
