@@ -346,6 +346,19 @@ class SessionStore:
         """List by the id of each turn those of all its versions, itself among them."""
         return self._fetch(lambda c: read_ways(c, session_id)).list_versions()
 
+    def adopt(self, user: str) -> int:
+        """Give the sessions that are nobody's to a user; their number. Raises StoreError.
+
+        They are those of before the first key, and of the command line.
+        """
+        check_user(user)
+
+        def work(connection: sa.Connection) -> int:
+            connection.execute(SQL["adopt_searches"], {"user": user})
+            return connection.execute(SQL["adopt"], {"user": user}).rowcount
+
+        return run_transaction(self.engine, work)
+
     def mark_deleted(self, session_ids: Sequence[str], user: str | None = None) -> int:
         """Take sessions of a user, or of anybody, out of sight; their number.
 

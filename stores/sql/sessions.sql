@@ -78,6 +78,15 @@ WHERE id IN :ids AND (:everybody OR user <=> :user) AND deleted_at IS NULL
 UPDATE kb_session SET deleted_at = NULL
 WHERE id IN :ids AND (:everybody OR user <=> :user) AND deleted_at IS NOT NULL
 
+-- adopt_searches --
+-- Give the logged searches of sessions that are nobody's to a user.
+UPDATE kb_search JOIN kb_session ON kb_session.id = kb_search.session_id
+SET kb_search.user = :user WHERE kb_session.user IS NULL AND kb_search.user IS NULL
+
+-- adopt --
+-- Give the sessions that are nobody's to a user.
+UPDATE kb_session SET user = :user WHERE user IS NULL
+
 -- deleted_sessions --
 -- Find the sessions that were deleted so many minutes ago, to delete each for good.
 SELECT id FROM kb_session WHERE deleted_at < UTC_TIMESTAMP(6) - INTERVAL :minutes MINUTE

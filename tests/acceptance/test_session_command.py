@@ -17,7 +17,16 @@ def test_sessions_are_listed_found_shown_renamed_exported_and_deleted(kb, shop, 
     kb("chat", "--session", other, lines=["Où est le café ?"])
     listed = json.loads(kb("session", "list", "--json").stdout)
     assert [each["id"] for each in listed[:2]] == [other, session]
-    assert listed[1].keys() == {"id", "title", "created", "updated", "turns", "user"}
+    assert listed[1].keys() == {
+        "id",
+        "title",
+        "created",
+        "updated",
+        "turns",
+        "user",
+        "is_pinned",
+        "tags",
+    }
     [found] = json.loads(kb("session", "list", "--search", "CAFE", "--json").stdout)
     assert (found["id"], found["excerpt"]) == (other, "Où est le café ?")
     assert "… Où est le café ? …" in kb("session", "list", "--search", "cafe").stdout
@@ -125,3 +134,19 @@ def test_what_cannot_be_meant_is_wrong_usage(kb, arguments, said):
     result = kb(*arguments)
     assert result.exit_code == 2
     assert said in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_chats_of_before_the_first_key_are_given_to_it(kb, session):
+    kb("chat", "--session", session, lines=["How long?"])
+    assert "no key 'ana'" in kb("session", "adopt", "ana").stderr
+    kb("key", "create", "ana", "--scope", "admin")
+    adopted = json.loads(kb("session", "adopt", "ana", "--json").stdout)
+    assert adopted["key"] == "ana"
+    assert adopted["adopted"] >= 1
+    with KnowledgeBase.open() as knowledge_base:
+        assert session in [each.id for each in knowledge_base.sessions(user="ana")]
+        [turn] = knowledge_base.chat(session, user="ana").turns
+        search = turn.evidence["search"]["id"]
+        assert knowledge_base.considered(search, user="ana")
+    assert kb("session", "adopt", "ana").stdout.startswith("0 sessions belong to the key ana")
+    kb("key", "revoke", "ana")

@@ -195,6 +195,37 @@ def export(
 
 
 @session.command()
+def adopt(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The name of a key.")],
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Give the chats that are nobody's, those of before the first key, to a key.
+
+    \b
+    kb session adopt ana
+    """
+    with open_only_database(config) as (engine, _):
+        from stores.api_keys import ApiKeys
+        from stores.chats.chat_sessions import SessionStore
+
+        if key not in {known.name for known in ApiKeys(engine).list_keys()}:
+            raise ConfigError(
+                gettext("There is no key {key!r}. `kb key list` shows all.").format(key=key)
+            )
+        adopted = SessionStore(engine).adopt(key)
+    if as_json:
+        from kb.cli.print_json import print_json
+
+        print_json({"key": key, "adopted": adopted})
+    else:
+        sessions = ngettext("{n} session", "{n} sessions", adopted).format(n=adopted)
+        OUT.print(
+            gettext("{sessions} belong to the key {key} now.").format(sessions=sessions, key=key)
+        )
+
+
+@session.command()
 def prune(
     days: Annotated[
         int | None,
