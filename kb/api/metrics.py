@@ -61,6 +61,9 @@ class Metrics:
             registry=own,
         )  # fmt: skip
         self._searches = Counter("kb_searches", "Searches that were no answers.", registry=own)
+        self._lookups = Counter(
+            "kb_cache_lookups", "What caches were asked for.", ["cache", "result"], registry=own
+        )
         self._calls = Counter(
             "kb_model_calls", "Calls of models.", [*of_model, "purpose"], registry=own
         )
@@ -83,6 +86,7 @@ class Metrics:
             )
         }
         kb.components.books.on_logged.append(self.count)
+        kb.components.on_question.append(self._count_lookup)
 
     def count(self, logged: LoggedCalls) -> None:
         """Count an entry of the log of answers."""
@@ -105,6 +109,9 @@ class Metrics:
                 self._unpriced.labels(use.model).inc(use.calls)
             else:
                 self._cost.labels(use.model, logged.currency).inc(float(use.cost))
+
+    def _count_lookup(self, is_known: bool) -> None:  # noqa: FBT001 - a callback
+        self._lookups.labels("embeddings", "hit" if is_known else "miss").inc()
 
     def note_state(self) -> None:
         """Note what this process has under way, for whichever process is asked."""

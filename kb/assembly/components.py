@@ -17,6 +17,7 @@ from engines.chat.memory_updates import MemoryUpdates
 from engines.chat.turn import LateEnds
 from engines.model_fallback import SlowFailure
 from engines.routing.evidence import Evidence
+from engines.search.question_embeddings import QuestionEmbeddings
 from engines.tables.configured_tables import ConfiguredTables
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
@@ -71,6 +72,17 @@ def open_components(config: Config, say: Callable[[str], None] = lambda _: None)
         raise
 
 
+def _remember_questions(
+    config: Config, embed_model: BaseEmbedding, on_lookup: Iterable[Callable[[bool], None]]
+) -> BaseEmbedding:
+    """Copy a model, for questions alone, so that it knows those that it embedded lately."""
+    kept = config.caches.embeddings
+    if kept is None:
+        return embed_model
+    cache = QuestionEmbeddings(kept.mb * 1024**2, kept.seconds, on_lookup)
+    return embed_model.model_copy(update={"embeddings_cache": cache})
+
+
 class _shared_property(cached_property[T]):  # noqa: N801 - as the one it is
     """A part that is the same for all who may see the same tables, whoever opens it."""
 
@@ -102,6 +114,8 @@ class Components:
         self.vector_store = vector_store
         self.collection = collection
         self.embed_model = embed_model
+        self.on_question: list[Callable[[bool], None]] = []  # embedded: whether it was known
+        self.question_model = _remember_questions(config, embed_model, self.on_question)
         self.llm = llm
         # One for all, so that a handler sees all that an answer takes, whenever it was added.
         self.callback_manager = embed_model.callback_manager
@@ -136,7 +150,9 @@ class Components:
     ) -> "Components":
         """Copy this with other settings, passages or vectors of them; closed with this one."""
         other = copy(self)
-        other.embed_model = embed_model or self.embed_model
+        if embed_model:
+            other.embed_model = embed_model
+            other.question_model = _remember_questions(self.config, embed_model, self.on_question)
         other.config = config or self.config
         other.vector_store = vector_store or self.vector_store
         other.collection = collection or self.collection

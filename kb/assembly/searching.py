@@ -63,7 +63,7 @@ def make_retriever(
     rerank = profile.rerank
     return DocumentRetriever(
         components.vector_store,
-        components.embed_model,
+        components.question_model,
         profile,
         name=name,
         top_k=top_k,

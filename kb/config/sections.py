@@ -11,6 +11,7 @@ from pydantic import Field
 from engines.search.profiles import Profile, resolve_profile
 from kb.config.access import AccessConfig
 from kb.config.asking import ChatConfig, DocumentsConfig, RetrievalConfig
+from kb.config.caches import CachesConfig
 from kb.config.costs import CostConfig
 from kb.config.databases import EMBEDDED, DatabaseConfig, TablesConfig
 from kb.config.models import (
@@ -37,6 +38,7 @@ class Sections(Section):
     tables: TablesConfig = TablesConfig()
     chat: ChatConfig = ChatConfig()
     cost: CostConfig = CostConfig()
+    caches: CachesConfig = CachesConfig()
     serve: ServeConfig = ServeConfig()
     workers: WorkersConfig = WorkersConfig()
     access: AccessConfig = AccessConfig()

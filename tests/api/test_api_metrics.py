@@ -46,6 +46,17 @@ def ask(client, path="/api/ask", **body):
     assert reply.status_code == 200, reply.text
 
 
+def test_a_question_that_is_asked_again_is_not_embedded_again(api):
+    question = {"question": "When do goods go back to the embedding cache?"}
+    ask(api.client, "/api/search", **question)
+    before = read_metrics(api)
+    ask(api.client, "/api/search", **question)
+    now = read_metrics(api)
+    hit, miss = (("kb_cache_lookups_total", "embeddings", result) for result in ("hit", "miss"))
+    assert now[hit] == before.get(hit, 0) + 1
+    assert now[miss] == before[miss]
+
+
 def test_the_counts_are_those_of_what_was_asked(api):
     api.kb.components.books.writer.flush()
     before = read_metrics(api)
