@@ -41,6 +41,7 @@ from kb.api.routes import (
     openai,
     page,
     people,
+    provider,
     sessions,
     shares,
     state,
@@ -61,7 +62,7 @@ _BETWEEN_NOTES: Final = 5.0  # seconds, of what a process has under way
 _SWITCH_SECONDS: Final = 0.001  # so that the loop waits for no thread that computes
 _GROUPS: Final = (
     *(asking, sessions, shares, tables, verified, documents, jobs, feedback),
-    *(people, state, health, metrics, openai, docs, page),
+    *(people, provider, state, health, metrics, openai, docs, page),
 )
 # What those tell of that tell of one thing alone.
 _SUBJECTS: Final[Mapping[ModuleType, Subject]] = {

@@ -72,6 +72,24 @@ class Code(Enum):
         "Tokens cannot be looked at",
         "The provider of serve.oidc does not answer. The log of this server says why.",
     )
+    NO_PROVIDER = (
+        "no_provider",
+        404,
+        "Nobody signs in by a provider here",
+        "serve.oidc.client_id in config.yaml allows it.",
+    )
+    OTHER_BROWSER = (
+        "other_browser",
+        403,
+        "This sign-in was not begun here, or long ago",
+        "Sign in again.",
+    )
+    CODE_REFUSED = (
+        "code_refused",
+        502,
+        "The provider has not signed you in",
+        "Try again; if it happens again, the log of this server says why.",
+    )
     USER_WITHOUT_NAME = (
         "user_without_name",
         401,

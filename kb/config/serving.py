@@ -55,6 +55,14 @@ class OidcConfig(Section):
     """The claim with the groups; with dots inside of others: `realm_access.roles`."""
     user_claim: Annotated[str, Field(min_length=1)] = "sub"
     """The claim with the name of the user, which nobody may choose or be given after another."""
+    client_id: str | None = None
+    """What the provider knows kb by, so that people sign in on the page there; its tokens for this
+    name the groups as others do. `/sign-in/provider/back` is where it sends them back to."""
+    client_secret: ApiKey = None
+    """The secret of that name, from the environment: `${KB_OIDC_SECRET:}`. None where the provider
+    takes a public client, which PKCE guards."""
+    scopes: tuple[str, ...] = ("openid", "profile")
+    """What the provider is asked for; some tell groups only for a scope of their own."""
     scope: Literal["read", "write"] = "read"
     """What its users may do, as the scope of a key."""
 

@@ -47,9 +47,19 @@ async function keyFromDialog(refusal = null) {
     autofocus: true,
     spellcheck: "false",
   });
+  const ways = await fetch("sign-in").then(
+    (reply) => reply.json(),
+    () => ({}),
+  );
+  const elsewhere = make(
+    "a",
+    { class: "button primary", href: "sign-in/provider" },
+    t("keyProvider"),
+  );
   const isGiven = await dialog({
     title: t("keyTitle"),
     body: [
+      ways.provider ? elsewhere : "",
       make("p", {}, refusal ?? t("keyNeeded")),
       make("label", { class: "field" }, t("key"), input),
     ],

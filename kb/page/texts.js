@@ -319,6 +319,7 @@ export const TEXTS = {
   keyRefused: gettext("The key was refused. Enter another one."),
   key: gettext("Key"),
   keyUse: gettext("Use the key"),
+  keyProvider: gettext("Sign in with your organisation"),
   error: gettext("That did not work: {reason}"),
   offline: gettext("The server does not answer."),
 };

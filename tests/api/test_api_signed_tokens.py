@@ -81,7 +81,7 @@ def test_a_token_for_others_or_of_others_is_refused(api, provider):
 def test_a_new_key_of_the_provider_is_fetched(api, provider):
     former = provider.sign(**roles("sales"))
     provider.rotate("second")
-    api.app.state.tokens._keys.cooldown_duration = 0
+    api.app.state.tokens._provider.keys.cooldown_duration = 0
     assert ask(api, provider.sign(**roles("sales")))[0] == 200
     assert ask(api, former)[0] == 401
 
