@@ -32,7 +32,7 @@ MESSAGES = [{"role": "user", "content": QUESTIONS[1]}]
 # What is another one each time; and the state of the whole collection, which only who sees it gets.
 CHANGING = re.compile(
     r"\"(id|search|search_id|turn_id|turn|timings|created|created_at|updated|updated_at|indexed_at|"
-    r"checked_at|modified_at|modified|request_id|response_id|completed_at|chat_url|url|score|"
+    r"checked_at|modified_at|modified|cursor|request_id|response_id|completed_at|chat_url|url|score|"
     r"milliseconds|instance|unfindable)\": "
     r"(\"[^\"]*\"|[-0-9.e]+|null|\{[^{}]*\})"
 )
