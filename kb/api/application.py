@@ -31,6 +31,7 @@ from kb.api.job_runner import Runner
 from kb.api.openapi_description import describe_api
 from kb.api.problems import install_problems
 from kb.api.routes import (
+    administration,
     asking,
     docs,
     documents,
@@ -62,7 +63,7 @@ _BETWEEN_NOTES: Final = 5.0  # seconds, of what a process has under way
 _SWITCH_SECONDS: Final = 0.001  # so that the loop waits for no thread that computes
 _GROUPS: Final = (
     *(asking, sessions, shares, tables, verified, documents, jobs, feedback),
-    *(people, provider, state, health, metrics, openai, docs, page),
+    *(people, provider, administration, state, health, metrics, openai, docs, page),
 )
 # What those tell of that tell of one thing alone.
 _SUBJECTS: Final[Mapping[ModuleType, Subject]] = {

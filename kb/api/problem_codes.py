@@ -191,6 +191,8 @@ class Code(Enum):
     # What is named
     NO_SUCH_SESSION = "no_such_session", 404, "There is no such session"
     NO_SUCH_TURN = "no_such_turn", 404, "There is no such turn"
+    NO_SUCH_KEY = "no_such_key", 404, "There is no such key"
+    NO_SUCH_ITEM = "no_such_item", 404, "No such question waits for a review"
     NO_SUCH_SHARE = "no_such_share", 404, "This link shows nothing, or not any more"
     NO_SUCH_DOCUMENT = "no_such_document", 404, "There is no such document"
     NO_SUCH_PASSAGE = "no_such_passage", 404, "There is no such passage"
@@ -268,6 +270,7 @@ class Code(Enum):
     UNSUPPORTED_FILTER = "unsupported_filter", 422, "This filter has no meaning", "{reason}"
     STATEMENT_REFUSED = "statement_refused", 422, "The statement is refused", "{reason}"
     STATEMENT_FAILED = "statement_failed", 422, "The statement failed", "{reason}"
+    KEY_NOT_MADE = "key_not_made", 422, "The key cannot be made", "{reason}"
     QUERY_NOT_KEPT = "query_not_kept", 422, "The query cannot be kept", "{reason}"
     QUERY_IN_THE_WAY = (
         "query_in_the_way",

@@ -1,6 +1,7 @@
 // What stands where: the address after # chooses a chat or the documents.
 
 import { chatAddress, readAddress } from "./address.js";
+import { showAdmin } from "./admin.js";
 import { complain } from "./announce.js";
 import { Conversation } from "./conversation.js";
 import { showDocument } from "./document.js";
@@ -17,14 +18,14 @@ import { listSessions, markSession, offerSessionSearch } from "./sessions.js";
 import { closeSidebar, offerSidebar } from "./sidebar.js";
 import { showShared } from "./shared.js";
 import { learnSources } from "./sources.js";
-import { learnState } from "./state.js";
+import { learnState, mayAdminister } from "./state.js";
 import { listen } from "./tabs.js";
 import { offerTray } from "./tray.js";
 import { showVerified } from "./verified.js";
 import { t, translate } from "./words.js";
 
 const MOST_CHARACTERS = 80; // of a title
-const TITLES = { documents: "documents", verified: "verifiedQueries" };
+const TITLES = { documents: "documents", verified: "verifiedQueries", admin: "administration" };
 const main = document.getElementById("main");
 const underWay = new Map(); // chats that are answered while something else is shown
 let conversation = null;
@@ -41,6 +42,7 @@ function show() {
   if (page === "documents") showDocuments(main);
   else if (page === "verified") showVerified(main);
   else if (page === "document") showDocument(main, id, entitle);
+  else if (page === "admin") showAdmin(main);
   else if (page === "shared") showShared(main, id, entitle);
   else showConversation(page === "chat" ? id : null, where);
   if (page === "passage") openPassage({ chunk: id, title: "", excerpt: "" });
@@ -77,6 +79,7 @@ function mark(page, id) {
   const here = {
     "to-documents": page.startsWith("document"),
     "to-verified": page === "verified",
+    "to-admin": page === "admin",
     "to-new": page === "",
   };
   for (const [link, isHere] of Object.entries(here))
@@ -129,6 +132,7 @@ function offerEverything() {
   });
   learnState();
   showMe();
+  mayAdminister().then((may) => (document.getElementById("to-admin").hidden = !may));
   learnSources().then((sources) => {
     document.getElementById("to-verified").hidden = !sources.includes("database");
   });

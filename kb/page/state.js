@@ -24,6 +24,10 @@ export async function mayWrite() {
   return (await learnedState()).scope !== "read";
 }
 
+export async function mayAdminister() {
+  return (await learnedState()).scope === "admin";
+}
+
 export async function mayShare() {
   return (await learnedState()).share_links === true;
 }

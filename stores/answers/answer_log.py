@@ -105,6 +105,14 @@ class AnswerLog:
         ):
             pass
 
+    def list_slowest(self, days: int, limit: int) -> list[dict[str, Any]]:
+        """List the answers of the last days that took longest, with the milliseconds of steps."""
+        values = {"days": days, "limit": limit}
+        rows = read_snapshot(
+            self.engine, lambda c: c.execute(_SQL["slowest"], values).mappings().all()
+        )
+        return [{**row, "steps": json.loads(row["steps"])} for row in rows]
+
     def read_statistics(self, days: int) -> dict[str, list[dict[str, Any]]]:
         """Read what the last days were like: `days`, `steps`, `errors` and `ways`, a list each."""
         blocks = {"days": "answers_by_day", "steps": "steps", "errors": "errors", "ways": "ways"}

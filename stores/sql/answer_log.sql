@@ -34,6 +34,11 @@ ON DUPLICATE KEY UPDATE
 DELETE FROM kb_answer_log WHERE answered_at < UTC_TIMESTAMP(6) - INTERVAL :days DAY
 ORDER BY answered_at LIMIT 5000
 
+-- slowest --
+-- List the answers of the last days that took longest.
+SELECT question, route, milliseconds, answered_at, outcome, model, steps FROM kb_answer_log
+WHERE answered_at >= UTC_DATE() - INTERVAL :days - 1 DAY ORDER BY milliseconds DESC LIMIT :limit
+
 -- answers_by_day --
 -- Count the answers of each day and route, with those that had none and those that failed, and
 -- how long they took: half of them were as quick, and 95 of 100.

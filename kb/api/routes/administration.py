@@ -1,0 +1,124 @@
+"""What those who run the server look after: keys, questions to work on, slow answers."""
+
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, Field
+
+from kb.api.dependencies import KB
+from kb.api.guards.access import Administering
+from kb.api.json_bodies import StrictBody, Words
+from kb.api.plain_json import to_plain
+from kb.api.problem_codes import Code
+from kb.api.problems import Problem, translate_missing
+from stores.answers.answer_log import AnswerLog
+from stores.answers.review import AnswerReview, ReviewItem
+from stores.api_keys import ApiKeys, Scope, Subject
+from stores.errors import StoreError
+
+router = APIRouter(prefix="/api", tags=["administration"])
+Days = Annotated[int, Query(ge=1, le=3650)]
+
+
+class KeyBody(StrictBody):
+    """A key to be made; what is left out is as `kb key create` has it."""
+
+    name: Annotated[Words, Field(max_length=190)]
+    scope: Scope = "read"
+    collections: list[Words] | None = None
+    groups: list[Words] | None = None
+    only: Subject | None = None
+    verifies: bool = False
+    expires: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    tokens_per_day: Annotated[int, Field(ge=1)] | None = None
+    month_budget: Annotated[float, Field(gt=0)] | None = None
+
+
+@router.get("/keys")
+def keys(caller: Administering, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - they alone
+    """All keys, without their secrets."""
+    found = ApiKeys(kb.components.engine).list_keys()
+    values: list[dict[str, Any]] = to_plain([asdict(each) for each in found])
+    return values
+
+
+@router.post("/keys", status_code=201)
+def make_key(body: KeyBody, caller: Administering, kb: KB) -> dict[str, str]:  # noqa: ARG001 - as above
+    """Make a key, which is told here alone. As soon as there is one, the token of a start ends."""
+    wanted = body.model_dump(exclude={"name", "scope", "month_budget"})
+    known = {root["name"] for root in kb.components.registry.list_roots()}
+    budget = None if body.month_budget is None else Decimal(str(body.month_budget))
+    reason = None
+    if missing := sorted({*(body.collections or ())} - known):
+        reason = f"No indexed directory is named {', '.join(missing)}."
+    elif body.verifies and body.only == "documents":
+        reason = "Verified queries are of tables: leave out verifies or only."
+    elif budget is not None and kb.config.cost.prices is None:
+        reason = "A budget needs prices: name a file of them in cost.prices."
+    if reason:
+        raise Problem(Code.KEY_NOT_MADE, {"reason": reason})
+    try:
+        secret = ApiKeys(kb.components.engine).create(
+            body.name, body.scope, month_budget=budget, **wanted
+        )
+    except StoreError as error:
+        if type(error) is not StoreError:
+            raise
+        raise Problem(Code.KEY_NOT_MADE, {"reason": str(error)}) from error
+    return {"name": body.name, "key": secret}
+
+
+@router.delete("/keys/{name:path}", status_code=204)
+def revoke_key(name: str, caller: Administering, kb: KB) -> None:  # noqa: ARG001 - as above
+    """Refuse a key from now on, and whoever signed in by it."""
+    with translate_missing(Code.NO_SUCH_KEY):
+        ApiKeys(kb.components.engine).revoke(name)
+
+
+@router.get("/review")
+def questions_to_review(caller: Administering, kb: KB, days: Days = 90) -> list[dict[str, Any]]:  # noqa: ARG001 - as above
+    """Questions whose answers rested on nothing or were rated down, the most frequent first."""
+    kb.components.books.writer.flush()
+    return [_describe_item(item) for item in AnswerReview(kb.components.engine).list_items(days)]
+
+
+def _describe_item(item: ReviewItem) -> dict[str, Any]:
+    comments = [answer.comment for answer in item.answers if answer.comment]
+    values: dict[str, Any] = to_plain(
+        {
+            "id": item.id,
+            "question": item.question,
+            "asked": len(item.answers),
+            "unanswered": item.unanswered,
+            "down": item.down,
+            "comments": comments,
+            "last_at": item.last_at,
+        }
+    )
+    return values
+
+
+@router.post("/review/{item_id}/done", status_code=204)
+def finish_review(item_id: str, caller: Administering, kb: KB, days: Days = 90) -> None:
+    """Take a question off the list until it is answered poorly again."""
+    review = AnswerReview(kb.components.engine)
+    with translate_missing(Code.NO_SUCH_ITEM):
+        review.mark_done(review.find_item(item_id, days), caller.name)
+
+
+@router.get("/slow")
+def slow_answers(
+    caller: Administering,  # noqa: ARG001 - as above
+    kb: KB,
+    days: Days = 7,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+) -> list[dict[str, Any]]:
+    """The answers of the last days that took longest; without its text `question` is null."""
+    kb.components.books.writer.flush()
+    found: list[dict[str, Any]] = to_plain(
+        AnswerLog(kb.components.engine).list_slowest(days, limit)
+    )
+    return found

@@ -1,0 +1,59 @@
+// Questions that were answered poorly, until somebody has worked on them.
+
+import { get, post } from "./api.js";
+import { complain } from "./announce.js";
+import { button, make } from "./dom.js";
+import { keepDraft } from "./drafts.js";
+import { listOf } from "./figures.js";
+import { date, number, t } from "./words.js";
+
+export async function reviewOf() {
+  const list = make("div", {});
+  const refresh = async () => {
+    const items = await get("api/review");
+    const heads = ["question", "asked", "unanswered", "bad", "day", "actions"].map((each) =>
+      t(each),
+    );
+    list.replaceChildren(
+      listOf(
+        heads,
+        items.map((each) => rowOf(each, refresh)),
+        t("toReview"),
+      ),
+    );
+  };
+  await refresh();
+  return [make("p", { class: "quiet" }, t("toReviewDetail")), list];
+}
+
+function rowOf(item, refresh) {
+  const done = () => post(`api/review/${item.id}/done`).then(refresh).catch(complain);
+  const comments = item.comments.map((each) => make("q", {}, each));
+  return [
+    make(
+      "div",
+      {},
+      item.question ?? t("noTexts"),
+      comments.length ? make("p", { class: "quiet" }, comments) : null,
+    ),
+    number(item.asked),
+    number(item.unanswered),
+    number(item.down),
+    date(item.last_at),
+    make(
+      "div",
+      { class: "actions" },
+      item.question ? button(t("askIt"), () => ask(item.question), { class: "link" }) : null,
+      button(t("done"), done, {
+        class: "link",
+        "aria-label": `${t("done")}: ${item.question ?? item.id}`,
+      }),
+    ),
+  ];
+}
+
+// To see what it answers now, and to save the SQL of a better answer.
+function ask(question) {
+  keepDraft(null, question);
+  location.hash = "#/";
+}

@@ -1,0 +1,94 @@
+"""Who runs a server looks after keys, poor answers and slow ones; nobody else learns of them."""
+
+import pytest
+from api_server import configured, database_of, running
+
+PATHS = ("/api/keys", "/api/review", "/api/slow")
+
+
+@pytest.fixture(scope="module")
+def served(server, models, embeddings, tmp_path_factory):
+    with database_of(server) as url:
+        folder = tmp_path_factory.mktemp("administration")
+        config = configured(url, folder, embeddings, models, retrieval={"log": "full"})
+        with running(config) as api:
+            api.kb.index()
+            yield api
+
+
+@pytest.fixture
+def admin(api):
+    with api.kb.components.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM kb_api_key")
+    return api.with_key("boss", "admin")
+
+
+def test_a_key_is_made_listed_used_and_revoked(api, admin):
+    wanted = {
+        "name": "ana",
+        "scope": "write",
+        "collections": ["documents"],
+        "groups": ["sales"],
+        "requests_per_minute": 60,
+        "expires": "2999-01-31T00:00:00Z",
+    }
+    made = admin.post("/api/keys", json=wanted)
+    assert made.status_code == 201, made.text
+    secret = made.json()["key"]
+    listed = {each["name"]: each for each in admin.get("/api/keys").json()}
+    assert secret not in str(listed)
+    assert {name: listed["ana"][name] for name in wanted if name != "expires"} == {
+        name: value for name, value in wanted.items() if name != "expires"
+    }
+    headers = {"Authorization": f"Bearer {secret}"}
+    me = api.client.get("/api/me", headers=headers).json()
+    assert (me["name"], me["scope"], me["groups"]) == ("ana", "write", ["sales"])
+    assert admin.delete("/api/keys/ana").status_code == 204
+    assert api.client.get("/api/me", headers=headers).status_code == 401
+    assert admin.delete("/api/keys/ana").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        ({"name": "boss"}, "a key named"),
+        ({"name": "a  b"}, "A key needs a name"),
+        ({"name": "a", "collections": ["none"]}, "No indexed directory is named none"),
+        ({"name": "a", "only": "documents", "verifies": True}, "leave out verifies or only"),
+        ({"name": "a", "month_budget": 5}, "cost.prices"),
+    ],
+)
+def test_a_key_that_cannot_be_is_refused_with_the_reason(admin, wanted, reason):
+    reply = admin.post("/api/keys", json=wanted)
+    assert (reply.status_code, reply.json()["code"]) == (422, "key_not_made")
+    assert reason in reply.json()["detail"]
+
+
+def test_a_poor_answer_waits_until_somebody_has_worked_on_it(api, admin, models):
+    models.script = ["The documents do not say."]
+    question = "Who was the first emperor?"
+    admin.post("/api/ask", json={"question": question, "source": "documents"})
+    [item] = [each for each in admin.get("/api/review").json() if each["question"] == question]
+    assert (item["asked"], item["unanswered"], item["down"]) == (1, 1, 0)
+    assert admin.post(f"/api/review/{item['id']}/done").status_code == 204
+    assert question not in {each["question"] for each in admin.get("/api/review").json()}
+    assert admin.post(f"/api/review/{item['id']}/done").status_code == 404
+
+
+def test_the_slowest_answers_stand_first_with_their_steps(admin):
+    for question in ("When do goods go back?", "How long does the kettle boil?"):
+        admin.post("/api/ask", json={"question": question, "source": "documents"})
+    slow = admin.get("/api/slow?limit=2").json()
+    assert len(slow) == 2
+    assert slow[0]["milliseconds"] >= slow[1]["milliseconds"]
+    assert {"retrieval", "answer"} <= {each["step"] for each in slow[0]["steps"]}
+
+
+@pytest.mark.parametrize("scope", ["read", "write"])
+def test_nobody_else_learns_of_them(api, admin, scope):
+    other = api.with_key("other", scope)
+    assert {other.get(path).status_code for path in PATHS} == {403}
+    assert other.post("/api/keys", json={"name": "mine", "scope": "admin"}).status_code == 403
+    assert other.delete("/api/keys/boss").status_code == 403
+    assert other.post("/api/review/none/done").status_code == 403
+    assert admin.get("/api/me").status_code == 200
