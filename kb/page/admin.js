@@ -78,7 +78,15 @@ async function answersOf() {
     seconds(day.p50),
     seconds(day.p95),
   ]);
-  const heads = ["day", "source", "answers", "unanswered", "failedAnswers", "median", "slow95"];
+  const heads = [
+    "day",
+    "answeredFrom",
+    "answers",
+    "unanswered",
+    "failedAnswers",
+    "median",
+    "slow95",
+  ];
   return [
     factsOf(facts),
     listOf(
@@ -97,11 +105,7 @@ async function slowOf() {
     each.steps.map(({ step, ms }) => `${step} ${seconds(ms)}`).join(", "),
     date(each.answered_at),
   ]);
-  return listOf(
-    [t("question"), t("took", { seconds: "" }), t("steps"), t("day")],
-    rows,
-    t("slowest"),
-  );
+  return listOf([t("questionAsked"), t("time"), t("steps"), t("day")], rows, t("slowest"));
 }
 
 async function jobsOf() {

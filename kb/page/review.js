@@ -11,8 +11,8 @@ export async function reviewOf() {
   const list = make("div", {});
   const refresh = async () => {
     const items = await get("api/review");
-    const heads = ["question", "asked", "unanswered", "bad", "day", "actions"].map((each) =>
-      t(each),
+    const heads = ["questionAsked", "asked", "unanswered", "ratedDown", "day", "actions"].map(
+      (each) => t(each),
     );
     list.replaceChildren(
       listOf(
