@@ -28,6 +28,7 @@ from engines.chat.streamed_answer import (
     yield_whole,
     yield_whole_async,
 )
+from engines.chat.titles import Titles
 from engines.chat.turn import LateEnds, OpenTurn, hide_unforeseen_errors, read_cited_passages
 from engines.ended_question import OnBegin
 from engines.follow_ups.rewriting import Rewritten
@@ -48,7 +49,8 @@ class ChatSession(BaseChatEngine):
     follow-up a question of its own. All sessions of a knowledge base share `memory_updates` and
     `late_ends`. A turn is stored before it is answered and when its answer ends: complete, partial
     when the answer was cut or its reader left, or failed. `options` are stored with each turn;
-    `on_begin` is told of each question, and gives what is told of its end.
+    `titles` name the session after the first. `on_begin` is told of each question, and gives what
+    is told of its end.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class ChatSession(BaseChatEngine):
         user: str | None = None,
         instructions: str = "",
         options: Mapping[str, Any] | None = None,
+        titles: Titles | None = None,
         on_begin: OnBegin = lambda _: lambda _: None,
     ) -> None:
         check_user(user)
@@ -81,6 +84,7 @@ class ChatSession(BaseChatEngine):
         self._user = user
         self._instructions = instructions
         self._options = options
+        self._titles = titles
         self._on_begin = on_begin
 
     @property
@@ -336,7 +340,7 @@ class ChatSession(BaseChatEngine):
                 self._take_into_memory(turn)
 
     def _take_into_memory(self, turn: OpenTurn) -> None:
-        self._memory_updates.take_in(self._memory, turn.stored, self._user)
+        self._memory_updates.take_in(self._memory, turn.stored, self._user, self._titles)
 
 
 def _make_response(turn: OpenTurn, response: Any) -> AgentChatResponse:

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from llama_index.core.memory import Memory
 
 from engines.chat.memory import LongTermMemory
+from engines.chat.titles import Titles
 from stores.chats.chat_sessions import Turn
 from stores.errors import KBError
 
@@ -32,7 +33,7 @@ class _Session:
 
     observe: Observe
     lock: threading.Lock = field(default_factory=threading.Lock)
-    waiting: deque[tuple[Memory, Turn, str | None]] = field(default_factory=deque)
+    waiting: deque[tuple[Memory, Turn, str | None, Titles | None]] = field(default_factory=deque)
     thread: threading.Thread | None = None
     not_before: float = 0.0
 
@@ -41,10 +42,10 @@ class _Session:
         """Whether no thread is at work, nor a pause after a failure is kept."""
         return self.thread is None and time.monotonic() >= self.not_before
 
-    def add_turn(self, memory: Memory, turn: Turn, user: str | None) -> None:
+    def add_turn(self, memory: Memory, turn: Turn, user: str | None, titles: Titles | None) -> None:
         """Add a turn of a user, and start a thread unless one is at work."""
         with self.lock:
-            self.waiting.append((memory, turn, user))
+            self.waiting.append((memory, turn, user, titles))
             if self.thread is None:
                 self.thread = threading.Thread(target=self._take_in_waiting_turns, daemon=True)
                 self.thread.start()
@@ -57,24 +58,27 @@ class _Session:
     def _take_in_waiting_turns(self) -> None:
         """Take in turns until none waits; after a failure the memory has a pause."""
         while taken := self._take_next_turn():
-            memory, turn, user = taken
+            memory, turn, user, titles = taken
             with _turns_of_sessions:
                 try:
                     with self.observe(user):
-                        asyncio.run(self._take_in_turn(memory, turn))
+                        asyncio.run(self._take_in_turn(memory, turn, titles))
                 except Exception as error:  # noqa: BLE001 - the answer is stored and stays right
                     self.not_before = time.monotonic() + _PAUSE
                     reason = error if isinstance(error, KBError) else type(error).__name__
                     _log.warning("A session could not take a turn into its memory: %s", reason)
 
-    def _take_next_turn(self) -> tuple[Memory, Turn, str | None] | None:
+    def _take_next_turn(self) -> tuple[Memory, Turn, str | None, Titles | None] | None:
         with self.lock:
             if not self.waiting:
                 self.thread = None
                 return None
             return self.waiting.popleft()
 
-    async def _take_in_turn(self, memory: Memory, turn: Turn) -> None:
+    async def _take_in_turn(self, memory: Memory, turn: Turn, titles: Titles | None) -> None:
+        if titles:
+            async with asyncio.timeout(_DEADLINE):
+                await titles.entitle(memory.session_id, turn)
         for block in memory.memory_blocks:
             if isinstance(block, LongTermMemory):
                 await block.aput_turn(turn)
@@ -94,14 +98,16 @@ class MemoryUpdates:
         self._sessions: dict[str, _Session] = {}
         self._finding = threading.Lock()
 
-    def take_in(self, memory: Memory, turn: Turn, user: str | None = None) -> None:
-        """Take a turn of a user into memory, in the background."""
+    def take_in(
+        self, memory: Memory, turn: Turn, user: str | None = None, titles: Titles | None = None
+    ) -> None:
+        """Take a turn of a user into memory, in the background; `titles` entitle its session."""
         with self._finding:
             idle = [name for name, session in self._sessions.items() if session.is_idle]
             for name in idle:
                 del self._sessions[name]
             session = self._sessions.setdefault(memory.session_id, _Session(self._observe))
-            session.add_turn(memory, turn, user)
+            session.add_turn(memory, turn, user, titles)
 
     def wait(self, seconds: float, session_id: str | None = None) -> None:
         """Wait, no longer than that, until all turns of a session, or of all, are taken in."""

@@ -10,6 +10,7 @@ from llama_index.core.base.base_query_engine import BaseQueryEngine
 
 from engines.chat.chat_session import ChatSession
 from engines.chat.memory import make_session_memory
+from engines.chat.titles import Titles
 from engines.follow_ups.rewriting import Rewritten
 from kb.assembly.answering import make_unlogged_engine
 from kb.assembly.components import Components
@@ -17,6 +18,13 @@ from kb.assembly.searching import AnswerOptions, make_rewriter
 from stores.errors import ModelUnavailable
 
 _log = logging.getLogger(__name__)
+
+
+def _make_titles(components: Components) -> Titles | None:
+    """Make what names sessions, where the configuration has a model do that."""
+    llm = components.llm_for("memory")
+    wished = components.config.chat.titles == "model"
+    return Titles(components.session_store, llm) if wished and llm else None
 
 
 def make_chat_session(
@@ -76,5 +84,6 @@ def make_chat_session(
         user=user,
         instructions=components.config.llm.instructions,
         options=options.values(),
+        titles=_make_titles(components),
         on_begin=components.books.make_logger(options.session, user, "chat"),
     )

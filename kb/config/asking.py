@@ -61,5 +61,8 @@ class ChatConfig(Section):
     token_limit: Positive = 8000
     """Tokens of a conversation that a model is reminded of: 70 % for the last turns, the rest for
     the summary, facts and earlier turns. Never more than half of the model's window."""
+    titles: Literal["question", "model"] = "question"
+    """What a session is called until somebody names it: its first question, cut between words, or
+    what a model writes after the first answer, a short call more."""
     retention_days: Positive | None = None
     """Sessions that nobody used for so many days are deleted; `null` keeps them."""

@@ -16,6 +16,7 @@ import { t } from "./words.js";
 
 const PAGE = 30; // turns that are read at once
 const GONE = 404;
+const TITLE_PAUSE = 4000; // milliseconds, in which a model may have named the chat
 const BUSY = 500; // from here on a status is about the server, and not about what is asked of it
 const UNDER_WAY = "turn_under_way";
 const MOST_MISSES = 30; // in a row, some minutes
@@ -298,6 +299,8 @@ export class Conversation {
       this.underWay.delete(view);
       if (!this.isBusy) this.composer.end();
       this.suggest(view);
+      if (this.isFirst) setTimeout(() => this.begun(this.id, false), TITLE_PAUSE);
+      this.isFirst = false;
     }
   }
 
@@ -362,6 +365,7 @@ export class Conversation {
     this.isNew = false;
     this.composer.placeholder(t("placeholderMore"));
     this.begun(this.id, isNew);
+    this.isFirst = isNew;
     tell({ session: this.id, turn: turnId });
   }
 

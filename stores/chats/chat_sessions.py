@@ -34,6 +34,7 @@ from stores.chats.turns import (
     Status,
     Turn,
     abandon_open_turns,
+    cut_title,
     find_turn,
     is_abandoned,
     make_owner,
@@ -300,6 +301,15 @@ class SessionStore:
             )
         values = {"session": session_id, "title": words}
         self._write(session_id, lambda c: c.execute(SQL["rename"], values))
+
+    def replace_title(self, session_id: str, question: str, title: str) -> None:
+        """Give a session another title than its first question, unless somebody has given one."""
+        values = {
+            "session": session_id,
+            "automatic": cut_title(question),
+            "title": " ".join(replace_lone_surrogates(title).split())[:_TITLE_CHARACTERS],
+        }
+        run_transaction(self.engine, lambda c: c.execute(SQL["replace_title"], values))
 
     def pin(self, session_id: str, *, is_pinned: bool = True) -> None:
         """Put a session before the others, or back. Raises StoreError for an unknown one."""

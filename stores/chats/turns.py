@@ -137,7 +137,7 @@ def store_question(connection: sa.Connection, session: Any, turn_id: str, asking
         "session": session.id,
         "turns": number,
         "messages": position + 1,
-        "title": _cut_title(asking.question),
+        "title": cut_title(asking.question),
     }
     connection.execute(SQL["count_up"], counted)
 
@@ -280,7 +280,7 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _cut_title(question: str) -> str:
+def cut_title(question: str) -> str:
     """Cut a title from the beginning of a question, between words."""
     words = " ".join(question.split())
     if len(words) <= _TITLE_CHARACTERS:

@@ -100,6 +100,10 @@ WHERE id = :session AND deleted_at < UTC_TIMESTAMP(6) - INTERVAL :minutes MINUTE
 -- Give a session the title that somebody chose.
 UPDATE kb_session SET title = :title WHERE id = :session
 
+-- replace_title --
+-- Give a session another title than its first question, unless somebody has given it one.
+UPDATE kb_session SET title = :title WHERE id = :session AND title = :automatic
+
 -- set_memory --
 -- Write what is remembered of a session besides its messages, a JSON object.
 UPDATE kb_session SET memory = :memory WHERE id = :session
