@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Mapping
@@ -54,9 +55,14 @@ from kb.api.sse import Work
 from kb.app import KnowledgeBase
 from kb.config.sections import Config
 from stores.api_keys import Subject
-from stores.errors import KBError
+from stores.errors import ConfigError, KBError
 
 _THREADS: Final = 8  # for what blocks, and as many for what answers; the pool has 15 connections
+_EXPORTING: Final = (
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+)
 _ANYTHING: Final = "Is everything ready for the first question?"
 _METHODS: Final = ("GET", "POST", "PATCH", "DELETE")  # of the endpoints
 _BETWEEN_NOTES: Final = 5.0  # seconds, of what a process has under way
@@ -116,11 +122,32 @@ def _add_guards(app: FastAPI, config: Config) -> None:
         )
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)
+    _add_traces(app)
+
+
+def _add_traces(app: FastAPI) -> None:
+    """Trace requests where a standard variable asks for it; else nothing of it is imported."""
+    app.state.traces = None
+    is_disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    is_none = os.environ.get("OTEL_TRACES_EXPORTER") == "none"
+    if is_disabled or is_none or not any(map(os.environ.get, _EXPORTING)):
+        return
+    try:
+        from kb.api.traces import TracedRequests, Traces  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise ConfigError(
+            "OpenTelemetry is asked for and not installed: pip install 'mariadb-kb[otel]', "
+            "or set OTEL_SDK_DISABLED=true."
+        ) from error
+    app.state.traces = traces = Traces()
+    app.add_middleware(TracedRequests, tracer=traces.tracer)
 
 
 @asynccontextmanager
 async def _run_lifespan(config: Config, app: FastAPI) -> AsyncIterator[None]:
     _limit_threads()
+    if app.state.traces:
+        app.state.traces.begin()
     kb = await asyncio.to_thread(KnowledgeBase.open, config)
     app.state.kb, app.state.readiness = kb, Readiness(kb)
     app.state.work, app.state.threads = Work(most_answers(config)), Threads()
@@ -143,6 +170,8 @@ async def _run_lifespan(config: Config, app: FastAPI) -> AsyncIterator[None]:
         await running
         await warming
         await asyncio.to_thread(kb.close)
+        if app.state.traces:
+            await asyncio.to_thread(app.state.traces.close)
 
 
 async def _note_metrics(app: FastAPI, kb: KnowledgeBase) -> None:

@@ -17,6 +17,8 @@ import pytest
 import yaml
 from api_server import configured, database_of, events
 from model_server import FakeModels
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from trace_receiver import receiver
 
 from kb.app import KnowledgeBase
 from stores.api_keys import ApiKeys
@@ -227,3 +229,25 @@ def _await_answers(client, number):
             return found
         time.sleep(0.1)
     raise AssertionError(f"{number} answers are not counted: {found}")
+
+
+@pytest.mark.slow
+def test_each_process_exports_its_requests_in_the_trace_of_their_client(kb, monkeypatch):
+    sent = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}
+    with receiver() as (address, bodies):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        with serving(kb, "--processes", "2") as (_, client):
+            for _ in range(12):  # on connections of their own, which are shared out
+                headers = {**sent, "Authorization": client.headers["Authorization"]}
+                asked = {"question": "When do goods go back?"}
+                url = f"{client.base_url}/api/search"
+                assert httpx.post(url, json=asked, headers=headers, timeout=30).status_code == 200
+    spans = {}  # of each process, by its resource
+    for body in bodies:
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            told = spans.setdefault(resource.resource.SerializeToString(), [])
+            told += [span for scope in resource.scope_spans for span in scope.spans]
+    of_client = [s for own in spans.values() for s in own if s.trace_id.hex() == "ab" * 16]
+    searches = [span for span in of_client if span.name == "POST /api/search"]
+    assert [span.parent_span_id.hex() for span in searches] == ["cd" * 8] * 12
+    assert "SELECT" in {span.name for span in of_client}
