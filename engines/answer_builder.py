@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import (
     AsyncGenerator,
@@ -241,8 +242,11 @@ class AnswerBuilder:
                         self._say(piece, cited)
                         yield piece
                 self._require_whole()
-        except (asyncio.CancelledError, GeneratorExit):  # as above
-            await asyncio.to_thread(self._tell_searches)
+        except (
+            asyncio.CancelledError,
+            GeneratorExit,
+        ):  # as above; a loop that ends waits for nobody
+            threading.Thread(target=self._tell_searches).start()
             raise
         except ModelUnavailable as error:
             if quotes := await asyncio.to_thread(self._write_quotes_below, cited, quote, error):

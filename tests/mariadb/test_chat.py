@@ -399,7 +399,7 @@ async def test_an_answer_that_is_cancelled_while_it_is_stored_is_whole_and_remem
 ):
     remembered = []
     updates = shared(engine)[0]
-    monkeypatch.setattr(updates, "take_in", lambda _, turn, _user: remembered.append(turn.id))
+    monkeypatch.setattr(updates, "take_in", lambda _, turn, *_more: remembered.append(turn.id))
 
     def lock_session_and_reply(_: str) -> str:
         locker.exec_driver_sql("SELECT * FROM kb_session WHERE id = 's' FOR UPDATE")

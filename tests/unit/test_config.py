@@ -137,7 +137,7 @@ def test_a_variable_without_a_value_is_named_with_its_key():
         ("llm: {modle: x}", ["llm.modle", "did you mean llm.model?"]),
         ("lmm: {model: x}", ["lmm", "did you mean llm?"]),
         ("zzz: {}", ["zzz is not a known key", "known here: access, caches, chat, cost, database"]),
-        ("chat: {zzz: 1}", ["chat.zzz", "known here: retention_days, token_limit"]),
+        ("chat: {zzz: 1}", ["chat.zzz", "known here: retention_days, titles, token_limit"]),
         ("home: /tmp", ["home is not a known key"]),
         ("llm: {timeout: soon}", ["llm.timeout is 'soon'", "a number"]),
         ("llm: {timeout: 0}", ["llm.timeout is 0", "greater than 0"]),
