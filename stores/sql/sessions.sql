@@ -33,7 +33,7 @@ WHERE (:session IS NULL OR id = :session) AND (:everybody OR user <=> :user)
 ORDER BY is_pinned DESC, updated_at DESC, id LIMIT :limit
 
 -- search_sessions --
--- Sessions whose title or a message holds all words, with the place of the last such message.
+-- Sessions whose title, or a message of a current turn, holds all words, with the last such message.
 SELECT kb_session.id, title, created_at AS created, updated_at AS updated,
   (SELECT COUNT(*) FROM kb_turn WHERE kb_turn.session_id = kb_session.id AND is_current) AS turns,
   user, pinned_at IS NOT NULL AS is_pinned, tags,
@@ -42,6 +42,8 @@ SELECT kb_session.id, title, created_at AS created, updated_at AS updated,
 FROM kb_session
 LEFT JOIN (
   SELECT session_id, MAX(position) AS position FROM kb_message WHERE {in_message}
+    AND NOT EXISTS (SELECT 1 FROM kb_turn WHERE kb_turn.session_id = kb_message.session_id
+      AND kb_turn.number = kb_message.turn AND NOT is_current)
   GROUP BY session_id
 ) AS found ON found.session_id = kb_session.id
 LEFT JOIN kb_message

@@ -275,3 +275,15 @@ def test_the_id_of_a_deleted_session_is_free(sessions):
     answered(sessions, "s", "Who?")
     assert [turn.question for turn in sessions.list_turns("s")] == ["Who?"]
     assert sessions.bring_back(["s"]) == 0
+
+
+def test_a_version_that_is_not_chosen_is_not_found(sessions):
+    answered(sessions, "s", "About zebras?", "They run.")
+    [turn] = sessions.list_turns("s")
+    sessions.begin("s", "u", "About lions?", replaces=turn.id)
+    sessions.rename("s", "Animals")
+    assert sessions.list_sessions(search="zebras") == sessions.list_sessions(search="run") == []
+    assert [each.id for each in sessions.list_sessions(search="lions")] == ["s"]
+    sessions.finish("s", "u", answer="They sleep.", status="complete")
+    sessions.choose_version("s", turn.id)
+    assert [each.id for each in sessions.list_sessions(search="zebras")] == ["s"]
