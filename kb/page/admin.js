@@ -13,16 +13,17 @@ const DAYS = 30;
 export async function showAdmin(main) {
   const page = make("div", { class: "admin" }, make("h1", {}, t("administration")));
   main.replaceChildren(page);
-  const parts = {
-    month: monthOf,
-    answersByDay: answersOf,
-    apiKeys: keysOf,
-    toReview: reviewOf,
-    slowest: slowOf,
-    jobs: jobsOf,
-    health: healthOf,
-  };
-  for (const [title, fill] of Object.entries(parts)) {
+  /** @type {Array<[string, () => Promise<unknown>]>} */
+  const parts = [
+    ["month", monthOf],
+    ["answersByDay", answersOf],
+    ["apiKeys", keysOf],
+    ["toReview", reviewOf],
+    ["slowest", slowOf],
+    ["jobs", jobsOf],
+    ["health", healthOf],
+  ];
+  for (const [title, fill] of parts) {
     const heading = make("h2", {}, t(title));
     const section = make("section", { "aria-label": t(title), "aria-busy": "true" }, heading);
     page.append(section);
