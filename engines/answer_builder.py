@@ -48,8 +48,11 @@ _log = logging.getLogger(__name__)
 OnAnswer = Callable[["Search", Sequence[Citation]], None]
 InferSources = Callable[[str, Sequence[NodeWithScore]], Mapping[int, str]]
 """Finds the numbers of the passages that a text rests on, each with what says the same."""
-QuotePassages = Callable[["AnswerBuilder"], str]
-"""Quotes the passages of an answer, by their numbers in it, and cites them; "" for no quote."""
+QuoteEvidence = Callable[["AnswerBuilder"], str]
+"""Quotes what an answer is made of: rows, or passages by their numbers in it, which it cites.
+
+"" for no quote.
+"""
 
 
 class AnswerBuilder:
@@ -61,7 +64,8 @@ class AnswerBuilder:
     A text that a model writes is cleaned, and may cite the `passages`; kb adds the `preface`
     and the `footnote`. `doing` says in errors what failed. `on_answer` gets each search with the
     citations of the answer, when that is complete. `infer_sources` is asked about a text of a model
-    that cites no passage.
+    that cites no passage. With `quotes_at_once` a model that fails before its first word is not
+    raised: what its text was to be made of is quoted instead.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class AnswerBuilder:
         streaming: bool = False,
         on_answer: OnAnswer | None = None,
         infer_sources: InferSources = lambda *_: {},
+        quotes_at_once: bool = False,
     ) -> None:
         asked_for = say_reason(f"{route}_asked", question_language(question)) if route else ""
         self.question = question
@@ -92,6 +97,7 @@ class AnswerBuilder:
         self._streaming = streaming
         self._on_answer = on_answer
         self._infer_sources = infer_sources
+        self._quotes_at_once = quotes_at_once
         self._searches: Sequence[Search] = ()
         self._sources: list[NodeWithScore] = []
         self._metadata: dict[str, Any] = {}
@@ -157,21 +163,26 @@ class AnswerBuilder:
         prompt: BasePromptTemplate,
         values: dict[str, str],
         evidence: str = "",
-        quote: QuotePassages = lambda _: "",
+        quote: QuoteEvidence = lambda _: "",
     ) -> RESPONSE_TYPE:
         """Answer with what the model writes; addresses in it must stand in the evidence.
 
         What `quote` gives stands below a text that is streamed and breaks off, before its error.
         """
-        with model_errors(self._doing):
-            if self._streaming:
-                pieces = self._stream_pieces(
-                    llm.stream(prompt, **values), self._make_cited_text(evidence), quote
-                )
-                self._publish_metadata()
-                return StreamingResponse(pieces, self._sources, self._metadata)
-            text = llm.predict(prompt, **values)
-        text = self._clean_whole_text(text, self._make_cited_text(evidence))
+        try:
+            with model_errors(self._doing):
+                if self._streaming:
+                    pieces = self._stream_pieces(
+                        llm.stream(prompt, **values), self._make_cited_text(evidence), quote
+                    )
+                    self._publish_metadata()
+                    return StreamingResponse(pieces, self._sources, self._metadata)
+                text = llm.predict(prompt, **values)
+            text = self._clean_whole_text(text, self._make_cited_text(evidence))
+        except ModelUnavailable as error:
+            if quotes := self._quote_instead(quote, error):
+                return self.respond(quotes)
+            raise
         self._end_answer(text)
         return Response(text, self._sources, self._metadata)
 
@@ -181,18 +192,25 @@ class AnswerBuilder:
         prompt: BasePromptTemplate,
         values: dict[str, str],
         evidence: str = "",
-        quote: QuotePassages = lambda _: "",
+        quote: QuoteEvidence = lambda _: "",
     ) -> RESPONSE_TYPE:
-        with model_errors(self._doing):
-            if self._streaming:
-                tokens = await llm.astream(prompt, **values)
-                self._publish_metadata()
-                apieces = self._stream_pieces_async(tokens, self._make_cited_text(evidence), quote)
-                return AsyncStreamingResponse(apieces, self._sources, self._metadata)
-            text = await llm.apredict(prompt, **values)
-        text = await asyncio.to_thread(
-            self._clean_whole_text, text, self._make_cited_text(evidence)
-        )
+        try:
+            with model_errors(self._doing):
+                if self._streaming:
+                    tokens = await llm.astream(prompt, **values)
+                    self._publish_metadata()
+                    apieces = self._stream_pieces_async(
+                        tokens, self._make_cited_text(evidence), quote
+                    )
+                    return AsyncStreamingResponse(apieces, self._sources, self._metadata)
+                text = await llm.apredict(prompt, **values)
+            text = await asyncio.to_thread(
+                self._clean_whole_text, text, self._make_cited_text(evidence)
+            )
+        except ModelUnavailable as error:
+            if quotes := await asyncio.to_thread(self._quote_instead, quote, error):
+                return await self.arespond(quotes)
+            raise
         await self._end_answer_async(text)
         return Response(text, self._sources, self._metadata)
 
@@ -205,7 +223,7 @@ class AnswerBuilder:
         return self.preface + text + self.footnote
 
     def _stream_pieces(
-        self, tokens: Iterator[str], cited: CitedText, quote: QuotePassages
+        self, tokens: Iterator[str], cited: CitedText, quote: QuoteEvidence
     ) -> Generator[str, None, None]:
         self._said = self.preface
         if self.preface:
@@ -216,21 +234,25 @@ class AnswerBuilder:
                     self._say(piece, cited)
                     yield piece
                 self._require_whole()
+            self._cite_sources(cited, self._said.removeprefix(self.preface))
         except GeneratorExit:  # who stops an answer may still look at what it was made of
             self._tell_searches()
             raise
         except ModelUnavailable as error:
+            if self._said == self.preface and (quotes := self._quote_instead(quote, error)):
+                yield quotes
+                self._end_answer(self._said + quotes)
+                return
             if quotes := self._write_quotes_below(cited, quote, error):
                 yield quotes
             raise
-        self._cite_sources(cited, self._said.removeprefix(self.preface))
         self._publish_metadata()
         if self.footnote:
             yield self.footnote
         self._end_answer(self._said + self.footnote)
 
     async def _stream_pieces_async(
-        self, tokens: AsyncIterator[str], cited: CitedText, quote: QuotePassages
+        self, tokens: AsyncIterator[str], cited: CitedText, quote: QuoteEvidence
     ) -> AsyncGenerator[str, None]:
         self._said = self.preface
         if self.preface:
@@ -242,6 +264,9 @@ class AnswerBuilder:
                         self._say(piece, cited)
                         yield piece
                 self._require_whole()
+            last = cited.end()
+            written = self._said.removeprefix(self.preface) + last
+            await asyncio.to_thread(self._cite_sources, cited, written)
         except (
             asyncio.CancelledError,
             GeneratorExit,
@@ -249,12 +274,15 @@ class AnswerBuilder:
             threading.Thread(target=self._tell_searches).start()
             raise
         except ModelUnavailable as error:
+            if self._said == self.preface and (
+                quotes := await asyncio.to_thread(self._quote_instead, quote, error)
+            ):
+                yield quotes
+                await self._end_answer_async(self._said + quotes)
+                return
             if quotes := await asyncio.to_thread(self._write_quotes_below, cited, quote, error):
                 yield quotes
             raise
-        last = cited.end()
-        written = self._said.removeprefix(self.preface) + last
-        await asyncio.to_thread(self._cite_sources, cited, written)
         self._publish_metadata()
         if last := last + self.footnote:
             yield last
@@ -268,8 +296,18 @@ class AnswerBuilder:
                 "Ask again; if it happens again, its server's log says why."
             )
 
+    def _quote_instead(self, quote: QuoteEvidence, error: ModelUnavailable) -> str:
+        """Quote the evidence of an answer whose model failed at once; "" for what is not quoted."""
+        if not self._quotes_at_once or not (quotes := quote(self)):
+            return ""
+        told = load_texts(self.question).gettext(
+            "The language model gave no words for this; it is what they were to be made of."
+        )
+        self.note(errors={**self.facts.errors, "model": str(error)})
+        return f"{told}\n\n{quotes}"
+
     def _write_quotes_below(
-        self, cited: CitedText, quote: QuotePassages, error: ModelUnavailable
+        self, cited: CitedText, quote: QuoteEvidence, error: ModelUnavailable
     ) -> str:
         """Write the quotes that stand below a text which its model broke off, "" for none.
 

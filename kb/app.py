@@ -491,14 +491,17 @@ class KnowledgeBase:
         user: str | None = None,
         streaming: bool = False,
         exact: bool = False,
+        model: str | None = None,
     ) -> BaseQueryEngine:
         """An engine that answers from a source, or chooses it; its responses carry their evidence.
 
         What chooses and logs passages has no meaning for the source `database`. `exact` is that of
-        `retriever`. Raises ConfigError.
+        `retriever`, `model` a name of llm.choices. Raises ConfigError.
         """
         self.follow_collection()
-        options = AnswerOptions(source, top_k, filters, profile, session, user, streaming, exact)
+        options = AnswerOptions(
+            source, top_k, filters, profile, session, user, streaming, exact, model
+        )
         return make_answer_engine(self.components, options)
 
     def database_engine(
@@ -533,13 +536,20 @@ class KnowledgeBase:
         profile: str | None = None,
         session: str | None = None,
         exact: bool = False,
+        model: str | None = None,
     ) -> Response:
-        """One answer with its evidence. `exact` is that of `retriever`.
+        """One answer with its evidence. `exact` and `model` are those of `query_engine`.
 
         Raises ModelUnavailable, StoreUnavailable.
         """
         engine = self.query_engine(
-            source, top_k=top_k, filters=filters, profile=profile, session=session, exact=exact
+            source,
+            top_k=top_k,
+            filters=filters,
+            profile=profile,
+            session=session,
+            exact=exact,
+            model=model,
         )
         response = engine.query(replace_lone_surrogates(check_question(question)))
         assert isinstance(response, Response)  # noqa: S101 - only streaming engines return others
@@ -553,14 +563,16 @@ class KnowledgeBase:
         profile: str | None = None,
         filters: MetadataFilters | None = None,
         user: str | None = None,
+        model: str | None = None,
     ) -> ChatSession:
         """The chat engine of a stored session, which begins with its first question.
 
-        Raises ConfigError; a session of another user raises StoreError when it is asked.
+        `model` is a name of llm.choices. Raises ConfigError; a session of another user raises
+        StoreError when it is asked.
         """
         self.follow_collection()
         options = AnswerOptions(
-            source, filters=filters, profile=profile, session=session_id, user=user
+            source, filters=filters, profile=profile, session=session_id, user=user, model=model
         )
         return make_chat_session(self.components, options, user)
 
@@ -738,6 +750,7 @@ class KnowledgeBase:
         profile: str | None = None,
         session: str | None = None,
         exact: bool = False,
+        model: str | None = None,
     ) -> Response:
         """Answer as `ask` does, without a thread for what the models do."""
         engine = await asyncio.to_thread(
@@ -748,6 +761,7 @@ class KnowledgeBase:
             profile=profile,
             session=session,
             exact=exact,
+            model=model,
         )
         response = await engine.aquery(replace_lone_surrogates(check_question(question)))
         assert isinstance(response, Response)  # noqa: S101 - as above

@@ -34,7 +34,8 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
     what was tried before. With `sql_only` the statement passes the guard and is the answer, and
     nothing runs; without `synthesize_response` the rows are the answer. `examples` gives questions
     with their SQL that are like a question, as text for the prompt. `sql_llm` writes the SQL, and
-    `llm` what else is written; it writes both where there is no other.
+    `llm` what else is written; it writes both where there is no other. When that, the
+    `last_model`, fails to put rows into words, they stand as they are.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         streaming: bool = False,
         sql_only: bool = False,
         synthesize_response: bool = True,
+        last_model: bool = False,
         instructions: str = "",
         callback_manager: CallbackManager | None = None,
     ) -> None:
@@ -68,6 +70,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         self._sql_llm = sql_llm or llm
         self._examples = examples
         self._sql_only = sql_only
+        self._is_last_model = last_model
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         run = self._begin_question(query_bundle)
@@ -78,7 +81,9 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         if run.words is not None:
             return run.answer.respond(run.words)
         values = run.answer_values()
-        return run.answer.write(self._llm, self._answer_prompt, values, values["context_str"])
+        return run.answer.write(
+            self._llm, self._answer_prompt, values, values["context_str"], run.write_rows
+        )
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
         run = await self._database.in_thread(self._begin_question, query_bundle)
@@ -90,7 +95,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
             return await run.answer.arespond(run.words)
         values = run.answer_values()
         return await run.answer.awrite(
-            self._llm, self._answer_prompt, values, values["context_str"]
+            self._llm, self._answer_prompt, values, values["context_str"], run.write_rows
         )
 
     @property
@@ -112,6 +117,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
             model=self._llm.metadata.model_name,
             doing="answering from rows",
             streaming=self._streaming,
+            quotes_at_once=self._is_last_model,
         )
         return TableQuestion(answer, schema, examples)
 

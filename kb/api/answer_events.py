@@ -174,6 +174,7 @@ async def begin_answer(
     profile: str | None = None,
     user: str | None = None,
     exact: bool = False,
+    model: str | None = None,
     calls: ModelCalls | None = None,
 ) -> AnswerUnderWay:
     """Begin the answer of a question; `calls` are those that were made before.
@@ -186,6 +187,7 @@ async def begin_answer(
         "profile": profile,
         "user": user,
         "exact": exact,
+        "model": model,
     }
     make = partial(kb.query_engine, source, **how, streaming=True)
     engine = await asyncio.to_thread(make)
@@ -217,9 +219,11 @@ async def begin_turn(
     profile: str | None = None,
     user: str | None = None,
     replaces: str | None = None,
+    model: str | None = None,
 ) -> AnswerUnderWay:
     """Begin a turn of a stored session. Raises KBError when nothing could be begun."""
-    make = partial(kb.chat, session_id, source=source, filters=filters, profile=profile, user=user)
+    how: dict[str, Any] = {"filters": filters, "profile": profile, "user": user, "model": model}
+    make = partial(kb.chat, session_id, source=source, **how)
     session = await asyncio.to_thread(make)
     response = await session.astream_chat(message, turn_id=turn_id, replaces=replaces)
 

@@ -28,6 +28,7 @@ _STATUSES: Final = {
 }
 EXACT: Final = "Whether passages must hold what is quoted in the question, or are favoured for it."
 HTML: Final = "Whether a stream tells its finished blocks, and the end, as HTML too."
+MODEL: Final = "A name of `llm.choices`: the language model that answers, instead of the usual one."
 STREAMED: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"application/json": {}, "text/event-stream": {}}}
 }

@@ -206,6 +206,12 @@ class Code(Enum):
     NO_SUCH_QUERY = "no_such_query", 404, "There is no such verified query"
     NO_SUCH_SEARCH = "no_such_search", 404, "There is no such search or passage"
     NO_SUCH_PROFILE = "no_such_profile", 404, "There is no such profile", "There are {known}."
+    NO_SUCH_MODEL_CHOICE = (
+        "no_such_model_choice",
+        404,
+        "There is no such model",
+        "There are {known}: the names of llm.choices.",
+    )
     NO_SUCH_MODEL = "no_such_model", 404, "There is no such model"
     NO_SUCH_CHAT_MODEL = "no_such_chat_model", 404, "There is no such model", "There are {known}."
     NO_SUCH_EMBEDDING_MODEL = (

@@ -9,6 +9,7 @@ from fastapi import Request
 from pydantic_core import to_json
 from starlette.responses import StreamingResponse
 
+from engines.model_attempts import hear_attempts
 from kb.api.guards.access import Caller
 from kb.api.guards.overload import make_busy_problem
 from kb.api.problem_codes import Code
@@ -32,6 +33,10 @@ def format_event(name: str, data: Any, number: int | None = None) -> bytes:
 
 def format_problem(problem: Problem) -> bytes:
     return format_event("error", {"problem": problem.to_document()})
+
+
+def format_attempt(attempt: int) -> bytes:
+    return format_event("attempt", {"attempt": attempt})
 
 
 def to_json_line(data: Any) -> str:
@@ -115,14 +120,15 @@ class Work:
         format_problem: Callable[[Problem], bytes] = format_problem,
         *,
         to_the_end: bool = False,
+        format_attempt: Callable[[int], bytes] | None = None,
     ) -> StreamingResponse:
         """Respond with pieces as they come, whether or not the reader is quick.
 
         When the reader leaves, the work is broken off, unless it goes `to_the_end`. A reader who
         takes nothing for a minute is left: with the problem as the last piece, where the work is
-        broken off for it.
+        broken off for it. With `format_attempt` they hear meanwhile that a model is asked again.
         """
-        reader = _Reader(None if to_the_end else format_problem)
+        reader = _Reader(None if to_the_end else format_problem, format_attempt)
         task = self.begin(caller, _send_pieces(pieces, reader))
         return StreamingResponse(
             _read_pieces(reader, task), media_type="text/event-stream", headers=HEADERS
@@ -140,10 +146,25 @@ class _Reader:
     `format_problem` is None where the answer goes on without them.
     """
 
-    def __init__(self, format_problem: Callable[[Problem], bytes] | None) -> None:
+    def __init__(
+        self,
+        format_problem: Callable[[Problem], bytes] | None,
+        format_attempt: Callable[[int], bytes] | None = None,
+    ) -> None:
         self.pieces: asyncio.Queue[bytes | None] = asyncio.Queue(_PIECES_AHEAD)
         self.format_problem = format_problem
         self.has_left = False
+        self._format_attempt = format_attempt
+        self._loop = asyncio.get_running_loop()
+
+    def hear_attempt(self, attempt: int) -> None:
+        """Hear in any thread which try of a model is under way; who is behind hears nothing."""
+        if self._format_attempt:
+            self._loop.call_soon_threadsafe(self._offer, self._format_attempt(attempt))
+
+    def _offer(self, piece: bytes) -> None:
+        if not (self.has_left or self.pieces.full()):
+            self.pieces.put_nowait(piece)
 
     def leave(self) -> None:
         """Take nothing more, and let who waits to send a piece go on."""
@@ -153,6 +174,7 @@ class _Reader:
 
 
 async def _send_pieces(pieces: AsyncGenerator[bytes, None], reader: _Reader) -> None:
+    hear_attempts(reader.hear_attempt)  # in the context of this task
     try:
         async for piece in pieces:
             if reader.has_left:

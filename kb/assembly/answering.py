@@ -32,7 +32,8 @@ _log = logging.getLogger(__name__)
 def make_answer_engine(components: "Components", options: AnswerOptions) -> BaseQueryEngine:
     """Make the engine of a source, or one that chooses among them, for any number of questions.
 
-    Each is logged. Raises ConfigError for a source that there is not, or that cannot be opened.
+    Each is logged. Raises ConfigError for a source or a model that there is not, or that cannot be
+    opened.
     """
     logger = components.books.make_logger(options.session, options.user)
     return ObservedQueryEngine(make_unlogged_engine(components, options), logger)
@@ -41,6 +42,7 @@ def make_answer_engine(components: "Components", options: AnswerOptions) -> Base
 def make_unlogged_engine(components: "Components", options: AnswerOptions) -> BaseQueryEngine:
     """Make the engine that `make_answer_engine` has log its questions, which a session does."""
     require_source(options.source)
+    components = components.with_model(options.model)
     return _make_chain(components, partial(_make_engine_of_source, options=options), options.user)
 
 
@@ -118,6 +120,7 @@ def _make_engine_of_tables(components: "Components", **how: bool) -> BaseQueryEn
         sql_llm=components.llm_for("sql"),
         embed_model=components.embed_model,
         instructions=components.config.llm.instructions,
+        last_model=components.config.llm.next_model() is None,
         callback_manager=components.callback_manager,
         **how,
     )

@@ -86,6 +86,7 @@ def make_tables_engine(
     streaming: bool = False,
     sql_only: bool = False,
     synthesize_response: bool = True,
+    last_model: bool = False,
     callback_manager: CallbackManager | None = None,
 ) -> BaseQueryEngine:
     """Make what answers by verified queries where it can, and else by the model if there is one."""
@@ -108,6 +109,7 @@ def make_tables_engine(
             entities=entities,
             examples=find_examples,
             instructions=instructions,
+            last_model=last_model,
             **options,
         )
         if llm

@@ -32,11 +32,12 @@ def make_chat_session(
 ) -> ChatSession:
     """Make the session of the options, which need not be there yet. Raises ConfigError."""
     assert options.session  # noqa: S101 - the caller names it
+    components = components.with_model(options.model)
     sessions = components.session_store
 
     @cache
     def make_engine(streaming: bool) -> BaseQueryEngine:  # noqa: FBT001 - the session's interface
-        return make_unlogged_engine(components, replace(options, streaming=streaming))
+        return make_unlogged_engine(components, replace(options, streaming=streaming, model=None))
 
     def require_budget() -> None:
         if components.llm is not None:

@@ -58,6 +58,8 @@ def open_components(config: Config, say: Callable[[str], None] = lambda _: None)
     embed_model, llm = make_embedder(config), make_llm(config)
     for following in config.llm.list_next_models():  # what one lacks shows now, not in need
         make_llm(config.model_copy(update={"llm": following}))
+    for name in config.llm.choices:  # as above
+        make_llm(config.model_copy(update={"llm": config.llm.choose(name)}))
     engine = open_database(config, say)
     try:
         if config.next_embedding.provider:
@@ -122,6 +124,7 @@ class Components:
         if llm:
             llm.callback_manager = self.callback_manager
         self.model_failure = SlowFailure()
+        self._chosen: dict[str, tuple[LLM | None, SlowFailure]] = {}  # by the names of choices
         rules = open_access_rules(engine, config)
         self.registry = DocumentRegistry(engine, vector_store.table, rules)
         self.search_log = LogWriter(SearchLog(engine).add, "Searches", "kb_search")
@@ -206,6 +209,25 @@ class Components:
             other.llm = make_llm(other.config)
         if other.llm:
             other.llm.callback_manager = self.callback_manager
+        return other
+
+    def with_model(self, name: str | None) -> "Components":
+        """Return the same with a model of llm.choices, or these; closed with them.
+
+        Raises ConfigError for an unknown name.
+        """
+        if name is None:
+            return self
+        other = copy(self)
+        vars(other).pop("fallback", None)
+        other._whole = self._whole or self  # noqa: SLF001 - of this class
+        other.config = self.config.model_copy(update={"llm": self.config.llm.choose(name)})
+        if name not in self._chosen:
+            llm = make_llm(other.config)
+            if llm:
+                llm.callback_manager = self.callback_manager
+            self._chosen[name] = llm, SlowFailure()
+        other.llm, other.model_failure = self._chosen[name]
         return other
 
     def llm_for(self, task: Task) -> LLM | None:

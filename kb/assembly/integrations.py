@@ -9,6 +9,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.llm import LLM
 from pydantic import ValidationError
 
+from engines.model_attempts import atell_attempt
 from kb.config.models import MODEL_VARIABLES, EmbeddingConfig, LLMConfig, ModelConfig
 from stores.errors import ConfigError
 
@@ -83,7 +84,10 @@ def _keep_no_anthropic_connections(model: Any, _: LLMConfig) -> None:
     anthropic: Any = importlib.import_module("anthropic")
     import httpx  # noqa: PLC0415 - it takes a tenth of a second to import
 
-    client = anthropic.DefaultAsyncHttpxClient(limits=httpx.Limits(max_keepalive_connections=0))
+    client = anthropic.DefaultAsyncHttpxClient(
+        limits=httpx.Limits(max_keepalive_connections=0),
+        event_hooks={"request": [atell_attempt]},
+    )
     model._aclient = model._aclient.with_options(http_client=client)  # noqa: SLF001 - no parameter
 
 

@@ -10,6 +10,7 @@ import httpx
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.llms.llm import LLM
 
+from engines.model_attempts import atell_attempt, tell_attempt
 from engines.search.search_run import VectorWeight
 from kb.assembly import integrations
 from kb.assembly.integrations import find_key
@@ -219,8 +220,12 @@ def _make_openai_clients(model: ModelConfig, url: str, api_key: str) -> tuple[An
         "timeout": model.timeout,
         "max_retries": model.max_retries,
     }
-    http = openai.DefaultHttpxClient(verify=_read_certificates())
-    async_http = openai.DefaultAsyncHttpxClient(verify=_read_certificates(), limits=_NOT_KEPT)
+    http = openai.DefaultHttpxClient(
+        verify=_read_certificates(), event_hooks={"request": [tell_attempt]}
+    )
+    async_http = openai.DefaultAsyncHttpxClient(
+        verify=_read_certificates(), limits=_NOT_KEPT, event_hooks={"request": [atell_attempt]}
+    )
     client = openai.OpenAI(**settings, http_client=http)
     return client, openai.AsyncOpenAI(**settings, http_client=async_http)
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class AnswerOptions:
     """How questions are to be answered; their searches are logged as of `session` and `user`.
 
-    With `exact`, what a question quotes must stand in the passages; else it is favoured.
+    With `exact`, what a question quotes must stand in the passages; else it is favoured. `model` is
+    the name of a choice of llm.choices.
     """
 
     source: Source = "auto"
@@ -38,11 +39,17 @@ class AnswerOptions:
     user: str | None = None
     streaming: bool = False
     exact: bool = False
+    model: str | None = None
 
     def values(self) -> dict[str, Any]:
         """Return how a question was asked, as JSON; of what was left open nothing."""
         filters = self.filters.model_dump(mode="json") if self.filters else None
-        known = {"source": self.source, "profile": self.profile, "filters": filters}
+        known = {
+            "source": self.source,
+            "profile": self.profile,
+            "model": self.model,
+            "filters": filters,
+        }
         return {name: value for name, value in known.items() if value is not None}
 
 

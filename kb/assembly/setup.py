@@ -73,7 +73,7 @@ def _require_known_file(name: str) -> str:
 
 
 def _find_configured_files(config: Config) -> list[str]:
-    models = [config.llm, *config.llm.fallback]
+    models = config.llm.list_models()
     names = [llm.model or DEFAULT_FILE for llm in models if llm.provider == "llama-cpp"]
     return [name for name in names if name in KNOWN_FILES]
 
@@ -89,6 +89,6 @@ def _set_up_model_file(config: Config, name: str, say: Say) -> None:
             memory=known.memory_mb,
         )
     )
-    if all(llm.provider != "llama-cpp" for llm in (config.llm, *config.llm.fallback)):
+    if all(llm.provider != "llama-cpp" for llm in config.llm.list_models()):
         setting = f"llm: {{provider: llama-cpp, model: {name}}}"
         say(Message("config.yaml makes it answer with {setting}", setting=setting))

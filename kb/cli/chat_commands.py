@@ -69,9 +69,11 @@ def run_command(conversation: Conversation, line: str) -> bool:
     return True
 
 
-def list_commands_with_values(profiles: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def list_commands_with_values(
+    profiles: Iterable[str], models: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
     """Return the names of the commands, with the values that may follow them."""
-    values = {"/source": get_args(Source), "/profile": tuple(profiles)}
+    values = {"/source": get_args(Source), "/profile": tuple(profiles), "/model": tuple(models)}
     return {name: values.get(name, ()) for name in _COMMANDS_BY_NAME}
 
 
@@ -107,7 +109,7 @@ def _choose_source(conversation: Conversation, name: str) -> None:
         wrong = gettext("There is no source {name!r}; there are {known}.")
         raise ConfigError(wrong.format(name=name, known=", ".join(known)))
     if name:
-        conversation.ask_from(cast("Source", name), conversation.profile)
+        conversation.ask_from(cast("Source", name), conversation.profile, conversation.model)
     OUT.print(gettext("Questions go to: {source}.").format(source=conversation.source))
 
 
@@ -115,9 +117,17 @@ def _choose_profile(conversation: Conversation, name: str) -> None:
     config = conversation.knowledge_base.config
     if name:
         config.profile(name)
-        conversation.ask_from(conversation.source, name)
+        conversation.ask_from(conversation.source, name, conversation.model)
     profile = conversation.profile or config.retrieval.profile
     OUT.print(gettext("Search profile: {name}.").format(name=profile))
+
+
+def _choose_model(conversation: Conversation, name: str) -> None:
+    if name:
+        conversation.ask_from(conversation.source, conversation.profile, name)
+    components = conversation.knowledge_base.components.with_model(conversation.model)
+    model = components.llm.metadata.model_name if components.llm else "-"
+    OUT.print(Text(gettext("Language model: {name}.").format(name=make_printable(model))))
 
 
 def _forget_session(conversation: Conversation, _: str) -> None:
@@ -183,6 +193,7 @@ COMMANDS = (
         _choose_source,
     ),
     Command(Message("/profile [NAME]"), Message("search with another profile"), _choose_profile),
+    Command(Message("/model [NAME]"), Message("ask another language model"), _choose_model),
     Command("/rewrite", Message("how the last question was understood"), _show_last_rewriting),
     Command(
         "/history",

@@ -34,27 +34,28 @@ class Conversation:
     session_id: str
     source: Source = "auto"
     profile: str | None = None
+    model: str | None = None
     filters: "MetadataFilters | None" = None
     engine: "ChatSession" = field(init=False)
     lacks_source: bool = False
     """Whether an answer had to do without a source."""
 
     def __post_init__(self) -> None:
-        self.ask_from(self.source, self.profile)
+        self.ask_from(self.source, self.profile, self.model)
 
     @property
     def session_store(self) -> "SessionStore":
         return self.knowledge_base.components.session_store
 
-    def ask_from(self, source: Source, profile: str | None) -> None:
-        """Choose the source and the profile of the next questions.
+    def ask_from(self, source: Source, profile: str | None, model: str | None) -> None:
+        """Choose the source, the profile and the language model of the next questions.
 
         Raises ConfigError for what is not there.
         """
         self.engine = self.knowledge_base.chat(
-            self.session_id, source=source, profile=profile, filters=self.filters
+            self.session_id, source=source, profile=profile, filters=self.filters, model=model
         )
-        self.source, self.profile = source, profile
+        self.source, self.profile, self.model = source, profile, model
 
     def list_turns(self) -> "list[Turn]":
         return self.session_store.list_turns(self.session_id)

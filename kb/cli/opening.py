@@ -1,7 +1,7 @@
 """Opening the knowledge base for the time of one command."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -26,17 +26,21 @@ def open_knowledge_base(
     config: Path | None,
     *,
     profile: str | None = None,
+    model: str | None = None,
     expects: Expected = "nothing",
 ) -> Iterator["KnowledgeBase"]:
     """Open the knowledge base of a configuration.
 
-    The configuration and `profile` are checked before LlamaIndex is imported, which takes seconds.
+    The configuration, `profile` and `model` are checked before LlamaIndex is imported, which takes
+    seconds.
     What only asks `expects` documents, or documents or tables: where there are none, none is begun.
     """
     with show_waiting(gettext("Opening the knowledge base")):
         loaded = _load_config(config)
         if profile:
-            _check_profile(loaded, profile)
+            _check_name("--profile", loaded.profile, profile)
+        if model:
+            _check_name("--model", loaded.llm.choose, model)
         if expects == "documents" or (expects == "sources" and not loaded.tables.include):
             from kb.assembly.open_database import require_begun
 
@@ -97,8 +101,8 @@ def _pause_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _check_profile(config: "Config", name: str) -> None:
+def _check_name(option: str, find: Callable[[str], object], name: str) -> None:
     try:
-        config.profile(name)
+        find(name)
     except ConfigError as error:
-        raise typer.BadParameter(str(error), param_hint="'--profile'") from error
+        raise typer.BadParameter(str(error), param_hint=f"'{option}'") from error

@@ -58,6 +58,14 @@ Profile = Annotated[
         help="The search profile.  [default: retrieval.profile of the configuration]",
     ),
 ]
+ModelChoice = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="The language model, by its name in llm.choices.  [default: that of llm]",
+    ),
+]
 Exact = Annotated[
     bool,
     typer.Option(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from kb.config.section import ApiKey, BaseUrl, Positive, Seconds, Section
+from stores.errors import ConfigError
 
 _IMPORT_PATH: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
@@ -67,6 +68,9 @@ MODEL_VARIABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "voyage": {"api_key": "VOYAGE_API_KEY"},
     "jina": {"api_key": "JINA_API_KEY"},
 }
+
+
+ChoiceName: TypeAlias = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^\S(.*\S)?$")]
 
 
 Task: TypeAlias = Literal["answer", "sql", "route", "rewrite", "memory"]
@@ -150,6 +154,9 @@ def _require_model(fallback: FallbackConfig) -> FallbackConfig:
     return fallback
 
 
+_OF_ONE_MODEL: Final = frozenset(FallbackConfig.model_fields)
+
+
 class LLMConfig(FallbackConfig):
     """The language model that writes answers and SQL."""
 
@@ -160,6 +167,30 @@ class LLMConfig(FallbackConfig):
     """Models that answer, in their order, while those before them do not: a list of
     `{provider, model, …}`, each with the keys of this section. Who answered, and why, stands in the
     answer; when none answers, documents are quoted."""
+
+    choices: dict[ChoiceName, Annotated[FallbackConfig, AfterValidator(_require_model)]] = Field(
+        default_factory=dict
+    )
+    """Other models that a question or a chat may be answered by, each by a name that people see:
+    `{large: {provider: openai, model: gpt-5}}`, with the keys of this section. When one does not
+    answer, the model of this section does."""
+
+    def choose(self, name: str) -> "LLMConfig":
+        """Return the choice of this name as it would stand in this place, this model behind it.
+
+        Raises ConfigError.
+        """
+        if name not in self.choices:
+            known = ", ".join(map(repr, self.choices)) or "none: llm.choices is empty"
+            raise ConfigError(f"There is no model {name!r} to choose. There are {known}.")
+        own = {key: value for key, value in self.values_set().items() if key in _OF_ONE_MODEL}
+        behind = () if self.provider == "none" else (FallbackConfig(**own), *self.fallback)
+        chosen = self.choices[name].values_set()
+        return LLMConfig(**chosen, instructions=self.instructions, fallback=behind)
+
+    def list_models(self) -> Iterator[FallbackConfig]:
+        """Yield every model that may come to answer."""
+        yield from (self, *self.fallback, *self.choices.values())
 
     def next_model(self) -> "LLMConfig | None":
         """Return the first fallback as it would stand in this place; None after the last."""

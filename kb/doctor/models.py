@@ -53,6 +53,9 @@ def check_models(config: Config) -> Iterator[Check]:
     for number, following in enumerate(config.llm.list_next_models(), start=1):
         name = Message("Fallback LLM {number}", number=number)
         yield _check_llm(name, config.model_copy(update={"llm": following}))
+    for choice in config.llm.choices:
+        name = Message("LLM to choose: {choice}", choice=choice)
+        yield _check_llm(name, config.model_copy(update={"llm": config.llm.choose(choice)}))
 
     if config.reranker.provider != "none":
         yield _check_reranker(config.reranker)

@@ -19,9 +19,9 @@ from kb.api.counted_answers import make_answer
 from kb.api.guards.access import Caller
 from kb.api.guards.limits import Limits
 from kb.api.json_filters import metadata_filters
+from kb.api.named_choices import require_profile
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
-from kb.api.search_profiles import require_profile
 from kb.app import KnowledgeBase
 from kb.assembly.answer_sources import Source
 from kb.config.sections import Config

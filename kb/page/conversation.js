@@ -304,13 +304,14 @@ export class Conversation {
     }
   }
 
-  async follow(view, { message, source, profile, filters, replaces }) {
+  async follow(view, { message, source, profile, model, filters, replaces }) {
     const body = {
       message,
       turn_id: view.turnId,
       replaces: replaces ?? null,
       source: source ?? "auto",
       profile,
+      model,
       filters: filters ?? {},
       stream: true,
       html: true,

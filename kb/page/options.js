@@ -5,11 +5,12 @@ import { icon, iconButton, make } from "./dom.js";
 import { operators } from "./operators.js";
 import { spoken, t } from "./words.js";
 
-const chosen = { profile: null, filters: {}, only: null };
+const chosen = { profile: null, model: null, filters: {}, only: null };
 let next = null; // document, which alone a new chat asks
 
 export function searchOptions() {
-  return { profile: chosen.profile, filters: { ...chosen.filters, ...chosen.only?.filters } };
+  const { profile, model, filters, only } = chosen;
+  return { profile, model, filters: { ...filters, ...only?.filters } };
 }
 
 /** The document that alone is asked, until somebody asks all of them again.
@@ -25,7 +26,7 @@ export function askOnly(only) {
 }
 
 export function beginOptions() {
-  Object.assign(chosen, { profile: null, filters: {}, only: next });
+  Object.assign(chosen, { profile: null, model: null, filters: {}, only: next });
   next = null;
 }
 
@@ -34,41 +35,46 @@ export function restoreOptions(asked) {
   Object.assign(chosen, read(asked));
 }
 
-/** @param {{ profile?: string | null, filters?: Record<string, unknown> }} asked */
-function read({ profile = null, filters = {} }) {
-  if (!filters.path) return { profile, filters: { ...filters }, only: null };
+/** @typedef {{ profile?: string | null, model?: string | null, filters?: Record<string, unknown> }} Asked */
+
+/** @param {Asked} asked */
+function read({ profile = null, model = null, filters = {} }) {
+  if (!filters.path) return { profile, model, filters: { ...filters }, only: null };
   const { root, path, ...others } = filters;
-  return { profile, filters: others, only: { name: [path].flat()[0], filters: { root, path } } };
+  const only = { name: [path].flat()[0], filters: { root, path } };
+  return { profile, model, filters: others, only };
 }
 
 /** What narrowed the search of a question, as chips.
- * @param {{ profile?: string | null, filters?: Record<string, unknown> }} asked */
+ * @param {Asked} asked */
 export function askedChips(asked) {
   return chipsOf(read(asked));
 }
 
 export function chosenChips(changed) {
-  return chipsOf(chosen, (name) => {
-    if (name === "profile" || name === "only") chosen[name] = null;
-    else delete chosen.filters[name];
+  return chipsOf(chosen, (remove) => {
+    remove();
     changed();
   });
 }
 
-function chipsOf({ profile, filters, only }, remove = null) {
+// `taken` is called with what takes a part out of what is asked for.
+function chipsOf(asked, taken = null) {
+  const { profile, model, filters, only } = asked;
+  const own = (name) => () => (asked[name] = null);
   const parts = Object.entries(filters).map(([key, value]) => [
-    key,
+    () => delete filters[key],
     `${titleOf(key)}: ${[value]
       .flat()
       .map((each) => nameOf(key, each))
       .join(", ")}`,
   ]);
-  if (profile) parts.unshift(["profile", `${t("profile")}: ${profile}`]);
-  if (only) parts.unshift(["only", t("askingOnly", { name: only.name })]);
-  return parts.map(([name, words]) => {
-    const label = name === "only" ? t("askAll") : t("askWithout", { filter: words });
-    return chipOf(words, label, remove && (() => remove(name)));
-  });
+  if (model) parts.unshift([own("model"), `${t("languageModel")}: ${model}`]);
+  if (profile) parts.unshift([own("profile"), `${t("profile")}: ${profile}`]);
+  if (only) parts.unshift([own("only"), t("askingOnly", { name: only.name }), t("askAll")]);
+  return parts.map(([remove, words, label = t("askWithout", { filter: words })]) =>
+    chipOf(words, label, taken && (() => taken(remove))),
+  );
 }
 
 export function chipOf(words, label, remove) {
@@ -103,15 +109,17 @@ export function offerOptions(changed) {
 // What was chosen is seen while the options are closed, as it changes all that is asked.
 export function markOptions(details) {
   const summary = details.querySelector("summary");
-  const count = Object.keys(chosen.filters).length + (chosen.profile ? 1 : 0);
+  const others = [chosen.profile, chosen.model].filter(Boolean);
+  const count = Object.keys(chosen.filters).length + others.length;
   const label = count ? t("optionsChosen", { n: count }) : t("options");
   summary.classList.toggle("chosen", count > 0);
   summary.ariaLabel = summary.title = label;
 }
 
 async function offered(changed) {
-  const [profiles, filters] = await Promise.all([
+  const [profiles, models, filters] = await Promise.all([
     get("api/profiles").catch(() => []),
+    get("api/models").catch(() => []),
     get("api/filters").catch(() => []),
   ]);
   const selects = filters.map((each) => filterBy(each, changed));
@@ -119,6 +127,7 @@ async function offered(changed) {
   const legend = make("legend", {}, t("filters"));
   return [
     profileOf(profiles, changed),
+    models.length > 1 ? modelOf(models, changed) : "",
     selects.length ? make("fieldset", { class: "filter-by" }, legend, selects) : "",
     operators(),
   ];
@@ -132,6 +141,19 @@ function profileOf(profiles, changed) {
   ]);
   return select(t("profile"), choices, chosen.profile, (name) => {
     chosen.profile = name;
+    changed();
+  });
+}
+
+// The one without a name answers when none is named; without a model documents are quoted.
+function modelOf(models, changed) {
+  const choices = models.map(({ name, model }) => [
+    name,
+    name ?? model ?? t("withoutModel"),
+    name && model,
+  ]);
+  return select(t("languageModel"), choices, chosen.model, (name) => {
+    chosen.model = name;
     changed();
   });
 }

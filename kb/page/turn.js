@@ -49,6 +49,7 @@ export class TurnView {
     this.progress = make("p", { class: "progress" }, this.doing, " ", this.seconds);
     this.clock = setInterval(() => this.tick(), 1000);
     this.since = performance.now();
+    this.attempt = 1; // of the model that is waited for
     this.notes = make("div", { class: "notes" });
     this.waiting = make("p", { class: "quiet", role: "status" }, t("reconnecting"));
     this.after = make("div", { class: "after" });
@@ -86,7 +87,17 @@ export class TurnView {
   // So that a model that hangs is seen to.
   tick() {
     const passed = Math.floor((performance.now() - this.since) / 1000);
-    if (passed >= LONG) this.seconds.textContent = t("waited", { seconds: number(passed) });
+    if (passed < LONG && this.attempt === 1) return;
+    const seconds = number(passed);
+    this.seconds.textContent =
+      this.attempt > 1
+        ? t("waitedAgain", { seconds, n: number(this.attempt) })
+        : t("waited", { seconds });
+  }
+
+  show_attempt({ attempt }) {
+    this.attempt = attempt;
+    this.tick();
   }
 
   // The connection is gone, the answer may be not.

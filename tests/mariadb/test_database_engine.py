@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from fake_models import HashEmbedding, ScriptedLLM
+from fake_models import Broken, HashEmbedding, ScriptedLLM
 from llama_index.core.base.response.schema import AsyncStreamingResponse, StreamingResponse
 from llama_index.core.indices.struct_store.sql_query import NLSQLTableQueryEngine
 
+from engines.answer import answer_of
 from engines.question import Entity, Question
 from engines.tables import guarded_database
 from engines.tables.guarded_database import GuardedDatabase
@@ -396,6 +397,49 @@ async def test_the_rows_stream_when_none_is_to_be_written(asked):
     response = await engine.aquery("What did we earn?")
     words = [word async for word in response.async_response_gen()]
     assert "".join(words) == "revenue: 14.90"
+
+
+BROKEN = ModelUnavailable("It is gone.")
+
+
+@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
+async def test_rows_that_the_last_model_gives_no_words_for_stand_as_they_are(asked, streaming):
+    engine, _ = asked(SUM, BROKEN, last_model=True, streaming=streaming)
+    response = engine.query("What did we earn?")
+    told = str(response)
+    assert told.startswith("The language model gave no words for this")
+    assert told.endswith("revenue: 14.90")
+    assert answer_of(response).errors == {"model": "It is gone."}
+    engine, _ = asked(SUM, BROKEN, last_model=True, streaming=streaming)
+    aresponse = await engine.aquery("What did we earn?")
+    if streaming:
+        assert "".join([piece async for piece in aresponse.response_gen]) == told
+    else:
+        assert str(aresponse) == told
+    engine, _ = asked(SUM, BROKEN, streaming=streaming)
+    with pytest.raises(ModelUnavailable, match="It is gone"):  # another model may answer
+        str(engine.query("What did we earn?"))
+
+
+async def test_below_words_that_break_off_stand_the_rows(asked):
+    pieces: list[str] = []
+
+    async def read(response: Any) -> None:
+        async for piece in response.response_gen:
+            pieces.append(piece)  # noqa: PERF401 - a list that is never returned is lost
+
+    engine, _ = asked(SUM, Broken("We earned a lot", BROKEN), streaming=True)
+    response = await engine.aquery("What did we earn?")
+    with pytest.raises(ModelUnavailable):
+        await read(response)
+    told = "".join(pieces)
+    assert told.endswith("*The language model broke off here.*\n\nrevenue: 14.90")
+    engine, _ = asked(SUM, Broken("We earned a lot", BROKEN), streaming=True)
+    response = engine.query("What did we earn?")
+    pieces.clear()
+    with pytest.raises(ModelUnavailable):
+        pieces.extend(response.response_gen)
+    assert "".join(pieces) == told
 
 
 def test_examples_have_a_section_of_their_own_when_there_are_some(asked):

@@ -162,6 +162,54 @@ def test_a_model_that_fails_at_once_is_asked_again_at_once(opened, models):
     assert ask(kb).model == "a"
 
 
+def choice_of(server: FakeModels, name: str) -> dict[str, Any]:
+    return {
+        "provider": "openai-like",
+        "model": name,
+        "base_url": server.openai_url,
+        "max_retries": 0,
+        "timeout": 0.5,
+        "context_window": 8000,
+    }
+
+
+def test_a_model_is_chosen_by_its_name_and_the_usual_one_stands_behind_it(opened, models):
+    kb = opened(choices={"large": choice_of(models[2], "big")}, fallback=[])
+    answer = answer_of(kb.ask("When do goods go back?", source="documents", model="large"))
+    assert (answer.model, answer.errors, answer.text) == ("big", {}, "Of c [1].")
+    assert ask(kb).model == "a"
+    fail(models[2])
+    answer = answer_of(kb.ask("When do goods go back?", source="documents", model="large"))
+    assert answer.model == "a"
+    assert answer.text.startswith(OTHER.format("a"))
+    assert count_chats(models[2]) == 2
+    for name in ("", "none of these"):
+        with pytest.raises(ConfigError, match="There are 'large'"):
+            kb.query_engine(model=name)
+        with pytest.raises(ConfigError, match="There are 'large'"):
+            kb.chat("s", model=name)
+
+
+def test_a_choice_stands_beside_quotes_where_there_is_no_other_model(opened, models):
+    kb = opened(provider="none", choices={"large": choice_of(models[2], "big")}, fallback=[])
+    assert ask(kb).model is None
+    chat = kb.chat("of a choice", source="documents", model="large")
+    assert str(chat.chat("When do goods go back?")) == "Of c [1]."
+    [turn] = kb.components.session_store.list_turns("of a choice")
+    assert turn.options == {"source": "documents", "model": "large"}
+
+
+def test_a_choice_answers_by_the_tables_with_the_same_connection(opened, models):
+    kb = opened(choices={"large": choice_of(models[2], "big")}, fallback=[])
+    models[2].script[:] = ["SELECT COUNT(*) AS n FROM orders", "Two."]
+    answer = answer_of(kb.ask("How many orders are there?", source="database", model="large"))
+    assert (answer.text, answer.model) == ("Two.", "big")
+    assert kb.components.with_model("large").tables is kb.components.tables
+
+
 def test_what_a_model_lacks_shows_when_the_knowledge_base_is_opened(opened):
     with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
         opened(fallback=[{"provider": "openai", "model": "gpt-4.1-mini"}])
+    large = {"large": {"provider": "openai", "model": "gpt-4.1-mini"}}
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
+        opened(fallback=[], choices=large)

@@ -21,7 +21,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def completions(typed: str) -> list[str]:
-    completer = _make_completer(list_commands_with_values(["default", "faq"]))
+    completer = _make_completer(list_commands_with_values(["default", "faq"], ["large"]))
     return [
         typed[: len(typed) + each.start_position] + each.text
         for each in completer.get_completions(Document(typed), CompleteEvent())

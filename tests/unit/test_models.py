@@ -1,4 +1,5 @@
 import asyncio
+import contextvars
 import math
 
 import httpx
@@ -20,9 +21,10 @@ from model_calls import (
     embedder_of,
     llm_of,
 )
-from model_server import NAN, FakeModels, rate_limited
+from model_server import NAN, SERVER_ERROR, FakeModels, rate_limited
 from pydantic import BaseModel, ValidationError
 
+from engines.model_attempts import hear_attempts
 from engines.model_errors import model_errors
 from kb.assembly.models import (
     OLLAMA_EMBEDDING,
@@ -48,6 +50,20 @@ def test_a_model_answers(provider, way):
     with FakeModels("The sky is blue.") as server:
         assert way(llm_of(server, provider)) == "The sky is blue."
         assert [request.body["model"] for request in server.requests] == ["fake"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_further_try_is_told_to_who_waits(way):
+    heard: list[int] = []
+
+    def ask_and_hear(llm) -> str:
+        hear_attempts(heard.append)
+        return way(llm)
+
+    with FakeModels(SERVER_ERROR, SERVER_ERROR, "At last.") as server:
+        llm = llm_of(server, "openai-like", max_retries=2)
+        assert contextvars.copy_context().run(ask_and_hear, llm) == "At last."
+    assert heard == [2, 3]
 
 
 def test_openai_gets_its_key_and_only_the_chosen_model():

@@ -13,10 +13,11 @@ from kb.api.dependencies import KB, TheLimits, TheThreads, TheWork
 from kb.api.guards.access import Reading
 from kb.api.json_bodies import SearchId, StrictBody, TopK, Words
 from kb.api.json_filters import Filters, metadata_filters
-from kb.api.openapi_description import EXACT, STREAMED
+from kb.api.named_choices import require_model, require_profile
+from kb.api.openapi_description import EXACT, MODEL, STREAMED
 from kb.api.problem_codes import Code
 from kb.api.problems import translate_missing
-from kb.api.search_profiles import require_profile
+from kb.api.sse import format_attempt
 from kb.assembly.answer_sources import Source
 
 router = APIRouter(prefix="/api", tags=["asking"])
@@ -30,6 +31,7 @@ class AskBody(StrictBody):
     filters: Filters = Field(default_factory=dict)
     stream: bool = False
     exact: bool = Field(default=False, description=EXACT)
+    model: str | None = Field(default=None, description=MODEL)
 
 
 class SearchBody(StrictBody):
@@ -46,9 +48,11 @@ async def ask(
 ) -> Any:
     """Answer a question; with `stream`, as events.
 
-    Their order is route, retrieval, token…, citations, rows, and done or error.
+    Their order is route, retrieval, token…, citations, rows, and done or error; attempt stands
+    anywhere before the first token: a model's server is asked for the second time, or more.
     """
     require_profile(kb.config, body.profile)
+    require_model(kb.config, body.model)
     source, filters = caller.choose_source(body.source), metadata_filters(body.filters, caller)
 
     async def begin() -> AnswerUnderWay:
@@ -61,11 +65,13 @@ async def ask(
             profile=body.profile,
             user=caller.name,
             exact=body.exact,
+            model=body.model,
         )
 
     await limits.require_tokens(caller)
     if body.stream:
-        return work.stream(caller, stream_answer(begin, caller, limits))
+        answering = stream_answer(begin, caller, limits)
+        return work.stream(caller, answering, format_attempt=format_attempt)
     return await work.while_connected(request, caller, make_answer_values(begin, caller, limits))
 
 

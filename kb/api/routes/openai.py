@@ -18,6 +18,7 @@ from kb.api.caller_sessions import find_stored_id
 from kb.api.dependencies import KB, TheLimits, TheThreads, TheWork
 from kb.api.guards.access import Caller, Reading
 from kb.api.json_filters import metadata_filters
+from kb.api.named_choices import require_profile
 from kb.api.openai.bodies import (
     EMBEDDING,
     MODELS,
@@ -46,7 +47,6 @@ from kb.api.openai.responses import (
 )
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
-from kb.api.search_profiles import require_profile
 from stores.errors import InvalidVector
 
 router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])

@@ -24,13 +24,13 @@ from kb.api.dependencies import KB, TheLibrary, TheLimits, TheWork
 from kb.api.guards.access import Reading
 from kb.api.json_bodies import StrictBody, Words
 from kb.api.json_filters import Filters, metadata_filters, restore_filters
-from kb.api.openapi_description import HTML, STREAMED
+from kb.api.named_choices import require_model, require_profile
+from kb.api.openapi_description import HTML, MODEL, STREAMED
 from kb.api.passage_json import evidence_to_values
 from kb.api.plain_json import to_plain
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
-from kb.api.search_profiles import require_profile
-from kb.api.sse import HEADERS
+from kb.api.sse import HEADERS, format_attempt
 from kb.api.suggestion_json import list_suggestion_values
 from kb.api.turn_progress import TurnProgress, follow_turn
 from kb.assembly.answer_sources import Source
@@ -75,6 +75,7 @@ class TurnBody(StrictBody):
     replaces: Annotated[str, Field(min_length=1, max_length=190)] | None = None
     source: Source = "auto"
     profile: str | None = None
+    model: str | None = Field(default=None, description=MODEL)
     filters: Filters = Field(default_factory=dict)
     stream: bool = False
     html: bool = Field(default=False, description=HTML)
@@ -219,6 +220,7 @@ async def turn(
     The turn goes on to its end, also when the client leaves; `stop` ends it before.
     """
     require_profile(kb.config, body.profile)
+    require_model(kb.config, body.model)
     source, filters = caller.choose_source(body.source), metadata_filters(body.filters, caller)
     stored_id = await asyncio.to_thread(find_stored_id, kb, session_id, caller)
     turn_id = body.turn_id or secrets.token_hex(8)
@@ -234,13 +236,15 @@ async def turn(
             profile=body.profile,
             user=caller.name,
             replaces=body.replaces,
+            model=body.model,
         )
 
     await limits.require_tokens(caller)
     progress = TurnProgress(kb.components.session_store, stored_id, turn_id, begin)
     if body.stream:
         events = AnswerEvents(html=body.html)
-        return work.stream(caller, progress.stream(caller, limits, events), to_the_end=True)
+        answering = progress.stream(caller, limits, events)
+        return work.stream(caller, answering, to_the_end=True, format_attempt=format_attempt)
     return await work.to_the_end(caller, progress.make_values(caller, limits))
 
 

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query
 from kb.api.dependencies import KB
 from kb.api.guards.access import Administering, Reading
 from kb.api.guards.request_language import current_language
+from kb.api.named_choices import list_profiles
 from kb.api.plain_json import to_plain
-from kb.api.search_profiles import list_profiles
 from kb.api.suggestion_json import list_suggestion_values
 from kb.statistics import read_costs, read_statistics
 from stores.audit_log import AuditFilter
@@ -93,6 +93,18 @@ def suggestions(
     roots = None if caller.collections is None else list(caller.collections)
     found = kb.suggest_questions(language=current_language(), roots=roots, limit=limit)
     return list_suggestion_values(found, caller)
+
+
+@router.get("/models")
+def models(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
+    """The language models that a question may name, behind the one that answers when it does not.
+
+    That one has no `name`, and where documents are quoted instead no `model`.
+    """
+    llm = kb.config.llm
+    usual = kb.components.llm.metadata.model_name if kb.components.llm else None
+    choices = [{"name": name, "model": llm.choose(name).model} for name in llm.choices]
+    return [{"name": None, "model": usual}, *choices]
 
 
 @router.get("/profiles")

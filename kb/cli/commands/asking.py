@@ -9,7 +9,17 @@ from engines.answer import Answer, answer_of
 from kb.assembly.answer_sources import Source
 from kb.cli.language import gettext
 from kb.cli.opening import Expected, open_knowledge_base
-from kb.cli.options import AsJson, ConfigPath, Exact, Explain, Filters, Profile, Question, TopK
+from kb.cli.options import (
+    AsJson,
+    ConfigPath,
+    Exact,
+    Explain,
+    Filters,
+    ModelChoice,
+    Profile,
+    Question,
+    TopK,
+)
 from kb.cli.program import ExitCode
 from kb.cli.terminal import OUT, make_printable, say, show_waiting
 from kb.filter_options import metadata_filters
@@ -74,6 +84,7 @@ def ask(
     profile: Profile = None,
     filters: Filters = None,
     exact: Exact = False,
+    model: ModelChoice = None,
     explain: Explain = False,
     as_json: AsJson = False,
     config: ConfigPath = None,
@@ -91,9 +102,11 @@ def ask(
         "filters": metadata_filters(filters or []),
         "profile": profile,
         "exact": exact,
+        "model": model,
     }
     expects: Expected = "documents" if source == "documents" else "sources"
-    with open_knowledge_base(config, profile=profile, expects=expects) as knowledge_base:
+    opening = open_knowledge_base(config, profile=profile, model=model, expects=expects)
+    with opening as knowledge_base:
         if OUT.is_terminal and knowledge_base.components.llm and not as_json:
             engine = knowledge_base.query_engine(source, **options, streaming=True)
             _exit_if_source_failed(_show_streamed_answer(engine, question, explain))

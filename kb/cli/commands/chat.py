@@ -12,7 +12,7 @@ from kb.assembly.answer_sources import Source
 from kb.cli.commands.session import check_session_id
 from kb.cli.language import gettext, ngettext
 from kb.cli.opening import Expected, open_knowledge_base
-from kb.cli.options import AsJson, ConfigPath, Filters, Profile
+from kb.cli.options import AsJson, ConfigPath, Filters, ModelChoice, Profile
 from kb.cli.program import ExitCode
 from kb.cli.terminal import OUT, fit_on_one_line, say
 from kb.filter_options import metadata_filters
@@ -35,6 +35,7 @@ def chat(
     last: Annotated[bool, typer.Option("--last", help="Continue the last used session.")] = False,
     source: Annotated[Source, typer.Option(help="Where the answers are.")] = "auto",
     profile: Profile = None,
+    model: ModelChoice = None,
     filters: Filters = None,
     as_json: AsJson = False,
     config: ConfigPath = None,
@@ -52,7 +53,8 @@ def chat(
     if session is not None and last:
         raise typer.BadParameter(gettext("give --session or --last, not both"))
     expects: Expected = "documents" if source == "documents" else "sources"
-    with open_knowledge_base(config, profile=profile, expects=expects) as knowledge_base:
+    opening = open_knowledge_base(config, profile=profile, model=model, expects=expects)
+    with opening as knowledge_base:
         from kb.cli.chat_terminal import Conversation
 
         conversation = Conversation(
@@ -60,6 +62,7 @@ def chat(
             _find_last_used_session(knowledge_base) if last else session or secrets.token_hex(4),
             source,
             profile,
+            model,
             metadata_filters(filters or []),
         )
         is_typed = OUT.is_terminal and sys.stdin.isatty() and not as_json
@@ -85,8 +88,9 @@ def _chat_on_terminal(conversation: "Conversation") -> ExitCode:
     from kb.cli.chat_input import read_typed_lines
 
     _show_welcome(conversation)
-    profiles = {**READY, **conversation.knowledge_base.config.profiles}
-    for line in filter(str.strip, read_typed_lines(list_commands_with_values(profiles))):
+    config = conversation.knowledge_base.config
+    commands = list_commands_with_values({**READY, **config.profiles}, config.llm.choices)
+    for line in filter(str.strip, read_typed_lines(commands)):
         OUT.print()
         try:
             if not _run_or_ask(conversation, line):

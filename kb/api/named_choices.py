@@ -1,4 +1,4 @@
-"""The search profiles that a request may name."""
+"""The search profiles and language models that a request may name."""
 
 from engines.search.profiles import READY
 from kb.api.problem_codes import Code
@@ -16,3 +16,10 @@ def require_profile(config: Config, name: str | None) -> None:
     known = list_profiles(config)
     if name is not None and name not in known:
         raise Problem(Code.NO_SUCH_PROFILE, {"known": ", ".join(known)})
+
+
+def require_model(config: Config, name: str | None) -> None:
+    """Raises Problem 404 for a name that no model of llm.choices has."""
+    known = config.llm.choices
+    if name is not None and name not in known:
+        raise Problem(Code.NO_SUCH_MODEL_CHOICE, {"known": ", ".join(known) or "-"})
