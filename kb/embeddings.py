@@ -4,13 +4,13 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
 from engines.chat.memory import FILTER_KEYS
 from engines.model_errors import model_errors
 from kb.app import KnowledgeBase
-from kb.assembly.components import Components
 from kb.assembly.model_choice import take_next
 from kb.assembly.models import embedding_identity, make_embedder
 from kb.assembly.open_collection import open_store_of
@@ -29,6 +29,9 @@ from stores.moves.second_table import (
 from stores.registry.collection import Collection
 from stores.registry.current_table import OtherCollection, find_other
 from stores.registry.embedding_cache import EmbeddingCache
+
+if TYPE_CHECKING:
+    from kb.assembly.components import Components
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def open_beside(knowledge_base: KnowledgeBase) -> KnowledgeBase:
     )
 
 
-def _require_other_model(used: Components, identity: str) -> str:
+def _require_other_model(used: "Components", identity: str) -> str:
     if identity == used.collection.embedding_model:
         raise ConfigError(
             f"next_embedding names {identity}, with which the collection is built already."
@@ -164,7 +167,7 @@ def _require_other_model(used: Components, identity: str) -> str:
 
 
 def _join_tables(
-    used: Components, other: Collection, table: ChunkTable | None, model: BaseEmbedding
+    used: "Components", other: Collection, table: ChunkTable | None, model: BaseEmbedding
 ) -> SecondTable:
     """Join the living table and the second one; without a `table`, to measure alone."""
     cache = EmbeddingCache(used.engine, other.embedding_model, other.dimension, table)

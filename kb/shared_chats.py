@@ -7,7 +7,6 @@ import sqlalchemy as sa
 
 from engines.answer import Answer, Citation
 from engines.tables.query_result import as_json
-from kb.assembly.components import Components
 from stores.chats.chat_sessions import Turn
 from stores.chats.cited_passages import find_kept_passage
 from stores.chats.shares import Shares

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from sqlalchemy import event
 
 from stores.errors import ServerIsReadOnly, StoreError, StoreUnavailable, UnsupportedServer
 from stores.server_version import MINIMUM_VERSION, read_series
+from stores.tls import list_tls_arguments
 
 # Deadlock, lock wait timeout, record changed since last read, table altered since the snapshot.
 RETRIED_ERRORS = {1213, 1205, 1020, 1412}
@@ -48,13 +50,19 @@ _GRANT = (
     " In database.url name a database that exists and an account that may do everything in it: "
     "CREATE DATABASE kb; GRANT ALL ON kb.* TO the account."
 )
+_RIGHTS = (
+    " The account of database.url needs SELECT, INSERT, UPDATE and DELETE in its database, as "
+    "`kb db account --own` prints them; to set up kb, or a new version of it, also CREATE, ALTER, "
+    "INDEX, DROP and LOCK TABLES: open it once by an account that has them."
+)
 _ADVICE = {
     1044: _GRANT,  # access to the database denied
     1045: " Correct the user and the password in database.url.",
     1046: " End database.url with the name of a database.",
     1049: _GRANT,  # no such database
-    1142: _GRANT,  # a command denied
+    1142: _RIGHTS,  # a command denied
 }
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 _DRIVERS = {"mariadb+mariadbconnector", "mariadb+pymysql"}
 
 T = TypeVar("T")
@@ -82,7 +90,8 @@ def make_engine(
 ) -> sa.Engine:
     """A pooled engine that notices dead connections and speaks UTC, utf8mb4 and strict SQL.
 
-    No text that it sends is more than one statement. `before_connect` runs before each new
+    No text that it sends is more than one statement. `ssl`, `ssl_ca`, `ssl_cert`, `ssl_key` and
+    `ssl_verify_cert` in the URL ask for TLS. `before_connect` runs before each new
     connection. The timeouts are in seconds: a server that stops a statement by itself does so
     after `statement_timeout`; one that sends nothing for `socket_timeout` is given up. `setting` is
     where the URL is configured, for messages.
@@ -103,6 +112,7 @@ def make_engine(
             # One of the drivers takes the later of the two for both.
             "read_timeout": socket_timeout,
             "write_timeout": socket_timeout,
+            **_list_tls_arguments(url, setting),
             **(connect_args or {}),
         },
     )
@@ -111,6 +121,13 @@ def make_engine(
     if before_connect:
         event.listen(engine, "do_connect", lambda *_: before_connect())
     return engine
+
+
+def _list_tls_arguments(url: sa.URL, setting: str) -> dict[str, Any]:
+    try:
+        return list_tls_arguments(url)
+    except ValueError as error:
+        raise StoreError(f"{setting} {error}") from error
 
 
 def _create_engine(url: sa.URL, **options: Any) -> sa.Engine:
@@ -247,6 +264,8 @@ def _may_succeed_later(error: BaseException) -> bool:
         return False
     if "codec can't encode" in str(error.orig):  # the pure-Python driver numbers it as a lost one
         return False
+    if _UNTRUSTED in str(error.orig):  # PyMySQL numbers it as a server that is away
+        return False
     number = read_error_number(error.orig)
     return (
         error.connection_invalidated
@@ -320,7 +339,12 @@ def translate_errors(url: sa.URL, setting: str = _SETTING) -> Iterator[None]:
                 f"MariaDB at {_describe_place(url)} is read-only, as a replica is: it can be asked "
                 f"and not be written to. Name the server that it follows in {setting}."
             ) from error
-        advice = _suggest_correction(read_error_number(error.orig), setting)
+        advice = (
+            f" Name in ssl_ca of {setting} who issued the server's certificate, and the host as "
+            "the certificate has it."
+            if _UNTRUSTED in reason
+            else _suggest_correction(read_error_number(error.orig), setting)
+        )
         raise StoreError(f"MariaDB at {_describe_place(url)} refused: {reason}.{advice}") from error
     except sa.exc.InvalidRequestError as error:
         if _NO_MARIADB not in str(error):
@@ -356,6 +380,29 @@ def _suggest_look(url: sa.URL, setting: str) -> str:
 def ask_for_nothing(engine: sa.Engine) -> None:
     """Ask the server for nothing but an answer. Raises StoreUnavailable without one."""
     read_snapshot(engine, lambda connection: connection.scalar(sa.text("SELECT 1")))
+
+
+def read_cipher(engine: sa.Engine) -> str:
+    """Read the cipher of a connection, "" of one without TLS."""
+    status = sa.text("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+    return str(read_snapshot(engine, lambda connection: connection.execute(status).one()[1]))
+
+
+def measure_clock_lead(engine: sa.Engine) -> float:
+    """Measure by how many seconds the server's clock is ahead of this machine's."""
+    begun = datetime.now(UTC)
+    asked = sa.text("SELECT UTC_TIMESTAMP(6)")
+    theirs: datetime = read_snapshot(engine, lambda connection: connection.scalar(asked))
+    ours = begun + (datetime.now(UTC) - begun) / 2
+    return (theirs.replace(tzinfo=UTC) - ours).total_seconds()
+
+
+def count_slow_statements(engine: sa.Engine) -> tuple[int, float]:
+    """Count the statements that were slow since the server began, and in how many seconds."""
+    counted = sa.text("SHOW GLOBAL STATUS WHERE Variable_name IN ('Slow_queries', 'Uptime')")
+    rows = read_snapshot(engine, lambda connection: connection.execute(counted).all())
+    found = {name.lower(): value for name, value in rows}
+    return int(found["slow_queries"]), float(found["uptime"])
 
 
 def read_server_info(engine: sa.Engine) -> ServerInfo:

@@ -126,6 +126,19 @@ def write_account_sql(database: str, tables: Collection[str], password: str) -> 
     return "".join(f"{sql};\n" for sql in (made, *_write_grants(database, tables, account)))
 
 
+def write_own_account_sql(database: str, password: str) -> str:
+    """Write the statements that make an account of database.url which changes no table."""
+    account = "kb_writer@'%'"
+    made = _SQL["own_account"].format(account=account, password=password)
+    rows = _SQL["allow_rows"].format(account=account, database=_quote_pattern(database))
+    return f"{made};\n{rows};\n"
+
+
+def _quote_pattern(database: str) -> str:
+    """Quote the name of a database where GRANT would take it for a pattern: kb_1 is not kbx1."""
+    return quote_name(re.sub(r"[\\_%]", r"\\\g<0>", database))
+
+
 def _list_near(missing: Sequence[str], found: Collection[str]) -> str:
     """List a few of the tables that are there, first those whose names are like the missing."""
     near = [close for name in missing for close in get_close_matches(name, found, n=2)]

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 
@@ -13,14 +13,16 @@ from engines.chat.memory import make_session_memory
 from engines.chat.titles import Titles
 from engines.follow_ups.rewriting import Rewritten
 from kb.assembly.answering import make_unlogged_engine
-from kb.assembly.components import Components
 from kb.assembly.searching import AnswerOptions, make_rewriter
 from stores.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from kb.assembly.components import Components
 
 _log = logging.getLogger(__name__)
 
 
-def _make_titles(components: Components) -> Titles | None:
+def _make_titles(components: "Components") -> Titles | None:
     """Make what names sessions, where the configuration has a model do that."""
     llm = components.llm_for("memory")
     wished = components.config.chat.titles == "model"
@@ -28,7 +30,7 @@ def _make_titles(components: Components) -> Titles | None:
 
 
 def make_chat_session(
-    components: Components, options: AnswerOptions, user: str | None
+    components: "Components", options: AnswerOptions, user: str | None
 ) -> ChatSession:
     """Make the session of the options, which need not be there yet. Raises ConfigError."""
     assert options.session  # noqa: S101 - the caller names it

@@ -1,13 +1,16 @@
 """Components -> what embeds chunks."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-from kb.assembly.components import Components
 from kb.indexing.embed import ChunkEmbedder
 from stores.registry.embedding_cache import EmbeddingCache
 
+if TYPE_CHECKING:
+    from kb.assembly.components import Components
 
-def make_chunk_embedder(used: Components) -> ChunkEmbedder:
+
+def make_chunk_embedder(used: "Components") -> ChunkEmbedder:
     """Make what embeds chunks for the collection, with its cache."""
     model, dimension = used.collection.embedding_model, used.collection.dimension
     cache = EmbeddingCache(used.engine, model, dimension, used.registry.table)

@@ -1,14 +1,18 @@
 """Components -> those of the table and the model that the collection was switched to meanwhile."""
 
-from kb.assembly.components import Components
+from typing import TYPE_CHECKING
+
 from kb.assembly.model_choice import choose_embedding
 from kb.assembly.models import embedding_identity, make_embedder
 from kb.assembly.open_collection import open_store_of
 from stores.errors import CollectionMismatch
 from stores.registry.collection import find_collection
 
+if TYPE_CHECKING:
+    from kb.assembly.components import Components
 
-def follow_collection(used: Components) -> Components:
+
+def follow_collection(used: "Components") -> "Components":
     """Return the components as the collection is now; the same while nothing was switched.
 
     A question that has begun goes on with the pair of table and model that it began with. Raises

@@ -1,5 +1,6 @@
 """Config -> the database: the private MariaDB, started if need be, or any other by its URL."""
 
+import secrets
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -8,6 +9,7 @@ from kb.config.sections import Config
 from stores.connection import make_engine
 from stores.errors import ConfigError
 from stores.private_server import PrivateServer
+from stores.readonly_account import write_own_account_sql
 from stores.registry.schema import create_database, list_begun_databases
 
 
@@ -67,3 +69,28 @@ def open_private_database(
     create_database(admin, name)
     admin.dispose()
     return make_engine(server.url(name), before_connect=server.ensure_running)
+
+
+def write_own_account_script(config: Config) -> str:
+    """Write the SQL that makes an account for kb which changes no table, and how kb is told of it.
+
+    Raises ConfigError for the private server, where kb is alone.
+    """
+    url, password = config.database.url, secrets.token_urlsafe(24)
+    if not isinstance(url, sa.URL):
+        raise ConfigError(
+            "database.url is embedded: on the private server kb has an account of its own. Set it "
+            "to that of your server to have the SQL of one there."
+        )
+    own = url.set(username="kb_writer", password=password)
+    lines = [
+        "-- Run this on the server of database.url, as an administrator of it.",
+        "-- '%' lets the account in from every address: write that of kb's machine instead.",
+        write_own_account_sql(str(url.database), password).rstrip(),
+        "-- What it lacks are CREATE, ALTER, INDEX, DROP and LOCK TABLES: set kb up, and each new",
+        "-- version of it, by an account that has them: `kb status` does so. kb embeddings",
+        "-- and kb restore need them, too. Then, in config.yaml:",
+        "-- database:",
+        f"--   url: {own.render_as_string(hide_password=False)}",
+    ]
+    return "\n".join(lines)

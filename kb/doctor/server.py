@@ -11,10 +11,18 @@ from kb.assembly.open_database import open_database, private_server
 from kb.config.sections import Config
 from kb.doctor.check import MEGABYTE, MOST_NAMED, SECONDS, Check, format_size
 from kb.doctor.collection import check_collection
-from stores.connection import read_server_info
+from stores.connection import (
+    count_slow_statements,
+    measure_clock_lead,
+    read_cipher,
+    read_server_info,
+)
 from stores.errors import KBError, StoreError
 from stores.text.translations import Message
+from stores.tls import is_server_checked
 
+_CLOCK_SECONDS: Final = 2.0  # more than the way there and back takes
+_THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
 LITTLE_SPACE: Final = 1024 * MEGABYTE
 
 
@@ -36,8 +44,68 @@ def check_server(config: Config) -> Iterator[Check]:
     version = info.version.split("-")[0]
     seen = Message("MariaDB {version} answers and has vectors", version=version)
     yield Check(Message("Server"), "ok", seen)
+    yield from check_encryption(engine, "database.url")
+    yield check_clock(measure_clock_lead(engine))
+    yield check_slow_statements(*count_slow_statements(engine))
     yield from check_collection(config, engine, info)
     engine.dispose()
+
+
+def check_clock(lead: float) -> Check:
+    """Check that clocks agree: what is open, kept or expired is judged by both."""
+    name, seconds = Message("Clock"), round(abs(lead), 1)
+    if seconds < _CLOCK_SECONDS:
+        return Check(name, "ok", Message("the server's and this machine's agree"))
+    seen = (
+        Message("the server's is {seconds} s ahead of this machine's", seconds=seconds)
+        if lead > 0
+        else Message("the server's is {seconds} s behind this machine's", seconds=seconds)
+    )
+    advice = Message(
+        "Let both follow a time server: answers under way, links and keys end too early or late."
+    )
+    return Check(name, "warn", seen, advice)
+
+
+def check_slow_statements(number: int, seconds: float) -> Check:
+    """Check whether the server had statements that are slow by its own measure."""
+    name, days = Message("Slow statements"), round(seconds / 86_400, 1)
+    if not number:
+        return Check(name, "ok", Message("none in {days} days", days=days))
+    seen = Message("{n} in {days} days", n=number, days=days)
+    advice = Message(
+        "`kb stats` names the steps that take long; on the server, slow_query_log=ON writes such "
+        "statements down (long_query_time says from when)."
+    )
+    return Check(name, "warn", seen, advice)
+
+
+def check_encryption(engine: sa.Engine, setting: str) -> Iterator[Check]:
+    """Check that what goes to another machine is encrypted on its way."""
+    url, name = engine.url, Message("TLS of {setting}", setting=setting)
+    if "unix_socket" in url.query or (url.host or "localhost") in _THIS_MACHINE:
+        return
+    cipher = read_cipher(engine)
+    if not cipher:
+        seen = Message("what goes to {host} can be read on its way", host=url.host)
+        advice = Message(
+            "Add ?ssl_ca=FILE to {setting}, the certificate of who issued the server's, or "
+            "?ssl=true for one that this machine trusts.",
+            setting=setting,
+        )
+        yield Check(name, "warn", seen, advice)
+    elif not is_server_checked(url):
+        seen = Message(
+            "encrypted by {cipher}, to whoever answers as {host}", cipher=cipher, host=url.host
+        )
+        advice = Message(
+            "Add ssl_ca=FILE to {setting}, and no ssl_verify_cert=false.", setting=setting
+        )
+        yield Check(name, "warn", seen, advice)
+    else:
+        yield Check(
+            name, "ok", Message("encrypted by {cipher}, certificate checked", cipher=cipher)
+        )
 
 
 def explain_refusal(name: Message, error: KBError, url: sa.URL | str) -> Check:

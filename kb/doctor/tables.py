@@ -15,7 +15,7 @@ from kb.assembly.business_tables import (
 )
 from kb.config.sections import Config
 from kb.doctor.check import Check
-from kb.doctor.server import explain_refusal
+from kb.doctor.server import check_encryption, explain_refusal
 from kb.verified_query_file import find_failures, read_verified_queries
 from stores.errors import KBError
 from stores.text.translations import Message
@@ -30,6 +30,7 @@ def check_tables(config: Config) -> Iterator[Check]:
     except KBError as error:
         yield explain_refusal(name, error, config.tables.url)
         return
+    yield from check_encryption(engine, "tables.url")
     account = engine.url.username
     if powers.writing:
         state: Literal["warn", "fail"] = "warn" if config.tables.allow_powerful_account else "fail"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
@@ -15,7 +15,6 @@ from engines.answer import Answer
 from engines.elapsed import milliseconds_since
 from kb.app import KnowledgeBase
 from kb.assembly.answering import make_unlogged_engine
-from kb.assembly.components import Components
 from kb.assembly.models import server_url
 from kb.assembly.searching import AnswerOptions
 from kb.evaluation.labelled import LabelledSet, OnProgress, Question
@@ -23,6 +22,9 @@ from kb.evaluation.measures import contains_answer
 from stores.answers.model_use import ModelUse
 from stores.errors import ConfigError
 from stores.text.translations import Message
+
+if TYPE_CHECKING:
+    from kb.assembly.components import Components
 
 _MEGABYTE: Final = 2**20
 _SECONDS: Final = 5.0  # for Ollama to tell of its memory
@@ -87,7 +89,7 @@ def compare_models(
     ]
 
 
-def _list_models(components: Components) -> Iterator[Components]:
+def _list_models(components: "Components") -> Iterator[Components]:
     """Yield the components with each model alone, whose searches are not logged."""
     config = components.config
     retrieval = config.retrieval.model_copy(update={"log": "off"})
@@ -99,7 +101,7 @@ def _list_models(components: Components) -> Iterator[Components]:
 
 
 def _measure_model(
-    components: Components, questions: Sequence[Question], on_progress: OnProgress
+    components: "Components", questions: Sequence[Question], on_progress: OnProgress
 ) -> ModelFigures:
     name = components.config.llm.model or components.config.llm.provider
     cold = _ask(components, questions[0])
@@ -132,7 +134,7 @@ def _measure_model(
     )
 
 
-def _ask(components: Components, question: Question) -> _Asked:
+def _ask(components: "Components", question: Question) -> _Asked:
     options = AnswerOptions("documents", streaming=True)
     engine = make_unlogged_engine(components, options)
     with components.books.observe("benchmark") as calls:
@@ -162,7 +164,7 @@ def _cites_right(asked: _Asked, question: Question) -> bool:
     return "model" not in asked.answer.errors and not cited.isdisjoint(question.relevant)
 
 
-def _measure_memory(components: Components) -> float | None:
+def _measure_memory(components: "Components") -> float | None:
     """Measure the memory of a model on this machine, or as Ollama tells it, in megabytes."""
     llm = components.config.llm
     match llm.provider:

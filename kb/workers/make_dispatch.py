@@ -1,15 +1,18 @@
 """Config -> what has workers index, by its broker."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from kb.assembly.components import Components
 from kb.indexing.indexing_run import Dispatch
 from stores.errors import ConfigError
 from stores.index_batches import IndexBatches
 
+if TYPE_CHECKING:
+    from kb.assembly.components import Components
+
 
 def make_worker_dispatch(
-    used: Components, say: Callable[[str], None], *, are_copies: bool = False
+    used: "Components", say: Callable[[str], None], *, are_copies: bool = False
 ) -> Dispatch:
     """Make what has workers index the changed files of a run, or the copies of uploaded ones.
 

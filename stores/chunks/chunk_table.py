@@ -122,19 +122,21 @@ class ChunkTable:
     def set_up(self, connection: sa.Connection) -> None:
         """Create what is missing. Raises CollectionMismatch when the table has another shape.
 
+        Where nothing is, no statement asks for more than an account has that reads and writes rows.
         What a later kb added to chunk tables is added here too, by statements that may run again:
         numbered migrations know neither the names of these tables nor their filter keys.
         """
-        create = self.fill(
-            "create",
-            dimension=self.dimension,
-            m=self.m,
-            distance=self.distance,
-            compression="" if self.words == "fulltext" else "COMPRESSED",
-        )
-        connection.execute(create)
-        rows = connection.execute(self.fill("columns"), {"table": self.name})
-        columns = {row.name: str(row.type) for row in rows}
+        columns = self._read_columns(connection)
+        if not columns:
+            create = self.fill(
+                "create",
+                dimension=self.dimension,
+                m=self.m,
+                distance=self.distance,
+                compression="" if self.words == "fulltext" else "COMPRESSED",
+            )
+            connection.execute(create)
+            columns = self._read_columns(connection)
         self._check_shape(connection, columns)
         if "text_hash" not in columns:
             connection.execute(self.fill("add_text_hash"))
@@ -144,9 +146,9 @@ class ChunkTable:
                     connection, columns, analyse_chunks, analyse_metadata
                 )
             case "fulltext":
-                connection.execute(self.fill("create_words_lock"))
-                connection.execute(self.fill("add_words_lock"))
                 if "context" not in columns:
+                    connection.execute(self.fill("create_words_lock"))
+                    connection.execute(self.fill("add_words_lock"))
                     connection.execute(self.fill("add_fulltext"))
             case "none":
                 pass
@@ -165,8 +167,11 @@ class ChunkTable:
 
     def require_made(self, connection: sa.Connection) -> None:
         """Raise CollectionMismatch when the table has another shape, and an error without one."""
+        self._check_shape(connection, self._read_columns(connection))
+
+    def _read_columns(self, connection: sa.Connection) -> dict[str, str]:
         rows = connection.execute(self.fill("columns"), {"table": self.name})
-        self._check_shape(connection, {row.name: str(row.type) for row in rows})
+        return {row.name: str(row.type) for row in rows}
 
     def _check_shape(self, connection: sa.Connection, columns: Mapping[str, str]) -> None:
         definition = str(connection.execute(self.fill("definition")).one()[1])

@@ -101,8 +101,10 @@ class PostingTables:
         analyse_metadata: Analyse,
     ) -> None:
         """Create the tables if need be, and fill them from the chunks that are there already."""
-        for create in ("create_term", "create_fresh", "create_gone"):
-            connection.execute(self._sql(create))
+        names = {part: name.strip("`") for part, name in self._names.items()}
+        if connection.scalar(self._sql("count_made"), names) < len(names):
+            for create in ("create_term", "create_fresh", "create_gone"):
+                connection.execute(self._sql(create))
         if "block" not in chunk_columns:
             connection.execute(self._sql("add_block"))
         kinds = connection.scalar(self._sql("kinds"))

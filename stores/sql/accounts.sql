@@ -16,6 +16,14 @@ GRANT SELECT ON {table} TO {account}
 -- The account of tables.url, which an administrator makes; the limit holds in every session.
 CREATE USER {account} IDENTIFIED BY '{password}' WITH MAX_STATEMENT_TIME 60
 
+-- own_account --
+-- The account of database.url, which an administrator makes.
+CREATE USER {account} IDENTIFIED BY '{password}'
+
+-- allow_rows --
+-- Let the account read and write rows of a database, and change no table.
+GRANT SELECT, INSERT, UPDATE, DELETE ON {database}.* TO {account}
+
 -- account --
 -- Name the account of this session, which is not always the one that was asked for.
 SELECT CURRENT_USER()

@@ -24,6 +24,11 @@ CREATE TABLE IF NOT EXISTS {fresh} (
 -- The keys of chunks that are gone, and their postings not yet; no key is given twice.
 CREATE TABLE IF NOT EXISTS {gone} (seq INT UNSIGNED NOT NULL PRIMARY KEY) ENGINE=InnoDB
 
+-- count_made --
+-- Count which of the three tables are there.
+SELECT COUNT(*) FROM information_schema.tables
+WHERE table_schema = DATABASE() AND table_name IN (:term, :fresh, :gone)
+
 -- add_block --
 -- The block of each chunk; one that was written without words has none.
 ALTER TABLE {chunks} ADD COLUMN IF NOT EXISTS block BIGINT UNSIGNED NULL AFTER embedding

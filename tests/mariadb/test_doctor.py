@@ -20,8 +20,14 @@ from kb.cli.rendering.state import show_check, show_status
 from kb.doctor.check import Check
 from kb.doctor.collection import check_buffer_pool, check_log, check_vector_cache
 from kb.doctor.examination import examine
+from kb.doctor.server import check_clock, check_slow_statements
 from stores import MariaDBVectorStore
-from stores.connection import ServerInfo, make_engine
+from stores.connection import (
+    ServerInfo,
+    count_slow_statements,
+    make_engine,
+    measure_clock_lead,
+)
 from stores.errors import StoreUnavailable
 from stores.private_server import PrivateServer
 from stores.registry.collection import Collection
@@ -367,3 +373,31 @@ def test_a_broker_that_answers_is_ok(tmp_path, settings):
         settings["workers"] = {"broker": f"redis+socket://{redis.socket}", "queue": "mine"}
         check = checks(tmp_path, settings)["Workers"]
     assert (check.state, "queue mine" in check.seen) == ("ok", True), check
+
+
+@pytest.mark.parametrize(
+    ("lead", "told"), [(0.3, None), (61.0, "61.0 s ahead"), (-9, "9 s behind")]
+)
+def test_a_clock_that_differs_is_seen(lead, told):
+    check = check_clock(lead)
+    assert (check.state, told or "agree") == ("warn" if told else "ok", told or "agree")
+    assert (told or "agree") in check.seen
+
+
+def test_the_clock_of_this_machine_is_that_of_its_server(engine):
+    assert abs(measure_clock_lead(engine)) < 5
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SET timestamp = 1")  # of this connection
+    assert measure_clock_lead(engine) < -1_000_000_000
+
+
+def test_slow_statements_are_counted_by_the_servers_own_measure(engine):
+    before, seconds = count_slow_statements(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SET SESSION long_query_time = 0")
+        connection.exec_driver_sql("SELECT SLEEP(0.01)")
+    after, _ = count_slow_statements(engine)
+    assert after > before
+    assert seconds > 0
+    assert check_slow_statements(0, 86_400).state == "ok"
+    assert check_slow_statements(3, 2 * 86_400).seen == "3 in 2.0 days"

@@ -86,16 +86,31 @@ def shell(
 
 
 @db.command()
-def account(config: ConfigPath = None) -> None:
+def account(
+    own: Annotated[
+        bool,
+        typer.Option(
+            "--own",
+            help="The account of database.url instead, which writes rows and changes no table.",
+        ),
+    ] = False,
+    config: ConfigPath = None,
+) -> None:
     """Print the SQL that makes an account which only reads the tables of tables.include.
 
     An administrator runs it on the server that holds them. Its password is a new one each time.
 
     \b
     kb db account
+    kb db account --own
     kb db account | mariadb --host db.example.com --user admin --password
     """
     loaded = _load_config(config)
+    if own:
+        from kb.assembly.open_database import write_own_account_script
+
+        OUT.print(write_own_account_script(loaded), soft_wrap=True)
+        return
     with show_waiting(gettext("Writing the SQL")):
         from kb.assembly.business_tables import write_account_script
 
@@ -146,9 +161,12 @@ def _client_command(url: "sa.URL") -> list[str]:
                 "usually named mariadb-client."
             )
         )
+    from stores.tls import list_client_options
+
     os.environ["MYSQL_PWD"] = url.password or ""
     socket = url.query.get("unix_socket")
     where = (
         [f"--socket={socket}"] if socket else [f"--host={url.host}", f"--port={url.port or 3306}"]
     )
-    return [program, "--no-defaults", *where, f"--user={url.username}", str(url.database or "")]
+    options = ["--no-defaults", *where, *list_client_options(url), f"--user={url.username}"]
+    return [program, *options, str(url.database or "")]
