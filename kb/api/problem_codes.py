@@ -193,6 +193,7 @@ class Code(Enum):
     NO_SUCH_TURN = "no_such_turn", 404, "There is no such turn"
     NO_SUCH_KEY = "no_such_key", 404, "There is no such key"
     NO_SUCH_ITEM = "no_such_item", 404, "No such question waits for a review"
+    NO_SUCH_MARK = "no_such_mark", 404, "There is no such mark"
     NO_SUCH_SHARE = "no_such_share", 404, "This link shows nothing, or not any more"
     NO_SUCH_DOCUMENT = "no_such_document", 404, "There is no such document"
     NO_SUCH_PASSAGE = "no_such_passage", 404, "There is no such passage"

@@ -25,7 +25,8 @@ from stores.evaluations import EvaluationRun, Evaluations, Scores
 class Plan:
     """A plan of what to measure: rankings to the depth `k`, by default of the configured profile.
 
-    `against` is the number of an earlier run.
+    `against` is the number of an earlier run; with `no_worse` each profile is compared with its
+    last run of the set, as far as their questions are the same.
     """
 
     profiles: tuple[str, ...] = ()
@@ -35,6 +36,7 @@ class Plan:
     fresh: bool = False
     save: bool = True
     against: int | None = None
+    no_worse: bool = False
 
 
 def read_questions(path: Path) -> LabelledSet:
@@ -71,6 +73,8 @@ def evaluate_profiles(
     questions = labelled.sample_questions(plan.limit)
     outcomes = []
     for profile, profile_settings in settings.items():
+        if plan.no_worse:
+            baseline = _last_scores(evaluations, labelled, profile, plan.k)
         scores = asker.score_questions(questions, profile)
         outcome = _summarise_scores(profile, scores, questions, baseline)
         if plan.save:
@@ -94,6 +98,17 @@ def _earlier_scores(
             "questions have changed. Only the same questions compare."
         )
     return f"run {plan.against}", earlier.scores
+
+
+def _last_scores(
+    evaluations: Evaluations, labelled: LabelledSet, profile: str, k: int
+) -> tuple[str, Scores] | None:
+    """Find the last run of a profile; of a set with a corpus of its own over the very same."""
+    for stored in evaluations.list_runs(labelled.name):
+        is_same = labelled.corpus is None or stored.run.set_hash == labelled.digest
+        if is_same and (stored.run.profile, stored.run.cutoff) == (profile, k):
+            return f"run {stored.number}", evaluations.find_run(stored.number).scores
+    return None
 
 
 def _check_documents(knowledge_base: KnowledgeBase, labelled: LabelledSet) -> None:

@@ -36,6 +36,11 @@ class Outcome:
     comparison: Comparison | None
     run: int | None = None
 
+    @property
+    def difference(self) -> float | None:
+        """The difference in nDCG to what this was compared with, None without that."""
+        return self.comparison.difference if self.comparison else None
+
 
 def compute_figures(scores: Scores) -> Figures:
     """Compute means over the answerable questions, and abstention over the others.

@@ -109,6 +109,8 @@ export const TEXTS = {
   considered: gettext("Passages considered"),
   score: gettext("score {score}"),
   citedAs: gettext("cited as {n}"),
+  markRight: gettext("Mark as right"),
+  marked: gettext("Marked: searches are measured by it."),
   showNearest: gettext("Show the nearest passages"),
   askSource: gettext("Ask instead: {source}"),
   routeBy: gettext("Answered from: {route}. Why, and other sources"),

@@ -75,7 +75,7 @@ class AnswerReview:
         grouped: dict[str, list[PoorAnswer]] = {}
         for row in rows:
             values = {**row._asdict(), "unanswered": bool(row.unanswered)}
-            grouped.setdefault(_identify_question(row.question), []).append(PoorAnswer(**values))
+            grouped.setdefault(identify_question(row.question), []).append(PoorAnswer(**values))
         items = [ReviewItem(name, poor[0].question, poor) for name, poor in grouped.items()]
         waiting = [item for item in items if item.id not in done or item.last_at > done[item.id]]
         return sorted(waiting, key=lambda item: (len(item.answers), item.last_at), reverse=True)
@@ -96,7 +96,7 @@ class AnswerReview:
         run_transaction(self.engine, lambda c: c.execute(_SQL["mark_done"], values))
 
 
-def _identify_question(question: str | None) -> str:
+def identify_question(question: str | None) -> str:
     """Hash a question so that case, spaces and the marks at its end make no difference."""
     words = unicodedata.normalize("NFKC", question or "").casefold().split()
     plain = " ".join(words).rstrip("?!. ") or " ".join(words)

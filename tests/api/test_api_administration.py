@@ -3,7 +3,7 @@
 import pytest
 from api_server import configured, database_of, running
 
-PATHS = ("/api/keys", "/api/review", "/api/slow")
+PATHS = ("/api/keys", "/api/review", "/api/marks", "/api/slow")
 
 
 @pytest.fixture(scope="module")
@@ -91,4 +91,24 @@ def test_nobody_else_learns_of_them(api, admin, scope):
     assert other.post("/api/keys", json={"name": "mine", "scope": "admin"}).status_code == 403
     assert other.delete("/api/keys/boss").status_code == 403
     assert other.post("/api/review/none/done").status_code == 403
+    assert other.post("/api/marks", json={"question": "x", "chunk": "y"}).status_code == 403
+    assert other.delete("/api/marks/none").status_code == 403
     assert admin.get("/api/me").status_code == 200
+
+
+def test_what_answers_a_question_is_marked(admin):
+    [first, *_] = admin.post("/api/search", json={"question": "When do goods go back?"}).json()
+    body = {"question": "When do goods go back?", "chunk": first["id"]}
+    made = admin.post("/api/marks", json=body)
+    assert made.status_code == 201, made.text
+    [mark] = admin.get("/api/marks").json()
+    assert (mark["id"], mark["path"]) == (made.json()["id"], first["path"])
+    assert mark["quote"] in first["text"]
+    name = f"{mark['root']}/{mark['path']}"
+    again = admin.post("/api/marks", json={"question": body["question"], "document": name})
+    assert again.json() == made.json()
+    for wrong in ({"chunk": "none"}, {"document": "documents/none.md"}):
+        assert admin.post("/api/marks", json={"question": "Goods?", **wrong}).status_code == 404
+    assert admin.post("/api/marks", json={"question": "Goods?"}).status_code == 422
+    assert admin.delete(f"/api/marks/{mark['id']}").status_code == 204
+    assert admin.delete(f"/api/marks/{mark['id']}").status_code == 404

@@ -6,6 +6,8 @@ import pytest
 from model_server import PausedStream
 from test_accessibility import LOOKS, asked, violations
 
+from stores.answers.marks import Marks
+
 expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
 QUESTION = "When do goods go back?"
 
@@ -14,7 +16,7 @@ def panel_of(page):
     return page.get_by_role("complementary")
 
 
-def test_the_passages_considered_are_listed_and_open(page, ask):
+def test_the_passages_considered_are_listed_marked_and_opened(page, ask, served):
     turn = ask(QUESTION)
     turn.get_by_role("button", name="passages considered").click()
     panel = panel_of(page)
@@ -23,6 +25,10 @@ def test_the_passages_considered_are_listed_and_open(page, ask):
     expect(best).to_contain_text("30 days")
     expect(best).to_contain_text("cited as 1")
     expect(best).to_contain_text("score")
+    best.get_by_role("button", name="Mark as right").click()
+    expect(best).to_contain_text("Marked: searches are measured by it.")
+    [mark] = Marks(served.kb.components.engine).list_all()
+    assert (mark.question, mark.path) == (QUESTION, "returns.md")
     best.get_by_role("button").click()
     expect(panel).to_contain_text("Goods go back within 30 days.")
     page.keyboard.press("Escape")

@@ -242,6 +242,18 @@ CREATE TABLE `kb_job` (
   KEY `status` (`status`,`number`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
+CREATE TABLE `kb_mark` (
+  `id` char(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `item` char(12) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `question` text NOT NULL,
+  `root` varchar(190) NOT NULL,
+  `path` text NOT NULL,
+  `quote` text NOT NULL,
+  `marked_by` varchar(190) DEFAULT NULL,
+  `marked_at` datetime(6) NOT NULL DEFAULT utc_timestamp(6),
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
 CREATE TABLE `kb_message` (
   `session_id` varchar(190) NOT NULL,
   `position` int(10) unsigned NOT NULL,

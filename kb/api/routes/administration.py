@@ -5,18 +5,21 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from kb.api.dependencies import KB
 from kb.api.guards.access import Administering
 from kb.api.json_bodies import StrictBody, Words
+from kb.api.json_filters import metadata_filters
 from kb.api.plain_json import to_plain
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
 from stores.answers.answer_log import AnswerLog
+from stores.answers.marks import Marks
 from stores.answers.review import AnswerReview, ReviewItem
 from stores.api_keys import ApiKeys, Scope, Subject
 from stores.errors import StoreError
+from stores.registry.document_list import DocumentList
 
 router = APIRouter(prefix="/api", tags=["administration"])
 Days = Annotated[int, Query(ge=1, le=3650)]
@@ -107,6 +110,55 @@ def finish_review(item_id: str, caller: Administering, kb: KB, days: Days = 90) 
     review = AnswerReview(kb.components.engine)
     with translate_missing(Code.NO_SUCH_ITEM):
         review.mark_done(review.find_item(item_id, days), caller.name)
+
+
+class MarkBody(StrictBody):
+    """A passage that answers a question, by its chunk id, or a whole document as ROOT/PATH."""
+
+    question: Words
+    chunk: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    document: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+
+    @model_validator(mode="after")
+    def _is_of_one_thing(self) -> "MarkBody":
+        if (self.chunk is None) == (self.document is None):
+            raise ValueError("give chunk or document")
+        return self
+
+
+@router.get("/marks")
+def marks(caller: Administering, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - as above
+    """Documents that were marked as right for a question, those of one together."""
+    found = Marks(kb.components.engine).list_all()
+    values: list[dict[str, Any]] = to_plain([asdict(each) for each in found])
+    return values
+
+
+@router.post("/marks", status_code=201)
+def make_mark(body: MarkBody, caller: Administering, kb: KB) -> dict[str, str]:
+    """Mark what answers a question; `kb eval --marks` measures searches by it."""
+    quote = ""
+    if body.chunk is not None:
+        nodes = kb.vector_store.get_nodes([body.chunk], metadata_filters({}, caller))
+        if not nodes:
+            raise Problem(Code.NO_SUCH_PASSAGE)
+        root, path = nodes[0].metadata["root"], nodes[0].metadata["path"]
+        quote = nodes[0].get_content()
+    else:
+        with translate_missing(Code.NO_SUCH_DOCUMENT):
+            document = DocumentList(kb.components.engine).find(str(body.document))
+        if not caller.may_see(document.root):
+            raise Problem(Code.NO_SUCH_DOCUMENT)
+        root, path = document.root, document.path
+    made = Marks(kb.components.engine).add(body.question, root, path, quote=quote, by=caller.name)
+    return {"id": made}
+
+
+@router.delete("/marks/{mark_id}", status_code=204)
+def remove_mark(mark_id: str, caller: Administering, kb: KB) -> None:  # noqa: ARG001 - as above
+    """Take a mark away."""
+    with translate_missing(Code.NO_SUCH_MARK):
+        Marks(kb.components.engine).remove(mark_id)
 
 
 @router.get("/slow")

@@ -8,11 +8,15 @@ import typer
 from kb.cli.language import gettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.options import AsJson, ConfigPath
+from kb.cli.program import ExitCode
 from kb.cli.rendering.progress import show_steps
-from kb.cli.terminal import OUT
+from kb.cli.terminal import OUT, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kb.evaluation.search_evaluation import Plan
+    from kb.evaluation.summary import Outcome
 
 
 QuestionSet = Annotated[
@@ -67,6 +71,19 @@ Days = Annotated[
 ]
 
 
+OfMarks = Annotated[
+    bool,
+    typer.Option("--marks", help="Ask the questions of which somebody marked the right documents."),
+]
+NoWorse = Annotated[
+    bool,
+    typer.Option(
+        "--no-worse",
+        help="Compare with the last run of the same set and profile; exit code 1 when nDCG fell.",
+    ),
+]
+
+
 def evaluate(
     path: QuestionSet = None,
     profiles: Profiles = None,
@@ -80,6 +97,8 @@ def evaluate(
     sql: OfSQL = False,
     gold: Gold = False,
     live: Live = False,
+    marks: OfMarks = False,
+    no_worse: NoWorse = False,
     days: Days = 30,
     as_json: AsJson = False,
     config: ConfigPath = None,
@@ -93,6 +112,7 @@ def evaluate(
     kb eval --history scifact
     kb eval --sql questions.yaml            does the model find what is in the tables?
     kb eval --live --days 7                 what users made of their searches
+    kb eval --marks --no-worse              do searches still find what people marked as right?
     """
     if live:
         if path or history:
@@ -104,38 +124,72 @@ def evaluate(
     if history:
         _show_history(path, config, as_json=as_json)
         return
-    if path is None:
-        raise typer.BadParameter(gettext("name labelled questions"))
-    if not path.exists():
-        raise typer.BadParameter(gettext("there is no {path}").format(path=path))
-    if gold and not sql:
-        raise typer.BadParameter(gettext("--gold goes with --sql"))
+    _check_set(path, sql=sql, gold=gold, marks=marks)
+    if no_worse and (sql or against):
+        raise typer.BadParameter(gettext("--no-worse goes without --sql and --against"))
     if sql:
         if profiles or against or fresh:
             raise typer.BadParameter(
                 gettext("--sql takes neither --profile nor --against nor --fresh")
             )
+        assert path  # noqa: S101 - checked above
         _evaluate_sql(path, config, gold=gold, limit=limit, save=save, as_json=as_json)
         return
     from kb.evaluation.search_evaluation import Plan
 
-    plan = Plan(tuple(profiles or ()), k, limit, answers, fresh, save, against)
+    plan = Plan(tuple(profiles or ()), k, limit, answers, fresh, save, against, no_worse)
     _evaluate_search(path, plan, config, as_json=as_json)
 
 
-def _evaluate_search(path: Path, plan: "Plan", config: Path | None, *, as_json: bool) -> None:
+def _check_set(path: Path | None, *, sql: bool, gold: bool, marks: bool) -> None:
+    if marks and (path or sql):
+        raise typer.BadParameter(gettext("--marks goes without PATH and --sql"))
+    if path is None and not marks:
+        raise typer.BadParameter(gettext("name labelled questions"))
+    if path and not path.exists():
+        raise typer.BadParameter(gettext("there is no {path}").format(path=path))
+    if gold and not sql:
+        raise typer.BadParameter(gettext("--gold goes with --sql"))
+
+
+def _evaluate_search(
+    path: Path | None, plan: "Plan", config: Path | None, *, as_json: bool
+) -> None:
+    """Measure a set, or without a path the marked questions."""
     from kb.cli.print_json import print_json
     from kb.cli.rendering.evaluations import outcomes_to_json, show_outcomes
+    from kb.evaluation.marked_questions import read_marked_questions
     from kb.evaluation.search_evaluation import evaluate_profiles, read_questions
 
-    labelled = read_questions(path)
+    read = read_questions(path) if path else None
     with open_knowledge_base(config) as knowledge_base, show_steps() as show:
+        used = knowledge_base.components
+        labelled = read or read_marked_questions(used.engine, used.registry)
         outcomes = evaluate_profiles(knowledge_base, labelled, plan, show)
     if as_json:
         model = knowledge_base.components.collection.embedding_model
         print_json(outcomes_to_json(labelled, model, plan.k, outcomes))
     else:
         show_outcomes(OUT, labelled, plan.k, outcomes)
+    if plan.no_worse:
+        _exit_if_worse(outcomes)
+
+
+def _exit_if_worse(outcomes: "Sequence[Outcome]") -> None:
+    """End with an exit code when a profile finds less than in its last run."""
+    fallen = [outcome for outcome in outcomes if (outcome.difference or 0) < 0]
+    for outcome in fallen:
+        assert outcome.comparison  # noqa: S101 - of which the difference is
+        told = gettext("{profile} finds less than in {run}: nDCG {difference:+.3f} ({n} questions)")
+        words = told.format(
+            profile=outcome.profile,
+            run=outcome.comparison.against,
+            difference=outcome.comparison.difference,
+            n=outcome.comparison.questions,
+        )
+        say(words, "red")
+    if fallen:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _evaluate_sql(

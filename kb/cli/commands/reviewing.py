@@ -93,6 +93,79 @@ def done(item: ItemId, days: Days = 90, config: ConfigPath = None) -> None:
     OUT.print(gettext("Done: {item}.").format(item=item))
 
 
+@review.command()
+def mark(
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="The question, as somebody would ask it.")
+    ],
+    document: Annotated[
+        str, typer.Argument(metavar="DOCUMENT", help="The document that answers it, as ROOT/PATH.")
+    ],
+    quote: Annotated[str, typer.Option(metavar="TEXT", help="Its words that answer it.")] = "",
+    config: ConfigPath = None,
+) -> None:
+    """Mark a document as right for a question; `kb eval --marks` measures searches by it.
+
+    \b
+    kb review mark "How long can a machine be returned?" documents/policies/returns-policy.md
+    """
+    from stores.answers.marks import Marks
+    from stores.registry.document_list import DocumentList
+
+    with open_only_database(config) as (engine, _):
+        found = DocumentList(engine).find(document)
+        made = Marks(engine).add(question, found.root, found.path, quote=quote, by=_find_user())
+    OUT.print(gettext("Marked: {mark}.").format(mark=made))
+
+
+@review.command()
+def marks(
+    as_yaml: Annotated[
+        bool,
+        typer.Option("--yaml", help="Print labelled questions, which `kb eval` reads."),
+    ] = False,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """List what was marked as right.
+
+    \b
+    kb review marks
+    kb review marks --yaml > questions.yaml
+    """
+    from kb.cli.print_json import print_json
+    from kb.cli.rendering.review import show_marks
+    from stores.answers.marks import Marks
+
+    with open_only_database(config) as (engine, _):
+        found = Marks(engine).list_all()
+    if as_json:
+        print_json([asdict(each) for each in found])
+    elif as_yaml:
+        from kb.evaluation.marked_questions import write_marked_questions
+
+        sys.stdout.write(write_marked_questions(found))
+    else:
+        show_marks(OUT, found)
+
+
+@review.command()
+def unmark(
+    mark: Annotated[str, typer.Argument(metavar="ID", help="The id of a mark, as listed.")],
+    config: ConfigPath = None,
+) -> None:
+    """Take a mark away.
+
+    \b
+    kb review unmark 3f5c0a9b71d2
+    """
+    from stores.answers.marks import Marks
+
+    with open_only_database(config) as (engine, _):
+        Marks(engine).remove(mark)
+    OUT.print(gettext("Done: {item}.").format(item=mark))
+
+
 def _find_user() -> str | None:
     try:
         return getpass.getuser()

@@ -8,6 +8,7 @@ from rich.text import Text
 from kb.cli.language import gettext
 from kb.cli.rendering.layout import make_table
 from kb.cli.terminal import fit_on_one_line
+from stores.answers.marks import Mark
 from stores.answers.review import ReviewItem
 
 
@@ -40,6 +41,17 @@ def show_item(console: Console, item: ReviewItem) -> None:
             "then `kb review done {item}`."
         )
         console.print(Text(hint.format(item=item.id), "dim"), soft_wrap=True)
+
+
+def show_marks(console: Console, marks: Sequence[Mark]) -> None:
+    if not marks:
+        console.print(gettext("No document was marked as right for a question."))
+        return
+    table = make_table("id", gettext("question"), gettext("document"))
+    for mark in marks:
+        document = fit_on_one_line(f"{mark.root}/{mark.path}")
+        table.add_row(mark.id, Text(fit_on_one_line(mark.question)), Text(document))
+    console.print(table)
 
 
 def _name_question(item: ReviewItem) -> str:
