@@ -2,18 +2,21 @@
 
 import calendar
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 
 from kb.config.sections import Config
-from kb.prices import load_prices
+from kb.prices import Prices, load_prices
 from stores.answers.answer_log import AnswerLog, DailyUse, find_month
+from stores.answers.model_use import ModelKind, ModelUse
+from stores.errors import ConfigError
 
 _COUNTED: Final = ("unanswered", "failed", "up", "down")
+_OF_QUESTIONS: Final = ("answer", "search", "memory")
 _SUMMED: Final = ("calls", "prompt_tokens", "completion_tokens", "cached_tokens")
 
 
@@ -52,6 +55,49 @@ def read_costs(engine: sa.Engine, config: Config, days: int) -> dict[str, Any]:
         "month": _sum_up_month(log.list_uses(find_month()), budget),
         "uses": [_describe_use(use) for use in uses],
     }
+
+
+def estimate_costs(
+    engine: sa.Engine, config: Config, questions: int, days: int, model: str | None = None
+) -> dict[str, Any]:
+    """Estimate what so many questions would cost, if they are as those of the last days.
+
+    What each model took for them is scaled, by a language model of another name if one is given.
+    A cost is None where there is no price. Raises ConfigError when nothing was asked.
+    """
+    answered = int(read_statistics(engine, days)["total"]["answers"])
+    if not answered:
+        raise ConfigError(
+            f"No question was answered in the last {days} days, so there is nothing to go by. Ask "
+            "some, or look further back with --days."
+        )
+    taken: dict[tuple[str, str], ModelUse] = {}
+    for use in AnswerLog(engine).list_uses(datetime.now(UTC).date() - timedelta(days=days - 1)):
+        if use.purpose in _OF_QUESTIONS:
+            name = model if model and use.kind == "llm" else use.model
+            counts = {each: getattr(use, each) for each in _SUMMED}
+            one = ModelUse(cast("ModelKind", use.kind), name, **counts)
+            known = taken.get((use.kind, name))
+            taken[use.kind, name] = known + one if known else one
+    prices = load_prices(config.cost.prices)
+    share = questions / answered
+    models = [_scale_use(use, share, prices) for use in taken.values()]
+    costs = [use["cost"] for use in models]
+    return {
+        "questions": questions,
+        "answered": answered,
+        "days": days,
+        "currency": prices.currency if prices else None,
+        "cost": None if None in costs or not prices else sum(costs),
+        "models": models,
+    }
+
+
+def _scale_use(use: ModelUse, share: float, prices: Prices | None) -> dict[str, Any]:
+    counts = {name: round(getattr(use, name) * share) for name in _SUMMED}
+    cost = prices.find_cost(replace(use, **counts)) if prices else None
+    told = None if cost is None else float(cost)
+    return {"kind": use.kind, "model": use.model, **counts, "cost": told}
 
 
 def _sum_up_month(uses: Iterable[DailyUse], budget: float | None) -> dict[str, Any]:

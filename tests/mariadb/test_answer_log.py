@@ -16,7 +16,9 @@ from model_server import SERVER_ERROR, FakeModels
 from engines.answer import answer_of
 from kb.app import KnowledgeBase
 from kb.assembly.way_in import way_in
+from kb.config.sections import Config
 from kb.indexing.estimate import EmbeddingEstimate
+from kb.statistics import estimate_costs
 from stores.answers.answer_log import AnswerLog, LoggedAnswer, LoggedCalls, find_month
 from stores.answers.model_use import ModelUse
 from stores.api_keys import ApiKeys
@@ -366,6 +368,37 @@ def test_nothing_is_embedded_for_money_that_is_spent(opened, folder: Path):
 
 
 # Before it costs anything -------------------------------------------------------------------------
+
+
+def test_what_questions_would_cost_is_reckoned_by_those_that_were_asked(engine, tmp_path):
+    migrate(engine)
+    (tmp_path / "prices.yaml").write_text(PRICES)
+    config = Config.model_validate(
+        {"cost": {"prices": "prices.yaml"}}, context={"directory": tmp_path}
+    )
+    with pytest.raises(ConfigError, match="nothing to go by"):
+        estimate_costs(engine, config, 100, 31)
+    answer = LoggedAnswer(way="api", outcome="answered", milliseconds=1.0)
+    llm = ModelUse("llm", "fake", prompt_tokens=30, cached_tokens=10, completion_tokens=4)
+    embedding = ModelUse("embedding", "fake", prompt_tokens=2)
+    AnswerLog(engine).add(
+        [
+            LoggedCalls("answer", [llm, embedding], answer=answer),
+            LoggedCalls("answer", [], answer=answer),  # without a model
+            LoggedCalls("index", [ModelUse("embedding", "fake", prompt_tokens=10_000)]),
+        ]
+    )
+    told = estimate_costs(engine, config, 100, 31)
+    assert (told["answered"], told["currency"]) == (2, "EUR")
+    used = {use["kind"]: use for use in told["models"]}
+    assert (used["llm"]["calls"], used["llm"]["prompt_tokens"]) == (50, 1500)
+    assert used["llm"]["cost"] == 1000 * 1 + 500 * 0.1 + 200 * 2
+    assert used["embedding"]["cost"] == 100
+    assert told["cost"] == 1550
+    unknown = estimate_costs(engine, config, 100, 31, "without a price")
+    assert unknown["cost"] is None
+    assert {use["model"] for use in unknown["models"]} == {"fake", "without a price"}
+    assert estimate_costs(engine, Config(), 100, 31)["cost"] is None
 
 
 def test_an_estimate_embeds_and_writes_nothing(opened, embeddings, folder: Path):

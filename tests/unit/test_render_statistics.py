@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from kb.cli.rendering.statistics import show_costs, show_statistics
+from kb.cli.rendering.statistics import show_costs, show_estimate, show_statistics
 
 DAY = date(2026, 11, 3)
 TOTAL = {"answers": 40, "unanswered": 4, "failed": 1, "up": 3, "down": 1, "unanswered_share": 0.1}
@@ -79,3 +79,14 @@ def test_what_nobody_has_priced_is_unknown_and_not_nothing(console):
     assert "What was spent since 2026-11-01 is unknown." in text
     assert "Of 40 calls nobody has said what they cost" in text
     assert "0.0000" not in text
+
+
+@pytest.mark.parametrize("cost", [12.5, None])
+def test_an_estimate_says_what_it_goes_by(console, cost):
+    use = {"model": "m", "calls": 5, "prompt_tokens": 10, "completion_tokens": 2, "cost": cost}
+    basis = {"questions": 9, "answered": 3, "days": 31, "currency": "EUR", "cost": cost}
+    show_estimate(console, {**basis, "models": [use]})
+    text = shown(console)
+    assert "By what 3 answers of the last 31 days took." in text
+    assert ("9 questions would cost some" in text) == (cost is not None)
+    assert ("lacks a model" in text) == (cost is None)

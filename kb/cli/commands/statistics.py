@@ -1,6 +1,7 @@
 """The commands `kb stats` and `kb cost`."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -43,6 +44,18 @@ def cost(
     csv: Annotated[
         bool, typer.Option("--csv", help="Print each day, key and model as CSV.")
     ] = False,
+    estimate: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="What N questions would cost instead, if they are as those of these days.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="With --estimate: by this language model, by its price."),
+    ] = None,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -53,6 +66,7 @@ def cost(
     \b
     kb cost
     kb cost --days 90 --csv
+    kb cost --estimate 10000 --model gpt-4.1
     """
     from kb.cli.print_json import print_json
     from kb.cli.rendering.statistics import show_costs
@@ -61,6 +75,13 @@ def cost(
 
     if csv and as_json:
         raise typer.BadParameter(gettext("it goes without --json"), param_hint="'--csv'")
+    if model and not estimate:
+        raise typer.BadParameter(gettext("it goes with --estimate"), param_hint="'--model'")
+    if estimate:
+        if csv:
+            raise typer.BadParameter(gettext("it goes without --estimate"), param_hint="'--csv'")
+        _estimate(estimate, days, model, config, as_json=as_json)
+        return
     with open_only_database(config) as (engine, loaded):
         told = read_costs(engine, loaded, days)
     if as_json:
@@ -70,3 +91,18 @@ def cost(
         sys.stdout.write(as_csv(_COLUMNS, rows, escape_formulas=True))
     else:
         show_costs(OUT, told)
+
+
+def _estimate(
+    questions: int, days: int, model: str | None, config: Path | None, *, as_json: bool
+) -> None:
+    from kb.cli.print_json import print_json
+    from kb.cli.rendering.statistics import show_estimate
+    from kb.statistics import estimate_costs
+
+    with open_only_database(config) as (engine, loaded):
+        told = estimate_costs(engine, loaded, questions, days, model)
+    if as_json:
+        print_json(told)
+    else:
+        show_estimate(OUT, told)

@@ -97,6 +97,36 @@ def show_costs(console: Console, told: Mapping[str, Any]) -> None:
     )
 
 
+def show_estimate(console: Console, told: Mapping[str, Any]) -> None:
+    """Show what questions would cost, and what that was reckoned by."""
+    currency = told["currency"] or ""
+    if told["cost"] is None:
+        heading = gettext(
+            "What {questions} questions would cost is unknown: cost.prices lacks a model."
+        ).format(questions=told["questions"])
+    else:
+        heading = gettext("{questions} questions would cost some {cost}.").format(
+            questions=told["questions"], cost=_format_cost(told["cost"], currency)
+        )
+    console.print(Text(heading, "bold"))
+    basis = ngettext(
+        "By what {n} answer of the last {days} days took.",
+        "By what {n} answers of the last {days} days took.",
+        told["answered"],
+    )
+    console.print(Text(basis.format(n=told["answered"], days=told["days"]), "dim"))
+    uses = told["models"]
+    _show_table(
+        console,
+        {
+            gettext("model"): [fit_on_one_line(use["model"]) for use in uses],
+            gettext("calls"): [str(use["calls"]) for use in uses],
+            gettext("tokens"): [_format_tokens({**use, "estimated": 0}) for use in uses],
+            gettext("cost"): [_format_cost(use["cost"], currency) for use in uses],
+        },
+    )
+
+
 def _format_tokens(use: Mapping[str, Any]) -> str:
     """Write how many tokens went in and came out; ~ says that they were counted here."""
     about = "~" if use["estimated"] else ""
