@@ -88,7 +88,7 @@ def test_an_answer_that_its_model_cut_says_so(client, models):
     "option",
     [
         {"n": 2},
-        {"response_format": {"type": "json_object"}},
+        {"response_format": {"type": "grammar"}},
         {"tool_choice": {"type": "function", "function": {"name": "f"}}},
     ],
     ids=str,
@@ -124,6 +124,17 @@ def test_an_answer_comes_in_the_form_of_a_schema_with_its_evidence(client, model
     chunks = list(complete(client, response_format=form_of(SCHEMA), stream=True))
     streamed = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
     assert json.loads(streamed) == {"days": 30, "who": None}
+
+
+def test_an_object_is_given_whose_keys_the_question_names(client, models):
+    models.script = ["Within 30 days [1].", "30", '{"days": 30}']
+    reply = complete(client, response_format={"type": "json_object"})
+    assert json.loads(reply.choices[0].message.content) == {"days": 30}
+    assert "is not of type 'object'" in json.dumps(models.requests[-1].body)
+    models.script = ["Within 30 days [1].", '{"days": 30}']
+    asked = {"model": "kb-documents", "input": QUESTION[0]["content"], "store": False}
+    reply = client.responses.create(**asked, text={"format": {"type": "json_object"}})
+    assert json.loads(reply.output_text) == {"days": 30}
 
 
 def test_a_response_comes_in_the_form_of_a_schema(client, models):
@@ -385,7 +396,7 @@ def test_a_text_that_ends_an_answer_is_not_in_it(client, models):
 
 def test_an_error_names_the_field_and_says_what_it_is(client):
     with pytest.raises(openai.UnprocessableEntityError) as caught:
-        complete(client, response_format={"type": "json_object"})
+        complete(client, response_format={"type": "grammar"})
     assert (caught.value.param, caught.value.code) == (
         "response_format.type",
         "request_not_understood",

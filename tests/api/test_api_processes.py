@@ -3,13 +3,14 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -23,6 +24,8 @@ from trace_receiver import receiver
 from kb.app import KnowledgeBase
 from stores.api_keys import ApiKeys
 from stores.chats.chat_sessions import SessionStore
+
+PROMETHEUS = shutil.which("prometheus")
 
 
 def held(words_out: threading.Event, go_on: threading.Event):
@@ -229,6 +232,71 @@ def _await_answers(client, number):
             return found
         time.sleep(0.1)
     raise AssertionError(f"{number} answers are not counted: {found}")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(PROMETHEUS is None, reason="Prometheus is not installed (Debian's prometheus)")
+def test_a_prometheus_that_scrapes_counts_the_answers_of_all_processes(kb, tmp_path):
+    with (
+        serving(kb, "--processes", "2") as (_, client),
+        _prometheus(client, tmp_path) as prometheus,
+    ):
+        for _ in range(6):  # on connections of their own, which are shared out
+            asked = {"question": "When do goods go back?", "source": "documents"}
+            headers = {"Authorization": client.headers["Authorization"]}
+            url = f"{client.base_url}/api/ask"
+            assert httpx.post(url, json=asked, headers=headers, timeout=30).status_code == 200
+        _await_value(prometheus, "sum(kb_answers_total)", 6)
+        _await_value(prometheus, 'up{job="kb"}', 1)
+        _await_value(prometheus, "sum(kb_database_up)", 1)
+
+
+@contextmanager
+def _prometheus(client, folder):
+    """Run Prometheus on what a server tells, each second, with the rules of deploy/."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    rules = Path(__file__).parents[2] / "deploy" / "prometheus-rules.yaml"
+    token = client.headers["Authorization"].removeprefix("Bearer ")
+    job = {
+        "job_name": "kb",
+        "authorization": {"credentials": token},
+        "static_configs": [{"targets": [client.base_url.netloc.decode()]}],
+    }
+    config = {
+        "global": {"scrape_interval": "1s"},
+        "rule_files": [str(rules)],
+        "scrape_configs": [job],
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    process = subprocess.Popen(
+        [
+            PROMETHEUS,
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'series'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=error",
+        ]
+    )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as prometheus:
+            yield prometheus
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _await_value(prometheus, query, value):
+    """Wait until a query has one result of this value."""
+    found = None
+    for _ in range(300):
+        with suppress(httpx.TransportError, json.JSONDecodeError, KeyError):  # it has just begun
+            reply = prometheus.get("/api/v1/query", params={"query": query}).json()
+            found = [float(each["value"][1]) for each in reply["data"]["result"]]
+            if found == [value]:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"{query} is {found}, not {value}")
 
 
 @pytest.mark.slow

@@ -117,7 +117,7 @@ def test_a_limit_of_tokens_leaves_a_response_incomplete(client, models):
 @pytest.mark.parametrize(
     ("options", "parameter"),
     [
-        ({"text": {"format": {"type": "json_object"}}}, "text.format.type"),
+        ({"text": {"format": {"type": "grammar"}}}, "text.format.type"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"previous_response_id": "resp_none.1"}, "previous_response_id"),
         ({"background": True}, "background"),

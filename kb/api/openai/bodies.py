@@ -75,6 +75,16 @@ class PlainText(LenientBody):
         return None
 
 
+class AnyObject(LenientBody):
+    """A JSON object, of which the question says what stands in it."""
+
+    type: Literal["json_object"]
+
+    @property
+    def form(self) -> JsonForm | None:
+        return JsonForm({"type": "object"})
+
+
 class ChatForm(LenientBody):
     """The form of a chat completion, as OpenAI nests it."""
 
@@ -139,7 +149,9 @@ class ChatCompletionBody(_Completing):
 
     messages: Annotated[list[InputMessage], Field(min_length=1, max_length=1000)]
     max_completion_tokens: _MostTokens | None = None
-    response_format: Annotated[PlainText | ChatForm, Field(discriminator="type")] | None = None
+    response_format: (
+        Annotated[PlainText | AnyObject | ChatForm, Field(discriminator="type")] | None
+    ) = None
     tool_choice: Literal["none", "auto"] | None = None
 
     @property
@@ -181,7 +193,9 @@ class Item(LenientBody):
 
 
 class TextForm(LenientBody):
-    format: Annotated[PlainText | ResponseForm, Field(discriminator="type")] | None = None
+    format: Annotated[PlainText | AnyObject | ResponseForm, Field(discriminator="type")] | None = (
+        None
+    )
 
 
 class ResponseBody(Steering):
