@@ -89,7 +89,7 @@ def compare_models(
     ]
 
 
-def _list_models(components: "Components") -> Iterator[Components]:
+def _list_models(components: "Components") -> "Iterator[Components]":
     """Yield the components with each model alone, whose searches are not logged."""
     config = components.config
     retrieval = config.retrieval.model_copy(update={"log": "off"})
