@@ -498,10 +498,13 @@ class KnowledgeBase:
         What chooses and logs passages has no meaning for the source `database`. `exact` is that of
         `retriever`, `model` a name of llm.choices. Raises ConfigError.
         """
-        self.follow_collection()
-        options = AnswerOptions(
-            source, top_k, filters, profile, session, user, streaming, exact, model
+        return self._make_answer_engine(
+            AnswerOptions(source, top_k, filters, profile, session, user, streaming, exact, model)
         )
+
+    def _make_answer_engine(self, options: AnswerOptions) -> BaseQueryEngine:
+        """Make the engine of the options on the collection as it is now."""
+        self.follow_collection()
         return make_answer_engine(self.components, options)
 
     def database_engine(
@@ -542,14 +545,8 @@ class KnowledgeBase:
 
         Raises ModelUnavailable, StoreUnavailable.
         """
-        engine = self.query_engine(
-            source,
-            top_k=top_k,
-            filters=filters,
-            profile=profile,
-            session=session,
-            exact=exact,
-            model=model,
+        engine = self._make_answer_engine(
+            AnswerOptions(source, top_k, filters, profile, session, exact=exact, model=model)
         )
         response = engine.query(replace_lone_surrogates(check_question(question)))
         assert isinstance(response, Response)  # noqa: S101 - only streaming engines return others
@@ -754,14 +751,8 @@ class KnowledgeBase:
     ) -> Response:
         """Answer as `ask` does, without a thread for what the models do."""
         engine = await asyncio.to_thread(
-            self.query_engine,
-            source,
-            top_k=top_k,
-            filters=filters,
-            profile=profile,
-            session=session,
-            exact=exact,
-            model=model,
+            self._make_answer_engine,
+            AnswerOptions(source, top_k, filters, profile, session, exact=exact, model=model),
         )
         response = await engine.aquery(replace_lone_surrogates(check_question(question)))
         assert isinstance(response, Response)  # noqa: S101 - as above

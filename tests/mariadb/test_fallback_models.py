@@ -39,6 +39,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("models")
 
 
+def section_of(server: FakeModels, name: str) -> dict[str, Any]:
+    return {
+        "provider": "openai-like",
+        "model": name,
+        "base_url": server.openai_url,
+        "max_retries": 0,
+        "timeout": 0.5,
+        "context_window": 8000,
+    }
+
+
 Opened = Callable[..., KnowledgeBase]
 
 
@@ -48,17 +59,7 @@ def opened(url: sa.URL, models: list[FakeModels], folder: Path) -> Iterator[Open
     made = []
 
     def open_with(**settings: Any) -> KnowledgeBase:
-        sections = [
-            {
-                "provider": "openai-like",
-                "model": name,
-                "base_url": server.openai_url,
-                "max_retries": 0,
-                "timeout": 0.5,
-                "context_window": 8000,
-            }
-            for name, server in zip("abc", models, strict=False)
-        ]
+        sections = [section_of(server, name) for name, server in zip("abc", models, strict=False)]
         llm = LLMConfig(**{**sections[0], "fallback": sections[1:], **settings})
         config = configured(url, folder, models[3], None).model_copy(update={"llm": llm})
         kb = KnowledgeBase.open(config)
@@ -162,19 +163,8 @@ def test_a_model_that_fails_at_once_is_asked_again_at_once(opened, models):
     assert ask(kb).model == "a"
 
 
-def choice_of(server: FakeModels, name: str) -> dict[str, Any]:
-    return {
-        "provider": "openai-like",
-        "model": name,
-        "base_url": server.openai_url,
-        "max_retries": 0,
-        "timeout": 0.5,
-        "context_window": 8000,
-    }
-
-
 def test_a_model_is_chosen_by_its_name_and_the_usual_one_stands_behind_it(opened, models):
-    kb = opened(choices={"large": choice_of(models[2], "big")}, fallback=[])
+    kb = opened(choices={"large": section_of(models[2], "big")}, fallback=[])
     answer = answer_of(kb.ask("When do goods go back?", source="documents", model="large"))
     assert (answer.model, answer.errors, answer.text) == ("big", {}, "Of c [1].")
     assert ask(kb).model == "a"
@@ -191,7 +181,7 @@ def test_a_model_is_chosen_by_its_name_and_the_usual_one_stands_behind_it(opened
 
 
 def test_a_choice_stands_beside_quotes_where_there_is_no_other_model(opened, models):
-    kb = opened(provider="none", choices={"large": choice_of(models[2], "big")}, fallback=[])
+    kb = opened(provider="none", choices={"large": section_of(models[2], "big")}, fallback=[])
     assert ask(kb).model is None
     chat = kb.chat("of a choice", source="documents", model="large")
     assert str(chat.chat("When do goods go back?")) == "Of c [1]."
@@ -200,7 +190,7 @@ def test_a_choice_stands_beside_quotes_where_there_is_no_other_model(opened, mod
 
 
 def test_a_choice_answers_by_the_tables_with_the_same_connection(opened, models):
-    kb = opened(choices={"large": choice_of(models[2], "big")}, fallback=[])
+    kb = opened(choices={"large": section_of(models[2], "big")}, fallback=[])
     models[2].script[:] = ["SELECT COUNT(*) AS n FROM orders", "Two."]
     answer = answer_of(kb.ask("How many orders are there?", source="database", model="large"))
     assert (answer.text, answer.model) == ("Two.", "big")

@@ -140,7 +140,7 @@ def make_mark(body: MarkBody, caller: Administering, kb: KB) -> dict[str, str]:
     quote = ""
     if body.chunk is not None:
         nodes = kb.vector_store.get_nodes([body.chunk], metadata_filters({}, caller))
-        if not nodes:
+        if not nodes or "path" not in nodes[0].metadata:  # which others wrote into the table
             raise Problem(Code.NO_SUCH_PASSAGE)
         root, path = nodes[0].metadata["root"], nodes[0].metadata["path"]
         quote = nodes[0].get_content()
