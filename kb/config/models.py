@@ -181,8 +181,10 @@ class LLMConfig(FallbackConfig):
         Raises ConfigError.
         """
         if name not in self.choices:
-            known = ", ".join(map(repr, self.choices)) or "none: llm.choices is empty"
-            raise ConfigError(f"There is no model {name!r} to choose. There are {known}.")
+            known = f"There are {', '.join(map(repr, self.choices))}."
+            none = f"Name it in llm.choices: {{{name}: {{provider: …, model: …}}}}."
+            told = known if self.choices else none
+            raise ConfigError(f"There is no model {name!r} to choose. {told}")
         own = {key: value for key, value in self.values_set().items() if key in _OF_ONE_MODEL}
         behind = () if self.provider == "none" else (FallbackConfig(**own), *self.fallback)
         chosen = self.choices[name].values_set()

@@ -180,6 +180,11 @@ def test_a_model_is_chosen_by_its_name_and_the_usual_one_stands_behind_it(opened
             kb.chat("s", model=name)
 
 
+def test_without_choices_it_is_said_where_they_are_named(opened):
+    with pytest.raises(ConfigError, match=r"Name it in llm\.choices: {large: {provider"):
+        opened().query_engine(model="large")
+
+
 def test_a_choice_stands_beside_quotes_where_there_is_no_other_model(opened, models):
     kb = opened(provider="none", choices={"large": section_of(models[2], "big")}, fallback=[])
     assert ask(kb).model is None

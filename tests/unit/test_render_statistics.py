@@ -89,4 +89,4 @@ def test_an_estimate_says_what_it_goes_by(console, cost):
     text = shown(console)
     assert "By what 3 answers of the last 31 days took." in text
     assert ("9 questions would cost some" in text) == (cost is not None)
-    assert ("lacks a model" in text) == (cost is None)
+    assert ("price of each model below" in text) == (cost is None)

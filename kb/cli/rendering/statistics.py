@@ -102,7 +102,8 @@ def show_estimate(console: Console, told: Mapping[str, Any]) -> None:
     currency = told["currency"] or ""
     if told["cost"] is None:
         heading = gettext(
-            "What {questions} questions would cost is unknown: cost.prices lacks a model."
+            "What {questions} questions would cost is unknown: name a file in cost.prices that "
+            "has a price of each model below."
         ).format(questions=told["questions"])
     else:
         heading = gettext("{questions} questions would cost some {cost}.").format(
