@@ -152,9 +152,14 @@ export class Conversation {
   // A turn as it is stored; one that is being answered is followed to its end.
   showTurn(turn, html) {
     const view = this.view(turn.question, turn.id, { ...turn.options, message: turn.question });
-    if (turn.status === "open") this.take(view, () => this.followStored(view));
+    if (turn.status === "open") this.take(view, () => this.followOpen(view, turn.versions));
     else view.showStored(turn, html);
     return view;
+  }
+
+  async followOpen(view, versions) {
+    await this.followStored(view);
+    view.showVersions(versions);
   }
 
   offerEarlier() {

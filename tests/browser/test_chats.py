@@ -1,8 +1,10 @@
 """The list of chats, drafts, and versions of a question, as somebody uses them every day."""
 
 import re
+import threading
 
 import pytest
+from model_server import PausedStream
 from test_accessibility import LOOKS, violations
 
 expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
@@ -153,13 +155,16 @@ def test_an_answer_is_made_again_and_a_changed_question_can_be_asked_besides(pag
 
 
 def test_another_tab_shows_the_version_that_was_chosen(page, ask, models):
-    models.script = ["First [1].", "Again [1]."]
+    go_on = threading.Event()
+    models.script = ["First [1].", PausedStream("Again and at length [1].", go_on)]
     turn = ask("When do goods go back?")
     other = page.context.new_page()
     other.goto(page.url)
     expect(other.get_by_role("article")).to_contain_text("First")
     turn.get_by_role("button", name="Answer again").click()
     expect(other.get_by_role("article")).to_contain_text("Again")
+    go_on.set()
+    expect(other.get_by_role("article")).to_contain_text("at length")
     expect(other.get_by_role("group", name="Version 2 of 2")).to_be_visible()
 
 
