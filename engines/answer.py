@@ -95,7 +95,8 @@ class Attempt:
 class TableResult:
     """The statement as it ran, what was bound in it, and its rows as the driver types them.
 
-    `truncated` says that there were more rows, `verified` who has verified the statement.
+    `truncated` says that there were more rows, `verified` who has verified the statement,
+    `rows_as_of` when rows were read that were kept, as ISO 8601 in UTC.
     `attempts` are those of a model before it.
     """
 
@@ -106,10 +107,13 @@ class TableResult:
     truncated: bool = False
     verified: Mapping[str, Any] | None = None
     attempts: Sequence[Attempt] | None = field(default=None, metadata=_IF_KNOWN)
+    rows_as_of: str | None = field(default=None, metadata=_IF_KNOWN)
 
     def with_rows(self, result: "QueryResult") -> "TableResult":
         """Return this with what the statement gave."""
-        return replace(self, columns=result.columns, rows=result.rows, truncated=result.truncated)
+        as_of = result.as_of.isoformat() if result.as_of else None
+        found = replace(self, columns=result.columns, rows=result.rows, rows_as_of=as_of)
+        return replace(found, truncated=result.truncated)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from llama_index.core.schema import QueryBundle
 from engines.answer import Answer, answer_of
 from engines.elapsed import milliseconds_since
 from engines.model_calls import ModelCalls, find_listening
+from stores.caches.cache import pass_by_caches
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,15 @@ leaves the question without an answer."""
 class ObservedQueryEngine(BaseQueryEngine):
     """Answers by `engine`, and tells what `on_begin` gives for each question what came of it.
 
-    It goes on to listen with what listens to the calls of models already.
+    It goes on to listen with what listens to the calls of models already. Unless `cached`, nothing
+    of an answer comes from a cache.
     """
 
-    def __init__(self, engine: BaseQueryEngine, on_begin: OnBegin) -> None:
+    def __init__(self, engine: BaseQueryEngine, on_begin: OnBegin, *, cached: bool = True) -> None:
         super().__init__(engine.callback_manager)
         self._engine = engine
         self._on_begin = on_begin
+        self._cached = cached
 
     def _get_prompt_modules(self) -> PromptMixinType:
         return {"engine": self._engine}
@@ -61,7 +64,7 @@ class ObservedQueryEngine(BaseQueryEngine):
         question = query_bundle.query_str
         observed = _Observed(question, self._on_begin(question))
         try:
-            with observed.calls.listen():
+            with observed.calls.listen(), pass_by_caches(not self._cached):
                 response = self._engine.query(query_bundle)
         except BaseException as error:
             observed.end(error=error)
@@ -76,7 +79,7 @@ class ObservedQueryEngine(BaseQueryEngine):
         question = query_bundle.query_str
         observed = _Observed(question, await asyncio.to_thread(self._on_begin, question))
         try:
-            with observed.calls.listen():
+            with observed.calls.listen(), pass_by_caches(not self._cached):
                 response = await self._engine.aquery(query_bundle)
         except BaseException as error:
             observed.end(error=error)

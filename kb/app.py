@@ -48,6 +48,7 @@ from kb.workers.make_dispatch import make_worker_dispatch
 from stores.audiences import join_groups
 from stores.audit_log import EVERY_ENTRY, AuditEntry, AuditFilter
 from stores.backup.write import BackupReport
+from stores.caches.cache import pass_by_caches
 from stores.chats.session_list import Place, SessionInfo
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import (
@@ -430,17 +431,20 @@ class KnowledgeBase:
         session: str | None = None,
         user: str | None = None,
         exact: bool = True,
+        cached: bool = True,
     ) -> list[NodeWithScore]:
         """The passages that match best, the best first, scored in 0..1.
 
         Quoted words must stand in each, unless they stand in none or `exact` is False.
         A profile with neighbours adds those behind the `top_k`. A session keeps to one profile of
-        retrieval.experiment. The search is logged as that of `user`.
+        retrieval.experiment. The search is logged as that of `user`. Unless `cached`, nothing comes
+        from a cache.
         """
         retriever = self._make_logged_retriever(top_k, filters, profile, session, user, exact=exact)
         books, asked = self.components.books, replace_lone_surrogates(check_question(question))
         audited = books.audit.begin("search", asked, user)
-        with books.observe("search", user) as calls, audited.until_end(calls):
+        observed = books.observe("search", user)
+        with observed as calls, audited.until_end(calls), pass_by_caches(not cached):
             return retriever.retrieve(asked)
 
     def considered(
@@ -492,14 +496,17 @@ class KnowledgeBase:
         streaming: bool = False,
         exact: bool = False,
         model: str | None = None,
+        cached: bool = True,
     ) -> BaseQueryEngine:
         """An engine that answers from a source, or chooses it; its responses carry their evidence.
 
         What chooses and logs passages has no meaning for the source `database`. `exact` is that of
-        `retriever`, `model` a name of llm.choices. Raises ConfigError.
+        `retriever`, `model` a name of llm.choices. Unless `cached`, nothing comes from a cache.
+        Raises ConfigError.
         """
+        how = streaming, exact, model, cached
         return self._make_answer_engine(
-            AnswerOptions(source, top_k, filters, profile, session, user, streaming, exact, model)
+            AnswerOptions(source, top_k, filters, profile, session, user, *how)
         )
 
     def _make_answer_engine(self, options: AnswerOptions) -> BaseQueryEngine:
@@ -540,13 +547,15 @@ class KnowledgeBase:
         session: str | None = None,
         exact: bool = False,
         model: str | None = None,
+        cached: bool = True,
     ) -> Response:
-        """One answer with its evidence. `exact` and `model` are those of `query_engine`.
+        """One answer with its evidence. `exact`, `model` and `cached` are those of `query_engine`.
 
         Raises ModelUnavailable, StoreUnavailable.
         """
+        how: dict[str, Any] = {"exact": exact, "model": model, "cached": cached}
         engine = self._make_answer_engine(
-            AnswerOptions(source, top_k, filters, profile, session, exact=exact, model=model)
+            AnswerOptions(source, top_k, filters, profile, session, **how)
         )
         response = engine.query(replace_lone_surrogates(check_question(question)))
         assert isinstance(response, Response)  # noqa: S101 - only streaming engines return others
@@ -727,6 +736,7 @@ class KnowledgeBase:
         session: str | None = None,
         user: str | None = None,
         exact: bool = True,
+        cached: bool = True,
     ) -> list[NodeWithScore]:
         """Search as `search` does, without a thread for what the models do."""
         retriever = await asyncio.to_thread(
@@ -734,7 +744,8 @@ class KnowledgeBase:
         )
         books, asked = self.components.books, replace_lone_surrogates(check_question(question))
         audited = await asyncio.to_thread(books.audit.begin, "search", asked, user)
-        with books.observe("search", user) as calls, audited.until_end(calls):
+        observed = books.observe("search", user)
+        with observed as calls, audited.until_end(calls), pass_by_caches(not cached):
             return await retriever.aretrieve(asked)
 
     async def aask(
@@ -748,11 +759,13 @@ class KnowledgeBase:
         session: str | None = None,
         exact: bool = False,
         model: str | None = None,
+        cached: bool = True,
     ) -> Response:
         """Answer as `ask` does, without a thread for what the models do."""
+        how: dict[str, Any] = {"exact": exact, "model": model, "cached": cached}
         engine = await asyncio.to_thread(
             self._make_answer_engine,
-            AnswerOptions(source, top_k, filters, profile, session, exact=exact, model=model),
+            AnswerOptions(source, top_k, filters, profile, session, **how),
         )
         response = await engine.aquery(replace_lone_surrogates(check_question(question)))
         assert isinstance(response, Response)  # noqa: S101 - as above

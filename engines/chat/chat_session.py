@@ -33,6 +33,7 @@ from engines.chat.turn import LateEnds, OpenTurn, hide_unforeseen_errors, read_c
 from engines.ended_question import OnBegin
 from engines.follow_ups.rewriting import Rewritten
 from engines.question import check_question
+from stores.caches.cache import pass_by_caches
 from stores.chats.chat_messages import check_user
 from stores.chats.chat_sessions import SessionStore, Turn
 from stores.chats.turns import make_owner
@@ -215,7 +216,10 @@ class ChatSession(BaseChatEngine):
             replaces=replaces,
         )
         ends = self._late_ends
-        return OpenTurn(self._store, self.session_id, stored, owner, ends, on_end)
+        return OpenTurn(
+            *(self._store, self.session_id, stored, owner, ends, on_end),
+            is_version=replaces is not None,
+        )
 
     async def _open_turn_async(
         self,
@@ -236,7 +240,7 @@ class ChatSession(BaseChatEngine):
     def _ask_engine(self, turn: OpenTurn, *, streaming: bool) -> Any:
         """Ask the engine that the question is for, and break the turn off if it fails."""
         try:
-            with hide_unforeseen_errors(), turn.calls.listen():
+            with hide_unforeseen_errors(), turn.calls.listen(), pass_by_caches(turn.is_version):
                 engine = self._make_conversation_engine(turn, streaming=streaming)
                 if engine is None:
                     self._make_standalone(turn)
@@ -250,7 +254,7 @@ class ChatSession(BaseChatEngine):
 
     async def _ask_engine_async(self, turn: OpenTurn, *, streaming: bool) -> Any:
         try:
-            with hide_unforeseen_errors(), turn.calls.listen():
+            with hide_unforeseen_errors(), turn.calls.listen(), pass_by_caches(turn.is_version):
                 engine = await asyncio.to_thread(
                     self._make_conversation_engine, turn, streaming=streaming
                 )

@@ -63,7 +63,8 @@ class OpenTurn:
     """A stored question; its answer ends it once: complete, partial or failed.
 
     `metadata` are those of the answer with its turn, as a reader of LlamaIndex's response holds
-    them: they are filled again when the turn ends.
+    them: they are filled again when the turn ends. One that is another version of a turn is
+    answered anew, whatever caches know.
     """
 
     def __init__(
@@ -74,10 +75,13 @@ class OpenTurn:
         owner: str,
         late_ends: LateEnds,
         on_end: OnEnd,
+        *,
+        is_version: bool,
     ) -> None:
         self.stored = stored
         self.question = Question(stored.question)
         self.calls = ModelCalls()
+        self.is_version = is_version
         self.metadata: dict[str, Any] = {}
         self._store = store
         self._session_id = session_id

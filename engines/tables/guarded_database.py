@@ -19,11 +19,13 @@ from engines import shares
 from engines.model_calls import find_listening
 from engines.tables.call_costs import AGGREGATED
 from engines.tables.date_arithmetic import find_date_arithmetic
+from engines.tables.known_rows import keep_rows, read_rows
 from engines.tables.parser_copy import copy_for_parser
 from engines.tables.query_result import QueryResult
 from engines.tables.schema_text import MOST_VALUES, Look, let_reflect_vectors, table_text
 from engines.tables.sql_guard import check_statement
 from stores.binding import replace_parameters
+from stores.caches.cache import Cache, make_key
 from stores.connection import (
     GONE_ERRORS,
     ONLY_READ,
@@ -85,7 +87,8 @@ class GuardedDatabase(SQLDatabase):
     each session becomes read-only, and is used once, so that nothing left in it meets the next
     caller. A table of another database than the engine's is included as `database.table`.
     `descriptions` of "table" and "table.column" reach the model, as do the values of short text
-    columns unless `show_values` is off. `timeout` is in seconds.
+    columns unless `show_values` is off. `timeout` is in seconds. With `known_rows` a statement that
+    ran before gives the rows of then, and their age.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class GuardedDatabase(SQLDatabase):
         row_limit: int = 1000,
         timeout: float = 10.0,
         show_values: bool = True,
+        known_rows: Cache | None = None,
     ) -> None:
         if not include_tables:
             raise ConfigError("No table may be asked. Name some in tables.include.")
@@ -105,6 +109,7 @@ class GuardedDatabase(SQLDatabase):
         self._timeout = timeout
         self._descriptions = descriptions or {}
         self._show_values = show_values
+        self._known_rows = known_rows
         self._texts: dict[str, tuple[float, str]] = {}
         self._threads = ThreadPoolExecutor(_THREADS, "tables")
         sa.event.listen(engine, "engine_disposed", self._renew_threads)
@@ -121,9 +126,18 @@ class GuardedDatabase(SQLDatabase):
 
         Raises UnsafeQuery, QueryFailed, StoreUnavailable.
         """
+        key = b""
+        if self._known_rows:
+            self._admit(sql, values)
+            key = make_key(str(self._engine.url), self._row_limit, sql, values or {})
+            if known := read_rows(self._known_rows, key):
+                return known
         with self.open_rows(sql, values, most_rows=self._row_limit) as found:
             rows = list(found)
-        return QueryResult(found.columns, rows, found.truncated)
+        result = QueryResult(found.columns, rows, found.truncated)
+        if self._known_rows:
+            keep_rows(self._known_rows, key, result)
+        return result
 
     @contextmanager
     def open_rows(
@@ -140,9 +154,7 @@ class GuardedDatabase(SQLDatabase):
         They have to be read to their end, within `seconds`, else within the time that a statement
         has. Raises as `run` does, some of it only while the rows are read.
         """
-        self.check(sql, values)
-        if calls := find_listening():
-            calls.tables_read.update(self.list_named_tables(sql))
+        self._admit(sql, values)
         _require_values(values or {})
         text, bound = replace_parameters(sql, values or {})
         with self._begin_reading(seconds or self._timeout) as connection:
@@ -153,6 +165,12 @@ class GuardedDatabase(SQLDatabase):
             except OSError:  # of who wrote the rows somewhere
                 _abandon_result(connection, cursor)
                 raise
+
+    def _admit(self, sql: str, values: Mapping[str, Value] | None) -> None:
+        """Check a statement, and note which tables it reads."""
+        self.check(sql, values)
+        if calls := find_listening():
+            calls.tables_read.update(self.list_named_tables(sql))
 
     def check(self, sql: str, values: Mapping[str, Value] | None = None) -> None:
         """Raise UnsafeQuery unless the statement may run with these values of its :names."""

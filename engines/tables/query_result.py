@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Any, TypeAlias
 
 from stores.values import Value
@@ -10,11 +10,15 @@ from stores.values import Value
 
 @dataclass(frozen=True)
 class QueryResult:
-    """Rows as the driver types them: Decimal, date, datetime; `truncated` when there were more."""
+    """Rows as the driver types them: Decimal, date, datetime; `truncated` when there were more.
+
+    `as_of` says when they were read, of rows that were kept; None: just now.
+    """
 
     columns: tuple[str, ...]
     rows: Sequence[tuple[Any, ...]]
     truncated: bool = False
+    as_of: datetime | None = None
 
 
 # Executes a statement with named parameters, which are bound.

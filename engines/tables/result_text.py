@@ -62,7 +62,8 @@ def as_text(
             [" ".join(cell.replace("|", "\\|").splitlines()) for cell in line] for line in lines
         ]
         text = "\n".join(f"| {' | '.join(line)} |" for line in escaped)
-    return "\n\n".join(filter(None, [make_inert(text), _tell_missing_rows(result, language)]))
+    told = make_inert(text), _tell_missing_rows(result, language), tell_age(result, language)
+    return "\n\n".join(filter(None, told))
 
 
 def _tell_missing_rows(result: QueryResult | TableResult, language: str) -> str:
@@ -77,6 +78,17 @@ def _tell_missing_rows(result: QueryResult | TableResult, language: str) -> str:
     if shown < rows:
         return texts.gettext("The first {shown} of {rows} rows.").format(shown=shown, rows=rows)
     return ""
+
+
+def tell_age(result: QueryResult | TableResult, language: str) -> str:
+    """Say when rows were read that were kept; "" for rows that were read just now."""
+    as_of = result.as_of if isinstance(result, QueryResult) else result.rows_as_of
+    if as_of is None:
+        return ""
+    if isinstance(as_of, str):
+        as_of = datetime.fromisoformat(as_of)
+    text = load_translations(language).gettext("The rows are as of {time} UTC.")
+    return text.format(time=dates.format_datetime(as_of, "medium", locale=language))
 
 
 def format_cell(cell: Any, language: str, unit: str = "") -> str:

@@ -13,7 +13,7 @@ from engines.prompts import load_prompt
 from engines.question import Question, write_values
 from engines.tables.placeholders import explain_names, reason_for_the_model
 from engines.tables.query_result import QueryResult
-from engines.tables.result_text import as_lines, as_text
+from engines.tables.result_text import as_lines, as_text, tell_age
 from engines.visible_text import hide_places
 from stores.errors import QueryFailed, TookTooLong, UnsafeQuery
 from stores.text.translations import load_translations
@@ -69,6 +69,11 @@ class TableQuestion:
             "sql_query": self._tables.sql or "",
             "context_str": as_lines(self._tables),
         }
+
+    def tell_age(self) -> None:
+        """Say below what a model writes of rows that they were kept, and since when."""
+        if age := tell_age(self._tables, self._language):
+            self.answer.footnote = f"\n\n{age}"
 
     def take_result(self, sql: str, values: Mapping[str, Value], result: QueryResult) -> None:
         """Note that the statement ran, its :names bound to the values."""

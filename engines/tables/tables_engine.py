@@ -81,6 +81,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         if run.words is not None:
             return run.answer.respond(run.words)
         values = run.answer_values()
+        run.tell_age()
         return run.answer.write(
             self._llm, self._answer_prompt, values, values["context_str"], run.write_rows
         )
@@ -94,6 +95,7 @@ class DatabaseQueryEngine(NLSQLTableQueryEngine):
         if run.words is not None:
             return await run.answer.arespond(run.words)
         values = run.answer_values()
+        run.tell_age()
         return await run.answer.awrite(
             self._llm, self._answer_prompt, values, values["context_str"], run.write_rows
         )

@@ -175,6 +175,7 @@ async def begin_answer(
     user: str | None = None,
     exact: bool = False,
     model: str | None = None,
+    cached: bool = True,
     calls: ModelCalls | None = None,
 ) -> AnswerUnderWay:
     """Begin the answer of a question; `calls` are those that were made before.
@@ -188,6 +189,7 @@ async def begin_answer(
         "user": user,
         "exact": exact,
         "model": model,
+        "cached": cached,
     }
     make = partial(kb.query_engine, source, **how, streaming=True)
     engine = await asyncio.to_thread(make)

@@ -7,6 +7,7 @@ documents, whose number has no bound.
 import logging
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -86,7 +87,8 @@ class Metrics:
             )
         }
         kb.components.books.on_logged.append(self.count)
-        kb.components.on_question.append(self._count_lookup)
+        for cache in kb.components.caches:
+            cache.on_lookup.append(partial(self._count_lookup, cache.kind))
 
     def count(self, logged: LoggedCalls) -> None:
         """Count an entry of the log of answers."""
@@ -110,8 +112,8 @@ class Metrics:
             else:
                 self._cost.labels(use.model, logged.currency).inc(float(use.cost))
 
-    def _count_lookup(self, is_known: bool) -> None:  # noqa: FBT001 - a callback
-        self._lookups.labels("embeddings", "hit" if is_known else "miss").inc()
+    def _count_lookup(self, kind: str, is_known: bool) -> None:  # noqa: FBT001 - a callback
+        self._lookups.labels(kind, "hit" if is_known else "miss").inc()
 
     def note_state(self) -> None:
         """Note what this process has under way, for whichever process is asked."""

@@ -26,6 +26,7 @@ _STATUSES: Final = {
     502: "The question could not be answered.",
     503: "The server is busy, or the database or the model does not answer.",
 }
+CACHED: Final = "Whether what was kept may be used; `false` makes everything anew."
 EXACT: Final = "Whether passages must hold what is quoted in the question, or are favoured for it."
 HTML: Final = "Whether a stream tells its finished blocks, and the end, as HTML too."
 MODEL: Final = "A name of `llm.choices`: the language model that answers, instead of the usual one."

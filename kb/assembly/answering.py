@@ -36,7 +36,8 @@ def make_answer_engine(components: "Components", options: AnswerOptions) -> Base
     opened.
     """
     logger = components.books.make_logger(options.session, options.user)
-    return ObservedQueryEngine(make_unlogged_engine(components, options), logger)
+    engine = make_unlogged_engine(components, options)
+    return ObservedQueryEngine(engine, logger, cached=options.cached)
 
 
 def make_unlogged_engine(components: "Components", options: AnswerOptions) -> BaseQueryEngine:

@@ -22,6 +22,7 @@ from kb.assembly.open_database import private_server
 from kb.assembly.outage import Outage
 from kb.config.databases import DRIVER
 from kb.config.sections import Config
+from stores.caches.cache import Cache
 from stores.connection import (
     make_engine,
     read_driver_message,
@@ -46,7 +47,9 @@ _REFUSED = {1044, 1045, 1049, 1698}  # no such account, password or database
 _log = logging.getLogger(__name__)
 
 
-def open_tables(config: Config, outage: Outage | None = None) -> GuardedDatabase:
+def open_tables(
+    config: Config, outage: Outage | None = None, known_rows: Cache | None = None
+) -> GuardedDatabase:
     """Open the tables of tables.include, read by an account that can write nothing.
 
     One that sees more than these tables is told of in the log. An `outage` is remembered for the
@@ -56,13 +59,15 @@ def open_tables(config: Config, outage: Outage | None = None) -> GuardedDatabase
     engine = connect_to_tables(config, outage)
     try:
         _require_weakness(config, find_account_powers(config, engine))
-        return make_guarded_database(config, engine)
+        return make_guarded_database(config, engine, known_rows)
     except BaseException:
         engine.dispose()
         raise
 
 
-def make_guarded_database(config: Config, engine: sa.Engine) -> GuardedDatabase:
+def make_guarded_database(
+    config: Config, engine: sa.Engine, known_rows: Cache | None = None
+) -> GuardedDatabase:
     """Make the database of the tables that may be asked, with the limits of the configuration."""
     return GuardedDatabase(
         engine,
@@ -71,6 +76,7 @@ def make_guarded_database(config: Config, engine: sa.Engine) -> GuardedDatabase:
         row_limit=config.tables.row_limit,
         timeout=config.tables.timeout,
         show_values=config.tables.show_values,
+        known_rows=known_rows,
     )
 
 

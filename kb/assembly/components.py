@@ -17,7 +17,6 @@ from engines.chat.memory_updates import MemoryUpdates
 from engines.chat.turn import LateEnds
 from engines.model_fallback import SlowFailure
 from engines.routing.evidence import Evidence
-from engines.search.question_embeddings import QuestionEmbeddings
 from engines.tables.configured_tables import ConfiguredTables
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
@@ -25,11 +24,13 @@ from engines.verified.matching import VerifiedMatcher
 from kb.assembly.access_rules import find_hidden_tables, open_access_rules
 from kb.assembly.bookkeeping import Bookkeeping
 from kb.assembly.business_tables import make_guarded_database, open_tables
+from kb.assembly.caching import Caches, open_caches
 from kb.assembly.model_choice import choose_embedding_of
 from kb.assembly.models import choose_sentence_model, make_embedder, make_llm
 from kb.assembly.open_collection import open_store
 from kb.assembly.open_database import open_database
 from kb.assembly.outage import Outage
+from kb.assembly.remembering import remember_questions, remember_replies
 from kb.assembly.reply_bounds import bound_replies
 from kb.config.models import Task
 from kb.config.sections import Config
@@ -65,24 +66,14 @@ def open_components(config: Config, say: Callable[[str], None] = lambda _: None)
         if config.next_embedding.provider:
             config = choose_embedding_of(engine, config)
             embed_model = make_embedder(config)
-        vector_store, collection = open_store(engine, config, embed_model)
+        caches = open_caches(engine, config.caches)
+        vector_store, collection = open_store(engine, config, embed_model, results=caches.results)
         if config.database.replicas:
             add_replicas(engine, config.database.replicas, config.database.replica_seconds)
-        return Components(config, engine, vector_store, collection, embed_model, llm)
+        return Components(config, engine, vector_store, collection, embed_model, llm, caches)
     except BaseException:
         engine.dispose()
         raise
-
-
-def _remember_questions(
-    config: Config, embed_model: BaseEmbedding, on_lookup: Iterable[Callable[[bool], None]]
-) -> BaseEmbedding:
-    """Copy a model, for questions alone, so that it knows those that it embedded lately."""
-    kept = config.caches.embeddings
-    if kept is None:
-        return embed_model
-    cache = QuestionEmbeddings(kept.mb * 1024**2, kept.seconds, on_lookup)
-    return embed_model.model_copy(update={"embeddings_cache": cache})
 
 
 class _shared_property(cached_property[T]):  # noqa: N801 - as the one it is
@@ -110,14 +101,15 @@ class Components:
         collection: Collection,
         embed_model: BaseEmbedding,
         llm: LLM | None,
+        caches: Caches,
     ) -> None:
         self.config = config
         self.engine = engine
         self.vector_store = vector_store
         self.collection = collection
         self.embed_model = embed_model
-        self.on_question: list[Callable[[bool], None]] = []  # embedded: whether it was known
-        self.question_model = _remember_questions(config, embed_model, self.on_question)
+        self.caches = caches
+        self.question_model = remember_questions(config, embed_model, caches.embeddings)
         self.llm = llm
         # One for all, so that a handler sees all that an answer takes, whenever it was added.
         self.callback_manager = embed_model.callback_manager
@@ -137,6 +129,7 @@ class Components:
         self._with_fewer: dict[frozenset[str], Components] = {}  # by the tables that they lack
         self._on_close = ExitStack()  # the last opened is closed first
         self._on_close.callback(engine.dispose)
+        self._on_close.callback(caches.close)
         self._on_close.callback(self.search_log.flush)
         self._on_close.callback(self.books.writer.flush)
         self._on_close.callback(self.books.audit.writer.flush)
@@ -155,7 +148,9 @@ class Components:
         other = copy(self)
         if embed_model:
             other.embed_model = embed_model
-            other.question_model = _remember_questions(self.config, embed_model, self.on_question)
+            other.question_model = remember_questions(
+                config or self.config, embed_model, self.caches.embeddings
+            )
         other.config = config or self.config
         other.vector_store = vector_store or self.vector_store
         other.collection = collection or self.collection
@@ -232,7 +227,10 @@ class Components:
 
     def llm_for(self, task: Task) -> LLM | None:
         """Return the language model, bound in what it may write for a task; None without one."""
-        return bound_replies(self.llm, self.config.llm, task) if self.llm else None
+        if self.llm is None:
+            return None
+        bound = bound_replies(self.llm, self.config.llm, task)
+        return remember_replies(bound, self.config, task, self.caches.replies)
 
     def close(self) -> None:
         """Write what is still to be written, and give back every connection."""
@@ -256,8 +254,8 @@ class Components:
         Raises ConfigError, also when their account could do more than read them; StoreError.
         """
         if self._of_all:  # the guard lets fewer pass, by the same account
-            return make_guarded_database(self.config, self._of_all.tables.engine)
-        tables = open_tables(self.config, self._outage)
+            return make_guarded_database(self.config, self._of_all.tables.engine, self.caches.rows)
+        tables = open_tables(self.config, self._outage, self.caches.rows)
         self._on_close.callback(tables.engine.dispose)
         return tables
 

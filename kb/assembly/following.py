@@ -30,7 +30,7 @@ def follow_collection(used: "Components") -> "Components":
             f"{collection.embedding_model}, and the configuration of this process names "
             f"{identity}. Name that model in `embedding` or `next_embedding`, and start it again."
         )
-    vector_store = open_store_of(used.engine, config, collection)
+    vector_store = open_store_of(used.engine, config, collection, used.caches.results)
     return used.copy_with(
         config=config, vector_store=vector_store, collection=collection, embed_model=embed_model
     )

@@ -28,7 +28,7 @@ class AnswerOptions:
     """How questions are to be answered; their searches are logged as of `session` and `user`.
 
     With `exact`, what a question quotes must stand in the passages; else it is favoured. `model` is
-    the name of a choice of llm.choices.
+    the name of a choice of llm.choices. Unless `cached`, nothing comes from a cache.
     """
 
     source: Source = "auto"
@@ -40,6 +40,7 @@ class AnswerOptions:
     streaming: bool = False
     exact: bool = False
     model: str | None = None
+    cached: bool = True
 
     def values(self) -> dict[str, Any]:
         """Return how a question was asked, as JSON; of what was left open nothing."""

@@ -12,6 +12,7 @@ from kb.cli.commands.asking import ask, search
 from kb.cli.commands.auditing import audit
 from kb.cli.commands.backup import backup, restore
 from kb.cli.commands.benchmarking import bench
+from kb.cli.commands.caching import cache
 from kb.cli.commands.chat import chat
 from kb.cli.commands.checking import doctor, status
 from kb.cli.commands.db import db
@@ -55,6 +56,7 @@ app.command()(restore)
 app.command()(export)
 app.command("import")(import_)
 app.add_typer(embeddings, name="embeddings")
+app.add_typer(cache, name="cache")
 app.add_typer(session, name="session")
 app.command()(serve)
 app.command()(worker)

@@ -73,6 +73,10 @@ Exact = Annotated[
         help="Whether passages must hold what is quoted, or are only favoured for it.",
     ),
 ]
+NoCache = Annotated[
+    bool,
+    typer.Option("--no-cache", help="Make everything anew, and nothing from what was kept."),
+]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Show how the question was understood and searched for.")
 ]

@@ -13,7 +13,7 @@ import { date, t } from "./words.js";
 const PICTURES = { chart: "chart", table: "table", sql: "code" };
 
 export function resultOf(given) {
-  const { rows, truncated, verified } = given;
+  const { rows, truncated, verified, rows_as_of: asOf } = given;
   const units = verified?.units ?? {};
   const columns = given.columns.map((name, at) => ({
     name,
@@ -37,11 +37,13 @@ export function resultOf(given) {
     { class: truncated ? "cut" : "quiet" },
     t(truncated ? "rowsCut" : "rows", { n: rows.length }),
   );
+  const moment = asOf && date(asOf, { dateStyle: "medium", timeStyle: "medium" });
+  const age = asOf ? make("span", { class: "quiet" }, t("rowsAsOf", { moment })) : null;
   const head = make(
     "div",
     { class: "result-head" },
     parts(makers, body, begin),
-    make("div", { class: "facts" }, mark, count, filesMenu(given)),
+    make("div", { class: "facts" }, mark, count, age, filesMenu(given)),
   );
   return make("section", { class: "result", "aria-label": t("result") }, head, figure, body);
 }

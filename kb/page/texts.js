@@ -165,6 +165,7 @@ export const TEXTS = {
   verifiedFor: gettext("{name} verified this statement on {date}, for: {question}"),
   rows: ngettext("{n} row", "{n} rows"),
   rowsCut: gettext("cut at {n} rows"),
+  rowsAsOf: gettext("as of {moment}"),
   noRows: gettext("No rows."),
   noRowsFound: gettext("No row holds these words."),
   filterRows: gettext("Filter rows"),

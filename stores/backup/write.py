@@ -43,6 +43,7 @@ _SQL = statements("backup.sql")
 _CHANGED: Final = (1412, 1146)  # a table that was altered since the snapshot, or is gone
 _TRIES: Final = 10
 _PIECE: Final = 2**18
+_MADE_AGAIN: Final = {"kb_cache"}  # tables whose rows are no part of a backup
 _ROWS_AT_ONCE: Final = 20  # in memory; a piece of an upload has half a megabyte, in hexadecimal
 _COMPRESSION: Final = 1  # half of what a vector is in hexadecimal; more takes long for little
 
@@ -194,7 +195,9 @@ def _look_at_tables(connection: sa.Connection) -> _Snapshot | None:
 
 def _look_at_table(connection: sa.Connection, name: str) -> _Table:
     quoted = quote(name)
-    rows = connection.execute(sa.text(_SQL["count"].format(table=quoted))).scalar_one()
+    rows = 0
+    if name not in _MADE_AGAIN:
+        rows = connection.execute(sa.text(_SQL["count"].format(table=quoted))).scalar_one()
     definition = connection.execute(sa.text(_SQL["definition"].format(table=quoted))).one()[1]
     return _Table(name, str(definition), read_columns(connection, name), int(rows))
 
@@ -242,7 +245,8 @@ def _write_table(
     written = Checksum()
     with archive.open(rows_file, "w", force_zip64=True) as member:
         piece = bytearray()  # to pack each line by itself takes as long as all the rest
-        for line in read_lines(connection, table.name, table.columns):
+        lines = read_lines(connection, table.name, table.columns)
+        for line in () if table.name in _MADE_AGAIN else lines:
             written.add(line)
             piece += line + b"\n"
             if len(piece) > _PIECE:

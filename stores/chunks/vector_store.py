@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
@@ -19,11 +20,13 @@ from llama_index.core.vector_stores.types import (
 )
 
 from stores.audiences import Groups
+from stores.caches.cache import Cache
 from stores.chunks import vectors
 from stores.chunks.bm25 import WordCounts
 from stores.chunks.chunk_rows import KEPT_BY_INDEXES, node_to_row, row_to_node
 from stores.chunks.chunk_table import ChunkTable, Distance, Words
 from stores.chunks.fusion import Fusion
+from stores.chunks.known_results import KnownResults, describe_search
 from stores.chunks.metadata_filters import require_filters
 from stores.chunks.ranked_search import Hit, Search
 from stores.chunks.where import Where
@@ -52,7 +55,8 @@ class MariaDBVectorStore(BasePydanticVectorStore):
     chunks of manuals and abstracts; 16 and 128 find .995, writing takes half as long again.
     `words` is how they are searched by words: "bm25" over a table of postings, or "fulltext" by
     the server's index, which needs no second table, ranks worse and takes longer; or "none". All
-    that write to one table must open it with the same `words`.
+    that write to one table must open it with the same `words`. With `results`, which needs "bm25",
+    what was searched for before is found there until a chunk is written or deleted.
     """
 
     flat_metadata: bool = False
@@ -71,6 +75,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
     _groups: Groups | None = PrivateAttr(default=None)
     _set_up: bool = PrivateAttr(default=False)
     _setting_up: Any = PrivateAttr(default_factory=threading.Lock)
+    _results: KnownResults | None = PrivateAttr(default=None)
 
     def __init__(
         self,
@@ -84,6 +89,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         filter_keys: Sequence[str] = (),
         words: Words = "bm25",
         perform_setup: bool = True,
+        results: Cache | None = None,
     ) -> None:
         table = ChunkTable(table_name, embed_dim, distance, m, ef_search, tuple(filter_keys), words)
         super().__init__(
@@ -98,6 +104,13 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             perform_setup=perform_setup,
         )
         self._engine, self._table, self._reader = engine, table, find_reader(engine)
+        if results:
+            if table.postings is None:
+                raise StoreError(
+                    f"words is {words!r}; results are kept with words='bm25' alone, whose tables "
+                    "tell of every change."
+                )
+            self._results = KnownResults(results, table.postings)
 
     @classmethod
     def from_params(
@@ -249,11 +262,15 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         node_ids = self._choose_node_ids(query)
         where = self._make_where(query.filters, node_ids=node_ids, document_ids=query.doc_ids)
         phrases = kwargs.get("phrases") or ()
-        hits = self._read_quickly(
-            where,
-            query.mode,
-            lambda search: self._find_hits(search.require_phrases(phrases), query, kwargs),
-        )
+
+        def find_hits(search: Search) -> list[Hit]:
+            return self._find_hits(search.require_phrases(phrases), query, kwargs)
+
+        if self._results:
+            asked = describe_search(query, kwargs, self._groups, self.table_name, self.ef_search)
+            hits = self._find_known_hits(self._results, asked, where, find_hits)
+        else:
+            hits = self._read_quickly(where, find_hits, in_steps=query.mode in _BY_WORDS)
         nodes = [row_to_node(row) for row, _ in hits]
         return VectorStoreQueryResult(
             nodes=nodes,
@@ -271,8 +288,8 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             return None
         return self._read_quickly(
             self._table.make_where(self._groups),
-            VectorStoreQueryMode.TEXT_SEARCH,
             lambda search: postings.count_chunks_with(search.connection, words, search.visible),
+            in_steps=True,
         )
 
     def _choose_node_ids(self, query: VectorStoreQuery) -> Sequence[str]:
@@ -285,7 +302,9 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         if not query.node_ids:
             return ()
         where = self._make_where(None, node_ids=query.node_ids)
-        classes = self._read_quickly(where, query.mode, lambda search: search.list_node_classes())
+        classes = self._read_quickly(
+            where, Search.list_node_classes, in_steps=query.mode in _BY_WORDS
+        )
         if not classes:
             raise StoreError(
                 f"None of the {len(query.node_ids)} node_ids, as {query.node_ids[0]!r}, is stored "
@@ -325,6 +344,29 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             "sparse or hybrid."
         )
 
+    def _find_known_hits(
+        self,
+        results: KnownResults,
+        asked: bytes,
+        where: Where,
+        find_hits: Callable[[Search], list[Hit]],
+    ) -> list[Hit]:
+        """Find hits that are known, as of now, or else anew, as of the moment of the search."""
+        self.set_up()
+        by_groups = self._groups is not None
+        read_key = partial(results.read_key, asked=asked, by_groups=by_groups)
+        with suppress(*self._reader.errors):  # else it is searched for, which explains them
+            known = results.find(read_key(self._reader))
+            if known is not None:
+                return known
+
+        def find_with_key(search: Search) -> tuple[bytes, list[Hit]]:
+            return read_key(search.connection), find_hits(search)
+
+        key, hits = self._read_quickly(where, find_with_key, in_steps=True)
+        results.keep(key, hits)
+        return hits
+
     def _require_vector(self, query: VectorStoreQuery) -> bytes:
         if query.query_embedding is None:
             raise StoreError(f"A {query.mode.value} query needs query_embedding.")
@@ -346,13 +388,14 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         require_filters(where, filters)
         return where
 
-    def _read_quickly(
-        self, where: Where, mode: VectorStoreQueryMode, work: Callable[[Search], T]
-    ) -> T:
-        """Search on a reader; what fails is done again on the engine, which explains it."""
+    def _read_quickly(self, where: Where, work: Callable[[Search], T], *, in_steps: bool) -> T:
+        """Search on a reader, at one moment if it takes several statements, as with conditions.
+
+        What fails is done again on the engine, which explains it.
+        """
 
         def read(reader: Reader) -> T:
-            if mode not in _BY_WORDS and not where:  # else it takes several statements
+            if not in_steps and not where:
                 return work(Search(reader, self._table, where))
             with reader.open_snapshot() as snapshot:
                 return work(Search(snapshot, self._table, where))

@@ -3,7 +3,7 @@
 import pytest
 from api_server import configured, database_of, running
 
-PATHS = ("/api/keys", "/api/review", "/api/marks", "/api/slow")
+PATHS = ("/api/keys", "/api/review", "/api/marks", "/api/slow", "/api/caches")
 
 
 @pytest.fixture(scope="module")

@@ -78,6 +78,18 @@ CREATE TABLE `kb_audit` (
   KEY `user` (`user`,`asked_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
+CREATE TABLE `kb_cache` (
+  `id` binary(32) NOT NULL,
+  `kind` varchar(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `value` longblob NOT NULL,
+  `bytes` int(10) unsigned NOT NULL,
+  `made_at` datetime(3) NOT NULL,
+  `until` datetime(3) NOT NULL,
+  PRIMARY KEY (`kind`,`id`),
+  KEY `kb_cache_made_at` (`kind`,`made_at`),
+  KEY `kb_cache_until` (`until`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
 CREATE TABLE `kb_cited_passage` (
   `session_id` varchar(190) NOT NULL,
   `turn` int(10) unsigned NOT NULL,

@@ -29,7 +29,7 @@ import kb
 import stores.errors
 from engines.search.profiles import READY, Profile
 from kb.api.application import make_app
-from kb.config.caches import EmbeddingsCacheConfig
+from kb.config.caches import CacheConfig
 from kb.config.costs import BudgetConfig
 from kb.config.loading import load_config
 from kb.config.sections import Config, Sections
@@ -80,7 +80,7 @@ def configuration_keys() -> list[str]:
         if isinstance(model, type) and issubclass(model, BaseModel)
         for key in model.model_fields
     ] + [
-        *(f"caches.embeddings.{key}" for key in EmbeddingsCacheConfig.model_fields),
+        *(f"caches.embeddings.{key}" for key in CacheConfig.model_fields),
         *(f"cost.budget.{key}" for key in BudgetConfig.model_fields),
         *(f"serve.metrics.{key}" for key in MetricsConfig.model_fields),
     ]

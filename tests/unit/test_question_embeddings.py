@@ -1,6 +1,7 @@
 """Embeddings of questions that are kept: the right ones, within their bytes, for no tokens."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from pydantic import PrivateAttr
 
 from engines.model_calls import ModelCalls
 from engines.search.question_embeddings import QuestionEmbeddings
+from stores.caches.cache import Cache
+from stores.caches.process_place import ProcessPlace
 
 MB = 1024**2
 
@@ -29,13 +32,20 @@ class CountedEmbedding(BaseEmbedding):
         return [0.7, len(text) / 3]
 
 
+def known(
+    most_bytes: int = MB, seconds: float = 60, on_lookup: Sequence[Callable[[bool], None]] = ()
+) -> QuestionEmbeddings:
+    cache = Cache("embeddings", ProcessPlace(most_bytes, seconds), list(on_lookup))
+    return QuestionEmbeddings(cache, "counted")
+
+
 def remember(cache: QuestionEmbeddings) -> CountedEmbedding:
     return CountedEmbedding(model_name="counted").model_copy(update={"embeddings_cache": cache})
 
 
 def test_a_question_is_embedded_once_and_its_numbers_stay_the_same():
     seen: list[bool] = []
-    model = remember(QuestionEmbeddings(MB, 60, [seen.append]))
+    model = remember(known(on_lookup=[seen.append]))
     first = model.get_query_embedding("Why?")
     assert model.get_query_embedding("Why?") == first == [0.1, 4 / 3]
     assert asyncio.run(model.aget_query_embedding("Why?")) == first
@@ -45,14 +55,14 @@ def test_a_question_is_embedded_once_and_its_numbers_stay_the_same():
 
 
 def test_what_a_caller_does_to_a_vector_does_not_reach_the_next():
-    model = remember(QuestionEmbeddings(MB, 60))
+    model = remember(known())
     model.get_query_embedding("Why?")
     model.get_query_embedding("Why?")[0] = 9.0
     assert model.get_query_embedding("Why?")[0] == 0.1
 
 
 def test_a_known_question_takes_no_tokens():
-    model = remember(QuestionEmbeddings(MB, 60))
+    model = remember(known())
     for is_known in (False, True):
         calls = ModelCalls()
         with calls.listen():
@@ -62,21 +72,22 @@ def test_a_known_question_takes_no_tokens():
 
 
 def test_those_used_least_lately_go_when_the_bytes_are_full():
-    model = remember(QuestionEmbeddings(1200, 60))  # two of them
+    model = remember(known(900))  # two of them
     for text in ("a", "b", "a", "c", "a", "b"):
         model.get_query_embedding(text)
     assert model._embedded == ["a", "b", "c", "b"]
 
 
-def test_a_question_larger_than_the_cache_is_not_kept():
-    model = remember(QuestionEmbeddings(600, 60))
-    for text in ("a", "a" * 1000, "a" * 1000, "a"):
-        model.get_query_embedding(text)
-    assert model._embedded == ["a", "a" * 1000, "a" * 1000]
+def test_models_that_share_a_cache_have_embeddings_of_their_own():
+    cache = Cache("embeddings", ProcessPlace(MB, 60))
+    one, other = (remember(QuestionEmbeddings(cache, name)) for name in ("one", "other"))
+    for model in (one, other, one):
+        model.get_query_embedding("a")
+    assert one._embedded == other._embedded == ["a"]
 
 
 def test_one_is_forgotten_after_its_time():
-    cache = QuestionEmbeddings(MB, 0)
+    cache = known(seconds=0)
     model = remember(cache)
     for _ in range(2):
         model.get_query_embedding("a")
@@ -87,4 +98,4 @@ def test_one_is_forgotten_after_its_time():
 def test_what_no_model_asks_of_it_is_an_error(ask: str):
     arguments: list[Any] = ["a"] if ask == "delete" else []
     with pytest.raises(NotImplementedError):
-        getattr(QuestionEmbeddings(MB, 60), ask)(*arguments)
+        getattr(known(), ask)(*arguments)

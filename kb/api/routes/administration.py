@@ -14,6 +14,7 @@ from kb.api.json_filters import metadata_filters
 from kb.api.plain_json import to_plain
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
+from kb.assembly.caching import describe_caches
 from stores.answers.answer_log import AnswerLog
 from stores.answers.marks import Marks
 from stores.answers.review import AnswerReview, ReviewItem
@@ -159,6 +160,19 @@ def remove_mark(mark_id: str, caller: Administering, kb: KB) -> None:  # noqa: A
     """Take a mark away."""
     with translate_missing(Code.NO_SUCH_MARK):
         Marks(kb.components.engine).remove(mark_id)
+
+
+@router.get("/caches")
+def caches(caller: Administering, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - as above
+    """What is kept for the next time, and how often this process asked for it and found it."""
+    return describe_caches(kb.components.caches, kb.config.caches)
+
+
+@router.delete("/caches", status_code=204)
+def clear_caches(caller: Administering, kb: KB) -> None:  # noqa: ARG001 - as above
+    """Forget all that is kept by this process, in the database and in Redis."""
+    for cache in kb.components.caches:
+        cache.place.clear()
 
 
 @router.get("/slow")

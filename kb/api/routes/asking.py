@@ -14,7 +14,7 @@ from kb.api.guards.access import Reading
 from kb.api.json_bodies import SearchId, StrictBody, TopK, Words
 from kb.api.json_filters import Filters, metadata_filters
 from kb.api.named_choices import require_model, require_profile
-from kb.api.openapi_description import EXACT, MODEL, STREAMED
+from kb.api.openapi_description import CACHED, EXACT, MODEL, STREAMED
 from kb.api.problem_codes import Code
 from kb.api.problems import translate_missing
 from kb.api.sse import format_attempt
@@ -32,6 +32,7 @@ class AskBody(StrictBody):
     stream: bool = False
     exact: bool = Field(default=False, description=EXACT)
     model: str | None = Field(default=None, description=MODEL)
+    cached: bool = Field(default=True, description=CACHED)
 
 
 class SearchBody(StrictBody):
@@ -40,6 +41,7 @@ class SearchBody(StrictBody):
     profile: str | None = None
     filters: Filters = Field(default_factory=dict)
     exact: bool = Field(default=True, description=EXACT)
+    cached: bool = Field(default=True, description=CACHED)
 
 
 @router.post("/ask", responses=STREAMED)
@@ -66,6 +68,7 @@ async def ask(
             user=caller.name,
             exact=body.exact,
             model=body.model,
+            cached=body.cached,
         )
 
     await limits.require_tokens(caller)
@@ -91,6 +94,7 @@ async def search(
             profile=body.profile,
             user=caller.name,
             exact=body.exact,
+            cached=body.cached,
         )
         return passages_to_values(body.question, passages)
 

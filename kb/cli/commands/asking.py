@@ -16,6 +16,7 @@ from kb.cli.options import (
     Explain,
     Filters,
     ModelChoice,
+    NoCache,
     Profile,
     Question,
     TopK,
@@ -34,6 +35,7 @@ def search(
     profile: Profile = None,
     filters: Filters = None,
     exact: Exact = True,
+    no_cache: NoCache = False,
     explain: Explain = False,
     as_json: AsJson = False,
     config: ConfigPath = None,
@@ -55,6 +57,7 @@ def search(
                 filters=metadata_filters(filters or []),
                 profile=profile,
                 exact=exact,
+                cached=not no_cache,
             )
         has_documents = knowledge_base.components.registry.has_documents()
     if not has_documents:
@@ -85,6 +88,7 @@ def ask(
     filters: Filters = None,
     exact: Exact = False,
     model: ModelChoice = None,
+    no_cache: NoCache = False,
     explain: Explain = False,
     as_json: AsJson = False,
     config: ConfigPath = None,
@@ -103,6 +107,7 @@ def ask(
         "profile": profile,
         "exact": exact,
         "model": model,
+        "cached": not no_cache,
     }
     expects: Expected = "documents" if source == "documents" else "sources"
     opening = open_knowledge_base(config, profile=profile, model=model, expects=expects)
