@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 from llama_index.core.utilities.sql_wrapper import SQLDatabase
@@ -23,6 +23,7 @@ from engines.tables.known_rows import keep_rows, read_rows
 from engines.tables.parser_copy import copy_for_parser
 from engines.tables.query_result import QueryResult
 from engines.tables.schema_text import MOST_VALUES, Look, let_reflect_vectors, table_text
+from engines.tables.shown_columns import ShownColumns
 from engines.tables.sql_guard import check_statement
 from stores.binding import replace_parameters
 from stores.caches.cache import Cache, make_key
@@ -66,18 +67,27 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+Hidden: TypeAlias = Mapping[str, Collection[str]]
+
+
 class _Metadata(sa.MetaData):
     """The tables that may be asked, by their names as they are written."""
 
-    def __init__(self, tables: Collection[str]) -> None:
+    def __init__(self, tables: Collection[str], hidden: Hidden) -> None:
         super().__init__()
         self._names = sorted(map(split_table_name, tables), key=str)
+        self._hidden = hidden
 
     def reflect(self, bind: Any, **_: Any) -> None:  # type: ignore[override]  # what is reflected is known
         """Reflect them without those that foreign keys lead to: the account may not see them."""
         for database in dict.fromkeys(database for database, _ in self._names):
             names = [table for named, table in self._names if named == database]
             super().reflect(bind, schema=database, views=True, only=names, resolve_fks=False)
+        for name, hidden in self._hidden.items():
+            whole = self.tables[name]
+            shown = [column.name for column in whole.columns if column.name not in hidden]
+            self.remove(whole)
+            sa.Table(name, self, autoload_with=bind, include_columns=shown, resolve_fks=False)
 
 
 class GuardedDatabase(SQLDatabase):
@@ -88,7 +98,8 @@ class GuardedDatabase(SQLDatabase):
     caller. A table of another database than the engine's is included as `database.table`.
     `descriptions` of "table" and "table.column" reach the model, as do the values of short text
     columns unless `show_values` is off. `timeout` is in seconds. With `known_rows` a statement that
-    ran before gives the rows of then, and their age.
+    ran before gives the rows of then, and their age. `hidden_columns` are not there; they go by
+    the names of their tables, of the engine's database.
     """
 
     def __init__(
@@ -101,6 +112,7 @@ class GuardedDatabase(SQLDatabase):
         timeout: float = 10.0,
         show_values: bool = True,
         known_rows: Cache | None = None,
+        hidden_columns: Hidden | None = None,
     ) -> None:
         if not include_tables:
             raise ConfigError("No table may be asked. Name some in tables.include.")
@@ -110,6 +122,7 @@ class GuardedDatabase(SQLDatabase):
         self._descriptions = descriptions or {}
         self._show_values = show_values
         self._known_rows = known_rows
+        self._hidden = hidden_columns or {}
         self._texts: dict[str, tuple[float, str]] = {}
         self._threads = ThreadPoolExecutor(_THREADS, "tables")
         sa.event.listen(engine, "engine_disposed", self._renew_threads)
@@ -118,8 +131,12 @@ class GuardedDatabase(SQLDatabase):
         with translate_engine_errors(engine):
             super().__init__(
                 engine,
-                metadata=_Metadata(include_tables),
+                metadata=_Metadata(include_tables, self._hidden),
             )
+        self._shown = ShownColumns(
+            engine.url.database or "",
+            {name: self.metadata_obj.tables[name].columns.keys() for name in self._hidden},
+        )
 
     def run(self, sql: str, values: Mapping[str, Value] | None = None) -> QueryResult:
         """Return the rows of a statement that passes the guard, with `values` bound to its :names.
@@ -129,7 +146,8 @@ class GuardedDatabase(SQLDatabase):
         key = b""
         if self._known_rows:
             self._admit(sql, values)
-            key = make_key(str(self._engine.url), self._row_limit, sql, values or {})
+            text = self._shown.restrict(sql)
+            key = make_key(str(self._engine.url), self._row_limit, text, values or {})
             if known := read_rows(self._known_rows, key):
                 return known
         with self.open_rows(sql, values, most_rows=self._row_limit) as found:
@@ -156,7 +174,7 @@ class GuardedDatabase(SQLDatabase):
         """
         self._admit(sql, values)
         _require_values(values or {})
-        text, bound = replace_parameters(sql, values or {})
+        text, bound = replace_parameters(self._shown.restrict(sql), values or {})
         with self._begin_reading(seconds or self._timeout) as connection:
             streaming = connection.execution_options(stream_results=True)
             cursor = _execute_prepared(streaming, text, bound)
@@ -174,7 +192,17 @@ class GuardedDatabase(SQLDatabase):
 
     def check(self, sql: str, values: Mapping[str, Value] | None = None) -> None:
         """Raise UnsafeQuery unless the statement may run with these values of its :names."""
-        check_statement(sql, self._tables, self._engine.url.database, values)
+        text, views = self._shown.restrict(sql, to_check=True), self._hidden.keys()
+        check_statement(text, self._tables, self._engine.url.database, values, views)
+
+    def may_show(self, sql: str, values: Mapping[str, Value] | None = None) -> bool:
+        """Tell whether a statement that others wrote may run, and names nothing that is hidden."""
+        try:
+            self.check(sql, values)
+        except UnsafeQuery:
+            return False
+        hidden = [name for names in self._hidden.values() for name in names]
+        return not self._shown.names_hidden(sql, hidden)
 
     def check_of_model(self, sql: str, values: Mapping[str, Value] | None = None) -> None:
         """Raise UnsafeQuery also for what runs and means nothing, as models do not know it."""
@@ -237,7 +265,7 @@ class GuardedDatabase(SQLDatabase):
             look = self._make_look(table_name) if self._show_values else None
             with translate_engine_errors(self._engine):
                 inspector = sa.inspect(self._engine)
-                text = table_text(inspector, table_name, self._descriptions, look)
+                text = table_text(inspector, table_name, self._descriptions, look, self._hidden)
             self._texts[table_name] = now, text
         return text
 

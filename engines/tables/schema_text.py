@@ -1,7 +1,7 @@
 """Describe the schema to a model: columns, comments, keys, and a few harmless values."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -45,17 +45,25 @@ class Look:
 
 
 def table_text(
-    inspector: sa.Inspector, table: str, descriptions: Mapping[str, str], look: Look | None
+    inspector: sa.Inspector,
+    table: str,
+    descriptions: Mapping[str, str],
+    look: Look | None,
+    hidden: Mapping[str, Collection[str]],
 ) -> str:
-    """Describe one table; `descriptions` of "table" and "table.column" go before SQL comments."""
+    """Describe one table; `descriptions` of "table" and "table.column" go before SQL comments.
+
+    Nothing tells of `hidden` columns, by the names of their tables.
+    """
     database, name = split_table_name(table)
     columns = [
         column
         for column in inspector.get_columns(name, database)
         if not isinstance(column["type"], (VectorType, sa.LargeBinary))
+        and column["name"] not in hidden.get(table, ())
     ]
     comment = descriptions.get(table) or inspector.get_table_comment(name, database)["text"]
-    keys = _describe_keys(inspector, table)
+    keys = _describe_keys(inspector, table, hidden)
     lines = [f"Table {table}{f': {comment}' if comment else ''}"]
     for column in columns:
         name = column["name"]
@@ -69,7 +77,9 @@ def table_text(
     return "\n".join(lines)
 
 
-def _describe_keys(inspector: sa.Inspector, table: str) -> dict[str, str]:
+def _describe_keys(
+    inspector: sa.Inspector, table: str, hidden: Mapping[str, Collection[str]]
+) -> dict[str, str]:
     """Say of each key column what it is for."""
     database, name = split_table_name(table)
     primary = inspector.get_pk_constraint(name, database)["constrained_columns"]
@@ -79,6 +89,8 @@ def _describe_keys(inspector: sa.Inspector, table: str) -> dict[str, str]:
         referred = ".".join(filter(None, (of_database, foreign["referred_table"])))
         pairs = zip(foreign["constrained_columns"], foreign["referred_columns"], strict=True)
         for here, there in pairs:
+            if there in hidden.get(referred, ()):
+                continue
             keys[here] = f"{keys.get(here, '')} refers to {referred}.{there}"
     return keys
 

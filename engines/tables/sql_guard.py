@@ -10,7 +10,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib import resources
 from itertools import pairwise
 from typing import Final
@@ -104,19 +105,32 @@ def check_statement(
     tables: Collection[str],
     database: str | None = None,
     values: Mapping[str, Value] | None = None,
+    views: Collection[str] = (),
 ) -> None:
     """Raise UnsafeQuery unless `sql` is one statement that only reads these tables.
 
     They are of `database`, or named with their own, as `crm.contacts`. Names are compared as they
-    are written. `values` are those of its :names, as they will be bound.
+    are written. `values` are those of its :names, as they will be bound. Of these tables, `views`
+    may be named only where a WITH of the statement hides the table.
     """
-    if reason := _find_fault(sql, tables, database or "", values or {}):
+    if reason := _find_fault(sql, Allowed(tables, database or "", views), values or {}):
         raise UnsafeQuery(f"The statement was refused: {reason}.")
 
 
-def _find_fault(
-    sql: str, tables: Collection[str], database: str, values: Mapping[str, Value]
-) -> str | None:
+@dataclass(frozen=True)
+class Allowed:
+    """The tables that may be named; `views` of them only as the names of a WITH."""
+
+    tables: Collection[str]
+    database: str
+    views: Collection[str] = ()
+
+    @cached_property
+    def names(self) -> frozenset[TableName]:
+        return frozenset(read_table_name(written, self.database) for written in self.tables)
+
+
+def _find_fault(sql: str, allowed: Allowed, values: Mapping[str, Value]) -> str | None:
     if reason := _find_strange_text(sql, values):
         return reason
     tokens = list(tokenize_sql(sql))
@@ -131,7 +145,7 @@ def _find_fault(
     return (
         _find_deep_part(query)
         or _find_wrong_call(query)
-        or _find_wrong_part(query, tables, database, values)
+        or _find_wrong_part(query, allowed, values)
     )
 
 
@@ -266,10 +280,7 @@ def _opens_list_of_names(code: Sequence[Token], place: int) -> bool:
 
 
 def _find_wrong_part(
-    code: Sequence[Token],
-    tables: Collection[str],
-    database: str,
-    values: Mapping[str, Value],
+    code: Sequence[Token], allowed: Allowed, values: Mapping[str, Value]
 ) -> str | None:
     copy = copy_for_parser(code, values)
     try:
@@ -284,7 +295,7 @@ def _find_wrong_part(
         return "it is not one SELECT"
     try:
         return (
-            next(_list_wrong_parts(query, tables, database, copy.shown), None)
+            next(_list_wrong_parts(query, allowed, copy.shown), None)
             or _find_unread_clause(code, query)
             or find_costly_call(query, copy.texts)
         )
@@ -342,7 +353,7 @@ def _find_table_clauses(code: Sequence[Token]) -> Iterator[tuple[int, Token]]:
 
 
 def _list_wrong_parts(
-    query: exp.Query, tables: Collection[str], database: str, shown: Mapping[str, str]
+    query: exp.Query, allowed: Allowed, shown: Mapping[str, str]
 ) -> Iterator[str]:
     for node in query.walk():
         if not isinstance(node, _ALLOWED_NODES):
@@ -365,7 +376,7 @@ def _list_wrong_parts(
         elif isinstance(node, exp.Limit | exp.Offset) and not _is_whole(node.expression):
             yield "LIMIT and OFFSET need a whole number"
         elif isinstance(node, exp.Table):
-            yield from _find_wrong_table(node, tables, database)
+            yield from _find_wrong_table(node, allowed)
 
 
 def _is_short(made: exp.Pad | exp.Repeat | exp.Space) -> bool:
@@ -398,20 +409,24 @@ def _is_whole(node: object, most: float = math.inf) -> bool:
     return isinstance(node, exp.Literal) and node.is_int and int(node.name) <= most
 
 
-def _find_wrong_table(table: exp.Table, tables: Collection[str], database: str) -> Iterator[str]:
+def _find_wrong_table(table: exp.Table, allowed: Allowed) -> Iterator[str]:
     if not isinstance(table.this, exp.Identifier):
         return  # JSON_TABLE, by its name
-    allowed = {read_table_name(written, database) for written in tables}
-    if table.catalog or (table.db and table.db not in {name.database for name in allowed}):
+    if table.catalog or (table.db and table.db not in {name.database for name in allowed.names}):
         yield f"the database {table.catalog or table.db} is not allowed"
         return
     # FROM DUAL reads no table; within `…` it would be one.
     is_dual = table.name.upper() == "DUAL" and not table.this.quoted
     if not table.db and (is_dual or _is_cte(table)):
         return
-    if TableName(table.db or database, table.name) not in allowed:
+    if TableName(table.db or allowed.database, table.name) not in allowed.names:
         named = f"{table.db}.{table.name}" if table.db else table.name
-        yield f"the table {named} is not allowed; these are: {', '.join(sorted(tables))}"
+        yield f"the table {named} is not allowed; these are: {', '.join(sorted(allowed.tables))}"
+    elif table.name in allowed.views:
+        yield (
+            f"you see a part of the table {table.name}; name it without its database, and in no "
+            "WITH that stands within another part"
+        )
 
 
 def _is_cte(table: exp.Table) -> bool:

@@ -18,6 +18,7 @@ from engines.tables.tables_engine import DatabaseQueryEngine
 from engines.verified.answer import write_examples
 from engines.verified.matching import VerifiedMatcher
 from engines.verified.verified_engine import VerifiedQueryEngine
+from kb.assembly.access_rules import HiddenColumns, require_columns
 from kb.assembly.open_database import private_server
 from kb.assembly.outage import Outage
 from kb.config.databases import DRIVER
@@ -59,16 +60,24 @@ def open_tables(
     engine = connect_to_tables(config, outage)
     try:
         _require_weakness(config, find_account_powers(config, engine))
-        return make_guarded_database(config, engine, known_rows)
+        opened = make_guarded_database(config, engine, known_rows)
+        require_columns(config, opened.metadata_obj)
     except BaseException:
         engine.dispose()
         raise
+    return opened
 
 
 def make_guarded_database(
-    config: Config, engine: sa.Engine, known_rows: Cache | None = None
+    config: Config,
+    engine: sa.Engine,
+    known_rows: Cache | None = None,
+    hidden: HiddenColumns = frozenset(),
 ) -> GuardedDatabase:
     """Make the database of the tables that may be asked, with the limits of the configuration."""
+    columns: dict[str, list[str]] = {}
+    for table, column in sorted(hidden):
+        columns.setdefault(table, []).append(column)
     return GuardedDatabase(
         engine,
         config.tables.include,
@@ -77,6 +86,7 @@ def make_guarded_database(
         timeout=config.tables.timeout,
         show_values=config.tables.show_values,
         known_rows=known_rows,
+        hidden_columns=columns,
     )
 
 

@@ -21,7 +21,12 @@ from engines.tables.configured_tables import ConfiguredTables
 from engines.tables.entities import EntityIndex
 from engines.tables.guarded_database import GuardedDatabase
 from engines.verified.matching import VerifiedMatcher
-from kb.assembly.access_rules import find_hidden_tables, open_access_rules
+from kb.assembly.access_rules import (
+    HiddenColumns,
+    find_hidden_columns,
+    find_hidden_tables,
+    open_access_rules,
+)
 from kb.assembly.bookkeeping import Bookkeeping
 from kb.assembly.business_tables import make_guarded_database, open_tables
 from kb.assembly.caching import Caches, open_caches
@@ -126,7 +131,9 @@ class Components:
         self._outage = Outage()
         self._whole: Components | None = None  # of what these are a view
         self._of_all: Components | None = None  # that have more tables
-        self._with_fewer: dict[frozenset[str], Components] = {}  # by the tables that they lack
+        self._hidden_columns: HiddenColumns = frozenset()
+        # By the tables and columns that they lack.
+        self._with_fewer: dict[tuple[frozenset[str], HiddenColumns], Components] = {}
         self._on_close = ExitStack()  # the last opened is closed first
         self._on_close.callback(engine.dispose)
         self._on_close.callback(caches.close)
@@ -166,10 +173,14 @@ class Components:
 
         They are made for each question, and closed with this one.
         """
-        hidden = find_hidden_tables(self.config, groups)
-        whole = self._with_fewer.get(hidden) if hidden else self
+        tables, columns = (
+            find_hidden_tables(self.config, groups),
+            find_hidden_columns(self.config, groups),
+        )
+        hidden = tables, frozenset(each for each in columns if each[0] not in tables)
+        whole = self._with_fewer.get(hidden) if any(hidden) else self
         if whole is None:
-            whole = self._with_fewer[hidden] = self._hide_tables(hidden)
+            whole = self._with_fewer[hidden] = self._hide(*hidden)
         seen = copy(whole)
         for name in ("evidence", "fallback"):
             vars(seen).pop(name, None)
@@ -178,17 +189,20 @@ class Components:
         seen.registry = replace(self.registry, groups=groups)
         return seen
 
-    def _hide_tables(self, hidden: frozenset[str]) -> "Components":
+    def _hide(self, hidden: frozenset[str], columns: HiddenColumns) -> "Components":
+        """Return these without some tables, and without some columns of others."""
         tables = self.config.tables
         include = tuple(name for name in tables.include if name not in hidden)
+        untold = {f"{table}.{column}" for table, column in columns}
         told = {
             name: text
             for name, text in tables.descriptions.items()
-            if not any(name == table or name.startswith(f"{table}.") for table in hidden)
+            if name not in untold
+            and not any(name == table or name.startswith(f"{table}.") for table in hidden)
         }
         fewer = tables.model_copy(update={"include": include, "descriptions": told})
         other = self.copy_with(config=self.config.model_copy(update={"tables": fewer}))
-        other._of_all = self  # noqa: SLF001 - of this class
+        other._of_all, other._hidden_columns = self, columns  # noqa: SLF001 - of this class
         return other
 
     @cached_property
@@ -254,7 +268,8 @@ class Components:
         Raises ConfigError, also when their account could do more than read them; StoreError.
         """
         if self._of_all:  # the guard lets fewer pass, by the same account
-            return make_guarded_database(self.config, self._of_all.tables.engine, self.caches.rows)
+            opened = self.config, self._of_all.tables.engine, self.caches.rows
+            return make_guarded_database(*opened, self._hidden_columns)
         tables = open_tables(self.config, self._outage, self.caches.rows)
         self._on_close.callback(tables.engine.dispose)
         return tables
@@ -269,12 +284,11 @@ class Components:
         return replace(queries, allows=self._may_run) if self._of_all else queries
 
     def _may_run(self, query: VerifiedQuery) -> bool:
-        """Tell whether a verified query asks from no table that is hidden."""
+        """Tell whether a verified query asks for nothing that is hidden."""
         try:
-            self.tables.check(query.sql, query.parameters)
+            return self.tables.may_show(query.sql, query.parameters)
         except KBError:
             return False
-        return True
 
     @_shared_property
     def verified_matcher(self) -> VerifiedMatcher:

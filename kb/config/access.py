@@ -30,6 +30,8 @@ class DocumentAccessConfig(Section):
 class TableAccessConfig(Section):
     table: str
     """A table of `tables.include`, as it is named there."""
+    columns: tuple[str, ...] = ()
+    """Its columns that the rule is about; without any, all of it. Not of another database."""
     groups: tuple[GroupName, ...]
     """Who may ask from it."""
 
@@ -44,7 +46,7 @@ class AccessConfig(Section):
     """Rules for documents, of which the first that matches decides; `kb index` applies them. What a
     document's own metadata say as `groups` is demanded besides."""
     tables: tuple[TableAccessConfig, ...] = ()
-    """Tables that only some groups may ask from; for all others they are not there."""
+    """Tables, or columns, that only some groups may ask from; for all others they are not there."""
 
     audit: bool = False
     """Whether `kb audit` tells who asked what, and which documents and tables that read: an entry

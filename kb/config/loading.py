@@ -56,6 +56,12 @@ def _check_access_tables(config: Config) -> None:
                 f"{config.file} cannot be used:\n  access.tables: {rule.table!r} is not in "
                 f"tables.include, which has {known}. Write it as it is written there."
             )
+        if rule.columns and "." in rule.table:
+            raise ConfigError(
+                f"{config.file} cannot be used:\n  access.tables: {rule.table!r} is of another "
+                "database, where a rule is for a whole table. Make a view without its columns "
+                f"{', '.join(rule.columns)}."
+            )
 
 
 def _choose_file(path: str | Path | None, environment: Mapping[str, str]) -> Path | None:

@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from api_server import Api, database_of, running, wait_until
 from model_server import FakeModels
-from twins import VISIBLE, configure, make_hidden, write_files
+from twins import ACCESS, VISIBLE, configure, make_hidden, write_files
 
 from kb.api.guards.access import Caller
 from kb.api.guards.limits import Limits
@@ -22,6 +23,7 @@ from kb.api.problems import Problem
 from kb.app import KnowledgeBase
 from kb.mcp.backend import Backend
 from stores.audiences import join_groups
+from stores.connection import make_engine
 from stores.registry.document_registry import document_id
 
 HIDDEN = document_id("documents", "hr/7.md")
@@ -56,11 +58,26 @@ def servers(server, tmp_path_factory) -> Iterator[Servers]:
         write_files(held, {**make_hidden(40), **VISIBLE})
         write_files(never, VISIBLE)
         fewer = {"url": other, "include": ["orders"], "allow_powerful_account": True}
-        twin = configure(other, never, embeddings, tables=fewer, access={})
-        with running(configure(url, held, embeddings)) as whole, running(twin) as one:
+        kept = {key: {"seconds": 600} for key in ("results", "rows")}
+        twin = configure(other, never, embeddings, tables=fewer, access={}, caches=kept)
+        rule = {"table": "orders", "columns": ["margin"], "groups": ["hr"]}
+        rules: dict[str, Any] = {**ACCESS}
+        rules["tables"] = [*rules["tables"], rule]
+        _add_hidden_column(url)
+        config = configure(url, held, embeddings, access=rules, caches=kept)
+        with running(config) as whole, running(twin) as one:
             whole.kb.index()
             one.kb.index()
             yield Servers(whole, one)
+
+
+def _add_hidden_column(url: sa.URL) -> None:
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE orders ADD COLUMN margin VARCHAR(40) AFTER id")
+        connection.exec_driver_sql("UPDATE orders SET margin = CONCAT('canary', id)")
+        connection.exec_driver_sql("ALTER TABLE orders ADD INDEX of_margin (margin)")
+    engine.dispose()
 
 
 @pytest.fixture
@@ -98,6 +115,21 @@ def requests() -> Iterator[tuple[str, str, Any]]:
     yield "GET", "/v1/models", None
     yield "POST", "/api/sql", {"sql": "SELECT word FROM secrets"}
     yield "POST", "/api/sql", {"sql": "SELECT city FROM orders"}
+    for sql in (
+        "SELECT * FROM orders",
+        "SELECT margin FROM orders",
+        "SELECT city FROM orders WHERE margin LIKE 'canary7'",
+        "SELECT o.* FROM orders AS o NATURAL JOIN orders AS p ORDER BY 2",
+        "(SELECT * FROM orders) UNION ALL (SELECT * FROM orders)",
+        "WITH o AS (SELECT * FROM orders) SELECT COUNT(*) FROM o",
+        (
+            "WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n WHERE x < 3) "
+            "SELECT * FROM n, orders"
+        ),
+        "SELECT city, (SELECT MAX(margin) FROM orders) FROM orders",
+    ):
+        yield "POST", "/api/sql", {"sql": sql}
+        yield "GET", f"/api/sql.csv?sql={quote(sql)}", None
     yield "GET", f"/api/sql.csv?sql={quote('SELECT word FROM secrets')}", None
     for document in (HIDDEN, MARKED, SEEN, "none"):
         yield "GET", f"/api/chunks/{document}:00000", None
