@@ -3,11 +3,11 @@
 import os
 import threading
 from collections import deque, namedtuple
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary, ref
 
 import sqlalchemy as sa
@@ -16,6 +16,9 @@ from sqlalchemy import event
 _CONNECTIONS = 10
 _STATEMENTS = 50  # prepared on one connection; the server allows 16,382 in all
 _making = threading.Lock()
+
+
+Trace = Callable[[], AbstractContextManager[object]]
 
 
 class _AllBusy(Exception):
@@ -62,8 +65,11 @@ class Reader:
 
     A search for the nearest chunks takes less than half of the time that it takes on the engine.
     What fails here, on a lost connection say, raises one of `errors`; the caller does it again on
-    the engine, which repairs or explains.
+    the engine, which repairs or explains. `trace` stands around each SELECT, and each snapshot, of
+    every reader.
     """
+
+    trace: ClassVar[Trace | None] = None
 
     def __init__(self, engine: sa.Engine) -> None:
         self.errors = (engine.dialect.loaded_dbapi.Error, sa.exc.SQLAlchemyError, _AllBusy)
@@ -75,13 +81,13 @@ class Reader:
 
     def execute(self, statement: sa.TextClause, values: Mapping[str, Any]) -> list[Any]:
         """Read all rows of one SELECT, as named tuples."""
-        with self._lend_cursor() as cursor:
+        with self._lend_cursor() as cursor, Reader.trace() if Reader.trace else nullcontext():
             return self.read_rows(cursor, statement, values)
 
     @contextmanager
     def open_snapshot(self) -> Iterator["Snapshot"]:
         """Open a snapshot, in which several SELECTs see one moment."""
-        with self._lend_cursor() as cursor:
+        with self._lend_cursor() as cursor, Reader.trace() if Reader.trace else nullcontext():
             cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
             yield Snapshot(self, cursor)
             cursor.execute("COMMIT")

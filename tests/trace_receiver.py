@@ -6,14 +6,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextmanager
-def receiver():
-    """A collector: the address it has, and the bodies that it was sent."""
+def receiver(logs=None):
+    """A collector: the address it has, and the bodies of traces that it was sent.
+
+    With `logs` those of logs are taken, too, and added there.
+    """
     bodies = []
 
     class Collector(BaseHTTPRequestHandler):
         def do_POST(self):
-            assert self.path == "/v1/traces"
-            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            taken = {"/v1/traces": bodies, "/v1/logs": logs}[self.path]
+            taken.append(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200)
             self.end_headers()
 

@@ -156,7 +156,8 @@ async def _run_lifespan(config: Config, app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(_warm_up, kb)
     gc.collect()
     gc.freeze()  # what is loaded stays; to look through it each time stopped all for 0.1 seconds
-    runner = Runner(kb)
+    traces = app.state.traces
+    runner = Runner(kb, trace=traces.trace_job) if traces else Runner(kb)
     running, ended = asyncio.create_task(runner.run()), threading.Event()
     warming = asyncio.create_task(asyncio.to_thread(_warm_up_vector_index, kb, ended))
     try:

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from kb.answer_json import report_to_values
@@ -32,14 +34,21 @@ class Runner:
     """Does the jobs of the queue, and once a day deletes sessions past their retention.
 
     A job that the end of the process breaks off, or a database that is away, goes back into the
-    queue, and loses nothing.
+    queue, and loses nothing. `trace` stands around each job, and is told what it does.
     """
 
-    def __init__(self, kb: KB, *, seconds_between_removals: float = _DAY) -> None:
+    def __init__(
+        self,
+        kb: KB,
+        *,
+        seconds_between_removals: float = _DAY,
+        trace: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
+    ) -> None:
         self._kb = kb
         self._jobs = Jobs(kb.components.engine)
         self._shared = find_shared_directory(kb.components.engine, kb.config)
         self._owner = make_owner()
+        self._trace = trace
         self._stopping = threading.Event()
         self._progress, self._is_ours = Progress(0, 0, 0), True
         self._seconds_between_removals = seconds_between_removals
@@ -82,7 +91,11 @@ class Runner:
 
     async def _do_job(self, job: Job) -> None:
         self._progress, self._is_ours = Progress(0, 0, 0), True
-        work = asyncio.create_task(asyncio.to_thread(self._index_job, job))
+        with self._trace("retry" if job.retry else "index"):
+            work = asyncio.create_task(asyncio.to_thread(self._index_job, job))
+            await self._follow_job(job, work)
+
+    async def _follow_job(self, job: Job, work: "asyncio.Task[dict[str, Any]]") -> None:
         while not (await asyncio.wait({work}, timeout=_BEAT))[0]:
             await asyncio.to_thread(self._report_progress, job)
         await asyncio.to_thread(self._report_progress, job)

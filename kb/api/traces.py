@@ -1,21 +1,28 @@
 """Traces for OpenTelemetry: of each request, the calls of models and the SQL that it leads to.
 
 Spans hold names, routes and status codes: never questions, passages, rows, the text of statements,
-users, or what an error says. Nothing is traced that no request began.
+users, or what an error says. Nothing is traced that no request and no job began.
 """
 
 import inspect
+import logging
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import sqlalchemy as sa
 from llama_index.core.instrumentation.span import BaseSpan
 from llama_index.core.instrumentation.span_handlers import BaseSpanHandler
 from llama_index_instrumentation import get_dispatcher
+from opentelemetry._logs import SeverityNumber
+from opentelemetry.context import Context, get_current
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.propagate import extract
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, ConsoleLogRecordExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
@@ -32,10 +39,19 @@ from pydantic import PrivateAttr
 from sqlalchemy.engine.interfaces import ExecutionContext
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kb.api.guards.access_log import ACCESS
 from kb.api.route_lookup import find_routes
 from stores.errors import ConfigError
+from stores.reader import Reader
 
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_LOG_PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_SEVERITIES: Final = {
+    logging.INFO: SeverityNumber.INFO,
+    logging.WARNING: SeverityNumber.WARN,
+    logging.ERROR: SeverityNumber.ERROR,
+    logging.CRITICAL: SeverityNumber.FATAL,
+}
 _SPAN: Final = "kb_span"  # the attribute of an execution that holds its span
 _OPERATION: Final = re.compile(r"\s*([A-Za-z]+)")
 
@@ -45,8 +61,11 @@ class Traces:
 
     def __init__(self) -> None:
         named = {} if "OTEL_SERVICE_NAME" in os.environ else {SERVICE_NAME: "kb"}
+        resource = Resource.create(named)
         # Not the global provider: what libraries would trace by themselves may hold contents.
-        self._provider = TracerProvider(resource=Resource.create(named))
+        self._provider = TracerProvider(resource=resource)
+        self._logger_provider = LoggerProvider(resource)
+        self._logs = _make_log_handler(self._logger_provider)
         self._provider.add_span_processor(BatchSpanProcessor(_make_exporter()))
         self.tracer = self._provider.get_tracer("kb")
         self._models = _ModelSpans(self.tracer)
@@ -61,36 +80,119 @@ class Traces:
         get_dispatcher().add_span_handler(self._models)
         for event, hear in self._of_sql.items():
             sa.event.listen(sa.Engine, event, hear)
+        Reader.trace = self._trace_reading
+        if self._logs:
+            for logger in self._list_loggers():
+                logger.addHandler(self._logs)
 
-    def close(self) -> None:
-        """Export what is left, and trace no more."""
+    def end(self) -> None:
+        """Trace no more."""
         get_dispatcher().span_handlers.remove(self._models)
         for event, hear in self._of_sql.items():
             sa.event.remove(sa.Engine, event, hear)
+        Reader.trace = None
+        if self._logs:
+            for logger in self._list_loggers():
+                logger.removeHandler(self._logs)
+
+    def _list_loggers(self) -> list[logging.Logger]:
+        """List what has all that is logged; the log of requests keeps its lines apart."""
+        return [logging.getLogger(), *([] if ACCESS.propagate else [ACCESS])]
+
+    def close(self) -> None:
+        """Trace no more, and export what is left."""
+        self.end()
+        self._logger_provider.shutdown()
         self._provider.shutdown()
+
+    @contextmanager
+    def trace_job(self, kind: str) -> Iterator[None]:
+        """Make the span of a job, in a trace of its own."""
+        span = self.tracer.start_span(f"job {kind}", Context())
+        try:
+            with use_span(span, record_exception=False, set_status_on_exception=False):
+                yield
+        except BaseException as error:
+            _end_failed(span, error)
+            raise
+        span.end()
+
+    def _start_statement(self, sql: str) -> Span:
+        found = _OPERATION.match(sql)
+        operation = found[1].upper() if found else "SQL"
+        attributes = {"db.system.name": "mariadb", "db.operation.name": operation}
+        return self.tracer.start_span(operation, kind=SpanKind.CLIENT, attributes=attributes)
+
+    @contextmanager
+    def _trace_reading(self) -> Iterator[None]:
+        if not get_current_span().is_recording():
+            yield
+            return
+        span = self._start_statement("SELECT")
+        try:
+            yield
+        except BaseException as error:
+            _end_failed(span, error)
+            raise
+        span.end()
 
     def _begin_statement(
         self, _connection: Any, _cursor: Any, sql: str, _given: Any, context: Any, *_: Any
     ) -> None:
-        if not get_current_span().get_span_context().is_valid:
+        if not get_current_span().is_recording():
             return
-        found = _OPERATION.match(sql)
-        operation = found[1].upper() if found else "SQL"
-        attributes = {"db.system.name": "mariadb", "db.operation.name": operation}
-        span = self.tracer.start_span(operation, kind=SpanKind.CLIENT, attributes=attributes)
-        setattr(context, _SPAN, span)
+        setattr(context, _SPAN, self._start_statement(sql))
 
 
 def _make_exporter() -> SpanExporter:
-    exporter = os.environ.get("OTEL_TRACES_EXPORTER") or "otlp"
-    if exporter == "console":
+    if _choose_exporter("OTEL_TRACES_EXPORTER", "otlp", _PROTOCOLS) == "console":
         return ConsoleSpanExporter()
-    if exporter != "otlp":
-        raise ConfigError(f"OTEL_TRACES_EXPORTER is {exporter!r}: kb has otlp, console and none.")
-    protocol = next(filter(None, map(os.environ.get, _PROTOCOLS)), "http/protobuf")
-    if protocol != "http/protobuf":
-        raise ConfigError(f"The protocol of OTLP is {protocol!r}: kb speaks http/protobuf.")
     return OTLPSpanExporter()
+
+
+def _make_log_handler(provider: LoggerProvider) -> logging.Handler | None:
+    """Make what exports the log of the program, where a variable asks for it."""
+    chosen = _choose_exporter("OTEL_LOGS_EXPORTER", "none", _LOG_PROTOCOLS)
+    if chosen == "none":
+        return None
+    exporter = ConsoleLogRecordExporter() if chosen == "console" else OTLPLogExporter()
+    provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    return _LogHandler(provider)
+
+
+def _choose_exporter(variable: str, usual: str, protocols: Iterable[str]) -> str:
+    exporter = os.environ.get(variable) or usual
+    if exporter not in ("otlp", "console", "none"):
+        raise ConfigError(f"{variable} is {exporter!r}: kb has otlp, console and none.")
+    protocol = next(filter(None, map(os.environ.get, protocols)), "http/protobuf")
+    if exporter == "otlp" and protocol != "http/protobuf":
+        raise ConfigError(f"The protocol of OTLP is {protocol!r}: kb speaks http/protobuf.")
+    return exporter
+
+
+class _LogHandler(logging.Handler):
+    """Exports records with the trace in which they were made; of an error its kind alone.
+
+    What the exporter itself logs is not exported: it would beget more of it.
+    """
+
+    def __init__(self, provider: LoggerProvider) -> None:
+        super().__init__(logging.INFO)
+        self._provider = provider
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith(("opentelemetry", "urllib3", "requests")):
+            return
+        error = record.exc_info[0] if record.exc_info else None
+        severity = _SEVERITIES.get(record.levelno, SeverityNumber.UNSPECIFIED)
+        self._provider.get_logger(record.name).emit(
+            timestamp=int(record.created * 1e9),
+            context=get_current(),
+            severity_number=severity,
+            severity_text=record.levelname,
+            body=record.getMessage(),
+            attributes={"error.type": error.__name__} if error else None,
+        )
 
 
 def _end_statement(
@@ -138,7 +240,7 @@ class _ModelSpans(BaseSpanHandler[_ModelSpan]):
         **_: Any,
     ) -> _ModelSpan | None:
         """Begin a span by the name of the class and method alone."""
-        if not get_current_span().get_span_context().is_valid:
+        if not get_current_span().is_recording():
             return None
         parent = self.open_spans.get(parent_span_id or "")
         context = set_span_in_context(parent._exported) if parent else None  # noqa: SLF001 - of this file
@@ -196,6 +298,7 @@ class TracedRequests:
                     span.set_status(StatusCode.ERROR)
             await send(message)
 
+        scope.setdefault("state", {})["trace"] = f"{span.get_span_context().trace_id:032x}"
         with use_span(
             span, end_on_exit=True, record_exception=False, set_status_on_exception=False
         ):

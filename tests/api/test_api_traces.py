@@ -1,14 +1,20 @@
 """One trace from a request to its SQL and the calls of its models, at a receiver of OTLP."""
 
+import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from api_server import configured, database_of, events, running
+from api_server import configured, database_of, events, running, wait_until
 from model_server import FakeModels
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from trace_receiver import receiver
+
+from kb.api.traces import Traces
+from stores.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 QUESTION = "When do goods go back to Wonderland?"
@@ -55,7 +61,9 @@ def test_each_trace_has_one_root_and_that_is_a_request(traces):
     for spans in traces:
         known = {span.span_id for span in spans}
         assert [
-            span.name.split()[0] in ("GET", "POST") for span in spans if not span.parent_span_id
+            span.name.split()[0] in ("GET", "POST", "job")
+            for span in spans
+            if not span.parent_span_id
         ] == [True]
         assert {span.parent_span_id for span in spans if span.parent_span_id} <= known
 
@@ -96,3 +104,107 @@ def test_off_nothing_of_the_sdk_is_imported(switch):
         check=False,
     )
     assert told.stdout == "[]\n", told.stderr
+
+
+def test_a_job_is_a_trace_with_what_it_did(server, models, embeddings, tmp_path, monkeypatch):
+    with receiver() as (address, bodies), database_of(server) as url:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        with running(configured(url, tmp_path, embeddings, models)) as api:
+            api.kb.index()
+            job = api.client.post("/api/jobs", json={"root": "documents"}).json()
+            wait_until(lambda: api.client.get(f"/api/jobs/{job['id']}").json()["status"] == "done")
+    spans = list_spans(bodies)
+    [root] = [span for span in spans if span.name == "job index"]
+    assert not root.parent_span_id
+    inner = {span.name for span in spans if span.trace_id == root.trace_id}
+    assert "SELECT" in inner
+
+
+def test_what_is_logged_is_exported_in_its_trace_and_named_in_the_line_of_the_request(
+    server, models, embeddings, tmp_path, monkeypatch, caplog
+):
+    logs = []
+    with receiver(logs) as (address, bodies), database_of(server) as url:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        monkeypatch.setenv("OTEL_LOGS_EXPORTER", "otlp")
+        caplog.set_level(logging.INFO, "kb.access")
+        with running(configured(url, tmp_path, embeddings, models)) as api:
+            api.kb.index()
+            assert api.client.post("/api/search", json={"question": QUESTION}).status_code == 200
+    records = [
+        record
+        for body in logs
+        for resource in ExportLogsServiceRequest.FromString(body).resource_logs
+        for scope in resource.scope_logs
+        for record in scope.log_records
+    ]
+    lines = {record.body.string_value: record for record in records}
+    [line] = [json.loads(each) for each in lines if "/api/search" in each]
+    [record] = [record for text, record in lines.items() if "/api/search" in text]
+    assert record.severity_text == "INFO"
+    assert record.trace_id.hex() == line["trace"]
+    assert bytes.fromhex(line["trace"]) in {span.trace_id for span in list_spans(bodies)}
+    assert "Wonderland" not in str(records)
+
+
+def test_a_search_is_traced_to_its_statements(server, models, embeddings, tmp_path, monkeypatch):
+    with receiver() as (address, bodies), database_of(server) as url:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        with running(configured(url, tmp_path, embeddings, models)) as api:
+            api.kb.index()
+            for _ in range(2):
+                api.client.post("/api/search", json={"question": QUESTION})
+    spans = list_spans(bodies)
+    *_, root = [span for span in spans if span.name == "POST /api/search"]
+    [retrieving] = [
+        span for span in spans if span.trace_id == root.trace_id and span.name.endswith(".retrieve")
+    ]
+    inside = [
+        span
+        for span in spans
+        if span.name == "SELECT"
+        and retrieving.start_time_unix_nano < span.start_time_unix_nano
+        and span.end_time_unix_nano < retrieving.end_time_unix_nano
+        and span.trace_id == root.trace_id
+    ]
+    assert inside
+
+
+def test_a_sampler_of_the_standard_variables_leaves_traces_out(
+    server, models, embeddings, tmp_path, monkeypatch
+):
+    with receiver() as (address, bodies), database_of(server) as url:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+        monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
+        with running(configured(url, tmp_path, embeddings, models)) as api:
+            api.client.post("/api/search", json={"question": QUESTION})
+            sampled = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}
+            api.client.post("/api/search", json={"question": QUESTION}, headers=sampled)
+    assert {span.trace_id.hex() for span in list_spans(bodies)} == {"ab" * 16}
+
+
+def list_spans(bodies):
+    return [
+        span
+        for body in bodies
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("OTEL_TRACES_EXPORTER", "jaeger", "OTEL_TRACES_EXPORTER is 'jaeger'"),
+        ("OTEL_LOGS_EXPORTER", "file", "OTEL_LOGS_EXPORTER is 'file'"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "The protocol of OTLP is 'grpc'"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "'http/json'"),
+    ],
+)
+def test_what_kb_does_not_speak_is_refused(monkeypatch, variable, value, told):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError, match=told):
+        Traces()

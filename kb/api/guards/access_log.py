@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,7 +15,7 @@ from kb.api.problems import OPENAI_PATHS
 from kb.api.route_lookup import find_routes
 from kb.assembly.way_in import way_in
 
-log = logging.getLogger("kb.access")
+ACCESS: Final = logging.getLogger("kb.access")
 
 
 class AccessLog:
@@ -42,14 +42,16 @@ class AccessLog:
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            caller = scope.get("state", {}).get("caller")
+            state = scope.get("state", {})
+            caller, trace = state.get("caller"), state.get("trace")
             # The pattern, as a path may hold names; also of what is refused.
             route = scope.get("route") or next(find_routes(scope["app"], scope["path"]), None)
-            log.info(
+            ACCESS.info(
                 json.dumps(
                     {
                         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
                         "request": request_id,
+                        **({"trace": trace} if trace else {}),
                         "key": caller.name if caller else None,
                         "method": scope["method"],
                         "route": getattr(route, "path", None),
