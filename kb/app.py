@@ -691,18 +691,21 @@ class KnowledgeBase:
         rating: Rating | None = None,
         comment: str = "",
         clicked: int | str | None = None,
+        edited_sql: str | None = None,
         user: str | None = None,
     ) -> None:
         """Keep what somebody says of a search, or of a turn of a chat session.
 
         A `user` speaks of their own searches alone.
         The id of an answer's search is in `metadata["search"]`. `clicked` is the number that a
-        passage was shown with, or its chunk id. Raises ConfigError, StoreError.
+        passage was shown with, or its chunk id. `edited_sql` is what somebody made of the statement
+        of a turn. Raises ConfigError, StoreError.
         """
-        feedback = Feedback(rating, comment, clicked)
+        feedback = Feedback(rating, comment, clicked, edited_sql)
         self.components.search_log.flush()
         log = SearchLog(self.components.engine)
-        store_feedback(log, feedback, search_id, session_id, turn_id, user)
+        extent = self.config.retrieval.log
+        store_feedback(log, feedback, search_id, session_id, turn_id, user, extent)
 
     def backup(
         self,

@@ -149,7 +149,7 @@ class Backend:
 
     def _read_rows(self, sql: str, limit: int) -> results.Rows:
         found = self.kb.components.tables.run(sql)
-        return as_results.rows_to_result(TableResult(sql, **vars(found)), limit)
+        return as_results.rows_to_result(TableResult(sql).with_rows(found), limit)
 
     def describe_tables(self, caller: Caller, names: Sequence[str] | None) -> results.Database:
         self._require_tables(caller)

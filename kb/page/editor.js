@@ -14,7 +14,7 @@ import { t } from "./words.js";
 
 // `given` has sql, parameters, and if it is so, question and verified. `resultOf` shows what the
 // statement gives, `changed` is told whether it is another one than that of `given`, `saved` that it
-// was kept.
+// was kept. `given.edited` is told another one that ran.
 export async function editorOf(given, { resultOf, changed = null, saved = null }) {
   const tables = await learnTables().catch(() => []);
   return new Editor(given, tables, await mayVerify(), { resultOf, changed, saved });
@@ -107,7 +107,8 @@ class Editor {
 
   // Nobody has verified what was changed, but its columns still count in the same.
   show(result, isOther) {
-    const { question, verified } = this.given;
+    const { question, verified, edited } = this.given;
+    if (isOther) edited?.(this.field.value);
     const own = { ...result, question, verified: isOther ? { units: verified?.units } : verified };
     this.outcome.replaceChildren(make("h3", {}, t("yourResult")), this.resultOf(own));
     announce(t("rows", { n: result.rows.length }));

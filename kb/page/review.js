@@ -5,6 +5,7 @@ import { complain } from "./announce.js";
 import { button, make } from "./dom.js";
 import { keepDraft } from "./drafts.js";
 import { listOf } from "./figures.js";
+import { coloured } from "./sql.js";
 import { date, number, t } from "./words.js";
 
 export async function reviewOf() {
@@ -29,12 +30,16 @@ export async function reviewOf() {
 function rowOf(item, refresh) {
   const done = () => post(`api/review/${item.id}/done`).then(refresh).catch(complain);
   const comments = item.comments.map((each) => make("q", {}, each));
+  const edited = item.edited_sql.map((sql) =>
+    make("pre", { class: "edited", "aria-label": t("editedSql") }, make("code", {}, coloured(sql))),
+  );
   return [
     make(
       "div",
       {},
       item.question ?? t("noTexts"),
       comments.length ? make("p", { class: "quiet" }, comments) : null,
+      edited,
     ),
     number(item.asked),
     number(item.unanswered),

@@ -217,7 +217,10 @@ export const TEXTS = {
   answersByDay: gettext("Answers by day"),
   apiKeys: gettext("API keys"),
   toReview: gettext("Questions to work on"),
-  toReviewDetail: gettext("Their answers rested on nothing, or were rated down."),
+  toReviewDetail: gettext(
+    "Their answers rested on nothing, were rated down, or somebody has changed their SQL.",
+  ),
+  editedSql: gettext("What somebody made of its SQL"),
   slowest: gettext("Slowest answers"),
   jobs: gettext("Jobs"),
   health: gettext("State"),

@@ -237,7 +237,8 @@ export class TurnView {
         make("p", { class: "problem" }, t("branchFailed", { branch: t(branch), reason })),
       );
     const question = this.question.textContent;
-    const result = this.rows && resultOf({ ...this.rows, question });
+    const edited = (sql) => this.tellEdited(sql);
+    const result = this.rows && resultOf({ ...this.rows, question, edited });
     const twin = result && tableOfRows(this.prose.element, this.rows.columns);
     if (twin) twin.replaceWith(result);
     const below = [
@@ -247,6 +248,12 @@ export class TurnView {
     ];
     this.after.replaceChildren(...below.filter(Boolean), this.actions(timings ?? {}));
     this.settle();
+  }
+
+  // What somebody made of the SQL is to be seen by whoever works on poor answers.
+  tellEdited(sql) {
+    const about = { session_id: this.sessionId, turn_id: this.turnId };
+    post("api/feedback", { ...about, edited_sql: sql }).catch(() => null);
   }
 
   // Below a question that nothing came of, where else it can be asked.

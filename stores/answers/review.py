@@ -18,9 +18,10 @@ _SQL = {name: sa.text(sql) for name, sql in statements("review.sql").items()}
 
 @dataclass(frozen=True)
 class PoorAnswer:
-    """An answer that rested on nothing or was rated down, or a search that was; times in UTC.
+    """An answer that rested on nothing, was rated down, or whose SQL somebody has changed.
 
-    `happened_at` is when it was asked, or rated if that came later.
+    Or a search that was rated down; times in UTC. `happened_at` is when it was asked, or rated or
+    changed if that came later.
     """
 
     question: str | None
@@ -29,6 +30,7 @@ class PoorAnswer:
     unanswered: bool
     rating: Rating | None
     comment: str | None
+    edited_sql: str | None
     happened_at: datetime
 
 
@@ -50,6 +52,12 @@ class ReviewItem:
     @property
     def down(self) -> int:
         return sum(answer.rating == -1 for answer in self.answers)
+
+    @property
+    def edited(self) -> list[str]:
+        """What people made of its SQL, each once, the latest first."""
+        edited = (answer.edited_sql for answer in self.answers)
+        return list(dict.fromkeys(sql for sql in edited if sql))
 
     @property
     def last_at(self) -> datetime:

@@ -76,6 +76,7 @@ class _Feedback:
     comment: str | None = None
     clicked_rank: int | None = None
     clicked_chunk: str | None = None
+    edited_sql: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,10 +139,16 @@ class SearchLog:
         self._add(_Feedback(search.id, None, None, rating, said, rank, chunk_id))
 
     def rate_turn(
-        self, session_id: str, turn_id: str, rating: Rating | None = None, comment: str = ""
+        self,
+        session_id: str,
+        turn_id: str,
+        rating: Rating | None = None,
+        comment: str = "",
+        edited_sql: str | None = None,
     ) -> None:
-        """Keep what somebody says of a turn of a chat session."""
-        self._add(_Feedback(None, session_id, turn_id, rating, comment or None))
+        """Keep what somebody says of a turn of a chat session, or made of its SQL."""
+        said = comment or None
+        self._add(_Feedback(None, session_id, turn_id, rating, said, edited_sql=edited_sql))
 
     def list_ratings(self, session_id: str) -> dict[str, Rating]:
         """List the last rating of each turn of a session that has one."""

@@ -1,11 +1,13 @@
 -- poor_answers --
--- The answers that rested on nothing or were last rated down, and the searches without an answer
--- that were, of so many days; each with the time of the last that came of it.
-SELECT question, asked_at, route, unanswered, rating, comment,
-  GREATEST(asked_at, COALESCE(given_at, asked_at)) AS happened_at
+-- The answers that rested on nothing, were last rated down, or whose SQL somebody has changed, and the
+-- searches without an answer that were rated down, of so many days; each with the time of the last that
+-- came of it.
+SELECT question, asked_at, route, unanswered, rating, comment, edited_sql,
+  GREATEST(asked_at, COALESCE(given_at, asked_at), COALESCE(edited_at, asked_at)) AS happened_at
 FROM (
   SELECT answer.question, answer.answered_at AS asked_at, answer.route,
-    answer.outcome = 'unanswered' AS unanswered, feedback.rating, feedback.comment, feedback.given_at
+    answer.outcome = 'unanswered' AS unanswered, feedback.rating, feedback.comment, feedback.given_at,
+    edited.edited_sql, edited.given_at AS edited_at
   FROM kb_answer_log AS answer
   LEFT JOIN kb_feedback AS feedback ON feedback.id = COALESCE(
     (SELECT MAX(id) FROM kb_feedback AS said
@@ -13,11 +15,15 @@ FROM (
     (SELECT MAX(id) FROM kb_feedback AS said
       WHERE said.session_id = answer.session_id AND said.turn_id = answer.turn_id
         AND rating IS NOT NULL))
+  LEFT JOIN kb_feedback AS edited ON edited.id = (
+    SELECT MAX(id) FROM kb_feedback AS said
+      WHERE said.session_id = answer.session_id AND said.turn_id = answer.turn_id
+        AND edited_sql IS NOT NULL)
   WHERE answer.answered_at >= UTC_TIMESTAMP(6) - INTERVAL :days DAY
-    AND (answer.outcome = 'unanswered' OR feedback.rating = -1)
+    AND (answer.outcome = 'unanswered' OR feedback.rating = -1 OR edited.id IS NOT NULL)
   UNION ALL
   SELECT search.question, search.searched_at, 'search', search.results = 0, feedback.rating,
-    feedback.comment, feedback.given_at
+    feedback.comment, feedback.given_at, NULL, NULL
   FROM kb_search AS search
   JOIN kb_feedback AS feedback ON feedback.id = (
     SELECT MAX(id) FROM kb_feedback AS said

@@ -29,8 +29,10 @@ WHERE search_id = :id ORDER BY hit_rank
 
 -- add_feedback --
 -- Keep what somebody says of a search or of a turn.
-INSERT INTO kb_feedback (search_id, session_id, turn_id, rating, comment, clicked_rank, clicked_chunk)
-VALUES (:search_id, :session_id, :turn_id, :rating, :comment, :clicked_rank, :clicked_chunk)
+INSERT INTO kb_feedback
+  (search_id, session_id, turn_id, rating, comment, clicked_rank, clicked_chunk, edited_sql)
+VALUES
+  (:search_id, :session_id, :turn_id, :rating, :comment, :clicked_rank, :clicked_chunk, :edited_sql)
 
 -- ratings --
 -- What was said of the turns of a session; the last of a turn comes last.

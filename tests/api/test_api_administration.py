@@ -84,6 +84,23 @@ def test_the_slowest_answers_stand_first_with_their_steps(admin):
     assert {"retrieval", "answer"} <= {each["step"] for each in slow[0]["steps"]}
 
 
+def test_an_answer_whose_sql_was_changed_is_a_question_to_work_on(admin, models):
+    models.script = ["SELECT city FROM orders", "Lyon, Bern."]
+    turn = {"message": "Which cities are there?", "source": "database", "turn_id": "cities"}
+    assert admin.post("/api/sessions/edited/turns", json=turn).json()["sql"]
+    about = {"session_id": "edited", "turn_id": "cities"}
+    changed = {**about, "edited_sql": "SELECT DISTINCT city FROM orders"}
+    assert admin.post("/api/feedback", json=changed).status_code == 204
+    [item] = [each for each in admin.get("/api/review").json() if "cities" in each["question"]]
+    assert item["edited_sql"] == ["SELECT DISTINCT city FROM orders"]
+    for wrong in (
+        about,
+        {"search_id": "0" * 12, "edited_sql": "SELECT 1"},
+        {**about, "edited_sql": ""},
+    ):
+        assert admin.post("/api/feedback", json=wrong).status_code == 422
+
+
 @pytest.mark.parametrize("scope", ["read", "write"])
 def test_nobody_else_learns_of_them(api, admin, scope):
     other = api.with_key("other", scope)

@@ -52,6 +52,25 @@ def test_figures_and_lists_are_shown_to_who_may_do_everything(visit, served, mod
     expect(waiting).to_have_count(0)
 
 
+def test_sql_that_somebody_changed_is_shown_to_who_may_work_on_it(visit, models, write):
+    models.script = ["SELECT city FROM orders", "Lyon and Bern."]
+    page = visit("#/")
+    page.get_by_role("radio", name="Tables").check()
+    page.get_by_role("textbox", name="Your question").fill("Which cities are there?")
+    page.get_by_role("textbox", name="Your question").press("Enter")
+    turn = page.get_by_role("article")
+    turn.get_by_role("button", name="SQL").click()
+    turn.get_by_role("button", name="Edit").click()
+    editor = turn.get_by_role("textbox", name="SQL to run")
+    write(editor, "SELECT id, city FROM orders WHERE id > 7")
+    with page.expect_response("**/api/feedback") as kept:
+        turn.get_by_role("button", name="Run").click()
+    assert kept.value.status == 204, kept.value.text()
+    page = visit("#/admin")
+    row = section(page, "Questions to work on").locator("tr", has_text="Which cities are there?")
+    expect(row.get_by_label("What somebody made of its SQL")).to_have_text(re.compile("id > 7"))
+
+
 def test_a_key_is_made_shown_once_and_revoked(visit, served):
     boss = served.with_key("boss of keys", "admin").headers["Authorization"]
     page = visit("#/admin")

@@ -186,6 +186,7 @@ CREATE TABLE `kb_feedback` (
   `turn_id` varchar(190) DEFAULT NULL,
   `rating` tinyint(4) DEFAULT NULL,
   `comment` text DEFAULT NULL,
+  `edited_sql` text DEFAULT NULL,
   `clicked_rank` smallint(5) unsigned DEFAULT NULL,
   `clicked_chunk` varchar(512) DEFAULT NULL,
   PRIMARY KEY (`id`),

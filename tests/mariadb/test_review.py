@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import sqlalchemy as sa
 from api_server import database_of
 from typer.testing import CliRunner
 
+from kb.assembly.search_logging import Feedback, store_feedback
 from kb.cli import app
 from stores.answers.answer_log import AnswerLog, LoggedAnswer, LoggedCalls
 from stores.answers.review import AnswerReview
-from stores.errors import StoreError
+from stores.errors import ConfigError, StoreError
 from stores.private_server import PrivateServer
 from stores.registry.schema import migrate
 from stores.searches.search_log import Hit, LoggedSearch, SearchLog
@@ -142,3 +144,49 @@ def test_the_command_line_lists_shows_and_takes_off(server: PrivateServer, tmp_p
         run("list", "--csv", "--json", code=2)
         run("done", item["id"])
         assert "No question waits" in run("list")
+
+
+def test_an_answer_whose_sql_somebody_changed_waits_with_what_they_made_of_it(engine, review):
+    answer = {"outcome": "answered", "session_id": "s", "route": "database"}
+    add_answers(engine, *({**answer, "question": "Sum?", "turn_id": turn} for turn in "tu"))
+    add_answers(engine, {**answer, "question": "Fine?", "turn_id": "v"})
+    log = SearchLog(engine)
+    for turn, sql in (("t", "SELECT 1"), ("t", "SELECT 2"), ("u", "SELECT 2")):
+        log.rate_turn("s", turn, edited_sql=sql)
+    [item] = review.list_items(7)
+    assert (item.question, item.edited, item.unanswered, item.down) == ("Sum?", ["SELECT 2"], 0, 0)
+    review.mark_done(item)
+    assert review.list_items(7) == []
+    log.rate_turn("s", "t", edited_sql="SELECT 3")
+    [item] = review.list_items(7)
+    assert set(item.edited) == {"SELECT 3", "SELECT 2"}
+
+
+def test_changed_sql_is_kept_where_questions_are_kept_too(engine, review):
+    add_answers(engine, {"session_id": "s", "turn_id": "t", "outcome": "answered"})
+    said = Feedback(edited_sql="SELECT 1")
+    for extent in ("no-text", "off"):
+        store_feedback(SearchLog(engine), said, None, "s", "t", None, extent)
+        store_feedback(SearchLog(engine), replace(said, rating=1), None, "s", "t", None, extent)
+    assert review.list_items(7) == []
+    store_feedback(SearchLog(engine), said, None, "s", "t", None, "full")
+    [item] = review.list_items(7)
+    assert item.edited == ["SELECT 1"]
+    with pytest.raises(ConfigError, match="of a turn"):
+        store_feedback(SearchLog(engine), said, "0" * 12, None, None, None, "full")
+
+
+def test_the_command_line_shows_changed_sql(engine, review, tmp_path):
+    answer = {"outcome": "answered", "session_id": "s", "turn_id": "t", "question": "Sum?"}
+    add_answers(engine, answer)
+    SearchLog(engine).rate_turn("s", "t", edited_sql="SELECT SUM(total)\nFROM orders")
+    [item] = review.list_items(7)
+    config = tmp_path / "config.yaml"
+    url = engine.url.render_as_string(hide_password=False)
+    config.write_text(json.dumps({"database": {"url": url}}))
+    show = ["--config", str(config), "review", "show", item.id]
+    shown = CliRunner().invoke(app, show).stdout
+    assert "SQL changed" in shown
+    assert "SELECT SUM(total) FROM orders" in shown
+    described = json.loads(CliRunner().invoke(app, [*show, "--json"]).stdout)
+    assert described["edited_sql"] == item.edited

@@ -84,7 +84,7 @@ def revoke_key(name: str, caller: Administering, kb: KB) -> None:  # noqa: ARG00
 
 @router.get("/review")
 def questions_to_review(caller: Administering, kb: KB, days: Days = 90) -> list[dict[str, Any]]:  # noqa: ARG001 - as above
-    """Questions whose answers rested on nothing or were rated down, the most frequent first."""
+    """Questions whose answers rested on nothing, were rated down, or had their SQL changed."""
     kb.components.books.writer.flush()
     return [_describe_item(item) for item in AnswerReview(kb.components.engine).list_items(days)]
 
@@ -99,6 +99,7 @@ def _describe_item(item: ReviewItem) -> dict[str, Any]:
             "unanswered": item.unanswered,
             "down": item.down,
             "comments": comments,
+            "edited_sql": item.edited,
             "last_at": item.last_at,
         }
     )

@@ -17,7 +17,10 @@ Id = Annotated[str, Field(min_length=1, max_length=190)]
 
 
 class FeedbackBody(StrictBody):
-    """Of a search (`search_id`, and which passage was opened), or of a turn of a session."""
+    """Of a search (`search_id`, and which passage was opened), or of a turn of a session.
+
+    `edited_sql` is what somebody made of the statement of a turn.
+    """
 
     search_id: SearchId | None = None
     session_id: Id | None = None
@@ -25,15 +28,19 @@ class FeedbackBody(StrictBody):
     rating: Literal[1, -1] | None = None
     comment: Annotated[str, Field(max_length=5000)] = ""
     clicked: int | Annotated[str, Field(max_length=512)] | None = None
+    edited_sql: Annotated[str, Field(min_length=1, max_length=20_000)] | None = None
 
     @model_validator(mode="after")
     def _is_of_one_thing(self) -> "FeedbackBody":
         named = self.search_id is not None, self.session_id is not None, self.turn_id is not None
         of_turn = named == (False, True, True) and self.clicked is None
-        if not of_turn and named != (True, False, False):
-            raise ValueError("give search_id, or session_id and turn_id without clicked")
-        if self.rating is None and not self.comment and self.clicked is None:
-            raise ValueError("give rating, comment or clicked")
+        of_search = named == (True, False, False) and self.edited_sql is None
+        if not of_turn and not of_search:
+            raise ValueError(
+                "give search_id, or session_id and turn_id without clicked; edited_sql is of a turn"
+            )
+        if not (self.rating or self.comment or self.edited_sql) and self.clicked is None:
+            raise ValueError("give rating, comment, clicked or edited_sql")
         return self
 
 

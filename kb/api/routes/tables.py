@@ -1,7 +1,6 @@
 """Guarded SQL over the business tables."""
 
 import time
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Self
 
@@ -120,7 +119,7 @@ def _run_statement(kb: KB, sql: str, body: SqlBody, user: str | None) -> dict[st
         result = kb.components.tables.run(sql, body.parameters)
     values["timings"] = {"rows": milliseconds_since(begin)}
     types = column_types(result.columns, result.rows)
-    return {**values, **table_to_values(replace(found, **vars(result))), "types": types}
+    return {**values, **table_to_values(found.with_rows(result)), "types": types}
 
 
 @router.get("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])

@@ -181,5 +181,6 @@ def _describe_item(item: "ReviewItem") -> dict[str, Any]:
         "unanswered": item.unanswered,
         "down": item.down,
         "last_at": item.last_at,
+        "edited_sql": item.edited,
         "answers": [asdict(answer) for answer in item.answers],
     }

@@ -148,7 +148,7 @@ def save_query(asked: QueryToSave, config: Path | None, *, as_json: bool) -> Non
             knowledge_base.components.verified_queries, matcher, query, run, _current_editor()
         )
         recognised = matcher.match(asked.question) is not None
-    found = TableResult(query.sql, dict(query.parameters), **vars(result))
+    found = TableResult(query.sql, dict(query.parameters)).with_rows(result)
     if as_json:
         from engines.tables import query_result
 

@@ -32,9 +32,12 @@ def show_item(console: Console, item: ReviewItem) -> None:
             *([gettext("unanswered")] if answer.unanswered else []),
             *([gettext("thumbs down")] if answer.rating == -1 else []),
             *([fit_on_one_line(answer.comment)] if answer.comment else []),
+            *([gettext("SQL changed")] if answer.edited_sql else []),
         ]
         when = f"{answer.asked_at:%Y-%m-%d %H:%M} UTC"
         console.print(Text(f"  {when}  {answer.route}  {', '.join(said)}"), soft_wrap=True)
+    for sql in item.edited:
+        console.print(Text(f"  {fit_on_one_line(sql)}"), soft_wrap=True)
     if item.question:
         hint = gettext(
             "`kb sql QUESTION --save` keeps a verified query for it, `kb index` adds documents; "
