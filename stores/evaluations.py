@@ -84,8 +84,21 @@ class Evaluations:
         rows = self._read(lambda c: c.execute(_SQL["runs"], values).all())
         return [_row_to_run(row, {}) for row in rows]
 
+    def list_last(self, set_name: str) -> list[tuple[StoredRun, StoredRun | None]]:
+        """List the last run of each profile on a set, with the one before of the same questions."""
+        last: dict[str, list[StoredRun]] = {}
+        for stored in self.list_runs(set_name):
+            runs = last.setdefault(stored.run.profile, [])
+            if not runs or (len(runs) == 1 and _is_comparable(stored.run, runs[0].run)):
+                runs.append(stored)
+        return [(runs[0], runs[1] if runs[1:] else None) for runs in last.values()]
+
     def _read(self, work: Callable[[sa.Connection], T]) -> T:
         return read_snapshot(self.engine, work)
+
+
+def _is_comparable(one: EvaluationRun, other: EvaluationRun) -> bool:
+    return (one.set_hash, one.cutoff) == (other.set_hash, other.cutoff)
 
 
 def _row_to_run(row: Any, scores: Scores) -> StoredRun:

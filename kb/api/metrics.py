@@ -17,9 +17,11 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 from kb.api.sse import Work
+from kb.evaluation.marked_questions import NAME as MARKS
 from kb.statistics import read_costs
 from stores.answers.answer_log import LoggedCalls
 from stores.errors import KBError
+from stores.evaluations import Evaluations
 from stores.jobs import Jobs
 from stores.registry.document_counts import count_totals
 from stores.replicas import measure_lags
@@ -175,6 +177,18 @@ class _State(Collector):
         for number, lag in enumerate(measure_lags(used.engine), start=1):
             lags.add_metric([str(number)], lag)
         yield lags
+        last = GaugeMetricFamily(
+            "kb_marks_ndcg", "The last nDCG of `kb eval --marks`.", labels=["profile"]
+        )
+        before = GaugeMetricFamily(
+            "kb_marks_ndcg_before", "The nDCG before it, of the same marks.", labels=["profile"]
+        )
+        for pair in Evaluations(used.engine).list_last(MARKS):
+            for family, stored in zip((last, before), pair, strict=True):
+                if stored:
+                    family.add_metric([stored.run.profile], stored.run.metrics["ndcg"])
+        yield last
+        yield before
         month = read_costs(used.engine, used.config, 1)["month"]
         if month["cost"] is not None:
             yield GaugeMetricFamily("kb_month_cost", "What this month cost.", month["cost"])

@@ -1,6 +1,7 @@
 """What operators ask the server: statistics, costs, and the counts for Prometheus."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -8,6 +9,8 @@ import pytest
 from api_server import configured, database_of, running
 from model_server import FakeModels
 from prometheus_client.parser import text_string_to_metric_families
+
+from stores.evaluations import EvaluationRun, Evaluations
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 TOKEN = "prometheus-sends-this"
@@ -81,6 +84,20 @@ def test_the_counts_are_those_of_what_was_asked(api):
     assert now["kb_jobs", "queued"] == 0
     assert now["kb_database_up",] == 1
     assert now["kb_month_budget",] == 100_000
+
+
+def test_the_last_results_for_what_was_marked_as_right_are_told(api):
+    runs = Evaluations(api.kb.components.engine)
+    run = EvaluationRun("marks", "h", 10, "default", {}, "fake", {"ndcg": 0.9})
+    for ndcg, marks in ((0.5, "h"), (0.9, "other"), (0.8, "h")):
+        runs.add(replace(run, set_hash=marks, metrics={"ndcg": ndcg}), {})
+    runs.add(replace(run, profile="semantic"), {})
+    runs.add(replace(run, set_name="another"), {})
+    now = read_metrics(api)
+    assert now["kb_marks_ndcg", "default"] == 0.8
+    assert now["kb_marks_ndcg_before", "default"] == 0.5
+    assert now["kb_marks_ndcg", "semantic"] == 0.9
+    assert ("kb_marks_ndcg_before", "semantic") not in now
 
 
 def test_no_word_of_a_question_and_no_key_is_in_the_counts(api):
