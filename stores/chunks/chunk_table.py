@@ -279,6 +279,11 @@ class ChunkTable:
         else:
             connection.execute(self.fill("clear"))
 
+    def note_change(self, connection: sa.Connection) -> None:
+        """Note that chunks were changed in their place, for whoever keeps what they said."""
+        if self.postings:
+            self.postings.tables.set_version(connection)
+
     def delete_document(self, connection: sa.Connection, document_id: str) -> None:
         self.delete_documents(connection, [document_id])
 

@@ -1,10 +1,11 @@
 """Results of searches that were made before, for as long as no chunk and no audience has changed.
 
 The postings of a chunk table tell of each transaction that writes, deletes or clears chunks: it
-adds a block by a random number, takes one away, notes keys as gone, or sets another version. What
-they say as of one moment is therefore the version of the collection. A result is kept under the
-version that its own snapshot had, and looked for under the one that the database has now, so that
-no process is given what was found before a change that is committed.
+adds a block by a random number, takes one away, notes keys as gone, or sets another version, as
+who moves a document does. What they say as of one moment is therefore the version of the
+collection. A result is kept under the version that its own snapshot had, and looked for under the
+one that the database has now, so that no process is given what was found before a change that is
+committed.
 """
 
 import json

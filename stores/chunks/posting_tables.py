@@ -247,9 +247,10 @@ class PostingTables:
             )
             taken = {"blocks": [row.block for row in rows]}
             connection.execute(self._sql("remove_blocks"), taken)
-            self._set_version(connection)
+            self.set_version(connection)
 
-    def _set_version(self, connection: sa.Connection) -> None:
+    def set_version(self, connection: sa.Connection) -> None:
+        """Say that what was read of the chunks may be no longer so."""
         values = {"version": secrets.randbits(_VERSION_BITS)}
         connection.execute(self._sql("set_version"), values)
 
@@ -278,7 +279,7 @@ class PostingTables:
             connection.execute(self._sql("remove_terms"), {"terms": swept.tolist()})
             kept = ~dead & np.isin(postings["term"], swept)
             self._append(connection, postings[kept])
-            self._set_version(connection)
+            self.set_version(connection)
         return int(rows[-1].term) + 1
 
     def read_terms(self, connection: Connection, terms: Sequence[int]) -> dict[int, NDArray[Any]]:

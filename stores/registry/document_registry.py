@@ -306,6 +306,7 @@ class DocumentRegistry:
             }
             connection.execute(_SQL["move_document"], values)
             connection.execute(chunks, values)
+        self.table.note_change(connection)
 
     def fail(
         self,

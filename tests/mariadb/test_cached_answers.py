@@ -158,6 +158,14 @@ def test_a_changed_document_is_answered_from_as_it_is_now(kb, models, folder):
     assert "thirty" not in models.prompts[1]
 
 
+def test_a_document_that_was_moved_is_found_where_it_is_now(kb, folder):
+    assert [passage.metadata["path"] for passage in kb.search(QUESTION)] == ["returns.md"]
+    (folder / "returns.md").rename(folder / "terms.md")
+    assert kb.index(folder).moved == [("returns.md", "terms.md")]
+    assert [passage.metadata["path"] for passage in kb.search(QUESTION)] == ["terms.md"]
+    assert answer_of(kb.ask(QUESTION, "documents")).citations[0].document == "terms.md"
+
+
 def test_a_document_beside_the_passages_leaves_the_reply_as_it_was(kb, models, folder):
     kb.ask(QUESTION, "documents", top_k=1)
     (folder / "pumps.md").write_text("# Pumps\n\nA pump is cleaned with vinegar.")
