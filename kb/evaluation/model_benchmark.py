@@ -20,6 +20,7 @@ from kb.assembly.searching import AnswerOptions
 from kb.evaluation.labelled import LabelledSet, OnProgress, Question
 from kb.evaluation.measures import contains_answer
 from stores.answers.model_use import ModelUse
+from stores.caches.cache import pass_by_caches
 from stores.errors import ConfigError
 from stores.text.translations import Message
 
@@ -137,7 +138,7 @@ def _measure_model(
 def _ask(components: "Components", question: Question) -> _Asked:
     options = AnswerOptions("documents", streaming=True)
     engine = make_unlogged_engine(components, options)
-    with components.books.observe("benchmark") as calls:
+    with components.books.observe("benchmark") as calls, pass_by_caches():
         since = time.perf_counter()
         response: Any = engine.query(question.text)
         pieces = iter(response.response_gen)

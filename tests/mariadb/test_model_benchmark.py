@@ -50,7 +50,9 @@ def kb(url: sa.URL, servers: list[FakeModels], tmp_path: Path) -> Iterator[Knowl
     )
     (tmp_path / "prices.yaml").write_text("currency: EUR\nmodels: {good: {input: 1, output: 1}}")
     llm = LLMConfig(**first, fallback=[second])
-    config = configured(url, tmp_path, servers[2], None, cost={"prices": "prices.yaml"})
+    kept: dict[str, object] = {"results": {}, "replies": {}}  # which no benchmark is answered from
+    cost = {"prices": "prices.yaml"}
+    config = configured(url, tmp_path, servers[2], None, cost=cost, caches=kept)
     with KnowledgeBase.open(config.model_copy(update={"llm": llm})) as kb:
         kb.index(prune=True)
         yield kb
