@@ -90,7 +90,7 @@ class Rows(CustomQueryEngine):
         self._verified = verified
 
     def custom_query(self, query_str: str) -> Response:
-        tables = TableResult("SELECT 1", {}, **vars(self._result), verified=self._verified)
+        tables = TableResult("SELECT 1", verified=self._verified).with_rows(self._result)
         return Response("Two rows.", [], Answer(route="database", tables=tables).metadata())
 
 
