@@ -68,6 +68,7 @@ def search_versions(url: sa.URL, redis: str | None, last: int) -> tuple[int, int
         ]
         if set(noted.values()) == {last}:
             break
+    store.query(asked)  # which nothing has changed since
     cache.place.close()
     engine.dispose()
     return cache.hits, cache.misses, stale

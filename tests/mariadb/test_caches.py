@@ -71,11 +71,11 @@ def test_a_kind_is_a_cache_of_its_own(open_place: OpenPlace):
 
 
 def test_a_value_is_forgotten_after_its_time(open_place: OpenPlace):
-    place = open_place(seconds=1)
+    place = open_place(seconds=2)
     place.keep(A, b"a")
     assert place.measure().values == 1
     assert place.find(A) == b"a"
-    time.sleep(1.1)
+    time.sleep(2.1)
     assert place.find(A) is None
     assert place.measure().values == 0
 
