@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
@@ -150,11 +151,12 @@ class GuardedDatabase(SQLDatabase):
             key = make_key(str(self._engine.url), self._row_limit, text, values or {})
             if known := read_rows(self._known_rows, key):
                 return known
+        begun = datetime.now(UTC)
         with self.open_rows(sql, values, most_rows=self._row_limit) as found:
             rows = list(found)
         result = QueryResult(found.columns, rows, found.truncated)
         if self._known_rows:
-            keep_rows(self._known_rows, key, result)
+            keep_rows(self._known_rows, key, result, begun)
         return result
 
     @contextmanager

@@ -1,6 +1,6 @@
 """Rows of the business tables that were read before, with the moment at which they were."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from engines.tables.query_result import QueryResult
 from stores import typed_json
@@ -16,9 +16,9 @@ def read_rows(cache: Cache, key: bytes) -> QueryResult | None:
     return QueryResult(tuple(columns), list(map(tuple, rows)), truncated, as_of)
 
 
-def keep_rows(cache: Cache, key: bytes, result: QueryResult) -> None:
-    """Keep what a statement gave, as of now, where it can be written without loss."""
+def keep_rows(cache: Cache, key: bytes, result: QueryResult, as_of: datetime) -> None:
+    """Keep what a statement gave that began then, where it can be written without loss."""
     rows = list(map(list, result.rows))
-    written = typed_json.dumps([result.columns, rows, result.truncated, datetime.now(UTC)])
+    written = typed_json.dumps([result.columns, rows, result.truncated, as_of])
     if typed_json.loads(written)[1] == rows:
         cache.keep(key, written.encode())

@@ -28,7 +28,7 @@ class Caches:
         return filter(None, (self.embeddings, self.results, self.replies, self.rows))
 
     def close(self) -> None:
-        """Write what is still to be written."""
+        """Give back the connections of the places, and the memory of this process."""
         for cache in self:
             cache.place.close()
 

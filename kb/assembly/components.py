@@ -173,10 +173,8 @@ class Components:
 
         They are made for each question, and closed with this one.
         """
-        tables, columns = (
-            find_hidden_tables(self.config, groups),
-            find_hidden_columns(self.config, groups),
-        )
+        tables = find_hidden_tables(self.config, groups)
+        columns = find_hidden_columns(self.config, groups)
         hidden = tables, frozenset(each for each in columns if each[0] not in tables)
         whole = self._with_fewer.get(hidden) if any(hidden) else self
         if whole is None:
