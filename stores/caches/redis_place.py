@@ -87,5 +87,6 @@ def _translate_errors() -> Iterator[None]:
     except RedisError as error:
         kind = type(error).__name__  # its text may hold the address
         raise StoreUnavailable(
-            f"The Redis of caches.redis_url does not answer ({kind}). Values are made anew."
+            f"The Redis of caches.redis_url does not answer ({kind}). Start it, or correct the "
+            "address; until then everything is made anew."
         ) from error
