@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from threading import Event
 
 import pytest
 from api_server import configured, database_of, running, unfinished, wait_until
@@ -127,18 +128,21 @@ def test_pictures_are_not_looked_into(served, greedy, monkeypatch):
     assert set(looked) == {"c.md"}
 
 
-def embed_slowly(request: Request) -> Vectors:
-    """Answer as the server of models does without a script, but late."""
-    time.sleep(SECONDS)
-    return Vectors([hashed_words(text, 8) for text in request.body["input"]])
-
-
 def test_who_has_much_embedded_keeps_nobody_else_waiting(embeddings, greedy, modest):
-    embeddings.script = [embed_slowly]
-    slow = {"model": "kb-embedding", "input": ["x"] * 250}
+    begun = Event()
+
+    def embed_slowly(request: Request) -> Vectors:
+        """Answer as the server of models does without a script; what is asked here comes late."""
+        if "slow" in request.body["input"]:
+            begun.set()
+            time.sleep(SECONDS)
+        return Vectors([hashed_words(text, 8) for text in request.body["input"]])
+
+    embeddings.script = [embed_slowly] * 100  # jobs of the uploads before take some of them
+    slow = {"model": "kb-embedding", "input": ["slow", *["x"] * 249]}
     with ThreadPoolExecutor(5) as pool:
         many = [pool.submit(asked, greedy, "/v1/embeddings", slow) for _ in range(5)]
-        time.sleep(0.3)
+        assert begun.wait(5)
         reply, seconds = asked(modest, "/v1/embeddings", {**slow, "input": "x"})
         assert reply.status_code == 200
         assert seconds < 2
