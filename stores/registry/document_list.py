@@ -166,6 +166,7 @@ class DocumentList:
     def list_folders(self, chosen: Chosen) -> list[Folder]:
         """List the folders in the chosen folder that hold documents of the other fields."""
         where, values = replace(chosen, is_deep=True).write_condition()
+        where = self._limit(where, values)
         statement = _fill_statement("folders", where, values)
         bound = {**values, "depth": chosen.depth}
         rows = read_snapshot(self.engine, lambda c: c.execute(statement, bound).all())
