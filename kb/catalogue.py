@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from kb.assembly.access_rules import open_access_rules
 from kb.config.sections import Config
 from stores.chunks.chunk_table import ChunkTable
 from stores.connection import run_transaction
@@ -194,4 +195,4 @@ def open_catalogue(engine: sa.Engine, config: Config) -> Catalogue:
     keys = config.documents.filter_keys
     table = ChunkTable(collection.chunk_table, collection.dimension, filter_keys=keys)
     run_transaction(engine, table.set_up)
-    return Catalogue(DocumentRegistry(engine, table))
+    return Catalogue(DocumentRegistry(engine, table, open_access_rules(engine, config)))

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
@@ -16,14 +17,16 @@ from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.types import VectorStoreQuery
 
 from kb.catalogue import UPLOADS, Catalogue
+from kb.indexing.content_hash import hash_content, inspect_file
 from kb.indexing.walk import make_storable
 from kb.shared_uploads import SharedDirectory
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import StoreError
 from stores.registry.document_list import ListedDocument
-from stores.uploaded_files import LONGEST_PATH, UploadedFiles
+from stores.uploaded_files import LONGEST_PATH, UploadedFile, UploadedFiles
 
 _NAME_BYTES: Final = 200
+_CLOCK_STEP: Final = timedelta(milliseconds=1)  # that a time loses on its way through a file
 _MOST_CHUNKS: Final = 10_000  # of a document that is read whole
 
 
@@ -66,6 +69,28 @@ class Library(Catalogue):
         else:
             is_there = self.uploaded_files.find(name) is not None
         return is_there and not (replace and self._sees_upload(name))
+
+    def is_as_indexed(self, document: ListedDocument, original: Path | UploadedFile) -> bool:
+        """Say whether a file is what was indexed, or what was found unreadable, and no later one.
+
+        Of a later one nobody has read yet whom it is for.
+        """
+        if isinstance(original, Path):
+            status = original.stat()
+            size = status.st_size
+            modified_at = datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None)
+        else:
+            size, modified_at = original.bytes, original.modified_at
+        if document.modified_at is None:
+            return modified_at <= document.checked_at
+        if size == document.size and abs(modified_at - document.modified_at) < _CLOCK_STEP:
+            return True
+        if isinstance(original, Path):
+            found, _, _ = inspect_file(original)
+        else:
+            pieces = self.uploaded_files.read(original)
+            found = hash_content(PurePosixPath(document.path), pieces)
+        return found == self.registry.find_content_hash(document.id)
 
     def _sees_upload(self, name: str) -> bool:
         if self.registry.groups is None:

@@ -241,6 +241,12 @@ class Code(Enum):
     )
     NO_SUCH_TABLE = "no_such_table", 404, "There is no table {names}", "There are {known}."
     FILE_GONE = "file_gone", 404, "The file is gone"
+    FILE_CHANGED = (
+        "file_changed",
+        409,
+        "The file was changed",
+        "For whom it is now is known when it has been indexed again.",
+    )
     FILE_TO_READ_GONE = (
         "file_to_read_gone",
         409,
@@ -320,6 +326,12 @@ class Code(Enum):
         409,
         "A file and a folder cannot have one name",
         "{path} cannot be kept beside {obstacle}.",
+    )
+    GROUPS_WITHOUT_ACCESS = (
+        "groups_without_access",
+        422,
+        "Groups would close nothing",
+        "Everybody sees all documents, as the configuration of this server has no access.",
     )
     FILES_THERE = (
         "files_there",

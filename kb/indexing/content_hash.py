@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from kb.indexing.file_kinds import FileKind, find_kind_by_content
@@ -30,9 +30,21 @@ def inspect_file(path: Path) -> tuple[str, str | None, FileKind | None]:
         if secret or kind:
             return "", secret, kind
         file.seek(0)
-        has_more = READING.get().hidden_sheets and path.suffix.lower() in _MAY_HOLD_SHEETS
-        read_as = hashlib.sha256(PIPELINE + (b" with hidden sheets" if has_more else b""))
-        return hashlib.file_digest(file, lambda: read_as).hexdigest(), None, None
+        return hashlib.file_digest(file, lambda: _begin_hash(path)).hexdigest(), None, None
+
+
+def hash_content(path: PurePath, pieces: Iterable[bytes]) -> str:
+    """Return the hash of the content of a file of this name."""
+    found = _begin_hash(path)
+    for piece in pieces:
+        found.update(piece)
+    return found.hexdigest()
+
+
+def _begin_hash(path: PurePath) -> "hashlib._Hash":
+    """Begin with how a file of this name is read."""
+    has_more = READING.get().hidden_sheets and path.suffix.lower() in _MAY_HOLD_SHEETS
+    return hashlib.sha256(PIPELINE + (b" with hidden sheets" if has_more else b""))
 
 
 def hash_open_files(paths: Iterable[Path]) -> dict[str, list[Path]]:

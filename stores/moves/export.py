@@ -32,6 +32,7 @@ from stores.moves.move_file import (
     write_item,
 )
 from stores.moves.session_lines import read_session_lines
+from stores.registry.access import read_given
 from stores.registry.collection import Collection
 from stores.sql import statements
 from stores.text.translations import Message
@@ -169,7 +170,8 @@ class _Export:
             if root.name == self.uploads.root:
                 yield from (write_item("upload", original) for original in originals)
             for document in self._list_documents(root.name):
-                yield write_item("document", document)
+                unsaid = None if document.groups else {"groups"}  # which former versions refuse
+                yield write_item("document", document.model_dump(mode="json", exclude=unsaid))
                 yield from self._read_chunks(document.id)
                 progress.advance()
 
@@ -178,7 +180,9 @@ class _Export:
         for status in ("indexed", "failed"):
             values = {"root": root, "status": status, "after": "", "limit": _ROWS_AT_ONCE}
             while rows := self.connection.execute(statement, values).all():
-                yield from (SavedDocument(**row._asdict()) for row in rows)
+                given = read_given(self.connection, [row.id for row in rows])
+                for row in rows:
+                    yield SavedDocument(**row._asdict(), groups=given.get(row.id))
                 values["after"] = rows[-1].id
 
     def _read_chunks(self, document: str) -> Iterator[bytes]:

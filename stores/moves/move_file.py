@@ -69,6 +69,7 @@ _PIECE: Final = 2**20
 Part: TypeAlias = Literal["documents", "sessions", "verified"]
 Hash: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 RootName: TypeAlias = Annotated[str, Field(min_length=1, max_length=190)]
+GroupName: TypeAlias = Annotated[str, Field(min_length=1, max_length=190)]
 Number: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -108,6 +109,7 @@ class SavedDocument(_Saved):
     title: Annotated[str, Field(max_length=16_000)] | None
     language: Annotated[str, Field(max_length=16)] | None
     chunks: Number
+    groups: list[GroupName] | None = None
 
 
 class SavedChunk(_Saved):

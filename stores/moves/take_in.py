@@ -43,6 +43,7 @@ from stores.moves.session_lines import (
     remove_session,
 )
 from stores.plain_json import write_plain_json
+from stores.registry.access import give_groups
 from stores.registry.document_registry import (
     DocumentRegistry,
     IndexedDocument,
@@ -305,6 +306,8 @@ class _RootImport:
         self, saved: SavedDocument, former: KnownDocument | None, chunks: Iterator[SavedChunk]
     ) -> None:
         document = self._make_document(saved, former)
+        if groups := saved.groups:
+            run_transaction(self.target.engine, lambda c: give_groups(c, document.id, groups))
         if saved.chunks:
             self._write_parts(document, saved, chunks)
         if saved.status == "failed":

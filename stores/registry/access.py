@@ -1,7 +1,8 @@
 """The audiences of documents: what the configuration and the documents themselves demand.
 
-A document demands one of the groups of the first rule that its path matches, and one of those that
-its own metadata `groups` name, where they do. Who meets all demands sees it.
+A document demands one of the groups of the first rule that its path matches, one of those that its
+own metadata `groups` name, and one of those that somebody gave it, where there are such. Who meets
+all demands sees it.
 """
 
 import hashlib
@@ -16,13 +17,14 @@ from pathspec import GitIgnoreSpec
 
 from stores.audiences import NAME_CHARACTERS
 from stores.connection import read_snapshot, run_transaction
-from stores.errors import ConfigError
+from stores.errors import ConfigError, StoreError
 from stores.sql import statements
 
 MARK: Final = "groups"
 """The key of a document's metadata that names who may see it."""
 
 _SQL = {name: sa.text(sql) for name, sql in statements("access.sql").items()}
+_GIVEN: Final = _SQL["given"].bindparams(sa.bindparam("ids", expanding=True))
 _NOBODY: Final = ("",)
 Demand = tuple[str, ...]
 """Groups, of which one meets it; ascending."""
@@ -116,6 +118,8 @@ class AccessRules:
             connection.execute(_SQL["set_rules"], {"digest": self.digest})
         marks = _read_known_marks(connection)
         new = _read_new_marks(connection, chunk_table)
+        for document, given in _group_by_document(connection.execute(_SQL["all_given"])).items():
+            new[document] = new.get(document, frozenset()) | {given}
         changed = []
         for row in connection.execute(_SQL["documents"]).all():
             known = row.audience and marks.get(bytes(row.audience), frozenset())
@@ -127,7 +131,7 @@ class AccessRules:
                 changed.append((row.id, audience))
         if changed:
             set_audiences(connection, changed)
-            connection.execute(_SQL["note_change"])
+            note_change(connection)
 
     def make_audience(self, root: str, path: str, marks: Iterable[Demand]) -> Audience:
         return Audience(self.find_groups(root, path), frozenset(marks))
@@ -148,6 +152,32 @@ def read_stored_marks(
     return _to_demands(json.loads(row.mark) for row in rows)
 
 
+def give_groups(connection: sa.Connection, document_id: str, groups: Iterable[str]) -> None:
+    """Give a document groups in the place of those that somebody gave it before.
+
+    Raises StoreError for what cannot be the name of a group.
+    """
+    groups = [name.strip() for name in groups]
+    if unfit := [name for name in groups if not 0 < len(name) <= NAME_CHARACTERS]:
+        raise StoreError(
+            f"{unfit[0][:80]!r} is no name of a group. It has 1 to {NAME_CHARACTERS} characters."
+        )
+    connection.execute(_SQL["take_back"], {"id": document_id})
+    if demand := _sort_groups(groups):
+        connection.execute(_SQL["give"], [{"id": document_id, "group_name": n} for n in demand])
+
+
+def read_given(connection: sa.Connection, document_ids: Sequence[str]) -> dict[str, Demand]:
+    """Read the groups that somebody gave to documents, by the ids of those that have such."""
+    return _group_by_document(connection.execute(_GIVEN, {"ids": document_ids}))
+
+
+def find_place(connection: sa.Connection, document_id: str) -> tuple[str, str] | None:
+    """Find the root and path of a document, whose audience nobody else sets meanwhile."""
+    row = connection.execute(_SQL["place"], {"id": document_id}).one_or_none()
+    return None if row is None else (row.root, row.path)
+
+
 def has_audience(connection: sa.Connection, document_id: str) -> bool:
     return connection.scalar(_SQL["audience_of"], {"id": document_id}) is not None
 
@@ -159,6 +189,11 @@ def set_audiences(connection: sa.Connection, documents: Sequence[tuple[str, Audi
     connection.execute(_SQL["add"], rows)
     values = [{"id": document, "audience": audience.id} for document, audience in documents]
     connection.execute(_SQL["set"], values)
+
+
+def note_change(connection: sa.Connection) -> None:
+    """Note that audiences have changed without their documents, which kept results heed."""
+    connection.execute(_SQL["note_change"])
 
 
 def _read_known_marks(connection: sa.Connection) -> dict[bytes, frozenset[Demand]]:
@@ -181,6 +216,13 @@ def _read_new_marks(connection: sa.Connection, chunk_table: str) -> dict[str, fr
     for row in connection.execute(statement):
         marks[row.id] = marks.get(row.id, frozenset()) | _to_demands([json.loads(row.mark)])
     return marks
+
+
+def _group_by_document(rows: Iterable[Any]) -> dict[str, Demand]:
+    given: dict[str, list[str]] = {}
+    for row in rows:
+        given.setdefault(row.id, []).append(row.group_name)
+    return {document: _sort_groups(names) for document, names in given.items()}
 
 
 def _to_demands(values: Iterable[Any]) -> frozenset[Demand]:

@@ -16,10 +16,14 @@ import sqlalchemy as sa
 from stores.audiences import Groups
 from stores.chunks.chunk_table import ChunkTable
 from stores.connection import read_snapshot, run_transaction
-from stores.errors import StoreError
+from stores.errors import ConfigError, StoreError
 from stores.registry.access import (
     AccessRules,
+    find_place,
+    give_groups,
     has_audience,
+    note_change,
+    read_given,
     read_marks,
     read_stored_marks,
     set_audiences,
@@ -246,6 +250,43 @@ class DocumentRegistry:
         if self.access:
             self.access.apply(self.engine, self.table.name)
 
+    def find_content_hash(self, document_id: str) -> str | None:
+        """Find the hash of the content that is indexed of a document."""
+        found = self._fetch(lambda c: c.scalar(_SQL["content_hash"], {"id": document_id}))
+        return None if found is None else str(found)
+
+    def read_groups(self, document_id: str) -> list[str]:
+        """Read the groups that somebody gave to a document."""
+        given = self._fetch(lambda c: read_given(c, [document_id]))
+        return list(given.get(document_id, ()))
+
+    def give_groups(self, document_id: str, groups: Sequence[str]) -> None:
+        """Give a document groups, in the place of those that somebody gave it before.
+
+        Whoever sees it from now on is in one of them, and meets its rule and its own marks. Raises
+        ConfigError without `access`, and when other rules have been applied since.
+        """
+        self._transact(lambda c: self.give_groups_within(c, document_id, groups))
+
+    def give_groups_within(
+        self, connection: sa.Connection, document_id: str, groups: Sequence[str]
+    ) -> None:
+        """Do so in a caller's transaction, also to a document that is not there yet."""
+        if self.access is None:
+            raise ConfigError(
+                "Without `access` in config.yaml everybody sees all documents, and groups of one "
+                "would close nothing. Write `access`, or give it no groups."
+            )
+        self.access.require_current(connection)
+        place = find_place(connection, document_id)
+        give_groups(connection, document_id, groups)
+        if place:
+            marks = read_stored_marks(connection, document_id, self.table.name)
+            given = read_given(connection, [document_id]).values()
+            audience = self.access.make_audience(*place, marks | {*given})
+            set_audiences(connection, [(document_id, audience)])
+            note_change(connection)
+
     def _set_audiences(
         self,
         connection: sa.Connection,
@@ -254,9 +295,12 @@ class DocumentRegistry:
     ) -> None:
         """Set who may see documents that are just written; of a part, what all parts demand."""
         audiences = []
+        given = read_given(connection, [storable.document.id for storable in documents])
         for storable in documents:
             document = storable.document
             marks = read_marks(row["metadata"] for row in storable.rows)
+            if document.id in given:
+                marks |= {given[document.id]}
             if storable.part:  # the others are there, or were
                 marks |= read_stored_marks(connection, document.id, self.table.name)
             audiences.append(
@@ -335,7 +379,8 @@ class DocumentRegistry:
             connection.execute(_SQL["fail_document"], values)
             if self.access and not has_audience(connection, failed_id):
                 self.access.require_current(connection)
-                audience = self.access.make_audience(root, path, ())
+                given = read_given(connection, [failed_id]).values()
+                audience = self.access.make_audience(root, path, given)
                 set_audiences(connection, [(failed_id, audience)])
 
         self._write(work)
@@ -350,6 +395,7 @@ class DocumentRegistry:
                 connection.execute(_SQL["remove_document"], {"id": document_id})
             connection.execute(_SQL["note_removal"], {"id": document_id})
             connection.execute(_SQL["forget_upload"], {"id": document_id})
+            give_groups(connection, document_id, ())
             remove_file(connection)
             self.table.delete_document(connection, document_id)
 

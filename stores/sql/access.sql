@@ -50,3 +50,23 @@ SELECT audience FROM kb_document WHERE id = :id
 -- set --
 -- Set the audience of a document.
 UPDATE kb_document SET audience = :audience WHERE id = :id
+
+-- given --
+-- Read the groups that somebody gave to documents.
+SELECT id, group_name FROM kb_document_group WHERE id IN :ids ORDER BY id, group_name
+
+-- all_given --
+-- Read the groups that somebody gave to any document.
+SELECT id, group_name FROM kb_document_group ORDER BY id, group_name
+
+-- take_back --
+-- Forget the groups that somebody gave to a document.
+DELETE FROM kb_document_group WHERE id = :id
+
+-- give --
+-- Give a group to a document.
+INSERT INTO kb_document_group (id, group_name) VALUES (:id, :group_name)
+
+-- place --
+-- Read where a document is, whose audience nobody sets meanwhile.
+SELECT root, path FROM kb_document WHERE id = :id FOR UPDATE

@@ -67,6 +67,10 @@ SELECT id, path, title, size, status, reason, content_hash, failed_hash, chunks,
   (SELECT COUNT(*) FROM {table} AS chunk WHERE chunk.document_id = kb_document.id) AS stored
 FROM kb_document WHERE root = :root
 
+-- content_hash --
+-- Read the hash of the content that is indexed of a document.
+SELECT content_hash FROM kb_document WHERE id = :id
+
 -- claim_document --
 -- Have a row of a document before it is put, so that others that put it wait.
 INSERT INTO kb_document (id, root, path, status, checked_at)

@@ -3,6 +3,7 @@
 A matrix of people and of requests, against two servers: one with documents and tables for others.
 """
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -23,11 +24,15 @@ from kb.api.problems import Problem
 from kb.app import KnowledgeBase
 from kb.mcp.backend import Backend
 from stores.audiences import join_groups
-from stores.connection import make_engine
+from stores.connection import make_engine, run_transaction
 from stores.registry.document_registry import document_id
+from stores.uploaded_files import UploadedFiles
 
 HIDDEN = document_id("documents", "hr/7.md")
 MARKED = document_id("documents", "open/marked.md")
+GIVEN = document_id("documents", "open/given.md")
+GIVEN_TEXT = "# Given\n\nThe salary of zanzibar98, given to some, with the invoice SKU-12345.\n"
+HIDDEN_PATHS = ("hr/7.md", "open/marked.md", "open/given.md", "none.md")
 SEEN = document_id("documents", "sales/returns.md")
 QUESTIONS = ["When do goods go back?", "The salary of zanzibar7", "How many documents are there?"]
 MESSAGES = [{"role": "user", "content": QUESTIONS[1]}]
@@ -35,7 +40,7 @@ MESSAGES = [{"role": "user", "content": QUESTIONS[1]}]
 CHANGING = re.compile(
     r"\"(id|search|search_id|turn_id|turn|timings|created|created_at|updated|updated_at|indexed_at|"
     r"checked_at|modified_at|modified|cursor|request_id|response_id|completed_at|chat_url|url|score|"
-    r"milliseconds|instance|unfindable)\": "
+    r"milliseconds|instance|unfindable|asked_at|session_id)\": "
     r"(\"[^\"]*\"|[-0-9.e]+|null|\{[^{}]*\})"
 )
 
@@ -55,7 +60,7 @@ def servers(server, tmp_path_factory) -> Iterator[Servers]:
         database_of(server) as other,
     ):
         held, never = folder / "held", folder / "never"
-        write_files(held, {**make_hidden(40), **VISIBLE})
+        write_files(held, {**make_hidden(40), **VISIBLE, "open/given.md": GIVEN_TEXT})
         write_files(never, VISIBLE)
         fewer = {"url": other, "include": ["orders"], "allow_powerful_account": True}
         kept = {key: {"seconds": 600} for key in ("results", "rows")}
@@ -67,6 +72,7 @@ def servers(server, tmp_path_factory) -> Iterator[Servers]:
         config = configure(url, held, embeddings, access=rules, caches=kept)
         with running(config) as whole, running(twin) as one:
             whole.kb.index()
+            whole.kb.components.registry.give_groups(GIVEN, ["hr"])
             one.kb.index()
             yield Servers(whole, one)
 
@@ -112,6 +118,14 @@ def requests() -> Iterator[tuple[str, str, Any]]:
     yield "GET", "/api/verified", None
     yield "GET", "/api/verified/words/versions", None
     yield "GET", "/api/jobs", None
+    yield "GET", "/api/models", None
+    yield "GET", "/api/sessions/tags", None
+    yield "GET", "/api/documents?folder=/&root=documents", None
+    yield "GET", "/api/documents?folder=open&root=documents", None
+    yield "GET", "/api/documents?sort=size&descending=true", None
+    for path in ("stats", "cost", "audit", "review", "marks", "caches", "slow"):
+        yield "GET", f"/api/{path}", None
+    yield "GET", "/metrics", None
     yield "GET", "/v1/models", None
     yield "POST", "/api/sql", {"sql": "SELECT word FROM secrets"}
     yield "POST", "/api/sql", {"sql": "SELECT city FROM orders"}
@@ -131,12 +145,16 @@ def requests() -> Iterator[tuple[str, str, Any]]:
         yield "POST", "/api/sql", {"sql": sql}
         yield "GET", f"/api/sql.csv?sql={quote(sql)}", None
     yield "GET", f"/api/sql.csv?sql={quote('SELECT word FROM secrets')}", None
-    for document in (HIDDEN, MARKED, SEEN, "none"):
+    yield "GET", f"/api/sql.xlsx?sql={quote('SELECT word FROM secrets')}", None
+    for document in (HIDDEN, MARKED, GIVEN, SEEN, "none"):
         yield "GET", f"/api/chunks/{document}:00000", None
         yield "GET", f"/api/chunks/{document}:00000?around=5", None
-    for path in ("hr/7.md", "open/marked.md", "sales/returns.md", "none.md"):
-        yield "GET", f"/api/documents/documents/{path}/original", None
-    for path in ("hr/7.md", "open/marked.md", "none.md"):
+    for path in (*HIDDEN_PATHS, "sales/returns.md"):
+        for part in ("original", "passages", "questions", "groups"):
+            yield "GET", f"/api/documents/documents/{path}/{part}", None
+        yield "GET", f"/api/documents/documents/{path}/passages?at={GIVEN}:00000", None
+    for path in HIDDEN_PATHS:
+        yield "PUT", f"/api/documents/documents/{path}/groups", {"groups": ["sales"]}
         yield "DELETE", f"/api/documents/documents/{path}", None
         yield "POST", f"/api/documents/documents/{path}/retry", None
     for model in ("kb-auto", "kb-documents"):
@@ -239,6 +257,65 @@ def test_nobody_uploads_in_the_place_of_what_they_may_not_see(servers: Servers):
         assert hugo.get("/api/documents/uploads/plan.md/original").content == marked["files"][1]
         assert ana.get("/api/documents/uploads/plan.md/original").status_code == 404
         assert hugo.post("/api/documents", files=marked, data={"replace": "true"}).is_success
+    finally:
+        servers.whole.forget_keys()
+
+
+def test_an_upload_is_for_the_groups_that_it_is_given(servers: Servers):
+    first, second = (b"The wages of zanzibar97.\n", b"The wages of zanzibar97, later.\n")
+    address = "/api/documents/uploads/wages.md"
+    try:
+        hugo = servers.whole.with_key("hugo gives", "write", groups=["hr"])
+        nina = servers.whole.with_key("nina looks", "write", groups=["sales"])
+
+        def send(content: bytes, **fields: Any) -> None:
+            files = {"files": ("wages.md", content)}
+            job = hugo.post("/api/documents", files=files, data=fields).json()["job"]
+            wait_until(lambda: hugo.get(f"/api/jobs/{job['id']}").json()["status"] == "done")
+
+        send(first, groups=["hr", "board"])
+        assert nina.get(f"{address}/original").status_code == 404
+        assert hugo.get(f"{address}/original").content == first
+        assert hugo.get(f"{address}/groups").json() == {"groups": ["board", "hr"]}
+        send(second, replace="true")
+        assert nina.get(f"{address}/original").status_code == 404
+        assert hugo.put(f"{address}/groups", json={"groups": []}).json() == {"groups": []}
+        assert nina.get(f"{address}/original").content == second
+        assert hugo.put(f"{address}/groups", json={"groups": [" "]}).status_code == 422
+        assert nina.get(f"{address}/original").status_code == 200
+    finally:
+        servers.whole.forget_keys()
+
+
+def test_groups_of_an_upload_are_refused_where_everybody_sees_everything(servers: Servers):
+    try:
+        writer = servers.never.with_key("writer", "write")
+        files = {"files": ("open.md", b"Words.\n")}
+        reply = writer.post("/api/documents", files=files, data={"groups": "hr"})
+        assert (reply.status_code, reply.json()["code"]) == (422, "groups_without_access")
+        assert writer.get("/api/documents?root=uploads").json()["total"] == 0
+    finally:
+        servers.never.forget_keys()
+
+
+def test_a_file_that_is_not_yet_indexed_again_is_for_nobody_in_groups(servers: Servers):
+    uploaded = {"files": ("list.md", b"The list of lamps.\n")}
+    try:
+        ana = servers.whole.with_key("ana waits", "write", groups=["sales"])
+        job = ana.post("/api/documents", files=uploaded).json()["job"]
+        wait_until(lambda: ana.get(f"/api/jobs/{job['id']}").json()["status"] == "done")
+        address = "/api/documents/uploads/list.md/original"
+        assert ana.get(address).status_code == 200
+        library = servers.whole.kb.components.engine
+        later = io.BytesIO(b"---\ngroups: [hr]\n---\nThe list of zanzibar96.\n")
+        files = UploadedFiles(library)
+        run_transaction(library, lambda c: files.put(c, "list.md", later, replace=True))
+        reply = ana.get(address)
+        assert (reply.status_code, reply.json()["code"]) == (409, "file_changed")
+        assert servers.whole.with_key("boss", "admin").get(address).status_code == 200
+        again = io.BytesIO(uploaded["files"][1])
+        run_transaction(library, lambda c: files.put(c, "list.md", again, replace=True))
+        assert ana.get(address).content == uploaded["files"][1]
     finally:
         servers.whole.forget_keys()
 

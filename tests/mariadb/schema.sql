@@ -145,6 +145,12 @@ CREATE TABLE `kb_document_count` (
   PRIMARY KEY (`id`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
 
+CREATE TABLE `kb_document_group` (
+  `id` char(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `group_name` varchar(190) NOT NULL,
+  PRIMARY KEY (`id`,`group_name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;
+
 CREATE TABLE `kb_embedding` (
   `model` varchar(255) NOT NULL,
   `dimension` smallint(5) unsigned NOT NULL,

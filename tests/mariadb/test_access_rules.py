@@ -1,4 +1,4 @@
-"""Which documents a rule, a mark or neither gives to whom, and what changing them takes."""
+"""Which documents a rule, a mark, somebody or nothing gives to whom, and what changes that."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from nodes import node
 from twins import configure, write_files
 
 from kb import KnowledgeBase, load_config
-from stores.errors import ConfigError
+from stores.errors import ConfigError, StoreError
 from stores.registry.document_registry import IndexedDocument, Part, chunk_prefix, document_id
 
 FILES = {
@@ -27,6 +27,8 @@ RULES = [
     {"path": "/hr/open/", "groups": ["everyone"]},
     {"path": "/hr/", "groups": ["hr", "audit"]},
 ]
+HANDBOOK = document_id("documents", "c.md")
+MARKED = document_id("documents", "marked.md")
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +232,80 @@ def test_a_rule_about_a_table_that_is_named_otherwise_is_an_error(tmp_path):
     file.write_text("access: {documents: [{path: '!hr/', groups: [hr]}]}")
     with pytest.raises(ConfigError, match="without !"):
         load_config(file)
+
+
+def give(kb, document, *groups):
+    kb.components.registry.give_groups(document, groups)
+
+
+def test_given_groups_hold_at_once_beside_the_rule_and_the_marks(base):
+    with base.open(*RULES) as kb, base.open(*RULES) as other:
+        kb.index()
+        assert "c.md" in seen(other)
+        give(kb, HANDBOOK, "legal", " audit ")
+        give(kb, MARKED, "legal")
+        assert kb.components.registry.read_groups(HANDBOOK) == ["audit", "legal"]
+        for each in (kb, other):
+            assert "c.md" not in seen(each)
+            assert seen(each, "legal") == {"c.md", "hr/open/b.md"}
+            assert "marked.md" not in seen(each, "board")
+            assert "marked.md" in seen(each, "board", "legal")
+        give(kb, HANDBOOK)
+        give(kb, MARKED)
+        assert "c.md" in seen(other)
+        assert "marked.md" in seen(other, "board")
+
+
+def test_given_groups_stay_when_the_text_or_the_rules_change_and_go_with_the_document(base):
+    with base.open(*RULES) as kb:
+        kb.index()
+        give(kb, HANDBOOK, "legal")
+        write_files(base.folder, {"c.md": "# C\n\nThe third text, changed.\n"})
+        assert kb.index().changed == 1
+        assert "c.md" not in seen(kb)
+    with base.open(default=("staff",)) as kb:
+        kb.index()
+        assert "c.md" not in seen(kb, "staff")
+        assert "c.md" in seen(kb, "staff", "legal")
+    write_files(base.folder, {"c.md": "# C\n\nThe third text, without access.\n"})
+    with base.open_without_access() as kb:
+        kb.index()
+        with pytest.raises(ConfigError, match="Write `access`, or give it no groups"):
+            give(kb, HANDBOOK, "hr")
+    with base.open() as kb:
+        kb.index()
+        assert "c.md" not in seen(kb)
+        assert "c.md" in seen(kb, "legal")
+        kb.components.registry.remove(HANDBOOK)
+        assert kb.components.registry.read_groups(HANDBOOK) == []
+        kb.index()
+        assert "c.md" in seen(kb)
+
+
+def test_a_document_keeps_its_given_groups_where_it_moves(base):
+    with base.open(*RULES) as kb:
+        kb.index()
+        give(kb, HANDBOOK, "legal")
+        (base.folder / "documents" / "c.md").rename(base.folder / "documents" / "d.md")
+        assert len(kb.index().moved) == 1
+        assert "d.md" not in seen(kb)
+        assert "d.md" in seen(kb, "legal")
+
+
+def test_a_file_that_cannot_be_read_heeds_given_groups(base):
+    broken = document_id("documents", "broken.pdf")
+    with base.open() as kb:
+        give(kb, broken, "legal")  # before anything is known of it
+        (base.folder / "documents" / "broken.pdf").write_bytes(b"%PDF-1.7 broken")
+        kb.index()
+        assert kb.seen_by([]).status()["failed"] == []
+        assert len(kb.seen_by(["legal"]).status()["failed"]) == 1
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 191])
+def test_what_cannot_be_the_name_of_a_group_is_refused(base, name):
+    with base.open() as kb:
+        kb.index()
+        with pytest.raises(StoreError, match="is no name of a group"):
+            give(kb, HANDBOOK, "hr", name)
+        assert "c.md" in seen(kb)

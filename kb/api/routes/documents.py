@@ -1,6 +1,6 @@
 """Documents: which there are, uploading, removing, retrying; passages and original files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -8,13 +8,16 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Form, Query, Request, UploadFile
+from pydantic import Field, StringConstraints
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from kb.api.byte_ranges import find_range
 from kb.api.dependencies import KB, TheJobs, TheLibrary, TheLimits, TheThreads
 from kb.api.guards.access import Caller, Reading, Writing
 from kb.api.guards.upload_quota import TheQuota, UploadQuota
+from kb.api.json_bodies import StrictBody
 from kb.api.passage_json import passage_to_values, surroundings_to_values
 from kb.api.plain_json import job_to_values, to_plain
 from kb.api.problem_codes import Code
@@ -24,6 +27,7 @@ from kb.document_files import Library, clean_upload_path
 from kb.indexing.file_kinds import find_kind_by_name
 from kb.indexing.secret_files import HEAD_BYTES, why_secret
 from kb.sample_shop import list_sample_documents
+from stores.audiences import NAME_CHARACTERS
 from stores.errors import StoreError
 from stores.jobs import Jobs
 from stores.registry.document_list import Chosen, ListedDocument, Sort
@@ -32,6 +36,10 @@ from stores.uploaded_files import LONGEST_PATH, UploadedFile
 
 router = APIRouter(prefix="/api", tags=["documents"])
 _MOST_CHOICES: Final = 200
+_MOST_GROUPS: Final = 100
+Group = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_CHARACTERS)
+]
 _SAMPLES: Final = "samples"  # the folder of the sample documents
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"*/*": {}}},
@@ -39,6 +47,10 @@ _FILE: Final[dict[int | str, dict[str, Any]]] = {
 }
 _SANDBOX: Final = "sandbox; default-src 'none'"
 _PDF: Final = "application/pdf"
+
+
+class GroupsBody(StrictBody):
+    groups: list[Group] = Field(max_length=_MOST_GROUPS)
 
 
 @router.get("/documents")
@@ -105,8 +117,12 @@ async def upload(
     *,
     replace: Annotated[bool, Form()] = False,
     folder: Annotated[str, Form(max_length=LONGEST_PATH)] = "",
+    groups: Annotated[list[Group], Form(max_length=_MOST_GROUPS)] = [],  # noqa: B006 - FastAPI copies it
 ) -> dict[str, Any]:
     """Keep files in a folder of the uploads, and have them indexed by the job in the answer.
+
+    With `groups` they are for these alone of whom rules and their own marks let in; without, for
+    those to whom a file of that name was given before.
 
     Those of kinds without text, as pictures are, and those that hold keys or passwords are
     `passed_over`; `reasons` says by their names why the latter are.
@@ -114,8 +130,12 @@ async def upload(
     named = {_name_upload(folder, file): file for file in files}
     if len(named) < len(files):
         raise Problem(Code.SAME_FILE_NAMES, {"names": ", ".join(named)})
+    if groups and library.registry.access is None:
+        raise Problem(Code.GROUPS_WITHOUT_ACCESS)
     async with limits.take_uploading(caller):
-        keep = partial(_keep_files, named, caller, library, jobs, quota, replace=replace)
+        keep = partial(
+            _keep_files, named, caller, library, jobs, quota, replace=replace, groups=groups
+        )
         return await threads.uploading.run(keep)
 
 
@@ -154,6 +174,7 @@ def _keep_files(
     quota: UploadQuota,
     *,
     replace: bool,
+    groups: Sequence[str] = (),
 ) -> dict[str, Any]:
     if not caller.may_see(UPLOADS):
         raise Problem(Code.KEY_LACKS_COLLECTION, {"collection": UPLOADS})
@@ -174,8 +195,14 @@ def _keep_files(
         raise _make_names_taken(there)
     sizes = {document_id(UPLOADS, name): file.size or 0 for name, file in readable.items()}
     with library.receive_files({name: file.file for name, file in readable.items()}) as received:
+
+        def put(connection: sa.Connection) -> None:
+            for document in sorted(sizes) if groups else ():
+                library.registry.give_groups_within(connection, document, groups)
+            received.put_all(connection, replace=replace)
+
         try:
-            quota.keep_files(caller, sizes, partial(received.put_all, replace=replace))
+            quota.keep_files(caller, sizes, put)
         except FileExistsError as error:  # somebody else was quicker
             raise _make_names_taken([str(error)]) from error
     path, seen_by = library.locate_uploads()
@@ -217,6 +244,28 @@ def remove(root: str, path: str, caller: Writing, library: TheLibrary) -> dict[s
     """Forget a document; the file of an uploaded one is deleted, any other is left where it is."""
     document = _find_document(library, caller, root, path)
     return {"root": root, "path": path, "file_deleted": library.remove_document(document)}
+
+
+@router.get("/documents/{root}/{path:path}/groups")
+def groups_of(root: str, path: str, caller: Writing, library: TheLibrary) -> dict[str, Any]:
+    """The groups that somebody gave to a document, beside rules and what its own text marks."""
+    document = _find_document(library, caller, root, path)
+    return {"groups": library.registry.read_groups(document.id)}
+
+
+@router.put("/documents/{root}/{path:path}/groups")
+def give_groups(
+    root: str, path: str, body: GroupsBody, caller: Writing, library: TheLibrary
+) -> dict[str, Any]:
+    """Give a document groups, in the place of those that it was given before; from now on.
+
+    With none it is for all whom rules and its own marks let in.
+    """
+    document = _find_document(library, caller, root, path)
+    if library.registry.access is None:
+        raise Problem(Code.GROUPS_WITHOUT_ACCESS)
+    library.registry.give_groups(document.id, body.groups)
+    return {"groups": library.registry.read_groups(document.id)}
 
 
 @router.post("/documents/{root}/{path:path}/retry", status_code=202)
@@ -303,7 +352,11 @@ def original(
     # In a sandbox some browsers show no PDF, which has no scripts of this origin.
     policy = "frame-ancestors 'none'" if media_type == _PDF else _SANDBOX
     headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
-    match library.find_original(document):
+    found = library.find_original(document)
+    is_limited = library.registry.groups is not None
+    if found and is_limited and not library.is_as_indexed(document, found):
+        raise Problem(Code.FILE_CHANGED)
+    match found:
         case Path() as file:
             return FileResponse(
                 file,

@@ -1,4 +1,4 @@
-"""The commands `kb documents list`, `show`, `remove`, `retry` and `forget`."""
+"""The commands `kb documents list`, `show`, `groups`, `remove`, `retry` and `forget`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 documents = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="List, show, remove and retry what is indexed.",
+    help="List, show, remove and retry what is indexed; say whom it is for.",
 )
 _MOST = 1_000_000
 
@@ -93,6 +93,42 @@ def show(name: Name, as_json: AsJson = False, config: ConfigPath = None) -> None
         from kb.cli.rendering.documents import show_document
 
         show_document(OUT, shown)
+
+
+@documents.command()
+def groups(
+    name: Name,
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[GROUP]...", help="For whom it is.  [default: show them]"),
+    ] = None,
+    none: Annotated[
+        bool, typer.Option("--none", help="Take back the groups that it was given.")
+    ] = False,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """Give a document groups, or show those that it was given.
+
+    Whoever sees it is in one of them, and in those that `access` and its own text name.
+
+    \b
+    kb documents groups uploads/plan.pdf hr board
+    kb documents groups uploads/plan.pdf
+    """
+    if given and none:
+        raise typer.BadParameter(gettext("name groups, or --none"))
+    with _open_catalogue(config) as catalogue:
+        document = catalogue.documents.find(name)
+        if given or none:
+            catalogue.registry.give_groups(document.id, given or [])
+        groups = catalogue.registry.read_groups(document.id)
+    if as_json:
+        from kb.cli.print_json import print_json
+
+        print_json({"root": document.root, "path": document.path, "groups": groups})
+    else:
+        OUT.print(", ".join(map(fit_on_one_line, groups)) or gettext("It was given no groups."))
 
 
 @documents.command()
