@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 documents = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="List, show, remove and retry what is indexed; say whom it is for.",
+    help="List, show, remove and retry what is indexed, and for whom.",
 )
 _MOST = 1_000_000
 
