@@ -67,6 +67,16 @@ def test_documents_are_listed_by_root_by_state_and_by_page(kb):
     assert kb("documents", "list", "--root", "nowhere").stdout == "No documents.\n"
 
 
+def test_groups_of_a_document_are_shown_and_refused_without_access(kb):
+    assert kb("documents", "groups", "handbook/faq.md").stdout == "It was given no groups.\n"
+    shown = json.loads(kb("documents", "groups", "handbook/faq.md", "--json").stdout)
+    assert shown == {"root": "handbook", "path": "faq.md", "groups": []}
+    refused = kb("documents", "groups", "handbook/faq.md", "hr")
+    assert refused.exit_code == 1
+    assert "Write `access`" in refused.stderr
+    assert kb("documents", "groups", "handbook/faq.md", "hr", "--none").exit_code == 2
+
+
 def test_a_document_is_shown_with_its_passages(kb, handbook):
     shown = json.loads(kb("documents", "show", "handbook/policies/returns.md", "--json").stdout)
     assert (shown["title"], shown["chunks"]) == ("Returns", len(shown["passages"]))
