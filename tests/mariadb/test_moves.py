@@ -277,6 +277,20 @@ def test_documents_are_at_once_for_the_groups_of_their_marks_and_of_the_rules_he
     assert list_seen(there, "sales", "board") == of_sales | {"handbook/plans.md"}
 
 
+def test_groups_that_documents_were_given_come_along(bases, models, handbook, tmp_path):
+    source = bases.configure(models, access={"default": ["everyone"]})
+    with KnowledgeBase.open(source) as kb:
+        kb.index(handbook)
+        for path in ("coffee.md", "broken.pdf"):
+            [document] = [each for each in kb.list_documents() if each.path == path]
+            kb.components.registry.give_groups(document.id, ["board"])
+    assert list_seen(source) == {"handbook/returns.md"}
+    there = bases.configure(models, access={"default": ["everyone"]})
+    take_in(write(source, tmp_path / "a.zip"), there)
+    assert list_seen(there) == {"handbook/returns.md"}
+    assert list_seen(there, "board") == list_seen(source, "board")
+
+
 def test_a_version_that_takes_the_place_of_another_is_for_whom_its_own_marks_name(
     bases, models, tmp_path
 ):
