@@ -245,7 +245,7 @@ class Code(Enum):
         "file_changed",
         409,
         "The file was changed",
-        "For whom it is now is known when it has been indexed again.",
+        "Ask again when it has been indexed again: until then nobody knows for whom it is.",
     )
     FILE_TO_READ_GONE = (
         "file_to_read_gone",
@@ -331,7 +331,7 @@ class Code(Enum):
         "groups_without_access",
         422,
         "Groups would close nothing",
-        "Everybody sees all documents, as the configuration of this server has no access.",
+        "Send none: everybody sees all documents, as this server has no access configured.",
     )
     FILES_THERE = (
         "files_there",

@@ -25,6 +25,7 @@ MARK: Final = "groups"
 
 _SQL = {name: sa.text(sql) for name, sql in statements("access.sql").items()}
 _GIVEN: Final = _SQL["given"].bindparams(sa.bindparam("ids", expanding=True))
+_HOLD_GIVEN: Final = _SQL["hold_given"].bindparams(sa.bindparam("ids", expanding=True))
 _NOBODY: Final = ("",)
 Demand = tuple[str, ...]
 """Groups, of which one meets it; ascending."""
@@ -170,6 +171,14 @@ def give_groups(connection: sa.Connection, document_id: str, groups: Iterable[st
 def read_given(connection: sa.Connection, document_ids: Sequence[str]) -> dict[str, Demand]:
     """Read the groups that somebody gave to documents, by the ids of those that have such."""
     return _group_by_document(connection.execute(_GIVEN, {"ids": document_ids}))
+
+
+def hold_given(connection: sa.Connection, document_ids: Sequence[str]) -> dict[str, Demand]:
+    """Read the groups that somebody gave to documents as they are now, until the transaction ends.
+
+    What it has read before may be older.
+    """
+    return _group_by_document(connection.execute(_HOLD_GIVEN, {"ids": document_ids}))
 
 
 def find_place(connection: sa.Connection, document_id: str) -> tuple[str, str] | None:

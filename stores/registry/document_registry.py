@@ -22,6 +22,7 @@ from stores.registry.access import (
     find_place,
     give_groups,
     has_audience,
+    hold_given,
     note_change,
     read_given,
     read_marks,
@@ -295,7 +296,7 @@ class DocumentRegistry:
     ) -> None:
         """Set who may see documents that are just written; of a part, what all parts demand."""
         audiences = []
-        given = read_given(connection, [storable.document.id for storable in documents])
+        given = hold_given(connection, [storable.document.id for storable in documents])
         for storable in documents:
             document = storable.document
             marks = read_marks(row["metadata"] for row in storable.rows)
@@ -379,7 +380,7 @@ class DocumentRegistry:
             connection.execute(_SQL["fail_document"], values)
             if self.access and not has_audience(connection, failed_id):
                 self.access.require_current(connection)
-                given = read_given(connection, [failed_id]).values()
+                given = hold_given(connection, [failed_id]).values()
                 audience = self.access.make_audience(root, path, given)
                 set_audiences(connection, [(failed_id, audience)])
 

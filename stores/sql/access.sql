@@ -55,6 +55,11 @@ UPDATE kb_document SET audience = :audience WHERE id = :id
 -- Read the groups that somebody gave to documents.
 SELECT id, group_name FROM kb_document_group WHERE id IN :ids ORDER BY id, group_name
 
+-- hold_given --
+-- Read the groups that somebody gave to documents, as they are now; nobody gives others meanwhile.
+SELECT id, group_name FROM kb_document_group WHERE id IN :ids
+ORDER BY id, group_name LOCK IN SHARE MODE
+
 -- all_given --
 -- Read the groups that somebody gave to any document.
 SELECT id, group_name FROM kb_document_group ORDER BY id, group_name
