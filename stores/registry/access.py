@@ -181,6 +181,12 @@ def hold_given(connection: sa.Connection, document_ids: Sequence[str]) -> dict[s
     return _group_by_document(connection.execute(_HOLD_GIVEN, {"ids": document_ids}))
 
 
+def find_id_at(connection: sa.Connection, root: str, path: str) -> str | None:
+    """Find the id of the document at a place, which may have moved there with it."""
+    found = connection.scalar(_SQL["id_at"], {"root": root, "path": path})
+    return None if found is None else str(found)
+
+
 def find_place(connection: sa.Connection, document_id: str) -> tuple[str, str] | None:
     """Find the root and path of a document, whose audience nobody else sets meanwhile."""
     row = connection.execute(_SQL["place"], {"id": document_id}).one_or_none()

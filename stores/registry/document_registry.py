@@ -19,6 +19,7 @@ from stores.connection import read_snapshot, run_transaction
 from stores.errors import ConfigError, StoreError
 from stores.registry.access import (
     AccessRules,
+    find_id_at,
     find_place,
     give_groups,
     has_audience,
@@ -268,6 +269,16 @@ class DocumentRegistry:
         ConfigError without `access`, and when other rules have been applied since.
         """
         self._transact(lambda c: self.give_groups_within(c, document_id, groups))
+
+    def identify(self, connection: sa.Connection, root: str, path: str) -> str:
+        """Return the id of the document at a place, or the one that a new one gets there."""
+        if known := find_id_at(connection, root, path):
+            return known
+        new_id, again = document_id(root, path), path
+        while find_place(connection, new_id):
+            again += "\0"  # which no path has
+            new_id = document_id(root, again)
+        return new_id
 
     def give_groups_within(
         self, connection: sa.Connection, document_id: str, groups: Sequence[str]

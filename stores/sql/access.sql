@@ -72,6 +72,10 @@ DELETE FROM kb_document_group WHERE id = :id
 -- Give a group to a document.
 INSERT INTO kb_document_group (id, group_name) VALUES (:id, :group_name)
 
+-- id_at --
+-- Read the id of the document at a place.
+SELECT id FROM kb_document WHERE root = :root AND path = :path
+
 -- place --
 -- Read where a document is, whose audience nobody sets meanwhile.
 SELECT root, path FROM kb_document WHERE id = :id FOR UPDATE

@@ -197,7 +197,8 @@ def _keep_files(
     with library.receive_files({name: file.file for name, file in readable.items()}) as received:
 
         def put(connection: sa.Connection) -> None:
-            for document in sorted(sizes) if groups else ():
+            for name in sorted(readable) if groups else ():
+                document = library.registry.identify(connection, UPLOADS, name)
                 library.registry.give_groups_within(connection, document, groups)
             received.put_all(connection, replace=replace)
 
