@@ -283,6 +283,7 @@ def test_an_upload_is_for_the_groups_that_it_is_given(servers: Servers):
         assert nina.get(f"{address}/original").content == second
         assert hugo.put(f"{address}/groups", json={"groups": [" "]}).status_code == 422
         assert nina.get(f"{address}/original").status_code == 200
+        assert hugo.delete(address).is_success
     finally:
         servers.whole.forget_keys()
 
@@ -316,6 +317,7 @@ def test_a_file_that_is_not_yet_indexed_again_is_for_nobody_in_groups(servers: S
         again = io.BytesIO(uploaded["files"][1])
         run_transaction(library, lambda c: files.put(c, "list.md", again, replace=True))
         assert ana.get(address).content == uploaded["files"][1]
+        assert ana.delete(address.removesuffix("/original")).is_success
     finally:
         servers.whole.forget_keys()
 
