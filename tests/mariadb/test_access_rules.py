@@ -292,6 +292,27 @@ def test_a_document_keeps_its_given_groups_where_it_moves(base):
         assert "d.md" in seen(kb, "legal")
 
 
+def test_groups_given_by_a_path_reach_the_document_that_moved_there_and_the_next_at_its_former(
+    base,
+):
+    with base.open(*RULES) as kb:
+        kb.index()
+        (base.folder / "documents" / "c.md").rename(base.folder / "documents" / "d.md")
+        assert len(kb.index().moved) == 1
+        registry = kb.components.registry
+        with registry.engine.begin() as connection:
+            moved = registry.identify(connection, "documents", "d.md")
+            new = registry.identify(connection, "documents", "c.md")
+            registry.give_groups_within(connection, moved, ["legal"])
+            registry.give_groups_within(connection, new, ["audit"])
+        assert moved == HANDBOOK
+        write_files(base.folder, {"c.md": "# C\n\nA fourth text.\n"})
+        assert kb.index().added == 1
+        assert not seen(kb) & {"c.md", "d.md"}
+        assert seen(kb, "legal") & {"c.md", "d.md"} == {"d.md"}
+        assert seen(kb, "audit") & {"c.md", "d.md"} == {"c.md"}
+
+
 def test_a_file_that_cannot_be_read_heeds_given_groups(base):
     broken = document_id("documents", "broken.pdf")
     with base.open() as kb:
