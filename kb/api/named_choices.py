@@ -21,5 +21,8 @@ def require_profile(config: Config, name: str | None) -> None:
 def require_model(config: Config, name: str | None) -> None:
     """Raises Problem 404 for a name that no model of llm.choices has."""
     known = config.llm.choices
-    if name is not None and name not in known:
-        raise Problem(Code.NO_SUCH_MODEL_CHOICE, {"known": ", ".join(known) or "-"})
+    if name is None or name in known:
+        return
+    if not known:
+        raise Problem(Code.NO_MODELS_TO_CHOOSE)
+    raise Problem(Code.NO_SUCH_MODEL_CHOICE, {"known": ", ".join(known)})

@@ -213,6 +213,12 @@ class Code(Enum):
         "There is no such model",
         "There are {known}: the names of llm.choices.",
     )
+    NO_MODELS_TO_CHOOSE = (
+        "no_models_to_choose",
+        404,
+        "There are no models to choose from",
+        "Leave the model out, or have some written as llm.choices in config.yaml.",
+    )
     NO_SUCH_MODEL = "no_such_model", 404, "There is no such model"
     NO_SUCH_CHAT_MODEL = "no_such_chat_model", 404, "There is no such model", "There are {known}."
     NO_SUCH_EMBEDDING_MODEL = (

@@ -55,6 +55,16 @@ def test_a_name_that_no_model_has_is_refused_with_those_that_there_are(api):
     assert api.client.get("/api/sessions/t").status_code == 404
 
 
+def test_where_no_models_can_be_chosen_that_is_said(server, models, embeddings, tmp_path):
+    with (
+        database_of(server) as url,
+        running(configured(url, tmp_path, embeddings, models)) as alone,
+    ):
+        reply = alone.client.post("/api/ask", json={**GOODS, "model": "large"})
+    assert (reply.status_code, reply.json()["code"]) == (404, "no_models_to_choose")
+    assert "llm.choices" in reply.json()["detail"]
+
+
 @pytest.mark.parametrize("path", ["/api/ask", "/api/sessions/tried/turns"])
 def test_a_stream_tells_that_a_model_is_asked_again(api, models, path):
     models.script = [SERVER_ERROR, SERVER_ERROR, "They go back [1]."]
