@@ -167,6 +167,8 @@ def _explain_mistake(details: ErrorDetails, root: type[BaseModel]) -> str:
     if details["type"] == "missing":
         return f"{name} is missing."
     expected = EXPECTED.get(details["type"], details["msg"]).format(**details.get("ctx", {}))
+    if details["type"] == "value_error" and isinstance(details["input"], dict):
+        return f"{name} cannot be used as it is; expected {expected}."
     return f"{name} {_describe_value(keys, details['input'])}; expected {expected}."
 
 

@@ -148,6 +148,10 @@ def test_a_variable_without_a_value_is_named_with_its_key():
         ("llm: {max_retries: -1}", ["llm.max_retries is -1", "not less than 0"]),
         ("llm: {provider: open-ai}", ["llm.provider is 'open-ai'", "'openai'", "'ollama'"]),
         ("llm: {model: 4}", ["llm.model is 4", "text"]),
+        (
+            "caches: {embeddings: {place: redis}}",
+            ["caches cannot be used as it is; expected `redis_url` beside `place: redis`"],
+        ),
         ("llm: openai", ["llm is 'openai'", "a section"]),
         ("database: embedded", ["database is 'embedded'", "a section"]),
         ("documents: {filter_keys: category}", ["documents.filter_keys is 'category'", "a list"]),
