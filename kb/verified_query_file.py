@@ -25,7 +25,7 @@ from engines.tables.query_result import QueryResult, Run
 from engines.tables.sql_guard import LONGEST
 from engines.verified.matching import VerifiedMatcher
 from engines.verified.parameters import read_parameters
-from kb.config.config_file import find_yaml_line
+from kb.config.config_file import explain_wrong_value, find_yaml_line
 from kb.config.sections import Config
 from stores.errors import ConfigError, EngineError, KBError
 from stores.look_alikes import find_hidden
@@ -179,7 +179,9 @@ def new_query(
     except ValidationError as error:
         [mistake, *_] = error.errors()
         place = ".".join(map(str, mistake["loc"]))
-        raise ConfigError(f"The query cannot be kept: {place}: {mistake['msg']}.") from error
+        raise ConfigError(
+            f"The query cannot be kept: {place}: {explain_wrong_value(mistake['msg'])}."
+        ) from error
     return _make_query(entry)
 
 
@@ -271,4 +273,6 @@ def _describe_first_mistake(error: ValidationError, content: Any) -> str:
     place, *rest = mistake["loc"] or ("",)
     entry = content[place] if isinstance(content, list) and isinstance(place, int) else {}
     name = entry.get("name", f"entry {place}") if isinstance(entry, dict) else f"entry {place}"
-    return f"{name}: {'.'.join(map(str, rest))}: {mistake['msg']}."
+    keys = [key for key, field in _Entry.model_fields.items() if field.is_required()]
+    place = ": ".join(filter(None, (str(name), ".".join(map(str, rest)))))
+    return f"{place}: {explain_wrong_value(mistake['msg'])}. Each entry has {', '.join(keys)}."

@@ -10,6 +10,7 @@ from llama_index.core.llms.llm import LLM
 from pydantic import ValidationError
 
 from engines.model_attempts import atell_attempt
+from kb.config.config_file import explain_wrong_value
 from kb.config.models import MODEL_VARIABLES, EmbeddingConfig, LLMConfig, ModelConfig
 from stores.errors import ConfigError
 
@@ -400,7 +401,10 @@ def _explain_unmade(name: SectionName, section: ModelConfig, error: Exception) -
     """Explain why a class could not be made, without the values that it was given."""
     if isinstance(error, ValidationError):
         mistakes = error.errors(include_input=False, include_url=False, include_context=False)
-        reason = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in mistakes)
+        reason = "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {explain_wrong_value(one['msg'])}"
+            for one in mistakes
+        )
     else:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
     for secret in [find_key(section), *section.arguments.values()]:

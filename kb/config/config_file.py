@@ -176,7 +176,10 @@ def explain_wrong_value(reason: str) -> str:
     """Turn what pydantic says of a value into words for people."""
     if reason == "Field required":
         return "it is missing"
-    return reason.removeprefix("Value error, ").replace("Input should be ", "it should be ", 1)
+    if reason == "Extra inputs are not permitted":
+        return "there is no such key"
+    told = reason.removeprefix("Value error, ").replace("Input should be ", "it should be ", 1)
+    return re.sub(r"valid dictionary or instance of \w+$", "section with keys of its own", told)
 
 
 def _describe_value(keys: list[str], value: Any) -> str:

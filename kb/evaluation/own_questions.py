@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
+from kb.config.config_file import explain_wrong_value
 from kb.evaluation.labelled import BadQuestions, LabelledSet, Question
 
 
@@ -62,8 +63,8 @@ def _parse_entries(file: Path) -> list[Entry]:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])
         raise BadQuestions(
-            f"{file}, question {place or 'list'}: {first['msg']}. Each has id, question, answer "
-            "(null when there is none) and documents."
+            f"{file}, question {place or 'list'}: {explain_wrong_value(first['msg'])}. "
+            "Each has id, question, answer (null when there is none) and documents."
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise BadQuestions(f"{file} cannot be read: {error}") from error

@@ -134,8 +134,8 @@ def test_own_questions_leave_out_those_for_the_database(tmp_path):
     ("text", "message"),
     [
         ("- {id: a", "is not YAML"),
-        ("question: x", "question list: Input should be a valid list"),
-        ("- {id: a, answer: x, documents: [a.md]}", r"question 1.question: Field required"),
+        ("question: x", "question list: it should be a valid list"),
+        ("- {id: a, answer: x, documents: [a.md]}", r"question 1.question: it is missing"),
         ("- {id: a, question: b, answer: x}", "question 'a', names no documents"),
         ("- {id: a, question: b}", "question 'a', names no documents"),
         (

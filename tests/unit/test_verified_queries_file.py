@@ -39,7 +39,10 @@ def test_an_empty_file_holds_none(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (ENTRY.replace("sql:", "sqI:"), r"late: sql: Field required"),
+        (
+            ENTRY.replace("sql:", "sqI:"),
+            r"late: sql: it is missing. Each entry has name, question, sql, verified_by, ",
+        ),
         (ENTRY.replace("2026-06-12", "soon"), r"late: verified_at: "),
         (ENTRY + ENTRY, r"holds late twice"),
         (ENTRY.replace(":year", "2025"), r"'late' binds other parameters than it declares: year"),
@@ -60,7 +63,10 @@ def test_an_empty_file_holds_none(tmp_path):
         (ENTRY.replace("Which", "Which\u200b"), r"late: wordings.0: .*It holds U\+200B"),
         (ENTRY.replace("total FROM", "total /*\u2066*/ FROM"), r"late: sql: .*It holds U\+2066"),
         (ENTRY.replace("Tom", "\u2068Tom"), r"late: verified_by: .*It holds U\+2068"),
-        ("- just a text", r"entry 0: : "),
+        (
+            "- just a text",
+            r"entry 0: it should be a section with keys of its own\. Each entry has name",
+        ),
         ("name: x", r"valid list"),
         ("a: [", r"cannot be read"),
     ],
