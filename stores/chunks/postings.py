@@ -61,6 +61,21 @@ class _Changes:
             and np.array_equal(self.gone, other.gone)
         )
 
+    def leads_to(self, later: "_Changes") -> bool:
+        """Whether chunks were written and went between the two, and nothing was merged or swept."""
+        return self.state.version == later.state.version and bool(
+            np.isin(self.gone, later.gone).all()
+        )
+
+    def list_written(self, later: "_Changes") -> Seqs:
+        """List the keys, ascending, of the chunks that were written between the two."""
+        return _list_keys(later.fresh.blocks, without=self.fresh.blocks)
+
+    def drop_lost(self, seqs: Seqs, later: "_Changes") -> Seqs:
+        """Drop the keys of chunks that went between the two."""
+        lost = _list_keys(self.fresh.blocks, without=later.fresh.blocks)
+        return seqs[~np.isin(seqs, np.concatenate([lost, later.gone]))]
+
 
 @dataclass(frozen=True)
 class VisibleChunks:
@@ -108,17 +123,23 @@ class Postings:
         self._last_seen: dict[Groups, _Seen] = {}
 
     def find_visible(
-        self, connection: Connection, groups: Groups, read_keys: Callable[[], Seqs]
+        self, connection: Connection, groups: Groups, read_keys: Callable[[Seqs | None], Seqs]
     ) -> VisibleChunks:
         """Find the chunks that some groups may see, as of the moment of the connection's snapshot.
 
-        `read_keys` reads their keys, unless nothing has changed since they were read.
+        `read_keys` reads their keys, or those among some keys: nothing is looked up again but what
+        was written since, unless audiences have changed or postings were merged.
         """
         changes, version = self._read_changes(connection), read_version(connection)
         last = self._last_seen.get(groups)
         if last and last.version == version and last.changes.is_same(changes):
             return last.chunks
-        seqs = read_keys()
+        if last and last.version == version and last.changes.leads_to(changes):
+            written = last.changes.list_written(changes)
+            still = last.changes.drop_lost(last.chunks.seqs, changes)
+            seqs = _sort_distinct(np.concatenate([still, read_keys(written)]))
+        else:
+            seqs = read_keys(None)
         statistics = self._read_markers(connection, changes).measure(
             changes.fresh.find_terms(list(_MARKERS)), changes.gone, seqs
         )
@@ -269,6 +290,12 @@ class Postings:
             for word, own in terms.items()
         }
         return WordCounts(statistics.chunks, counts)
+
+
+def _list_keys(blocks: Mapping[int, TermPostings], without: Collection[int]) -> Seqs:
+    """List the keys, ascending, of the chunks of blocks: each has a posting of its language."""
+    parts = [postings["seq"] for block, postings in blocks.items() if block not in without]
+    return _sort_distinct(np.concatenate([_NO_KEYS, *parts]))
 
 
 def _is_name(word: str) -> bool:

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -140,9 +140,8 @@ class Search:
         if groups is None or postings is None:
             return None
         where = self.table.make_where(groups)
-        return postings.find_visible(
-            self.connection, groups, lambda: self._read_matching_keys(where)
-        )
+        read_keys = partial(self._read_matching_keys, where)
+        return postings.find_visible(self.connection, groups, read_keys)
 
     @cached_property
     def _matching(self) -> "_Matching | None":
@@ -163,7 +162,13 @@ class Search:
                 return _Matching(seqs, is_certain=False)
         return _Matching(self._read_matching_keys(self.where), is_certain=True)
 
-    def _read_matching_keys(self, where: Where) -> Seqs:
+    def _read_matching_keys(self, where: Where, among: Seqs | None = None) -> Seqs:
+        """Read the keys, ascending, of the chunks that meet conditions, or of those among some."""
+        if among is not None:
+            sql = self.table.fill("matching_of", where)
+            values = {**where.values, "keys": json.dumps(among.tolist())}
+            rows = self.connection.execute(sql, values)
+            return np.array(sorted(row.seq for row in rows), dtype=np.int64)
         sql = self.table.fill("matching_keys", where, keys_a_read=_KEYS_A_READ)
         parts: list[Seqs] = []
         last = 0

@@ -193,8 +193,10 @@ def find_place(connection: sa.Connection, document_id: str) -> tuple[str, str] |
     return None if row is None else (row.root, row.path)
 
 
-def has_audience(connection: sa.Connection, document_id: str) -> bool:
-    return connection.scalar(_SQL["audience_of"], {"id": document_id}) is not None
+def read_audience_id(connection: sa.Connection, document_id: str) -> bytes | None:
+    """Read the id of the audience of a document; None when it has none yet, or is not there."""
+    found = connection.scalar(_SQL["audience_of"], {"id": document_id})
+    return None if found is None else bytes(found)
 
 
 def set_audiences(connection: sa.Connection, documents: Sequence[tuple[str, Audience]]) -> None:

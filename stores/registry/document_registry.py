@@ -19,12 +19,13 @@ from stores.connection import read_snapshot, run_transaction
 from stores.errors import ConfigError, StoreError
 from stores.registry.access import (
     AccessRules,
+    Audience,
     find_id_at,
     find_place,
     give_groups,
-    has_audience,
     hold_given,
     note_change,
+    read_audience_id,
     read_given,
     read_marks,
     read_stored_marks,
@@ -306,7 +307,8 @@ class DocumentRegistry:
         documents: Sequence[StorableDocument],
     ) -> None:
         """Set who may see documents that are just written; of a part, what all parts demand."""
-        audiences = []
+        audiences: list[tuple[str, Audience]] = []
+        reaches_others = False
         given = hold_given(connection, [storable.document.id for storable in documents])
         for storable in documents:
             document = storable.document
@@ -315,10 +317,13 @@ class DocumentRegistry:
                 marks |= {given[document.id]}
             if storable.part:  # the others are there, or were
                 marks |= read_stored_marks(connection, document.id, self.table.name)
-            audiences.append(
-                (document.id, access.make_audience(document.root, document.path, marks))
-            )
+            audience = access.make_audience(document.root, document.path, marks)
+            if storable.part and read_audience_id(connection, document.id) != audience.id:
+                reaches_others = True
+            audiences.append((document.id, audience))
         set_audiences(connection, audiences)
+        if reaches_others:
+            note_change(connection)
 
     def _put_together(
         self, connection: sa.Connection, documents: Sequence[StorableDocument]
@@ -389,7 +394,7 @@ class DocumentRegistry:
 
         def work(connection: sa.Connection) -> None:
             connection.execute(_SQL["fail_document"], values)
-            if self.access and not has_audience(connection, failed_id):
+            if self.access and read_audience_id(connection, failed_id) is None:
                 self.access.require_current(connection)
                 given = hold_given(connection, [failed_id]).values()
                 audience = self.access.make_audience(root, path, given)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from api_server import database_of
@@ -13,6 +14,9 @@ from nodes import node
 from twins import configure, write_files
 
 from kb import KnowledgeBase, load_config
+from stores.audiences import bind_groups, join_groups
+from stores.chunks.bm25 import Statistics
+from stores.chunks.postings import Postings
 from stores.errors import ConfigError, StoreError
 from stores.registry.document_registry import IndexedDocument, Part, chunk_prefix, document_id
 
@@ -212,7 +216,11 @@ def test_a_part_of_a_large_document_keeps_what_another_part_demands(base):
             registry.replace_all([registry.prepare(document, [chunk], part)])
 
         def is_open() -> bool:
-            return bool(kb.seen_by([]).list_documents(root="docs"))
+            view = kb.seen_by([])
+            listed = bool(view.list_documents(root="docs"))
+            found = {passage.node.ref_doc_id for passage in view.search("text", top_k=20)}
+            assert (document.id in found) == listed
+            return listed
 
         write(0, is_last=False)
         assert is_open()
@@ -222,6 +230,86 @@ def test_a_part_of_a_large_document_keeps_what_another_part_demands(base):
         assert not is_open()
         write(1, is_last=True)
         assert is_open()
+
+
+class Lookups:
+    """What groups see of a base that is kept up, and how each time was looked up."""
+
+    def __init__(self, kb: KnowledgeBase, *groups: str) -> None:
+        self.kb, self.groups = kb, join_groups(groups)
+        self.table = kb.components.registry.table
+        self.looked_up: list[Any] = []
+
+    def find(self) -> tuple[list[int], Statistics]:
+        """Find the visible chunks, as they would be found anew."""
+
+        def read_keys(among: Any = None) -> Any:
+            self.looked_up.append("all" if among is None else len(among))
+            return truth if among is None else np.intersect1d(truth, among)
+
+        where = self.table.make_where(self.groups)
+        statement = sa.text(f"SELECT seq FROM `{self.table.name}` WHERE {where} ORDER BY seq")
+        self.looked_up.clear()
+        with self.kb.components.engine.connect() as connection:
+            truth = np.array(connection.scalars(statement, where.values).all(), np.int64)
+            kept_up = self.table.postings.find_visible(connection, self.groups, read_keys)
+            anew = Postings(self.table.name).find_visible(connection, self.groups, lambda _: truth)
+        assert kept_up.seqs.tolist() == anew.seqs.tolist() == truth.tolist()
+        assert kept_up.statistics == anew.statistics
+        return truth.tolist(), kept_up.statistics
+
+
+def test_of_what_groups_see_only_what_was_written_is_looked_up_again(base):
+    with base.open(*RULES) as kb:
+        kb.index()
+        everyone, board = Lookups(kb), Lookups(kb, "board")
+        (before, _), _ = everyone.find(), board.find()
+        assert everyone.looked_up == board.looked_up == ["all"]
+        everyone.find()
+        assert everyone.looked_up == []
+
+        write_files(base.folder, {"new.md": "# New\n\nA new text.\n", "hr/new.md": FILES["c.md"]})
+        kb.index()
+        assert len(everyone.find()[0]) == len(before) + 1
+        assert everyone.looked_up == [2]
+        (base.folder / "documents" / "new.md").unlink()
+        write_files(base.folder, {"c.md": "---\ngroups: board\n---\n# C\n\nClosed.\n"})
+        kb.index()
+        assert len(everyone.find()[0]) == len(before) - 1
+        assert everyone.looked_up == [1]
+        assert len(board.find()[0]) == len(before) + 1
+        assert board.looked_up == [2]
+
+        kb.components.registry.give_groups(document_id("documents", "hr/open/b.md"), ["board"])
+        everyone.find()
+        assert everyone.looked_up == ["all"]
+        everyone.table.postings.tables.sweep(kb.components.engine)
+        everyone.find()
+        assert everyone.looked_up == ["all"]
+
+
+def test_what_a_search_sees_that_began_before_another_one_is_as_it_was_then(base):
+    with base.open(*RULES) as kb:
+        kb.index()
+        lookups = Lookups(kb)
+        lookups.find()
+        postings, groups = lookups.table.postings, lookups.groups
+        with kb.components.engine.connect() as earlier:
+            earlier.execute(sa.text("START TRANSACTION WITH CONSISTENT SNAPSHOT"))
+            (base.folder / "documents" / "c.md").unlink()
+            kb.index()
+            now, _ = lookups.find()
+            sql = f"SELECT seq FROM `{lookups.table.name}` WHERE {lookups.table.make_where(groups)}"
+            then = earlier.scalars(sa.text(sql), {"groups": bind_groups(groups)}).all()
+            found = postings.find_visible(
+                earlier,
+                groups,
+                lambda among: np.array(
+                    sorted(set(then) & set(then if among is None else among.tolist()))
+                ),
+            )
+        assert found.seqs.tolist() == sorted(then) != now
+        lookups.find()
 
 
 def test_a_rule_about_a_table_that_is_named_otherwise_is_an_error(tmp_path):
