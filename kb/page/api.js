@@ -27,6 +27,10 @@ export async function patch(path, body) {
   return (await request("PATCH", path, body)).json();
 }
 
+export async function put(path, body) {
+  return (await request("PUT", path, body)).json();
+}
+
 export async function remove(path) {
   await request("DELETE", path);
 }

@@ -5,7 +5,7 @@ import { actionsOf, askOnlyOf } from "./document_actions.js";
 import { button, icon, make } from "./dom.js";
 import { originalLink } from "./original.js";
 import { spotsOf } from "./place.js";
-import { mayWrite } from "./state.js";
+import { mayChange } from "./state.js";
 import { bytes, date, number, t } from "./words.js";
 
 const PAGE = 50; // passages
@@ -29,10 +29,10 @@ export async function showDocument(main, id, entitle) {
   main.replaceChildren(page);
   const show = async () => {
     try {
-      const [document, isMine] = await Promise.all([passagesOf(root, path, 0), mayWrite()]);
+      const [document, may] = await Promise.all([passagesOf(root, path, 0), mayChange()]);
       if (!page.isConnected) return;
       entitle(document.title || path);
-      page.replaceChildren(...partsOf(document, isMine));
+      page.replaceChildren(...partsOf(document, may));
     } catch (error) {
       const words =
         error.status === GONE ? t("noSuchDocument") : t("error", { reason: error.message });
@@ -55,7 +55,7 @@ function back() {
   return make("a", { href: "#/documents", class: "back" }, t("allDocuments"));
 }
 
-function partsOf(document, isMine) {
+function partsOf(document, may) {
   const { root, path, title, reason } = document;
   const asking = button(t("askOnly"), () => askOnlyOf(document), { class: "primary" });
   const original = originalLink(document, "original", icon("open"), t("original"));
@@ -72,7 +72,7 @@ function partsOf(document, isMine) {
         { class: "actions" },
         document.chunks ? asking : null,
         original,
-        actionsOf(document, isMine),
+        actionsOf(document, may),
       ),
     ),
     factsOf(document),

@@ -4,6 +4,7 @@ import { address, get, post, remove } from "./api.js";
 import { announce, complain } from "./announce.js";
 import { dialog } from "./dialog.js";
 import { make } from "./dom.js";
+import { changeGroupsOf } from "./groups.js";
 import { watchJobs } from "./jobs.js";
 import { menu } from "./menu.js";
 import { askOnly } from "./options.js";
@@ -15,11 +16,13 @@ const AT_ONCE = 3;
 const MOST_NAMED = 5;
 const MOST_PASSAGES = 1000;
 
-export function actionsOf(document, isMine) {
+// `isMine` says that the caller may change documents, `isLimited` that these may be for some groups.
+export function actionsOf(document, { isMine, isLimited }) {
   const { path } = document;
   const asking = document.chunks ? [[t("askOnly"), () => askOnlyOf(document)]] : [];
   const changing = [
     [t("retry"), () => readAllAgain([document])],
+    ...(isLimited ? [[t("changeGroups"), () => changeGroupsOf(document)]] : []),
     [t("forget"), () => forgetAll([document]).then(tellChange), "danger"],
   ];
   const all = [...asking, ...(isMine ? changing : [])];

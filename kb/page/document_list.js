@@ -6,7 +6,7 @@ import { button, icon, make } from "./dom.js";
 import { actionsOf, forgetAll, readAllAgain } from "./document_actions.js";
 import { foundIn } from "./found.js";
 import { originalLink } from "./original.js";
-import { learnedState, learnState, mayWrite } from "./state.js";
+import { learnedState, learnState, mayChange } from "./state.js";
 import { UPLOADS } from "./tray.js";
 import { bytes, date, number, t } from "./words.js";
 
@@ -23,7 +23,7 @@ const MOST_FIRST = ["passages", "size", "indexedAt"];
 export class DocumentList {
   constructor() {
     this.turn = 0;
-    this.isMine = false;
+    this.may = { isMine: false, isLimited: false };
     this.sort = { word: "name", descending: false };
     this.folder = "";
     this.chosen = new Map(); // documents by their root and path
@@ -80,7 +80,7 @@ export class DocumentList {
   }
 
   async begin() {
-    this.isMine = await mayWrite();
+    this.may = await mayChange();
     await Promise.all([this.offerRoots(learnedState()), this.reload()]);
   }
 
@@ -145,7 +145,9 @@ export class DocumentList {
     this.more.hidden = this.shown >= total;
     this.count.textContent = t("documentsFound", { n: total });
     const isFiltered = Object.values(chosen).some(Boolean);
-    const nothing = t(isFiltered ? "noDocuments" : this.isMine ? "noDocumentsYet" : "nothingYet");
+    const nothing = t(
+      isFiltered ? "noDocuments" : this.may.isMine ? "noDocumentsYet" : "nothingYet",
+    );
     this.say(...(total || folders.length ? [] : [make("p", {}, nothing)]));
   }
 
@@ -204,7 +206,7 @@ export class DocumentList {
     return make(
       "tr",
       { class: "folder" },
-      this.isMine ? make("td", { class: "of-choice" }) : null,
+      this.may.isMine ? make("td", { class: "of-choice" }) : null,
       head,
       count,
     );
@@ -234,7 +236,7 @@ export class DocumentList {
     return make(
       "tr",
       {},
-      this.isMine && make("th", { scope: "col", class: "of-choice" }, all),
+      this.may.isMine && make("th", { scope: "col", class: "of-choice" }, all),
       names,
       last,
     );
@@ -287,10 +289,10 @@ export class DocumentList {
     return make(
       "tr",
       {},
-      this.isMine && make("td", { class: "of-choice" }, this.choice(document)),
+      this.may.isMine && make("td", { class: "of-choice" }, this.choice(document)),
       name,
       cells.map(([word, text]) => make("td", { class: `of-${word}`, "data-label": t(word) }, text)),
-      make("td", { class: "of-actions" }, original, actionsOf(document, this.isMine)),
+      make("td", { class: "of-actions" }, original, actionsOf(document, this.may)),
     );
   }
 

@@ -5,6 +5,7 @@ import { complain } from "./announce.js";
 import { dialog } from "./dialog.js";
 import { button, make } from "./dom.js";
 import { listOf } from "./figures.js";
+import { namesIn } from "./groups.js";
 import { date, number, t } from "./words.js";
 
 const SCOPES = { read: "scopeRead", write: "scopeWrite", admin: "scopeAdmin" };
@@ -87,11 +88,11 @@ function formOf(made, refresh) {
   );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const inGroups = groups.value.split(",").map((each) => each.trim());
+    const inGroups = namesIn(groups.value);
     const wanted = {
       name: name.value.trim(),
       scope: scope.value,
-      groups: inGroups.filter(Boolean).length ? inGroups.filter(Boolean) : null,
+      groups: inGroups.length ? inGroups : null,
       requests_per_minute: Number(rate.value) || null,
       month_budget: Number(budget.value) || null,
     };

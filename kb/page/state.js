@@ -24,6 +24,11 @@ export async function mayWrite() {
   return (await learnedState()).scope !== "read";
 }
 
+/** Whether the caller may change documents, and whether these can be for some groups alone. */
+export async function mayChange() {
+  return { isMine: await mayWrite(), isLimited: (await learnedState()).access === true };
+}
+
 export async function mayAdminister() {
   return (await learnedState()).scope === "admin";
 }

@@ -355,6 +355,13 @@ export const TEXTS = {
   indexedAt: gettext("Indexed"),
   actions: gettext("Actions"),
   retry: gettext("Read again"),
+  changeGroups: gettext("For groups …"),
+  groupsOf: gettext("For whom is “{name}”?"),
+  groupsOfDocument: gettext(
+    "Those see it who are in one of these groups, and whom the rules and its own text let in. Without any, all of the latter do.",
+  ),
+  groupsGiven: gettext("“{name}” is for {names} alone."),
+  groupsTakenBack: gettext("“{name}” is for all whom the rules and its own text let in."),
   retrying: gettext("“{name}” will be read again."),
   deleteDocument: gettext("Forget this document?"),
   deleteDocuments: ngettext("Forget {n} document?", "Forget {n} documents?"),

@@ -40,8 +40,8 @@ MESSAGES = [{"role": "user", "content": QUESTIONS[1]}]
 CHANGING = re.compile(
     r"\"(id|search|search_id|turn_id|turn|timings|created|created_at|updated|updated_at|indexed_at|"
     r"checked_at|modified_at|modified|cursor|request_id|response_id|completed_at|chat_url|url|score|"
-    r"milliseconds|instance|unfindable|asked_at|session_id)\": "
-    r"(\"[^\"]*\"|[-0-9.e]+|null|\{[^{}]*\})"
+    r"milliseconds|instance|unfindable|asked_at|session_id|access)\": "
+    r"(\"[^\"]*\"|[-0-9.e]+|null|true|false|\{[^{}]*\})"
 )
 
 

@@ -234,6 +234,12 @@ def secret_of(client):
     return client.headers["Authorization"].removeprefix("Bearer ")
 
 
+def test_without_access_no_document_is_for_groups(page):
+    row(page, "returns.md").get_by_role("button", name="Actions").click()
+    expect(page.get_by_role("menuitem", name="Forget")).to_be_visible()
+    expect(page.get_by_role("menuitem", name="For groups …")).to_have_count(0)
+
+
 def test_a_failed_document_is_read_again(page, served):
     (served.kb.config.directory / "documents" / "broken.pdf").write_bytes(b"\x00 still none")
     with page.expect_response(re.compile("/retry$")) as asked:

@@ -38,7 +38,11 @@ def status(caller: Reading, kb: KB) -> dict[str, Any]:
         "verifies": caller.may_verify,
     }
     serve = kb.config.serve
-    limits = {"max_upload_mb": serve.max_upload_mb, "share_links": serve.share_links}
+    limits = {
+        "max_upload_mb": serve.max_upload_mb,
+        "share_links": serve.share_links,
+        "access": kb.config.access.is_set,
+    }
     values: dict[str, Any] = to_plain(
         {**state, "indexing": indexing, "roots": roots, "failed": failed, **about_caller, **limits}
     )
