@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from statistics import linear_regression
 from typing import Any
@@ -186,7 +187,7 @@ def fill_quickly(collection: Collection, until: int) -> None:
     with ProcessPoolExecutor(1) as other:
         sample, dimension = collection.sample, collection.store.embed_dim
         ahead = [other.submit(make_rows, sample, dimension, group) for group in groups[:1]]
-        for group, following in zip(groups, [*groups[1:], None], strict=True):
+        for group, following in zip_longest(groups, groups[1:]):
             rows = ahead.pop().result()
             if following:
                 ahead.append(other.submit(make_rows, sample, dimension, following))

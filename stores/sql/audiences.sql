@@ -1,6 +1,10 @@
 -- visible_documents --
--- Require of a column that it names a document whose demands are all met by some groups.
-{column} IN (SELECT id FROM kb_document WHERE {visible})
+-- Require of a column that it names a document whose demands are all met by some groups. Ids of
+-- documents are ASCII: without CONVERT none is looked up by its key, as the column may hold others.
+EXISTS (
+  SELECT 1 FROM kb_document
+  WHERE kb_document.id = CONVERT({column} USING ascii) AND kb_document.id = {column} AND {visible}
+)
 
 -- visible --
 -- Require of documents that their demands are all met by some groups.
