@@ -1,13 +1,14 @@
 """Which documents a rule, a mark, somebody or nothing gives to whom, and what changes that."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from api_server import database_of
+from api_server import database_of, wait_until
 from llama_index.core.schema import Document
 from model_server import FakeModels
 from nodes import node
@@ -18,6 +19,7 @@ from stores.audiences import bind_groups, join_groups
 from stores.chunks.bm25 import Statistics
 from stores.chunks.postings import Postings
 from stores.errors import ConfigError, StoreError
+from stores.registry.access import give_groups
 from stores.registry.document_registry import IndexedDocument, Part, chunk_prefix, document_id
 
 FILES = {
@@ -230,6 +232,33 @@ def test_a_part_of_a_large_document_keeps_what_another_part_demands(base):
         assert not is_open()
         write(1, is_last=True)
         assert is_open()
+
+
+def test_groups_that_are_given_while_a_document_is_written_are_heeded(base):
+    waiting = sa.text(
+        "SELECT COUNT(*) FROM information_schema.processlist "
+        "WHERE db = DATABASE() AND info LIKE 'SELECT digest FROM kb_access_rules%SHARE MODE'"
+    )
+    with base.open() as kb, ThreadPoolExecutor() as threads:
+        kb.index()
+        registry, engine = kb.components.registry, kb.components.engine
+        document = IndexedDocument(
+            *(document_id("docs", "x"), "docs", "x", "0" * 64, 7, None, "text/plain", "X", "en")
+        )
+        vector = kb.components.embed_model.get_text_embedding("text")
+        name = f"{chunk_prefix(document.id, 0)}00000"
+        chunk = node(name, document.id, text="text", metadata={}, embedding=vector)
+        with engine.begin() as rules:
+            rules.execute(sa.text("SELECT * FROM kb_access_rules FOR UPDATE"))
+            written = threads.submit(registry.replace, document, [chunk])
+            with engine.connect() as looking:
+                wait_until(lambda: looking.scalar(waiting) == 1)
+            with engine.begin() as giving:
+                give_groups(giving, document.id, ["board"])
+            assert not written.done()
+        written.result()
+        assert kb.seen_by(["board"]).list_documents(root="docs")
+        assert not kb.seen_by(["hr"]).list_documents(root="docs")
 
 
 class Lookups:
