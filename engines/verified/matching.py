@@ -20,7 +20,7 @@ from engines.tables.query_result import Run
 from engines.vectors import Vector, Vectors, normalize_vectors
 from engines.verified.filling import Filling, fill_parameters
 from engines.verified.parameters import Column, Parameter, read_parameters
-from stores.table_names import quote_name, split_table_name
+from stores.table_names import quote_name
 from stores.text.phrases import split_phrases
 from stores.text.tokens import fold, tokenize
 from stores.text.translations import LANGUAGES
@@ -232,8 +232,7 @@ class VerifiedMatcher:
         values = {f"v{number}": text for number, text in enumerate(written)}
         places = ", ".join(f":{name}" for name in values)
         name = quote_name(column.name)
-        table = ".".join(quote_name(part) for part in split_table_name(column.table) if part)
-        sql = f"SELECT DISTINCT {name} FROM {table} WHERE {name} IN ({places})"  # noqa: S608 - names are quoted
+        sql = f"SELECT DISTINCT {name} FROM {column.source} WHERE {name} IN ({places})"  # noqa: S608 - names are quoted, or as in the checked query
         known = {fold(str(value)): str(value) for (value,) in self._run(sql, values).rows}
         return {text: known[fold(text)] for text in written if fold(text) in known}
 

@@ -1,7 +1,7 @@
 """What the parameters of a verified query stand for in its SQL, as sqlglot reads it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -14,6 +14,7 @@ from sqlglot import exp
 from engines.tables.parser_log import silence_parser
 from stores.binding import list_parameters
 from stores.errors import EngineError
+from stores.table_names import quote_name
 from stores.values import Value
 from stores.verified_queries import VerifiedQuery
 
@@ -34,9 +35,9 @@ _COUNTRY_COLUMNS = ("country", "pays", "nation")
 
 @dataclass(frozen=True)
 class Column:
-    """`table` is named as a statement names it, with its database where it has one."""
+    """`source` is SQL for what may stand behind FROM: a table, or the joined ones of a SELECT."""
 
-    table: str
+    source: str
     name: str
 
 
@@ -134,21 +135,24 @@ def _read_equality(name: str, default: Value, other: exp.Expr) -> Parameter:
 
 
 def _resolve_column(column: exp.Column) -> Column | None:
-    """Return the column with the table behind its alias.
+    """Return the column with the table behind its alias, of the tables of the same SELECT.
 
-    None when that is not one table of the same SELECT.
+    Without an alias, where several are joined, the server says of which it is. None when it is of
+    no table, or of such as are joined by a value that the question gives.
     """
     select = column.find_ancestor(exp.Select)
-    tables = [table for table in _list_tables(select) if column.table in ("", table.alias_or_name)]
-    if len(tables) != 1:
+    sources = [] if select is None else [select.args.get("from_"), *select.args.get("joins", [])]
+    named = [each.this for each in sources if each and isinstance(each.this, exp.Table)]
+    tables = [table for table in named if column.table in ("", table.alias_or_name)]
+    if len(tables) == 1:
+        [table] = tables
+        parts = filter(None, (table.db, table.name))
+        return Column(".".join(map(quote_name, parts)), column.name)
+    if not tables or column.table or len(named) < len(sources) or _have_parameters(sources):
         return None
-    [table] = tables
-    return Column(f"{table.db}.{table.name}" if table.db else table.name, column.name)
+    joined = " ".join(each.sql(dialect="mysql") for each in sources).removeprefix("FROM ")
+    return Column(joined, column.name)
 
 
-def _list_tables(select: exp.Select | None) -> Iterator[exp.Table]:
-    if select is not None:
-        sources = [select.args.get("from_"), *(select.args.get("joins") or [])]
-        for source in sources:
-            if source is not None and isinstance(source.this, exp.Table):
-                yield source.this
+def _have_parameters(parts: Iterable[exp.Expr]) -> bool:
+    return any(part.find(exp.Placeholder) for part in parts)

@@ -20,6 +20,7 @@ from engines.tables.guarded_database import GuardedDatabase
 from engines.tables.query_result import QueryResult, Run
 from engines.verified.answer import answer_with_match, write_examples
 from engines.verified.matching import VerifiedMatcher
+from engines.verified.parameters import read_parameters
 from engines.verified.verified_engine import VerifiedQueryEngine
 from kb.verified_query_file import new_query, read_verified_queries, save_query, verify_queries
 from stores.binding import write_literals
@@ -160,6 +161,46 @@ def test_a_name_with_an_apostrophe_is_bound(matcher, run):
         "status",
         "total",
     )
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        "order_items JOIN products ON products.product_id = order_items.product_id",
+        "order_items AS i INNER JOIN products AS p USING (product_id)",
+        "order_items, products",
+    ],
+)
+def test_a_name_is_looked_up_where_tables_are_joined(run, joined):
+    where = "name = :product AND order_items.product_id = products.product_id"
+    of_two = where if "," in joined else "name = :product"
+    query = VerifiedQuery(
+        name="pieces",
+        question="How many pieces of the Galet burr grinder were sold?",
+        sql=f"SELECT SUM(quantity) AS pieces FROM {joined} WHERE {of_two}",
+        parameters={"product": "Galet burr grinder"},
+        verified_by="Ana",
+        verified_at=TODAY,
+        language="en",
+    )
+    matcher = VerifiedMatcher([query], HashEmbedding(), run)
+    asked = "How many pieces of the {} were sold?"
+    for product in ("Galet burr grinder", "Gramme coffee scale"):
+        match = matcher.match(asked.format(product))
+        assert (match.values, match.given) == ({"product": product}, {"product"})
+    assert run(query.sql, match.values).rows != run(query.sql, query.parameters).rows
+    assert matcher.match(asked.format("Comte cheese slicer")) is None
+
+
+def test_tables_that_are_joined_by_what_is_asked_keep_its_default(run):
+    [query] = [query for query in QUERIES if query.name == "revenue_of_year"]
+    joined = "customers JOIN orders ON orders.status = :word AND name = :word"
+    odd = replace(
+        query,
+        sql=f"SELECT COUNT(*) AS n FROM {joined} WHERE :year = 2025",
+        parameters={"word": "shipped", "year": 2025},
+    )
+    assert {parameter.kind for parameter in read_parameters(odd)} == {"fixed"}
 
 
 def test_two_queries_that_answer_the_same_answer_nothing(run):

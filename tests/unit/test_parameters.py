@@ -43,7 +43,8 @@ def filled(text: str, sql: str, **parameters: Any) -> tuple[dict[str, Any], list
         ("COUNT(*) > :p", Decimal("1.5"), "bound", ">"),
         ("o.order_id = :p", 11939, "number", ""),
         ("c.name = :p", "Kiln & Crumb", "name", ""),
-        ("name = :p", "Kiln & Crumb", "fixed", ""),
+        ("name = :p", "Kiln & Crumb", "name", ""),
+        ("x.name = :p", "Kiln & Crumb", "fixed", ""),
         ("c.country = :p", "FR", "country", ""),
         ("c.country = :p", "France", "name", ""),
         ("DATE(o.day) = :p", date(2025, 1, 1), "date", ""),
@@ -63,9 +64,16 @@ def test_the_kind_of_a_parameter_is_what_it_is_compared_with(condition, default,
 
 def test_a_name_is_a_value_of_the_column_behind_the_alias():
     [parameter] = read_parameters(query("SELECT 1 FROM customers c WHERE c.name = :p", p="x"))
-    assert parameter.column == Column("customers", "name")
+    assert parameter.column == Column("`customers`", "name")
     [parameter] = read_parameters(query("SELECT 1 FROM customers WHERE name = :p LIMIT 5", p="x"))
-    assert parameter.column == Column("customers", "name")
+    assert parameter.column == Column("`customers`", "name")
+
+
+def test_a_name_without_an_alias_is_a_value_of_what_is_joined():
+    sql = "SELECT 1 FROM customers c LEFT JOIN crm.orders o ON o.c = c.c WHERE name = :p"
+    [parameter] = read_parameters(query(sql, p="x"))
+    joined = "customers AS c LEFT JOIN crm.orders AS o ON o.c = c.c"
+    assert parameter.column == Column(joined, "name")
 
 
 def test_sql_that_cannot_be_read_or_binds_something_else_is_refused():
