@@ -5,27 +5,31 @@ model: what is observed is then the largest part that it can be. Of each questio
 repetitions counts, and the mean of all questions is told. Behind it stands the time of this process
 on its processors, that of all its threads: a repetition is then as many questions in a row as a
 busy process answers while the log waits to be written, and that is part of it. Last come traces of
-OpenTelemetry, encoded as they are sent, and not sent.
+OpenTelemetry, as requests to two servers have them.
 """
 
 import argparse
+import os
+import socket
+import subprocess
+import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+import httpx
+from processor_clock import read_processor_time
 
 from kb import KnowledgeBase, load_config
 from kb.api.metrics import Metrics
 from kb.api.sse import Work
-from kb.api.traces import Traces
 from kb.assembly.answering import make_answer_engine, make_unlogged_engine
 from kb.assembly.open_database import private_server
 from kb.assembly.searching import AnswerOptions
@@ -38,7 +42,8 @@ QUESTIONS = (
     "espresso too sour",
     "What does error E31 mean?",
 )
-_IN_A_ROW = {"search": 20, "answer": 2, "traced search": 20}  # times all questions
+_IN_A_ROW = {"search": 20, "answer": 2, "traced search": 4}  # times all questions
+_TURNS = 20  # of two servers
 OPTIONS = AnswerOptions(source="documents")
 
 
@@ -65,8 +70,7 @@ def main() -> None:
             compare(what, without, with_it, arguments.repetitions)
             ways = ask_all(without), ask_all(with_it)
             compare_processors(kb, what, ways, in_a_row)
-        ways = ask_all(kb.search), Traced(kb).search_all
-        compare_processors(kb, "traced search", ways, in_a_row)
+        compare_traces(kb, arguments.repetitions // 4)
 
 
 @contextmanager
@@ -100,28 +104,97 @@ def compare(
     print(f"{what}: {mean[0]:.2f} ms without, {mean[1]:.2f} ms with: {mean[1] / mean[0] - 1:+.1%}")
 
 
-class _Nowhere(SpanExporter):
-    """Encodes spans as they are sent."""
+class Traced(NamedTuple):
+    """A server of kb's own, and what sends it searches."""
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        encode_spans(spans).SerializeToString()
-        return SpanExportResult.SUCCESS
+    process: int
+    client: httpx.Client
+
+    def search(self, times: int) -> None:
+        for question in QUESTIONS * times:
+            self.client.post("/api/search", json={"question": question}).raise_for_status()
 
 
-class Traced:
-    """Searches as requests do whose traces are exported."""
+def compare_traces(kb: KnowledgeBase, repetitions: int) -> None:
+    """Tell what requests of searches take of the server's processors and of MariaDB's.
 
-    def __init__(self, kb: KnowledgeBase) -> None:
-        with patch("kb.api.traces._make_exporter", _Nowhere):
-            self._traces = Traces()
-        self._kb = kb
+    Two servers take turns, one of which traces each of them and sends that to a collector.
+    """
+    database = private_server(kb.config).status().pid
+    assert database, "MariaDB does not run"
+    with collector() as address, ExitStack() as stack:
+        traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": address}
+        servers = [stack.enter_context(served(kb.config.home, each)) for each in ({}, traced)]
+        taken: tuple[list[float], list[float]] = ([], [])
+        for _ in range(repetitions + 1):
+            since = [read_processor_time(server.process) for server in servers]
+            of_database = [0.0, 0.0]
+            for turn in range(_TURNS):
+                order = list(enumerate(servers))
+                for place, server in order if turn % 2 else reversed(order):
+                    begun = read_processor_time(database)
+                    server.search(_IN_A_ROW["traced search"])
+                    of_database[place] += read_processor_time(database) - begun
+            time.sleep(6)  # logs and spans are sent every five seconds
+            for place, server in enumerate(servers):
+                spent = read_processor_time(server.process) - since[place] + of_database[place]
+                searches = _TURNS * len(QUESTIONS) * _IN_A_ROW["traced search"]
+                taken[place].append(spent / searches)
+    before, after = (median(each[1:]) for each in taken)
+    ratios = sorted(b / a - 1 for a, b in zip(taken[0][1:], taken[1][1:], strict=True))
+    pairs = f"pair by pair {ratios[0]:+.1%} to {ratios[-1]:+.1%}, median {median(ratios):+.1%}"
+    print(f"traced request: {before:.2f} ms of processors without, {after:.2f} ms with: {pairs}")
 
-    def search_all(self, questions: Sequence[str]) -> None:
-        self._traces.begin()
-        for question in questions:
-            with self._traces.tracer.start_as_current_span("POST /api/search"):
-                self._kb.search(question)
-        self._traces.end()
+
+@contextmanager
+def served(home: Path, environment: Mapping[str, str]) -> Iterator[Traced]:
+    """Run `kb serve` over the base in `home`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    base, token = f"http://127.0.0.1:{port}", "b" * 16
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kb", "--config", "config.yaml", "serve", "--port", str(port)],
+        env={**os.environ, "KB_HOME": str(home), "KB_SERVE_TOKEN": token, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        with httpx.Client(base_url=base, headers=headers, timeout=30) as client:
+            for _ in range(300):
+                with suppress(httpx.TransportError):
+                    client.get("/readyz").raise_for_status()
+                    break
+                time.sleep(0.1)
+            yield Traced(process.pid, client)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def collector() -> Iterator[str]:
+    """Take what is exported, and forget it."""
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def ask_all(ask: Callable[[str], Any]) -> Callable[[Sequence[str]], None]:

@@ -216,9 +216,18 @@ def _end_failed(span: Span, error: BaseException | None) -> None:
 
 
 class _ModelSpan(BaseSpan):
-    """A span of LlamaIndex with the one that is exported."""
+    """A span of LlamaIndex with the one that is exported; an inner one has that of its parent."""
 
     _exported: Span = PrivateAttr()
+    _is_inner: bool = PrivateAttr(default=False)
+
+    def end(self) -> None:
+        if not self._is_inner:
+            self._exported.end()
+
+    def fail(self, error: BaseException | None) -> None:
+        if not self._is_inner:
+            _end_failed(self._exported, error)
 
 
 class _ModelSpans(BaseSpanHandler[_ModelSpan]):
@@ -239,13 +248,21 @@ class _ModelSpans(BaseSpanHandler[_ModelSpan]):
         tags: Mapping[str, Any] | None = None,  # noqa: ARG002 - as above
         **_: Any,
     ) -> _ModelSpan | None:
-        """Begin a span by the name of the class and method alone."""
+        """Begin a span by the name of the class and method alone.
+
+        A private method, as `_retrieve` within `retrieve`, tells nothing of its own and has none.
+        """
         if not get_current_span().is_recording():
             return None
         parent = self.open_spans.get(parent_span_id or "")
-        context = set_span_in_context(parent._exported) if parent else None  # noqa: SLF001 - of this file
+        name = id_.partition("-")[0]
         span = _ModelSpan(id_=id_, parent_id=parent_span_id)
-        span._exported = self._tracer.start_span(id_.partition("-")[0], context)  # noqa: SLF001 - as above
+        span._is_inner = parent is not None and "._" in name  # noqa: SLF001 - of this file
+        if parent and span._is_inner:  # noqa: SLF001 - as above
+            span._exported = parent._exported  # noqa: SLF001 - as above
+        else:
+            context = set_span_in_context(parent._exported) if parent else None  # noqa: SLF001 - as above
+            span._exported = self._tracer.start_span(name, context)  # noqa: SLF001 - as above
         return span
 
     def prepare_to_exit_span(
@@ -256,7 +273,7 @@ class _ModelSpans(BaseSpanHandler[_ModelSpan]):
         **__: Any,
     ) -> _ModelSpan | None:
         if span := self.open_spans.get(id_):
-            span._exported.end()  # noqa: SLF001 - as above
+            span.end()
         return span
 
     def prepare_to_drop_span(
@@ -268,7 +285,7 @@ class _ModelSpans(BaseSpanHandler[_ModelSpan]):
         **_: Any,
     ) -> _ModelSpan | None:
         if span := self.open_spans.get(id_):
-            _end_failed(span._exported, err)  # noqa: SLF001 - as above
+            span.fail(err)
         return span
 
 

@@ -168,6 +168,13 @@ def test_a_search_is_traced_to_its_statements(server, models, embeddings, tmp_pa
         and span.trace_id == root.trace_id
     ]
     assert inside
+    of_models = [
+        span
+        for span in spans
+        if span.trace_id == root.trace_id and span.name.endswith(".get_query_embedding")
+    ]
+    assert {span.parent_span_id for span in of_models} == {retrieving.span_id}
+    assert not [span.name for span in spans if "._retrieve" in span.name]
 
 
 def test_a_sampler_of_the_standard_variables_leaves_traces_out(
