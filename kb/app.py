@@ -45,6 +45,7 @@ from kb.status import read_status
 from kb.suggestions import Suggestion, suggest_follow_ups, suggest_questions
 from kb.transcript import write_transcript
 from kb.workers.make_dispatch import make_worker_dispatch
+from stores.answers.review import AnswerReview
 from stores.audiences import join_groups
 from stores.audit_log import EVERY_ENTRY, AuditEntry, AuditFilter
 from stores.backup.write import BackupReport
@@ -648,6 +649,7 @@ class KnowledgeBase:
         with suppress(ServerIsReadOnly):  # who may write deletes them
             if days := self.config.cost.retention_days:
                 self.components.books.log.remove_older_than(days)
+                AnswerReview(self.components.engine).remove_spent()
             if days := self.config.access.audit_days:
                 self.components.books.audit.log.remove_older_than(days)
 

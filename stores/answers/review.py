@@ -103,6 +103,10 @@ class AnswerReview:
         values = {"item": item.id, "done_until": item.last_at, "done_by": by}
         run_transaction(self.engine, lambda c: c.execute(_SQL["mark_done"], values))
 
+    def remove_spent(self) -> None:
+        """Forget what was done with questions that the logs no longer hold."""
+        run_transaction(self.engine, lambda c: c.execute(_SQL["remove_spent"]))
+
 
 def identify_question(question: str | None) -> str:
     """Hash a question so that case, spaces and the marks at its end make no difference."""

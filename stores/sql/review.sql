@@ -37,6 +37,12 @@ ORDER BY asked_at DESC
 -- Until when each question was dealt with.
 SELECT item, done_until FROM kb_review_done
 
+-- remove_spent --
+-- Forget what was done with questions of before all that the logs still hold; it hides nothing.
+DELETE FROM kb_review_done WHERE done_until < LEAST(
+  COALESCE((SELECT MIN(answered_at) FROM kb_answer_log), UTC_TIMESTAMP(6)),
+  COALESCE((SELECT MIN(searched_at) FROM kb_search), UTC_TIMESTAMP(6)))
+
 -- mark_done --
 -- Note that a question was dealt with; a mark never moves back.
 INSERT INTO kb_review_done (item, done_until, done_by) VALUES (:item, :done_until, :done_by)

@@ -105,6 +105,28 @@ def test_what_is_done_comes_back_with_a_later_poor_answer(engine, review):
         review.find_item(seen.id, 7)
 
 
+def test_what_is_done_is_forgotten_once_the_logs_have_nothing_of_it(engine, review):
+    def count() -> Any:
+        with engine.connect() as connection:
+            return connection.exec_driver_sql("SELECT COUNT(*) FROM kb_review_done").scalar()
+
+    old, new = NOW - timedelta(days=40), NOW - timedelta(days=20)
+    add_answers(engine, {"question": "Old?"}, at=old)
+    add_answers(engine, {"question": "New?"}, at=new)
+    for item in review.list_items(90):
+        review.mark_done(item)
+    review.remove_spent()
+    assert count() == 2
+    AnswerLog(engine).remove_older_than(30)
+    review.remove_spent()
+    assert (count(), review.list_items(90)) == (1, [])
+    search = LoggedSearch("default", 1.0, [], question="Search?")
+    SearchLog(engine).add([search])
+    AnswerLog(engine).remove_older_than(10)
+    review.remove_spent()
+    assert count() == 0
+
+
 def test_a_rating_that_comes_after_it_was_done_opens_it_again(engine, review):
     before = NOW - timedelta(days=1)
     add_answers(engine, {"question": "Where?", "session_id": "s", "turn_id": "t"}, at=before)
