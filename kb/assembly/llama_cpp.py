@@ -85,7 +85,7 @@ class LlamaCpp(OpenAILike):  # type: ignore[misc]  # LlamaIndex's package ships 
 
 def make_llama_cpp(config: Config, make_clients: MakeClients) -> LlamaCpp:
     """Make the model of llm.model, a name of `kb setup --llm` or a file. Raises ConfigError."""
-    require_llama_cpp()
+    require_llama_cpp("llm")
     timeout = config.llm.timeout if "timeout" in config.llm.model_fields_set else _PATIENCE
     patient = config.llm.model_copy(update={"timeout": timeout})
     path = find_model_file(config)

@@ -67,14 +67,16 @@ def make_embedder(config: Config) -> BaseEmbedding:
             return _make_sentence_model(config)
         case "wordllama":
             return _make_word_vectors(embedding)
-        case "openai":
-            key = require_key(embedding, "embedding")
-            return _make_openai_embedding(embedding, embedding.provider, key)
-        case "openai-like":
-            key = find_key(embedding) or "none"
-            return _make_openai_embedding(embedding, embedding.provider, key)
+        case "openai" | "openai-like":
+            return _make_openai_embedding(embedding, embedding.provider)
         case "ollama":
             return _make_ollama_embedding(embedding)
+        case "llama-cpp":
+            from kb.assembly.llama_cpp_embedding import (  # noqa: PLC0415 - only for its users
+                make_llama_cpp_embedding,
+            )
+
+            return make_llama_cpp_embedding(config, _make_openai_clients)
         case _:
             return integrations.make_embedder(embedding)
 
@@ -298,10 +300,12 @@ def _make_word_vectors(embedding: EmbeddingConfig) -> BaseEmbedding:
 
 
 def _make_openai_embedding(
-    embedding: EmbeddingConfig, provider: Literal["openai", "openai-like"], api_key: str
+    embedding: EmbeddingConfig, provider: Literal["openai", "openai-like"]
 ) -> BaseEmbedding:
     from llama_index.embeddings.openai import OpenAIEmbedding  # noqa: PLC0415 - as above
 
+    is_openai = provider == "openai"
+    api_key = require_key(embedding, "embedding") if is_openai else find_key(embedding) or "none"
     name = name_embedding_model(provider, embedding)
     url = server_url(provider, embedding, "embedding")
     embedder: Any = OpenAIEmbedding(

@@ -31,6 +31,7 @@ EmbeddingProvider: TypeAlias = Literal[
     "openai",
     "openai-like",
     "ollama",
+    "llama-cpp",
     "cohere",
     "voyage",
     "huggingface",
@@ -103,9 +104,9 @@ class EmbeddingConfig(ModelConfig):
     provider: Annotated[EmbeddingProvider | str, _read_provider(get_args(EmbeddingProvider))] = (
         "local"
     )
-    """Who makes the vectors: `local`, `wordllama`, `openai`, `openai-like`, `ollama`, `cohere`,
-    `voyage`, `huggingface`, or the import path of a `BaseEmbedding` of LlamaIndex. Documents leave
-    the machine only to a provider that is elsewhere."""
+    """Who makes the vectors: `local`, `wordllama`, `openai`, `openai-like`, `ollama`, `llama-cpp`,
+    `cohere`, `voyage`, `huggingface`, or the import path of a `BaseEmbedding` of LlamaIndex.
+    Documents leave the machine only to a provider that is elsewhere."""
     dimensions: Positive | None = None
     """A shorter vector, of models that can give one; `null` for as many as the model gives."""
 

@@ -19,6 +19,7 @@ from kb.assembly.integrations import (
     name_model,
 )
 from kb.assembly.llama_cpp import find_model_file
+from kb.assembly.llama_cpp_embedding import find_embedding_file
 from kb.assembly.models import (
     MULTILINGUAL,
     ServerProvider,
@@ -47,6 +48,8 @@ def check_models(config: Config) -> Iterator[Check]:
             pass
         case "openai" | "openai-like" | "ollama":
             yield _check_embedding_server(embedding.provider, embedding)
+        case "llama-cpp":
+            yield _check_model_file(Message("Embedding"), "embedding", config)
         case _:
             yield _check_integration(Message("Embedding"), "embedding", embedding, EMBEDDINGS)
     yield _check_llm(Message("LLM"), config)
@@ -69,7 +72,7 @@ def _check_llm(name: str, config: Config) -> Check:
         case "openai" | "openai-like" | "ollama":
             return _check_llm_server(name, llm.provider, llm)
         case "llama-cpp":
-            return _check_model_file(name, config)
+            return _check_model_file(name, "llm", config)
         case _:
             return _check_integration(name, "llm", llm, LLMS)
 
@@ -143,10 +146,11 @@ def _check_local_embedding(config: Config) -> Check:
     return Check(name, "ok", there)
 
 
-def _check_model_file(name: str, config: Config) -> Check:
+def _check_model_file(name: str, section: SectionName, config: Config) -> Check:
     try:
-        require_llama_cpp()
-        path = find_model_file(config)
+        require_llama_cpp(section)
+        find = find_model_file if section == "llm" else find_embedding_file
+        path = find(config)
     except ConfigError as error:
         return Check(name, "fail", str(error))
     return Check(name, "ok", Message("llama-cpp, from {model}", model=path))

@@ -7,6 +7,7 @@ standard output takes the address; the end of standard input is the end of the p
 import json
 import os
 import sys
+from typing import Any
 
 import xllamacpp
 
@@ -20,7 +21,7 @@ def main() -> None:
     os._exit(0)  # the server's threads may be in the midst of a reply that nobody waits for
 
 
-def make_parameters(settings: dict[str, str | int]) -> xllamacpp.CommonParams:
+def make_parameters(settings: dict[str, Any]) -> xllamacpp.CommonParams:
     parameters = xllamacpp.CommonParams()
     parameters.model.path = settings["path"]
     parameters.model_alias = {settings["name"]}
@@ -35,6 +36,13 @@ def make_parameters(settings: dict[str, str | int]) -> xllamacpp.CommonParams:
     parameters.ui = False
     parameters.endpoint_slots = False  # it shows prompts
     parameters.verbosity = 1  # errors
+    if pooling := settings["pooling"]:
+        parameters.embedding = True
+        # a text is read at once, or refused
+        parameters.n_batch = parameters.n_ubatch = settings["context_window"]
+        if pooling != "model":
+            kind = f"LLAMA_POOLING_TYPE_{pooling.upper()}"
+            parameters.pooling_type = xllamacpp.llama_pooling_type[kind]
     return parameters
 
 

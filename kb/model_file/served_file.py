@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock, Timer
-from typing import Final
+from typing import Final, Literal
 
 from stores.errors import ConfigError, ModelUnavailable
 
@@ -23,13 +23,16 @@ _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PAT
 class ServedFile:
     """A model file, which the first `start` begins to serve on a port of 127.0.0.1.
 
-    Only who has the `api_key` may ask. The child ends with this process, whatever ends it.
+    Only who has the `api_key` may ask. The child ends with this process, whatever ends it. With
+    `pooling` it makes embeddings: "model" as the file says, else "mean", "cls" or "last" of what
+    the model sees of each token.
     """
 
     path: Path
     name: str
     context_window: int
     threads: int
+    pooling: str | None = None
     api_key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     _child: subprocess.Popen[str] | None = None
     _url: str = ""
@@ -77,8 +80,8 @@ class ServedFile:
             child.communicate()
             raise ModelUnavailable(
                 f"llama.cpp does not load {self.path} (status {child.returncode}). Is it a whole "
-                "GGUF file of a chat model, and does the machine have the memory for it? "
-                "`kb setup` fetches a file that is known to load."
+                f"GGUF file of {'an embedding' if self.pooling else 'a chat'} model, and does the "
+                "machine have the memory for it? `kb setup` fetches one that is known to load."
             )
         return child, f"{address}/v1"
 
@@ -91,6 +94,7 @@ class ServedFile:
             "context_window": self.context_window,
             "threads": self.threads,
             "cache_mb": _CACHE_MB,
+            "pooling": self.pooling,
             "api_key": self.api_key,
         }
         try:
@@ -101,10 +105,10 @@ class ServedFile:
         return child.stdout.readline().strip()
 
 
-def require_llama_cpp() -> None:
+def require_llama_cpp(section: Literal["llm", "embedding"]) -> None:
     """Raise ConfigError unless the package is installed that serves model files."""
     if find_spec("xllamacpp") is None:
         raise ConfigError(
-            "llm.provider is llama-cpp, which is not installed. "
+            f"{section}.provider is llama-cpp, which is not installed. "
             "Run `pip install 'mariadb-kb[llama]'`, or choose another provider."
         )
