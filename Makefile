@@ -16,7 +16,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal 
   --python-version 3.11 --generate-hashes --no-annotate $(LOCK_OPTIONS) pyproject.toml
 without = $$(sed -n 's/==.*//; s/^[A-Za-z0-9]/--no-emit-package &/p' $(1))
 
-.PHONY: demo vendor serve test slow-test test-clients test-providers check lint page-check wheel-check format messages fuzz campaign bench screenshot docs lock clean
+.PHONY: demo vendor serve test slow-test test-clients test-providers check lint page-check wheel-check format messages fuzz campaign campaign-model bench screenshot docs lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/kb demo
@@ -102,6 +102,12 @@ campaign: $(VENV)/.test
 	$(BIN)/kb setup
 	PYTHONPATH=.:tests $(BIN)/python tests/campaigns/kill_parts.py --minutes $(CAMPAIGN_MINUTES) \
 	  $(if $(CAMPAIGN_SEED),--seed $(CAMPAIGN_SEED)) --report build/campaign.json $(CAMPAIGN_OPTIONS)
+
+# A real language model on this machine over everything: make campaign-model MODEL=tiny MODEL_LIMIT=5
+MODEL ?= small
+campaign-model: $(VENV)/.test
+	$(BIN)/kb setup --llm $(MODEL)
+	$(BIN)/python benchmarks/real_model.py --model $(MODEL) $(if $(MODEL_LIMIT),--limit $(MODEL_LIMIT))
 
 bench: $(VENV)/.run
 	$(BIN)/python benchmarks/compare_stores.py
