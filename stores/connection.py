@@ -1,5 +1,6 @@
 """URL -> hardened Engine; whole transactions retried; driver errors translated once."""
 
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -185,6 +186,7 @@ def _prepare_sessions(engine: sa.Engine, settings: Sequence[str]) -> None:
         try:
             if engine.driver == "mariadbconnector":
                 _allow_single_statements_only(connection)
+                _double_full_buffers(connection._client)  # noqa: SLF001 - as above
             _prepare_session(connection, settings)
         except BaseException:
             with suppress(Exception):  # the server may just have gone
@@ -201,6 +203,21 @@ def _allow_single_statements_only(connection: Any) -> None:
             "Remove it, and its pure Python part takes over: pip uninstall mariadb-binary"
         )
     client.execute(_SingleStatementsOnly(), connection._configuration, True)  # noqa: SLF001, FBT003 - the driver has no public way
+
+
+def _double_full_buffers(client: Any) -> None:
+    """Have a connection double its buffer for the rows of a result when that is full.
+
+    The driver makes it larger by 16 KB at a time and copies all that it has read, which takes time
+    by the square of the rows: benchmarks/large_results.py.
+    """
+    itself, grow = weakref.proxy(client), type(client)._ensure_space  # noqa: SLF001 - there is no other way
+
+    def ensure_space(needed: int) -> None:
+        if itself._recv_buf_capacity - itself._recv_len < needed:  # noqa: SLF001 - as above
+            grow(itself, max(needed, itself._recv_buf_capacity))  # noqa: SLF001 - as above
+
+    client._ensure_space = ensure_space  # noqa: SLF001 - as above
 
 
 def _prepare_session(connection: Any, settings: Sequence[str]) -> None:

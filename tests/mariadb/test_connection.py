@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,6 +101,29 @@ def test_a_value_that_does_not_fit_is_refused_and_not_cut(engine: sa.Engine, tab
         run(engine, f"UPDATE {table} SET note = REPEAT('x', 21)")
     with pytest.raises(StoreError, match="GROUP BY"):
         scalar(engine, f"SELECT id, COUNT(*) FROM {table} GROUP BY note")
+
+
+def test_a_large_result_is_copied_a_few_times_only(
+    url: sa.URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make_engine(url)
+    if engine.driver == "pymysql":
+        pytest.skip("it reads row by row")
+    with engine.connect() as connection:
+        client: Any = connection.connection._client  # type: ignore[attr-defined]  # of the driver
+        grow, grown = type(client)._ensure_space, []
+
+        def count(itself: Any, needed: int) -> None:
+            grown.append(needed)
+            grow(itself, needed)
+
+        monkeypatch.setattr(type(client), "_ensure_space", count)
+    engine.dispose()
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT REPEAT('x', 200) FROM seq_1_to_20000").all()
+    engine.dispose()
+    assert len(rows) == 20_000
+    assert 0 < len(grown) <= 12, "4 MB are doubled nine times from 16 KB on"
 
 
 def test_a_local_file_is_never_sent(engine: sa.Engine, table: str, tmp_path: Path) -> None:

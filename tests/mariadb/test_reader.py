@@ -45,6 +45,21 @@ def test_values_and_columns_come_by_name(engine: sa.Engine) -> None:
     assert (row.first, row.second, row.percent) == (b"\0\xff", "x' ? %s :c", "%")
 
 
+def test_rows_of_any_size_come_whole(engine: sa.Engine) -> None:
+    reader = Reader(engine)
+    for rows, longest in ((3, 20), (2000, 300), (40, 400_000)):
+        sizes = [number * longest // rows for number in range(1, rows + 1)]
+        made = "REPEAT(CHAR(65 + MOD(seq, 26) USING utf8mb4), seq * :longest DIV :rows)"
+        statement = sa.text(
+            f"SELECT seq, {made} AS text, CAST({made} AS BINARY) AS bytes FROM seq_1_to_{rows}"
+        )
+        found = reader.execute(statement, {"longest": longest, "rows": rows})
+        letters = [chr(65 + number % 26) for number in range(1, rows + 1)]
+        texts = [letter * size for letter, size in zip(letters, sizes, strict=True)]
+        assert [row.text for row in found] == texts
+        assert [bytes(row.bytes) for row in found] == [text.encode() for text in texts]
+
+
 def test_a_killed_connection_costs_no_answer(store: MariaDBVectorStore, engine: sa.Engine) -> None:
     expected = store.query(QUERY).ids
     ((killed, _),) = store._reader.execute(MY_ID, {})
