@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from llama_index.core.schema import NodeWithScore
+from typing_extensions import TypedDict
 
 from engines.answer import Answer, AnsweredTurn, TableResult, list_keys
 from engines.documents.hits import find_excerpts
@@ -17,6 +18,18 @@ _UNTOLD: Final = {"attempts"}
 ROWS: Final = tuple(key for key in list_keys(TableResult) if key not in _UNTOLD)
 TURN: Final = list_keys(AnsweredTurn)
 ANSWER: Final = tuple(key for key in list_keys(Answer) if key not in {*_UNTOLD, *TURN})
+
+
+class FoundPassage(TypedDict):
+    """A passage that a search found; `excerpt` is the part of it that has the question's words."""
+
+    id: str
+    path: str | None
+    title: str | None
+    score: float | None
+    text: str
+    metadata: dict[str, Any]
+    excerpt: str
 
 
 def report_to_values(report: IndexReport) -> dict[str, Any]:
@@ -32,25 +45,21 @@ def _with_reasons(files: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"path": path, "reason": reason} for path, reason in files]
 
 
-def passages_to_values(question: str, passages: Sequence[NodeWithScore]) -> list[dict[str, Any]]:
+def passages_to_values(question: str, passages: Sequence[NodeWithScore]) -> list[FoundPassage]:
     """Return what was found, each passage with the part of it that has the question's words."""
     excerpts = find_excerpts(question, passages)
     return [
-        {**_passage_values(passage), "excerpt": make_visible(excerpt)}
+        {
+            "id": passage.node_id,
+            "path": passage.metadata.get("path"),
+            "title": passage.metadata.get("title"),
+            "score": passage.score,
+            "text": passage.get_content(),
+            "metadata": passage.metadata,
+            "excerpt": make_visible(excerpt),
+        }
         for passage, excerpt in zip(passages, excerpts, strict=True)
     ]
-
-
-def _passage_values(passage: NodeWithScore) -> dict[str, Any]:
-    metadata = passage.metadata
-    return {
-        "id": passage.node_id,
-        "path": metadata.get("path"),
-        "title": metadata.get("title"),
-        "score": passage.score,
-        "text": passage.get_content(),
-        "metadata": metadata,
-    }
 
 
 def answer_to_values(answer: Answer) -> dict[str, Any]:

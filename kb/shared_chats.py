@@ -1,11 +1,12 @@
 """A chat as who has a link to it sees it: questions, answers and their evidence, no more."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from typing_extensions import TypedDict
 
-from engines.answer import Answer, Citation
+from engines.answer import Answer, Citation, RouteName
 from engines.tables.query_result import as_json
 from stores.chats.chat_sessions import Turn
 from stores.chats.cited_passages import find_kept_passage
@@ -15,17 +16,44 @@ if TYPE_CHECKING:
     from kb.assembly.components import Components
 
 
+class FrozenCitation(TypedDict):
+    """A passage that an answer cites, as it was when it did."""
+
+    number: int
+    title: str
+    document: str
+    place: str
+    text: str
+
+
+class SharedAnswer(TypedDict):
+    """A question with its answer and the rows that it rests on; the time in UTC."""
+
+    question: str
+    answer: str
+    route: RouteName | None
+    asked_at: str
+    sql: str | None
+    columns: list[str]
+    rows: list[list[str | bool | int | float | None]]
+    truncated: bool
+
+
+class FrozenTurn(SharedAnswer):
+    citations: list[FrozenCitation]
+
+
 def share_session(components: "Components", session_id: str) -> str:
     """Keep a session as it is now, and return the secret of a link to it. Raises StoreError."""
     info = components.session_store.one(session_id)
     turns = components.session_store.list_turns(session_id)
-    frozen = list(_freeze_turns(components.engine, session_id, turns))
+    frozen = [dict(turn) for turn in _freeze_turns(components.engine, session_id, turns)]
     return Shares(components.engine).add(session_id, info.title, frozen)
 
 
 def _freeze_turns(
     engine: sa.Engine, session_id: str, turns: Sequence[Turn]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[FrozenTurn]:
     """Freeze the turns that have an answer, with the passages and the rows that it rests on."""
     for turn in turns:
         if not turn.answer or turn.status == "open":
@@ -49,7 +77,7 @@ def _freeze_turns(
 
 def _freeze_citation(
     engine: sa.Engine, session_id: str, turn_id: str, cited: Citation
-) -> dict[str, Any]:
+) -> FrozenCitation:
     kept = find_kept_passage(engine, session_id, turn_id, cited.number)
     return {
         "number": cited.number,

@@ -2,16 +2,17 @@
 
 import calendar
 from collections.abc import Iterable
-from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, cast
 
 import sqlalchemy as sa
+from typing_extensions import TypedDict
 
 from kb.config.sections import Config
 from kb.prices import Prices, load_prices
-from stores.answers.answer_log import AnswerLog, DailyUse, find_month
+from stores.answers.answer_log import AnswerLog, DailyUse, Purpose, find_month
 from stores.answers.model_use import ModelKind, ModelUse
 from stores.errors import ConfigError
 
@@ -20,7 +21,98 @@ _OF_QUESTIONS: Final = ("answer", "search", "memory")
 _SUMMED: Final = ("calls", "prompt_tokens", "completion_tokens", "cached_tokens")
 
 
-def read_statistics(engine: sa.Engine, days: int) -> dict[str, Any]:
+class Sums(TypedDict):
+    """Answers, with those that had none, those that failed, and how they were rated."""
+
+    answers: int
+    unanswered: int
+    failed: int
+    up: int
+    down: int
+
+
+class Total(Sums):
+    unanswered_share: float | None
+
+
+class DayOfRoute(Sums):
+    """The answers of a day by a route; half of them took so many milliseconds, 95 of 100 others."""
+
+    day: date
+    route: str
+    p50: float
+    p95: float
+
+
+class StepOfRoute(TypedDict):
+    """How long a step took, in milliseconds."""
+
+    route: str
+    step: str
+    answers: int
+    p50: float
+    p95: float
+
+
+class DayOfError(TypedDict):
+    day: date
+    error: str
+    answers: int
+
+
+class WayIn(TypedDict):
+    way: str
+    answers: int
+
+
+class Statistics(TypedDict):
+    total: Total
+    days: list[DayOfRoute]
+    steps: list[StepOfRoute]
+    errors: list[DayOfError]
+    ways: list[WayIn]
+
+
+class ModelCounts(TypedDict):
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+
+
+class MonthCost(ModelCounts):
+    """What this month costs until now, and what is `expected` of it; null where it is not known."""
+
+    since: date
+    cost: float | None
+    expected: float | None
+    unpriced: int
+    budget: float | None
+    spent_share: float | None
+
+
+class DayCost(ModelCounts):
+    """What a model took on a day, for whose `key`; `unpriced` calls are not in the `cost`."""
+
+    day: date
+    key: str | None
+    purpose: Purpose
+    kind: str
+    model: str
+    currency: str | None
+    unpriced: int
+    estimated: int
+    milliseconds: float
+    cost: float | None
+
+
+class Costs(TypedDict):
+    currency: str | None
+    month: MonthCost
+    uses: list[DayCost]
+
+
+def read_statistics(engine: sa.Engine, days: int) -> Statistics:
     """Read the answers of the last days: by day and route, their steps, errors and ways in.
 
     Times are milliseconds, days in UTC; `total` has the shares of all.
@@ -32,7 +124,8 @@ def read_statistics(engine: sa.Engine, days: int) -> dict[str, Any]:
     }
     share = counts["unanswered"] / counts["answers"] if counts["answers"] else None
     rows = {name: [_to_numbers(row) for row in rows] for name, rows in told.items()}
-    return {"total": {**counts, "unanswered_share": share}, **rows}
+    total = {**counts, "unanswered_share": share}
+    return cast("Statistics", {"total": total, **rows})
 
 
 def _to_numbers(row: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +133,7 @@ def _to_numbers(row: dict[str, Any]) -> dict[str, Any]:
     return {name: int(value or 0) if name in _COUNTED else value for name, value in row.items()}
 
 
-def read_costs(engine: sa.Engine, config: Config, days: int) -> dict[str, Any]:
+def read_costs(engine: sa.Engine, config: Config, days: int) -> Costs:
     """Read what models took in the last days, and what this month costs until now and to its end.
 
     A cost is None where there is no price of any call; `unpriced` calls are in none. The budget is
@@ -100,7 +193,7 @@ def _scale_use(use: ModelUse, share: float, prices: Prices | None) -> dict[str, 
     return {"kind": use.kind, "model": use.model, **counts, "cost": told}
 
 
-def _sum_up_month(uses: Iterable[DailyUse], budget: float | None) -> dict[str, Any]:
+def _sum_up_month(uses: Iterable[DailyUse], budget: float | None) -> MonthCost:
     """Sum up this month; what is expected goes on as its days until now."""
     uses, now = list(uses), datetime.now(UTC)
     spent = sum((use.cost for use in uses), Decimal())
@@ -114,12 +207,27 @@ def _sum_up_month(uses: Iterable[DailyUse], budget: float | None) -> dict[str, A
         "unpriced": sum(use.unpriced for use in uses),
         "budget": budget,
         "spent_share": float(spent) / budget if budget else None,
-        **{name: sum(getattr(use, name) for use in uses) for name in _SUMMED},
+        "calls": sum(use.calls for use in uses),
+        "prompt_tokens": sum(use.prompt_tokens for use in uses),
+        "completion_tokens": sum(use.completion_tokens for use in uses),
+        "cached_tokens": sum(use.cached_tokens for use in uses),
     }
 
 
-def _describe_use(use: DailyUse) -> dict[str, Any]:
-    cost = float(use.cost) if use.unpriced < use.calls else None
-    key = use.user or None
-    values = {**asdict(use), "cost": cost, "currency": use.currency or None, "key": key}
-    return {name: value for name, value in values.items() if name != "user"}
+def _describe_use(use: DailyUse) -> DayCost:
+    return {
+        "day": use.day,
+        "key": use.user or None,
+        "purpose": use.purpose,
+        "kind": use.kind,
+        "model": use.model,
+        "currency": use.currency or None,
+        "calls": use.calls,
+        "unpriced": use.unpriced,
+        "estimated": use.estimated,
+        "prompt_tokens": use.prompt_tokens,
+        "completion_tokens": use.completion_tokens,
+        "cached_tokens": use.cached_tokens,
+        "milliseconds": use.milliseconds,
+        "cost": float(use.cost) if use.unpriced < use.calls else None,
+    }

@@ -14,6 +14,7 @@ from uuid import uuid4
 import httpx
 import sqlalchemy as sa
 import uvicorn
+from described_answers import DescribedAnswers
 from fastapi import FastAPI
 from model_server import FakeModels
 
@@ -158,9 +159,10 @@ def configured(
 def running(config: Config, host: str = "127.0.0.1") -> Iterator[Api]:
     guarded = with_token(config)
     app = make_app(guarded, host=host)
+    answers = DescribedAnswers(app)
     server = uvicorn.Server(
         uvicorn.Config(
-            *(app, "127.0.0.1", 0),
+            *(answers, "127.0.0.1", 0),
             log_level="warning",
             proxy_headers=False,
             timeout_graceful_shutdown=10,
@@ -181,6 +183,7 @@ def running(config: Config, host: str = "127.0.0.1") -> Iterator[Api]:
         finally:
             server.should_exit = True
             thread.join()
+    assert not answers.drifts, "\n".join(answers.drifts)
 
 
 @contextmanager

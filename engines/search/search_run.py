@@ -29,9 +29,9 @@ from engines.search.postprocessing import (
     with_neighbours,
 )
 from engines.search.profiles import Profile
-from engines.search.query_analysis import AnalysedQuery, analyse_question
+from engines.search.query_analysis import AnalysedQuery, Kind, analyse_question
 from engines.search.reranking import scale_scores
-from stores.chunks.fusion import ENGLISH_EVIDENCE, EVIDENCE, Fusion, weighs_vectors
+from stores.chunks.fusion import ENGLISH_EVIDENCE, EVIDENCE, Fusion, Strategy, weighs_vectors
 from stores.errors import ModelUnavailable
 
 _SPARE = 4  # times the passages wanted: some repeat a better one
@@ -69,6 +69,21 @@ class VectorWeight:
 
 
 @dataclass(frozen=True)
+class SearchSummary:
+    """How documents were searched; `id` names the search in what is said of it afterwards."""
+
+    id: str
+    profile: str
+    language: str
+    kind: Kind
+    strategy: Strategy
+    vector_weight: float
+    candidates: int
+    neighbours: int
+    notes: list[str]
+
+
+@dataclass(frozen=True)
 class Search:
     """A search as it was done; `candidates` are what the store found.
 
@@ -92,17 +107,18 @@ class Search:
 
     def summary(self) -> dict[str, Any]:
         """Return what an answer says of its search."""
-        return {
-            "id": self.id,
-            "profile": self.profile,
-            "language": self.query.language,
-            "kind": self.query.kind,
-            "strategy": self.fusion.strategy,
-            "vector_weight": self.fusion.vector_weight,
-            "candidates": self.candidates,
-            "neighbours": self.neighbours,
-            "notes": list(self.notes),
-        }
+        told = SearchSummary(
+            id=self.id,
+            profile=self.profile,
+            language=self.query.language,
+            kind=self.query.kind,
+            strategy=self.fusion.strategy,
+            vector_weight=self.fusion.vector_weight,
+            candidates=self.candidates,
+            neighbours=self.neighbours,
+            notes=list(self.notes),
+        )
+        return vars(told)
 
 
 _collected: ContextVar[list[Search] | None] = ContextVar("searches made", default=None)

@@ -1,6 +1,6 @@
 """What a verified query says: an answer without a language model, an example for one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,7 +15,8 @@ from engines.tables.result_text import as_text, format_cell
 from engines.verified.matching import Match
 from stores.binding import write_literals
 from stores.text.translations import load_translations
-from stores.verified_queries import VerifiedQuery
+from stores.values import Value
+from stores.verified_queries import Origin, VerifiedQuery
 
 
 @dataclass(frozen=True)
@@ -36,19 +37,38 @@ def answer_with_match(question: str | Question, match: Match, run: Run) -> Verif
     return VerifiedAnswer(rows, text, result)
 
 
+@dataclass(frozen=True)
+class Provenance:
+    """Whose query has answered, who has checked it and when, and the values that are bound.
+
+    Those that are `assumed` the question does not say; `units` are what the columns count in.
+    """
+
+    name: str
+    question: str
+    verified_by: str
+    verified_at: date
+    origin: Origin
+    key: str | None
+    parameters: Mapping[str, Value]
+    assumed: Sequence[str]
+    units: Mapping[str, str]
+
+
 def describe_provenance(match: Match) -> dict[str, Any]:
-    """Return whose query it is, who has checked it and when, and the values that are bound."""
-    return {
-        "name": match.query.name,
-        "question": match.query.question,
-        "verified_by": match.query.verified_by,
-        "verified_at": match.query.verified_at,
-        "origin": match.query.origin,
-        "key": match.query.key,
-        "parameters": dict(match.values),
-        "assumed": sorted(match.values.keys() - match.given),
-        "units": dict(match.query.units),
-    }
+    """Return what an answer says of the verified query that it is from."""
+    told = Provenance(
+        name=match.query.name,
+        question=match.query.question,
+        verified_by=match.query.verified_by,
+        verified_at=match.query.verified_at,
+        origin=match.query.origin,
+        key=match.query.key,
+        parameters=dict(match.values),
+        assumed=sorted(match.values.keys() - match.given),
+        units=dict(match.query.units),
+    )
+    return vars(told)
 
 
 def write_examples(queries: Iterable[VerifiedQuery]) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kb.app import KnowledgeBase
 
 # What an event before the last one has told already.
-_TOLD_BEFORE: Final = {"route", "route_reason", "search", "citations", "types", *ROWS}
+TOLD_BEFORE: Final = {"route", "route_reason", "search", "citations", "types", *ROWS}
 _ROUTE: Final = 1  # numbers of events
 _RETRIEVAL: Final = 2
 _TURN: Final = [key for key in TURN if key not in ("prompt_tokens", "completion_tokens")]
@@ -134,7 +134,7 @@ class AnswerEvents:
     async def end(self, answer: Answer) -> list[bytes]:
         """Return the citations, the rows of an answer from tables, and that it is done."""
         values = http_values(answer)
-        done = {key: values[key] for key in values if key not in _TOLD_BEFORE}
+        done = {key: values[key] for key in values if key not in TOLD_BEFORE}
         if self.html:
             done["html"] = await asyncio.to_thread(as_html, answer.text)
         return [*_list_evidence(values), format_event("done", done)]

@@ -5,10 +5,11 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from operator import attrgetter
 from types import ModuleType
 from typing import Final
 
@@ -57,6 +58,11 @@ from kb.config.sections import Config
 from stores.api_keys import Subject
 from stores.errors import ConfigError, KBError
 
+_DESCRIPTION: Final = """Ask documents and business tables, in one MariaDB.
+
+A key, or without keys the token of the server's start, is sent as `Authorization: Bearer KEY`.
+Errors are problem documents (RFC 9457); under `/v1` they are as clients of OpenAI know them.
+"""
 _THREADS: Final = 8  # for what blocks, and as many for what answers; the pool has 15 connections
 _EXPORTING: Final = (
     "OTEL_TRACES_EXPORTER",
@@ -78,6 +84,16 @@ _SUBJECTS: Final[Mapping[ModuleType, Subject]] = {
 }
 
 
+def _list_tags() -> Iterator[dict[str, str]]:
+    """List what the groups of endpoints are about, each name once."""
+    told: set[str] = set()
+    for group in _GROUPS:
+        for tag in map(str, group.router.tags):
+            if tag not in told:
+                told.add(tag)
+                yield {"name": tag, "description": (group.__doc__ or "").strip()}
+
+
 def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
     """Make the server of a knowledge base that listens on `host`.
 
@@ -86,6 +102,12 @@ def make_app(config: Config, *, host: str = "127.0.0.1") -> FastAPI:
     app = FastAPI(
         title="kb",
         version=__version__,
+        description=_DESCRIPTION,
+        contact={"name": "Whoever runs this server"},
+        license_info={"name": "MIT", "identifier": "MIT"},
+        servers=[{"url": ".", "description": "Where this document is"}],
+        openapi_tags=list(_list_tags()),
+        generate_unique_id_function=attrgetter("name"),
         lifespan=partial(_run_lifespan, config),
         docs_url=None,
         redoc_url=None,

@@ -8,16 +8,14 @@ from kb.suggestions import Suggestion
 from stores.text.translations import Message, load_translations
 
 
-def list_suggestion_values(found: Iterable[Suggestion], caller: Caller) -> list[dict[str, str]]:
-    """List the suggestions that the caller may ask, as JSON."""
+def choose_suggestions(found: Iterable[Suggestion], caller: Caller) -> list[Suggestion]:
+    """Choose the suggestions that the caller may ask, in their language."""
     texts = load_translations(current_language())
     return [
-        {
-            "question": each.question.say_in(texts)
-            if isinstance(each.question, Message)
-            else each.question,
-            "source": each.source,
-        }
+        Suggestion(
+            each.question.say_in(texts) if isinstance(each.question, Message) else each.question,
+            each.source,
+        )
         for each in found
         if caller.may_use(each.source)
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 import sqlalchemy as sa
 
@@ -60,22 +60,36 @@ def _open_place(engine: sa.Engine, config: CachesConfig, kind: str, kept: CacheC
             assert_never(kept.place)
 
 
-def describe_caches(caches: Caches, config: CachesConfig) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class DescribedCache:
+    """Where values of a kind are kept, how many, and what was asked of them in this process."""
+
+    kind: str
+    place: str
+    values: int
+    bytes: int
+    mb: int
+    seconds: float
+    hits: int
+    misses: int
+
+
+def describe_caches(caches: Caches, config: CachesConfig) -> list[DescribedCache]:
     """Describe each cache: where it is, what it holds, and what was asked of it in this process."""
     described = []
     for cache in caches:
         kept: CacheConfig = getattr(config, cache.kind)
         size = cache.place.measure()
         described.append(
-            {
-                "kind": cache.kind,
-                "place": cache.place.name,
-                "values": size.values,
-                "bytes": size.bytes,
-                "mb": kept.mb,
-                "seconds": kept.seconds,
-                "hits": cache.hits,
-                "misses": cache.misses,
-            }
+            DescribedCache(
+                kind=cache.kind,
+                place=cache.place.name,
+                values=size.values,
+                bytes=size.bytes,
+                mb=kept.mb,
+                seconds=kept.seconds,
+                hits=cache.hits,
+                misses=cache.misses,
+            )
         )
     return described

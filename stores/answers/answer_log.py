@@ -59,6 +59,27 @@ class LoggedCalls:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A step of an answer, and the milliseconds that it took."""
+
+    step: str
+    ms: float
+
+
+@dataclass(frozen=True)
+class SlowAnswer:
+    """An answer that took long; the question is None where the log keeps no texts, time in UTC."""
+
+    question: str | None
+    route: str
+    milliseconds: float
+    answered_at: datetime
+    outcome: Outcome
+    model: str | None
+    steps: Sequence[Step]
+
+
+@dataclass(frozen=True)
 class DailyUse:
     """What a model took on a day, by whose key, "" without one; `unpriced` calls cost nobody knows.
 
@@ -105,13 +126,16 @@ class AnswerLog:
         ):
             pass
 
-    def list_slowest(self, days: int, limit: int) -> list[dict[str, Any]]:
+    def list_slowest(self, days: int, limit: int) -> list[SlowAnswer]:
         """List the answers of the last days that took longest, with the milliseconds of steps."""
         values = {"days": days, "limit": limit}
         rows = read_snapshot(
             self.engine, lambda c: c.execute(_SQL["slowest"], values).mappings().all()
         )
-        return [{**row, "steps": json.loads(row["steps"])} for row in rows]
+        return [
+            SlowAnswer(**{**row, "steps": [Step(**step) for step in json.loads(row["steps"])]})
+            for row in rows
+        ]
 
     def read_statistics(self, days: int) -> dict[str, list[dict[str, Any]]]:
         """Read what the last days were like: `days`, `steps`, `errors` and `ways`, a list each."""

@@ -3,6 +3,7 @@
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -135,7 +136,7 @@ def test_each_code_is_used():
 
 def test_values_are_told_with_times_in_utc_and_reasons_hide_places():
     now = datetime(2026, 11, 21, 9, 0, 0)  # noqa: DTZ001 - as the database gives it
-    told = to_plain(
+    told: Any = to_plain(
         {
             "at": now,
             "reason": f"cannot be read at {SOCKET}",

@@ -1,8 +1,12 @@
 """What the endpoints of OpenAI's form reply, as its OpenAPI document tells it."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from engines.answer import RouteName
+from kb.api.answer_shapes import Cell, CitationValues
 
 
 class AnyModel(BaseModel):
@@ -58,12 +62,15 @@ class _WithEvidence(BaseModel):
 
     id: str
     model: str
-    route: Literal["documents", "database", "both"] | None
+    route: RouteName | None
     route_reason: str
-    citations: list[dict[str, Any]]
+    citations: list[CitationValues]
     sql: str | None
     columns: list[str]
-    rows: list[list[Any]]
+    rows: list[list[Cell]]
+    truncated: bool
+    rows_as_of: str | None
+    errors: Mapping[str, str]
 
 
 class ChatCompletion(_WithEvidence):
@@ -95,7 +102,7 @@ class OutputText(BaseModel):
     type: Literal["output_text"]
     text: str
     annotations: list[LinkedText]
-    logprobs: list[Any]
+    logprobs: Annotated[list[str], Field(max_length=0)]
 
 
 class OutputMessage(BaseModel):

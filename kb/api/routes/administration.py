@@ -1,24 +1,27 @@
 """What those who run the server look after: keys, questions to work on, slow answers."""
 
-from dataclasses import asdict
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field, model_validator
 
 from kb.api.dependencies import KB
+from kb.api.described import Told
 from kb.api.guards.access import Administering
 from kb.api.json_bodies import StrictBody, Words
 from kb.api.json_filters import metadata_filters
+from kb.api.openapi_description import problems
 from kb.api.plain_json import to_plain
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
-from kb.assembly.caching import describe_caches
-from stores.answers.answer_log import AnswerLog
-from stores.answers.marks import Marks
+from kb.assembly.caching import DescribedCache, describe_caches
+from stores.answers.answer_log import AnswerLog, SlowAnswer
+from stores.answers.marks import Mark, Marks
 from stores.answers.review import AnswerReview, ReviewItem
-from stores.api_keys import ApiKeys, Scope, Subject
+from stores.api_keys import ApiKey, ApiKeys, Scope, Subject
 from stores.errors import StoreError
 from stores.registry.document_list import DocumentList
 
@@ -42,15 +45,19 @@ class KeyBody(StrictBody):
 
 
 @router.get("/keys")
-def keys(caller: Administering, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - they alone
+def list_keys(caller: Administering, kb: KB) -> Told[list[ApiKey]]:  # noqa: ARG001 - they alone
     """All keys, without their secrets."""
-    found = ApiKeys(kb.components.engine).list_keys()
-    values: list[dict[str, Any]] = to_plain([asdict(each) for each in found])
-    return values
+    return to_plain(ApiKeys(kb.components.engine).list_keys())
 
 
-@router.post("/keys", status_code=201)
-def make_key(body: KeyBody, caller: Administering, kb: KB) -> dict[str, str]:  # noqa: ARG001 - as above
+@dataclass(frozen=True)
+class NewKey:
+    name: str
+    key: str
+
+
+@router.post("/keys", status_code=201, responses=problems(Code.KEY_NOT_MADE))
+def make_key(body: KeyBody, caller: Administering, kb: KB) -> Told[NewKey]:  # noqa: ARG001 - as above
     """Make a key, which is told here alone. As soon as there is one, the token of a start ends."""
     wanted = body.model_dump(exclude={"name", "scope", "month_budget"})
     known = {root["name"] for root in kb.components.registry.list_roots()}
@@ -72,41 +79,55 @@ def make_key(body: KeyBody, caller: Administering, kb: KB) -> dict[str, str]:  #
         if type(error) is not StoreError:
             raise
         raise Problem(Code.KEY_NOT_MADE, {"reason": str(error)}) from error
-    return {"name": body.name, "key": secret}
+    return NewKey(body.name, secret)
 
 
-@router.delete("/keys/{name:path}", status_code=204)
+@router.delete("/keys/{name:path}", status_code=204, responses=problems(Code.NO_SUCH_KEY))
 def revoke_key(name: str, caller: Administering, kb: KB) -> None:  # noqa: ARG001 - as above
     """Refuse a key from now on, and whoever signed in by it."""
     with translate_missing(Code.NO_SUCH_KEY):
         ApiKeys(kb.components.engine).revoke(name)
 
 
+@dataclass(frozen=True)
+class QuestionToReview:
+    """A question, null where the log keeps no texts, with how often it was asked and to what end.
+
+    `comments` and `edited_sql` are what people said of its answers and made of their statements.
+    """
+
+    id: str
+    question: str | None
+    asked: int
+    unanswered: int
+    down: int
+    comments: list[str]
+    edited_sql: list[str]
+    last_at: datetime
+
+
 @router.get("/review")
-def questions_to_review(caller: Administering, kb: KB, days: Days = 90) -> list[dict[str, Any]]:  # noqa: ARG001 - as above
+def list_review(caller: Administering, kb: KB, days: Days = 90) -> Told[list[QuestionToReview]]:  # noqa: ARG001 - as above
     """Questions whose answers rested on nothing, were rated down, or had their SQL changed."""
     kb.components.books.writer.flush()
-    return [_describe_item(item) for item in AnswerReview(kb.components.engine).list_items(days)]
+    items = AnswerReview(kb.components.engine).list_items(days)
+    return to_plain([_describe_item(item) for item in items])
 
 
-def _describe_item(item: ReviewItem) -> dict[str, Any]:
-    comments = [answer.comment for answer in item.answers if answer.comment]
-    values: dict[str, Any] = to_plain(
-        {
-            "id": item.id,
-            "question": item.question,
-            "asked": len(item.answers),
-            "unanswered": item.unanswered,
-            "down": item.down,
-            "comments": comments,
-            "edited_sql": item.edited,
-            "last_at": item.last_at,
-        }
+def _describe_item(item: ReviewItem) -> QuestionToReview:
+    return QuestionToReview(
+        id=item.id,
+        question=item.question,
+        asked=len(item.answers),
+        unanswered=item.unanswered,
+        down=item.down,
+        comments=[answer.comment for answer in item.answers if answer.comment],
+        edited_sql=item.edited,
+        last_at=item.last_at,
     )
-    return values
 
 
-@router.post("/review/{item_id}/done", status_code=204)
+@router.post("/review/{item_id}/done", status_code=204, responses=problems(Code.NO_SUCH_ITEM))
 def finish_review(item_id: str, caller: Administering, kb: KB, days: Days = 90) -> None:
     """Take a question off the list until it is answered poorly again."""
     review = AnswerReview(kb.components.engine)
@@ -129,15 +150,22 @@ class MarkBody(StrictBody):
 
 
 @router.get("/marks")
-def marks(caller: Administering, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - as above
+def list_marks(caller: Administering, kb: KB) -> Told[list[Mark]]:  # noqa: ARG001 - as above
     """Documents that were marked as right for a question, those of one together."""
-    found = Marks(kb.components.engine).list_all()
-    values: list[dict[str, Any]] = to_plain([asdict(each) for each in found])
-    return values
+    return to_plain(Marks(kb.components.engine).list_all())
 
 
-@router.post("/marks", status_code=201)
-def make_mark(body: MarkBody, caller: Administering, kb: KB) -> dict[str, str]:
+@dataclass(frozen=True)
+class NewMark:
+    id: str
+
+
+@router.post(
+    "/marks",
+    status_code=201,
+    responses=problems(Code.NO_SUCH_PASSAGE, Code.NO_SUCH_DOCUMENT),
+)
+def make_mark(body: MarkBody, caller: Administering, kb: KB) -> Told[NewMark]:
     """Mark what answers a question; `kb eval --marks` measures searches by it."""
     quote = ""
     if body.chunk is not None:
@@ -153,10 +181,10 @@ def make_mark(body: MarkBody, caller: Administering, kb: KB) -> dict[str, str]:
             raise Problem(Code.NO_SUCH_DOCUMENT)
         root, path = document.root, document.path
     made = Marks(kb.components.engine).add(body.question, root, path, quote=quote, by=caller.name)
-    return {"id": made}
+    return NewMark(made)
 
 
-@router.delete("/marks/{mark_id}", status_code=204)
+@router.delete("/marks/{mark_id}", status_code=204, responses=problems(Code.NO_SUCH_MARK))
 def remove_mark(mark_id: str, caller: Administering, kb: KB) -> None:  # noqa: ARG001 - as above
     """Take a mark away."""
     with translate_missing(Code.NO_SUCH_MARK):
@@ -164,7 +192,7 @@ def remove_mark(mark_id: str, caller: Administering, kb: KB) -> None:  # noqa: A
 
 
 @router.get("/caches")
-def caches(caller: Administering, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - as above
+def list_caches(caller: Administering, kb: KB) -> Told[list[DescribedCache]]:  # noqa: ARG001 - as above
     """What is kept for the next time, and how often this process asked for it and found it."""
     return describe_caches(kb.components.caches, kb.config.caches)
 
@@ -177,15 +205,12 @@ def clear_caches(caller: Administering, kb: KB) -> None:  # noqa: ARG001 - as ab
 
 
 @router.get("/slow")
-def slow_answers(
+def list_slow_answers(
     caller: Administering,  # noqa: ARG001 - as above
     kb: KB,
     days: Days = 7,
     limit: Annotated[int, Query(ge=1, le=1000)] = 20,
-) -> list[dict[str, Any]]:
+) -> Told[list[SlowAnswer]]:
     """The answers of the last days that took longest; without its text `question` is null."""
     kb.components.books.writer.flush()
-    found: list[dict[str, Any]] = to_plain(
-        AnswerLog(kb.components.engine).list_slowest(days, limit)
-    )
-    return found
+    return to_plain(AnswerLog(kb.components.engine).list_slowest(days, limit))

@@ -1,20 +1,32 @@
 """Questions and searches."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import Field
+from starlette.responses import StreamingResponse
 
 from engines.search.retrieval import name_document
-from kb.answer_json import passages_to_values
+from kb.answer_json import FoundPassage, passages_to_values
 from kb.api.answer_events import AnswerUnderWay, begin_answer
+from kb.api.answer_shapes import AnswerValues
 from kb.api.counted_answers import make_answer_values, stream_answer
 from kb.api.dependencies import KB, TheLimits, TheThreads, TheWork
+from kb.api.described import Told
 from kb.api.guards.access import Reading
 from kb.api.json_bodies import SearchId, StrictBody, TopK, Words
 from kb.api.json_filters import Filters, metadata_filters
 from kb.api.named_choices import require_model, require_profile
-from kb.api.openapi_description import CACHED, EXACT, MODEL, STREAMED
+from kb.api.openapi_description import (
+    CACHED,
+    EXACT,
+    MODEL,
+    OF_ANSWERS,
+    OF_SEARCHES,
+    STREAMED,
+    problems,
+)
 from kb.api.problem_codes import Code
 from kb.api.problems import translate_missing
 from kb.api.sse import format_attempt
@@ -44,10 +56,10 @@ class SearchBody(StrictBody):
     cached: bool = Field(default=True, description=CACHED)
 
 
-@router.post("/ask", responses=STREAMED)
+@router.post("/ask", response_model=AnswerValues, responses=STREAMED | problems(*OF_ANSWERS))
 async def ask(
     body: AskBody, request: Request, caller: Reading, kb: KB, limits: TheLimits, work: TheWork
-) -> Any:
+) -> dict[str, Any] | StreamingResponse:
     """Answer a question; with `stream`, as events.
 
     Their order is route, retrieval, token…, citations, rows, and done or error; attempt stands
@@ -78,16 +90,16 @@ async def ask(
     return await work.while_connected(request, caller, make_answer_values(begin, caller, limits))
 
 
-@router.post("/search")
+@router.post("/search", responses=problems(*OF_SEARCHES))
 async def search(
     body: SearchBody, caller: Reading, kb: KB, threads: TheThreads
-) -> list[dict[str, Any]]:
+) -> Told[list[FoundPassage]]:
     """The passages that match best, the best first."""
     caller.require_subject("documents")
     require_profile(kb.config, body.profile)
     filters = metadata_filters(body.filters, caller)
 
-    def find_passages() -> list[dict[str, Any]]:
+    def find_passages() -> list[FoundPassage]:
         passages = kb.search(
             *(body.question, body.top_k),
             filters=filters,
@@ -101,19 +113,20 @@ async def search(
     return await threads.searching.run(find_passages)
 
 
-class Considered(BaseModel):
+@dataclass(frozen=True)
+class ConsideredPassage:
     """A passage that a search found; `passage` is null where it is not there any more."""
 
     rank: int
     score: float
     citation: int | None
-    passage: dict[str, Any] | None
+    passage: FoundPassage | None
 
 
-@router.get("/searches/{search_id}")
-def considered(
+@router.get("/searches/{search_id}", responses=problems(Code.NO_SUCH_SEARCH))
+def list_considered(
     search_id: SearchId, caller: Reading, kb: KB, question: Annotated[str, Query()] = ""
-) -> list[Considered]:
+) -> Told[list[ConsideredPassage]]:
     """What a search found, the best first: of an answer what it was made of.
 
     `question` chooses the excerpts of the passages.
@@ -125,7 +138,7 @@ def considered(
     shown = {name_document(each.passage) for each in found if each.passage}
     kb.components.books.audit.note_reading("passages", search_id, caller.name, shown)
     return [
-        Considered(
+        ConsideredPassage(
             rank=each.rank,
             score=each.score,
             citation=each.citation,

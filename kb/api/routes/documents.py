@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal
@@ -13,12 +13,20 @@ from fastapi import APIRouter, Form, Query, Request, UploadFile
 from pydantic import Field, StringConstraints
 from starlette.responses import FileResponse, Response, StreamingResponse
 
+from kb.api.answer_shapes import JobValues
 from kb.api.byte_ranges import find_range
 from kb.api.dependencies import KB, TheJobs, TheLibrary, TheLimits, TheThreads
+from kb.api.described import Told
 from kb.api.guards.access import Caller, Reading, Writing
 from kb.api.guards.upload_quota import TheQuota, UploadQuota
 from kb.api.json_bodies import StrictBody
-from kb.api.passage_json import passage_to_values, surroundings_to_values
+from kb.api.openapi_description import problems
+from kb.api.passage_json import (
+    PlacedPassage,
+    SurroundedPassage,
+    place_passage,
+    surround_passage,
+)
 from kb.api.plain_json import job_to_values, to_plain
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
@@ -28,9 +36,10 @@ from kb.indexing.file_kinds import find_kind_by_name
 from kb.indexing.secret_files import HEAD_BYTES, why_secret
 from kb.sample_shop import list_sample_documents
 from stores.audiences import NAME_CHARACTERS
+from stores.chats.chat_sessions import CitingTurn
 from stores.errors import StoreError
 from stores.jobs import Jobs
-from stores.registry.document_list import Chosen, ListedDocument, Sort
+from stores.registry.document_list import Chosen, Folder, ListedDocument, Sort
 from stores.registry.document_registry import document_id
 from stores.uploaded_files import LONGEST_PATH, UploadedFile
 
@@ -41,9 +50,10 @@ Group = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_CHARACTERS)
 ]
 _SAMPLES: Final = "samples"  # the folder of the sample documents
+_BYTES: Final = {"schema": {"type": "string", "format": "binary"}}
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"content": {"*/*": {}}},
-    206: {"description": "The bytes that the header Range asks for", "content": {"*/*": {}}},
+    200: {"description": "The file", "content": {"*/*": _BYTES}},
+    206: {"description": "The bytes that the header Range asks for", "content": {"*/*": _BYTES}},
 }
 _SANDBOX: Final = "sandbox; default-src 'none'"
 _PDF: Final = "application/pdf"
@@ -53,8 +63,18 @@ class GroupsBody(StrictBody):
     groups: list[Group] = Field(max_length=_MOST_GROUPS)
 
 
+@dataclass(frozen=True)
+class DocumentPage:
+    """Documents from `offset` on, of `total`, and the folders of the one that was asked for."""
+
+    documents: list[ListedDocument]
+    folders: list[Folder]
+    total: int
+    offset: int
+
+
 @router.get("/documents")
-def documents(
+def list_documents(
     caller: Reading,
     library: TheLibrary,
     *,
@@ -66,7 +86,7 @@ def documents(
     descending: bool = False,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> dict[str, Any]:
+) -> Told[DocumentPage]:
     """A page of the files that match, with their states and the reasons of failures.
 
     With a `folder` of a root, / for its top, those that lie in it, and its `folders` with what is
@@ -80,33 +100,71 @@ def documents(
     )
     is_in_folder = folder is not None and not search and not offset
     folders = library.documents.list_folders(chosen) if is_in_folder else []
-    return {
-        "documents": [to_plain(asdict(document)) for document in page],
-        "folders": [asdict(each) for each in folders],
-        "total": total,
-        "offset": offset,
-    }
+    return to_plain(DocumentPage(list(page), list(folders), total, offset))
+
+
+@dataclass(frozen=True)
+class FilterValue:
+    """A value of a key, and how many documents have it."""
+
+    value: str | int | float | bool
+    documents: int
+
+
+@dataclass(frozen=True)
+class FilterKey:
+    key: str
+    values: list[FilterValue]
 
 
 @router.get("/filters")
-def filters(caller: Reading, library: TheLibrary) -> list[dict[str, Any]]:
+def list_filters(caller: Reading, library: TheLibrary) -> Told[list[FilterKey]]:
     """The keys by which documents are usually told apart, with the values that there are."""
     keys = dict.fromkeys((*library.vector_store.filter_keys, "language"))
-    found = [{"key": key, "values": _list_choices(library, caller, key)} for key in keys]
-    return [choice for choice in found if choice["values"]]
+    found = [FilterKey(key, _list_choices(library, caller, key)) for key in keys]
+    return [choice for choice in found if choice.values]
 
 
-def _list_choices(library: TheLibrary, caller: Caller, key: str) -> list[dict[str, Any]]:
+def _list_choices(library: TheLibrary, caller: Caller, key: str) -> list[FilterValue]:
     """List the most frequent values, in their order."""
     counts = library.documents.count_values(
         library.registry.table, key, caller.list_visible_roots(None)
     )
     frequent = sorted(counts, key=lambda value: (-counts[value], str(value)))[:_MOST_CHOICES]
-    return [{"value": value, "documents": counts[value]} for value in sorted(frequent, key=str)]
+    return [FilterValue(value, counts[value]) for value in sorted(frequent, key=str)]
 
 
-@router.post("/documents", status_code=202)
-async def upload(
+@dataclass(frozen=True)
+class DocumentName:
+    root: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What is kept, and the job that indexes it; what is not is `passed_over`.
+
+    `reasons` says of files that hold secrets, by their names, why they do.
+    """
+
+    documents: list[DocumentName]
+    passed_over: list[str]
+    reasons: dict[str, str]
+    job: JobValues
+
+
+_OF_UPLOADS: Final = problems(
+    *(Code.KEY_LACKS_COLLECTION, Code.FILES_NOT_READ, Code.FILE_IN_THE_WAY, Code.FILES_THERE),
+    *(Code.UPLOADS_FAILED, Code.NO_ROOM_FOR_FILES),
+)
+
+
+@router.post(
+    "/documents",
+    status_code=202,
+    responses=_OF_UPLOADS,
+)
+async def upload_documents(
     files: list[UploadFile],
     caller: Writing,
     library: TheLibrary,
@@ -118,7 +176,7 @@ async def upload(
     replace: Annotated[bool, Form()] = False,
     folder: Annotated[str, Form(max_length=LONGEST_PATH)] = "",
     groups: Annotated[list[Group], Form(max_length=_MOST_GROUPS)] = [],  # noqa: B006 - FastAPI copies it
-) -> dict[str, Any]:
+) -> Told[Upload]:
     """Keep files in a folder of the uploads, and have them indexed by the job in the answer.
 
     With `groups` they are for these alone of whom rules and their own marks let in; without, for
@@ -139,7 +197,7 @@ async def upload(
         return await threads.uploading.run(keep)
 
 
-@router.post("/documents/samples", status_code=202)
+@router.post("/documents/samples", status_code=202, responses=_OF_UPLOADS)
 async def add_samples(
     caller: Writing,
     library: TheLibrary,
@@ -147,15 +205,13 @@ async def add_samples(
     quota: TheQuota,
     limits: TheLimits,
     threads: TheThreads,
-) -> dict[str, Any]:
+) -> Told[Upload]:
     """Keep the documents of the sample shop in the folder `samples`, as if they were uploaded."""
     async with limits.take_uploading(caller):
         return await threads.uploading.run(partial(_keep_samples, caller, library, jobs, quota))
 
 
-def _keep_samples(
-    caller: Caller, library: Library, jobs: Jobs, quota: UploadQuota
-) -> dict[str, Any]:
+def _keep_samples(caller: Caller, library: Library, jobs: Jobs, quota: UploadQuota) -> Upload:
     with ExitStack() as opened:
         named = {
             f"{_SAMPLES}/{name}": UploadFile(
@@ -175,7 +231,7 @@ def _keep_files(
     *,
     replace: bool,
     groups: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> Upload:
     if not caller.may_see(UPLOADS):
         raise Problem(Code.KEY_LACKS_COLLECTION, {"collection": UPLOADS})
     quota.require_failures_left(caller)
@@ -210,12 +266,12 @@ def _keep_files(
     job = jobs.add(
         path, root=UPLOADS, seen_by=seen_by, only_files=list(readable), asked_by=caller.name
     )
-    return {
-        "documents": [{"root": UPLOADS, "path": name} for name in readable],
-        "passed_over": [name for name in named if name not in readable],
-        "reasons": secrets,
-        "job": job_to_values(job),
-    }
+    return Upload(
+        documents=[DocumentName(UPLOADS, name) for name in readable],
+        passed_over=[name for name in named if name not in readable],
+        reasons=secrets,
+        job=job_to_values(job),
+    )
 
 
 def _why_secret(name: str, file: UploadFile) -> str | None:
@@ -240,24 +296,41 @@ def _make_names_taken(names: list[str]) -> Problem:
     return Problem(Code.FILES_THERE, {"names": ", ".join(names)}, more={"paths": names})
 
 
-@router.delete("/documents/{root}/{path:path}")
-def remove(root: str, path: str, caller: Writing, library: TheLibrary) -> dict[str, Any]:
+@dataclass(frozen=True)
+class RemovedDocument(DocumentName):
+    file_deleted: bool
+
+
+@router.delete("/documents/{root}/{path:path}", responses=problems(Code.NO_SUCH_DOCUMENT))
+def remove_document(
+    root: str, path: str, caller: Writing, library: TheLibrary
+) -> Told[RemovedDocument]:
     """Forget a document; the file of an uploaded one is deleted, any other is left where it is."""
     document = _find_document(library, caller, root, path)
-    return {"root": root, "path": path, "file_deleted": library.remove_document(document)}
+    return RemovedDocument(root, path, library.remove_document(document))
 
 
-@router.get("/documents/{root}/{path:path}/groups")
-def groups_of(root: str, path: str, caller: Writing, library: TheLibrary) -> dict[str, Any]:
+@dataclass(frozen=True)
+class GivenGroups:
+    groups: list[str]
+
+
+@router.get("/documents/{root}/{path:path}/groups", responses=problems(Code.NO_SUCH_DOCUMENT))
+def list_document_groups(
+    root: str, path: str, caller: Writing, library: TheLibrary
+) -> Told[GivenGroups]:
     """The groups that somebody gave to a document, beside rules and what its own text marks."""
     document = _find_document(library, caller, root, path)
-    return {"groups": library.registry.read_groups(document.id)}
+    return GivenGroups(library.registry.read_groups(document.id))
 
 
-@router.put("/documents/{root}/{path:path}/groups")
-def give_groups(
+@router.put(
+    "/documents/{root}/{path:path}/groups",
+    responses=problems(Code.NO_SUCH_DOCUMENT, Code.GROUPS_WITHOUT_ACCESS),
+)
+def give_document_groups(
     root: str, path: str, body: GroupsBody, caller: Writing, library: TheLibrary
-) -> dict[str, Any]:
+) -> Told[GivenGroups]:
     """Give a document groups, in the place of those that it was given before; from now on.
 
     With none it is for all whom rules and its own marks let in.
@@ -266,11 +339,15 @@ def give_groups(
     if library.registry.access is None:
         raise Problem(Code.GROUPS_WITHOUT_ACCESS)
     library.registry.give_groups(document.id, body.groups)
-    return {"groups": library.registry.read_groups(document.id)}
+    return GivenGroups(library.registry.read_groups(document.id))
 
 
-@router.post("/documents/{root}/{path:path}/retry", status_code=202)
-def retry(
+@router.post(
+    "/documents/{root}/{path:path}/retry",
+    status_code=202,
+    responses=problems(Code.NO_SUCH_DOCUMENT, Code.FILE_TO_READ_GONE, Code.UPLOADS_FAILED),
+)
+def retry_document(
     root: str,
     path: str,
     caller: Writing,
@@ -278,7 +355,7 @@ def retry(
     library: TheLibrary,
     jobs: TheJobs,
     quota: TheQuota,
-) -> dict[str, Any]:
+) -> JobValues:
     """Read and index a file again, in the job that is answered."""
     quota.require_failures_left(caller)
     document = _find_document(library, caller, root, path)
@@ -301,8 +378,19 @@ def retry(
     return job_to_values(job)
 
 
-@router.get("/documents/{root}/{path:path}/passages")
-def passages(
+@dataclass(frozen=True)
+class DocumentPassages(ListedDocument):
+    """A document with its passages from `offset` on."""
+
+    passages: list[PlacedPassage]
+    offset: int
+
+
+@router.get(
+    "/documents/{root}/{path:path}/passages",
+    responses=problems(Code.NO_SUCH_DOCUMENT, Code.PASSAGE_CHANGED),
+)
+def list_passages(
     root: str,
     path: str,
     caller: Reading,
@@ -311,7 +399,7 @@ def passages(
     at: Annotated[str | None, Query(max_length=512)] = None,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> dict[str, Any]:
+) -> Told[DocumentPassages]:
     """A document as it is listed, with passages in their order: from `offset`, or around `at`."""
     document = _find_document(library, caller, root, path)
     name = f"{root}/{path}"
@@ -321,28 +409,33 @@ def passages(
         before = library.documents.count_passages_before(table, document, at)
         offset = max(0, before - limit // 2)
     found = library.documents.list_passages(table, document, offset=offset, limit=limit)
-    return {
-        **to_plain(asdict(document)),
-        "passages": [passage_to_values(each.id, each.text, each.metadata) for each in found],
-        "offset": offset,
-    }
+    return DocumentPassages(
+        **vars(to_plain(document)),
+        passages=[place_passage(each.id, each.text, each.metadata) for each in found],
+        offset=offset,
+    )
 
 
-@router.get("/documents/{root}/{path:path}/questions")
-def questions(
+@router.get("/documents/{root}/{path:path}/questions", responses=problems(Code.NO_SUCH_DOCUMENT))
+def list_document_questions(
     root: str, path: str, caller: Reading, kb: KB, library: TheLibrary
-) -> list[dict[str, Any]]:
+) -> Told[list[CitingTurn]]:
     """The caller's own questions of their last chats whose answers cite the document."""
     document = _find_document(library, caller, root, path)
     turns = kb.components.session_store.list_citing_turns(document.id, caller.name)
-    return [
-        to_plain({**asdict(turn), "session_id": turn.session_id.removesuffix(f"@{caller.id}")})
-        for turn in turns
-    ]
+    own = f"@{caller.id}"
+    return to_plain([replace(turn, session_id=turn.session_id.removesuffix(own)) for turn in turns])
 
 
-@router.get("/documents/{root}/{path:path}/original", responses=_FILE)
-def original(
+@router.get(
+    "/documents/{root}/{path:path}/original",
+    response_class=Response,
+    responses=_FILE
+    | problems(
+        *(Code.NO_SUCH_DOCUMENT, Code.FILE_GONE, Code.FILE_CHANGED, Code.RANGE_BEYOND_END),
+    ),
+)
+def download_original(
     root: str, path: str, request: Request, caller: Reading, kb: KB, library: TheLibrary
 ) -> Response:
     """The file itself: PDF and text to look at, anything else to save; or a range of its bytes."""
@@ -412,14 +505,14 @@ def _find_document(library: TheLibrary, caller: Caller, root: str, path: str) ->
         return library.documents.one(root, path)
 
 
-@router.get("/chunks/{chunk_id:path}")
-def chunk(
+@router.get("/chunks/{chunk_id:path}", responses=problems(Code.NO_SUCH_PASSAGE))
+def read_passage(
     chunk_id: str,
     caller: Reading,
     kb: KB,
     library: TheLibrary,
     around: Annotated[int, Query(ge=0, le=5)] = 1,
-) -> dict[str, Any]:
+) -> Told[SurroundedPassage]:
     """A stored passage with those around it, its title and place in the document."""
     passage = library.find_passage(chunk_id, around)
     if passage is None or not caller.may_see(passage.chunk.metadata.get("root")):
@@ -427,4 +520,4 @@ def chunk(
     metadata = passage.chunk.metadata
     name = f"{metadata.get('root')}/{metadata.get('path')}"
     kb.components.books.audit.note_reading("passages", name, caller.name, [name])
-    return surroundings_to_values(passage)
+    return surround_passage(passage)

@@ -9,6 +9,7 @@ from kb.api.caller_sessions import find_session
 from kb.api.dependencies import KB
 from kb.api.guards.access import Reading
 from kb.api.json_bodies import SearchId, StrictBody
+from kb.api.openapi_description import problems
 from kb.api.problem_codes import Code
 from kb.api.problems import translate_missing
 
@@ -44,8 +45,10 @@ class FeedbackBody(StrictBody):
         return self
 
 
-@router.post("/feedback", status_code=204)
-def feedback(body: FeedbackBody, caller: Reading, kb: KB) -> None:
+@router.post(
+    "/feedback", status_code=204, responses=problems(Code.NO_SUCH_SEARCH, Code.NO_SUCH_SESSION)
+)
+def give_feedback(body: FeedbackBody, caller: Reading, kb: KB) -> None:
     """Of the caller's own: what others have asked is not there for them."""
     about = body.model_dump()
     if body.session_id is not None:

@@ -4,12 +4,14 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from kb.api.dependencies import KB
+from kb.api.described import Told
 from kb.api.problems import error_to_problem
 from kb.doctor.models import check_models
 from stores.connection import ask_for_nothing
@@ -49,15 +51,36 @@ class Readiness:
         }
 
 
+@dataclass(frozen=True)
+class Life:
+    status: Literal["ok"]
+
+
+@dataclass(frozen=True)
+class ReadyParts:
+    """Whether all of it is ready, and how each part is: `ok`, or what is the matter."""
+
+    status: Literal["ok", "not ready"]
+    database: str
+    model: str
+    index: str
+
+
+_READY: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": ReadyParts},
+    503: {"model": ReadyParts, "description": "A part is not ready, or the server is busy."},
+}
+
+
 @router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
-async def healthz() -> dict[str, str]:
+async def healthz() -> Told[Life]:
     """The process lives."""
-    return {"status": "ok"}
+    return Life("ok")
 
 
 @router.head("/readyz", include_in_schema=False)
-@router.get("/readyz")
+@router.get("/readyz", responses=_READY)
 async def readyz(request: Request) -> JSONResponse:
     """Database, models and index are there to answer; 503 while one of them is not."""
     states = await request.app.state.readiness.find_states()

@@ -4,14 +4,16 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from fastapi import APIRouter
 from pydantic import Field, model_validator
 
+from kb.api.answer_shapes import JobValues
 from kb.api.dependencies import KB, TheJobs, TheLibrary
 from kb.api.guards.access import Administering, Caller, Writing
 from kb.api.json_bodies import StrictBody
+from kb.api.openapi_description import problems
 from kb.api.plain_json import job_to_values
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
@@ -47,10 +49,10 @@ class JobBody(StrictBody):
         return self
 
 
-@router.post("", status_code=202)
-def begin(
+@router.post("", status_code=202, responses=problems(Code.PATH_NOT_INDEXED, Code.NOTHING_TO_INDEX))
+def begin_job(
     body: JobBody, caller: Administering, kb: KB, library: TheLibrary, jobs: TheJobs
-) -> dict[str, Any]:
+) -> JobValues:
     """Have a directory, a file or the uploaded files indexed."""
     place = _find_place(body, kb, library)
     is_limited = kb.components.registry.groups is not None  # the report would name all files
@@ -133,13 +135,14 @@ def _is_there(path: Path) -> bool:
 
 
 @router.get("")
-def jobs(caller: Writing, kb: KB, library: TheLibrary, jobs: TheJobs) -> list[dict[str, Any]]:
+def list_jobs(caller: Writing, kb: KB, library: TheLibrary, jobs: TheJobs) -> list[JobValues]:
     """The last ones, the newest first."""
     return [job_to_values(job) for job in _list_visible(jobs.all(), caller, kb, library)]
 
 
-@router.get("/{job_id}")
-def job(job_id: str, caller: Writing, kb: KB, library: TheLibrary, jobs: TheJobs) -> dict[str, Any]:
+@router.get("/{job_id}", responses=problems(Code.NO_SUCH_JOB))
+def read_job(job_id: str, caller: Writing, kb: KB, library: TheLibrary, jobs: TheJobs) -> JobValues:
+    """How far a job is, and at its end what it did."""
     with translate_missing(Code.NO_SUCH_JOB):
         found = jobs.one(job_id)
     if not _list_visible([found], caller, kb, library):

@@ -1,6 +1,7 @@
 """What Prometheus asks for, where the configuration switches it on."""
 
 import hmac
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -9,14 +10,24 @@ from starlette.responses import Response
 
 from kb.api.dependencies import KB
 from kb.api.guards.access import Given, find_caller
+from kb.api.openapi_description import problems
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 
 router = APIRouter(tags=["state"])
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics(request: Request, kb: KB, given: Given) -> Response:
+_METRICS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/plain": {"schema": {"type": "string"}}}}
+}
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses=_METRICS | problems(Code.NO_SUCH_ADDRESS),
+)
+async def read_metrics(request: Request, kb: KB, given: Given) -> Response:
     """Counts for Prometheus; takes serve.metrics.token, or a key of scope admin."""
     told = request.app.state.metrics
     if told is None:

@@ -45,6 +45,7 @@ from kb.api.openai.responses import (
     make_turn_id,
     read_response_id,
 )
+from kb.api.openapi_description import OF_ANSWERS, problems
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from stores.errors import InvalidVector
@@ -53,9 +54,13 @@ router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
 _ENCODING: Final = "cl100k_base"  # of OpenAI's embedding models, and of clients that know no model
 
 
-def _describe_streamed(reply: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def _describe_streamed(reply: type[BaseModel], *codes: Code) -> dict[int | str, dict[str, Any]]:
     """Describe a reply that comes whole, or as events when the body asks for a stream."""
-    return {200: {"model": reply, "content": {"text/event-stream": {}}}}
+    schema = {"type": "string", "description": "Server-sent events, as OpenAI's API streams them."}
+    return {
+        200: {"model": reply, "content": {"text/event-stream": {"schema": schema}}},
+        **problems(Code.NO_SUCH_CHAT_MODEL, *OF_ANSWERS, *codes),
+    }
 
 
 async def find_page(request: Request, kb: KB) -> str:
@@ -67,14 +72,15 @@ ThePage = Annotated[str, Depends(find_page)]
 
 
 @router.get("/models", response_model=Models)
-async def models(caller: Reading) -> dict[str, Any]:
+async def list_openai_models(caller: Reading) -> dict[str, Any]:
     """A model for each source that the caller may ask, one that chooses, and that of embeddings."""
     data = [_describe_model(name) for name in (*MODELS, EMBEDDING) if _may_use(caller, name)]
     return {"object": "list", "data": data}
 
 
-@router.get("/models/{name}", response_model=AnyModel)
-async def model(name: str, caller: Reading) -> dict[str, Any]:
+@router.get("/models/{name}", response_model=AnyModel, responses=problems(Code.NO_SUCH_MODEL))
+async def find_openai_model(name: str, caller: Reading) -> dict[str, Any]:
+    """One of the models, by its name."""
     if not _may_use(caller, name):
         raise Problem(Code.NO_SUCH_MODEL, more={"param": "model"})
     return _describe_model(name)
@@ -91,7 +97,7 @@ def _describe_model(name: str) -> dict[str, Any]:
 
 
 @router.post("/chat/completions", responses=_describe_streamed(ChatCompletion))
-async def chat_completions(
+async def complete_chat(
     body: ChatCompletionBody,
     request: Request,
     caller: Reading,
@@ -110,7 +116,7 @@ async def chat_completions(
 
 
 @router.post("/completions", responses=_describe_streamed(Completion))
-async def completions(
+async def complete_prompt(
     body: CompletionBody,
     request: Request,
     caller: Reading,
@@ -135,8 +141,13 @@ async def _complete(
     return await work.while_connected(request, reply.caller, completing.make_whole())
 
 
-@router.post("/responses", responses=_describe_streamed(ResponseObject))
-async def responses(
+@router.post(
+    "/responses",
+    responses=_describe_streamed(
+        ResponseObject, Code.NO_SUCH_RESPONSE, Code.RESPONSE_CONTINUED, Code.TURN_UNDER_WAY
+    ),
+)
+async def respond(
     body: ResponseBody,
     request: Request,
     caller: Reading,
@@ -196,8 +207,12 @@ def _make_asked(body: Steering, kb: KB, caller: Caller, **asked: Any) -> Asked:
     )
 
 
-@router.post("/embeddings", response_model=Embeddings)
-async def embeddings(
+@router.post(
+    "/embeddings",
+    response_model=Embeddings,
+    responses=problems(Code.BUDGET_SPENT, Code.NO_SUCH_EMBEDDING_MODEL, Code.NO_USABLE_VECTOR),
+)
+async def embed_texts(
     body: EmbeddingBody, caller: Reading, kb: KB, limits: TheLimits, threads: TheThreads
 ) -> dict[str, Any]:
     """Vectors of the model that the documents are found by."""

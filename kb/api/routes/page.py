@@ -1,6 +1,7 @@
 """The page to ask in: its files, and Markdown as it shows it."""
 
-from typing import Annotated, Any, Final
+from dataclasses import dataclass
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Request
 from pydantic import Field, field_validator
@@ -8,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from kb.api.dependencies import TheLimits, TheThreads
+from kb.api.described import Told
 from kb.api.guards.access import Reading
 from kb.api.json_bodies import StrictBody
 from kb.api.page_files import load_page
@@ -42,15 +44,20 @@ async def file(path: str, request: Request) -> Response:
     return response
 
 
+@dataclass(frozen=True)
+class RenderedTexts:
+    html: list[str]
+
+
 @router.post("/api/markdown")
-async def markdown(
+async def render_markdown(
     body: MarkdownBody,
     caller: Reading,
     limits: TheLimits,
     threads: TheThreads,
-) -> dict[str, Any]:
+) -> Told[RenderedTexts]:
     """Texts as HTML without scripts, images and links."""
     await limits.count_characters(caller, sum(map(len, body.texts)))
     async with limits.take_rendering(caller):
         html = await threads.rendering.run(lambda: [as_html(text) for text in body.texts])
-    return {"html": html}
+    return RenderedTexts(html)

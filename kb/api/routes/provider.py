@@ -1,5 +1,6 @@
 """Signing in on the page at a provider of OpenID Connect: a browser goes there, and comes back."""
 
+from dataclasses import dataclass
 from html import escape
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from kb.api.dependencies import KB, TheLimits
+from kb.api.described import Told
 from kb.api.guards.provider_sign_in import Way, fetch_id_token, write_address
 from kb.api.guards.request_language import current_language
 from kb.api.guards.sign_in_cookie import write_cookie
@@ -21,11 +23,16 @@ from stores.text.translations import Message, load_translations
 router = APIRouter(prefix="/sign-in", tags=["people"])
 
 
+@dataclass(frozen=True)
+class WaysIn:
+    provider: bool
+
+
 @router.get("")
-def ways_in(kb: KB) -> dict[str, bool]:
+def list_ways_in(kb: KB) -> Told[WaysIn]:
     """How one can sign in on the page besides by a key; needs none."""
     oidc = kb.config.serve.oidc
-    return {"provider": oidc is not None and oidc.client_id is not None}
+    return WaysIn(provider=oidc is not None and oidc.client_id is not None)
 
 
 @router.get("/provider", include_in_schema=False)

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -11,6 +12,14 @@ from starlette.responses import Response, StreamingResponse
 
 from engines.answer import Answer
 from kb.api.answer_events import AnswerEvents, AnswerUnderWay, begin_turn
+from kb.api.answer_shapes import (
+    TRANSCRIPT,
+    ListedSessionValues,
+    SessionValues,
+    SessionWithTurnsValues,
+    TurnAnswerValues,
+    TurnValues,
+)
 from kb.api.caller_sessions import (
     MOST_ID_CHARACTERS,
     find_session,
@@ -21,21 +30,29 @@ from kb.api.caller_sessions import (
 )
 from kb.api.column_kinds import column_types
 from kb.api.dependencies import KB, TheLibrary, TheLimits, TheWork
+from kb.api.described import Shaped, Told
 from kb.api.guards.access import Reading
 from kb.api.json_bodies import StrictBody, Words
 from kb.api.json_filters import Filters, metadata_filters, restore_filters
 from kb.api.named_choices import require_model, require_profile
-from kb.api.openapi_description import HTML, MODEL, STREAMED
-from kb.api.passage_json import evidence_to_values
+from kb.api.openapi_description import (
+    HTML,
+    MODEL,
+    OF_ANSWERS,
+    STREAMED,
+    problems,
+)
+from kb.api.passage_json import CitedEvidence, describe_evidence
 from kb.api.plain_json import to_plain
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem, translate_missing
 from kb.api.sse import HEADERS, format_attempt
-from kb.api.suggestion_json import list_suggestion_values
+from kb.api.suggestion_json import choose_suggestions
 from kb.api.turn_progress import TurnProgress, follow_turn
 from kb.assembly.answer_sources import Source
 from kb.cited_evidence import compare_evidence
 from kb.session_values import info_values
+from kb.suggestions import Suggestion
 from kb.transcript import turn_values, write_transcript
 from stores.chats.chat_sessions import MOST_TAGS, TAG_CHARACTERS, Turn
 from stores.chats.cited_passages import find_kept_passage
@@ -45,8 +62,13 @@ router = APIRouter(prefix="/api/sessions", tags=["sessions"])
 _MEDIA_TYPES = {"markdown": "text/markdown", "json": "application/json"}
 _ENDINGS = {"markdown": "md", "json": "json"}
 _EXPORTED: dict[int | str, dict[str, Any]] = {
-    200: {"content": {media_type: {} for media_type in _MEDIA_TYPES.values()}}
+    200: {
+        "model": Annotated[dict[str, Any], Shaped(TRANSCRIPT)],
+        "content": {"text/markdown": {"schema": {"type": "string"}}},
+    }
 }
+_NO_SESSION = problems(Code.NO_SUCH_SESSION)
+_NO_TURN = problems(Code.NO_SUCH_SESSION, Code.NO_SUCH_TURN)
 
 
 Tag = Annotated[Words, Field(max_length=TAG_CHARACTERS)]
@@ -82,14 +104,14 @@ class TurnBody(StrictBody):
 
 
 @router.get("")
-def sessions(
+def list_sessions(
     caller: Reading,
     kb: KB,
     search: Annotated[str | None, Query(max_length=1000)] = None,
     tag: Annotated[str | None, Query(max_length=190)] = None,
     after: Annotated[str | None, Query(max_length=1000, description="A `cursor`.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> list[dict[str, Any]]:
+) -> list[ListedSessionValues]:
     """Those of the caller: pinned ones, then the others, the last used first.
 
     Those that hold all words of `search`, have a `tag`, and stand behind one of which `after` is
@@ -104,40 +126,55 @@ def sessions(
 
 
 @router.get("/tags")
-def tags(caller: Reading, kb: KB) -> dict[str, int]:
+def count_tags(caller: Reading, kb: KB) -> dict[str, int]:
     """The tags of the caller's sessions, and how many have each."""
     return kb.components.session_store.count_tags(caller.name)
 
 
+@dataclass(frozen=True)
+class Deleted:
+    deleted: int
+
+
 @router.post("/delete")
-def delete_some(body: ChosenBody, caller: Reading, kb: KB) -> dict[str, int]:
+def delete_sessions(body: ChosenBody, caller: Reading, kb: KB) -> Told[Deleted]:
     """Take sessions out of sight; `restore` brings them back for a quarter of an hour."""
     stored = [find_stored_id(kb, each, caller) for each in body.ids]
-    return {"deleted": kb.components.session_store.mark_deleted(stored, caller.name)}
+    return Deleted(kb.components.session_store.mark_deleted(stored, caller.name))
+
+
+@dataclass(frozen=True)
+class Restored:
+    restored: int
 
 
 @router.post("/restore")
-def restore_some(body: ChosenBody, caller: Reading, kb: KB) -> dict[str, int]:
+def restore_sessions(body: ChosenBody, caller: Reading, kb: KB) -> Told[Restored]:
     """Bring back sessions that were deleted by `delete`, and are not gone for good yet."""
     own = [f"{each}@{caller.id}" for each in body.ids] if caller.name is not None else []
     store = kb.components.session_store
-    return {"restored": store.bring_back([*body.ids, *own], caller.name)}
+    return Restored(store.bring_back([*body.ids, *own], caller.name))
+
+
+@dataclass(frozen=True)
+class NewSession:
+    id: str
 
 
 @router.post("", status_code=201)
-def new_session(caller: Reading) -> dict[str, str]:  # noqa: ARG001 - only keys may ask
+def make_session(caller: Reading) -> Told[NewSession]:  # noqa: ARG001 - only keys may ask
     """An id for a session, which begins with its first turn."""
-    return {"id": secrets.token_urlsafe(12)}
+    return NewSession(secrets.token_urlsafe(12))
 
 
-@router.get("/{session_id}")
-def session(
+@router.get("/{session_id}", responses=_NO_SESSION)
+def read_session(
     session_id: str,
     caller: Reading,
     kb: KB,
     last: Annotated[int | None, Query(ge=1)] = None,
     before: Annotated[int | None, Query(ge=1)] = None,
-) -> dict[str, Any]:
+) -> SessionWithTurnsValues:
     """A session with its turns, what their columns hold, and the last rating of each.
 
     Of its turns those `before` a number, and the `last` ones of them.
@@ -163,8 +200,8 @@ def _list_turn_values(kb: KB, stored_id: str, turns: Sequence[Turn]) -> list[dic
     return told
 
 
-@router.patch("/{session_id}")
-def change(session_id: str, body: ChangeBody, caller: Reading, kb: KB) -> dict[str, Any]:
+@router.patch("/{session_id}", responses=_NO_SESSION)
+def change_session(session_id: str, body: ChangeBody, caller: Reading, kb: KB) -> SessionValues:
     """Give it another title, pin it or let it go, or give it other tags."""
     stored, store = find_session(kb, session_id, caller).id, kb.components.session_store
     with translate_missing(Code.NO_SUCH_SESSION):
@@ -177,27 +214,28 @@ def change(session_id: str, body: ChangeBody, caller: Reading, kb: KB) -> dict[s
     return info_values(restore_id(find_session(kb, session_id, caller), caller))
 
 
-@router.delete("/{session_id}", status_code=204)
-def delete(session_id: str, caller: Reading, kb: KB) -> None:
+@router.delete("/{session_id}", status_code=204, responses=_NO_SESSION)
+def delete_session(session_id: str, caller: Reading, kb: KB) -> None:
     """Everything of it: words, turns, memory, feedback and logged searches."""
     with translate_missing(Code.NO_SUCH_SESSION):
         kb.delete_session(find_session(kb, session_id, caller).id)
 
 
-@router.post("/{session_id}/reset", status_code=204)
-def reset(session_id: str, caller: Reading, kb: KB) -> None:
+@router.post("/{session_id}/reset", status_code=204, responses=_NO_SESSION)
+def reset_session(session_id: str, caller: Reading, kb: KB) -> None:
     """Everything of it but itself."""
     with translate_missing(Code.NO_SUCH_SESSION):
         kb.components.session_store.reset(find_session(kb, session_id, caller).id)
 
 
-@router.get("/{session_id}/export", responses=_EXPORTED)
-def export(
+@router.get("/{session_id}/export", response_model=None, responses=_EXPORTED | _NO_SESSION)
+def export_session(
     session_id: str,
     caller: Reading,
     kb: KB,
     format: Literal["markdown", "json"] = "markdown",  # noqa: A002 - the public interface's name
 ) -> Response:
+    """A session as a document, to read or for programs."""
     info = find_session(kb, session_id, caller)
     text = write_transcript(
         restore_id(info, caller), kb.components.session_store.list_turns(info.id), format
@@ -206,15 +244,19 @@ def export(
     return Response(text.encode(), media_type=_MEDIA_TYPES[format], headers=headers)
 
 
-@router.post("/{session_id}/turns", responses=STREAMED)
-async def turn(
+@router.post(
+    "/{session_id}/turns",
+    response_model=TurnAnswerValues,
+    responses=STREAMED | problems(*OF_ANSWERS, Code.TURN_UNDER_WAY, Code.ANSWER_STOPPED),
+)
+async def ask_in_session(
     session_id: Annotated[str, Field(min_length=1, max_length=MOST_ID_CHARACTERS)],
     body: TurnBody,
     caller: Reading,
     kb: KB,
     limits: TheLimits,
     work: TheWork,
-) -> Any:
+) -> dict[str, Any] | StreamingResponse:
     """Ask the next question; with `stream`, the events of `ask`, with the turn's id.
 
     The turn goes on to its end, also when the client leaves; `stop` ends it before.
@@ -248,8 +290,12 @@ async def turn(
     return await work.to_the_end(caller, progress.make_values(caller, limits))
 
 
-@router.get("/{session_id}/turns/{turn_id:path}/events", responses=STREAMED)
-async def turn_events(
+@router.get(
+    "/{session_id}/turns/{turn_id:path}/events",
+    response_class=StreamingResponse,
+    responses=STREAMED | _NO_TURN,
+)
+async def stream_turn(
     session_id: str,
     turn_id: str,
     caller: Reading,
@@ -267,8 +313,11 @@ async def turn_events(
     return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)
 
 
-@router.get("/{session_id}/turns/{turn_id:path}/citations/{number}")
-def citation(
+@router.get(
+    "/{session_id}/turns/{turn_id:path}/citations/{number}",
+    responses=problems(Code.NO_SUCH_SESSION, Code.NO_SUCH_PASSAGE),
+)
+def read_citation(
     session_id: str,
     turn_id: str,
     number: int,
@@ -276,7 +325,7 @@ def citation(
     kb: KB,
     library: TheLibrary,
     around: Annotated[int, Query(ge=0, le=5)] = 1,
-) -> dict[str, Any]:
+) -> Told[CitedEvidence]:
     """A passage as the answer cites it, and what became of it since.
 
     Its `state` is `unchanged`, `document_changed` (but not this passage), `changed` or `gone`;
@@ -286,23 +335,24 @@ def citation(
     kept = find_kept_passage(kb.components.engine, info.id, turn_id, number)
     if kept is None or not caller.may_see(kept.passage.metadata.get("root")):
         raise Problem(Code.NO_SUCH_PASSAGE)
-    values: dict[str, Any] = to_plain(evidence_to_values(compare_evidence(library, kept, around)))
-    return values
+    return to_plain(describe_evidence(compare_evidence(library, kept, around)))
 
 
-@router.get("/{session_id}/turns/{turn_id:path}/suggestions")
-def follow_ups(session_id: str, turn_id: str, caller: Reading, kb: KB) -> list[dict[str, str]]:
+@router.get("/{session_id}/turns/{turn_id:path}/suggestions", responses=_NO_TURN)
+def list_follow_ups(
+    session_id: str, turn_id: str, caller: Reading, kb: KB
+) -> Told[list[Suggestion]]:
     """Questions to go on with behind an answer: on what it found and does not cite."""
     info = find_session(kb, session_id, caller)
     with translate_missing(Code.NO_SUCH_TURN):
         turn = kb.components.session_store.read_turn(info.id, turn_id)
     filters = metadata_filters({}, caller)
     found = kb.suggest_follow_ups(turn.evidence, filters=filters, user=caller.name)
-    return list_suggestion_values(found, caller)
+    return choose_suggestions(found, caller)
 
 
-@router.get("/{session_id}/turns/{turn_id:path}")
-def one_turn(session_id: str, turn_id: str, caller: Reading, kb: KB) -> dict[str, Any]:
+@router.get("/{session_id}/turns/{turn_id:path}", responses=_NO_TURN)
+def read_turn(session_id: str, turn_id: str, caller: Reading, kb: KB) -> TurnValues:
     """A turn as those of its session are told."""
     info = find_session(kb, session_id, caller)
     with translate_missing(Code.NO_SUCH_TURN):
@@ -311,7 +361,7 @@ def one_turn(session_id: str, turn_id: str, caller: Reading, kb: KB) -> dict[str
     return values
 
 
-@router.post("/{session_id}/turns/{turn_id:path}/choose", status_code=204)
+@router.post("/{session_id}/turns/{turn_id:path}/choose", status_code=204, responses=_NO_TURN)
 def choose_turn(session_id: str, turn_id: str, caller: Reading, kb: KB) -> None:
     """Go on from this version of a turn, and from what followed it."""
     info = find_session(kb, session_id, caller)
@@ -319,7 +369,7 @@ def choose_turn(session_id: str, turn_id: str, caller: Reading, kb: KB) -> None:
         kb.components.session_store.choose_version(info.id, turn_id)
 
 
-@router.post("/{session_id}/turns/{turn_id:path}/stop", status_code=204)
+@router.post("/{session_id}/turns/{turn_id:path}/stop", status_code=204, responses=_NO_TURN)
 def stop_turn(session_id: str, turn_id: str, caller: Reading, kb: KB) -> None:
     """End an answer under way, with what was said so far; one that has ended stays as it is."""
     info = find_session(kb, session_id, caller)

@@ -1,6 +1,7 @@
 """Guarded SQL over the business tables."""
 
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Self
 
@@ -13,10 +14,13 @@ from engines.answer import TableResult, answer_of
 from engines.elapsed import milliseconds_since
 from engines.model_calls import ModelCalls
 from kb.answer_json import answer_to_values, table_to_values
+from kb.api.answer_shapes import SqlValues
 from kb.api.column_kinds import column_types
 from kb.api.dependencies import KB, OneStatement, TheLimits, TheThreads, TheWork
+from kb.api.described import Told
 from kb.api.guards.access import Reading
 from kb.api.json_bodies import StrictBody, Words
+from kb.api.openapi_description import OF_ANSWERS, OF_STATEMENTS, problems
 from kb.api.rows_file import MEDIA_TYPES, FileKind, send_rows
 from stores.binding import list_parameters
 from stores.values import Value
@@ -24,8 +28,14 @@ from stores.values import Value
 router = APIRouter(prefix="/api", tags=["tables"])
 Statement = Annotated[str, Field(min_length=1, max_length=20_000)]
 Parameters = Annotated[dict[str, Value], Field(max_length=100)]
-_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {MEDIA_TYPES["csv"]: {}}}}
-_XLSX: dict[int | str, dict[str, Any]] = {200: {"content": {MEDIA_TYPES["xlsx"]: {}}}}
+_CSV: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}}},
+    **problems(*OF_STATEMENTS),
+}
+_XLSX: dict[int | str, dict[str, Any]] = {
+    200: {"content": {MEDIA_TYPES["xlsx"]: {"schema": {"type": "string", "format": "binary"}}}},
+    **problems(*OF_STATEMENTS),
+}
 
 
 class _WithParameters(StrictBody):
@@ -72,8 +82,8 @@ class CsvBody(RowsBody):
     escape_formulas: bool = False
 
 
-@router.post("/sql")
-async def sql(
+@router.post("/sql", responses=problems(*OF_STATEMENTS, *OF_ANSWERS))
+async def query_tables(
     body: SqlBody,
     request: Request,
     caller: Reading,
@@ -81,7 +91,7 @@ async def sql(
     limits: TheLimits,
     work: TheWork,
     threads: TheThreads,
-) -> dict[str, Any]:
+) -> SqlValues:
     """Run a statement under the guard, or answer a question; with `dry_run` nothing runs."""
     if body.sql is not None:
         async with limits.take_statement():
@@ -123,7 +133,7 @@ def _run_statement(kb: KB, sql: str, body: SqlBody, user: str | None) -> dict[st
 
 
 @router.get("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])
-async def sql_csv(
+async def download_csv(
     sql: Annotated[Statement, Query()],
     caller: Reading,
     kb: KB,
@@ -140,7 +150,7 @@ async def sql_csv(
 
 
 @router.post("/sql.csv", responses=_CSV, response_class=Response, dependencies=[OneStatement])
-async def sql_csv_of_body(
+async def export_csv(
     body: CsvBody,
     caller: Reading,
     kb: KB,
@@ -151,7 +161,7 @@ async def sql_csv_of_body(
 
 
 @router.post("/sql.xlsx", responses=_XLSX, response_class=Response, dependencies=[OneStatement])
-async def sql_xlsx(
+async def export_xlsx(
     body: RowsBody,
     caller: Reading,
     kb: KB,
@@ -172,29 +182,41 @@ def _send_rows(kb: KB, body: RowsBody, kind: FileKind, user: str | None) -> Resp
         )
 
 
-@router.get("/tables")
-def tables(caller: Reading, kb: KB) -> list[dict[str, Any]]:  # noqa: ARG001 - only keys may read
+@dataclass(frozen=True)
+class DescribedColumn:
+    name: str
+    type: str
+    comment: str
+
+
+@dataclass(frozen=True)
+class DescribedTable:
+    """A business table, and what is said of it and of its columns."""
+
+    name: str
+    comment: str
+    columns: list[DescribedColumn]
+
+
+@router.get("/tables", responses=problems(*OF_STATEMENTS))
+def list_tables(caller: Reading, kb: KB) -> Told[list[DescribedTable]]:  # noqa: ARG001 - only keys may read
     """The tables that may be asked, with their columns and comments."""
     return [
         _describe_table(kb, name) for name in sorted(kb.components.tables.get_usable_table_names())
     ]
 
 
-def _describe_table(kb: KB, name: str) -> dict[str, Any]:
+def _describe_table(kb: KB, name: str) -> DescribedTable:
     table, descriptions = (
         kb.components.tables.metadata_obj.tables[name],
         kb.config.tables.descriptions,
     )
     columns = [
-        {
-            "name": column.name,
-            "type": str(column.type),
-            "comment": descriptions.get(f"{name}.{column.name}") or column.comment or "",
-        }
+        DescribedColumn(
+            name=column.name,
+            type=str(column.type),
+            comment=descriptions.get(f"{name}.{column.name}") or column.comment or "",
+        )
         for column in table.columns
     ]
-    return {
-        "name": name,
-        "comment": descriptions.get(name) or table.comment or "",
-        "columns": columns,
-    }
+    return DescribedTable(name, descriptions.get(name) or table.comment or "", columns)

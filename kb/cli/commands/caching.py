@@ -1,5 +1,6 @@
 """The commands `kb cache show` and `clear`."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -32,7 +33,7 @@ def show_caches(as_json: AsJson = False, config: ConfigPath = None) -> None:
 
     with open_only_database(config) as (engine, loaded):
         caches = open_caches(engine, loaded.caches)
-        described = describe_caches(caches, loaded.caches)
+        described = [asdict(each) for each in describe_caches(caches, loaded.caches)]
         caches.close()
     for each in described:
         if each["place"] == "process":
