@@ -9,6 +9,7 @@ INSTALL = $(BIN)/python $(PIP_INSTALL)
 LOCKED = $(INSTALL) $(HASHED)
 TESTS = tests/unit tests/mariadb tests/api tests/test_layers.py
 PAGE_TOOLS = tests/browser/node_modules
+API_TOOLS = tests/openapi/node_modules
 CLIENTS = build/clients
 # Node is the machine's own where there is one, else that of the dev tools.
 WITH_NODE = PATH="$$PATH:$(CURDIR)/$(BIN)"
@@ -16,7 +17,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal 
   --python-version 3.11 --generate-hashes --no-annotate $(LOCK_OPTIONS) pyproject.toml
 without = $$(sed -n 's/==.*//; s/^[A-Za-z0-9]/--no-emit-package &/p' $(1))
 
-.PHONY: demo vendor serve test slow-test test-clients test-providers check lint page-check wheel-check format messages fuzz campaign campaign-model bench screenshot docs lock clean
+.PHONY: demo vendor serve test slow-test test-clients test-providers check lint page-check api-check wheel-check format messages fuzz campaign campaign-model bench screenshot docs lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/kb demo
@@ -51,7 +52,7 @@ test-providers:
 
 check: lint test
 
-lint: $(VENV)/.dev page-check
+lint: $(VENV)/.dev page-check api-check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -59,9 +60,15 @@ lint: $(VENV)/.dev page-check
 
 # Types, lint and format of the page's JavaScript, by what npm gives; the page itself needs none of it.
 page-check: $(PAGE_TOOLS)/.installed
-	$(WITH_NODE) $(PAGE_TOOLS)/.bin/prettier --config tests/browser/.prettierrc.json --check 'kb/page/*.js' 'tests/browser/*.js' 'tests/browser/vendor/*.js' 'tests/clients/programs/*.mjs'
+	$(WITH_NODE) $(PAGE_TOOLS)/.bin/prettier --config tests/browser/.prettierrc.json --check 'kb/page/*.js' 'tests/browser/*.js' 'tests/browser/vendor/*.js' 'tests/clients/programs/*.mjs' 'tests/clients/generated/*.ts'
 	$(WITH_NODE) $(PAGE_TOOLS)/.bin/eslint --config tests/browser/eslint.config.js --max-warnings 0 kb/page
 	$(WITH_NODE) $(PAGE_TOOLS)/.bin/tsc --project tests/browser/jsconfig.json
+
+# The OpenAPI document by the rules of Spectral, which npm gives; a warning is an error.
+api-check: $(API_TOOLS)/.installed
+	mkdir -p build
+	$(BIN)/python docs/generate/http_api.py > build/openapi.json
+	$(WITH_NODE) $(API_TOOLS)/.bin/spectral lint --ruleset tests/openapi/spectral.yaml --fail-severity hint build/openapi.json
 
 # What the page takes from other projects, made of the versions in tests/browser/vendor/package-lock.json.
 vendor: $(VENV)/.dev
@@ -130,7 +137,7 @@ lock:
 	  $(call without,constraints.txt constraints-test.txt) --output-file constraints-dev.txt
 
 clean:
-	rm -rf $(VENV) site $(PAGE_TOOLS) vendor/node_modules build .cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) site $(PAGE_TOOLS) $(API_TOOLS) vendor/node_modules build .cache .pytest_cache .mypy_cache .ruff_cache
 
 # What runs, what tests it, what checks it: each of the versions and with the hashes of its file.
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
@@ -151,11 +158,18 @@ $(PAGE_TOOLS)/.installed: tests/browser/package-lock.json | $(VENV)/.dev
 	$(WITH_NODE) npm --prefix tests/browser ci --no-audit --no-fund
 	@touch $@
 
-$(CLIENTS)/.installed: tests/clients/clients.txt tests/clients/older-mcp.txt tests/clients/package-lock.json | $(VENV)/.dev
+# Without the scripts of packages, one of which tells its maker of each installation.
+$(API_TOOLS)/.installed: tests/openapi/package-lock.json | $(VENV)/.dev
+	$(WITH_NODE) npm --prefix tests/openapi ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(CLIENTS)/.installed: tests/clients/clients.txt tests/clients/older-mcp.txt tests/clients/generated.txt tests/clients/package-lock.json | $(VENV)/.dev
 	$(PYTHON) -m venv $(CLIENTS)/python
 	$(CLIENTS)/python/bin/python $(PIP_INSTALL) --requirement tests/clients/clients.txt
 	$(PYTHON) -m venv $(CLIENTS)/older-mcp
 	$(CLIENTS)/older-mcp/bin/python $(PIP_INSTALL) --requirement tests/clients/older-mcp.txt
+	$(PYTHON) -m venv $(CLIENTS)/generated
+	$(CLIENTS)/generated/bin/python $(PIP_INSTALL) --requirement tests/clients/generated.txt
 	$(WITH_NODE) npm --prefix tests/clients ci --no-audit --no-fund
 	@touch $@
 

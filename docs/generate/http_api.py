@@ -1,5 +1,7 @@
 """The reference of the HTTP interface, from its OpenAPI document."""
 
+import json
+import sys
 from typing import Any
 
 from markdown_tables import markdown_table
@@ -12,6 +14,8 @@ INTRODUCTION = """# HTTP
 Made from the [OpenAPI document](openapi.json){ download }, which a server also gives at
 `/openapi.json`, with all types and bounds; at `/docs` it shows it. [Serve](../guides/serve.md) says
 how to authenticate, what limits there are and what the events of a stream are.
+
+What an endpoint answers is named below its fields, and described under [Answers](#answers).
 
 Every error is a problem document (RFC 9457, `application/problem+json`): `type`, `title`, `status`,
 `detail` and `id`, which is the `X-Request-Id` of the reply. Under `/v1` errors have the form that
@@ -32,7 +36,7 @@ def http_page(document: dict[str, Any]) -> str:
     sections = [
         f"## {name[0].upper()}{name[1:]}\n\n" + "\n".join(texts) for name, texts in groups.items()
     ]
-    return "\n".join([INTRODUCTION, *sections, _statuses(document)])
+    return "\n".join([INTRODUCTION, *sections, _answers(document), _statuses(document)])
 
 
 def _operation(document: dict[str, Any], method: str, path: str, operation: dict[str, Any]) -> str:
@@ -53,7 +57,82 @@ def _operation(document: dict[str, Any], method: str, path: str, operation: dict
             parts.append(f"{schema['description']}\n")
     if rows:
         parts.append(markdown_table(("name", "in", "type", ""), rows))
+    if told := _told(document, operation):
+        parts.append(f"Answers {told}.\n")
     return "\n".join(parts)
+
+
+def _told(document: dict[str, Any], operation: dict[str, Any]) -> str:
+    """What comes when all is well, a word for each form of it."""
+    told = {
+        _shape(document, content.get("schema", {}))
+        if "json" in media_type or "event" in media_type
+        else f"`{media_type}`"
+        for status, response in operation["responses"].items()
+        if status.startswith("2")
+        for media_type, content in response.get("content", {}).items()
+    }
+    return " or ".join(sorted(told))
+
+
+def _shape(document: dict[str, Any], schema: dict[str, Any]) -> str:
+    """A type in words, those of objects with a link to their fields."""
+    if "contentSchema" in schema:
+        return f"events, each {_shape(document, schema['contentSchema'])}"
+    if "$ref" in schema and "enum" not in _resolved(document, schema):
+        name = schema["$ref"].split("/")[-1]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in schema:
+        kinds = dict.fromkeys(_shape(document, part) for part in schema["anyOf"])
+        return " or ".join(kinds)
+    if schema.get("type") == "array":
+        return f"list of {_shape(document, schema.get('items', {}))}"
+    if isinstance(values := schema.get("additionalProperties"), dict):
+        return f"object of {_shape(document, values)}"
+    return _kind(document, schema)
+
+
+def _answers(document: dict[str, Any]) -> str:
+    """The fields of all objects that answers and events are made of, by their names."""
+    operations = [each for path in document["paths"].values() for each in path.values()]
+    names = _list_named([operation["responses"] for operation in operations])
+    reached: dict[str, None] = {}
+    while names:
+        if (name := names.pop()) not in reached:
+            reached[name] = None
+            names += _list_named(document["components"]["schemas"][name])
+    parts = ["## Answers\n"]
+    for name in sorted(reached, key=str.lower):
+        schema = document["components"]["schemas"][name]
+        if "enum" in schema:
+            continue
+        parts.append(f"### {name}\n\n{schema.get('description', '')}\n")
+        if "anyOf" in schema:
+            parts.append(f"{_shape(document, schema)}.\n")
+            continue
+        needed = schema.get("required", [])
+        rows = [
+            (
+                f"`{field}`",
+                _shape(document, kind),
+                kind.get("description", "") if field in needed else "may be left out",
+            )
+            for field, kind in schema.get("properties", {}).items()
+        ]
+        parts.append(markdown_table(("field", "type", ""), rows))
+    return "\n".join(parts)
+
+
+def _list_named(part: Any) -> list[str]:
+    """The names of the objects that a part of the document refers to."""
+    match part:
+        case {"$ref": str(ref)}:
+            return [ref.split("/")[-1]]
+        case dict():
+            return [name for each in part.values() for name in _list_named(each)]
+        case list():
+            return [name for each in part for name in _list_named(each)]
+    return []
 
 
 def _required(parameter: dict[str, Any]) -> str:
@@ -98,3 +177,7 @@ def _statuses(document: dict[str, Any]) -> str:
         if status[0] in "45"
     ]
     return "## Statuses of problems\n\n" + markdown_table(("status", "meaning"), rows)
+
+
+if __name__ == "__main__":
+    json.dump(openapi_document(), sys.stdout, indent=2, ensure_ascii=False)
