@@ -2,37 +2,16 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_server import running
-from mcp_servers import TOKEN, knowledge_base, over_http
-from pydantic import SecretStr
-
-from kb import load_config
-from stores.private_server import PrivateServer
+from mcp_servers import TOKEN
 
 HERE = Path(__file__).parent
 PROGRAMS = sorted((HERE / "programs").iterdir())
 # The directory of the environments: `python` of clients.txt, `older-mcp` of older-mcp.txt.
 ENVIRONMENTS = Path(os.environ.get("CLIENTS", HERE.parents[1] / "build" / "clients"))
 OLDER_MCP = {"langchain_mcp.py"}
-
-
-@pytest.fixture(scope="module")
-def addresses(server: PrivateServer, tmp_path_factory) -> Iterator[dict[str, str]]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(HERE.parents[1]))
-        with knowledge_base(server, tmp_path_factory.mktemp("clients")) as base:
-            config = load_config(base.folder / "config.yaml")
-            serve = config.serve.model_copy(update={"token": SecretStr(TOKEN)})
-            with (
-                running(config.model_copy(update={"serve": serve})) as api,
-                over_http(base) as mcp,
-            ):
-                mcp.wait()
-                yield {"KB_API": f"{api.client.base_url}/v1", "KB_MCP": mcp.url}
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
