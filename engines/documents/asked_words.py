@@ -9,6 +9,7 @@ from typing import Final
 
 from engines.documents.names_in_questions import find_capitalized_names
 from stores.chunks.bm25 import WordCounts
+from stores.text.asked_languages import drop_function_words
 from stores.text.text_language import detect_question_language
 from stores.text.tokens import tokenize
 from stores.text.words import choose_stemmer, list_index_words, stem_word
@@ -33,7 +34,8 @@ class AskedWords:
 
     def __init__(self, text: str, texts: Iterable[str], count_words: CountWords | None) -> None:
         self.language = detect_question_language(text)
-        plain = " ".join(token.text for token in tokenize(_CONTRACTION.sub(" ", text)))
+        whole_words = " ".join(token.text for token in tokenize(_CONTRACTION.sub(" ", text)))
+        plain = drop_function_words(whole_words, self.language)
         asked = list(dict.fromkeys(list_index_words(plain)))
         counts = count_words(asked) if count_words and asked else None
         counts = counts or _count_words(asked, [find_stems(each, self.language) for each in texts])

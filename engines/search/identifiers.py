@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 _LONGEST = 200  # characters; the shapes take the square of a word's length to fail
-_AROUND = "\"'`“”«»\u2018\u2019()[]{}<>,;:!?…"
+_AROUND = "\"'`„“”«»\u2018\u2019()[]{}<>,;:!?…"
 _LABELLED = re.compile(
     r"\b(?:err(?:or|eur|no)?|codes?|status|port|http)[ \t]{1,3}#?(\d{2,9})\b", re.IGNORECASE
 )

@@ -15,7 +15,9 @@ from stores.text.tokens import fold
 
 Kind = Literal["question", "keywords", "identifier"]
 
-_PHRASE = re.compile(r"(?<!\w)\"(?=\S)([^\"]+)(?<=\S)\"(?!\w)|“([^“”]+)”|«([^«»]+)»")
+_PHRASE = re.compile(
+    r"(?<!\w)\"(?=\S)([^\"]+)(?<=\S)\"(?!\w)|„([^„“”]+)[“”]|“([^“”]+)”|«([^«»]+)»|»([^«»]+)«"
+)
 
 
 @dataclass(frozen=True)

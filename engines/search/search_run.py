@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle
 from llama_index.core.vector_stores.types import (
@@ -31,9 +31,12 @@ from engines.search.postprocessing import (
 from engines.search.profiles import Profile
 from engines.search.query_analysis import AnalysedQuery, Kind, analyse_question
 from engines.search.reranking import scale_scores
-from stores.chunks.fusion import ENGLISH_EVIDENCE, EVIDENCE, Fusion, Strategy, weighs_vectors
+from stores.chunks.fusion import EVIDENCE, LITTLE_EVIDENCE, Fusion, Strategy, weighs_vectors
 from stores.errors import ModelUnavailable
+from stores.text.asked_languages import drop_function_words
 
+# Languages of which a question's words that are searched for mostly stand in its answer.
+_MEASURED: Final = ("", "en", "de", "es", "it", "nl", "pt")
 _SPARE = 4  # times the passages wanted: some repeat a better one
 
 
@@ -184,7 +187,7 @@ class SearchRun:
             both_boost=profile.both_boost,
             rrf_k=profile.rrf_k,
             adaptive=weight.knows_language(language),
-            evidence=ENGLISH_EVIDENCE if language in ("", "en") else EVIDENCE,
+            evidence=EVIDENCE if language in _MEASURED else LITTLE_EVIDENCE,
         )
 
     def _note_unknown_language(self, weight: VectorWeight) -> Iterator[str]:
@@ -215,7 +218,7 @@ class SearchRun:
                 assert_never(self._fusion.strategy)
         return VectorStoreQuery(
             mode=mode if self.text else VectorStoreQueryMode.DEFAULT,
-            query_str=self.text,
+            query_str=drop_function_words(self.text, self._query.language),
             query_embedding=self.vector if self.text else None,
             similarity_top_k=self._limit,
             hybrid_top_k=self._limit,

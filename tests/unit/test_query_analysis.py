@@ -173,7 +173,10 @@ def test_a_question_of_filters_alone_searches_for_their_values():
 # --- phrases --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("quoted", ['"exact words"', "“exact words”", "« exact words »"])
+@pytest.mark.parametrize(
+    "quoted",
+    ['"exact words"', "“exact words”", "« exact words »", "„exact words“", "»exact words«"],
+)
 def test_quoted_words_are_a_phrase_and_stay_in_the_text(quoted):
     query = analyse_question(f"find {quoted} here", ())
     assert query.phrases == ("exact words",)
@@ -253,7 +256,7 @@ def test_questions_are_told_from_keywords(text, kind):
         ("prix d'expédition", "fr"),
         ("prix d\u2019envoi", "fr"),
         ("Wie lange ist die Garantie auf die Maschine?", "de"),
-        ("¿Qué es la garantía?", ""),
+        ("¿Qué es la garantía?", "es"),
         ("server", ""),
         ("innodb buffer pool size", ""),
         ("SKU-12345", ""),
