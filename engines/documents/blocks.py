@@ -29,7 +29,7 @@ _CELL: Final = re.compile(r"(?<!\\)\|")
 _LONGEST_TERM: Final = 150  # characters; before a definition, a longer text is a paragraph
 _LONGEST_HANGING: Final = 60  # above a text that is indented below it
 _LONGEST_TITLE: Final = 100
-_ENDS: Final = (".", "!", "?", "…", "”", '"', "»", ")")  # of a sentence
+_ENDS: Final = (".", "!", "?", "…", "“", "”", '"', "«", "»", ")")  # of a sentence
 _SAYS_MORE: Final = re.compile(r"[:=\d]|://")
 _LINK_ALONE: Final = re.compile(r"\W*\[[^\[\]]*\]\([^()]*\)\W*")
 _BOLD: Final = re.compile(r"\*\*[^*]+\*\*")

@@ -132,7 +132,9 @@ class Ranking:
         is asked for, whether a mail only repeats it, and how much of the question names its lead.
         """
         best = max((passage.get_score() for passage in self._passages), default=0.0) or 1.0
-        figures = find_figures(self._text) if asks_for_figure(self._text) else None
+        language = self._asked.language
+        asks = asks_for_figure(self._text, language)
+        figures = find_figures(self._text, language) if asks else None
         rows = [self._measure_sentence(each, best, figures) for each in self.sentences]
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(_WORDS))
 
@@ -149,7 +151,9 @@ class Ranking:
         first = self._first_places.get((sentence.passage.node_id, sentence.heading), 0)
         distance = 0 if sentence.place is None else sentence.place - first
         above += (below - around) / (1 + distance / _HALF_BELOW)
-        brings_figure = figures is not None and bool(find_figures(sentence.text) - figures)
+        brings_figure = figures is not None and bool(
+            find_figures(sentence.text, self._asked.language) - figures
+        )
         score = sentence.passage.get_score() / best
         lead = self._asked.find_stems(sentence.lead)
         named = self._asked.share(lead) / math.sqrt(len(lead) or 1)  # a long lead names little

@@ -13,6 +13,8 @@ from nltk.tokenize.punkt import (  # type: ignore[import-untyped]  # nltk has no
 )
 
 from engines.documents.blocks import Block, find_blocks
+from stores.text.calendar_words import load_months_of
+from stores.text.tokens import fold
 
 LONGEST = 500
 _LABEL_WORDS = 2  # a sentence has more
@@ -39,6 +41,8 @@ _MARKUP = re.compile(
 _RULE = re.compile(r"[\s|:=_*-]+")
 _FIRST_PRIVATE, _LAST_PRIVATE = 0xE000, 0xF8FF  # such characters stand for code for a while
 _BRACKETS = (("(", ")"), ("[", "]"), ("“", "”"), ("«", "»"))
+_ORDINAL = re.compile(r"(?<!\S)\d{1,2}\.$")  # am 14. Oktober
+_LOW_QUOTE = re.compile("„[^„“”]*[“”]")  # German “ closes what „ has opened
 
 _parameters = PunktParameters()
 _parameters.abbrev_types = set(_ABBREVIATIONS)
@@ -175,8 +179,7 @@ def _join_divided(pieces: Iterable[str]) -> Iterator[str]:
     """Join what was divided inside quotation marks, in brackets, or before a small letter."""
     whole = ""
     for piece in pieces:
-        divided = whole and (_is_open(whole) or (whole[-1] in "”»\"')" and piece[:1].islower()))
-        if divided and len(whole) + len(piece) < LONGEST:
+        if whole and _is_divided(whole, piece) and len(whole) + len(piece) < LONGEST:
             whole = f"{whole} {piece}"
             continue
         if whole:
@@ -186,11 +189,19 @@ def _join_divided(pieces: Iterable[str]) -> Iterator[str]:
         yield whole
 
 
+def _is_divided(whole: str, piece: str) -> bool:
+    """Tell whether a piece goes on with what stands before it."""
+    if _is_open(whole) or (whole[-1] in "“”»«\"')" and piece[:1].islower()):
+        return True
+    first = fold(piece.partition(" ")[0].strip(".,:;"))
+    return bool(_ORDINAL.search(whole)) and first in load_months_of("de")
+
+
 def find_sentence_spans(line: str) -> list[tuple[int, int]]:
     """Return where each sentence of a line begins and ends; a quotation is not divided."""
     spans: list[tuple[int, int]] = []
     for begin, end in _punkt.span_tokenize(line):
-        if spans and _is_open(line[slice(*spans[-1])]):
+        if spans and _is_divided(line[slice(*spans[-1])], line[begin:end]):
             spans[-1] = spans[-1][0], end
         else:
             spans.append((begin, end))
@@ -199,7 +210,8 @@ def find_sentence_spans(line: str) -> list[tuple[int, int]]:
 
 def _is_open(text: str) -> bool:
     """Tell whether a bracket or a quotation mark is open at the end of a text."""
-    if text.count('"') % 2:
+    text = _LOW_QUOTE.sub("", text)
+    if text.count('"') % 2 or "„" in text:
         return True
     return any(text.count(begin) > text.count(end) for begin, end in _BRACKETS)
 

@@ -21,7 +21,7 @@ from engines.visible_text import make_visible
 
 _NUMBERS: Final = re.compile(r"(?:\[\d{1,3}\]\s*)+")
 _PAUSES: Final = " .,;:!?)"
-_MARKS: Final = ' "“”«»'
+_MARKS: Final = ' "„“”«»'
 _LETTER: Final = re.compile(r"[^\W_]")
 
 

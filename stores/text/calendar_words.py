@@ -13,12 +13,17 @@ from stores.text.word_lists import load_word_list
 
 @cache
 def load_months() -> Mapping[str, int]:
-    """Return the numbers of the months by their folded names, in whichever language."""
+    """Return the numbers of the months by their folded names, in English and French."""
     return {
-        fold(name): number
-        for language in LANGUAGES
-        for number, name in Locale(language).months["format"]["wide"].items()
+        name: number for language in LANGUAGES for name, number in load_months_of(language).items()
     }
+
+
+@cache
+def load_months_of(language: str) -> Mapping[str, int]:
+    """Return the numbers of the months by their folded names in a language."""
+    months = Locale(language).months["format"]["wide"]
+    return {fold(name): number for number, name in months.items()}
 
 
 @cache

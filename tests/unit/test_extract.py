@@ -116,22 +116,54 @@ def test_a_sentence_that_several_passages_hold_is_quoted_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "question",
-    ["When was it built?", "How many rooms has it?", "En quelle année ?", "Combien de jours ?"],
+    ("question", "language"),
+    [
+        ("When was it built?", "en"),
+        ("How many rooms has it?", "en"),
+        ("En quelle année ?", "fr"),
+        ("Combien de jours ?", "fr"),
+        ("Wie viele Zimmer hat es?", "de"),
+        ("In welchem Jahr wurde es gebaut?", "de"),
+        ("¿En qué año se construyó?", "es"),
+        ("Quante camere ha?", "it"),
+        ("Hoe lang duurt het?", "nl"),
+        ("Há quantos dias?", "pt"),
+    ],
 )
-def test_questions_for_numbers_and_dates_are_known(question: str) -> None:
-    assert asks_for_figure(question)
+def test_questions_for_numbers_and_dates_are_known(question: str, language: str) -> None:
+    assert asks_for_figure(question, language)
 
 
 def test_other_questions_ask_for_no_figure() -> None:
-    assert not asks_for_figure("Who built the whenever-house?")
-    assert not asks_for_figure("Où se trouve la mairie ?")
+    assert not asks_for_figure("Who built the whenever-house?", "en")
+    assert not asks_for_figure("Où se trouve la mairie ?", "fr")
+    assert not asks_for_figure("Wie heißt das Rathaus?", "de")
 
 
 def test_figures_are_numbers_in_digits_and_words_months_and_signs() -> None:
-    assert find_figures("Trois fois, le 5 août, pour 3,50 € ou 20 %") == {
+    assert find_figures("Trois fois, le 5 août, pour 3,50 € ou 20 %", "fr") == {
         *("trois", "5", "aout", "3,50", "€", "20", "%")
     }
+    assert find_figures("Dreimal im März, je zwölf Euro", "de") == {"marz", "zwolf"}
+    assert find_figures("Once there was a time", "en") == set()
+    assert find_figures("Once veces en agosto", "es") == {"once", "agosto"}
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Sie erschien am 14. Oktober 2004 zuerst.",
+        "Sie rief: „Komm her. Setz dich.“",
+        "Das „Handbuch“ ist gut.",
+        "Das kostet z.B. zwei Euro bzw. mehr.",
+        "Lo dice la pág. 3 del Sr. García.",
+        "Dhr. Jansen heeft bijv. drie ideeën.",
+    ],
+)
+def test_dates_quotations_and_abbreviations_of_other_languages_end_no_sentence(
+    sentence: str,
+) -> None:
+    assert split_sentences(f"{sentence} Then another.") == [sentence, "Then another."]
 
 
 def test_a_question_for_a_number_is_answered_with_one_that_it_does_not_hold_itself() -> None:
