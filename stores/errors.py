@@ -8,6 +8,7 @@ KBError
 │   ├── UnsupportedServer       it answers, but lacks what kb needs
 │   ├── UnsupportedFilter       a metadata filter that has no meaning here
 │   ├── InvalidVector           wrong dimension, NaN, infinity or zero
+│   ├── ChunkExists             a chunk that was to be new
 │   ├── CollectionMismatch      the collection was built with another embedding model
 │   ├── RootConflict            a root name that another directory holds
 │   ├── TurnUnderWay            a turn of a chat session that is being answered
@@ -59,6 +60,10 @@ class UnsupportedFilter(StoreError):
 
 class InvalidVector(StoreError):
     """A vector of the wrong dimension, or with NaN, infinity or only zeros."""
+
+
+class ChunkExists(StoreError):
+    """A chunk that was to be new has an id that is stored already."""
 
 
 class CollectionMismatch(StoreError):

@@ -273,6 +273,30 @@ class ChunkTable:
         else:
             connection.execute(self.fill("delete", where), where.values)
 
+    def hold(
+        self,
+        connection: sa.Connection,
+        where: Where,
+        columns: str = "chunk_id, document_id, text, metadata, node, embedding",
+    ) -> Sequence[Any]:
+        """Read the chunks that match and keep others from changing them until the end."""
+        return connection.execute(self.fill("hold", where, columns=columns), where.values).all()
+
+    def hold_ids(self, connection: sa.Connection, chunk_ids: Sequence[str]) -> Iterator[str]:
+        """Find which of these chunks there are, and keep others from adding those there are not."""
+        for where in self._name_chunks(chunk_ids):
+            yield from (row.chunk_id for row in self.hold(connection, where, "chunk_id"))
+
+    def delete_ids(self, connection: sa.Connection, chunk_ids: Sequence[str]) -> None:
+        for where in self._name_chunks(chunk_ids):
+            self.delete(connection, where)
+
+    def _name_chunks(self, chunk_ids: Sequence[str]) -> Iterator[Where]:
+        for start in range(0, len(chunk_ids), _BATCH_ROWS):
+            where = self.make_where()
+            where.require_any("chunk_id", chunk_ids[start : start + _BATCH_ROWS])
+            yield where
+
     def clear(self, connection: sa.Connection) -> None:
         if self.postings:
             self.postings.tables.clear(connection)

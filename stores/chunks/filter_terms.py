@@ -10,6 +10,7 @@ from llama_index.core.vector_stores import (
     MetadataFilters,
 )
 
+from stores.chunks.field_filter import FieldFilter
 from stores.chunks.metadata_terms import AllOf, AnyOf, Kind, Scalar, Terms, hash_value
 
 
@@ -32,6 +33,8 @@ def find_terms(filters: MetadataFilters) -> Terms | None:
 
 
 def _find_terms_of_one(wanted: MetadataFilter) -> Terms | None:
+    if isinstance(wanted, FieldFilter):
+        return None  # terms are of keys at the top of the metadata
     value = wanted.value
     values: list[Scalar | None] = [*value] if isinstance(value, list) else [value]
     match wanted.operator:

@@ -75,5 +75,5 @@ def _describe(value: Any) -> Any:
     """Describe a value of a query by its kind and what it holds."""
     dump: Callable[..., Any] | None = getattr(value, "model_dump", None)
     if dump:
-        return [type(value).__name__, dump(mode="json")]
+        return [type(value).__name__, dump(mode="json", serialize_as_any=True)]
     return repr(value)

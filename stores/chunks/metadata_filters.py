@@ -7,6 +7,7 @@ missing key fails every operator but NE, NIN and IS_EMPTY, NOT keeps what none o
 import json
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
 
 from llama_index.core.vector_stores import (
@@ -16,6 +17,7 @@ from llama_index.core.vector_stores import (
     MetadataFilters,
 )
 
+from stores.chunks.field_filter import MOMENT, OFFSET, WALL_CLOCK, FieldFilter
 from stores.chunks.filter_terms import find_terms
 from stores.chunks.where import INDEXED_CHARACTERS, Where, name_filter_column, to_json_path
 from stores.errors import UnsupportedFilter
@@ -33,15 +35,16 @@ def require_filters(where: Where, filters: MetadataFilters | None) -> None:
 
 @dataclass(frozen=True)
 class _Key:
-    """SQL expressions over one metadata key."""
+    """SQL expressions over one metadata key, or a column: as JSON, and as a value of its own."""
 
     name: str
-    path: str
+    json: str
+    value: str
     where: Where
 
     @property
-    def json(self) -> str:
-        return f"JSON_EXTRACT(metadata, {self.path})"
+    def is_indexed(self) -> bool:
+        return self.name in self.where.filter_keys
 
     @property
     def type(self) -> str:
@@ -49,14 +52,13 @@ class _Key:
 
     @property
     def text(self) -> str:
-        return f"JSON_VALUE(metadata, {self.path}) COLLATE utf8mb4_nopad_bin"
+        return f"{self.value} COLLATE utf8mb4_nopad_bin"
 
     def number(self, like: float) -> str:
         """A number in doubles; where those are too coarse for an integer, in decimals."""
-        value = f"JSON_VALUE(metadata, {self.path})"
         if _is_coarse(like):
-            return f"CAST({value} AS DECIMAL(65, 0))"
-        return f"({value} + 0e0)"
+            return f"CAST({self.value} AS DECIMAL(65, 0))"
+        return f"({self.value} + 0e0)"
 
     @property
     def is_string(self) -> str:
@@ -105,7 +107,9 @@ def _write_condition(  # noqa: C901, PLR0911, PLR0912 - one case for each operat
             f"The filter on {wanted.key!r} has the operator {wanted.operator!r}; there are {known}."
         )
     _check_value(wanted)
-    key = _Key(wanted.key, where.bind(to_json_path(wanted.key)), where)
+    key = _make_key(wanted, where)
+    if isinstance(wanted, FieldFilter) and wanted.moment:
+        return _compare_moments(key, wanted, wanted.moment)
     match wanted.operator:
         case FilterOperator.EQ:
             return _test_equality(key, wanted)
@@ -140,6 +144,16 @@ def _write_condition(  # noqa: C901, PLR0911, PLR0912 - one case for each operat
             assert_never(wanted.operator)
 
 
+def _make_key(wanted: MetadataFilter, where: Where) -> _Key:
+    name, path = wanted.key, [wanted.key]
+    if isinstance(wanted, FieldFilter):
+        if wanted.place != "metadata":
+            return _Key("", f"JSON_QUOTE({wanted.place})", wanted.place, where)
+        name, path = "", [*wanted.path]
+    bound = where.bind("$" + "".join(to_json_path(key).removeprefix("$") for key in path))
+    return _Key(name, f"JSON_EXTRACT(metadata, {bound})", f"JSON_VALUE(metadata, {bound})", where)
+
+
 def _null_to_false(test: str) -> str:
     """Two-valued: NULL, as of a missing key, is false."""
     return f"IFNULL({test}, FALSE)"
@@ -156,7 +170,7 @@ def _test_equality(key: _Key, wanted: MetadataFilter) -> str:
 
 
 def _test_value(key: _Key, value: Scalar) -> str:
-    if key.name not in key.where.filter_keys:
+    if not key.is_indexed:
         return _test_stored_value(key, value)
     if isinstance(value, str):
         tagged, exact = (
@@ -185,6 +199,43 @@ def _compare(key: _Key, sign: str, wanted: MetadataFilter) -> str:
         number = key.number(wanted.value)
         return _null_to_false(f"{key.is_number} AND {number} {sign} {key.where.bind(wanted.value)}")
     raise _refuse_value(wanted, "a number or a string")
+
+
+def _compare_moments(key: _Key, wanted: MetadataFilter, moment: datetime) -> str:
+    """Compare strings that are moments with one, by the wall clock where that has no offset."""
+    signs = {
+        FilterOperator.EQ: "=",
+        FilterOperator.GT: ">",
+        FilterOperator.GTE: ">=",
+        FilterOperator.LT: "<",
+        FilterOperator.LTE: "<=",
+    }
+    if wanted.operator not in signs:
+        raise UnsupportedFilter(
+            f"The filter on {wanted.key!r} compares moments by {wanted.operator.value!r}; there "
+            f"are {', '.join(signs)}."
+        )
+    bind = key.where.bind
+    wall_clock = f"CAST(REGEXP_SUBSTR({key.text}, {bind(WALL_CLOCK)}) AS DATETIME(6))"
+    ahead, minutes = moment.utcoffset(), "0"
+    if ahead is not None:
+        moment, minutes = moment.astimezone(UTC), _read_offset(key, ahead)
+    # Compared as it is, what is no date, as 2020-02-31, would be less than any.
+    found = f"({wall_clock} - INTERVAL {minutes} MINUTE)"
+    is_moment = f"{key.is_string} AND {key.text} REGEXP {bind(MOMENT)}"
+    sought = f"CAST({bind(moment.replace(tzinfo=None).isoformat(' '))} AS DATETIME(6))"
+    return _null_to_false(f"{is_moment} AND {found} {signs[wanted.operator]} {sought}")
+
+
+def _read_offset(key: _Key, assumed: timedelta) -> str:
+    """The minutes that a string's clock is ahead of UTC; without an offset, `assumed`."""
+    offset = f"REGEXP_SUBSTR({key.text}, {key.where.bind(OFFSET)})"
+    minutes = f"(SUBSTR({offset}, 2, 2) * 60 + RIGHT({offset}, 2))"
+    otherwise = key.where.bind(int(assumed.total_seconds()) // 60)
+    return (
+        f"CASE LEFT({offset}, 1) WHEN '' THEN {otherwise} WHEN 'Z' THEN 0"
+        f" WHEN '+' THEN {minutes} ELSE -{minutes} END"
+    )
 
 
 def _test_membership(key: _Key, wanted: MetadataFilter) -> str:

@@ -79,11 +79,15 @@ class Search:
 
     def list_chunks(self, limit: int) -> list[Row]:
         """List chunks that meet the conditions, in the order in which they were written."""
-        return list(self._run("fetch", limit=limit))
+        return list(self.run("fetch", limit=limit))
+
+    def count_chunks(self) -> int:
+        """Count the chunks that meet the conditions."""
+        return int(next(iter(self.run("count")))[0])
 
     def list_node_classes(self) -> set[str | None]:
         """List the classes of the nodes that meet the conditions; None stands for text."""
-        return {row.class_name for row in self._run("node_classes")}
+        return {row.class_name for row in self.run("node_classes")}
 
     def _read_legs(self, vector: bytes, words: str, fusion: Fusion) -> Legs[int]:
         """Read what both legs bring, and what every candidate scores on each.
@@ -126,7 +130,7 @@ class Search:
         self.connection.execute(self.table.fill("search_words"), {})
         found = {
             row.seq: float(row.score)
-            for row in self._run("matching_words", {"words": words}, limit=limit)
+            for row in self.run("matching_words", {"words": words}, limit=limit)
         }
         best = max(found.values(), default=1.0)
         scaled = {seq: score / best for seq, score in found.items()}
@@ -186,7 +190,7 @@ class Search:
         asked = limit
         while True:
             best = scores.find_best(asked)
-            rows = self._run("matching_of", {"keys": json.dumps(list(best))})
+            rows = self.run("matching_of", {"keys": json.dumps(list(best))})
             meeting = {row.seq for row in rows}
             if len(meeting) >= limit or len(best) < asked:
                 found = ((seq, score) for seq, score in best.items() if seq in meeting)
@@ -222,7 +226,7 @@ class Search:
 
     def _walk(self, vector: bytes, limit: int, columns: str) -> list[Row]:
         """Find the chunks nearest to a vector by the index, whatever the conditions."""
-        rows = self._run(
+        rows = self.run(
             "nearest",
             {"vector": vector},
             limit=limit,
@@ -235,7 +239,7 @@ class Search:
 
     def _walk_keys(self, vector: bytes, limit: int) -> Seqs:
         """Find the keys of the chunks nearest to a vector by the index, whatever the conditions."""
-        [row] = self._run(
+        [row] = self.run(
             "nearest_keys",
             {"vector": vector},
             limit=limit,
@@ -247,7 +251,7 @@ class Search:
     def _compare_all(self, vector: bytes, limit: int, columns: str) -> list[Row]:
         distance = self.table.distance_function
         values = {"vector": vector}
-        rows = self._run("nearest_exactly", values, limit=limit, distance=distance, columns=columns)
+        rows = self.run("nearest_exactly", values, limit=limit, distance=distance, columns=columns)
         return sorted(rows, key=_by_distance)
 
     def _compare(self, vector: bytes, seqs: Collection[int], limit: int, columns: str) -> list[Row]:
@@ -270,7 +274,7 @@ class Search:
         by_key = {row.seq: row for row in rows}
         return [(by_key[seq], score) for seq, score in ranking if seq in by_key]
 
-    def _run(
+    def run(
         self,
         statement: str,
         values: dict[str, Any] | None = None,

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn, TypeVar
@@ -31,7 +31,7 @@ from stores.chunks.metadata_filters import require_filters
 from stores.chunks.ranked_search import Hit, Search
 from stores.chunks.where import Where
 from stores.connection import make_engine, read_server_info, read_snapshot, run_transaction
-from stores.errors import ServerIsReadOnly, StoreError
+from stores.errors import ChunkExists, ServerIsReadOnly, StoreError
 from stores.reader import Reader, find_reader
 from stores.replicas import read_anywhere
 
@@ -212,6 +212,61 @@ class MariaDBVectorStore(BasePydanticVectorStore):
             self._transact(lambda connection: self._table.put(connection, list(rows.values())))
         return [node.node_id for node in nodes]
 
+    def add_new(self, nodes: Sequence[BaseNode], *, skip_known: bool = False) -> list[str]:
+        """Write nodes whose ids are new, all or none, and return these.
+
+        Raises ChunkExists for one whose id is stored or given twice, unless they are to be skipped.
+        """
+        first: dict[str, BaseNode] = {}
+        for node in nodes:
+            if not skip_known and node.node_id in first:
+                raise ChunkExists(f"The chunk {node.node_id!r} was given twice. Give it once.")
+            first.setdefault(node.node_id, node)
+        rows = {id_: node_to_row(node, self.embed_dim) for id_, node in first.items()}
+
+        def write(connection: sa.Connection) -> list[str]:
+            known = set(self._table.hold_ids(connection, list(rows)))
+            if known and not skip_known:
+                raise ChunkExists(
+                    f"{len(known)} of {len(rows)} chunks are stored already, as "
+                    f"{min(known)!r}. Skip or replace those that are, or give others ids."
+                )
+            self._table.put(connection, [row for id_, row in rows.items() if id_ not in known])
+            return [id_ for id_ in rows if id_ not in known]
+
+        return self._transact(write) if rows else []
+
+    def update_metadata(self, filters: MetadataFilters, changes: Mapping[str, Any]) -> int:
+        """Set keys in the metadata of chunks that match, and count these; embeddings stay.
+
+        All keys or none are set. What was embedded is not known of such a chunk any more, so who
+        indexes the same text again has it embedded again.
+        """
+        where = self._make_where(filters)
+
+        def write(connection: sa.Connection) -> int:
+            nodes = [
+                row_to_node(row, embedding=True) for row in self._table.hold(connection, where)
+            ]
+            for node in nodes:
+                node.metadata |= changes
+            rows = [node_to_row(node, self.embed_dim) | {"text_hash": None} for node in nodes]
+            self._table.put(connection, rows)
+            return len(rows)
+
+        return self._transact(write)
+
+    def delete_matching(self, filters: MetadataFilters) -> int:
+        """Remove the chunks that match, and count them."""
+        where = self._make_where(filters)
+
+        def delete(connection: sa.Connection) -> int:
+            held = self._table.hold(connection, where, columns="chunk_id")
+            self._table.delete_ids(connection, [row.chunk_id for row in held])
+            return len(held)
+
+        return self._transact(delete)
+
     def delete(self, ref_doc_id: str, **_: Any) -> None:
         """Remove the chunks of a document."""
         self._transact(lambda connection: self._table.delete_document(connection, ref_doc_id))
@@ -246,6 +301,14 @@ class MariaDBVectorStore(BasePydanticVectorStore):
         where = self._make_where(filters, node_ids=node_ids)
         rows = self._read_on_engine(where, lambda search: search.list_chunks(_ALL))
         return [row_to_node(row, embedding=True) for row in rows]
+
+    def count_nodes(self, filters: MetadataFilters | None = None) -> int:
+        """Count the chunks that match; all without filters."""
+        return self._read_on_engine(self._make_where(filters), Search.count_chunks)
+
+    def read_metadata(self, filters: MetadataFilters | None, work: Callable[[Search], T]) -> T:
+        """Ask, as of one moment, what the metadata of the chunks that match hold."""
+        return self._read_on_engine(self._make_where(filters), work)
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """The best chunks, first the best, with their similarities.

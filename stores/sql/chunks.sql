@@ -108,6 +108,58 @@ TRUNCATE TABLE {table}
 -- The chunks that match, in the order in which they were written.
 SELECT chunk_id, document_id, text, metadata, node, embedding FROM {table} WHERE {where} ORDER BY seq LIMIT :limit
 
+-- count --
+-- How many chunks match.
+SELECT COUNT(*) FROM {table} WHERE {where}
+
+-- hold --
+-- The chunks that match, which nobody else changes, or adds, until this transaction ends.
+SELECT {columns} FROM {table} WHERE {where} ORDER BY seq FOR UPDATE
+
+-- values --
+-- The values that a metadata key has among the chunks that match, as JSON, in the order of their text;
+-- `1`, `1.0`, `"1"` and `true` are four. JSON's null is none.
+SELECT JSON_EXTRACT(metadata, :path) COLLATE utf8mb4_nopad_bin AS value
+FROM {table}
+WHERE {where} AND JSON_TYPE(JSON_EXTRACT(metadata, :path)) <> 'NULL'
+  AND (:within = '' OR LOCATE(LOWER(:within), LOWER(
+    IFNULL(JSON_VALUE(metadata, :path), JSON_EXTRACT(metadata, :path))
+  )) > 0)
+GROUP BY value
+ORDER BY IFNULL(JSON_VALUE(value, '$'), value) COLLATE utf8mb4_nopad_bin, JSON_TYPE(value)
+LIMIT :limit OFFSET :offset
+
+-- count_values --
+-- How many values `values` lists, without its limit.
+SELECT COUNT(DISTINCT JSON_EXTRACT(metadata, :path) COLLATE utf8mb4_nopad_bin)
+FROM {table}
+WHERE {where} AND JSON_TYPE(JSON_EXTRACT(metadata, :path)) <> 'NULL'
+  AND (:within = '' OR LOCATE(LOWER(:within), LOWER(
+    IFNULL(JSON_VALUE(metadata, :path), JSON_EXTRACT(metadata, :path))
+  )) > 0)
+
+-- extremes --
+-- The least and the greatest of the numbers, and of the strings, that a metadata key has.
+SELECT MIN(IF(kind = 'STRING', NULL, value + 0e0)) AS least,
+  MAX(IF(kind = 'STRING', NULL, value + 0e0)) AS greatest,
+  MIN(IF(kind = 'STRING', value, NULL)) AS first, MAX(IF(kind = 'STRING', value, NULL)) AS last
+FROM (
+  SELECT JSON_TYPE(JSON_EXTRACT(metadata, :path)) AS kind,
+    JSON_VALUE(metadata, :path) COLLATE utf8mb4_nopad_bin AS value
+  FROM {table} WHERE {where}
+) AS found WHERE kind IN ('INTEGER', 'DOUBLE', 'BOOLEAN', 'STRING')
+
+-- keys --
+-- The metadata keys of the chunks that match, each with the types of its values. A path finds no key
+-- behind `$."-`.
+SELECT DISTINCT name, JSON_TYPE(JSON_EXTRACT(metadata, IF(
+  LEFT(name, 1) = '-', CONCAT('$.', name), CONCAT('$.', JSON_QUOTE(name))
+))) AS type
+FROM {table}, JSON_TABLE(JSON_KEYS(metadata), '$[*]' COLUMNS (
+  name TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin PATH '$'
+)) AS named
+WHERE {where} ORDER BY name, type
+
 -- node_classes --
 -- The classes of nodes that the chunks are which match, NULL for text.
 SELECT DISTINCT JSON_VALUE(node, '$.class_name') AS class_name FROM {table} WHERE {where}
