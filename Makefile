@@ -17,7 +17,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal 
   --python-version 3.11 --generate-hashes --no-annotate $(LOCK_OPTIONS) pyproject.toml
 without = $$(sed -n 's/==.*//; s/^[A-Za-z0-9]/--no-emit-package &/p' $(1))
 
-.PHONY: demo vendor serve test slow-test test-clients test-providers check lint page-check api-check wheel-check format messages fuzz campaign campaign-model bench screenshot docs lock clean
+.PHONY: demo vendor serve test slow-test test-clients test-providers test-frameworks check lint page-check api-check wheel-check format messages fuzz campaign campaign-model bench screenshot docs lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/kb demo
@@ -49,6 +49,14 @@ test-providers:
 	$(PYTHON) -m venv build/providers
 	build/providers/bin/python $(PIP_INSTALL) --editable '.[test,$(PROVIDERS)]'
 	build/providers/bin/python -m pytest tests/unit/test_providers.py $(PYTEST_OPTIONS)
+
+# Other frameworks on the same tables, in an environment of their own: what they need clashes with the
+# versions in constraints.txt.
+FRAMEWORKS = langchain,haystack
+test-frameworks:
+	$(PYTHON) -m venv build/frameworks
+	build/frameworks/bin/python $(PIP_INSTALL) --editable '.[$(FRAMEWORKS)]' pytest pytest-asyncio pytest-timeout pytest-xdist
+	build/frameworks/bin/python -m pytest --numprocesses 2 tests/frameworks $(PYTEST_OPTIONS)
 
 check: lint test
 

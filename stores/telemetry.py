@@ -11,6 +11,7 @@ from typing import Final
 SWITCHED_OFF: Final = {
     "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime
     "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, which sentence-transformers brings
+    "HAYSTACK_TELEMETRY_ENABLED": "False",  # haystack, where kb is imported before it
     "DO_NOT_TRACK": "1",  # whoever keeps to the convention
 }
 
