@@ -50,9 +50,9 @@ test-providers:
 	build/providers/bin/python $(PIP_INSTALL) --editable '.[test,$(PROVIDERS)]'
 	build/providers/bin/python -m pytest tests/unit/test_providers.py $(PYTEST_OPTIONS)
 
-# Other frameworks on the same tables, in an environment of their own: what they need clashes with the
-# versions in constraints.txt.
-FRAMEWORKS = langchain,haystack
+# Other frameworks on the same tables, in an environment of their own of 800 MB: what they need clashes
+# with the versions in constraints.txt.
+FRAMEWORKS = langchain,haystack,semantic-kernel
 test-frameworks:
 	$(PYTHON) -m venv build/frameworks
 	build/frameworks/bin/python $(PIP_INSTALL) --editable '.[$(FRAMEWORKS)]' pytest pytest-asyncio pytest-timeout pytest-xdist

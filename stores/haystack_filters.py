@@ -5,18 +5,15 @@ They mean what Haystack's own store in memory means by them. It needs the extra 
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from haystack.errors import FilterError
-from llama_index.core.vector_stores import (
-    FilterCondition,
-    FilterOperator,
-    MetadataFilter,
-    MetadataFilters,
-)
+from llama_index.core.vector_stores import FilterOperator, MetadataFilter, MetadataFilters
 from pydantic import ValidationError
 
 from stores.chunks.field_filter import FieldFilter
+from stores.chunks.filter_groups import Part, all_of, any_of, missing_or_null, none_of
 from stores.errors import UnsupportedFilter
 
 _ORDERINGS = {
@@ -30,7 +27,6 @@ _NOT_STORED = {"blob", "score", "embedding", "sparse_embedding", "meta"}
 _DATE_LENGTH = len("2020-01-31")
 
 Condition = Mapping[str, Any]
-Part = MetadataFilter | MetadataFilters
 
 
 class MalformedFilter(UnsupportedFilter, FilterError):
@@ -39,7 +35,7 @@ class MalformedFilter(UnsupportedFilter, FilterError):
 
 def compile_filters(filters: Condition | None) -> MetadataFilters | None:
     """Compile a filter of Haystack's; an empty one restricts nothing. Raises MalformedFilter."""
-    return _all_of(_compile(filters)) if filters else None
+    return all_of(_compile(filters)) if filters else None
 
 
 def _compile(wanted: Condition) -> Part:
@@ -53,11 +49,11 @@ def _compile(wanted: Condition) -> Part:
     parts = [_compile(condition) for condition in conditions]
     match operator:
         case "AND":
-            return _all_of(*parts)
+            return all_of(*parts)
         case "OR":
-            return _any_of(*parts)
+            return any_of(*parts)
         case "NOT":
-            return _none_of(_all_of(*parts))
+            return none_of(all_of(*parts))
     raise MalformedFilter(f"There is no logical operator {operator!r}; there are AND, OR and NOT.")
 
 
@@ -78,11 +74,11 @@ def _compile_comparison(field: str, operator: str, value: Any) -> Part:
         case "==":
             return _equals(field, value)
         case "!=":
-            return _none_of(_equals(field, value))
+            return none_of(_equals(field, value))
         case "in":
-            return _any_of(*(_equals(field, each) for each in _require_list(field, value)))
+            return any_of(*(_equals(field, each) for each in _require_list(field, value)))
         case "not in":
-            return _none_of(*(_equals(field, each) for each in _require_list(field, value)))
+            return none_of(*(_equals(field, each) for each in _require_list(field, value)))
         case ">" | ">=" | "<" | "<=":
             return _compare(field, operator, value)
     raise MalformedFilter(
@@ -94,20 +90,17 @@ def _compile_comparison(field: str, operator: str, value: Any) -> Part:
 def _equals(field: str, value: Any) -> Part:
     """What equals None is missing or null; what equals a date is the same moment."""
     if value is None:
-        empty = _make_filter(field, FilterOperator.IS_EMPTY, None)
-        blank = _make_filter(field, FilterOperator.EQ, "")
-        hollow = _make_filter(field, FilterOperator.EQ, [])
-        return _all_of(empty, _none_of(blank, hollow))
+        return missing_or_null(partial(_make_filter, field))
     text = value.isoformat() if isinstance(value, datetime) else value
     equal = _make_filter(field, FilterOperator.EQ, text)
     if (moment := _read_moment(value)) and _looks_like_a_date(text):
-        return _any_of(equal, _make_filter(field, FilterOperator.EQ, text, moment))
+        return any_of(equal, _make_filter(field, FilterOperator.EQ, text, moment))
     return equal
 
 
 def _compare(field: str, operator: str, value: Any) -> Part:
     if value is None:
-        return _any_of()
+        return any_of()
     moment = _read_moment(value)
     if isinstance(value, int | float) or moment:
         text = value.isoformat() if isinstance(value, datetime) else value
@@ -171,24 +164,3 @@ def _require_list(field: str, value: Any) -> list[Any]:
     if isinstance(value, list):
         return value
     raise MalformedFilter(f"The filter on {field!r} has {value!r}, which is no list to look in.")
-
-
-def _all_of(*parts: Part) -> MetadataFilters:
-    return MetadataFilters(
-        filters=[*parts] or [_pass(FilterOperator.NIN)], condition=FilterCondition.AND
-    )
-
-
-def _any_of(*parts: Part) -> MetadataFilters:
-    return MetadataFilters(
-        filters=[*parts] or [_pass(FilterOperator.IN)], condition=FilterCondition.OR
-    )
-
-
-def _none_of(*parts: Part) -> MetadataFilters:
-    return MetadataFilters(filters=[_any_of(*parts)], condition=FilterCondition.NOT)
-
-
-def _pass(operator: FilterOperator) -> MetadataFilter:
-    """A filter that all pass, or none: LlamaIndex has no meaning for a group of no filters."""
-    return MetadataFilter(key="", operator=operator, value=[])

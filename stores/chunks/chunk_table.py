@@ -169,6 +169,10 @@ class ChunkTable:
         """Raise CollectionMismatch when the table has another shape, and an error without one."""
         self._check_shape(connection, self._read_columns(connection))
 
+    def is_made(self, connection: sa.Connection) -> bool:
+        """Whether the table is there, whatever its shape."""
+        return bool(self._read_columns(connection))
+
     def _read_columns(self, connection: sa.Connection) -> dict[str, str]:
         rows = connection.execute(self.fill("columns"), {"table": self.name})
         return {row.name: str(row.type) for row in rows}

@@ -205,6 +205,10 @@ class MariaDBVectorStore(BasePydanticVectorStore):
                         read_snapshot(self._engine, self._table.require_made)
                 self._set_up = True
 
+    def is_made(self) -> bool:
+        """Whether the table is there; this does not make it."""
+        return read_snapshot(self._engine, self._table.is_made)
+
     def add(self, nodes: Sequence[BaseNode], **_: Any) -> list[str]:
         """Write nodes with their embeddings in one transaction; the same id replaces."""
         rows = {node.node_id: node_to_row(node, self.embed_dim) for node in nodes}

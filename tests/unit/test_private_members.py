@@ -44,6 +44,8 @@ USES = {
 # Public, and documented, although their names begin with an underscore.
 DOCUMENTED = {
     *("_value_", "_asdict", "_make", "_replace", "_fields", "_exit", "_typeshed"),
+    # what Semantic Kernel gives to the classes that make a store of it; tests/frameworks uses all
+    *("_build_filter", "_generate_vector_from_values", "_get_vector_search_results_from_results"),
     "_log_exporter",  # as OpenTelemetry names what it has marked as experimental
 }
 
