@@ -40,6 +40,9 @@ USES = {
     ("kb/indexing/readers/xlsx.py", "_read_only"),
     ("stores/connection.py", "_client"),
     ("stores/connection.py", "_configuration"),
+    ("stores/connection.py", "_ensure_space"),
+    ("stores/connection.py", "_recv_buf_capacity"),
+    ("stores/connection.py", "_recv_len"),
 }
 # Public, and documented, although their names begin with an underscore.
 DOCUMENTED = {
@@ -121,6 +124,16 @@ def test_mariadbs_driver_sends_a_packet_that_it_is_given() -> None:
     assert list(inspect.signature(SyncClient.execute).parameters)[1:3] == ["message", "config"]
     source = inspect.getsource(SyncConnection)
     assert "self._client = SyncClient(self._configuration)" in source
+
+
+def test_mariadbs_driver_makes_room_for_what_it_is_told_to() -> None:
+    """By 16 KB at least; what comes of doubling that is in test_connection."""
+    from mariadb.impl.client.sync_client import SyncClient  # noqa: PLC0415 - as above
+
+    source = inspect.getsource(SyncClient._ensure_space)
+    assert "self._recv_buf_capacity - self._recv_len >= needed" in source
+    assert "self._recv_buf + bytearray(grow_size)" in source
+    assert "self._ensure_space(" in inspect.getsource(SyncClient.read_payload)
 
 
 # engines/tables/guarded_database.py ---------------------------------------------------------------
