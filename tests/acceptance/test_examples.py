@@ -55,6 +55,7 @@ PRINTED = {
         " returns.md ",
         "Customers have 30 days to return a machine.",
         "Sixty days, for companies.\n",
+        "['Within thirty days.'] 2\n",
     ],
     "docs/guides/llamaindex.md": [
         "Thirty days.\n['All of the chapter on espresso machines.'",
