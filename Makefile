@@ -16,7 +16,7 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal 
   --python-version 3.11 --generate-hashes --no-annotate $(LOCK_OPTIONS) pyproject.toml
 without = $$(sed -n 's/==.*//; s/^[A-Za-z0-9]/--no-emit-package &/p' $(1))
 
-.PHONY: demo vendor serve test slow-test test-clients test-providers check lint page-check wheel-check format messages fuzz campaign bench screenshot docs lock clean
+.PHONY: demo vendor serve test slow-test test-clients test-providers test-frameworks check lint page-check wheel-check format messages fuzz campaign bench screenshot docs lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/kb demo
@@ -48,6 +48,12 @@ test-providers:
 	$(PYTHON) -m venv build/providers
 	build/providers/bin/python $(PIP_INSTALL) --editable '.[test,$(PROVIDERS)]'
 	build/providers/bin/python -m pytest tests/unit/test_providers.py $(PYTEST_OPTIONS)
+
+# The public MariaDB integrations of other frameworks, whose tables kb takes in, as their makers give them.
+test-frameworks:
+	$(PYTHON) -m venv build/frameworks
+	build/frameworks/bin/python $(PIP_INSTALL) --editable '.[test]' --requirement tests/frameworks/packages.txt
+	build/frameworks/bin/python -m pytest tests/frameworks $(PYTEST_OPTIONS)
 
 check: lint test
 
