@@ -35,6 +35,7 @@ from kb.config.sections import Config
 from kb.considered import ConsideredPassage, list_considered
 from kb.former_uploads import take_in_former_uploads
 from kb.indexing.added import DocumentAdder
+from kb.indexing.added_rows import GivenVectors, RowAddition, require_same_model
 from kb.indexing.estimate import EmbeddingEstimate
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
 from kb.indexing.reading_options import ReadingOptions
@@ -59,9 +60,11 @@ from stores.errors import (
     ServerIsReadOnly,
     StoreUnavailable,
 )
+from stores.moves.foreign_tables import ForeignTable
 from stores.registry.document_list import ListedDocument
 from stores.searches.search_log import Rating, SearchLog
 from stores.text.surrogates import replace_lone_surrogates
+from stores.text.translations import Message
 
 _SECONDS_BETWEEN_LOOKS: Final = 1.0
 
@@ -283,6 +286,49 @@ class KnowledgeBase:
         def run() -> IndexReport:
             registry, embedder = self.components.registry, make_chunk_embedder(self.components)
             return DocumentAdder(registry, embedder, on_progress, on_change, say).add(listed, root)
+
+        return self._write_current(run)
+
+    def add_rows(
+        self,
+        table: ForeignTable,
+        *,
+        root: str | None = None,
+        same_model: bool = False,
+        on_progress: OnProgress = lambda _: None,
+        on_change: OnChange = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> IndexReport:
+        """Add the rows of a table that another framework wrote, below a root that has no directory.
+
+        `stores.moves.foreign_tables` opens one; the root is called as it is, without another name.
+        Rows that are pieces of one document become one, each a chunk with its text and metadata;
+        its id is in `row_id`. With `same_model`, which some texts are embedded to confirm, vectors
+        are kept; else all texts are embedded. What is there unchanged costs nothing, so that a run
+        that broke off is gone on with by another. Raises what `add` raises, CollectionMismatch for
+        vectors of another model, StoreError for what the table is not.
+        """
+        if root == UPLOADS:
+            raise RootConflict(f"{UPLOADS!r} is the root of uploaded files. Choose another name.")
+
+        def run() -> IndexReport:
+            registry, embedder = self.components.registry, make_chunk_embedder(self.components)
+            documents = table.list_documents()
+            if same_model:
+                require_same_model(table, documents, embedder, registry.table.dimension)
+                embedder = GivenVectors(embedder.embed_model, embedder.cache, embedder.observe)
+            rows = RowAddition(table, documents, keeps_vectors=same_model)
+            adder = DocumentAdder(registry, embedder, on_progress, on_change, say)
+            report = adder.write_below(root or table.name, len(documents), rows.split_all)
+            if rows.blank_rows:
+                say(
+                    Message.of_number(
+                        "{n} row without text was left out.",
+                        "{n} rows without text were left out.",
+                        rows.blank_rows,
+                    )
+                )
+            return report
 
         return self._write_current(run)
 
@@ -783,6 +829,7 @@ class KnowledgeBase:
     aindex_uploads = make_async_twin(index_uploads)
     aestimate = make_async_twin(estimate)
     aadd = make_async_twin(add)
+    aadd_rows = make_async_twin(add_rows)
     alist_documents = make_async_twin(list_documents)
     ashow_document = make_async_twin(show_document)
     aremove_document = make_async_twin(remove_document)

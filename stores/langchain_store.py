@@ -20,6 +20,7 @@ from llama_index.core.vector_stores.types import (
 )
 from pydantic import ValidationError
 
+from stores.chunks.fusion import Fusion
 from stores.chunks.vector_store import MariaDBVectorStore
 from stores.errors import StoreError, UnsupportedFilter
 
@@ -30,8 +31,9 @@ class MariaDBLangChainStore(VectorStore):
     """LangChain documents in the chunks of `store`: what either writes, the other reads.
 
     A search takes `filter`, a dict of metadata that must be equal or LlamaIndex's MetadataFilters,
-    and `mode`: "default" by vector, "text_search" by words, "hybrid" by both. Scores are
-    similarities, best first. Any other option is a TypeError.
+    and `mode`: "default" by vector, "text_search" by words, "hybrid" by both, in which `fusion`, a
+    Fusion, says how they become one ranking. Scores are similarities, best first. Any other option
+    is a TypeError.
     """
 
     def __init__(self, store: MariaDBVectorStore, embedding: Embeddings) -> None:
@@ -101,7 +103,7 @@ class MariaDBLangChainStore(VectorStore):
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """Read the documents with these ids, in their order, without those that are not there."""
         nodes = {node.node_id: node for node in self._store.get_nodes(list(ids))}
-        return [_make_document(nodes[id_]) for id_ in ids if id_ in nodes]
+        return [make_document(nodes[id_]) for id_ in ids if id_ in nodes]
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
         return [document for document, _ in self._search(query, k, **kwargs)]
@@ -132,10 +134,16 @@ class MariaDBLangChainStore(VectorStore):
         *,
         mode: str = "default",
         filter: Filter | None = None,  # noqa: A002 - LangChain's name for it
+        fusion: Fusion | None = None,
     ) -> list[tuple[Document, float]]:
         if mode not in list(VectorStoreQueryMode):
             raise StoreError(
                 f"There is no search mode {mode!r}; use default, text_search or hybrid."
+            )
+        if fusion and mode != VectorStoreQueryMode.HYBRID:
+            raise StoreError(
+                f"A fusion came with the search mode {mode!r}, which has one ranking alone. Use "
+                "hybrid, or leave it out."
             )
         found = self._store.query(
             VectorStoreQuery(
@@ -143,10 +151,11 @@ class MariaDBLangChainStore(VectorStore):
                 query_embedding=vector,
                 similarity_top_k=k,
                 mode=VectorStoreQueryMode(mode),
-                filters=_make_filters(filter),
-            )
+                filters=make_filters(filter),
+            ),
+            fusion=fusion,
         )
-        documents = map(_make_document, found.nodes or [])
+        documents = map(make_document, found.nodes or [])
         return list(zip(documents, found.similarities or [], strict=True))
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
@@ -154,12 +163,20 @@ class MariaDBLangChainStore(VectorStore):
         return lambda similarity: min(max(similarity, 0.0), 1.0)
 
 
-def _make_document(node: BaseNode) -> Document:
+def make_document(node: BaseNode) -> Document:
+    """Make LangChain's document of a node, with its id and all of its metadata."""
     text = node.get_content(metadata_mode=MetadataMode.NONE)
     return Document(id=node.node_id, page_content=text, metadata=node.metadata)
 
 
-def _make_filters(wanted: Filter | None) -> MetadataFilters | None:
+def put_score(document: Document, score: float | None, key: str | None) -> Document:
+    """Put a score among the metadata, where LangChain's retrievers tell it; nowhere without key."""
+    if key is not None:
+        document.metadata = {**document.metadata, key: score}
+    return document
+
+
+def make_filters(wanted: Filter | None) -> MetadataFilters | None:
     """Make LlamaIndex's filters of equalities. Raises UnsupportedFilter for operators in a dict."""
     if wanted is None or isinstance(wanted, MetadataFilters):
         return wanted

@@ -21,6 +21,7 @@ from kb.cli.commands.documents import documents
 from kb.cli.commands.embeddings import embeddings
 from kb.cli.commands.evaluating import evaluate
 from kb.cli.commands.feedback import feedback
+from kb.cli.commands.import_from import import_from
 from kb.cli.commands.indexing import index
 from kb.cli.commands.mcp import mcp
 from kb.cli.commands.moving import export, import_
@@ -55,6 +56,7 @@ app.command()(backup)
 app.command()(restore)
 app.command()(export)
 app.command("import")(import_)
+app.add_typer(import_from, name="import-from")
 app.add_typer(embeddings, name="embeddings")
 app.add_typer(cache, name="cache")
 app.add_typer(session, name="session")

@@ -37,18 +37,21 @@ from stores.registry.document_registry import (
 from stores.text.text_language import detect_language, language_code
 from stores.text.translations import Message
 
-_MOST_ID: Final = 512  # characters, as of a LlamaIndex node
+MOST_ID: Final = 512  # characters, as of a LlamaIndex node
 _MOST_ROOT: Final = 190
-_MOST_MEDIA_TYPE: Final = 190
+MOST_MEDIA_TYPE: Final = 190
 _KINDS: Final[Mapping[str, Kind]] = {
     media_type: "code" if reader == "code" else "text" for reader, media_type in FORMATS.values()
 } | {"text/markdown": "markdown", "text/plain": "text"}
 """Of text by its media type; what is not known is Markdown, as plain text is."""
-_MEDIA_TYPE_KEYS: Final = ("media_type", "file_type", "mimetype")
-_OWN_KEYS: Final = ("path", "root", "size", "media_type", "language", "page", "lines")
+MEDIA_TYPE_KEYS: Final = ("media_type", "file_type", "mimetype")
+OWN_KEYS: Final = ("path", "root", "size", "media_type", "language", "page", "lines")
 """Metadata that kb fills, and no model sees."""
 
 _SAME_ID: Final = "a document before it in this call has the same id"
+
+SplitAll = Callable[[DocumentWriter, str, Mapping[str, KnownDocument]], Iterator[SplitDocument]]
+"""Makes documents that are new or changed of what a root is known to hold."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,21 @@ class DocumentAdder:
         Raises ConfigError, RootConflict, ModelUnavailable or StoreUnavailable; what was written
         until then stays. What cannot be added is among the failures.
         """
-        started = time.monotonic()
-        root, documents = _require_root(root), list(documents)
+        listed = list(documents)
+
+        def split_all(
+            writer: DocumentWriter, root: str, known: Mapping[str, KnownDocument]
+        ) -> Iterator[SplitDocument]:
+            return _Addition(writer, root, known).split_all(listed)
+
+        return self.write_below(root, len(listed), split_all)
+
+    def write_below(self, root: str, count: int, split_all: SplitAll) -> IndexReport:
+        """Write what `split_all` makes of so many documents below a root that has no directory.
+
+        Raises what `add` raises.
+        """
+        started, root = time.monotonic(), _require_root(root)
         tally = Tally(self.on_progress, self.on_change, root)
         notices = [
             Message("Another run is indexing {root!r}; waiting until it is done.", root=root)
@@ -82,10 +98,10 @@ class DocumentAdder:
         with self.registry.hold_root(root, report_waiting):
             self._claim_root(root)
             self.registry.apply_access()
-            tally.begin_run(len(documents))
+            tally.begin_run(count)
             writer = DocumentWriter(self.registry, self.embedder, tally)
             with self.registry.warm_up_after():
-                _Addition(writer, root, self.registry.find_known(root)).add_all(documents)
+                writer.write_all(split_all(writer, root, self.registry.find_known(root)))
         return tally.make_report(time.monotonic() - started)
 
     def _claim_root(self, root: str) -> None:
@@ -106,10 +122,7 @@ class _Addition:
     root: str
     known: Mapping[str, KnownDocument]
 
-    def add_all(self, documents: Iterable[Document]) -> None:
-        self.writer.write_all(self._split_all(documents))
-
-    def _split_all(self, documents: Iterable[Document]) -> Iterator[SplitDocument]:
+    def split_all(self, documents: Iterable[Document]) -> Iterator[SplitDocument]:
         """Yield what is new or has changed; count what is not, and note what cannot be added."""
         tally, seen = self.writer.tally, set[str]()
         for number, document in enumerate(documents, start=1):
@@ -118,8 +131,8 @@ class _Addition:
                 tally.fail(f"#{number}", f"it is a {kind}, and no Document of LlamaIndex")
                 continue
             path = make_storable(document.id_)
-            if reason := _why_unfit(path, seen):
-                tally.fail(path[:_MOST_ID] or f"#{number}", reason)
+            if reason := why_unfit(path, seen):
+                tally.fail(path[:MOST_ID] or f"#{number}", reason)
                 continue
             seen.add(path)
             try:
@@ -172,12 +185,12 @@ def _require_root(name: str) -> str:
     return root
 
 
-def _why_unfit(path: str, seen: set[str]) -> str | None:
+def why_unfit(path: str, seen: set[str]) -> str | None:
     """Say why an id cannot be that of a document, None if it can."""
     if not path.strip():
         return "its id is empty"
-    if len(path) > _MOST_ID:
-        return f"its id has {len(path)} characters; {_MOST_ID} are kept"
+    if len(path) > MOST_ID:
+        return f"its id has {len(path)} characters; {MOST_ID} are kept"
     return _SAME_ID if path in seen else None
 
 
@@ -208,7 +221,7 @@ def _read_document(path: str, document: Document) -> ReadDocument:
         raise UnreadableFile("it has no text")
     if len(text) > MAX_TEXT:
         raise TooMuchText
-    media_type = str(next((metadata[key] for key in _MEDIA_TYPE_KEYS if metadata.get(key)), ""))
+    media_type = str(next((metadata[key] for key in MEDIA_TYPE_KEYS if metadata.get(key)), ""))
     kind = _KINDS.get(media_type, "markdown")
     page = _read_number(metadata.get("page")) or _read_number(metadata.get("page_label"))
     first_line = _read_number(str(metadata.get("lines") or "").partition("-")[0])
@@ -216,9 +229,9 @@ def _read_document(path: str, document: Document) -> ReadDocument:
     chunks = tuple(split_section_into_chunks(section, kind))
     declared = language_code(str(metadata.get("language") or metadata.get("lang") or ""))
     return ReadDocument(
-        title=_choose_title(path, metadata, text, kind),
+        title=choose_title(path, metadata, text, kind),
         language=declared or ("" if kind == "code" else detect_language(text)),
-        media_type=media_type[:_MOST_MEDIA_TYPE] or "text/plain",
+        media_type=media_type[:MOST_MEDIA_TYPE] or "text/plain",
         kind=kind,
         sections=(replace(section, chunks=chunks),),
         metadata={},
@@ -231,7 +244,7 @@ def _read_number(value: object) -> int | None:
     return int(text) if text.isdecimal() and text.isascii() and 0 < int(text) < 2**31 else None
 
 
-def _choose_title(path: str, metadata: Mapping[str, Any], text: str, kind: Kind) -> str:
+def choose_title(path: str, metadata: Mapping[str, Any], text: str, kind: Kind) -> str:
     """Return the title that the metadata say, else the first heading, else a name."""
     headings = find_first_headings(text) if kind == "markdown" else {}
     first_heading = next(iter(headings.values()), "")
@@ -247,8 +260,8 @@ def _take_over(chunk: TextNode, document: Document, indexed: IndexedDocument) ->
     chunk.metadata_template = document.metadata_template
     chunk.metadata_separator = document.metadata_separator
     chunk.text_template = document.text_template
-    chunk.excluded_embed_metadata_keys = [*_OWN_KEYS, *document.excluded_embed_metadata_keys]
-    chunk.excluded_llm_metadata_keys = [*_OWN_KEYS, *document.excluded_llm_metadata_keys]
+    chunk.excluded_embed_metadata_keys = [*OWN_KEYS, *document.excluded_embed_metadata_keys]
+    chunk.excluded_llm_metadata_keys = [*OWN_KEYS, *document.excluded_llm_metadata_keys]
 
 
 def _require_room(chunks: Iterable[TextNode]) -> None:

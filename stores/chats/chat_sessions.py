@@ -107,17 +107,11 @@ class SessionStore:
 
         Raises TurnUnderWay; StoreError for an impossible id, or one of another user or question.
         """
-        check_id("session", session_id)
         check_id("turn", turn_id)
-        check_user(user)
         words = replace_lone_surrogates(question)
         asking = Asking(words, owner or make_owner(), options or {}, replaces)
 
-        def work(connection: sa.Connection) -> tuple[Turn, bool]:
-            session = lock_own_session(connection, session_id, user)
-            if session.deleted_at is not None:  # its id is free again
-                self._delete(connection, session_id)
-                session = lock_own_session(connection, session_id, user)
+        def work(connection: sa.Connection, session: Any) -> tuple[Turn, bool]:
             known = find_turn(connection, session_id, turn_id)
             if known:
                 is_open = reopen_turn(connection, known, asking)
@@ -128,7 +122,26 @@ class SessionStore:
                     self.forget(connection, session_id)
             return row_to_turn(find_turn(connection, session_id, turn_id)), is_open
 
-        return run_transaction(self.engine, work)
+        return self.write_together(session_id, user, work)
+
+    def write_together(
+        self, session_id: str, user: str | None, work: Callable[[sa.Connection, Any], T]
+    ) -> T:
+        """Run one transaction that writes to a session of a user, which is made if there is none.
+
+        `work` gets its row, locked. Raises StoreError for an impossible id, or one of another user.
+        """
+        check_id("session", session_id)
+        check_user(user)
+
+        def lock_and_work(connection: sa.Connection) -> T:
+            session = lock_own_session(connection, session_id, user)
+            if session.deleted_at is not None:  # its id is free again
+                self._delete(connection, session_id)
+                session = lock_own_session(connection, session_id, user)
+            return work(connection, session)
+
+        return run_transaction(self.engine, lock_and_work)
 
     def finish(
         self,

@@ -88,6 +88,12 @@ def find_turn(connection: sa.Connection, session_id: str, turn_id: str) -> Any:
     return connection.execute(SQL["turns"], values).one_or_none()
 
 
+def find_last_turn(connection: sa.Connection, session_id: str) -> Any:
+    """Find the current turn that was asked last."""
+    values = {"session": session_id, "turn": None, "before": None, "limit": 1}
+    return connection.execute(SQL["turns"], values).one_or_none()
+
+
 def row_to_turn(row: Any) -> Turn:
     return Turn(
         id=row.id,

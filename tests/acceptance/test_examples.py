@@ -53,6 +53,12 @@ PRINTED = {
     "docs/guides/documents.md": ["1 0 0 0\n[] []\n", "1 0 0 []\n"],
     "docs/guides/evaluate.md": [],
     "docs/guides/frameworks.md": ["Sixty days, for companies.\n"],
+    "docs/guides/langchain.md": [
+        " returns.md ",
+        "Customers have 30 days to return a machine.",
+        "Sixty days, for companies.\n",
+        "['Within thirty days.'] 2\n",
+    ],
     "docs/guides/llamaindex.md": [
         "Thirty days.\n['All of the chapter on espresso machines.'",
         "\nTrue\nThirty days.Thirty days.\nThirty days.\nTrue 0\n",
@@ -141,7 +147,7 @@ def test_the_python_of_a_page_runs(
         assert CliRunner().invoke(app, ["index"]).exit_code == 0
     names: dict[str, Any] = {"url": database, "embed_model": HashEmbedding(dimensions=384)}
     names["llm"] = ScriptedLLM(reply=answer_thirty_days)
-    if page == "docs/guides/frameworks.md":
+    if page in {"docs/guides/frameworks.md", "docs/guides/langchain.md"}:
         fake = pytest.importorskip("langchain_core.embeddings", reason="the extra langchain")
         names["embedding"] = fake.DeterministicFakeEmbedding(size=384)
     if page == "docs/guides/serve.md":
