@@ -25,7 +25,7 @@ from engines.tables.parser_copy import copy_for_parser
 from engines.tables.query_result import QueryResult
 from engines.tables.schema_text import MOST_VALUES, Look, let_reflect_vectors, table_text
 from engines.tables.shown_columns import ShownColumns
-from engines.tables.sql_guard import check_statement
+from engines.tables.sql_guard import check_statement, reads_a_table
 from stores.binding import replace_parameters
 from stores.caches.cache import Cache, make_key
 from stores.connection import (
@@ -207,11 +207,18 @@ class GuardedDatabase(SQLDatabase):
         return not self._shown.names_hidden(sql, hidden)
 
     def check_of_model(self, sql: str, values: Mapping[str, Value] | None = None) -> None:
-        """Raise UnsafeQuery also for what runs and means nothing, as models do not know it."""
+        """Raise UnsafeQuery also for what runs and means nothing, as models do not know it.
+
+        What reads no table finds what the model has written, and would be shown as evidence.
+        """
         self.check(sql, values)
         code = [token for token in tokenize_sql(sql) if token.is_code]
         query = copy_for_parser(code, values or {}).parse_query()
         tables = self.metadata_obj.tables
+        if query and not reads_a_table(query):
+            raise UnsafeQuery(
+                "The statement was refused: it reads no table, so it finds nothing of them."
+            )
         if query and (reason := find_date_arithmetic(query, tables)):
             raise UnsafeQuery(f"The statement was refused: {reason}.")
 

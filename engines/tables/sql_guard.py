@@ -415,9 +415,7 @@ def _find_wrong_table(table: exp.Table, allowed: Allowed) -> Iterator[str]:
     if table.catalog or (table.db and table.db not in {name.database for name in allowed.names}):
         yield f"the database {table.catalog or table.db} is not allowed"
         return
-    # FROM DUAL reads no table; within `…` it would be one.
-    is_dual = table.name.upper() == "DUAL" and not table.this.quoted
-    if not table.db and (is_dual or _is_cte(table)):
+    if not _is_of_the_database(table):
         return
     if TableName(table.db or allowed.database, table.name) not in allowed.names:
         named = f"{table.db}.{table.name}" if table.db else table.name
@@ -427,6 +425,19 @@ def _find_wrong_table(table: exp.Table, allowed: Allowed) -> Iterator[str]:
             f"you see a part of the table {table.name}; name it without its database, and in no "
             "WITH that stands within another part"
         )
+
+
+def reads_a_table(query: exp.Expr) -> bool:
+    """Whether a query reads any table of the database."""
+    return any(map(_is_of_the_database, query.find_all(exp.Table)))
+
+
+def _is_of_the_database(table: exp.Table) -> bool:
+    """Whether it is no JSON_TABLE, no name of a WITH, and not DUAL; within `…` that is one."""
+    if not isinstance(table.this, exp.Identifier):
+        return False
+    is_dual = table.name.upper() == "DUAL" and not table.this.quoted
+    return bool(table.db) or not (is_dual or _is_cte(table))
 
 
 def _is_cte(table: exp.Table) -> bool:

@@ -20,7 +20,7 @@ def harmless(page):
 
 @pytest.mark.parametrize("source", ["Documents", "Tables"])
 def test_an_answer_with_scripts_images_and_links_is_text(page, ask, models, source):
-    models.script = [TEXT] if source == "Documents" else ["SELECT 1 AS n", TEXT]
+    models.script = [TEXT] if source == "Documents" else ["SELECT 1 AS n FROM sales LIMIT 1", TEXT]
     turn = ask("What <img src=x onerror=window.hacked=1> is it?", source)
     expect(turn.get_by_role("heading").first).to_have_text(
         "What <img src=x onerror=window.hacked=1> is it?"
@@ -62,7 +62,8 @@ def test_cells_and_column_names_are_text_and_a_large_cell_is_cut(page, ask, mode
 
 def test_a_chart_a_figure_and_the_editor_show_names_and_cells_as_text(page, ask, models):
     name = "<img src=x onerror=window.hacked=1>"
-    sql = f"SELECT '{name}' AS `{name}`, 1 AS `{name}n` UNION SELECT '\u202eb', 2"
+    of_one = "FROM sales WHERE month = (SELECT MIN(month) FROM sales)"
+    sql = f"SELECT '{name}' AS `{name}`, 1 AS `{name}n` {of_one} UNION SELECT '\u202eb', 2"
     models.script = [sql, "So it is."]
     result = ask("Which?", "Tables").get_by_role("region", name="Result").first
     chart = result.get_by_role("img", name=f"Chart of {name}n by {name}")
@@ -79,7 +80,7 @@ def test_a_chart_a_figure_and_the_editor_show_names_and_cells_as_text(page, ask,
     page.reload()
     expect(chart).to_be_visible()
     page.get_by_role("link", name="New chat").first.click()
-    models.script = [f"SELECT 1 AS `{name}`", "So it is."]
+    models.script = [f"SELECT 1 AS `{name}` FROM sales LIMIT 1", "So it is."]
     turn = ask("How many?", "Tables")
     expect(turn.locator(".figure")).to_have_text(f"{name}1")
     harmless(page)
@@ -94,7 +95,10 @@ def test_a_cell_of_10_megabytes_leaves_the_page_quick(page, ask, models):
 
 
 def test_nothing_is_shown_in_another_order_than_it_has(page, ask, models):
-    models.script = ["SELECT '\u202egpj.exe' AS `a\u2067b`", "It is \u202egpj.exe, **so**."]
+    models.script = [
+        "SELECT '\u202egpj.exe' AS `a\u2067b` FROM sales LIMIT 1",
+        "It is \u202egpj.exe, **so**.",
+    ]
     turn = ask("\u202egpj.exe?", "Tables")
     turn.locator("[data-part=table]").click()
     expect(turn.get_by_role("cell")).to_have_text("gpj.exe")

@@ -218,6 +218,30 @@ def test_other_arithmetic_beside_dates_runs(dated, part):
 
 
 @pytest.mark.parametrize(
+    "made_up",
+    [
+        "SELECT 'Tuesday' AS day",
+        "SELECT 'Tuesday' AS day FROM DUAL",
+        "WITH orders AS (SELECT 'Tuesday' AS day) SELECT day FROM orders",
+        "SELECT n FROM JSON_TABLE('[2]', '$[*]' COLUMNS (n INT PATH '$')) AS days",
+    ],
+)
+def test_what_a_model_makes_up_without_a_table_is_no_row(asked, made_up):
+    engine, llm = asked(made_up, "NO_ANSWER: They do not tell of days.")
+    answer = answer_of(engine.query("On which day does everybody come?"))
+    assert (answer.tables.rows, answer.tables.sql) == ([], None)
+    assert "They do not tell of days." in answer.text
+    assert "it reads no table" in llm.prompts[1]
+
+
+def test_a_table_that_is_read_further_in_is_read(asked):
+    sql = "WITH paid AS (SELECT total FROM orders) SELECT COUNT(*) AS n FROM paid"
+    assert answer_of(asked(sql, "Two.")[0].query("How many?")).tables.sql == sql
+    sql = "SELECT (SELECT COUNT(*) FROM orders) AS n"
+    assert answer_of(asked(sql, "Two.")[0].query("How many?")).tables.sql == sql
+
+
+@pytest.mark.parametrize(
     ("question", "beginning"),
     [
         ("What did we earn last year?", "The tables could not be asked"),
@@ -524,7 +548,8 @@ async def test_what_no_model_wrote_is_shown_as_it_is_streamed_or_not(asked, opti
 
 
 def test_a_link_in_cells_or_their_titles_leads_nowhere(asked):
-    sql = "SELECT '![x' AS `![y](https://evil.example/b)`, '](https://evil.example/c)' AS z"
+    cells = "'![x' AS `![y](https://evil.example/b)`, '](https://evil.example/c)' AS z"
+    sql = f"SELECT {cells} FROM orders LIMIT 1"
     engine, _ = asked(sql, synthesize_response=False)
     assert str(engine.query("What?")) == (
         "`![y](https://evil.example/b)`: `![x`\nz: `](https://evil.example/c)`"

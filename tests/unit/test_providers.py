@@ -332,8 +332,8 @@ def test_each_provider_is_either_kbs_own_or_has_its_integration():
 
     from kb.config.models import EmbeddingProvider, LLMProvider  # noqa: PLC0415 - as above
 
-    own = {"openai", "openai-like", "ollama"}
-    assert set(get_args(LLMProvider)) == {*LLMS, *own, "none", "llama-cpp"}
+    own = {"openai", "openai-like", "ollama", "llama-cpp"}
+    assert set(get_args(LLMProvider)) == {*LLMS, *own, "none"}
     assert set(get_args(EmbeddingProvider)) == {*EMBEDDINGS, *own, "local", "wordllama"}
 
 
