@@ -133,7 +133,7 @@ def test_the_command_line_says_the_reason_before_the_answer(away):
     shown = run(config, "chat", input=f"{FOR_TABLES}\n{FOR_DOCUMENTS}\n")
     assert shown.exit_code == 3
     assert shown.stdout.startswith(FIRST)
-    assert "33" not in shown.stdout.partition(FIRST)[2].partition(FIRST)[0]
+    assert "France 33" not in shown.stdout.partition(FIRST)[2].partition(FIRST)[0]
     assert run(config, "ask", FOR_DOCUMENTS, "--source", "documents").exit_code == 0
 
 
