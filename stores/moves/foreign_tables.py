@@ -31,6 +31,16 @@ TABLES: Final[Mapping[Framework, str]] = {
 COLLECTIONS: Final = "langchain_collection"
 
 _SQL: Final = statements("foreign_tables.sql")
+_PLACES: Final[Mapping[Framework, str]] = {
+    "langchain": "langchain_places",
+    "llamaindex": "llamaindex_places",
+    "haystack": "haystack_places",
+}
+_ROWS: Final[Mapping[Framework, str]] = {
+    "langchain": "langchain_rows",
+    "llamaindex": "llamaindex_rows",
+    "haystack": "haystack_rows",
+}
 _COLUMNS: Final[Mapping[Framework, tuple[str, ...]]] = {
     "langchain": ("id", "content", "metadata", "embedding", "collection_id"),
     "llamaindex": ("id", "node_id", "text", "metadata", "embedding"),
@@ -69,9 +79,7 @@ class ForeignTable:
 
     def list_documents(self) -> list[ForeignDocument]:
         """List what the rows are pieces of; a row that names nothing is a document by itself."""
-        statement = sa.text(
-            _SQL[f"{self.framework}_places"].format_map({"table": self.table.quote()})
-        )
+        statement = sa.text(_SQL[_PLACES[self.framework]].format_map({"table": self.table.quote()}))
         values = {"collection": self.collection} if self.collection else {}
         rows = read_snapshot(self.engine, lambda c: c.execute(statement, values).all())
         documents: dict[str, list[Any]] = {}
@@ -82,7 +90,7 @@ class ForeignTable:
     def read_rows(self, places: Sequence[Any]) -> dict[Any, ForeignRow]:
         """Read rows by their places, without those that are gone. Raises StoreError."""
         statement = sa.text(
-            _SQL[f"{self.framework}_rows"].format_map({"table": self.table.quote()})
+            _SQL[_ROWS[self.framework]].format_map({"table": self.table.quote()})
         ).bindparams(sa.bindparam("places", expanding=True))
         rows = read_snapshot(
             self.engine, lambda c: c.execute(statement, {"places": list(places)}).all()

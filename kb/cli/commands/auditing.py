@@ -28,7 +28,7 @@ def audit(
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
-    """Show who asked what, and which documents and tables that read.
+    """Show who asked what, and what that read.
 
     `access.audit` switches it on.
 

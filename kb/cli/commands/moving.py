@@ -39,7 +39,7 @@ def export(
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
-    """Write documents, sessions and verified queries for another base.
+    """Write documents, sessions, verified queries for another base.
 
     Without options all three. Vectors go along, so that nothing is embedded again; keys do not. It
     is of one moment, while others go on. The exit code is 3 when uploaded files are gone.

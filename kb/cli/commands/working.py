@@ -16,7 +16,7 @@ def worker(
     ] = 1,
     config: ConfigPath = None,
 ) -> None:
-    """Index for `kb index --workers` and for servers.
+    """Index for `kb index --workers` and servers.
 
     It takes workers.broker in the configuration, the same database, and the same directories at the
     same paths; uploaded files come from the database. Ctrl-C or SIGTERM lets it end what it has
