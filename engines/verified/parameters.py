@@ -1,7 +1,6 @@
 """What the parameters of a verified query stand for in its SQL, as sqlglot reads it."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -148,11 +147,8 @@ def _resolve_column(column: exp.Column) -> Column | None:
         [table] = tables
         parts = filter(None, (table.db, table.name))
         return Column(".".join(map(quote_name, parts)), column.name)
-    if not tables or column.table or len(named) < len(sources) or _have_parameters(sources):
+    depends_on_question = any(each.find(exp.Placeholder) for each in sources if each)
+    if not tables or column.table or len(named) < len(sources) or depends_on_question:
         return None
     joined = " ".join(each.sql(dialect="mysql") for each in sources).removeprefix("FROM ")
     return Column(joined, column.name)
-
-
-def _have_parameters(parts: Iterable[exp.Expr]) -> bool:
-    return any(part.find(exp.Placeholder) for part in parts)

@@ -80,7 +80,7 @@ def langchain(
     kb import-from langchain mariadb+mariadbconnector://reader:secret@host/app --same-model
     kb import-from langchain mariadb+mariadbconnector://host/app --collection b --embed-again
     """
-    _import("langchain", url, table, root, same_model, embed_again, as_json, config,
+    _take_in_table("langchain", url, table, root, same_model, embed_again, as_json, config,
             collection, collections)  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def llamaindex(
     \b
     kb import-from llamaindex mariadb+mariadbconnector://reader:secret@host/app --same-model
     """
-    _import("llamaindex", url, table, root, same_model, embed_again, as_json, config)
+    _take_in_table("llamaindex", url, table, root, same_model, embed_again, as_json, config)
 
 
 @import_from.command()
@@ -125,10 +125,10 @@ def haystack(
     \b
     kb import-from haystack mariadb+mariadbconnector://reader:secret@host/app --same-model
     """
-    _import("haystack", url, table, root, same_model, embed_again, as_json, config)
+    _take_in_table("haystack", url, table, root, same_model, embed_again, as_json, config)
 
 
-def _import(
+def _take_in_table(
     framework: "Framework",
     url: str,
     table: str,
