@@ -199,10 +199,13 @@ def read_domain(name: str) -> Domain:
     return Domain(name, questions, dialogues)
 
 
-def write_config(domain: Domain, directory: Path, llm: Mapping[str, Any]) -> Path:
+def write_config(
+    domain: Domain, directory: Path, llm: Mapping[str, Any], embedding: str | None
+) -> Path:
     database = f"domain_{domain.name}"
     config = {
         "database": {"url": "embedded", "name": database},
+        "embedding": {"provider": "local", "model": embedding},
         "documents": {"path": str(domain.folder / "documents")},
         "llm": dict(llm),
         "retrieval": {"log": "off"},
@@ -357,7 +360,7 @@ def open_knowledge_base(
             "max_retries": 0,
         }
     model.setting = setting
-    path = write_config(domain, Path(os.environ["KB_HOME"]), llm)
+    path = write_config(domain, Path(os.environ["KB_HOME"]), llm, options.embedding)
     with KnowledgeBase.open(load_config(path)) as kb:
         yield kb
 
@@ -437,6 +440,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--llm-url", help="an OpenAI-compatible server, such as …/v1")
     parser.add_argument("--model", help="the model to ask there, in the place of the settings")
     parser.add_argument("--context-window", type=int, default=32_000)
+    parser.add_argument("--embedding", help="multilingual, or a directory of a model's files")
     options = parser.parse_args(arguments)
     if bool(options.llm_url) != bool(options.model):
         parser.error("--llm-url and --model go together")

@@ -5,7 +5,8 @@ joined search gives higher scores for the words of the question before alone, so
 the best passage of the other. "And in the Fern ward?" after a question about visits is a follow-up:
 the passage that the joined search finds is nearly the best of the search as asked too, or holds its
 words, while the joined search does not find the other's. For a question of its own it is the
-reverse. On a draw nothing is joined.
+reverse. On a draw nothing is joined, nor where the joined search scores less than half as high, for
+what answers a question of its own may stand in several documents.
 """
 
 from collections.abc import Collection, Sequence
@@ -69,6 +70,8 @@ class JoinedSearch:
                 adaptive=knows_languages(self._languages, searched),
                 count_words=self._count_words,
             )
+        if as_joined[0].get_score() < _AS_WELL * as_asked[0].get_score():
+            return False
         by_asked = max(_judge_passage(as_asked, as_joined[0]), _find_share(names, as_joined[0]))
         by_joined = _judge_passage(as_joined, as_asked[0])
         return by_asked >= max(_AS_WELL, by_joined + _CLEARLY)

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 QUESTIONS = ROOT / "data" / "questions.yaml"
 # A little below what was measured when they were set.
 FLOORS = {"ndcg": 0.87, "hit@5": 0.95, "answer@1": 0.25, "answer@3": 0.55, "abstained": 0.9}
-MOST_REFUSED = 0.09
+MOST_REFUSED = 0.14  # three of 23; one of them got a wrong quote when it was answered
 # A little beside what was measured when they were set: the fewest right, and of the others the most
 # that went to one source alone. What the evidence leaves open counts as both, without a model.
 ROUTED = {

@@ -29,6 +29,7 @@ import kb
 import stores.errors
 from engines.search.profiles import READY, Profile
 from kb.api.application import make_app
+from kb.assembly.models import MULTILINGUAL
 from kb.config.caches import CacheConfig
 from kb.config.costs import BudgetConfig
 from kb.config.loading import load_config
@@ -275,6 +276,9 @@ def test_the_starting_configuration_has_the_keys_of_the_sample() -> None:
 
 def test_the_starting_configuration_changes_no_default() -> None:
     starting, default = load_config(STARTING_CONFIG), Sections()
-    for section in ("database", "embedding", "llm", "retrieval", "chat"):
+    for section in ("database", "llm", "retrieval", "chat"):
         assert getattr(starting, section) == getattr(default, section)
+    # a base that was made without saying a model keeps the one that it has
+    multilingual = default.embedding.model_copy(update={"model": MULTILINGUAL})
+    assert starting.embedding == multilingual
     assert not starting.tables.include

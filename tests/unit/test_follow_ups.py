@@ -234,6 +234,7 @@ FIRE = "Leave by the stairs."
         ({FERN: 0.7, FIRE: 0.4}, {FIRE: 0.9, FERN: 0.1}, True),
         ({FERN: 0.7, FIRE: 0.3}, {FIRE: 0.9}, False),
         ({FERN: 0.7, VISITS: 0.6}, {VISITS: 0.6, FERN: 0.58}, False),  # a draw
+        ({FERN: 0.9, VISITS: 0.6}, {VISITS: 0.4}, False),  # which answers half of the whole
         ({VISITS: 0.5, FERN: 0.4}, {VISITS: 0.9, FERN: 0.1}, False),  # the same
         ({TITLE: 0.3}, {TITLE: 0.9}, False),
         ({}, {VISITS: 0.6}, True),
