@@ -42,10 +42,11 @@ from recombined import (
 )
 
 from kb.assembly.models import make_embedder
-from kb.config.loading import load_config
+from kb.config.sections import Config
 from stores import MariaDBVectorStore, make_engine
 from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.fusion import Fusion
+from stores.chunks.vector_index import build_index_after
 from stores.connection import run_transaction
 from stores.private_server import PrivateServer
 from stores.registry.access import Audience, set_audiences
@@ -66,8 +67,18 @@ FILTERS: dict[str, tuple[str, Any]] = {
     "30 % declared": ("declared_most_asked", "yes"),
     "30 % undeclared": ("most_asked", "yes"),
 }
-WRITINGS = {"4,000 a commit": 4000, "500 a commit": 500, "a document a commit": CHUNKS_A_DOCUMENT}
-LEFT_TO_WRITE = {"4,000 a commit": 2500, "500 a commit": 500, "a document a commit": 0}
+WRITINGS = {
+    "8,000 a commit": 8000,
+    "4,000 a commit": 4000,
+    "500 a commit": 500,
+    "a document a commit": CHUNKS_A_DOCUMENT,
+}
+LEFT_TO_WRITE = {
+    "8,000 a commit": 6500,
+    "4,000 a commit": 2500,
+    "500 a commit": 500,
+    "a document a commit": 0,
+}
 DOCUMENTS_A_GROUP = 2000  # of those whose writing is not measured
 LEAST_RECALL, NEVER = 0.99, ("none of the ten", "rows missing")
 REPLACED = 20  # documents
@@ -138,7 +149,7 @@ def main() -> None:
 def open_collection(arguments: argparse.Namespace) -> Iterator[Collection]:
     home: Path = arguments.home
     kept = home / "sample.npy"
-    model = make_embedder(load_config())
+    model = make_embedder(Config())
     sample = read_sample(arguments.data, model, kept, arguments.passages)
     if arguments.dimension:
         sample = project(sample, arguments.dimension)
@@ -170,8 +181,10 @@ def open_collection(arguments: argparse.Namespace) -> Iterator[Collection]:
 
 def grow(collection: Collection, size: int) -> dict[str, list[float]]:
     """Add documents up to a number of chunks; measure what the last thousands of them cost."""
-    fill_quickly(collection, (size - sum(WRITINGS.values()) - 2500) // CHUNKS_A_DOCUMENT)
     costs = {}
+    cost = fill_quickly(collection, (size - sum(WRITINGS.values()) - 2500) // CHUNKS_A_DOCUMENT)
+    if cost:
+        costs["write, from empty (a chunk)"] = cost
     for kind, chunks in WRITINGS.items():
         until = (size - LEFT_TO_WRITE[kind]) // CHUNKS_A_DOCUMENT
         cost = fill(collection, until, chunks // CHUNKS_A_DOCUMENT)
@@ -180,11 +193,17 @@ def grow(collection: Collection, size: int) -> dict[str, list[float]]:
     return costs
 
 
-def fill_quickly(collection: Collection, until: int) -> None:
-    """Add documents by large commits, the next of which another process makes meanwhile."""
-    starts = range(collection.count_documents(), until, DOCUMENTS_A_GROUP)
+def fill_quickly(collection: Collection, until: int) -> list[float] | None:
+    """Add documents by large commits, the next of which another process makes meanwhile.
+
+    Returns what a chunk cost where nothing was there before, its making left out.
+    """
+    first = collection.count_documents()
+    starts = range(first, until, DOCUMENTS_A_GROUP)
     groups = [range(start, min(start + DOCUMENTS_A_GROUP, until)) for start in starts]
-    with ProcessPoolExecutor(1) as other:
+    chunks, clock = (until - first) * CHUNKS_A_DOCUMENT, Clock(collection.server)
+    table = collection.store.table
+    with build_index_after(collection.engine, table, chunks), ProcessPoolExecutor(1) as other:
         sample, dimension = collection.sample, collection.store.embed_dim
         ahead = [other.submit(make_rows, sample, dimension, group) for group in groups[:1]]
         for group, following in zip_longest(groups, groups[1:]):
@@ -193,6 +212,9 @@ def fill_quickly(collection: Collection, until: int) -> None:
                 ahead.append(other.submit(make_rows, sample, dimension, following))
             write_rows(collection, group, rows)
             print(f"{(group[-1] + 1) * CHUNKS_A_DOCUMENT} chunks", flush=True)
+    if first or chunks <= 0:
+        return None
+    return [clock.read_server() / chunks, clock.read_client() / chunks]
 
 
 def make_rows(sample: Sample, dimension: int, numbers: Sequence[int]) -> list[dict[str, Any]]:

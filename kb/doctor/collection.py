@@ -91,6 +91,10 @@ def _check_health(engine: sa.Engine, facts: CollectionFacts) -> Check:
             table=facts.collection.chunk_table,
         )
         return Check(name, "fail", seen, advice)
+    if not facts.has_vector_index:
+        seen = Message("have no vector index: each search compares the vectors of all")
+        advice = Message("A run of `kb index` was broken off; the next one builds it at its end.")
+        return Check(name, "warn", seen, advice)
     return Check(name, "ok", Message("have their vectors and words, as far as looked at"))
 
 

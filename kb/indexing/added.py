@@ -26,6 +26,7 @@ from kb.indexing.report import IndexReport, OnChange, OnProgress, Tally
 from kb.indexing.split import split_document
 from kb.indexing.walk import make_storable
 from kb.indexing.writing import DocumentWriter, SplitDocument
+from stores.chunks.vector_index import build_index_after
 from stores.errors import ConfigError, RootConflict
 from stores.plain_json import write_plain_json
 from stores.registry.document_registry import (
@@ -100,7 +101,10 @@ class DocumentAdder:
             self.registry.apply_access()
             tally.begin_run(count)
             writer = DocumentWriter(self.registry, self.embedder, tally)
-            with self.registry.warm_up_after():
+            with (
+                self.registry.warm_up_after(),
+                build_index_after(self.registry.engine, self.registry.table, count, self.say),
+            ):
                 writer.write_all(split_all(writer, root, self.registry.find_known(root)))
         return tally.make_report(time.monotonic() - started)
 

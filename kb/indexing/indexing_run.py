@@ -27,6 +27,7 @@ from kb.indexing.split import EMBEDDED_KEYS, split_document
 from kb.indexing.walk import Found, FoundFile, PassedOver, Skipped, make_storable
 from kb.indexing.worker import ReadWorker
 from kb.indexing.writing import DocumentWriter, SplitDocument
+from stores.chunks.vector_index import build_index_after
 from stores.registry.document_registry import (
     DocumentRegistry,
     IndexedDocument,
@@ -38,6 +39,7 @@ from stores.registry.document_registry import (
 from stores.text.translations import Message
 
 _FILES_AHEAD = 4
+_BYTES_A_CHUNK = 1000  # of a file, about
 
 _TOO_MANY_FAILURES = "it was not read, as too many of these files cannot be read"
 
@@ -146,7 +148,8 @@ class Indexer:
             self.registry.set_root(place.root, path)
             known = self.registry.find_known(place.root)
             writer = DocumentWriter(self.registry, self.embedder, tally)
-            run = Run(writer, place, scope, known, identify_file(place.directory))
+            identity = identify_file(place.directory)
+            run = Run(writer, place, scope, known, identity, say=self.say)
             with self.registry.warm_up_after():
                 found = run.index(self.own, self.dispatch)
             run.remove_gone(found, keep=keep, prune=prune, still_alone=still_alone)
@@ -184,6 +187,7 @@ class Run:
     known: dict[str, KnownDocument]
     identity: Identity | None
     vanished: set[str] = field(default_factory=set)
+    say: Callable[[str], None] = lambda _: None
 
     @property
     def root(self) -> str:
@@ -217,7 +221,12 @@ class Run:
         self._follow_moves(files, find_gone(self.known, everything, self.place.covers).values())
         self.registry.apply_access()
         changed = self._find_changed_files(files)
-        with ReadWorker() as worker:
+        expected = sum(file.size for file in files) // _BYTES_A_CHUNK
+        table = self.registry.table
+        with (
+            build_index_after(self.registry.engine, table, expected, self.say),
+            ReadWorker() as worker,
+        ):
             self.index_files(dispatch(self, changed) if dispatch else changed, worker)
         return everything
 

@@ -21,7 +21,7 @@ from stores.registry.document_registry import (
 _CHUNKS_A_CALL: Final = 64  # to the embedding model, so that progress shows
 # The server looks for the neighbours of each chunk, and reads anew in each transaction what it
 # looks at. So the larger the table, the more is written in one.
-_FEWEST, _MOST, _PART = 64, 4000, 50
+_FEWEST, _MOST, _PART = 64, 8000, 50
 _LONGEST: Final = 10.0  # seconds that what is embedded waits to be written
 
 

@@ -8,6 +8,7 @@ next restore removes.
 """
 
 import gc
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -276,11 +277,30 @@ def _load_tables(
             name = staging.names[table.name]
             columns = _check_columns(connection, name, table)
             insert = insert_row(name, columns)
+            index = _take_vector_index(connection, name)
             rows = read_rows(archive, table, longest)
             for batch in _split_batches(rows, columns, table, progress):
                 connection.execute(insert, batch)
                 connection.commit()
                 gc.collect(1)  # the statement holds its values in a circle
+            if index:
+                build = _SQL["add_index"].format(table=quote(name), index=index)
+                connection.exec_driver_sql(build, execution_options={"no_parameters": True})
+
+
+def _take_vector_index(connection: sa.Connection, name: str) -> str | None:
+    """Drop the vector index of an empty table, and return its definition; None without one.
+
+    Of all rows at once it is built in a fraction of the time.
+    """
+    read = sa.text(_SQL["definition"].format(table=quote(name)))
+    definition = str(connection.execute(read).one()[1])
+    found = re.search(r"^ *(VECTOR KEY (`(?:[^`]|``)+`) .*?),?$", definition, re.MULTILINE)
+    if found is None:
+        return None
+    drop = _SQL["drop_index"].format(table=quote(name), index=found[2])
+    connection.exec_driver_sql(drop, execution_options={"no_parameters": True})
+    return found[1]
 
 
 def _check_columns(connection: sa.Connection, name: str, table: SavedTable) -> list[Column]:

@@ -18,6 +18,7 @@ from llama_index.core.schema import BaseNode, MetadataMode, TextNode
 from stores.chunks import vectors
 from stores.chunks.chunk_rows import hash_text, row_to_node
 from stores.chunks.chunk_table import ChunkTable
+from stores.chunks.vector_index import build_index_after
 from stores.connection import read_snapshot, run_transaction
 from stores.errors import CollectionMismatch, InvalidVector, StoreError
 from stores.registry.collection import FIRST_TABLE, Collection
@@ -102,6 +103,12 @@ class SecondTable:
 
         Raises ModelUnavailable; what was copied until then stays.
         """
+        with build_index_after(self.engine, self.other.table, self.measure_work().chunks):
+            return self._copy_differing(on_copied, rate)
+
+    def _copy_differing(
+        self, on_copied: OnCopied = lambda _: None, rate: float | None = None
+    ) -> int:
         done = self._remove_gone()
         while found := self._find_differing(_DOCUMENTS_A_LOOK):
             for group in _group_by_chunks(found):
@@ -211,7 +218,7 @@ class SecondTable:
         table = connection.scalar(sa.text(_SQL["lock_collection"]), name)
         if table != self.current.table.name:
             raise CollectionMismatch("Somebody else has switched the collection meanwhile.")
-        self.catch_up()
+        self._copy_differing()
         if connection.execute(self._fill_versions("differing"), {"limit": 1}).first():
             raise StoreError("Documents were written past kb meanwhile. Switch again.")
         connection.execute(sa.text(_SQL["switch_collection"]), _name_table(self.other.collection))

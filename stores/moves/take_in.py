@@ -22,6 +22,7 @@ from llama_index.core.schema import BaseNode, TextNode
 from stores.backup.archive import OnProgress, Progress, SavedUpload, copy_upload
 from stores.chunks.chunk_rows import node_to_row, row_to_node
 from stores.chunks.chunk_table import ChunkTable
+from stores.chunks.vector_index import build_index_after
 from stores.connection import read_snapshot, run_transaction
 from stores.errors import RootConflict, StoreError, VerifiedQueryConflict
 from stores.moves.move_file import (
@@ -144,7 +145,11 @@ def take_in(
         if "documents" in parts:
             _check_roots(target.registry, manifest.roots, target.uploads_root, choices)
             files = {upload.path: upload for upload in manifest.uploads}
-            with target.registry.warm_up_after():
+            expected = manifest.parts["documents"].lines
+            with (
+                target.registry.warm_up_after(),
+                build_index_after(target.engine, target.registry.table, expected, say),
+            ):
                 for root, items in _group_by_head(read("documents"), "root"):
                     _RootImport(archive, files, target, choices, report, root).take_in(items, say)
         if "sessions" in parts:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from stores.chunks.chunk_table import ChunkTable
 from stores.chunks.postings import Postings
 from stores.connection import read_snapshot
 from stores.registry.collection import Collection, find_collection
@@ -28,6 +29,7 @@ class CollectionFacts:
     chunks: int
     failed: int
     table_bytes: int
+    has_vector_index: bool = True
 
     @property
     def vector_cache_bytes(self) -> int:
@@ -106,8 +108,10 @@ def list_indexed_files(engine: sa.Engine) -> list[Path]:
 def _read_facts(connection: sa.Connection, collection: Collection) -> CollectionFacts:
     _, chunks = read_totals(connection)
     failures = connection.execute(sa.text(_REGISTRY["failures"])).all()
-    size = _measure_table(connection, collection.chunk_table) or 0
-    return CollectionFacts(collection, chunks, len(failures), size)
+    size = _measure_table(connection, collection.chunk_table)
+    table = ChunkTable(collection.chunk_table, collection.dimension)
+    has_index = size is None or table.has_vector_index(connection)
+    return CollectionFacts(collection, chunks, len(failures), size or 0, has_index)
 
 
 def _measure_table(connection: sa.Connection, table: str) -> int | None:

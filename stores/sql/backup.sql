@@ -35,6 +35,14 @@ ORDER BY ordinal_position
 -- How a table was created.
 SHOW CREATE TABLE {table}
 
+-- drop_index --
+-- Drop an index of a table.
+ALTER TABLE {table} DROP INDEX {index}
+
+-- add_index --
+-- Build an index by its definition.
+ALTER TABLE {table} ADD {index}
+
 -- count --
 -- Count the rows of a table, which also keeps everybody from changing its columns until the end.
 SELECT COUNT(*) FROM {table}

@@ -75,6 +75,14 @@ WHERE table_schema = DATABASE() AND table_name = :table
 -- How the table was created; the distance of its vector index stands nowhere else.
 SHOW CREATE TABLE {table}
 
+-- drop_index --
+-- Drop the vector index.
+ALTER TABLE {table} DROP INDEX IF EXISTS nearest
+
+-- build_index --
+-- Build the vector index from all rows.
+ALTER TABLE {table} ADD VECTOR INDEX IF NOT EXISTS nearest (embedding) M={m} DISTANCE={distance}
+
 -- put --
 -- Write a chunk; one with the same id is replaced.
 INSERT INTO {table} (chunk_id, document_id, text, metadata, node, embedding, text_hash)
@@ -225,11 +233,11 @@ SET STATEMENT mhnsw_ef_search = {ef_search} FOR
 SELECT seq FROM {table} ORDER BY {distance}(embedding, :vector) LIMIT 1
 
 -- nearest_exactly --
--- Find the chunks closest to a vector by comparing all, without the vector index; the text is joined
--- after sorting.
+-- Find the chunks closest to a vector by comparing all: what is sorted by is not what the vector index
+-- is made of. The text is joined after sorting.
 SELECT seq, {columns}distance FROM (
-  SELECT seq, {distance}(embedding, :vector) AS distance FROM {table} IGNORE INDEX (nearest)
-  ORDER BY distance LIMIT :limit
+  SELECT seq, {distance}(embedding, :vector) AS distance FROM {table}
+  ORDER BY distance + 0 LIMIT :limit
 ) AS closest JOIN {table} USING (seq) ORDER BY distance, seq
 
 -- nearest_of --

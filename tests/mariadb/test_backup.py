@@ -29,7 +29,7 @@ from stores.backup.archive import Checksum
 from stores.backup.restore import restore_backup
 from stores.backup.write import BackupReport, UploadDirectory, write_backup
 from stores.chunks.chunk_rows import node_to_row
-from stores.connection import run_transaction
+from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.private_server import PrivateServer
 from stores.registry.schema import migrate
@@ -300,6 +300,8 @@ def test_a_restored_knowledge_base_answers_the_same(
     kb.restore(tmp_path / "a.zip", there)
     with KnowledgeBase.open(there) as target:
         assert answer_all(target) == wanted
+        table = target.components.vector_store.table
+        assert read_snapshot(target.components.engine, table.has_vector_index)
         assert [hit for hits in wanted for hit in hits]
         assert target.sessions() == sessions
         for file in kept.iterdir():

@@ -332,6 +332,17 @@ def test_vectors_that_a_dump_has_lost_are_noticed_and_come_back(tmp_path, settin
     assert checks(tmp_path, settings)["Chunks"] == good
 
 
+def test_a_vector_index_that_a_killed_run_has_not_built_is_noticed_and_built(tmp_path, settings):
+    index(tmp_path, settings, returns="You have 30 days.", coffee="Grind it.")
+    shell(settings, "ALTER TABLE kb_chunk DROP INDEX nearest")
+    found = checks(tmp_path, settings)["Chunks"]
+    assert (found.state, found.seen.split(":")[0]) == ("warn", "have no vector index")
+    with KnowledgeBase.open(tmp_path / "config.yaml") as knowledge_base:
+        assert len(knowledge_base.search("grind", 3)) == 2
+        knowledge_base.index(tmp_path / "docs")
+    assert checks(tmp_path, settings)["Chunks"].state == "ok"
+
+
 def test_words_that_are_lost_are_noticed_and_come_back(tmp_path, settings):
     index(tmp_path, settings, returns="You have 30 days.", coffee="Grind it.")
     lost = "SELECT block FROM kb_chunk ORDER BY seq LIMIT 1"

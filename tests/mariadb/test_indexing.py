@@ -52,6 +52,20 @@ def test_a_directory_becomes_searchable_chunks_with_their_file_facts(
     assert knowledge.found_by_words("Liège") == ["délais.txt"]
 
 
+def test_a_first_run_over_much_builds_the_vector_index_at_its_end(
+    knowledge: Knowledge, handbook: Path
+) -> None:
+    (handbook / "blank.txt").write_bytes(b"\n" * 21_000_000)
+    said: list[str] = []
+    embedder = ChunkEmbedder(knowledge.embed_model, knowledge.cache)
+    report = Indexer(knowledge.registry, embedder, say=said.append).index(handbook)
+    assert [path for path, _ in report.failed] == ["blank.txt"]
+    assert said == ["Building the vector index …"]
+    assert len(knowledge.store.get_nodes()) == 3
+    with knowledge.engine.connect() as connection:
+        assert knowledge.store.table.has_vector_index(connection)
+
+
 def test_files_inside_of_an_archive_answer_under_their_own_paths(
     knowledge: Knowledge, tmp_path: Path
 ) -> None:

@@ -1,0 +1,64 @@
+"""The vector index of a chunk table: built of all rows at once where a table is filled from empty.
+
+A row that is written beside an index has the server look for its neighbours, in a graph that each
+transaction reads anew: 2.7 ms a row among 284,000, where all at once take .54 (`growth.py` of the
+benchmarks). A table without an index is searched by comparing all of its rows.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import sqlalchemy as sa
+
+from stores.chunks.chunk_table import ChunkTable
+from stores.connection import run_transaction
+from stores.errors import StoreError
+from stores.text.translations import Message
+
+_WORTH_IT: Final = 20_000  # rows; those are written beside an index in half a minute
+
+
+@contextmanager
+def build_index_after(
+    engine: sa.Engine,
+    table: ChunkTable,
+    expected: int,
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator[None]:
+    """Have a block fill an empty table with about `expected` rows before the index is built.
+
+    So is an index that a run has left unbuilt which was killed. Raises StoreError where it cannot
+    be built; what the block wrote stays, and the next run tries again.
+    """
+    if expected >= _WORTH_IT:
+        with suppress(StoreError):  # an account without the right to: it writes beside the index
+            run_transaction(engine, lambda connection: _drop_from_empty(connection, table))
+    try:
+        yield
+    except Exception:
+        with suppress(StoreError):  # the reason why the block ended matters more
+            _build_missing(engine, table, say)
+        raise
+    _build_missing(engine, table, say)
+
+
+def _drop_from_empty(connection: sa.Connection, table: ChunkTable) -> None:
+    if not table.find_last_key(connection):
+        connection.execute(table.fill("drop_index"))
+
+
+def _build_missing(engine: sa.Engine, table: ChunkTable, say: Callable[[str], None]) -> None:
+    def build(connection: sa.Connection) -> None:
+        if not table.has_vector_index(connection):
+            say(Message("Building the vector index …"))
+            build = table.fill("build_index", m=table.m, distance=table.distance)
+            connection.execute(build)
+
+    try:
+        run_transaction(engine, build)
+    except StoreError as error:
+        raise type(error)(
+            f"The documents are written, but not their vector index: {error} Searches compare all "
+            "vectors until the next run of `kb index` has built it."
+        ) from error
