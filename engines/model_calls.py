@@ -34,14 +34,18 @@ _Begun: TypeAlias = LLMChatStartEvent | LLMCompletionStartEvent
 _Chat: TypeAlias = LLMChatEndEvent | LLMChatInProgressEvent
 _Completion: TypeAlias = LLMCompletionEndEvent | LLMCompletionInProgressEvent
 _Other: TypeAlias = EmbeddingStartEvent | EmbeddingEndEvent | ReRankStartEvent | ReRankEndEvent
-_CACHED: Final = ("cache_read_input_tokens", "cached_content_token_count")  # Anthropic, Gemini
+# Of Anthropic and of Bedrock's class, and of Gemini.
+_CACHED: Final = ("cache_read_input_tokens", "cached_content_token_count")
 
 
 # By the names that servers give them.
 _LIMITS: Final = {
     "length": "reached the most tokens that it may write",
     "max_tokens": "reached the most tokens that it may write",
+    "model_context_window_exceeded": "reached the most tokens that it may write",
     "content_filter": "was stopped by its content filter",
+    "content_filtered": "was stopped by its content filter",
+    "guardrail_intervened": "was stopped by its content filter",
     "refusal": "was stopped by its content filter",
 }
 
@@ -233,13 +237,23 @@ def _register_listener() -> None:
 
 
 def _count_tokens_of_call(call: _Chat | _Completion) -> tuple[int, int]:
-    prompt, answer = get_tokens_from_response(call.response)  # type: ignore[arg-type]  # heard only with one
+    prompt, answer = _read_reported_tokens(call)
     said = "\n".join(map(str, call.messages)) if isinstance(call, _Chat) else call.prompt
     return prompt or count_text_tokens(said), answer or count_text_tokens(_text_of_answer(call))
 
 
+def _read_reported_tokens(call: _Chat | _Completion) -> tuple[int, int]:
+    """Read what a server says that the prompt and the answer had, 0 where it does not say."""
+    response = call.response
+    if response is None:
+        return 0, 0
+    told = response.additional_kwargs  # of Bedrock's class, which knows its server's names
+    prompt, answer = get_tokens_from_response(response)
+    return prompt or told.get("prompt_tokens", 0), answer or told.get("completion_tokens", 0)
+
+
 def _measure_call(call: _Call) -> ModelUse:
-    reported = get_tokens_from_response(call.heard.response)  # type: ignore[arg-type]  # as below
+    reported = _read_reported_tokens(call.heard)
     prompt, answer = _count_tokens_of_call(call.heard)
     return ModelUse(
         "llm",
@@ -273,7 +287,9 @@ def _read_cached_tokens(call: _Chat | _Completion) -> int:
     known = usage if isinstance(usage, Mapping) else getattr(usage, "__dict__", {})
     details = known.get("prompt_tokens_details")
     details = details if isinstance(details, Mapping) else getattr(details, "__dict__", {})
-    return next(filter(None, (details.get("cached_tokens"), *map(known.get, _CACHED))), 0)
+    told = call.response.additional_kwargs if call.response else {}
+    counts = details.get("cached_tokens"), *map(known.get, _CACHED), told.get(_CACHED[0])
+    return next(filter(None, counts), 0)
 
 
 def _name_model(described: Mapping[str, Any]) -> str:
@@ -289,6 +305,8 @@ def _is_unfinished(call: _Chat | _Completion) -> bool:
             return False
         case {"type": "content_block_start" | "content_block_delta" | "content_block_stop"}:
             return True  # of Anthropic, whose last part is a message_delta
+        case {"contentBlockStart": _} | {"contentBlockDelta": _}:
+            return True  # of Bedrock, whose last part is its metadata
         case {"choices": choices}:
             return any(choice.finish_reason is None for choice in choices)
         case Mapping() as reply:
@@ -307,7 +325,7 @@ def _find_limit(call: _Chat | _Completion) -> str | None:
         case Mapping() as reply:
             end = reply.get("delta", reply)  # of Anthropic, in a stream
             of_anthropic = getattr(end, "stop_reason", reply.get("stop_reason"))
-            reasons = [reply.get("done_reason"), of_anthropic]
+            reasons = [reply.get("done_reason"), of_anthropic, reply.get("stopReason")]
         case reply:
             reasons = [choice.finish_reason for choice in reply.choices or ()]
     return next((_LIMITS[reason] for reason in reasons if reason in _LIMITS), None)

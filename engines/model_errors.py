@@ -14,6 +14,7 @@ import httpx
 from stores.errors import KBError, ModelUnavailable
 
 _Section: TypeAlias = Literal["llm", "embedding", "reranker"]
+_Trouble: TypeAlias = Literal["keyless", "timeout", "connection", "broken"]
 _KINDS: Final[Mapping[_Section, str]] = {
     "llm": "LLM",
     "embedding": "embedding model",
@@ -37,7 +38,20 @@ _CLIENTS = (
 # of these, only one about a part that the answer lacks: others may be about what was asked.
 _ADAPTERS = ("llama_index.llms.", "llama_index.embeddings.")
 _LACKING = (AttributeError, IndexError, KeyError, TypeError, json.JSONDecodeError)
-_CONNECTING = ("httpx", "requests.", "aiohttp.", "voyageai.error", "botocore.exceptions")
+_CONNECTING = (
+    "httpx",
+    "requests.",
+    "aiohttp.",
+    "urllib3.",
+    "voyageai.error",
+    "botocore.exceptions",
+)
+_BROKEN = {"RequestError", "RequestException", "ClientError", "ProtocolError"}
+# Exceptions within a stream of AWS whose meaning is that of a status.
+_STREAM_STATUSES: Final[Mapping[str, int]] = {
+    "throttlingException": httpx.codes.TOO_MANY_REQUESTS,
+    "validationException": httpx.codes.BAD_REQUEST,
+}
 _DECODERS = ("httpx.", "httpx2.", "json.", "pydantic.", "jiter.")
 
 
@@ -68,7 +82,7 @@ def _explain_error(error: Exception) -> str | None:
         if refusal := _read_refusal(cause):
             return _explain_refusal(model, refusal)
         if trouble := _name_trouble(cause):
-            return _explain_disconnection(model, cause, trouble)
+            return _explain_trouble(model, cause, trouble)
     return _explain_unreadable_answer(error, modules)
 
 
@@ -107,7 +121,7 @@ def _read_refusal(error: BaseException) -> _Refusal | None:
     match _find_response(error):
         case Mapping() as answer:  # of AWS
             about = answer.get("ResponseMetadata", {})
-            status, headers = about.get("HTTPStatusCode"), about.get("HTTPHeaders", {})
+            status, headers = _read_aws_status(error, answer), about.get("HTTPHeaders", {})
             body = json.dumps(answer.get("Error"), default=str)
         case None:  # of Cohere, and of Voyage
             status = getattr(error, "status_code", getattr(error, "http_status", None))
@@ -121,6 +135,14 @@ def _read_refusal(error: BaseException) -> _Refusal | None:
     return _Refusal(status, {name.lower(): text for name, text in headers.items()}, body.encode())
 
 
+def _read_aws_status(error: BaseException, answer: Mapping[str, Any]) -> int | None:
+    """Read the status of an answer of AWS, or of an exception within its stream, by its name."""
+    if type(error).__name__ == "EventStreamError":  # whose own status is of the parser's making
+        return _STREAM_STATUSES.get(answer.get("Error", {}).get("Code", ""))
+    status: int | None = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status
+
+
 def _read_body(response: Any) -> str:
     try:
         return str(response.text)
@@ -128,19 +150,21 @@ def _read_body(response: Any) -> str:
         return ""
 
 
-def _name_trouble(error: BaseException) -> Literal["timeout", "connection", "broken"] | None:
-    """Name what is wrong with a connection; None for an error of another kind.
+def _name_trouble(error: BaseException) -> _Trouble | None:
+    """Name why there was no answer, or no whole one; None for an error of another kind.
 
     All libraries, of which clients use many, call their errors alike.
     """
     if not type(error).__module__.startswith(_CONNECTING):
         return None
     kinds = {kind.__name__ for kind in type(error).__mro__}
+    if any("Credential" in kind for kind in kinds):
+        return "keyless"
     if any("Timeout" in kind for kind in kinds):
         return "timeout"
     if any("Connect" in kind for kind in kinds):
         return "connection"
-    return "broken" if kinds & {"RequestError", "RequestException", "ClientError"} else None
+    return "broken" if kinds & _BROKEN else None
 
 
 class _AskedModel:
@@ -158,6 +182,7 @@ class _AskedModel:
         adapters = (name.split(".")[2] for name in modules if name.startswith(_ADAPTERS))
         self._provider = next(adapters, "")
         speaks_openai = self._provider in {"", "openai", "openai_like"}
+        self.is_aws = self._provider == "bedrock_converse"
         self.is_openai = speaks_openai and self.section != "reranker"
 
     def __str__(self) -> str:
@@ -181,7 +206,12 @@ def _name_asked_model(path: str, request: Any) -> str:
     return str(name or path.partition("/models/")[2].partition(":")[0])
 
 
-def _explain_disconnection(model: _AskedModel, error: BaseException, trouble: str) -> str:
+def _explain_trouble(model: _AskedModel, error: BaseException, trouble: _Trouble) -> str:
+    if trouble == "keyless":
+        return (
+            f"there is no key for {model} in AWS's files and variables. Set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or name a profile as profile_name in llm.arguments."
+        )
     start = "Start it with `ollama serve`" if model.is_ollama else "Start its server"
     if trouble == "timeout":
         return (
@@ -229,6 +259,11 @@ def _explain_refusal(model: _AskedModel, refusal: _Refusal) -> str:
 
 
 def _explain_refused_key(model: _AskedModel, status: int) -> str:
+    if model.is_aws:
+        return (
+            f"{model} refused the key (HTTP {status}). Correct that of AWS's files and variables, "
+            "or let it use the model of llm.model in this region."
+        )
     by_default = " (OPENAI_API_KEY by default)" if model.is_openai else ""
     return (
         f"{model} refused the key (HTTP {status}). Correct {model.section}.api_key in config.yaml, "

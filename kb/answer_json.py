@@ -17,6 +17,8 @@ from kb.indexing.report import IndexReport
 _UNTOLD: Final = {"attempts"}
 ROWS: Final = tuple(key for key in list_keys(TableResult) if key not in _UNTOLD)
 TURN: Final = list_keys(AnsweredTurn)
+# What events of an answer have told before its last one.
+TOLD_BEFORE: Final = {"route", "route_reason", "search", "citations", "types", *ROWS}
 ANSWER: Final = tuple(key for key in list_keys(Answer) if key not in {*_UNTOLD, *TURN})
 
 

@@ -1,4 +1,4 @@
-"""MariaDBSemanticKernelCollection: Semantic Kernel's collection over a MariaDBVectorStore.
+"""Semantic Kernel's collection over a MariaDBVectorStore, and its store of such collections.
 
 It needs the extra semantic-kernel, and nothing else of kb imports it.
 """
@@ -8,6 +8,7 @@ from ast import AST
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
+import sqlalchemy as sa
 from llama_index.core.schema import BaseNode, MetadataMode, TextNode
 from llama_index.core.vector_stores.types import (
     MetadataFilters,
@@ -23,13 +24,16 @@ from semantic_kernel.data.vector import (
     VectorSearch,
     VectorSearchOptions,
     VectorSearchResult,
+    VectorStore,
     VectorStoreCollection,
     VectorStoreCollectionDefinition,
     VectorStoreField,
 )
 
+from stores.chunks.chunk_table import Distance, Words, list_chunk_tables
 from stores.chunks.filter_groups import Part, all_of
 from stores.chunks.vector_store import MariaDBVectorStore
+from stores.connection import read_snapshot
 from stores.errors import CollectionMismatch, StoreError
 from stores.semantic_kernel_filters import compile_lambda
 
@@ -37,7 +41,7 @@ Record = TypeVar("Record")
 Row = dict[str, Any]
 Scored = tuple[Row, float]
 
-_DISTANCES = {
+_DISTANCES: dict[Distance, set[DistanceFunction]] = {
     "cosine": {
         DistanceFunction.DEFAULT,
         DistanceFunction.COSINE_SIMILARITY,
@@ -197,11 +201,9 @@ class MariaDBSemanticKernelCollection(
         return await asyncio.to_thread(self.store.is_made)
 
     async def ensure_collection_deleted(self, **_: Any) -> None:
-        """Refuse: others may have written to the table. Raises StoreError."""
-        raise StoreError(
-            f"The table {self.collection_name} may hold what others wrote, and is not dropped. "
-            "Remove everything that it holds by the clear() of its MariaDBVectorStore."
-        )
+        """Refuse where the table is there: others may have written to it. Raises StoreError."""
+        if await self.collection_exists():
+            raise _refuse_to_drop(self.collection_name)
 
     async def _inner_search(
         self,
@@ -258,6 +260,99 @@ class MariaDBSemanticKernelCollection(
 
     def _get_score_from_result(self, result: Scored) -> float:
         return result[1]
+
+
+class MariaDBSemanticKernelStore(VectorStore):
+    """Collections of Semantic Kernel in one database, each in the chunk table of its name.
+
+    Tables that are there already belong to it, too, whoever has made them. `words` is how tables
+    are searched by words, as of a MariaDBVectorStore; dimensions and distance are those of the
+    vector field of the records, and their data fields with is_indexed get an indexed column.
+    """
+
+    engine: sa.Engine
+    words: Words
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        words: Words = "bm25",
+        embedding_generator: EmbeddingGeneratorBase | None = None,
+    ) -> None:
+        super().__init__(
+            engine=engine,
+            words=words,
+            embedding_generator=embedding_generator,
+            managed_client=False,
+        )
+
+    def get_collection(
+        self,
+        record_type: type[Record],
+        *,
+        definition: VectorStoreCollectionDefinition | None = None,
+        collection_name: str | None = None,
+        embedding_generator: EmbeddingGeneratorBase | None = None,
+        **_: Any,
+    ) -> MariaDBSemanticKernelCollection[Record]:
+        """Open the collection of a name, or else that of the definition; its table may not be yet.
+
+        Raises StoreError for records that no chunks can be, and without a name.
+        """
+        known = definition or getattr(record_type, "__kernel_vectorstoremodel_definition__", None)
+        if known is None:
+            raise StoreError(
+                f"{record_type.__name__} does not say what its fields are. Decorate it with "
+                "@vectorstoremodel, or give a definition."
+            )
+        name = collection_name or known.collection_name
+        if not name:
+            raise StoreError("The collection has no name. Give a collection_name.")
+        return MariaDBSemanticKernelCollection(
+            record_type,
+            self._open_table(name, known),
+            definition=known,
+            embedding_generator=embedding_generator or self.embedding_generator,
+        )
+
+    def _open_table(
+        self, name: str, definition: VectorStoreCollectionDefinition
+    ) -> MariaDBVectorStore:
+        """Open a table as the records want it; the collection says what these lack."""
+        vector = next(iter(definition.vector_fields), None)
+        wanted = vector.distance_function if vector else None
+        euclidean = wanted is DistanceFunction.EUCLIDEAN_DISTANCE
+        return MariaDBVectorStore(
+            self.engine,
+            name,
+            embed_dim=(vector and vector.dimensions) or 1,
+            distance="euclidean" if euclidean else "cosine",
+            filter_keys=[
+                _name_field(field) for field in definition.data_fields if field.is_indexed
+            ],
+            words=self.words,
+        )
+
+    async def list_collection_names(self, **_: Any) -> Sequence[str]:
+        """List the chunk tables of the database."""
+        return await asyncio.to_thread(read_snapshot, self.engine, list_chunk_tables)
+
+    async def collection_exists(self, collection_name: str) -> bool:
+        """Whether there is a chunk table of this name."""
+        return collection_name in await self.list_collection_names()
+
+    async def ensure_collection_deleted(self, collection_name: str) -> None:
+        """Refuse where the table is there: others may have written to it. Raises StoreError."""
+        if await self.collection_exists(collection_name):
+            raise _refuse_to_drop(collection_name)
+
+
+def _refuse_to_drop(table: str) -> StoreError:
+    return StoreError(
+        f"The table {table} may hold what others wrote, and is not dropped. "
+        "Remove everything that it holds by the clear() of its MariaDBVectorStore."
+    )
 
 
 def _name_field(field: VectorStoreField) -> str:

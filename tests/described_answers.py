@@ -92,13 +92,12 @@ class DescribedAnswers:
         if content is None:
             yield f"only {list(contents)} are described"
         elif media_type == "text/event-stream":
-            if told := content["schema"].get("contentSchema"):  # those of OpenAI have none
-                for event in read_events(body.decode()):
-                    yield from self._validate(told, event)
+            for event in read_events(body.decode()):
+                yield from self.validate(content["schema"]["contentSchema"], event)
         elif media_type.endswith("json") and "*/*" not in contents:
-            yield from self._validate(content["schema"], json.loads(body))
+            yield from self.validate(content["schema"], json.loads(body))
 
-    def _validate(self, schema, value):
+    def validate(self, schema, value):
         whole = {**closed(schema), "components": self.components}
         for error in Draft202012Validator(whole, format_checker=FORMATS).iter_errors(value):
             parts = [part.message[:200] for part in error.context or ()]
@@ -122,7 +121,11 @@ def read_events(text: str):
     """The events of a stream as the document describes them: with their data read."""
     for block in text.split("\n\n"):
         lines = [line.partition(": ") for line in block.splitlines() if not line.startswith(":")]
-        event = {name: value for name, _, value in lines}
+        event = {name: read_field(name, value) for name, _, value in lines}
         if event:
-            number = {"id": int(event["id"])} if "id" in event else {}
-            yield {"event": event["event"], "data": json.loads(event["data"]), **number}
+            yield event
+
+
+def read_field(name: str, value: str):
+    is_json = name == "data" and value != "[DONE]"  # with which OpenAI ends its streams
+    return json.loads(value) if is_json or name == "id" else value

@@ -1,7 +1,10 @@
-"""Local servers that speak the protocols of Anthropic, Mistral, Gemini, Cohere, Voyage and Jina."""
+"""Local servers that speak the protocols of other providers: from Anthropic to Voyage and Jina."""
 
 import json
-from typing import Any
+import struct
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
+from zlib import crc32
 
 from fake_models import pieces
 from model_server import CutStream, FakeModels, Fault, Handler, Reply, Request
@@ -12,15 +15,50 @@ LLM_MODELS = {
     "mistral": "mistral-small-latest",
     "gemini": "gemini-2.5-flash",
     "azure-openai": "gpt-4o",
+    "bedrock": "anthropic.claude-3-haiku-20240307-v1:0",
 }
 EMBEDDING_MODELS = {"cohere": "embed-v4.0", "voyage": "voyage-3.5"}
+
+
+# What AWS calls its faults, by their status.
+_AWS_FAULTS: Final = {
+    401: "UnrecognizedClientException",
+    429: "ThrottlingException",
+    500: "InternalServerException",
+}
+
+
+@dataclass(frozen=True)
+class FailingStream:
+    """A stream of Bedrock in which an exception follows the text."""
+
+    text: str
+    exception: str
+
+
+@dataclass(frozen=True)
+class DamagedStream:
+    """A stream of Bedrock in which a byte of the last frame was changed on the way."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class StoppedText:
+    """A whole answer of Bedrock, with the reason for which its model stopped."""
+
+    text: str
+    reason: str
+
+
+_OfBedrock: TypeAlias = FailingStream | DamagedStream | StoppedText
 
 
 class ProviderServer(FakeModels):
     """Answers by the protocol of a provider; `script` and `requests` are those of FakeModels."""
 
-    def __init__(self, provider: str, *script: Reply) -> None:
-        super().__init__(*script)
+    def __init__(self, provider: str, *script: Reply | _OfBedrock) -> None:
+        super().__init__(*script)  # type: ignore[arg-type]  # those of Bedrock are read below
         self.provider = provider
         self._server.RequestHandlerClass = _ProviderHandler
 
@@ -44,8 +82,11 @@ class _ProviderHandler(Handler):
         reply = self.fake.next_reply(request)
         if isinstance(reply, Fault):
             self._fail(reply)
+        elif "/converse" in self.path:
+            self._converse(self.fake.default if reply is None else reply)
         elif "embed" in self.path:
-            self._send_json(_write_vectors(self.fake.provider, self._embed(_texts_of(request))))
+            vectors = self._embed({**request.body, "input": _texts_of(request)})
+            self._send_json(_write_vectors(self.fake.provider, vectors))
         elif "rerank" in self.path:
             self._send_json(_write_ranks(self.fake.provider, request))
         else:
@@ -71,6 +112,59 @@ class _ProviderHandler(Handler):
             self._send_chunk(f"{name}data: {json.dumps(body)}\n\n")
         if not is_cut or reply.polite:
             self.wfile.write(b"0\r\n\r\n")
+
+    def _fail(self, fault: Fault) -> None:
+        if self.fake.provider == "bedrock" and fault.status in _AWS_FAULTS:
+            headers = {**fault.headers, "x-amzn-errortype": _AWS_FAULTS[fault.status]}
+            fault = replace(fault, headers=headers)
+        super()._fail(fault)
+
+    def _converse(self, reply: Any) -> None:
+        text = reply if isinstance(reply, str) else reply.text
+        whole, events = _bedrock(text, getattr(reply, "reason", "end_turn"))
+        if self.path.endswith("/converse"):
+            self._send_json(whole)
+            return
+        if not isinstance(reply, str | StoppedText):
+            events = [event for event in events if not event.get("after")]
+        frames = [_write_frame("event", event["type"], event["data"]) for event in events]
+        match reply:
+            case CutStream(polite=False):
+                frames[-1] = frames[-1][:-5]
+            case DamagedStream():
+                frames[-1] = frames[-1][:-5] + bytes([frames[-1][-5] ^ 1]) + frames[-1][-4:]
+            case FailingStream(exception=name):
+                frames.append(_write_frame("exception", name, {"message": "canary"}))
+        self.send_response(200)
+        self.send_header("content-type", "application/vnd.amazon.eventstream")
+        self.send_header("transfer-encoding", "chunked")
+        self.send_header("connection", "close")
+        self.end_headers()
+        for frame in frames:
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(frame), frame))
+        if not isinstance(reply, CutStream) or reply.polite:
+            self.wfile.write(b"0\r\n\r\n")
+
+
+def _write_frame(kind: str, name: str, data: dict[str, Any]) -> bytes:
+    """Write a message of application/vnd.amazon.eventstream.
+
+    It is the lengths of all and of the headers, their CRC, the headers, the payload, and the CRC
+    of all of that. A header is the length of its name, the name, 7 for a text, and that with its
+    length.
+    """
+    texts = {f":{kind}-type": name, ":message-type": kind, ":content-type": "application/json"}
+    headers = b"".join(
+        struct.pack("!B", len(key))
+        + key.encode()
+        + struct.pack("!BH", 7, len(text))
+        + text.encode()
+        for key, text in texts.items()
+    )
+    payload = json.dumps(data).encode()
+    prelude = struct.pack("!II", 12 + len(headers) + len(payload) + 4, len(headers))
+    message = prelude + struct.pack("!I", crc32(prelude)) + headers + payload
+    return message + struct.pack("!I", crc32(message))
 
 
 def _texts_of(request: Request) -> list[str]:
@@ -152,4 +246,22 @@ def _gemini(text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return part(text, finishReason="STOP"), [
         *parts,
         {**part("", finishReason="STOP"), "after": True},
+    ]
+
+
+def _bedrock(text: str, reason: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    usage = {"inputTokens": 11, "outputTokens": 7, "totalTokens": 18, "cacheReadInputTokens": 4}
+    message = {"role": "assistant", "content": [{"text": text}]}
+    whole = {"output": {"message": message}, "stopReason": reason, "usage": usage}
+    deltas = [
+        {"type": "contentBlockDelta", "data": {"contentBlockIndex": 0, "delta": {"text": word}}}
+        for word in pieces(text)
+    ]
+    told = {"usage": usage, "metrics": {"latencyMs": 5}}
+    return whole, [
+        {"type": "messageStart", "data": {"role": "assistant"}},
+        *deltas,
+        {"type": "contentBlockStop", "data": {"contentBlockIndex": 0}, "after": True},
+        {"type": "messageStop", "data": {"stopReason": reason}, "after": True},
+        {"type": "metadata", "data": told, "after": True},
     ]

@@ -14,7 +14,7 @@ from llama_index.core.vector_stores.types import MetadataFilters
 from engines.answer import Answer, answer_of
 from engines.model_calls import ModelCalls
 from engines.visible_text import hide_places
-from kb.answer_json import ROWS, TURN, answer_to_values
+from kb.answer_json import ROWS, TOLD_BEFORE, TURN, answer_to_values
 from kb.api.column_kinds import column_types
 from kb.api.plain_json import to_plain
 from kb.api.problems import Problem, error_to_problem
@@ -26,8 +26,6 @@ from stores.errors import ModelUnavailable
 if TYPE_CHECKING:
     from kb.app import KnowledgeBase
 
-# What an event before the last one has told already.
-TOLD_BEFORE: Final = {"route", "route_reason", "search", "citations", "types", *ROWS}
 _ROUTE: Final = 1  # numbers of events
 _RETRIEVAL: Final = 2
 _TURN: Final = [key for key in TURN if key not in ("prompt_tokens", "completion_tokens")]

@@ -12,8 +12,7 @@ from typing_extensions import TypedDict
 from engines.answer import Answer, AnsweredTurn, Citation, Joining, TableResult, list_keys
 from engines.search.search_run import SearchSummary
 from engines.verified.answer import Provenance
-from kb.answer_json import ANSWER, ROWS, TURN
-from kb.api.answer_events import TOLD_BEFORE
+from kb.answer_json import ANSWER, ROWS, TOLD_BEFORE, TURN
 from kb.api.column_kinds import ColumnType
 from kb.api.described import Shaped, derive_shape, describe_type, list_of, make_shape
 from kb.api.json_filters import Values

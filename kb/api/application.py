@@ -30,7 +30,7 @@ from kb.api.guards.limits import Limits
 from kb.api.guards.overload import KeyShare, Overload, most_answers
 from kb.api.guards.signed_tokens import SignedTokens
 from kb.api.job_runner import Runner
-from kb.api.openapi_description import describe_api
+from kb.api.openapi_document import describe_api
 from kb.api.problems import install_problems
 from kb.api.routes import (
     administration,

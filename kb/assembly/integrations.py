@@ -1,7 +1,8 @@
 """The providers whose models are made by classes of LlamaIndex's integrations, each an extra."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -150,13 +151,38 @@ def _name_azure_arguments(llm: LLMConfig) -> dict[str, Any]:
 
 
 def _name_bedrock_arguments(llm: LLMConfig) -> dict[str, Any]:
+    botocore_config: Any = importlib.import_module("botocore.config")
     return {
         "model": llm.model,
         "endpoint_url": llm.base_url,
-        "timeout": llm.timeout,
-        "max_retries": max(llm.max_retries, 1),  # its class refuses 0
+        "botocore_config": botocore_config.Config(
+            connect_timeout=llm.timeout,
+            read_timeout=llm.timeout,
+            retries={"total_max_attempts": llm.max_retries + 1, "mode": "standard"},
+        ),
+        "max_retries": 1,  # tries of LlamaIndex, within each of which the client tries again
         "max_tokens": llm.max_tokens or MAX_TOKENS,
     }
+
+
+def _keep_bedrock_stop_reason(model: Any, _: LLMConfig) -> None:
+    """Have the last event of a stream tell why it ended, which its class passes over."""
+    client = model._client  # noqa: SLF001 - no parameter
+    converse_stream = client.converse_stream
+
+    def stream_with_stop_reason(**asked: Any) -> dict[str, Any]:
+        reply = converse_stream(**asked)
+        return {**reply, "stream": _add_stop_reason(reply["stream"])}
+
+    client.converse_stream = stream_with_stop_reason
+
+
+def _add_stop_reason(stream: Any) -> Iterator[dict[str, Any]]:
+    reason = None
+    with closing(stream):
+        for event in stream:
+            reason = event.get("messageStop", {}).get("stopReason", reason)
+            yield {**event, "stopReason": reason} if "metadata" in event else event
 
 
 def _name_huggingface_arguments(llm: LLMConfig) -> dict[str, Any]:
@@ -263,6 +289,7 @@ LLMS: Final[Mapping[str, Integration]] = {
         example="anthropic.claude-sonnet-4-5-20250929-v1:0",
         arguments=_name_bedrock_arguments,
         lacks=("context_window", "api_key"),
+        finish=_keep_bedrock_stop_reason,
     ),
     "huggingface": Integration(
         "llama_index.llms.huggingface.HuggingFaceLLM",

@@ -50,6 +50,11 @@ Row = Mapping[str, Any]
 T = TypeVar("T")
 
 
+def list_chunk_tables(connection: sa.Connection) -> list[str]:
+    """List the names of the chunk tables of a database, whoever writes to them."""
+    return list(connection.scalars(sa.text(_SQL["chunk_tables"])))
+
+
 @dataclass(frozen=True)
 class ChunkTable:
     """A chunk table by its name and shape. Raises StoreError for an impossible name."""

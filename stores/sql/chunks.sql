@@ -71,6 +71,15 @@ ALTER TABLE {table}
 SELECT column_name AS name, column_type AS type FROM information_schema.columns
 WHERE table_schema = DATABASE() AND table_name = :table
 
+-- chunk_tables --
+-- The tables of this database that have the columns of a chunk table.
+SELECT table_name AS name FROM information_schema.columns
+WHERE table_schema = DATABASE() AND (
+  column_name IN ('seq', 'chunk_id', 'document_id', 'node')
+  OR (column_name = 'embedding' AND data_type = 'vector')
+)
+GROUP BY table_name HAVING COUNT(*) = 5 ORDER BY table_name
+
 -- definition --
 -- How the table was created; the distance of its vector index stands nowhere else.
 SHOW CREATE TABLE {table}

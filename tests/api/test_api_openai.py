@@ -239,6 +239,28 @@ def test_without_the_model_an_answer_begins_with_that(client, models):
     assert "".join(pieces).startswith("The language model does not answer")
 
 
+def test_a_stream_that_fails_ends_in_an_error(client, embeddings):
+    asked = "What was never asked before, and has no vector?"
+    chat = {"messages": [{"role": "user", "content": asked}]}
+    for create, what in (
+        (client.chat.completions.create, chat),
+        (client.completions.create, {"prompt": asked}),
+    ):
+        embeddings.script = [SERVER_ERROR] * 5
+        with pytest.raises(openai.APIError) as caught:
+            list(create(model="kb-documents", stream=True, **what))
+        assert caught.value.code == "model_unavailable"
+        embeddings.script.clear()
+
+
+def test_a_link_says_that_the_model_itself_did_not_cite(client, models):
+    models.script = ["Goods go back within 30 days."] * 2
+    [whole] = complete(client).choices[0].message.annotations
+    assert whole.url_citation.inferred is True
+    *_, last = complete(client, stream=True)
+    assert last.choices[0].delta.annotations == [whole.model_dump()]
+
+
 def test_a_wrong_key_is_an_authentication_error(api, client):
     key = api.with_key("reader").headers["authorization"].split()[1]
     with pytest.raises(openai.AuthenticationError) as caught:

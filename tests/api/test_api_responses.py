@@ -105,9 +105,14 @@ def test_messages_of_the_input_are_the_context_of_the_last_one(client, models):
     assert "pirate" not in rewriting
 
 
-def test_a_limit_of_tokens_leaves_a_response_incomplete(client, models):
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_limit_of_tokens_leaves_a_response_incomplete(client, models, stream):
     models.script = ["They go back [1]. Lamps stay, and so do kettles."]
-    response = respond(client, max_output_tokens=11)
+    response = respond(client, max_output_tokens=11, stream=stream)
+    if stream:
+        last = list(response)[-1]
+        assert last.type == "response.incomplete"
+        response = last.response
     assert response.status == "incomplete"
     assert response.incomplete_details.reason == "max_output_tokens"
     assert response.output_text.startswith("They go back [1]")

@@ -21,6 +21,7 @@ PAGE = "docs/guides/frameworks.md"
 PRINTED = """Sixty days, for companies.
 Ninety days, for rented machines.
 Ten days, for opened coffee.
+(['drinks', 'pages'], ['Twenty days, for tea.'])
 """
 
 

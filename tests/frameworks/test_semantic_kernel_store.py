@@ -26,7 +26,10 @@ from semantic_kernel.data.vector import (
 from semantic_kernel.exceptions import VectorStoreOperationException
 from semantic_kernel.exceptions.vector_store_exceptions import VectorSearchExecutionException
 
-from stores.semantic_kernel_store import MariaDBSemanticKernelCollection
+from stores.semantic_kernel_store import (
+    MariaDBSemanticKernelCollection,
+    MariaDBSemanticKernelStore,
+)
 
 DIMENSION = 6
 PAGES = ["thirty days unopened", "the kettle descales itself", "opening hours of the shop"]
@@ -290,9 +293,80 @@ async def test_a_table_is_made_and_never_dropped(llama, collection):
     other = MariaDBVectorStore(llama.client, "other", embed_dim=DIMENSION)
     opened = MariaDBSemanticKernelCollection(Page, other)
     assert not await opened.collection_exists()
+    await opened.ensure_collection_deleted()
     await opened.ensure_collection_exists()
     assert await opened.collection_exists()
     with pytest.raises(StoreError, match="other may hold what others wrote"):
         await opened.ensure_collection_deleted()
     with pytest.raises(VectorStoreOperationException, match="cannot be ordered by n"):
         await collection.get(top=1, order_by="n")
+
+
+# The store -----------------------------------------------------------------------------------
+
+
+async def test_a_store_opens_collections_and_knows_those_of_others(llama, engine):
+    store = MariaDBSemanticKernelStore(engine, embedding_generator=Embedder(ai_model_id="none"))
+    assert await store.list_collection_names() == []
+    llama.add([node("d", text=PAGES[1], embedding=embed(PAGES[1], DIMENSION))])
+    async with store.get_collection(Page, collection_name="pages") as pages:
+        assert not await store.collection_exists("pages")
+        await pages.ensure_collection_exists()
+        await pages.upsert(Page("a", PAGES[0], vector=PAGES[0]))
+    assert await store.list_collection_names() == ["kb_chunk", "pages"]
+    assert [await store.collection_exists(name) for name in ("pages", "rows")] == [True, False]
+    assert stored_ids(MariaDBVectorStore(engine, "pages", embed_dim=DIMENSION)) == {"a"}
+    others = store.get_collection(Page, collection_name="kb_chunk")
+    assert await ids(others.search(PAGES[1], top=1)) == ["d"]
+
+
+async def test_a_store_makes_tables_as_the_records_want_them(engine):
+    definition = fields(distance_function=DistanceFunction.EUCLIDEAN_DISTANCE)
+    definition.collection_name = "notes"
+    definition.fields.append(VectorStoreField("data", name="kind", is_indexed=True))
+    store = MariaDBSemanticKernelStore(engine, words="none")
+    opened = store.get_collection(dict, definition=definition)
+    made = opened.store
+    assert (made.table_name, made.embed_dim, made.words) == ("notes", DIMENSION, "none")
+    assert (made.distance, made.filter_keys) == ("euclidean", ("kind",))
+    await opened.ensure_collection_exists()
+    notes = [{"id": name, "text": name, "vector": [1.0] * DIMENSION, "kind": name} for name in "ab"]
+    await opened.upsert(notes)
+    wanted = opened.search(vector=[1.0] * DIMENSION, filter="lambda x: x.kind == 'b'")
+    assert [(each.record["id"], each.score) async for each in (await wanted).results] == [("b", 0)]
+    assert await store.list_collection_names() == ["notes"]
+
+
+async def test_a_store_drops_nothing_and_misses_nothing(engine):
+    store = MariaDBSemanticKernelStore(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE seats (seq INT, node INT, embedding VECTOR(3))"))
+    assert await store.list_collection_names() == []
+    await store.ensure_collection_deleted("pages")
+    await store.get_collection(Page, collection_name="pages").ensure_collection_exists()
+    with pytest.raises(StoreError, match="pages may hold what others wrote"):
+        await store.ensure_collection_deleted("pages")
+    assert await store.collection_exists("pages")
+
+
+@pytest.mark.parametrize(
+    ("record", "how", "message"),
+    [
+        (dict, {"collection_name": "pages"}, "does not say what its fields are"),
+        (Page, {}, "Give a collection_name"),
+        (Page, {"collection_name": "no-table"}, "cannot name a table"),
+        (
+            dict,
+            {
+                "collection_name": "pages",
+                "definition": VectorStoreCollectionDefinition(
+                    fields=[VectorStoreField("key", name="id")]
+                ),
+            },
+            "have 0 of the kind data field with is_full_text_indexed",
+        ),
+    ],
+)
+def test_a_collection_that_cannot_be_is_refused(engine, record, how, message):
+    with pytest.raises(StoreError, match=message):
+        MariaDBSemanticKernelStore(engine).get_collection(record, **how)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from described_answers import DescribedAnswers
+from described_answers import DescribedAnswers, read_events
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from starlette.responses import Response
@@ -16,6 +16,11 @@ from kb.api.answer_events import http_values
 from kb.api.answer_shapes import ANSWERED
 from kb.api.application import make_app
 from kb.api.described import Told, derive_shape
+from kb.api.openai.bodies import ResponseBody
+from kb.api.openai.completions import format_problem
+from kb.api.openai.responses import Responding
+from kb.api.problem_codes import Code
+from kb.api.problems import Problem
 
 DOCUMENT = make_app(Config()).openapi()
 # What documents and earlier versions put there, which has whatever keys they like.
@@ -88,6 +93,19 @@ def test_what_is_left_out_where_it_is_not_known_need_not_be_there():
     shape = derive_shape(Citation, "Citation")
     assert {"number", "document", "root"} <= shape.__required_keys__
     assert shape.__optional_keys__ == {"page", "lines", "sheet", "statements", "inferred"}
+
+
+@pytest.mark.parametrize("name", ["ChatCompletionEvent", "CompletionEvent", "ResponseEvent"])
+def test_a_problem_at_the_end_of_a_stream_is_described(name):
+    problem = Problem(Code.READER_TOO_SLOW, {"seconds": 60})
+    body, reply = ResponseBody(model="kb-auto", input="What?"), cast("Any", None)
+    of_response = Responding(body, reply, "resp_x").format_problem(problem)
+    told = of_response if name == "ResponseEvent" else format_problem(problem)
+    schema = {"$ref": f"#/components/schemas/{name}"}
+    [event] = read_events(told.decode())
+    described = DescribedAnswers(make_app(Config()))
+    assert list(described.validate(schema, event)) == []
+    assert list(described.validate(schema, {"data": "[END]"})) != []
 
 
 # The comparison itself --------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """What the endpoints of OpenAI's form reply, as its OpenAPI document tells it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from engines.answer import RouteName
 from kb.api.answer_shapes import Cell, CitationValues
@@ -27,13 +28,17 @@ class Usage(BaseModel):
     total_tokens: int
 
 
-class Link(BaseModel):
-    """A passage that the text cites, at the page of kb; positions are in characters."""
+class Link(TypedDict):
+    """A passage that the text cites, at the page of kb; positions are in characters.
+
+    It is `inferred` where the model cited nothing, and the passage says the same.
+    """
 
     start_index: int
     end_index: int
     title: str
     url: str
+    inferred: NotRequired[Literal[True]]
 
 
 class Annotation(BaseModel):
@@ -55,7 +60,7 @@ class ChatChoice(BaseModel):
     logprobs: None = None
 
 
-class _WithEvidence(BaseModel):
+class WithEvidence(BaseModel):
     """The extra fields are those of an answer of `/api/ask`."""
 
     model_config = ConfigDict(extra="allow")
@@ -73,7 +78,7 @@ class _WithEvidence(BaseModel):
     errors: Mapping[str, str]
 
 
-class ChatCompletion(_WithEvidence):
+class ChatCompletion(WithEvidence):
     object: Literal["chat.completion"]
     created: int
     choices: list[ChatChoice]
@@ -87,7 +92,7 @@ class TextChoice(BaseModel):
     logprobs: None = None
 
 
-class Completion(_WithEvidence):
+class Completion(WithEvidence):
     object: Literal["text_completion"]
     created: int
     choices: list[TextChoice]
@@ -129,7 +134,7 @@ class ResponseUsage(BaseModel):
     total_tokens: int
 
 
-class ResponseObject(_WithEvidence):
+class ResponseObject(WithEvidence):
     object: Literal["response"]
     created_at: int
     status: Literal["completed", "incomplete", "failed"]

@@ -45,7 +45,7 @@ from kb.api.openai.responses import (
     make_turn_id,
     read_response_id,
 )
-from kb.api.openapi_description import OF_ANSWERS, problems
+from kb.api.openapi_description import OF_ANSWERS, describe_stream, problems
 from kb.api.problem_codes import Code
 from kb.api.problems import Problem
 from stores.errors import InvalidVector
@@ -54,11 +54,22 @@ router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
 _ENCODING: Final = "cl100k_base"  # of OpenAI's embedding models, and of clients that know no model
 
 
-def _describe_streamed(reply: type[BaseModel], *codes: Code) -> dict[int | str, dict[str, Any]]:
+_OF_CHUNKS: Final = (
+    "chunks without names, of which the last with a choice tells what the answer rests on, or an "
+    "error; then `[DONE]`, which is no JSON."
+)
+_OF_RESPONSES: Final = (
+    "in their order created, in_progress, the item and its part that are added, the text, what it "
+    "cites, all three done, and completed or incomplete; or failed instead, or error."
+)
+
+
+def _describe_streamed(
+    reply: type[BaseModel], event: str, order: str, *codes: Code
+) -> dict[int | str, dict[str, Any]]:
     """Describe a reply that comes whole, or as events when the body asks for a stream."""
-    schema = {"type": "string", "description": "Server-sent events, as OpenAI's API streams them."}
     return {
-        200: {"model": reply, "content": {"text/event-stream": {"schema": schema}}},
+        200: {"model": reply, "content": describe_stream(event, order)},
         **problems(Code.NO_SUCH_CHAT_MODEL, *OF_ANSWERS, *codes),
     }
 
@@ -96,7 +107,10 @@ def _describe_model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "kb"}
 
 
-@router.post("/chat/completions", responses=_describe_streamed(ChatCompletion))
+@router.post(
+    "/chat/completions",
+    responses=_describe_streamed(ChatCompletion, "ChatCompletionEvent", _OF_CHUNKS),
+)
 async def complete_chat(
     body: ChatCompletionBody,
     request: Request,
@@ -115,7 +129,9 @@ async def complete_chat(
     return await _complete(body, reply, request, work)
 
 
-@router.post("/completions", responses=_describe_streamed(Completion))
+@router.post(
+    "/completions", responses=_describe_streamed(Completion, "CompletionEvent", _OF_CHUNKS)
+)
 async def complete_prompt(
     body: CompletionBody,
     request: Request,
@@ -144,7 +160,10 @@ async def _complete(
 @router.post(
     "/responses",
     responses=_describe_streamed(
-        ResponseObject, Code.NO_SUCH_RESPONSE, Code.RESPONSE_CONTINUED, Code.TURN_UNDER_WAY
+        ResponseObject,
+        "ResponseEvent",
+        _OF_RESPONSES,
+        *(Code.NO_SUCH_RESPONSE, Code.RESPONSE_CONTINUED, Code.TURN_UNDER_WAY),
     ),
 )
 async def respond(

@@ -4,6 +4,7 @@ import createClient from "openapi-fetch";
 import type { components, paths } from "./kb.js";
 
 type AnswerEvent = components["schemas"]["AnswerEvent"];
+type ChatCompletionEvent = components["schemas"]["ChatCompletionEvent"];
 type Answer = components["schemas"]["Answer"];
 
 declare const process: { env: Record<string, string> };
@@ -54,6 +55,35 @@ for (const block of (await streamed.text()).split("\n\n")) {
   if (event?.event === "done") require(event.data.answer === told.trim(), "other words");
 }
 require(told.trim() === answer.answer, told);
+
+const chat = await fetch(`${baseUrl}/v1/chat/completions`, {
+  method: "POST",
+  headers: { ...headers, "Content-Type": "application/json" },
+  body: JSON.stringify({
+    model: "kb-documents",
+    messages: [{ role: "user", content: KB_QUESTION }],
+    stream: true,
+    stream_options: { include_usage: true },
+  }),
+});
+let said = "";
+let tokens = 0;
+for (const block of (await chat.text()).split("\n\n").filter(Boolean)) {
+  const chunk = readChunk(block);
+  if (chunk === "[DONE]") break;
+  require(!("error" in chunk), "an error");
+  for (const choice of chunk.choices) {
+    const piece: Known<string | undefined> = "delta" in choice ? choice.delta.content : undefined;
+    said += piece ?? "";
+  }
+  if (!("citations" in chunk) && "usage" in chunk) tokens = chunk.usage.total_tokens;
+}
+require(said.startsWith("They go back [1].") && tokens > 0, said);
+
+function readChunk(block: string): ChatCompletionEvent["data"] {
+  const data = block.replace("data: ", "");
+  return data === "[DONE]" ? data : JSON.parse(data);
+}
 
 function readEvent(block: string): AnswerEvent | undefined {
   const event = /^event: (.*)$/m.exec(block)?.[1];
