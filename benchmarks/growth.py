@@ -83,10 +83,6 @@ DOCUMENTS_A_GROUP = 2000  # of those whose writing is not measured
 LEAST_RECALL, NEVER = 0.99, ("none of the ten", "rows missing")
 REPLACED = 20  # documents
 SEEN_ONE_OF = {"1 %": 100, "100 %": 1, "50 %": 2}  # so many documents does a group see one
-TABLES = sa.text(
-    "SELECT table_name AS name, data_length + index_length AS bytes "
-    "FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'kb_chunk%'"
-)
 
 Ask = Callable[[int], Any]
 
@@ -417,15 +413,11 @@ def measure_recall(collection: Collection, kinds: dict[str, Ask]) -> dict[str, l
 
 
 def measure_bytes(collection: Collection) -> dict[str, list[float]]:
-    """Measure what a chunk weighs in each table, and in the file of the vector index."""
-    with collection.engine.connect() as connection:
-        names = connection.exec_driver_sql("SHOW TABLES LIKE 'kb_chunk%%'").scalars().all()
-        connection.exec_driver_sql(f"ANALYZE TABLE {', '.join(names)}").all()
-        sizes = {str(row.name): int(row.bytes) for row in connection.execute(TABLES)}
-    graphs = collection.home.glob("server/data/growth/kb_chunk#i#*.ibd")
-    sizes["the vector index"] = sum(file.stat().st_size for file in graphs)
+    """Measure what a chunk weighs in the file of each table, and in that of the vector index."""
     chunks = collection.count_documents() * CHUNKS_A_DOCUMENT
-    return {f"bytes a chunk: {name}": [size / chunks] for name, size in sizes.items()}
+    files = sorted(collection.home.glob("server/data/growth/kb_chunk*.ibd"))
+    named = {"the vector index" if "#i#" in file.name else file.stem: file for file in files}
+    return {f"bytes a chunk: {name}": [it.stat().st_size / chunks] for name, it in named.items()}
 
 
 # Telling ------------------------------------------------------------------------------------------
