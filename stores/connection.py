@@ -391,7 +391,8 @@ def _describe_place(url: sa.URL) -> str:
 def _suggest_look(url: sa.URL, setting: str) -> str:
     if "unix_socket" in url.query:
         return "`kb db status` shows its state and its log."
-    return f"Is it running, and is {setting} right? `kb doctor` looks closer."
+    looks_closer = " `kb doctor` looks closer." if "." in setting else ""  # at keys of config.yaml
+    return f"Is it running, and is {setting} right?{looks_closer}"
 
 
 def ask_for_nothing(engine: sa.Engine) -> None:

@@ -324,6 +324,16 @@ def test_a_server_that_is_not_there_is_unavailable_within_seconds(url: sa.URL) -
     assert CANARY not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.parametrize(
+    ("setting", "looks_closer"), [("tables.url", True), ("the URL of the table", False)]
+)
+def test_the_doctor_is_advised_for_servers_of_the_configuration(url, setting, looks_closer):
+    nowhere = make_engine(unused_port(url), setting=setting)
+    with pytest.raises(StoreUnavailable, match=f"is {setting} right") as caught:
+        read_snapshot(nowhere, lambda connection: connection, attempts=1)
+    assert ("kb doctor" in str(caught.value)) is looks_closer
+
+
 @pytest.mark.slow
 def test_advice_names_the_setting_that_holds_the_url(url: sa.URL) -> None:
     with pytest.raises(StoreError, match=r"tables\.url is not a URL"):
