@@ -46,6 +46,10 @@ _SERVER_SIZES = (
     "@@max_allowed_packet AS max_packet_bytes, "
     "@@innodb_log_file_size AS log_bytes"
 )
+_CLUSTER_NODE = (
+    "SELECT 1 FROM information_schema.global_variables "
+    "WHERE variable_name = 'WSREP_ON' AND variable_value = 'ON'"
+)
 _SETTING = "database.url"
 _GRANT = (
     " In database.url name a database that exists and an account that may do everything in it: "
@@ -393,6 +397,11 @@ def _suggest_look(url: sa.URL, setting: str) -> str:
         return "`kb db status` shows its state and its log."
     looks_closer = " `kb doctor` looks closer." if "." in setting else ""  # at keys of config.yaml
     return f"Is it running, and is {setting} right?{looks_closer}"
+
+
+def is_cluster_node(connection: sa.Connection) -> bool:
+    """Tell whether the server is one of a Galera cluster, which writes nothing while it alters."""
+    return bool(connection.exec_driver_sql(_CLUSTER_NODE).scalar())
 
 
 def ask_for_nothing(engine: sa.Engine) -> None:

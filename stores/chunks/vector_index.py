@@ -12,7 +12,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from stores.chunks.chunk_table import ChunkTable
-from stores.connection import run_transaction
+from stores.connection import is_cluster_node, run_transaction
 from stores.errors import StoreError
 from stores.text.translations import Message
 
@@ -44,7 +44,7 @@ def build_index_after(
 
 
 def _drop_from_empty(connection: sa.Connection, table: ChunkTable) -> None:
-    if not table.find_last_key(connection):
+    if not is_cluster_node(connection) and not table.find_last_key(connection):
         connection.execute(table.fill("drop_index"))
 
 
