@@ -21,6 +21,8 @@ from kb.assembly.business_tables import make_tables_engine
 from kb.assembly.models import find_sentence_languages
 from kb.assembly.search_logging import make_search_logger
 from kb.assembly.searching import AnswerOptions, make_retriever
+from kb.config.models import LLMConfig
+from kb.model_file.known_files import DEFAULT_FILE, KNOWN_FILES
 from stores.errors import ConfigError, KBError
 
 if TYPE_CHECKING:  # the components are handed in, by who made them
@@ -163,14 +165,15 @@ def _make_routed_engine(
     """
     config = components.config
     retriever = make_retriever(components, options)
+    llm = components.llm_for("route") if decides_route(config.llm) else None
     routing = Routing(
         retriever,
         (lambda: components.evidence) if config.tables.include else None,
         without_tables=components.weigh_without_tables,
-        llm=components.llm_for("route"),
+        llm=llm,
         documents=config.documents.description or "the user's own documents",
         asks_both=options.source == "both",
-        weighs_all=weighs_all,
+        weighs_all=weighs_all or components.llm is not None,
     )
     quiet = replace(options, streaming=False)
     both = JoinedQueryEngine(
@@ -193,6 +196,16 @@ def _make_routed_engine(
         streaming=options.streaming,
         callback_manager=components.callback_manager,
     )
+
+
+def decides_route(llm: LLMConfig) -> bool:
+    """Tell whether a model decides where a question is answered of which evidence leaves that open.
+
+    The files of `kb setup --llm` send questions on documents to the tables.
+    """
+    if llm.decides_route is not None:
+        return llm.decides_route
+    return llm.provider != "llama-cpp" or (llm.model or DEFAULT_FILE) not in KNOWN_FILES
 
 
 def _count_sources(components: "Components") -> Sources:

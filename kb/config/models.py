@@ -143,6 +143,9 @@ class FallbackConfig(ModelConfig):
     max_tokens_by_task: dict[Task, Positive] = Field(default_factory=dict)
     """The same of single tasks, before `max_tokens`: `{answer: 800, sql: 400}`. The others are
     `route`, `rewrite` (of follow-ups and translations) and `memory`. Thoughts count too."""
+    decides_route: bool | None = None
+    """Whether it decides where a question is answered of which evidence leaves that open; else both
+    sources are asked. `null`: yes, but for the files of `kb setup --llm`, which choose worse."""
     threads: Positive | None = None
     """Threads of the provider `llama-cpp`; `null` for half of the machine's processors."""
 

@@ -1,0 +1,73 @@
+"""Which models decide where a question is answered, and what is asked where none does."""
+
+import json
+
+import pytest
+import sqlalchemy as sa
+from model_server import FakeModels, Request
+
+from kb.app import KnowledgeBase
+from kb.assembly.answering import decides_route
+from kb.config.models import LLMConfig
+from kb.config.sections import Config
+
+
+class Deciding(FakeModels):
+    """Sends every question to the documents; keeps how each prompt begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prompts: list[str] = []
+
+    def next_reply(self, request: Request) -> str | None:
+        if "embed" in request.path:
+            return None
+        self.prompts.append(str(request.body["messages"][0]["content"]))
+        if self.prompts[-1].startswith("You decide where"):
+            return json.dumps({"route": "documents", "reason": "Documents."})
+        if self.prompts[-1].startswith("You write one SQL statement"):
+            return "SELECT name FROM customers"
+        return "Thirty days [1]."
+
+
+@pytest.mark.parametrize(("decides", "route"), [(None, "documents"), (False, "both")])
+def test_both_sources_are_asked_where_evidence_is_open_and_no_model_decides(
+    engine: sa.Engine, tmp_path, decides, route
+):
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE customers (name VARCHAR(9))")
+        connection.exec_driver_sql("INSERT INTO customers VALUES ('Ana')")
+    (tmp_path / "returns.md").write_text("# Returns\n\nCustomers have thirty days.")
+    with Deciding() as models:
+        url = engine.url.render_as_string(hide_password=False)
+        model = {"provider": "openai-like", "base_url": models.openai_url, "model": "fake"}
+        config = Config.model_validate(
+            {
+                "database": {"url": url},
+                "embedding": model,
+                "llm": {**model, "decides_route": decides},
+                "tables": {"url": url, "include": ["customers"], "allow_powerful_account": True},
+            }
+        )
+        with KnowledgeBase.open(config) as kb:
+            kb.index(tmp_path)
+            answer = kb.ask("Which customers are there?")
+    assert answer.metadata["route"] == route
+    asked = [prompt.startswith("You decide where") for prompt in models.prompts]
+    assert any(asked) is (route == "documents")
+    assert bool(answer.metadata["rows"]) is (route == "both")
+
+
+@pytest.mark.parametrize(
+    ("settings", "decides"),
+    [
+        ({"provider": "llama-cpp"}, False),
+        ({"provider": "llama-cpp", "model": "tiny"}, False),
+        ({"provider": "llama-cpp", "model": "small", "decides_route": True}, True),
+        ({"provider": "llama-cpp", "model": "models/qwen3-8b.gguf"}, True),
+        ({"provider": "ollama", "model": "small"}, True),
+        ({"provider": "openai", "model": "gpt-4.1", "decides_route": False}, False),
+    ],
+)
+def test_files_that_kb_fetches_do_not_decide_unless_told_to(settings, decides):
+    assert decides_route(LLMConfig(**settings)) is decides
