@@ -5,7 +5,8 @@
 
 A passage is a paragraph of 250 characters or more that all five translations have in their own
 language: paragraphs that wait for their translation stand there in English. They are told apart by
-their file and their place in it, which are the same in each.
+their file and their place in it, which are the same in each. With --english they are those of the
+original beside the questions of every translation, which then ask across languages.
 """
 
 import argparse
@@ -30,13 +31,12 @@ class Passage:
 
 
 def find_passages(page: Path) -> Iterator[tuple[str, Passage]]:
-    """Yield the long paragraphs of a page with their ids."""
+    """Yield the paragraphs of a page with their ids."""
     parsed = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
     leaves = [each for each in parsed.find_all(class_="para") if not each.find(class_="para")]
     for place, paragraph in enumerate(leaves, start=1):
         text = " ".join(paragraph.get_text().split())
-        if len(text) >= _SHORTEST:
-            yield f"{page.stem}-{place}", Passage(find_title(paragraph), text)
+        yield f"{page.stem}-{place}", Passage(find_title(paragraph), text)
 
 
 def find_title(paragraph: Tag) -> str:
@@ -48,11 +48,22 @@ def find_title(paragraph: Tag) -> str:
     return ""
 
 
-def read_edition(directory: Path, language: str) -> dict[str, Passage]:
-    """Return the passages of a translation that are in its language, by their ids."""
-    pages = sorted(directory.glob("*.html"))
-    found = (each for page in pages for each in find_passages(page))
-    return {name: each for name, each in found if detect_language(each.text) == language}
+def read_edition(directory: Path) -> dict[str, Passage]:
+    """Return the paragraphs of an edition by their ids."""
+    return {
+        name: each
+        for page in sorted(directory.glob("*.html"))
+        for name, each in find_passages(page)
+    }
+
+
+def keep_translated(passages: dict[str, Passage], language: str) -> dict[str, Passage]:
+    """Return the long ones that are in a language."""
+    return {
+        name: each
+        for name, each in passages.items()
+        if len(each.text) >= _SHORTEST and detect_language(each.text) == language
+    }
 
 
 def write_corpus(folder: Path, passages: dict[str, Passage]) -> None:
@@ -67,13 +78,17 @@ def write_corpus(folder: Path, passages: dict[str, Passage]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("package", type=Path, help="where the package was unpacked")
+    parser.add_argument("--english", action="store_true", help="the original's passages for all")
     told = parser.parse_args()
     html = told.package / "usr/share/doc/debian-handbook/html"
     editions = {
-        language: read_edition(html / name, language) for language, name in EDITIONS.items()
+        language: keep_translated(read_edition(html / name), language)
+        for language, name in EDITIONS.items()
     }
     everywhere = set.intersection(*(set(passages) for passages in editions.values()))
-    for language, passages in editions.items():
+    original = read_edition(html / "en-US") if told.english else {}
+    for language, translated in editions.items():
+        passages = original or translated
         kept = {name: each for name, each in passages.items() if name in everywhere}
         for half in ("dev", "test"):
             write_corpus(Path(__file__).parent / f"{language}-{half}", kept)

@@ -308,7 +308,7 @@ def test_more_of_a_large_table_is_looked_at(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the walk ends in a wrong part of it now and then, and finds nothing near."""
-    for rows, expected in ((5_000, 128), (284_000, 832), (10**6, 1536), (10**9, 10_000)):
+    for rows, expected in ((4_000, 128), (284_000, 1088), (10**6, 2048), (10**9, 10_000)):
         store = MariaDBVectorStore(engine, embed_dim=16, words="none", ef_search=128)
         store.set_up()
         statements: list[str] = []
