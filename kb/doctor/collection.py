@@ -123,6 +123,7 @@ def check_vector_cache(config: Config, facts: CollectionFacts, info: ServerInfo)
         "vector_cache_mb",
         info.vector_cache_bytes,
         facts.vector_cache_bytes,
+        Message("Searches by vector miss what is near, and take longer."),
     )
 
 
@@ -133,6 +134,7 @@ def check_buffer_pool(config: Config, facts: CollectionFacts, info: ServerInfo) 
         "buffer_pool_mb",
         info.buffer_pool_bytes,
         facts.table_bytes + facts.vector_cache_bytes,
+        Message("Searches read from disk."),
     )
 
 
@@ -156,7 +158,9 @@ def check_log(facts: CollectionFacts, info: ServerInfo) -> Check:
     return Check(variable, "warn", seen, advice)
 
 
-def _check_memory(config: Config, variable: str, key: str, given: int, needed: int) -> Check:
+def _check_memory(
+    config: Config, variable: str, key: str, given: int, needed: int, trouble: Message
+) -> Check:
     seen = Message(
         "{given}, and the collection needs {needed}",
         given=format_size(given),
@@ -168,15 +172,15 @@ def _check_memory(config: Config, variable: str, key: str, given: int, needed: i
     setting = f"{variable} = {enough * MEGABYTE}"
     if config.database.url == "embedded":
         advice = Message(
-            "Searches read from disk. Set database.{key} to {enough} in config.yaml, then run "
-            "`kb db stop`.",
+            "{trouble} Set database.{key} to {enough} in config.yaml, then run `kb db stop`.",
+            trouble=trouble,
             key=key,
             enough=enough,
         )
     else:
         advice = Message(
-            "Searches read from disk. Run SET GLOBAL {setting}; and put it into the server's "
-            "option file.",
+            "{trouble} Run SET GLOBAL {setting}; and put it into the server's option file.",
+            trouble=trouble,
             setting=setting,
         )
     return Check(variable, "warn", seen, advice)

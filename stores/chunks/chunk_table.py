@@ -1,6 +1,7 @@
 """One table of chunks: its definition, its statements, and what is written to it."""
 
 import json
+import logging
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ from stores.errors import CollectionMismatch, StoreError
 from stores.replicas import note_write
 from stores.sql import statements
 
+_log = logging.getLogger(__name__)
 _SQL = statements("chunks.sql")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_$]{1,50}")
 _MOST_DIMENSIONS = 16383  # of a column VECTOR
@@ -41,6 +43,7 @@ _VECTORS_TO_WARM = 300
 _CANDIDATES = 4  # of a walk through the vector index, for each row that it shall find
 _CANDIDATES_OF_ROOT = 2.0  # times the root of all rows, which are estimated
 _EF_STEP, _MOST_EF_SEARCH = 64, 10_000  # the server takes no more
+_GRAPH_BYTES = 700  # around a vector at M=16, measured among 80,000; itself has 2 a dimension
 _BATCH_ROWS = 500
 _BATCH_BYTES = 4 * 2**20
 
@@ -53,6 +56,11 @@ T = TypeVar("T")
 def list_chunk_tables(connection: sa.Connection) -> list[str]:
     """List the names of the chunk tables of a database, whoever writes to them."""
     return list(connection.scalars(sa.text(_SQL["chunk_tables"])))
+
+
+def estimate_graph_bytes(chunks: int, dimension: int) -> int:
+    """Estimate the memory that a server needs for the whole graph of a vector index."""
+    return chunks * (2 * dimension + _GRAPH_BYTES)
 
 
 @dataclass(frozen=True)
@@ -276,6 +284,7 @@ class ChunkTable:
         first, last = connection.execute(self.fill("key_range"), {"after": after}).one()
         if first is None:
             return
+        self._warn_of_small_cache(connection)
         step = max(1, (last - first) // _VECTORS_TO_WARM)
         keys = {"keys": json.dumps([*range(first, last + 1, step)])}
         ef_search = self.choose_ef_search(connection, 1)
@@ -284,6 +293,19 @@ class ChunkTable:
             if is_ended():
                 return
             connection.execute(visit, {"vector": vector}).all()
+
+    def _warn_of_small_cache(self, connection: sa.Connection) -> None:
+        """Warn where the server's cache is smaller than the graph: its walks then end too early."""
+        given = int(connection.scalar(self.fill("vector_cache")) or 0)
+        needed = estimate_graph_bytes(self.size.estimate_rows(connection), self.dimension)
+        if given < needed:
+            _log.warning(
+                "mhnsw_max_cache_size of the server is %d MB, and the vector index of %s needs "
+                "about %d: searches by vector miss what is near. `kb doctor` says what to set.",
+                given // 2**20,
+                self.name,
+                needed // 2**20,
+            )
 
     def delete(self, connection: sa.Connection, where: Where) -> None:
         if self.postings:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from stores.chunks.chunk_table import ChunkTable
+from stores.chunks.chunk_table import ChunkTable, estimate_graph_bytes
 from stores.chunks.postings import Postings
 from stores.connection import read_snapshot
 from stores.registry.collection import Collection, find_collection
@@ -16,9 +16,6 @@ from stores.sql import statements
 _SQL = statements("inspection.sql")
 _REGISTRY = statements("registry.sql")
 _LOOKED_AT = 1000
-_GRAPH_BYTES = (
-    400  # of a vector's neighbours at M=16, measured; the vector itself has 2 a dimension
-)
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class CollectionFacts:
     @property
     def vector_cache_bytes(self) -> int:
         """What searches keep in memory: the whole graph of the vector index."""
-        return self.chunks * (2 * self.collection.dimension + _GRAPH_BYTES)
+        return estimate_graph_bytes(self.chunks, self.collection.dimension)
 
 
 def inspect_collection(engine: sa.Engine, name: str = "default") -> CollectionFacts | None:

@@ -241,6 +241,10 @@ SELECT MIN(seq) AS first, MAX(seq) AS last FROM {table} WHERE seq > :after
 SET STATEMENT mhnsw_ef_search = {ef_search} FOR
 SELECT seq FROM {table} ORDER BY {distance}(embedding, :vector) LIMIT 1
 
+-- vector_cache --
+-- How many bytes of the graphs of vector indexes the server keeps in memory.
+SELECT @@mhnsw_max_cache_size
+
 -- nearest_exactly --
 -- Find the chunks closest to a vector by comparing all: what is sorted by is not what the vector index
 -- is made of. The text is joined after sorting.

@@ -400,5 +400,17 @@ def test_what_is_written_is_searched_for_once_at_the_end(engine: sa.Engine) -> N
     assert len(visited) == len(written)
 
 
+@pytest.mark.parametrize(("rows", "warns"), [(1_000, False), (10_000_000, True)])
+def test_a_server_whose_cache_is_smaller_than_the_index_is_warned_of(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, caplog, rows, warns
+) -> None:
+    store = MariaDBVectorStore(engine, embed_dim=4)
+    store.add([node("one", "a", embedding=[1.0, 0.0, 0.0, 0.0])])
+    monkeypatch.setattr(store.table.size, "estimate_rows", lambda _: rows)
+    store.warm_up()
+    told = "is 256 MB, and the vector index of kb_chunk needs about 3890: searches by vector miss"
+    assert (told in caplog.text) is warns
+
+
 def test_an_empty_table_is_warmed_up_by_nothing(engine: sa.Engine) -> None:
     MariaDBVectorStore(engine, embed_dim=4).warm_up()
