@@ -277,8 +277,8 @@ def test_a_small_vector_cache_is_a_warning_with_the_statement_that_mends_it(tmp_
     config = load_config(write(tmp_path, settings))
     found = check_vector_cache(config, facts(chunks=100_000), info)
     assert found.state == "warn"
-    assert "16 MB, and the collection needs 111 MB" in found.seen
-    assert "SET GLOBAL mhnsw_max_cache_size = 134217728;" in found.advice
+    assert "16 MB, and the collection needs 140 MB" in found.seen
+    assert "SET GLOBAL mhnsw_max_cache_size = 201326592;" in found.advice
     assert check_vector_cache(config, facts(chunks=10_000), info).state == "ok"
 
 
@@ -286,7 +286,7 @@ def test_on_the_private_server_the_advice_is_a_setting_of_config_yaml(tmp_path):
     info = ServerInfo("11.8.6-MariaDB", 256 * 2**20, 256 * 2**20, 2**24, GIGABYTE)
     found = check_buffer_pool(load_config(write(tmp_path, {})), facts(chunks=100_000), info)
     assert found.state == "warn"
-    assert "database.buffer_pool_mb to 2176" in found.advice
+    assert "database.buffer_pool_mb to 2240" in found.advice
 
 
 def test_a_small_log_is_a_warning_with_the_statement_that_mends_it():

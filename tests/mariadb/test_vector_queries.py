@@ -408,7 +408,7 @@ def test_a_server_whose_cache_is_smaller_than_the_index_is_warned_of(
     store.add([node("one", "a", embedding=[1.0, 0.0, 0.0, 0.0])])
     monkeypatch.setattr(store.table.size, "estimate_rows", lambda _: rows)
     store.warm_up()
-    told = "is 256 MB, and the vector index of kb_chunk needs about 3890: searches by vector miss"
+    told = "is 256 MB, and the vector index of kb_chunk needs about 6752: searches by vector miss"
     assert (told in caplog.text) is warns
 
 
