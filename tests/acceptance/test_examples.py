@@ -80,7 +80,7 @@ def python_examples(page: str) -> list[Block]:
         block
         for block in blocks(page, PAGES[page])
         if block.language == "python"
-        and all(find_spec(name) for name in FRAMEWORKS if f"from {name}" in block.text)
+        and all(find_spec(name) for name in FRAMEWORKS if name in block.text)
     ]
 
 
