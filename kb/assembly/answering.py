@@ -199,7 +199,7 @@ def _make_routed_engine(
 
 
 def decides_route(llm: LLMConfig) -> bool:
-    """Tell whether a model decides where a question is answered of which evidence leaves that open.
+    """Tell whether a model decides which source answers, where evidence leaves that open.
 
     The files of `kb setup --llm` send questions on documents to the tables.
     """

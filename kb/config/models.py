@@ -144,8 +144,8 @@ class FallbackConfig(ModelConfig):
     """The same of single tasks, before `max_tokens`: `{answer: 800, sql: 400}`. The others are
     `route`, `rewrite` (of follow-ups and translations) and `memory`. Thoughts count too."""
     decides_route: bool | None = None
-    """Whether it decides where a question is answered of which evidence leaves that open; else both
-    sources are asked. `null`: yes, but for the files of `kb setup --llm`, which choose worse."""
+    """Whether it decides which source answers, where evidence leaves that open; else both are
+    asked. `null`: yes, but for the files of `kb setup --llm`, which choose worse."""
     threads: Positive | None = None
     """Threads of the provider `llama-cpp`; `null` for half of the machine's processors."""
 

@@ -28,12 +28,18 @@ def build_index_after(
 ) -> Iterator[None]:
     """Have a block fill an empty table with about `expected` rows before the index is built.
 
-    So is an index that a run has left unbuilt which was killed. Raises StoreError where it cannot
-    be built; what the block wrote stays, and the next run tries again.
+    An index that a killed run has left unbuilt is built then, too. Raises StoreError where that
+    cannot be done; what the block wrote stays, and the next run tries again.
     """
+
+    def drop_from_empty(connection: sa.Connection) -> None:
+        if not is_cluster_node(connection) and not table.find_last_key(connection):
+            connection.execute(table.fill("drop_index"))
+
     if expected >= _WORTH_IT:
-        with suppress(StoreError):  # an account without the right to: it writes beside the index
-            run_transaction(engine, lambda connection: _drop_from_empty(connection, table))
+        # Without the right to, or while somebody reads for long, rows are written beside the index.
+        with suppress(StoreError):
+            run_transaction(engine, drop_from_empty, attempts=1)
     try:
         yield
     except Exception:
@@ -41,11 +47,6 @@ def build_index_after(
             _build_missing(engine, table, say)
         raise
     _build_missing(engine, table, say)
-
-
-def _drop_from_empty(connection: sa.Connection, table: ChunkTable) -> None:
-    if not is_cluster_node(connection) and not table.find_last_key(connection):
-        connection.execute(table.fill("drop_index"))
 
 
 def _build_missing(engine: sa.Engine, table: ChunkTable, say: Callable[[str], None]) -> None:
@@ -56,7 +57,7 @@ def _build_missing(engine: sa.Engine, table: ChunkTable, say: Callable[[str], No
             connection.execute(build)
 
     try:
-        run_transaction(engine, build)
+        run_transaction(engine, build, attempts=1)  # again would be all of it again
     except StoreError as error:
         raise type(error)(
             f"The documents are written, but not their vector index: {error} Searches compare all "

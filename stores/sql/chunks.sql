@@ -85,11 +85,14 @@ GROUP BY table_name HAVING COUNT(*) = 5 ORDER BY table_name
 SHOW CREATE TABLE {table}
 
 -- drop_index --
--- Drop the vector index.
+-- Drop the vector index, if nobody reads the table for long: who comes after waits behind this.
+SET STATEMENT lock_wait_timeout = 5 FOR
 ALTER TABLE {table} DROP INDEX IF EXISTS nearest
 
 -- build_index --
--- Build the vector index from all rows.
+-- Build the vector index from all rows. Others read and write meanwhile; who comes at the end waits while
+-- this waits for those who read.
+SET STATEMENT lock_wait_timeout = 60 FOR
 ALTER TABLE {table} ADD VECTOR INDEX IF NOT EXISTS nearest (embedding) M={m} DISTANCE={distance}
 
 -- put --
@@ -246,8 +249,8 @@ SELECT seq FROM {table} ORDER BY {distance}(embedding, :vector) LIMIT 1
 SELECT @@mhnsw_max_cache_size
 
 -- nearest_exactly --
--- Find the chunks closest to a vector by comparing all: what is sorted by is not what the vector index
--- is made of. The text is joined after sorting.
+-- Find the chunks closest to a vector by comparing all: the vector index serves no sum, and need not be
+-- there. The text is joined after sorting.
 SELECT seq, {columns}distance FROM (
   SELECT seq, {distance}(embedding, :vector) AS distance FROM {table}
   ORDER BY distance + 0 LIMIT :limit

@@ -4,12 +4,12 @@ import json
 
 import pytest
 import sqlalchemy as sa
+from api_server import configured
 from model_server import FakeModels, Request
 
 from kb.app import KnowledgeBase
 from kb.assembly.answering import decides_route
 from kb.config.models import LLMConfig
-from kb.config.sections import Config
 
 
 class Deciding(FakeModels):
@@ -37,20 +37,12 @@ def test_both_sources_are_asked_where_evidence_is_open_and_no_model_decides(
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE customers (name VARCHAR(9))")
         connection.exec_driver_sql("INSERT INTO customers VALUES ('Ana')")
-    (tmp_path / "returns.md").write_text("# Returns\n\nCustomers have thirty days.")
+    tables = {"url": engine.url, "include": ["customers"], "allow_powerful_account": True}
     with Deciding() as models:
-        url = engine.url.render_as_string(hide_password=False)
-        model = {"provider": "openai-like", "base_url": models.openai_url, "model": "fake"}
-        config = Config.model_validate(
-            {
-                "database": {"url": url},
-                "embedding": model,
-                "llm": {**model, "decides_route": decides},
-                "tables": {"url": url, "include": ["customers"], "allow_powerful_account": True},
-            }
-        )
-        with KnowledgeBase.open(config) as kb:
-            kb.index(tmp_path)
+        config = configured(engine.url, tmp_path, models, models, tables=tables)
+        llm = config.llm.model_copy(update={"decides_route": decides})
+        with KnowledgeBase.open(config.model_copy(update={"llm": llm})) as kb:
+            kb.index()
             answer = kb.ask("Which customers are there?")
     assert answer.metadata["route"] == route
     asked = [prompt.startswith("You decide where") for prompt in models.prompts]

@@ -108,6 +108,15 @@ def test_an_account_that_may_change_no_table_writes_beside_the_index(engine, sto
         assert has_index(store)
 
 
+def test_a_table_that_is_read_for_long_keeps_its_index_and_keeps_nobody_waiting(engine, store):
+    with engine.connect() as reader:
+        reader.exec_driver_sql("SELECT COUNT(*) FROM kb_chunk").all()  # until its transaction ends
+        with build_index_after(engine, store.table, MANY):
+            fill(store)
+            assert has_index(store)
+            assert len(find(store)) == 5
+
+
 def test_what_cannot_be_built_is_said_and_the_rows_stay(engine, store):
     run_transaction(engine, lambda c: c.execute(store.table.fill("drop_index")))
     with (
