@@ -5,7 +5,8 @@
 
 The sets lie in `benchmarks/handbook`. A question of the kind `words` has words of its passage, one
 of `meaning` shares none with it, and `none` has no passage. Right is a quote of the right passage
-that holds the known words; shown are shares of each kind.
+that holds the known words; named is the right passage among the three that an answer without a
+quote names as the nearest. Shown are shares of each kind.
 """
 
 import argparse
@@ -22,7 +23,9 @@ from kb.evaluation.corpus import with_corpus
 from kb.evaluation.labelled import Question
 
 _SETS = Path(__file__).parent / "handbook"
-_COLUMNS = ("hit@5", "ndcg", "answer@1", "answer@3", "refused")
+_COLUMNS = ("hit@5", "ndcg", "answer@1", "answer@3", "refused", "named")
+
+_BELOW_THIRD = 0.3  # reciprocal ranks of the first three passages are above it
 
 
 def ask_questions(
@@ -43,6 +46,8 @@ def print_figures(language: str, scores: dict[str, dict[str, float]]) -> None:
     """Print the means of each kind of question; its id names the kind."""
     kinds: dict[str, list[dict[str, float]]] = defaultdict(list)
     for name, measured in scores.items():
+        if "mrr" in measured:
+            measured["named"] = measured["refused"] * (measured["mrr"] > _BELOW_THIRD)
         kinds[name.split("-")[1]].append(measured)
     for kind, rows in kinds.items():
         known = {name: [row[name] for row in rows if name in row] for name in _COLUMNS}

@@ -1,12 +1,14 @@
 """Writes passages with numbers for a model, and cites them in an answer."""
 
 from collections.abc import Sequence
+from gettext import NullTranslations
 
 from llama_index.core.schema import MetadataMode, NodeWithScore
 
 from engines.answer import Citation, find_sheet
 from engines.shortening import cut_between_words
 from engines.visible_text import make_visible
+from stores.text.translations import Message
 
 _EXCERPT_CHARACTERS = 300
 
@@ -35,6 +37,14 @@ def make_citation(number: int, passage: NodeWithScore, excerpt: str | None = Non
         root=metadata.get("root"),
         chunk=passage.node_id,
     )
+
+
+def name_passage(passage: NodeWithScore, texts: NullTranslations) -> str:
+    """Name a passage by its title, its document, and its place there in the language of `texts`."""
+    cited = make_citation(0, passage)
+    place = cited.place
+    told = place.say_in(texts) if isinstance(place, Message) else place
+    return " · ".join(dict.fromkeys(filter(None, [cited.title, cited.document, told])))
 
 
 def _join_headings(passage: NodeWithScore) -> str:

@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from itertools import islice
+from typing import Final
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -19,7 +21,7 @@ from engines.answer_builder import AnswerBuilder, OnAnswer
 from engines.answer_language import load_texts
 from engines.documents.addresses import find_addresses
 from engines.documents.asked_words import CountWords, find_stems
-from engines.documents.citations import number_passages
+from engines.documents.citations import name_passage, number_passages
 from engines.documents.cited_text import CitedText, clean_quotation, make_inert
 from engines.documents.extract import Quote, find_quotes
 from engines.model_errors import model_errors
@@ -30,6 +32,7 @@ from stores.errors import ModelUnavailable
 from stores.text.text_language import detect_question_language
 
 _log = logging.getLogger(__name__)
+_NEAREST: Final = 3  # passages that are named where none answers
 
 
 class DocumentQueryEngine(BaseQueryEngine):
@@ -161,6 +164,9 @@ class DocumentQueryEngine(BaseQueryEngine):
             if near := self._suggest(asked.query_str, passages):
                 said += ["", texts.gettext("These questions have checked answers:")]
                 said += [f"- {make_inert(question)}" for question in near]
+            named = dict.fromkeys(name_passage(passage, texts) for passage in answer.passages)
+            said += ["", texts.gettext("The nearest passages, which may not answer it:")]
+            said += [f"- {make_inert(name)}" for name in islice(named, _NEAREST)]
             return "\n".join(said)
         quoted = dict.fromkeys(quote.passage.node_id for quote in found)
         return _write_quotes(answer, found, {chunk: n for n, chunk in enumerate(quoted, start=1)})

@@ -233,17 +233,49 @@ def test_quotes_are_numbered_in_the_order_in_which_they_appear() -> None:
     assert [each["number"] for each in response.metadata["citations"]] == [1, 2]
 
 
+NEAREST = (
+    "\n\nThe nearest passages, which may not answer it:\n"
+    "- Returns · returns.md · lines 1-9\n- Kettle · kettle.pdf · page 2"
+)
+PLUS_PROCHES = (
+    "\n\nLes passages les plus proches, qui n'y répondent peut-être pas :\n"
+    "- Returns · returns.md · lignes 1-9\n- Kettle · kettle.pdf · page 2"
+)
+
+
 @pytest.mark.parametrize(
     ("question", "answer"),
     [
-        ("Who won the football world championship?", "The documents do not say."),
-        ("Qui a gagné le championnat du monde de football ?", "Les documents ne le disent pas."),
+        ("Who won the football world championship?", "The documents do not say." + NEAREST),
+        (
+            "Qui a gagné le championnat du monde de football ?",
+            "Les documents ne le disent pas." + PLUS_PROCHES,
+        ),
     ],
 )
-def test_a_question_without_support_is_said_to_have_none(question: str, answer: str) -> None:
+def test_a_question_without_support_is_told_the_nearest_passages(
+    question: str, answer: str
+) -> None:
     response = engine(None).query(question)
     assert str(response) == answer
     assert response.source_nodes == []
+    assert response.metadata
+    assert response.metadata["citations"] == []
+
+
+def test_three_nearest_passages_are_named_each_place_once_and_harmless() -> None:
+    hostile = "[Kettle](https://evil.example) <img src=x>"
+    passages = Fixed(
+        ("The kettle boils.", {"path": "kettle.md", "title": hostile}),
+        ("It whistles then.", {"path": "kettle.md", "title": hostile}),
+        *((f"Lamp {n} glows.", {"path": f"lamp{n}.md", "title": f"lamp{n}.md"}) for n in range(9)),
+    )
+    named = str(engine(None, passages).query("Who won the football world championship?"))
+    [first, *others] = re.findall(r"^- (.*)$", named, re.MULTILINE)
+    assert first.startswith("Kettle")
+    assert "evil.example" not in first
+    assert "<img" not in first
+    assert others == ["lamp0.md", "lamp1.md"]
 
 
 @pytest.mark.parametrize("llm", [None, ScriptedLLM()])
@@ -265,11 +297,11 @@ def test_where_the_passages_say_nothing_other_questions_are_offered():
     said = str(offering.query("Who won the football world championship?"))
     assert said == (
         "The documents do not say.\n\nThese questions have checked answers:\n- Who has won most?"
+        + NEAREST
     )
     assert [text[:10] for text in asked[0][1]] == [RETURNS[:10], "The kettle"]
-    assert (
-        str(offering.query("Qui a mangé un renard violet ?")) == "Les documents ne le disent pas."
-    )
+    other = str(offering.query("Qui a mangé un renard violet ?"))
+    assert other == "Les documents ne le disent pas." + PLUS_PROCHES
 
 
 @pytest.mark.parametrize("begun", ["It is 30 days [1]. And so on", "- See:\n\n  ```\n  x = 1\n"])
