@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from kb.assembly.models import MULTILINGUAL
 from kb.assembly.open_database import open_database, private_server
 from kb.config.sections import Config
 from kb.model_file.fetch_file import fetch_model_file
@@ -55,14 +54,13 @@ def _set_up_database(config: Config, say: Say) -> None:
 
 
 def _set_up_embedding(config: Config, say: Say) -> None:
-    if config.embedding.provider != "local" or config.embedding.model not in (None, MULTILINGUAL):
+    if not config.embedding.is_fetched:
         model = config.embedding.model or config.embedding.provider
         say(Message("Embeddings come from {model}", model=model))
         return
     from kb.sentence_model import fetch, files  # noqa: PLC0415 - slow to import; the database goes first
 
-    models = [files.MINILM] if config.embedding.model is None else files.ALL_MODELS
-    directory = fetch(config.cache, say, models)
+    directory = fetch(config.cache, say, files.FETCHED_BY[config.embedding.model])
     say(Message("The embedding model is in {directory}", directory=directory))
 
 

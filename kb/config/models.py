@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from kb.config.section import ApiKey, BaseUrl, Positive, Seconds, Section
 from stores.errors import ConfigError
 
+MULTILINGUAL, E5 = "multilingual", "e5"  # beside null, what `local` fetches by its name
 _IMPORT_PATH: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
@@ -109,6 +110,11 @@ class EmbeddingConfig(ModelConfig):
     Documents leave the machine only to a provider that is elsewhere."""
     dimensions: Positive | None = None
     """A shorter vector, of models that can give one; `null` for as many as the model gives."""
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether `kb setup` fetches the model; any other of provider `local` is a directory."""
+        return self.provider == "local" and self.model in (None, MULTILINGUAL, E5)
 
 
 class NextEmbeddingConfig(ModelConfig):

@@ -21,7 +21,6 @@ from kb.assembly.integrations import (
 from kb.assembly.llama_cpp import find_model_file
 from kb.assembly.llama_cpp_embedding import find_embedding_file
 from kb.assembly.models import (
-    MULTILINGUAL,
     ServerProvider,
     name_embedding_model,
     name_llm,
@@ -127,9 +126,9 @@ def _list_by(listing: Listing, url: str, key: str) -> set[str]:
 
 def _check_local_embedding(config: Config) -> Check:
     name, wanted = Message("Embedding"), config.embedding.model
-    if wanted not in (None, MULTILINGUAL):
+    if not config.embedding.is_fetched:
         return Check(name, "ok", Message("local, from {model}", model=wanted))
-    models = [files.MINILM] if wanted is None else files.ALL_MODELS
+    models = files.FETCHED_BY[wanted]
     for model in models:
         if model.is_fetched(config.cache):
             continue

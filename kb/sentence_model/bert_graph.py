@@ -10,9 +10,11 @@ from onnx import ModelProto, TensorProto
 from safetensors.numpy import load_file
 
 from kb.sentence_model.graph_builder import GraphBuilder
+from kb.sentence_model.packed_weights import BLOCK, PackedMatrix
 
-HEAD_SIZE = 32  # of the MiniLM family
-Weights = Mapping[str, NDArray[np.float32]]
+HEAD_SIZE = 32  # of the MiniLM family, and of multilingual-e5-small
+Weights = Mapping[str, Any]
+"""The weights by their names, float32; the vectors of the words may be a PackedMatrix."""
 
 
 def make_graph(path: Path) -> bytes:
@@ -67,15 +69,42 @@ class _Graph(GraphBuilder):
 
 def _add_token_embeddings(graph: _Graph) -> str:
     weights = graph.weights
-    words = graph.add_constant("words", weights["embeddings.word_embeddings.weight"])
+    words = _add_words(graph, weights["embeddings.word_embeddings.weight"])
     first_segment = weights["embeddings.token_type_embeddings.weight"][0]
     positions = graph.add_constant(
         "positions", weights["embeddings.position_embeddings.weight"] + first_segment
     )
     length = graph.add_node("Shape", "ids", start=1)
     used = graph.add_node("Slice", positions, graph.add_integers(0), length)
-    summed = graph.add_node("Add", graph.add_node("Gather", words, "ids"), used)
-    return graph.add_layer_norm(summed, "embeddings.LayerNorm")
+    return graph.add_layer_norm(graph.add_node("Add", words, used), "embeddings.LayerNorm")
+
+
+def _add_words(graph: _Graph, words: PackedMatrix | NDArray[np.float32]) -> str:
+    """Add the vectors of the words; of packed ones no others are unpacked."""
+    if not isinstance(words, PackedMatrix):
+        return graph.add_node("Gather", graph.add_constant("words", words), "ids")
+    halves, scales = (
+        graph.add_node(
+            "Cast",
+            graph.add_node("Gather", graph.add_constant(name, part), "ids"),
+            to=TensorProto.FLOAT,
+        )
+        for name, part in (("words", words.halves), ("scales", words.scales))
+    )
+    blocks = graph.add_integers(0, 0, graph.hidden // BLOCK, BLOCK // 2)
+    pairs = graph.add_node("Reshape", halves, blocks)
+    sixteen = graph.add_constant("sixteen", np.float32(16))
+    upper = graph.add_node("Floor", graph.add_node("Div", pairs, sixteen))
+    lower = graph.add_node("Sub", pairs, graph.add_node("Mul", upper, sixteen))
+    numbers = graph.add_node(
+        "Sub",
+        graph.add_node("Concat", lower, upper, axis=-1),
+        graph.add_constant("eight", np.float32(8)),
+    )
+    scaled = graph.add_node(
+        "Mul", numbers, graph.add_node("Unsqueeze", scales, graph.add_integers(-1))
+    )
+    return graph.add_node("Reshape", scaled, graph.add_integers(0, 0, graph.hidden))
 
 
 def _add_attention_penalty(graph: _Graph, mask: str) -> str:

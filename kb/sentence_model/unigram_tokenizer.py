@@ -1,17 +1,18 @@
-"""Making the tokenizer.json of a SentencePiece model, which is a message of protocol buffers."""
+"""Making the tokenizer.json of unigram models, of which SentencePiece's are protocol buffers."""
 
 import base64
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 _PIECE, _NORMALIZER = 1, 3  # fields of the model
 _TEXT, _SCORE = 1, 2  # fields of a piece
 _CHARACTER_MAP = 2  # of the normalizer
-_UNKNOWN, _BEGIN, _END = 0, 1, 2  # the numbers of the special pieces
 _SPACE: Final = "\u2581"
+Pieces = Sequence[tuple[str, float]]
+"""The texts of pieces with their scores, by their numbers."""
 
 
 def make_tokenizer(path: Path) -> bytes:
@@ -28,13 +29,44 @@ def make_tokenizer(path: Path) -> bytes:
             pieces.append((piece[_TEXT].decode(), score))
         elif field == _NORMALIZER:
             character_map = dict(_read_fields(value)).get(_CHARACTER_MAP, b"")
-    return json.dumps(_describe_tokenizer(pieces, character_map)).encode()
+    characters = base64.b64encode(character_map).decode()
+    normalizer = {"type": "Precompiled", "precompiled_charsmap": characters}
+    return _write_tokenizer(pieces, [normalizer], unknown=0, begin=1, end=2)
 
 
-def _describe_tokenizer(pieces: list[tuple[str, float]], character_map: bytes) -> dict[str, Any]:
-    special = {number: pieces[number][0] for number in (_UNKNOWN, _BEGIN, _END)}
-    markers = [{"SpecialToken": {"id": special[number], "type_id": 0}} for number in (_BEGIN, _END)]
-    return {
+def make_multilingual_tokenizer(pieces: Pieces) -> bytes:
+    """Return the tokenizer of XLM-RoBERTa's pieces, which multilingual-e5-small has.
+
+    Control characters are nothing, those of layout a space, and others as NFKC has them.
+    """
+    normalizers: list[dict[str, Any]] = [
+        {
+            "type": "Replace",
+            "pattern": {"Regex": "[\x01-\x08\x0b\x0e-\x1f\x7f\x8f\x9f]"},
+            "content": "",
+        },
+        {
+            "type": "Replace",
+            "pattern": {"Regex": "[\\s\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]"},
+            "content": " ",
+        },
+        {"type": "NFKC"},
+    ]
+    return _write_tokenizer(pieces, normalizers, unknown=3, begin=0, end=2)
+
+
+def _write_tokenizer(
+    pieces: Pieces,
+    normalizers: Sequence[dict[str, Any]],
+    *,
+    unknown: int,
+    begin: int,
+    end: int,
+) -> bytes:
+    """Write a tokenizer with the normalizers of its own and the numbers of its special pieces."""
+    special = {number: pieces[number][0] for number in (unknown, begin, end)}
+    markers = [{"SpecialToken": {"id": special[number], "type_id": 0}} for number in (begin, end)]
+    described: dict[str, Any] = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
@@ -42,10 +74,7 @@ def _describe_tokenizer(pieces: list[tuple[str, float]], character_map: bytes) -
         "normalizer": {
             "type": "Sequence",
             "normalizers": [
-                {
-                    "type": "Precompiled",
-                    "precompiled_charsmap": base64.b64encode(character_map).decode(),
-                },
+                *normalizers,
                 {"type": "Strip", "strip_left": True, "strip_right": True},
                 {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
             ],
@@ -69,17 +98,18 @@ def _describe_tokenizer(pieces: list[tuple[str, float]], character_map: bytes) -
                     "ids": [number],
                     "tokens": [special[number]],
                 }
-                for number in (_BEGIN, _END)
+                for number in (begin, end)
             },
         },
         "decoder": None,
         "model": {
             "type": "Unigram",
-            "unk_id": _UNKNOWN,
+            "unk_id": unknown,
             "vocab": pieces,
             "byte_fallback": False,
         },
     }
+    return json.dumps(described).encode()
 
 
 def _read_fields(message: bytes) -> Iterator[tuple[int, bytes]]:

@@ -29,10 +29,10 @@ import kb
 import stores.errors
 from engines.search.profiles import READY, Profile
 from kb.api.application import make_app
-from kb.assembly.models import MULTILINGUAL
 from kb.config.caches import CacheConfig
 from kb.config.costs import BudgetConfig
 from kb.config.loading import load_config
+from kb.config.models import MULTILINGUAL
 from kb.config.sections import Config, Sections
 from kb.config.serving import MetricsConfig
 from kb.verified_query_file import read_verified_queries

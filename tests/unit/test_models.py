@@ -229,6 +229,7 @@ def test_vectors_of_other_models_have_other_identities():
     identities = [
         identity(),
         identity(model="multilingual"),
+        identity(model="e5"),
         identity(provider="wordllama"),
         identity(provider="wordllama", dimensions=64),
         identity(provider="ollama"),
@@ -236,9 +237,10 @@ def test_vectors_of_other_models_have_other_identities():
         identity(provider="openai", dimensions=256),
         identity(provider="openai", model="text-embedding-3-large"),
     ]
-    assert identities[:2] == [
+    assert identities[:3] == [
         "local/all-MiniLM-L6-v2",
         "local/all-MiniLM-L6-v2+use-multilingual-3",
+        "local/multilingual-e5-small",
     ]
     assert len(set(identities)) == len(identities)
 
@@ -248,6 +250,7 @@ def test_vectors_of_other_models_have_other_identities():
     [
         ({}, "all-MiniLM-L6-v2", {"en"}),
         ({"model": "multilingual"}, "all-MiniLM-L6-v2", {"en"}),
+        ({"model": "e5"}, "all-MiniLM-L6-v2", {"en"}),
         ({"provider": "ollama", "model": "bge-m3"}, "bge-m3", None),
     ],
 )
@@ -269,6 +272,7 @@ ENGLISH = [{"provider": "local"}, {"provider": "wordllama"}]
     [
         ({"provider": "local"}, 0.2, 0.1),
         ({"provider": "local", "model": "multilingual"}, 0.2, 0.2),
+        ({"provider": "local", "model": "e5"}, 0.7, 0.7),
         ({"provider": "wordllama"}, 0.1, 0.1),
         ({"provider": "local", "model": "models/multilingual"}, 0.3, 0.3),
         ({"provider": "ollama"}, 0.3, 0.3),
