@@ -15,7 +15,7 @@ Say = Callable[[str], None]
 
 
 def set_up(config: Config, say: Say, *, upgrade: bool = False, llm: str | None = None) -> None:
-    """Make the database and the embedding model ready, side by side; safe to repeat.
+    """Make the database and the embedding models ready, side by side; safe to repeat.
 
     `upgrade` renews the private MariaDB that kb fetched; `llm` names a model file to fetch, besides
     the one that the configuration names. Raises ConfigError, UnsupportedServer, StoreUnavailable or
@@ -54,14 +54,16 @@ def _set_up_database(config: Config, say: Say) -> None:
 
 
 def _set_up_embedding(config: Config, say: Say) -> None:
-    if not config.embedding.is_fetched:
-        model = config.embedding.model or config.embedding.provider
-        say(Message("Embeddings come from {model}", model=model))
-        return
-    from kb.sentence_model import fetch, files  # noqa: PLC0415 - slow to import; the database goes first
+    """Fetch the embedding model, and the one to change to where there is one."""
+    for embedding in filter(None, [config.embedding, config.next_embedding.to_embedding()]):
+        if not embedding.is_fetched:
+            model = embedding.model or embedding.provider
+            say(Message("Embeddings come from {model}", model=model))
+            continue
+        from kb.sentence_model import fetch, files  # noqa: PLC0415 - slow to import; the database goes first
 
-    directory = fetch(config.cache, say, files.FETCHED_BY[config.embedding.model])
-    say(Message("The embedding model is in {directory}", directory=directory))
+        directory = fetch(config.cache, say, files.FETCHED_BY[embedding.model])
+        say(Message("The embedding model is in {directory}", directory=directory))
 
 
 def _require_known_file(name: str) -> str:

@@ -330,6 +330,14 @@ def test_init_writes_a_configuration_once_and_sets_up(kb, tmp_path):
     assert "The database kb_ete_2_new is there already" in namesake.stderr
 
 
+def test_set_up_fetches_the_model_to_change_to_as_well(kb, tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("next_embedding: {provider: local, model: multilingual}\n", "utf-8")
+    done = kb("setup", "--config", str(file))
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr.count("The embedding model is in") == 2
+
+
 def test_the_private_server_is_stopped_and_started(kb, tmp_path, monkeypatch):
     monkeypatch.setenv("KB_HOME", str(tmp_path / "home"))
     assert json.loads(kb("db", "status", "--json").stdout)["running"] is False
