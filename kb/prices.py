@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kb.config.config_file import explain_wrong_value
+from kb.mistakes import describe_all_mistakes
 from stores.answers.model_use import ModelUse
 from stores.errors import ConfigError
 
@@ -68,10 +68,7 @@ def load_prices(file: Path | None) -> Prices | None:
     except yaml.YAMLError as error:
         raise ConfigError(f"{file} is not YAML: {error}. It looks like {_EXAMPLE}") from error
     except ValidationError as error:
-        mistakes = "; ".join(
-            f"{'.'.join(map(str, one['loc'])) or 'the file'}: {explain_wrong_value(one['msg'])}"
-            for one in error.errors(include_url=False)
-        )
+        mistakes = describe_all_mistakes(error, data, whole="the file")
         raise ConfigError(
             f"{file} is no file of prices: {mistakes}. Per million tokens it looks like {_EXAMPLE}"
         ) from error
