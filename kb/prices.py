@@ -17,6 +17,20 @@ _Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 _EXAMPLE: Final = (
     "{currency: EUR, models: {gpt-4.1-mini: {input: 0.40, cached: 0.10, output: 1.60}}}"
 )
+# Models that run in a process of kb, as their classes call themselves. One of a server, such as
+# Ollama's, may run elsewhere and be paid for.
+RUN_BY_KB: Final = frozenset(
+    {
+        "CrossEncoder",
+        "HuggingFaceEmbedding",
+        "HuggingFace_LLM",
+        "LlamaCpp",
+        "LlamaCppEmbedding",
+        "ModelPair",
+        "SentenceModel",
+        "WordVectors",
+    }
+)
 
 
 class ModelPrice(BaseModel):
@@ -37,18 +51,25 @@ class Prices(BaseModel):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     models: Mapping[str, ModelPrice]
 
-    def find_cost(self, use: ModelUse) -> Decimal | None:
-        """Find what calls of a model cost; None for a model or for words without a price."""
-        price = self.models.get(use.model)
-        if price is None or (use.completion_tokens and price.output is None):
-            return None
-        cached = price.input if price.cached is None else price.cached
-        total = (
-            (use.prompt_tokens - use.cached_tokens) * price.input
-            + use.cached_tokens * cached
-            + use.completion_tokens * (price.output or Decimal())
-        )
-        return total / _MILLION
+
+def find_cost(use: ModelUse, prices: Prices | None) -> Decimal | None:
+    """Find what calls of a model cost, in the currency of the prices.
+
+    It is nothing for a model without a price that kb itself runs on this machine, and None for any
+    other, also for words without a price.
+    """
+    price = prices.models.get(use.model) if prices else None
+    if price is None:
+        return Decimal() if use.class_name in RUN_BY_KB else None
+    if use.completion_tokens and price.output is None:
+        return None
+    cached = price.input if price.cached is None else price.cached
+    total = (
+        (use.prompt_tokens - use.cached_tokens) * price.input
+        + use.cached_tokens * cached
+        + use.completion_tokens * (price.output or Decimal())
+    )
+    return total / _MILLION
 
 
 def load_prices(file: Path | None) -> Prices | None:

@@ -160,14 +160,16 @@ def _show_estimate(
     from kb.cli.print_json import print_json
     from kb.cli.rendering.progress import show_index_progress
     from kb.cli.rendering.state import show_failures
+    from kb.prices import find_cost
     from stores.answers.model_use import ModelUse
 
     with show_index_progress(ERR) as show:
         found = knowledge_base.estimate(path, name=name, on_progress=show, say=say)
-    model = knowledge_base.components.embed_model.model_name
-    prices = knowledge_base.components.books.prices
-    used = ModelUse("embedding", model, prompt_tokens=found.tokens)
-    price = prices.find_cost(used) if prices else None
+    embed_model = knowledge_base.components.embed_model
+    model, prices = embed_model.model_name, knowledge_base.components.books.prices
+    class_name = embed_model.class_name()
+    used = ModelUse("embedding", model, prompt_tokens=found.tokens, class_name=class_name)
+    price = find_cost(used, prices)
     currency = prices.currency if prices else None
     if as_json:
         cost = None if price is None else float(price)
@@ -177,7 +179,7 @@ def _show_estimate(
         "{documents} documents to read, {chunks} chunks; to embed: {texts} texts, some "
         "{tokens} tokens of {model}. Cost: {cost}. Nothing was embedded or written."
     )
-    written = gettext("unknown") if price is None else f"{price:.4f} {currency}"
+    written = gettext("unknown") if price is None else f"{price:.4f} {currency or ''}".strip()
     OUT.print(Text(told.format(**vars(found), model=model, cost=written)))
     show_failures(OUT, found.failed)
 
