@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from llama_index.core.callbacks.token_counting import get_tokens_from_response
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
@@ -50,12 +50,19 @@ _LIMITS: Final = {
 }
 
 
+class _Model(NamedTuple):
+    """A model as an event names it, and LlamaIndex's class; "" where it does not say."""
+
+    name: str = ""
+    class_name: str = ""
+
+
 @dataclass(frozen=True)
 class _Begin:
     """When a call of a model began: its place among the events, and the clock."""
 
     place: int
-    model: str
+    model: _Model
     since: float
 
 
@@ -63,7 +70,7 @@ class _Begin:
 class _Embedded:
     """Texts that were embedded; `reported` are their tokens, where their server told them."""
 
-    model: str
+    model: _Model
     texts: Sequence[str]
     reported: int | None
     milliseconds: float
@@ -76,7 +83,7 @@ class _Call:
     begin: int
     end: int
     heard: _Chat | _Completion
-    model: str
+    model: _Model
     milliseconds: float
 
     def is_of(self, other: "_Call") -> bool:
@@ -140,7 +147,7 @@ class ModelCalls:
         if isinstance(event, _Begun):
             self._begun[call] = _Begin(place, _name_model(event.model_dict), time.perf_counter())
         elif event.response is not None:
-            begun = self._begun.get(call) or _Begin(place, "", time.perf_counter())
+            begun = self._begun.get(call) or _Begin(place, _Model(), time.perf_counter())
             taken = milliseconds_since(begun.since)
             self._calls[call] = _Call(begun.place, place, event, begun.model, taken)
             if limit := _find_limit(event):
@@ -153,22 +160,29 @@ class ModelCalls:
             return
         match event:
             case EmbeddingStartEvent():
-                name = _name_model(event.model_dict)
-                self._others_begun[span] = _Begin(place, name, time.perf_counter())
+                model = _name_model(event.model_dict)
+                self._others_begun[span] = _Begin(place, model, time.perf_counter())
                 _embedding.set(span)
             case ReRankStartEvent():
-                self._others_begun[span] = _Begin(place, event.model_name, time.perf_counter())
+                model = _Model(event.model_name, event.tags.get("class_name", ""))
+                self._others_begun[span] = _Begin(place, model, time.perf_counter())
             case EmbeddingEndEvent():
-                begun = self._others_begun.get(span) or _Begin(place, "", time.perf_counter())
+                begun = self._others_begun.get(span) or _Begin(place, _Model(), time.perf_counter())
                 taken, reported = milliseconds_since(begun.since), self._reported.pop(span, None)
                 self._embedded.append(_Embedded(begun.model, event.chunks, reported, taken))
             case ReRankEndEvent():
-                begun = self._others_begun.get(span) or _Begin(place, "", time.perf_counter())
+                begun = self._others_begun.get(span) or _Begin(place, _Model(), time.perf_counter())
                 if not any(call.begin > begun.place for call in list(self._calls.values())):
                     taken = milliseconds_since(begun.since)
                     tokens = event.tags.get("tokens", 0)  # that a server tells
                     self._reranked.append(
-                        ModelUse("reranking", begun.model, prompt_tokens=tokens, milliseconds=taken)
+                        ModelUse(
+                            "reranking",
+                            begun.model.name,
+                            prompt_tokens=tokens,
+                            milliseconds=taken,
+                            class_name=begun.model.class_name,
+                        )
                     )
 
     def note_reported_tokens(self, tokens: int) -> None:
@@ -257,12 +271,13 @@ def _measure_call(call: _Call) -> ModelUse:
     prompt, answer = _count_tokens_of_call(call.heard)
     return ModelUse(
         "llm",
-        call.model,
+        call.model.name,
         prompt_tokens=prompt,
         completion_tokens=answer,
         cached_tokens=min(_read_cached_tokens(call.heard), prompt),
         milliseconds=call.milliseconds,
         estimated=0 if all(reported) else 1,
+        class_name=call.model.class_name,
     )
 
 
@@ -272,10 +287,11 @@ def _measure_embedding(embedded: _Embedded) -> ModelUse:
         counted = sum(map(count_text_tokens, embedded.texts))
     return ModelUse(
         "embedding",
-        embedded.model,
+        embedded.model.name,
         prompt_tokens=counted,
         milliseconds=embedded.milliseconds,
         estimated=0 if embedded.reported is not None else 1,
+        class_name=embedded.model.class_name,
     )
 
 
@@ -292,10 +308,10 @@ def _read_cached_tokens(call: _Chat | _Completion) -> int:
     return next(filter(None, counts), 0)
 
 
-def _name_model(described: Mapping[str, Any]) -> str:
-    """Return the name of a model as an event describes it."""
+def _name_model(described: Mapping[str, Any]) -> _Model:
+    """Name a model as an event describes it."""
     names = (described.get(key) for key in ("model", "model_name", "class_name"))
-    return str(next(filter(None, names), "unknown"))
+    return _Model(str(next(filter(None, names), "unknown")), str(described.get("class_name", "")))
 
 
 def _is_unfinished(call: _Chat | _Completion) -> bool:

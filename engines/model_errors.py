@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Final, Literal, TypeAlias
 
 import httpx
@@ -75,7 +74,9 @@ def model_errors(what: str) -> Iterator[None]:
 
 def _explain_error(error: Exception) -> str | None:
     """Explain an error of a model to a user; None for an error that is none of a model."""
-    modules, causes = _list_modules(error.__traceback__), list(_list_causes(error))
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = [f"{frame.f_globals.get('__name__')}." for frame in frames]
+    causes = list(_list_causes(error))
     model = _AskedModel(next(filter(None, map(_find_request, causes)), None), modules)
     # A response says the most; a client's own error above it may have only its number.
     for cause in sorted(causes, key=lambda one: _find_response(one) is None):
@@ -322,8 +323,3 @@ def _explain_unreadable_answer(error: Exception, modules: Sequence[str]) -> str 
         f"the server's answer is empty, broken or of another protocol ({type(error).__name__}). "
         f"Check {section}.base_url and {section}.model in config.yaml, and the server's log."
     )
-
-
-def _list_modules(trace: TracebackType | None) -> list[str]:
-    """List the modules from the caller to the place of an error, each with a final dot."""
-    return [f"{frame.f_globals.get('__name__')}." for frame, _ in traceback.walk_tb(trace)]

@@ -35,7 +35,7 @@ from kb.config.sections import Config
 from kb.considered import ConsideredPassage, list_considered
 from kb.former_uploads import take_in_former_uploads
 from kb.indexing.added import DocumentAdder
-from kb.indexing.added_rows import GivenVectors, RowAddition, require_same_model
+from kb.indexing.added_rows import add_table_rows
 from kb.indexing.estimate import EmbeddingEstimate
 from kb.indexing.indexing_run import EVERYTHING, Indexer, Scope
 from kb.indexing.reading_options import ReadingOptions
@@ -64,7 +64,6 @@ from stores.moves.foreign_tables import ForeignTable
 from stores.registry.document_list import ListedDocument
 from stores.searches.search_log import Rating, SearchLog
 from stores.text.surrogates import replace_lone_surrogates
-from stores.text.translations import Message
 
 _SECONDS_BETWEEN_LOOKS: Final = 1.0
 
@@ -215,7 +214,7 @@ class KnowledgeBase:
         What was uploaded and is removed since is no document any more, but with `keep`; what is
         damaged stays as it was indexed, and is in the report. Raises what `index` raises.
         """
-        self._require_own_uploads()
+        self._catalogue.require_own_uploads(self.config.former_uploads)
         files = self._catalogue.uploaded_files
         paths = scope.only
         if paths is None:
@@ -244,15 +243,6 @@ class KnowledgeBase:
             raise ConfigError(f"There is no {directory} to index. Name a directory or a file.")
         return directory
 
-    def _require_own_uploads(self) -> None:
-        """Raise RootConflict when the root of uploads is a directory that a user has indexed."""
-        place = self.components.registry.find_root_path(UPLOADS)
-        if place and Path(place) != self.config.former_uploads and Path(place).is_dir():
-            raise RootConflict(
-                f"{UPLOADS!r} is the name of {place}. Set serve.uploads to it if it keeps uploaded "
-                f"files; else let go of that name: kb documents forget {UPLOADS}"
-            )
-
     def _make_indexer(
         self, on_progress: OnProgress, on_change: OnChange, say: Callable[[str], None]
     ) -> Indexer:
@@ -279,15 +269,10 @@ class KnowledgeBase:
         `index` removes them; `remove_document` and `forget_root` do. Raises ConfigError,
         RootConflict, ModelUnavailable, StoreUnavailable.
         """
-        if root == UPLOADS:
-            raise RootConflict(f"{UPLOADS!r} is the root of uploaded files. Choose another name.")
         listed = list(documents)
-
-        def run() -> IndexReport:
-            registry, embedder = self.components.registry, make_chunk_embedder(self.components)
-            return DocumentAdder(registry, embedder, on_progress, on_change, say).add(listed, root)
-
-        return self._write_current(run)
+        return self._write_current(
+            lambda: self._make_adder(root, on_progress, on_change, say).add(listed, root)
+        )
 
     def add_rows(
         self,
@@ -308,29 +293,22 @@ class KnowledgeBase:
         that broke off is gone on with by another. Raises what `add` raises, CollectionMismatch for
         vectors of another model, StoreError for what the table is not.
         """
-        if root == UPLOADS:
-            raise RootConflict(f"{UPLOADS!r} is the root of uploaded files. Choose another name.")
+        name = root or table.name
 
         def run() -> IndexReport:
-            registry, embedder = self.components.registry, make_chunk_embedder(self.components)
-            documents = table.list_documents()
-            if same_model:
-                require_same_model(table, documents, embedder, registry.table.dimension)
-                embedder = GivenVectors(embedder.embed_model, embedder.cache, embedder.observe)
-            rows = RowAddition(table, documents, keeps_vectors=same_model)
-            adder = DocumentAdder(registry, embedder, on_progress, on_change, say)
-            report = adder.write_below(root or table.name, len(documents), rows.split_all)
-            if rows.blank_rows:
-                say(
-                    Message.of_number(
-                        "{n} row without text was left out.",
-                        "{n} rows without text were left out.",
-                        rows.blank_rows,
-                    )
-                )
-            return report
+            adder = self._make_adder(name, on_progress, on_change, say)
+            return add_table_rows(adder, table, name, same_model=same_model)
 
         return self._write_current(run)
+
+    def _make_adder(
+        self, root: str, on_progress: OnProgress, on_change: OnChange, say: Callable[[str], None]
+    ) -> DocumentAdder:
+        """Make what adds documents below a root. Raises RootConflict for that of uploads."""
+        if root == UPLOADS:
+            raise RootConflict(f"{UPLOADS!r} is the root of uploaded files. Choose another name.")
+        registry, embedder = self.components.registry, make_chunk_embedder(self.components)
+        return DocumentAdder(registry, embedder, on_progress, on_change, say)
 
     def _write_current(self, run: Callable[[], IndexReport]) -> IndexReport:
         """Do a run, and again whenever the collection was switched to another model meanwhile."""

@@ -15,7 +15,7 @@ from kb.assembly.access_rules import open_access_rules
 from kb.config.sections import Config
 from stores.chunks.chunk_table import ChunkTable
 from stores.connection import run_transaction
-from stores.errors import StoreError, StoreUnavailable
+from stores.errors import RootConflict, StoreError, StoreUnavailable
 from stores.registry.collection import find_collection
 from stores.registry.document_list import DocumentList, ListedDocument, StoredPassage
 from stores.registry.document_registry import DocumentRegistry
@@ -60,6 +60,18 @@ class Catalogue:
     def uploaded_files(self) -> UploadedFiles:
         """The uploaded files that the database keeps, which are all without serve.uploads."""
         return UploadedFiles(self.registry.engine)
+
+    def require_own_uploads(self, former: Path) -> None:
+        """Raise RootConflict when the root of uploads is a directory that a user has indexed.
+
+        It may be the one where an earlier kb kept uploads.
+        """
+        place = self.registry.find_root_path(UPLOADS)
+        if place and Path(place) != former and Path(place).is_dir():
+            raise RootConflict(
+                f"{UPLOADS!r} is the name of {place}. Set serve.uploads to it if it keeps uploaded "
+                f"files; else let go of that name: kb documents forget {UPLOADS}"
+            )
 
     def show_document(self, name: str) -> ShownDocument:
         """Show a document by its name, as ROOT/PATH. Raises StoreError when there is none."""

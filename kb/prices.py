@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kb.config.config_file import explain_wrong_value
+from kb.mistakes import describe_all_mistakes
 from stores.answers.model_use import ModelUse
 from stores.errors import ConfigError
 
@@ -16,6 +16,20 @@ _MILLION: Final = 1_000_000
 _Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 _EXAMPLE: Final = (
     "{currency: EUR, models: {gpt-4.1-mini: {input: 0.40, cached: 0.10, output: 1.60}}}"
+)
+# Models that run in a process of kb, as their classes call themselves. One of a server, such as
+# Ollama's, may run elsewhere and be paid for.
+RUN_BY_KB: Final = frozenset(
+    {
+        "CrossEncoder",
+        "HuggingFaceEmbedding",
+        "HuggingFace_LLM",
+        "LlamaCpp",
+        "LlamaCppEmbedding",
+        "ModelPair",
+        "SentenceModel",
+        "WordVectors",
+    }
 )
 
 
@@ -37,18 +51,25 @@ class Prices(BaseModel):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     models: Mapping[str, ModelPrice]
 
-    def find_cost(self, use: ModelUse) -> Decimal | None:
-        """Find what calls of a model cost; None for a model or for words without a price."""
-        price = self.models.get(use.model)
-        if price is None or (use.completion_tokens and price.output is None):
-            return None
-        cached = price.input if price.cached is None else price.cached
-        total = (
-            (use.prompt_tokens - use.cached_tokens) * price.input
-            + use.cached_tokens * cached
-            + use.completion_tokens * (price.output or Decimal())
-        )
-        return total / _MILLION
+
+def find_cost(use: ModelUse, prices: Prices | None) -> Decimal | None:
+    """Find what calls of a model cost, in the currency of the prices.
+
+    It is nothing for a model without a price that kb itself runs on this machine, and None for any
+    other, also for words without a price.
+    """
+    price = prices.models.get(use.model) if prices else None
+    if price is None:
+        return Decimal() if use.class_name in RUN_BY_KB else None
+    if use.completion_tokens and price.output is None:
+        return None
+    cached = price.input if price.cached is None else price.cached
+    total = (
+        (use.prompt_tokens - use.cached_tokens) * price.input
+        + use.cached_tokens * cached
+        + use.completion_tokens * (price.output or Decimal())
+    )
+    return total / _MILLION
 
 
 def load_prices(file: Path | None) -> Prices | None:
@@ -68,10 +89,7 @@ def load_prices(file: Path | None) -> Prices | None:
     except yaml.YAMLError as error:
         raise ConfigError(f"{file} is not YAML: {error}. It looks like {_EXAMPLE}") from error
     except ValidationError as error:
-        mistakes = "; ".join(
-            f"{'.'.join(map(str, one['loc'])) or 'the file'}: {explain_wrong_value(one['msg'])}"
-            for one in error.errors(include_url=False)
-        )
+        mistakes = describe_all_mistakes(error, data, whole="the file")
         raise ConfigError(
             f"{file} is no file of prices: {mistakes}. Per million tokens it looks like {_EXAMPLE}"
         ) from error

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from typing_extensions import TypedDict
 
 from kb.config.sections import Config
-from kb.prices import Prices, load_prices
+from kb.prices import Prices, find_cost, load_prices
 from stores.answers.answer_log import AnswerLog, DailyUse, Purpose, find_month
 from stores.answers.model_use import ModelKind, ModelUse
 from stores.errors import ConfigError
@@ -136,8 +136,9 @@ def _to_numbers(row: dict[str, Any]) -> dict[str, Any]:
 def read_costs(engine: sa.Engine, config: Config, days: int) -> Costs:
     """Read what models took in the last days, and what this month costs until now and to its end.
 
-    A cost is None where there is no price of any call; `unpriced` calls are in none. The budget is
-    that of all, with its part that is spent.
+    A cost is None where there is no price of any call, and that of the month where all that has a
+    price cost nothing; `unpriced` calls are in none. The budget is that of all, with its part that
+    is spent.
     """
     log, today = AnswerLog(engine), datetime.now(UTC).date()
     uses = log.list_uses(today - timedelta(days=days - 1))
@@ -156,7 +157,8 @@ def estimate_costs(
     """Estimate what so many questions would cost, if they are as those of the last days.
 
     What each model took for them is scaled, by a language model of another name if one is given.
-    A cost is None where there is no price. Raises ConfigError when nothing was asked.
+    A cost is None where there is no price, and 0 of a model that costs nothing. Raises ConfigError
+    when nothing was asked.
     """
     answered = int(read_statistics(engine, days)["total"]["answers"])
     if not answered:
@@ -165,7 +167,10 @@ def estimate_costs(
             "some, or look further back with --days."
         )
     taken: dict[tuple[str, str], ModelUse] = {}
+    free: set[tuple[str, str]] = set()
     for use in AnswerLog(engine).list_uses(datetime.now(UTC).date() - timedelta(days=days - 1)):
+        if use.prompt_tokens and not (use.unpriced or use.cost):
+            free.add((use.kind, use.model))
         if use.purpose in _OF_QUESTIONS:
             name = model if model and use.kind == "llm" else use.model
             counts = {each: getattr(use, each) for each in _SUMMED}
@@ -174,21 +179,25 @@ def estimate_costs(
             taken[use.kind, name] = known + one if known else one
     prices = load_prices(config.cost.prices)
     share = questions / answered
-    models = [_scale_use(use, share, prices) for use in taken.values()]
+    models = [_scale_use(use, share, prices, is_free=key in free) for key, use in taken.items()]
     costs = [use["cost"] for use in models]
     return {
         "questions": questions,
         "answered": answered,
         "days": days,
         "currency": prices.currency if prices else None,
-        "cost": None if None in costs or not prices else sum(costs),
+        "cost": None if None in costs else sum(costs),
         "models": models,
     }
 
 
-def _scale_use(use: ModelUse, share: float, prices: Prices | None) -> dict[str, Any]:
+def _scale_use(
+    use: ModelUse, share: float, prices: Prices | None, *, is_free: bool
+) -> dict[str, Any]:
     counts = {name: round(getattr(use, name) * share) for name in _SUMMED}
-    cost = prices.find_cost(replace(use, **counts)) if prices else None
+    cost = find_cost(replace(use, **counts), prices)
+    if cost is None and is_free:
+        cost = Decimal()
     told = None if cost is None else float(cost)
     return {"kind": use.kind, "model": use.model, **counts, "cost": told}
 
@@ -199,7 +208,7 @@ def _sum_up_month(uses: Iterable[DailyUse], budget: float | None) -> MonthCost:
     spent = sum((use.cost for use in uses), Decimal())
     _, length = calendar.monthrange(now.year, now.month)
     gone = now.day - 1 + (now.hour * 60 + now.minute) / 1440
-    is_known = any(use.calls > use.unpriced for use in uses) or not uses
+    is_known = spent > 0 or not any(use.unpriced for use in uses)
     return {
         "since": find_month(),
         "cost": float(spent) if is_known else None,

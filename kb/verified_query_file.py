@@ -25,8 +25,9 @@ from engines.tables.query_result import QueryResult, Run
 from engines.tables.sql_guard import LONGEST
 from engines.verified.matching import VerifiedMatcher
 from engines.verified.parameters import read_parameters
-from kb.config.config_file import explain_wrong_value, find_yaml_line
+from kb.config.config_file import find_yaml_line
 from kb.config.sections import Config
+from kb.mistakes import describe_first_mistake, join_place
 from stores.errors import ConfigError, EngineError, KBError
 from stores.look_alikes import find_hidden
 from stores.text.words import stem_words
@@ -69,6 +70,17 @@ def _join_lines(text: Any) -> Any:
     return _SPACES.sub(" ", text).strip() if isinstance(text, str) else text
 
 
+def _require_one_value(value: Any) -> Any:
+    """Refuse what holds values, and say what stands for one: a declared type would be no value."""
+    if not isinstance(value, dict | list):
+        return value
+    held = f"the keys {', '.join(map(str, value))}" if isinstance(value, dict) else "a list"
+    raise ValueError(
+        f"It holds {held:.80}: write one value, which is bound where a question names none: text, "
+        "a number, a date or null, such as 2025"
+    )
+
+
 def _require_short(value: Value) -> Value:
     if len(_require_visible(str(value))) > _VALUE_CHARACTERS:
         raise ValueError(f"It has more than {_VALUE_CHARACTERS} characters")
@@ -91,7 +103,11 @@ Sql: TypeAlias = Annotated[
 ]
 _Word: TypeAlias = Annotated[str, Field(max_length=_NAME_CHARACTERS), _all_visible]
 Parameters: TypeAlias = Annotated[
-    dict[_Word, Annotated[Value, AfterValidator(_require_short)]], Field(max_length=50)
+    dict[
+        _Word,
+        Annotated[Value, BeforeValidator(_require_one_value), AfterValidator(_require_short)],
+    ],
+    Field(max_length=50),
 ]
 _Texts: TypeAlias = Annotated[
     dict[_Word, Annotated[str, Field(max_length=_VALUE_CHARACTERS), _all_visible]],
@@ -177,11 +193,8 @@ def new_query(
     try:
         entry = _Entry.model_validate(values)
     except ValidationError as error:
-        [mistake, *_] = error.errors()
-        place = ".".join(map(str, mistake["loc"]))
-        raise ConfigError(
-            f"The query cannot be kept: {place}: {explain_wrong_value(mistake['msg'])}."
-        ) from error
+        place, reason = describe_first_mistake(error, values)
+        raise ConfigError(f"The query cannot be kept: {join_place(place)}: {reason}.") from error
     return _make_query(entry)
 
 
@@ -269,10 +282,10 @@ def _require_consistent(queries: Sequence[VerifiedQuery], file: Path) -> None:
 
 
 def _describe_first_mistake(error: ValidationError, content: Any) -> str:
-    mistake = error.errors()[0]
-    place, *rest = mistake["loc"] or ("",)
-    entry = content[place] if isinstance(content, list) and isinstance(place, int) else {}
-    name = entry.get("name", f"entry {place}") if isinstance(entry, dict) else f"entry {place}"
+    place, reason = describe_first_mistake(error, content)
+    number, *rest = place or ("",)
+    entry = content[number] if isinstance(content, list) and isinstance(number, int) else {}
+    name = entry.get("name", f"entry {number}") if isinstance(entry, dict) else f"entry {number}"
     keys = [key for key, field in _Entry.model_fields.items() if field.is_required()]
-    place = ": ".join(filter(None, (str(name), ".".join(map(str, rest)))))
-    return f"{place}: {explain_wrong_value(mistake['msg'])}. Each entry has {', '.join(keys)}."
+    named = ": ".join(filter(None, (str(name), join_place(tuple(rest)))))
+    return f"{named}: {reason}. Each entry has {', '.join(keys)}."

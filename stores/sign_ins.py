@@ -3,7 +3,6 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -47,7 +46,7 @@ class SignIns:
             "digest": _hash_text(secret),
             "key_id": sign_in.key_id,
             "person": sign_in.person,
-            "groups": _write_groups(sign_in.groups),
+            "groups": json.dumps(sorted(sign_in.groups)) if sign_in.groups else None,
             "start_digest": sign_in.start_digest,
             "hours": hours,
         }
@@ -82,10 +81,6 @@ class SignIns:
         return list(
             read_snapshot(self.engine, lambda c: c.execute(_SQL["presented"], values).all())
         )
-
-
-def _write_groups(groups: Iterable[str]) -> str | None:
-    return json.dumps(sorted(groups)) if groups else None
 
 
 def _hash_text(text: str) -> bytes:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
+from itertools import product
 
 from stores.text.phrases import stem_folded
 from stores.text.tokens import tokenize
@@ -30,18 +31,15 @@ class SchemaWords:
         self._places: dict[str, Named] = {}
         for text in table_texts:
             for place, words in _read_table_text(text):
-                for stem in _stem_in_all_languages(words):
+                # In each language: nobody says in which a schema is written.
+                for word, language in product(words, LANGUAGES):
+                    stem = stem_folded(word, language)
                     self._places[stem] = max(place, self._places.get(stem, Named.NOWHERE))
 
     def find_places(self, words: Sequence[str], language: str) -> list[Named]:
         """Return for each folded word of a text where the tables have it."""
         stems = (stem_folded(word, language) for word in words)
         return [self._places.get(stem, Named.NOWHERE) for stem in stems]
-
-
-def _stem_in_all_languages(words: Iterable[str]) -> Iterator[str]:
-    """Yield the stems of words in each language: nobody says in which a schema is written."""
-    return (stem_folded(word, language) for word in words for language in LANGUAGES)
 
 
 def _read_table_text(text: str) -> Iterator[tuple[Named, list[str]]]:

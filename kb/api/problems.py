@@ -216,7 +216,14 @@ async def _answer_refusal(request: Request, error: Exception) -> JSONResponse:
 
 async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
-    mistakes = describe_mistakes(error.errors())
+    given = {
+        "body": error.body,
+        "cookie": request.cookies,
+        "header": request.headers,
+        "path": request.path_params,
+        "query": request.query_params,
+    }
+    mistakes = describe_mistakes(error.errors(), given)
     reason = "; ".join(f"{mistake['place']}: {mistake['reason']}" for mistake in mistakes[:3])
     problem = Problem(Code.REQUEST_NOT_UNDERSTOOD, {"reason": reason}, more={"mistakes": mistakes})
     return problem_to_response(problem, request.url.path)

@@ -40,7 +40,7 @@ from sqlalchemy.engine.interfaces import ExecutionContext
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kb.api.guards.access_log import ACCESS
-from kb.api.route_lookup import find_routes
+from kb.api.route_lookup import find_pattern
 from stores.errors import ConfigError
 from stores.reader import Reader
 
@@ -300,12 +300,11 @@ class TracedRequests:
             await self._app(scope, receive, send)
             return
         sent = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        route = getattr(next(find_routes(scope["app"], scope["path"]), None), "path", None)
         span = self._tracer.start_span(
-            f"{scope['method']} {route}" if route else scope["method"],
+            scope["method"],
             extract(sent),
             kind=SpanKind.SERVER,
-            attributes={"http.request.method": scope["method"], "http.route": route or ""},
+            attributes={"http.request.method": scope["method"]},
         )
 
         async def send_and_note(message: Message) -> None:
@@ -319,4 +318,10 @@ class TracedRequests:
         with use_span(
             span, end_on_exit=True, record_exception=False, set_status_on_exception=False
         ):
-            await self._app(scope, receive, send_and_note)
+            try:
+                await self._app(scope, receive, send_and_note)
+            finally:
+                pattern = find_pattern(scope)
+                span.set_attribute("http.route", pattern or "")
+                if pattern:
+                    span.update_name(f"{scope['method']} {pattern}")

@@ -18,7 +18,7 @@ from kb.assembly.auditing import Audit, name_error
 from kb.assembly.way_in import Way, way_in
 from kb.config.costs import BudgetConfig
 from kb.config.sections import Config
-from kb.prices import load_prices
+from kb.prices import find_cost, load_prices
 from stores.answers.answer_log import (
     NO_ROUTE,
     AnswerLog,
@@ -138,11 +138,8 @@ class Bookkeeping:
                 tell(entry)
 
     def price_uses(self, calls: ModelCalls) -> list[ModelUse]:
-        """List what calls took, with what it cost where the prices tell that."""
-        uses = calls.list_uses()
-        if self.prices:
-            uses = [replace(use, cost=self.prices.find_cost(use)) for use in uses]
-        return uses
+        """List what calls took, with what it cost where that is known."""
+        return [replace(use, cost=find_cost(use, self.prices)) for use in calls.list_uses()]
 
     def _price(
         self,

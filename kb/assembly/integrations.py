@@ -11,8 +11,8 @@ from llama_index.core.llms.llm import LLM
 from pydantic import ValidationError
 
 from engines.model_attempts import atell_attempt
-from kb.config.config_file import explain_wrong_value
 from kb.config.models import MODEL_VARIABLES, EmbeddingConfig, LLMConfig, ModelConfig
+from kb.mistakes import describe_all_mistakes
 from stores.errors import ConfigError
 
 SectionName = Literal["llm", "embedding"]
@@ -427,11 +427,7 @@ def _import_class(name: SectionName, path: str, advice: str, provider: str | Non
 def _explain_unmade(name: SectionName, section: ModelConfig, error: Exception) -> str:
     """Explain why a class could not be made, without the values that it was given."""
     if isinstance(error, ValidationError):
-        mistakes = error.errors(include_input=False, include_url=False, include_context=False)
-        reason = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {explain_wrong_value(one['msg'])}"
-            for one in mistakes
-        )
+        reason = describe_all_mistakes(error, section.arguments)
     else:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
     for secret in [find_key(section), *section.arguments.values()]:

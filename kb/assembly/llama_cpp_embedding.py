@@ -14,6 +14,7 @@ from kb.assembly.llama_cpp import choose_threads
 from kb.assembly.reported_tokens import hear_openai_tokens
 from kb.config.models import EmbeddingConfig
 from kb.config.sections import Config
+from kb.mistakes import describe_first_mistake, join_place
 from kb.model_file.served_file import ServedFile, require_llama_cpp
 from stores.errors import ConfigError
 
@@ -162,10 +163,9 @@ def _read_arguments(embedding: EmbeddingConfig) -> EmbeddingArguments:
     try:
         return EmbeddingArguments(**embedding.arguments)
     except ValidationError as error:
-        wrong = error.errors()[0]
-        named = ".".join(map(str, wrong["loc"]))
+        place, reason = describe_first_mistake(error, embedding.arguments)
         raise ConfigError(
-            f"embedding.arguments.{named} cannot be used: {wrong['msg']}. With the provider "
+            f"embedding.arguments.{join_place(place)} cannot be used: {reason}. With the provider "
             f"llama-cpp there are {', '.join(EmbeddingArguments.model_fields)}."
         ) from error
 

@@ -33,7 +33,7 @@ class Program(TyperGroup):
         except KeyboardInterrupt:
             raise _end_with_message(gettext("Interrupted."), ExitCode.INTERRUPTED) from None
         except typer.BadParameter as error:
-            from kb.config.config_file import explain_wrong_value
+            from kb.mistakes import explain_wrong_value
 
             error.message = explain_wrong_value(error.message)
             raise

@@ -172,16 +172,6 @@ def _explain_mistake(details: ErrorDetails, root: type[BaseModel]) -> str:
     return f"{name} {_describe_value(keys, details['input'])}; expected {expected}."
 
 
-def explain_wrong_value(reason: str) -> str:
-    """Turn what pydantic says of a value into words for people."""
-    if reason == "Field required":
-        return "it is missing"
-    if reason == "Extra inputs are not permitted":
-        return "there is no such key"
-    told = reason.removeprefix("Value error, ").replace("Input should be ", "it should be ", 1)
-    return re.sub(r"valid dictionary or instance of \w+$", "section with keys of its own", told)
-
-
 def _describe_value(keys: list[str], value: Any) -> str:
     if isinstance(value, list | dict):
         return f"is a {_name_kind(value)}"

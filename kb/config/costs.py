@@ -33,7 +33,8 @@ class CostConfig(Section):
     prices: RelativePath | None = None
     """A file of prices per million tokens, which you keep:
     `{currency: EUR, models: {gpt-4.1-mini: {input: 0.40, cached: 0.10, output: 1.60}}}`. What a
-    model costs that it does not name is unknown."""
+    model costs that it does not name is unknown, but for those that kb runs itself, which cost
+    nothing."""
     budget: BudgetConfig | None = None
     """The most that they may cost in a month; `null` for any sum."""
     retention_days: Positive | None = 90

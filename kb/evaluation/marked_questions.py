@@ -29,7 +29,11 @@ def read_marked_questions(engine: sa.Engine, registry: DocumentRegistry) -> Labe
             "No document that is indexed was marked as right for a question. `kb review mark` "
             "marks one, and so does the page, at the passages of an answer."
         )
-    return LabelledSet(NAME, tuple(_to_question(item, of_item) for item, of_item in _group(marks)))
+    questions = (
+        Question(item, of_item[-1].question, dict.fromkeys((mark.path for mark in of_item), 1))
+        for item, of_item in _group(marks)
+    )
+    return LabelledSet(NAME, tuple(questions))
 
 
 def write_marked_questions(marks: Sequence[Mark]) -> str:
@@ -48,7 +52,3 @@ def write_marked_questions(marks: Sequence[Mark]) -> str:
 
 def _group(marks: Sequence[Mark]) -> list[tuple[str, list[Mark]]]:
     return [(item, list(of_item)) for item, of_item in groupby(marks, lambda mark: mark.item)]
-
-
-def _to_question(item: str, marks: Sequence[Mark]) -> Question:
-    return Question(item, marks[-1].question, dict.fromkeys((mark.path for mark in marks), 1))

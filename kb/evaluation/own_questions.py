@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
-from kb.config.config_file import explain_wrong_value
 from kb.evaluation.labelled import BadQuestions, LabelledSet, Question
+from kb.mistakes import describe_first_mistake
 
 
 def _as_list(value: object) -> object:
@@ -60,10 +60,10 @@ def _parse_entries(file: Path) -> list[Entry]:
     except yaml.YAMLError as error:
         raise BadQuestions(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])
+        parts, reason = describe_first_mistake(error, data)
+        place = ".".join(str(part + 1 if isinstance(part, int) else part) for part in parts)
         raise BadQuestions(
-            f"{file}, question {place or 'list'}: {explain_wrong_value(first['msg'])}. "
+            f"{file}, question {place or 'list'}: {reason}. "
             "Each has id, question, answer (null when there is none) and documents."
         ) from error
     except (OSError, UnicodeDecodeError) as error:

@@ -1,7 +1,7 @@
 """Add the rows of another framework's table as documents: each row a chunk, as it is."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import pairwise
 from statistics import median
@@ -16,10 +16,12 @@ from kb.indexing.added import (
     MOST_ID,
     MOST_MEDIA_TYPE,
     OWN_KEYS,
+    DocumentAdder,
     choose_title,
     why_unfit,
 )
 from kb.indexing.embed import ChunkEmbedder
+from kb.indexing.report import IndexReport
 from kb.indexing.walk import make_storable
 from kb.indexing.writing import DocumentWriter, SplitDocument
 from stores.errors import CollectionMismatch, StoreError, StoreUnavailable
@@ -33,6 +35,7 @@ from stores.registry.document_registry import (
     document_id,
 )
 from stores.text.text_language import detect_language, language_code
+from stores.text.translations import Message
 
 _ROWS_TOGETHER: Final = 500
 _KEPT_BY_KB: Final = ("path", "root")
@@ -45,8 +48,34 @@ _LANGUAGE_CHARACTERS: Final = 20_000
 ReadPlaces = Callable[[Sequence[Any]], list[ForeignRow]]
 
 
+def add_table_rows(
+    adder: DocumentAdder, table: ForeignTable, root: str, *, same_model: bool
+) -> IndexReport:
+    """Add the rows of a table below a root, with `same_model` by the vectors that they have.
+
+    Rows without text are left out, and it is said how many. Raises what `adder.add` raises,
+    CollectionMismatch for vectors of another model, StoreError for what the table is not.
+    """
+    documents, embedder = table.list_documents(), adder.embedder
+    if same_model:
+        _require_same_model(table, documents, embedder, adder.registry.table.dimension)
+        given = _GivenVectors(embedder.embed_model, embedder.cache, embedder.observe)
+        adder = replace(adder, embedder=given)
+    rows = _RowAddition(table, documents, keeps_vectors=same_model)
+    report = adder.write_below(root, len(documents), rows.split_all)
+    if rows.blank_rows:
+        adder.say(
+            Message.of_number(
+                "{n} row without text was left out.",
+                "{n} rows without text were left out.",
+                rows.blank_rows,
+            )
+        )
+    return report
+
+
 @dataclass(frozen=True)
-class GivenVectors(ChunkEmbedder):
+class _GivenVectors(ChunkEmbedder):
     """Leaves to each chunk the vector that it came with, and embeds the others."""
 
     def embed_chunks(
@@ -55,7 +84,7 @@ class GivenVectors(ChunkEmbedder):
         super().embed_chunks((c for c in chunks if c.embedding is None), on_embedded)
 
 
-def require_same_model(
+def _require_same_model(
     table: ForeignTable,
     documents: Iterable[ForeignDocument],
     embedder: ChunkEmbedder,
@@ -96,7 +125,7 @@ def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 @dataclass
-class RowAddition:
+class _RowAddition:
     """The rows of one table; with `keeps_vectors` they answer with the vectors they have."""
 
     table: ForeignTable

@@ -10,7 +10,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp_types import ToolAnnotations
 from pydantic import ValidationError
 
-from kb.config.config_file import explain_wrong_value
+from kb.mistakes import describe_all_mistakes
 
 _READ_ONLY: Final = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
@@ -46,15 +46,12 @@ class ReadingTool(Tool):
         except UnexpectedToolError:
             raise
         except ToolError as error:
-            raise ToolError(self._describe_error(error)) from error.__cause__
-
-    def _describe_error(self, error: ToolError) -> str:
-        if isinstance(error.__cause__, ValidationError):
-            return "; ".join(
-                f"{'.'.join(map(str, details['loc']))}: {explain_wrong_value(details['msg'])}"
-                for details in error.__cause__.errors()
-            )
-        return str(error).removeprefix(f"Error executing tool {self.name}: ")
+            cause = error.__cause__
+            if isinstance(cause, ValidationError):
+                reason = describe_all_mistakes(cause, arguments)
+            else:
+                reason = str(error).removeprefix(f"Error executing tool {self.name}: ")
+            raise ToolError(reason) from cause
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,13 @@ class CrossEncoder(BaseNodePostprocessor):
             raise ValueError("a reranker needs the question")
         question, name = query_bundle.query_str, self.graph.parent.name
         _dispatcher.event(
-            ReRankStartEvent(query=question, nodes=nodes, top_n=len(nodes), model_name=name)
+            ReRankStartEvent(
+                query=question,
+                nodes=nodes,
+                top_n=len(nodes),
+                model_name=name,
+                tags={"class_name": self.class_name()},
+            )
         )
         texts = [each.node.get_content(MetadataMode.EMBED) for each in nodes]
         scores = _score_texts(*_load_model(self.graph), question, texts)

@@ -13,7 +13,8 @@ class ModelUse:
     """Calls of one model; `cached_tokens` are those of the prompts that its server knew already.
 
     Of the calls, `estimated` are those whose tokens were counted here, as no server reported them.
-    `cost` is None where it is not known.
+    `cost` is None where it is not known. `class_name` is what the class of LlamaIndex calls itself,
+    "" where that is not known.
     """
 
     kind: ModelKind
@@ -25,6 +26,7 @@ class ModelUse:
     milliseconds: float = 0.0
     estimated: int = 0
     cost: Decimal | None = None
+    class_name: str = ""
 
     def __add__(self, other: "ModelUse") -> "ModelUse":
         """Add up calls of the same model, before anybody knows their cost."""
@@ -41,8 +43,8 @@ class ModelUse:
 
 def add_up_by_model(uses: Iterable[ModelUse]) -> list[ModelUse]:
     """Add up the calls of each model, in the order of the first ones."""
-    totals: dict[tuple[str, str], ModelUse] = {}
+    totals: dict[tuple[str, str, str], ModelUse] = {}
     for use in uses:
-        known = totals.get((use.kind, use.model))
-        totals[use.kind, use.model] = known + use if known else use
+        key = (use.kind, use.model, use.class_name)
+        totals[key] = totals[key] + use if key in totals else use
     return list(totals.values())

@@ -42,6 +42,9 @@ def exported(server, models, tmp_path_factory):
                 events(api.client, f"/api/sessions/{session}/turns", {"message": QUESTION})[-1][0]
                 == "done"
             )
+            wrong = {"Authorization": "Bearer wrong"}
+            assert api.client.post("/api/sql", json={}, headers=wrong).status_code == 401
+            assert api.client.get("/nowhere").status_code == 404
         yield bodies
 
 
@@ -79,6 +82,21 @@ def test_one_trace_goes_from_the_request_to_sql_and_the_model_also_streamed(trac
         for names in of_route:
             assert "SELECT" in names
             assert any(name.startswith("OpenAILike.") for name in names), names
+
+
+def test_a_request_that_is_refused_is_named_by_its_route_and_one_without_a_route_is_not(traces):
+    roots = [span for spans in traces for span in spans if not span.parent_span_id]
+    told = {
+        (span.name, attributes["http.route"], attributes["http.response.status_code"])
+        for span in roots
+        for attributes in [{pair.key: read_value(pair.value) for pair in span.attributes}]
+        if attributes.get("http.response.status_code", 0) >= 400
+    }
+    assert told == {("POST /api/sql", "/api/sql", 401), ("GET", "", 404)}
+
+
+def read_value(value):
+    return getattr(value, value.WhichOneof("value"))
 
 
 def test_no_contents_and_no_secrets_are_exported(exported):

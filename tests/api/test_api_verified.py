@@ -214,6 +214,7 @@ def test_a_name_may_hold_a_slash(ana):
         ({"parameters": {"p": "x" * 501}}, "parameters"),
         ({"parameters": {"p": "\u202e"}}, "parameters"),
         ({"parameters": {"p" * 191: 1}}, "parameters"),
+        ({"parameters": {"p": {"type": "string"}}}, "parameters"),
     ],
     ids=lambda each: ascii(each)[:40],
 )

@@ -18,7 +18,7 @@ from kb.app import KnowledgeBase
 from kb.assembly.way_in import way_in
 from kb.config.sections import Config
 from kb.indexing.estimate import EmbeddingEstimate
-from kb.statistics import estimate_costs
+from kb.statistics import estimate_costs, read_costs
 from stores.answers.answer_log import AnswerLog, LoggedAnswer, LoggedCalls, find_month
 from stores.answers.model_use import ModelUse
 from stores.api_keys import ApiKeys
@@ -122,6 +122,26 @@ def test_a_search_is_no_answer_and_what_it_took_is_kept(opened):
     [use] = rows(kb, "kb_model_use")
     assert (use["purpose"], use["user"], use["calls"]) == ("search", "ana", 2)
     assert (use["cost"], use["unpriced"], use["currency"]) == (0, 2, "")
+
+
+def test_a_model_that_kb_runs_costs_nothing_and_the_other_is_unknown(database, models, folder):
+    config = configured(database, folder, models, models, embedding={"provider": "local"})
+    kb = KnowledgeBase.open(config)
+    kb.index()
+    kb.ask("When do goods go back?", source="documents")
+    kb.components.books.writer.flush()
+    told = read_costs(kb.components.engine, config, 1)
+    costs = {(use["purpose"], use["kind"]): (use["cost"], use["unpriced"]) for use in told["uses"]}
+    assert costs == {
+        ("index", "embedding"): (0, 0),
+        ("answer", "embedding"): (0, 0),
+        ("answer", "llm"): (None, 1),
+    }
+    assert (told["month"]["cost"], told["month"]["unpriced"]) == (None, 1)
+    estimate = estimate_costs(kb.components.engine, config, 100, 31)
+    assert {use["kind"]: use["cost"] for use in estimate["models"]} == {"embedding": 0, "llm": None}
+    assert estimate["cost"] is None
+    kb.close()
 
 
 @pytest.mark.parametrize(

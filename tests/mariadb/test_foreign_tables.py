@@ -269,6 +269,12 @@ def test_a_root_of_a_directory_or_of_uploads_takes_no_rows(kb, tables, tmp_path)
         take_in(kb, tables, "langchain")
     with pytest.raises(RootConflict, match="root of uploaded files"):
         take_in(kb, tables, "langchain", root="uploads")
+    embed = kb.components.embed_model.get_text_embedding
+    write_langchain(tables, "uploads", [("u1", "A lamp.", {})], embed)
+    table = open_foreign_table(tables.url, "langchain", collection="uploads")
+    with pytest.raises(RootConflict, match="root of uploaded files"):
+        kb.add_rows(table)
+    table.engine.dispose()
 
 
 def test_two_tables_below_one_root_share_it(kb, tables):

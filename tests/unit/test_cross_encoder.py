@@ -11,9 +11,11 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
+from engines.model_calls import ModelCalls
 from engines.search.profiles import Rerank
 from kb.assembly.rerankers import make_reranker
 from kb.config.sections import Config
+from kb.prices import find_cost
 from stores.errors import ModelUnavailable
 
 WEIGHTS = {"[PAD]": 9.0, "[CLS]": 0.0, "[SEP]": 0.0, "[UNK]": 0.0, "return": 2.0, "goods": 1.0}
@@ -80,6 +82,16 @@ def test_each_passage_is_scored_beside_the_question(tmp_path, place):
     assert [each.node.get_content() for each in judged] == [texts[3], texts[1], texts[2], texts[0]]
     assert [each.score for each in judged] == pytest.approx([10, 6, 2, 0])
     assert [each.score for each in rerank(tmp_path, texts[:2], "goods goods")] == [6, 0]
+
+
+def test_it_costs_nothing(tmp_path):
+    write_graph(tmp_path / "model.onnx")
+    write_tokenizer(tmp_path / "tokenizer.json")
+    calls = ModelCalls()
+    with calls.listen():
+        rerank(tmp_path, ["goods"])
+    [use] = calls.list_uses()
+    assert (use.kind, use.model, find_cost(use, None)) == ("reranking", tmp_path.name, 0)
 
 
 def test_a_long_passage_is_read_as_far_as_the_model_can(tmp_path):

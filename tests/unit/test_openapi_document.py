@@ -49,7 +49,7 @@ def open_parts(schema: dict[str, Any], name: str, seen: set[str]) -> Iterator[st
         "const",
         "enum",
     }
-    if not parts and not is_plain:
+    if schema.get("additionalProperties") is True or not (parts or is_plain):
         yield name
     for place, part in parts:
         if place.split(".")[-1] not in OPEN:

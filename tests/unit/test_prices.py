@@ -1,11 +1,17 @@
 """What calls of models cost by a file of prices."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from kb.prices import load_prices
+from kb.assembly.llama_cpp import LlamaCpp
+from kb.assembly.llama_cpp_embedding import LlamaCppEmbedding
+from kb.prices import RUN_BY_KB, find_cost, load_prices
+from kb.sentence_model import ModelPair, SentenceModel
+from kb.sentence_model.cross_encoder import CrossEncoder
+from kb.sentence_model.word_vectors import WordVectors
 from stores.answers.model_use import ModelUse, add_up_by_model
 from stores.errors import ConfigError
 
@@ -39,7 +45,30 @@ def file(tmp_path: Path) -> Path:
 def test_a_call_costs_what_the_file_says_and_else_nobody_knows(file, use, cost):
     prices = load_prices(file)
     assert prices
-    assert prices.find_cost(use) == (None if cost is None else Decimal(cost))
+    assert find_cost(use, prices) == (None if cost is None else Decimal(cost))
+
+
+def test_a_model_that_kb_runs_costs_nothing_unless_it_has_a_price(file):
+    of_file = ModelUse("llm", "small", 1, 1_000_000, class_name="LlamaCpp")
+    assert find_cost(of_file, None) == 0
+    assert find_cost(of_file, load_prices(file)) == Decimal("0.40")
+    of_server = replace(of_file, class_name="OpenAILike")
+    assert find_cost(of_server, None) is None
+    own_class = ModelUse("reranking", "small", class_name="")
+    assert find_cost(own_class, None) is None
+
+
+def test_the_models_that_kb_runs_call_themselves_as_the_prices_know_them():
+    assert {
+        CrossEncoder.class_name(),
+        LlamaCpp.class_name(),
+        LlamaCppEmbedding.class_name(),
+        ModelPair.class_name(),
+        SentenceModel.class_name(),
+        WordVectors.class_name(),
+        "HuggingFaceEmbedding",
+        "HuggingFace_LLM",
+    } == RUN_BY_KB
 
 
 def test_without_a_file_there_are_no_prices():

@@ -32,6 +32,7 @@ from kb.assembly.models import embedding_identity, make_embedder, make_llm
 from kb.config.models import EmbeddingConfig, LLMConfig
 from kb.config.sections import Config
 from kb.doctor.models import check_models
+from kb.prices import RUN_BY_KB
 from stores.errors import ConfigError, ModelUnavailable
 
 # What these clients themselves warn of, which nobody can change here.
@@ -279,7 +280,9 @@ def test_transformers_answer_from_a_directory(tmp_path):
     made = transformers.LlamaForCausalLM(transformers.LlamaConfig(**sizes, **heads))
     made.save_pretrained(tmp_path)
     section = LLMConfig(provider="huggingface", model=str(tmp_path), max_tokens=5)
-    assert {*complete(make_llm(Config(llm=section))).split()} <= {*words}
+    model = make_llm(Config(llm=section))
+    assert {*complete(model).split()} <= {*words}
+    assert model.class_name() in RUN_BY_KB, "it costs nothing"
 
 
 # --- embeddings -----------------------------------------------------------------------------

@@ -54,6 +54,11 @@ def test_an_empty_file_holds_none(tmp_path):
             r"late: sql: .* at most 20000",
         ),
         (ENTRY.replace('"2025"', "x" * 501), r"late: parameters.year: .*more than 500 characters"),
+        (
+            ENTRY.replace('"2025"', "{type: integer, default: 2025}"),
+            r"late: parameters.year: It holds the keys type, default: write one value, .* 2025\.",
+        ),
+        (ENTRY.replace('"2025"', "[2025]"), r"late: parameters.year: It holds a list: write one"),
         (ENTRY.replace("EUR", "x" * 501), r"late: units.total: .* at most 500 characters"),
         (ENTRY.replace("Tom", "x" * 190), r"late: verified_by: .* at most 190 characters"),
         (

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from engines.elapsed import milliseconds_since
 from kb.api.guards.request_id import make_request_id
 from kb.api.problems import OPENAI_PATHS
-from kb.api.route_lookup import find_routes
+from kb.api.route_lookup import find_pattern
 from kb.assembly.way_in import way_in
 
 ACCESS: Final = logging.getLogger("kb.access")
@@ -44,8 +44,6 @@ class AccessLog:
         finally:
             state = scope.get("state", {})
             caller, trace = state.get("caller"), state.get("trace")
-            # The pattern, as a path may hold names; also of what is refused.
-            route = scope.get("route") or next(find_routes(scope["app"], scope["path"]), None)
             ACCESS.info(
                 json.dumps(
                     {
@@ -54,7 +52,7 @@ class AccessLog:
                         **({"trace": trace} if trace else {}),
                         "key": caller.name if caller else None,
                         "method": scope["method"],
-                        "route": getattr(route, "path", None),
+                        "route": find_pattern(scope),
                         **response,
                         "ms": milliseconds_since(begin),
                     }

@@ -1,13 +1,15 @@
 """What the endpoints of OpenAI's form reply, as its OpenAPI document tells it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Literal, NotRequired, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from engines.answer import RouteName
-from kb.api.answer_shapes import Cell, CitationValues
+from kb.api.answer_shapes import Cell, CitationValues, RewrittenBy
+
+Empty: TypeAlias = Annotated[list[str], Field(max_length=0)]
 
 
 class AnyModel(BaseModel):
@@ -60,13 +62,9 @@ class ChatChoice(BaseModel):
     logprobs: None = None
 
 
-class WithEvidence(BaseModel):
-    """The extra fields are those of an answer of `/api/ask`."""
+class WithEvidence(TypedDict):
+    """What the text rests on, as an answer of `/api/ask` tells it."""
 
-    model_config = ConfigDict(extra="allow")
-
-    id: str
-    model: str
     route: RouteName | None
     route_reason: str
     citations: list[CitationValues]
@@ -79,6 +77,8 @@ class WithEvidence(BaseModel):
 
 
 class ChatCompletion(WithEvidence):
+    id: str
+    model: str
     object: Literal["chat.completion"]
     created: int
     choices: list[ChatChoice]
@@ -93,6 +93,8 @@ class TextChoice(BaseModel):
 
 
 class Completion(WithEvidence):
+    id: str
+    model: str
     object: Literal["text_completion"]
     created: int
     choices: list[TextChoice]
@@ -107,7 +109,7 @@ class OutputText(BaseModel):
     type: Literal["output_text"]
     text: str
     annotations: list[LinkedText]
-    logprobs: Annotated[list[str], Field(max_length=0)]
+    logprobs: Empty
 
 
 class OutputMessage(BaseModel):
@@ -134,14 +136,58 @@ class ResponseUsage(BaseModel):
     total_tokens: int
 
 
-class ResponseObject(WithEvidence):
+class PlainFormat(BaseModel):
+    type: Literal["text"]
+
+
+class TextOptions(BaseModel):
+    format: PlainFormat
+
+
+class ReasoningOptions(BaseModel):
+    effort: None
+    summary: None
+
+
+class AnyResponse(TypedDict):
+    """What is known of a response from its beginning; kb has no choice in much of it."""
+
+    id: str
     object: Literal["response"]
     created_at: int
-    status: Literal["completed", "incomplete", "failed"]
-    output: list[OutputMessage]
+    model: str
     previous_response_id: str | None
     store: bool
+    max_output_tokens: int | None
+    metadata: Mapping[str, str]
+    instructions: None
+    parallel_tool_calls: Literal[False]
+    temperature: None
+    top_p: None
+    tool_choice: Literal["none"]
+    tools: Empty
+    text: TextOptions
+    reasoning: ReasoningOptions
+    truncation: Literal["disabled"]
+    user: None
+
+
+class IncompleteDetails(BaseModel):
+    reason: Literal["max_output_tokens"]
+
+
+class ResponseObject(WithEvidence, AnyResponse):
+    """A response with its text; one that is stored tells its turn of the session."""
+
+    status: Literal["completed", "incomplete"]
+    error: None
+    incomplete_details: IncompleteDetails | None
+    output: list[OutputMessage]
     usage: ResponseUsage
+    turn_id: NotRequired[str]
+    turn: NotRequired[int]
+    standalone: NotRequired[str | None]
+    rewritten_by: NotRequired[RewrittenBy]
 
 
 class EmbeddingUsage(BaseModel):

@@ -5,12 +5,14 @@ from functools import reduce
 from operator import or_
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from kb.api.described import make_shape
 from kb.api.openai.replies import (
     Annotation,
+    AnyResponse,
+    Empty,
     LinkedText,
     OutputMessage,
     OutputText,
@@ -20,7 +22,6 @@ from kb.api.openai.replies import (
 )
 
 Finish: TypeAlias = Literal["stop", "length"]
-_Nothing: TypeAlias = Annotated[list[str], Field(max_length=0)]
 
 
 class ChatDelta(TypedDict, total=False):
@@ -59,7 +60,7 @@ class TextEnd(BaseModel):
     logprobs: None
 
 
-class _Chunk(BaseModel):
+class _Chunk(TypedDict):
     id: str
     created: int
     model: str
@@ -112,20 +113,13 @@ class ResponseFault(BaseModel):
     message: str
 
 
-class UnfinishedResponse(BaseModel):
-    """A response that has no text yet, or failed; the extra fields are those of a whole one."""
+class UnfinishedResponse(AnyResponse):
+    """A response that has no text yet, or failed."""
 
-    model_config = ConfigDict(extra="allow")
-
-    id: str
-    object: Literal["response"]
-    created_at: int
-    model: str
     status: Literal["in_progress", "failed"]
     error: ResponseFault | None
-    output: _Nothing
-    previous_response_id: str | None
-    store: bool
+    incomplete_details: None
+    output: Empty
     usage: None
 
 
@@ -134,7 +128,7 @@ class BegunMessage(BaseModel):
     type: Literal["message"]
     role: Literal["assistant"]
     status: Literal["in_progress"]
-    content: _Nothing
+    content: Empty
 
 
 _PLACE: Final = {"item_id": str, "output_index": int, "content_index": int}
@@ -144,13 +138,13 @@ _RESPONSE_EVENTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "in_progress": {"response": UnfinishedResponse},
     "output_item.added": {"output_index": int, "item": BegunMessage},
     "content_part.added": {**_PLACE, "part": OutputText},
-    "output_text.delta": {**_PLACE, "delta": str, "logprobs": _Nothing},
+    "output_text.delta": {**_PLACE, "delta": str, "logprobs": Empty},
     "output_text.annotation.added": {
         **_PLACE,
         "annotation_index": int,
         "annotation": LinkedText,
     },
-    "output_text.done": {**_PLACE, "text": str, "logprobs": _Nothing},
+    "output_text.done": {**_PLACE, "text": str, "logprobs": Empty},
     "content_part.done": {**_PLACE, "part": OutputText},
     "output_item.done": {"output_index": int, "item": OutputMessage},
     "completed": {"response": ResponseObject},

@@ -11,7 +11,6 @@ import numpy as np
 import tiktoken
 from fastapi import APIRouter, Depends, Request
 from llama_index.core.utils import get_tokenizer
-from pydantic import BaseModel
 
 from engines.model_errors import model_errors
 from kb.api.caller_sessions import find_stored_id
@@ -65,7 +64,7 @@ _OF_RESPONSES: Final = (
 
 
 def _describe_streamed(
-    reply: type[BaseModel], event: str, order: str, *codes: Code
+    reply: Any, event: str, order: str, *codes: Code
 ) -> dict[int | str, dict[str, Any]]:
     """Describe a reply that comes whole, or as events when the body asks for a stream."""
     return {

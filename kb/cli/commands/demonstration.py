@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from engines.answer import answer_of
-from kb.cli.commands.indexing import index_with_progress
+from kb.cli.commands.indexing import IndexOptions, index_with_progress
 from kb.cli.language import gettext
 from kb.cli.opening import open_knowledge_base
 from kb.cli.terminal import ERR, OUT, kb_command, say
@@ -33,7 +33,7 @@ def demo() -> None:
     tables = gettext("The shop's tables are in the database {name}")
     say(tables.format(name=config.tables.database))
     with open_knowledge_base(file) as knowledge_base:
-        show_report(ERR, index_with_progress(knowledge_base, prune=True))
+        show_report(ERR, index_with_progress(knowledge_base, None, IndexOptions(prune=True)))
         for question in QUESTIONS:
             _ask_and_show(knowledge_base, question)
     _say_what_next(file)

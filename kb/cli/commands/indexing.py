@@ -1,7 +1,8 @@
 """The command `kb index`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,64 +20,83 @@ if TYPE_CHECKING:
     from kb.indexing.report import IndexReport
 
 
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[PATH]...",
+        exists=True,
+        help="Directories or files.  [default: documents.path of the configuration]",
+    ),
+]
+DirectoryName = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="What to call the directory.  [default: its own name]"),
+]
+Prune = Annotated[
+    bool | None,
+    typer.Option(
+        "--prune/--keep",
+        " /--no-prune",
+        help="Remove documents whose files are gone, even when nothing is found at all; or "
+        "keep them.  [default: remove them, unless nothing is found]",
+        show_default=False,
+    ),
+]
+Retry = Annotated[
+    bool,
+    typer.Option("--retry/--no-retry", help="Read what failed before, though it is unchanged."),
+]
+ByWorkers = Annotated[
+    bool,
+    typer.Option("--workers", help="Have processes of `kb worker` read and write what changed."),
+]
+Uploads = Annotated[
+    bool,
+    typer.Option(
+        "--uploads",
+        help="Index the files that were uploaded, as after an upgrade that reads more of them.",
+    ),
+]
+Estimate = Annotated[
+    bool,
+    typer.Option(
+        "--estimate",
+        help="Only say how much would be embedded, and what that costs by cost.prices.",
+    ),
+]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Go on, and index what changes as it changes.")
+]
+Minutes = Annotated[
+    float,
+    typer.Option(
+        metavar="MINUTES",
+        min=0.01,
+        help="With --watch, how often everything is looked at besides.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class IndexOptions:
+    """How a directory is indexed; `prune` removes what is gone in any case, False keeps it."""
+
+    name: str | None = None
+    prune: bool | None = None
+    retry: bool = False
+    workers: bool = False
+
+
 def index(
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[PATH]...",
-            exists=True,
-            help="Directories or files.  [default: documents.path of the configuration]",
-        ),
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="What to call the directory.  [default: its own name]"),
-    ] = None,
-    prune: Annotated[
-        bool | None,
-        typer.Option(
-            "--prune/--keep",
-            " /--no-prune",
-            help="Remove documents whose files are gone, even when nothing is found at all; or "
-            "keep them.  [default: remove them, unless nothing is found]",
-            show_default=False,
-        ),
-    ] = None,
-    retry: Annotated[
-        bool,
-        typer.Option("--retry/--no-retry", help="Read what failed before, though it is unchanged."),
-    ] = False,
-    workers: Annotated[
-        bool,
-        typer.Option(
-            "--workers", help="Have processes of `kb worker` read and write what changed."
-        ),
-    ] = False,
-    uploads: Annotated[
-        bool,
-        typer.Option(
-            "--uploads",
-            help="Index the files that were uploaded, as after an upgrade that reads more of them.",
-        ),
-    ] = False,
-    estimate: Annotated[
-        bool,
-        typer.Option(
-            "--estimate",
-            help="Only say how much would be embedded, and what that costs by cost.prices.",
-        ),
-    ] = False,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Go on, and index what changes as it changes.")
-    ] = False,
-    every: Annotated[
-        float,
-        typer.Option(
-            metavar="MINUTES",
-            min=0.01,
-            help="With --watch, how often everything is looked at besides.",
-        ),
-    ] = 15,
+    paths: Paths = None,
+    name: DirectoryName = None,
+    prune: Prune = None,
+    retry: Retry = False,
+    workers: ByWorkers = False,
+    uploads: Uploads = False,
+    estimate: Estimate = False,
+    watch: Watch = False,
+    every: Minutes = 15,
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -98,57 +118,51 @@ def index(
     kb index ~/handbook --workers       with what `kb worker` runs elsewhere
     kb index --uploads                  what was uploaded, where it has to be read again
     """
-    from kb.answer_json import report_to_values
-    from kb.cli.print_json import print_json
-    from kb.cli.rendering.state import show_report
-
-    _refuse_contradictions(paths, name, goes_alone=uploads, is_endless=watch)
-    if estimate and (watch or uploads or prune or retry or workers):
-        raise typer.BadParameter(gettext("it goes with paths and --name"), param_hint="--estimate")
+    options = IndexOptions(name, prune, retry, workers)
+    _refuse_contradictions(paths, options, uploads=uploads, estimate=estimate, watch=watch)
+    places: Sequence[Path | None] = paths or [None]
     with open_knowledge_base(config) as knowledge_base:
         if estimate:
-            for path in (*paths,) if paths else (None,):
+            for path in places:
                 _show_estimate(knowledge_base, path, name, as_json)
             return
         if watch:
             from kb.cli.commands.watching import watch_directories
 
-            watch_directories(
-                knowledge_base,
-                paths or [],
-                name=name,
-                prune=prune,
-                retry=retry,
-                workers=workers,
-                minutes=every,
-                as_json=as_json,
-            )
-        reports = []
-        for path in (*paths,) if paths else (None,):
-            if uploads:
-                report = index_uploads_with_progress(
-                    knowledge_base, prune=prune, retry=retry, workers=workers
-                )
-            else:
-                report = index_with_progress(
-                    knowledge_base, path, name=name, prune=prune, retry=retry, workers=workers
-                )
-            reports.append(report)
-            if as_json:
-                print_json(report_to_values(report), indent=None if paths and paths[1:] else 2)
-            else:
-                show_report(OUT, report)
-    if any(report.has_new_failures for report in reports):
-        raise typer.Exit(ExitCode.PARTLY_DONE)
+            watch_directories(knowledge_base, paths or [], options, every, as_json=as_json)
+        if uploads:
+            runs = iter([index_uploads_with_progress(knowledge_base, options)])
+        else:
+            runs = (index_with_progress(knowledge_base, path, options) for path in places)
+        if _show_reports(runs, as_json, are_several=len(places) > 1):
+            raise typer.Exit(ExitCode.PARTLY_DONE)
 
 
 def _refuse_contradictions(
-    paths: list[Path] | None, name: str | None, *, goes_alone: bool, is_endless: bool
+    paths: list[Path] | None, options: IndexOptions, *, uploads: bool, estimate: bool, watch: bool
 ) -> None:
-    if name and paths and len(paths) > 1:
+    if options.name and paths and len(paths) > 1:
         raise typer.BadParameter(gettext("it names one directory"), param_hint="'--name'")
-    if goes_alone and (paths or name or is_endless):
+    if uploads and (paths or options.name or watch):
         raise typer.BadParameter(gettext("it goes without a path, --name and --watch"))
+    if estimate and (watch or uploads or options.prune or options.retry or options.workers):
+        raise typer.BadParameter(gettext("it goes with paths and --name"), param_hint="--estimate")
+
+
+def _show_reports(runs: Iterator["IndexReport"], as_json: bool, *, are_several: bool) -> bool:
+    """Show the report of each run when it has ended; tell whether anything failed anew."""
+    from kb.answer_json import report_to_values
+    from kb.cli.print_json import print_json
+    from kb.cli.rendering.state import show_report
+
+    have_new_failures = False
+    for report in runs:
+        have_new_failures |= report.has_new_failures
+        if as_json:
+            print_json(report_to_values(report), indent=None if are_several else 2)
+        else:
+            show_report(OUT, report)
+    return have_new_failures
 
 
 def _show_estimate(
@@ -160,14 +174,16 @@ def _show_estimate(
     from kb.cli.print_json import print_json
     from kb.cli.rendering.progress import show_index_progress
     from kb.cli.rendering.state import show_failures
+    from kb.prices import find_cost
     from stores.answers.model_use import ModelUse
 
     with show_index_progress(ERR) as show:
         found = knowledge_base.estimate(path, name=name, on_progress=show, say=say)
-    model = knowledge_base.components.embed_model.model_name
-    prices = knowledge_base.components.books.prices
-    used = ModelUse("embedding", model, prompt_tokens=found.tokens)
-    price = prices.find_cost(used) if prices else None
+    embed_model = knowledge_base.components.embed_model
+    model, prices = embed_model.model_name, knowledge_base.components.books.prices
+    class_name = embed_model.class_name()
+    used = ModelUse("embedding", model, prompt_tokens=found.tokens, class_name=class_name)
+    price = find_cost(used, prices)
     currency = prices.currency if prices else None
     if as_json:
         cost = None if price is None else float(price)
@@ -177,24 +193,17 @@ def _show_estimate(
         "{documents} documents to read, {chunks} chunks; to embed: {texts} texts, some "
         "{tokens} tokens of {model}. Cost: {cost}. Nothing was embedded or written."
     )
-    written = gettext("unknown") if price is None else f"{price:.4f} {currency}"
+    written = gettext("unknown") if price is None else f"{price:.4f} {currency or ''}".strip()
     OUT.print(Text(told.format(**vars(found), model=model, cost=written)))
     show_failures(OUT, found.failed)
 
 
 def index_with_progress(
     knowledge_base: "KnowledgeBase",
-    path: Path | None = None,
-    *,
-    name: str | None = None,
-    prune: bool | None = None,
-    retry: bool = False,
-    workers: bool = False,
+    path: Path | None,
+    options: IndexOptions,
 ) -> "IndexReport":
-    """Index a directory, by default that of the configuration, and show how far it is.
-
-    `prune` removes what is gone in any case, False keeps it.
-    """
+    """Index a directory, by default that of the configuration, and show how far it is."""
     from kb.cli.rendering.progress import show_index_progress
     from kb.indexing.indexing_run import Scope
 
@@ -203,22 +212,18 @@ def index_with_progress(
     with keep_what_was_indexed(), show_index_progress(ERR) as show:
         return knowledge_base.index(
             path,
-            name=name,
-            keep=prune is False,
-            prune=prune is True,
-            scope=Scope(retry=retry),
-            by_workers=workers,
+            name=options.name,
+            keep=options.prune is False,
+            prune=options.prune is True,
+            scope=Scope(retry=options.retry),
+            by_workers=options.workers,
             on_progress=show,
             say=say,
         )
 
 
 def index_uploads_with_progress(
-    knowledge_base: "KnowledgeBase",
-    *,
-    prune: bool | None = None,
-    retry: bool = False,
-    workers: bool = False,
+    knowledge_base: "KnowledgeBase", options: IndexOptions
 ) -> "IndexReport":
     """Index the uploaded files, wherever they are kept, and show how far it is.
 
@@ -232,15 +237,13 @@ def index_uploads_with_progress(
     shared = find_shared_directory(knowledge_base.components.engine, knowledge_base.config)
     if shared:
         shared.require_shared()
-        return index_with_progress(
-            knowledge_base, shared.path, name=UPLOADS, prune=prune, retry=retry, workers=workers
-        )
+        return index_with_progress(knowledge_base, shared.path, replace(options, name=UPLOADS))
     say(gettext("Indexing {directory}").format(directory=UPLOADS))
     with keep_what_was_indexed(), show_index_progress(ERR) as show:
         return knowledge_base.index_uploads(
-            keep=prune is False,
-            scope=Scope(retry=retry),
-            by_workers=workers,
+            keep=options.prune is False,
+            scope=Scope(retry=options.retry),
+            by_workers=options.workers,
             on_progress=show,
             say=say,
         )

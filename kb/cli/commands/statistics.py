@@ -61,7 +61,8 @@ def cost(
 ) -> None:
     """Show what models took and cost, by day, model and key.
 
-    Prices are those of the file that cost.prices names; without one, costs are unknown.
+    Prices are those of the file that cost.prices names. Models that kb runs itself cost nothing; of
+    any other without a price, the cost is unknown.
 
     \b
     kb cost

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from kb.answer_json import report_to_values
-from kb.cli.commands.indexing import index_with_progress
+from kb.cli.commands.indexing import IndexOptions, index_with_progress
 from kb.cli.language import gettext
 from kb.cli.print_json import print_json
 from kb.cli.rendering.state import show_missing, show_report
@@ -33,12 +33,9 @@ _LINES: Final[Mapping[str, str]] = {
 def watch_directories(
     knowledge_base: "KnowledgeBase",
     paths: Sequence[Path],
-    *,
-    name: str | None,
-    prune: bool | None,
-    retry: bool,
-    workers: bool,
+    options: IndexOptions,
     minutes: float,
+    *,
     as_json: bool,
 ) -> NoReturn:
     """Index directories, by default that of the configuration, and then what changes in them."""
@@ -55,23 +52,16 @@ def watch_directories(
     def index(directory: Path, scope: Scope) -> IndexReport:
         reports = shown[directory]
         if reports.last is None:
-            return index_with_progress(
-                knowledge_base,
-                reports.directory,
-                name=name,
-                prune=prune,
-                retry=retry,
-                workers=workers,
-            )
+            return index_with_progress(knowledge_base, reports.directory, options)
         changes: list[Change] = []
         try:
             return knowledge_base.index(
                 directory,
-                name=name,
-                keep=prune is False,
-                prune=prune is True,
+                name=options.name,
+                keep=options.prune is False,
+                prune=options.prune is True,
                 scope=scope,
-                by_workers=workers,
+                by_workers=options.workers,
                 on_change=changes.append,
                 say=say,
             )

@@ -1,7 +1,6 @@
 """What language models were worth, side by side, as people read it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -36,9 +35,6 @@ def show_model_figures(console: Console, name: str, figures: Sequence[ModelFigur
     for one in figures:
         table.add_column(fit_on_one_line(one.model), justify="right")
     for label, (field, form) in rows.items():
-        table.add_row(label, *(_format_figure(getattr(one, field), form) for one in figures))
+        values = (getattr(one, field) for one in figures)
+        table.add_row(label, *("-" if value is None else format(value, form) for value in values))
     console.print(table)
-
-
-def _format_figure(value: Any, form: str) -> str:
-    return "-" if value is None else format(value, form)

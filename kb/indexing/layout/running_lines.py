@@ -131,7 +131,8 @@ def _find_running_rows(
         evidence = _Evidence(counts, habits, neighbours, elsewhere)
         counted = {row.page for row in at_edge if evidence.is_counted(row)}
         proven = [row for row in at_edge if row.page in counted or evidence.is_repeated(row)]
-        baselines = _find_usual_baselines(proven) if _are_most(len(proven), filled) else set()
+        are_most = len(proven) >= _FEWEST and len(proven) * 2 > filled
+        baselines = _find_usual_baselines(proven) if are_most else set()
         for row in at_edge:
             is_usual = round(row.baseline) in baselines or (baselines and row in proven)
             is_all = len(row.places) == len(pages[row.page - 1])
@@ -167,10 +168,6 @@ def _find_established_habits(
             or (times >= _FEWEST and habit[0] == "bottom")
         )
     )
-
-
-def _are_most(times: int, filled: int) -> bool:
-    return times >= _FEWEST and times * 2 > filled
 
 
 def _find_usual_baselines(rows: Sequence[_Row]) -> set[int]:

@@ -155,7 +155,9 @@ def _read_payload(part: MIMEPart) -> bytes:
 def _read_body(message: EmailMessage) -> tuple[str, bool, UnreadableFile | None]:
     """Return the text, plain if there is a plain one, whether it was HTML, and why it is none."""
     part: MIMEPart | None = message.get_body(preferencelist=("plain", "html"))
-    if part is None and not message.is_multipart() and _says_text(message):
+    # Text that is called attached, or parts that nothing divides.
+    says_text = message.get_content_maintype() in ("text", "multipart")
+    if part is None and not message.is_multipart() and says_text:
         part = message
     # A part without headers is false, and none the less a part.
     payload = None if part is None else part.get_payload(decode=True)
@@ -168,11 +170,6 @@ def _read_body(message: EmailMessage) -> tuple[str, bool, UnreadableFile | None]
     if part.get_content_subtype() == "html":
         return parse_page(text).markdown, True, None
     return text, False, None
-
-
-def _says_text(message: EmailMessage) -> bool:
-    """Tell whether a message is text that is called attached, or parts that nothing divides."""
-    return message.get_content_maintype() in ("text", "multipart")
 
 
 def _put_reply_first(text: str) -> str:
