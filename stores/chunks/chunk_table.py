@@ -14,12 +14,7 @@ from typing import Any, Literal, TypeVar, assert_never, get_args
 import sqlalchemy as sa
 
 from stores.audiences import Groups
-from stores.chunks.chunk_terms import (
-    analyse_blocks,
-    analyse_chunks,
-    analyse_metadata,
-    assign_blocks,
-)
+from stores.chunks.chunk_terms import analyse_blocks, analyse_chunks, assign_blocks
 from stores.chunks.posting_tables import PostingTables
 from stores.chunks.postings import Postings
 from stores.chunks.table_size import TableSize
@@ -155,9 +150,7 @@ class ChunkTable:
             connection.execute(self.fill("add_text_hash"))
         match self.words:
             case "bm25":
-                PostingTables(self.name).set_up(
-                    connection, columns, analyse_chunks, analyse_metadata
-                )
+                PostingTables(self.name).set_up(connection, columns)
             case "fulltext":
                 if "context" not in columns:
                     connection.execute(self.fill("create_words_lock"))
@@ -177,6 +170,11 @@ class ChunkTable:
                         characters=INDEXED_CHARACTERS,
                     )
                 )
+
+    def fill_postings(self, engine: sa.Engine) -> None:
+        """Make the postings of chunks that an older kb wrote, or go on with it."""
+        if self.postings and self.postings.tables.fill(engine, analyse_chunks):
+            note_write(engine)
 
     def require_made(self, connection: sa.Connection) -> None:
         """Raise CollectionMismatch when the table has another shape, and an error without one."""

@@ -28,11 +28,6 @@ def analyse_chunks(rows: Iterable[Row]) -> Analysed:
     return _arrange(map(_count_terms, rows))
 
 
-def analyse_metadata(rows: Iterable[Row]) -> Analysed:
-    """List the terms of the metadata of some chunks, without their words."""
-    return _arrange(_mark_metadata(from_json(row["metadata"])) for row in rows)
-
-
 def _arrange(chunks: Iterable[Mapping[int, int]]) -> Analysed:
     """Arrange what each chunk has of each term in the order of the terms."""
     terms: list[int] = []

@@ -5,11 +5,14 @@ keys of its chunks as gone. Who writes also tidies: fresh postings are merged in
 them term by term, and what is gone is swept out of that. Each of these steps is one transaction,
 before and after which searches find the same.
 
-The row of block 0 says what all chunks have postings of, and has another number after each step
-that changes merged postings.
+The row of block 0 says whether all chunks have postings, and has another number after each step
+that changes merged postings. Those of a table that an older kb has written are made anew from the
+texts, in steps of which each notes how far it came: whoever comes next goes on there, and until the
+last one a search is refused.
 """
 
 import json
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -35,15 +38,17 @@ from stores.connection import read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.sql import statements
 
+_log = logging.getLogger(__name__)
 _SQL = statements("postings.sql")
-_CHUNKS_A_FILL = 500
+_CHUNKS_A_FILL = 1000
 _ROWS_A_READ = 5000
 _PART_BYTES: Final = 340 * POSTING.itemsize  # eight rows a page of the server
 _PARTS_A_READ: Final = 7000  # together below the 16 MB of a packet
 _LIST_BYTES: Final = 16_000_000  # of a string that a packet takes
 _STATEMENT_CHARACTERS = 4 * 2**20
 _VERSION_BITS = 31
-_WORDS, _METADATA = b"", b"metadata"  # what chunks have postings of; the former, words alone
+_ALL_MADE = b"metadata"  # what all chunks have postings of, beside words; else a key, or nothing
+_WORTH_TELLING = 20_000  # chunks, whose postings take half a minute
 _MOST_FRESH = 1000  # chunks; their postings are a megabyte, which each process reads once
 # Sweeping reads every posting, so it waits until a fiftieth of all chunks are gone.
 _MOST_GONE, _MOST_GONE_OF = 2000, 50
@@ -62,14 +67,12 @@ Analyse = Callable[[Iterable[Row]], Analysed]
 class State:
     """What the merged postings do not know as of one moment, and which they are.
 
-    `version` is another number after each change of them; `has_metadata` says whether they are also
-    of metadata.
+    `version` is another number after each change of them.
     """
 
     blocks: set[int]
     gone: NDArray[np.int64]
     version: bytes
-    has_metadata: bool
 
 
 class Connection(Protocol):
@@ -80,11 +83,10 @@ class PostingTables:
     """Three tables beside a chunk table: postings by term, fresh ones by block, and keys gone."""
 
     def __init__(self, chunk_table: str) -> None:
-        self._former = f"{chunk_table}_posting"
         self._names = {name: f"`{chunk_table}_{name}`" for name in ("fresh", "term", "gone")}
         self._holes = {
             "chunks": f"`{chunk_table}`",
-            "former": f"`{self._former}`",
+            "former": f"`{chunk_table}_posting`",
             "part_bytes": _PART_BYTES,
             "part_characters": 2 * _PART_BYTES,
             "parts_a_read": _PARTS_A_READ,
@@ -93,71 +95,57 @@ class PostingTables:
         }
         self._changed = _MOST_FRESH  # chunks written and removed since `tidy` looked
 
-    def set_up(
-        self,
-        connection: sa.Connection,
-        chunk_columns: Collection[str],
-        analyse: Analyse,
-        analyse_metadata: Analyse,
-    ) -> None:
-        """Create the tables if need be, and fill them from the chunks that are there already."""
+    def set_up(self, connection: sa.Connection, chunk_columns: Collection[str]) -> None:
+        """Create the tables if need be; `fill` makes the postings of chunks that have none.
+
+        Those of kb 0.2 go first: later nobody would know that they are still there.
+        """
         names = {part: name.strip("`") for part, name in self._names.items()}
         if connection.scalar(self._sql("count_made"), names) < len(names):
-            for create in ("create_term", "create_fresh", "create_gone"):
-                connection.execute(self._sql(create))
+            for statement in ("drop_former", "create_term", "create_fresh", "create_gone"):
+                connection.execute(self._sql(statement))
         if "block" not in chunk_columns:
             connection.execute(self._sql("add_block"))
-        kinds = connection.scalar(self._sql("kinds"))
-        if kinds is None:
-            self._fill(connection, analyse, analyse_metadata)
-        elif bytes(kinds) == _WORDS:
-            self._add_metadata(connection, analyse_metadata)
 
-    def _fill(self, connection: sa.Connection, analyse: Analyse, analyse_metadata: Analyse) -> None:
-        """Make the postings of all chunks, unless another one has just done it."""
-        if not self._complete(connection):
-            return
-        for forget in ("forget_term", "forget_fresh", "forget_gone"):
-            connection.execute(self._sql(forget))
-        if connection.scalar(self._sql("has_former"), {"table": self._former}):
-            self._convert_former(connection)
-            self._append_all(connection, "metadata", analyse_metadata)
-        else:
-            self._append_all(connection, "texts", analyse)
+    def fill(self, engine: sa.Engine, analyse: Analyse) -> bool:
+        """Make the postings of all chunks from their texts; False when all had theirs.
 
-    def _add_metadata(self, connection: sa.Connection, analyse_metadata: Analyse) -> None:
-        """Add postings of metadata, when those of words alone are there."""
-        state = connection.execute(self._sql("wait_to_merge")).one()
-        if bytes(state.kinds) != _WORDS:
-            return  # another one has just done it
-        blocks, _ = self.read_changes(connection)
-        self._move_postings(connection, blocks)
-        self._append_all(connection, "metadata", analyse_metadata)
-        connection.execute(self._sql("set_kinds"), {"kinds": _METADATA})
+        What was made stays made, whoever is killed; several at once take turns.
+        """
+        made = read_snapshot(engine, lambda c: c.execute(self._sql("made")).one())
+        if made.postings == _ALL_MADE:
+            return False
+        left = made.last - _read_place(made.postings or b"")
+        if left >= _WORTH_TELLING:
+            _log.warning(
+                "The words of about %d chunks in %s are listed anew, as a new version needs it. "
+                "It may be stopped, and goes on from there when kb is started again.",
+                left,
+                self._holes["chunks"],
+            )
+        while run_transaction(engine, partial(self._fill_some, analyse)):
+            pass
+        return True
 
-    def _append_all(self, connection: sa.Connection, statement: str, analyse: Analyse) -> None:
-        """Append what a statement reads of the chunks, some of them at a time."""
-        after = 0
-        while True:
-            values = {"after": after, "limit": _CHUNKS_A_FILL}
-            rows = connection.execute(self._sql(statement), values).mappings().all()
-            if not rows:
-                return
-            seqs = [row["seq"] for row in rows]
-            self._append(connection, analyse(map(dict, rows)).set_keys(seqs))
-            after = seqs[-1]
+    def _fill_some(self, analyse: Analyse, connection: sa.Connection) -> bool:
+        """Make the postings of the next chunks, as the only one that does; False after the last.
 
-    def _convert_former(self, connection: sa.Connection) -> None:
-        """Take over the postings of an earlier kb, which had a row for each term and document."""
-        last = {"term": 0, "block": 0}
-        while True:
-            values = {**last, "limit": _ROWS_A_READ}
-            rows = connection.execute(self._sql("former"), values).all()
-            if not rows:
-                break
-            last = {"term": rows[-1].term, "block": rows[-1].block}
-            self._append(connection, parts_to_postings(rows))
-        connection.execute(self._sql("drop_former"))
+        Chunks whose postings are fresh were written meanwhile.
+        """
+        connection.execute(self._sql("begin_or_wait"))
+        made = bytes(connection.scalar(self._sql("wait_to_merge")))
+        if made == _ALL_MADE:
+            return False
+        if not made.isdigit():  # nothing, or words alone
+            for forget in ("forget_term", "forget_fresh", "forget_gone"):
+                connection.execute(self._sql(forget))
+        values = {"after": _read_place(made), "limit": _CHUNKS_A_FILL}
+        rows = connection.execute(self._sql("texts"), values).mappings().all()
+        seqs = [row["seq"] for row in rows]
+        self._append(connection, analyse(map(dict, rows)).set_keys(seqs))
+        place = b"%d" % seqs[-1] if rows else _ALL_MADE
+        connection.execute(self._sql("note_place"), {"place": place, **_draw_version()})
+        return bool(rows)
 
     def add(
         self, connection: sa.Connection, rows: Sequence[Row], terms: Mapping[int, Analysed]
@@ -202,14 +190,9 @@ class PostingTables:
         try:
             for table in (*self._names.values(), self._holes["chunks"]):
                 connection.execute(self._sql("truncate", table=table))
-            self._complete(connection)
+            connection.execute(self._sql("complete"), {"place": _ALL_MADE, **_draw_version()})
         finally:
             connection.execute(self._sql("unlock"))
-
-    def _complete(self, connection: sa.Connection) -> bool:
-        """Say that all chunks have postings of all kinds; False when that was said before."""
-        values = {"version": secrets.randbits(_VERSION_BITS), "kinds": _METADATA}
-        return bool(connection.execute(self._sql("complete"), values).rowcount)
 
     def tidy(self, engine: sa.Engine) -> None:
         """Merge what is fresh and sweep out what is gone, when it has become much of either.
@@ -251,8 +234,7 @@ class PostingTables:
 
     def set_version(self, connection: sa.Connection) -> None:
         """Say that what was read of the chunks may be no longer so."""
-        values = {"version": secrets.randbits(_VERSION_BITS)}
-        connection.execute(self._sql("set_version"), values)
+        connection.execute(self._sql("set_version"), _draw_version())
 
     def sweep(self, engine: sa.Engine) -> None:
         """Take the postings of chunks that are gone out of the terms, some terms at a time."""
@@ -304,7 +286,7 @@ class PostingTables:
         return changes.blocks, changes.gone
 
     def read_state(self, connection: Connection) -> State:
-        """Read what merged postings do not know, and which of them there are."""
+        """Read what merged postings do not know. Raises StoreError until all chunks have some."""
         [row] = connection.execute(self._sql("changes"), {})
         if max(len(row.fresh or ""), len(row.gone or b"")) >= _LIST_BYTES:
             raise StoreError(
@@ -313,8 +295,14 @@ class PostingTables:
             )
         blocks = set(map(int, row.fresh.split(","))) if row.fresh else set()
         gone = unpack_keys(row.gone)
-        version, _, kinds = bytes(row.state or b"").partition(b" ")
-        return State(blocks, gone, version, kinds == _METADATA)
+        version, _, made = bytes(row.state or b"").partition(b" ")
+        if made != _ALL_MADE:
+            raise StoreError(
+                f"The words of the chunks in {self._holes['chunks']} are still being listed, as a "
+                "new version needs it, so a search would miss some. Search again when that is "
+                "done; if nobody is at it, start kb again, which goes on with it."
+            )
+        return State(blocks, gone, version)
 
     def read_blocks(
         self, connection: Connection, blocks: Collection[int]
@@ -352,6 +340,16 @@ class PostingTables:
     def _sql(self, statement: str, **holes: object) -> sa.TextClause:
         sql = _SQL[statement].format_map({**self._holes, **holes})
         return _make_text(sql, _LISTS.get(statement))
+
+
+def _draw_version() -> dict[str, int]:
+    """Draw a number that tells these postings from all that were before."""
+    return {"version": secrets.randbits(_VERSION_BITS)}
+
+
+def _read_place(made: bytes) -> int:
+    """Read up to which key chunks have postings."""
+    return int(made) if made.isdigit() else 0
 
 
 @lru_cache(maxsize=256)

@@ -209,14 +209,9 @@ class Postings:
             self._last_markers = markers
         return markers
 
-    def find_candidates(self, connection: Connection, wanted: Terms) -> Seqs | None:
-        """Find the keys, ascending, of all chunks that may have the terms of some metadata.
-
-        None while chunks have postings of words alone.
-        """
+    def find_candidates(self, connection: Connection, wanted: Terms) -> Seqs:
+        """Find the keys, ascending, of all chunks that may have the terms of some metadata."""
         changes = self._read_changes(connection)
-        if not changes.state.has_metadata:
-            return None
         found = self._read_postings(connection, changes, _list_terms(wanted))
         return _select_keys(wanted, {term: postings["seq"] for term, postings in found.items()})
 

@@ -160,10 +160,9 @@ class Search:
         postings = self.table.postings
         if postings and self.where.terms is not None and not self.where.names_chunks:
             seqs = postings.find_candidates(self.connection, self.where.terms)
-            if seqs is not None:
-                if self.visible:
-                    seqs = np.intersect1d(seqs, self.visible.seqs, assume_unique=True)
-                return _Matching(seqs, is_certain=False)
+            if self.visible:
+                seqs = np.intersect1d(seqs, self.visible.seqs, assume_unique=True)
+            return _Matching(seqs, is_certain=False)
         return _Matching(self._read_matching_keys(self.where), is_certain=True)
 
     def _read_matching_keys(self, where: Where, among: Seqs | None = None) -> Seqs:

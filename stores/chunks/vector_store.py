@@ -201,6 +201,7 @@ class MariaDBVectorStore(BasePydanticVectorStore):
                     read_server_info(self._engine)
                     try:
                         run_transaction(self._engine, self._table.set_up)
+                        self._table.fill_postings(self._engine)
                     except ServerIsReadOnly:
                         read_snapshot(self._engine, self._table.require_made)
                 self._set_up = True

@@ -12,8 +12,8 @@ CREATE TABLE IF NOT EXISTS {term} (
 -- create_fresh --
 -- Postings that were written lately, a row for each block: the chunks of a document that were written
 -- together. Each posting has its term before it. A row never changes, it goes whole: with its document,
--- or to the terms. Block 0 says in `postings` what all chunks have postings of, in `chunks` which version
--- of the terms there is, and is locked by who merges.
+-- or to the terms. Block 0 says in `postings` that all chunks have theirs, or else up to which key, in
+-- `chunks` which version of the terms there is, and is locked by who merges.
 CREATE TABLE IF NOT EXISTS {fresh} (
   block BIGINT UNSIGNED NOT NULL PRIMARY KEY,
   chunks INT UNSIGNED NOT NULL,
@@ -33,34 +33,29 @@ WHERE table_schema = DATABASE() AND table_name IN (:term, :fresh, :gone)
 -- The block of each chunk; one that was written without words has none.
 ALTER TABLE {chunks} ADD COLUMN IF NOT EXISTS block BIGINT UNSIGNED NULL AFTER embedding
 
--- kinds --
--- Say what all chunks have postings of; no row when some may have none.
-SELECT postings FROM {fresh} WHERE block = 0
+-- made --
+-- Say up to which key chunks have postings, and which is the last one.
+SELECT (SELECT postings FROM {fresh} WHERE block = 0) AS postings,
+  (SELECT COALESCE(MAX(seq), 0) FROM {chunks}) AS last
 
 -- complete --
--- Say from this transaction on that all chunks have postings; who comes second waits for it.
-INSERT IGNORE INTO {fresh} (block, chunks, postings) VALUES (0, :version, :kinds)
+-- Say from this transaction on that all chunks have postings.
+INSERT IGNORE INTO {fresh} (block, chunks, postings) VALUES (0, :version, :place)
 
--- set_kinds --
--- Say from this transaction on of what all chunks have postings.
-UPDATE {fresh} SET postings = :kinds WHERE block = 0
+-- begin_or_wait --
+-- Be the only one that makes postings until the transaction ends; where nobody has begun, none are made.
+INSERT INTO {fresh} (block, chunks, postings) VALUES (0, 0, '') ON DUPLICATE KEY UPDATE block = 0
+
+-- note_place --
+-- Say from this transaction on up to which key chunks have postings, or that all have.
+UPDATE {fresh} SET postings = :place, chunks = :version WHERE block = 0
 
 -- set_version --
 -- Say that merged postings are no longer what they were.
 UPDATE {fresh} SET chunks = :version WHERE block = 0
 
--- has_former --
--- Say whether the postings of kb 0.1 are there, a row for each term and block.
-SELECT COUNT(*) FROM information_schema.tables
-WHERE table_schema = DATABASE() AND table_name = :table
-
--- former --
--- Postings of kb 0.1, from one row on.
-SELECT term, block, postings FROM {former}
-WHERE term > :term OR (term = :term AND block > :block) ORDER BY term, block LIMIT :limit
-
 -- drop_former --
--- Remove the postings of kb 0.1.
+-- Remove the postings of kb 0.2 and before, which had a row for each term and document.
 DROP TABLE IF EXISTS {former}
 
 -- forget_term --
@@ -76,13 +71,9 @@ DELETE FROM {fresh} WHERE block > 0
 DELETE FROM {gone}
 
 -- texts --
--- Chunks in the order of their keys, to make postings of; nobody removes them until these are there.
-SELECT seq, text, metadata FROM {chunks} WHERE seq > :after ORDER BY seq LIMIT :limit
-LOCK IN SHARE MODE
-
--- metadata --
--- Read the metadata of chunks in the order of their keys, to make postings of.
-SELECT seq, metadata FROM {chunks} WHERE seq > :after ORDER BY seq LIMIT :limit
+-- Chunks without postings in the order of their keys; nobody removes them until these are there.
+SELECT seq, text, metadata FROM {chunks} AS chunk LEFT JOIN {fresh} AS fresh USING (block)
+WHERE seq > :after AND fresh.block IS NULL ORDER BY seq LIMIT :limit
 LOCK IN SHARE MODE
 
 -- keys --
@@ -162,7 +153,7 @@ SELECT block FROM {fresh} WHERE block = 0 FOR UPDATE SKIP LOCKED
 
 -- wait_to_merge --
 -- Be the only one that merges until the transaction ends, after another one.
-SELECT postings AS kinds FROM {fresh} WHERE block = 0 FOR UPDATE
+SELECT postings FROM {fresh} WHERE block = 0 FOR UPDATE
 
 -- take --
 -- Read the fresh postings of blocks that nobody is removing, and keep others from it.

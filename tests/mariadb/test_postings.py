@@ -16,12 +16,12 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters, Vect
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 
 from stores import MariaDBVectorStore
-from stores.chunks import chunk_table, chunk_terms, posting_tables
+from stores.chunks import posting_tables
 from stores.chunks.bm25 import Scores, WordCounts, sum_scores
 from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.fusion import Fusion
-from stores.chunks.posting_arrays import POSTING, TERM_POSTING, drop_terms
-from stores.chunks.ranked_search import Search
+from stores.chunks.posting_arrays import POSTING, TERM_POSTING
+from stores.errors import StoreError
 
 K1, B = 1.2, 0.75
 FRESH = "SELECT SUM(chunks) FROM kb_chunk_fresh WHERE block > 0"
@@ -305,72 +305,22 @@ def test_searches_find_each_document_once_while_others_replace_merge_and_sweep(
     assert postings(engine) == 18 * 4  # two words, the language and the document
 
 
-def test_postings_of_an_earlier_kb_are_taken_over(
+def test_postings_of_which_nothing_is_known_are_made_anew(
     store: MariaDBVectorStore, engine: sa.Engine
 ) -> None:
-    texts = {f"c{n}": [f"own{n}", "shared", "shared"] for n in range(700)}
-    store.add([chunk(name, " ".join(text)) for name, text in texts.items()])
-    before = found(store, "shared own5")
+    """Those of words alone were marked so, before there were others."""
+    store.add([chunk(f"c{n}", "shared words", group=n % 3, doc=f"d{n}") for n in range(700)])
+    store.table.postings.tables.merge(engine)
+    store.delete("d3")
+    before = found(store, "shared")
     with engine.begin() as connection:
-        connection.exec_driver_sql(
-            "CREATE TABLE kb_chunk_posting (term INT UNSIGNED, block BIGINT UNSIGNED, "
-            "postings VARBINARY(3000) NOT NULL, PRIMARY KEY (term, block))"
-        )
-        for block, each in store.table.postings.tables.read_blocks(
-            connection, store.table.postings.tables.read_changes(connection)[0]
-        ).items():
-            for term in set(each["term"].tolist()):
-                old = drop_terms(each[each["term"] == term]).tobytes()
-                connection.exec_driver_sql(
-                    "INSERT INTO kb_chunk_posting VALUES (?, ?, ?)", (term, block, old)
-                )
-        for table in ("term", "fresh", "gone"):
-            connection.exec_driver_sql(f"DROP TABLE kb_chunk_{table}")
-    again = MariaDBVectorStore(engine, embed_dim=2)
-    assert found(again, "shared own5") == before
-    assert "c5" in before
-    with engine.connect() as connection:
-        assert connection.exec_driver_sql("SHOW TABLES LIKE 'kb_chunk_posting'").all() == []
-    again.delete("d")
-    assert found(again, "shared") == {}
-
-
-@pytest.mark.parametrize("is_merged", [False, True])
-def test_postings_of_words_alone_get_those_of_metadata(
-    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, is_merged: bool
-) -> None:
-    with monkeypatch.context() as former:
-        former.setattr(chunk_terms, "list_metadata_terms", lambda _: ())
-        old = MariaDBVectorStore(engine, embed_dim=2)
-        old.add([chunk(f"c{n}", "shared words", group=n % 3, doc=f"d{n}") for n in range(700)])
-        if is_merged:
-            old.table.postings.tables.merge(engine)
-        with engine.begin() as connection:
-            connection.exec_driver_sql("UPDATE kb_chunk_fresh SET postings = '' WHERE block = 0")
-    before = found(old, "shared")
-    group = MetadataFilters(filters=[MetadataFilter(key="group", value=1)])
-    right = {f"c{n}" for n in range(1, 700, 3)}
-
-    def find_group(store: MariaDBVectorStore) -> set[str]:
-        query = VectorStoreQuery(
-            query_str="shared", similarity_top_k=700, mode=Mode.TEXT_SEARCH, filters=group
-        )
-        return set(store.query(query).ids)
-
-    assert find_group(old) == right
-    with monkeypatch.context() as killed:
-        parts = iter([chunk_terms.analyse_metadata])
-        killed.setattr(chunk_table, "analyse_metadata", lambda rows: next(parts)(rows))  # noqa: PLW0108 - not before it is called
-        with pytest.raises(StopIteration):  # at the second part of the chunks
-            MariaDBVectorStore(engine, embed_dim=2).set_up()
-    assert find_group(old) == right
-
+        connection.exec_driver_sql("UPDATE kb_chunk_fresh SET postings = '' WHERE block = 0")
+    with pytest.raises(StoreError, match="still being listed"):
+        found(store, "shared")
     new = MariaDBVectorStore(engine, embed_dim=2)
     new.set_up()
-    monkeypatch.setattr(Search, "_read_matching_keys", None)  # they come from the postings
-    assert find_group(new) == right
-    assert found(new, "shared") == before
-    assert postings(engine) == 700 * 5  # two words, the language, the group and the document
+    assert found(store, "shared") == found(new, "shared") == before
+    assert postings(engine) == 699 * 5  # two words, the language, the group and the document
 
 
 def test_a_word_of_many_parts_is_read_whole(
