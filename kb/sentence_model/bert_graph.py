@@ -69,40 +69,35 @@ class _Graph(GraphBuilder):
 
 def _add_token_embeddings(graph: _Graph) -> str:
     weights = graph.weights
-    words = _add_words(graph, weights["embeddings.word_embeddings.weight"])
+    words = weights["embeddings.word_embeddings.weight"]
+    packed = isinstance(words, PackedMatrix)
+    table = graph.add_constant("words", words.halves if packed else words)
     first_segment = weights["embeddings.token_type_embeddings.weight"][0]
     positions = graph.add_constant(
         "positions", weights["embeddings.position_embeddings.weight"] + first_segment
     )
     length = graph.add_node("Shape", "ids", start=1)
     used = graph.add_node("Slice", positions, graph.add_integers(0), length)
-    return graph.add_layer_norm(graph.add_node("Add", words, used), "embeddings.LayerNorm")
+    found = graph.add_node("Gather", table, "ids")
+    if packed:
+        found = _add_unpacked(graph, found, words.scales)
+    summed = graph.add_node("Add", found, used)
+    return graph.add_layer_norm(summed, "embeddings.LayerNorm")
 
 
-def _add_words(graph: _Graph, words: PackedMatrix | NDArray[np.float32]) -> str:
-    """Add the vectors of the words; of packed ones no others are unpacked."""
-    if not isinstance(words, PackedMatrix):
-        return graph.add_node("Gather", graph.add_constant("words", words), "ids")
-    halves, scales = (
-        graph.add_node(
-            "Cast",
-            graph.add_node("Gather", graph.add_constant(name, part), "ids"),
-            to=TensorProto.FLOAT,
-        )
-        for name, part in (("words", words.halves), ("scales", words.scales))
-    )
+def _add_unpacked(graph: _Graph, halves: str, scales: NDArray[np.float16]) -> str:
+    """Add the numbers of the rows that were found of a PackedMatrix, no others."""
     blocks = graph.add_integers(0, 0, graph.hidden // BLOCK, BLOCK // 2)
-    pairs = graph.add_node("Reshape", halves, blocks)
+    pairs = graph.add_node("Reshape", graph.add_node("Cast", halves, to=TensorProto.FLOAT), blocks)
     sixteen = graph.add_constant("sixteen", np.float32(16))
     upper = graph.add_node("Floor", graph.add_node("Div", pairs, sixteen))
     lower = graph.add_node("Sub", pairs, graph.add_node("Mul", upper, sixteen))
-    numbers = graph.add_node(
-        "Sub",
-        graph.add_node("Concat", lower, upper, axis=-1),
-        graph.add_constant("eight", np.float32(8)),
-    )
+    eight = graph.add_constant("eight", np.float32(8))
+    numbers = graph.add_node("Sub", graph.add_node("Concat", lower, upper, axis=-1), eight)
+    found = graph.add_node("Gather", graph.add_constant("scales", scales), "ids")
+    exact = graph.add_node("Cast", found, to=TensorProto.FLOAT)
     scaled = graph.add_node(
-        "Mul", numbers, graph.add_node("Unsqueeze", scales, graph.add_integers(-1))
+        "Mul", numbers, graph.add_node("Unsqueeze", exact, graph.add_integers(-1))
     )
     return graph.add_node("Reshape", scaled, graph.add_integers(0, 0, graph.hidden))
 
