@@ -199,6 +199,14 @@ def save_small_model(directory: Path) -> dict[str, np.ndarray]:
     return weights
 
 
+def test_the_same_weights_make_the_same_graph_as_ever(tmp_path):
+    save_small_model(tmp_path / "mine")
+    graph = bert_graph.make_graph(tmp_path / "mine" / WEIGHTS)
+    # Other bytes would be another digest of MINILM, whose graph is fetched once and kept.
+    digest = "6a725fdefb89091657e4e7be7f34b18e3a11593c94cded578ea5b5edc50579cb"
+    assert sha256(graph).hexdigest() == digest
+
+
 def test_weights_of_the_user_are_run_as_bert(tmp_path):
     weights = save_small_model(tmp_path / "mine")
     model = SentenceModel(directory=tmp_path / "mine", users_own=True)
