@@ -73,23 +73,23 @@ def read_packed_model(path: Path) -> PackedModel:
     """Read a file. Raises ValueError when it is no such file."""
     content = path.read_bytes()
     file = BytesIO(content)
-    magic, _, hidden, _, _, inner, *_ = _read(file, "4s I 7i f i")
+    magic, _, hidden, _, _, inner, *_ = _unpack(file, "4s I 7i f i")
     if magic != _MAGIC:
         raise ValueError(f"{path} does not begin as packed weights do.")
     pieces = _read_pieces(file)
-    _, characters = _read(file, "iI")
+    _, characters = _unpack(file, "iI")
     file.seek(characters, 1)
     return PackedModel(pieces, dict(_read_tensors(file, content, hidden, inner)))
 
 
-def _read(file: BytesIO, layout: str) -> tuple[Any, ...]:
+def _unpack(file: BytesIO, layout: str) -> tuple[Any, ...]:
     packed = struct.Struct(f"<{layout}")
     return packed.unpack(file.read(packed.size))
 
 
 def _read_pieces(file: BytesIO) -> list[tuple[str, float]]:
     """Read the pieces; before them stand the numbers of four special ones, and their length."""
-    count, *_, length = _read(file, "5i Q")
+    count, *_, length = _unpack(file, "5i Q")
     ends = np.frombuffer(file.read(4 * (count + 1)), "<u4").tolist()
     scores = np.frombuffer(file.read(4 * count), "<f4").tolist()
     text = file.read(length)
@@ -101,11 +101,11 @@ def _read_tensors(
     file: BytesIO, content: bytes, hidden: int, inner: int
 ) -> Iterator[tuple[str, Any]]:
     """Yield the tensors by the names of a BERT model, those of its layers as float32."""
-    (count,) = _read(file, "i")
+    (count,) = _unpack(file, "i")
     for _ in range(count):
-        (length,) = _read(file, "H")
+        (length,) = _unpack(file, "H")
         name = file.read(length).decode()
-        is_packed, numbers, start, size = _read(file, "B I Q Q")
+        is_packed, numbers, start, size = _unpack(file, "B I Q Q")
         raw = content[start : start + size]
         if not is_packed:
             shape = (-1, hidden) if name in ("emb.pos", "emb.type") else (numbers,)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bert_reference import reference_embedding
-from conftest import CACHE
+from fetched import CACHE
 from tokenizers import Tokenizer
 
 from kb.assembly.models import make_embedder
