@@ -283,9 +283,12 @@ def _require_consistent(queries: Sequence[VerifiedQuery], file: Path) -> None:
 
 def _describe_first_mistake(error: ValidationError, content: Any) -> str:
     place, reason = describe_first_mistake(error, content)
-    number, *rest = place or ("",)
-    entry = content[number] if isinstance(content, list) and isinstance(number, int) else {}
-    name = entry.get("name", f"entry {number}") if isinstance(entry, dict) else f"entry {number}"
+    match place:
+        case (int(number), *rest):
+            entry, counted = content[number], f"entry {number + 1}"
+            name = entry.get("name", counted) if isinstance(entry, dict) else counted
+            named = [str(name), join_place(tuple(rest)), reason]
+        case _:
+            named = ["all of it", reason]
     keys = [key for key, field in _Entry.model_fields.items() if field.is_required()]
-    named = ": ".join(filter(None, (str(name), join_place(tuple(rest)))))
-    return f"{named}: {reason}. Each entry has {', '.join(keys)}."
+    return f"{': '.join(filter(None, named))}. Each entry has {', '.join(keys)}."

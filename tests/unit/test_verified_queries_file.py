@@ -70,9 +70,10 @@ def test_an_empty_file_holds_none(tmp_path):
         (ENTRY.replace("Tom", "\u2068Tom"), r"late: verified_by: .*It holds U\+2068"),
         (
             "- just a text",
-            r"entry 0: it should be a section with keys of its own\. Each entry has name",
+            r"entry 1: it should be a section with keys of its own\. Each entry has name",
         ),
-        ("name: x", r"valid list"),
+        ("- question: x", r"entry 1: name: it is missing\. Each entry has name"),
+        ("name: x", r"queries\.yaml: all of it: it should be a valid list\. Each entry"),
         ("a: [", r"cannot be read"),
     ],
 )
