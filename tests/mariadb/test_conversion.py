@@ -180,14 +180,20 @@ def assert_converted(engine: sa.Engine, nodes: list[TextNode]) -> None:
         assert not connection.exec_driver_sql("SHOW TABLES LIKE 'old_chunk_posting'").all()
 
 
-def test_who_is_killed_leaves_what_was_made_and_the_next_one_goes_on_there(
-    engine: sa.Engine, database: sa.URL
-) -> None:
+@pytest.fixture
+def half_converted(engine: sa.Engine, database: sa.URL) -> list[TextNode]:
+    """Chunks in a table of kb 0.2, whose conversion was killed in the third of four steps."""
     nodes = make_nodes()
     write_as_before(engine, nodes)
     url = database.render_as_string(hide_password=False)
     points = range(IN_THE_THIRD_STEP, IN_THE_THIRD_STEP + 1)
     assert kill_at_points(OPENING, "open_store(arguments[0])", [url], points) == 1
+    return nodes
+
+
+def test_who_is_killed_leaves_what_was_made_and_the_next_one_goes_on_there(
+    engine: sa.Engine, half_converted: list[TextNode]
+) -> None:
     assert read_place(engine) == b"2000"
     having = {chunk for _, chunk, _ in read_postings(engine, "old_chunk")}
     assert having == {f"c{number}" for number in range(2000)}
@@ -204,7 +210,7 @@ def test_who_is_killed_leaves_what_was_made_and_the_next_one_goes_on_there(
     listen_to_steps(engine, steps.append)
     open_old(engine).set_up()
     assert steps == ["after 2000", "to 3000", "after 3000", "to 4000", "after 4000", "to metadata"]
-    assert_converted(engine, nodes)
+    assert_converted(engine, half_converted)
 
 
 def test_killed_again_and_again_it_goes_on(engine: sa.Engine, database: sa.URL) -> None:
@@ -279,13 +285,8 @@ def test_a_server_that_is_killed_meanwhile_has_what_was_made(mortal: PrivateServ
 
 
 def test_what_is_written_and_deleted_meanwhile_is_so_at_the_end(
-    engine: sa.Engine, database: sa.URL
+    engine: sa.Engine, half_converted: list[TextNode]
 ) -> None:
-    nodes = make_nodes()
-    write_as_before(engine, nodes)
-    url = database.render_as_string(hide_password=False)
-    points = range(IN_THE_THIRD_STEP, IN_THE_THIRD_STEP + 1)
-    assert kill_at_points(OPENING, "open_store(arguments[0])", [url], points) == 1
     writing = open_old(engine, perform_setup=False)
     writing.delete("d1")  # has its postings
     writing.delete("d400")  # has none yet
@@ -297,7 +298,7 @@ def test_what_is_written_and_deleted_meanwhile_is_so_at_the_end(
     store = open_old(engine)
     store.set_up()
     store.table.postings.tables.sweep(engine)
-    kept = [each for each in [*nodes, *more] if each.ref_doc_id not in {"d1", "d400"}]
+    kept = [each for each in [*half_converted, *more] if each.ref_doc_id not in {"d1", "d400"}]
     assert_converted(engine, kept)
 
 
