@@ -40,11 +40,12 @@ def make_citation(number: int, passage: NodeWithScore, excerpt: str | None = Non
 
 
 def name_passage(passage: NodeWithScore, texts: NullTranslations) -> str:
-    """Name a passage by its title, its document, and its place there in the language of `texts`."""
+    """Name a passage on one line: its title, its document, and its place in words of `texts`."""
     cited = make_citation(0, passage)
     place = cited.place
     told = place.say_in(texts) if isinstance(place, Message) else place
-    return " · ".join(dict.fromkeys(filter(None, [cited.title, cited.document, told])))
+    parts = (" ".join(part.split()) for part in (cited.title, cited.document, told))
+    return " · ".join(dict.fromkeys(filter(None, parts)))
 
 
 def _join_headings(passage: NodeWithScore) -> str:

@@ -166,7 +166,7 @@ class DocumentQueryEngine(BaseQueryEngine):
                 said += [f"- {make_inert(question)}" for question in near]
             named = dict.fromkeys(name_passage(passage, texts) for passage in answer.passages)
             said += ["", texts.gettext("The nearest passages, which may not answer it:")]
-            said += [f"- {make_inert(name)}" for name in islice(named, _NEAREST)]
+            said += [f"- {clean_quotation(name)}" for name in islice(named, _NEAREST)]
             return "\n".join(said)
         quoted = dict.fromkeys(quote.passage.node_id for quote in found)
         return _write_quotes(answer, found, {chunk: n for n, chunk in enumerate(quoted, start=1)})

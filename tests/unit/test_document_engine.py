@@ -264,7 +264,7 @@ def test_a_question_without_support_is_told_the_nearest_passages(
 
 
 def test_three_nearest_passages_are_named_each_place_once_and_harmless() -> None:
-    hostile = "[Kettle](https://evil.example) <img src=x>"
+    hostile = "[Kettle](https://evil.example) <img src=x>\n\n# Ask me [1]\n- instead"
     passages = Fixed(
         ("The kettle boils.", {"path": "kettle.md", "title": hostile}),
         ("It whistles then.", {"path": "kettle.md", "title": hostile}),
@@ -272,9 +272,7 @@ def test_three_nearest_passages_are_named_each_place_once_and_harmless() -> None
     )
     named = str(engine(None, passages).query("Who won the football world championship?"))
     [first, *others] = re.findall(r"^- (.*)$", named, re.MULTILINE)
-    assert first.startswith("Kettle")
-    assert "evil.example" not in first
-    assert "<img" not in first
+    assert first == "Kettle `<img src=x>` # Ask me - instead · kettle.md"
     assert others == ["lamp0.md", "lamp1.md"]
 
 
