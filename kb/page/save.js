@@ -1,7 +1,7 @@
 // Files to keep, and text to take along.
 
 import { postForFile } from "./api.js";
-import { announce, warn } from "./announce.js";
+import { announce, complain, warn } from "./announce.js";
 import { icon, make } from "./dom.js";
 import { t } from "./words.js";
 
@@ -34,26 +34,36 @@ export function copyButton(label, textOf, words = null, picture = "copy") {
   const show = (name, said) => element.replaceChildren(icon(name), words ? said : "");
 
   async function clicked() {
-    await copy(textOf());
-    show("check", t("copied"));
-    setTimeout(() => show(picture, words), SHOWN);
+    try {
+      await copy(textOf());
+      show("check", t("copied"));
+      setTimeout(() => show(picture, words), SHOWN);
+    } catch (error) {
+      complain(error);
+    }
   }
 
   show(picture, words);
   return element;
 }
 
-// navigator.clipboard is there on https and localhost only.
-async function copy(text) {
-  await (navigator.clipboard ? navigator.clipboard.writeText(text) : copyBySelection(text));
+// navigator.clipboard is there on https and localhost only, and may be refused where it is.
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    copyBySelection(text);
+  }
   announce(t("copied"));
 }
 
+// The text stands in the open dialog, as nothing outside of it can be selected then.
 function copyBySelection(text) {
   const area = make("textarea", { class: "hidden" });
   area.value = text;
-  document.body.append(area);
+  (document.querySelector("dialog:modal") ?? document.body).append(area);
   area.select();
-  document.execCommand("copy");
+  const done = document.execCommand("copy");
   area.remove();
+  if (!done) throw new Error(t("notCopied"));
 }

@@ -2,8 +2,9 @@
 
 import { linkTo } from "./address.js";
 import { address, get, post, remove } from "./api.js";
-import { announce, complain } from "./announce.js";
+import { complain } from "./announce.js";
 import { button, make } from "./dom.js";
+import { copy } from "./save.js";
 import { date, t } from "./words.js";
 
 export async function showLinks(session) {
@@ -45,12 +46,11 @@ export async function showLinks(session) {
 // It is shown once: the server keeps its digest alone.
 function fieldOf(link) {
   const input = make("input", { value: link, readonly: true, "aria-label": t("link") });
-  const copy = async () => {
+  const copyLink = () => {
     input.select();
-    await navigator.clipboard.writeText(link);
-    announce(t("copied"));
+    return copy(link).catch(complain);
   };
-  return make("div", { class: "link-field" }, input, button(t("copy"), copy));
+  return make("div", { class: "link-field" }, input, button(t("copy"), copyLink));
 }
 
 function linkOf({ id, made_at: when }, path, refresh) {

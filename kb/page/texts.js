@@ -185,6 +185,7 @@ export const TEXTS = {
   ),
   copy: gettext("Copy"),
   copied: gettext("Copied"),
+  notCopied: gettext("the browser does not let this page copy. Select the text and copy it."),
   copySql: gettext("Copy the SQL"),
   edit: gettext("Edit"),
   run: gettext("Run"),

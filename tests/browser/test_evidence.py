@@ -115,6 +115,21 @@ def test_an_address_opens_in_another_tab_and_is_left_there(page, zebras):
     assert other.url.split("/turn/")[0] == link.split("/turn/")[0] == other.url
 
 
+def test_a_link_is_copied_where_the_browser_refuses_its_clipboard(page, zebras):
+    permission = {"name": "clipboard-write"}
+    session = page.context.new_cdp_session(page)
+    session.send("Browser.setPermission", {"permission": permission, "setting": "denied"})
+    state = page.evaluate(
+        "navigator.clipboard.writeText('by itself').then(() => 'written', (error) => error.name)"
+    )
+    assert state == "NotAllowedError"
+    zebras.locator("button.chip").nth(2).click()
+    panel_of(page).get_by_role("button", name="Copy the link").click()
+    expect(page.get_by_role("status").filter(has_text="Copied")).to_have_count(1)
+    page.context.grant_permissions(["clipboard-read"])
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+
 def test_a_turn_far_above_is_found_by_its_address(page, served):
     store = served.kb.components.session_store
     for number in range(70):
