@@ -24,7 +24,7 @@ from stores.chunks.where import (
     name_filter_column,
     to_json_path,
 )
-from stores.connection import run_transaction
+from stores.connection import DUPLICATE_KEY, read_error_number, run_transaction
 from stores.errors import CollectionMismatch, StoreError
 from stores.replicas import note_write
 from stores.sql import statements
@@ -238,14 +238,22 @@ class ChunkTable:
     def _put_with(
         self, postings: PostingTables, connection: sa.Connection, batch: Sequence[Row]
     ) -> None:
-        replaced = self.make_where()
-        replaced.require_any("chunk_id", [row["chunk_id"] for row in batch])
-        self.delete(connection, replaced)  # a key that is gone is not given again
         rows = assign_blocks(batch)
         with ThreadPoolExecutor(1) as meanwhile:  # the server takes longer for the vectors
             terms = meanwhile.submit(analyse_blocks, rows)
-            connection.execute(self.fill("put_with_block"), rows)
+            self._insert(connection, rows)
             postings.add(connection, rows, terms.result())
+
+    def _insert(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
+        """Insert chunks; where there are some of these, they go first: no key is given again."""
+        insert = self.fill("insert_with_block")
+        try:
+            connection.execute(insert, rows)
+        except sa.exc.IntegrityError as error:
+            if read_error_number(error.orig) != DUPLICATE_KEY:
+                raise
+            self.delete_ids(connection, [row["chunk_id"] for row in rows])
+            connection.execute(insert, rows)
 
     def find_embeddings(
         self, connection: sa.Connection, hashes: Sequence[bytes]
@@ -321,20 +329,22 @@ class ChunkTable:
         """Read the chunks that match and keep others from changing them until the end."""
         return connection.execute(self.fill("hold", where, columns=columns), where.values).all()
 
-    def hold_ids(self, connection: sa.Connection, chunk_ids: Sequence[str]) -> Iterator[str]:
+    def hold_ids(self, connection: sa.Connection, chunk_ids: Sequence[str]) -> list[str]:
         """Find which of these chunks there are, and keep others from adding those there are not."""
-        for where in self._name_chunks(chunk_ids):
-            yield from (row.chunk_id for row in self.hold(connection, where, "chunk_id"))
+        statement = self.fill("hold_ids")
+        return [
+            found
+            for some in _split_ids(chunk_ids)
+            for found in connection.scalars(
+                statement, {"ids": json.dumps(some, ensure_ascii=False)}
+            )
+        ]
 
     def delete_ids(self, connection: sa.Connection, chunk_ids: Sequence[str]) -> None:
-        for where in self._name_chunks(chunk_ids):
-            self.delete(connection, where)
-
-    def _name_chunks(self, chunk_ids: Sequence[str]) -> Iterator[Where]:
-        for start in range(0, len(chunk_ids), _BATCH_ROWS):
+        for some in _split_ids(chunk_ids):
             where = self.make_where()
-            where.require_any("chunk_id", chunk_ids[start : start + _BATCH_ROWS])
-            yield where
+            where.require_any("chunk_id", some)
+            self.delete(connection, where)
 
     def clear(self, connection: sa.Connection) -> None:
         if self.postings:
@@ -351,15 +361,21 @@ class ChunkTable:
         self.delete_documents(connection, [document_id])
 
     def delete_documents(self, connection: sa.Connection, document_ids: Sequence[str]) -> None:
-        for start in range(0, len(document_ids), _BATCH_ROWS):
+        for some in _split_ids(document_ids):
             where = self.make_where()
-            where.require_any("document_id", document_ids[start : start + _BATCH_ROWS])
+            where.require_any("document_id", some)
             self.delete(connection, where)
 
 
 @lru_cache(maxsize=256)
 def _make_text(sql: str) -> sa.TextClause:
     return sa.text(sql)
+
+
+def _split_ids(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Split ids into lists that a statement may name."""
+    for start in range(0, len(ids), _BATCH_ROWS):
+        yield ids[start : start + _BATCH_ROWS]
 
 
 def _split_batches(rows: Sequence[Row]) -> Iterator[list[Row]]:

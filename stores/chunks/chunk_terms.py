@@ -11,7 +11,7 @@ import numpy as np
 from pydantic_core import from_json
 
 from stores.chunks.metadata_terms import list_metadata_terms
-from stores.chunks.posting_arrays import Analysed, pack_occurrences
+from stores.chunks.posting_arrays import Analysed, order_terms, pack_occurrences
 from stores.text.words import (
     choose_stemmer,
     find_written_words,
@@ -39,7 +39,7 @@ def _arrange(chunks: Iterable[Mapping[int, int]]) -> Analysed:
         sizes.append(len(found))
     places = np.repeat(np.arange(len(sizes)), sizes)
     of_terms = np.array(terms, np.uint32)
-    order = np.lexsort((places, of_terms))
+    order = order_terms(of_terms)
     return Analysed(of_terms[order], places[order], np.array(packed, np.uint16)[order])
 
 

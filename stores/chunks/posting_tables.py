@@ -44,16 +44,15 @@ _CHUNKS_A_FILL = 1000
 _ROWS_A_READ = 5000
 _PART_BYTES: Final = 340 * POSTING.itemsize  # eight rows a page of the server
 _PARTS_A_READ: Final = 7000  # together below the 16 MB of a packet
+_PARTS_A_WRITE = 2000  # together below 4 MB
 _LIST_BYTES: Final = 16_000_000  # of a string that a packet takes
-_STATEMENT_CHARACTERS = 4 * 2**20
 _VERSION_BITS = 31
 _ALL_MADE = b"metadata"  # what all chunks have postings of, beside words; else a key, or nothing
 _WORTH_TELLING = 20_000  # chunks, whose postings take half a minute
-_MOST_FRESH = 1000  # chunks; their postings are a megabyte, which each process reads once
+_MOST_FRESH = 2000  # chunks; their postings are two megabytes, which each process reads once
 # Sweeping reads every posting, so it waits until a fiftieth of all chunks are gone.
 _MOST_GONE, _MOST_GONE_OF = 2000, 50
 _LISTS: Final = {
-    "keys": "ids",
     "remove_blocks": "blocks",
     "take": "blocks",
     "remove_terms": "terms",
@@ -88,7 +87,6 @@ class PostingTables:
             "chunks": f"`{chunk_table}`",
             "former": f"`{chunk_table}_posting`",
             "part_bytes": _PART_BYTES,
-            "part_characters": 2 * _PART_BYTES,
             "parts_a_read": _PARTS_A_READ,
             "list_bytes": _LIST_BYTES,
             **self._names,
@@ -152,7 +150,7 @@ class PostingTables:
     ) -> None:
         """Write the postings of chunks that were just written, with the terms of each block."""
         self._changed += len(rows)
-        ids = {"ids": [row["chunk_id"] for row in rows]}
+        ids = {"ids": json.dumps([row["chunk_id"] for row in rows], ensure_ascii=False)}
         keys = {row.chunk_id: row.seq for row in connection.execute(self._sql("keys"), ids)}
         seqs: dict[int, list[int]] = {block: [] for block in terms}
         for row in rows:
@@ -327,15 +325,15 @@ class PostingTables:
         last = {row.term: (row.part, bytes(row.postings)) for row in rows}
         packed = drop_terms(postings).tobytes()
         ends = np.append(starts[1:], len(postings)) * POSTING.itemsize
-        parts = (
-            f'[{term},{part},"{piece.hex()}"]'
+        parts = [
+            {"term": term, "part": part, "postings": piece}
             for term, start, end in zip(
                 terms.tolist(), starts * POSTING.itemsize, ends, strict=True
             )
             for part, piece in _cut_parts(*last.get(term, (0, b"")), packed[start:end])
-        )
-        for rows_to_write in _join_rows(parts):
-            connection.execute(self._sql("put_parts"), {"parts": rows_to_write})
+        ]
+        for first in range(0, len(parts), _PARTS_A_WRITE):
+            connection.execute(self._sql("put_parts"), parts[first : first + _PARTS_A_WRITE])
 
     def _sql(self, statement: str, **holes: object) -> sa.TextClause:
         sql = _SQL[statement].format_map({**self._holes, **holes})
@@ -366,17 +364,3 @@ def _cut_parts(last: int, begun: bytes, more: bytes) -> Iterator[tuple[int, byte
     postings = begun + more
     for start in range(0, len(postings), _PART_BYTES):
         yield last + start // _PART_BYTES, postings[start : start + _PART_BYTES]
-
-
-def _join_rows(rows: Iterable[str]) -> Iterator[str]:
-    """Join rows of JSON to lists that a statement can carry."""
-    some: list[str] = []
-    size = 0
-    for row in rows:
-        some.append(row)
-        size += len(row)
-        if size > _STATEMENT_CHARACTERS:
-            yield f"[{','.join(some)}]"
-            some, size = [], 0
-    if some:
-        yield f"[{','.join(some)}]"

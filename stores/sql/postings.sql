@@ -77,8 +77,11 @@ WHERE seq > :after AND fresh.block IS NULL ORDER BY seq LIMIT :limit
 LOCK IN SHARE MODE
 
 -- keys --
--- Read the keys of chunks that were just written.
-SELECT chunk_id, seq FROM {chunks} WHERE chunk_id IN :ids FOR UPDATE
+-- Read the keys of chunks that were just written. Each is looked up, for a list of ids would have a small
+-- table read whole.
+SELECT chunk_id, seq FROM JSON_TABLE(:ids, '$[*]' COLUMNS (
+  id VARCHAR(512) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin PATH '$'
+)) AS written STRAIGHT_JOIN {chunks} FORCE INDEX (chunk) ON chunk_id = id
 
 -- add --
 -- Write the postings of a block.
@@ -179,12 +182,8 @@ WHERE term >= :first AND term <= COALESCE((
 DELETE FROM {term} WHERE term IN :terms
 
 -- put_parts --
--- Write parts, each given as [term, part, hexadecimal].
-INSERT INTO {term} (term, part, postings)
-SELECT term, part, UNHEX(postings) FROM JSON_TABLE(:parts, '$[*]' COLUMNS (
-  term INT UNSIGNED PATH '$[0]', part INT UNSIGNED PATH '$[1]',
-  postings VARCHAR({part_characters}) CHARACTER SET ascii PATH '$[2]'
-)) AS written
+-- Write a part.
+INSERT INTO {term} (term, part, postings) VALUES (:term, :part, :postings)
 ON DUPLICATE KEY UPDATE postings = VALUES(postings)
 
 -- unmark_gone --

@@ -213,7 +213,7 @@ def test_whatever_is_written_merged_and_swept_the_scores_are_those_of_what_is_th
 def test_many_chunks_are_merged_by_who_writes_them(
     store: MariaDBVectorStore, engine: sa.Engine
 ) -> None:
-    for batch in range(3):
+    for batch in range(5):
         store.add([chunk(f"{batch} {n}", f"shared own{n}", doc=f"d{n}") for n in range(500)])
     with engine.connect() as connection:
         fresh = connection.exec_driver_sql(FRESH).scalar_one()
@@ -222,11 +222,11 @@ def test_many_chunks_are_merged_by_who_writes_them(
             "GROUP BY term HAVING parts > 1"
         ).all()
     assert fresh == 500
-    assert {tuple(map(int, row)) for row in parts} == {(3, 1000 * POSTING.itemsize)}
+    assert {tuple(map(int, row)) for row in parts} == {(6, 2000 * POSTING.itemsize)}
     with engine.connect() as connection:
         assert len(store.table.postings.tables.read_changes(connection)[1]) == 0
-    query = VectorStoreQuery(query_str="shared", similarity_top_k=2000, mode=Mode.TEXT_SEARCH)
-    assert len(store.query(query).ids or []) == 1500
+    query = VectorStoreQuery(query_str="shared", similarity_top_k=3000, mode=Mode.TEXT_SEARCH)
+    assert len(store.query(query).ids or []) == 2500
 
 
 def test_what_is_gone_is_swept_by_who_removes_it(

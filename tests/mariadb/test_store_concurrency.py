@@ -114,6 +114,25 @@ def test_readers_get_full_answers_while_others_write(store: MariaDBVectorStore) 
         assert all(each.result() > 5 for each in readers)
 
 
+def test_several_who_add_the_same_chunks_at_once_leave_each_of_them_once(
+    store: MariaDBVectorStore, engine: sa.Engine
+) -> None:
+    def add(writer: int) -> None:
+        own = MariaDBVectorStore(engine, embed_dim=DIMENSION)
+        for turn in range(12):
+            names = [f"shared {turn} {number}" for number in range(20)]
+            own.add([numbered(name, f"doc {turn}", text=f"word{writer} {name}") for name in names])
+
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(add, range(3)))
+    texts = {each.node_id: each.get_content() for each in store.get_nodes()}
+    assert len(texts) == 60 + 12 * 20
+    for writer in range(3):
+        words = nearest_to(None, 300, mode=Mode.TEXT_SEARCH, query_str=f"word{writer}")
+        found = set(store.query(words).ids or [])
+        assert found == {name for name, text in texts.items() if f"word{writer} " in text}
+
+
 @pytest.mark.parametrize("mode", [Mode.DEFAULT, Mode.TEXT_SEARCH, Mode.HYBRID])
 def test_a_reader_sees_the_old_or_the_new_version_of_a_document(
     engine: sa.Engine, mode: Mode
