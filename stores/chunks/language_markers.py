@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stores.chunks.bm25 import Seqs, Statistics
-from stores.chunks.posting_arrays import unpack_lengths
+from stores.chunks.posting_arrays import KeySet, unpack_lengths
 
 Found = Mapping[int, NDArray[Any]]
 """Postings by their terms."""
@@ -34,9 +34,9 @@ class _Chunks:
         lost = places[self.seqs[places] == gone]
         return len(self.seqs) - len(lost), self.total - int(self.lengths[lost].sum())
 
-    def measure_of(self, only: Seqs) -> tuple[int, int]:
+    def measure_of(self, only: KeySet) -> tuple[int, int]:
         """Count those of some chunks, and add up their lengths."""
-        kept = self.lengths[np.isin(self.seqs, only)]
+        kept = self.lengths[only.find(self.seqs)]
         return len(kept), int(kept.sum())
 
 
@@ -55,7 +55,7 @@ class LanguageMarkers:
         self._languages = languages
         self._merged = {term: _sort_chunks(postings) for term, postings in merged.items()}
 
-    def measure(self, fresh: Found, gone: Seqs, only: Seqs | None = None) -> Statistics:
+    def measure(self, fresh: Found, gone: Seqs, only: KeySet | None = None) -> Statistics:
         """Measure the collection with its fresh postings, without the keys that are gone.
 
         With `only`, it is as if there were these chunks alone, none of which is gone.

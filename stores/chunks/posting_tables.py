@@ -17,7 +17,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -28,6 +28,7 @@ from stores.chunks.posting_arrays import (
     POSTING,
     TERM_POSTING,
     Analysed,
+    KeySet,
     TermPostings,
     drop_terms,
     join_blocks,
@@ -72,6 +73,10 @@ class State:
     blocks: set[int]
     gone: NDArray[np.int64]
     version: bytes
+
+    @cached_property
+    def gone_keys(self) -> KeySet:
+        return KeySet(self.gone)
 
 
 class Connection(Protocol):
@@ -238,22 +243,21 @@ class PostingTables:
         """Take the postings of chunks that are gone out of the terms, some terms at a time."""
         self.merge(engine)
         seqs = read_snapshot(engine, self._read_gone_of_terms)
+        gone = KeySet(seqs)
         after: int | None = 0
         while after is not None:
-            after = run_transaction(engine, partial(self._sweep_terms, seqs, after))
+            after = run_transaction(engine, partial(self._sweep_terms, gone, after))
         values = {"seqs": json.dumps(seqs.tolist())}
         run_transaction(engine, lambda c: c.execute(self._sql("unmark_gone"), values))
 
-    def _sweep_terms(
-        self, gone: NDArray[np.int64], first: int, connection: sa.Connection
-    ) -> int | None:
+    def _sweep_terms(self, gone: KeySet, first: int, connection: sa.Connection) -> int | None:
         """Sweep the terms from one on; return where to go on, None when there are no more."""
         connection.execute(self._sql("wait_to_merge"))
         rows = connection.execute(self._sql("parts"), {"first": first, "rows": _ROWS_A_READ}).all()
         if not rows:
             return None
         postings = parts_to_postings(rows)
-        dead = np.isin(postings["seq"], gone)
+        dead = gone.find(postings["seq"])
         swept = np.unique(postings["term"][dead])
         if len(swept):
             connection.execute(self._sql("remove_terms"), {"terms": swept.tolist()})

@@ -13,13 +13,13 @@ from stores.audiences import Groups, read_version
 from stores.chunks.bm25 import Scores, Seqs, Statistics, WordCounts, score_words
 from stores.chunks.language_markers import LanguageMarkers
 from stores.chunks.metadata_terms import AllOf, AnyOf, Terms
-from stores.chunks.posting_arrays import POSTING, TermPostings, drop_terms, join_blocks
+from stores.chunks.posting_arrays import POSTING, KeySet, TermPostings, drop_terms, join_blocks
 from stores.chunks.posting_tables import Connection, PostingTables, State
 from stores.text.words import STEMMED_LANGUAGES, hash_language, hash_term, list_index_words
 
 # The terms of the languages that words are stemmed in, and of all others.
 _MARKERS: Final = {hash_language(name): name for name in sorted({"", *STEMMED_LANGUAGES})}
-_MOST_SEEN = 8  # sets of groups whose visible chunks are kept, of 8 bytes each
+_MOST_SEEN = 8  # sets of groups whose visible chunks are kept, of 9 bytes each
 _MOST_WORDS = 300  # of a question; a pasted page has said by then what it is about
 
 
@@ -74,7 +74,7 @@ class _Changes:
     def drop_lost(self, seqs: Seqs, later: "_Changes") -> Seqs:
         """Drop the keys of chunks that went between the two."""
         lost = _list_keys(self.fresh.blocks, without=later.fresh.blocks)
-        return seqs[~np.isin(seqs, np.concatenate([lost, later.gone]))]
+        return seqs[~KeySet(np.concatenate([lost, later.gone])).find(seqs)]
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,13 @@ class VisibleChunks:
     """The keys, ascending, of the chunks that some groups may see, and their statistics."""
 
     seqs: Seqs
+    keys: KeySet
     statistics: Statistics
 
     def keep(self, found: Mapping[int, NDArray[Any]]) -> dict[int, NDArray[Any]]:
         """Keep the postings of these chunks, of terms that have any."""
         kept = {
-            term: postings[np.isin(postings["seq"].astype(np.int64), self.seqs)]
+            term: postings.compress(self.keys.find(postings["seq"]))
             for term, postings in found.items()
         }
         return {term: postings for term, postings in kept.items() if len(postings)}
@@ -140,10 +141,11 @@ class Postings:
             seqs = _sort_distinct(np.concatenate([still, read_keys(written)]))
         else:
             seqs = read_keys(None)
+        keys = KeySet(seqs)
         statistics = self._read_markers(connection, changes).measure(
-            changes.fresh.find_terms(list(_MARKERS)), changes.gone, seqs
+            changes.fresh.find_terms(list(_MARKERS)), changes.gone, keys
         )
-        chunks = VisibleChunks(seqs, statistics)
+        chunks = VisibleChunks(seqs, keys, statistics)
         others = [(each, seen) for each, seen in self._last_seen.items() if each != groups]
         kept = dict(others[-_MOST_SEEN + 1 :])
         self._last_seen = {**kept, groups: _Seen(changes, version, chunks)}
@@ -255,7 +257,7 @@ class Postings:
             return visible.keep(found)
         if len(changes.gone):
             for term, postings in found.items():
-                found[term] = postings[~np.isin(postings["seq"].astype(np.int64), changes.gone)]
+                found[term] = postings.compress(~changes.state.gone_keys.find(postings["seq"]))
         return {term: postings for term, postings in found.items() if len(postings)}
 
     def _read_changes(self, connection: Connection) -> _Changes:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from stores.chunks.bm25 import Scores, Seqs
 from stores.chunks.fusion import Fusion, Legs, fuse_legs
-from stores.chunks.posting_arrays import unpack_keys
+from stores.chunks.posting_arrays import KeySet, unpack_keys
 from stores.chunks.postings import VisibleChunks
 from stores.chunks.where import Where
 from stores.errors import StoreError
@@ -113,7 +113,7 @@ class Search:
             case "bm25" if postings:
                 scores = postings.score_chunks(self.connection, words, self.visible)
                 if self._matching is not None:
-                    scores = scores.keep_only(self._matching.seqs)
+                    scores = scores.keep_only(self._matching.keys)
                 return self._find_best(scores, limit), scores
             case "bm25" | "none":
                 raise StoreError(
@@ -161,7 +161,7 @@ class Search:
         if postings and self.where.terms is not None and not self.where.names_chunks:
             seqs = postings.find_candidates(self.connection, self.where.terms)
             if self.visible:
-                seqs = np.intersect1d(seqs, self.visible.seqs, assume_unique=True)
+                seqs = seqs[self.visible.keys.find(seqs)]
             return _Matching(seqs, is_certain=False)
         return _Matching(self._read_matching_keys(self.where), is_certain=True)
 
@@ -204,24 +204,25 @@ class Search:
         if not limit:
             return []
         if self._matching is not None:
-            return self._read_nearest_matching(self._matching.seqs, vector, limit, columns)
+            return self._read_nearest_matching(self._matching, vector, limit, columns)
         rows = self._walk(vector, limit, columns)
         return rows if len(rows) >= limit else self._compare_all(vector, limit, columns)
 
     def _read_nearest_matching(
-        self, matching: Seqs, vector: bytes, limit: int, columns: str
+        self, matching: "_Matching", vector: bytes, limit: int, columns: str
     ) -> list[Row]:
         """Walk as far as enough of what is found matches, or compare all where that is cheaper."""
-        rows = max(self.table.size.estimate_rows(self.connection), len(matching))
-        walked = math.ceil(_SPARE * limit * rows / max(len(matching), 1))
-        while walked * _WALKED_COSTS < len(matching):
+        matches = len(matching.seqs)
+        rows = max(self.table.size.estimate_rows(self.connection), matches)
+        walked = math.ceil(_SPARE * limit * rows / max(matches, 1))
+        while walked * _WALKED_COSTS < matches:
             near = self._walk_keys(vector, walked)
-            seqs = near[np.isin(near, matching)]
+            seqs = near[matching.keys.find(near)]
             found = self._compare(vector, seqs[: _MORE * limit].tolist(), limit, columns)
             if len(found) == limit:
                 return found
             walked *= _MORE
-        return self._compare(vector, matching.tolist(), limit, columns)
+        return self._compare(vector, matching.seqs.tolist(), limit, columns)
 
     def _walk(self, vector: bytes, limit: int, columns: str) -> list[Row]:
         """Find the chunks nearest to a vector by the index, whatever the conditions."""
@@ -290,6 +291,10 @@ class _Matching:
 
     seqs: Seqs
     is_certain: bool
+
+    @cached_property
+    def keys(self) -> KeySet:
+        return KeySet(self.seqs)
 
 
 def _by_distance(row: Row) -> tuple[float, int]:

@@ -20,7 +20,7 @@ from stores.chunks import posting_tables
 from stores.chunks.bm25 import Scores, WordCounts, sum_scores
 from stores.chunks.chunk_rows import node_to_row
 from stores.chunks.fusion import Fusion
-from stores.chunks.posting_arrays import POSTING, TERM_POSTING
+from stores.chunks.posting_arrays import POSTING, TERM_POSTING, KeySet
 from stores.errors import StoreError
 
 K1, B = 1.2, 0.75
@@ -362,6 +362,13 @@ def test_both_ways_to_add_up_scores_are_the_same(keys: int) -> None:
     scores = sum_scores(seqs, parts)
     assert scores.seqs.tolist() == sorted(sums)
     assert scores.values == pytest.approx([sums[seq] for seq in sorted(sums)], abs=1e-9)
+
+
+@pytest.mark.parametrize("keys", [[], [0], [7], [0, 3, 8], [2, 3, 70_000]])
+def test_keys_are_looked_up_as_in_a_set_also_those_above_the_highest(keys: list[int]) -> None:
+    asked = np.array([0, 1, 2, 3, 7, 8, 9, 69_999, 70_000, 2**31, 2**32 - 1], POSTING["seq"])
+    found = KeySet(np.array(keys, np.int64)).find(asked)
+    assert asked[found].tolist() == [key for key in asked.tolist() if key in keys]
 
 
 @pytest.mark.parametrize("limit", [0, 1, 7, 62, 63, 999, 1000, 2000])
