@@ -82,6 +82,7 @@ LEFT_TO_WRITE = {
 DOCUMENTS_A_GROUP = 2000  # of those whose writing is not measured
 LEAST_RECALL, NEVER = 0.99, ("none of the ten", "rows missing")
 REPLACED = 20  # documents
+REPLACED_OF, DOCUMENTS_A_REPLACEMENT = 100, 400  # one in so many of all, so many at once
 SEEN_ONE_OF = {"1 %": 100, "100 %": 1, "50 %": 2}  # so many documents does a group see one
 
 Ask = Callable[[int], Any]
@@ -334,6 +335,11 @@ def measure_all(collection: Collection) -> dict[str, list[float]]:
         for name in SEEN_ONE_OF
     }
     costs |= measure_groups(collection, {"everything": kinds["hybrid, five"], **asks})
+    replace_some(collection)
+    costs |= {
+        f"{name}, one of {REPLACED_OF} replaced": time_searches(collection.server, kinds[name])
+        for name in ("words, five", "words, forty")
+    }
     return costs | measure_recall(collection, kinds) | measure_bytes(collection)
 
 
@@ -353,6 +359,15 @@ def measure_groups(collection: Collection, asks: dict[str, Ask]) -> dict[str, li
         costs[f"{kind}, after a write"] = ask_after_writes(collection, ask)
         costs[kind] = time_searches(collection.server, ask)
     return costs
+
+
+def replace_some(collection: Collection) -> None:
+    """Write a part of the documents again, as they are: the postings of those before are gone."""
+    until = collection.count_documents() // REPLACED_OF
+    for start in range(0, until, DOCUMENTS_A_REPLACEMENT):
+        numbers = range(start, min(start + DOCUMENTS_A_REPLACEMENT, until))
+        documents = [collection.documents.make_document(number) for number in numbers]
+        write_documents(collection, numbers, documents)
 
 
 def ask_after_writes(collection: Collection, ask: Ask) -> list[float]:
