@@ -364,7 +364,7 @@ def test_both_ways_to_add_up_scores_are_the_same(keys: int) -> None:
     assert scores.values == pytest.approx([sums[seq] for seq in sorted(sums)], abs=1e-9)
 
 
-@pytest.mark.parametrize("keys", [[], [0], [7], [0, 3, 8], [2, 3, 70_000]])
+@pytest.mark.parametrize("keys", [[], [0], [7], [0, 3, 8], [2, 3, 70_000], [3, 2**31]])
 def test_keys_are_looked_up_as_in_a_set_also_those_above_the_highest(keys: list[int]) -> None:
     asked = np.array([0, 1, 2, 3, 7, 8, 9, 69_999, 70_000, 2**31, 2**32 - 1], POSTING["seq"])
     found = KeySet(np.array(keys, np.int64)).find(asked)
