@@ -335,12 +335,12 @@ def measure_all(collection: Collection) -> dict[str, list[float]]:
         for name in SEEN_ONE_OF
     }
     costs |= measure_groups(collection, {"everything": kinds["hybrid, five"], **asks})
+    costs |= measure_recall(collection, kinds) | measure_bytes(collection)
     replace_some(collection)
-    costs |= {
+    return costs | {
         f"{name}, one of {REPLACED_OF} replaced": time_searches(collection.server, kinds[name])
         for name in ("words, five", "words, forty")
     }
-    return costs | measure_recall(collection, kinds) | measure_bytes(collection)
 
 
 def measure_groups(collection: Collection, asks: dict[str, Ask]) -> dict[str, list[float]]:

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 import sqlalchemy as sa
 
 from stores.audiences import NAME_CHARACTERS
-from stores.connection import DUPLICATE_KEY, read_error_number, read_snapshot, run_transaction
+from stores.connection import read_error_number, read_snapshot, run_transaction
 from stores.errors import StoreError
 from stores.look_alikes import find_hidden
 from stores.reader import find_reader
@@ -24,6 +24,7 @@ from stores.sql import statements
 _SQL = {name: sa.text(sql) for name, sql in statements("api_keys.sql").items()}
 _PREFIX: Final = "kb"
 _KEY: Final = re.compile(rf"{_PREFIX}-(?P<id>[0-9a-f]{{12}})-(?P<secret>[A-Za-z0-9_-]{{43}})")
+_DUPLICATE = 1062
 _NAME_CHARACTERS = 190
 OF_PERSON: Final = "user:"
 """What the names of people begin with who call without a key; no key's does."""
@@ -110,7 +111,7 @@ class ApiKeys:
         try:
             run_transaction(self.engine, lambda c: c.execute(_SQL["add"], values))
         except StoreError as error:
-            if read_error_number(getattr(error.__cause__, "orig", None)) != DUPLICATE_KEY:
+            if read_error_number(getattr(error.__cause__, "orig", None)) != _DUPLICATE:
                 raise
             raise StoreError(
                 f"There is, or was, a key named {name!r}. Choose another name: sessions belong to "

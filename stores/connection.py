@@ -19,7 +19,6 @@ from stores.tls import list_tls_arguments
 RETRIED_ERRORS = {1213, 1205, 1020, 1412}
 # Those of a server that is away, or that answers nobody: 1047 is a Galera node without a majority.
 GONE_ERRORS = {2002, 2003, 2006, 2013, 1040, 1047, 1053, 1203, 1226, 1927}
-DUPLICATE_KEY: Final = 1062
 _READ_ONLY = {
     1290,
     1836,

@@ -59,11 +59,13 @@ export async function copy(text) {
 
 // The text stands in the open dialog, as nothing outside of it can be selected then.
 function copyBySelection(text) {
+  const focused = document.activeElement;
   const area = make("textarea", { class: "hidden" });
   area.value = text;
   (document.querySelector("dialog:modal") ?? document.body).append(area);
   area.select();
   const done = document.execCommand("copy");
   area.remove();
+  if (focused instanceof HTMLElement) focused.focus();
   if (!done) throw new Error(t("notCopied"));
 }

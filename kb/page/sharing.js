@@ -46,9 +46,9 @@ export async function showLinks(session) {
 // It is shown once: the server keeps its digest alone.
 function fieldOf(link) {
   const input = make("input", { value: link, readonly: true, "aria-label": t("link") });
-  const copyLink = () => {
+  const copyLink = async () => {
+    await copy(link).catch(complain);
     input.select();
-    return copy(link).catch(complain);
   };
   return make("div", { class: "link-field" }, input, button(t("copy"), copyLink));
 }

@@ -185,7 +185,9 @@ export const TEXTS = {
   ),
   copy: gettext("Copy"),
   copied: gettext("Copied"),
-  notCopied: gettext("the browser does not let this page copy. Select the text and copy it."),
+  notCopied: gettext(
+    "the browser does not let this page copy. Allow it the clipboard in the settings of this site.",
+  ),
   copySql: gettext("Copy the SQL"),
   edit: gettext("Edit"),
   run: gettext("Run"),

@@ -4,7 +4,8 @@ import json
 import logging
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from stores.chunks.where import (
     name_filter_column,
     to_json_path,
 )
-from stores.connection import DUPLICATE_KEY, read_error_number, run_transaction
+from stores.connection import run_transaction
 from stores.errors import CollectionMismatch, StoreError
 from stores.replicas import note_write
 from stores.sql import statements
@@ -227,9 +228,10 @@ class ChunkTable:
 
     def put(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Write rows, replacing those of the same chunk id. Raises StoreError for one too large."""
-        if rows:
-            _check_packet(connection, max(rows, key=_weigh_row))
-        for batch in _split_batches(rows):
+        last = {row["chunk_id"]: row for row in rows}
+        if last:
+            _check_packet(connection, max(last.values(), key=_weigh_row))
+        for batch in _split_batches(last.values()):
             if self.postings:
                 self._put_with(self.postings.tables, connection, batch)
             else:
@@ -241,19 +243,25 @@ class ChunkTable:
         rows = assign_blocks(batch)
         with ThreadPoolExecutor(1) as meanwhile:  # the server takes longer for the vectors
             terms = meanwhile.submit(analyse_blocks, rows)
-            self._insert(connection, rows)
-            postings.add(connection, rows, terms.result())
+            seqs = self._insert(connection, rows)
+            keys: dict[int, list[int]] = defaultdict(list)
+            for row in rows:
+                keys[row["block"]].append(seqs[row["chunk_id"]])
+            postings.add(connection, keys, terms.result())
 
-    def _insert(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
-        """Insert chunks; where there are some of these, they go first: no key is given again."""
-        insert = self.fill("insert_with_block")
-        try:
-            connection.execute(insert, rows)
-        except sa.exc.IntegrityError as error:
-            if read_error_number(error.orig) != DUPLICATE_KEY:
-                raise
-            self.delete_ids(connection, [row["chunk_id"] for row in rows])
-            connection.execute(insert, rows)
+    def _insert(self, connection: sa.Connection, rows: Sequence[Row]) -> dict[str, int]:
+        """Insert chunks and return their keys; what they replace goes, no key is given again."""
+        blocks = {row["chunk_id"]: row["block"] for row in rows}
+        connection.execute(self.fill("put_new"), rows)
+        held = self._hold_ids(connection, list(blocks))
+        replaced = {row.chunk_id for row in held if row.block != blocks[row.chunk_id]}
+        if replaced:
+            self.delete_ids(connection, list(replaced))
+            connection.execute(
+                self.fill("put_new"), [row for row in rows if row["chunk_id"] in replaced]
+            )
+            held = self._hold_ids(connection, list(blocks))
+        return {row.chunk_id: row.seq for row in held}
 
     def find_embeddings(
         self, connection: sa.Connection, hashes: Sequence[bytes]
@@ -331,12 +339,14 @@ class ChunkTable:
 
     def hold_ids(self, connection: sa.Connection, chunk_ids: Sequence[str]) -> list[str]:
         """Find which of these chunks there are, and keep others from adding those there are not."""
-        statement = self.fill("hold_ids")
+        return [row.chunk_id for row in self._hold_ids(connection, chunk_ids)]
+
+    def _hold_ids(self, connection: sa.Connection, chunk_ids: Sequence[str]) -> list[sa.Row[Any]]:
         return [
-            found
-            for some in _split_ids(chunk_ids)
-            for found in connection.scalars(
-                statement, {"ids": json.dumps(some, ensure_ascii=False)}
+            row
+            for some in _split_ids(sorted(chunk_ids))
+            for row in connection.execute(
+                self.fill("hold_ids"), {"ids": json.dumps(some, ensure_ascii=False)}
             )
         ]
 
@@ -378,7 +388,7 @@ def _split_ids(ids: Sequence[str]) -> Iterator[Sequence[str]]:
         yield ids[start : start + _BATCH_ROWS]
 
 
-def _split_batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
+def _split_batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Split rows into batches whose statements stay well below the server's packet limit."""
     batch: list[Row] = []
     size = 0

@@ -15,7 +15,8 @@ TermPostings = NDArray[Any]
 """An array of TERM_POSTING, sorted by term."""
 
 _COUNT_BITS, _LENGTH_BITS = 4, 12  # BM25 hardly tells 15 occurrences from more
-_MOST_IN_BYTES = 2**26  # keys are not given again, so they outgrow the chunks that there are
+# A base that was rewritten for years has few chunks and high keys, as none is given again.
+_FREE_BYTES, _BYTES_A_KEY = 2**20, 64
 _MOST_OCCURRENCES, _LONGEST = 2**_COUNT_BITS - 1, 2**_LENGTH_BITS - 1
 
 
@@ -39,24 +40,27 @@ class Analysed:
 
 
 class KeySet:
-    """Keys of chunks to look others up in: a byte each up to the highest, unless that is too far.
+    """Keys of chunks to look others up in: a byte each up to the highest, if they are dense enough.
 
     `np.isin` takes ten to thirty times as long, for it sorts both or makes such a table each time.
     """
 
     def __init__(self, seqs: NDArray[np.int64]) -> None:
-        self._seqs = seqs
         self._has: NDArray[np.bool_] | None = None
         highest = int(seqs.max(initial=0))
-        if highest < _MOST_IN_BYTES:
+        if highest < _FREE_BYTES + _BYTES_A_KEY * len(seqs):
             self._has = np.zeros(highest + 2, bool)  # the last one stands for all above
             self._has[seqs] = True
+        else:
+            self._sorted = np.sort(seqs)
 
     def find(self, seqs: NDArray[Any]) -> NDArray[np.bool_]:
         """Say for each of some keys whether it is one of these."""
-        if self._has is None:
-            return np.isin(seqs.astype(np.int64), self._seqs)
-        found: NDArray[np.bool_] = self._has.take(seqs, mode="clip")
+        if self._has is not None:
+            found: NDArray[np.bool_] = self._has.take(seqs, mode="clip")
+        else:
+            places = np.searchsorted(self._sorted, seqs.astype(np.int64))
+            found = self._sorted.take(places, mode="clip") == seqs
         return found
 
 

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from itertools import islice
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -45,7 +46,7 @@ _CHUNKS_A_FILL = 1000
 _ROWS_A_READ = 5000
 _PART_BYTES: Final = 340 * POSTING.itemsize  # eight rows a page of the server
 _PARTS_A_READ: Final = 7000  # together below the 16 MB of a packet
-_PARTS_A_WRITE = 2000  # together below 4 MB
+_PARTS_A_WRITE = 2000  # together 4 MB
 _LIST_BYTES: Final = 16_000_000  # of a string that a packet takes
 _VERSION_BITS = 31
 _ALL_MADE = b"metadata"  # what all chunks have postings of, beside words; else a key, or nothing
@@ -151,20 +152,18 @@ class PostingTables:
         return bool(rows)
 
     def add(
-        self, connection: sa.Connection, rows: Sequence[Row], terms: Mapping[int, Analysed]
+        self,
+        connection: sa.Connection,
+        keys: Mapping[int, Sequence[int]],
+        terms: Mapping[int, Analysed],
     ) -> None:
-        """Write the postings of chunks that were just written, with the terms of each block."""
-        self._changed += len(rows)
-        ids = {"ids": json.dumps([row["chunk_id"] for row in rows], ensure_ascii=False)}
-        keys = {row.chunk_id: row.seq for row in connection.execute(self._sql("keys"), ids)}
-        seqs: dict[int, list[int]] = {block: [] for block in terms}
-        for row in rows:
-            seqs[row["block"]].append(keys[row["chunk_id"]])
+        """Write the postings of the chunks of some blocks, by the keys that these have got."""
+        self._changed += sum(map(len, keys.values()))
         written = [
             {
                 "block": block,
-                "chunks": len(seqs[block]),
-                "postings": analysed.set_keys(seqs[block]).tobytes(),
+                "chunks": len(keys[block]),
+                "postings": analysed.set_keys(keys[block]).tobytes(),
             }
             for block, analysed in terms.items()
         ]
@@ -329,15 +328,15 @@ class PostingTables:
         last = {row.term: (row.part, bytes(row.postings)) for row in rows}
         packed = drop_terms(postings).tobytes()
         ends = np.append(starts[1:], len(postings)) * POSTING.itemsize
-        parts = [
+        parts = (
             {"term": term, "part": part, "postings": piece}
             for term, start, end in zip(
                 terms.tolist(), starts * POSTING.itemsize, ends, strict=True
             )
             for part, piece in _cut_parts(*last.get(term, (0, b"")), packed[start:end])
-        ]
-        for first in range(0, len(parts), _PARTS_A_WRITE):
-            connection.execute(self._sql("put_parts"), parts[first : first + _PARTS_A_WRITE])
+        )
+        while some := list(islice(parts, _PARTS_A_WRITE)):
+            connection.execute(self._sql("put_parts"), some)
 
     def _sql(self, statement: str, **holes: object) -> sa.TextClause:
         sql = _SQL[statement].format_map({**self._holes, **holes})

@@ -19,7 +19,7 @@ from stores.text.words import STEMMED_LANGUAGES, hash_language, hash_term, list_
 
 # The terms of the languages that words are stemmed in, and of all others.
 _MARKERS: Final = {hash_language(name): name for name in sorted({"", *STEMMED_LANGUAGES})}
-_MOST_SEEN = 8  # sets of groups whose visible chunks are kept, of 9 bytes each
+_MOST_SEEN = 8  # sets of groups whose visible chunks are kept, with 8 bytes a chunk and a KeySet
 _MOST_WORDS = 300  # of a question; a pasted page has said by then what it is about
 
 

@@ -156,14 +156,15 @@ class Search:
         if not self.where:
             return None
         if self.visible and not self.where.conditions:
-            return _Matching(self.visible.seqs, is_certain=True)
+            return _Matching(self.visible.seqs, self.visible.keys, is_certain=True)
         postings = self.table.postings
         if postings and self.where.terms is not None and not self.where.names_chunks:
             seqs = postings.find_candidates(self.connection, self.where.terms)
             if self.visible:
                 seqs = seqs[self.visible.keys.find(seqs)]
-            return _Matching(seqs, is_certain=False)
-        return _Matching(self._read_matching_keys(self.where), is_certain=True)
+            return _Matching(seqs, KeySet(seqs), is_certain=False)
+        seqs = self._read_matching_keys(self.where)
+        return _Matching(seqs, KeySet(seqs), is_certain=True)
 
     def _read_matching_keys(self, where: Where, among: Seqs | None = None) -> Seqs:
         """Read the keys, ascending, of the chunks that meet conditions, or of those among some."""
@@ -290,11 +291,8 @@ class _Matching:
     """Keys, ascending, of the chunks that meet some conditions; with others, unless certain."""
 
     seqs: Seqs
+    keys: KeySet
     is_certain: bool
-
-    @cached_property
-    def keys(self) -> KeySet:
-        return KeySet(self.seqs)
 
 
 def _by_distance(row: Row) -> tuple[float, int]:

@@ -103,10 +103,11 @@ ON DUPLICATE KEY UPDATE document_id = VALUES(document_id), text = VALUES(text),
   metadata = VALUES(metadata), node = VALUES(node), embedding = VALUES(embedding),
   text_hash = VALUES(text_hash)
 
--- insert_with_block --
--- Write a chunk whose id is new, with the block that its postings are written to.
+-- put_new --
+-- Write a chunk with the block that its postings are written to, unless its id is there: then lock that.
 INSERT INTO {table} (chunk_id, document_id, text, metadata, node, embedding, text_hash, block)
 VALUES (:chunk_id, :document_id, :text, :metadata, :node, :embedding, :text_hash, :block)
+ON DUPLICATE KEY UPDATE seq = seq
 
 -- delete --
 -- Remove the chunks that match.
@@ -135,7 +136,7 @@ SELECT {columns} FROM {table} WHERE {where} ORDER BY seq FOR UPDATE
 -- hold_ids --
 -- Find which ids there are; nobody adds the others until this transaction ends. Each is looked up, for a
 -- list of them would have a small table read, and locked, whole.
-SELECT chunk_id FROM JSON_TABLE(:ids, '$[*]' COLUMNS (
+SELECT chunk_id, seq, block FROM JSON_TABLE(:ids, '$[*]' COLUMNS (
   id VARCHAR(512) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin PATH '$'
 )) AS asked STRAIGHT_JOIN {table} FORCE INDEX (chunk) ON chunk_id = id FOR UPDATE
 

@@ -76,13 +76,6 @@ SELECT seq, text, metadata FROM {chunks} AS chunk LEFT JOIN {fresh} AS fresh USI
 WHERE seq > :after AND fresh.block IS NULL ORDER BY seq LIMIT :limit
 LOCK IN SHARE MODE
 
--- keys --
--- Read the keys of chunks that were just written. Each is looked up, for a list of ids would have a small
--- table read whole.
-SELECT chunk_id, seq FROM JSON_TABLE(:ids, '$[*]' COLUMNS (
-  id VARCHAR(512) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin PATH '$'
-)) AS written STRAIGHT_JOIN {chunks} FORCE INDEX (chunk) ON chunk_id = id
-
 -- add --
 -- Write the postings of a block.
 INSERT INTO {fresh} (block, chunks, postings) VALUES (:block, :chunks, :postings)

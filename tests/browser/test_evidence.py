@@ -115,7 +115,8 @@ def test_an_address_opens_in_another_tab_and_is_left_there(page, zebras):
     assert other.url.split("/turn/")[0] == link.split("/turn/")[0] == other.url
 
 
-def test_a_link_is_copied_where_the_browser_refuses_its_clipboard(page, zebras):
+@pytest.fixture
+def page_without_clipboard(page):
     permission = {"name": "clipboard-write"}
     session = page.context.new_cdp_session(page)
     session.send("Browser.setPermission", {"permission": permission, "setting": "denied"})
@@ -123,11 +124,25 @@ def test_a_link_is_copied_where_the_browser_refuses_its_clipboard(page, zebras):
         "navigator.clipboard.writeText('by itself').then(() => 'written', (error) => error.name)"
     )
     assert state == "NotAllowedError"
+    return page
+
+
+def test_a_link_is_copied_where_the_browser_refuses_its_clipboard(page_without_clipboard, zebras):
+    page = page_without_clipboard
     zebras.locator("button.chip").nth(2).click()
     panel_of(page).get_by_role("button", name="Copy the link").click()
     expect(page.get_by_role("status").filter(has_text="Copied")).to_have_count(1)
+    expect(panel_of(page).get_by_role("button", name="Copy the link")).to_be_focused()
     page.context.grant_permissions(["clipboard-read"])
     assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+
+def test_who_cannot_copy_at_all_is_told(page_without_clipboard, zebras):
+    page = page_without_clipboard
+    page.evaluate("document.execCommand = () => false")
+    zebras.locator("button.chip").nth(2).click()
+    panel_of(page).get_by_role("button", name="Copy the link").click()
+    expect(page.get_by_role("alert")).to_contain_text("does not let this page copy")
 
 
 def test_a_turn_far_above_is_found_by_its_address(page, served):
