@@ -14,44 +14,55 @@ from stores.chunks.posting_arrays import POSTING, KeySet, unpack_counts, unpack_
 # Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond (2009).
 _K1, _B = 1.2, 0.75
 _SPARSE = 20  # keys for each posting, from which on it is dearer to have a sum for every key
-_SAMPLE = 16  # of so many scores one is looked at, to know which may be among the highest
+_SAMPLE = 2**14  # so many scores are looked at, to know which may be among the highest
 Seqs = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Chunks by their keys, ascending, and what each scored in 0..1."""
+    """What chunks scored in 0..1, where 0 is without any of the words.
 
-    seqs: Seqs
+    `values` are those of the keys in `seqs`, ascending and distinct, or else of all keys from 0 on.
+    """
+
     values: NDArray[np.float64]
+    seqs: Seqs | None = None
 
     def find_best(self, limit: int) -> dict[int, float]:
-        """Find the highest scores, the highest first; the older chunk first among equals."""
-        kept = self._find_high(limit)
-        order = kept[np.lexsort((self.seqs[kept], -self.values[kept]))[:limit]]
-        return dict(zip(self.seqs[order].tolist(), self.values[order].tolist(), strict=True))
+        """Find the highest above 0, the highest first; the older chunk first among equals."""
+        places = self._find_high(limit)
+        values = self.values[places]
+        seqs = places if self.seqs is None else self.seqs[places]
+        order = np.lexsort((seqs, -values))[:limit]
+        return dict(zip(seqs[order].tolist(), values[order].tolist(), strict=True))
 
     def _find_high(self, limit: int) -> NDArray[np.int64]:
         """Find the places of all that may be among the highest: as high as those of a sample."""
-        sample = self.values[::_SAMPLE]
-        if not 0 < limit <= len(sample):
-            return np.arange(len(self.values))
-        lowest = np.partition(sample, len(sample) - limit)[len(sample) - limit]
-        return np.flatnonzero(self.values >= lowest)
+        sample = self.values[:: max(1, len(self.values) // _SAMPLE)]
+        if 0 < limit <= len(sample):
+            lowest = np.partition(sample, len(sample) - limit)[len(sample) - limit]
+            if lowest > 0:
+                return np.flatnonzero(self.values >= lowest)
+        return np.flatnonzero(self.values > 0)
 
     def look_up(self, seqs: Iterable[int]) -> dict[int, float]:
         """Look up the scores of these chunks; 0 for those without any of the words."""
         wanted = np.fromiter(seqs, dtype=np.int64)
-        if not len(self.seqs):
+        if not len(self.values):
             return dict.fromkeys(wanted.tolist(), 0.0)
-        places = np.minimum(np.searchsorted(self.seqs, wanted), len(self.seqs) - 1)
-        found = np.where(self.seqs[places] == wanted, self.values[places], 0.0)
+        places = wanted if self.seqs is None else np.searchsorted(self.seqs, wanted)
+        keys = places if self.seqs is None else self.seqs.take(places, mode="clip")
+        has = (keys == wanted) & (places < len(self.values))
+        found = np.where(has, self.values.take(places, mode="clip"), 0.0)
         return dict(zip(wanted.tolist(), found.tolist(), strict=True))
 
-    def keep_only(self, keys: KeySet) -> "Scores":
-        """Keep the scores of these chunks alone."""
+    def keep_only(self, seqs: Seqs, keys: KeySet) -> "Scores":
+        """Keep the scores of these chunks alone; `seqs`, ascending and distinct, are `keys`."""
+        if self.seqs is None:
+            known = seqs[: np.searchsorted(seqs, len(self.values))]
+            return Scores(self.values.take(known), known)
         kept = keys.find(self.seqs)
-        return Scores(self.seqs[kept], self.values[kept])
+        return Scores(self.values[kept], self.seqs[kept])
 
 
 @dataclass(frozen=True)
@@ -83,9 +94,9 @@ def score_words(words: Sequence[Sequence[NDArray[Any]]], statistics: Statistics)
         for postings in terms
     ]
     if not weighted:
-        return Scores(np.empty(0, np.int64), np.empty(0))
+        return Scores(np.empty(0))
     saturated = _saturate_all(statistics.average_length)
-    seqs = np.concatenate([postings["seq"] for _, postings in weighted]).astype(np.int64)
+    seqs = np.concatenate([postings["seq"] for _, postings in weighted], dtype=np.int64)
     parts = np.concatenate(
         [share * saturated.take(postings["occurs"]) for share, postings in weighted]
     )
@@ -95,11 +106,9 @@ def score_words(words: Sequence[Sequence[NDArray[Any]]], statistics: Statistics)
 def sum_scores(seqs: Seqs, parts: NDArray[np.float64]) -> Scores:
     """Add up what each chunk has: in a sum for every key that there may be, unless few have any."""
     if seqs.max() <= _SPARSE * len(seqs):
-        sums = np.bincount(seqs, parts).astype(np.float64, copy=False)
-        found = np.flatnonzero(sums != 0)  # of numbers themselves NumPy takes four times as long
-        return Scores(found, sums.take(found))
+        return Scores(np.bincount(seqs, parts).astype(np.float64, copy=False))
     found, places = np.unique(seqs, return_inverse=True)
-    return Scores(found, np.bincount(places, parts).astype(np.float64))
+    return Scores(np.bincount(places, parts).astype(np.float64), found)
 
 
 @lru_cache(maxsize=4)

@@ -112,8 +112,8 @@ class Search:
         match self.table.words:
             case "bm25" if postings:
                 scores = postings.score_chunks(self.connection, words, self.visible)
-                if self._matching is not None:
-                    scores = scores.keep_only(self._matching.keys)
+                if self._matching and self.where.conditions:
+                    scores = scores.keep_only(self._matching.seqs, self._matching.keys)
                 return self._find_best(scores, limit), scores
             case "bm25" | "none":
                 raise StoreError(
@@ -135,7 +135,7 @@ class Search:
         best = max(found.values(), default=1.0)
         scaled = {seq: score / best for seq, score in found.items()}
         seqs = np.array(sorted(scaled), dtype=np.int64)
-        return scaled, Scores(seqs, np.array([scaled[seq] for seq in seqs.tolist()]))
+        return scaled, Scores(np.array([scaled[seq] for seq in seqs.tolist()]), seqs)
 
     @cached_property
     def visible(self) -> VisibleChunks | None:

@@ -360,8 +360,15 @@ def test_both_ways_to_add_up_scores_are_the_same(keys: int) -> None:
     for seq, part in zip(seqs.tolist(), parts.tolist(), strict=True):
         sums[seq] += part
     scores = sum_scores(seqs, parts)
-    assert scores.seqs.tolist() == sorted(sums)
-    assert scores.values == pytest.approx([sums[seq] for seq in sorted(sums)], abs=1e-9)
+    assert scores.find_best(keys) == pytest.approx(sums, abs=1e-9)
+    assert scores.look_up(range(keys + 10)) == pytest.approx(
+        {seq: sums[seq] for seq in range(keys + 10)}, abs=1e-9
+    )
+    some = np.arange(1, keys + 10, 3)
+    kept = scores.keep_only(some, KeySet(some))
+    assert kept.find_best(keys) == pytest.approx(
+        {seq: score for seq, score in sums.items() if seq in set(some.tolist())}, abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("keys", [[], [0], [7], [0, 3, 8], [2, 3, 70_000], [3, 2**31]])
@@ -371,15 +378,17 @@ def test_keys_are_looked_up_as_in_a_set_also_those_above_the_highest(keys: list[
     assert asked[found].tolist() == [key for key in asked.tolist() if key in keys]
 
 
-@pytest.mark.parametrize("limit", [0, 1, 7, 62, 63, 999, 1000, 2000])
+@pytest.mark.parametrize("highest", [2, 40])
+@pytest.mark.parametrize("limit", [0, 1, 7, 999, 1000, 15_000, 100_000])
 def test_the_highest_scores_are_found_among_many_and_the_older_first_among_equals(
-    limit: int,
+    limit: int, highest: int
 ) -> None:
     numbers = np.random.default_rng(3)
-    values = numbers.integers(1, 40, 1000) / 40
-    scores = Scores(np.arange(1, 1001), values)
-    order = sorted(range(1000), key=lambda place: (-values[place], place))[:limit]
-    assert list(scores.find_best(limit)) == [place + 1 for place in order]
+    values = numbers.integers(0, highest, 50_000) * numbers.integers(0, 2, 50_000) / 40
+    have = np.flatnonzero(values)
+    order = sorted(have.tolist(), key=lambda place: (-values[place], place))[:limit]
+    assert list(Scores(values).find_best(limit).items()) == [(key, values[key]) for key in order]
+    assert list(Scores(values[have], have + 1).find_best(limit)) == [key + 1 for key in order]
 
 
 def test_clearing_clears_the_postings(store: MariaDBVectorStore, engine: sa.Engine) -> None:
@@ -485,7 +494,7 @@ def test_postings_that_were_lost_are_all_written_again(
     again.set_up()
     with engine.connect() as connection:
         scores = again.table.postings.score_chunks(connection, "shared")
-    assert len(scores.seqs) == 599
+    assert len(scores.find_best(600)) == 599
 
 
 def test_stores_opened_at_once_fill_the_postings_once(engine: sa.Engine) -> None:
