@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -334,6 +334,7 @@ def measure_all(collection: Collection) -> dict[str, list[float]]:
         for number in range(len(vectors)):
             kinds[kind](number)  # so that the graph, and what is found, are in memory
     costs = {name: time_searches(collection.server, ask) for name, ask in kinds.items()}
+    costs["vector, after a document"] = ask_after_writes(collection, kinds["vector"], warm=True)
     count_word = partial(store.count_chunks_with, ["word"])
     costs["count words after a write"] = ask_after_writes(collection, lambda _: count_word())
     asks = {
@@ -376,11 +377,17 @@ def replace_some(collection: Collection) -> None:
         write_documents(collection, numbers, documents)
 
 
-def ask_after_writes(collection: Collection, ask: Ask) -> list[float]:
-    """Measure what is asked just after a document was replaced."""
+def ask_after_writes(collection: Collection, ask: Ask, *, warm: bool = False) -> list[float]:
+    """Measure what is asked just after a document was replaced.
+
+    With `warm` it was asked much before, and the document's place is warmed up as by indexing.
+    """
     server = client = 0.0
     for number in range(REPLACED):
-        write_documents(collection, [number], [collection.documents.make_document(number)])
+        for other in range(len(collection.sample.question_vectors) if warm else 0):
+            ask(other)
+        with collection.registry.warm_up_after() if warm else nullcontext():
+            write_documents(collection, [number], [collection.documents.make_document(number)])
         clock = Clock(collection.server)
         ask(number)
         server, client = server + clock.read_server(), client + clock.read_client()
