@@ -17,14 +17,15 @@ _ENDS: Final = (
     "biz|com|edu|gov|net|org|pro|web|xxx|aero|asia|coop|info|museum|name|shop|рф|xn--[a-z0-9-]{1,59}"
 )
 _OF_HOST: Final = r"[^\s!-,/:-@\[-^{-~]"
-_LETTER: Final = r"[^\s!-/:-@\[-^`{-~]"  # of a host
+_USER: Final = r"(?:[^\s@/()\[\]]*@)?"  # before a host, where quotes and angle brackets may stand
+_LETTER: Final = r"[^\s!-/:-@\[-`{-~]"  # of a host; underscores may be emphasis
 _ADDRESS: Final = re.compile(
-    rf"(?P<url>(?<![\w+.-])[\w+.-]+://{_PART}*"
-    rf"|(?<![\w/])//(?=[^\s<>]*[.@]\S){_PART}*"
+    rf"(?P<url>(?<![\w+.-])[\w+.-]+://{_USER}{_PART}*"
+    rf"|(?<![^\W_])(?<!/)//(?=[^\s@/()\[\]]*@\S|[^\s<>]*[.@]\S){_USER}{_PART}*"
     rf"|(?<![a-z0-9])www\.{_PART}+"
     rf"|(?<![a-z0-9])(?:mailto|xmpp):{_PART}+)"
-    rf"|(?:[\w.+&=$;:,-]{{1,64}}@{_OF_HOST}{{0,253}}?\.\w{_OF_HOST}*"
-    rf"|(?<![\w.:/@-])(?![.-]){_OF_HOST}{{1,253}}?\.(?:{_ENDS})(?!-|(?!\.(?:mailto|xmpp):)\.?{_LETTER}))"
+    rf"|(?:(?:[\w.+&=$;:,-]\"*){{1,64}}@{_OF_HOST}{{0,253}}?\.\w{_OF_HOST}*"
+    rf"|(?<![^\W_])(?<![:/@])(?![._-]){_OF_HOST}{{1,253}}?\.(?:{_ENDS})(?!-|(?!\.(?:mailto|xmpp):)\.?{_LETTER}))"
     rf"(?P<path>(?:[/?#]|:[\d/]){_PART}*)?",
     re.IGNORECASE,
 )
@@ -57,9 +58,9 @@ def split_at_addresses(text: str) -> Iterator[tuple[str, str, bool]]:
     A bare host or person is not. The rest of the text comes last, with an empty address.
     """
     begin = 0
-    for found in _ADDRESS.finditer(text):
-        address = found[0].rstrip(_TAIL)
+    while found := _ADDRESS.search(text, begin):
+        address = found[0].rstrip(_TAIL) or found[0]
         is_link = found["url"] or found["path"] or "www." in address.lower()
         yield text[begin : found.start()], address, bool(is_link)
-        begin = found.start() + len(address)
+        begin = found.start() + len(address)  # what ends the sentence may begin another address
     yield text[begin:], "", False

@@ -181,11 +181,15 @@ class CitedText:
             split_at_addresses(decode_escapes(_CONSTRUCT.sub(self._clean_construct, text)))
         )
         self._lone |= {len(run[0]) for before, _, _ in parts for run in find_backticks(before)}
-        cleaned = ""
+        cleaned, is_gap = "", False
         for before, address, is_link in parts:
             said = self._write_address(address, is_link=is_link) if address else ""
-            for part in (_ACTING.sub(r"\g<0> ", before), said):
-                cleaned += f" {part}" if _MEETING.match(cleaned[-1:] + part[:1]) else part
+            for part in filter(None, (_ACTING.sub(r"\g<0> ", before), said)):
+                meets = _MEETING.match(cleaned[-1:] + part[:1])
+                joins = is_gap and not _ENDING.match(part)  # to another link, as it might be
+                cleaned += f" {part}" if meets or (joins and cleaned) else part
+                is_gap = False
+            is_gap = is_gap or bool(address and not said)
         return cleaned
 
     def _write_address(self, address: str, *, is_link: bool) -> str:
@@ -221,7 +225,10 @@ class CitedText:
         self.cited.update(valid)
         if valid:
             return found["space"] + "".join(f"[{number}]" for number in valid)
-        return "" if _ENDING.match(found.string, found.end()) else found["space"]
+        before = (self._line + found.string[: found.start()])[-1:]
+        after = found.string[found.end() : found.end() + 1]
+        joins = before in (".", "/") and after and not after.isspace()  # to an address, as www.
+        return "" if _ENDING.match(found.string, found.end()) and not joins else found["space"]
 
     def _find_safe_cut(self, text: str) -> int:
         """Return where the part ends whose meaning no later piece can change."""

@@ -41,6 +41,7 @@ PIECES = st.sampled_from(
         ),
         *("https\\://evil.com/x", "evil\\.com", "//evil.com/x", "evil.com/?q=1", KNOWN, "mailto:"),
         *("\u200b", "\u202e", "\u2066", "\x1b]8;;https://evil.com\x07", "\x00", "\x0c", "é", "x "),
+        *('"', "'", '"@', "<@evil.com", ";", "{", "_", "e"),
         *("[`x`](http://evil.com)", "`![x](https://evil.com)`", "``` sql", "~~~ `x`", "www. "),
     ]
 )
@@ -83,6 +84,11 @@ def acting(text: str) -> list[str]:
         "<a title='`'> ![x](https://evil.com/a.png) `",
         "www. [9]evil.com and www.<b>evil.com and http:/<b>/evil.com",
         "https\\://evil.com https&#58;//evil.com w&#119;w.evil.com <//evil.com>",
+        "//<@evil.com",
+        "//'>@evil.com",
+        "//'http://x.example/y<@evil.com",
+        'me"@evil.com',
+        "_//evil.com/x_ and _evil.com_ and ~~~.evil.com",
     ],
 )
 def test_what_only_looks_like_code_does_nothing(hostile: str) -> None:
@@ -95,6 +101,7 @@ def test_what_only_looks_like_code_does_nothing(hostile: str) -> None:
 @settings(max_examples=2000, deadline=None)
 @given(TEXTS, st.integers(1, 9))
 @example("evil\\.com\x00.evil\\.com", 1)  # two hosts to who ends a host at any odd character
+@example("//<@evil\\.com", 1)  # a user of any name, to linkify-it
 def test_nothing_acts_however_a_text_comes_and_is_cut(text: str, step: int) -> None:
     cited = CitedText(1, {KNOWN})
     pieces = [text[start : start + step] for start in range(0, len(text), step)]
