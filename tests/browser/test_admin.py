@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from api_server import configured, database_of, running
+from api_server import configured, database_of, running, wait_until
 from model_server import FakeModels
 from test_accessibility import LOOKS, violations
 
@@ -36,6 +36,7 @@ def test_figures_and_lists_are_shown_to_who_may_do_everything(visit, served, mod
     models.script = ["The documents do not say."]
     question = "Who was the first emperor of Rome?"
     served.client.post("/api/ask", json={"question": question, "source": "documents"})
+    wait_until(lambda: bool(served.client.get("/api/slow").json()))  # it is logged a little later
     page = visit("#/admin")
     expect(page.get_by_role("link", name="Administration")).to_have_attribute(
         "aria-current", "page"
